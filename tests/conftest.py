@@ -1,0 +1,48 @@
+"""Fixtures every test shares: a clock that is turned by hand, ready-made turns, and the leak check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from zerogravity.core.turn import Target, Turn
+
+
+class FakeClock:
+    """Monotonic nanoseconds that only move when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += int(seconds * 1_000_000_000)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def make_turn() -> Callable[..., Turn]:
+    """Turns with sensible defaults; every field can be given."""
+    count = 0
+
+    def make(**fields: object) -> Turn:
+        nonlocal count
+        count += 1
+        defaults: dict[str, object] = {
+            "id": f"turn_{count:032x}",
+            "surface": "responses",
+            "model": "gemini-3-flash",
+            "target": Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18"),
+            "generate": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+            "created": 1_770_000_000,
+        }
+        return Turn(**{**defaults, **fields})  # type: ignore[arg-type]
+
+    return make

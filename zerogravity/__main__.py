@@ -1,0 +1,5 @@
+"""``python -m zerogravity`` is the ``zerogravity`` command."""
+
+from zerogravity.cli import main
+
+main()

@@ -1,0 +1,182 @@
+"""The closed union of events that one captured stream consists of, and ``Record``, one upstream SSE event.
+
+Texts are true deltas, never text so far. ``Finished`` and ``Failed`` are terminal: exactly one per turn, last.
+Facts: language-server-and-google C.4; wire-gemini-and-mapping 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from zerogravity.errors import Fault
+
+SignatureTarget = Literal["text", "thought", "call", "alone"]
+UsageSource = Literal["captured", "ls", "estimate"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallOpened:
+    """An upstream call was matched to this turn; ``call_no`` of the record counts them from 0.
+
+    Written when Google's answer begins (or at the first polled step), so it marks the first byte.
+    """
+
+    model: str | None = None
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A complete call. ``args_json`` is the source text of the arguments (``{}`` when absent), never re-rendered.
+
+    ``call_id`` is ours and unique over all answers; ``upstream_id`` is Google's, if it gave one.
+    """
+
+    call_id: str
+    name: str
+    args_json: str
+    signature: str | None = None
+    upstream_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An opaque thoughtSignature outside a functionCall part.
+
+    ``text``/``thought``: it came on such a part; ``alone``: in a part of its own, for the neighbouring call.
+    """
+
+    data: str
+    target: SignatureTarget
+
+
+@dataclass(frozen=True, slots=True)
+class InlineData:
+    """A blob of the answer, e.g. an image; ``data`` is base64 text as Google sent it."""
+
+    mime: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """groundingMetadata as Google sent it; replaces an earlier one of the same call."""
+
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one upstream call, cumulative: the last one of a call counts.
+
+    ``prompt`` includes ``cached``; ``candidates`` excludes ``thoughts``; absent counts are 0, never negative.
+    ``source``: where the figures come from; captured ones win over the LS's, those over estimates.
+    """
+
+    prompt: int = 0
+    cached: int = 0
+    candidates: int = 0
+    thoughts: int = 0
+    tool_use: int = 0
+    total: int = 0
+    source: UsageSource = "captured"
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt + other.prompt,
+            self.cached + other.cached,
+            self.candidates + other.candidates,
+            self.thoughts + other.thoughts,
+            self.tool_use + other.tool_use,
+            self.total + other.total,
+            other.source if self == Usage() else self.source,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something odd that ended nothing: a parse repair, an unknown part, a retry."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallClosed:
+    """One upstream body has ended. ``finish`` is Google's finishReason, or ``BLOCKED:<blockReason>``, or None when
+    the body ended without any; ``message`` its finishMessage."""
+
+    finish: str | None
+    message: str | None = None
+
+
+FinishReason = Literal["stop", "tool", "length", "filtered"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Terminal: the turn is over and well. ``detail`` is Google's word behind ``filtered`` or ``length``."""
+
+    reason: FinishReason
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Terminal: the turn is over and not well."""
+
+    fault: Fault
+
+
+Terminal = Finished | Failed
+Event = (
+    CallOpened
+    | ThinkingDelta
+    | TextDelta
+    | FunctionCall
+    | Signature
+    | InlineData
+    | Grounding
+    | Usage
+    | Notice
+    | CallClosed
+    | Finished
+    | Failed
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One upstream SSE event (or one step of our own, with empty ``data``), with its arrival.
+
+    ``seq``      0, 1, 2 … within the channel.
+    ``t_ns``     monotonic nanoseconds.
+    ``call_no``  which upstream call of the turn, from 0; -1 for steps of our own.
+    ``data``     the payload bytes of the event (what stood after ``data:``), uncompressed.
+    ``span``     (start, end) byte offsets of the whole event in that call's uncompressed body.
+    """
+
+    seq: int
+    t_ns: int
+    call_no: int
+    data: bytes
+    events: tuple[Event, ...]
+    span: tuple[int, int] = (0, 0)
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """The terminal event, if this is the last record of its channel."""
+        if self.events and isinstance(last := self.events[-1], Finished | Failed):
+            return last
+        return None

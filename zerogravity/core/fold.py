@@ -1,0 +1,300 @@
+"""The one assembler: events in order → items. Streams are rendered from its steps, finished objects from its
+state, so a streamed and a final object can not disagree.
+
+``fold(records)`` is the whole; ``Assembler`` the same thing one event at a time, which is what emitters use.
+Cost is constant per event: texts are kept as pieces and joined when asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+from zerogravity.core.events import (
+    CallClosed,
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    Notice,
+    Record,
+    Signature,
+    Terminal,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+
+
+@dataclass(slots=True)
+class Reasoning:
+    """A run of thinking. ``signature`` came on a thought part; ``carries`` are (call id, signature) pairs of calls
+    that followed it directly, known before the item closes."""
+
+    index: int
+    pieces: list[str] = field(default_factory=list[str])
+    signature: str | None = None
+    carries: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+@dataclass(slots=True)
+class Message:
+    """A run of answer text. ``signature`` belongs to its last part; ``grounding`` to its whole text."""
+
+    index: int
+    pieces: list[str] = field(default_factory=list[str])
+    signature: str | None = None
+    grounding: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+@dataclass(slots=True)
+class Call:
+    """A function call, complete as soon as it is opened (a signature in a part of its own may still follow)."""
+
+    index: int
+    call_id: str
+    name: str
+    args_json: str
+    signature: str | None = None
+    upstream_id: str | None = None
+
+
+@dataclass(slots=True)
+class Media:
+    """A blob of the answer (base64)."""
+
+    index: int
+    mime: str
+    data: str
+    signature: str | None = None
+
+
+Item = Reasoning | Message | Call | Media
+
+
+@dataclass(slots=True)
+class TurnState:
+    """Everything that has arrived so far, as objects.
+
+    ``usage``: the last figures of each upstream call, added up. ``finish``/``finish_message``: Google's words of the
+    newest call. ``terminal``: set once, at the end.
+    """
+
+    items: list[Item] = field(default_factory=list[Item])
+    usage_by_call: dict[int, Usage] = field(default_factory=dict[int, Usage])
+    grounding: dict[str, Any] | None = None
+    notices: list[Notice] = field(default_factory=list[Notice])
+    calls_opened: int = 0
+    calls_closed: int = 0
+    model: str | None = None
+    finish: str | None = None
+    finish_message: str | None = None
+    terminal: Terminal | None = None
+    has_thinking: bool = False
+    has_text: bool = False
+    has_calls: bool = False
+    has_media: bool = False
+
+    @property
+    def usage(self) -> Usage:
+        total = Usage()
+        for usage in self.usage_by_call.values():
+            total = total + usage
+        return total
+
+    @property
+    def text(self) -> str:
+        return "".join(item.text for item in self.items if isinstance(item, Message))
+
+    @property
+    def thinking(self) -> str:
+        return "".join(item.text for item in self.items if isinstance(item, Reasoning))
+
+    @property
+    def function_calls(self) -> list[Call]:
+        return [item for item in self.items if isinstance(item, Call)]
+
+    @property
+    def emitted(self) -> bool:
+        """Whether anything a client would show has arrived: after that nothing is retried."""
+        return bool(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Grew:
+    item: Reasoning | Message
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """``cut``: the turn ended (length, filter, failure) while the item was still growing."""
+
+    item: Item
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    terminal: Terminal
+
+
+Step = Opened | Grew | Closed | Ended
+
+
+class Assembler:
+    """Feeds on events, yields the steps an emitter renders. At most one item is open at a time."""
+
+    __slots__ = ("_call_no", "_open", "_pending_signature", "state")
+
+    def __init__(self) -> None:
+        self.state = TurnState()
+        self._open: Reasoning | Message | None = None
+        self._pending_signature: str | None = None
+        self._call_no = 0
+
+    def feed(self, record: Record) -> Iterator[Step]:
+        """The steps that ``record`` causes. Must be exhausted before the next record."""
+        self._call_no = record.call_no
+        for event in record.events:
+            yield from self._add(event)
+
+    def _add(self, event: Event) -> Iterator[Step]:
+        state = self.state
+        match event:
+            case TextDelta(text):
+                if not text:
+                    return
+                if not isinstance(self._open, Message):
+                    yield from self._close()
+                    yield self._start(Message(len(state.items)))
+                    state.has_text = True
+                yield self._grow(text)
+            case ThinkingDelta(text):
+                if not text:
+                    return
+                if not isinstance(self._open, Reasoning):
+                    yield from self._close()
+                    yield self._start(Reasoning(len(state.items)))
+                    state.has_thinking = True
+                yield self._grow(text)
+            case FunctionCall():
+                yield from self._call(event)
+            case InlineData(mime, data):
+                yield from self._close()
+                media = Media(len(state.items), mime, data)
+                state.items.append(media)
+                state.has_media = True
+                yield Opened(media)
+                yield Closed(media)
+            case Signature():
+                self._sign(event)
+            case Grounding(data):
+                state.grounding = data
+                if isinstance(self._open, Message):
+                    self._open.grounding = data
+            case Usage():
+                state.usage_by_call[self._call_no] = event
+            case Notice():
+                state.notices.append(event)
+            case CallOpened(model=model):
+                yield from self._close()
+                self._pending_signature = None
+                state.calls_opened += 1
+                state.model = model or state.model
+                state.finish = state.finish_message = None
+            case CallClosed(finish, message):
+                state.calls_closed += 1
+                state.finish, state.finish_message = finish, message
+            case Finished(reason):
+                yield from self._close(cut=reason in ("length", "filtered"))
+                state.terminal = event
+                yield Ended(event)
+            case Failed():
+                yield from self._close(cut=True)
+                state.terminal = event
+                yield Ended(event)
+            case _:
+                assert_never(event)
+
+    def _start(self, item: Reasoning | Message) -> Opened:
+        self.state.items.append(item)
+        self._open = item
+        return Opened(item)
+
+    def _grow(self, text: str) -> Grew:
+        item = self._open
+        assert item is not None
+        item.pieces.append(text)
+        return Grew(item, text)
+
+    def _close(self, *, cut: bool = False) -> Iterator[Step]:
+        if (item := self._open) is not None:
+            self._open = None
+            yield Closed(item, cut)
+
+    def _call(self, event: FunctionCall) -> Iterator[Step]:
+        signature = event.signature or self._pending_signature
+        self._pending_signature = None
+        if signature and isinstance(self._open, Reasoning):
+            self._open.carries.append((event.call_id, signature))
+        yield from self._close()
+        call = Call(
+            len(self.state.items), event.call_id, event.name, event.args_json, signature, event.upstream_id
+        )  # fmt: skip
+        self.state.items.append(call)
+        self.state.has_calls = True
+        yield Opened(call)
+        yield Closed(call)
+
+    def _sign(self, event: Signature) -> None:
+        """Put a signature where it belongs: on the open text or thought, or on the neighbouring call."""
+        items = self.state.items
+        match event.target:
+            case "thought" if isinstance(self._open, Reasoning):
+                self._open.signature = event.data
+            case "text" if items and isinstance(items[-1], Message | Media):
+                items[-1].signature = event.data
+            case "text" if items and isinstance(items[-1], Reasoning):
+                items[-1].signature = event.data
+            case "alone" | "call" if (call := self._unsigned_call()) is not None:
+                call.signature = event.data
+            case "alone" | "call" if items and isinstance(items[-1], Message | Media):
+                items[-1].signature = event.data
+            case _:
+                self._pending_signature = event.data
+
+    def _unsigned_call(self) -> Call | None:
+        """The first call of the trailing run of calls, if it has no signature yet (only the first one gets one)."""
+        first: Call | None = None
+        for item in reversed(self.state.items):
+            if not isinstance(item, Call):
+                break
+            first = item
+        return first if first is not None and first.signature is None else None
+
+
+def fold(records: Iterable[Record]) -> TurnState:
+    """All records of a channel → its finished objects."""
+    assembler = Assembler()
+    for record in records:
+        for _ in assembler.feed(record):
+            pass
+    return assembler.state

@@ -1,0 +1,105 @@
+"""What to do when one upstream call of a turn has ended: a pure decision table.
+
+| what happened                                            | decision                                   |
+|----------------------------------------------------------|--------------------------------------------|
+| a fault was seen (status, error event, garbage)          | Fail(that fault)                           |
+| the connection broke                                     | Fail(upstream_drop)                        |
+| prompt blocked, or a safety finishReason                 | Finish(filtered)                           |
+| MAX_TOKENS, CONTINUATION                                 | Finish(length), also with no text          |
+| malformed/unexpected call etc., nothing emitted, 1st call | Await the LS's own retry, then Fail        |
+| the same later, or with something emitted                | Fail(upstream_garbage)                     |
+| body ended without any finishReason                      | Fail(upstream_drop): never invent a STOP   |
+| calls seen                                               | Finish(tool)                               |
+| text or media seen                                       | Finish(stop)                               |
+| thinking only                                            | Await the follow-up call, then Fail(empty) |
+| nothing at all, 1st call                                 | Await the LS's forced call, then Fail(empty) |
+| nothing at all, later                                    | Fail(empty)                                |
+
+Facts: language-server-and-google D.4; wire-gemini-and-mapping 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zerogravity.core.events import Failed, Finished, Terminal
+from zerogravity.core.fold import TurnState
+from zerogravity.errors import Fault, Termination, upstream
+
+LENGTH = frozenset({"MAX_TOKENS", "CONTINUATION"})
+FILTERED = frozenset({
+    "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "ESCALATION", "MODEL_ARMOR",
+    "PUP_LIMITED_DISABLED", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
+})  # fmt: skip
+MALFORMED = frozenset({
+    "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",
+    "MISSING_THOUGHT_SIGNATURE",
+})  # fmt: skip
+FOLLOW_UP_S = 20.0
+MAX_FOLLOW_UPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    terminal: Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """The turn goes on in the LS's next call; ``late`` ends it when none comes within ``seconds``."""
+
+    seconds: float
+    late: Fault
+
+
+Decision = Finish | Await
+
+
+def decide(state: TurnState, *, fault: Fault | None = None, dropped: bool = False) -> Decision:
+    """The decision after the newest call of ``state`` has closed.
+
+    ``fault``: what the answer itself said was wrong. ``dropped``: the body did not end properly.
+    """
+    if fault is not None:
+        return Finish(Failed(fault))
+    if dropped:
+        return Finish(Failed(_dropped("the upstream connection broke in the middle of the answer")))
+    finish = state.finish
+    match finish:
+        case None:
+            return Finish(Failed(_dropped("the upstream answer ended without a finish reason")))
+        case str() if finish.startswith("BLOCKED:") or finish in FILTERED:
+            return Finish(Finished("filtered", finish.removeprefix("BLOCKED:")))
+        case str() if finish in LENGTH:
+            return Finish(Finished("length", finish))
+        case str() if finish in MALFORMED:
+            return _once_more(state, _malformed(finish, state.finish_message))
+        case _ if state.has_calls:
+            return Finish(Finished("tool"))
+        case _ if state.has_text or state.has_media:
+            return Finish(Finished("stop"))
+        case _ if state.has_thinking:
+            if state.calls_opened >= MAX_FOLLOW_UPS:
+                return Finish(Failed(_empty("the upstream sent thinking but no answer")))
+            return Await(FOLLOW_UP_S, _empty("the upstream sent thinking but no answer, and no further call came"))
+        case _:
+            return _once_more(state, _empty("the upstream answer was empty"))
+
+
+def _once_more(state: TurnState, fault: Fault) -> Decision:
+    if state.emitted or state.calls_opened > 1:
+        return Finish(Failed(fault))
+    return Await(FOLLOW_UP_S, fault)
+
+
+def _dropped(message: str) -> Fault:
+    return upstream(502, "upstream_drop", message, Termination.UPSTREAM_DROP)
+
+
+def _empty(message: str) -> Fault:
+    return upstream(502, "empty_response", message, Termination.EMPTY)
+
+
+def _malformed(finish: str, message: str | None) -> Fault:
+    text = f"the model's answer was unusable ({finish}{': ' + message if message else ''})"
+    return upstream(502, finish.lower(), text, Termination.UPSTREAM_GARBAGE)

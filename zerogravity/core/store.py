@@ -1,0 +1,166 @@
+"""``MitmStore``: the open and the recently closed channels by cascade id, and the call-id memory.
+
+Attaching is by exact cascade id only; there is no "latest" fallback, ever. Budgets evict finished turns, never
+running ones.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from zerogravity.core.channel import MAX_BYTES, CascadeChannel, Clock
+from zerogravity.core.fold import Call
+from zerogravity.core.turn import Turn
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedCall:
+    """What must go back to Google with a call's result. ``family`` of the model that made it: signatures are bound
+    to it. ``first``: it was the first call of its step, the one whose signature is enforced."""
+
+    name: str
+    args_json: str
+    signature: str | None
+    upstream_id: str | None
+    family: str
+    first: bool = True
+
+
+class CallMemory:
+    """call id → call, across cascades and surfaces; bounded, with expiry."""
+
+    def __init__(self, clock: Clock, *, limit: int = 20_000, max_age_s: float = 24 * 3600) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._max_age = int(max_age_s * NS)
+        self._calls: OrderedDict[str, tuple[int, RememberedCall]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def put(self, call_id: str, call: RememberedCall) -> None:
+        self._calls[call_id] = (self._clock(), call)
+        self._calls.move_to_end(call_id)
+        while len(self._calls) > self._limit:
+            self._calls.popitem(last=False)
+
+    def get(self, call_id: str) -> RememberedCall | None:
+        entry = self._calls.get(call_id)
+        if entry is None:
+            return None
+        if self._clock() - entry[0] > self._max_age:
+            del self._calls[call_id]
+            return None
+        return entry[1]
+
+    def learn(self, channel: CascadeChannel) -> None:
+        """Remember every call of a channel. Of a run of calls only the first holds (and needs) a signature."""
+        after_call = False
+        for item in channel.state.items:
+            if isinstance(item, Call):
+                family = channel.turn.target.family
+                self.put(
+                    item.call_id,
+                    RememberedCall(
+                        item.name, item.args_json, item.signature, item.upstream_id, family, first=not after_call
+                    ),
+                )
+            after_call = isinstance(item, Call)
+
+
+class MitmStore:
+    """All channels of this process: by turn id from the start, by cascade id once the LS has given one."""
+
+    def __init__(
+        self, clock: Clock, *, max_bytes: int = 512 << 20, max_age_s: float = 3600, turn_bytes: int = MAX_BYTES
+    ) -> None:
+        self.clock = clock
+        self.calls = CallMemory(clock)
+        self.on_open: list[Callable[[CascadeChannel], None]] = []
+        self.evicted = 0
+        self._channels: OrderedDict[str, CascadeChannel] = OrderedDict()
+        self._cascades: dict[str, CascadeChannel] = {}
+        self._max_bytes = max_bytes
+        self._max_age = int(max_age_s * NS)
+        self._turn_bytes = turn_bytes
+
+    def open(self, turn: Turn) -> CascadeChannel:
+        """The channel of a new turn; not claimable before it is bound to a cascade."""
+        if turn.id in self._channels:
+            raise ValueError(f"turn {turn.id} is open already")
+        self.sweep()
+        channel = CascadeChannel(turn, self.clock, max_bytes=self._turn_bytes)
+        self._channels[turn.id] = channel
+        channel.on_close.append(self.calls.learn)
+        for callback in self.on_open:
+            callback(channel)
+        return channel
+
+    def bind(self, channel: CascadeChannel, cascade_id: str) -> None:
+        """Make ``channel`` claimable. Must happen before the LS is told anything (invariant 9)."""
+        if cascade_id in self._cascades:
+            raise ValueError(f"cascade {cascade_id} is bound already")
+        channel.cascade_id = cascade_id
+        self._cascades[cascade_id] = channel
+
+    def find(self, cascade_id: str) -> CascadeChannel | None:
+        """The channel of exactly that cascade, open or closed."""
+        return self._cascades.get(cascade_id)
+
+    def get(self, turn_id: str) -> CascadeChannel | None:
+        """The channel of that turn, open or closed."""
+        return self._channels.get(turn_id)
+
+    def claim(self, cascade_id: str) -> CascadeChannel | None:
+        """The channel of that cascade if its turn is still open. Repeatable: one turn may make several calls."""
+        channel = self._cascades.get(cascade_id)
+        return channel if channel is not None and not channel.closed else None
+
+    def __iter__(self) -> Iterator[CascadeChannel]:
+        return iter(list(self._channels.values()))
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    @property
+    def open_count(self) -> int:
+        return sum(not channel.closed for channel in self._channels.values())
+
+    @property
+    def bytes(self) -> int:
+        return sum(channel.size for channel in self._channels.values())
+
+    def sweep(self) -> int:
+        """Evict finished turns that are too old, then the oldest finished ones until the budget holds.
+
+        Returns how many were evicted. A finished turn with readers is not evicted by age.
+        """
+        now, evicted, held = self.clock(), 0, self.bytes
+        for channel in list(self._channels.values()):
+            if not channel.closed:
+                continue
+            too_old = now - channel.marks["done"] > self._max_age and not channel.readers
+            if too_old or held > self._max_bytes:
+                held -= channel.size
+                self._drop(channel)
+                evicted += 1
+        self.evicted += evicted
+        return evicted
+
+    def drop(self, turn_id: str) -> bool:
+        """Forget a finished channel. False when it is unknown or still open."""
+        channel = self._channels.get(turn_id)
+        if channel is None or not channel.closed:
+            return False
+        self._drop(channel)
+        return True
+
+    def _drop(self, channel: CascadeChannel) -> None:
+        del self._channels[channel.turn.id]
+        if channel.cascade_id is not None:
+            del self._cascades[channel.cascade_id]
+        channel.release()

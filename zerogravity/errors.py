@@ -1,0 +1,111 @@
+"""What can go wrong, as a value: one ``Fault`` by guilt, mapped once per surface to its error shape.
+
+Knows no surface and no transport. Termination codes: the closed list that logs, metrics and traces use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+
+class Guilt(StrEnum):
+    """Whose mistake it is; decides the default status family."""
+
+    CLIENT = "client"
+    UPSTREAM = "upstream"
+    LS = "ls"
+    INTERNAL = "internal"
+
+
+class Termination(StrEnum):
+    """How a turn ended: exactly one per turn, in log, metrics and trace."""
+
+    OK = "ok"
+    LENGTH = "length"
+    FILTERED = "filtered"
+    TOOL = "tool"
+    UPSTREAM_STATUS = "upstream_status"
+    UPSTREAM_DROP = "upstream_drop"
+    UPSTREAM_GARBAGE = "upstream_garbage"
+    UPSTREAM_IDLE = "upstream_idle"
+    EMPTY = "empty"
+    LS_REFUSED = "ls_refused"
+    LS_GONE = "ls_gone"
+    MATCH_TIMEOUT = "match_timeout"
+    CLIENT_GONE = "client_gone"
+    CLIENT_STALL = "client_stall"
+    CANCELLED = "cancelled"
+    QUEUE_FULL = "queue_full"
+    QUEUE_TIMEOUT = "queue_timeout"
+    LIMIT_BYTES = "limit_bytes"
+    LIMIT_TIME = "limit_time"
+    SHUTDOWN = "shutdown"
+    INTERNAL = "internal"
+    REJECTED = "rejected"  # a request refused before it became a turn; never the end of a channel
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One failure, in neutral words.
+
+    ``status``       HTTP status our client gets when nothing has been sent yet.
+    ``code``         machine word, e.g. ``match_timeout``, ``rate_limit_exceeded``, ``invalid_value``.
+    ``param``        path of the offending request member (``input[0].content[1].type``), client faults only.
+    ``retry_after``  seconds, as told by the upstream.
+    ``rpc_status``   google.rpc status word when the upstream gave one (``RESOURCE_EXHAUSTED``).
+    ``details``      google.rpc details of the upstream error, for the Gemini surface.
+    ``termination``  the closed code that logs and metrics use.
+    ``heals``        False: a retry can not help, clients are told so (``x-should-retry: false``).
+    """
+
+    guilt: Guilt
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    retry_after: float | None = None
+    rpc_status: str | None = None
+    details: tuple[Any, ...] = ()
+    termination: Termination = Termination.INTERNAL
+    heals: bool = True
+
+    def at(self, param: str) -> Fault:
+        """The same fault, naming ``param``."""
+        return replace(self, param=param)
+
+
+class FaultError(Exception):
+    """Carries a ``Fault`` up to the one place that turns faults into answers."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(f"{fault.code}: {fault.message}")
+        self.fault = fault
+
+
+def bad_request(
+    message: str, *, param: str | None = None, code: str = "invalid_value", status: int = 400
+) -> FaultError:
+    """The client's request can not be served as it is; ``param`` names the member."""
+    return FaultError(
+        Fault(Guilt.CLIENT, status, code, message, param=param, termination=Termination.REJECTED, heals=False)
+    )
+
+
+def upstream(
+    status: int, code: str, message: str, termination: Termination = Termination.UPSTREAM_STATUS, **more: Any
+) -> Fault:
+    """Google's side failed or refused."""
+    return Fault(Guilt.UPSTREAM, status, code, message, termination=termination, **more)
+
+
+def language_server(status: int, code: str, message: str, termination: Termination, **more: Any) -> Fault:
+    """The language server is absent, refuses, or never calls Google."""
+    return Fault(Guilt.LS, status, code, message, termination=termination, **more)
+
+
+def internal(message: str = "internal error", termination: Termination = Termination.INTERNAL, **more: Any) -> Fault:
+    """Our own bug or our own shutdown."""
+    return Fault(Guilt.INTERNAL, more.pop("status", 500), more.pop("code", termination.value), message,
+                 termination=termination, **more)  # fmt: skip
