@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-SurfaceName = Literal["responses", "chat", "gemini"]
+SurfaceName = Literal["responses", "chat", "gemini", "passive"]  # passive: recorded, answered by nobody
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 

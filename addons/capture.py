@@ -1,0 +1,14 @@
+"""``mitmdump -s addons/capture.py``: capture beside a language server and answer agents on ``zg_listen``.
+
+Works from a checkout without installation; options are listed by ``mitmdump -s addons/capture.py --options``.
+"""
+
+import sys
+from pathlib import Path
+
+# mitmproxy puts only this file's folder on the path.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from zerogravity.capture.addon import Capture
+
+addons = [Capture()]

@@ -1,0 +1,300 @@
+"""The mitmproxy addon: hooks → match, claim, rewrite, tap; starts and stops the gateway in mitmproxy's own loop.
+
+Everything that decides something is in the pure modules beside this one; here is only the order of the hooks.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from mitmproxy import command, ctx, exceptions, flow, http
+from mitmproxy.addonmanager import Loader
+
+from zerogravity import config as configuration
+from zerogravity.capture import match, rewrite, tap
+from zerogravity.certs import GOOGLE_HOSTS
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed
+from zerogravity.core.store import MitmStore
+from zerogravity.errors import FaultError, Termination, internal, upstream
+from zerogravity.gateway import Gateway
+from zerogravity.wire import jsonio
+
+logger = logging.getLogger("zerogravity.capture")
+
+CHANNEL = "zerogravity.channel"
+TAP = "zerogravity.tap"
+EVENT_STREAM = {"content-type": "text/event-stream"}
+
+
+class Interceptor:
+    """The life of one Google call: matched, claimed, rewritten, tapped. Fails open: bytes flow whatever happens."""
+
+    def __init__(self, gateway: Gateway, abort: Callable[[http.HTTPFlow], None]) -> None:
+        self.store: MitmStore = gateway.store
+        self._gateway = gateway
+        self._abort = abort
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Ask Google for plain bytes: what is compressed can not be read before a block is full."""
+        if match.is_generate_path(flow.request.path):
+            flow.request.headers.pop("accept-encoding", None)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Decide what this call is; put the turn into it if it is the agent call of an open turn."""
+        self._gateway.path_seen()
+        if not match.is_generate_path(flow.request.path):
+            return
+        channel: CascadeChannel | None = None
+        try:
+            body = jsonio.loads(flow.request.get_content(strict=False) or b"")
+            if not isinstance(body, dict):
+                return
+            found = match.match(flow.request.path, body)
+            channel = self.store.find(found.cascade_id) if found.cascade_id else None
+            if channel is None:
+                self._gateway.metrics.unmatched(found.reason)
+                self._passive(flow, body)
+            elif found.kind == "checkpoint":
+                if self._gateway.config.answer_checkpoints:
+                    self._answer(flow, body, text="Conversation")
+            elif found.kind != "agent":
+                self._gateway.metrics.unmatched(found.reason)
+            elif channel.closed:
+                self._answer(flow, body)
+            else:
+                self._claim(flow, channel, body)
+        except Exception:  # guard: interception fails open (invariant 5)
+            logger.exception("request left unchanged")
+            self._gateway.metrics.failed_open("request")
+            if channel is not None:
+                channel.close(Failed(internal("the request to Google could not be rewritten")))
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Tap a claimed answer as it streams. An error answer is read whole, in ``response``."""
+        channel: CascadeChannel | None = flow.metadata.get(CHANNEL)
+        if channel is None or flow.response is None or flow.response.status_code != 200:
+            return
+        headers = flow.response.headers
+        active = tap.Tap(
+            channel,
+            channel.state.calls_opened,
+            encoding=headers.get("content-encoding", ""),
+            content_type=headers.get("content-type", ""),
+            passive=channel.turn.surface == "passive",
+        )
+        flow.metadata[TAP] = active
+        headers.pop("content-length", None)
+        if active.inflates:
+            headers.pop("content-encoding", None)
+        if flow.request.http_version == "HTTP/1.1":
+            headers["transfer-encoding"] = "chunked"
+        flow.response.stream = active.feed
+        channel.upstream_abort.append(lambda: self._abort(flow))
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """A claimed call that Google refused: the client gets the fault, the LS a clean stop (it would retry)."""
+        channel: CascadeChannel | None = flow.metadata.get(CHANNEL)
+        if channel is None or flow.response is None or TAP in flow.metadata:
+            return
+        response = flow.response
+        tap.refused(channel, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
+        if channel.turn.surface != "passive":
+            flow.metadata["zerogravity.original_status"] = response.status_code
+            flow.response = http.Response.make(200, tap.synthetic_stop(), EVENT_STREAM)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The connection broke, before or in the middle of the answer."""
+        channel: CascadeChannel | None = flow.metadata.get(CHANNEL)
+        if channel is None:
+            return
+        message = flow.error.msg if flow.error else "connection lost"
+        if (active := flow.metadata.get(TAP)) is not None:
+            active.abort(message)
+        else:
+            fault = upstream(502, "upstream_drop", f"no answer from Google: {message}", Termination.UPSTREAM_DROP)
+            channel.close(Failed(fault))
+
+    def _claim(self, flow: http.HTTPFlow, channel: CascadeChannel, body: dict[str, Any]) -> None:
+        original = flow.request.get_content(strict=False) or b""
+        done = rewrite.rewrite(body, channel.turn)
+        flow.request.content = done.body
+        if (bearer := self._gateway.bearer.value) is not None:
+            flow.request.headers["authorization"] = f"Bearer {bearer}"
+        channel.awaiting = None
+        channel.mark("matched")
+        flow.metadata[CHANNEL] = channel
+        flow.comment = channel.id
+        self._gateway.recorder.upstream_request(
+            channel.id, channel.state.calls_opened, original, done.body, dict(flow.request.headers)
+        )
+        for note in done.notes:
+            logger.debug("%s: %s", channel.id, note)
+
+    def _answer(self, flow: http.HTTPFlow, body: dict[str, Any], *, text: str = "ok") -> None:
+        """Answer the LS locally: Google is never contacted."""
+        model = body.get("model")
+        flow.response = http.Response.make(
+            200, tap.synthetic_stop(model if isinstance(model, str) else None, text), EVENT_STREAM
+        )
+
+    def _passive(self, flow: http.HTTPFlow, body: dict[str, Any]) -> None:
+        """Record a call that is not ours, untouched, when ``capture_passive`` is on."""
+        if not self._gateway.config.capture_passive:
+            return
+        channel = self._gateway.passive_channel(flow.request.path, body)
+        flow.metadata[CHANNEL] = channel
+        flow.comment = channel.id
+        content = flow.request.get_content(strict=False) or b""
+        self._gateway.recorder.upstream_request(channel.id, 0, content, content, dict(flow.request.headers))
+
+
+class Capture:
+    """What ``addons/capture.py`` hands to mitmproxy. Options start with ``zg_``; unset ones come from the
+    environment (``ZEROGRAVITY_…``), the configuration file, then the defaults."""
+
+    name = "zerogravity"
+
+    def __init__(self) -> None:
+        self.gateway: Gateway | None = None
+        self._interceptor: Interceptor | None = None
+
+    # -- options ---------------------------------------------------------------------------------------------
+
+    def load(self, loader: Loader) -> None:
+        for name, kind, help_text in OPTIONS:
+            loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
+
+    def configure(self, updated: set[str]) -> None:
+        if any(name.startswith("zg_") for name in updated) or not updated:
+            try:
+                self._load_config()
+            except FaultError as error:
+                raise exceptions.OptionsError(error.fault.message) from error
+
+    def _load_config(self) -> configuration.Config:
+        flags = {name: getattr(ctx.options, f"zg_{name}") for name, _, _ in OPTIONS if name != "config"}
+        given = {name: value for name, value in flags.items() if value not in (None, False)}
+        return configuration.load(given, file=ctx.options.zg_config).config
+
+    # -- start and stop --------------------------------------------------------------------------------------
+
+    async def running(self) -> None:
+        if self.gateway is not None:
+            return
+        config = self._load_config()
+        self._limit_interception(config)
+        gateway = Gateway(config)
+        try:
+            await gateway.start()
+        except (OSError, FaultError) as error:
+            await gateway.stop()
+            logger.error("zerogravity can not serve: %s", error)  # an error during start ends mitmdump
+            return
+        self.gateway = gateway
+        self._interceptor = Interceptor(gateway, abort_upstream)
+        logger.info("zerogravity serves on %s", gateway.url)
+
+    async def done(self) -> None:
+        gateway, self.gateway, self._interceptor = self.gateway, None, None
+        if gateway is not None:
+            await gateway.stop()
+
+    def _limit_interception(self, config: configuration.Config) -> None:
+        """Only Google's hosts are opened; everything else is tunnelled (T7). Reverse mode has one host anyway."""
+        modes = [str(mode) for mode in ctx.options.mode]
+        if any(mode.startswith("reverse:") for mode in modes):
+            return
+        if not ctx.options.allow_hosts:
+            hosts = "|".join(re.escape(host) for host in GOOGLE_HOSTS)
+            ctx.options.update(allow_hosts=[rf"^({hosts}):\d+$"])
+        # A copied upstream certificate would break our authority's name constraints (T6).
+        ctx.options.update(upstream_cert=False, connection_strategy="lazy")
+
+    # -- hooks -----------------------------------------------------------------------------------------------
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if self._interceptor is None or self.gateway is None:
+            return
+        if (base := self.gateway.config.upstream) and _is_google(flow):
+            redirect(flow, base)
+        self._interceptor.requestheaders(flow)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        if self._interceptor is not None:
+            self._interceptor.request(flow)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if self._interceptor is not None:
+            self._interceptor.responseheaders(flow)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if self._interceptor is not None:
+            self._interceptor.response(flow)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        if self._interceptor is not None:
+            self._interceptor.error(flow)
+
+    # -- commands --------------------------------------------------------------------------------------------
+
+    @command.command("zerogravity.turns")
+    def turns(self) -> Sequence[str]:
+        """The turns in memory: id, phase, termination code."""
+        if self.gateway is None:
+            return []
+        return [f"{c.id} {c.phase} {c.termination or ''}".rstrip() for c in self.gateway.store]
+
+    @command.command("zerogravity.health")
+    def health(self) -> str:
+        """Whether a turn can be served now."""
+        return "not running" if self.gateway is None else self.gateway.health_line()
+
+    @command.command("zerogravity.trace")
+    def trace(self, flows: Sequence[flow.Flow]) -> Sequence[str]:
+        """The turn ids of flows."""
+        return [f.comment for f in flows if CHANNEL in f.metadata]
+
+
+OPTIONS: tuple[tuple[str, Any, str], ...] = (
+    ("config", str | None, "Configuration file (TOML)."),
+    ("listen", str | None, "Where agents are answered, HOST:PORT; port 0 takes a free one."),
+    ("key", str | None, "API key that agents must send; needed beyond loopback."),
+    ("ls_url", str | None, "The language server's URL; default: found by itself."),
+    ("ls_csrf", str | None, "The language server's CSRF token; better given as ZEROGRAVITY_LS_CSRF."),
+    ("upstream", str | None, "Send calls for Google's hosts to this base URL instead (a stand-in)."),
+    ("trace", bool, "Write a trace folder for each turn."),
+    ("trace_dir", str | None, "Where traces go."),
+    ("capture_passive", bool, "Record Google calls that are not ours as well, untouched."),
+    ("ready_file", str | None, "Write the URL being served to this file when ready."),
+)
+
+
+def _is_google(flow: http.HTTPFlow) -> bool:
+    return flow.request.host in GOOGLE_HOSTS
+
+
+def redirect(flow: http.HTTPFlow, base: str) -> None:
+    """Send a call to the server at ``base`` instead of the host it names."""
+    parts = urlsplit(base)
+    flow.request.scheme = parts.scheme
+    flow.request.host = parts.hostname or "localhost"
+    flow.request.port = parts.port or (443 if parts.scheme == "https" else 80)
+    flow.request.path = parts.path.rstrip("/") + flow.request.path
+
+
+def abort_upstream(flow: http.HTTPFlow) -> None:
+    """Cut the connection to Google of a running call. mitmproxy can kill a flow only between hooks, so the
+    transport itself is closed; its ``error`` hook then runs as for any drop."""
+    server = ctx.master.addons.get("proxyserver")
+    for handler in list(server.connections.values()):
+        transport = handler.transports.get(flow.server_conn)
+        if transport is not None and transport.writer is not None:
+            raw: socket.socket | None = transport.writer.get_extra_info("socket")
+            if raw is not None:
+                transport.writer.transport.abort()

@@ -1,0 +1,54 @@
+"""``zerogravity serve``: mitmproxy with only the addons this job needs, and ours, in one process.
+
+The same addon as under ``mitmdump -s``; what is left out (flow view, dumper, script watcher, playback …) costs time
+per flow and serves nobody here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from collections.abc import Mapping
+from typing import Any
+
+from mitmproxy import options
+from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig, update_alt_svc
+from mitmproxy.master import Master
+
+from zerogravity.capture.addon import Capture
+
+
+async def serve(settings: Mapping[str, Any], *, verbosity: str = "info") -> int:
+    """Run until SIGINT or SIGTERM. ``settings`` are mitmproxy options (``mode``, ``confdir``, ``zg_…``) by name.
+
+    Returns the exit code; errors during start have been logged.
+    """
+    logging.getLogger().setLevel(logging.DEBUG)  # mitmproxy's handlers filter by themselves
+    for name in ("asyncio", "hpack"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    master = Master(options.Options(), with_termlog=True)
+    check = errorcheck.ErrorCheck()
+    capture = Capture()
+    master.addons.add(
+        core.Core(),
+        disable_h2c.DisableH2C(),
+        proxyserver.Proxyserver(),
+        next_layer.NextLayer(),
+        tlsconfig.TlsConfig(),
+        update_alt_svc.UpdateAltSvc(),
+        capture,
+        check,
+    )
+    master.options.update(termlog_verbosity=verbosity, **settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, master.shutdown)
+    gc.freeze()
+    try:
+        await master.run()
+    except SystemExit as ended:  # errorcheck's way to say that the start failed
+        await master.done()
+        return int(ended.code or 0)
+    return 0
