@@ -140,7 +140,9 @@ class Interceptor:
         """Answer the LS locally: Google is never contacted."""
         model = body.get("model")
         flow.response = http.Response.make(
-            200, tap.synthetic_stop(model if isinstance(model, str) else None, text), EVENT_STREAM
+            200,
+            tap.synthetic_stop(model if isinstance(model, str) else None, text, envelope="request" in body),
+            EVENT_STREAM,
         )
 
     def _passive(self, flow: http.HTTPFlow, body: dict[str, Any]) -> None:

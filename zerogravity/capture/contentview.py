@@ -1,0 +1,69 @@
+"""How mitmproxy and mitmweb show a Google answer stream: thinking, text, calls and usage as one page.
+
+The same parser, decoder and fold as the capture; a view that fails is replaced by mitmproxy itself.
+"""
+
+from __future__ import annotations
+
+from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
+
+from zerogravity.capture.match import is_generate_path
+from zerogravity.core.events import Record
+from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState, fold
+from zerogravity.wire.google import GoogleDecoder
+from zerogravity.wire.sse import SseParser
+
+
+class GoogleStreamContentview(Contentview):
+    """``zerogravity`` in the list of views; chosen by itself for generate calls answered as an event stream."""
+
+    @property
+    def name(self) -> str:
+        return "zerogravity"
+
+    @property
+    def syntax_highlight(self) -> SyntaxHighlight:
+        return "none"
+
+    def prettify(self, data: bytes, metadata: Metadata) -> str:
+        """An SSE body → one page. Raises ValueError when it holds no Google event."""
+        parser = SseParser()
+        decoder = GoogleDecoder(lambda number: f"call_{number}")
+        events = [*parser.feed(data), *parser.end()]
+        records = [
+            Record(seq, 0, 0, event.data, decoder.decode(event.data), event.span) for seq, event in enumerate(events)
+        ]
+        state = fold(records)
+        if not state.items and not state.usage_by_call and decoder.fault is None:
+            raise ValueError("no Google answer in this body")
+        page = _page(state)
+        if decoder.fault is not None:
+            page += f"\n\n== error ==\n{decoder.fault.code}: {decoder.fault.message}"
+        return page
+
+    def render_priority(self, data: bytes, metadata: Metadata) -> float:
+        flow = metadata.flow
+        path = getattr(getattr(flow, "request", None), "path", "")
+        streamed = (metadata.content_type or "").startswith("text/event-stream")
+        return 2 if data and streamed and is_generate_path(path) else -1
+
+
+def _page(state: TurnState) -> str:
+    blocks: list[str] = []
+    for item in state.items:
+        match item:
+            case Reasoning():
+                blocks.append(f"== thinking ==\n{item.text}")
+            case Message():
+                blocks.append(f"== text ==\n{item.text}")
+            case Call():
+                signed = " (signed)" if item.signature else ""
+                blocks.append(f"== call {item.name}{signed} ==\n{item.args_json}")
+            case Media():
+                blocks.append(f"== {item.mime}, {len(item.data)} base64 characters ==")
+    usage = state.usage
+    blocks.append(
+        f"== usage ==\nprompt {usage.prompt} (cached {usage.cached}), answer {usage.candidates}, "
+        f"thinking {usage.thoughts}, tools {usage.tool_use}, total {usage.total}"
+    )
+    return "\n\n".join(blocks)
