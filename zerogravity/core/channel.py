@@ -63,11 +63,12 @@ class CascadeChannel:
         self.marks: dict[str, int] = {"received": clock()}
         self.on_close: list[Callable[[CascadeChannel], None]] = []
         self.on_abandoned: Callable[[CascadeChannel], None] | None = None
-        self.awaiting: Await | None = None  # policy: the turn goes on in the LS's next call, which must come in time
+        self._awaiting: Await | None = None
         self.upstream_abort: list[Callable[[], None]] = []  # how to cut the upstream calls that are still running
         self._clock = clock
         self._assembler = Assembler()
         self._waiters: list[asyncio.Future[None]] = []
+        self._supervisors: list[asyncio.Future[None]] = []
         self._max_bytes = max_bytes
         self._max_readers = max_readers
 
@@ -98,7 +99,20 @@ class CascadeChannel:
 
     def mark(self, phase: Phase) -> None:
         """Remember when ``phase`` began, the first time it is told."""
-        self.marks.setdefault(phase, self._clock())
+        if phase not in self.marks:
+            self.marks[phase] = self._clock()
+            _wake(self._supervisors)
+
+    @property
+    def awaiting(self) -> Await | None:
+        """Policy: the turn goes on in the LS's next call, which must come in time. None: nothing is awaited."""
+        return self._awaiting
+
+    @awaiting.setter
+    def awaiting(self, decision: Await | None) -> None:
+        if decision is not self._awaiting:
+            self._awaiting = decision
+            _wake(self._supervisors)
 
     def _append(self, call_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int]) -> Record:
         record = Record(len(self.records), self._clock(), call_no, data, events, span)
@@ -107,7 +121,7 @@ class CascadeChannel:
         for _ in self._assembler.feed(record):
             pass
         self._mark_events(record)
-        self._wake_all()
+        _wake(self._waiters)
         return record
 
     def _mark_events(self, record: Record) -> None:
@@ -186,13 +200,11 @@ class CascadeChannel:
 
     async def changed(self) -> None:
         """Return at the next append."""
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        finally:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
+        await _wait_in(self._waiters)
+
+    async def phase_changed(self) -> None:
+        """Return at the next phase, policy decision or end: what a supervisor waits for, without waking per event."""
+        await _wait_in(self._supervisors)
 
     def release(self) -> None:
         """Free the records of a finished turn (eviction). Cursors that still want some raise CursorExpired."""
@@ -200,13 +212,24 @@ class CascadeChannel:
         self.expired = True
         self.records = []
         self.size = 0
-        self._wake_all()
+        _wake(self._waiters)
 
-    def _wake_all(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+
+def _wake(waiters: list[asyncio.Future[None]]) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(None)
+    waiters.clear()
+
+
+async def _wait_in(waiters: list[asyncio.Future[None]]) -> None:
+    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiters.append(waiter)
+    try:
+        await waiter
+    finally:
+        if waiter in waiters:
+            waiters.remove(waiter)
 
 
 class Cursor:
