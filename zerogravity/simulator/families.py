@@ -1,0 +1,90 @@
+"""Which models the Google stand-in knows, and what each family takes: a table instead of Google's catalogue.
+
+Facts: language-server-and-google B; wire-gemini-and-mapping 3.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """``levels``: accepted thinkingLevel words (none: a level is refused). ``budget``: (least, most) or None.
+
+    ``signed``: the first call of a step must come back signed. ``call_ids``: ids on calls on the public host.
+    """
+
+    name: str
+    thinking: Literal["level", "budget", "none"]
+    levels: tuple[str, ...] = ()
+    budget: tuple[int, int] | None = None
+    budget_off: bool = True
+    signed: bool = False
+    call_ids: bool = False
+    mixed_tools: bool = False
+    penalties: bool = True
+    public: bool = True
+    kind: Literal["gemini", "claude", "gpt-oss"] = "gemini"
+
+
+_FLASH_LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
+
+
+def _three(name: str, levels: tuple[str, ...]) -> Family:
+    return Family(
+        name, "level", levels, (-1, 32768), signed=True, call_ids=True, mixed_tools=True, penalties=False
+    )  # fmt: skip
+
+
+_TABLE: tuple[tuple[str, Family], ...] = (
+    (r"gemini-2\.5-pro.*", Family("gemini-2.5-pro", "budget", budget=(128, 32768), budget_off=False)),
+    (r"gemini-2\.5-flash-lite.*", Family("gemini-2.5-flash-lite", "budget", budget=(512, 24576))),
+    (r"gemini-2\.5-.*", Family("gemini-2.5-flash", "budget", budget=(0, 24576))),
+    (r"gemini-(1\.5|2\.0)-.*|gemma-.*", Family("gemini-2.0", "none")),
+    (r"gemini-3\.[78]-flash.*", _three("gemini-3.8-flash", ("LOW", "MEDIUM", "HIGH"))),
+    (r"gemini-3(-|\.\d+-)(flash|flash-lite|flash-agent).*", _three("gemini-3-flash", _FLASH_LEVELS)),
+    (r"gemini-3-pro.*", _three("gemini-3-pro", ("LOW", "HIGH"))),
+    (r"gemini-3\.\d+-pro.*|gemini-pro-agent", _three("gemini-3.1-pro", ("LOW", "MEDIUM", "HIGH"))),
+    (r"gemini-4.*", _three("gemini-4", ("LOW", "MEDIUM", "HIGH", "XHIGH"))),
+    (r"claude-.*", Family("claude", "budget", budget=(0, 128000), public=False, kind="claude")),
+    (r"gpt-oss-.*", Family("gpt-oss", "budget", budget=(0, 32768), public=False, kind="gpt-oss")),
+)
+
+MODELS: tuple[tuple[str, str, str], ...] = (
+    ("gemini-3-flash-agent", "Gemini 3.5 Flash (High)", "MODEL_PLACEHOLDER_M132"),
+    ("gemini-3.5-flash-low", "Gemini 3.5 Flash (Medium)", "MODEL_PLACEHOLDER_M20"),
+    ("gemini-3.5-flash-extra-low", "Gemini 3.5 Flash (Low)", "MODEL_PLACEHOLDER_M187"),
+    ("gemini-3-flash", "Gemini 3 Flash", "MODEL_PLACEHOLDER_M18"),
+    ("gemini-3-pro-high", "Gemini 3 Pro (High)", "MODEL_PLACEHOLDER_M8"),
+    ("gemini-3-pro-low", "Gemini 3 Pro (Low)", "MODEL_PLACEHOLDER_M7"),
+    ("gemini-3.1-pro-high", "Gemini 3.1 Pro (High)", "MODEL_PLACEHOLDER_M37"),
+    ("gemini-3.1-pro-low", "Gemini 3.1 Pro (Low)", "MODEL_PLACEHOLDER_M36"),
+    ("gemini-3.1-flash-lite", "Gemini 3.1 Flash Lite", "MODEL_PLACEHOLDER_M50"),
+    ("gemini-3.1-flash-image", "Gemini 3.1 Flash Image", "MODEL_PLACEHOLDER_M21"),
+    ("claude-opus-4-6-thinking", "Claude Opus 4.6 (Thinking)", "MODEL_PLACEHOLDER_M26"),
+    ("claude-sonnet-4-6", "Claude Sonnet 4.6 (Thinking)", "MODEL_PLACEHOLDER_M35"),
+    ("gpt-oss-120b-medium", "GPT-OSS 120B (Medium)", "MODEL_OPENAI_GPT_OSS_120B_MEDIUM"),
+    ("gemini-2.5-pro", "Gemini 2.5 Pro", "MODEL_GOOGLE_GEMINI_2_5_PRO"),
+    ("gemini-2.5-flash", "Gemini 2.5 Flash", "MODEL_GOOGLE_GEMINI_2_5_FLASH"),
+    ("gemini-2.5-flash-lite", "Gemini 2.5 Flash Lite", "MODEL_GOOGLE_GEMINI_2_5_FLASH_LITE"),
+)
+PUBLIC_MODELS = tuple(
+    (name, label) for name, label, _ in MODELS if name.startswith("gemini-") and not name.endswith(("-agent", "-low"))
+)
+
+
+def family_of(model: str) -> Family | None:
+    """The family of a model name (with or without ``models/``); None for a model that does not exist."""
+    name = model.removeprefix("models/")
+    for pattern, family in _TABLE:
+        if re.fullmatch(pattern, name):
+            return family
+    return None
+
+
+def answers_as(model: str) -> str:
+    """``modelVersion`` need not equal the requested model: agents' names come back cut (B)."""
+    return model.removesuffix("gent") if model.endswith("-agent") else model

@@ -1,0 +1,58 @@
+"""What Google refuses before it generates: credentials, unknown models, requests that break a rule → ``Scenario``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zerogravity.simulator.code_assist import missing_model
+from zerogravity.simulator.failures import bad_request, error_info
+from zerogravity.simulator.families import family_of
+from zerogravity.simulator.scenarios import Scenario, error
+from zerogravity.simulator.signatures import Signer
+
+if TYPE_CHECKING:
+    from zerogravity.simulator.google import Received
+
+
+def credentials(received: Received, *, internal: bool) -> tuple[int, Any] | None:
+    """(status, body) when the credentials are missing or bad."""
+    bearer = received.headers.get("authorization", "").removeprefix("Bearer ")
+    if internal:
+        if bearer and bearer != "expired":
+            return None
+        info = error_info("ACCESS_TOKEN_EXPIRED" if bearer else "CREDENTIALS_MISSING", internal=False)
+        text = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other "
+        return 401, error(401, "UNAUTHENTICATED", text + "valid authentication credential.", [info])
+    key = received.headers.get("x-goog-api-key") or received.query.get("key")
+    if key in ("bad", "invalid"):
+        info = error_info("API_KEY_INVALID", internal=False, service="generativelanguage.googleapis.com")
+        return 400, error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", [info])
+    if key or bearer:
+        return None
+    text = "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or "
+    return 403, error(403, "PERMISSION_DENIED", text + "other form of API consumer identity to call this API.")
+
+
+def refusal(received: Received, signer: Signer, *, internal: bool, auth: bool, strict: bool) -> Scenario | None:
+    """The refusal of a generate call, or None when it is to be answered."""
+    if auth and (bad := credentials(received, internal=internal)) is not None:
+        return Scenario(status=bad[0], body=bad[1], name="refused")
+    body = received.body
+    if not isinstance(body, dict):
+        text = "Invalid JSON payload received. Unexpected token." if body else "Request body is empty."
+        return _invalid(text, ("", text))
+    request = received.request
+    if internal and not isinstance(request, dict):
+        return _invalid("Request contains an invalid argument.")
+    family = family_of(received.model)
+    if family is None or not (internal or family.public):
+        text = "Requested entity was not found."
+        if not internal:
+            text = missing_model(received.model.removeprefix("models/"), received.path, None)
+        return Scenario(status=404, body=error(404, "NOT_FOUND", text), name="refused")
+    return None
+
+
+def _invalid(message: str, *violations: tuple[str, str]) -> Scenario:
+    details = [bad_request(*violations)] if violations else []
+    return Scenario(status=400, body=error(400, "INVALID_ARGUMENT", message, details), name="refused")

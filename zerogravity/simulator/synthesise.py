@@ -1,0 +1,196 @@
+"""A value that fits a schema (Google's or JSON Schema), sensible where names suggest something. Deterministic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MAX_DEPTH = 6
+FILE = re.compile(r"(?<![\w/])(/?(?:[\w.-]+/)*[\w-]+\.[A-Za-z]\w{0,4})(?![\w/])")
+QUOTED = re.compile(r"[\"“'‘`]([^\"”'’`\n]{1,200})[\"”'’`]")
+PLACE = re.compile(r"\b(?:in|for|of|at|and)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)")
+DATE = "2026-03-01"
+FORMATS = {
+    "date-time": f"{DATE}T10:00:00Z", "date": DATE, "time": "10:00:00Z", "email": "ada@example.com", "uri": "https://example.org/",
+    "uuid": "c0ffee00-1111-4222-8333-444455556666", "ipv4": "192.0.2.1", "hostname": "example.org", "duration": "PT1H",
+}  # fmt: skip
+
+
+class Synthesiser:
+    """Makes arguments and JSON answers for one prompt; ``folder`` is the client's working directory, if known."""
+
+    def __init__(self, prompt: str, folder: str | None = None, *, turn: int = 0) -> None:
+        self._prompt = prompt
+        self._folder = folder
+        self._turn = turn  # which of several parallel calls: other values
+
+    def arguments(self, schema: Mapping[str, Any], function: str = "") -> dict[str, Any]:
+        """Arguments for a function: its required members, and those that writing a file or a command needs."""
+        value = self.value(schema, schema, function, 0)
+        return value if isinstance(value, dict) else {}
+
+    def value(self, schema: Any, root: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
+        """A value that satisfies ``schema``."""
+        schema = _resolve(schema, root)
+        if depth > 4 * MAX_DEPTH:
+            return None
+        if "const" in schema:
+            return schema["const"]
+        if choices := [one for one in schema.get("enum") or [] if one is not None]:
+            return choices[self._turn % len(choices)]
+        for union in ("anyOf", "any_of", "oneOf", "allOf"):
+            if branches := schema.get(union):
+                branch = next((one for one in branches if _type(_resolve(one, root)) != "null"), branches[0])
+                rest = {key: item for key, item in schema.items() if key != union}
+                return self.value({**rest, **_resolve(branch, root)}, root, name, depth + 1)
+        match _type(schema):
+            case "object":
+                return self._object(schema, root, name, depth)
+            case "array":
+                return self._array(schema, root, name, depth)
+            case "integer":
+                return int(_number(schema, whole=True)) + self._turn * (not _bounded(schema))
+            case "number":
+                return _number(schema, whole=False)
+            case "boolean":
+                return True
+            case "null":
+                return None
+            case _:
+                return self._string(schema, name)
+
+    def _object(self, schema: Mapping[str, Any], root: Mapping[str, Any], name: str, depth: int) -> dict[str, Any]:
+        properties: Mapping[str, Any] = schema.get("properties") or {}
+        wanted: Sequence[str] = schema.get("required") or ()
+        if not wanted:
+            wanted = [*properties] if depth < 2 else [*properties][:1]
+        if depth >= MAX_DEPTH:
+            wanted = schema.get("required") or ()
+        return {
+            key: self.value(properties.get(key) or {}, root, f"{name}.{key}", depth + 1)
+            for key in (*properties, *(one for one in wanted if one not in properties))
+            if key in wanted
+        }
+
+    def _array(self, schema: Mapping[str, Any], root: Mapping[str, Any], name: str, depth: int) -> list[Any]:
+        leaf = name.rsplit(".", 1)[-1].lower()
+        if leaf in ("command", "cmd", "argv", "commandline"):
+            return ["bash", "-lc", self._command()]
+        if prefix := schema.get("prefixItems"):
+            return [self.value(one, root, name, depth + 1) for one in prefix]
+        least = int(schema.get("minItems") or schema.get("min_items") or 0)
+        most = int(schema.get("maxItems") or schema.get("max_items") or 10)
+        count = max(least, min(1 if depth >= MAX_DEPTH else 2, most))
+        if depth >= MAX_DEPTH:
+            count = least
+        if "place" in leaf or leaf in ("cities", "locations"):
+            return self.places()[: max(count, 1)]
+        return [self.value(schema.get("items") or {}, root, name, depth + 1) for _ in range(count)]
+
+    def _string(self, schema: Mapping[str, Any], name: str) -> str:
+        if (wanted := schema.get("format")) in FORMATS:
+            return FORMATS[wanted]
+        text = self._named(name.lower(), str(schema.get("description") or ""))
+        least = int(schema.get("minLength") or schema.get("min_length") or 0)
+        most = schema.get("maxLength") or schema.get("max_length")
+        text = text.ljust(least, "x")
+        return text[: int(most)] if most else text
+
+    def _named(self, name: str, description: str) -> str:
+        leaf = re.sub(r"[_-]", "", name.rsplit(".", 1)[-1])
+        function = name.split(".", 1)[0]
+        if leaf in ("command", "cmd", "commandline", "script"):
+            return self._command()
+        if "patch" in function and leaf in ("input", "patch"):
+            return f"*** Begin Patch\n*** Add File: {self.file()}\n+{self.content()}\n*** End Patch\n"
+        if leaf in ("path", "filepath", "filename", "file", "absolutepath", "targetfile", "relativepath"):
+            return self._path("absolute" in leaf or "absolute" in description.lower())
+        if leaf in ("directory", "dirpath", "cwd", "workdir", "dir", "folder"):
+            return self._folder or "."
+        if leaf in ("content", "contents", "text", "filetext", "newcontent", "codecontent", "newstring", "body"):
+            return self.content()
+        if leaf in ("city", "location", "place", "town", "where"):
+            return self.places()[self._turn % len(self.places())]
+        if leaf in ("url", "uri"):
+            return "https://example.org/"
+        if leaf in ("query", "question", "prompt", "q"):
+            return " ".join(self._prompt.split())[:80] or "query"
+        if leaf in ("description", "explanation", "justification", "reason"):
+            return "What the user asked for"
+        return leaf or "text"
+
+    def file(self) -> str:
+        """The file the prompt names, else ``hello.txt``."""
+        found = FILE.search(self._prompt)
+        return found.group(1) if found else "hello.txt"
+
+    def content(self) -> str:
+        """What the prompt puts in quotation marks (not a file name), else a greeting."""
+        for quoted in QUOTED.findall(self._prompt):
+            if not FILE.fullmatch(quoted.strip()):
+                return quoted
+        return "Hello from the stand-in."
+
+    def places(self) -> list[str]:
+        """The places the prompt names, else two of our own."""
+        found = [place for place in PLACE.findall(self._prompt) if place not in ("Use", "The", "I")]
+        return list(dict.fromkeys(found)) or ["Rome", "Oslo"]
+
+    def _path(self, absolute: bool) -> str:
+        file = self.file()
+        if absolute and not file.startswith("/"):
+            return f"{(self._folder or '/tmp').rstrip('/')}/{file}"  # noqa: S108 - a name in an answer, not a file of ours
+        return file
+
+    def _command(self) -> str:
+        if re.search(r"creat|writ|save|make a file|touch", self._prompt, re.I):
+            return f"printf '%s\\n' '{self.content()}' > {self.file()}"
+        return "ls"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if str(one).lower() != "null"), "null")
+    if isinstance(kind, str) and kind.lower() != "type_unspecified":
+        return kind.lower()
+    if "properties" in schema:
+        return "object"
+    return "array" if "items" in schema or "prefixItems" in schema else "string"
+
+
+def _resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+    for _ in range(20):
+        if not isinstance(schema, dict):
+            return {}
+        pointer = schema.get("$ref")
+        if not isinstance(pointer, str) or not pointer.startswith("#"):
+            return schema
+        target: Any = root
+        for token in pointer[1:].split("/")[1:]:
+            target = target.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(target, dict) else None
+        schema = target
+    return {}
+
+
+def _bounded(schema: Mapping[str, Any]) -> bool:
+    return any(key in schema for key in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
+
+
+def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
+    step = schema.get("multipleOf")
+    least = schema.get("minimum")
+    if least is None and (above := schema.get("exclusiveMinimum")) is not None and not isinstance(above, bool):
+        least = above + 1 if whole else above + 0.5
+    most = schema.get("maximum")
+    if most is None and (below := schema.get("exclusiveMaximum")) is not None and not isinstance(below, bool):
+        most = below - 1 if whole else below - 0.5
+    value: float = 1 if whole else 1.5
+    if most is not None and value > float(most):
+        value = float(most)
+    if least is not None and value < float(least):
+        value = float(least)
+    if step:
+        value = -(-value // float(step)) * float(step)
+    return int(value) if whole else value
