@@ -1,0 +1,131 @@
+"""Media parts: data URIs and base64 in both alphabets → inlineData; types by magic bytes; the pure half of the guard
+for remote URLs (threat T11). Facts: wire-gemini-and-mapping 6.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import mimetypes
+import re
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from zerogravity.errors import FaultError, bad_request
+
+MAX_BYTES = 24 << 20
+_SPACE = re.compile(r"\s+")
+_MAGIC: tuple[tuple[bytes, int, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", 0, "image/png"), (b"\xff\xd8\xff", 0, "image/jpeg"), (b"GIF87a", 0, "image/gif"),
+    (b"GIF89a", 0, "image/gif"), (b"WEBP", 8, "image/webp"), (b"%PDF-", 0, "application/pdf"),
+    (b"WAVE", 8, "audio/wav"), (b"ID3", 0, "audio/mpeg"), (b"\xff\xfb", 0, "audio/mpeg"), (b"OggS", 0, "audio/ogg"),
+    (b"fLaC", 0, "audio/flac"), (b"ftypheic", 4, "image/heic"), (b"ftypmif1", 4, "image/heif"),
+    (b"ftyp", 4, "video/mp4"), (b"\x1aE\xdf\xa3", 0, "video/webm"),
+)  # fmt: skip
+_SAME = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav"}
+_VAGUE = ("", "application/octet-stream", "binary/octet-stream")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+def data_uri(url: str, *, param: str) -> dict[str, Any]:
+    """``data:image/png;base64,…`` → part. Parameters (``;name=``) are dropped. Raises FaultError 400."""
+    head, comma, payload = url.partition(",")
+    if not head.lower().startswith("data:") or not comma:
+        raise _bad(param, "this is no data URI")
+    mime, *parameters = head[5:].split(";")
+    if any(parameter.strip().lower() == "base64" for parameter in parameters):
+        return blob(payload, mime, None, param=param)
+    return _part(unquote_to_bytes(payload), mime.strip().lower() or "text/plain")
+
+
+def blob(data: str, mime: str | None, filename: str | None, *, param: str) -> dict[str, Any]:
+    """Base64 (either alphabet, white space allowed) → part; the type from ``mime``, the bytes, or the file's name."""
+    raw = decode(data, param=param)
+    wanted = (mime or "").strip().lower()
+    if wanted in _VAGUE:
+        guessed = mimetypes.guess_type(filename)[0] if filename else None
+        wanted = sniff(raw) or guessed or ""
+    if not wanted:
+        raise _bad(param, "its media type can not be told; send it as a data URI")
+    return _part(raw, wanted)
+
+
+def decode(data: str, *, param: str) -> bytes:
+    """Base64 of either alphabet, padded or not. Raises FaultError 400."""
+    text = _SPACE.sub("", data).translate(str.maketrans("-_", "+/")).rstrip("=")
+    if len(text) * 3 // 4 > MAX_BYTES:
+        raise _bad(param, f"it is larger than {MAX_BYTES >> 20} MiB")
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise _bad(param, "this is no valid base64") from None
+    if not raw:
+        raise _bad(param, "it is empty")
+    return raw
+
+
+def sniff(raw: bytes) -> str | None:
+    """The media type by the first bytes; plain text when it decodes as UTF-8 without control characters."""
+    for magic, offset, mime in _MAGIC:
+        if raw[offset : offset + len(magic)] == magic:
+            return mime
+    try:
+        head = raw[:512].decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(raw[:512]) - 3 or not raw[: error.start]:
+            return None
+        head = raw[: error.start].decode("utf-8")
+    return "text/plain" if all(character.isprintable() or character in "\r\n\t" for character in head) else None
+
+
+def is_data_uri(url: str) -> bool:
+    return url[:5].lower() == "data:"
+
+
+def image(url: str, *, param: str) -> dict[str, Any]:
+    """An ``image_url``: a data URI → part. Remote URLs are refused here; the server fetches them first if allowed."""
+    if is_data_uri(url):
+        return data_uri(url, param=param)
+    raise refuse_url(param)
+
+
+def refuse_url(param: str) -> FaultError:
+    text = "Remote URLs are not fetched (remote_urls is off); send the file as a data URI."
+    return bad_request(f"Invalid '{param}': {text}", param=param, code="unsupported_url")
+
+
+def remote_host(url: str, *, param: str) -> tuple[str, int]:
+    """(host, port) of a URL that may be fetched: https only, no user info. Raises FaultError 400."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        raise _bad(param, "only plain https URLs can be fetched")
+    return parts.hostname, parts.port or 443
+
+
+def is_public_address(text: str) -> bool:
+    """Whether an IP address may be connected to for a client: global unicast, also inside IPv4-in-IPv6 forms."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_public_address(str(inner))
+    return address.is_global and not address.is_multicast
+
+
+def _part(raw: bytes, mime: str) -> dict[str, Any]:
+    """Declared types are believed, but a picture is what its bytes say (clients mix up PNG and JPEG)."""
+    mime = _SAME.get(mime, mime)
+    found = sniff(raw)
+    if mime.startswith("image/") and found is not None and found.startswith("image/"):
+        mime = found
+    return {"inlineData": {"mimeType": mime, "data": base64.b64encode(raw).decode()}}
+
+
+def _bad(param: str, why: str) -> FaultError:
+    return bad_request(f"Invalid '{param}': {why}.", param=param, code="invalid_value")

@@ -1,0 +1,205 @@
+"""Model names → what serves them, and the rules of each family in one table.
+
+The labels behind the LS's placeholders change, so this table is a default only; ``Catalogue.refresh`` takes what the
+LS says at run time. Facts: language-server-and-google B; wire-gemini-and-mapping 2.1, 2.3, 3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, cast
+
+from zerogravity.core.turn import Target
+from zerogravity.errors import bad_request
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """``levels`` from lowest to highest; ``budget`` (lowest, highest); ``budget_off``: thinking can be switched off.
+
+    ``ids_on_calls``: ids go on functionCall and functionResponse. ``search_with_functions``: googleSearch beside
+    functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
+    of a step is refused. ``penalties``: presence/frequencyPenalty are known.
+    """
+
+    thinking: Literal["level", "budget", "none"] = "level"
+    levels: tuple[str, ...] = ("LOW", "MEDIUM", "HIGH")
+    budget: tuple[int, int] = (0, 0)
+    budget_off: bool = False
+    ids_on_calls: bool = True
+    search_with_functions: bool = True
+    media_in_results: bool = True
+    needs_signature: bool = True
+    penalties: bool = False
+
+
+_GEMINI_2 = Family(
+    "budget", (), (0, 24576), True, ids_on_calls=False, search_with_functions=False, media_in_results=False,
+    needs_signature=False, penalties=True,
+)  # fmt: skip
+_OTHER = Family(
+    "budget", (), (1024, 32000), True, search_with_functions=False, media_in_results=False, needs_signature=False
+)
+
+FAMILIES: dict[str, Family] = {
+    "gemini-2.5-pro": replace(_GEMINI_2, budget=(128, 32768), budget_off=False),
+    "gemini-2.5-flash": _GEMINI_2,
+    "gemini-2.5-flash-lite": replace(_GEMINI_2, budget=(512, 24576)),
+    "gemini-2.0": replace(_GEMINI_2, thinking="none"),
+    "gemini-3-pro": Family(levels=("LOW", "HIGH")),
+    "gemini-3.1-pro": Family(),
+    "gemini-3-flash": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
+    "gemini-3.1-flash-lite": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
+    "gemini-3.5-flash": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
+    "gemini-3.5-flash-lite": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
+    "gemini-3.6-flash": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
+    "gemini-3.7-flash": Family(),
+    "gemini-3.8-flash": Family(),
+    "gemini-3-image": Family("none", ()),
+    "claude": _OTHER,
+    "gpt-oss": replace(_OTHER, budget=(1024, 8192)),
+}
+_DEFAULT_FAMILY = "gemini-3-flash"
+
+# name, what the LS is told, family, label
+_TABLE: tuple[tuple[str, str, str, str], ...] = (
+    ("gemini-3-flash", "MODEL_PLACEHOLDER_M18", "gemini-3-flash", "Gemini 3 Flash"),
+    ("gemini-3-pro", "MODEL_PLACEHOLDER_M8", "gemini-3-pro", "Gemini 3 Pro (High)"),
+    ("gemini-3-pro-high", "MODEL_PLACEHOLDER_M8", "gemini-3-pro", "Gemini 3 Pro (High)"),
+    ("gemini-3-pro-low", "MODEL_PLACEHOLDER_M7", "gemini-3-pro", "Gemini 3 Pro (Low)"),
+    ("gemini-3.1-pro", "MODEL_PLACEHOLDER_M37", "gemini-3.1-pro", "Gemini 3.1 Pro (High)"),
+    ("gemini-3.1-pro-high", "MODEL_PLACEHOLDER_M37", "gemini-3.1-pro", "Gemini 3.1 Pro (High)"),
+    ("gemini-3.1-pro-low", "MODEL_PLACEHOLDER_M36", "gemini-3.1-pro", "Gemini 3.1 Pro (Low)"),
+    ("gemini-3.1-flash-lite", "MODEL_PLACEHOLDER_M50", "gemini-3.1-flash-lite", "Gemini 3.1 Flash Lite"),
+    ("gemini-3-pro-image", "MODEL_PLACEHOLDER_M21", "gemini-3-image", "Gemini 3 Pro Image"),
+    ("gemini-3.1-flash-image", "MODEL_PLACEHOLDER_M21", "gemini-3-image", "Gemini 3.1 Flash Image"),
+    ("gemini-3.5-flash", "MODEL_PLACEHOLDER_M132", "gemini-3.5-flash", "Gemini 3.5 Flash (High)"),
+    ("gemini-3.5-flash-high", "MODEL_PLACEHOLDER_M132", "gemini-3.5-flash", "Gemini 3.5 Flash (High)"),
+    ("gemini-3.5-flash-medium", "MODEL_PLACEHOLDER_M20", "gemini-3.5-flash", "Gemini 3.5 Flash (Medium)"),
+    ("gemini-3.5-flash-low", "MODEL_PLACEHOLDER_M187", "gemini-3.5-flash", "Gemini 3.5 Flash (Low)"),
+    ("gemini-3.5-flash-lite", "MODEL_PLACEHOLDER_M187", "gemini-3.5-flash-lite", "Gemini 3.5 Flash Lite"),
+    ("gemini-3.8-flash", "MODEL_PLACEHOLDER_M132", "gemini-3.8-flash", "Gemini 3.8 Flash"),
+    ("gemini-2.5-pro", "MODEL_GOOGLE_GEMINI_2_5_PRO", "gemini-2.5-pro", "Gemini 2.5 Pro"),
+    ("gemini-2.5-flash", "MODEL_GOOGLE_GEMINI_2_5_FLASH", "gemini-2.5-flash", "Gemini 2.5 Flash"),
+    ("gemini-2.5-flash-lite", "MODEL_GOOGLE_GEMINI_2_5_FLASH_LITE", "gemini-2.5-flash-lite", "Gemini 2.5 Flash Lite"),
+    ("claude-opus-4-6-thinking", "MODEL_PLACEHOLDER_M26", "claude", "Claude Opus 4.6 (Thinking)"),
+    ("claude-opus-4-5-thinking", "MODEL_PLACEHOLDER_M12", "claude", "Claude Opus 4.5 (Thinking)"),
+    ("claude-sonnet-4-6", "MODEL_PLACEHOLDER_M35", "claude", "Claude Sonnet 4.6 (Thinking)"),
+    ("claude-sonnet-4-5", "MODEL_CLAUDE_4_5_SONNET", "claude", "Claude Sonnet 4.5"),
+    ("claude-sonnet-4-5-thinking", "MODEL_CLAUDE_4_5_SONNET_THINKING", "claude", "Claude Sonnet 4.5 (Thinking)"),
+    ("gpt-oss-120b-medium", "MODEL_OPENAI_GPT_OSS_120B_MEDIUM", "gpt-oss", "GPT-OSS 120B (Medium)"),
+)
+
+# Where the table's placeholder stands for another wire model, Google is told the name itself.
+_WIRE = {"gemini-3.8-flash": "gemini-3.8-flash-medium", "gemini-3.5-flash-lite": "gemini-3.5-flash-lite"}
+
+ALIASES: dict[str, str] = {
+    "opus-4.6": "claude-opus-4-6-thinking",
+    "claude-opus-4-6": "claude-opus-4-6-thinking",
+    "opus-4.5": "claude-opus-4-5-thinking",
+    "sonnet-4.6": "claude-sonnet-4-6",
+    "claude-sonnet-4-6-thinking": "claude-sonnet-4-6",
+    "gpt-oss": "gpt-oss-120b-medium",
+    "gpt-oss-120b": "gpt-oss-120b-medium",
+    "gemini-3-flash-preview": "gemini-3-flash",
+    "gemini-3-pro-preview": "gemini-3-pro",
+    "gemini-3.1-pro-preview": "gemini-3.1-pro",
+    "gemini-3.8-flash-low": "gemini-3.8-flash",
+    "gemini-3.8-flash-medium": "gemini-3.8-flash",
+    "gemini-3.8-flash-high": "gemini-3.8-flash",
+    "gemini-flash-latest": "gemini-3.8-flash",
+    "gemini-pro-latest": "gemini-3.1-pro",
+    # Agents that only let you pick among OpenAI's names still have to reach a Google model.
+    "gpt-5": "gemini-3.1-pro",
+    "gpt-5-mini": "gemini-3-flash",
+    "gpt-5-codex": "gemini-3.1-pro",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """One entry of the model lists; token limits are Google's usual ones where the LS does not say."""
+
+    id: str
+    display_name: str
+    target: Target
+    created: int = 1_767_225_600
+    owned_by: str = "google"
+    input_limit: int = 1_048_576
+    output_limit: int = 65_536
+    thinking: bool = True
+
+
+class Catalogue:
+    """The models that can be asked for. ``aliases`` come before the default ones."""
+
+    def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
+        self._models = {
+            name: _info(name, label, Target(name, ls_model, _WIRE.get(name), family))
+            for name, ls_model, family, label in _TABLE
+        }
+        self._aliases = {**ALIASES, **(aliases or {})}
+
+    def resolve(self, name: str) -> Target:
+        """Raises FaultError 404 ``model_not_found``."""
+        wanted = name.removeprefix("models/")
+        for _ in range(4):  # an alias may name an alias; bounded, so a loop ends as unknown
+            if (found := self._models.get(wanted)) is not None:
+                return found.target
+            if wanted not in self._aliases:
+                break
+            wanted = self._aliases[wanted]
+        raise bad_request(
+            f"The model '{name}' does not exist or is not offered by the language server.",
+            param="model", code="model_not_found", status=404,
+        )  # fmt: skip
+
+    def list(self) -> list[ModelInfo]:
+        return list(self._models.values())
+
+    def get(self, name: str) -> ModelInfo:
+        """The entry behind a name or alias. Raises FaultError 404."""
+        return self._models[self.resolve(name).name]
+
+    def refresh(self, ls_configs: Iterable[Mapping[str, Any]]) -> int:
+        """Take the LS's own list (``clientModelConfigs``): labels decide which placeholder a name means.
+
+        Returns how many models it named. Names of the default table that the LS does not offer stay.
+        """
+        count = 0
+        for config in ls_configs:
+            label, choice = config.get("label"), config.get("modelOrAlias")
+            model = cast("Mapping[str, Any]", choice).get("model") if isinstance(choice, dict) else None
+            if not isinstance(label, str) or not isinstance(model, str):
+                continue
+            count += 1
+            names = [info.id for info in self._models.values() if info.display_name == label] or [slug(label)]
+            for name in names:
+                family = family_of(name)
+                wire = self._models[name].target.wire_model if name in self._models else None
+                self._models[name] = _info(name, label, Target(name, model, wire, family))
+        return count
+
+
+def _info(name: str, label: str, target: Target) -> ModelInfo:
+    return ModelInfo(name, label, target, thinking=rules(target.family).thinking != "none")
+
+
+def rules(family: str) -> Family:
+    """The rules of a family; unknown ones are treated as the newest Gemini."""
+    return FAMILIES.get(family, FAMILIES[_DEFAULT_FAMILY])
+
+
+def family_of(name: str) -> str:
+    """The family of a model id, by its longest known beginning."""
+    if "image" in name:
+        return "gemini-3-image"
+    found = [family for family in FAMILIES if name.startswith(family)]
+    return max(found, key=len) if found else _DEFAULT_FAMILY
+
+
+def slug(label: str) -> str:
+    """``Gemini 3.5 Flash (Low)`` → ``gemini-3.5-flash-low``."""
+    return re.sub(r"[^a-z0-9.]+", "-", label.lower()).strip("-")

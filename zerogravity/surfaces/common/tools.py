@@ -1,0 +1,135 @@
+"""Tool declarations and names → Google's. Names are changed reversibly, without collisions, only where they must be.
+
+``parameters`` (proto Schema) is used, not ``parametersJsonSchema``: v1internal does not know the latter reliably (the
+model then answers MALFORMED_FUNCTION_CALL). Facts: wire-gemini-and-mapping 2.3, 2.5.
+
+| mode      | Google                                           |
+|-----------|--------------------------------------------------|
+| none      | NONE                                             |
+| auto      | AUTO (names must be absent)                      |
+| required  | ANY, optionally with allowedFunctionNames        |
+| allowed   | VALIDATED with allowedFunctionNames (auto among some) |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal
+
+from zerogravity.errors import bad_request
+from zerogravity.surfaces.common.schema import object_schema
+
+MAX_TOOLS = 128
+MAX_NAME = 64
+_LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
+_ILLEGAL = re.compile(r"[^A-Za-z0-9_.:\-]")
+
+
+class NameMap:
+    """Client's tool names ↔ Google's. The same name always becomes the same name, in every turn."""
+
+    def __init__(self) -> None:
+        self._google: dict[str, str] = {}
+        self._client: dict[str, str] = {}
+
+    def to_google(self, name: str) -> str:
+        """A legal name: the same if it is legal, else cleaned, with a short hash of the original behind it."""
+        if (known := self._google.get(name)) is not None:
+            return known
+        made = name
+        if not _LEGAL.fullmatch(name) or self._client.get(name, name) != name:
+            digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+            cleaned = _ILLEGAL.sub("_", name)
+            if not cleaned or not (cleaned[0].isalpha() or cleaned[0] == "_"):
+                cleaned = "_" + cleaned
+            made = f"{cleaned[: MAX_NAME - 9]}_{digest}"
+        self._google[name] = made
+        self._client[made] = name
+        return made
+
+    @property
+    def to_client(self) -> dict[str, str]:
+        """Google's name → the client's, only where they differ."""
+        return {google: client for google, client in self._client.items() if google != client}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One function as a client declared it. ``param``: where, for errors."""
+
+    name: str
+    description: str | None = None
+    parameters: object = None
+    param: str = "tools"
+
+
+def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """functionDeclarations and notes on what was lost. A name declared twice: the last one wins, once.
+
+    Raises FaultError 400: too many tools, empty name, parameters that are no object schema.
+    """
+    if len(tools) > MAX_TOOLS:
+        raise bad_request(
+            f"At most {MAX_TOOLS} tools are allowed, got {len(tools)}.", param="tools", code="array_above_max_length"
+        )
+    made: dict[str, dict[str, Any]] = {}
+    notes: list[str] = []
+    for tool in tools:
+        if not tool.name:
+            raise bad_request(
+                f"Invalid '{tool.param}.name': it is empty.", param=f"{tool.param}.name", code="invalid_value"
+            )
+        converted = object_schema(tool.parameters, param=f"{tool.param}.parameters")
+        notes += [f"tool {tool.name}: {loss}" for loss in converted.lost]
+        name = names.to_google(tool.name)
+        declaration: dict[str, Any] = {"name": name, "description": tool.description or ""}
+        if not tool.description:
+            del declaration["description"]
+        if converted.schema is not None:
+            declaration["parameters"] = converted.schema
+        made[name] = declaration
+    return list(made.values()), tuple(notes)
+
+
+Mode = Literal["auto", "none", "required", "allowed"]
+_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "allowed": "VALIDATED"}
+
+
+def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
+    """toolConfig for a tool choice; ``names`` are Google's."""
+    config: dict[str, Any] = {"mode": _MODES[mode]}
+    if names and mode in ("required", "allowed"):
+        config["allowedFunctionNames"] = list(names)
+    return {"functionCallingConfig": config}
+
+
+def tool_members(
+    declarations: Sequence[Mapping[str, Any]], *, search: bool, together: bool, config: Mapping[str, Any] | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """``tools`` and ``toolConfig`` of a request, and notes.
+
+    ``together``: the family takes googleSearch beside functions (with its flag); otherwise the search is left out and
+    said so, never the functions.
+    """
+    out: dict[str, Any] = {}
+    notes: list[str] = []
+    tools: list[dict[str, Any]] = []
+    if declarations:
+        tools.append({"functionDeclarations": [dict(declaration) for declaration in declarations]})
+    if search and declarations and not together:
+        notes.append("web search left out: this model does not take it beside functions")
+        search = False
+    if search and tools:
+        tools[0]["googleSearch"] = {}
+    elif search:
+        tools.append({"googleSearch": {}})
+    if tools:
+        out["tools"] = tools
+    if config is not None and declarations:
+        out["toolConfig"] = dict(config)
+    if search and declarations:
+        out["toolConfig"] = {**out.get("toolConfig", {}), "includeServerSideToolInvocations": True}
+    return out, tuple(notes)
