@@ -1,0 +1,284 @@
+"""Hypothesis strategies shared by all rooms: legal, terminal-ended record sequences as a capture (or the step-polling
+fallback) produces them.
+
+``record_lists()``                 any legal list of records
+``record_lists(captured=True)``    data are real Google chunks, events exactly what ``GoogleDecoder`` makes of them
+``record_lists(captured=False)``   records without data (polled steps), events in any legal order
+``replay(records, channel)``       append them to a fresh channel, closing it at the terminal record
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable
+from typing import Any
+
+from hypothesis import strategies as st
+
+from zerogravity import errors, ids
+from zerogravity.core import policy
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import (
+    CallClosed,
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    Notice,
+    Record,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.core.fold import fold
+from zerogravity.errors import Fault, Guilt, Termination
+from zerogravity.wire import jsonio
+from zerogravity.wire.google import GoogleDecoder
+
+TURN_ID = "turn_" + "5" * 32
+
+AWKWARD = (
+    "", " ", "\n", "\r\n", "a\u2028b", "\u2029", "\x85", "\ufeff", "\x00", "\x1f\x7f", "\U0001f600", "e\u0301",
+    "\U0001d54f\u200d", "data: [DONE]\n\n", "event: x\r\rdata: y", '"}\\', "</script><!--", ".<cid:x>", "\u05d0\u202e",
+)  # fmt: skip
+
+
+def texts(max_size: int = 30) -> st.SearchStrategy[str]:
+    """Any text without lone surrogates, with a liking for what breaks framings."""
+    anything = st.text(st.characters(exclude_categories=("Cs",)), max_size=max_size)
+    return st.one_of(st.sampled_from(AWKWARD), anything, st.builds(str.__add__, anything, st.sampled_from(AWKWARD)))
+
+
+json_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(allow_nan=False, allow_infinity=False),
+        texts(),
+    ),
+    lambda children: st.one_of(st.lists(children, max_size=3), st.dictionaries(texts(8), children, max_size=3)),
+    max_leaves=6,
+)
+json_objects = st.dictionaries(texts(8), json_values, max_size=4)
+names = st.text(string.ascii_letters + string.digits + "_.-", min_size=1, max_size=20).map(lambda name: "f" + name)
+signatures = st.sampled_from(["EgQKAgEC", "c2ln", "skip_thought_signature_validator", "A" * 300])
+blobs = st.sampled_from(["", "iVBORw0KGgo=", "AAAA"])
+mimes = st.sampled_from(["image/png", "audio/wav", "application/octet-stream"])
+counts = st.integers(0, 5000)
+seldom = st.sampled_from((False, False, False, True))
+usage_sources = st.sampled_from(("captured", "ls", "estimate"))
+
+FINISHES: tuple[str | None, ...] = (
+    "STOP", "STOP", "STOP", "STOP", None, "MAX_TOKENS", "CONTINUATION", "SAFETY", "RECITATION", "OTHER", "IMAGE_SAFETY",
+    "MALFORMED_FUNCTION_CALL", "SOMETHING_NEW",
+)  # fmt: skip
+
+
+@st.composite
+def groundings(draw: st.DrawFn) -> dict[str, Any]:
+    """groundingMetadata; offsets may point anywhere, also into the middle of a character or outside the text."""
+    count = draw(st.integers(0, 3))
+    supports = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {"segment": st.fixed_dictionaries(
+                    {"endIndex": st.integers(0, 60)},
+                    optional={"startIndex": st.integers(0, 60), "text": texts(8), "partIndex": st.integers(0, 2)})},
+                optional={"groundingChunkIndices": st.lists(st.integers(0, 4), max_size=3)},
+            ),
+            max_size=3,
+        )
+    )  # fmt: skip
+    return {
+        "webSearchQueries": draw(st.lists(texts(10), max_size=2)),
+        "groundingChunks": [
+            {"web": {"uri": f"https://example.com/{n}", "title": draw(texts(10))}} for n in range(count)
+        ],
+        "groundingSupports": supports,
+    }
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> dict[str, Any]:
+    """One part of a candidate, as Google writes it."""
+    kind = draw(st.sampled_from(("text", "text", "text", "thought", "thought", "call", "call", "alone", "blob", "odd")))
+    part: dict[str, Any]
+    match kind:
+        case "text":
+            part = {"text": draw(texts())}
+        case "thought":
+            part = {"text": draw(texts()), "thought": True}
+        case "call":
+            call: dict[str, Any] = {"name": draw(names)}
+            if draw(st.booleans()):
+                call["args"] = draw(json_objects)
+            if draw(st.booleans()):
+                call["id"] = draw(names)
+            part = {"functionCall": call}
+        case "alone":
+            return {"thoughtSignature": draw(signatures)}
+        case "blob":
+            part = {"inlineData": {"mimeType": draw(mimes), "data": draw(blobs)}}
+        case _:
+            part = draw(st.sampled_from((
+                {}, {"executableCode": {"language": "PYTHON", "code": "1+1"}}, {"toolCall": {}},
+                {"futurePart": {"a": 1}}, {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "2"}},
+            )))  # fmt: skip
+    return {**part, "thoughtSignature": draw(signatures)} if draw(seldom) else part
+
+
+@st.composite
+def usage_metadata(draw: st.DrawFn) -> dict[str, Any]:
+    prompt, candidates, thoughts = draw(counts), draw(counts), draw(counts)
+    full = {
+        "promptTokenCount": prompt, "candidatesTokenCount": candidates, "thoughtsTokenCount": thoughts,
+        "cachedContentTokenCount": draw(counts), "toolUsePromptTokenCount": draw(counts),
+        "totalTokenCount": prompt + candidates + thoughts,
+    }  # fmt: skip
+    return {key: full[key] for key in draw(st.sets(st.sampled_from(sorted(full))))}
+
+
+@st.composite
+def answers(draw: st.DrawFn, max_chunks: int = 6) -> list[dict[str, Any]]:
+    """All chunks of one upstream answer, in order; usage may follow STOP, and so may parts."""
+    chunks: list[dict[str, Any]] = []
+    for _ in range(draw(st.sampled_from((2, 3, 1, 0, *range(4, max_chunks + 1))))):
+        candidate: dict[str, Any] = {"content": {"role": "model", "parts": draw(st.lists(parts(), max_size=3))}}
+        if draw(seldom):
+            candidate["groundingMetadata"] = draw(groundings())
+        chunk: dict[str, Any] = {"candidates": [candidate], "modelVersion": "gemini-3-flash-a", "responseId": "r-1"}
+        if draw(seldom):
+            chunk["usageMetadata"] = draw(usage_metadata())
+        chunks.append(chunk)
+    if (finish := draw(st.sampled_from(FINISHES))) is not None:
+        last: dict[str, Any] = {"finishReason": finish}
+        if draw(st.booleans()):
+            last["content"] = {"role": "model", "parts": [{"text": "", "thoughtSignature": draw(signatures)}]}
+        chunks.append({"candidates": [last], "modelVersion": "gemini-3-flash-a"})
+        if draw(st.booleans()):
+            chunks.append({"usageMetadata": draw(usage_metadata())})
+    elif draw(st.booleans()):
+        chunks.append({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": draw(texts())}})
+    return chunks
+
+
+def faults() -> st.SearchStrategy[Fault]:
+    """Faults that may end a running turn: one per termination code, and some of Google's."""
+    ends = [
+        Fault(Guilt.INTERNAL, 500, code.value, f"ended by {code.value}", termination=code)
+        for code in Termination
+        if code
+        not in (Termination.OK, Termination.LENGTH, Termination.FILTERED, Termination.TOOL, Termination.REJECTED)
+    ]
+    told = [
+        errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=0.4794, rpc_status="RESOURCE_EXHAUSTED"),
+        errors.upstream(400, "invalid_argument", "bad \u2028 request", heals=False, rpc_status="INVALID_ARGUMENT",
+                        details=({"@type": "type.googleapis.com/google.rpc.BadRequest"},)),
+        errors.upstream(503, "upstream_error", "overloaded", retry_after=30.0),
+    ]  # fmt: skip
+    return st.sampled_from(ends + told)
+
+
+def polled_events(first_call: int) -> st.SearchStrategy[list[Event]]:
+    """Events in any order, as no decoder need ever produce them; call ids are counted from ``first_call``."""
+    free: st.SearchStrategy[Event] = st.one_of(
+        st.builds(TextDelta, texts()),
+        st.builds(TextDelta, texts()),
+        st.builds(ThinkingDelta, texts()),
+        st.builds(FunctionCall, st.just(""), names, json_objects.map(lambda args: jsonio.dumps(args).decode()),
+                  st.none() | signatures, st.none() | names),
+        st.builds(Signature, signatures, st.sampled_from(("text", "thought", "call", "alone"))),
+        st.builds(InlineData, mimes, blobs),
+        st.builds(Grounding, groundings()),
+        st.builds(Usage, counts, counts, counts, counts, counts, counts, usage_sources),
+        st.builds(Notice, names, texts()),
+    )  # fmt: skip
+
+    def numbered(events: list[Event]) -> list[Event]:
+        made: list[Event] = []
+        number = first_call
+        for event in events:
+            if isinstance(event, FunctionCall):
+                call_id = ids.derive("call", TURN_ID, number)
+                event = FunctionCall(call_id, event.name, event.args_json, event.signature, event.upstream_id)
+                number += 1
+            made.append(event)
+        return made
+
+    return st.lists(free, max_size=8).map(numbered)
+
+
+class _Log:
+    """Records as a channel would number them."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.records: list[Record] = []
+        self._draw = draw
+        self._now = 1_000_000_000
+
+    def add(self, call_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)) -> None:
+        self._now += self._draw(st.integers(0, 3_000_000))
+        self.records.append(Record(len(self.records), self._now, call_no, data, events, span))
+
+
+def _captured_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> CallClosed:
+    enveloped = draw(st.booleans())
+    decoder = GoogleDecoder(lambda n: ids.derive("call", TURN_ID, first + n))
+    offset = 0
+    for chunk in draw(answers()):
+        data = jsonio.dumps({"response": chunk, "traceId": "t", "metadata": {}} if enveloped else chunk)
+        end = offset + len(data) + 10
+        log.add(call_no, data, decoder.decode(data), (offset, end))
+        offset = end
+    return decoder.close()
+
+
+def _polled_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> CallClosed:
+    events = draw(polled_events(first))
+    while events:
+        size = draw(st.integers(1, 3))
+        log.add(call_no, b"", tuple(events[:size]))
+        del events[:size]
+    return CallClosed(draw(st.sampled_from(FINISHES)), draw(st.none() | texts(10)))
+
+
+@st.composite
+def record_lists(draw: st.DrawFn, *, captured: bool | None = None, max_calls: int = 3) -> list[Record]:
+    """One turn's records, from the first byte to exactly one terminal record, the last.
+
+    The end is what ``policy.decide`` says, or a failure at any point (drop, refusal, cancel, limit, shutdown).
+    """
+    log = _Log(draw)
+    captured = draw(st.booleans()) if captured is None else captured
+    terminal: Finished | Failed | None = None
+    for call_no in range(draw(st.integers(1, max_calls))):
+        first = len(fold(log.records).function_calls)
+        log.add(call_no, b"", (CallOpened(draw(st.sampled_from((None, "gemini-3-flash-a")))),))
+        closed = (_captured_call if captured else _polled_call)(draw, log, call_no, first)
+        log.add(call_no, b"", (closed,))
+        match policy.decide(fold(log.records)):
+            case policy.Finish(terminal):
+                break
+            case policy.Await(late=late):
+                terminal = Failed(late)
+    assert terminal is not None
+    if draw(seldom):
+        del log.records[draw(st.integers(0, len(log.records))) :]
+        terminal = Failed(draw(faults()))
+    log.add(-1, b"", (terminal,))
+    return log.records
+
+
+def replay(records: Iterable[Record], channel: CascadeChannel) -> CascadeChannel:
+    """Write the records into a fresh channel."""
+    for record in records:
+        if record.terminal is not None:
+            channel.close(record.terminal)
+        else:
+            channel.append(record.call_no, record.data, record.events, record.span)
+    return channel
