@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from zerogravity.core.events import CallOpened, Event, Failed, Finished, Record, Terminal, TextDelta, ThinkingDelta
+from zerogravity.core.events import (
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    InlineData,
+    Record,
+    Terminal,
+    TextDelta,
+    ThinkingDelta,
+)
 from zerogravity.core.events import FunctionCall as FunctionCallEvent
 from zerogravity.core.fold import Assembler, TurnState
 from zerogravity.core.policy import Await
@@ -56,6 +66,7 @@ class CascadeChannel:
         self.turn = turn
         self.cascade_id: str | None = None  # set by MitmStore.bind
         self.records: list[Record] = []
+        self.count = 0  # of records ever appended: stays when they are evicted
         self.size = 0
         self.late = 0
         self.readers = 0
@@ -81,7 +92,7 @@ class CascadeChannel:
         if self.closed:
             self.late += 1
             return None
-        if self.size + len(data) > self._max_bytes:
+        if self.size + (len(data) or _weight(events)) > self._max_bytes:
             self.close(Failed(internal("the turn's event log is full", Termination.LIMIT_BYTES, status=502)))
             return None
         return self._append(call_no, data, events, span)
@@ -115,9 +126,10 @@ class CascadeChannel:
             _wake(self._supervisors)
 
     def _append(self, call_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int]) -> Record:
-        record = Record(len(self.records), self._clock(), call_no, data, events, span)
+        record = Record(self.count, self._clock(), call_no, data, events, span)
         self.records.append(record)
-        self.size += len(data) + RECORD_OVERHEAD
+        self.count += 1
+        self.size += RECORD_OVERHEAD + (len(data) or _weight(events))
         for _ in self._assembler.feed(record):
             pass
         self._mark_events(record)
@@ -159,9 +171,9 @@ class CascadeChannel:
     @property
     def phase(self) -> str:
         """The newest phase reached; ``failed`` instead of ``done`` for a failed turn."""
-        if isinstance(self.terminal, Failed):
-            return "failed"
-        return max(self.marks, key=lambda name: self.marks[name])
+        if self.closed:
+            return "failed" if isinstance(self.terminal, Failed) else "done"
+        return next(reversed(self.marks))
 
     @property
     def termination(self) -> Termination | None:
@@ -178,10 +190,10 @@ class CascadeChannel:
                 }[reason]  # fmt: skip
 
     def statistics(self) -> Statistics:
-        return Statistics(len(self.records), self.size, self.readers, self.late, dict(self.marks))
+        return Statistics(self.count, self.size, self.readers, self.late, dict(self.marks))
 
     def cursor(self, start: int = 0, *, observer: bool = False) -> Cursor:
-        """A reader from record ``start``. Observers (recorder, inspector) do not keep a turn alive.
+        """A reader from record ``start`` (not below 0). Observers (recorder, inspector) do not keep a turn alive.
 
         Raises FaultError (429) when the channel has its maximum of counted readers.
         """
@@ -190,7 +202,7 @@ class CascadeChannel:
                 Fault(Guilt.CLIENT, 429, "too_many_readers", "this response has too many readers",
                       termination=Termination.REJECTED)
             )  # fmt: skip
-        return Cursor(self, start, observer=observer)
+        return Cursor(self, max(start, 0), observer=observer)
 
     async def wait_closed(self) -> Terminal:
         """The terminal event, as soon as there is one."""
@@ -213,6 +225,22 @@ class CascadeChannel:
         self.records = []
         self.size = 0
         _wake(self._waiters)
+
+
+def _weight(events: tuple[Event, ...]) -> int:
+    """What a record without bytes of its own holds (polled steps): its texts."""
+    size = 0
+    for event in events:
+        match event:
+            case TextDelta(text) | ThinkingDelta(text):
+                size += len(text)
+            case FunctionCallEvent(args_json=args):
+                size += len(args)
+            case InlineData(data=data):
+                size += len(data)
+            case _:
+                pass
+    return size
 
 
 def _wake(waiters: list[asyncio.Future[None]]) -> None:
@@ -250,7 +278,7 @@ class Cursor:
 
     def take_nowait(self) -> list[Record]:
         """All records that are there and not yet read; may be empty."""
-        if self.channel.expired:
+        if self.channel.expired and self.next_seq < self.channel.count:
             raise CursorExpired(self.channel.turn.id)
         batch = self.channel.records[self.next_seq :]
         self.next_seq += len(batch)
@@ -259,13 +287,13 @@ class Cursor:
     @property
     def at_end(self) -> bool:
         """Whether the terminal record has been read."""
-        return self.channel.closed and not self.channel.expired and self.next_seq >= len(self.channel.records)
+        return self.channel.closed and self.next_seq >= self.channel.count
 
     async def ready(self, timeout: float | None = None) -> bool:
         """Wait for something to read, or for the end. False: ``timeout`` seconds passed without either."""
         try:
             async with asyncio.timeout(timeout):
-                while self.next_seq >= len(self.channel.records) and not self.channel.closed:
+                while self.next_seq >= self.channel.count and not self.channel.closed:
                     await self.channel.changed()
         except TimeoutError:
             return False

@@ -162,12 +162,13 @@ Step = Opened | Grew | Closed | Ended
 class Assembler:
     """Feeds on events, yields the steps an emitter renders. At most one item is open at a time."""
 
-    __slots__ = ("_call_no", "_open", "_pending_signature", "state")
+    __slots__ = ("_call_no", "_lent", "_open", "_pending", "state")
 
     def __init__(self) -> None:
         self.state = TurnState()
         self._open: Reasoning | Message | None = None
-        self._pending_signature: str | None = None
+        self._pending: Signature | None = None  # for an item that has not come yet
+        self._lent: Message | Media | None = None  # holds the pending one until a call wants it
         self._call_no = 0
 
     def feed(self, record: Record) -> Iterator[Step]:
@@ -192,7 +193,7 @@ class Assembler:
                     return
                 if not isinstance(self._open, Reasoning):
                     yield from self._close()
-                    yield self._start(Reasoning(len(state.items)))
+                    yield self._start(Reasoning(len(state.items), signature=self._thought_signature()))
                     state.has_thinking = True
                 yield self._grow(text)
             case FunctionCall():
@@ -216,7 +217,7 @@ class Assembler:
                 state.notices.append(event)
             case CallOpened(model=model):
                 yield from self._close()
-                self._pending_signature = None
+                self._pending = self._lent = None
                 state.calls_opened += 1
                 state.model = model or state.model
                 state.finish = state.finish_message = None
@@ -251,8 +252,12 @@ class Assembler:
             yield Closed(item, cut)
 
     def _call(self, event: FunctionCall) -> Iterator[Step]:
-        signature = event.signature or self._pending_signature
-        self._pending_signature = None
+        signature, pending, lent = event.signature, self._pending, self._lent
+        if not signature and pending is not None:
+            signature = pending.data
+            if lent is not None and lent.signature == signature:
+                lent.signature = None
+        self._pending = self._lent = None
         if signature and isinstance(self._open, Reasoning):
             self._open.carries.append((event.call_id, signature))
         yield from self._close()
@@ -276,10 +281,19 @@ class Assembler:
                 items[-1].signature = event.data
             case "alone" | "call" if (call := self._unsigned_call()) is not None:
                 call.signature = event.data
-            case "alone" | "call" if items and isinstance(items[-1], Message | Media):
-                items[-1].signature = event.data
+            case "alone" | "call" if items and isinstance(last := items[-1], Message | Media):
+                last.signature = event.data  # unless a call follows: then it was meant for that (facts C.4)
+                self._pending, self._lent = event, last
             case _:
-                self._pending_signature = event.data
+                self._pending, self._lent = event, None
+
+    def _thought_signature(self) -> str | None:
+        """A signature that came before its thinking (Claude), once."""
+        pending = self._pending
+        if pending is None or pending.target != "thought":
+            return None
+        self._pending = None
+        return pending.data
 
     def _unsigned_call(self) -> Call | None:
         """The first call of the trailing run of calls, if it has no signature yet (only the first one gets one)."""

@@ -31,11 +31,15 @@ class RememberedCall:
 
 
 class CallMemory:
-    """call id → call, across cascades and surfaces; bounded, with expiry."""
+    """call id → call, across cascades and surfaces; bounded in number and bytes, with expiry. Oldest out first."""
 
-    def __init__(self, clock: Clock, *, limit: int = 20_000, max_age_s: float = 24 * 3600) -> None:
+    def __init__(
+        self, clock: Clock, *, limit: int = 20_000, max_bytes: int = 64 << 20, max_age_s: float = 24 * 3600
+    ) -> None:
+        self.bytes = 0
         self._clock = clock
         self._limit = limit
+        self._max_bytes = max_bytes
         self._max_age = int(max_age_s * NS)
         self._calls: OrderedDict[str, tuple[int, RememberedCall]] = OrderedDict()
 
@@ -43,19 +47,27 @@ class CallMemory:
         return len(self._calls)
 
     def put(self, call_id: str, call: RememberedCall) -> None:
-        self._calls[call_id] = (self._clock(), call)
-        self._calls.move_to_end(call_id)
-        while len(self._calls) > self._limit:
-            self._calls.popitem(last=False)
+        self._forget(call_id)
+        now = self._clock()
+        self._calls[call_id] = (now, call)
+        self.bytes += _size(call)
+        while len(self._calls) > self._limit or self.bytes > self._max_bytes:
+            self._forget(next(iter(self._calls)))
+        while self._calls and now - self._calls[oldest := next(iter(self._calls))][0] > self._max_age:
+            self._forget(oldest)
 
     def get(self, call_id: str) -> RememberedCall | None:
         entry = self._calls.get(call_id)
         if entry is None:
             return None
         if self._clock() - entry[0] > self._max_age:
-            del self._calls[call_id]
+            self._forget(call_id)
             return None
         return entry[1]
+
+    def _forget(self, call_id: str) -> None:
+        if (entry := self._calls.pop(call_id, None)) is not None:
+            self.bytes -= _size(entry[1])
 
     def learn(self, channel: CascadeChannel) -> None:
         """Remember every call of a channel. Of a run of calls only the first holds (and needs) a signature."""
@@ -70,6 +82,10 @@ class CallMemory:
                     ),
                 )
             after_call = isinstance(item, Call)
+
+
+def _size(call: RememberedCall) -> int:
+    return len(call.name) + len(call.args_json) + len(call.signature or "")
 
 
 class MitmStore:
@@ -104,6 +120,8 @@ class MitmStore:
         """Make ``channel`` claimable. Must happen before the LS is told anything (invariant 9)."""
         if cascade_id in self._cascades:
             raise ValueError(f"cascade {cascade_id} is bound already")
+        if channel.cascade_id is not None or self._channels.get(channel.id) is not channel:
+            raise ValueError(f"turn {channel.id} is bound already, or evicted")
         channel.cascade_id = cascade_id
         self._cascades[cascade_id] = channel
 
