@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from zerogravity.core.turn import Target, Turn
+
+# Two shared cores: no deadline per example, and few enough examples for the whole suite to take minutes.
+settings.register_profile(
+    "zerogravity", deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("zerogravity")
 
 
 class FakeClock:

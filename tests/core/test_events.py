@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import counts, usage_sources
+from zerogravity.core import events
+from zerogravity.core.events import CallClosed, Event, Failed, Finished, Record, TextDelta, Usage
+from zerogravity.errors import internal
+
+usages = st.builds(Usage, counts, counts, counts, counts, counts, counts, usage_sources)
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_events_are_frozen_and_slotted(kind):
+    assert is_dataclass(kind)
+    assert not hasattr(kind, "__dict__") or "__slots__" in vars(kind)
+    made = kind(*("x" for _ in fields(kind)))
+    with pytest.raises(FrozenInstanceError):
+        setattr(made, fields(kind)[0].name, "y")
+
+
+def test_the_union_names_every_event_of_the_module():
+    defined = {
+        value for value in vars(events).values() if isinstance(value, type) and value.__module__ == events.__name__
+    }
+    assert defined - {Record} == set(get_args(Event))
+
+
+@pytest.mark.parametrize(
+    ("happened", "terminal"),
+    [
+        ((), None),
+        ((TextDelta("x"),), None),
+        ((CallClosed("STOP"),), None),
+        ((Finished("stop"),), Finished("stop")),
+        ((TextDelta("x"), Finished("tool")), Finished("tool")),
+        ((Failed(internal("x")),), Failed(internal("x"))),
+    ],
+)
+def test_a_record_tells_its_terminal(happened, terminal):
+    assert Record(0, 0, 0, b"", happened).terminal == terminal
+
+
+@given(usages, usages, usages)
+def test_usage_adds_up_in_any_grouping(a, b, c):
+    left, right = (a + b) + c, a + (b + c)
+    assert (left.prompt, left.cached, left.candidates, left.thoughts, left.tool_use, left.total) == (
+        right.prompt, right.cached, right.candidates, right.thoughts, right.tool_use, right.total,
+    )  # fmt: skip
+
+
+@given(usages)
+def test_nothing_added_to_usage_changes_nothing(usage):
+    assert Usage() + usage == usage
+
+
+def test_the_first_figures_name_the_source():
+    assert (Usage(1, source="ls") + Usage(2, source="estimate")).source == "ls"

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import pytest
+
+from zerogravity.core.channel import RECORD_OVERHEAD
+from zerogravity.core.events import Failed, Finished, FunctionCall, Signature, TextDelta
+from zerogravity.core.store import CallMemory, MitmStore, RememberedCall
+from zerogravity.core.turn import Target
+from zerogravity.errors import internal
+
+
+@pytest.fixture
+def store(clock):
+    return MitmStore(clock, max_bytes=10_000, max_age_s=3600)
+
+
+def filled(store, turn, size, *, end=True):
+    channel = store.open(turn)
+    channel.append(0, b"x" * size, (TextDelta("x"),))
+    if end:
+        channel.close(Finished("stop"))
+    return channel
+
+
+# -- opening and claiming ------------------------------------------------------------------------------------------
+
+
+def test_a_channel_is_found_by_its_turn_and_claimed_by_its_cascade(store, make_turn):
+    channel = store.open(make_turn())
+    assert store.get(channel.id) is channel
+    assert store.claim("c-1") is None
+    store.bind(channel, "c-1")
+    assert store.claim("c-1") is store.find("c-1") is channel
+    assert store.claim("c-1") is channel, "one turn may make several calls"
+    assert channel.cascade_id == "c-1"
+
+
+@pytest.mark.parametrize("unknown", ["", "c", "c-11", "C-1", "c-1 "])
+def test_only_the_exact_cascade_id_claims(store, make_turn, unknown):
+    store.bind(store.open(make_turn()), "c-1")
+    assert store.claim(unknown) is None
+
+
+def test_a_closed_turn_is_found_but_not_claimed(store, make_turn):
+    channel = store.open(make_turn())
+    store.bind(channel, "c-1")
+    channel.close(Failed(internal("x")))
+    assert store.claim("c-1") is None
+    assert store.find("c-1") is channel
+
+
+def test_an_id_is_used_once(store, make_turn):
+    first, second = store.open(make_turn()), store.open(make_turn())
+    with pytest.raises(ValueError, match="open already"):
+        store.open(first.turn)
+    store.bind(first, "c-1")
+    with pytest.raises(ValueError, match="bound already"):
+        store.bind(second, "c-1")
+    with pytest.raises(ValueError, match="bound already"):
+        store.bind(first, "c-2")
+    assert store.find("c-2") is None
+
+
+def test_an_evicted_turn_can_not_be_bound(store, make_turn):
+    channel = store.open(make_turn())
+    channel.close(Finished("stop"))
+    assert store.drop(channel.id)
+    with pytest.raises(ValueError, match="evicted"):
+        store.bind(channel, "c-1")
+
+
+def test_whoever_watches_sees_every_new_channel(store, make_turn):
+    seen = []
+    store.on_open.append(seen.append)
+    channel = store.open(make_turn())
+    assert seen == [channel]
+
+
+def test_the_turn_limit_is_handed_on(clock, make_turn):
+    store = MitmStore(clock, turn_bytes=500)
+    channel = filled(store, make_turn(), 600, end=False)
+    assert channel.closed
+
+
+def test_counts(store, make_turn):
+    running, ended = filled(store, make_turn(), 10, end=False), filled(store, make_turn(), 10)
+    assert len(store) == 2
+    assert store.open_count == 1
+    assert set(store) == {running, ended}
+    assert store.bytes == running.size + ended.size == 20 + 3 * RECORD_OVERHEAD
+
+
+# -- budgets -------------------------------------------------------------------------------------------------------
+
+
+def test_the_oldest_finished_turns_go_until_the_budget_holds(store, make_turn):
+    turns = [filled(store, make_turn(), 4_000) for _ in range(4)]
+    store.sweep()
+    assert [store.get(channel.id) is None for channel in turns] == [True, True, False, False]
+    assert store.bytes <= 10_000
+    assert store.evicted == 2
+    assert turns[0].expired
+
+
+def test_running_turns_are_never_evicted(store, make_turn, clock):
+    running = [filled(store, make_turn(), 9_000, end=False) for _ in range(3)]
+    clock.advance(10_000)
+    assert store.sweep() == 0
+    assert all(store.get(channel.id) is channel and not channel.expired for channel in running)
+
+
+def test_finished_turns_go_with_age_unless_they_are_read(store, make_turn, clock):
+    read, unread = filled(store, make_turn(), 10), filled(store, make_turn(), 10)
+    store.bind(unread, "c-1")
+    cursor = read.cursor()
+    clock.advance(3600)
+    assert store.sweep() == 0
+    clock.advance(1)
+    assert store.sweep() == 1
+    assert (store.get(unread.id), store.find("c-1")) == (None, None)
+    cursor.close()
+    assert store.sweep() == 1
+    assert len(store) == 0
+
+
+def test_age_counts_from_the_end_of_the_turn(store, make_turn, clock):
+    channel = filled(store, make_turn(), 10, end=False)
+    clock.advance(5000)
+    channel.close(Finished("stop"))
+    assert store.sweep() == 0
+
+
+def test_opening_sweeps(store, make_turn):
+    old = filled(store, make_turn(), 9_000)
+    filled(store, make_turn(), 9_000, end=False)
+    store.open(make_turn())
+    assert store.get(old.id) is None
+
+
+def test_drop(store, make_turn):
+    running, ended = store.open(make_turn()), filled(store, make_turn(), 10)
+    assert store.drop("turn_unknown") is False
+    assert store.drop(running.id) is False
+    assert store.drop(ended.id) is True
+    assert ended.expired
+    assert store.get(ended.id) is None
+
+
+# -- call memory -----------------------------------------------------------------------------------------------------
+
+
+def call(args="{}", name="f"):
+    return RememberedCall(name, args, "sig", None, "gemini-3")
+
+
+def test_calls_are_remembered_when_their_turn_ends(store, make_turn):
+    channel = store.open(make_turn(target=Target("claude-x", "M", family="claude")))
+    channel.append(0, b"1", (FunctionCall("call_1", "shell", '{"a": 1}', None, "up-1"),))
+    channel.append(0, b"2", (FunctionCall("call_2", "read", "{}"), Signature("sig", "alone")))
+    channel.append(0, b"3", (TextDelta("x"), FunctionCall("call_3", "read", "{}")))
+    assert store.calls.get("call_1") is None
+    channel.close(Failed(internal("the client left")))
+    assert store.calls.get("call_1") == RememberedCall("shell", '{"a": 1}', "sig", "up-1", "claude", first=True)
+    assert store.calls.get("call_2") == RememberedCall("read", "{}", None, None, "claude", first=False)
+    assert store.calls.get("call_3").first
+    assert len(store.calls) == 3
+
+
+def test_call_memory_is_bounded_in_number(clock):
+    memory = CallMemory(clock, limit=3)
+    for number in range(5):
+        memory.put(f"call_{number}", call())
+    assert [memory.get(f"call_{number}") is not None for number in range(5)] == [False, False, True, True, True]
+    assert len(memory) == 3
+
+
+def test_call_memory_is_bounded_in_bytes(clock):
+    memory = CallMemory(clock, max_bytes=1000)
+    for number in range(5):
+        memory.put(f"call_{number}", call("x" * 400))
+    assert len(memory) == 2
+    assert memory.bytes == 2 * (400 + 1 + 3)
+    memory.put("huge", call("x" * 2000))
+    assert (len(memory), memory.bytes) == (0, 0)
+
+
+def test_calls_expire(clock):
+    memory = CallMemory(clock, max_age_s=60)
+    memory.put("call_1", call())
+    clock.advance(60)
+    assert memory.get("call_1") is not None
+    clock.advance(1)
+    assert memory.get("call_1") is None
+    assert (len(memory), memory.bytes) == (0, 0)
+
+
+def test_expired_calls_are_dropped_though_nobody_asks(clock):
+    memory = CallMemory(clock, max_age_s=60)
+    memory.put("call_1", call())
+    clock.advance(61)
+    memory.put("call_2", call())
+    assert len(memory) == 1
+
+
+def test_a_call_put_again_is_young_again_and_counted_once(clock):
+    memory = CallMemory(clock, limit=2)
+    memory.put("call_1", call())
+    memory.put("call_2", call())
+    memory.put("call_1", call("{}", "g"))
+    memory.put("call_3", call())
+    assert memory.get("call_2") is None
+    assert memory.get("call_1").name == "g"
+    assert memory.bytes == 2 * 6

@@ -1,0 +1,231 @@
+"""The house's rules, read from the source: who may import whom, who may touch the world, how long things may be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "zerogravity"
+MODULES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+ANYTHING = ("",)
+BASE = ("errors", "ids", "core")
+PURE_CAPTURE = ("capture.match", "capture.rewrite", "capture.tap")
+
+# room → rooms it may import (itself always). The longest name that fits a module counts.
+ARROWS: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "ids": (),
+    "certs": ("errors",),
+    "config": ("errors",),
+    "core": ("errors", "ids"),
+    "wire": BASE,
+    **dict.fromkeys((*PURE_CAPTURE, "capture.contentview"), (*BASE, "wire", *PURE_CAPTURE)),
+    "capture": (),
+    "engine": BASE,
+    "language_server": (*BASE, "wire", "engine"),
+    "surfaces": (*BASE, "wire.sse", "wire.jsonio"),
+    "server": (*BASE, "wire", "config", "surfaces", "ops"),
+    "inspector": (*BASE, "wire", "surfaces", "trace.redact", "trace.read"),
+    "ops": (*BASE, "wire", "config"),
+    "ops.doctor": ANYTHING,
+    "trace": (*BASE, "wire", "surfaces"),
+    "trace.cli": ANYTHING,
+    "simulator": ("errors", "ids", "certs"),
+    # composition
+    "capture.addon": ANYTHING,
+    "capture.master": ANYTHING,
+    "gateway": ANYTHING,
+    "cli": ANYTHING,
+    "__main__": ("cli",),
+}
+
+# package of somebody else → the only rooms that may import it
+GUESTS = {
+    "aiohttp": ("server", "language_server", "inspector", "simulator", "ops"),
+    "mitmproxy": ("capture.addon", "capture.contentview", "capture.master", "trace.export", "cli"),
+    "prometheus_client": ("ops",),
+    "psutil": ("language_server", "ops", "simulator"),
+    "click": ("cli", "trace.cli", "simulator"),
+    "rich": ("cli", "trace", "ops.doctor", "simulator"),
+    "pydantic": ("config",),
+    "opentelemetry": ("trace", "ops"),
+}
+
+# rooms without input or output, clock or chance, and what they may not import for that; with reasoned exceptions
+WORLD = {
+    "asyncio", "datetime", "http", "io", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "socket",
+    "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "uuid",
+}  # fmt: skip
+PURE = ("core", "wire", "surfaces", "errors", *PURE_CAPTURE)
+ALLOWED = {
+    ("core.channel", "asyncio"),  # wakes readers
+    ("surfaces.responses.stored", "asyncio"),  # the store of responses is the one door to a disk here
+    ("surfaces.responses.stored", "sqlite3"),
+    ("surfaces.responses.stored", "pathlib"),
+    ("surfaces.responses.stored", "os"),
+    ("surfaces.responses.stored", "threading"),
+    ("surfaces.responses.stored", "time"),
+}
+
+MAX_MODULE, MAX_FUNCTION = 400, 60
+
+
+def within(name: str, room: str) -> bool:
+    return room == "" or name == room or name.startswith(room + ".")
+
+
+def longest(name: str, rooms: dict[str, tuple[str, ...]]) -> str | None:
+    return max((room for room in rooms if within(name, room)), key=len, default=None)
+
+
+def imports(source: str) -> Iterator[str]:
+    """Full names of everything a module imports, also inside functions."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute here"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def wrong_imports(name: str, source: str) -> list[str]:
+    """What ``zerogravity.<name>`` imports against the rules."""
+    room = longest(name, ARROWS)
+    if name and room is None:
+        return ["is in no room of the table"]
+    found = []
+    for target in imports(source):
+        package, _, rest = target.partition(".")
+        if package == "zerogravity":
+            own = within(rest, room or "") or rest.startswith("__")
+            if name and not own and not any(within(rest, allowed) for allowed in ARROWS[room or ""]):
+                found.append(f"imports {target}")
+        elif package in GUESTS and not any(within(name, host) for host in GUESTS[package]):
+            found.append(f"imports {package}")
+        elif any(within(name, pure) for pure in PURE):
+            world = next((word for word in WORLD if within(target, word)), None)
+            if world is not None and (name, world) not in ALLOWED:
+                found.append(f"imports {world} though it is pure")
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_follow_the_arrows(module):
+    name = module.removeprefix("zerogravity").removeprefix(".")
+    assert wrong_imports(name, MODULES[module].read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "wrong"),
+    [
+        ("core.fold", "from zerogravity.core import events", False),
+        ("core.fold", "from zerogravity import ids", False),
+        ("core.fold", "from zerogravity.wire import sse", True),
+        ("core.fold", "import asyncio", True),
+        ("core.channel", "import asyncio", False),
+        ("core.store", "def f():\n    from time import time", True),
+        ("wire.sse", "from zerogravity.surfaces import surface", True),
+        ("wire.sse", "import aiohttp", True),
+        ("surfaces.chat.emit", "from zerogravity.wire import jsonio", False),
+        ("surfaces.chat.emit", "from zerogravity.wire import google", True),
+        ("surfaces.chat.emit", "from zerogravity.engine import Engine", True),
+        ("server.respond", "from aiohttp import web", False),
+        ("server.respond", "from zerogravity.capture import tap", True),
+        ("server.respond", "from zerogravity.engine import Engine", True),
+        ("engine", "from zerogravity.language_server import client", True),
+        ("capture.tap", "from mitmproxy import http", True),
+        ("capture.tap", "from zerogravity.capture import rewrite", False),
+        ("capture.addon", "from mitmproxy import http", False),
+        ("trace.recorder", "from mitmproxy import http", True),
+        ("simulator.google", "from zerogravity.core import events", True),
+        ("newroom.thing", "import json", True),
+    ],
+)
+def test_the_rules_catch_what_they_should(name, line, wrong):
+    assert bool(wrong_imports(name, line)) is wrong
+
+
+# -- sizes -------------------------------------------------------------------------------------------------------
+
+
+def too_long(source: str) -> list[str]:
+    """The module and its functions that are too long and give no reason (``# long: <reason>``)."""
+    lines = source.splitlines()
+    found = []
+    if len(lines) > MAX_MODULE and not any(line.startswith("# long: ") for line in lines):
+        found.append(f"{len(lines)} lines")
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        start = min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)
+        length = (node.end_lineno or node.lineno) - start + 1
+        first = node.body[1] if len(node.body) > 1 and ast.get_docstring(node) is not None else node.body[0]
+        if length > MAX_FUNCTION and not any("# long: " in line for line in lines[max(start - 2, 0) : first.lineno]):
+            found.append(f"{node.name}: {length} lines")
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_long_modules_and_functions_say_why(module):
+    assert too_long(MODULES[module].read_text("utf-8")) == []
+
+
+BODY = "    x = 1\n" * 60
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("x = 1\n" * 400, []),
+        ("x = 1\n" * 401, ["401 lines"]),
+        ("# long: one table\n" + "x = 1\n" * 401, []),
+        ("def f():\n" + BODY[10:], []),
+        ("def f():\n" + BODY, ["f: 61 lines"]),
+        ("class A:\n    async def f(self):\n" + BODY.replace("    x", "        x"), ["f: 61 lines"]),
+        ("@a\n@b\ndef f():\n" + BODY[10:], ["f: 62 lines"]),
+        ("# long: one decision\ndef f():\n" + BODY, []),
+        ("def f():  # long: one decision\n" + BODY, []),
+        ("def f():\n    # long: one decision\n" + BODY, []),
+        ('def f():\n    """What."""\n    # long: one decision\n' + BODY, []),
+        ("def f():\n    x = 1\n    # long: too late\n" + BODY, ["f: 63 lines"]),
+    ],
+)
+def test_lengths(source, found):
+    assert too_long(source) == found
+
+
+# -- words -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [name for name, path in MODULES.items() if path.stat().st_size])
+def test_every_module_says_what_it_is(module):
+    docstring = ast.get_docstring(ast.parse(MODULES[module].read_text("utf-8")))
+    assert docstring
+    assert docstring.strip().endswith((".", ")", "|")), "a whole sentence"
+
+
+def test_the_addon_file_stays_thin():
+    lines = (ROOT / "addons" / "capture.py").read_text("utf-8").splitlines()
+    assert len(lines) <= 30
+
+
+GUARD_POINTS = {"capture.tap", "capture.addon", "engine", "server.guard", "trace.recorder"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_guard_points_catch_everything(module):
+    name = module.removeprefix("zerogravity").removeprefix(".")
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if not isinstance(node, ast.ExceptHandler) or name in GUARD_POINTS:
+            continue
+        caught = ast.unparse(node.type) if node.type else "everything"
+        broad = {"everything", "Exception", "BaseException"} & {part.strip("() ") for part in caught.split(",")}
+        handed_on = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
+        assert not broad or handed_on, f"line {node.lineno} catches {caught}"

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+
+from zerogravity import errors
+from zerogravity.errors import Fault, FaultError, Guilt, Termination
+
+DOCUMENTED = (
+    "ok length filtered tool upstream_status upstream_drop upstream_garbage upstream_idle empty ls_refused ls_gone "
+    "match_timeout client_gone client_stall cancelled queue_full queue_timeout limit_bytes limit_time shutdown internal"
+)
+
+
+def test_termination_codes_are_the_documented_ones():
+    assert [code.value for code in Termination if code is not Termination.REJECTED] == DOCUMENTED.split()
+
+
+def test_a_bad_request_names_its_parameter_and_can_not_heal():
+    fault = errors.bad_request("no", param="input[0]", code="invalid_type").fault
+    assert (fault.guilt, fault.status, fault.code, fault.param) == (Guilt.CLIENT, 400, "invalid_type", "input[0]")
+    assert (fault.termination, fault.heals) == (Termination.REJECTED, False)
+
+
+@pytest.mark.parametrize(
+    ("fault", "guilt", "status", "code", "termination"),
+    [
+        (errors.upstream(429, "slow", "m"), Guilt.UPSTREAM, 429, "slow", Termination.UPSTREAM_STATUS),
+        (errors.upstream(504, "d", "m", Termination.UPSTREAM_IDLE), Guilt.UPSTREAM, 504, "d",
+         Termination.UPSTREAM_IDLE),
+        (errors.language_server(503, "x", "m", Termination.LS_GONE), Guilt.LS, 503, "x", Termination.LS_GONE),
+        (errors.internal(), Guilt.INTERNAL, 500, "internal", Termination.INTERNAL),
+        (errors.internal("m", Termination.LIMIT_TIME, status=504), Guilt.INTERNAL, 504, "limit_time",
+         Termination.LIMIT_TIME),
+        (errors.internal("m", code="other"), Guilt.INTERNAL, 500, "other", Termination.INTERNAL),
+    ],
+)  # fmt: skip
+def test_faults_by_guilt(fault, guilt, status, code, termination):
+    assert (fault.guilt, fault.status, fault.code, fault.termination) == (guilt, status, code, termination)
+    assert fault.heals
+
+
+def test_further_fields_are_handed_on():
+    fault = errors.upstream(429, "slow", "m", retry_after=1.5, rpc_status="RESOURCE_EXHAUSTED", details=({"a": 1},))
+    assert (fault.retry_after, fault.rpc_status, fault.details) == (1.5, "RESOURCE_EXHAUSTED", ({"a": 1},))
+
+
+def test_at_names_the_parameter_of_a_copy():
+    fault = errors.bad_request("no", param="a").fault
+    assert fault.at("b").param == "b"
+    assert fault.param == "a"
+
+
+def test_a_fault_is_a_value():
+    assert errors.internal("x") == errors.internal("x")
+    with pytest.raises(FrozenInstanceError):
+        errors.internal("x").status = 200
+
+
+def test_the_exception_carries_the_fault():
+    fault = Fault(Guilt.LS, 503, "gone", "it left")
+    error = FaultError(fault)
+    assert error.fault is fault
+    assert str(error) == "gone: it left"
