@@ -91,9 +91,11 @@ class ChannelMachine(RuleBasedStateMachine):
             if follower.task.done():
                 self.following.remove(follower)
                 self._one_left()
-                assert follower.task.cancelled() or (
-                    self.channel.closed and follower.got == self.history[follower.start :]
-                )
+                if not follower.task.cancelled():
+                    assert self.channel.closed
+                    wanted = self.history[follower.start :]
+                    assert follower.got == ([] if follower.expired else wanted)
+                    assert follower.expired is (self.channel.expired and bool(wanted))
 
     # -- writing ---------------------------------------------------------------------------------------------
 
