@@ -227,4 +227,4 @@ class ChannelMachine(RuleBasedStateMachine):
 
 
 TestChannel = ChannelMachine.TestCase
-TestChannel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, database=None)
+TestChannel.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, database=None)

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import json_values, texts
+from zerogravity.trace import redact
+from zerogravity.trace.redact import MASK
+
+PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\nabc\n-----END RSA PRIVATE KEY-----"
+SECRETS = [
+    "ya29.a0AfB_byC-x.y", "1//0gabcdefghijklmnopqrstuv", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln-x_y",
+    "sk-proj-abc123DEF456", "AIzaSyA-1234567890abcdef", "GOCSPX-abcdefghijkl", "ghp_0123456789abcdefABCD",
+    "github_pat_11ABCDEFG0123456789", "glpat-abcdefghij0123456789", "xoxb-123456789012-abc", "AKIAIOSFODNN7EXAMPLE",
+    "hf_abcdefghijklmnopqrstuvwx", "npm_abcdefghijklmnopqrstuvwxyz0123456789", PEM,
+]  # fmt: skip
+TEXTS = [
+    ("Authorization: Bearer abc.def-1", "Authorization: Bearer [redacted]"),
+    ("authorization: bearer 0123456789abcdefghij!", "authorization: bearer [redacted]!"),
+    ("Basic dXNlcjpwYXNzd29yZA==", "Basic [redacted]"),
+    ("https://user:hunter2@host/path", "https://user:[redacted]@host/path"),
+    ("GET /v1beta/models?alt=sse&key=abc123&x=1", "GET /v1beta/models?alt=sse&key=[redacted]&x=1"),
+    ("?access_token=abc", "?access_token=[redacted]"),
+    ("OPENAI_API_KEY=abcdef\nHOME=/root", "OPENAI_API_KEY=[redacted]\nHOME=/root"),
+    ("export DB_PASSWORD=correct", "export DB_PASSWORD=[redacted]"),
+    ('{"apiKey": "hunter22", "a": 1}', '{"apiKey": "[redacted]", "a": 1}'),
+    ('{\\"clientSecret\\":\\"hunter22\\"}', '{\\"clientSecret\\":\\"[redacted]\\"}'),
+    ("password = 'hunter22'", "password = '[redacted]'"),
+    ("token: abcdefgh1", "token: [redacted]"),
+    ('x = "-----BEGIN PRIVATE KEY-----\nabc"', 'x = "[redacted]"'),
+    # and what only looks like one
+    ("a Bearer of bad news", "a Bearer of bad news"),
+    ("basic understanding of it", "basic understanding of it"),
+    ("task-management-software", "task-management-software"),
+    ("promptTokenCount: 12345678", "promptTokenCount: 12345678"),
+    ("max_tokens = 12345678", "max_tokens = 12345678"),
+    ("token = tokenizer.next_token1()", "token = tokenizer.next_token1()"),
+    ("http://localhost:8741/v1", "http://localhost:8741/v1"),
+    ("-----BEGIN CERTIFICATE-----", "-----BEGIN CERTIFICATE-----"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("given_", "expected"), TEXTS)
+def test_text(given_, expected):
+    assert redact.text(given_) == expected
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:12])
+@pytest.mark.parametrize(
+    "around", ["{}", "key is {}.", '"{}"', "\n{}\n", "a={}", "({})", "\\n{}", "\\u003d{}", "x: {} y", "/{}"]
+)
+def test_tokens_are_found_wherever_they_stand(secret, around):
+    shown = redact.text(around.format(secret))
+    assert secret not in shown
+    assert MASK in shown
+
+
+@pytest.mark.parametrize("secret", SECRETS, ids=lambda secret: secret[:12])
+def test_the_middle_of_a_word_is_no_token(secret):
+    if secret is not PEM:
+        assert redact.text("Zm9v" + secret[:4]) == "Zm9v" + secret[:4]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["apiKey", "api_key", "API-Key", "x-goog-api-key", "accessToken", "refresh_token", "Authorization", "clientSecret",
+     "db.password", "privateKey", "setCookie", "credentials", "csrfToken", "githubToken", "awsSecretAccessKey"],
+)  # fmt: skip
+def test_members_by_normalised_name(name):
+    assert redact.json_value({"a": [{name: "x"}], "b": "x"}) == {"a": [{name: MASK}], "b": "x"}
+    assert redact.json_value({name: 123456}) == {name: MASK}
+    assert redact.json_value({name: {"user": "u", "rest": ["v"]}}) == {name: {"user": MASK, "rest": [MASK]}}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"promptTokenCount": 3, "maxOutputTokens": 5, "sessionId": "s", "thoughtSignature": "EgQKAgEC"},
+        {"properties": {"password": {"type": "STRING", "description": "the user's"}}, "required": ["password"]},
+        {"parameters": {"token": {"anyOf": [{"type": "string"}]}}},
+        {"token": True, "secret": None, "password": ""},
+        {"key": "value"},
+    ],
+)
+def test_what_is_no_secret_stays(value):
+    assert redact.json_value(value) == value
+
+
+def test_secrets_in_texts_and_names_of_members():
+    value = {"a": ["see sk-abcdefgh12"], "sk-abcdefgh12": 1, "sk-abcdefgh13": 2}
+    assert redact.json_value(value) == {"a": ["see [redacted]"], MASK: 1, MASK + "'": 2}
+
+
+def test_nothing_is_changed_in_place():
+    value = {"password": "x", "a": {"token": ["y"]}}
+    redact.json_value(value)
+    assert value == {"password": "x", "a": {"token": ["y"]}}
+
+
+def test_endless_nesting_is_cut():
+    value = inner = {}
+    for _ in range(2000):
+        inner["a"] = inner = {}
+    assert json.dumps(redact.json_value(value)).count("{") == redact.MAX_DEPTH + 1
+
+
+def test_headers_by_allowlist():
+    shown = redact.headers({
+        "Authorization": "Bearer x", "X-Goog-Api-Key": "k", "Cookie": "c", "X-Codeium-Csrf-Token": "t", "X-Own": "v",
+        "User-Agent": "codex/1.0", "Content-Type": "application/json", "X-Stainless-Lang": "python",
+        "Host": "localhost:1",
+    })  # fmt: skip
+    assert shown == {
+        "authorization": MASK, "x-goog-api-key": MASK, "cookie": MASK, "x-codeium-csrf-token": MASK, "x-own": MASK,
+        "user-agent": "codex/1.0", "content-type": "application/json", "x-stainless-lang": "python",
+        "host": "localhost:1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'{"a" : 1.0}', b'{"a" : 1.0}'),
+        (b'{"token":"x"}', b'{"token":"[redacted]"}'),
+        (b"no json, sk-abcdefgh12", b"no json, [redacted]"),
+        (b"\xff\xfe", "\ufffd\ufffd".encode()),
+        (b"", b""),
+    ],
+)
+def test_bodies(data, expected):
+    assert redact.json_bytes(data) == expected
+
+
+def test_a_large_body_is_redacted_as_text_and_stays_json(monkeypatch):
+    monkeypatch.setattr(redact, "PARSE_LIMIT", 100)
+    body = {"messages": ["x" * 200, "sk-abcdefgh12", PEM], "apiKey": "hunter22", "nested": '{"password": "hunter22"}'}
+    shown = redact.json_bytes(json.dumps(body).encode())
+    assert json.loads(shown)["messages"][0] == "x" * 200
+    assert all(secret not in shown for secret in (b"abcdefgh12", b"hunter22", b"MIIEow"))
+
+
+@pytest.mark.parametrize("offset", [-40, -20, -5, -1, 0, 1, 3])
+def test_windows_do_not_cut_secrets(offset):
+    start = redact.WINDOW + offset
+    value = " " * start + "sk-abcdefgh1234567890" + " " * 200_000 + "ya29.abcdefgh"
+    assert redact.text(value) == " " * start + MASK + " " * 200_000 + MASK
+
+
+def test_long_texts_are_the_same_in_windows_and_whole():
+    value = "".join(f"line {n}: key=value{n} and sk-abcdefgh{n} {PEM if n % 50 == 0 else ''}\n" for n in range(3000))
+    assert len(value) > 2 * redact.WINDOW
+    assert redact.text(value) == redact._text(value)
+
+
+# -- for all input ---------------------------------------------------------------------------------------------------
+
+
+def shape(value):
+    match value:
+        case dict():
+            return [shape(item) for item in value.values()]
+        case list():
+            return [shape(item) for item in value]
+        case _:
+            return None
+
+
+@given(json_values)
+def test_json_keeps_its_shape_and_twice_is_once(value):
+    once = redact.json_value(value)
+    assert shape(once) == shape(value)
+    assert redact.json_value(once) == once
+    json.dumps(once)
+
+
+@given(st.lists(texts() | st.sampled_from(SECRETS), max_size=6))
+def test_text_twice_is_once(parts):
+    once = redact.text("".join(parts))
+    assert redact.text(once) == once
+
+
+@given(texts(), st.sampled_from(SECRETS), texts(), st.lists(st.integers(0, 80), max_size=6))
+def test_a_secret_is_found_however_its_text_is_cut(before, secret, after, cuts):
+    whole = before + " " + secret + " " + after
+    borders = sorted({0, len(whole), *(min(cut, len(whole)) for cut in cuts)})
+    parts = [whole[a:b] for a, b in pairwise(borders)]
+    masked = redact.pieces(parts)
+    assert len(masked) == len(parts)
+    assert "".join(masked) == redact._text(whole)
+    assert secret not in "".join(masked)
+
+
+@given(st.lists(texts(), max_size=6))
+def test_pieces_without_secrets_stay_as_they_are(parts):
+    if redact._text("".join(parts)) == "".join(parts):
+        assert redact.pieces(parts) == parts

@@ -1,0 +1,221 @@
+"""The one redactor: headers by allowlist, members by normalised name, texts by pattern. Everything a trace, a log line
+or the inspector shows of a turn goes through it. Pure; idempotent; valid JSON stays valid JSON of the same shape.
+
+It can not know a secret that looks like any other word; what it promises is in reliability-and-security T8.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from zerogravity.wire import jsonio
+
+MASK = "[redacted]"
+MAX_DEPTH = 200
+PARSE_LIMIT = 4 << 20  # larger bodies are redacted as text, in windows, so that no step holds up other threads
+WINDOW, OVERLAP = 64 << 10, 8 << 10
+
+SHOWN_HEADERS = frozenset({
+    "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-encoding",
+    "content-length", "content-type", "date", "host", "openai-beta", "openai-processing-ms", "retry-after", "server",
+    "server-timing", "traceparent", "transfer-encoding", "user-agent", "x-goog-api-client", "x-request-id",
+    "x-server-timeout", "x-should-retry",
+})  # fmt: skip
+SHOWN_PREFIXES = ("x-stainless-", "x-ratelimit-")
+
+# Names are compared in lower case without anything but letters and digits: apiKey, api_key, X-API-Key.
+_SECRET_NAMES = frozenset({"auth", "csrf", "xcsrf", "jwt", "bearer", "cookie", "cookies", "setcookie", "pwd"})
+_SECRET_ENDINGS = (
+    "apikey", "token", "secret", "password", "passwd", "passphrase", "privatekey", "secretkey", "accesskey", "authkey",
+    "signingkey", "encryptionkey", "authorization", "credential", "credentials", "connectionstring", "sessioncookie",
+)  # fmt: skip
+_SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
+_SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "enum", "const", "properties"})
+
+# A token starts where no word goes on; an escape like \n in JSON inside JSON is no word.
+_EDGE = re.compile(r"(?<![A-Za-z0-9_\-])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})")
+# A fixed beginning (found by plain search: bodies are megabytes of base64) → what follows it.
+_TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (begin, re.compile(re.escape(begin) + rest))
+    for begins, rest in (
+        ("ya29.", r"[A-Za-z0-9_.\-]{4,}"),
+        ("1//0", r"[A-Za-z0-9_\-]{20,}"),
+        ("eyJ", r"[A-Za-z0-9_\-]{6,}\.[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)?"),
+        ("sk-", r"[A-Za-z0-9_\-]{8,}"),
+        ("AIza", r"[A-Za-z0-9_\-]{10,}"),
+        ("GOCSPX-", r"[A-Za-z0-9_\-]{10,}"),
+        ("ghp_ gho_ ghu_ ghs_ ghr_ github_pat_", r"[A-Za-z0-9_]{16,}"),
+        ("glpat-", r"[A-Za-z0-9_\-]{16,}"),
+        ("xoxa- xoxb- xoxe- xoxp- xoxr- xoxs-", r"[A-Za-z0-9\-]{10,}"),
+        ("AKIA ASIA", r"[A-Z0-9]{16}"),
+        ("hf_", r"[A-Za-z0-9]{20,}"),
+        ("npm_", r"[A-Za-z0-9]{30,}"),
+    )
+    for begin in begins.split()
+)
+_WORDS = (
+    r"(?:api[_-]?key|token|secret|password|passwd|passphrase|private[_-]?key|access[_-]?key|secret[_-]?key"
+    r"|authorization|credentials?)"
+)
+# What the lower-cased text must hold for the pattern to be worth trying → pattern; its first group stays.
+_PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("private key", re.compile(
+        r"()-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?=\")|\Z)")),
+    ("bearer", re.compile(
+        r"\b(bearer\s+)(?=\S{20}|[A-Za-z]*[0-9._~+/=\-])[A-Za-z0-9._~+/=\-]{6,}", re.IGNORECASE)),
+    ("basic", re.compile(r"\b([Bb]asic\s+)(?=[A-Za-z]{0,60}[A-Z0-9=+/])[A-Za-z0-9+/]{12,}={0,2}")),
+    ("://", re.compile(r"(://[^\s/:@\"'\\]{1,100}:)[^\s/@\"'\\]{1,200}(?=@)")),
+    ("=", re.compile(
+        r"([?&;](?:key|api_?key|token|[a-z]+_token|auth|password|secret)=)[^&\s\"'<>#\\]+", re.IGNORECASE)),
+)  # fmt: skip
+# name: "value" in code, in JSON inside text, in files of environment variables
+_ASSIGNMENTS = (
+    re.compile(r"(" + _WORDS + r"(?:\\*[\"'])?\s{0,3}[:=]\s{0,3}\\*[\"'])[^\"'\\\n]{4,}", re.IGNORECASE),
+    re.compile(r"(\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)\s?[:=]\s?)[^\s\"'\\,;&|<>(){}\[\]$]{4,}"),
+    re.compile(
+        r"(" + _WORDS + r"\s?[:=]\s?)(?=[^\s\"']{0,80}[0-9])[A-Za-z0-9_\-+/=.~]{8,}+(?![(\[])", re.IGNORECASE),
+)  # fmt: skip
+_ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "credential")
+
+
+def headers(given: Mapping[str, str]) -> dict[str, str]:
+    """Lower-case names; values only of headers that are known to be harmless."""
+    return {
+        (name := raw.lower()): text(value) if name in SHOWN_HEADERS or name.startswith(SHOWN_PREFIXES) else MASK
+        for raw, value in given.items()
+    }
+
+
+def text(value: str) -> str:
+    """Everything that looks like a secret replaced by ``[redacted]``."""
+    if len(value) <= WINDOW + OVERLAP:
+        return _text(value)
+    done: list[str] = []
+    rest_from = 0
+    while rest_from < len(value):
+        end = rest_from + WINDOW
+        window = value[rest_from : end + OVERLAP]
+        # What begins in the window proper is replaced now; the overlap is only there to see its end.
+        spans = [span for span in _spans(window) if span[0] < WINDOW]
+        stop = max(WINDOW, spans[-1][1] if spans else 0)
+        done.append(_cut(window[:stop], spans))
+        rest_from += stop
+    return "".join(done)
+
+
+def json_value(value: Any) -> Any:
+    """A parsed JSON value without secrets; nothing in it is changed in place."""
+    return _value(value, secret=False, depth=0)
+
+
+def json_bytes(data: bytes) -> bytes:
+    """A body without secrets: the same bytes when there are none, JSON when it was JSON."""
+    if len(data) > PARSE_LIMIT:
+        return text(data.decode("utf-8", "replace")).encode()
+    try:
+        value = jsonio.loads(data)
+    except (ValueError, RecursionError):
+        return text(data.decode("utf-8", "replace")).encode()
+    redacted = json_value(value)
+    return data if redacted == value else jsonio.dumps(redacted)
+
+
+def pieces(parts: Sequence[str]) -> list[str]:
+    """Deltas of one text: a secret that is spread over several is found as well. Same number of pieces."""
+    whole = "".join(parts)
+    masked: list[str] = []
+    spans = _spans(whole)
+    start = 0
+    for part in parts:
+        end = start + len(part)
+        kept: list[str] = []
+        position = start
+        for first, last in spans:
+            if last <= start or first >= end:
+                continue
+            kept.append(whole[position : max(first, position)])
+            if first >= start:
+                kept.append(MASK)
+            position = min(last, end)
+        kept.append(whole[position:end])
+        masked.append("".join(kept))
+        start = end
+    return masked
+
+
+def _value(value: Any, *, secret: bool, depth: int) -> Any:
+    if isinstance(value, str):
+        return MASK if secret and value else text(value)
+    if isinstance(value, Mapping):
+        if depth >= MAX_DEPTH:
+            return {}
+        inherited = secret and not _is_schema(value)
+        made: dict[str, Any] = {}
+        for key, item in value.items():
+            shown = text(key)
+            while shown != key and shown in made:
+                shown += "'"
+            made[shown] = _value(item, secret=inherited or _is_secret(key), depth=depth + 1)
+        return made
+    if isinstance(value, list | tuple):
+        return [] if depth >= MAX_DEPTH else [_value(item, secret=secret, depth=depth + 1) for item in value]
+    if secret and isinstance(value, int | float) and not isinstance(value, bool):
+        return MASK
+    return value
+
+
+def _is_secret(name: str) -> bool:
+    plain = "".join(char for char in name.lower() if char.isalnum())
+    return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    """A JSON schema of a parameter called ``password`` is no secret."""
+    kind = value.get("type")
+    return (isinstance(kind, str) and kind.lower() in _SCHEMA_TYPES) or not _SCHEMA_WORDS.isdisjoint(value)
+
+
+def _text(value: str) -> str:
+    return _cut(value, _spans(value))
+
+
+def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:
+    out: list[str] = []
+    position = 0
+    for start, end in spans:
+        out += (value[position:start], MASK)
+        position = end
+    return "".join((*out, value[position:])) if out else value
+
+
+def _spans(value: str) -> list[tuple[int, int]]:
+    """Where the secrets of ``value`` are: in order, apart from each other."""
+    lowered = value.lower()
+    patterns = [pattern for trigger, pattern in _PHRASES if trigger in lowered]
+    if (":" in value or "=" in value) and any(word in lowered for word in _ASSIGNED):
+        patterns += _ASSIGNMENTS
+    found = [(match.end(1), match.end()) for pattern in patterns for match in pattern.finditer(value)]
+    ends = {end for _, end in found}
+    while tokens := [span for span in _tokens(value, ends) if span not in found]:
+        found += tokens
+        ends |= {end for _, end in tokens}
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _tokens(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
+    """Tokens at an edge, which the end of another secret is as well."""
+    for begin, pattern in _TOKENS:
+        at = value.find(begin)
+        while at >= 0:
+            match = pattern.match(value, at) if at in ends or _EDGE.match(value, at) else None
+            if match is not None:
+                yield match.span()
+            at = value.find(begin, match.end() if match is not None else at + 1)
