@@ -1,0 +1,119 @@
+"""Where traces lie: ``<date>/<time>-<short id>/``, folders 0700, files 0600; finding them again, and keeping within a
+budget. Knows nothing of what is in the files. Names are made of our own ids and clock only (threat T18).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from zerogravity import ids
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_FOLDER = re.compile(r"\d{6}-[0-9a-z]{8,64}")
+SHORT = 8
+
+
+def short(turn_id: str) -> str:
+    """The part of an id that people type."""
+    return turn_id.rpartition("_")[2][:SHORT]
+
+
+def create(root: Path, turn_id: str, wall_s: float) -> Path:
+    """A new folder for a turn. Raises OSError, and ValueError for an id that is not one of ours."""
+    if not ids.valid(turn_id, "turn"):
+        raise ValueError(f"not the id of a turn: {turn_id!r}")
+    when = datetime.fromtimestamp(wall_s, UTC)
+    if not root.is_dir():
+        root.mkdir(parents=True, mode=0o700, exist_ok=True)
+        root.chmod(0o700)
+    day = root / f"{when:%Y-%m-%d}"
+    _private(day)
+    for name in (short(turn_id), turn_id.rpartition("_")[2]):
+        folder = day / f"{when:%H%M%S}-{name}"
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        folder.chmod(0o700)
+        return folder
+    raise FileExistsError(f"there is a trace of {turn_id} already")
+
+
+def _private(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        return
+    folder.chmod(0o700)
+
+
+def descriptor(path: str, flags: int) -> int:
+    """For ``open(..., opener=descriptor)``: 0600 whatever the umask, and never through a link."""
+    opened = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(opened, 0o600)
+    return opened
+
+
+def write(path: Path, data: bytes) -> None:
+    """The whole file at once: a reader sees the old one or the new one."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "wb", opener=descriptor) as file:
+        file.write(data)
+    temporary.replace(path)
+
+
+def newest_first(root: Path) -> Iterator[Path]:
+    """All trace folders. An absent root has none."""
+    for day in _folders(root, _DATE):
+        yield from _folders(day, _FOLDER)
+
+
+def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
+    try:
+        with os.scandir(parent) as entries:
+            names = [e.name for e in entries if pattern.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [parent / name for name in sorted(names, reverse=True)]
+
+
+def size(folder: Path) -> int:
+    """Bytes of a trace folder's files."""
+    try:
+        with os.scandir(folder) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+    except OSError:
+        return 0
+
+
+def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, spare: Collection[Path] = ()) -> int:
+    """Remove what is too old, then the oldest until the budget holds. Returns the bytes that are left."""
+    held = 0
+    full = False
+    for folder in list(newest_first(root)):
+        taken = size(folder)
+        full = full or held + taken > max_bytes
+        if folder in spare or not (full or now_s - started(folder) > max_age_s):
+            held += taken
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+    for day in _folders(root, _DATE):
+        try:
+            day.rmdir()
+        except OSError:
+            continue
+    return held
+
+
+def started(folder: Path) -> float:
+    """When the turn of this folder began, in wall-clock seconds."""
+    text = f"{folder.parent.name} {folder.name[:6]}"
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H%M%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
