@@ -1,0 +1,108 @@
+"""``Library``: recordings by the digest of their request. A request that nobody recorded is an error that shows how it
+differs from the nearest one that was. Reads trace folders; plays nothing itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault, FaultError, Guilt, Termination
+from zerogravity.trace import digest, read
+from zerogravity.trace.read import Trace
+
+# Turns that did not end by themselves answer nothing.
+USELESS = frozenset({
+    Termination.CLIENT_GONE, Termination.CLIENT_STALL, Termination.CANCELLED, Termination.SHUTDOWN,
+    Termination.QUEUE_FULL, Termination.QUEUE_TIMEOUT, Termination.INTERNAL,
+})  # fmt: skip
+DIFF_LINES = 40
+NEAREST_OF = 200  # recordings that are compared for the nearest
+
+
+class Library:
+    """All usable traces below ``root``. Equal requests are answered in the order in which they were recorded; the last
+    answer stays."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._by_digest: dict[str, list[Trace]] = {}
+        self._served: dict[str, int] = {}
+        self.scan()
+
+    def __len__(self) -> int:
+        return sum(len(traces) for traces in self._by_digest.values())
+
+    def scan(self) -> None:
+        """Look at the folder again."""
+        found: dict[str, list[Trace]] = {}
+        for trace in sorted(read.scan(self.root), key=lambda trace: str(trace.folder)):
+            if trace.closed and trace.info.get("code") not in USELESS:
+                found.setdefault(_digest(trace), []).append(trace)
+        self._by_digest = found
+
+    def pick(self, turn: Turn) -> Trace:
+        """The recording for ``turn``. Raises FaultError ``cassette_miss``."""
+        asked = digest.normal(turn)
+        key = digest.digest(asked)
+        if key not in self._by_digest:
+            self.scan()
+        if not (traces := self._by_digest.get(key)):
+            raise self._miss(key, asked)
+        served = self._served.get(key, 0)
+        self._served[key] = served + 1
+        return traces[min(served, len(traces) - 1)]
+
+    def unused(self) -> list[Trace]:
+        """Recordings that nobody has asked for."""
+        return [
+            trace for key, traces in self._by_digest.items() for trace in traces[self._served.get(key, 0) :]
+        ]  # fmt: skip
+
+    def _miss(self, key: str, asked: Mapping[str, Any]) -> FaultError:
+        lines = digest.lines(asked)
+        nearest = self._nearest(lines)
+        message = f"no recording in {self.root.name} answers this request (digest {key})"
+        if nearest is None:
+            message += "; there are no recordings at all"
+        else:
+            trace, recorded = nearest
+            shown = list(
+                difflib.unified_diff(recorded, lines, f"recorded {trace.short}", "asked now", lineterm="", n=1)
+            )
+            more = f"\n… {len(shown) - DIFF_LINES} more lines" if len(shown) > DIFF_LINES else ""
+            message += f"; the nearest is {trace.short}:\n" + "\n".join(shown[:DIFF_LINES]) + more
+        return FaultError(
+            Fault(Guilt.CLIENT, 400, "cassette_miss", message, termination=Termination.REJECTED, heals=False)
+        )
+
+    def _nearest(self, lines: list[str]) -> tuple[Trace, list[str]] | None:
+        best: tuple[float, Trace, list[str]] | None = None
+        traces = [trace for traces in self._by_digest.values() for trace in traces]
+        matcher = difflib.SequenceMatcher(autojunk=False)
+        matcher.set_seq2(lines)
+        for trace in traces[-NEAREST_OF:]:
+            recorded = digest.lines(_normal(trace))
+            matcher.set_seq1(recorded)
+            if best is not None and matcher.real_quick_ratio() <= best[0]:
+                continue
+            if best is not None and matcher.quick_ratio() <= best[0]:
+                continue
+            ratio = matcher.ratio()
+            if best is None or ratio > best[0]:
+                best = (ratio, trace, recorded)
+        return None if best is None else best[1:]
+
+
+def _normal(trace: Trace) -> dict[str, Any]:
+    target = trace.info.get("target")
+    name = target.get("name", "") if isinstance(target, Mapping) else ""
+    return digest.normal_request(name, trace.generate)
+
+
+def _digest(trace: Trace) -> str:
+    """As told by the trace's own request: a digest that another version wrote may be made in another way."""
+    return digest.digest(_normal(trace))
