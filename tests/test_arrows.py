@@ -37,6 +37,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "ops.doctor": ANYTHING,
     "trace": (*BASE, "wire", "surfaces"),
     "trace.cli": ANYTHING,
+    "trace.server": ANYTHING,  # composition: the front server in front of recordings
     "simulator": ("errors", "ids", "certs"),
     # composition
     "capture.addon": ANYTHING,

@@ -474,7 +474,7 @@ def test_traces_are_found_by_what_people_type(recording, make_turn):
     assert next(read.scan(read.find(made.root).folder)).id == ids[1]
 
 
-@pytest.mark.parametrize("reference", ["b7", "../..", "turn_../x", "a", "/etc", "a1\x00", "a100000000ff"])
+@pytest.mark.parametrize("reference", ["b7", "../..", "turn_../x", "A1", "/etc", "a1\x00", "a100000000ff"])
 def test_what_is_not_found(recording, make_turn, reference):
     made = recording()
     say(made.store.open(make_turn(id="turn_" + "a1" + "0" * 30)), made.clock, "x")

@@ -18,7 +18,7 @@ from zerogravity.errors import Fault, FaultError, Guilt, Termination
 from zerogravity.trace import codec, folders
 from zerogravity.wire import jsonio
 
-_REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{2,64})")
+_REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 BODIES = ("client_request", "upstream_request.original", "upstream_request")
 
 

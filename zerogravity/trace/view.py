@@ -1,0 +1,233 @@
+"""Traces → what a terminal shows: tables, a waterfall of phases, panes, diffs. Text of a turn is never taken for markup
+and can not steer the terminal. Reads no files.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from zerogravity.core.fold import Call, Media, Message, Reasoning
+from zerogravity.trace import digest
+from zerogravity.trace.read import Trace
+
+PHASES = (
+    ("queued", "received", "admitted"),
+    ("LS told", "admitted", "told"),
+    ("matched", "told", "matched"),
+    ("first byte", "matched", "first_byte"),
+    ("first thinking", "first_byte", "first_thinking"),
+    ("first text", "first_byte", "first_text"),
+    ("first call", "first_byte", "first_call"),
+    ("done", "first_byte", "done"),
+)
+BAR = 40
+DIFF_LINES = 400
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: object, style: str = "") -> Text:
+    """Text as it is; control characters visible."""
+    return Text(_CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", str(text)), style=style)
+
+
+def turns(traces: Iterable[Trace]) -> Table:
+    """One line per turn."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("turn", "started", "surface", "model", "code"):
+        table.add_column(name, no_wrap=True)
+    for name in ("first", "total", "in", "out"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("asked", no_wrap=True, overflow="ellipsis")
+    for trace in traces:
+        info = trace.info
+        latency, usage = info.get("latency_ms") or {}, info.get("usage") or {}
+        first = latency.get("first_text") if latency.get("first_text") is not None else latency.get("first_call")
+        table.add_row(
+            plain(trace.short), plain(str(info.get("started", ""))[5:19].replace("T", " ")),
+            plain(info.get("surface", "")), plain(info.get("model", "")), _code(info),
+            plain(_ms(first)), plain(_ms(latency.get("total"))), plain(usage.get("prompt", 0)),
+            plain(usage.get("candidates", 0) + usage.get("thoughts", 0)),
+            plain((info.get("previews") or {}).get("user", "")),
+        )  # fmt: skip
+    return table
+
+
+def detail(trace: Trace, *, requests: bool = True) -> RenderableType:
+    """Everything of one turn."""
+    parts: list[RenderableType] = [_head(trace), waterfall(trace.info.get("marks_ms") or {}), *_items(trace)]
+    failure = trace.info.get("failure")
+    if failure:
+        told = f"{failure.get('code')} ({failure.get('status')}): {failure.get('message')}"
+        parts.append(Panel(plain(told), title="failure", title_align="left", border_style="red"))
+    parts.append(_numbers(trace.info))
+    for name in ("notes", "notices"):
+        if trace.info.get(name):
+            parts.append(plain(f"{name}: " + "; ".join(map(str, trace.info[name])), "dim"))
+    if trace.info.get("trouble"):
+        parts.append(plain(trace.info["trouble"], "yellow"))
+    if requests and (lines := request_diff(trace)):
+        parts.append(Panel(_coloured(lines), title="request: the LS's own → sent to Google", title_align="left"))
+    return Group(*parts)
+
+
+def waterfall(marks: Mapping[str, float]) -> Table:
+    """A bar per phase, from its beginning to its end."""
+    total = max([0.001, *marks.values()])
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    for name, begin, end in PHASES:
+        if end not in marks:
+            continue
+        start = marks.get(begin, 0.0)
+        left = min(BAR - 1, int(BAR * start / total))
+        width = max(1, round(BAR * max(0.0, marks[end] - start) / total))
+        bar = Text(" " * left + "█" * min(width, BAR - left) + " " * max(0, BAR - left - width), style="cyan")
+        table.add_row(name, bar, _ms(marks[end]))
+    return table
+
+
+def request_diff(trace: Trace) -> list[str]:
+    """What was changed in the language server's request; [] when there is nothing to compare."""
+    original, sent = trace.body("upstream_request.original"), trace.body("upstream_request")
+    if original is None or sent is None:
+        return []
+    return _diff(_pretty(original.get("body")), _pretty(sent.get("body")), "language server", "sent")
+
+
+def compare(one: Trace, other: Trace) -> tuple[dict[str, Any], RenderableType]:
+    """How two turns differ: request, answer, numbers. As JSON and for the eye."""
+    names = one.short, other.short
+    asked = _diff(_asked(one), _asked(other), *names)
+    said = _diff(_answer(one), _answer(other), *names)
+    numbers = {
+        name: [_number(trace.info, name) for trace in (one, other)]
+        for name in ("latency_ms.first_byte", "latency_ms.first_text", "latency_ms.total", "usage.prompt",
+                     "usage.cached", "usage.candidates", "usage.thoughts", "counts.records", "code", "model", "surface")
+    }  # fmt: skip
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("", *names):
+        table.add_column(name, justify="left" if not name else "right")
+    for name, values in numbers.items():
+        style = "" if values[0] == values[1] else "bold"
+        table.add_row(name, *(plain(_round(value), style) for value in values))
+    parts: list[RenderableType] = [table]
+    for title, lines in (("request", asked), ("answer", said)):
+        body = _coloured(lines) if lines else plain("the same", "green")
+        parts.append(Panel(body, title=title, title_align="left"))
+    return {"request": asked, "answer": said, "numbers": numbers}, Group(*parts)
+
+
+def _head(trace: Trace) -> Text:
+    info = trace.info
+    line = plain(f"{trace.id}  ", "bold")
+    line.append_text(_code(info))
+    line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {info.get('started')}"))
+    if info.get("cascade_id"):
+        line.append_text(plain(f" · cascade {info['cascade_id']}", "dim"))
+    return line
+
+
+def _items(trace: Trace) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for item in trace.state.items:
+        match item:
+            case Reasoning():
+                parts.append(Panel(plain(item.text, "italic dim"), title="thinking", title_align="left"))
+            case Message():
+                parts.append(Panel(plain(item.text), title="text", title_align="left"))
+            case Call():
+                name = trace.info.get("tool_names", {}).get(item.name, item.name)
+                signed = " · signed" if item.signature else ""
+                title = plain(f"call {name} · {item.call_id}{signed}")
+                parts.append(Panel(plain(_pretty_text(item.args_json)), title=title, title_align="left"))
+            case Media():
+                parts.append(Panel(plain(f"{item.mime}, {len(item.data) * 3 // 4} bytes"), title="media"))
+    return parts
+
+
+def _numbers(info: Mapping[str, Any]) -> Text:
+    usage, counts = info.get("usage") or {}, info.get("counts") or {}
+    parts = (
+        f"tokens {usage.get('prompt', 0)} in ({usage.get('cached', 0)} cached), {usage.get('candidates', 0)} out",
+        f"{usage.get('thoughts', 0)} thinking ({usage.get('source', 'captured')})",
+        f"{counts.get('records', 0)} records, {counts.get('upstream_calls', 0)} calls to Google",
+        f"{counts.get('messages', 0)} messages, {counts.get('tools', 0)} tools, {counts.get('rounds', 0)} tool rounds",
+        f"{counts.get('images', 0)} blobs",
+    )
+    return plain(" · ".join(parts), "dim")
+
+
+def _code(info: Mapping[str, Any]) -> Text:
+    code = info.get("code") or info.get("phase") or "?"
+    style = "red" if info.get("failure") else "green" if info.get("closed") else "yellow"
+    return plain(code, style)
+
+
+def _asked(trace: Trace) -> list[str]:
+    return digest.lines(digest.normal_request("", trace.generate))
+
+
+def _answer(trace: Trace) -> list[str]:
+    lines: list[str] = []
+    for item in trace.state.items:
+        match item:
+            case Call():
+                lines += [f"[call {item.name}]", *_pretty_text(item.args_json).splitlines()]
+            case Media():
+                lines.append(f"[{item.mime}]")
+            case _:
+                lines += [f"[{'thinking' if isinstance(item, Reasoning) else 'text'}]", *item.text.splitlines()]
+    return lines
+
+
+def _diff(one: Sequence[str], other: Sequence[str], name: str, other_name: str) -> list[str]:
+    return list(difflib.unified_diff(one, other, name, other_name, lineterm="", n=2))
+
+
+def _coloured(lines: Sequence[str]) -> Text:
+    made = Text()
+    for line in lines[:DIFF_LINES]:
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        made.append_text(plain(line + "\n", style))
+    if len(lines) > DIFF_LINES:
+        made.append(f"… {len(lines) - DIFF_LINES} more lines", style="dim")
+    return made
+
+
+def _pretty(value: Any) -> list[str]:
+    return json.dumps(value, indent=1, ensure_ascii=False).splitlines()
+
+
+def _pretty_text(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+def _number(info: Mapping[str, Any], path: str) -> Any:
+    value: Any = info
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _round(value: Any) -> str:
+    return "–" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.0f} ms"
