@@ -151,10 +151,16 @@ def test_windows_do_not_cut_secrets(offset):
     assert redact.text(value) == " " * start + MASK + " " * 200_000 + MASK
 
 
+@pytest.mark.parametrize("offset", range(4))
+def test_windows_do_not_cut_words(offset):
+    value = " " * (redact.WINDOW - offset) + "task-management-software" + " " * 20_000
+    assert redact.text(value) == value
+
+
 def test_long_texts_are_the_same_in_windows_and_whole():
     value = "".join(f"line {n}: key=value{n} and sk-abcdefgh{n} {PEM if n % 50 == 0 else ''}\n" for n in range(3000))
     assert len(value) > 2 * redact.WINDOW
-    assert redact.text(value) == redact._text(value)
+    assert redact.text(value) == redact._cut(value, redact._spans_within(value))
 
 
 # -- for all input ---------------------------------------------------------------------------------------------------
@@ -191,11 +197,11 @@ def test_a_secret_is_found_however_its_text_is_cut(before, secret, after, cuts):
     parts = [whole[a:b] for a, b in pairwise(borders)]
     masked = redact.pieces(parts)
     assert len(masked) == len(parts)
-    assert "".join(masked) == redact._text(whole)
+    assert "".join(masked) == redact.text(whole)
     assert secret not in "".join(masked)
 
 
 @given(st.lists(texts(), max_size=6))
 def test_pieces_without_secrets_stay_as_they_are(parts):
-    if redact._text("".join(parts)) == "".join(parts):
+    if redact.text("".join(parts)) == "".join(parts):
         assert redact.pieces(parts) == parts

@@ -11,10 +11,10 @@ answered 400 ``cassette_miss`` with the difference to the nearest recording.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -54,9 +54,12 @@ class Cassette:
         return [trace.id for trace in self.library.unused()]
 
 
-@pytest.fixture
-def zerogravity_cassette(request: pytest.FixtureRequest) -> Iterator[Callable[..., Cassette]]:
-    """``zerogravity_cassette(folder, speed="max")`` → Cassette; ``folder`` is relative to the test's file."""
+Start = Callable[..., Cassette]
+
+
+@contextmanager
+def cassettes(base: Path, **options: Any) -> Iterator[Start]:
+    """Starts servers for folders below ``base``; they stop when the block ends."""
     from zerogravity.trace.cassette import Library
     from zerogravity.trace.replay import Pace, parse_speed
     from zerogravity.trace.server import in_thread
@@ -64,8 +67,15 @@ def zerogravity_cassette(request: pytest.FixtureRequest) -> Iterator[Callable[..
     with ExitStack() as running:
 
         def start(folder: str | Path, speed: str = "max") -> Cassette:
-            library = Library(request.path.parent / folder)
-            url = running.enter_context(in_thread(library.pick, pace=Pace(parse_speed(speed))))
+            library = Library(base / folder)
+            url = running.enter_context(in_thread(library.pick, pace=Pace(parse_speed(speed)), **options))
             return Cassette(url, library)
 
+        yield start
+
+
+@pytest.fixture
+def zerogravity_cassette(request: pytest.FixtureRequest) -> Iterator[Start]:
+    """``zerogravity_cassette(folder, speed="max")`` → Cassette; ``folder`` is relative to the test's file."""
+    with cassettes(request.path.parent) as start:
         yield start

@@ -15,7 +15,7 @@ from zerogravity.wire import jsonio
 MASK = "[redacted]"
 MAX_DEPTH = 200
 PARSE_LIMIT = 4 << 20  # larger bodies are redacted as text, in windows, so that no step holds up other threads
-WINDOW, OVERLAP = 64 << 10, 8 << 10
+WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64
 
 SHOWN_HEADERS = frozenset({
     "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-encoding",
@@ -90,19 +90,7 @@ def headers(given: Mapping[str, str]) -> dict[str, str]:
 
 def text(value: str) -> str:
     """Everything that looks like a secret replaced by ``[redacted]``."""
-    if len(value) <= WINDOW + OVERLAP:
-        return _text(value)
-    done: list[str] = []
-    rest_from = 0
-    while rest_from < len(value):
-        end = rest_from + WINDOW
-        window = value[rest_from : end + OVERLAP]
-        # What begins in the window proper is replaced now; the overlap is only there to see its end.
-        spans = [span for span in _spans(window) if span[0] < WINDOW]
-        stop = max(WINDOW, spans[-1][1] if spans else 0)
-        done.append(_cut(window[:stop], spans))
-        rest_from += stop
-    return "".join(done)
+    return _cut(value, _spans(value))
 
 
 def json_value(value: Any) -> Any:
@@ -125,20 +113,21 @@ def json_bytes(data: bytes) -> bytes:
 def pieces(parts: Sequence[str]) -> list[str]:
     """Deltas of one text: a secret that is spread over several is found as well. Same number of pieces."""
     whole = "".join(parts)
-    masked: list[str] = []
     spans = _spans(whole)
-    start = 0
+    masked: list[str] = []
+    start = current = 0
     for part in parts:
         end = start + len(part)
         kept: list[str] = []
         position = start
-        for first, last in spans:
-            if last <= start or first >= end:
-                continue
-            kept.append(whole[position : max(first, position)])
+        while current < len(spans) and spans[current][0] < end:
+            first, last = spans[current]
             if first >= start:
-                kept.append(MASK)
-            position = min(last, end)
+                kept += (whole[position:first], MASK)
+            position = max(position, min(last, end))
+            if last > end:
+                break  # goes on in the next piece
+            current += 1
         kept.append(whole[position:end])
         masked.append("".join(kept))
         start = end
@@ -177,10 +166,6 @@ def _is_schema(value: Mapping[str, Any]) -> bool:
     return (isinstance(kind, str) and kind.lower() in _SCHEMA_TYPES) or not _SCHEMA_WORDS.isdisjoint(value)
 
 
-def _text(value: str) -> str:
-    return _cut(value, _spans(value))
-
-
 def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:
     out: list[str] = []
     position = 0
@@ -191,15 +176,30 @@ def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(value: str) -> list[tuple[int, int]]:
-    """Where the secrets of ``value`` are: in order, apart from each other."""
+    """Where the secrets of ``value`` are: in order, apart from each other. In windows, so that no single step is long:
+    what begins in a window is found there, the overlap is only for its end, the context for what stands before."""
+    if len(value) <= WINDOW + OVERLAP:
+        return _spans_within(value)
+    found: list[tuple[int, int]] = []
+    base = 0
+    while base < len(value):
+        context = min(base, CONTEXT)
+        window = value[base - context : base + WINDOW + OVERLAP]
+        spans = [(a - context, b - context) for a, b in _spans_within(window) if context <= a < context + WINDOW]
+        found += ((base + a, base + b) for a, b in spans)
+        base += max(WINDOW, spans[-1][1] if spans else 0)
+    return found
+
+
+def _spans_within(value: str) -> list[tuple[int, int]]:
     lowered = value.lower()
     patterns = [pattern for trigger, pattern in _PHRASES if trigger in lowered]
     if (":" in value or "=" in value) and any(word in lowered for word in _ASSIGNED):
         patterns += _ASSIGNMENTS
-    found = [(match.end(1), match.end()) for pattern in patterns for match in pattern.finditer(value)]
+    found = {(match.end(1), match.end()) for pattern in patterns for match in pattern.finditer(value)}
     ends = {end for _, end in found}
-    while tokens := [span for span in _tokens(value, ends) if span not in found]:
-        found += tokens
+    while tokens := set(_tokens(value, ends)) - found:
+        found |= tokens
         ends |= {end for _, end in tokens}
     merged: list[tuple[int, int]] = []
     for start, end in sorted(found):
