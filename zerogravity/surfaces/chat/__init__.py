@@ -1,0 +1,34 @@
+"""OpenAI Chat Completions: ``surface`` is all that others need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault
+from zerogravity.surfaces.chat.completion import answer
+from zerogravity.surfaces.chat.emit import ChatEmitter
+from zerogravity.surfaces.chat.request import parse
+from zerogravity.surfaces.common.faults import openai_error
+from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
+
+
+class _Chat:
+    name = "chat"
+
+    def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
+        return parse(body, context)
+
+    def emitter(self, channel: CascadeChannel, secret: bytes) -> Emitter:
+        return ChatEmitter(channel.turn)
+
+    def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
+        return answer(channel.turn, channel.state)
+
+    def error(self, fault: Fault) -> Answer:
+        return openai_error(fault)
+
+
+surface: Surface = _Chat()

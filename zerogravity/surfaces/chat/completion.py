@@ -1,0 +1,182 @@
+"""A turn's state → one ``chat.completion`` object, and the pieces it shares with the stream: ids, calls, pictures,
+citations, refusals. Facts: wire-openai 10; wire-gemini-and-mapping 7.
+
+Pictures go into ``images[]`` (OpenRouter's and LiteLLM's form), other blobs into ``files[]``: ``content`` stays the
+model's text, byte for byte, which agents that parse it need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from zerogravity import ids
+from zerogravity.core.events import Failed, Finished
+from zerogravity.core.fold import Call, Media, Message, TurnState
+from zerogravity.core.turn import Turn
+from zerogravity.surfaces.common.faults import openai_error
+from zerogravity.surfaces.common.finish import chat_finish
+from zerogravity.surfaces.common.grounding import citations
+from zerogravity.surfaces.common.usage import chat_usage
+from zerogravity.surfaces.surface import Answer
+from zerogravity.wire import jsonio
+
+
+def answer(turn: Turn, state: TurnState) -> Answer:
+    """The finished object, or the fault's error."""
+    terminal = state.terminal
+    assert terminal is not None, "the turn is not over"
+    if isinstance(terminal, Failed):
+        return openai_error(terminal.fault)
+    choice = {
+        "index": 0,
+        "message": message(turn, state, terminal),
+        "logprobs": None,
+        "finish_reason": finish_reason(turn, terminal),
+    }
+    body = {**head(turn, "chat.completion"), "choices": [choice], "usage": chat_usage(state.usage)}
+    return Answer(200, {**body, "metadata": dict(turn.metadata)} if turn.metadata else body)
+
+
+def head(turn: Turn, kind: str) -> dict[str, Any]:
+    """The members that are the same in the object and in each chunk."""
+    made: dict[str, Any] = {
+        "id": ids.derive("chatcmpl", turn.id).replace("_", "-"),
+        "object": kind,
+        "created": turn.created,
+        "model": turn.model,
+        "system_fingerprint": ids.derive("fp", f"{turn.target.ls_model}/{turn.target.wire_model}", size=10),
+    }
+    if (tier := turn.echo.get("service_tier")) is not None:
+        made["service_tier"] = tier
+    return made
+
+
+def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, Any]:
+    """The assistant's message: ``content`` is null beside pure calls, ``tool_calls`` left out when there are none."""
+    text = state.text
+    calls = shown_calls(turn, state.function_calls)
+    media = [item for item in state.items if isinstance(item, Media)]
+    refused = refusal(state, terminal)
+    made: dict[str, Any] = {
+        "role": "assistant",
+        "content": text if text or not (calls or media or refused) else None,
+        "refusal": refused,
+    }
+    if state.thinking:
+        made.update(dict.fromkeys(reasoning_names(turn), state.thinking))
+    if calls and turn.echo.get("legacy"):
+        made["function_call"] = {"name": turn.client_name(calls[0].name), "arguments": calls[0].args_json}
+    elif calls:
+        made["tool_calls"] = [tool_call(turn, call) for call in calls]
+    made.update(blobs(media))
+    made["annotations"] = url_citations(state)
+    if (signature := text_signature(state)) is not None:
+        made["extra_content"] = extra_content(signature)
+    return made
+
+
+def reasoning_names(turn: Turn) -> Sequence[str]:
+    """Under which members thoughts are shown."""
+    return cast("Sequence[str]", turn.echo.get("reasoning", ("reasoning_content",)))
+
+
+def shown_calls(turn: Turn, calls: list[Call]) -> list[Call]:
+    """All calls, or the first one where the client can take only one."""
+    return calls[:1] if turn.echo.get("one_call") else calls
+
+
+def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
+    """One whole ``tool_calls`` entry."""
+    name = turn.client_name(call.name)
+    made: dict[str, Any]
+    if turn.tool_kinds.get(name) == "custom":
+        made = {"id": call.call_id, "type": "custom", "custom": {"name": name, "input": custom_input(call.args_json)}}
+    else:
+        made = {"id": call.call_id, "type": "function", "function": {"name": name, "arguments": call.args_json}}
+    if call.signature is not None:
+        made["extra_content"] = extra_content(call.signature)
+    return made
+
+
+def custom_input(args_json: str) -> str:
+    """The plain text of a custom tool's call; arguments of another form are handed on as they are."""
+    try:
+        value = jsonio.loads(args_json.encode())
+    except (ValueError, RecursionError):
+        return args_json
+    text = cast("dict[str, Any]", value).get("input") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else args_json
+
+
+def extra_content(signature: str) -> dict[str, Any]:
+    """Where Google's own OpenAI endpoint puts a thought signature; clients that send it back keep it alive."""
+    return {"google": {"thought_signature": signature}}
+
+
+def text_signature(state: TurnState) -> str | None:
+    """The signature of the last text, for the message as a whole."""
+    signed = [item.signature for item in state.items if isinstance(item, Message) and item.signature is not None]
+    return signed[-1] if signed else None
+
+
+def blobs(media: Sequence[Media]) -> dict[str, Any]:
+    """``images`` and ``files``, each only when there are some."""
+    pictures = [item for item in media if item.mime.startswith("image/")]
+    others = [item for item in media if not item.mime.startswith("image/")]
+    made: dict[str, Any] = {}
+    if pictures:
+        made["images"] = [picture(item, index) for index, item in enumerate(pictures)]
+    if others:
+        made["files"] = [file(item, index) for index, item in enumerate(others)]
+    return made
+
+
+def picture(item: Media, index: int) -> dict[str, Any]:
+    made = {"index": index, "type": "image_url", "image_url": {"url": f"data:{item.mime};base64,{item.data}"}}
+    return made if item.signature is None else {**made, "extra_content": extra_content(item.signature)}
+
+
+def file(item: Media, index: int) -> dict[str, Any]:
+    return {"index": index, "type": "file", "file": {"file_data": f"data:{item.mime};base64,{item.data}"}}
+
+
+def url_citations(state: TurnState) -> list[dict[str, Any]]:
+    """url_citation entries, indices in characters of the whole content."""
+    messages = [item for item in state.items if isinstance(item, Message)]
+    found: list[dict[str, Any]] = []
+    if any(item.grounding for item in messages):
+        offset = 0
+        for item in messages:
+            found += _citations(item.text, item.grounding, offset)
+            offset += len(item.text)
+        return found
+    return _citations(state.text, state.grounding, 0)
+
+
+def _citations(text: str, grounding: dict[str, Any] | None, offset: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": "url_citation",
+            "url_citation": {
+                "url": citation.url,
+                "title": citation.title,
+                "start_index": citation.start + offset,
+                "end_index": citation.end + offset,
+            },
+        }
+        for citation in citations(text, grounding)
+    ]
+
+
+def refusal(state: TurnState, terminal: Finished) -> str | None:
+    """What is said instead of a text that was withheld altogether."""
+    if terminal.reason != "filtered" or state.emitted:
+        return None
+    return f"The answer was withheld by the provider's filter ({terminal.detail or 'unspecified'})."
+
+
+def finish_reason(turn: Turn, terminal: Finished) -> str:
+    """The deprecated form has a word of its own for calls."""
+    reason = chat_finish(terminal)
+    return "function_call" if reason == "tool_calls" and turn.echo.get("legacy") else reason

@@ -1,0 +1,141 @@
+"""Records → ``chat.completion.chunk`` frames.
+
+| step                | frames                                                                              |
+|---------------------|-------------------------------------------------------------------------------------|
+| begin               | the role, once: accumulators concatenate strings                                    |
+| thinking grew       | ``reasoning_content`` (and ``reasoning`` when asked for)                             |
+| text grew           | ``content``                                                                         |
+| call                | id, name and empty arguments; then the arguments. Index dense over the whole answer  |
+| blob                | ``images`` or ``files``                                                             |
+| Finished            | signatures that came late, annotations, finish_reason, usage if asked for, ``[DONE]`` |
+| Failed              | one ``{"error": …}``, nothing after it: no finish_reason, no ``[DONE]``              |
+
+Facts: wire-openai 10, 13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from zerogravity.core.events import Failed, Record, Terminal
+from zerogravity.core.fold import Assembler, Call, Ended, Grew, Media, Message, Opened, Step
+from zerogravity.core.turn import Turn
+from zerogravity.surfaces.chat import completion as whole
+from zerogravity.surfaces.common.faults import openai_error_object
+from zerogravity.surfaces.common.usage import chat_usage
+from zerogravity.wire import jsonio, sse
+
+DONE = b"data: [DONE]\n\n"
+
+
+class ChatEmitter:
+    """One reader's stream."""
+
+    content_type = "text/event-stream"
+    heartbeat = b": keep-alive\n\n"
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._assembler = Assembler()
+        self._calls = 0
+        self._shown: list[tuple[Call, bool]] = []  # by index; whether the signature has been sent
+        self._blobs = {"images": 0, "files": 0}
+        self._head = whole.head(turn, "chat.completion.chunk")
+        self._usage: dict[str, Any] = {"usage": None} if turn.echo.get("include_usage") else {}
+        self._reasoning: Sequence[str] = whole.reasoning_names(turn)
+        self._before, self._after = self._template()
+
+    def begin(self) -> list[bytes]:
+        return [self._delta({"role": "assistant", "content": "", "refusal": None})]
+
+    def feed(self, record: Record) -> list[bytes]:
+        frames: list[bytes] = []
+        for step in self._assembler.feed(record):
+            frames += self._step(step)
+        return frames
+
+    def _step(self, step: Step) -> list[bytes]:
+        match step:
+            case Grew(Message(), delta):
+                return [self._delta({"content": delta})]
+            case Grew(_, delta):
+                return [self._delta(dict.fromkeys(self._reasoning, delta))] if self._reasoning else []
+            case Opened(Call() as call):
+                return self._call(call)
+            case Opened(Media() as media):
+                return [self._media(media)]
+            case Ended(terminal):
+                return self._end(terminal)
+            case _:
+                return []
+
+    def _call(self, call: Call) -> list[bytes]:
+        if self._calls and self._turn.echo.get("one_call"):
+            return []
+        index, self._calls = self._calls, self._calls + 1
+        entry = whole.tool_call(self._turn, call)
+        kind: str = entry["type"]
+        inner: dict[str, str] = entry[kind]
+        content = "input" if kind == "custom" else "arguments"
+        if self._turn.echo.get("legacy"):
+            opening = {"function_call": {"name": inner["name"], "arguments": ""}}
+            return [self._delta(opening), self._delta({"function_call": {"arguments": call.args_json}})]
+        self._shown.append((call, call.signature is not None))
+        first = {"index": index, **entry, kind: {**inner, content: ""}}
+        more = {"index": index, kind: {content: inner[content]}}
+        return [self._delta({"tool_calls": [first]}), self._delta({"tool_calls": [more]})]
+
+    def _media(self, media: Media) -> bytes:
+        (name, entries), *_ = whole.blobs([media]).items()
+        entry: dict[str, Any] = {**entries[0], "index": self._blobs[name]}
+        self._blobs[name] += 1
+        return self._delta({name: [entry]})
+
+    def _end(self, terminal: Terminal) -> list[bytes]:
+        if isinstance(terminal, Failed):
+            return [self._frame({"error": openai_error_object(terminal.fault)})]
+        state = self._assembler.state
+        frames = self._late_signatures()
+        if refusal := whole.refusal(state, terminal):
+            frames.append(self._delta({"refusal": refusal}))
+        if annotations := whole.url_citations(state):
+            frames.append(self._delta({"annotations": annotations}))
+        frames.append(self._chunk([self._choice({}, whole.finish_reason(self._turn, terminal))], self._usage))
+        if self._usage:
+            frames.append(self._chunk([], {"usage": chat_usage(state.usage)}))
+        return [*frames, DONE]
+
+    def _late_signatures(self) -> list[bytes]:
+        """Signatures that came in a part of their own, after the call or text they belong to."""
+        state = self._assembler.state
+        frames: list[bytes] = []
+        for index, (call, signed) in enumerate(self._shown):
+            if not signed and call.signature is not None:
+                late = {"index": index, "extra_content": whole.extra_content(call.signature)}
+                frames.append(self._delta({"tool_calls": [late]}))
+        if (signature := whole.text_signature(state)) is not None:
+            frames.append(self._delta({"extra_content": whole.extra_content(signature)}))
+        return frames
+
+    # -- frames ----------------------------------------------------------------------------------------------
+
+    def _template(self) -> tuple[bytes, bytes]:
+        """What stands before and after a delta, rendered once."""
+        chunk = jsonio.dumps({**self._head, "choices": [self._choice("\x00", None)], **self._usage})
+        before, _, after = chunk.partition(jsonio.dumps("\x00"))
+        return b"data: " + sse.escape_separators(before), sse.escape_separators(after) + b"\n\n"
+
+    def _delta(self, delta: dict[str, Any]) -> bytes:
+        return self._before + sse.escape_separators(jsonio.dumps(delta)) + self._after
+
+    @staticmethod
+    def _choice(delta: object, finish: str | None) -> dict[str, Any]:
+        return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+
+    def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, Any]) -> bytes:
+        return self._frame({**self._head, "choices": choices, **usage})
+
+    @staticmethod
+    def _frame(value: object) -> bytes:
+        return sse.encode(sse.escape_separators(jsonio.dumps(value)))

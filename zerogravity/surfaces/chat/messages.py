@@ -1,0 +1,260 @@
+"""``messages`` → Google's contents, through ``History``: roles, content parts, calls and their results.
+
+| message                         | becomes                                                                     |
+|---------------------------------|-----------------------------------------------------------------------------|
+| system, developer               | systemInstruction, in order                                                 |
+| user: text, image_url, input_audio, file | parts of a user content                                            |
+| assistant: text, refusal        | model text; ``reasoning_content``, ``reasoning`` and thinking parts are dropped |
+| assistant: images               | inlineData of the model                                                     |
+| assistant: tool_calls, function_call | functionCall parts, with the signature from ``extra_content.google``   |
+| tool, function                  | functionResponse                                                            |
+
+Knows nothing of turns that are running. Facts: wire-openai 9, 10; wire-gemini-and-mapping 4, 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from zerogravity.errors import FaultError, bad_request
+from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.surface import Context
+from zerogravity.wire import jsonio
+
+Json = Mapping[str, Any]
+Part = dict[str, Any]
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+USER_PARTS = ("text", "image_url", "input_audio", "file")
+AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+THOUGHT_PARTS = ("thinking", "redacted_thinking", "reasoning")  # how other gateways' clients replay thoughts
+
+
+class Messages:
+    """Reads one request's messages into a ``History``. ``family`` is the one that will answer: a signature that
+    another family made is not handed on."""
+
+    def __init__(self, history: History, context: Context, family: str) -> None:
+        self._history = history
+        self._context = context
+        self._family = family
+        self._legacy: list[tuple[str, str]] = []  # (name, id) of function_call entries without their result
+
+    def read(self, messages: list[Any]) -> None:
+        """Raises FaultError 400 naming the entry."""
+        for index, value in enumerate(messages):
+            path = f"messages[{index}]"
+            message = fields.as_object(value, path)
+            if fields.required_string(message, "role", path=path) not in ROLES:
+                raise fields.invalid_value(f"{path}.role", message["role"], ROLES)
+            fields.string(message, "name", path=path)
+            match message["role"]:
+                case "system" | "developer":
+                    for text in texts(message, path):
+                        self._history.system(text)
+                case "user":
+                    self._history.user(user_parts(message, path))
+                case "assistant":
+                    self._assistant(message, path)
+                case "tool":
+                    self._tool(message, path)
+                case _:
+                    self._function(message, path)
+
+    def _assistant(self, message: Json, path: str) -> None:
+        if message.get("audio") is not None:
+            raise bad_request("Audio answers are not supported.", param=f"{path}.audio", code="unsupported_parameter")
+        fields.string(message, "reasoning_content", path=path)
+        refusal = fields.string(message, "refusal", path=path)
+        calls = fields.array(message, "tool_calls", path=path) or []
+        legacy = fields.obj(message, "function_call", path=path)
+        pictures = fields.array(message, "images", path=path) or []
+        said = list(assistant_parts(message, path))
+        if refusal:
+            said.append({"text": refusal})
+        spoken = any(message.get(name) is not None for name in ("content", "refusal", "reasoning_content", "reasoning"))
+        if not (spoken or calls or legacy or pictures):
+            raise fields.missing(f"{path}.content")
+        signature = signature_of(message)
+        if signature is not None and said and "text" in said[-1] and not calls:
+            said[-1] = {**said[-1], "thoughtSignature": signature}
+        for part in said:
+            self._history.model_part(part)
+        for number, picture in enumerate(pictures):
+            self._history.model_part(picture_part(picture, f"{path}.images[{number}]"))
+        for number, call in enumerate(calls):
+            self._call(fields.as_object(call, f"{path}.tool_calls[{number}]"), f"{path}.tool_calls[{number}]")
+        if legacy is not None:
+            self._legacy_call(legacy, path)
+
+    def _call(self, call: Json, path: str) -> None:
+        call_id = fields.required_string(call, "id", path=path)
+        if not call_id:
+            raise bad_request(f"Invalid '{path}.id': it is empty.", param=f"{path}.id", code="invalid_value")
+        kind = fields.choice(call, "type", ("function", "custom"), path=path) or "function"
+        inner = fields.obj(call, kind, path=path)
+        if inner is None:
+            raise fields.missing(f"{path}.{kind}")
+        name = fields.required_string(inner, "name", path=f"{path}.{kind}")
+        if kind == "custom":
+            text = fields.required_string(inner, "input", path=f"{path}.custom")
+            arguments = jsonio.dumps({"input": text}).decode()
+        else:
+            arguments = fields.string(inner, "arguments", path=f"{path}.function") or ""
+        signature = signature_of(call)
+        known = self._context.recall(call_id)
+        if known is not None and known.family != self._family:
+            signature = None
+        self._history.model_call(call_id, name, arguments, signature=signature, param=path)
+
+    def _legacy_call(self, call: Json, path: str) -> None:
+        name = fields.required_string(call, "name", path=f"{path}.function_call")
+        arguments = fields.string(call, "arguments", path=f"{path}.function_call") or ""
+        call_id = f"{path}.function_call"  # the legacy form has no ids; a path is unique within the request
+        self._legacy.append((name, call_id))
+        self._history.model_call(call_id, name, arguments, signature=signature_of(call), param=f"{path}.function_call")
+
+    def _tool(self, message: Json, path: str) -> None:
+        call_id = fields.required_string(message, "tool_call_id", path=path)
+        if message.get("content") is None:
+            raise fields.missing(f"{path}.content")
+        parts = user_parts(message, path)
+        try:
+            self._history.result(call_id, output_of(parts), param=f"{path}.tool_call_id")
+        except FaultError:
+            text = (
+                "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
+                f"'tool_calls', and none of those has the id '{call_id}' and no result yet."
+            )
+            raise bad_request(text, param=f"{path}.tool_call_id", code="invalid_value") from None
+
+    def _function(self, message: Json, path: str) -> None:
+        name = fields.required_string(message, "name", path=path)
+        content = fields.string(message, "content", path=path)
+        found = next((entry for entry in self._legacy if entry[0] == name), None)
+        if found is None:
+            text = (
+                f"Messages with role 'function' must answer a preceding 'function_call'; none named '{name}' is open."
+            )
+            raise bad_request(text, param=f"{path}.name", code="invalid_value")
+        self._legacy.remove(found)
+        self._history.result(found[1], content or "", param=path)
+
+
+def texts(message: Json, path: str) -> list[str]:
+    """The content of a system or developer message: a string or text parts."""
+    return [str(part["text"]) for part in user_parts(message, path, ("text",))]
+
+
+def user_parts(message: Json, path: str, kinds: tuple[str, ...] = USER_PARTS) -> list[Part]:
+    """Content as Google's parts; a string is one text part."""
+    path = f"{path}.content"
+    content = message.get("content")
+    if content is None:
+        raise fields.missing(path)
+    if isinstance(content, str):
+        return [{"text": content}]
+    if not isinstance(content, list):
+        raise fields.invalid_type(path, "a string or an array of content parts", content)
+    parts: list[Part] = []
+    for index, value in enumerate(cast("list[Any]", content)):
+        place = f"{path}[{index}]"
+        part = fields.as_object(value, place)
+        kind = fields.required_string(part, "type", path=place)
+        if kind not in kinds:
+            raise fields.invalid_value(f"{place}.type", kind, kinds)
+        parts.append(_user_part(part, kind, place))
+    return parts
+
+
+def _user_part(part: Json, kind: str, path: str) -> Part:
+    match kind:
+        case "text":
+            return {"text": fields.required_string(part, "text", path=path)}
+        case "image_url":
+            return picture_part(part, path)
+        case "input_audio":
+            audio, place = required_object(part, "input_audio", path), f"{path}.input_audio"
+            data = fields.required_string(audio, "data", path=place)
+            if fields.required_string(audio, "format", path=place) not in AUDIO:
+                raise fields.invalid_value(f"{place}.format", audio["format"], tuple(AUDIO))
+            return media.blob(data, AUDIO[audio["format"]], None, param=f"{place}.data")
+        case _:
+            return _file(required_object(part, "file", path), f"{path}.file")
+
+
+def _file(file: Json, path: str) -> Part:
+    if file.get("file_id") is not None:
+        text = "Files are not stored here, so no file_id is known; send 'file_data'."
+        raise bad_request(text, param=f"{path}.file_id", code="invalid_value")
+    data = fields.required_string(file, "file_data", path=path)
+    filename = fields.string(file, "filename", path=path)
+    if media.is_data_uri(data):
+        return media.data_uri(data, param=f"{path}.file_data")
+    return media.blob(data, None, filename, param=f"{path}.file_data")
+
+
+def picture_part(value: object, path: str) -> Part:
+    """An ``image_url`` part, of a user or replayed by an assistant, with its signature."""
+    part = fields.as_object(value, path)
+    image = required_object(part, "image_url", path)
+    fields.choice(image, "detail", ("auto", "low", "high", "original"), path=f"{path}.image_url")
+    url = fields.required_string(image, "url", path=f"{path}.image_url")
+    made = media.image(url, param=f"{path}.image_url.url")
+    signature = signature_of(part)
+    return made if signature is None else {**made, "thoughtSignature": signature}
+
+
+def assistant_parts(message: Json, path: str) -> Iterator[Part]:
+    """What the assistant said, without its thoughts."""
+    content, path = message.get("content"), f"{path}.content"
+    if content is None:
+        return
+    if isinstance(content, str):
+        if content:
+            yield {"text": content}
+        return
+    if not isinstance(content, list):
+        raise fields.invalid_type(path, "a string or an array of content parts", content)
+    for index, value in enumerate(cast("list[Any]", content)):
+        place = f"{path}[{index}]"
+        part = fields.as_object(value, place)
+        match fields.required_string(part, "type", path=place):
+            case "text":
+                if text := fields.required_string(part, "text", path=place):
+                    yield {"text": text}
+            case "refusal":
+                if text := fields.required_string(part, "refusal", path=place):
+                    yield {"text": text}
+            case "image_url":
+                yield picture_part(part, place)
+            case kind if kind not in THOUGHT_PARTS:
+                raise fields.invalid_value(f"{place}.type", kind, ("text", "refusal", "image_url"))
+            case _:
+                pass
+
+
+def required_object(body: Json, name: str, path: str) -> Json:
+    value = fields.obj(body, name, path=path)
+    if value is None:
+        raise fields.missing(f"{path}.{name}")
+    return value
+
+
+def output_of(parts: list[Part]) -> str | list[Part]:
+    """A tool's output: its text when there is nothing else, so that a JSON object can be used as it is."""
+    if all("text" in part for part in parts):
+        return "".join(str(part["text"]) for part in parts)
+    return parts
+
+
+def signature_of(entry: Json) -> str | None:
+    """Where Google's own bridge (``extra_content``) and LiteLLM (``provider_specific_fields``) carry it."""
+    for names in (("extra_content", "google", "thought_signature"), ("provider_specific_fields", "thought_signature")):
+        value: object = entry
+        for name in names:
+            value = cast("Json", value).get(name) if isinstance(value, dict) else None
+        if isinstance(value, str) and value:
+            return value
+    return None

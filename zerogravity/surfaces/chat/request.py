@@ -1,0 +1,254 @@
+"""A Chat Completions request → ``Turn``: every parameter is served, echoed, or refused by name.
+
+| parameter                                 | here                                                               |
+|-------------------------------------------|--------------------------------------------------------------------|
+| max_completion_tokens, max_tokens         | maxOutputTokens; the first wins                                    |
+| temperature, top_p, top_k, stop           | the same                                                           |
+| seed                                      | the same, folded into Google's 31 bits                             |
+| presence_penalty, frequency_penalty       | the same; left out where the family does not know them             |
+| response_format                           | responseMimeType, responseSchema                                   |
+| reasoning_effort                          | thinkingConfig; thoughts come back as ``reasoning_content``        |
+| include_reasoning                         | true: also as ``reasoning``, OpenRouter's name; false: no thoughts |
+| extra_body.google, google                 | thinking_config and cached_content, as on Google's own bridge      |
+| modalities                                | text, or text and image; audio is refused, as is ``audio``         |
+| n > 1, logprobs, top_logprobs, logit_bias | refused: one candidate is captured, without log probabilities      |
+| stream_options.include_usage              | a usage chunk                                                      |
+| parallel_tool_calls: false                | only the first call of an answer is handed on                      |
+| service_tier, metadata                    | echoed                                                             |
+| store, user, prediction, verbosity …      | checked and noted: they mean nothing upstream                      |
+| anything else                             | noted                                                              |
+
+Facts: wire-openai 9; wire-gemini-and-mapping 2.4, 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from zerogravity.core.turn import Target, Turn
+from zerogravity.errors import bad_request
+from zerogravity.surfaces.chat.messages import Messages
+from zerogravity.surfaces.chat.tools import read_tools, tool_request
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.common.models import rules
+from zerogravity.surfaces.common.schema import convert_schema
+from zerogravity.surfaces.common.thinking import thinking_config
+from zerogravity.surfaces.common.tools import NameMap
+from zerogravity.surfaces.surface import Context
+
+Json = Mapping[str, Any]
+MAX_STOPS = 4
+TIERS = ("auto", "default", "flex", "scale", "priority")
+THINKING = {
+    "include_thoughts": "includeThoughts", "thinking_budget": "thinkingBudget", "thinking_level": "thinkingLevel",
+}  # fmt: skip
+SERVED = frozenset({
+    "model", "messages", "stream", "stream_options", "tools", "tool_choice", "functions", "function_call",
+    "parallel_tool_calls", "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed",
+    "presence_penalty", "frequency_penalty", "response_format", "reasoning_effort", "include_reasoning", "modalities",
+    "audio", "n", "logprobs", "top_logprobs", "logit_bias", "service_tier", "metadata", "web_search_options",
+    "extra_body", "google",
+})  # fmt: skip
+
+
+def parse(body: Json, context: Context) -> Turn:
+    """Raises FaultError naming the parameter."""
+    model = fields.required_string(body, "model")
+    messages = fields.array(body, "messages")
+    if messages is None:
+        raise fields.missing("messages")
+    if not messages:
+        text = "Invalid 'messages': empty array. Expected an array with minimum length 1, but got an empty array."
+        raise bad_request(text, param="messages", code="empty_array")
+    target = context.target(model)
+    refuse(body)
+    stream = fields.boolean(body, "stream")
+    names = NameMap()
+    tools = read_tools(body)
+    members, notes = tool_request(body, tools, names, target.family)
+    history = History(context.recall, names, target)
+    Messages(history, context, target.family).read(messages)
+    contents, system = history.build(param="messages")
+    generate: dict[str, Any] = {"contents": contents, **members}
+    if system is not None:
+        generate["systemInstruction"] = system
+    config, more = generation_config(body, target)
+    if config:
+        generate["generationConfig"] = config
+    if isinstance(cached := google_extras(body).get("cached_content"), str):
+        generate["cachedContent"] = cached
+    metadata = fields.metadata(body)
+    return Turn(
+        id=context.turn_id,
+        surface="chat",
+        model=model,
+        target=target,
+        generate=generate,
+        stream=stream,
+        echo=echo(body, stream=stream, legacy=tools.legacy),
+        metadata=metadata,
+        tool_names=names.to_client,
+        tool_kinds=tools.kinds,
+        owner=context.owner,
+        created=context.created,
+        notes=(*notes, *more, *unserved(body)),
+    )
+
+
+def refuse(body: Json) -> None:
+    """What can not be served truthfully. Values that ask for nothing are taken."""
+    if (fields.integer(body, "n", lo=1, hi=128) or 1) > 1:
+        raise fields.unsupported("n", "must be 1: one candidate is captured per request")
+    if fields.boolean(body, "logprobs"):
+        raise fields.unsupported("logprobs", "is not supported: no log probabilities are captured")
+    if fields.integer(body, "top_logprobs", lo=0, hi=20):
+        raise fields.unsupported("top_logprobs", "is not supported: no log probabilities are captured")
+    if fields.obj(body, "logit_bias"):
+        raise fields.unsupported("logit_bias", "is not supported by the upstream models")
+    if body.get("audio") is not None:
+        raise fields.unsupported("audio", "is not supported: there are no audio answers")
+
+
+def echo(body: Json, *, stream: bool, legacy: bool) -> dict[str, Any]:
+    """What the answer's form depends on."""
+    options = fields.obj(body, "stream_options")
+    if options is not None and not stream:
+        text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise bad_request(text, param="stream_options", code="invalid_value")
+    options = options or {}
+    fields.boolean(options, "include_obfuscation", path="stream_options")
+    tier = fields.choice(body, "service_tier", TIERS)
+    both = fields.boolean(body, "include_reasoning")
+    silent = body.get("include_reasoning") is False or body.get("reasoning_effort") == "none"
+    parallel = fields.boolean(body, "parallel_tool_calls", default=True)
+    return {
+        "include_usage": fields.boolean(options, "include_usage", path="stream_options"),
+        "reasoning": [] if silent else ["reasoning_content", "reasoning"] if both else ["reasoning_content"],
+        "legacy": legacy,
+        "one_call": legacy or not parallel,
+        "service_tier": "default" if tier is not None else None,
+    }
+
+
+def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """generationConfig and notes. 0 is a value, null is none."""
+    notes: list[str] = []
+    first = fields.integer(body, "max_completion_tokens", lo=1)
+    second = fields.integer(body, "max_tokens", lo=1)
+    wanted: dict[str, Any] = {
+        "maxOutputTokens": second if first is None else first,
+        "temperature": fields.number(body, "temperature", lo=0, hi=2),
+        "topP": fields.number(body, "top_p", lo=0, hi=1),
+        "topK": fields.integer(body, "top_k", lo=1),
+        "stopSequences": stops(body),
+        "seed": fields.integer(body, "seed", lo=-(2**63), hi=2**63 - 1),
+        "presencePenalty": fields.number(body, "presence_penalty", lo=-2, hi=2),
+        "frequencyPenalty": fields.number(body, "frequency_penalty", lo=-2, hi=2),
+        "responseModalities": modalities(body),
+        "thinkingConfig": thinking(body, target),
+    }
+    config = {name: value for name, value in wanted.items() if value is not None}
+    if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
+        config["seed"] &= 2**31 - 1
+        notes.append("seed folded into 31 bits")
+    if not rules(target.family).penalties:
+        for name in ("presencePenalty", "frequencyPenalty"):
+            if config.pop(name, 0):
+                notes.append(f"{name} left out: this model does not know it")
+    formed, lost = response_format(body)
+    return {**config, **formed}, (*notes, *lost)
+
+
+def stops(body: Json) -> list[str] | None:
+    """``stop``: a string or up to four."""
+    value = body.get("stop")
+    if value is None:
+        return None
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list):
+        raise fields.invalid_type("stop", "a string or an array of strings", value)
+    words = cast("list[Any]", value)
+    if len(words) > MAX_STOPS:
+        text = f"Invalid 'stop': array too long. Expected an array with maximum length {MAX_STOPS}, got {len(words)}."
+        raise bad_request(text, param="stop", code="array_above_max_length")
+    for index, word in enumerate(words):
+        if not fields.as_string(word, f"stop[{index}]"):
+            text = f"Invalid 'stop[{index}]': empty string. Expected a string with minimum length 1."
+            raise bad_request(text, param=f"stop[{index}]", code="string_below_min_length")
+    return words or None
+
+
+def modalities(body: Json) -> list[str] | None:
+    """``["text"]`` is the default; pictures are asked for as on OpenRouter, ``["image", "text"]``."""
+    given = fields.array(body, "modalities")
+    if not given:
+        return None
+    for index, word in enumerate(given):
+        if word == "audio":
+            raise fields.unsupported("modalities", "may not hold 'audio': there are no audio answers")
+        if word not in ("text", "image"):
+            raise fields.invalid_value(f"modalities[{index}]", word, ("text", "image"))
+    return ["TEXT", "IMAGE"] if "image" in given else None
+
+
+def thinking(body: Json, target: Target) -> dict[str, Any] | None:
+    """``reasoning_effort``, or the thinking_config of Google's own bridge, which wins."""
+    effort = fields.string(body, "reasoning_effort")
+    summaries = None if effort is None else body.get("include_reasoning") is not False
+    config = thinking_config(effort, target, summaries=summaries, param="reasoning_effort")
+    given = fields.obj(google_extras(body), "thinking_config", path="extra_body.google")
+    if given is None:
+        return config
+    names = {
+        "include_thoughts": "includeThoughts",
+        "thinking_budget": "thinkingBudget",
+        "thinking_level": "thinkingLevel",
+    }
+    return {names.get(name, name): value for name, value in given.items()}
+
+
+def google_extras(body: Json) -> Json:
+    """Members that Google's OpenAI endpoint reads from ``extra_body.google``; some clients send them at the top."""
+    extra = fields.obj(body, "extra_body") or {}
+    return fields.obj(extra, "google", path="extra_body") or fields.obj(body, "google") or {}
+
+
+def response_format(body: Json) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """text, json_object, json_schema."""
+    given = fields.obj(body, "response_format")
+    if given is None:
+        return {}, ()
+    kind = fields.required_string(given, "type", path="response_format")
+    match kind:
+        case "text":
+            return {}, ()
+        case "json_object":
+            return {"responseMimeType": "application/json"}, ()
+        case "json_schema":
+            inner = fields.obj(given, "json_schema", path="response_format")
+            if inner is None:
+                raise fields.missing("response_format.json_schema")
+            fields.required_string(inner, "name", path="response_format.json_schema")
+            fields.string(inner, "description", path="response_format.json_schema")
+            fields.boolean(inner, "strict", path="response_format.json_schema")
+            path = "response_format.json_schema.schema"
+            converted = convert_schema(inner.get("schema"), ordering=True, param=path)
+            formed: dict[str, Any] = {"responseMimeType": "application/json"}
+            if converted.schema is not None:
+                formed["responseSchema"] = converted.schema
+            return formed, tuple(f"response_format: {loss}" for loss in converted.lost)
+        case _:
+            raise fields.invalid_value("response_format.type", kind, ("text", "json_object", "json_schema"))
+
+
+def unserved(body: Json) -> list[str]:
+    """Notes on members that mean nothing upstream; the known ones are checked all the same."""
+    fields.boolean(body, "store")
+    for name in ("user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"):
+        fields.string(body, name)
+    fields.obj(body, "prediction")
+    fields.choice(body, "verbosity", ("low", "medium", "high"))
+    return [f"{name}: no counterpart upstream" for name in body if name not in SERVED and body[name] is not None]
