@@ -1,6 +1,7 @@
-"""JSON both ways: orjson first, the standard library where orjson's limits differ; exact source slices.
+"""JSON both ways: orjson first, the standard library where orjson's limits differ; exact source slices; JSON bodies
+cut into their objects as they come.
 
-Limits measured on orjson 3.13: refuses NaN, a BOM and lone surrogates, makes floats of integers above 64 bit, dumps
+Limits measured on orjson 3.13: refuses NaN, a BOM and lone surrogates, makes floats of integers above 64 bit; dumps
 refuses depth above 254. Knows nothing of what the JSON means.
 """
 
@@ -8,14 +9,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from typing import Any, cast
 
 import orjson
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
-_BIG_INTEGER = re.compile(rb"[:\[,]\s*-?\d{19,}\s*[,}\]]")
+MAX_OBJECT = 32 << 20
+_BOM = b"\xef\xbb\xbf"
+_BIG_INTEGER = re.compile(rb"[:\[,]\s*+-?\d{19,}+\s*+[,}\]]")
+_BARE_BIG_INTEGER = re.compile(rb"\s*+-?\d{19,}+\s*+\Z")
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_STRING_TOKEN = re.compile(_STRING, re.DOTALL)
+_NESTING = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
+_SCALAR = re.compile(rb'[^\s,:\[\]{}"]++')
+_SPACE = re.compile(rb"[ \t\r\n]*+")
 
 
 def loads(data: bytes) -> Any:
@@ -23,33 +35,55 @@ def loads(data: bytes) -> Any:
 
     Integers are exact. Raises ValueError (with position, as json says it) when it is no JSON.
     """
-    if _BIG_INTEGER.search(data) is None:
+    if _BIG_INTEGER.search(data) is None and _BARE_BIG_INTEGER.match(data) is None:
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
             pass
-    return _mend(json.loads(data.decode("utf-8-sig", "replace")))
+    try:
+        value = json.loads(data.decode("utf-8-sig", "replace"))
+        return _without_surrogates(value) if _SURROGATE_ESCAPE.search(data) else value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def dumps(value: Any) -> bytes:
-    """Compact JSON; the standard library takes over beyond orjson's depth and integer limits."""
+    """Compact JSON; the standard library takes over beyond orjson's depth and integer limits. NaN is null in both,
+    any Mapping is an object. Raises TypeError for what is no JSON value, ValueError when it is nested too deeply."""
     try:
         return orjson.dumps(value)
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        pass
+    try:
+        return _written(value)
+    except (TypeError, ValueError):
+        pass
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    try:
+        return _written(_plain(value))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def at(data: bytes, path: Sequence[str | int]) -> bytes | None:
     """The exact source text of the value at ``path`` (member names and indices), or None if there is none.
 
-    ``data`` must be valid JSON. Linear in ``data``; not for the hot path.
+    Of equal names the last one counts, as for parsers. Linear in ``data`` per step of the path.
     """
-    if not path:
-        return data.strip()
-    for key, start, end in _children(data):
-        if key == path[0]:
-            return at(data[start:end], path[1:])
-    return None
+    try:
+        begin = _start(data)
+        for key in path:
+            found = None
+            for name, position, _ in _children(data, begin):
+                if name == key:
+                    found = position
+            if found is None:
+                return None
+            begin = found
+        return data[begin : _end(data, begin)]
+    except _Malformed:
+        return None
 
 
 def member(data: bytes, name: str) -> bytes | None:
@@ -57,50 +91,204 @@ def member(data: bytes, name: str) -> bytes | None:
     return at(data, (name,))
 
 
-def _children(data: bytes) -> Iterator[tuple[str | int, int, int]]:
-    """(name or index, start, end) of each member or element of the outermost object or array."""
-    depth, index, start = 0, 0, 0
-    name: str | None = None
-    last_string: bytes | None = None
-    is_object = False
-    for token in _TOKEN.finditer(data):
-        text = token.group()
-        first = text[:1]
-        if first == b'"':
-            if depth == 1:
-                last_string = text
-        elif first in b"{[":
-            depth += 1
-            if depth == 1:
-                is_object, start = first == b"{", token.end()
-        elif depth == 1 and first == b":" and is_object and name is None:
-            name, start = cast("str", json.loads(last_string or b'""')), token.end()
-        elif depth == 1 and (first == b"," or first in b"}]"):
-            if data[start : token.start()].strip():
-                key: str | int = name if is_object and name is not None else index
-                yield key, *_trim(data, start, token.start())
-            index, name, start = index + 1, None, token.end()
-            if first != b",":
-                return
-        elif first in b"}]":
-            depth -= 1
+def elements(data: bytes) -> list[bytes]:
+    """The exact source texts of an array's elements, in one pass; nothing if ``data`` is no JSON array."""
+    try:
+        begin = _start(data)
+        return [data[start:end] for _, start, end in _children(data, begin)] if data[begin] == _OPEN_ARRAY else []
+    except _Malformed:
+        return []
 
 
-def _trim(data: bytes, start: int, end: int) -> tuple[int, int]:
-    while start < end and data[start] in b" \t\r\n":
-        start += 1
-    while end > start and data[end - 1] in b" \t\r\n":
-        end -= 1
-    return start, end
+# -- source positions --------------------------------------------------------------------------------------------
+
+_QUOTE, _COMMA, _COLON, _BACKSLASH = b'",:\\'
+_OPEN_OBJECT, _OPEN_ARRAY, _CLOSE_OBJECT, _CLOSE_ARRAY = b"{[}]"
 
 
-def _mend(value: Any) -> Any:
+class _Malformed(Exception):
+    """Not JSON here."""
+
+
+def _start(data: bytes) -> int:
+    return _skip_space(data, len(_BOM) if data.startswith(_BOM) else 0)
+
+
+def _skip_space(data: bytes, position: int) -> int:
+    """Where the next token begins. Raises _Malformed at the end of ``data``."""
+    found = _SPACE.match(data, position)
+    if found is None or found.end() == len(data):
+        raise _Malformed
+    return found.end()
+
+
+def _end(data: bytes, position: int) -> int:
+    """Where the value that begins at ``position`` ends."""
+    first = data[position]
+    if first == _QUOTE:
+        found = _STRING_TOKEN.match(data, position)
+    elif first in (_OPEN_OBJECT, _OPEN_ARRAY):
+        found, depth = None, 0
+        for token in _NESTING.finditer(data, position):
+            kind = data[token.start()]
+            if kind == _QUOTE:
+                continue
+            depth += 1 if kind in (_OPEN_OBJECT, _OPEN_ARRAY) else -1
+            if depth == 0:
+                found = token
+                break
+    else:
+        found = _SCALAR.match(data, position)
+    if found is None:
+        raise _Malformed
+    return found.end()
+
+
+def _children(data: bytes, begin: int) -> Iterator[tuple[str | int, int, int]]:
+    """(name or index, start, end) of each member or element of the object or array at ``begin``; none of a scalar."""
+    if data[begin] not in (_OPEN_OBJECT, _OPEN_ARRAY):
+        return
+    is_object = data[begin] == _OPEN_OBJECT
+    close = _CLOSE_OBJECT if is_object else _CLOSE_ARRAY
+    position, index = _skip_space(data, begin + 1), 0
+    if data[position] == close:
+        return
+    while True:
+        name: str | int = index
+        if is_object:
+            end = _end(data, position)
+            name = _name(data[position:end])
+            position = _skip_space(data, end)
+            if data[position] != _COLON:
+                raise _Malformed
+            position = _skip_space(data, position + 1)
+        end = _end(data, position)
+        yield name, position, end
+        position = _skip_space(data, end)
+        if data[position] == close:
+            return
+        if data[position] != _COMMA:
+            raise _Malformed
+        position, index = _skip_space(data, position + 1), index + 1
+
+
+def _name(token: bytes) -> str:
+    if token[0] != _QUOTE:
+        raise _Malformed
+    if _BACKSLASH not in token:
+        return token[1:-1].decode("utf-8", "replace")
+    try:
+        return cast("str", json.loads(token.decode("utf-8", "replace")))
+    except ValueError:
+        raise _Malformed from None
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The source text of one object of a body and its (start, end) offsets there."""
+
+    data: bytes
+    span: tuple[int, int]
+
+
+class ObjectParser:
+    """Cuts a JSON body (one object, an array of objects that grows, objects one after the other) into its objects.
+
+    What stands between them is passed over. Cost is linear however the body is split.
+    """
+
+    __slots__ = ("_base", "_begin", "_buffer", "_depth", "_in_string", "_max_object", "_searched")
+
+    _INSIDE = re.compile(rb'["\\]')
+    _OUTSIDE = re.compile(rb'["{}\[\]]')
+
+    def __init__(self, *, max_object: int = MAX_OBJECT) -> None:
+        self._max_object = max_object
+        self._buffer = bytearray()
+        self._base = 0  # offset in the body of the buffer's first byte
+        self._searched = 0
+        self._begin = 0  # of the object that is open, in the buffer
+        self._depth = 0
+        self._in_string = False
+
+    def feed(self, chunk: bytes) -> list[Piece]:
+        """The objects that ``chunk`` completes. Raises ValueError when one is too large."""
+        buffer, position = self._buffer, self._searched
+        buffer += chunk
+        found: list[Piece] = []
+        while (token := (self._INSIDE if self._in_string else self._OUTSIDE).search(buffer, position)) is not None:
+            kind, position = buffer[token.start()], token.end()
+            if kind == _BACKSLASH:
+                if position == len(buffer):
+                    position -= 1  # what it escapes has not come yet
+                    break
+                position += 1
+            elif kind == _QUOTE:
+                self._in_string = not self._in_string
+            elif self._nest(kind, token.start()):
+                span = (self._base + self._begin, self._base + position)
+                found.append(Piece(bytes(buffer[self._begin : position]), span))
+        else:
+            position = len(buffer)
+        done = self._begin if self._depth else position
+        del buffer[:done]
+        self._base += done
+        self._searched = position - done
+        self._begin = 0
+        if len(buffer) > self._max_object:
+            raise ValueError(f"an object of more than {self._max_object} bytes")
+        return found
+
+    def end(self) -> list[Piece]:
+        """The body is over: the object that is not complete, if there is one."""
+        if not self._depth:
+            return []
+        self._depth = 0
+        return [Piece(bytes(self._buffer), (self._base, self._base + len(self._buffer)))]
+
+    def _nest(self, kind: int, position: int) -> bool:
+        """Go in or out; whether an outermost object ends here. Arrays around the objects do not count."""
+        if self._depth == 0:
+            if kind == _OPEN_OBJECT:
+                self._begin, self._depth = position, 1
+            return False
+        self._depth += 1 if kind in (_OPEN_OBJECT, _OPEN_ARRAY) else -1
+        return self._depth == 0
+
+
+# -- beyond orjson --------------------------------------------------------------------------------------------------
+
+
+def _written(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _without_surrogates(value: Any) -> Any:
     match value:
         case str():
             return _SURROGATE.sub("\ufffd", value)
         case list():
-            return [_mend(item) for item in cast("list[Any]", value)]
+            return [_without_surrogates(item) for item in cast("list[Any]", value)]
         case dict():
-            return {_mend(key): _mend(item) for key, item in cast("dict[Any, Any]", value).items()}
+            members = cast("dict[str, Any]", value).items()
+            return {_without_surrogates(key): _without_surrogates(item) for key, item in members}
+        case _:
+            return value
+
+
+def _plain(value: Any) -> Any:
+    """What json can write as UTF-8: no lone surrogates, NaN as null, any Mapping as an object."""
+    match value:
+        case str():
+            return _SURROGATE.sub("\ufffd", value)
+        case float():
+            return value if isfinite(value) else None
+        case list() | tuple():
+            return [_plain(item) for item in cast("Sequence[Any]", value)]
+        case Mapping():
+            return {_plain(key): _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
         case _:
             return value

@@ -1,7 +1,7 @@
 """Server-sent events both ways, sans-I/O: bytes in → events out, in linear time, with limits.
 
 Knows nothing of JSON. Lines end at CR, LF or CRLF and nowhere else (``str.splitlines`` splits at more: the classical
-bug). Facts: language-server-and-google C.4; wire-gemini-and-mapping 1.3.
+bug). Facts: language-server-and-google C.4, C.5; wire-gemini-and-mapping 1.3.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ MAX_LINE = 16 << 20
 MAX_EVENT = 32 << 20
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
 _SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+_CR = 13
 
 
 class SseError(Exception):
@@ -30,23 +32,20 @@ class SseEvent:
 
 
 class SseParser:
-    """Give it bytes as they come; take the events that are complete. Lines without a field name that look like no
-    SSE at all (a raw JSON error in the body) are kept as an event of their own with ``event="raw"``."""
+    """Give it bytes as they come; take the events that are complete.
+
+    One thing is beyond the standard: a block that begins with ``{``, ``[`` or ``<`` at the start of a line (Google's
+    raw JSON error in the middle of a stream, a proxy's page) is an event of its own with ``event="raw"``.
+
+    ``boundary``  offset in the stream after the last complete block: nothing before it is held.
+    """
 
     __slots__ = (
-        "_base",
-        "_buffer",
-        "_data",
-        "_event",
-        "_event_start",
-        "_max_event",
-        "_max_line",
-        "_raw",
-        "_searched",
-        "_size",
-    )
+        "_base", "_buffer", "_data", "_event", "_max_event", "_max_line", "_raw", "_searched", "_size", "boundary",
+    )  # fmt: skip
 
     def __init__(self, *, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:
+        self.boundary = 0
         self._max_line = max_line
         self._max_event = max_event
         self._buffer = bytearray()
@@ -55,49 +54,68 @@ class SseParser:
         self._data: list[bytes] = []
         self._raw: list[bytes] = []
         self._event: str | None = None
-        self._event_start = 0
         self._size = 0
-
-    @property
-    def pending(self) -> bool:
-        """Whether part of an event is held: its bytes have come, its end has not."""
-        return bool(self._buffer or self._data or self._raw)
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """The events that ``chunk`` completes. Raises SseError beyond the limits."""
+        events: list[SseEvent] = []
+        if self.boundary == self._base and not self._buffer and len(chunk) <= self._max_line:
+            taken = self._whole_events(chunk, events)
+            if taken == len(chunk):
+                return events
+            if taken:
+                chunk = chunk[taken:]
         self._buffer += chunk
-        return self._lines(last=False)
+        self._lines(events, last=False)
+        return events
 
     def end(self) -> list[SseEvent]:
         """The body is over: what is left, also without its blank line."""
-        events = self._lines(last=True)
+        events: list[SseEvent] = []
+        self._lines(events, last=True)
         if self._buffer:
-            line = bytes(self._buffer)
+            line, start = bytes(self._buffer), self._base
             self._base += len(line)
             self._buffer.clear()
             self._searched = 0
-            self._line(line)
-        if (event := self._dispatch(self._base)) is not None:
-            events.append(event)
+            self._line(line, start, events)
+        self._dispatch(self._base, events)
         return events
 
-    def _lines(self, *, last: bool) -> list[SseEvent]:
-        events: list[SseEvent] = []
-        buffer, position = self._buffer, 0
-        search = self._searched
+    def _whole_events(self, chunk: bytes, events: list[SseEvent]) -> int:
+        """The common case, ``data: …`` and a blank line, without a copy of each line; how many bytes that were."""
+        position, base, find, starts = 0, self._base, chunk.find, chunk.startswith
+        while starts(b"data: ", position):
+            end = find(b"\n", position)
+            if end < 0:
+                break
+            text_end = end - 1 if chunk[end - 1] == _CR else end
+            if find(b"\r", position, text_end) >= 0:
+                break
+            if starts(b"\r\n", end + 1):
+                stop = end + 3
+            elif starts(b"\n", end + 1):
+                stop = end + 2
+            else:
+                break
+            events.append(SseEvent(chunk[position + 6 : text_end], None, (base + position, base + stop)))
+            position = stop
+        self._base = self.boundary = base + position
+        return position
+
+    def _lines(self, events: list[SseEvent], *, last: bool) -> None:
+        buffer, position, search = self._buffer, 0, self._searched
         while (found := _LINE_END.search(buffer, search)) is not None:
             end = found.end()
-            if end == len(buffer) and buffer[end - 1] == 13 and not last:
+            if end == len(buffer) and buffer[end - 1] == _CR and not last:
                 search = found.start()
                 break  # a CR at the very end: an LF may follow
             line = bytes(buffer[position : found.start()])
-            position = search = end
             if line:
-                self._line(line)
-            elif (event := self._dispatch(self._base + end)) is not None:
-                events.append(event)
+                self._line(line, self._base + position, events)
             else:
-                self._event_start = self._base + end
+                self._dispatch(self._base + end, events)
+            position = search = end
         else:
             search = len(buffer)
         del buffer[:position]
@@ -105,46 +123,50 @@ class SseParser:
         self._searched = search - position
         if len(buffer) > self._max_line:
             raise SseError(f"a line of more than {self._max_line} bytes")
-        return events
 
-    def _line(self, line: bytes) -> None:
-        if self._base == 0 and not self._data and line.startswith(b"\xef\xbb\xbf"):
+    def _line(self, line: bytes, start: int, events: list[SseEvent]) -> None:
+        if start == 0 and line.startswith(_BOM):
             line = line[3:]
         name, colon, value = line.partition(b":")
         if value[:1] == b" ":
             value = value[1:]
-        if name == b"data" and colon:
+        if name == b"data":
+            if self._raw:
+                self._dispatch(start, events)
             self._data.append(value)
             self._size += len(value)
-        elif line == b"data":
-            self._data.append(b"")
-        elif name == b"event":
-            self._event = value.decode("utf-8", "replace")
-        elif name in (b"", b"id", b"retry"):
-            return
-        else:
+        elif self._raw or line[:1] in (b"{", b"[", b"<"):
+            if self._data:
+                self._dispatch(start, events)
             self._raw.append(line)
             self._size += len(line)
+        elif name == b"event" and colon:
+            self._event = value.decode("utf-8", "replace")
+        if len(line) > self._max_line:
+            raise SseError(f"a line of more than {self._max_line} bytes")
         if self._size > self._max_event:
             raise SseError(f"an event of more than {self._max_event} bytes")
 
-    def _dispatch(self, end: int) -> SseEvent | None:
-        lines, event = self._data, self._event
-        if not lines and self._raw:
+    def _dispatch(self, end: int, events: list[SseEvent]) -> None:
+        lines, event, span = self._data, self._event, (self.boundary, end)
+        if self._raw:
             lines, event = self._raw, "raw"
-        start, self._event_start = self._event_start, end
-        self._data, self._raw, self._event, self._size = [], [], None, 0
-        if not lines:
-            return None
-        return SseEvent(lines[0] if len(lines) == 1 else b"\n".join(lines), event, (start, end))
+        if lines:
+            events.append(SseEvent(lines[0] if len(lines) == 1 else b"\n".join(lines), event, span))
+            self._data, self._raw, self._size = [], [], 0
+        self._event = None
+        self.boundary = end
 
 
 def encode(data: bytes, *, event: str | None = None, eol: bytes = b"\n") -> bytes:
-    """One event frame around one line of ``data``. Raises ValueError on a raw line end (threat T17)."""
+    """One event frame around one line of ``data``. Raises ValueError on a raw line end anywhere (threats T16, T17)."""
     if b"\n" in data or b"\r" in data:
         raise ValueError("SSE data holds a raw line end")
-    head = b"" if event is None else b"event: " + event.encode() + eol
-    return head + b"data: " + data + eol + eol
+    if event is None:
+        return b"data: " + data + eol + eol
+    if "\n" in event or "\r" in event:
+        raise ValueError("an SSE event name holds a line end")
+    return b"event: " + event.encode() + eol + b"data: " + data + eol + eol
 
 
 def escape_separators(data: bytes) -> bytes:

@@ -1,0 +1,241 @@
+"""JSON at its borders: what orjson can not do, exact slices, bodies cut into objects."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import json_values
+from zerogravity.wire import jsonio
+from zerogravity.wire.jsonio import ObjectParser, Piece
+
+BIG = 2**64 + 1
+
+# -- parse and write -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b' {"a": [1, -2.5, true, null, "\\u00e4"]} ', {"a": [1, -2.5, True, None, "ä"]}),
+        (b'\xef\xbb\xbf{"a":1}', {"a": 1}),
+        (b'"\\ud800x"', "\ufffdx"),
+        (b'{"\\udfff":["\\ud83d"]}', {"\ufffd": ["\ufffd"]}),
+        (b'"\\ud83d\\ude00"', "\U0001f600"),
+        (b'["\\ud83d\\ude00\\ud83d"]', ["\U0001f600\ufffd"]),
+        (b'"a\xffb"', "a\ufffdb"),
+        (b"[18446744073709551617]", [BIG]),
+        (b'{"a": -18446744073709551617 }', {"a": -BIG}),
+        (b'{"a":18446744073709551617}', {"a": BIG}),
+        (b"18446744073709551617", BIG),
+        (b" -18446744073709551617\n", -BIG),
+        (b"[1,18446744073709551617,2]", [1, BIG, 2]),
+        (b'":18446744073709551617,"', ":18446744073709551617,"),
+        (b"[12345678901234567890.5]", [12345678901234567890.5]),
+        (b"[Infinity]", [math.inf]),
+    ],
+)
+def test_loads(data: bytes, value: object) -> None:
+    assert jsonio.loads(data) == value
+
+
+def test_loads_nan() -> None:
+    assert math.isnan(jsonio.loads(b"[NaN]")[0])
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[1,]", b"{'a': 1}", b'"\x00"', b"nul", b'{"a":1} x', b"\xff", b"[" * 100_000, b"9" * 5000]
+)
+def test_loads_refuses(data: bytes) -> None:
+    with pytest.raises(ValueError):
+        jsonio.loads(data)
+
+
+def test_a_syntax_error_says_where() -> None:
+    with pytest.raises(json.JSONDecodeError) as caught:
+        jsonio.loads(b'{"a": 1,\n "b"}')
+    assert (caught.value.lineno, caught.value.colno) == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("value", "data"),
+    [
+        ({"a": ["ä", 1, None]}, '{"a":["ä",1,null]}'.encode()),
+        ([BIG, -BIG], b"[18446744073709551617,-18446744073709551617]"),
+        ({"a": "\ud800", "\udfff": BIG}, '{"a":"\ufffd","\ufffd":18446744073709551617}'.encode()),
+        ([math.nan, math.inf, 1.5], b"[null,null,1.5]"),
+        ([math.nan, BIG], b"[null,18446744073709551617]"),
+        (MappingProxyType({"a": MappingProxyType({"b": (1, 2)})}), b'{"a":{"b":[1,2]}}'),
+    ],
+)
+def test_dumps(value: object, data: bytes) -> None:
+    assert jsonio.dumps(value) == data
+
+
+def test_dumps_goes_as_deep_as_loads() -> None:
+    data = b"[" * 1000 + b"]" * 1000
+    assert jsonio.dumps(jsonio.loads(data)) == data
+
+
+def test_dumps_refuses() -> None:
+    with pytest.raises(TypeError):
+        jsonio.dumps({"a": object()})
+    deep: list[Any] = []
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="deep"):
+        jsonio.dumps(deep)
+    while deep:  # taken apart by hand: freeing it whole would go as deep
+        deep = deep.pop()
+
+
+@given(json_values)
+def test_round_trip(value: object) -> None:
+    assert jsonio.loads(jsonio.dumps(value)) == value
+    assert jsonio.loads(json.dumps(value).encode()) == value
+
+
+# -- exact source ----------------------------------------------------------------------------------------------------
+
+spaces = st.sampled_from(["", "", "", " ", "\n", "\r\n\t "])
+
+
+@st.composite
+def spelled(draw: st.DrawFn, value: Any) -> str:
+    """JSON text of ``value``, with space and escapes as nobody would write them."""
+    before, after = draw(spaces), draw(spaces)
+    match value:
+        case dict():
+            members = [f"{draw(spaces)}{draw(spelled(key))}:{draw(spelled(item))}" for key, item in value.items()]
+            return before + "{" + (",".join(members) or draw(spaces)) + "}" + after
+        case list():
+            return before + "[" + (",".join([draw(spelled(item)) for item in value]) or draw(spaces)) + "]" + after
+        case _:
+            return before + json.dumps(value, ensure_ascii=draw(st.booleans())) + after
+
+
+def paths(value: Any, prefix: tuple[str | int, ...] = ()) -> list[tuple[tuple[str | int, ...], Any]]:
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [(prefix, value), *(found for key, item in children for found in paths(item, (*prefix, key)))]
+
+
+@given(st.data(), json_values)
+def test_at_finds_the_source_of_every_value(data: st.DataObject, value: Any) -> None:
+    text = data.draw(spelled(value)).encode()
+    for path, expected in paths(value):
+        found = jsonio.at(text, path)
+        assert found is not None
+        assert found in text
+        assert found == found.strip()
+        assert json.loads(found) == expected
+    if isinstance(value, list):
+        assert [json.loads(element) for element in jsonio.elements(text)] == value
+
+
+@given(st.binary(max_size=30) | st.text('{}[]":,\\ a1', max_size=30).map(str.encode))
+def test_at_never_raises(data: bytes) -> None:
+    for path in ((), ("a",), (0,), (0, "a"), ("a", 1)):
+        found = jsonio.at(data, path)
+        assert found is None or found in data
+    assert isinstance(jsonio.elements(data), list)
+
+
+@pytest.mark.parametrize(
+    ("data", "path", "source"),
+    [
+        (b'{"a": {"b": [1, {"c":  18446744073709551617 }]}}', ("a", "b", 1, "c"), b"18446744073709551617"),
+        (b'{"a": 1, "a": 2}', ("a",), b"2"),
+        (b'{"a": {"b": 1}, "a": {"c": 2}}', ("a", "b"), None),
+        (b'{"\\u0061": 1}', ("a",), b"1"),
+        (b'{"a\\"b": "}"}', ('a"b',), b'"}"'),
+        (b'{"a": "\\\\", "b": 2}', ("b",), b"2"),
+        (b'{"x": "{\\"a\\": 1}", "y": {"a": 2}, "a": 3}', ("a",), b"3"),
+        (b'\xef\xbb\xbf {"a": 1.50e3}', ("a",), b"1.50e3"),
+        (b"[[], {}, [0]]", (2, 0), b"0"),
+        (b"[1]", (1,), None),
+        (b"[1]", ("a",), None),
+        (b'{"0": 1}', (0,), None),
+        (b"1", ("a",), None),
+        (b'{"a" 1}', ("a",), None),
+        (b'{"a": {"b": 1}', ("a", "b"), None),
+        (b"{}", ("a",), None),
+        (b"", (), None),
+        (b" 7 ", (), b"7"),
+    ],
+)
+def test_at(data: bytes, path: tuple[str | int, ...], source: bytes | None) -> None:
+    assert jsonio.at(data, path) == source
+
+
+def test_member() -> None:
+    assert jsonio.member(b'{"a": [1,  2], "b": 3}', "a") == b"[1,  2]"
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b'[1, "a,b" ,{"a":[2]}, []]', [b"1", b'"a,b"', b'{"a":[2]}', b"[]"]),
+        (b"[]", []),
+        (b'{"a": 1}', []),
+        (b"[1,", []),
+        (b"", []),
+    ],
+)
+def test_elements(data: bytes, found: list[bytes]) -> None:
+    assert jsonio.elements(data) == found
+
+
+# -- bodies ----------------------------------------------------------------------------------------------------------
+
+
+def cut(*chunks: bytes, **limits: int) -> list[Piece]:
+    parser = ObjectParser(**limits)
+    return [piece for chunk in chunks for piece in parser.feed(chunk)] + parser.end()
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'[{"a": 1}\r\n,\r\n{"a": "}]{\\"["}\r\n]', [b'{"a": 1}', b'{"a": "}]{\\"["}']),
+        (b'{"a": [{}, [1]]}\n', [b'{"a": [{}, [1]]}']),
+        (b"{}{}\n{}", [b"{}", b"{}", b"{}"]),
+        (b'\xef\xbb\xbf["{", {"\\\\": 1}]', [b'{"\\\\": 1}']),
+        (b'[{"a": 1},{"b": ', [b'{"a": 1}', b'{"b": ']),
+        (b'{"a": "x', [b'{"a": "x']),
+        (b'{"a": "x\\', [b'{"a": "x\\']),
+        (b"[]", []),
+        (b"", []),
+        (b"}]nonsense", []),
+    ],
+)
+def test_objects_of_a_body_at_every_split(body: bytes, found: list[bytes]) -> None:
+    whole = cut(body)
+    assert [piece.data for piece in whole] == found
+    assert all(body[slice(*piece.span)] == piece.data for piece in whole)
+    assert cut(*(body[at : at + 1] for at in range(len(body)))) == whole
+    for at in range(len(body) + 1):
+        assert cut(body[:at], body[at:]) == whole
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=5), json_values, max_size=3), max_size=4), st.data())
+def test_objects_of_any_array(objects: list[Any], data: st.DataObject) -> None:
+    body = data.draw(spelled(objects)).encode()
+    split = data.draw(st.integers(0, len(body)))
+    assert [json.loads(piece.data) for piece in cut(body[:split], body[split:])] == objects
+
+
+@given(st.binary(max_size=60), st.integers(0, 60))
+def test_objects_of_any_bytes(body: bytes, split: int) -> None:
+    assert cut(body[:split], body[split:]) == cut(body)
+
+
+def test_an_object_that_is_too_large() -> None:
+    assert len(cut(*[b'{"a": 1}'] * 20, max_object=64)) == 20
+    with pytest.raises(ValueError, match="more than 64"):
+        cut(b'{"a": "' + b"x" * 60, max_object=64)
