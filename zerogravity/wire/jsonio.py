@@ -18,8 +18,9 @@ import orjson
 
 MAX_OBJECT = 32 << 20
 _BOM = b"\xef\xbb\xbf"
-_BIG_INTEGER = re.compile(rb"[:\[,]\s*+-?\d{19,}+\s*+[,}\]]")
-_BARE_BIG_INTEGER = re.compile(rb"\s*+-?\d{19,}+\s*+\Z")
+_DIGITS = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
+_LONG_NUMBER = b"0" * 19  # what may be above 64 bit, in bytes that went through _DIGITS
+_BIG_INTEGER = re.compile(rb"[:\[,]\s*+-?\d{19,}+\s*+[,}\]]|\A\s*+-?\d{19,}+\s*+\Z")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -35,7 +36,7 @@ def loads(data: bytes) -> Any:
 
     Integers are exact. Raises ValueError (with position, as json says it) when it is no JSON.
     """
-    if _BIG_INTEGER.search(data) is None and _BARE_BIG_INTEGER.match(data) is None:
+    if not _has_big_integer(data):
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -260,6 +261,11 @@ class ObjectParser:
 
 
 # -- beyond orjson --------------------------------------------------------------------------------------------------
+
+
+def _has_big_integer(data: bytes) -> bool:
+    """Whether orjson would make a float of an integer. The translation is several times as fast as the search."""
+    return _LONG_NUMBER in data.translate(_DIGITS) and _BIG_INTEGER.search(data) is not None
 
 
 def _written(value: Any) -> bytes:
