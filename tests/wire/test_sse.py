@@ -190,8 +190,7 @@ def test_separators_are_escaped_and_mean_the_same(text: str) -> None:
     data = json.dumps(text + "\u2028\u2029\x85", ensure_ascii=False).encode()
     escaped = sse.escape_separators(data)
     assert json.loads(escaped) == json.loads(data)
-    assert len(escaped.decode().splitlines()) == len(json.dumps(text, ensure_ascii=False).splitlines())
-    assert not {"\u2028", "\u2029", "\x85"} & set(escaped.decode())
+    assert len(escaped.decode().splitlines()) == 1
 
 
 def test_plain_text_is_left_as_it_is() -> None:
