@@ -112,7 +112,9 @@ class ChatEmitter:
         frames: list[bytes] = []
         for index, (call, signed) in enumerate(self._shown):
             if not signed and call.signature is not None:
-                late = {"index": index, "extra_content": whole.extra_content(call.signature)}
+                entry = whole.tool_call(self._turn, call)
+                empty = {"custom": {"input": ""}} if entry["type"] == "custom" else {"function": {"arguments": ""}}
+                late = {"index": index, **empty, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))
         if (signature := whole.text_signature(state)) is not None:
             frames.append(self._delta({"extra_content": whole.extra_content(signature)}))

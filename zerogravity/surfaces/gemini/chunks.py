@@ -1,0 +1,246 @@
+"""Records → the texts of the GenerateContentResponse chunks a client gets: Google's own bytes, un-enveloped.
+
+| what reached us                           | what the client gets                                                  |
+|-------------------------------------------|-----------------------------------------------------------------------|
+| a chunk                                   | its source text                                                       |
+| an empty text part beside a function call | the chunk without it: gemini-cli drops chunks that hold one           |
+| the same with a thought signature         | two chunks: the call's, then the signed part's; neither is lost       |
+| thought parts nobody asked for            | nothing: the language server's request always asks for them           |
+| a finishReason                            | held until the turn is over; taken off when the turn goes on or fails |
+| usage of a second upstream call           | the sum over all calls                                                |
+| an error                                  | nothing here: the turn's fault says it                                |
+| a record without bytes (polled)           | a chunk rendered from its events                                      |
+
+Facts: wire-gemini-and-mapping 5, 5.1, 8 (34).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from zerogravity.core.events import CallClosed, CallOpened, Failed, Finished, Record
+from zerogravity.core.turn import Turn
+from zerogravity.surfaces.gemini import render
+from zerogravity.surfaces.gemini.splice import array, composed, edited
+from zerogravity.surfaces.gemini.tokens import summed
+from zerogravity.wire import jsonio
+
+Json = dict[str, Any]
+SILENT = frozenset({"index", "content"})  # a candidate with nothing else says nothing once its parts are gone
+KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
+
+
+class Chunks:
+    """One reader's chunks. Feed it all records in order."""
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self._thoughts = bool(turn.echo.get("thoughts", True))
+        self._held: list[bytes] = []
+        self._ended = False  # what is held tells the end: a finishReason or a blocked prompt
+        self._enveloped = False
+        self._earlier: Json | None = None  # usage of the calls before this one
+        self._usage: Json | None = None
+        self._opened = False
+        self._captured = False  # this call has chunks of Google's
+        self._closed = CallClosed(None)
+
+    def feed(self, record: Record) -> list[bytes]:
+        """The chunks that ``record`` causes."""
+        out: list[bytes] = []
+        if any(isinstance(event, CallOpened) for event in record.events):
+            out += self._next_call()
+        if record.data:
+            self._captured = True
+            for text in elements(record.data):
+                out += self._chunk(text)
+        else:
+            out += self._polled(record)
+        match record.terminal:
+            case Finished() as terminal:
+                out += self._finish(terminal)
+            case Failed():
+                out += self._unfinished()
+            case None:
+                pass
+        return out
+
+    def _chunk(self, text: bytes) -> Iterator[bytes]:
+        """One object of Google's stream."""
+        text, chunk = self._unwrapped(text)
+        if chunk is None:
+            return
+        usage = chunk.get("usageMetadata")
+        if isinstance(usage, dict):
+            self._usage = cast("Json", usage)
+            if self._earlier is not None:
+                text = edited(text, ("usageMetadata",), jsonio.dumps(summed(self._earlier, self._usage)))
+        for piece, ends in self._cleaned(text, chunk):
+            if ends or self._held:
+                self._held.append(piece)
+                self._ended |= ends
+            else:
+                yield piece
+
+    def _unwrapped(self, text: bytes) -> tuple[bytes, Json | None]:
+        """The chunk's own text and value, or None when there is nothing for a client in it."""
+        text = valid_utf8(text)
+        try:
+            value: Any = jsonio.loads(text)
+        except (ValueError, RecursionError):
+            return text, None
+        if not isinstance(value, dict) or "error" in value:
+            return text, None
+        chunk = cast("Json", value)
+        if isinstance(inner := chunk.get("response"), dict):
+            self._enveloped = True
+            text = jsonio.at(text, ("response",)) or b"{}"
+            if "usageMetadata" in chunk and "usageMetadata" not in inner:
+                text = edited(text, ("usageMetadata",), jsonio.dumps(chunk["usageMetadata"]))
+                inner["usageMetadata"] = chunk["usageMetadata"]
+            chunk = cast("Json", inner)
+        elif self._enveloped and KNOWN.isdisjoint(chunk):
+            return text, None  # metadata of the envelope alone
+        return text, chunk or None
+
+    def _cleaned(self, text: bytes, chunk: Json) -> Iterator[tuple[bytes, bool]]:
+        """(text, whether it tells the end) of what is left of a chunk; parts that are taken away are cut out."""
+        ends = tells_end(chunk)
+        candidates = objects(chunk.get("candidates"))
+        for number, candidate in candidates:
+            parts = parts_of(candidate)
+            groups = grouped(parts, thoughts=self._thoughts)
+            if groups == [list(range(len(parts)))]:
+                continue
+            place = ("candidates", number, "content", "parts")
+            sources = [jsonio.at(text, (*place, index)) or b"{}" for index in range(len(parts))]
+            for group in groups[:-1]:
+                yield self._alone(text, candidate, [sources[index] for index in group]), False
+            if groups:
+                text = edited(text, place, array(sources[index] for index in groups[-1]))
+            elif parts:
+                text = edited(text, ("candidates", number, "content"), None)
+                if len(candidates) == 1 and candidate.keys() <= SILENT and "promptFeedback" not in chunk:
+                    return
+        yield text, ends
+
+    def _alone(self, text: bytes, candidate: Json, parts: list[bytes]) -> bytes:
+        """A chunk of some parts only, in front of the chunk they come from."""
+        content = composed({"parts": array(parts), "role": b'"model"'})
+        index = jsonio.dumps(candidate.get("index", 0))
+        members = {"candidates": array([composed({"content": content, "index": index})])}
+        for name in ("modelVersion", "responseId"):
+            if (source := jsonio.at(text, (name,))) is not None:
+                members[name] = source
+        return composed(members)
+
+    def _polled(self, record: Record) -> Iterator[bytes]:
+        for event in record.events:
+            if isinstance(event, CallClosed):
+                self._closed = event
+        text = render.chunk(self._turn, record.events)
+        if text is not None:
+            yield from self._chunk(text)
+
+    def _next_call(self) -> list[bytes]:
+        """The turn goes on in another upstream call: what the one before has said of its end was not the end."""
+        if not self._opened:
+            self._opened = True
+            return []
+        out = self._unfinished()
+        if self._usage is not None:
+            self._earlier = self._usage if self._earlier is None else summed(self._earlier, self._usage)
+        self._usage, self._captured, self._closed = None, False, CallClosed(None)
+        return out
+
+    def _unfinished(self) -> list[bytes]:
+        """What was held, without its end."""
+        held, self._held, self._ended = self._held, [], False
+        return [text for text in map(without_end, held) if text is not None]
+
+    def _finish(self, terminal: Finished) -> list[bytes]:
+        held, self._held = self._held, []
+        if not self._ended:
+            held.append(render.last_chunk(self._turn, terminal, self._closed.finish, self._closed.message))
+        if self._usage is None and self._earlier is not None:
+            held[-1] = edited(held[-1], ("usageMetadata",), jsonio.dumps(self._earlier))
+        return held
+
+
+def elements(data: bytes) -> list[bytes]:
+    """One payload is one chunk, or a JSON array of them (a stream without ``alt=sse``)."""
+    if data.lstrip()[:1] != b"[":
+        return [data]
+    try:
+        value: Any = jsonio.loads(data)
+    except (ValueError, RecursionError):
+        return []
+    return [jsonio.at(data, (index,)) or b"{}" for index in range(len(cast("list[Any]", value)))]
+
+
+def valid_utf8(text: bytes) -> bytes:
+    """The text with broken bytes replaced."""
+    if text.isascii():
+        return text
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode("utf-8", "replace").encode()
+    return text
+
+
+def grouped(parts: list[Json], *, thoughts: bool) -> list[list[int]]:
+    """The indices of the parts that stay, in groups that must not share a chunk: a signed empty text part leaves the
+    chunk in which there is a call; an unsigned one is left out, as are thoughts that were not asked for."""
+    kept = [index for index, part in enumerate(parts) if thoughts or part.get("thought") is not True]
+    if not any("functionCall" in parts[index] for index in kept):
+        return [kept] if kept or not parts else []
+    groups: list[list[int]] = [[]]
+    for index in kept:
+        if not is_empty_text(parts[index]):
+            groups[-1].append(index)
+        elif "thoughtSignature" in parts[index]:
+            groups += [[index], []]
+    return [group for group in groups if group]
+
+
+def is_empty_text(part: Json) -> bool:
+    return part.get("text") == "" and part.get("thought") is not True and part.keys() <= {"text", "thoughtSignature"}
+
+
+def without_end(text: bytes) -> bytes | None:
+    """The chunk without finishReason; None when it says nothing else."""
+    chunk = cast("Json", jsonio.loads(text))
+    said = False
+    for number, candidate in objects(chunk.get("candidates")):
+        for name in ("finishReason", "finishMessage"):
+            if name in candidate:
+                text = edited(text, ("candidates", number, name), None)
+        said |= any(part != {"text": ""} for part in parts_of(candidate))
+    return text if said else None
+
+
+def tells_end(chunk: Json) -> bool:
+    """Whether the first candidate ends here, or the prompt was blocked."""
+    feedback = chunk.get("promptFeedback")
+    if isinstance(feedback, dict) and "blockReason" in feedback:
+        return True
+    return any(
+        isinstance(candidate.get("finishReason"), str) and not candidate.get("index")
+        for _, candidate in objects(chunk.get("candidates"))
+    )
+
+
+def parts_of(candidate: Json) -> list[Json]:
+    content = candidate.get("content")
+    parts = cast("Json", content).get("parts") if isinstance(content, dict) else None
+    if not isinstance(parts, list):
+        return []
+    return [cast("Json", part) if isinstance(part, dict) else {} for part in cast("list[Any]", parts)]
+
+
+def objects(value: object) -> list[tuple[int, Json]]:
+    """The objects of an array, with their indices."""
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [(index, cast("Json", item)) for index, item in enumerate(items) if isinstance(item, dict)]

@@ -1,0 +1,119 @@
+"""A turn's chunks → the one GenerateContentResponse of ``generateContent``.
+
+| member of a candidate          | merged                                                                         |
+|--------------------------------|--------------------------------------------------------------------------------|
+| parts                          | in order; neighbouring texts of one kind become one, signed ones do not |
+| an empty text with a signature | gives it to the text before it, or to the first of the calls before it, if unsigned |
+| citationMetadata               | its sources, all of them                                                       |
+| anything else                  | the last one                                                                   |
+
+Facts: wire-gemini-and-mapping 4, 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, Record
+from zerogravity.surfaces.common.faults import google_error
+from zerogravity.surfaces.gemini import render
+from zerogravity.surfaces.gemini.chunks import Chunks, objects, parts_of
+from zerogravity.surfaces.surface import Answer
+from zerogravity.wire import jsonio
+
+Json = dict[str, Any]
+
+
+def answer(channel: CascadeChannel) -> Answer:
+    """The whole answer of a closed channel, or the fault's error."""
+    terminal = channel.terminal
+    assert terminal is not None, "the turn is not over"
+    if isinstance(terminal, Failed):
+        return google_error(terminal.fault)
+    records: Iterable[Record] = channel.records
+    if channel.expired:
+        records = [Record(0, 0, 0, b"", (*render.events_of(channel.state), terminal))]
+    chunks = Chunks(channel.turn)
+    return Answer(200, merged(jsonio.loads(text) for record in records for text in chunks.feed(record)))
+
+
+def merged(chunks: Iterable[Json]) -> Json:
+    """All chunks as one."""
+    made: Json = {}
+    candidates: dict[Any, Json] = {}
+    for chunk in chunks:
+        for _, candidate in objects(chunk.get("candidates")):
+            _add(candidates.setdefault(candidate.get("index", 0), {}), candidate)
+        made.update({name: value for name, value in chunk.items() if name != "candidates"})
+    for candidate in candidates.values():
+        if "content" in candidate and not candidate["content"]["parts"]:
+            del candidate["content"]["parts"]  # proto-JSON leaves empty lists out
+    return {"candidates": list(candidates.values()), **made} if candidates else made
+
+
+def _add(whole: Json, candidate: Json) -> None:
+    for name, value in candidate.items():
+        match name:
+            case "content":
+                content = whole.setdefault("content", {"parts": [], "role": "model"})
+                if isinstance(value, dict):
+                    content.update({key: item for key, item in cast("Json", value).items() if key != "parts"})
+                for part in parts_of(candidate):
+                    _append(content["parts"], part)
+            case "citationMetadata" if isinstance(value, dict) and isinstance(whole.get(name), dict):
+                whole[name] = _joined(whole[name], cast("Json", value))
+            case _:
+                whole[name] = value
+
+
+def _append(parts: list[Json], part: Json) -> None:
+    last = parts[-1] if parts else {}
+    signature = part.get("thoughtSignature")
+    kind = part.get("thought")
+    if part.get("text") == "" and part.keys() <= {"text", "thought", "thoughtSignature"}:
+        if signature is None:
+            return
+        holder = last if _is_text(last) and last.get("thought") == kind else _first_call(parts)
+        if holder is not None and "thoughtSignature" not in holder:
+            holder["thoughtSignature"] = signature
+        elif _has_call(parts):
+            parts.append({"thoughtSignature": signature})  # an empty text must not stand beside a call
+        else:
+            parts.append(dict(part))
+    elif (
+        _is_text(part)
+        and _is_text(last)
+        and last.get("thought") == kind
+        and signature is None is last.get("thoughtSignature")
+    ):
+        last["text"] += part["text"]
+    else:
+        parts.append(dict(part))
+
+
+def _is_text(part: Json) -> bool:
+    return isinstance(part.get("text"), str) and part.keys() <= {"text", "thought", "thoughtSignature"}
+
+
+def _first_call(parts: list[Json]) -> Json | None:
+    """The first call of the run of calls at the end."""
+    first: Json | None = None
+    for part in reversed(parts):
+        if "functionCall" not in part:
+            break
+        first = part
+    return first
+
+
+def _has_call(parts: list[Json]) -> bool:
+    return any("functionCall" in part for part in parts)
+
+
+def _joined(first: Json, second: Json) -> Json:
+    made = {**first, **second}
+    for name in first.keys() & second.keys():
+        if isinstance(first[name], list) and isinstance(second[name], list):
+            made[name] = [*first[name], *second[name]]
+    return made

@@ -1,0 +1,69 @@
+"""A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google.
+
+The model, the method and ``alt`` stand in the URL: ``parse_request`` takes them as arguments. Unknown members are
+kept; Google judges them. Facts: wire-gemini-and-mapping 1.1, 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from zerogravity.core.turn import Turn
+from zerogravity.errors import bad_request
+from zerogravity.surfaces.gemini.shape import REQUEST, normalise
+from zerogravity.surfaces.surface import Context
+
+Json = Mapping[str, Any]
+
+
+def parse_request(body: Json, context: Context, *, model: str, stream: bool = False, sse: bool = True) -> Turn:
+    """``sse``: the stream was asked for with ``alt=sse``; otherwise it is one JSON array.
+
+    Raises FaultError 400 naming the field, 404 for an unknown model.
+    """
+    target = context.target(model)
+    generate: dict[str, Any] = normalise(body, REQUEST)
+    generate.pop("model", None)  # the path's; the envelope has its own
+    contents = cast("list[Any]", generate.get("contents") or [])
+    if not contents:
+        text = "* GenerateContentRequest.contents: contents is not specified"
+        raise bad_request(text, param="contents", code="invalid_argument")
+    for index, content in enumerate(contents):
+        if not content.get("parts"):
+            text = f"* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty."
+            raise bad_request(text, param=f"contents[{index}].parts", code="invalid_argument")
+    return Turn(
+        id=context.turn_id,
+        surface="gemini",
+        model=model,
+        target=target,
+        generate=generate,
+        stream=stream,
+        echo={"alt": "sse" if sse else "json", "thoughts": asks_for_thoughts(generate)},
+        owner=context.owner,
+        created=context.created,
+    )
+
+
+def asks_for_thoughts(generate: Json) -> bool:
+    """Whether the client wants thought parts. The language server's own request always asks for them, and a client
+    that did not would take the first thought for the answer."""
+    value: Any = generate
+    for name in ("generationConfig", "thinkingConfig", "includeThoughts"):
+        value = cast("Json", value).get(name) if isinstance(value, dict) else None
+    return value is True
+
+
+def count_request(body: Json) -> dict[str, Any]:
+    """A countTokens body → the request to be counted: ``contents`` or ``generateContentRequest``, not both."""
+    inner = body.get("generateContentRequest", body.get("generate_content_request"))
+    contents = body.get("contents")
+    if (inner is None) == (contents is None):
+        text = "Exactly one of 'contents' and 'generateContentRequest' must be given."
+        raise bad_request(text, param="contents", code="invalid_argument")
+    if inner is None:
+        return cast("dict[str, Any]", normalise(body, REQUEST))
+    made = cast("dict[str, Any]", normalise(inner, REQUEST, "generateContentRequest"))
+    made.pop("model", None)
+    return made
