@@ -3,8 +3,8 @@
 | what reached us                           | what the client gets                                                  |
 |-------------------------------------------|-----------------------------------------------------------------------|
 | a chunk                                   | its source text                                                       |
-| an empty text part beside a function call | the chunk without it: gemini-cli drops chunks that hold one           |
-| the same with a thought signature         | two chunks: the call's, then the signed part's; neither is lost       |
+| an empty part beside a call or a text     | the chunk without it: gemini-cli drops chunks that hold one           |
+| the same with a thought signature         | two chunks: the one's, then the signed part's; neither is lost        |
 | thought parts nobody asked for            | nothing: the language server's request always asks for them           |
 | a finishReason                            | held until the turn is over; taken off when the turn goes on or fails |
 | usage of a second upstream call           | the sum over all calls                                                |
@@ -28,6 +28,7 @@ from zerogravity.wire import jsonio
 
 Json = dict[str, Any]
 SILENT = frozenset({"index", "content"})  # a candidate with nothing else says nothing once its parts are gone
+END = ("finishReason", "finishMessage")
 KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
 
 
@@ -114,7 +115,7 @@ class Chunks:
             if groups == [list(range(len(parts)))]:
                 continue
             place = ("candidates", number, "content", "parts")
-            sources = [jsonio.at(text, (*place, index)) or b"{}" for index in range(len(parts))]
+            sources = jsonio.elements(jsonio.at(text, place) or b"[]")
             for group in groups[:-1]:
                 yield self._alone(text, candidate, [sources[index] for index in group]), False
             if groups:
@@ -160,7 +161,7 @@ class Chunks:
         return [text for text in map(without_end, held) if text is not None]
 
     def _finish(self, terminal: Finished) -> list[bytes]:
-        held, self._held = self._held, []
+        held, self._held = settled(self._held), []
         if not self._ended:
             held.append(render.last_chunk(self._turn, terminal, self._closed.finish, self._closed.message))
         if self._usage is None and self._earlier is not None:
@@ -170,13 +171,7 @@ class Chunks:
 
 def elements(data: bytes) -> list[bytes]:
     """One payload is one chunk, or a JSON array of them (a stream without ``alt=sse``)."""
-    if data.lstrip()[:1] != b"[":
-        return [data]
-    try:
-        value: Any = jsonio.loads(data)
-    except (ValueError, RecursionError):
-        return []
-    return [jsonio.at(data, (index,)) or b"{}" for index in range(len(cast("list[Any]", value)))]
+    return jsonio.elements(data) if data.lstrip()[:1] == b"[" else [data]
 
 
 def valid_utf8(text: bytes) -> bytes:
@@ -191,22 +186,26 @@ def valid_utf8(text: bytes) -> bytes:
 
 
 def grouped(parts: list[Json], *, thoughts: bool) -> list[list[int]]:
-    """The indices of the parts that stay, in groups that must not share a chunk: a signed empty text part leaves the
-    chunk in which there is a call; an unsigned one is left out, as are thoughts that were not asked for."""
+    """The indices of the parts that stay, in groups that must not share a chunk.
+
+    Beside a part with content, an empty one is left out, and a signed empty text goes into a chunk of its own. Left
+    out as well: thoughts that were not asked for.
+    """
     kept = [index for index, part in enumerate(parts) if thoughts or part.get("thought") is not True]
-    if not any("functionCall" in parts[index] for index in kept):
+    if all(is_empty(parts[index]) for index in kept):
         return [kept] if kept or not parts else []
     groups: list[list[int]] = [[]]
     for index in kept:
-        if not is_empty_text(parts[index]):
+        if not is_empty(parts[index]):
             groups[-1].append(index)
         elif "thoughtSignature" in parts[index]:
             groups += [[index], []]
     return [group for group in groups if group]
 
 
-def is_empty_text(part: Json) -> bool:
-    return part.get("text") == "" and part.get("thought") is not True and part.keys() <= {"text", "thoughtSignature"}
+def is_empty(part: Json) -> bool:
+    """Whether gemini-cli takes the part for a broken one."""
+    return not part or (part.get("text") == "" and part.keys() <= {"text", "thoughtSignature"})
 
 
 def without_end(text: bytes) -> bytes | None:
@@ -214,11 +213,35 @@ def without_end(text: bytes) -> bytes | None:
     chunk = cast("Json", jsonio.loads(text))
     said = False
     for number, candidate in objects(chunk.get("candidates")):
-        for name in ("finishReason", "finishMessage"):
+        for name in END:
             if name in candidate:
                 text = edited(text, ("candidates", number, name), None)
         said |= any(part != {"text": ""} for part in parts_of(candidate))
     return text if said else None
+
+
+def settled(held: list[bytes]) -> list[bytes]:
+    """The last chunks of a turn with one finishReason, and no content behind it: what came later gets it."""
+    ends: list[tuple[int, int]] = []  # (chunk, candidate) with a finishReason
+    bearers: list[tuple[int, int]] = []  # the same with parts
+    for index, text in enumerate(held):
+        for number, candidate in objects(cast("Json", jsonio.loads(text)).get("candidates")):
+            if not candidate.get("index"):
+                ends += [(index, number)] if "finishReason" in candidate else []
+                bearers += [(index, number)] if parts_of(candidate) else []
+    if not ends or (len(ends) == 1 and max(bearers, default=ends[0]) <= ends[0]):
+        return held
+    made = list(held)
+    last, number = ends[-1]
+    words = {name: jsonio.at(held[last], ("candidates", number, name)) for name in END}
+    for index, number in ends:
+        for name in END:
+            made[index] = edited(made[index], ("candidates", number, name), None)
+    index, number = max(ends[-1], *bearers)
+    for name, word in words.items():
+        if word is not None:
+            made[index] = edited(made[index], ("candidates", number, name), word)
+    return made
 
 
 def tells_end(chunk: Json) -> bool:

@@ -1,0 +1,65 @@
+"""What the grammar checkers raise, and the few words they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NoReturn, cast
+
+from zerogravity.wire import jsonio
+
+Json = dict[str, Any]
+Source = bytes | Iterable[bytes]
+SEPARATORS = (b"\xe2\x80\xa8", b"\xe2\x80\xa9", b"\xc2\x85")
+
+
+class GrammarError(Exception):
+    """The stream is not what the surface promises; the message says where and why."""
+
+
+def whole(source: Source) -> bytes:
+    """Frames or bytes → bytes."""
+    return source if isinstance(source, bytes) else b"".join(source)
+
+
+def fail(place: str, why: str) -> NoReturn:
+    raise GrammarError(f"{place}: {why}")
+
+
+def need(condition: bool, place: str, why: str) -> None:
+    if not condition:
+        fail(place, why)
+
+
+def an_object(value: object, place: str) -> Json:
+    if not isinstance(value, dict):
+        fail(place, "must be an object")
+    return cast("Json", value)
+
+
+def objects(value: object, place: str) -> list[Json]:
+    if not isinstance(value, list):
+        fail(place, "must be an array")
+    return [an_object(item, f"{place}[{index}]") for index, item in enumerate(cast("list[Any]", value))]
+
+
+def a_string(value: object, place: str) -> str:
+    if not isinstance(value, str):
+        fail(place, "must be a string")
+    return value
+
+
+def a_count(value: object, place: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        fail(place, "must be a whole number that is not negative")
+    return value
+
+
+def parsed(data: bytes, place: str) -> Json:
+    """One line of JSON that is an object, without what some clients take for line ends."""
+    need(not any(separator in data for separator in SEPARATORS), place, "holds a raw U+2028, U+2029 or U+0085")
+    try:
+        data.decode()
+        value = jsonio.loads(data)
+    except (ValueError, RecursionError):
+        fail(place, "is no JSON in UTF-8")
+    return an_object(value, place)
