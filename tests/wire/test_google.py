@@ -1,0 +1,487 @@
+"""Google's chunks → events in every spelling of facts C.4, its errors (C.5) → faults; the unknown never raises."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import answers, json_objects, json_values
+from zerogravity.core.events import (
+    CallClosed,
+    Event,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    Notice,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.errors import Guilt, Termination
+from zerogravity.wire import google
+from zerogravity.wire.google import GoogleDecoder
+
+SIG = "EgQKAgEC"
+
+
+def decoder() -> GoogleDecoder:
+    return GoogleDecoder(lambda number: f"call_{number}")
+
+
+def chunk(*parts: object, **candidate: object) -> dict[str, Any]:
+    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, **candidate}]}
+
+
+def events_of(*chunks: object, envelope: bool = False) -> list[Event]:
+    fresh = decoder()
+    found: list[Event] = []
+    for item in chunks:
+        found += fresh.decode(json.dumps({"response": item, "traceId": "t"} if envelope else item).encode())
+    return found
+
+
+def call(number: int, name: str, args: str = "{}", signature: str | None = None, upstream: str | None = None) -> Event:
+    return FunctionCall(f"call_{number}", name, args, signature, upstream)
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------
+
+PARTS: list[tuple[str, list[object], list[Event]]] = [
+    ("text", [{"text": "a"}], [TextDelta("a")]),
+    ("several parts", [{"text": "a"}, {"text": "b"}], [TextDelta("a"), TextDelta("b")]),
+    ("empty text", [{"text": ""}], []),
+    ("thinking", [{"text": "a", "thought": True}], [ThinkingDelta("a")]),
+    ("a thought that is none", [{"text": "a", "thought": False}], [TextDelta("a")]),
+    ("thinking then text", [{"thought": True, "text": "a"}, {"text": "b"}], [ThinkingDelta("a"), TextDelta("b")]),
+    ("signed text is text", [{"text": "a", "thoughtSignature": SIG}], [TextDelta("a"), Signature(SIG, "text")]),
+    ("signature in an empty text", [{"text": "", "thoughtSignature": SIG}], [Signature(SIG, "text")]),
+    ("signature on a thought", [{"text": "", "thought": True, "thoughtSignature": SIG}], [Signature(SIG, "thought")]),
+    ("the same without text", [{"thought": True, "thoughtSignature": SIG}], [Signature(SIG, "thought")]),
+    ("signature alone", [{"thoughtSignature": SIG}], [Signature(SIG, "alone")]),
+    ("snake signature", [{"text": "a", "thought_signature": SIG}], [TextDelta("a"), Signature(SIG, "text")]),
+    ("empty signature", [{"text": "a", "thoughtSignature": ""}], [TextDelta("a")]),
+    ("call", [{"functionCall": {"name": "f", "args": {"a": 1}}}], [call(0, "f", '{"a": 1}')]),
+    ("call with all", [{"functionCall": {"id": "u", "name": "f", "args": {}}, "thoughtSignature": SIG}],
+     [call(0, "f", "{}", SIG, "u")]),
+    ("call without args", [{"functionCall": {"name": "f"}}], [call(0, "f")]),
+    ("call with null args", [{"functionCall": {"name": "f", "args": None}}], [call(0, "f")]),
+    ("snake call", [{"function_call": {"name": "f", "args": {"a": [2]}}, "thought_signature": SIG}],
+     [call(0, "f", '{"a": [2]}', SIG)]),
+    ("parallel calls", [{"functionCall": {"name": "f", "args": {"n": 1}}, "thoughtSignature": SIG}, {"text": "x"},
+                        {"functionCall": {"name": "f", "args": {"n": 2}}}],
+     [call(0, "f", '{"n": 1}', SIG), TextDelta("x"), call(1, "f", '{"n": 2}')]),
+    ("call without a name", [{"functionCall": {"args": {}}}],
+     [Notice("unnamed_call", "a function call without a name"), call(0, "")]),
+    ("a call's signature in an empty text after it",
+     [{"functionCall": {"name": "f"}}, {"text": "", "thoughtSignature": SIG}], [call(0, "f"), Signature(SIG, "alone")]),
+    ("image", [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": SIG}],
+     [InlineData("image/png", "AAAA"), Signature(SIG, "text")]),
+    ("snake image", [{"inline_data": {"mime_type": "image/png", "data": "AAAA"}}], [InlineData("image/png", "AAAA")]),
+    ("blob without type", [{"inlineData": {}}], [InlineData("application/octet-stream", "")]),
+    ("code", [{"executableCode": {"language": "PYTHON", "code": "1+1"}}], [TextDelta("\n```python\n1+1\n```\n")]),
+    ("snake code", [{"executable_code": {"code": "1+1\n"}}], [TextDelta("\n```\n1+1\n```\n")]),
+    ("code with a fence in it", [{"executableCode": {"code": '"```"'}}], [TextDelta('\n````\n"```"\n````\n')]),
+    ("result", [{"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "2\n"}}], [TextDelta("\n```\n2\n```\n")]),
+    ("no output", [{"codeExecutionResult": {"outcome": "OUTCOME_OK"}}], [TextDelta("\n```\n\n```\n")]),
+    ("server tool", [{"toolCall": {"id": "1"}, "thoughtSignature": SIG}],
+     [Notice("server_tool", "a server-side tool of Google's ran")]),
+    ("draft image", [{"inlineData": {"data": "AAAA"}, "thought": True}],
+     [Notice("thought_part", "thinking that is no text: inlineData, thought")]),
+    ("nothing", [{}], []),
+    ("only thought", [{"thought": True}], []),
+    ("unknown", [{"newPart": 1, "b": 2}], [Notice("unknown_part", "a part with b, newPart")]),
+    ("null text", [{"text": None}], [Notice("unknown_part", "a part with text")]),
+    ("call that is none", [{"functionCall": None}], [Notice("unknown_part", "a part with functionCall")]),
+    ("no object", ["text"], [Notice("unknown_part", "a part that is no object")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+@pytest.mark.parametrize(("parts", "expected"), [row[1:] for row in PARTS], ids=[row[0] for row in PARTS])
+def test_parts(parts: list[object], expected: list[Event], envelope: bool) -> None:
+    assert events_of(chunk(*parts), envelope=envelope) == expected
+    assert events_of([chunk(*parts)], envelope=False) == expected
+
+
+@pytest.mark.parametrize("between", [{"text": "x"}, {"text": "x", "thought": True}, {"inlineData": {}}])
+def test_an_empty_text_signs_what_it_follows(between: dict[str, Any]) -> None:
+    signed = {"text": "", "thoughtSignature": SIG}
+    assert events_of(chunk({"functionCall": {"name": "f"}}), chunk(signed))[-1] == Signature(SIG, "alone")
+    assert events_of(chunk({"functionCall": {"name": "f"}}, between), chunk(signed))[-1] == Signature(SIG, "text")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}", b'{"candidates": []}', b'{"candidates": [{}]}', b'{"candidates": [{"content": {}}]}', b"[]",
+        b'{"candidates": [{"content": null}]}', b'{"candidates": [{"content": {"parts": null}}]}', b'{"candidates": 1}',
+        b'{"candidates": {"a": 1}}', b'{"candidates": ["x"]}', b'{"response": {}}', b'{"response": null}',
+        b'{"candidates": [{"finishReason": 3, "groundingMetadata": {}}]}', b'{"usageMetadata": {}}', b'{"error": null}',
+        b'{"usageMetadata": []}', b'{"promptFeedback": {}}', b'{"promptFeedback": []}', b'{"modelVersion": 1}',
+    ],
+)  # fmt: skip
+def test_chunks_that_say_nothing(data: bytes) -> None:
+    fresh = decoder()
+    assert fresh.decode(data) == ()
+    assert fresh.close() == CallClosed(None)
+    assert fresh.fault is None
+
+
+def test_only_the_candidate_with_index_0() -> None:
+    one, other = chunk({"text": "a"}, index=0)["candidates"], chunk({"functionCall": {"name": "f"}}, index=1)
+    assert events_of({"candidates": other["candidates"] + one}) == [TextDelta("a")]
+    assert events_of({"candidates": other["candidates"]}) == []
+    called = chunk({"functionCall": {"name": "g", "args": {"x": 1}}}, index=0)["candidates"]
+    assert events_of({"candidates": other["candidates"] + called}, envelope=True) == [call(0, "g", '{"x": 1}')]
+
+
+def test_calls_are_numbered_over_the_answer() -> None:
+    part = {"functionCall": {"name": "f"}}
+    assert events_of(chunk(part), chunk(part, part)) == [call(0, "f"), call(1, "f"), call(2, "f")]
+
+
+# -- arguments -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("source", "args"),
+    [
+        ('{"n": 123456789012345678901234567890, "f": 1.10, "e": 1E+2}', None),
+        ('{"s": "\\u00e4\\/\\ud83d\\ude00 ä", "b": "}\\"]{"}', None),
+        ('{"a":{"args":{"b":[]}},  "c" : [1 , 2]}', None),
+        ('{\r\n  "a": 1,\n  "b": "\\n"\n}', '{ "a": 1, "b": "\\n" }'),
+        ('{"z": 1, "a": 2}', None),
+        ('{"a": 1, "a": 2}', None),
+        ('"text"', None),
+    ],
+)
+@pytest.mark.parametrize(
+    "frame",
+    [
+        '{"response": {"candidates": [{"content": {"parts": [{"text": "functionCall"}, %s]}}]}, "traceId": "t"}',
+        '{"candidates":[{"content":{"role":"model","parts":[{"text":"{"},%s]},"index":0}]}',
+        '[{"a": [1, {}]}, {"candidates": [{"content": {"parts": [{"text": ""}, %s]}}]}]',
+        '\ufeff{"candidates":[{"content":{"parts":[{}, %s]}}], "x": NaN}',
+    ],
+)
+def test_arguments_are_the_source_text(frame: str, source: str, args: str | None) -> None:
+    events = decoder().decode((frame % f'{{"functionCall": {{"args": {source}, "name": "f"}}}}').encode())
+    assert [event.args_json for event in events if isinstance(event, FunctionCall)] == [args or source]
+
+
+@given(st.lists(json_objects, min_size=1, max_size=4), st.booleans(), st.sampled_from((None, 1)))
+def test_any_arguments(objects: list[dict[str, Any]], ascii_only: bool, indent: int | None) -> None:
+    parts = [{"functionCall": {"name": "f", "args": item}} for item in objects]
+    data = json.dumps(chunk(*parts), ensure_ascii=ascii_only, indent=indent).encode()
+    events = decoder().decode(data)
+    assert [json.loads(event.args_json) for event in events if isinstance(event, FunctionCall)] == objects
+    assert not any("\n" in event.args_json for event in events if isinstance(event, FunctionCall))
+
+
+# -- the end, usage, grounding ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chunks", "closed"),
+    [
+        ([], CallClosed(None)),
+        ([chunk({"text": "a"})], CallClosed(None)),
+        ([chunk({"text": "a"}, finishReason="STOP"), {"usageMetadata": {"promptTokenCount": 1}}], CallClosed("STOP")),
+        ([chunk(finishReason="FINISH_REASON_UNSPECIFIED")], CallClosed(None)),
+        ([chunk(finishReason="STOP"), chunk(finishReason="FINISH_REASON_UNSPECIFIED")], CallClosed("STOP")),
+        ([chunk(finishReason="MALFORMED_FUNCTION_CALL", finishMessage="call:f{")],
+         CallClosed("MALFORMED_FUNCTION_CALL", "call:f{")),
+        ([chunk(finishReason="SOMETHING_NEW")], CallClosed("SOMETHING_NEW")),
+        ([{"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}], CallClosed("BLOCKED:PROHIBITED_CONTENT")),
+        ([{"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "no"}}], CallClosed("BLOCKED:OTHER", "no")),
+        ([{"promptFeedback": {"blockReason": "OTHER"}}, chunk(finishReason="STOP")], CallClosed("BLOCKED:OTHER")),
+        ([{"promptFeedback": {"safetyRatings": []}}, chunk(finishReason="STOP")], CallClosed("STOP")),
+    ],
+)  # fmt: skip
+def test_the_end(chunks: list[object], closed: CallClosed) -> None:
+    fresh = decoder()
+    for item in chunks:
+        fresh.decode(json.dumps(item).encode())
+    assert fresh.close() == closed
+    assert fresh.finish == closed.finish
+
+
+FULL = {
+    "promptTokenCount": 5321, "candidatesTokenCount": 28, "thoughtsTokenCount": 20, "totalTokenCount": 5369,
+    "cachedContentTokenCount": 4096, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 5321}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("counts", "usage"),
+    [
+        (FULL, Usage(5321, 4096, 28, 20, 0, 5369)),
+        ({"promptTokenCount": 5}, Usage(prompt=5, total=5)),
+        ({"totalTokenCount": 5}, Usage(total=5)),
+        ({"promptTokenCount": 5, "toolUsePromptTokenCount": 3, "candidatesTokenCount": 2, "thoughtsTokenCount": 1},
+         Usage(5, 0, 2, 1, 3, 11)),
+        ({"promptTokenCount": 5, "cachedContentTokenCount": 9}, Usage(5, 5, total=5)),
+        ({"promptTokenCount": -5, "candidatesTokenCount": "7", "totalTokenCount": None}, Usage()),
+    ],
+)  # fmt: skip
+def test_usage(counts: dict[str, Any], usage: Usage) -> None:
+    assert events_of({"usageMetadata": counts}) == [usage]
+    assert events_of({"response": {"usageMetadata": counts}}) == [usage]
+    assert events_of({"response": {"candidates": []}, "usageMetadata": counts}) == [usage]
+
+
+def test_usage_is_told_when_it_changes_and_the_last_one_counts() -> None:
+    first, more = {"promptTokenCount": 5}, {"promptTokenCount": 5, "candidatesTokenCount": 2}
+    found = events_of(
+        {**chunk({"text": "a"}), "usageMetadata": first},
+        {**chunk({"text": "b"}), "usageMetadata": first},
+        chunk({"text": "c"}),
+        {"usageMetadata": {**first, "trafficType": "ON_DEMAND"}},
+        {**chunk(finishReason="STOP"), "usageMetadata": more},
+        {"usageMetadata": more},
+    )
+    assert found == [
+        TextDelta("a"), Usage(prompt=5, total=5), TextDelta("b"), TextDelta("c"),
+        Usage(prompt=5, candidates=2, total=7),
+    ]  # fmt: skip
+
+
+def test_grounding_comes_with_its_candidate() -> None:
+    grounding = {"webSearchQueries": ["capital"], "groundingSupports": [{"segment": {"endIndex": 3}}]}
+    assert events_of(chunk({"text": "a"}, groundingMetadata=grounding)) == [TextDelta("a"), Grounding(grounding)]
+
+
+def test_model_and_form() -> None:
+    fresh = decoder()
+    assert (fresh.model, fresh.enveloped) == (None, True)
+    fresh.decode(b'{"candidates": [], "modelVersion": "gemini-x"}')
+    assert (fresh.model, fresh.enveloped) == ("gemini-x", False)
+    fresh.decode(b'{"response": {"modelVersion": "gemini-y"}}')
+    fresh.decode(b'{"error": {"code": 500}}')
+    assert (fresh.model, fresh.enveloped) == ("gemini-y", True)
+
+
+# -- bodies that are not one chunk, and what is no JSON ---------------------------------------------------------------
+
+
+def test_a_whole_body() -> None:
+    array = [
+        chunk({"text": "a"}),
+        chunk({"functionCall": {"name": "f", "args": {"x": 1}}}),
+        5,
+        chunk(finishReason="STOP"),
+    ]
+    fresh = decoder()
+    events = fresh.decode(json.dumps(array, indent=2).encode())
+    assert events == (
+        TextDelta("a"), call(0, "f", '{ "x": 1 }'),
+        Notice("not_an_object", "a chunk that is no JSON object"),
+    )  # fmt: skip
+    assert fresh.close() == CallClosed("STOP")
+
+
+@pytest.mark.parametrize(
+    ("data", "events"),
+    [
+        (b"", (Notice("not_json", "0 bytes that are no JSON"),)),
+        (b"[DONE]", (Notice("not_json", "6 bytes that are no JSON"),)),
+        (b'{"candidates": [{"content"', (Notice("not_json", "26 bytes that are no JSON"),)),
+        (b"[" * 5000, (Notice("not_json", "5000 bytes that are no JSON"),)),
+        (b"null", (Notice("not_an_object", "a chunk that is no JSON object"),)),
+        (b'"text"', (Notice("not_an_object", "a chunk that is no JSON object"),)),
+    ],
+)
+def test_what_is_no_chunk(data: bytes, events: tuple[Event, ...]) -> None:
+    assert decoder().decode(data) == events
+
+
+@pytest.mark.parametrize(
+    ("data", "event"),
+    [
+        (b'{"candidates":[{"content":{"parts":[{"text":"a\\ud800b"}]}}]}', TextDelta("a\ufffdb")),
+        (b'{"candidates":[{"content":{"parts":[{"text":"a\xffb"}]}}]}', TextDelta("a\ufffdb")),
+        (b'\xef\xbb\xbf{"candidates":[{"content":{"parts":[{"text":"a"}]}}]}', TextDelta("a")),
+        (b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"avgLogprobs":NaN}]}', TextDelta("a")),
+    ],
+)
+def test_what_only_a_lenient_reader_takes(data: bytes, event: Event) -> None:
+    assert decoder().decode(data) == (Notice("json_repaired", "a chunk that is JSON only to a lenient reader"), event)
+
+
+@given(answers())
+def test_both_forms_and_the_array_say_the_same(chunks: list[dict[str, Any]]) -> None:
+    plain = events_of(*chunks)
+    assert events_of(*chunks, envelope=True) == plain
+    assert events_of(chunks) == plain
+
+
+@given(json_values, st.sampled_from(("response", "candidates", "content", "part", "usage", "feedback", "error")))
+def test_any_json_anywhere_is_decoded_without_raising(value: Any, place: str) -> None:
+    data: Any = {
+        "response": {"response": value},
+        "candidates": {"candidates": value},
+        "content": {"candidates": [{"content": value, "finishReason": value, "groundingMetadata": value}]},
+        "part": chunk(value, {"functionCall": value, "text": "x"}, {"inlineData": value}, {"executableCode": value}),
+        "usage": {"usageMetadata": value, "modelVersion": value},
+        "feedback": {"promptFeedback": value},
+        "error": {"error": value},
+    }[place]
+    fresh = decoder()
+    assert all(isinstance(event, Event) for event in fresh.decode(json.dumps(data).encode()))
+    assert isinstance(fresh.close(), CallClosed)
+    google.decode_error(500, {}, json.dumps(data).encode())
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_decoded_without_raising(data: bytes) -> None:
+    assert all(isinstance(event, Event) for event in decoder().decode(data))
+    assert google.decode_error(500, {}, data).status == 500
+
+
+# -- errors ----------------------------------------------------------------------------------------------------------
+
+
+def error(code: object = 429, status: str | None = None, message: str = "m", **info: Any) -> dict[str, Any]:
+    details = []
+    if delay := info.pop("retry", None):
+        details.append({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay})
+    if info:
+        details.append({"@type": "type.googleapis.com/google.rpc.ErrorInfo", **info})
+    found = {"code": code, "message": message, "status": status, "details": details}
+    return {"error": {key: value for key, value in found.items() if value not in (None, [])}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (400, error(400, "INVALID_ARGUMENT"), (400, "invalid_argument", None, False)),
+        (400, error(400, message="The input token count (9) exceeds the maximum number of tokens allowed (8)."),
+         (400, "context_length_exceeded", None, False)),
+        (401, error(401, "UNAUTHENTICATED"), (502, "upstream_auth", None, False)),
+        (403, error(403, "PERMISSION_DENIED"), (502, "upstream_auth", None, False)),
+        (404, error(404, "NOT_FOUND"), (404, "model_not_found", None, False)),
+        (409, error(409, "ABORTED"), (409, "upstream_error", None, True)),
+        (413, error(413), (413, "request_too_large", None, False)),
+        (418, error(418), (418, "upstream_error", None, False)),
+        (429, error(retry="0.479417207s", reason="RATE_LIMIT_EXCEEDED", metadata={"quotaResetDelay": "1h"}),
+         (429, "rate_limit_exceeded", 0.479417207, True)),
+        (429, error(reason="RATE_LIMIT_EXCEEDED", metadata={"quotaResetDelay": "250ms"}),
+         (429, "rate_limit_exceeded", 0.25, True)),
+        (429, error(retry="515092.73s", reason="QUOTA_EXHAUSTED", metadata={"quotaResetDelay": "143h4m52.73s"}),
+         (429, "insufficient_quota", 515092.73, False)),
+        (429, error(reason="QUOTA_EXHAUSTED"), (429, "insufficient_quota", None, False)),
+        (429, error(reason="INSUFFICIENT_G1_CREDITS_BALANCE"), (429, "insufficient_quota", None, False)),
+        (429, error(message="Resource has been exhausted."), (429, "rate_limit_exceeded", None, True)),
+        (429, error(message="Your quota will reset after 156h14m36s."), (429, "insufficient_quota", 562476.0, False)),
+        (429, error(message="Your quota will reset after 2s."), (429, "rate_limit_exceeded", 2.0, True)),
+        (429, error(message="Please retry in 45.5s."), (429, "rate_limit_exceeded", 45.5, True)),
+        (499, error(499, "CANCELLED"), (502, "upstream_error", None, True)),
+        (500, error(500, "INTERNAL"), (500, "upstream_error", None, True)),
+        (503, error(503, "UNAVAILABLE", retry="30s"), (503, "upstream_error", 30.0, True)),
+        (504, error(504, "DEADLINE_EXCEEDED"), (504, "upstream_error", None, True)),
+        (302, {}, (502, "upstream_error", None, True)),
+    ],
+)  # fmt: skip
+def test_error_table(status: int, body: dict[str, Any], expected: tuple[int, str, float | None, bool]) -> None:
+    for shown in (body, [body]):
+        fault = google.decode_error(status, {}, json.dumps(shown, indent=2).encode())
+        assert (fault.status, fault.code, fault.retry_after, fault.heals) == expected
+        assert (fault.guilt, fault.termination) == (Guilt.UPSTREAM, Termination.UPSTREAM_STATUS)
+        assert fault.rpc_status == body.get("error", {}).get("status")
+        assert list(fault.details) == body.get("error", {}).get("details", [])
+    fresh = decoder()
+    assert fresh.decode(json.dumps(body).encode()) == ()
+    if body:
+        assert fresh.fault == fault
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (error("503"), 503), (error(14, "UNAVAILABLE"), 503), (error(None, "RESOURCE_EXHAUSTED"), 429),
+        (error(None), 500), (error(200), 500), ({"error": "it broke"}, 500), (error(None, "SOMETHING_NEW"), 500),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("frame", ["%s", "[%s]", '{"response": %s}', "\n%s\n"])
+def test_errors_inside_a_200(frame: str, body: dict[str, Any], status: int) -> None:
+    fresh = decoder()
+    assert fresh.decode((frame % json.dumps(body, indent=1)).encode()) == ()
+    assert fresh.fault is not None
+    assert fresh.fault.status == status
+    assert fresh.fault.message in ("m", "it broke")
+
+
+def test_the_first_error_is_kept() -> None:
+    fresh = decoder()
+    fresh.decode(json.dumps(error(503)).encode())
+    fresh.decode(json.dumps(error(500)).encode())
+    assert fresh.fault is not None
+    assert fresh.fault.status == 503
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[]", b"null", b'{"error": 1}', b"[[]]", b"\xff"])
+def test_error_bodies_that_say_nothing(body: bytes) -> None:
+    fault = google.decode_error(502, {}, body)
+    assert (fault.status, fault.message) == (502, "Google answered 502 without a message")
+
+
+def test_a_refused_login_says_what_to_do() -> None:
+    told = google.decode_error(401, {}, json.dumps(error(401, message="Token expired.")).encode()).message
+    assert told == "Google refused the language server's login (401): Token expired. Log in again in the editor."
+    verify = error(
+        403, reason="VALIDATION_REQUIRED", metadata={"a": 1, "url": "https://accounts.google.com/verify?x=1"}
+    )
+    told = google.decode_error(403, {}, json.dumps(verify).encode()).message
+    assert told.endswith("m Open https://accounts.google.com/verify?x=1 with that account.")
+    odd = error(403, reason="VALIDATION_REQUIRED", metadata={"url": "javascript:alert(1)", "other": "https://a b"})
+    assert google.decode_error(403, {}, json.dumps(odd).encode()).message.endswith("Log in again in the editor.")
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "delay"),
+    [
+        ({"Retry-After": "7"}, "rate_limit_exceeded", 7.0),
+        ({"retry-after": " 3600 "}, "insufficient_quota", 3600.0),
+        ({"RETRY-AFTER": "soon"}, "rate_limit_exceeded", None),
+        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, "rate_limit_exceeded", None),
+        ({"Retry-After": "٣"}, "rate_limit_exceeded", None),
+        ({"Retry-After": "9" * 400}, "rate_limit_exceeded", None),
+        ({}, "rate_limit_exceeded", None),
+    ],
+)
+def test_the_retry_after_header(headers: dict[str, str], code: str, delay: float | None) -> None:
+    fault = google.decode_error(429, headers, b"{}")
+    assert (fault.code, fault.retry_after) == (code, delay)
+
+
+def test_the_body_knows_better_than_the_header() -> None:
+    assert (
+        google.decode_error(503, {"retry-after": "7"}, json.dumps(error(503, retry="2s")).encode()).retry_after == 2.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("22s", 22.0), ("0.479s", 0.479), ("479.4ms", 0.4794), ("1h2m3.5s", 3723.5), ("143h4m52.73s", 515092.73),
+        ("1m", 60.0), ("1ms", 0.001), ("5us", 5e-6), ("5µs", 5e-6), ("100ns", 1e-7), ("0s", 0.0),
+        ("45.837906927s", 45.837906927),
+        ("", None), ("22", None), ("s", None), ("-5s", None), ("1h junk", None), ("1,5s", None), ("1e3s", None),
+        ("9" * 400 + "s", None),
+    ],
+)  # fmt: skip
+def test_durations(text: str, seconds: float | None) -> None:
+    found = google.parse_duration(text)
+    assert found == (None if seconds is None else pytest.approx(seconds))
+    assert found is None or math.isfinite(found)
+
+
+def test_garbage() -> None:
+    fault = google.garbage("no")
+    assert (fault.status, fault.termination, fault.guilt) == (502, Termination.UPSTREAM_GARBAGE, Guilt.UPSTREAM)
