@@ -40,7 +40,7 @@ class ChatEmitter:
         self._assembler = Assembler()
         self._calls = 0
         self._shown: list[tuple[Call, bool]] = []  # by index; whether the signature has been sent
-        self._blobs = {"images": 0, "files": 0}
+        self._blobs: dict[str, list[Media]] = {"images": [], "files": []}
         self._head = whole.head(turn, "chat.completion.chunk")
         self._usage: dict[str, Any] = {"usage": None} if turn.echo.get("include_usage") else {}
         self._reasoning: Sequence[str] = whole.reasoning_names(turn)
@@ -88,9 +88,9 @@ class ChatEmitter:
 
     def _media(self, media: Media) -> bytes:
         (name, entries), *_ = whole.blobs([media]).items()
-        entry: dict[str, Any] = {**entries[0], "index": self._blobs[name]}
-        self._blobs[name] += 1
-        return self._delta({name: [entry]})
+        shown = self._blobs[name]
+        shown.append(media)
+        return self._delta({name: [{**entries[0], "index": len(shown) - 1}]})
 
     def _end(self, terminal: Terminal) -> list[bytes]:
         if isinstance(terminal, Failed):
@@ -107,7 +107,7 @@ class ChatEmitter:
         return [*frames, DONE]
 
     def _late_signatures(self) -> list[bytes]:
-        """Signatures that came in a part of their own, after the call or text they belong to."""
+        """Signatures that came after the call, picture or text they belong to."""
         state = self._assembler.state
         frames: list[bytes] = []
         for index, (call, signed) in enumerate(self._shown):
@@ -116,6 +116,10 @@ class ChatEmitter:
                 empty = {"custom": {"input": ""}} if entry["type"] == "custom" else {"function": {"arguments": ""}}
                 late = {"index": index, **empty, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))
+        for index, picture in enumerate(self._blobs["images"]):  # theirs come behind them, always
+            if picture.signature is not None:
+                late = {"index": index, "extra_content": whole.extra_content(picture.signature)}
+                frames.append(self._delta({"images": [late]}))
         if (signature := whole.text_signature(state)) is not None:
             frames.append(self._delta({"extra_content": whole.extra_content(signature)}))
         return frames

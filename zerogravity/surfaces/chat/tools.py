@@ -64,7 +64,7 @@ def tool_request(body: Json, tools: Tools, names: NameMap, family: str) -> tuple
     """``tools`` and ``toolConfig`` of the Google request, and notes."""
     declarations, notes = declare(tools.declared, names)
     choice = _choice(body, tools, names)
-    if choice is None and tools.strict:
+    if tools.strict and (choice is None or choice[0] == "auto"):
         choice = "allowed", list[str]()  # VALIDATED: text or calls, and calls obey their schema
     config = tool_config(*choice) if choice is not None else None
     members, more = tool_members(

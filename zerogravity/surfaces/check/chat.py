@@ -78,7 +78,7 @@ class _Stream:
         self._arguments: list[str] = []
         self._kinds: list[str] = []
         self._legacy: list[str] = []
-        self._pictures = {"images": 0, "files": 0}
+        self._blobs = {"images": 0, "files": 0}
 
     def done(self, place: str) -> None:
         need(self._finish is not None, place, "[DONE] without a finish_reason")
@@ -148,14 +148,25 @@ class _Stream:
             self._call(call, f"{place}.tool_calls[{index}]")
         if "function_call" in delta:
             self._legacy_call(an_object(delta["function_call"], f"{place}.function_call"), f"{place}.function_call")
-        for name in self._pictures:
+        for name in self._blobs:
             for index, entry in enumerate(objects(delta.get(name, []), f"{place}.{name}")):
-                need(
-                    entry.get("index") == self._pictures[name], f"{place}.{name}[{index}]", "index is not the next one"
-                )
-                self._pictures[name] += 1
+                self._blob(name, entry, f"{place}.{name}[{index}]")
         for index, entry in enumerate(objects(delta.get("annotations", []), f"{place}.annotations")):
             check_annotation(entry, f"{place}.annotations[{index}]")
+
+    def _blob(self, name: str, entry: Json, place: str) -> None:
+        index = a_count(entry.get("index"), f"{place}.index")
+        if index < self._blobs[name]:
+            need(entry.keys() <= {"index", "extra_content"}, place, "repeats its data")
+            return
+        need(index == self._blobs[name], f"{place}.index", "is not the next one")
+        kind = "image_url" if name == "images" else "file"
+        need(entry.get("type") == kind, f"{place}.type", f"is not {kind}")
+        inner = an_object(entry.get(kind), f"{place}.{kind}")
+        need(
+            a_string(inner.get("url" if name == "images" else "file_data"), place).startswith("data:"), place, "no data"
+        )
+        self._blobs[name] += 1
 
     def _call(self, call: Json, place: str) -> None:
         index = a_count(call.get("index"), f"{place}.index")

@@ -1,0 +1,339 @@
+"""The Chat stream: its grammar for any legal turn, its agreement with the whole answer, single frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from tests.strategies import TURN_ID, record_lists, replay
+from zerogravity import errors
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import (
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    Record,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.core.turn import Target, Turn
+from zerogravity.surfaces.chat import surface
+from zerogravity.surfaces.chat.completion import custom_input
+from zerogravity.surfaces.check import check_chat
+
+echoes = st.fixed_dictionaries(
+    {},
+    optional={
+        "include_usage": st.booleans(),
+        "reasoning": st.sampled_from([[], ["reasoning_content"], ["reasoning_content", "reasoning"]]),
+        "legacy": st.booleans(),
+        "one_call": st.booleans(),
+        "service_tier": st.sampled_from([None, "default"]),
+    },
+)
+
+
+def turn_with(echo: dict[str, Any]) -> Turn:
+    if echo.get("legacy"):
+        echo = {**echo, "one_call": True}
+    target = Target("gemini-3-flash", "M18")
+    return Turn(TURN_ID, "chat", "gemini-3-flash", target, {"contents": []}, stream=True, echo=echo, created=1)
+
+
+def channel_of(records: list[Record], echo: dict[str, Any] | None = None, **fields: Any) -> CascadeChannel:
+    return replay(records, CascadeChannel(replace(turn_with(echo or {}), **fields), lambda: 0))
+
+
+def frames_of(channel: CascadeChannel) -> list[bytes]:
+    emitter = surface.emitter(channel, bytes(32))
+    return [*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))]
+
+
+@given(record_lists(), echoes)
+def test_any_turn_gives_a_legal_stream(records: list[Record], echo: dict[str, Any]) -> None:
+    channel = channel_of(records, echo)
+    frames = frames_of(channel)
+    check_chat(frames)
+    assert all(frame.startswith(b"data: ") and frame.endswith(b"\n\n") and frame.count(b"\n") == 2 for frame in frames)
+    assert frames == frames_of(channel)
+
+
+@given(record_lists(), echoes)
+def test_openais_accumulator_builds_the_whole_answer(records: list[Record], echo: dict[str, Any]) -> None:
+    channel = channel_of(records, echo)
+    if isinstance(channel.terminal, Failed):
+        assert surface.answer(channel, bytes(32)).status == channel.terminal.fault.status
+        return
+    state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
+    for value in check_chat(frames_of(channel)):
+        state.handle_chunk(ChatCompletionChunk.model_validate(value))
+    streamed = state.current_completion_snapshot.model_dump(exclude_unset=True, mode="json")["choices"][0]
+    whole = surface.answer(channel, bytes(32)).body["choices"][0]
+    assert streamed["finish_reason"] == whole["finish_reason"]
+    assert comparable(streamed["message"]) == comparable(whole["message"])
+
+
+def comparable(message: dict[str, Any]) -> dict[str, Any]:
+    """Without what only a stream has, or only the SDK adds: indices, parsed arguments, empty texts for null."""
+    kept = ("reasoning_content", "reasoning", "images", "files", "function_call", "extra_content", "refusal")
+    calls: list[dict[str, Any]] = []
+    for call in message.get("tool_calls") or []:
+        function = {name: value for name, value in call["function"].items() if name != "parsed_arguments"}
+        calls.append({name: value for name, value in {**call, "function": function}.items() if name != "index"})
+    return {
+        **{name: message[name] for name in kept if message.get(name) is not None},
+        "content": message.get("content") or "",
+        "annotations": message.get("annotations") or [],
+        "tool_calls": calls,
+        "role": message["role"],
+    }
+
+
+def deltas(events: list[Event], end: Finished | Failed, **fields: Any) -> list[dict[str, Any]]:
+    """The deltas of a turn with these events, the role's left out."""
+    channel = channel_of(records_of(events, end), fields.pop("echo", None), **fields)
+    return [value["choices"][0]["delta"] for value in check_chat(frames_of(channel)) if value.get("choices")][1:]
+
+
+def records_of(events: list[Event], end: Finished | Failed) -> list[Record]:
+    made = [Record(0, 0, 0, b"", (CallOpened(),))]
+    made += [Record(number, 0, 0, b"", (event,)) for number, event in enumerate(events, 1)]
+    return [*made, Record(len(made), 0, -1, b"", (end,))]
+
+
+STOP, TOOL = Finished("stop"), Finished("tool")
+CALL = FunctionCall("call_1", "f", '{"a": 1}')
+
+
+def test_the_frames_of_a_whole_turn() -> None:
+    """Thinking, text, two calls, usage: written out once."""
+    events: list[Event] = [
+        ThinkingDelta("hm"), TextDelta("I look"), FunctionCall("call_1", "f", '{"a": 1}', "U0lH"),
+        FunctionCall("call_2", "g_1f", "{}"), Usage(10, 4, 5, 3, 1, 19),
+    ]  # fmt: skip
+    channel = channel_of(records_of(events, TOOL), {"include_usage": True}, tool_names={"g_1f": "g!"})
+    values = check_chat(frames_of(channel))
+    assert [value["choices"][0]["delta"] for value in values if value["choices"]] == [
+        {"role": "assistant", "content": "", "refusal": None},
+        {"reasoning_content": "hm"},
+        {"content": "I look"},
+        {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""},
+                         "extra_content": {"google": {"thought_signature": "U0lH"}}}]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"a": 1}'}}]},
+        {"tool_calls": [{"index": 1, "id": "call_2", "type": "function", "function": {"name": "g!", "arguments": ""}}]},
+        {"tool_calls": [{"index": 1, "function": {"arguments": "{}"}}]},
+        {},
+    ]  # fmt: skip
+    assert [value["usage"] for value in values[:-1]] == [None] * 8
+    assert values[-2]["choices"][0]["finish_reason"] == "tool_calls"
+    assert values[-1]["choices"] == []
+    assert values[-1]["usage"]["prompt_tokens"] == 11
+    assert values[-1]["usage"]["completion_tokens"] == 8
+    assert values[-1]["usage"]["prompt_tokens_details"]["cached_tokens"] == 4
+    assert values[-1]["usage"]["completion_tokens_details"]["reasoning_tokens"] == 3
+    assert frames_of(channel)[-1] == b"data: [DONE]\n\n"
+
+
+def test_without_include_usage_no_chunk_has_usage() -> None:
+    channel = channel_of(records_of([TextDelta("a"), Usage(1, 0, 1, 0, 0, 2)], STOP), {})
+    assert all("usage" not in value for value in check_chat(frames_of(channel)))
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "delta"),
+    [
+        ([], []),
+        (["reasoning_content"], [{"reasoning_content": "hm"}]),
+        (["reasoning_content", "reasoning"], [{"reasoning_content": "hm", "reasoning": "hm"}]),
+    ],
+)
+def test_thoughts_under_the_names_that_were_asked_for(reasoning: list[str], delta: list[dict[str, str]]) -> None:
+    found = deltas([ThinkingDelta("hm"), TextDelta("a")], STOP, echo={"reasoning": reasoning})
+    assert found == [*delta, {"content": "a"}, {}]
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [(STOP, "stop"), (TOOL, "tool_calls"), (Finished("length"), "length"), (Finished("filtered"), "content_filter")],
+)
+def test_finish_reasons(end: Finished, reason: str) -> None:
+    events: list[Event] = [TextDelta("a"), CALL] if reason == "tool_calls" else [TextDelta("a")]
+    channel = channel_of(records_of(events, end), {})
+    assert check_chat(frames_of(channel))[-1]["choices"][0]["finish_reason"] == reason
+    assert surface.answer(channel, bytes(32)).body["choices"][0]["finish_reason"] == reason
+
+
+def test_a_failed_stream_ends_with_an_error_and_nothing_else() -> None:
+    fault = errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=22.0)
+    channel = channel_of(records_of([TextDelta("a")], Failed(fault)), {"include_usage": True})
+    frames = frames_of(channel)
+    assert b"[DONE]" not in b"".join(frames)
+    assert b'"finish_reason":"' not in b"".join(frames)
+    assert check_chat(frames)[-1] == {
+        "error": {"message": "slow down. Please try again in 22s.", "type": "rate_limit_error", "param": None,
+                  "code": "rate_limit_exceeded"}
+    }  # fmt: skip
+    answer = surface.answer(channel, bytes(32))
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "22")
+
+
+def test_a_signature_that_comes_after_its_call_is_sent_before_the_end() -> None:
+    found = deltas([CALL, Signature("U0lH", "alone")], TOOL)
+    assert found[-2] == {
+        "tool_calls": [
+            {"index": 0, "function": {"arguments": ""}, "extra_content": {"google": {"thought_signature": "U0lH"}}}
+        ]
+    }
+
+
+def test_a_texts_signature_is_sent_before_the_end() -> None:
+    events: list[Event] = [TextDelta("a"), Signature("U0lH", "text")]
+    assert deltas(events, STOP)[-2] == {"extra_content": {"google": {"thought_signature": "U0lH"}}}
+    message = surface.answer(channel_of(records_of(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
+    assert message["extra_content"] == {"google": {"thought_signature": "U0lH"}}
+
+
+def test_custom_tools_calls_are_plain_text() -> None:
+    events: list[Event] = [FunctionCall("call_1", "patch", '{"input":"*** Begin"}')]
+    found = deltas(events, TOOL, tool_kinds={"patch": "custom"})
+    assert found[:2] == [
+        {"tool_calls": [{"index": 0, "id": "call_1", "type": "custom", "custom": {"name": "patch", "input": ""}}]},
+        {"tool_calls": [{"index": 0, "custom": {"input": "*** Begin"}}]},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"), [('{"input":"a"}', "a"), ('{"other":1}', '{"other":1}'), ("[1]", "[1]"), ("{", "{")]
+)
+def test_a_custom_tools_input(arguments: str, text: str) -> None:
+    assert custom_input(arguments) == text
+
+
+def test_the_deprecated_form_has_one_call_and_its_own_word() -> None:
+    events: list[Event] = [CALL, FunctionCall("call_2", "g", "{}")]
+    channel = channel_of(records_of(events, TOOL), {"legacy": True})
+    values = check_chat(frames_of(channel))
+    assert [value["choices"][0]["delta"] for value in values][1:] == [
+        {"function_call": {"name": "f", "arguments": ""}}, {"function_call": {"arguments": '{"a": 1}'}}, {},
+    ]  # fmt: skip
+    assert values[-1]["choices"][0]["finish_reason"] == "function_call"
+    choice = surface.answer(channel, bytes(32)).body["choices"][0]
+    assert choice["finish_reason"] == "function_call"
+    assert choice["message"]["function_call"] == {"name": "f", "arguments": '{"a": 1}'}
+    assert "tool_calls" not in choice["message"]
+
+
+def test_only_the_first_call_where_parallel_calls_are_off() -> None:
+    events: list[Event] = [CALL, FunctionCall("call_2", "g", "{}")]
+    channel = channel_of(records_of(events, TOOL), {"one_call": True})
+    assert b"call_2" not in b"".join(frames_of(channel))
+    assert len(surface.answer(channel, bytes(32)).body["choices"][0]["message"]["tool_calls"]) == 1
+
+
+def test_pictures_and_other_blobs() -> None:
+    events: list[Event] = [
+        InlineData("image/png", "AAAA"),
+        InlineData("audio/wav", "BBBB"),
+        InlineData("image/webp", "CCCC"),
+    ]
+    found = deltas(events, STOP)
+    assert found[:3] == [
+        {"images": [{"index": 0, "type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]},
+        {"files": [{"index": 0, "type": "file", "file": {"file_data": "data:audio/wav;base64,BBBB"}}]},
+        {"images": [{"index": 1, "type": "image_url", "image_url": {"url": "data:image/webp;base64,CCCC"}}]},
+    ]
+    message = surface.answer(channel_of(records_of(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
+    assert message["content"] is None
+    assert [entry["index"] for entry in message["images"]] == [0, 1]
+    assert [entry["index"] for entry in message["files"]] == [0]
+
+
+GROUNDING = Grounding(
+    {
+        "groundingChunks": [{"web": {"uri": "https://example.com/a", "title": "a"}}],
+        "groundingSupports": [
+            {"segment": {"startIndex": 3, "endIndex": 7, "text": "blue"}, "groundingChunkIndices": [0]}
+        ],
+    }
+)
+
+
+def test_citations_count_characters_of_the_whole_content() -> None:
+    """Google counts bytes: é has two. Two messages with a call between them are one content."""
+    events: list[Event] = [TextDelta("first "), CALL, TextDelta("é blue sky"), GROUNDING]
+    citation = {"url": "https://example.com/a", "title": "a", "start_index": 8, "end_index": 12}
+    expected = [{"type": "url_citation", "url_citation": citation}]
+    assert deltas(events, TOOL)[-2] == {"annotations": expected}
+    message = surface.answer(channel_of(records_of(events, TOOL), {}), bytes(32)).body["choices"][0]["message"]
+    assert message["annotations"] == expected
+    assert message["content"][8:12] == "blue"
+
+
+def test_grounding_that_comes_after_the_text_has_closed() -> None:
+    events: list[Event] = [TextDelta("é blue sky"), CALL, GROUNDING]
+    assert deltas(events, TOOL)[-2]["annotations"][0]["url_citation"]["start_index"] == 2
+
+
+def test_a_blocked_prompt_is_a_refusal() -> None:
+    channel = channel_of(records_of([], Finished("filtered", "PROHIBITED_CONTENT")), {})
+    values = check_chat(frames_of(channel))
+    assert "PROHIBITED_CONTENT" in values[-2]["choices"][0]["delta"]["refusal"]
+    assert values[-1]["choices"][0]["finish_reason"] == "content_filter"
+    message = surface.answer(channel, bytes(32)).body["choices"][0]["message"]
+    assert message["content"] is None
+    assert "PROHIBITED_CONTENT" in message["refusal"]
+
+
+def test_a_filtered_answer_keeps_its_partial_text() -> None:
+    channel = channel_of(records_of([TextDelta("so far")], Finished("filtered", "SAFETY")), {})
+    message = surface.answer(channel, bytes(32)).body["choices"][0]["message"]
+    assert (message["content"], message["refusal"]) == ("so far", None)
+
+
+def test_thoughts_that_ate_all_tokens_are_a_length_with_empty_content() -> None:
+    channel = channel_of(records_of([ThinkingDelta("hm")], Finished("length", "MAX_TOKENS")), {})
+    choice = surface.answer(channel, bytes(32)).body["choices"][0]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("length", "")
+    assert choice["message"]["reasoning_content"] == "hm"
+
+
+def test_the_members_of_a_completion() -> None:
+    channel = channel_of(records_of([CALL], TOOL), {"service_tier": "default"}, metadata={"k": "v"})
+    body = surface.answer(channel, bytes(32)).body
+    assert list(body) == [
+        "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage", "metadata",
+    ]  # fmt: skip
+    assert body["object"] == "chat.completion"
+    assert body["metadata"] == {"k": "v"}
+    choice = body["choices"][0]
+    assert choice["logprobs"] is None
+    assert choice["message"]["content"] is None
+    assert choice["message"]["refusal"] is None
+    chunks = check_chat(frames_of(channel))
+    for name in ("id", "created", "model", "system_fingerprint", "service_tier"):
+        assert {chunk[name] for chunk in chunks} == {body[name]}
+    ChatCompletion.model_validate(body)
+
+
+def test_separators_are_escaped() -> None:
+    joined = b"".join(frames_of(channel_of(records_of([TextDelta("a\u2028b\u2029c\x85d")], STOP), {})))
+    assert b"\\u2028" in joined
+    assert not any(character.encode() in joined for character in "\u2028\u2029\x85")
+
+
+def test_comments_are_the_heartbeat() -> None:
+    emitter = surface.emitter(channel_of(records_of([], STOP), {}), bytes(32))
+    assert emitter.content_type == "text/event-stream"
+    check_chat([*emitter.begin(), emitter.heartbeat, *frames_of(channel_of(records_of([], STOP), {}))[1:]])

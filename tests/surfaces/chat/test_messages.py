@@ -1,0 +1,291 @@
+"""``messages`` → contents: every role, every part, every refusal; calls with their results and signatures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.surfaces.chat.support import PNG, call, function, parse
+from zerogravity.core.store import RememberedCall
+from zerogravity.errors import FaultError
+
+BLOB = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+WAV = "UklGRgAAAABXQVZF"
+USER = {"role": "user", "content": "Hello"}
+SIGNED = {"extra_content": {"google": {"thought_signature": "U0lH"}}}
+STAND_IN = "skip_thought_signature_validator"
+
+
+def contents_of(*messages: Any, **body: Any) -> list[dict[str, Any]]:
+    return list(parse(messages=list(messages), **body).generate["contents"])
+
+
+def one_user_content(*parts: Any) -> list[dict[str, Any]]:
+    return contents_of({"role": "user", "content": list(parts)})
+
+
+@pytest.mark.parametrize(
+    ("part", "made"),
+    [
+        ({"type": "text", "text": "a"}, {"text": "a"}),
+        ({"type": "image_url", "image_url": {"url": PNG}}, BLOB),
+        ({"type": "image_url", "image_url": {"url": PNG, "detail": "high"}}, BLOB),
+        ({"type": "image_url", "image_url": {"url": "data:image/jpg;name=x.png;base64,iVBORw0KGgo="}}, BLOB),
+        ({"type": "input_audio", "input_audio": {"data": WAV, "format": "wav"}},
+         {"inlineData": {"mimeType": "audio/wav", "data": WAV}}),
+        ({"type": "file", "file": {"file_data": "data:application/pdf;base64,JVBERi0=", "filename": "x.pdf"}},
+         {"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}}),
+        ({"type": "file", "file": {"file_data": "JVBERi0=", "filename": "x"}},
+         {"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}}),
+    ],
+)  # fmt: skip
+def test_user_parts(part: dict[str, Any], made: dict[str, Any]) -> None:
+    assert one_user_content(part) == [{"role": "user", "parts": [made]}]
+
+
+def test_user_parts_stay_in_order_and_apart() -> None:
+    parts = one_user_content(
+        {"type": "text", "text": "one"},
+        {"type": "image_url", "image_url": {"url": PNG}},
+        {"type": "text", "text": "two"},
+    )[0]["parts"]
+    assert parts == [{"text": "one"}, BLOB, {"text": "two"}]
+
+
+def test_text_is_not_trimmed() -> None:
+    text = "  a\n\u2028b\t "
+    assert contents_of({"role": "user", "content": text})[0]["parts"] == [{"text": text}]
+
+
+def test_system_and_developer_go_into_the_instruction_in_order() -> None:
+    turn = parse(
+        messages=[
+            {"role": "system", "content": "one"},
+            {"role": "developer", "content": [{"type": "text", "text": "two"}, {"type": "text", "text": "three"}]},
+            USER,
+            {"role": "developer", "content": "four", "name": "x"},
+        ]
+    )
+    texts = [part["text"] for part in turn.generate["systemInstruction"]["parts"]]
+    assert texts == ["one", "two", "three", "four"]
+    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
+
+
+@pytest.mark.parametrize(
+    ("message", "parts"),
+    [
+        ({"content": "a"}, [{"text": "a"}]),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, [{"text": "a"}, {"text": "b"}]),
+        ({"content": [{"type": "refusal", "refusal": "no"}]}, [{"text": "no"}]),
+        ({"content": None, "refusal": "no"}, [{"text": "no"}]),
+        ({"content": "a", "reasoning_content": "secret", "reasoning": "secret"}, [{"text": "a"}]),
+        ({"content": [{"type": "thinking", "thinking": "secret"}, {"type": "text", "text": "a"}]}, [{"text": "a"}]),
+        ({"content": "a", "annotations": [], "audio": None, "function_call": None, "tool_calls": None, "parsed": None},
+         [{"text": "a"}]),
+        ({"content": "a", **SIGNED}, [{"text": "a", "thoughtSignature": "U0lH"}]),
+        ({"content": "a", "images": [{"type": "image_url", "image_url": {"url": PNG}, **SIGNED}]},
+         [{"text": "a"}, {**BLOB, "thoughtSignature": "U0lH"}]),
+        ({"content": [{"type": "image_url", "image_url": {"url": PNG}}]}, [BLOB]),
+    ],
+)  # fmt: skip
+def test_assistant_messages(message: dict[str, Any], parts: list[dict[str, Any]]) -> None:
+    made = contents_of(USER, {"role": "assistant", **message}, USER)
+    assert made[1] == {"role": "model", "parts": parts}
+
+
+@pytest.mark.parametrize("message", [{"content": ""}, {"content": None, "reasoning_content": "x"}, {"content": []}])
+def test_an_assistant_that_said_nothing_leaves_no_content(message: dict[str, Any]) -> None:
+    made = contents_of(USER, {"role": "assistant", **message}, {"role": "user", "content": "again"})
+    assert made == [{"role": "user", "parts": [{"text": "Hello"}, {"text": "again"}]}]
+
+
+def tool(call_id: str, content: Any = "ok") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+def assistant(*calls: dict[str, Any], content: Any = None) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, "tool_calls": list(calls)}
+
+
+def test_a_round_of_parallel_calls() -> None:
+    made = contents_of(
+        USER,
+        assistant(call("c1", "f", '{"n": 12345678901234567890}', **SIGNED), call("c2", "g", ""), content="I look"),
+        tool("c2", '{"found": 1}'),
+        tool("c1", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
+    )
+    model, results = made[1], made[2]
+    assert model["role"] == "model"
+    assert [part.get("text") for part in model["parts"]] == ["I look", None, None]
+    assert model["parts"][1]["functionCall"]["args"] == {"n": 12345678901234567890}
+    assert model["parts"][1]["thoughtSignature"] == "U0lH"
+    assert model["parts"][2]["functionCall"]["args"] == {}
+    assert "thoughtSignature" not in model["parts"][2]
+    responses = [part["functionResponse"] for part in results["parts"]]
+    assert [(response["name"], response["response"]) for response in responses] == [
+        ("f", {"output": "ab"}), ("g", {"found": 1}),
+    ]  # fmt: skip
+    assert len(made) == 3
+
+
+def test_the_same_call_id_in_a_later_round_takes_the_later_result() -> None:
+    made = contents_of(USER, assistant(call("c", "f")), tool("c", "one"), assistant(call("c", "f")), tool("c", "two"))
+    outputs = [part["functionResponse"]["response"]["output"] for content in made for part in content["parts"]
+               if "functionResponse" in part]  # fmt: skip
+    assert outputs == ["one", "two"]
+
+
+def test_a_picture_in_a_tool_result() -> None:
+    made = contents_of(
+        USER,
+        assistant(call("c", "f")),
+        tool("c", [{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": PNG}}]),
+    )
+    response = made[2]["parts"][0]["functionResponse"]
+    assert response["parts"] == [BLOB]
+    assert response["response"] == {"output": "see"}
+
+
+def test_a_user_message_between_call_and_result_waits() -> None:
+    made = contents_of(USER, assistant(call("c", "f")), {"role": "user", "content": "quick"}, tool("c"))
+    assert [content["role"] for content in made] == ["user", "model", "user", "user"]
+    assert "functionResponse" in made[2]["parts"][0]
+    assert made[3]["parts"] == [{"text": "quick"}]
+
+
+def remembered(family: str) -> RememberedCall:
+    return RememberedCall("f", "{}", "cmVhbA==", None, family)
+
+
+@pytest.mark.parametrize(
+    ("recalled", "sent", "signature"),
+    [
+        (None, {}, STAND_IN),
+        (None, SIGNED, "U0lH"),
+        (None, {"provider_specific_fields": {"thought_signature": "bGl0"}}, "bGl0"),
+        (None, {"extra_content": {"google": "nonsense"}}, STAND_IN),
+        (remembered("gemini-3-flash"), {}, "cmVhbA=="),
+        (remembered("claude"), {}, STAND_IN),
+        (remembered("claude"), SIGNED, STAND_IN),
+    ],
+)
+def test_where_a_calls_signature_comes_from(
+    recalled: RememberedCall | None, sent: dict[str, Any], signature: str
+) -> None:
+    messages = [USER, assistant(call("c", "f", **sent)), tool("c")]
+    turn = parse(lambda _: recalled, messages=messages)
+    assert turn.generate["contents"][1]["parts"][0]["thoughtSignature"] == signature
+
+
+def test_a_custom_tools_round() -> None:
+    custom = {"type": "custom", "custom": {"name": "patch"}}
+    made = contents_of(
+        USER,
+        {
+            "role": "assistant",
+            "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "patch", "input": 'a"b'}}],
+        },
+        tool("c"),
+        tools=[custom],
+    )
+    assert made[1]["parts"][0]["functionCall"]["args"] == {"input": 'a"b'}
+
+
+def test_the_deprecated_form() -> None:
+    made = contents_of(
+        USER,
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": '{"a": 1}'}},
+        {"role": "function", "name": "f", "content": "one"},
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "function", "name": "f", "content": "two"},
+        functions=[{"name": "f"}],
+    )
+    calls = [part["functionCall"]["args"] for content in made for part in content["parts"] if "functionCall" in part]
+    outputs = [part["functionResponse"]["response"]["output"] for content in made for part in content["parts"]
+               if "functionResponse" in part]  # fmt: skip
+    assert calls == [{"a": 1}, {}]
+    assert outputs == ["one", "two"]
+
+
+def test_renamed_tools_are_renamed_in_the_history_too() -> None:
+    turn = parse(
+        messages=[USER, assistant(call("c", "my tool")), tool("c")],
+        tools=[function("my tool")],
+        tool_choice={"type": "function", "function": {"name": "my tool"}},
+    )
+    declared = turn.generate["tools"][0]["functionDeclarations"][0]["name"]
+    assert declared != "my tool"
+    assert turn.client_name(declared) == "my tool"
+    assert turn.generate["contents"][1]["parts"][0]["functionCall"]["name"] == declared
+    assert turn.generate["contents"][2]["parts"][0]["functionResponse"]["name"] == declared
+    assert turn.generate["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [declared]
+
+
+def user(*parts: Any) -> list[Any]:
+    return [{"role": "user", "content": list(parts)}]
+
+
+@pytest.mark.parametrize(
+    ("messages", "param", "code"),
+    [
+        (["hi"], "messages[0]", "invalid_type"),
+        ([{}], "messages[0].role", "missing_required_parameter"),
+        ([{"role": "model", "content": "x"}], "messages[0].role", "invalid_value"),
+        ([{"role": "user"}], "messages[0].content", "missing_required_parameter"),
+        ([{"role": "user", "content": 7}], "messages[0].content", "invalid_type"),
+        ([{"role": "user", "content": "x", "name": 7}], "messages[0].name", "invalid_type"),
+        ([{"role": "system", "content": None}], "messages[0].content", "missing_required_parameter"),
+        ([{"role": "system", "content": [{"type": "image_url", "image_url": {"url": PNG}}]}],
+         "messages[0].content[0].type", "invalid_value"),
+        (user("x"), "messages[0].content[0]", "invalid_type"),
+        (user({}), "messages[0].content[0].type", "missing_required_parameter"),
+        (user({"type": "text", "text": "a"}, {"type": "video"}), "messages[0].content[1].type", "invalid_value"),
+        (user({"type": "input_text", "text": "a"}), "messages[0].content[0].type", "invalid_value"),
+        (user({"type": "text"}), "messages[0].content[0].text", "missing_required_parameter"),
+        (user({"type": "image_url"}), "messages[0].content[0].image_url", "missing_required_parameter"),
+        (user({"type": "image_url", "image_url": PNG}), "messages[0].content[0].image_url", "invalid_type"),
+        (user({"type": "image_url", "image_url": {}}), "messages[0].content[0].image_url.url",
+         "missing_required_parameter"),
+        (user({"type": "image_url", "image_url": {"url": PNG, "detail": "x"}}),
+         "messages[0].content[0].image_url.detail", "invalid_value"),
+        (user({"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}),
+         "messages[0].content[0].image_url.url", "unsupported_url"),
+        (user({"type": "image_url", "image_url": {"url": "data:image/png;base64,%%%"}}),
+         "messages[0].content[0].image_url.url", "invalid_value"),
+        (user({"type": "input_audio", "input_audio": {"data": WAV, "format": "ogg"}}),
+         "messages[0].content[0].input_audio.format", "invalid_value"),
+        (user({"type": "input_audio", "input_audio": {"data": "!", "format": "wav"}}),
+         "messages[0].content[0].input_audio.data", "invalid_value"),
+        (user({"type": "file", "file": {"file_id": "file-1"}}), "messages[0].content[0].file.file_id", "invalid_value"),
+        (user({"type": "file", "file": {}}), "messages[0].content[0].file.file_data", "missing_required_parameter"),
+        ([USER, {"role": "assistant"}], "messages[1].content", "missing_required_parameter"),
+        ([USER, {"role": "assistant", "content": [{"type": "audio"}]}], "messages[1].content[0].type", "invalid_value"),
+        ([USER, {"role": "assistant", "audio": {"id": "a"}}], "messages[1].audio", "unsupported_parameter"),
+        ([USER, {"role": "assistant", "tool_calls": {}}], "messages[1].tool_calls", "invalid_type"),
+        ([USER, {"role": "assistant", "tool_calls": [{"type": "function"}]}], "messages[1].tool_calls[0].id",
+         "missing_required_parameter"),
+        ([USER, assistant(call("", "f"))], "messages[1].tool_calls[0].id", "invalid_value"),
+        ([USER, {"role": "assistant", "tool_calls": [{"id": "c", "type": "function"}]}],
+         "messages[1].tool_calls[0].function", "missing_required_parameter"),
+        ([USER, {"role": "assistant", "tool_calls": [{"id": "c", "type": "mcp"}]}],
+         "messages[1].tool_calls[0].type", "invalid_value"),
+        ([USER, {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": {}}}]}],
+         "messages[1].tool_calls[0].function.arguments", "invalid_type"),
+        ([USER, assistant(call("c", "f"))], "messages[1].tool_calls[0]", "invalid_value"),
+        ([USER, assistant(call("c", "f"), call("d", "f")), tool("c")], "messages[1].tool_calls[1]", "invalid_value"),
+        ([USER, tool("c")], "messages[1].tool_call_id", "invalid_value"),
+        ([USER, assistant(call("c", "f")), tool("c"), tool("c")], "messages[3].tool_call_id", "invalid_value"),
+        ([USER, assistant(call("c", "f")), {"role": "tool", "content": "x"}], "messages[2].tool_call_id",
+         "missing_required_parameter"),
+        ([USER, assistant(call("c", "f")), {"role": "tool", "tool_call_id": "c"}], "messages[2].content",
+         "missing_required_parameter"),
+        ([USER, {"role": "function", "name": "f", "content": "x"}], "messages[1].name", "invalid_value"),
+        ([USER, {"role": "function", "content": "x"}], "messages[1].name", "missing_required_parameter"),
+        ([{"role": "user", "content": ""}], "messages", "invalid_value"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_and_where(messages: list[Any], param: str, code: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(messages=messages)
+    assert (caught.value.fault.param, caught.value.fault.code) == (param, code)

@@ -1,0 +1,208 @@
+"""Chat parameters → Google's request: what is served, echoed, refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.surfaces.chat.support import HELLO, context, parse
+from zerogravity.errors import FaultError
+from zerogravity.surfaces.chat import surface
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+CITY_SCHEMA = {
+    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "propertyOrdering": ["city"],
+}  # fmt: skip
+
+
+def config_of(**body: Any) -> dict[str, Any]:
+    return dict(parse(**body).generate.get("generationConfig", {}))
+
+
+@pytest.mark.parametrize(
+    ("body", "config"),
+    [
+        ({}, {}),
+        ({"max_tokens": 5}, {"maxOutputTokens": 5}),
+        ({"max_completion_tokens": 6, "max_tokens": 5}, {"maxOutputTokens": 6}),
+        ({"max_completion_tokens": None, "max_tokens": 5}, {"maxOutputTokens": 5}),
+        ({"temperature": 0}, {"temperature": 0}),
+        ({"temperature": 2, "top_p": 0}, {"temperature": 2, "topP": 0}),
+        ({"top_k": 40}, {"topK": 40}),
+        ({"stop": "END"}, {"stopSequences": ["END"]}),
+        ({"stop": ["a", "b", "c", "d"]}, {"stopSequences": ["a", "b", "c", "d"]}),
+        ({"stop": []}, {}),
+        ({"stop": None, "seed": None, "temperature": None, "n": None, "response_format": None}, {}),
+        ({"seed": 0}, {"seed": 0}),
+        ({"seed": -7}, {"seed": -7}),
+        ({"seed": 2**40 + 5}, {"seed": 5}),
+        ({"presence_penalty": 1, "frequency_penalty": 1}, {}),
+        ({"model": "gemini-2.5-flash", "presence_penalty": -2, "frequency_penalty": 2},
+         {"presencePenalty": -2, "frequencyPenalty": 2}),
+        ({"response_format": {"type": "text"}}, {}),
+        ({"response_format": {"type": "json_object"}}, {"responseMimeType": "application/json"}),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": CITY}}},
+         {"responseMimeType": "application/json", "responseSchema": CITY_SCHEMA}),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
+         {"responseMimeType": "application/json"}),
+        ({"reasoning_effort": "low"}, {"thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": True}}),
+        ({"reasoning_effort": "minimal"}, {"thinkingConfig": {"thinkingLevel": "MINIMAL", "includeThoughts": True}}),
+        ({"reasoning_effort": "none"}, {"thinkingConfig": {"thinkingLevel": "MINIMAL", "includeThoughts": False}}),
+        ({"reasoning_effort": "high", "include_reasoning": False},
+         {"thinkingConfig": {"thinkingLevel": "HIGH", "includeThoughts": False}}),
+        ({"model": "gemini-2.5-pro", "reasoning_effort": "medium"},
+         {"thinkingConfig": {"thinkingBudget": 8192, "includeThoughts": True}}),
+        ({"extra_body": {"google": {"thinking_config": {"thinking_budget": 0, "include_thoughts": True}}}},
+         {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": True}}),
+        ({"google": {"thinking_config": {"thinking_level": "low"}}, "reasoning_effort": "high"},
+         {"thinkingConfig": {"thinkingLevel": "low"}}),
+        ({"modalities": ["text"]}, {}),
+        ({"modalities": ["image", "text"]}, {"responseModalities": ["TEXT", "IMAGE"]}),
+    ],
+)  # fmt: skip
+def test_what_goes_into_the_generation_config(body: dict[str, Any], config: dict[str, Any]) -> None:
+    assert config_of(**body) == config
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "code"),
+    [
+        ({"model": None}, "model", "missing_required_parameter"),
+        ({"model": 7}, "model", "invalid_type"),
+        ({"messages": None}, "messages", "missing_required_parameter"),
+        ({"messages": "hi"}, "messages", "invalid_type"),
+        ({"messages": []}, "messages", "empty_array"),
+        ({"stream": "yes"}, "stream", "invalid_type"),
+        ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),
+        ({"stream": True, "stream_options": []}, "stream_options", "invalid_type"),
+        ({"stream": True, "stream_options": {"include_usage": 1}}, "stream_options.include_usage", "invalid_type"),
+        ({"stream": True, "stream_options": {"include_obfuscation": 1}}, "stream_options.include_obfuscation",
+         "invalid_type"),
+        ({"temperature": "hot"}, "temperature", "invalid_type"),
+        ({"temperature": True}, "temperature", "invalid_type"),
+        ({"temperature": 2.1}, "temperature", "decimal_above_max_value"),
+        ({"temperature": -0.1}, "temperature", "decimal_below_min_value"),
+        ({"top_p": 1.1}, "top_p", "decimal_above_max_value"),
+        ({"top_k": 0}, "top_k", "integer_below_min_value"),
+        ({"presence_penalty": 3}, "presence_penalty", "decimal_above_max_value"),
+        ({"frequency_penalty": -3}, "frequency_penalty", "decimal_below_min_value"),
+        ({"max_tokens": 0}, "max_tokens", "integer_below_min_value"),
+        ({"max_completion_tokens": 1.5}, "max_completion_tokens", "invalid_type"),
+        ({"seed": "x"}, "seed", "invalid_type"),
+        ({"seed": 2**63}, "seed", "integer_above_max_value"),
+        ({"stop": 7}, "stop", "invalid_type"),
+        ({"stop": ["a", 1]}, "stop[1]", "invalid_type"),
+        ({"stop": ["a", ""]}, "stop[1]", "string_below_min_length"),
+        ({"stop": list("abcde")}, "stop", "array_above_max_length"),
+        ({"n": 2}, "n", "unsupported_parameter"),
+        ({"n": 0}, "n", "integer_below_min_value"),
+        ({"n": 129}, "n", "integer_above_max_value"),
+        ({"logprobs": True}, "logprobs", "unsupported_parameter"),
+        ({"top_logprobs": 3}, "top_logprobs", "unsupported_parameter"),
+        ({"top_logprobs": 21}, "top_logprobs", "integer_above_max_value"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias", "unsupported_parameter"),
+        ({"logit_bias": [1]}, "logit_bias", "invalid_type"),
+        ({"audio": {"voice": "alloy", "format": "wav"}}, "audio", "unsupported_parameter"),
+        ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter"),
+        ({"modalities": ["smell"]}, "modalities[0]", "invalid_value"),
+        ({"reasoning_effort": "lots"}, "reasoning_effort", "invalid_value"),
+        ({"include_reasoning": "yes"}, "include_reasoning", "invalid_type"),
+        ({"extra_body": {"google": {"thinking_config": 1}}}, "extra_body.google.thinking_config", "invalid_type"),
+        ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
+        ({"response_format": {}}, "response_format.type", "missing_required_parameter"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing_required_parameter"),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format.json_schema.name",
+         "missing_required_parameter"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": "x"}}},
+         "response_format.json_schema.schema", "invalid_type"),
+        ({"service_tier": "gold"}, "service_tier", "invalid_value"),
+        ({"metadata": {"a": 1}}, "metadata.a", "invalid_type"),
+        ({"metadata": {str(n): "x" for n in range(17)}}, "metadata", "object_above_max_properties"),
+        ({"store": "no"}, "store", "invalid_type"),
+        ({"user": 7}, "user", "invalid_type"),
+        ({"safety_identifier": 7}, "safety_identifier", "invalid_type"),
+        ({"prompt_cache_key": 7}, "prompt_cache_key", "invalid_type"),
+        ({"prediction": "x"}, "prediction", "invalid_type"),
+        ({"verbosity": "loud"}, "verbosity", "invalid_value"),
+        ({"parallel_tool_calls": 1}, "parallel_tool_calls", "invalid_type"),
+        ({"web_search_options": True}, "web_search_options", "invalid_type"),
+        ({"web_search_options": {"search_context_size": "huge"}}, "web_search_options.search_context_size",
+         "invalid_value"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_and_how(body: dict[str, Any], param: str, code: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(**body)
+    fault = caught.value.fault
+    assert (fault.status, fault.param, fault.code) == (400, param, code)
+    answer = surface.error(fault)
+    assert answer.body["error"]["type"] == "invalid_request_error"
+    assert answer.headers["x-should-retry"] == "false"
+
+
+def test_an_unknown_model_is_a_404() -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(model="gpt-2")
+    assert (caught.value.fault.status, caught.value.fault.code) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"n": 1}, {"logprobs": False}, {"logprobs": None, "top_logprobs": 0}, {"logit_bias": {}}, {"store": True},
+        {"prediction": {"type": "content", "content": "x"}}, {"verbosity": "low"}, {"user": "u"},
+        {"prompt_cache_retention": "24h"}, {"tools": []}, {"tool_choice": "auto"}, {"tool_choice": "none"},
+        {"parallel_tool_calls": False}, {"metadata": {}},
+    ],
+)  # fmt: skip
+def test_values_that_ask_for_nothing_else_change_nothing_upstream(body: dict[str, Any]) -> None:
+    assert parse(**body).generate == parse().generate
+
+
+@pytest.mark.parametrize("name", ["user", "verbosity", "prediction", "store", "something_new"])
+def test_what_means_nothing_upstream_is_noted(name: str) -> None:
+    values: dict[str, Any] = {"verbosity": "low", "prediction": {"type": "content"}, "store": True}
+    assert any(note.startswith(f"{name}:") for note in parse(**{name: values.get(name, "x")}).notes)
+
+
+@pytest.mark.parametrize(
+    ("body", "echo"),
+    [
+        ({}, {"include_usage": False, "reasoning": ["reasoning_content"], "one_call": False, "service_tier": None}),
+        ({"stream": True, "stream_options": {"include_usage": True}}, {"include_usage": True}),
+        ({"stream": True, "stream_options": {"include_obfuscation": False}}, {"include_usage": False}),
+        ({"include_reasoning": True}, {"reasoning": ["reasoning_content", "reasoning"]}),
+        ({"include_reasoning": False}, {"reasoning": []}),
+        ({"reasoning_effort": "none"}, {"reasoning": []}),
+        ({"parallel_tool_calls": False}, {"one_call": True, "legacy": False}),
+        ({"functions": [{"name": "f"}]}, {"one_call": True, "legacy": True}),
+        ({"service_tier": "flex"}, {"service_tier": "default"}),
+    ],
+)
+def test_what_the_answers_form_depends_on(body: dict[str, Any], echo: dict[str, Any]) -> None:
+    turn = parse(**body)
+    assert {name: turn.echo[name] for name in echo} == echo
+
+
+def test_the_turn_itself() -> None:
+    turn = parse(model="models/gemini-3-flash", stream=True, metadata={"k": "v"})
+    assert (turn.id, turn.surface, turn.model, turn.target.name) == (
+        context().turn_id, "chat", "models/gemini-3-flash", "gemini-3-flash",
+    )  # fmt: skip
+    assert turn.stream
+    assert turn.metadata == {"k": "v"}
+    assert turn.owner == "someone"
+    assert turn.created == 1_770_000_000
+    assert turn.generate == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+
+
+def test_cached_content_of_googles_bridge() -> None:
+    turn = parse(extra_body={"google": {"cached_content": "cachedContents/1"}})
+    assert turn.generate["cachedContent"] == "cachedContents/1"
+
+
+def test_web_search_options_become_googles_search() -> None:
+    turn = parse(web_search_options={"search_context_size": "low", "user_location": {"type": "approximate"}})
+    assert turn.generate["tools"] == [{"googleSearch": {}}]
+    assert parse(messages=HELLO, web_search_options={}).generate["tools"] == [{"googleSearch": {}}]
