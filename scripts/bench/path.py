@@ -183,7 +183,9 @@ async def bare_mitmdump(stack: Stack, folder: Path) -> tuple[asyncio.subprocess.
 
 def show(title: str, all_figures: dict[str, Figures]) -> None:
     print(f"\n{title}")
-    print(f"{'':<10}{'first ms':>10}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>11}{'CPU s/1000':>12}   ratio to bare: p50, CPU")
+    print(
+        f"{'':<10}{'first ms':>10}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>11}{'CPU s/1000':>12}   ratio to bare: p50, CPU"
+    )
     bare = all_figures["bare"].row()
     for name, figures in all_figures.items():
         first, p50, p99, rate, cpu = figures.row()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import json_values
 from zerogravity.wire import jsonio
-from zerogravity.wire.jsonio import ObjectParser, Piece
+from zerogravity.wire.jsonio import ObjectParser, ObjectTooLarge, Piece
 
 BIG = 2**64 + 1
 
@@ -237,5 +237,5 @@ def test_objects_of_any_bytes(body: bytes, split: int) -> None:
 
 def test_an_object_that_is_too_large() -> None:
     assert len(cut(*[b'{"a": 1}'] * 20, max_object=64)) == 20
-    with pytest.raises(ValueError, match="more than 64"):
+    with pytest.raises(ObjectTooLarge, match="more than 64"):
         cut(b'{"a": "' + b"x" * 60, max_object=64)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -293,10 +292,10 @@ def redirect(flow: http.HTTPFlow, base: str) -> None:
 def abort_upstream(flow: http.HTTPFlow) -> None:
     """Cut the connection to Google of a running call. mitmproxy can kill a flow only between hooks, so the
     transport itself is closed; its ``error`` hook then runs as for any drop."""
+    if flow.error is not None or (flow.response is not None and flow.response.timestamp_end is not None):
+        return  # nothing runs any more; the connection may serve another turn
     server = ctx.master.addons.get("proxyserver")
     for handler in list(server.connections.values()):
         transport = handler.transports.get(flow.server_conn)
         if transport is not None and transport.writer is not None:
-            raw: socket.socket | None = transport.writer.get_extra_info("socket")
-            if raw is not None:
-                transport.writer.transport.abort()
+            transport.writer.transport.abort()

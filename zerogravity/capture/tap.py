@@ -1,9 +1,9 @@
 """One upstream answer: bytes → (bytes for the LS, records for the channel). Never raises: a guard point.
 
-The LS gets every event without a function call as identical bytes; the client's calls are hidden from it, and a tail
-with a harmless text and a clean STOP ends such an answer, so it neither runs the client's tools nor loops (D.4). It
-always ends up with some text, except where the policy waits for its next call: then the unmodified answer makes it
-call again.
+The LS gets every event without a function call as identical bytes; from the first call of the client's on it gets the
+same chunks without the calls, with some text and a clean STOP, so it neither runs the client's tools nor loops (facts
+D.4, D.5). It always ends up with some text, except where the policy waits for its next call: then the unmodified
+answer makes it call again.
 
 Traps of mitmproxy's stream callables (measured): one that raises loses the chunk; ``b""`` for a data chunk ends a
 chunked body: an empty list is returned instead; the final ``b""`` call may return a tail.
@@ -13,18 +13,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from zerogravity import ids
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Event, Failed, FunctionCall
+from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
-from zerogravity.errors import Fault, Termination, internal, upstream
-from zerogravity.wire import google, jsonio
+from zerogravity.errors import internal
+from zerogravity.wire import google, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
+from zerogravity.wire.jsonio import ObjectParser, ObjectTooLarge, Piece
 from zerogravity.wire.sse import SseError, SseEvent, SseParser
 
+Json = dict[str, Any]
 logger = logging.getLogger("zerogravity.tap")
+FILLER = "ok"
+_BLANK_LINE = b"\r\n\r\n"
 
 
 class Tap:
@@ -32,9 +36,12 @@ class Tap:
 
     ``inflates``  the LS gets plain bytes although Google's were compressed: drop the content-encoding header.
     ``passive``   record only: the LS (or whoever asked) gets identical bytes, whatever they are.
+    ``failures``  how often the guard had to open, in this process: a metric.
+
+    A JSON body (no ``alt=sse``) is recorded object by object as it comes, but given to the LS whole, at its end.
     """
 
-    failures = 0  # of all taps of this process: a metric
+    failures = 0
 
     def __init__(
         self,
@@ -45,197 +52,335 @@ class Tap:
         content_type: str = "text/event-stream",
         passive: bool = False,
     ) -> None:
+        self.inflates = False
         self._channel = channel
         self._call_no = call_no
         self._passive = passive
-        self._broken = False
-        self._ended = False
-        self._hid = False  # a call has been kept from the LS
-        self._ls_has_text = False
-        self._held = bytearray()  # bytes of an event that is not complete yet; the LS gets them with its end
-        self._held_from = 0
-        self._json_body: bytearray | None = None
+        self._json = "json" in content_type
+        self._sse = SseParser()
+        self._objects = ObjectParser()
         self._inflater: Inflater | None = None
-        self._fault: Fault | None = None
+        self._held = bytearray()  # of an event that is not complete yet; the LS gets it with its end
+        self._given = 0  # how much of the plain body is no longer held
+        self._broken = False  # the bytes flow on, nothing looks at them any more
+        self._unreadable = False  # not even that: what follows can not be inflated
+        self._ended = False
+        self._hid = False  # a call has been kept from the LS, which has got some text in its place
         first = len(channel.state.function_calls)
-        self._decoder = google.GoogleDecoder(lambda n: ids.derive("call", channel.id, first + n))
-        self._parser = SseParser()
+        self._decoder = google.GoogleDecoder(lambda number: ids.derive("call", channel.id, first + number))
         try:
-            self._inflater = Inflater(encoding)
-        except InflateError as error:
-            self._fail(google.garbage(str(error)))
-        if "json" in content_type:
-            self._json_body = bytearray()
-        channel.awaiting = None
-        channel.append(call_no, b"", (CallOpened(),))
+            channel.awaiting = None
+            channel.append(call_no, b"", (CallOpened(),))
+            self._undo(encoding)
+        except Exception:
+            logger.exception("the answer can not be tapped")
+            self._guard()
 
-    @property
-    def inflates(self) -> bool:
-        return self._inflater is not None and not self._inflater.identity and not self._passive
-
-    def feed(self, chunk: bytes) -> bytes | list[bytes]:
+    def feed(self, chunk: bytes) -> list[bytes]:
         """mitmproxy's stream callable: a chunk of the body → what the LS gets; ``b""`` is the end of the body."""
+        out: list[bytes] = []
         try:
-            if chunk:
-                return self._chunk(chunk)
-            return self._end()
-        except Exception:  # guard point: the bytes flow on whatever happens (invariant 5)
-            Tap.failures += 1
-            self._broken = True
+            self._read(chunk, out)
+        except Exception:
             logger.exception("tap failed; the turn ends, the bytes flow on")
-            self._channel.close(Failed(internal("the answer could not be read")))
-            held, self._held = bytes(self._held), bytearray()
-            return [piece for piece in (held, b"" if self.inflates else chunk) if piece]
+            self._guard()
+            self._release(out)
+        return out
 
     def abort(self, message: str) -> None:
-        """The connection broke in the middle of the answer: what has come is kept, the turn fails."""
+        """The connection broke. What has come is kept; the turn fails, unless the answer was complete but for that."""
         if self._ended:
             return
         self._ended = True
         try:
-            for event in self._parser.end():
-                if event.data.rstrip().endswith(b"}"):
-                    self._record(event)
-        except SseError:
-            pass
-        dropped = upstream(502, "upstream_drop", f"the answer broke off: {message}", Termination.UPSTREAM_DROP)
-        self._close(self._fault or self._decoder.fault or dropped)
+            if not self._broken:
+                for piece in self._rest():
+                    self._record(piece)
+            self._channel.append(self._call_no, b"", (Notice("dropped", message),))
+            self._close(dropped=True)
+        except Exception:
+            logger.exception("tap failed at a broken connection")
+            self._guard()
 
-    # -- in order of use -------------------------------------------------------------------------------------
+    # -- the body, in order of use ---------------------------------------------------------------------------
 
-    def _chunk(self, chunk: bytes) -> bytes | list[bytes]:
-        if self._broken or self._inflater is None:
-            return chunk
+    def _undo(self, encoding: str) -> None:
         try:
-            plain = self._inflater.feed(chunk)
+            inflater = Inflater(encoding)
         except InflateError as error:
-            self._broken = True
-            self._fail(google.garbage(f"the compressed answer can not be read: {error}"))
-            return [chunk] if not self.inflates else []
-        if self._json_body is not None:
-            self._json_body += plain
-            if len(self._json_body) > self._parser_limit():
-                self._fail(google.garbage("the JSON answer is too large"))
-                self._json_body = bytearray()
-            return chunk if self._passive else []
-        if self._passive:
-            for event in self._parser.feed(plain):
-                self._record(event)
-            return chunk
-        return self._forward(plain)
+            self._give_up(str(error))
+        else:
+            if not inflater.identity:
+                self._inflater = inflater
+                self.inflates = not self._passive
 
-    def _forward(self, plain: bytes) -> bytes | list[bytes]:
-        """Complete events go on at once, an incomplete one when it is complete."""
-        self._held += plain
+    def _read(self, chunk: bytes, out: list[bytes]) -> None:
         try:
-            events = self._parser.feed(plain)
-        except SseError as error:
-            self._broken = True
-            self._fail(google.garbage(str(error)))
-            held, self._held = bytes(self._held), bytearray()
-            return [held]
-        out: list[bytes] = []
-        for event in events:
-            out += self._event(event)
-        return out[0] if len(out) == 1 else out
+            if chunk:
+                self._take(chunk, out)
+            else:
+                self._finish(out)
+        except (SseError, ObjectTooLarge) as error:
+            self._give_up(str(error))
+            self._release(out)
 
-    def _event(self, event: SseEvent) -> list[bytes]:
+    def _take(self, chunk: bytes, out: list[bytes]) -> None:
+        if self._passive:
+            out.append(chunk)
+        plain = chunk if self._inflater is None else self._inflate(self._inflater, chunk)
+        if self._broken:
+            if plain and not self._passive:
+                out.append(plain)
+            return
+        if self._passive or self._json:
+            if not self._passive:
+                self._held += plain
+            for piece in self._objects.feed(plain) if self._json else self._sse.feed(plain):
+                self._record(piece)
+        else:
+            self._pass(plain, out)
+
+    def _inflate(self, inflater: Inflater, chunk: bytes) -> bytes:
+        if self._unreadable:
+            return b""
+        try:
+            return inflater.feed(chunk)
+        except InflateError as error:
+            self._unreadable = True
+            self._give_up(f"the compressed answer can not be read: {error}")
+            return b""
+
+    def _pass(self, plain: bytes, out: list[bytes], *, last: bool = False) -> None:
+        """Complete events go on at once, an incomplete one when it is complete. Nothing is lost if this raises."""
+        held = self._held
+        buffer: bytes | bytearray = plain
+        if held:
+            held += plain
+            buffer = held
+        begin = done = 0  # in the buffer: end of what has been given out, and of what may be
+        try:
+            for event in self._sse.end() if last else self._sse.feed(plain):
+                shown, stop = self._event(event, last=last), event.span[1] - self._given
+                if shown is not None:
+                    if (start := event.span[0] - self._given) > begin:
+                        out.append(bytes(buffer[begin:start]))
+                    out += [shown] if shown else []
+                    begin = stop
+                done = stop
+            done = self._sse.boundary - self._given
+        finally:
+            if done > begin:
+                out.append(bytes(buffer[begin:done]))
+            self._given += done
+            if buffer is held:
+                del held[:done]
+            elif done < len(buffer):
+                held += buffer[done:]
+
+    def _event(self, event: SseEvent, *, last: bool) -> bytes | None:
+        """Record it; what the LS gets instead of it, if that is something else."""
         events = self._record(event)
-        size = event.span[1] - self._held_from
-        raw = bytes(self._held[:size])
-        del self._held[:size]
-        self._held_from = event.span[1]
-        if any(isinstance(found, FunctionCall) for found in events):
-            self._hid = True
-            return []
-        self._ls_has_text = self._ls_has_text or self._channel.state.has_text
-        return [raw]
+        if last and any(isinstance(found, Notice) and found.code == "not_json" for found in events):
+            return b""  # the body ended in the middle of it: the LS would only try again
+        if not _names_a_call(event.data) or event.event == "raw":  # something raw is no event to the LS
+            return None
+        shown = self._without_calls(event.data)
+        return None if shown is None else sse.encode(shown, event=event.event, eol=b"\r\n")
 
-    def _record(self, event: SseEvent) -> tuple[Event, ...]:
-        events = self._decoder.decode(event.data)
-        self._channel.append(self._call_no, event.data, events, event.span)
+    def _record(self, piece: SseEvent | Piece) -> tuple[Event, ...]:
+        events = self._decoder.decode(piece.data)
+        self._channel.append(self._call_no, piece.data, events, piece.span)
         return events
 
-    def _end(self) -> bytes | list[bytes]:
+    def _rest(self) -> list[SseEvent] | list[Piece]:
+        return self._objects.end() if self._json else self._sse.end()
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def _finish(self, out: list[bytes]) -> None:
         if self._ended:
-            return []
+            return
         self._ended = True
         if self._broken:
-            return []
-        if self._json_body is not None:
-            return self._end_json()
-        out: list[bytes] = []
-        for event in self._parser.end():
-            forwarded = self._event(event)
-            out += [] if self._passive else forwarded
-        if self._held and not self._passive:
-            out.append(bytes(self._held))
+            if self._unreadable and not self._passive:
+                out.append(self._stop())
+            return
+        dropped, open_end = self._cut(), bool(self._held)
+        if self._passive or self._json:
+            for piece in self._rest():
+                self._record(piece)
+        else:
+            self._pass(b"", out, last=True)
+        waiting = self._close(dropped=dropped)
+        if self._passive:
+            return
+        if self._json:
+            out.append(self._whole(waiting=waiting))
+            self._held.clear()
+        elif not waiting and self._wants_stop():
+            out.append(_BLANK_LINE + self._stop() if open_end else self._stop())
+
+    def _cut(self) -> bool:
         try:
             if self._inflater is not None:
                 self._inflater.end()
-            fault = self._fault or self._decoder.fault
-        except InflateError as error:
-            fault = upstream(502, "upstream_drop", str(error), Termination.UPSTREAM_DROP)
-        waiting = self._close(fault)
-        if not waiting and (self._hid or not self._ls_has_text) and not self._passive:
-            out.append(self._stop_event())
-        return out
+        except InflateError:
+            return True
+        return False
 
-    def _end_json(self) -> bytes | list[bytes]:
-        """A unary JSON answer (or a JSON array): decoded whole."""
-        body = bytes(self._json_body or b"")
-        self._record(SseEvent(body, None, (0, len(body))))
-        self._close(self._fault or self._decoder.fault)
-        if self._passive:
-            return []
-        if self._channel.state.has_calls:
-            return jsonio.dumps(_stop_chunk(self._decoder.model, "ok", envelope=self._decoder.enveloped))
-        return body
+    @property
+    def _ls_has_text(self) -> bool:
+        return self._hid or self._decoder.has_text
 
-    def _close(self, fault: Fault | None) -> bool:
+    def _wants_stop(self) -> bool:
+        """Whether the LS lacks some text, or a clean end."""
+        finish = self._decoder.finish
+        ended = finish == "STOP" if self._hid else finish is not None and not finish.startswith("BLOCKED:")
+        return not (ended and self._ls_has_text)
+
+    def _whole(self, *, waiting: bool) -> bytes:
+        """What the LS gets for a JSON body."""
+        body = bytes(self._held)
+        if waiting:
+            return body
+        if _names_a_call(body) and (shown := self._without_calls(body)) is not None:
+            return shown
+        if self._ls_has_text:
+            return body
+        chunk = jsonio.dumps(_stop_chunk(self._decoder.model, FILLER, envelope=self._decoder.enveloped))
+        return b"[" + chunk + b"]" if body.lstrip().startswith(b"[") else chunk
+
+    def _without_calls(self, data: bytes) -> bytes | None:
+        """A chunk, or an array of them, without its calls; None if it has none, or is cut."""
+        try:
+            value = jsonio.loads(data)
+        except ValueError:
+            return None
+        chunks = cast("list[Any]", value) if isinstance(value, list) else [value]
+        shown = [_muted(chunk, "" if self._ls_has_text else FILLER) for chunk in chunks]
+        if all(muted is chunk for muted, chunk in zip(shown, chunks, strict=True)):
+            return None
+        self._hid = True
+        return jsonio.dumps(shown if isinstance(value, list) else shown[0])
+
+    def _stop(self) -> bytes:
+        """A last event: some text if there was none, STOP, and no figures that would replace the real ones."""
+        text = "" if self._ls_has_text else FILLER
+        chunk = _stop_chunk(self._decoder.model, text, envelope=self._decoder.enveloped, usage=False)
+        return sse.encode(jsonio.dumps(chunk), eol=b"\r\n")
+
+    def _close(self, *, dropped: bool) -> bool:
         """Append the end of this call and do what the policy says. True: the turn goes on in the LS's next call."""
-        channel = self._channel
-        channel.append(self._call_no, b"", (self._decoder.close(),))
-        decision = decide(channel.state, fault=fault)
-        if isinstance(decision, Await) and self._passive:
-            decision = Finish(Failed(decision.late))
+        channel, decoder = self._channel, self._decoder
+        channel.append(self._call_no, b"", (decoder.close(),))
+        if channel.closed:
+            return False
+        # What broke off after its finishReason lacks nothing but perhaps its last usage figures.
+        decision = decide(channel.state, fault=decoder.fault, dropped=dropped and decoder.finish is None)
         match decision:
             case Finish(terminal):
                 channel.close(terminal)
-                return False
+            case Await(late=late) if self._passive:
+                channel.close(Failed(late))
             case Await():
                 channel.awaiting = decision
-                return not channel.closed
+                return True
+        return False
 
-    def _fail(self, fault: Fault) -> None:
-        self._fault = self._fault or fault
-        self._channel.close(Failed(fault))
+    # -- when it goes wrong ----------------------------------------------------------------------------------
 
-    def _parser_limit(self) -> int:
-        return 32 << 20
+    def _give_up(self, message: str) -> None:
+        """The answer can not be read: the turn ends, the bytes flow on."""
+        self._broken = True
+        self._channel.close(Failed(google.garbage(message)))
 
-    def _stop_event(self) -> bytes:
-        return synthetic_stop(self._decoder.model, envelope=self._decoder.enveloped)
+    def _guard(self) -> None:
+        self._broken = True
+        _fail(self._channel)
+
+    def _release(self, out: list[bytes]) -> None:
+        if self._held and not self._passive:
+            out.append(bytes(self._held))
+            self._given += len(self._held)
+            self._held.clear()
+
+
+def _fail(channel: CascadeChannel) -> None:
+    """Count it and end the turn, whoever may listen to that."""
+    Tap.failures += 1
+    try:
+        channel.close(Failed(internal("the answer could not be read")))
+    except Exception:
+        logger.exception("what follows the end of a turn failed as well")
 
 
 def refused(channel: CascadeChannel, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """A non-200 answer: the turn ends with Google's error."""
-    call_no = channel.state.calls_opened
-    channel.append(call_no, body, (CallOpened(status=status),), (0, len(body)))
-    channel.close(Failed(google.decode_error(status, headers, body)))
+    """A non-200 answer: the turn ends with Google's error. Never raises."""
+    try:
+        call_no = channel.state.calls_opened
+        channel.append(call_no, body, (CallOpened(status=status), CallClosed(None)), (0, len(body)))
+        channel.close(Failed(google.decode_error(status, headers, body)))
+    except Exception:
+        logger.exception("a refusal could not be read")
+        _fail(channel)
 
 
-def synthetic_stop(model: str | None = None, text: str = "ok", *, envelope: bool = True) -> bytes:
+# -- what the LS is told ---------------------------------------------------------------------------------------
+
+
+def synthetic_stop(model: str | None = None, text: str = FILLER, *, envelope: bool = True) -> bytes:
     """A whole SSE answer for the LS: some text and a clean STOP, so that it neither retries nor loops (D.5)."""
-    return b"data: " + jsonio.dumps(_stop_chunk(model, text, envelope=envelope)) + b"\r\n\r\n"
+    return sse.encode(jsonio.dumps(_stop_chunk(model, text, envelope=envelope)), eol=b"\r\n")
 
 
-def _stop_chunk(model: str | None, text: str, *, envelope: bool) -> dict[str, Any]:
+def _stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = True) -> Json:
     candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
-    usage = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
-    response: dict[str, Any] = {"candidates": [candidate], "usageMetadata": usage, "responseId": "r-local"}
+    response: Json = {"candidates": [candidate], "responseId": "r-local"}
+    if usage:
+        response["usageMetadata"] = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
     if model is not None:
         response["modelVersion"] = model
     if not envelope:
         return response
     return {"response": response, "traceId": "0" * 16, "metadata": {}}
+
+
+_CALL_KEYS = ("functionCall", "function_call")
+
+
+def _names_a_call(data: bytes) -> bool:
+    """Cheap, and true of everything that may hold a call."""
+    return b"functionCall" in data or b"function_call" in data
+
+
+def _muted(chunk: Any, filler: str) -> Any:
+    """``chunk`` without its calls, with ``filler`` as text where something was taken; itself when there are none."""
+    if not isinstance(chunk, dict):
+        return cast("object", chunk)
+    chunk = cast("Json", chunk)
+    response = chunk.get("response")
+    if isinstance(response, dict):
+        inner = _muted(response, filler)
+        return chunk if inner is response else {**chunk, "response": inner}
+    candidates = chunk.get("candidates")
+    if not isinstance(candidates, list):
+        return chunk
+    candidates = cast("list[Any]", candidates)
+    shown = [_muted_candidate(candidate, filler) for candidate in candidates]
+    if all(new is old for new, old in zip(shown, candidates, strict=True)):
+        return chunk
+    return {**chunk, "candidates": shown}
+
+
+def _muted_candidate(candidate: Any, filler: str) -> Any:
+    content = cast("Json", candidate).get("content") if isinstance(candidate, dict) else None
+    parts = cast("Json", content).get("parts") if isinstance(content, dict) else None
+    if not isinstance(parts, list):
+        return candidate
+    parts = cast("list[Any]", parts)
+    kept = [part for part in parts if not (isinstance(part, dict) and any(key in part for key in _CALL_KEYS))]
+    if len(kept) == len(parts):
+        return candidate
+    if filler or not kept:
+        kept.append({"text": filler})
+    return {**candidate, "content": {**cast("Json", content), "parts": kept}}

@@ -4,6 +4,8 @@ Turns a connection into ``Exchange`` objects: a request that has been read whole
 chunks anywhere, dropped, reset or half closed. Knows nothing of Google.
 """
 
+# long: one HTTP/1.1 server whose parts know one another; HTTP/2 is beside it
+
 from __future__ import annotations
 
 import asyncio

@@ -42,6 +42,7 @@ class GoogleDecoder:
     ``fault``      set when the answer itself said that something is wrong (error event, error body).
     ``finish``     the finishReason so far, ``BLOCKED:<blockReason>`` for a refused prompt.
     ``enveloped``  the form of the newest chunk.
+    ``has_text``   a text part that is neither empty nor thinking has come.
     """
 
     def __init__(self, call_id: Callable[[int], str]) -> None:
@@ -49,6 +50,7 @@ class GoogleDecoder:
         self.model: str | None = None
         self.finish: str | None = None
         self.enveloped = True
+        self.has_text = False
         self._call_id = call_id
         self._calls = 0
         self._blocked = False  # the prompt was refused: no finishReason says more
@@ -128,7 +130,7 @@ class GoogleDecoder:
             text = part.get("text")
             if len(part) == 1 and isinstance(text, str):  # the common case
                 if text:
-                    self._after_call = False
+                    self.has_text, self._after_call = True, False
                     events.append(TextDelta(text))
             elif (key := _call_key(part)) is not None:
                 if sources is None:
@@ -159,7 +161,7 @@ class GoogleDecoder:
         signature, thought = _text(part.get("thoughtSignature")), part.get("thought") is True
         if isinstance(text := part.get("text"), str):
             if text:
-                self._after_call = False
+                self.has_text, self._after_call = self.has_text or not thought, False
                 events.append(ThinkingDelta(text) if thought else TextDelta(text))
             if signature:
                 # The signature of a call may come in an empty text part after it (wire-gemini 8, no. 2).

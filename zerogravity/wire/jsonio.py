@@ -187,6 +187,10 @@ def _name(token: bytes) -> str:
 # -- bodies ------------------------------------------------------------------------------------------------------
 
 
+class ObjectTooLarge(ValueError):
+    """A limit was passed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """The source text of one object of a body and its (start, end) offsets there."""
@@ -216,7 +220,7 @@ class ObjectParser:
         self._in_string = False
 
     def feed(self, chunk: bytes) -> list[Piece]:
-        """The objects that ``chunk`` completes. Raises ValueError when one is too large."""
+        """The objects that ``chunk`` completes. Raises ObjectTooLarge."""
         buffer, position = self._buffer, self._searched
         buffer += chunk
         found: list[Piece] = []
@@ -240,7 +244,7 @@ class ObjectParser:
         self._searched = position - done
         self._begin = 0
         if len(buffer) > self._max_object:
-            raise ValueError(f"an object of more than {self._max_object} bytes")
+            raise ObjectTooLarge(f"an object of more than {self._max_object} bytes")
         return found
 
     def end(self) -> list[Piece]:

@@ -103,7 +103,7 @@ def custom_input(args_json: str) -> str:
     """The plain text of a custom tool's call; arguments of another form are handed on as they are."""
     try:
         value = jsonio.loads(args_json.encode())
-    except (ValueError, RecursionError):
+    except ValueError:
         return args_json
     text = cast("dict[str, Any]", value).get("input") if isinstance(value, dict) else None
     return text if isinstance(text, str) else args_json

@@ -232,6 +232,6 @@ def check_annotation(entry: Json, place: str) -> None:
 def check_arguments(text: str, place: str) -> None:
     try:
         value = jsonio.loads(text.encode())
-    except (ValueError, RecursionError):
+    except ValueError:
         fail(place, "its arguments are no JSON")
     need(isinstance(value, dict), place, "its arguments are no JSON object")

@@ -60,6 +60,6 @@ def parsed(data: bytes, place: str) -> Json:
     try:
         data.decode()
         value = jsonio.loads(data)
-    except (ValueError, RecursionError):
+    except ValueError:
         fail(place, "is no JSON in UTF-8")
     return an_object(value, place)

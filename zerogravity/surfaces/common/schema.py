@@ -152,7 +152,9 @@ def _reference(reference: str, node: Json, walk: _Walk, path: str, refs: tuple[s
         out: Out = {"type": "object"}
     else:
         rest = {key: value for key, value in node.items() if key not in ("$ref", "description", "$defs", "definitions")}
-        merged: object = {**cast("Json", target), **rest} if isinstance(target, dict) and rest else target
+        merged: object = (
+            {**cast("Json", target), **rest} if isinstance(target, dict) and rest else cast("object", target)
+        )
         out = _node(merged, walk, path, (*refs, reference), depth + 1)
     if isinstance(description, str):
         out["description"] = description

@@ -28,8 +28,9 @@ from zerogravity.wire import jsonio
 
 Json = dict[str, Any]
 SILENT = frozenset({"index", "content"})  # a candidate with nothing else says nothing once its parts are gone
+BOM = b"\xef\xbb\xbf"
 END = ("finishReason", "finishMessage")
-KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
+KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata"})  # without any of them a chunk says nothing
 
 
 class Chunks:
@@ -40,11 +41,9 @@ class Chunks:
         self._thoughts = bool(turn.echo.get("thoughts", True))
         self._held: list[bytes] = []
         self._ended = False  # what is held tells the end: a finishReason or a blocked prompt
-        self._enveloped = False
         self._earlier: Json | None = None  # usage of the calls before this one
         self._usage: Json | None = None
         self._opened = False
-        self._captured = False  # this call has chunks of Google's
         self._closed = CallClosed(None)
 
     def feed(self, record: Record) -> list[bytes]:
@@ -53,7 +52,6 @@ class Chunks:
         if any(isinstance(event, CallOpened) for event in record.events):
             out += self._next_call()
         if record.data:
-            self._captured = True
             for text in elements(record.data):
                 out += self._chunk(text)
         else:
@@ -86,24 +84,23 @@ class Chunks:
 
     def _unwrapped(self, text: bytes) -> tuple[bytes, Json | None]:
         """The chunk's own text and value, or None when there is nothing for a client in it."""
-        text = valid_utf8(text)
+        text = valid_utf8(text).removeprefix(BOM)
         try:
             value: Any = jsonio.loads(text)
-        except (ValueError, RecursionError):
+        except ValueError:
             return text, None
-        if not isinstance(value, dict) or "error" in value:
+        if not isinstance(value, dict):
             return text, None
         chunk = cast("Json", value)
         if isinstance(inner := chunk.get("response"), dict):
-            self._enveloped = True
             text = jsonio.at(text, ("response",)) or b"{}"
             if "usageMetadata" in chunk and "usageMetadata" not in inner:
                 text = edited(text, ("usageMetadata",), jsonio.dumps(chunk["usageMetadata"]))
                 inner["usageMetadata"] = chunk["usageMetadata"]
             chunk = cast("Json", inner)
-        elif self._enveloped and KNOWN.isdisjoint(chunk):
-            return text, None  # metadata of the envelope alone
-        return text, chunk or None
+        if "error" in chunk:
+            text = edited(text, ("error",), None)
+        return text, None if KNOWN.isdisjoint(chunk) else chunk
 
     def _cleaned(self, text: bytes, chunk: Json) -> Iterator[tuple[bytes, bool]]:
         """(text, whether it tells the end) of what is left of a chunk; parts that are taken away are cut out."""
@@ -152,7 +149,7 @@ class Chunks:
         out = self._unfinished()
         if self._usage is not None:
             self._earlier = self._usage if self._earlier is None else summed(self._earlier, self._usage)
-        self._usage, self._captured, self._closed = None, False, CallClosed(None)
+        self._usage, self._closed = None, CallClosed(None)
         return out
 
     def _unfinished(self) -> list[bytes]:

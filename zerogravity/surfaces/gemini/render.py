@@ -124,7 +124,7 @@ def _arguments(text: str) -> bytes:
     try:
         if isinstance(jsonio.loads(raw), dict):
             return raw
-    except (ValueError, RecursionError):
+    except ValueError:
         pass
     return jsonio.dumps({"arguments": text})
 

@@ -1,0 +1,898 @@
+"""The tap: what the LS gets, what the channel gets, whatever the bytes, their split, their compression, our bugs."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import json
+import logging
+import zlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import brotli
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import answers
+from zerogravity import ids
+from zerogravity.capture import tap as tap_module
+from zerogravity.capture.tap import Tap, refused, synthetic_stop
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import (
+    CallClosed,
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Notice,
+    Record,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.core.fold import Call
+from zerogravity.core.turn import Target, Turn
+from zerogravity.errors import Termination, internal
+from zerogravity.wire.google import GoogleDecoder
+from zerogravity.wire.sse import SseParser
+
+TURN = Turn("turn_" + "1" * 32, "responses", "m", Target("gemini-3-flash", "M18"), {"contents": []})
+
+
+def channel_of(turn: Turn = TURN, **limits: int) -> CascadeChannel:
+    ticks = itertools.count(1)
+    return CascadeChannel(turn, lambda: next(ticks), **limits)
+
+
+@pytest.fixture
+def channel() -> CascadeChannel:
+    return channel_of()
+
+
+@pytest.fixture(autouse=True)
+def no_guard(request: pytest.FixtureRequest) -> Iterable[None]:
+    """The guard stays shut in every test that does not force it open."""
+    before = Tap.failures
+    yield
+    assert (Tap.failures > before) <= ("forced" in request.fixturenames)
+
+
+@pytest.fixture
+def forced() -> None:
+    """This test has the guard open."""
+
+
+# -- building answers ------------------------------------------------------------------------------------------------
+
+
+def chunk(
+    *parts: object, finish: str | None = None, usage: dict[str, int] | None = None, **more: Any
+) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}}
+    if finish:
+        candidate["finishReason"] = finish
+    made: dict[str, Any] = {"candidates": [candidate], "modelVersion": "gemini-3-flash-a", **more}
+    return {**made, "usageMetadata": usage} if usage else made
+
+
+def text(words: str, finish: str | None = None) -> dict[str, Any]:
+    return chunk({"text": words}, finish=finish)
+
+
+def thought(words: str, finish: str | None = None) -> dict[str, Any]:
+    return chunk({"text": words, "thought": True}, finish=finish)
+
+
+def call(name: str, finish: str | None = None, **args: Any) -> dict[str, Any]:
+    return chunk({"functionCall": {"name": name, "args": args}}, finish=finish)
+
+
+END = text("", "STOP")
+
+
+def frames(*chunks: Any, envelope: bool = True, eol: bytes = b"\r\n") -> list[bytes]:
+    def framed(item: Any) -> bytes:
+        shown = {"response": item, "traceId": "t1", "metadata": {}} if envelope and "error" not in item else item
+        return b"data: " + json.dumps(shown, ensure_ascii=False).encode() + eol + eol
+
+    return [framed(item) for item in chunks]
+
+
+def body_of(*chunks: Any, **form: Any) -> bytes:
+    return b"".join(frames(*chunks, **form))
+
+
+# -- driving the tap -------------------------------------------------------------------------------------------------
+
+
+def feed(tap: Tap, *pieces: bytes, end: bool = True) -> bytes:
+    """What the LS gets; an empty piece would end its chunked body."""
+    out: list[bytes] = []
+    for piece in [*pieces, b""] if end else pieces:
+        given_out = tap.feed(piece)
+        assert isinstance(given_out, list)
+        assert all(isinstance(item, bytes) and item for item in given_out)
+        out += given_out
+    return b"".join(out)
+
+
+def run(channel: CascadeChannel, *pieces: bytes, **options: Any) -> bytes:
+    return feed(Tap(channel, channel.state.calls_opened, **options), *pieces)
+
+
+def cut(body: bytes, *cuts: int) -> list[bytes]:
+    edges = sorted({0, len(body), *(at for at in cuts if at < len(body))})
+    return [body[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def parsed(body: bytes) -> list[dict[str, Any]]:
+    """The inner chunks of a stream as a simple reader sees them."""
+    parser = SseParser()
+    found = [json.loads(event.data) for event in (*parser.feed(body), *parser.end()) if event.event is None]
+    return [item.get("response", item) for item in found]
+
+
+def parts_in(body: bytes) -> list[dict[str, Any]]:
+    found = [part for item in parsed(body) for candidate in item.get("candidates", [])
+             for part in candidate.get("content", {}).get("parts", [])]  # fmt: skip
+    return [part for part in found if isinstance(part, dict)]
+
+
+def words(body: bytes) -> str:
+    return "".join(part.get("text", "") for part in parts_in(body) if not part.get("thought"))
+
+
+def finishes(body: bytes) -> list[str]:
+    found = [candidate.get("finishReason") for item in parsed(body) for candidate in item.get("candidates", [])]
+    return [finish for finish in found if finish]
+
+
+def events_of(channel: CascadeChannel) -> list[Event]:
+    return [event for record in channel.records for event in record.events]
+
+
+def failure(channel: CascadeChannel) -> tuple[Termination, str]:
+    assert isinstance(channel.terminal, Failed)
+    return channel.terminal.fault.termination, channel.terminal.fault.code
+
+
+# -- text: identical bytes -------------------------------------------------------------------------------------------
+
+TEXT_TURN = (thought("Hm. "), text("Paris ist schön "), text("\u2028 an der Seine."), END,
+             {"usageMetadata": {"promptTokenCount": 7, "candidatesTokenCount": 3}})  # fmt: skip
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+@pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
+def test_text_passes_as_it_is_at_every_split(envelope: bool, eol: bytes) -> None:
+    body = b": hello" + eol + eol + body_of(*TEXT_TURN, envelope=envelope, eol=eol)
+    whole = channel_of()
+    assert run(whole, body) == body
+    assert whole.terminal == Finished("stop")
+    assert whole.state.usage == Usage(prompt=7, candidates=3, total=10)
+    for at in range(len(body)):
+        channel = channel_of()
+        assert run(channel, *cut(body, at)) == body
+        assert [(r.call_no, r.data, r.events, r.span) for r in channel.records] == [
+            (r.call_no, r.data, r.events, r.span) for r in whole.records
+        ]
+
+
+def test_records_hold_the_bytes_of_their_event(channel: CascadeChannel) -> None:
+    body = body_of(*TEXT_TURN)
+    assert run(channel, *cut(body, 10, 200, 201, 500)) == body
+    opened, *told, closed, terminal = channel.records
+    assert opened.events == (CallOpened(),)
+    assert [body[slice(*record.span)] for record in told] == frames(*TEXT_TURN)
+    assert [b"data: " + record.data + b"\r\n\r\n" for record in told] == frames(*TEXT_TURN)
+    assert told[0].events == (ThinkingDelta("Hm. "),)
+    assert (closed.events, terminal.events) == ((CallClosed("STOP"),), (Finished("stop"),))
+    assert [record.call_no for record in channel.records] == [0] * 7 + [-1]
+
+
+def test_events_go_on_at_once_and_incomplete_ones_with_their_end(channel: CascadeChannel) -> None:
+    first, second, third = frames(text("a"), text("b"), text("c", "STOP"))
+    tap = Tap(channel, 0)
+    assert tap.feed(first) == [first]
+    assert tap.feed(second[:20]) == []
+    assert channel.state.text == "a"
+    assert tap.feed(second[20:] + third[:5]) == [second]
+    assert channel.state.text == "ab"
+    assert tap.feed(third[5:]) == [third]
+    assert tap.feed(b"") == []
+    assert tap.feed(b"") == []
+    assert channel.terminal == Finished("stop")
+
+
+def test_an_unterminated_last_event_is_not_lost(channel: CascadeChannel) -> None:
+    body = body_of(text("a"), text("b", "STOP")).rstrip()
+    assert run(channel, *cut(body, 30)) == body
+    assert channel.state.text == "ab"
+    assert channel.terminal == Finished("stop")
+
+
+def test_a_channel_ends_with_the_body_not_with_stop(channel: CascadeChannel) -> None:
+    tap = Tap(channel, 0)
+    feed(tap, *frames(text("a"), END), end=False)
+    assert not channel.closed
+    feed(tap, *frames({"usageMetadata": {"promptTokenCount": 2}}))
+    assert channel.closed
+    assert channel.state.usage.prompt == 2
+
+
+def test_many_small_pieces_cost_no_more_than_their_bytes(channel: CascadeChannel) -> None:
+    body = body_of(text("x" * 300_000), END)
+    assert run(channel, *(body[at : at + 7] for at in range(0, len(body), 7))) == body
+    assert len(channel.state.text) == 300_000
+
+
+# -- calls: hidden ---------------------------------------------------------------------------------------------------
+
+CALL_TURNS: list[tuple[str, tuple[Any, ...], str, list[str]]] = [
+    ("one call", (call("f", x=1), END), "ok", ["STOP"]),
+    ("call and end in one chunk", (call("f", finish="STOP"),), "ok", ["STOP"]),
+    ("text before", (text("I look. "), call("f"), END), "I look. ", ["STOP"]),
+    ("text in the same chunk", (chunk({"text": "I look."}, {"functionCall": {"name": "f"}}, finish="STOP"),), "I look.",
+     ["STOP"]),
+    ("text after", (call("f"), text("Later."), END), "okLater.", ["STOP"]),
+    ("parallel", (call("f"), call("g"), chunk({"functionCall": {"name": "h"}}, {"functionCall": {"name": "i"}}), END),
+     "ok", ["STOP"]),
+    ("thinking before", (thought("Hm."), call("f"), END), "ok", ["STOP"]),
+    ("thinking in the same chunk", (chunk({"text": "Hm.", "thought": True}, {"functionCall": {"name": "f"}}), END),
+     "ok", ["STOP"]),
+    ("snake case", (chunk({"function_call": {"name": "f"}, "thought_signature": "c2ln"}), END), "ok", ["STOP"]),
+    ("no clean end", (call("f"), text("", "MAX_TOKENS")), "ok", ["MAX_TOKENS", "STOP"]),
+    ("another candidate's call", (
+        {"candidates": [text("a")["candidates"][0], {**call("f")["candidates"][0], "index": 1}]}, END), "a", ["STOP"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+@pytest.mark.parametrize(
+    ("chunks", "said", "ends"), [row[1:] for row in CALL_TURNS], ids=[row[0] for row in CALL_TURNS]
+)
+def test_calls_never_reach_the_ls(chunks: tuple[Any, ...], said: str, ends: list[str], envelope: bool) -> None:
+    body = body_of(*chunks, envelope=envelope)
+    shown = run(channel_of(), body)
+    assert b"unction" not in shown
+    assert words(shown) == said
+    assert finishes(shown) == ends
+    assert {item.get("modelVersion", "gemini-3-flash-a") for item in parsed(shown)} == {"gemini-3-flash-a"}
+    assert all((b'"response"' in line) is envelope for line in shown.split(b"\r\n\r\n") if line)
+    for at in range(0, len(body), 3):
+        assert run(channel_of(), *cut(body, at)) == shown
+
+
+def test_only_the_call_is_taken_out(channel: CascadeChannel) -> None:
+    before, called, after, end = frames(
+        text("a"),
+        chunk({"text": "b"}, {"functionCall": {"name": "f", "args": {"x": 1}}, "thoughtSignature": "c2ln"},
+              usage={"promptTokenCount": 9}, responseId="r-1"),
+        text("c"),
+        END,
+    )  # fmt: skip
+    tap = Tap(channel, 0)
+    assert tap.feed(before) == [before]
+    (shown,) = tap.feed(called)
+    assert json.loads(shown.removeprefix(b"data: ")) == {
+        "response": chunk({"text": "b"}, usage={"promptTokenCount": 9}, responseId="r-1"),
+        "traceId": "t1", "metadata": {},
+    }  # fmt: skip
+    assert shown.endswith(b"\r\n\r\n")
+    assert tap.feed(after + end) == [after + end]
+    assert tap.feed(b"") == []
+    (found,) = channel.state.function_calls
+    assert (found.name, found.args_json, found.signature) == ("f", '{"x": 1}', "c2ln")
+    assert channel.terminal == Finished("tool")
+
+
+def test_bytes_around_a_call_in_one_piece_stay_in_order(channel: CascadeChannel) -> None:
+    before, called, after = frames(text("a"), call("f"), text("b", "STOP"))
+    tap = Tap(channel, 0)
+    out = tap.feed(b": c\r\n\r\n" + before + called + after + b"data: ")
+    assert out[0] == b": c\r\n\r\n" + before
+    assert out[2] == after
+    assert len(out) == 3
+
+
+def test_text_that_speaks_of_calls_passes_as_it_is(channel: CascadeChannel) -> None:
+    body = body_of(text('say {"functionCall": 1} or function_call'), END)
+    assert run(channel, body) == body
+
+
+def test_call_ids_are_counted_over_the_whole_turn(channel: CascadeChannel) -> None:
+    run(channel, body_of(thought("Hm."), END))
+    assert channel.awaiting is not None
+    run(channel, body_of(call("f"), chunk({"functionCall": {"name": "g"}}, {"functionCall": {"name": "f"}}), END))
+    assert [item.call_id for item in channel.state.items if isinstance(item, Call)] == [
+        ids.derive("call", channel.id, number) for number in range(3)
+    ]
+    later = channel_of()
+    later.append(0, b"", (CallOpened(), FunctionCall("call_polled", "p", "{}")))
+    run(later, body_of(call("f"), END))
+    assert later.state.function_calls[1].call_id == ids.derive("call", later.id, 1)
+
+
+# -- the LS always gets some text, unless it shall call again --------------------------------------------------------
+
+AWAITED: list[tuple[str, tuple[Any, ...]]] = [
+    ("thinking only", (thought("Hm."), END)),
+    ("signed end", (thought("Hm."), chunk({"text": "", "thoughtSignature": "c2ln"}, finish="STOP"))),
+    ("nothing at all", ({"candidates": [{"finishReason": "STOP"}]},)),
+    ("malformed call", (chunk(finish="MALFORMED_FUNCTION_CALL"),)),
+]
+
+
+@pytest.mark.parametrize("chunks", [row[1] for row in AWAITED], ids=[row[0] for row in AWAITED])
+def test_an_answer_without_answer_is_left_as_it_is(chunks: tuple[Any, ...], channel: CascadeChannel) -> None:
+    body = body_of(*chunks)
+    assert run(channel, body) == body
+    assert channel.awaiting is not None
+    assert not channel.closed
+
+
+def test_the_follow_up_goes_into_the_same_channel(channel: CascadeChannel) -> None:
+    run(channel, body_of(thought("Hm."), END, {"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 2}}))
+    body = body_of(text("Paris."), END, {"usageMetadata": {"promptTokenCount": 6, "candidatesTokenCount": 1}})
+    tap = Tap(channel, channel.state.calls_opened)
+    assert channel.awaiting is None
+    assert feed(tap, body) == body
+    assert (channel.state.thinking, channel.state.text) == ("Hm.", "Paris.")
+    assert channel.state.usage == Usage(prompt=11, candidates=1, thoughts=2, total=14)
+    assert [record.call_no for record in channel.records] == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, -1]
+    assert channel.terminal == Finished("stop")
+
+
+TEXTLESS: list[tuple[str, tuple[Any, ...], str]] = [
+    ("image", (chunk({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}), END), "STOP"),
+    ("length reached while thinking", (thought("Hm."), chunk(finish="MAX_TOKENS")), "STOP"),
+    ("filtered", (chunk(finish="SAFETY"),), "STOP"),
+    ("prompt refused", ({"promptFeedback": {"blockReason": "SAFETY"}},), "STOP"),
+    ("refused after code", (chunk({"executableCode": {"code": "1"}}), {"promptFeedback": {"blockReason": "OTHER"}}),
+     "STOP"),
+    ("an error", ({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}},), "STOP"),
+    ("no end", (thought("Hm."),), "STOP"),
+    ("no bytes", (), "STOP"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("chunks", "end"), [row[1:] for row in TEXTLESS], ids=[row[0] for row in TEXTLESS])
+def test_a_turn_that_is_over_gives_the_ls_some_text(chunks: tuple[Any, ...], end: str, channel: CascadeChannel) -> None:
+    body = body_of(*chunks)
+    shown = run(channel, body)
+    assert shown.startswith(body)
+    assert channel.closed
+    tail = shown[len(body) :]
+    assert (words(tail), finishes(tail)) == ("ok", [end])
+    assert "usageMetadata" not in parsed(tail)[0]
+
+
+@pytest.mark.parametrize("last", [(), ({"promptFeedback": {"blockReason": "SAFETY"}},), ({"error": {"code": 500}},)])
+def test_text_without_an_end_gets_one(last: tuple[Any, ...], channel: CascadeChannel) -> None:
+    body = body_of(text("Pa"), *last)
+    shown = run(channel, body)
+    assert shown.startswith(body)
+    assert (words(shown), finishes(shown)) == ("Pa", ["STOP"])
+
+
+@pytest.mark.parametrize(
+    "odd", [[call("f"), 5], {"candidates": [5, call("f")["candidates"][0], {}, {"content": {"parts": 5}}]},
+            {"response": {"candidates": [call("f")["candidates"][0]]}}],
+)  # fmt: skip
+def test_calls_in_odd_places(odd: Any, channel: CascadeChannel) -> None:
+    shown = run(channel, *frames(odd, {"candidates": 5, "functionCall": 1}, END, envelope=False))
+    assert b'"name": "f"' not in shown
+    assert b'"functionCall": 1' in shown
+    assert b"ok" in shown
+
+
+def test_the_tail_is_an_event_of_its_own(channel: CascadeChannel) -> None:
+    body = body_of(call("f")) + b'{\n  "error": {"code": 500, "message": "m"}\n}'
+    shown = run(channel, body)
+    assert shown.endswith(b"\n}\r\n\r\n" + shown[shown.rindex(b"data: ") :])
+    assert finishes(shown) == ["STOP"]
+    assert failure(channel) == (Termination.UPSTREAM_STATUS, "upstream_error")
+
+
+# -- errors, drops ---------------------------------------------------------------------------------------------------
+
+ERROR = {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}
+
+
+@pytest.mark.parametrize(
+    "tail", [frames(ERROR)[0], json.dumps(ERROR, indent=2).encode(), json.dumps([ERROR], indent=2).encode() + b"\n"]
+)
+def test_an_error_in_mid_stream(tail: bytes) -> None:
+    body = body_of(text("Pa")) + tail
+    for at in (0, 40, len(body) - len(tail), len(body) - 3):
+        channel = channel_of()
+        assert run(channel, *cut(body, at)).startswith(body)
+        assert channel.state.text == "Pa"
+        assert isinstance(channel.terminal, Failed)
+        assert (channel.terminal.fault.status, channel.terminal.fault.message) == (503, "overloaded")
+
+
+def test_a_drop_in_the_middle_of_an_event(channel: CascadeChannel) -> None:
+    whole, half = frames(text("Pa"), text("ris"))
+    tap = Tap(channel, 0)
+    assert feed(tap, whole + half[:40], end=False) == whole
+    tap.abort("connection reset")
+    tap.abort("again")
+    assert channel.state.text == "Pa"
+    assert failure(channel) == (Termination.UPSTREAM_DROP, "upstream_drop")
+    assert channel.records[2].data == half[6:40]
+    assert channel.records[2].events == (Notice("not_json", "34 bytes that are no JSON"),)
+    assert Notice("dropped", "connection reset") in channel.state.notices
+    assert tap.feed(b"") == []
+
+
+def test_a_drop_before_the_last_blank_line_loses_nothing(channel: CascadeChannel) -> None:
+    tap = Tap(channel, 0)
+    feed(tap, body_of(text("Pa"), text("ris"))[:-2], end=False)
+    tap.abort("reset")
+    assert channel.state.text == "Paris"
+    assert failure(channel)[0] is Termination.UPSTREAM_DROP
+
+
+def test_a_drop_after_the_finish_reason_is_an_end(channel: CascadeChannel) -> None:
+    tap = Tap(channel, 0)
+    feed(tap, body_of(text("Paris"), END), end=False)
+    tap.abort("the LS closed the connection")
+    assert channel.terminal == Finished("stop")
+
+
+def test_a_drop_after_an_error_tells_the_error(channel: CascadeChannel) -> None:
+    tap = Tap(channel, 0)
+    feed(tap, body_of(text("Pa"), ERROR), end=False)
+    tap.abort("reset")
+    assert failure(channel) == (Termination.UPSTREAM_STATUS, "upstream_error")
+
+
+def test_a_drop_after_the_end_changes_nothing(channel: CascadeChannel) -> None:
+    tap = Tap(channel, 0)
+    feed(tap, body_of(text("Paris"), END))
+    count = channel.count
+    tap.abort("client disconnected")
+    assert channel.count == count
+
+
+def test_a_body_that_just_ends(channel: CascadeChannel) -> None:
+    first, second = frames(text("Pa"), text("ris"))
+    shown = run(channel, first + second[:-30])
+    assert shown.startswith(first)
+    assert (words(shown), finishes(shown)) == ("Pa", ["STOP"]), "half an event would only make the LS try again"
+    assert channel.state.text == "Pa"
+    assert channel.records[2].data == second[6:-30]
+    assert failure(channel) == (Termination.UPSTREAM_DROP, "upstream_drop")
+
+
+def test_a_line_without_end_is_no_stream(channel: CascadeChannel) -> None:
+    body = body_of(text("Pa")) + b"data: " + b"x" * (17 << 20)
+    assert run(channel, *cut(body, 200, 9 << 20), body_of(END)) == body + body_of(END)
+    assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "upstream_garbage")
+
+
+# -- nobody listens any more -----------------------------------------------------------------------------------------
+
+
+def test_a_closed_channel_still_hides_calls(channel: CascadeChannel) -> None:
+    first, called, end = frames(text("Pa"), call("f"), END)
+    tap = Tap(channel, 0)
+    assert tap.feed(first) == [first]
+    channel.close(Failed(internal("gone", Termination.CLIENT_GONE)))
+    count = channel.count
+    shown = feed(tap, called, end)
+    assert b"functionCall" not in shown
+    assert finishes(shown) == ["STOP"]
+    assert channel.count == count
+    tap.abort("late")
+    assert failure(channel)[0] is Termination.CLIENT_GONE
+
+
+def test_a_channel_that_closes_before_any_text(channel: CascadeChannel) -> None:
+    tap = Tap(channel, 0)
+    channel.close(Failed(internal("gone", Termination.CLIENT_GONE)))
+    shown = feed(tap, body_of(thought("Hm."), END))
+    assert words(shown) == "ok"
+    assert channel.awaiting is None
+
+
+def test_a_full_log_ends_the_turn_not_the_bytes() -> None:
+    channel = channel_of(max_bytes=2000)
+    body = body_of(*[text("x" * 500)] * 6, END)
+    assert run(channel, body) == body
+    assert failure(channel)[0] is Termination.LIMIT_BYTES
+
+
+# -- compression -----------------------------------------------------------------------------------------------------
+
+
+def raw_deflate(data: bytes) -> bytes:
+    squeezer = zlib.compressobj(wbits=-15)
+    return squeezer.compress(data) + squeezer.flush()
+
+
+SQUEEZED: list[tuple[str, Callable[[bytes], bytes]]] = [
+    ("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate), ("br", brotli.compress),
+    ("gzip, br", lambda data: brotli.compress(gzip.compress(data))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("encoding", "squeeze"), SQUEEZED)
+def test_compressed_answers_reach_the_ls_as_plain_bytes(encoding: str, squeeze: Callable[[bytes], bytes]) -> None:
+    body = body_of(*TEXT_TURN)
+    squeezed = squeeze(body)
+    for at in (0, 1, 2, len(squeezed) // 2, len(squeezed) - 1):
+        channel = channel_of()
+        tap = Tap(channel, 0, encoding=encoding)
+        assert tap.inflates
+        assert feed(tap, *cut(squeezed, at)) == body
+        assert channel.terminal == Finished("stop")
+        assert channel.records[1].span == (0, len(frames(*TEXT_TURN)[0]))
+
+
+def test_compressed_events_come_as_they_are_flushed(channel: CascadeChannel) -> None:
+    squeezer = zlib.compressobj(wbits=31)
+    tap = Tap(channel, 0, encoding="gzip")
+    for frame in frames(*TEXT_TURN):
+        assert tap.feed(squeezer.compress(frame) + squeezer.flush(zlib.Z_SYNC_FLUSH)) == [frame]
+    assert feed(tap, squeezer.flush()) == b""
+    assert channel.terminal == Finished("stop")
+
+
+@pytest.mark.parametrize("aborted", [True, False])
+def test_a_compressed_answer_that_is_cut(aborted: bool, channel: CascadeChannel) -> None:
+    squeezer = zlib.compressobj(wbits=31)
+    first, second = frames(text("Pa"), text("ris", "STOP"))
+    sent = squeezer.compress(first) + squeezer.flush(zlib.Z_SYNC_FLUSH)
+    sent += (squeezer.compress(second) + squeezer.flush())[:12]
+    tap = Tap(channel, 0, encoding="gzip")
+    shown = feed(tap, sent, end=not aborted)
+    if aborted:
+        tap.abort("reset")
+    else:
+        assert finishes(shown) == ["STOP"]
+    assert shown.startswith(first)
+    assert channel.state.text == "Pa"
+    assert failure(channel) == (Termination.UPSTREAM_DROP, "upstream_drop")
+
+
+def test_a_missing_trailer_after_the_finish_reason_is_no_failure(channel: CascadeChannel) -> None:
+    body = body_of(text("Paris"), END)
+    assert run(channel, gzip.compress(body)[:-3], encoding="gzip") == body
+    assert channel.terminal == Finished("stop")
+
+
+def test_what_can_not_be_inflated_ends_in_a_clean_stop(channel: CascadeChannel) -> None:
+    squeezer = zlib.compressobj(wbits=31)
+    first = frames(text("Pa"))[0]
+    good = squeezer.compress(first) + squeezer.flush(zlib.Z_SYNC_FLUSH)
+    shown = run(channel, good, b"\xff" * 40, b"\xff" * 40, encoding="gzip")
+    assert shown.startswith(first)
+    assert finishes(shown) == ["STOP"]
+    assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "upstream_garbage")
+
+
+def test_an_unknown_encoding_passes_unread(channel: CascadeChannel) -> None:
+    tap = Tap(channel, 0, encoding="snappy")
+    assert not tap.inflates
+    assert feed(tap, b"\x01\x02", b"\x03", end=False) == b"\x01\x02\x03"
+    tap.abort("reset")
+    assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "upstream_garbage")
+
+
+# -- bodies without alt=sse ------------------------------------------------------------------------------------------
+
+JSON = "application/json; charset=UTF-8"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_array_is_recorded_as_it_comes(indent: int | None, channel: CascadeChannel) -> None:
+    chunks = [text("Pa"), text("ris"), END]
+    body = b"[" + b"\r\n,\r\n".join(json.dumps(item, indent=indent).encode() for item in chunks) + b"\r\n]\r\n"
+    tap = Tap(channel, 0, content_type=JSON)
+    middle = body.index(b"\r\n,\r\n")
+    assert tap.feed(body[:middle]) == []
+    assert channel.state.text == "Pa"
+    assert feed(tap, body[middle:]) == body
+    assert [body[slice(*record.span)] for record in channel.records[1:4]] == [r.data for r in channel.records[1:4]]
+    assert channel.terminal == Finished("stop")
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+@pytest.mark.parametrize("array", [True, False])
+def test_calls_in_a_json_body(array: bool, envelope: bool, channel: CascadeChannel) -> None:
+    chunks = [call("f", x=1), END] if array else [call("f", "STOP", x=1)]
+    shown = [{"response": item} if envelope else item for item in chunks]
+    body = json.dumps(shown if array else shown[0]).encode()
+    given_out = json.loads(run(channel, *cut(body, 1, 50), content_type=JSON))
+    first = given_out[0] if array else given_out
+    inner = first["response"] if envelope else first
+    assert inner["candidates"][0]["content"]["parts"] == [{"text": "ok"}]
+    assert not array or given_out[1] == shown[1]
+    assert channel.terminal == Finished("tool")
+    assert channel.state.function_calls[0].args_json == '{"x": 1}'
+
+
+@pytest.mark.parametrize("array", [True, False])
+def test_a_json_body_without_text(array: bool, channel: CascadeChannel) -> None:
+    body = json.dumps([chunk(finish="SAFETY")] if array else chunk(finish="SAFETY")).encode()
+    given_out = json.loads(run(channel, body, content_type=JSON))
+    (only,) = given_out if array else [given_out]
+    assert only["candidates"][0]["content"]["parts"] == [{"text": "ok"}]
+    assert "response" not in only
+
+
+def test_a_json_body_that_is_awaited_stays(channel: CascadeChannel) -> None:
+    body = json.dumps({"response": thought("Hm.", "STOP")}).encode()
+    assert run(channel, body, content_type=JSON) == body
+    assert channel.awaiting is not None
+
+
+def test_a_json_body_that_is_cut(channel: CascadeChannel) -> None:
+    body = json.dumps([text("Pa"), call("f")]).encode()
+    assert run(channel, body[:-8], content_type=JSON) == body[:-8]
+    assert channel.state.text == "Pa"
+    assert failure(channel)[0] is Termination.UPSTREAM_DROP
+    dropped = channel_of()
+    tap = Tap(dropped, 0, content_type=JSON)
+    feed(tap, body[:-8], end=False)
+    tap.abort("reset")
+    assert [record.events for record in dropped.records[1:-1]] == [
+        record.events for record in channel.records[1:-2]
+    ] + [(Notice("dropped", "reset"),), (CallClosed(None),)]
+
+
+def test_a_json_error(channel: CascadeChannel) -> None:
+    body = json.dumps([ERROR], indent=2).encode()
+    (shown,) = json.loads(run(channel, body, content_type=JSON))
+    assert shown["response"]["candidates"][0]["finishReason"] == "STOP"
+    assert failure(channel) == (Termination.UPSTREAM_STATUS, "upstream_error")
+
+
+def test_a_json_object_that_is_too_large(channel: CascadeChannel) -> None:
+    body = b'{"a": "' + b"x" * (33 << 20)
+    assert run(channel, *cut(body, 20 << 20), b'"}', content_type=JSON) == body + b'"}'
+    assert failure(channel)[0] is Termination.UPSTREAM_GARBAGE
+
+
+# -- passive ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chunks", "options", "squeeze"),
+    [
+        ((call("f"), END), {}, bytes),
+        ((thought("Hm."), END), {}, bytes),
+        ((), {}, bytes),
+        ((call("f"), END), {"encoding": "gzip"}, gzip.compress),
+        ((text("Pa"), text("ris")), {"encoding": "gzip"}, lambda data: gzip.compress(data)[:-9]),
+        ((text("Pa"),), {"encoding": "gzip"}, bytes),
+        ((text("Pa"),), {"encoding": "snappy"}, bytes),
+        ((text("Pa"),), {"content_type": JSON}, lambda data: data.removeprefix(b"data: ")),
+    ],
+)
+def test_who_did_not_ask_us_gets_identical_bytes(
+    chunks: tuple[Any, ...], options: dict[str, str], squeeze: Callable[[bytes], bytes], channel: CascadeChannel
+) -> None:
+    body = squeeze(body_of(*chunks))
+    tap = Tap(channel, 0, passive=True, **options)
+    assert not tap.inflates
+    assert feed(tap, *cut(body, 1, 30)) == body
+    assert channel.closed
+    assert channel.awaiting is None
+
+
+def test_passive_calls_are_recorded(channel: CascadeChannel) -> None:
+    run(channel, gzip.compress(body_of(call("f", x=1), END)), encoding="gzip", passive=True)
+    assert channel.state.function_calls[0].args_json == '{"x": 1}'
+    assert channel.terminal == Finished("tool")
+
+
+def test_passive_limits(channel: CascadeChannel) -> None:
+    body = b"data: " + b"x" * (17 << 20)
+    assert run(channel, body, b"y", passive=True) == body + b"y"
+    assert failure(channel)[0] is Termination.UPSTREAM_GARBAGE
+
+
+# -- our own bugs (invariant 5) --------------------------------------------------------------------------------------
+
+
+class Bug(Exception):
+    pass
+
+
+def breaking(original: Callable[..., Any], at: int) -> Callable[..., Any]:
+    """Raises at the ``at``-th time it is called."""
+    count = itertools.count()
+
+    def broken(*args: Any, **more: Any) -> Any:
+        if next(count) >= at:
+            raise Bug
+        return original(*args, **more)
+
+    return broken
+
+
+PLACES: list[tuple[Any, str]] = [
+    (SseParser, "feed"), (SseParser, "end"), (GoogleDecoder, "decode"), (GoogleDecoder, "close"),
+    (CascadeChannel, "append"), (tap_module, "decide"), (tap_module, "_names_a_call"), (tap_module.jsonio, "loads"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("at", range(3))
+@pytest.mark.parametrize(("owner", "name"), PLACES, ids=[name for _, name in PLACES])
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_the_bytes_flow_on(
+    forced: None,
+    owner: Any,
+    name: str,
+    at: int,
+    encoding: str,
+    channel: CascadeChannel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(owner, name, breaking(getattr(owner, name), at))
+    body = body_of(text("Pa"), text("functionCall"), text("ris"), END)
+    squeezed = gzip.compress(body) if encoding else body
+    before = Tap.failures
+    tap = Tap(channel, 0, encoding=encoding)
+    assert feed(tap, *cut(squeezed, 30, 60, 90, 130, 200)) == (body if tap.inflates else squeezed)
+    opened = at == 0 or name in ("feed", "decode", "append", "_names_a_call")  # the others are called once
+    assert Tap.failures == before + opened
+    if opened:
+        assert failure(channel) == (Termination.INTERNAL, "internal")
+    else:
+        assert channel.terminal == Finished("stop")
+
+
+@pytest.mark.parametrize("place", ["start", "middle", "end", "drop"])
+def test_listeners_that_fail(
+    forced: None, place: str, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listener(_: CascadeChannel) -> None:
+        raise Bug
+
+    channel.on_close.append(listener)
+    body = body_of(text("Pa"), END)
+    if place == "start":
+        assert run(channel, body, encoding="snappy") == body
+    elif place == "middle":
+        huge = body_of(text("Pa")) + b"data: " + b"x" * (17 << 20)
+        assert run(channel, huge) == huge
+    elif place == "end":
+        assert run(channel, body) == body
+    else:
+        tap = Tap(channel, 0)
+        feed(tap, body, end=False)
+        tap.abort("reset")
+    assert channel.closed
+
+
+def test_a_failure_inside_the_failure(forced: None, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CascadeChannel, "close", breaking(CascadeChannel.close, 0))
+    body = body_of(text("Pa"), END)
+    assert run(channel, body) == body
+    tap = Tap(channel, 1)
+    tap.abort("reset")
+    refused(channel, 500, {}, b"")
+
+
+def test_a_json_body_flows_on_too(forced: None, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GoogleDecoder, "decode", breaking(GoogleDecoder.decode, 1))
+    body = json.dumps([text("Pa"), call("f")]).encode()
+    assert run(channel, *cut(body, 70, 100), content_type=JSON) == body
+    assert failure(channel)[0] is Termination.INTERNAL
+
+
+def test_the_next_turn_works(forced: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    body = body_of(text("Paris"), END)
+    before = Tap.failures
+    with monkeypatch.context() as broken, caplog.at_level(logging.ERROR, logger="zerogravity.tap"):
+        broken.setattr(GoogleDecoder, "decode", breaking(GoogleDecoder.decode, 0))
+        run(channel_of(), body)
+    assert Tap.failures == before + 1
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    after = channel_of()
+    assert run(after, body) == body
+    assert after.terminal == Finished("stop")
+
+
+def test_a_program_that_is_stopped_is_not_held_up(channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: Any) -> Any:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(GoogleDecoder, "decode", stopped)
+    with pytest.raises(asyncio.CancelledError):
+        Tap(channel, 0).feed(body_of(text("Pa")))
+
+
+# -- refusals and local answers --------------------------------------------------------------------------------------
+
+
+def test_a_refusal(channel: CascadeChannel) -> None:
+    body = json.dumps({"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}).encode()
+    refused(channel, 429, {"Retry-After": "7"}, body)
+    opened, terminal = channel.records
+    assert opened == Record(0, opened.t_ns, 0, body, (CallOpened(status=429), CallClosed(None)), (0, len(body)))
+    assert isinstance(terminal.terminal, Failed)
+    fault = terminal.terminal.fault
+    assert (fault.status, fault.code, fault.retry_after, fault.message) == (
+        429,
+        "rate_limit_exceeded",
+        7.0,
+        "slow down",
+    )
+    refused(channel, 500, {}, b"")
+    assert channel.count == 2
+
+
+def test_a_refusal_that_can_not_be_read(forced: None, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tap_module.google, "decode_error", breaking(bool, 0))
+    refused(channel, 500, {}, b"")
+    assert failure(channel) == (Termination.INTERNAL, "internal")
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+@pytest.mark.parametrize("model", ["gemini-3-flash-a", None])
+def test_synthetic_stop(model: str | None, envelope: bool) -> None:
+    body = synthetic_stop(model, "Conversation", envelope=envelope)
+    assert body.endswith(b"}\r\n\r\n")
+    assert (words(body), finishes(body)) == ("Conversation", ["STOP"])
+    (only,) = parsed(body)
+    assert only.get("modelVersion") == model
+    assert ("response" in json.loads(body[6:])) is envelope
+    decoder = GoogleDecoder(str)
+    assert decoder.decode(body[6:]) == (TextDelta("Conversation"), Usage(1, 0, 1, 0, 0, 2))
+    assert decoder.close() == CallClosed("STOP")
+    assert words(synthetic_stop()) == "ok"
+
+
+# -- any answer, any split -------------------------------------------------------------------------------------------
+
+
+@given(answers(), st.booleans(), st.booleans(), st.lists(st.integers(0, 3000), max_size=6), st.sampled_from(SQUEEZED))
+def test_any_answer(
+    chunks: list[Any], envelope: bool, lf: bool, cuts: list[int], squeezed: tuple[str, Callable[[bytes], bytes]]
+) -> None:
+    body = body_of(*chunks, envelope=envelope, eol=b"\n" if lf else b"\r\n")
+    channel = channel_of()
+    shown = run(channel, *cut(body, *cuts))
+    assert not any("functionCall" in part for part in parts_in(shown))
+    if channel.closed:
+        assert words(shown)
+        assert finishes(shown)
+        assert sum(record.terminal is not None for record in channel.records) == 1
+    else:
+        assert channel.awaiting is not None
+        assert shown == body
+    if not channel.state.has_calls:
+        assert shown.startswith(body)
+    assert channel.state.text == "".join(event.text for event in events_of(channel) if isinstance(event, TextDelta))
+    assert [record.data for record in channel.records if record.data] == [f[6:].strip() for f in frames(
+        *chunks, envelope=envelope)]  # fmt: skip
+
+    encoding, squeeze = squeezed
+    again = channel_of()
+    assert run(again, *cut(squeeze(body), *cuts), encoding=encoding) == shown
+    assert [(r.data, r.events, r.span) for r in again.records] == [(r.data, r.events, r.span) for r in channel.records]
+
+
+@given(st.lists(st.binary(max_size=40) | st.sampled_from(frames(text("a"), call("f"), END)), max_size=6), st.booleans())
+def test_any_bytes_flow_on_and_end_the_turn_once(pieces: list[bytes], aborted: bool) -> None:
+    pieces = [piece for piece in pieces if piece]
+    channel = channel_of()
+    tap = Tap(channel, 0)
+    shown = feed(tap, *pieces, end=not aborted)
+    if aborted:
+        tap.abort("reset")
+    assert channel.closed or channel.awaiting is not None
+    body, parser = b"".join(pieces), SseParser()
+    parser.feed(body)
+    if b"unction" not in body:
+        whole = body[: parser.boundary]
+        assert shown == whole if aborted else shown.startswith(whole)

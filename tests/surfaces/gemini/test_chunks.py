@@ -1,0 +1,476 @@
+"""Chunk by chunk: what Google sent and what the client gets; the whole answer of the same turns."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.surfaces.gemini.support import captured, chunk, frames_of, turn
+from zerogravity import errors
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import (
+    CallClosed,
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.surfaces.check import check_gemini
+from zerogravity.surfaces.gemini import surface
+from zerogravity.surfaces.gemini.merge import merged
+from zerogravity.surfaces.gemini.splice import edited
+from zerogravity.surfaces.gemini.tokens import summed
+
+CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
+SIGNED = {"text": "", "thoughtSignature": "U0lH"}
+THOUGHT = {"text": "hm", "thought": True}
+STOP = chunk({"text": ""}, finish="STOP")
+END = chunk(finish="STOP")
+
+
+def stream(*calls: list[Any], **options: Any) -> list[dict[str, Any]]:
+    return check_gemini(frames_of(captured(*calls, **options)))
+
+
+def parts(chunks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The parts of each chunk."""
+    return [
+        candidate.get("content", {}).get("parts", []) for value in chunks for candidate in value.get("candidates", [])
+    ]
+
+
+def whole(*calls: list[Any], **options: Any) -> dict[str, Any]:
+    answer = surface.answer(captured(*calls, **options), bytes(32))
+    assert answer.status == 200
+    return answer.body
+
+
+# -- bytes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+def test_a_chunk_is_its_source_text(envelope: bool) -> None:
+    text = b'{"candidates": [{"content": {"parts": [{"text": "\\u00e9 \\/"}], "role": "model"}}], "x":1.0,"y":1e400}'
+    source = b'{"response": ' + text + b', "traceId": "t"}' if envelope else text
+    frames = frames_of(captured([source, END]))
+    assert frames[0] == b"data: " + text + b"\r\n\r\n"
+
+
+def test_pretty_json_becomes_one_line() -> None:
+    text = json.dumps({"response": chunk({"text": "a\nb"})}, indent=2).replace("\n", "\r\n").encode()
+    frames = frames_of(captured([text, END]))
+    assert frames[0].count(b"\n") == 2
+    assert parts(check_gemini(frames))[0] == [{"text": "a\nb"}]
+
+
+def test_separators_are_escaped_and_mean_the_same() -> None:
+    text = "a\u2028b\u2029c\x85d"
+    frames = frames_of(captured([json.dumps(chunk({"text": text}), ensure_ascii=False).encode(), END]))
+    assert not any(character.encode() in frames[0] for character in "\u2028\u2029\x85")
+    assert parts(check_gemini(frames))[0] == [{"text": text}]
+
+
+def test_broken_utf8_and_a_byte_order_mark_do_not_reach_the_client() -> None:
+    text = b'\xef\xbb\xbf{"candidates":[{"content":{"parts":[{"text":"a\xff"}],"role":"model"}}]}'
+    assert parts(check_gemini(frames_of(captured([text, END]))))[0] == [{"text": "a\ufffd"}]
+
+
+def test_arguments_keep_their_numbers() -> None:
+    text = '{"functionCall":{"name":"f","args":{"n":12345678901234567890123,"f":1.0,"e":1E5}}}'
+    payload = f'{{"candidates":[{{"content":{{"parts":[{text},{{"text":""}}],"role":"model"}}}}]}}'
+    frames = frames_of(captured([payload.encode(), END]))
+    assert text.encode() in frames[0]
+
+
+def test_a_json_array_of_chunks_is_taken_apart() -> None:
+    payload = json.dumps([{"response": chunk({"text": "a"})}, {"response": chunk({"text": "b"})}]).encode()
+    assert parts(stream([payload, END]))[:2] == [[{"text": "a"}], [{"text": "b"}]]
+
+
+@pytest.mark.parametrize("payload", [b"<html>", b"{", b"[1]", b"7", b'{"traceId":"t"}', b'{"response":{}}'])
+def test_what_is_no_chunk_is_left_out(payload: bytes) -> None:
+    assert stream([payload, chunk({"text": "a"}), END]) == stream([chunk({"text": "a"}), END])
+
+
+def test_usage_outside_of_the_response_is_kept() -> None:
+    value = {"response": chunk({"text": "a"}), "usageMetadata": {"promptTokenCount": 3}}
+    assert stream([json.dumps(value).encode(), END])[0]["usageMetadata"] == {"promptTokenCount": 3}
+
+
+# -- forms -------------------------------------------------------------------------------------------------------
+
+
+def test_the_array_form() -> None:
+    frames = frames_of(captured([chunk({"text": "a"}), END], echo={"alt": "json"}))
+    assert frames[0].startswith(b'[{"')
+    assert frames[1].startswith(b',\r\n{"')
+    assert frames[-1] == b"]"
+    assert [value["candidates"] for value in json.loads(b"".join(frames))] == [
+        value["candidates"] for value in (chunk({"text": "a"}), END)
+    ]
+    emitter = surface.emitter(captured([END], echo={"alt": "json"}), bytes(32))
+    assert emitter.content_type.startswith("application/json")
+
+
+def test_the_sse_form_has_no_heartbeat_and_no_beginning() -> None:
+    emitter = surface.emitter(captured([END]), bytes(32))
+    assert (emitter.heartbeat, emitter.begin(), emitter.content_type) == (b"", [], "text/event-stream")
+
+
+FAULT = errors.upstream(
+    429, "rate_limit_exceeded", "slow down", retry_after=22.0, rpc_status="RESOURCE_EXHAUSTED",
+    details=({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "22s"},),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("alt", ["sse", "json"])
+def test_a_failure_is_the_last_element_and_begins_exactly_so(alt: str) -> None:
+    channel = CascadeChannel(turn({"alt": alt}), lambda: 0)
+    channel.append(0, json.dumps(chunk({"text": "a"})).encode(), (TextDelta("a"),))
+    channel.close(Failed(FAULT))
+    frames = frames_of(channel)
+    last = frames[1]
+    assert last.startswith(b'data: {"error":{' if alt == "sse" else b',\r\n{"error":{')
+    error = check_gemini(frames)[-1]["error"]
+    assert error == {
+        "code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED", "details": list(FAULT.details),
+    }  # fmt: skip
+    answer = surface.answer(channel, bytes(32))
+    assert (answer.status, answer.body["error"], answer.headers["Retry-After"]) == (429, error, "22")
+
+
+def test_a_failure_before_anything_is_a_whole_array() -> None:
+    channel = CascadeChannel(turn({"alt": "json"}), lambda: 0)
+    channel.close(Failed(FAULT))
+    assert json.loads(b"".join(frames_of(channel)))[0]["error"]["code"] == 429
+
+
+def test_an_error_event_of_googles_is_said_once() -> None:
+    payload = {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}
+    found = stream([chunk({"text": "a"}), json.dumps(payload).encode()])
+    assert found[1:] == [{"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}]
+
+
+def test_a_break_after_the_finish_reason_leaves_no_finish_reason() -> None:
+    channel = CascadeChannel(turn(), lambda: 0)
+    for value in (
+        chunk({"text": "a"}),
+        chunk(CALL, {"text": "b"}, finish="STOP", usageMetadata={"promptTokenCount": 1}),
+    ):
+        channel.append(0, json.dumps(value).encode(), ())
+    channel.close(Failed(FAULT))
+    found = check_gemini(frames_of(channel))
+    assert parts(found) == [[{"text": "a"}], [CALL, {"text": "b"}]]
+    assert "finishReason" not in json.dumps(found)
+    assert "error" in found[-1]
+
+
+# -- empty parts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ([CALL], [[CALL]]),
+        ([CALL, {"text": ""}], [[CALL]]),
+        ([{"text": ""}, CALL], [[CALL]]),
+        ([{}, CALL], [[CALL]]),
+        ([CALL, SIGNED], [[CALL], [SIGNED]]),
+        ([SIGNED, CALL], [[SIGNED], [CALL]]),
+        ([CALL, SIGNED, CALL], [[CALL], [SIGNED], [CALL]]),
+        ([THOUGHT, {"text": "a"}, {"text": ""}, CALL], [[THOUGHT, {"text": "a"}, CALL]]),
+        ([{"text": "a"}, {"text": ""}], [[{"text": "a"}]]),
+        ([{"text": "a"}, SIGNED], [[{"text": "a"}], [SIGNED]]),
+        ([{"text": ""}], [[{"text": ""}]]),
+        ([SIGNED], [[SIGNED]]),
+        ([{"thoughtSignature": "U0lH"}, CALL], [[{"thoughtSignature": "U0lH"}, CALL]]),
+        ([{"text": "", "thought": True, "thoughtSignature": "U0lH"}, CALL],
+         [[{"text": "", "thought": True, "thoughtSignature": "U0lH"}, CALL]]),
+    ],
+)  # fmt: skip
+def test_no_empty_part_beside_another_and_no_signature_lost(given: list[Any], made: list[Any]) -> None:
+    assert parts(stream([chunk(*given, modelVersion="m", responseId="r"), chunk({"text": "x"}), END]))[:-2] == made
+
+
+def test_of_a_split_chunk_only_the_last_has_the_rest() -> None:
+    found = stream(
+        [chunk(CALL, SIGNED, finish="STOP", modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1})]
+    )
+    assert found == [
+        {"candidates": [{"content": {"parts": [CALL], "role": "model"}, "index": 0}], "modelVersion": "m",
+         "responseId": "r"},
+        chunk(SIGNED, finish="STOP", modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1}),
+    ]  # fmt: skip
+
+
+# -- thoughts ----------------------------------------------------------------------------------------------------
+
+
+def test_thoughts_only_for_those_who_asked() -> None:
+    chunks = [chunk(THOUGHT, usageMetadata={"promptTokenCount": 1}), chunk(THOUGHT, {"text": "a"}), STOP]
+    assert parts(stream(chunks))[0] == [THOUGHT]
+    assert parts(stream(chunks, echo={"thoughts": False})) == [[{"text": "a"}], [{"text": ""}]]
+    assert whole(chunks, echo={"thoughts": False})["candidates"][0]["content"]["parts"] == [{"text": "a"}]
+
+
+def test_a_last_chunk_of_unwanted_thoughts_keeps_its_end() -> None:
+    chunks = [chunk({"text": "a"}), chunk(THOUGHT, finish="MAX_TOKENS")]
+    assert stream(chunks, echo={"thoughts": False})[-1] == chunk(finish="MAX_TOKENS")
+
+
+# -- several calls -----------------------------------------------------------------------------------------------
+
+
+def test_a_second_upstream_call_shows_one_end_and_the_sum_of_usage() -> None:
+    first = [
+        chunk(THOUGHT),
+        chunk({"text": ""}, finish="STOP", usageMetadata={"promptTokenCount": 5, "thoughtsTokenCount": 2}),
+    ]
+    second = [chunk({"text": "a"}, usageMetadata={"promptTokenCount": 6}),
+              chunk(finish="STOP", usageMetadata={"promptTokenCount": 7, "candidatesTokenCount": 1})]  # fmt: skip
+    found = stream(first, second)
+    assert parts(found) == [[THOUGHT], [{"text": "a"}], []]
+    assert found[1]["usageMetadata"] == {"promptTokenCount": 11, "thoughtsTokenCount": 2}
+    assert found[2]["usageMetadata"] == {"promptTokenCount": 12, "thoughtsTokenCount": 2, "candidatesTokenCount": 1}
+    assert whole(first, second)["usageMetadata"] == found[2]["usageMetadata"]
+
+
+def test_thinking_that_shares_its_chunk_with_the_end_is_shown_without_it() -> None:
+    found = stream([chunk(THOUGHT, finish="STOP")], [chunk({"text": "a"}), END])
+    assert found == [chunk(THOUGHT), chunk({"text": "a"}), END]
+
+
+def test_usage_of_the_first_call_is_told_at_the_end_when_the_second_has_none() -> None:
+    found = stream([chunk(finish="STOP", usageMetadata={"promptTokenCount": 5})], [chunk({"text": "a"}), END])
+    assert found[-1]["usageMetadata"] == {"promptTokenCount": 5}
+
+
+def test_three_calls_add_up() -> None:
+    calls = [[chunk(THOUGHT), chunk(finish="STOP", usageMetadata={"promptTokenCount": 5})] for _ in range(2)]
+    found = stream(*calls, [chunk({"text": "a"}), chunk(finish="STOP", usageMetadata={"promptTokenCount": 1})])
+    assert found[-1]["usageMetadata"] == {"promptTokenCount": 11}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "made"),
+    [
+        ({"a": 1}, {"a": 2, "b": 3}, {"a": 3, "b": 3}),
+        ({"a": [{"modality": "TEXT", "tokenCount": 1}]},
+         {"a": [{"modality": "TEXT", "tokenCount": 2}, {"modality": "IMAGE", "tokenCount": 4}]},
+         {"a": [{"modality": "TEXT", "tokenCount": 3}, {"modality": "IMAGE", "tokenCount": 4}]}),
+        ({"trafficType": "A"}, {"trafficType": "B"}, {"trafficType": "B"}),
+        ({"a": True}, {"a": 1}, {"a": 1}),
+        ({"a": [7]}, {"a": ["x"]}, {"a": [7, "x"]}),
+    ],
+)  # fmt: skip
+def test_sums_of_usage(first: dict[str, Any], second: dict[str, Any], made: dict[str, Any]) -> None:
+    assert summed(first, second) == made
+
+
+# -- ends --------------------------------------------------------------------------------------------------------
+
+
+def test_what_follows_the_finish_reason_comes_before_it() -> None:
+    """Signatures and usage may follow STOP; a client that stops reading there must not lose them."""
+    found = stream(
+        [
+            chunk({"text": "a"}),
+            chunk({"text": "b"}, finish="STOP"),
+            chunk(SIGNED),
+            {"usageMetadata": {"totalTokenCount": 1}},
+        ]
+    )
+    assert found == [
+        chunk({"text": "a"}), chunk({"text": "b"}), chunk(SIGNED, finish="STOP"),
+        {"usageMetadata": {"totalTokenCount": 1}},
+    ]  # fmt: skip
+
+
+def test_of_two_finish_reasons_the_last_one_is_told() -> None:
+    ends = [
+        chunk({"text": "a"}, finish="STOP"),
+        {"candidates": [{"finishReason": "MAX_TOKENS", "finishMessage": "long"}]},
+    ]
+    found = stream(ends)
+    assert found == [chunk({"text": "a"}), ends[1]]
+
+
+def test_a_blocked_prompt_passes_unchanged() -> None:
+    value = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 1}}
+    assert stream([value]) == [value]
+    assert whole([value]) == value
+
+
+@pytest.mark.parametrize("word", ["SAFETY", "RECITATION", "MAX_TOKENS", "OTHER", "A_WORD_OF_TOMORROW"])
+def test_googles_words_are_not_translated(word: str) -> None:
+    found = stream([chunk({"text": "a"}), chunk(finish=word)])
+    assert found[-1]["candidates"][0]["finishReason"] == word
+    assert whole([chunk({"text": "a"}), chunk(finish=word)])["candidates"][0]["finishReason"] == word
+
+
+def test_the_last_chunk_is_held_until_the_turn_is_over() -> None:
+    channel = captured([chunk({"text": "a"}), END])
+    emitter = surface.emitter(channel, bytes(32))
+    sizes = [len(emitter.feed(record)) for record in channel.records]
+    assert sizes == [0, 1, 0, 0, 1]
+
+
+def test_other_candidates_pass() -> None:
+    value = {"candidates": [{"content": {"parts": [{"text": "a"}]}, "index": 0},
+                            {"content": {"parts": [{"text": "b"}]}, "index": 1, "finishReason": "STOP"}]}  # fmt: skip
+    assert stream([value, END])[0] == value
+    assert [candidate["content"]["parts"] for candidate in whole([value, END])["candidates"]] == [
+        [{"text": "a"}], [{"text": "b"}],
+    ]  # fmt: skip
+
+
+# -- the whole answer --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ([{"text": "a"}, {"text": "b"}], [{"text": "ab"}]),
+        ([THOUGHT, THOUGHT, {"text": "a"}], [{"text": "hmhm", "thought": True}, {"text": "a"}]),
+        ([{"text": "a"}, CALL, {"text": "b"}], [{"text": "a"}, CALL, {"text": "b"}]),
+        ([CALL, CALL], [CALL, CALL]),
+        ([{"text": "a"}, SIGNED], [{"text": "a", "thoughtSignature": "U0lH"}]),
+        ([{"text": "a"}, {"text": "b", "thoughtSignature": "U0lH"}, {"text": "c"}],
+         [{"text": "a"}, {"text": "b", "thoughtSignature": "U0lH"}, {"text": "c"}]),
+        ([CALL, CALL, SIGNED], [{**CALL, "thoughtSignature": "U0lH"}, CALL]),
+        ([{**CALL, "thoughtSignature": "Zg=="}, SIGNED],
+         [{**CALL, "thoughtSignature": "Zg=="}, {"thoughtSignature": "U0lH"}]),
+        ([SIGNED], [SIGNED]),
+        ([{"text": "", "thought": True, "thoughtSignature": "U0lH"}, {"text": "a"}],
+         [{"text": "", "thought": True, "thoughtSignature": "U0lH"}, {"text": "a"}]),
+        ([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, {"text": "a"}],
+         [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, {"text": "a"}]),
+    ],
+)  # fmt: skip
+def test_merged_parts(given: list[dict[str, Any]], made: list[dict[str, Any]]) -> None:
+    body = merged(chunk(part) for part in given)
+    assert body["candidates"][0]["content"]["parts"] == made
+
+
+def test_the_rest_of_a_merged_answer() -> None:
+    first = chunk({"text": "a"}, modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1})
+    first["candidates"][0]["citationMetadata"] = {"citationSources": [{"uri": "1"}]}
+    last = chunk(
+        finish="STOP", modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1, "totalTokenCount": 9}
+    )
+    last["candidates"][0] |= {
+        "groundingMetadata": {"webSearchQueries": ["q"]}, "citationMetadata": {"citationSources": [{"uri": "2"}]},
+    }  # fmt: skip
+    assert merged([first, last]) == {
+        "candidates": [{
+            "content": {"parts": [{"text": "a"}], "role": "model"}, "index": 0, "finishReason": "STOP",
+            "citationMetadata": {"citationSources": [{"uri": "1"}, {"uri": "2"}]},
+            "groundingMetadata": {"webSearchQueries": ["q"]},
+        }],
+        "modelVersion": "m", "responseId": "r", "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 9},
+    }  # fmt: skip
+
+
+def test_an_answer_without_any_part_has_no_empty_list() -> None:
+    assert whole([chunk(finish="MAX_TOKENS")])["candidates"] == [{"index": 0, "finishReason": "MAX_TOKENS"}]
+    assert whole([chunk({"text": ""}, finish="MAX_TOKENS")])["candidates"][0]["content"] == {"role": "model"}
+
+
+# -- polled turns ------------------------------------------------------------------------------------------------
+
+
+def polled(
+    *events: Event, end: Finished | Failed, finish: str | None = None, message: str | None = None
+) -> CascadeChannel:
+    channel = CascadeChannel(turn(), lambda: 0)
+    channel.append(0, b"", (CallOpened(),))
+    channel.append(0, b"", events)
+    channel.append(0, b"", (CallClosed(finish, message),))
+    channel.close(end)
+    return channel
+
+
+POLLED: tuple[Event, ...] = (
+    ThinkingDelta("hm"), Signature("VGg=", "thought"), TextDelta("a"),
+    FunctionCall("c", "f", '{"n": 1.0}', "U0lH", "up"), FunctionCall("d", "g", "not json"),
+    InlineData("image/png", "AAAA"), Grounding({"webSearchQueries": ["q"]}),
+    Usage(10, 4, 5, 0, 1, 16),
+)  # fmt: skip
+ARGS = b'"args":{"n": 1.0}'
+
+
+def test_a_polled_turn_is_rendered_from_its_events() -> None:
+    channel = polled(*POLLED, end=Finished("tool"))
+    frames = frames_of(channel)
+    assert ARGS in b"".join(frames)
+    found = check_gemini(frames)
+    assert parts(found)[0] == [
+        {"text": "hm", "thought": True},
+        {"text": "", "thought": True, "thoughtSignature": "VGg="},
+        {"text": "a"},
+        {"functionCall": {"name": "f", "args": {"n": 1.0}, "id": "up"}, "thoughtSignature": "U0lH"},
+        {"functionCall": {"name": "g", "args": {"arguments": "not json"}}},
+        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
+    ]
+    assert found[0]["candidates"][0]["groundingMetadata"] == {"webSearchQueries": ["q"]}
+    assert found[0]["usageMetadata"] == {
+        "promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 16, "cachedContentTokenCount": 4,
+        "toolUsePromptTokenCount": 1,
+    }  # fmt: skip
+    assert found[-1]["candidates"] == [{"finishReason": "STOP", "index": 0}]
+    assert found[0]["modelVersion"] == "gemini-3-flash"
+    assert found[0]["responseId"] == found[-1]["responseId"]
+
+
+@pytest.mark.parametrize(
+    ("end", "finish", "word"),
+    [
+        (Finished("stop"), None, "STOP"),
+        (Finished("tool"), "STOP", "STOP"),
+        (Finished("length"), None, "MAX_TOKENS"),
+        (Finished("filtered", "RECITATION"), "RECITATION", "RECITATION"),
+        (Finished("filtered"), None, "SAFETY"),
+    ],
+)
+def test_the_end_of_a_polled_turn(end: Finished, finish: str | None, word: str) -> None:
+    found = check_gemini(frames_of(polled(TextDelta("a"), end=end, finish=finish, message="why")))
+    assert found[-1]["candidates"] == [{"finishReason": word, "index": 0, "finishMessage": "why"}]
+
+
+def test_a_blocked_prompt_of_a_polled_turn() -> None:
+    found = check_gemini(frames_of(polled(end=Finished("filtered", "OTHER"), finish="BLOCKED:OTHER", message="why")))
+    assert found[-1]["promptFeedback"] == {"blockReason": "OTHER", "blockReasonMessage": "why"}
+
+
+def test_an_evicted_turn_is_answered_from_its_state() -> None:
+    channel = polled(*POLLED, end=Finished("tool"))
+    before = surface.answer(channel, bytes(32)).body
+    channel.release()
+    assert surface.answer(channel, bytes(32)).body == before
+
+
+# -- splicing ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "new", "made"),
+    [
+        (b'{"a": {}, "b": {}}', ("b",), b"1", b'{"a":{},"b":1}'),
+        (b'{"a": 1.0}', ("b",), b"2", b'{"a":1.0,"b":2}'),
+        (b'{"a": 1.0, "b": 2}', ("b",), None, b'{"a":1.0}'),
+        (b'{"a": 1.0}', ("b",), None, b'{"a":1.0}'),
+        (b'[{"x": 1}, {"x": 1}]', (1, "x"), b"2", b'[{"x": 1},{"x":2}]'),
+        (b'[1, 2, 3]', (1,), None, b"[1,3]"),
+    ],
+)  # fmt: skip
+def test_edited(text: bytes, path: tuple[str | int, ...], new: bytes | None, made: bytes) -> None:
+    assert edited(text, path, new) == made

@@ -1,0 +1,117 @@
+"""The Gemini stream: its grammar for any legal turn, in both forms, and its agreement with the whole answer."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from google.genai import types
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import TURN_ID, record_lists, replay
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, Record
+from zerogravity.core.turn import Target, Turn
+from zerogravity.surfaces.check import check_gemini
+from zerogravity.surfaces.gemini import surface
+from zerogravity.wire import jsonio, sse
+
+forms = st.fixed_dictionaries({"alt": st.sampled_from(["sse", "json"]), "thoughts": st.booleans()})
+
+
+def channel_of(records: list[Record], echo: dict[str, Any]) -> CascadeChannel:
+    target = Target("gemini-3-flash", "M18")
+    turn = Turn(TURN_ID, "gemini", "gemini-3-flash", target, {"contents": []}, stream=True, echo=echo, created=1)
+    return replay(records, CascadeChannel(turn, lambda: 0))
+
+
+def frames_of(channel: CascadeChannel) -> list[bytes]:
+    emitter = surface.emitter(channel, bytes(32))
+    return [*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))]
+
+
+@given(record_lists(), forms)
+def test_any_turn_gives_a_legal_stream(records: list[Record], echo: dict[str, Any]) -> None:
+    channel = channel_of(records, echo)
+    frames = frames_of(channel)
+    check_gemini(frames)
+    assert frames == frames_of(channel)
+
+
+@given(record_lists())
+def test_the_stream_and_the_whole_answer_say_the_same(records: list[Record]) -> None:
+    channel = channel_of(records, {"alt": "sse", "thoughts": True})
+    answer = surface.answer(channel, bytes(32))
+    if isinstance(channel.terminal, Failed):
+        assert answer.status == channel.terminal.fault.status
+        assert answer.body["error"] == check_gemini(frames_of(channel))[-1]["error"]
+        return
+    streamed, whole = said(check_gemini(frames_of(channel))), said([answer.body])
+    assert streamed == whole
+    assert streamed.thoughts == channel.state.thinking
+    assert streamed.calls == [call.name for call in channel.state.function_calls]
+    if not streamed.code:  # which the core shows as text
+        assert streamed.text == channel.state.text
+
+
+class Said(NamedTuple):
+    thoughts: str
+    text: str
+    calls: list[str]
+    code: int
+    finishes: list[str]
+
+
+def said(chunks: list[dict[str, Any]]) -> Said:
+    """What the first candidate said."""
+    candidates = [candidate for chunk in chunks for candidate in chunk.get("candidates", [])]
+    parts = [part for candidate in candidates for part in candidate.get("content", {}).get("parts", [])]
+    return Said(
+        "".join(part["text"] for part in parts if part.get("thought")),
+        "".join(part.get("text", "") for part in parts if not part.get("thought")),
+        [part["functionCall"]["name"] for part in parts if "functionCall" in part],
+        sum("executableCode" in part or "codeExecutionResult" in part for part in parts),
+        [candidate["finishReason"] for candidate in candidates if "finishReason" in candidate],
+    )
+
+
+@given(record_lists())
+def test_googles_sdk_takes_every_chunk_and_the_whole(records: list[Record]) -> None:
+    channel = channel_of(records, {"alt": "sse", "thoughts": True})
+    for chunk in check_gemini(frames_of(channel)):
+        if "error" not in chunk:
+            types.GenerateContentResponse.model_validate(known(chunk))
+    answer = surface.answer(channel, bytes(32))
+    if answer.status == 200:
+        types.GenerateContentResponse.model_validate(known(answer.body))
+
+
+def known(body: dict[str, Any]) -> dict[str, Any]:
+    """Without the parts and words of tomorrow, which no SDK knows."""
+    candidates = [dict(candidate) for candidate in body.get("candidates", [])]
+    for candidate in candidates:
+        if candidate.get("finishReason") not in types.FinishReason.__members__:
+            candidate.pop("finishReason", None)
+        if (content := candidate.get("content")) and "parts" in content:
+            kept = [part for part in content["parts"] if part.keys().isdisjoint({"futurePart", "toolCall"})]
+            candidate["content"] = {**content, "parts": kept}
+    return {**body, "candidates": candidates} if candidates else body
+
+
+@given(record_lists(captured=True), st.booleans())
+def test_no_captured_part_is_ever_rendered_anew(records: list[Record], thoughts: bool) -> None:
+    channel = channel_of(records, {"alt": "sse", "thoughts": thoughts})
+    log = b"".join(sse.escape_separators(record.data) for record in records)
+    for frame in frames_of(channel):
+        text = frame.removeprefix(b"data: ").removesuffix(b"\r\n\r\n")
+        for part in jsonio.elements(jsonio.at(text, ("candidates", 0, "content", "parts")) or b"[]"):
+            assert part in log
+
+
+@given(record_lists(captured=True))
+def test_no_signature_is_lost(records: list[Record]) -> None:
+    channel = channel_of(records, {"alt": "sse", "thoughts": True})
+    if isinstance(channel.terminal, Failed) or len({record.call_no for record in records}) > 2:
+        return
+    marker = b'"thoughtSignature":'
+    assert b"".join(frames_of(channel)).count(marker) == sum(record.data.count(marker) for record in records)

@@ -1,0 +1,100 @@
+"""``build_app(services)`` → the aiohttp application; ``start_server`` → a running one on its port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from zerogravity.config import split_address
+from zerogravity.server import guard
+from zerogravity.server.protocol import Runner, framework_logger
+from zerogravity.server.routes import add_routes
+from zerogravity.server.services import SERVICES, Services
+
+__all__ = ["Running", "Services", "build_app", "start_server"]
+
+
+def build_app(services: Services) -> web.Application:
+    """The front server as an application without globals; several may run in one process."""
+    app = web.Application(
+        middlewares=[
+            guard.record,
+            guard.faults,
+            guard.neighbours,
+            guard.keys,
+            guard.Crowd(services.config.limits.requests).middleware,
+        ],
+        client_max_size=services.config.limits.body_bytes,
+        logger=framework_logger(),
+    )
+    app[SERVICES] = services
+    add_routes(app)
+    if services.mount is not None:
+        services.mount(app)
+    app.on_response_prepare.append(guard.mark_answer)
+    app.cleanup_ctx.append(watch_loop)
+    return app
+
+
+async def watch_loop(app: web.Application) -> AsyncIterator[None]:
+    """Measure how late the event loop runs: a wake-up that comes late is time nobody was served."""
+    gauge = app[SERVICES].metrics.loop_lag
+    loop = asyncio.get_running_loop()
+
+    async def watch() -> None:
+        while True:
+            due = loop.time() + 1
+            await asyncio.sleep(1)
+            gauge.set(max(0.0, loop.time() - due))
+
+    task = asyncio.create_task(watch())
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@dataclass(slots=True)
+class Running:
+    """A server that answers on ``host``:``port``."""
+
+    host: str
+    port: int
+    _runner: Runner
+
+    @property
+    def url(self) -> str:
+        """The base URL a client on this machine uses."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    async def stop(self) -> None:
+        """Stop listening, wait for running answers as long as configured, then cut them. Close the engine first:
+        it ends every open turn, so that streams end by themselves."""
+        await self._runner.cleanup()
+
+
+async def start_server(services: Services) -> Running:
+    """Listen and answer. Raises OSError when the address is taken."""
+    limits = services.config.limits
+    runner = Runner(
+        build_app(services),
+        connections=limits.connections,
+        handler_cancellation=True,
+        access_log=None,
+        logger=framework_logger(),
+        keepalive_timeout=limits.keepalive_seconds,
+        lingering_time=2.0,
+        shutdown_timeout=limits.shutdown_seconds,
+    )
+    host, port = split_address(services.config.listen)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, reuse_address=True, backlog=512)
+        await site.start()
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return Running(host, site.port, runner)

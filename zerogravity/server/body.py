@@ -1,0 +1,134 @@
+"""Request body → JSON object, with every limit: type, time, size, structure, encoding.
+
+The structure is measured before parsing: fifteen megabytes of ``[{},{},…]`` become half a gigabyte of objects (T13).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from zerogravity.config import MIB, Limits
+from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request
+from zerogravity.wire import jsonio
+
+ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
+THREAD_FROM = MIB  # below, a thread costs more than it frees
+_JSON_TYPE = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json", re.IGNORECASE)
+_SLICE = MIB
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b"[]{},:"))
+_NOT_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> tuple[dict[str, Any], bytes]:
+    """The body as an object, and its (decompressed) bytes. Raises FaultError with 400, 408, 413 or 415."""
+    if not _JSON_TYPE.fullmatch(request.content_type if "Content-Type" in request.headers else ""):
+        raise bad_request(
+            "the request needs Content-Type: application/json", code="unsupported_content_type", status=415
+        )
+    data = await read(request, limits)
+    return await parse(data, limits, parses), data
+
+
+async def read(request: web.Request, limits: Limits) -> bytes:
+    """The decompressed body."""
+    if request.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
+        raise bad_request("this Content-Encoding is not supported; use gzip, deflate, br or zstd",
+                          code="unsupported_content_encoding", status=415)  # fmt: skip
+    length = request.content_length
+    if length is not None and length > limits.body_bytes:
+        raise too_large(limits)
+    seconds = limits.body_seconds + (limits.body_bytes if length is None else length) / MIB
+    try:
+        async with asyncio.timeout(seconds):
+            return await request.read()
+    except TimeoutError:
+        raise bad_request("the request body did not arrive in time", code="request_timeout", status=408) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large(limits) from None
+    except (web.RequestPayloadError, HttpProcessingError):
+        raise bad_request("the request body could not be decoded", code="invalid_body") from None
+
+
+def too_large(limits: Limits) -> FaultError:
+    return bad_request(
+        f"the request body is larger than {limits.body_bytes} bytes", code="request_too_large", status=413
+    )
+
+
+async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[str, Any]:
+    """Bytes → object. Large ones in a thread, few at a time: each may need thirty times its size."""
+    if len(data) < THREAD_FROM:
+        return parse_now(data, limits)
+    async with parses:
+        return await asyncio.to_thread(parse_now, data, limits)
+
+
+def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
+    """Bytes → object. Raises FaultError 400; a syntax error is told with its position."""
+    check_structure(data, limits)
+    try:
+        value = jsonio.loads(data)
+    except json.JSONDecodeError as error:
+        raise bad_request(
+            f"the request body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}",
+            code="invalid_json",
+        ) from None
+    except (ValueError, RecursionError):
+        raise bad_request("the request body is not valid JSON", code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise bad_request("the request body must be a JSON object", code="invalid_json")
+    return value
+
+
+def check_structure(data: bytes, limits: Limits) -> None:
+    """Refuse bodies that are too deep or have too many members, and the numbers JSON does not have.
+
+    Counting bytes wherever they stand is an upper bound, and all that ordinary requests need.
+    """
+    deep = data.count(b"{") + data.count(b"[")
+    many = deep + data.count(b",") + data.count(b":")
+    odd = b"NaN" in data or b"Infinity" in data
+    if deep <= limits.json_depth and many <= limits.json_structure and not odd:
+        return
+    plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # now each quote begins or ends a string
+    inside, count, depth = 0, 0, 0
+    for start in range(0, len(plain), _SLICE):
+        pieces = plain[start : start + _SLICE].split(b'"')
+        outside = b"".join(pieces[inside::2])
+        inside ^= (len(pieces) - 1) & 1
+        if b"NaN" in outside or b"Infinity" in outside:
+            raise bad_request("the request body is not valid JSON: NaN and Infinity are not JSON", code="invalid_json")
+        structure = outside.translate(None, _NOT_STRUCTURE)
+        count += len(structure) - structure.count(b"]") - structure.count(b"}")
+        if count > limits.json_structure:
+            raise bad_request(f"the request body has more than {limits.json_structure} JSON elements",
+                              code="request_too_complex")  # fmt: skip
+        brackets = structure.translate(None, b",:")
+        if brackets:
+            levels = list(accumulate(map(_STEP.__getitem__, brackets), initial=depth))
+            depth = levels[-1]
+            if max(levels) > limits.json_depth:
+                raise bad_request(f"the request body is nested deeper than {limits.json_depth} levels",
+                                  code="request_too_complex")  # fmt: skip
+
+
+def member_strings(body: Mapping[str, Any], name: str) -> str | None:
+    """A top-level member if it is a string."""
+    value = body.get(name)
+    return value if isinstance(value, str) else None
+
+
+def overloaded(message: str, seconds: float = 1) -> FaultError:
+    """Too much at once; a retry helps."""
+    return FaultError(
+        Fault(Guilt.INTERNAL, 503, "overloaded", message, retry_after=seconds, termination=Termination.REJECTED)
+    )

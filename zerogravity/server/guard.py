@@ -1,0 +1,340 @@
+"""The middlewares, outside in: request id and access record → faults to answers → host and origin → key → limits.
+
+They run for unmatched routes as well. What does not even parse as HTTP never reaches them: see ``protocol``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from zerogravity import ids
+from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal
+from zerogravity.server.body import overloaded
+from zerogravity.server.services import EXCHANGE, SERVICES, Exchange, Services
+from zerogravity.surfaces.surface import Answer, Surface
+from zerogravity.wire import jsonio
+
+logger = logging.getLogger("zerogravity.server")
+access = logging.getLogger("zerogravity.access")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+OPEN_PATHS = frozenset({"/health", "/ready"})  # no key: they tell nothing but whether we work
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_GEMINI_PATH = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%3[Aa])\w+$")
+_MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
+_KNOWN = ("responses", "chat", "models", "completions", "embeddings")
+
+
+# -- which surface -------------------------------------------------------------------------------------------------
+
+
+def speaks_gemini(request: web.Request) -> bool:
+    """Whether the client is one of Google's kind: decides what ``/v1/models`` means (real-clients, HTTP 5)."""
+    headers = request.headers
+    return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in request.query
+
+
+def surface_of(request: web.Request, services: Services) -> Surface:
+    """The surface a path belongs to; decides the form of errors, of unmatched routes too."""
+    path = request.rel_url.raw_path
+    if _GEMINI_PATH.match(path) or (_MODEL_LIST.match(path) and speaks_gemini(request)):
+        return services.surfaces["gemini"]
+    return services.surfaces["chat" if path.startswith("/v1/chat/") else "responses"]
+
+
+# -- request id and access record ----------------------------------------------------------------------------------
+
+
+@web.middleware
+async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id and write its one line, whatever happens."""
+    services = request.app[SERVICES]
+    given = request.headers.get("x-request-id", "")
+    request_id = given if _REQUEST_ID.fullmatch(given) else ids.new("req")
+    exchange = Exchange(request_id, asyncio.get_running_loop().time(), surface_of(request, services))
+    request[EXCHANGE] = exchange
+    status = 499
+    try:
+        response = await handler(request)
+        status = response.status
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            exchange.sent = len(response.body)
+        return response
+    except asyncio.CancelledError:
+        exchange.gone = True
+        raise
+    finally:
+        services.metrics.request(exchange.surface.name, status)
+        if access.isEnabledFor(logging.INFO):
+            access.info("%s", line(request, exchange, status))
+
+
+def line(request: web.Request, exchange: Exchange, status: int) -> str:
+    """One JSON line; the path without its query, which may hold a key."""
+    now = asyncio.get_running_loop().time()
+    told: dict[str, object] = {
+        "request_id": exchange.id,
+        "method": request.method,
+        "path": request.rel_url.raw_path[:200],
+        "surface": exchange.surface.name,
+        "status": status,
+        "bytes": exchange.sent,
+        "ms": round((now - exchange.started) * 1000, 1),
+    }
+    if exchange.first is not None:
+        told["first_ms"] = round((exchange.first - exchange.started) * 1000, 1)
+    if (channel := exchange.channel) is not None:
+        told |= {"turn": channel.id, "model": channel.turn.target.name}
+        told["code"] = exchange.code or (channel.termination or ("left" if exchange.gone else "open"))
+    elif exchange.code:
+        told["code"] = exchange.code
+    return json.dumps(told, ensure_ascii=True)
+
+
+async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal ``on_response_prepare``: what every answer carries, errors too."""
+    response.headers.popall("Server", None)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    exchange = request.get(EXCHANGE)
+    if exchange is not None:
+        response.headers["x-request-id"] = exchange.id
+        if "Server-Timing" not in response.headers:
+            total = (asyncio.get_running_loop().time() - exchange.started) * 1000
+            response.headers["Server-Timing"] = f"total;dur={total:.1f}"
+    origin = request.headers.get("Origin", "")
+    services = request.app[SERVICES]
+    if origin and origin in services.config.cors_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "x-request-id, server-timing"
+        response.headers.add("Vary", "Origin")
+
+
+# -- faults --------------------------------------------------------------------------------------------------------
+
+
+@web.middleware
+async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure becomes an answer in the surface's own form. Guard point: an own bug is a 500 without details."""
+    exchange = request[EXCHANGE]
+    try:
+        return await handler(request)
+    except FaultError as error:
+        fault = error.fault
+    except web.HTTPNotFound:
+        fault = unknown_url(request).fault
+    except web.HTTPMethodNotAllowed as error:
+        fault = bad_request(
+            f"{request.method} is not allowed here; use {' or '.join(sorted(error.allowed_methods))}",
+            code="method_not_allowed", status=405,
+        ).fault  # fmt: skip
+        answer = exchange.surface.error(fault)
+        headers = {**answer.headers, "Allow": ", ".join(sorted(error.allowed_methods))}
+        return rendered(Answer(405, answer.body, headers))
+    except web.HTTPException as error:
+        fault = bad_request(error.reason or "bad request", code="bad_http_request", status=error.status).fault
+    except ConnectionError:
+        raise
+    except Exception:
+        logger.exception("%s: request failed by our own fault", exchange.id)
+        fault = internal()
+    exchange.code = exchange.code or fault.termination.value
+    if request.writer.output_size > 0:  # the answer has begun: only breaking off tells the truth
+        raise ConnectionResetError("the answer has begun already")
+    return rendered(exchange.surface.error(fault), close=fault.status in (408, 413))
+
+
+def rendered(answer: Answer, *, close: bool = False) -> web.Response:
+    """An ``Answer`` on the wire."""
+    response = web.Response(
+        status=answer.status,
+        body=jsonio.dumps(answer.body),
+        headers=dict(answer.headers),
+        content_type="application/json",
+    )
+    if close:
+        response.force_close()
+    return response
+
+
+def unknown_url(request: web.Request) -> FaultError:
+    """404 that names the path that was probably meant."""
+    path = request.rel_url.path
+    first = path.strip("/").split("/")[0]
+    meant = ""
+    if first in _KNOWN:
+        meant = f"/v1{path}"
+    elif path.startswith("/v1/v1"):
+        meant = path[3:]
+    hint = f" Did you mean {meant[:200]}?" if meant else ""
+    return bad_request(f"Unknown URL: {request.method} {path[:200]}.{hint}", code="unknown_url", status=404)
+
+
+# -- host and origin -----------------------------------------------------------------------------------------------
+
+
+@web.middleware
+async def neighbours(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Only who calls us by our own name, and no foreign web page (T1, T2), on every route."""
+    services = request.app[SERVICES]
+    check_host(request, services)
+    check_origin(request, services)
+    if request.method == "OPTIONS" and request.headers.get("Origin", "") in services.config.cors_origins:
+        return preflight(request)
+    return await handler(request)
+
+
+def check_host(request: web.Request, services: Services) -> None:
+    """The Host header, and an absolute target's host, must name this server, with its port. Else 421."""
+    hosts = [request.headers.get("Host", "")]
+    if not request.raw_path.startswith("/"):
+        hosts.append(urlsplit(request.raw_path).netloc.rpartition("@")[2])
+    if not all(is_own_host(host, request, services) for host in hosts):
+        raise bad_request(
+            "this server is not reached by that Host; use localhost or 127.0.0.1 with its port, or configure "
+            "allowed_hosts",
+            code="misdirected_request",
+            status=421,
+        )
+
+
+def is_own_host(text: str, request: web.Request, services: Services) -> bool:
+    """``NAME:PORT`` of this server: loopback names, the address the connection came in on, configured names.
+
+    An address literal that is ours can not be the work of DNS rebinding, which needs a name.
+    """
+    name, port = split_host(text)
+    if name is None:
+        return False
+    transport = request.transport
+    own = transport.get_extra_info("sockname") if transport is not None else None
+    own_address, own_port = (str(own[0]).partition("%")[0], int(own[1])) if isinstance(own, tuple) else ("", 0)
+    if (name in LOCAL_NAMES or same_address(name, own_address)) and port == own_port:
+        return True
+    for allowed in services.config.allowed_hosts:
+        allowed_name, allowed_port = split_host(allowed)
+        explicit = allowed.rpartition("]")[2].count(":") == 1
+        if name == allowed_name and port == (allowed_port if explicit else own_port):
+            return True
+    return False
+
+
+def split_host(text: str) -> tuple[str | None, int]:
+    """Host header → (lower-case name without brackets, port; 80 when none is given). (None, 0): it is malformed."""
+    try:
+        parts = urlsplit(f"//{text}")
+        if parts.path or parts.query or parts.fragment or "@" in text or not parts.hostname:
+            return None, 0
+        return parts.hostname.lower().removesuffix("."), parts.port or 80
+    except ValueError:
+        return None, 0
+
+
+def same_address(name: str, address: str) -> bool:
+    try:
+        return ip_address(name) == ip_address(address)
+    except ValueError:
+        return False
+
+
+def check_origin(request: web.Request, services: Services) -> None:
+    """A browser tells where a page comes from; only our own pages and configured origins may call. Else 403."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin in services.config.cors_origins:
+        return
+    own = False
+    if origin is not None:
+        parts = urlsplit(origin)
+        own = parts.scheme in ("http", "https") and is_own_host(parts.netloc, request, services)
+    site = request.headers.get("Sec-Fetch-Site", "none").lower()
+    if (origin is not None and not own) or site not in ("none", "same-origin"):
+        raise FaultError(
+            Fault(Guilt.CLIENT, 403, "foreign_origin", "requests of other web pages are not answered",
+                  termination=Termination.REJECTED, heals=False)
+        )  # fmt: skip
+
+
+def preflight(request: web.Request) -> web.Response:
+    """The answer to a browser's question for a configured origin."""
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST, DELETE",
+            "Access-Control-Allow-Headers": "authorization, content-type, x-api-key, x-goog-api-key, x-goog-api-client",
+            "Access-Control-Max-Age": "600",
+        },
+    )
+
+
+# -- key -----------------------------------------------------------------------------------------------------------
+
+
+@web.middleware
+async def keys(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Compare the key in constant time; it is never put into anything but a hash (T4, T5)."""
+    services, exchange = request.app[SERVICES], request[EXCHANGE]
+    given = key_of(request)
+    exchange.owner = owner_of(given)
+    accepted = services.config.accepted_keys
+    path = request.rel_url.raw_path
+    guarded = path not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
+    if accepted and guarded:
+        # Every configured key is compared, so that the time does not tell which one was nearly right.
+        right = [hmac.compare_digest(plain(given), plain(key)) for key in accepted]
+        if not any(right):
+            word = "Incorrect API key provided." if given else "You did not provide an API key."
+            raise FaultError(
+                Fault(Guilt.CLIENT, 401, "invalid_api_key", word, termination=Termination.REJECTED, heals=False)
+            )
+    return await handler(request)
+
+
+def key_of(request: web.Request) -> str:
+    """The key as any of the three APIs sends it; empty when there is none."""
+    headers = request.headers
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key") or headers.get("x-goog-api-key") or request.query.get("key", "")
+
+
+def plain(text: str) -> bytes:
+    """Header text as bytes; it may hold what is no UTF-8."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def owner_of(key: str) -> str:
+    """Whose stored responses these are (T21)."""
+    return hashlib.blake2b(plain(key), digest_size=12, person=b"zg-owner").hexdigest() if key else ""
+
+
+# -- limits --------------------------------------------------------------------------------------------------------
+
+
+class Crowd:
+    """How many requests are being answered."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.count = 0
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.count >= self.limit:
+            raise overloaded("too many requests at once")
+        self.count += 1
+        try:
+            return await handler(request)
+        finally:
+            self.count -= 1

@@ -1,0 +1,107 @@
+"""What the front server stands on, handed in by whoever puts the rooms together; and the typed keys to reach it.
+
+Every service is a Protocol or a plain value: tests hand in fakes, the gateway the real rooms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from zerogravity.config import Config
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.store import MitmStore
+from zerogravity.core.turn import Target, Turn
+from zerogravity.errors import Termination
+from zerogravity.ops.health import Health
+from zerogravity.ops.metrics import Metrics
+from zerogravity.surfaces.surface import Surface
+
+
+class Runs(Protocol):
+    """The engine, as far as the server sees it."""
+
+    def run(self, turn: Turn) -> CascadeChannel: ...
+    def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool: ...
+
+
+class Models(Protocol):
+    """The catalogue of models. ``resolve`` raises FaultError 404."""
+
+    def resolve(self, name: str) -> Target: ...
+    def list(self) -> Sequence[Any]: ...
+
+
+class Witness(Protocol):
+    """The trace recorder, as far as the server feeds it. Must never wait and never raise."""
+
+    def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None: ...
+
+
+class Bearer:
+    """The Google bearer that replaces the language server's own on claimed calls. In memory only."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: str | None = None) -> None:
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"Bearer({'set' if self.value else 'unset'})"
+
+
+def _surfaces() -> Mapping[str, Surface]:
+    from zerogravity.surfaces import chat, gemini, responses
+
+    return {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
+
+
+@dataclass(slots=True)
+class Services:
+    """``responses``  stored responses (``surfaces.responses.stored``).
+    ``secret``  32 bytes that authenticate ``encrypted_content``; a fixed one keeps it valid across restarts.
+    ``mount``  adds further routes, e.g. the inspector's, before the application is frozen.
+    ``count_tokens``  a count from the language server or Google, if there is a way to get one.
+    ``wall``  wall-clock seconds, display only. ``parses``  how many large bodies may be parsed at the same time.
+    """
+
+    store: MitmStore
+    engine: Runs
+    catalogue: Models
+    config: Config
+    responses: Any
+    health: Health
+    metrics: Metrics
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    bearer: Bearer = field(default_factory=Bearer)
+    mount: Callable[[web.Application], None] | None = None
+    recorder: Witness | None = None
+    count_tokens: Callable[[Turn], Awaitable[int | None]] | None = None
+    surfaces: Mapping[str, Surface] = field(default_factory=_surfaces)
+    wall: Callable[[], float] = time.time
+    parses: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One HTTP request as the access record will tell it. ``owner`` is a hash of the key it came with."""
+
+    id: str
+    started: float
+    surface: Surface
+    owner: str = ""
+    channel: CascadeChannel | None = None
+    first: float | None = None
+    sent: int = 0
+    gone: bool = False
+    code: str = ""
+
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+EXCHANGE: web.RequestKey[Exchange] = web.RequestKey("exchange", Exchange)

@@ -1,0 +1,198 @@
+"""How the language-server stand-in talks to Google: HTTP/1.1, chunked body, gzip, through a proxy; SSE → chunks.
+
+Written independently of ``wire/``: what is tested must not be read by the code that is tested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from zerogravity.simulator.ls_requests import ENUMS, go_json
+
+if TYPE_CHECKING:
+    from zerogravity.simulator.language_server import LsOptions
+
+PIECE = 4096  # Go's transport writes a chunked body from a buffer of this size
+MAX_ERROR = 1 << 20
+MAX_LINE = 32 << 20
+AUTOMATIC = ("Accept", "User-Agent", "Content-Type", "Accept-Encoding")
+
+
+class GoogleRefused(Exception):
+    """An HTTP status other than 200, or an error event inside a stream."""
+
+    def __init__(self, status: int, body: dict[str, Any]) -> None:
+        self.status = status
+        self.error: dict[str, Any] = body.get("error") or {}
+        self.message = str(self.error.get("message") or f"HTTP {status}")
+        super().__init__(f"{self.error.get('status', 'UNKNOWN')} (code {status}): {self.message}")
+
+
+class GoogleGone(Exception):
+    """The connection failed, or the answer was no event stream."""
+
+
+@dataclass(slots=True)
+class GoogleCall:
+    """One upstream call, for tests: which cascade, what kind, how it went."""
+
+    cascade_id: str | None
+    kind: str
+    seq: int
+    started_ns: int
+    status: int | None = None
+    first_ns: int | None = None
+    ended_ns: int | None = None
+    chunks: int = 0
+    outcome: str = "running"
+
+
+class GoogleClient:
+    """Sends what the stand-in has to say to the endpoint of its options; follows changes of those options."""
+
+    def __init__(self, options: LsOptions) -> None:
+        self._options = options
+        self._session: aiohttp.ClientSession | None = None
+        self._made_for: tuple[Any, ...] = ()
+        self._ssl: ssl.SSLContext | bool = True
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def generate(self, body: dict[str, Any], enum: str, call: GoogleCall) -> AsyncIterator[dict[str, Any]]:
+        """The inner chunks of one streamed answer. Raises GoogleRefused, GoogleGone."""
+        path, headers = self._address(enum)
+        try:
+            async with self._post(path, body, headers) as response:
+                call.status = response.status
+                if response.status != 200:
+                    raise GoogleRefused(response.status, _error_of(await response.content.read(MAX_ERROR)))
+                if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+                    raise GoogleGone(f"answered with {response.headers.get('Content-Type')}")
+                reader = _Events()
+                async for data in response.content.iter_any():
+                    for chunk in reader.feed(data):
+                        if call.first_ns is None:
+                            call.first_ns = time.monotonic_ns()
+                        call.chunks += 1
+                        yield _inner(chunk)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise GoogleGone(f"{type(error).__name__}: {error}") from error
+        finally:
+            call.ended_ns = time.monotonic_ns()
+
+    async def background(self, method: str, body: dict[str, Any]) -> int:
+        """One of the LS's other calls; its status."""
+        try:
+            async with self._post(f"/v1internal:{method}", body, self._bearer()) as response:
+                await response.read()
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise GoogleGone(f"{type(error).__name__}: {error}") from error
+
+    def _address(self, enum: str) -> tuple[str, dict[str, str]]:
+        if self._options.envelope:
+            return "/v1internal:streamGenerateContent?alt=sse", self._bearer()
+        model = ENUMS.get(enum, enum)
+        return f"/v1beta/models/{model}:streamGenerateContent?alt=sse", {"X-Goog-Api-Key": self._options.api_key}
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._options.token}"}
+
+    def _post(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
+        options = self._options
+        endpoint = options.endpoint.rstrip("/")
+        proxy = options.proxy_url
+        if proxy is not None and _loopback(endpoint) and not options.proxy_loopback:
+            proxy = None  # Go's proxy-from-environment leaves loopback addresses alone (A.2)
+        lines = {
+            "User-Agent": options.user_agent, **headers, "Content-Type": "application/json", "Accept-Encoding": "gzip",
+        }  # fmt: skip
+        return self._open().post(
+            endpoint + path, data=_pieces(go_json(body)), headers=lines, proxy=proxy, ssl=self._ssl,
+            skip_auto_headers=AUTOMATIC, allow_redirects=False,
+        )  # fmt: skip
+
+    def _open(self) -> aiohttp.ClientSession:
+        key = (self._options.endpoint, self._options.proxy_url, self._options.proxy_ca)
+        if self._session is None or key != self._made_for:
+            if self._session is not None:
+                # the old one is closed when its last answer is: its connector is told not to keep anything
+                self._session._connector._close_immediately()  # type: ignore[union-attr]
+            self._made_for = key
+            self._ssl = True
+            if self._options.proxy_ca is not None:
+                # like SSL_CERT_FILE: this file, and nothing else, is trusted
+                self._ssl = ssl.create_default_context(cafile=str(self._options.proxy_ca))
+            connector = aiohttp.TCPConnector(limit=self._options.connections, keepalive_timeout=90)
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self._options.read_timeout)
+            self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=1 << 20)
+        return self._session
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), PIECE):
+        yield body[start : start + PIECE]
+        await asyncio.sleep(0)
+
+
+def _error_of(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    if isinstance(value, list) and value:
+        value = value[0]
+    return value if isinstance(value, dict) else {}
+
+
+def _inner(chunk: dict[str, Any]) -> dict[str, Any]:
+    error = chunk.get("error")
+    if isinstance(error, dict):
+        raise GoogleRefused(int(error.get("code") or 500), chunk)
+    inner = chunk.get("response")
+    return inner if isinstance(inner, dict) else chunk
+
+
+def _loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Events:
+    """A line scanner as the LS has it: only lines that begin with ``data:`` count, each is one JSON text."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        lines = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")
+        self._rest = lines.pop()
+        if len(self._rest) > MAX_LINE:
+            raise GoogleGone("line too long")
+        found: list[dict[str, Any]] = []
+        for line in lines:
+            if line.startswith(b"data:") and (text := line[5:].strip()) and text != b"[DONE]":
+                try:
+                    value = json.loads(text)
+                except ValueError:
+                    raise GoogleGone("invalid JSON in the stream") from None
+                if isinstance(value, dict):
+                    found.append(value)
+        return found
