@@ -244,7 +244,7 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     """Pinned to the LS's own certificate, or unverified on loopback only. Raises FaultError otherwise."""
     parts = urlsplit(endpoint.url)
     if parts.scheme == "http" or endpoint.cert is None:
-        if not _loopback(parts.hostname or ""):
+        if not loopback(parts.hostname or ""):
             text = f"{endpoint.url} is not on this machine: give its certificate with --ls-cert"
             raise FaultError(language_server(502, "ls_refused", text, Termination.LS_REFUSED, heals=False))
         return False
@@ -253,7 +253,8 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     return context
 
 
-def _loopback(host: str) -> bool:
+def loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
