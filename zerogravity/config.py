@@ -16,7 +16,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from platformdirs import user_config_path
+from platformdirs import user_config_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from zerogravity.errors import Fault, FaultError, Guilt, Termination
@@ -78,11 +78,12 @@ class Config(BaseModel):
     capture_passive: bool = Field(False, description="record Google calls that are not ours as well, untouched")
     aliases: dict[str, str] = Field(default_factory=dict, description="model name of a client = ours")
     trace: bool = Field(False, description="write a trace folder for each turn")
-    trace_dir: str | None = Field(None, description="where traces go; default: the user's data folder")
+    trace_dir: str | None = Field(None, description="where traces go; default: below data_dir")
     trace_bytes: int = Field(2 << 30, ge=MIB, description="traces in all; the oldest are removed")
     trace_days: float = Field(7, gt=0, description="how long traces are kept")
     inspector: bool = Field(True, description="serve the live inspector page")
     inspector_token: str | None = Field(None, repr=False, description="its token; default: a new one at each start")
+    data_dir: str | None = Field(None, description="what is kept across restarts; default: the user's data folder")
     store_path: str | None = Field(None, description="SQLite file for stored responses; default: memory only")
     remote_urls: bool = Field(False, description="fetch https images that requests name")
     metrics: bool = Field(True, description="answer GET /metrics")
@@ -142,6 +143,16 @@ class Config(BaseModel):
     @property
     def port(self) -> int:
         return split_address(self.listen)[1]
+
+    @property
+    def data_path(self) -> Path:
+        """Where everything goes that is kept across restarts."""
+        return Path(self.data_dir) if self.data_dir else user_data_path("zerogravity")
+
+    @property
+    def trace_path(self) -> Path:
+        """Where traces go."""
+        return Path(self.trace_dir) if self.trace_dir else self.data_path / "traces"
 
     @property
     def accepted_keys(self) -> tuple[str, ...]:

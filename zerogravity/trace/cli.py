@@ -34,8 +34,7 @@ def root_of(context: click.Context) -> Path:
     given: Path | None = context.obj.get("dir") if isinstance(context.obj, dict) else None
     if given is not None:
         return given
-    configured = configuration.load({}).config.trace_dir
-    return Path(configured) if configured else folders.default_root()
+    return configuration.load({}).config.trace_path
 
 
 def show(what: Any) -> None:

@@ -11,18 +11,11 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from zerogravity import ids
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FOLDER = re.compile(r"\d{6}-[0-9a-z]{8,64}")
 SHORT = 8
-
-
-def default_root() -> Path:
-    """Where traces go unless told."""
-    return user_data_path("zerogravity") / "traces"
 
 
 def short(turn_id: str) -> str:
