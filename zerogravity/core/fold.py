@@ -47,12 +47,14 @@ class Reasoning:
 
 @dataclass(slots=True)
 class Message:
-    """A run of answer text. ``signature`` belongs to its last part; ``grounding`` to its whole text."""
+    """A run of answer text. ``signature`` belongs to its last part; ``grounding`` to its whole text. ``cut``: the turn
+    ended in the middle of it."""
 
     index: int
     pieces: list[str] = field(default_factory=list[str])
     signature: str | None = None
     grounding: dict[str, Any] | None = None
+    cut: bool = False
 
     @property
     def text(self) -> str:
@@ -61,7 +63,7 @@ class Message:
 
 @dataclass(slots=True)
 class Call:
-    """A function call, complete as soon as it is opened (a signature in a part of its own may still follow)."""
+    """A function call, complete when opened. ``late``: its signature came behind it, in a part of its own."""
 
     index: int
     call_id: str
@@ -69,6 +71,7 @@ class Call:
     args_json: str
     signature: str | None = None
     upstream_id: str | None = None
+    late: bool = False
 
 
 @dataclass(slots=True)
@@ -89,7 +92,7 @@ class TurnState:
     """Everything that has arrived so far, as objects.
 
     ``usage``: the last figures of each upstream call, added up. ``finish``/``finish_message``: Google's words of the
-    newest call. ``terminal``: set once, at the end.
+    newest call. ``terminal``: set once, at the end. ``began_ns``/``ended_ns``: arrival of the first and last record.
     """
 
     items: list[Item] = field(default_factory=list[Item])
@@ -102,6 +105,8 @@ class TurnState:
     finish: str | None = None
     finish_message: str | None = None
     terminal: Terminal | None = None
+    began_ns: int | None = field(default=None, compare=False)
+    ended_ns: int | None = field(default=None, compare=False)
     has_thinking: bool = False
     has_text: bool = False
     has_calls: bool = False
@@ -174,6 +179,10 @@ class Assembler:
     def feed(self, record: Record) -> Iterator[Step]:
         """The steps that ``record`` causes. Must be exhausted before the next record."""
         self._call_no = record.call_no
+        state = self.state
+        if state.began_ns is None:
+            state.began_ns = record.t_ns
+        state.ended_ns = record.t_ns
         for event in record.events:
             yield from self._add(event)
 
@@ -249,6 +258,8 @@ class Assembler:
     def _close(self, *, cut: bool = False) -> Iterator[Step]:
         if (item := self._open) is not None:
             self._open = None
+            if isinstance(item, Message):
+                item.cut = cut
             yield Closed(item, cut)
 
     def _call(self, event: FunctionCall) -> Iterator[Step]:
@@ -277,10 +288,10 @@ class Assembler:
                 self._open.signature = event.data
             case "text" if items and isinstance(items[-1], Message | Media):
                 items[-1].signature = event.data
-            case "text" if items and isinstance(items[-1], Reasoning):
-                items[-1].signature = event.data
+            case "text" if isinstance(self._open, Reasoning):
+                self._open.signature = event.data
             case "alone" | "call" if (call := self._unsigned_call()) is not None:
-                call.signature = event.data
+                call.signature, call.late = event.data, True
             case "alone" | "call" if items and isinstance(last := items[-1], Message | Media):
                 last.signature = event.data  # unless a call follows: then it was meant for that (facts C.4)
                 self._pending, self._lent = event, last
