@@ -13,11 +13,12 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Failed
+from zerogravity.core.events import CallClosed, CallOpened, Record
 from zerogravity.core.store import MitmStore
-from zerogravity.errors import Guilt, Termination
+from zerogravity.errors import Termination
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NS = 1_000_000_000
@@ -25,8 +26,11 @@ SURFACES = frozenset({"responses", "chat", "gemini", "passive"})
 REASONS = frozenset({
     "path", "no_marker", "ambiguous_marker", "witness_disagrees", "request_type", "agent", "checkpoint",
 })  # fmt: skip
+PARSE_FAILURES = frozenset({
+    "not_json", "json_repaired", "not_an_object", "unknown_part", "unnamed_call", "thought_part",
+})  # fmt: skip
+KINDS = frozenset({"agent", "passive"})
 PLACES = frozenset({"request", "response", "tap", "rewrite", "match"})
-KINDS = frozenset({"agent", "checkpoint", "other"})
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800)
 GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60)
@@ -63,7 +67,9 @@ class Metrics:
         self._tokens = Counter("zg_tokens", "Tokens of ended turns", ["kind"], registry=made)
         self._tap_errors = Counter("zg_tap_errors", "Answers that could not be read", registry=made)
         self._fail_open = Counter("zg_fail_open", "Calls left unchanged by our own fault", ["place"], registry=made)
-        self._repairs = Counter("zg_parse_repairs", "Notices of odd upstream data", registry=made)
+        self._parse_failures = Counter(
+            "zg_parse_failures", "Odd upstream data that was read as well as possible", ["code"], registry=made
+        )
         self._grammar = Counter(
             "zg_grammar_violations", "Emitted streams that break their surface's grammar", ["surface"], registry=made
         )
@@ -126,19 +132,21 @@ class Metrics:
             ("thinking", usage.thoughts), ("tool_use", usage.tool_use),
         ):  # fmt: skip
             self._tokens.labels(kind).inc(max(0, count))
-        self._repairs.inc(len(channel.state.notices))
+        for notice in channel.state.notices:
+            if notice.code in PARSE_FAILURES:
+                self._parse_failures.labels(notice.code).inc()
         if code is Termination.UPSTREAM_GARBAGE:
             self._tap_errors.inc()
-        self._gaps.learn([record.t_ns for record in channel.records if record.call_no >= 0])
+        self._gaps.learn([record.t_ns for record in channel.records if _is_answer(record)])
 
     def _calls(self, channel: CascadeChannel) -> None:
-        self._upstream.labels("agent", "2xx").inc(channel.state.calls_opened)
-        terminal = channel.terminal
-        if isinstance(terminal, Failed) and terminal.fault.guilt is Guilt.UPSTREAM:
-            if terminal.fault.termination is Termination.UPSTREAM_STATUS:
-                self._upstream.labels("agent", f"{terminal.fault.status // 100}xx").inc()
-            elif terminal.fault.termination is Termination.UPSTREAM_DROP and not channel.state.calls_opened:
-                self._upstream.labels("agent", "none").inc()
+        """Every call Google answered, by its status; and the one it did not answer at all."""
+        kind = "passive" if channel.turn.surface == "passive" else "agent"
+        for record in channel.records:
+            if record.events and isinstance(opened := record.events[0], CallOpened):
+                self._upstream.labels(kind, f"{opened.status // 100}xx").inc()
+        if channel.termination is Termination.UPSTREAM_DROP and not channel.state.calls_opened:
+            self._upstream.labels(kind, "none").inc()
 
     def request(self, surface: str, status: int) -> None:
         """One HTTP request has been answered."""
@@ -152,10 +160,6 @@ class Metrics:
         """A call to Google was left alone."""
         self._unmatched.labels(closed(reason, REASONS)).inc()
 
-    def upstream_call(self, kind: str, status: int) -> None:
-        """A call to Google that belongs to no turn (checkpoint, passive)."""
-        self._upstream.labels(closed(kind, KINDS), f"{status // 100}xx").inc()
-
     def failed_open(self, place: str) -> None:
         """An own fault in the interceptor; the bytes went on unchanged."""
         self._fail_open.labels(closed(place, PLACES)).inc()
@@ -168,13 +172,16 @@ class Metrics:
 Source = tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Callable[[], float | None]]
 
 
+def _is_answer(record: Record) -> bool:
+    """An event of Google's answer, and not the frame around it."""
+    return record.call_no >= 0 and not isinstance(record.events[0] if record.events else None, CallOpened | CallClosed)
+
+
 class _Now(Collector):
     """Asks its sources at each scrape."""
 
     def __init__(self) -> None:
-        self.sources: list[
-            tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Callable[[], float | None]]
-        ] = []
+        self.sources: list[Source] = []
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
         for family, name, text, read in self.sources:
@@ -200,7 +207,7 @@ class _Gaps(Collector):
     def collect(self) -> Iterable[HistogramMetricFamily]:
         buckets: list[tuple[str, float]] = []
         total = 0
-        for bound, count in zip((*map(str, GAPS), "+Inf"), self._counts, strict=True):
+        for bound, count in zip((*map(floatToGoString, GAPS), "+Inf"), self._counts, strict=True):
             total += count
             buckets.append((bound, total))
         yield HistogramMetricFamily(
