@@ -1,0 +1,208 @@
+"""Records → Responses events: ``event: TYPE`` and ``data: {"type": TYPE, "sequence_number": N, …}``, one per frame.
+
+| step            | frames                                                                                     |
+|-----------------|--------------------------------------------------------------------------------------------|
+| begin           | ``response.created``, ``response.in_progress``; in the background created and queued, then |
+|                 | in_progress with the first record                                                          |
+| thinking, text  | item added, part added, a delta per event; when it closes: text done, part done, item done |
+| anything else   | the whole choreography of its item at once (``Output`` says which)                         |
+| Finished        | ``response.completed`` or ``response.incomplete``                                          |
+| Failed          | ``response.failed``, cancelled turns too: there is no event of that name. No ``error`` event: |
+|                 | it is no end for any client, and the SDKs raise at it                                      |
+
+The ``sequence_number`` is the frame's index in the stream. Facts: wire-openai 7, 13, 14.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zerogravity.core.events import Record, Terminal
+from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Message, Opened, Reasoning, Step
+from zerogravity.core.turn import Turn
+from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.responses.response import Json, Output
+from zerogravity.wire import jsonio, sse
+
+# type of a part → (its events, its member, what else its deltas and done events have)
+PARTS: dict[str, tuple[str, str, Json]] = {
+    "output_text": ("response.output_text", "text", {"logprobs": []}),
+    "refusal": ("response.refusal", "refusal", {}),
+}
+CALLS = {
+    "function_call": ("response.function_call_arguments", "arguments"),
+    "custom_tool_call": ("response.custom_tool_call_input", "input"),
+}
+PHASES = {
+    "web_search_call": ("in_progress", "searching", "completed"),
+    "image_generation_call": ("in_progress", "generating", "completed"),
+}
+# what is empty in an item when it is added
+EMPTY: dict[str, Json] = {
+    "message": {"status": "in_progress", "content": []},
+    "reasoning": {"summary": []},
+    "function_call": {"status": "in_progress", "arguments": ""},
+    "custom_tool_call": {"status": "in_progress", "input": ""},
+    "web_search_call": {"status": "in_progress"},
+    "image_generation_call": {"status": "in_progress", "result": None},
+}
+
+
+class ResponsesEmitter:
+    """One reader's stream."""
+
+    content_type = "text/event-stream"
+    heartbeat = b": keep-alive\n\n"
+
+    def __init__(self, turn: Turn, secret: bytes) -> None:
+        self._turn = turn
+        self._assembler = Assembler()
+        self._output = Output(turn, secret)
+        self._number = 0
+        self._queued = turn.background
+        self._place: Json = {}  # item_id and output_index of the open item
+        self._delta_head = self._delta_middle = self._delta_tail = b""
+
+    def begin(self) -> list[bytes]:
+        if self._queued:
+            waiting = response.unfinished(self._turn, "queued")
+            return [self._frame("response.created", response=waiting), self._frame("response.queued", response=waiting)]
+        running = response.unfinished(self._turn, "in_progress")
+        return [
+            self._frame("response.created", response=running),
+            self._frame("response.in_progress", response=running),
+        ]
+
+    def feed(self, record: Record) -> list[bytes]:
+        frames: list[bytes] = []
+        if self._queued:
+            self._queued = False
+            running = response.unfinished(self._turn, "in_progress")
+            frames.append(self._frame("response.in_progress", response=running))
+        for step in self._assembler.feed(record):
+            if isinstance(step, Grew):
+                frames.append(self._delta(step.delta))
+            else:
+                frames += self._step(step)
+        return frames
+
+    def _step(self, step: Step) -> list[bytes]:
+        match step:
+            case Opened(item):
+                frames = self._whole(self._output.opened(item))
+                return frames + self._open(item) if isinstance(item, Message | Reasoning) else frames
+            case Closed(Message() | Reasoning() as item):
+                itself, *more = self._output.closed(item)
+                return self._close(itself) + self._whole(more)
+            case Ended(terminal):
+                frames = self._whole(self._output.ended(self._assembler.state, terminal))
+                return [*frames, self._end(terminal)]
+            case _:
+                return []
+
+    def _end(self, terminal: Terminal) -> bytes:
+        final = response.finished(self._turn, self._assembler.state, terminal, self._output.items)
+        status: str = final["status"]
+        return self._frame(f"response.{'failed' if status == 'cancelled' else status}", response=final)
+
+    # -- items ------------------------------------------------------------------------------------------------
+
+    def _open(self, item: Message | Reasoning) -> list[bytes]:
+        """An item that will grow."""
+        if isinstance(item, Message):
+            return [
+                self._added({"id": self._output.next_id("message"), **response.message_item([], "in_progress")}),
+                *self._open_part("output_text"),
+            ]
+        empty: Json = {"id": self._output.next_id("reasoning"), "type": "reasoning", "summary": []}
+        return [self._added(self._output.unsealed(empty)), *self._open_summary()]
+
+    def _close(self, item: Json) -> list[bytes]:
+        """The item that has grown is whole now."""
+        frames = self._close_summary(item) if item["type"] == "reasoning" else self._close_part(item["content"][0])
+        return [*frames, self._done(item)]
+
+    def _whole(self, items: list[Json]) -> list[bytes]:
+        """Items that are known from beginning to end."""
+        frames: list[bytes] = []
+        for item in items:
+            kind: str = item["type"]
+            frames.append(self._added(self._output.unsealed({**item, **EMPTY[kind]})))
+            if kind == "message":
+                frames += self._whole_part(item["content"][0])
+            elif kind in CALLS:
+                frames += self._call(item)
+            for phase in PHASES.get(kind, ()):
+                frames.append(self._frame(f"response.{kind}.{phase}", **self._place))
+            frames.append(self._done(item))
+        return frames
+
+    def _added(self, item: Json) -> bytes:
+        index = self._place.get("output_index", -1) + 1
+        self._place = {"item_id": item["id"], "output_index": index}
+        return self._frame("response.output_item.added", output_index=index, item=item)
+
+    def _done(self, item: Json) -> bytes:
+        return self._frame("response.output_item.done", output_index=self._place["output_index"], item=item)
+
+    def _call(self, item: Json) -> list[bytes]:
+        events, member = CALLS[item["type"]]
+        text: str = item[member]
+        name = {"name": item["name"]} if item["type"] == "function_call" else {}
+        frames = [self._frame(f"{events}.delta", **self._place, delta=text)] if text else []
+        return [*frames, self._frame(f"{events}.done", **self._place, **name, **{member: text})]
+
+    # -- parts ------------------------------------------------------------------------------------------------
+
+    def _open_part(self, kind: str) -> list[bytes]:
+        events, member, more = PARTS[kind]
+        self._place["content_index"] = 0
+        self._template(f"{events}.delta", more)
+        empty = response.text_part("", []) if kind == "output_text" else {"type": kind, member: ""}
+        return [self._frame("response.content_part.added", **self._place, part=empty)]
+
+    def _close_part(self, part: Json) -> list[bytes]:
+        events, member, more = PARTS[part["type"]]
+        frames = [
+            self._frame(f"{events}.annotation.added", **self._place, annotation_index=index, annotation=annotation)
+            for index, annotation in enumerate(part.get("annotations", ()))
+        ]
+        frames.append(self._frame(f"{events}.done", **self._place, **{member: part[member]}, **more))
+        frames.append(self._frame("response.content_part.done", **self._place, part=part))
+        return frames
+
+    def _whole_part(self, part: Json) -> list[bytes]:
+        _, member, _ = PARTS[part["type"]]
+        return [*self._open_part(part["type"]), self._delta(part[member]), *self._close_part(part)]
+
+    def _open_summary(self) -> list[bytes]:
+        self._place["summary_index"] = 0
+        self._template("response.reasoning_summary_text.delta", {})
+        part = response.summary_part("")
+        return [self._frame("response.reasoning_summary_part.added", **self._place, part=part)]
+
+    def _close_summary(self, item: Json) -> list[bytes]:
+        part: Json = item["summary"][0]
+        return [
+            self._frame("response.reasoning_summary_text.done", **self._place, text=part["text"]),
+            self._frame("response.reasoning_summary_part.done", **self._place, part=part),
+        ]
+
+    # -- frames -----------------------------------------------------------------------------------------------
+
+    def _template(self, kind: str, more: Json) -> None:
+        """What stands around the number and the text of each delta of the open part, rendered once."""
+        self._delta_head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (kind.encode(), kind.encode())
+        self._delta_middle = b"," + jsonio.dumps(self._place)[1:-1] + b',"delta":'
+        self._delta_tail = (b"," + jsonio.dumps(more)[1:-1] if more else b"") + b"}\n\n"
+
+    def _delta(self, text: str) -> bytes:
+        number = self._number
+        self._number = number + 1
+        delta = sse.escape_separators(jsonio.dumps(text))
+        return b"%b%d%b%b%b" % (self._delta_head, number, self._delta_middle, delta, self._delta_tail)
+
+    def _frame(self, kind: str, **members: Any) -> bytes:
+        data = jsonio.dumps({"type": kind, "sequence_number": self._number, **members})
+        self._number += 1
+        return sse.encode(sse.escape_separators(data), event=kind)

@@ -1,0 +1,250 @@
+"""A turn's state → the Response object and its output items. The stream builds its items with the same ``Output``.
+
+| the answer has                 | output item                                                                   |
+|--------------------------------|-------------------------------------------------------------------------------|
+| a run of thinking              | ``reasoning`` with one summary part                                           |
+| a run of text                  | ``message`` with one ``output_text``; citations by the grounding it came with |
+| grounding with queries         | ``web_search_call`` behind that message, or last: no stream can know it sooner |
+| a call                         | ``function_call``, ``custom_tool_call`` …, by the tool's kind                 |
+| a picture / another blob       | ``image_generation_call`` / ``message`` with a data URI                       |
+| nothing, since it was filtered | ``message`` with a ``refusal``                                                |
+
+With ``include: reasoning.encrypted_content`` each reasoning item carries the signatures that stateless clients must
+give back: its own and those of the calls behind it. A call that came signed without thinking gets an empty reasoning
+item before it, for its signature alone. Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from zerogravity import ids
+from zerogravity.core.events import Failed, Finished, Terminal
+from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault
+from zerogravity.surfaces.common.carrier import Carried, seal
+from zerogravity.surfaces.common.faults import message_of, openai_error
+from zerogravity.surfaces.common.finish import responses_status
+from zerogravity.surfaces.common.grounding import citations, queries, sources
+from zerogravity.surfaces.common.tools import custom_input
+from zerogravity.surfaces.common.usage import responses_usage
+from zerogravity.surfaces.surface import Answer
+
+Json = dict[str, Any]
+PREFIXES = {
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "custom_tool_call": "ctc",
+    "web_search_call": "ws",
+    "image_generation_call": "ig",
+}
+
+
+def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
+    """The HTTP answer of a turn that is over: the Response, or the fault's error unless it ran in the background."""
+    terminal = state.terminal
+    assert terminal is not None, "the turn is not over"
+    if isinstance(terminal, Failed) and not turn.background:
+        return openai_error(terminal.fault)
+    return Answer(200, render(turn, state, secret))
+
+
+def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_progress") -> Json:
+    """The Response as it is now. ``status``: what to call a turn that is not over (``queued``, ``in_progress``)."""
+    if state.terminal is None:
+        return unfinished(turn, status)
+    output = Output(turn, secret)
+    for item in state.items:
+        output.opened(item)
+        output.closed(item)
+    output.ended(state, state.terminal)
+    return finished(turn, state, state.terminal, output.items)
+
+
+def unfinished(turn: Turn, status: str) -> Json:
+    """A Response without an answer yet: no output, no usage."""
+    return _object(turn, status, [])
+
+
+def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json]) -> Json:
+    """The Response of a turn that is over."""
+    status, reason = responses_status(terminal)
+    return _object(
+        turn,
+        status,
+        output,
+        completed_at=_completed_at(turn, state) if status == "completed" else None,
+        error=error(terminal.fault) if isinstance(terminal, Failed) and status == "failed" else None,
+        incomplete_details={"reason": reason} if reason else None,
+        usage=responses_usage(state.usage),
+    )
+
+
+def response_id(turn: Turn) -> str:
+    """The turn's id in the API's own form."""
+    return "resp_" + turn.id.removeprefix("turn_")
+
+
+def error(fault: Fault) -> Json:
+    """``{code, message}``; the code is one of the API's closed list, typed clients break on others."""
+    if fault.status == 429:
+        code = "rate_limit_exceeded"
+    elif 400 <= fault.status < 500 and fault.status not in (408, 409, 499):
+        code = "invalid_prompt"
+    else:
+        code = "server_error"
+    return {"code": code, "message": message_of(fault)}
+
+
+def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
+    """All members, null where there is nothing: strict clients miss none."""
+    return {
+        "id": response_id(turn),
+        "object": "response",
+        "created_at": turn.created,
+        "status": status,
+        "completed_at": known.get("completed_at"),
+        "error": known.get("error"),
+        "incomplete_details": known.get("incomplete_details"),
+        "model": turn.model,
+        "output": output,
+        "usage": known.get("usage"),
+        **turn.echo,
+    }
+
+
+def _completed_at(turn: Turn, state: TurnState) -> int:
+    """Wall-clock seconds, from the records' own times: equal on every read."""
+    return turn.created + ((state.ended_ns or 0) - (state.began_ns or 0)) // 1_000_000_000
+
+
+# -- output items --------------------------------------------------------------------------------------------
+
+
+class Output:
+    """Finished output items in order. Tell it of items as they open and close; it says which output items that makes.
+
+    ``items``: all so far; the position of an item there is its ``output_index``.
+    """
+
+    def __init__(self, turn: Turn, secret: bytes) -> None:
+        self.items: list[Json] = []
+        self._turn = turn
+        self._secret = secret
+        include = cast("list[str]", turn.metadata.get("include") or [])
+        self._encrypted = "reasoning.encrypted_content" in include
+        self._with_sources = "web_search_call.action.sources" in include
+        self._one_call = turn.echo.get("parallel_tool_calls") is False
+        self._called = False
+        self._carried: set[str] = set()  # ids of calls whose signature stands in a reasoning item
+        self._searches: list[list[str]] = []
+
+    def next_id(self, kind: str) -> str:
+        """The id of the next item, if it is of that kind: the same on every read."""
+        return ids.derive(PREFIXES[kind], self._turn.id, len(self.items))
+
+    def unsealed(self, item: Json) -> Json:
+        """An item as it is when it is added: what a reasoning item seals is known when it is done."""
+        return {**item, "encrypted_content": None} if self._encrypted and item["type"] == "reasoning" else item
+
+    def opened(self, item: Item) -> list[Json]:
+        """What is whole as soon as ``item`` begins."""
+        begin = len(self.items)
+        match item:
+            case Call() if not (self._one_call and self._called):
+                self._called = True
+                if self._encrypted and item.signature and not item.late and item.call_id not in self._carried:
+                    self._reasoning("", [(item.call_id, item.signature)])
+                self._add(call_item(self._turn, item))
+            case Media():
+                self._add(media_item(item))
+            case _:
+                pass
+        return self.items[begin:]
+
+    def closed(self, item: Item) -> list[Json]:
+        """What is whole as soon as ``item`` ends: itself, and what belongs behind it."""
+        begin = len(self.items)
+        match item:
+            case Message():
+                text = item.text
+                part = text_part(text, [url_citation(*each) for each in _cited(text, item)])
+                self._add(message_item([part], "incomplete" if item.cut else "completed"))
+                self._search(item.grounding)
+            case Reasoning():
+                own: list[tuple[str | None, str]] = [(None, item.signature)] if item.signature else []
+                self._reasoning(item.text, own + item.carries)
+            case _:
+                pass
+        return self.items[begin:]
+
+    def ended(self, state: TurnState, terminal: Terminal) -> list[Json]:
+        """What is said when the turn is over: a search that belongs to no message, or why there is no answer."""
+        begin = len(self.items)
+        self._search(state.grounding)
+        if isinstance(terminal, Finished) and terminal.reason == "filtered" and not state.emitted:
+            why = f"The answer was withheld by the provider's filter ({terminal.detail or 'unspecified'})."
+            self._add(message_item([{"type": "refusal", "refusal": why}], "completed"))
+        return self.items[begin:]
+
+    def _add(self, item: Json) -> None:
+        self.items.append({"id": self.next_id(item["type"]), **item})
+
+    def _reasoning(self, text: str, signatures: list[tuple[str | None, str]]) -> None:
+        item: Json = {"type": "reasoning", "summary": [summary_part(text)] if text else []}
+        if self._encrypted:
+            family = self._turn.target.family
+            item["encrypted_content"] = seal(self._secret, [Carried(what, family, of) for of, what in signatures])
+            self._carried.update(of for of, _ in signatures if of is not None)
+        self._add(item)
+
+    def _search(self, grounding: Json | None) -> None:
+        """One item per search; the same queries once more are the same search."""
+        asked = queries(grounding)
+        if not asked or asked in self._searches:
+            return
+        self._searches.append(asked)
+        action: Json = {"type": "search", "query": asked[0], "queries": asked}
+        if self._with_sources:
+            action["sources"] = [{"type": "url", "url": url} for url, _ in sources(grounding)]
+        self._add({"type": "web_search_call", "status": "completed", "action": action})
+
+
+def message_item(parts: list[Json], status: str) -> Json:
+    return {"type": "message", "status": status, "role": "assistant", "content": parts}
+
+
+def text_part(text: str, annotations: list[Json]) -> Json:
+    return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+
+
+def summary_part(text: str) -> Json:
+    return {"type": "summary_text", "text": text}
+
+
+def url_citation(url: str, title: str, start: int, end: int) -> Json:
+    """Indices count characters, the end is exclusive."""
+    return {"type": "url_citation", "url": url, "title": title, "start_index": start, "end_index": end}
+
+
+def _cited(text: str, item: Message) -> list[tuple[str, str, int, int]]:
+    return [(each.url, each.title, each.start, each.end) for each in citations(text, item.grounding)]
+
+
+def media_item(item: Media) -> Json:
+    """Pictures have an item of their own in this API; other blobs are shown as a data URI."""
+    if item.mime.startswith("image/"):
+        form = item.mime.removeprefix("image/")
+        return {"type": "image_generation_call", "status": "completed", "output_format": form, "result": item.data}
+    return message_item([text_part(f"data:{item.mime};base64,{item.data}", [])], "completed")
+
+
+def call_item(turn: Turn, call: Call) -> Json:
+    """A whole call, as the client declared its tool."""
+    name = turn.client_name(call.name)
+    base: Json = {"status": "completed", "call_id": call.call_id, "name": name}
+    if turn.tool_kinds.get(name) == "custom":
+        return {"type": "custom_tool_call", **base, "input": custom_input(call.args_json)}
+    return {"type": "function_call", **base, "arguments": call.args_json}
