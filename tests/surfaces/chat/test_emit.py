@@ -30,8 +30,8 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.chat import surface
-from zerogravity.surfaces.chat.completion import custom_input
 from zerogravity.surfaces.check import check_chat
+from zerogravity.surfaces.common.tools import custom_input
 
 echoes = st.fixed_dictionaries(
     {},

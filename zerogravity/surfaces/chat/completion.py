@@ -17,9 +17,9 @@ from zerogravity.core.turn import Turn
 from zerogravity.surfaces.common.faults import openai_error
 from zerogravity.surfaces.common.finish import chat_finish
 from zerogravity.surfaces.common.grounding import citations
+from zerogravity.surfaces.common.tools import custom_input
 from zerogravity.surfaces.common.usage import chat_usage
 from zerogravity.surfaces.surface import Answer
-from zerogravity.wire import jsonio
 
 
 def answer(turn: Turn, state: TurnState) -> Answer:
@@ -97,16 +97,6 @@ def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
     if call.signature is not None:
         made["extra_content"] = extra_content(call.signature)
     return made
-
-
-def custom_input(args_json: str) -> str:
-    """The plain text of a custom tool's call; arguments of another form are handed on as they are."""
-    try:
-        value = jsonio.loads(args_json.encode())
-    except ValueError:
-        return args_json
-    text = cast("dict[str, Any]", value).get("input") if isinstance(value, dict) else None
-    return text if isinstance(text, str) else args_json
 
 
 def extra_content(signature: str) -> dict[str, Any]:

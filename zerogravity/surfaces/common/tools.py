@@ -17,10 +17,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.schema import object_schema
+from zerogravity.wire import jsonio
 
 MAX_TOOLS = 128
 MAX_NAME = 64
@@ -64,6 +66,31 @@ class Declared:
     description: str | None = None
     parameters: object = None
     param: str = "tools"
+
+
+def nested(tool: Mapping[str, Any], kind: str, path: str) -> tuple[Mapping[str, Any], str]:
+    """The object that holds a tool's name, in either API's nesting, and its path."""
+    inner = fields.obj(tool, kind, path=path)
+    if inner is not None:
+        return inner, f"{path}.{kind}"
+    if "name" in tool:
+        return tool, path
+    raise fields.missing(f"{path}.{kind}")
+
+
+def custom_tool(name: str, custom: Mapping[str, Any], path: str) -> Declared:
+    """A custom tool: a function with one string ``input``; its grammar is told in words."""
+    description = fields.string(custom, "description", path=path) or ""
+    form = fields.obj(custom, "format", path=path) or {}
+    if fields.choice(form, "type", ("text", "grammar"), path=f"{path}.format") == "grammar":
+        inner = fields.obj(form, "grammar", path=f"{path}.format")
+        grammar, place = (form, f"{path}.format") if inner is None else (inner, f"{path}.format.grammar")
+        syntax = fields.choice(grammar, "syntax", ("lark", "regex"), path=place) or "lark"
+        definition = fields.string(grammar, "definition", path=place) or ""
+        description = f"{description}\n\nThe input must match this {syntax} grammar:\n{definition}".lstrip()
+    text = {"type": "string", "description": "The whole input of the tool, as plain text."}
+    schema = {"type": "object", "properties": {"input": text}, "required": ["input"]}
+    return Declared(name, description, schema, path)
 
 
 def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -133,3 +160,13 @@ def tool_members(
     if search and declarations:
         out["toolConfig"] = {**out.get("toolConfig", {}), "includeServerSideToolInvocations": True}
     return out, tuple(notes)
+
+
+def custom_input(args_json: str) -> str:
+    """The plain text of a custom tool's call; arguments of another form are handed on as they are."""
+    try:
+        value = jsonio.loads(args_json.encode())
+    except ValueError:
+        return args_json
+    text = cast("dict[str, Any]", value).get("input") if isinstance(value, dict) else None
+    return text if isinstance(text, str) else args_json
