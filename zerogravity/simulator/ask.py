@@ -1,4 +1,4 @@
-"""What a generate request asks for: Google's JSON → ``Ask``, which scenarios answer. Reads leniently; judges nothing."""
+"""What a generate request asks for: Google's JSON → ``Ask``, which scenarios answer. Judges nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from zerogravity.simulator.signatures import Kind
 KEYWORD = re.compile(r"sim:([a-z0-9][a-z0-9-]*)((?:[ \t]+\d+(?:\.\d+)?)*)(?![\w.])")
 USER_REQUEST = re.compile(r"<USER_REQUEST>\s*(.*?)\s*</USER_REQUEST>", re.DOTALL)
 CWD = re.compile(
-    r"(?:working director(?:y|ies)|current directory|workspace|<cwd>|\bcwd\b|director(?:y|ies):)[^\n/]{0,60}(/[\w./@+-]*[\w@+-])", re.I
-)  # fmt: skip
+    r"(?:working director(?:y|ies)|current directory|workspace|<cwd>|\bcwd\b|director(?:y|ies):)"
+    r"[^\n/]{0,60}(/[\w./@+-]*[\w@+-])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,8 +125,8 @@ def _tool_noargs(ask: Ask, _: Numbers) -> Scenario:
 def _tool_exact(ask: Ask, _: Numbers) -> Scenario:
     part = _call_parts(ask, 1)[0]
     part["functionCall"]["args"] = {
-        "big": 123456789012345678901234567890, "float": 1.10, "exp": 1e-7, "text": "a\u2028b <c> \"d\" \\e é 🙂", "title": "t",
-        "nested": {"default": None, "list": [1, [2, {}]], "": ""},
+        "big": 123456789012345678901234567890, "float": 1.10, "exp": 1e-7, "title": "t",
+        "text": "a\u2028b <c> \"d\" \\e é 🙂", "nested": {"default": None, "list": [1, [2, {}]], "": ""},
     }  # fmt: skip
     return Scenario([(ask.pace, event(part, finish="STOP"))])
 
@@ -170,6 +170,7 @@ def _code(ask: Ask, _: Numbers) -> Scenario:
     ])  # fmt: skip
 
 
+REDIRECT = "https://vertexaisearch.cloud.google.com/grounding-api-redirect"
 GROUNDED = "Zürich is the largest city of Switzerland. Its café culture is old."
 
 
@@ -181,8 +182,8 @@ def grounding() -> dict[str, Any]:
         "webSearchQueries": ["largest city of switzerland", "zürich cafés"],
         "searchEntryPoint": {"renderedContent": "<div>results</div>"},
         "groundingChunks": [
-            {"web": {"uri": "https://vertexaisearch.cloud.google.com/grounding-api-redirect/ONE", "title": "example.org"}},
-            {"web": {"uri": "https://vertexaisearch.cloud.google.com/grounding-api-redirect/TWO", "title": "example.net"}},
+            {"web": {"uri": f"{REDIRECT}/ONE", "title": "example.org"}},
+            {"web": {"uri": f"{REDIRECT}/TWO", "title": "example.net"}},
         ],
         "groundingSupports": [
             {"segment": {"endIndex": len(first.encode()), "text": first}, "groundingChunkIndices": [0, 1]},
@@ -265,7 +266,7 @@ def _bench(ask: Ask, numbers: Numbers) -> Scenario:
     return Scenario([*steps, *stop()], usage="last")
 
 
-# -- the shape of the stream --------------------------------------------------------------------------------------------
+# -- the shape of the stream ------------------------------------------------------------------------------------------
 
 
 def _shaped(**fields: Any) -> Builder:

@@ -56,11 +56,11 @@ def answer(method: str, received: Received) -> Answer | None:
 
 
 def _load() -> dict[str, Any]:
-    credits = {"creditType": "GOOGLE_ONE_AI", "creditAmount": "1000", "minimumCreditAmountForUsage": "50"}
+    credit = {"creditType": "GOOGLE_ONE_AI", "creditAmount": "1000", "minimumCreditAmountForUsage": "50"}
     return {
         "currentTier": {"id": "free-tier", "name": "Antigravity"},
         "allowedTiers": [{"id": "free-tier", "name": "Antigravity", "isDefault": True}],
-        "paidTier": {"id": "g1-pro-tier", "name": "Google AI Pro", "availableCredits": [credits]},
+        "paidTier": {"id": "g1-pro-tier", "name": "Google AI Pro", "availableCredits": [credit]},
         "cloudaicompanionProject": PROJECT,
         "gcpManaged": False,
     }

@@ -77,7 +77,7 @@ def _rate_limited(ask: Ask) -> Scenario:
         return failure(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", details)
     text = "You have exhausted your capacity on this model. Your quota will reset after 0s."
     stamp = {"quotaResetDelay": "479.417207ms", "quotaResetTimeStamp": "2026-03-01T10:00:01Z"}
-    info = error_info("RATE_LIMIT_EXCEEDED", model=ask.model, uiMessage="true", **stamp)
+    info = error_info("RATE_LIMIT_EXCEEDED", model=ask.model, uiMessage="true", internal=True, **stamp)
     return failure(429, "RESOURCE_EXHAUSTED", text, [info, retry_info("0.479417207s")])
 
 

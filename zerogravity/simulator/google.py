@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
-from zerogravity.simulator import catalogue, code_assist, failures, judge, natural, tls
+from zerogravity.simulator import catalogue, code_assist, judge, natural, tls
 from zerogravity.simulator.ask import Ask, get, read
 from zerogravity.simulator.families import family_of
 from zerogravity.simulator.player import Form, Player, send_json
@@ -299,16 +299,18 @@ class GoogleSimulator:
         if received.kind == "checkpoint":
             return Scenario([*say("A short title"), *stop(None)], usage="none", name="checkpoint")
         keyword = ask.keyword
-        if keyword is not None and keyword[0] == "flaky":
-            return self._flaky(ask, int(keyword[1][0]) if keyword[1] else 1)
+        if keyword is not None and keyword[0] in ("flaky", "thinking-once"):
+            first = "503" if keyword[0] == "flaky" else "thinking-only"
+            return self._flaky(ask, first, int(keyword[1][0]) if keyword[1] else 1)
         return catalogue.named(ask) or natural.natural(ask)
 
-    def _flaky(self, ask: Ask, failing: int) -> Scenario:
+    def _flaky(self, ask: Ask, name: str, failing: int) -> Scenario:
+        """The named scenario for the first tries of this very prompt, then an answer."""
         tries = self._tries.pop(ask.texts, 0) + 1
         self._tries[ask.texts] = tries
         while len(self._tries) > MAX_TRIES:
             self._tries.popitem(last=False)
-        return failures.FAILURES["503"](ask) if tries <= failing else natural.natural(ask)
+        return catalogue.CATALOGUE[name](ask, ()) if tries <= failing else natural.natural(ask)
 
 
 def _kind(received: Received) -> Kind:

@@ -12,15 +12,13 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from zerogravity.simulator.ls_options import LsOptions
 from zerogravity.simulator.ls_requests import ENUMS, go_json
-
-if TYPE_CHECKING:
-    from zerogravity.simulator.language_server import LsOptions
 
 PIECE = 4096  # Go's transport writes a chunked body from a buffer of this size
 MAX_ERROR = 1 << 20
@@ -63,13 +61,15 @@ class GoogleClient:
     def __init__(self, options: LsOptions) -> None:
         self._options = options
         self._session: aiohttp.ClientSession | None = None
+        self._retired: list[aiohttp.ClientSession] = []
         self._made_for: tuple[Any, ...] = ()
         self._ssl: ssl.SSLContext | bool = True
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            session, self._session = self._session, None
+        sessions = [*self._retired, *([self._session] if self._session is not None else [])]
+        self._session, self._retired = None, []
+        for session in sessions:
             await session.close()
 
     async def generate(self, body: dict[str, Any], enum: str, call: GoogleCall) -> AsyncIterator[dict[str, Any]]:
@@ -82,13 +82,11 @@ class GoogleClient:
                     raise GoogleRefused(response.status, _error_of(await response.content.read(MAX_ERROR)))
                 if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                     raise GoogleGone(f"answered with {response.headers.get('Content-Type')}")
-                reader = _Events()
-                async for data in response.content.iter_any():
-                    for chunk in reader.feed(data):
-                        if call.first_ns is None:
-                            call.first_ns = time.monotonic_ns()
-                        call.chunks += 1
-                        yield _inner(chunk)
+                async for chunk in _chunks(response):
+                    if call.first_ns is None:
+                        call.first_ns = time.monotonic_ns()
+                    call.chunks += 1
+                    yield _inner(chunk)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise GoogleGone(f"{type(error).__name__}: {error}") from error
         finally:
@@ -130,8 +128,7 @@ class GoogleClient:
         key = (self._options.endpoint, self._options.proxy_url, self._options.proxy_ca)
         if self._session is None or key != self._made_for:
             if self._session is not None:
-                # the old one is closed when its last answer is: its connector is told not to keep anything
-                self._session._connector._close_immediately()  # type: ignore[union-attr]
+                self._retired.append(self._session)  # answers may still be running on it
             self._made_for = key
             self._ssl = True
             if self._options.proxy_ca is not None:
@@ -141,6 +138,15 @@ class GoogleClient:
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self._options.read_timeout)
             self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, read_bufsize=1 << 20)
         return self._session
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+    reader = _Events()
+    async for data in response.content.iter_any():
+        for chunk in reader.feed(data):
+            yield chunk
+    for chunk in reader.end():
+        yield chunk
 
 
 async def _pieces(body: bytes) -> AsyncIterator[bytes]:
@@ -179,20 +185,34 @@ class _Events:
     """A line scanner as the LS has it: only lines that begin with ``data:`` count, each is one JSON text."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []
+        self._size = 0
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        lines = (self._rest + data).split(b"\n") if self._rest else data.split(b"\n")
-        self._rest = lines.pop()
-        if len(self._rest) > MAX_LINE:
+        """The chunks that ``data`` completes."""
+        first, newline, others = data.partition(b"\n")
+        self._rest.append(first)
+        self._size += len(first)
+        if self._size > MAX_LINE:
             raise GoogleGone("line too long")
-        found: list[dict[str, Any]] = []
-        for line in lines:
-            if line.startswith(b"data:") and (text := line[5:].strip()) and text != b"[DONE]":
-                try:
-                    value = json.loads(text)
-                except ValueError:
-                    raise GoogleGone("invalid JSON in the stream") from None
-                if isinstance(value, dict):
-                    found.append(value)
-        return found
+        if not newline:
+            return []
+        lines = [b"".join(self._rest), *others.split(b"\n")]
+        self._rest = [lines.pop()]
+        self._size = len(self._rest[0])
+        return [value for line in lines if (value := _value(line)) is not None]
+
+    def end(self) -> list[dict[str, Any]]:
+        """What an unended last line holds: Go's scanner hands that out, too."""
+        value = _value(b"".join(self._rest))
+        return [] if value is None else [value]
+
+
+def _value(line: bytes) -> dict[str, Any] | None:
+    if not line.startswith(b"data:") or (text := line[5:].strip()) in (b"", b"[DONE]"):
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        raise GoogleGone("invalid JSON in the stream") from None
+    return value if isinstance(value, dict) else None

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from zerogravity.simulator.families import MODELS
+from zerogravity.simulator.ls_options import LsOptions
 from zerogravity.simulator.ls_state import Cascade, timestamp
-
-if TYPE_CHECKING:
-    from zerogravity.simulator.language_server import LsOptions
 
 FNV_OFFSET_BASIS = "-3750763034362895579"  # the LS hashes an empty string (C.3)
 STOP_SEQUENCES = ["<|user|>", "<|bot|>", "<|context_request|>", "<|endoftext|>", "<|end_of_turn|>"]
@@ -75,10 +73,12 @@ def user_contents(
 
     made: list[str] = []
     wrapped = f"<USER_REQUEST>\n{text}\n</USER_REQUEST>" if options.wrap else text
-    metadata = f"<ADDITIONAL_METADATA>\nThe current local time is: {timestamp()}.\n\nThe user has no open files.\n</ADDITIONAL_METADATA>"
+    state = f"The current local time is: {timestamp()}.\n\nThe user has no open files."
+    metadata = f"<ADDITIONAL_METADATA>\n{state}\n</ADDITIONAL_METADATA>"
     made.append(entry(f"{wrapped}\n{metadata}") if options.wrap else text)
     if options.history:
-        summaries = "\n".join(f"- {line}" for line in options.history_lines) or "(summaries of earlier conversations)"
+        lines = [f"- {line}" for line in (*options.history_lines, *cascade.quoted)]
+        summaries = "\n".join(lines or ["(summaries of earlier conversations)"])
         made.append(entry(f"# Conversation History\n{summaries}"))
     if options.ephemeral:
         made.append(entry("<EPHEMERAL_MESSAGE>\nDo not forget the reminders of the system.\n</EPHEMERAL_MESSAGE>"))
@@ -116,10 +116,11 @@ def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> dict[str, Any
     }  # fmt: skip
     request["sessionId"] = FNV_OFFSET_BASIS
     now = time.time_ns() // 1_000_000
-    request_id = f"agent/{cascade.id}/{now}/{cascade.trajectory_id}/{cascade.seq}"
+    owner = cascade.id if options.request_id == "cascade" else str(uuid4())
+    request_id = f"agent/{owner}/{now}/{cascade.trajectory_id}/{cascade.seq}"
     body: dict[str, Any] = {
         "project": options.project,
-        "requestId": request_id if options.request_ids else str(uuid4()),
+        "requestId": str(uuid4()) if options.request_id == "uuid" else request_id,
         "model": model,
         "userAgent": "antigravity",
         "requestType": "agent",

@@ -19,8 +19,8 @@ RUN = "CASCADE_RUN_STATUS_"
 PAYLOADS = {
     "USER_INPUT": "userInput", "CONVERSATION_HISTORY": "conversationHistory", "EPHEMERAL_MESSAGE": "ephemeralMessage",
     "PLANNER_RESPONSE": "plannerResponse", "CHECKPOINT": "checkpoint", "ERROR_MESSAGE": "errorMessage",
-    "RUN_COMMAND": "runCommand", "CODE_ACTION": "codeAction", "VIEW_FILE": "viewFile", "LIST_DIRECTORY": "listDirectory",
-    "GREP_SEARCH": "grepSearch", "SEARCH_WEB": "searchWeb", "MCP_TOOL": "mcpTool", "NOTIFY_USER": "notifyUser",
+    "RUN_COMMAND": "runCommand", "CODE_ACTION": "codeAction", "VIEW_FILE": "viewFile", "GREP_SEARCH": "grepSearch",
+    "LIST_DIRECTORY": "listDirectory", "SEARCH_WEB": "searchWeb", "MCP_TOOL": "mcpTool", "NOTIFY_USER": "notifyUser",
     "TASK_BOUNDARY": "taskBoundary", "GENERATE_IMAGE": "generateImage",
 }  # fmt: skip
 
@@ -137,7 +137,6 @@ class Cascade:
         self.executors: list[dict[str, Any]] = []
         self.annotations: dict[str, Any] = {}
         self.contents: list[dict[str, Any]] = []
-        self.queue: list[dict[str, Any]] = []
         self.seq = 0
         self.invocations = 0
         self.created = time.time()
@@ -146,6 +145,9 @@ class Cascade:
         self.first_text_ns: int | None = None
         self.version = 0
         self.deleted = False
+        self.subscribed = asyncio.Event()
+        self.quoted: tuple[str, ...] = ()
+        self.snapshot: list[dict[str, Any]] = []
         self.task: asyncio.Task[None] | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
