@@ -74,6 +74,7 @@ async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[
 
 def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
     """Bytes → object. Raises FaultError 400; a syntax error is told with its position."""
+    check_text(data)
     check_structure(data, limits)
     try:
         value = jsonio.loads(data)
@@ -89,6 +90,17 @@ def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
     return value
 
 
+def check_text(data: bytes) -> None:
+    """JSON is UTF-8; anything else would only be guessed at."""
+    try:
+        if not data.isascii():
+            data.decode()
+    except UnicodeDecodeError as error:
+        raise bad_request(
+            f"the request body is not UTF-8: byte {error.start} can not be read", code="invalid_json"
+        ) from None
+
+
 def check_structure(data: bytes, limits: Limits) -> None:
     """Refuse bodies that are too deep or have too many members, and the numbers JSON does not have.
 
@@ -100,12 +112,14 @@ def check_structure(data: bytes, limits: Limits) -> None:
     if deep <= limits.json_depth and many <= limits.json_structure and not odd:
         return
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # now each quote begins or ends a string
-    inside, count, depth = 0, 0, 0
+    inside, count, depth, before = 0, 0, 0, b""
     for start in range(0, len(plain), _SLICE):
         pieces = plain[start : start + _SLICE].split(b'"')
         outside = b"".join(pieces[inside::2])
         inside ^= (len(pieces) - 1) & 1
-        if b"NaN" in outside or b"Infinity" in outside:
+        words = before + outside  # a word may stand across two slices
+        before = words[-8:]
+        if b"NaN" in words or b"Infinity" in words:
             raise bad_request("the request body is not valid JSON: NaN and Infinity are not JSON", code="invalid_json")
         structure = outside.translate(None, _NOT_STRUCTURE)
         count += len(structure) - structure.count(b"]") - structure.count(b"}")

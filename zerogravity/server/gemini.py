@@ -6,12 +6,17 @@ from typing import Any
 
 from aiohttp import web
 
+from zerogravity import ids
+from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
-from zerogravity.server.guard import unknown_url
+from zerogravity.server.body import read_json
+from zerogravity.server.guard import rendered, unknown_url
 from zerogravity.server.models import bare
 from zerogravity.server.respond import answer
-from zerogravity.server.services import SERVICES
+from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import read_turn, start
+from zerogravity.surfaces.gemini.models import count_answer, estimate
+from zerogravity.surfaces.gemini.request import count_request
 
 
 async def call(request: web.Request) -> web.StreamResponse:
@@ -24,6 +29,8 @@ async def call(request: web.Request) -> web.StreamResponse:
             return await generate(request, bare(model), stream=False)
         case "streamGenerateContent":
             return await generate(request, bare(model), stream=True)
+        case "countTokens":
+            return await count(request, bare(model))
         case _:
             raise bad_request(f"the method {method[:60]} is not served", code="unknown_url", status=404)
 
@@ -35,3 +42,16 @@ async def generate(request: web.Request, model: str, *, stream: bool) -> web.Str
     said: dict[str, Any] = {"model": model, "stream": stream, "alt": request.query.get("alt", "json")}
     turn = await read_turn(request, surface, said)
     return await answer(request, surface, start(services, turn))
+
+
+async def count(request: web.Request, model: str) -> web.Response:
+    """How many tokens a request has: as the service says that can count, else an estimate that is marked as one."""
+    services, exchange = request.app[SERVICES], request[EXCHANGE]
+    target = services.catalogue.resolve(model)
+    body, _ = await read_json(request, services.config.limits, services.parses)
+    generate = count_request(body)
+    counted = None
+    if services.count_tokens is not None:
+        turn = Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner)
+        counted = await services.count_tokens(turn)
+    return rendered(estimate(generate) if counted is None else count_answer(counted, estimated=False))

@@ -110,9 +110,9 @@ async def mark_answer(request: web.Request, response: web.StreamResponse) -> Non
     exchange = request.get(EXCHANGE)
     if exchange is not None:
         response.headers["x-request-id"] = exchange.id
-        if "Server-Timing" not in response.headers:
-            total = (asyncio.get_running_loop().time() - exchange.started) * 1000
-            response.headers["Server-Timing"] = f"total;dur={total:.1f}"
+        total = (asyncio.get_running_loop().time() - exchange.started) * 1000
+        response.headers.setdefault("Server-Timing", f"total;dur={total:.1f}")
+        response.headers.setdefault("openai-processing-ms", str(int(total)))
     origin = request.headers.get("Origin", "")
     services = request.app[SERVICES]
     if origin and origin in services.config.cors_origins:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
-from zerogravity.errors import bad_request
 from zerogravity.server.guard import rendered, speaks_gemini
-from zerogravity.server.services import SERVICES, Services
+from zerogravity.server.services import SERVICES
+from zerogravity.surfaces.gemini.models import list_json, model_json
 from zerogravity.surfaces.surface import Answer
-
-METHODS = ["generateContent", "streamGenerateContent", "countTokens"]
-PAGE = 50
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -25,35 +21,24 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def entry(request: web.Request) -> web.Response:
-    """GET /v1/models/{id}"""
+    """GET /v1/models/{id}; an id may contain slashes, and the answer repeats the name that was asked for."""
     if speaks_gemini(request):
         return await google_entry(request)
     name = request.match_info["name"]
-    return rendered(Answer(200, {**openai_model(find(request.app[SERVICES], name)), "id": name}))
+    return rendered(Answer(200, {**openai_model(request.app[SERVICES].catalogue.get(name)), "id": name}))
 
 
 async def google_listing(request: web.Request) -> web.Response:
-    """GET /v1beta/models, paged; a page token only when there is more (the SDK's pager follows it without end)."""
+    """GET /v1beta/models?pageSize=&pageToken="""
+    query = request.query
     found = request.app[SERVICES].catalogue.list()
-    size = _whole(request.query.get("pageSize", ""), "pageSize", PAGE)
-    start = _whole(request.query.get("pageToken", ""), "pageToken", 0)
-    size = min(size, 1000) or PAGE
-    body: dict[str, Any] = {"models": [google_model(info) for info in found[start : start + size]]}
-    if start + size < len(found):
-        body["nextPageToken"] = str(start + size)
-    return rendered(Answer(200, body))
+    return rendered(Answer(200, list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))))
 
 
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
-    return rendered(Answer(200, google_model(find(request.app[SERVICES], request.match_info["name"]))))
-
-
-def find(services: Services, name: str) -> Any:
-    """The entry of a name or alias. Raises FaultError 404."""
-    target = services.catalogue.resolve(bare(name))
-    found: Sequence[Any] = services.catalogue.list()
-    return next(info for info in found if info.id == target.name)
+    info = request.app[SERVICES].catalogue.get(bare(request.match_info["name"]))
+    return rendered(Answer(200, model_json(info)))
 
 
 def bare(name: str) -> str:
@@ -65,24 +50,3 @@ def bare(name: str) -> str:
 
 def openai_model(info: Any) -> dict[str, Any]:
     return {"id": info.id, "object": "model", "created": info.created, "owned_by": info.owned_by}
-
-
-def google_model(info: Any) -> dict[str, Any]:
-    return {
-        "name": f"models/{info.id}",
-        "version": "001",
-        "displayName": info.display_name,
-        "description": f"{info.display_name}, served through the language server",
-        "inputTokenLimit": info.input_limit,
-        "outputTokenLimit": info.output_limit,
-        "supportedGenerationMethods": METHODS,
-        "thinking": info.thinking,
-    }
-
-
-def _whole(text: str, name: str, default: int) -> int:
-    if not text:
-        return default
-    if not text.isascii() or not text.isdigit() or len(text) > 6:
-        raise bad_request(f"{name} must be a whole number", param=name)
-    return int(text)

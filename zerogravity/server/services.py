@@ -32,9 +32,10 @@ class Runs(Protocol):
 
 
 class Models(Protocol):
-    """The catalogue of models. ``resolve`` raises FaultError 404."""
+    """The catalogue of models. ``resolve`` and ``get`` (the list's entry) raise FaultError 404."""
 
     def resolve(self, name: str) -> Target: ...
+    def get(self, name: str) -> Any: ...
     def list(self) -> Sequence[Any]: ...
 
 

@@ -1,0 +1,96 @@
+"""What does not even parse as HTTP: a fixed answer, and none of the peer's bytes anywhere (T9, T15, H33)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+import pytest
+
+from tests.server.support import Serve
+
+SECRET = "ya29.secret-bearer-token-"
+HOST = "Host: localhost\r\n"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        f"GET /health HTTP/1.1\r\n{HOST}Authorization: Bearer {SECRET * 360}\r\n\r\n",
+        f"GET /health HTTP/1.1\r\n{HOST}{SECRET * 360}: x\r\n\r\n",
+        f"GET /{SECRET * 360} HTTP/1.1\r\n{HOST}\r\n",
+        f"{SECRET}\r\n\r\n",
+        f"GET /health HTTP/1.1\r\n{HOST}Bad Header {SECRET}: x\r\n\r\n",
+        f"GET /health HTTP/1.1\r\n{HOST}X-Key: {SECRET}\x00\r\n\r\n",
+        f"POST /{SECRET} HTTP/1.1\r\n{HOST}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        f"POST /{SECRET} HTTP/1.1\r\n{HOST}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        f"POST /{SECRET} HTTP/1.1\r\n{HOST}Content-Length: -1\r\n\r\n",
+        f"GET /{SECRET} HTTP/9.9\r\n{HOST}\r\n",
+        f"GET /health HTTP/1.1\r\n{HOST}" + "".join(f"X-{n}: {SECRET}\r\n" for n in range(400)) + "\r\n",
+    ],
+    ids=["long value", "long name", "long target", "no request", "bad name", "zero byte", "two lengths",
+         "length and chunks", "negative length", "no such version", "many fields"],
+)  # fmt: skip
+async def test_unreadable_requests(serve: Serve, request_bytes: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    served = await serve()
+    data = await served.raw(request_bytes.encode("latin-1"))
+    head, _, body = data.partition(b"\r\n\r\n")
+    assert head.split()[1] == b"400"
+    assert body == (
+        b'{"error":{"message":"the HTTP request could not be read","type":"invalid_request_error","param":null,'
+        b'"code":"bad_http_request"}}'
+    )
+    assert b"x-request-id: req_" in head
+    assert b"\nserver:" not in head.lower()
+    for place in (data.decode("latin-1"), caplog.text, *(str(record.__dict__) for record in caplog.records)):
+        assert SECRET[:12] not in place
+    assert "refused by the HTTP parser" in caplog.text
+
+
+async def test_broken_chunks_of_a_body(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    served = await serve()
+    head = f"POST /v1/responses HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
+    data = await served.raw(f"{head}Transfer-Encoding: chunked\r\n\r\nzz{SECRET}\r\nabc\r\n0\r\n\r\n".encode())
+    assert data.split()[1] == b"400"
+    assert SECRET.encode() not in data
+    assert SECRET not in caplog.text
+    assert not served.engine.channels
+
+
+async def test_our_own_bug_is_a_500_without_details(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def list(self) -> None:
+            raise RuntimeError(SECRET)
+
+    served = await serve(services={"catalogue": Broken()})
+    status, headers, body = await served.ask("GET", "/v1/models", {"x-request-id": "bug-1"})
+    assert status == 500
+    assert SECRET.encode() not in body
+    assert b'"message":"internal error"' in body
+    assert "x-should-retry" not in headers
+    assert "bug-1: request failed by our own fault" in caplog.text  # with its traceback: it is ours, not the peer's
+
+
+async def test_connections_are_counted(serve: Serve) -> None:
+    served = await serve(limits={"connections": 2})
+    first = await asyncio.open_connection("127.0.0.1", served.running.port)
+    second = await asyncio.open_connection("127.0.0.1", served.running.port)
+    for _, writer in (first, second):  # both are accepted for certain when both are answered
+        writer.write(f"GET /health HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n\r\n".encode())
+    for reader, _ in (first, second):
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    for _, each in (first, second, (reader, writer)):
+        each.close()
+        await asyncio.gather(each.wait_closed(), return_exceptions=True)
+
+
+async def test_idle_connections_are_closed(serve: Serve) -> None:
+    served = await serve(limits={"keepalive_seconds": 0.05})
+    assert await served.raw(b"") == b""
+    assert await served.raw(b"GET /health HTTP/1.1\r\nHo") == b"", "half a head is no request"
