@@ -32,9 +32,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "language_server": (*BASE, "wire", "engine"),
     "surfaces": (*BASE, "wire.sse", "wire.jsonio"),
     "server": (*BASE, "wire", "config", "surfaces", "ops"),
-    "inspector": (*BASE, "wire", "surfaces", "trace.redact", "trace.read"),
+    "inspector": (*BASE, "wire", "surfaces", "trace.redact", "trace.shadow"),
     "ops": (*BASE, "wire", "config"),
     "ops.doctor": ANYTHING,
+    "ops.otel": (*BASE, "ops", "trace.otel", "trace.redact"),  # one table of names, one redactor
     "trace": (*BASE, "wire", "surfaces"),
     "trace.cli": ANYTHING,
     "trace.server": ANYTHING,  # composition: the front server in front of recordings

@@ -20,12 +20,13 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
+from zerogravity.core.fold import TurnState
 from zerogravity.errors import upstream
 from zerogravity.trace import read
 from zerogravity.trace.export import FORMATS, bundle, jsonl
 from zerogravity.trace.har import har
 from zerogravity.trace.html import inert, page
-from zerogravity.trace.otel import NAMES, spans
+from zerogravity.trace.otel import NAMES, content_attributes, spans
 
 EVIL = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \u2028 &amp;"
 
@@ -135,7 +136,7 @@ def test_spans(traces):
     assert shown["gen_ai.usage.reasoning.output_tokens"] == "3"
     assert shown["gen_ai.response.time_to_first_chunk"] == pytest.approx(0.4)
     assert shown["gen_ai.conversation.id"] == "c-1"
-    assert shown["gen_ai.response.finish_reasons"] == {"values": [{"stringValue": "tool"}]}
+    assert shown["gen_ai.response.finish_reasons"] == {"values": [{"stringValue": "tool_call"}]}
     assert shown["gen_ai.response.model"] == "gemini-3-flash-a"
     assert {first["parentSpanId"], second["parentSpanId"]} == {turn["spanId"]}
     assert len({turn["spanId"], first["spanId"], second["spanId"]}) == 3
@@ -157,15 +158,45 @@ def test_contents_are_off_unless_asked_for(traces):
     shown = attributes(spans(traces[:1], content=True)["resourceSpans"][0]["scopeSpans"][0]["spans"][0])
     assert json.loads(shown["gen_ai.output.messages"])[0]["parts"] == [
         {"type": "reasoning", "content": "hm"}, {"type": "text", "content": EVIL},
-        {"type": "tool_call", "id": "call_1", "name": "f", "arguments": "{}"},
+        {"type": "tool_call", "id": "call_1", "name": "f", "arguments": {}},
     ]  # fmt: skip
+    assert json.loads(shown["gen_ai.input.messages"]) == [
+        {"role": "user", "parts": [{"type": "text", "content": EVIL}]}
+    ]
+
+
+def test_contents_have_the_form_of_the_conventions():
+    generate = {
+        "systemInstruction": {"parts": [{"text": "Be brief."}]},
+        "contents": [
+            {"parts": [{"text": "Look:"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
+            {
+                "role": "model",
+                "parts": [{"text": "hm", "thought": True}, {"functionCall": {"name": "f", "args": {"a": 1}}}],
+            },
+            {"role": "user", "parts": [{"functionResponse": {"id": "c", "name": "f", "response": {"b": 2}}}]},
+            {"role": "user", "parts": [{"fileData": {}}, "odd"]},
+        ],
+    }  # fmt: skip
+    made = content_attributes(generate, TurnState(), "limit_time")
+    assert json.loads(made["gen_ai.system_instructions"]) == [{"type": "text", "content": "Be brief."}]
+    assert json.loads(made["gen_ai.input.messages"]) == [
+        {"role": "user", "parts": [{"type": "text", "content": "Look:"}, {"type": "blob", "mime_type": "image/png"}]},
+        {"role": "assistant", "parts": [
+            {"type": "reasoning", "content": "hm"},
+            {"type": "tool_call", "id": None, "name": "f", "arguments": {"a": 1}},
+        ]},
+        {"role": "user", "parts": [{"type": "tool_call_response", "id": "c", "response": {"b": 2}}]},
+        {"role": "user", "parts": [{"type": "fileData"}]},
+    ]  # fmt: skip
+    assert json.loads(made["gen_ai.output.messages"]) == [{"role": "assistant", "parts": [], "finish_reason": "error"}]
 
 
 def test_every_name_is_used_once(traces):
     assert len(set(NAMES.values())) == len(NAMES)
     text = json.dumps(spans(traces, content=True))
     unused = {name for name in NAMES.values() if f'"{name}"' not in text}
-    assert unused <= {"gen_ai.request.top_p", "gen_ai.request.max_tokens"}
+    assert unused <= {"gen_ai.request.top_p", "gen_ai.request.max_tokens", "gen_ai.system_instructions"}
 
 
 # -- HTML --------------------------------------------------------------------------------------------------------------

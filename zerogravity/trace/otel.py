@@ -6,16 +6,18 @@ The names move between versions of the conventions: they are here, once, with th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
 from zerogravity import __version__
 from zerogravity.core.events import CallClosed, CallOpened, Record
+from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.trace.read import Trace
 from zerogravity.wire import jsonio
 
 SEMANTIC_CONVENTIONS = "1.41.0"
+SCHEMA = f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}"
 NAMES = {
     "operation": "gen_ai.operation.name",
     "provider": "gen_ai.provider.name",
@@ -35,6 +37,7 @@ NAMES = {
     "max_tokens": "gen_ai.request.max_tokens",
     "output_messages": "gen_ai.output.messages",
     "input_messages": "gen_ai.input.messages",
+    "system": "gen_ai.system_instructions",
     "error": "error.type",
     "code": "zerogravity.termination",
     "surface": "zerogravity.surface",
@@ -42,6 +45,7 @@ NAMES = {
     "status": "http.response.status_code",
 }
 PROVIDER = "gcp.gemini"
+CALL = "POST streamGenerateContent"
 CLIENT, SERVER, ERROR = 3, 2, 2  # span kinds and a status code of the protocol
 
 
@@ -49,32 +53,38 @@ def spans(traces: Iterable[Trace], *, content: bool = False) -> dict[str, Any]:
     """An ExportTraceServiceRequest in its JSON form."""
     made = [span for trace in traces for span in (_turn(trace, content=content), *_calls(trace))]
     scope = {"name": "zerogravity.trace", "version": __version__}
-    schema = f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}"
     resource = {"attributes": _attributes({"service.name": "zerogravity", "service.version": __version__})}
     return {
         "resourceSpans": [{
-            "resource": resource, "schemaUrl": schema,
-            "scopeSpans": [{"scope": scope, "schemaUrl": schema, "spans": made}],
+            "resource": resource, "schemaUrl": SCHEMA,
+            "scopeSpans": [{"scope": scope, "schemaUrl": SCHEMA, "spans": made}],
         }]
     }  # fmt: skip
 
 
-def _turn(trace: Trace, *, content: bool) -> dict[str, Any]:
-    info = trace.info
+# -- what spans say; used for live spans as well -------------------------------------------------------------------
+
+FINISH = {"ok": "stop", "tool": "tool_call", "length": "length", "filtered": "content_filter"}
+
+
+def operation(surface: object) -> str:
+    return "generate_content" if surface in ("gemini", "passive") else "chat"
+
+
+def turn_attributes(info: Mapping[str, Any], generate: Mapping[str, Any], response_model: str | None) -> dict[str, Any]:
+    """A turn without its contents. ``info`` has members as ``turn.json`` has them."""
     usage: Mapping[str, Any] = info.get("usage") or {}
-    config: Mapping[str, Any] = trace.generate.get("generationConfig") or {}
-    operation = "generate_content" if info.get("surface") in ("gemini", "passive") else "chat"
-    latency: Mapping[str, Any] = info.get("latency_ms") or {}
-    first = latency.get("first_byte")
-    target = info.get("target") or {}
-    values: dict[str, Any] = {
-        "operation": operation,
+    config: Mapping[str, Any] = generate.get("generationConfig") or {}
+    first = (info.get("latency_ms") or {}).get("first_byte")
+    code = info.get("code")
+    return _named({
+        "operation": operation(info.get("surface")),
         "provider": PROVIDER,
         "request_model": info.get("model"),
-        "response_model": trace.state.model or target.get("name"),
+        "response_model": response_model or (info.get("target") or {}).get("name"),
         "stream": bool(info.get("stream")),
-        "response_id": trace.id,
-        "finish": [info["code"]] if info.get("code") else None,
+        "response_id": info.get("id"),
+        "finish": [FINISH[code]] if code in FINISH else None,
         "conversation": info.get("cascade_id"),
         "first_chunk": first / 1000 if isinstance(first, int | float) else None,
         "input": usage.get("prompt"),
@@ -84,21 +94,128 @@ def _turn(trace: Trace, *, content: bool) -> dict[str, Any]:
         "temperature": config.get("temperature"),
         "top_p": config.get("topP"),
         "max_tokens": config.get("maxOutputTokens"),
-        "code": info.get("code"),
+        "code": code,
         "surface": info.get("surface"),
-        "error": info.get("code") if info.get("failure") else None,
-    }
+        "error": code if info.get("failure") else None,
+    })  # fmt: skip
+
+
+def content_attributes(generate: Mapping[str, Any], state: TurnState, code: str | None) -> dict[str, Any]:
+    """The contents of a turn; only when asked for."""
+    answer = {"role": "assistant", "parts": _output(state), "finish_reason": FINISH.get(code or "", "error")}
+    asked = [
+        {"role": "assistant" if content.get("role") == "model" else "user", "parts": _input(content)}
+        for content in _objects(generate.get("contents"))
+    ]
+    system = generate.get("systemInstruction")
+    told = _input(system) if isinstance(system, Mapping) else []
+    return _named({
+        "input_messages": jsonio.dumps(asked).decode(),
+        "output_messages": jsonio.dumps([answer]).decode(),
+        "system": jsonio.dumps(told).decode() if told else None,
+    })  # fmt: skip
+
+
+def call_attributes(records: Sequence[Record], call: int) -> dict[str, Any]:
+    """One call to Google; ``records`` are those of this call."""
+    opened = _first(records, CallOpened)
+    closed = _first(records, CallClosed)
+    return _named({
+        "provider": PROVIDER,
+        "response_model": opened.model if opened is not None else None,
+        "finish": [closed.finish] if closed is not None and closed.finish else None,
+        "status": opened.status if opened is not None else None,
+        "call": call,
+    })  # fmt: skip
+
+
+def calls_of(records: Iterable[Record]) -> dict[int, list[Record]]:
+    """The records of each call to Google."""
+    calls: dict[int, list[Record]] = {}
+    for record in records:
+        if record.call_no >= 0:
+            calls.setdefault(record.call_no, []).append(record)
+    return dict(sorted(calls.items()))
+
+
+def span_ids(turn_id: str, part: str) -> tuple[str, str]:
+    """(trace id, span id). A turn's id is 128 random bits: its own trace id."""
+    seed = turn_id.rpartition("_")[2]
+    whole = seed if len(seed) == 32 else blake2b(seed.encode(), digest_size=16).hexdigest()
+    return whole, blake2b(f"{seed} {part}".encode(), digest_size=8).hexdigest()
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {NAMES[name]: value for name, value in values.items() if value is not None}
+
+
+def _input(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Google's parts in the form of the conventions; blobs by their type only."""
+    made: list[dict[str, Any]] = []
+    for part in _objects(content.get("parts")):
+        match part:
+            case {"text": str(text)}:
+                made.append({"type": "reasoning" if part.get("thought") else "text", "content": text})
+            case {"functionCall": {"name": str(name), **rest}}:
+                arguments = rest.get("args") or {}
+                made.append({"type": "tool_call", "id": rest.get("id"), "name": name, "arguments": arguments})
+            case {"functionResponse": {"response": response, **rest}}:
+                made.append({"type": "tool_call_response", "id": rest.get("id"), "response": response})
+            case {"inlineData": {"mimeType": str(mime)}}:
+                made.append({"type": "blob", "mime_type": mime})
+            case _:
+                made.append({"type": next(iter(part), "empty")})
+    return made
+
+
+def _output(state: TurnState) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    for item in state.items:
+        match item:
+            case Reasoning():
+                parts.append({"type": "reasoning", "content": item.text})
+            case Message():
+                parts.append({"type": "text", "content": item.text})
+            case Call():
+                parts.append({
+                    "type": "tool_call", "id": item.call_id, "name": item.name, "arguments": _parsed(item.args_json),
+                })  # fmt: skip
+            case Media():
+                parts.append({"type": "blob", "mime_type": item.mime})
+    return parts
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return jsonio.loads(text.encode())
+    except ValueError:
+        return text
+
+
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (item for item in (value if isinstance(value, list | tuple) else ()) if isinstance(item, Mapping))
+
+
+def _first[T](records: Iterable[Record], kind: type[T]) -> T | None:
+    return next((event for record in records for event in record.events if isinstance(event, kind)), None)
+
+
+# -- OTLP/JSON -----------------------------------------------------------------------------------------------------
+
+
+def _turn(trace: Trace, *, content: bool) -> dict[str, Any]:
+    info = trace.info
+    values = turn_attributes(info, trace.generate, trace.state.model)
     if content:
-        values["input_messages"] = jsonio.dumps(trace.generate.get("contents") or []).decode()
-        values["output_messages"] = jsonio.dumps([{"role": "assistant", "parts": _output(trace)}]).decode()
+        values |= content_attributes(trace.generate, trace.state, info.get("code"))
     marks: Mapping[str, float] = info.get("marks_ms") or {}
     failure = info.get("failure")
     return {
         **_ids(trace, "turn"),
-        "name": f"{operation} {info.get('model', '')}".strip(),
+        "name": f"{operation(info.get('surface'))} {info.get('model', '')}".strip(),
         "kind": SERVER,
         **_times(trace, 0.0, marks.get("done", max([0.0, *marks.values()]))),
-        "attributes": _attributes({NAMES[name]: value for name, value in values.items()}),
+        "attributes": _attributes(values),
         "events": [
             {"timeUnixNano": _nano(trace, at), "name": phase, "attributes": []}
             for phase, at in sorted(marks.items(), key=lambda mark: mark[1])
@@ -108,51 +225,23 @@ def _turn(trace: Trace, *, content: bool) -> dict[str, Any]:
 
 
 def _calls(trace: Trace) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]] = []
-    for call in sorted({record.call_no for record in trace.records if record.call_no >= 0}):
-        records = [record for record in trace.records if record.call_no == call]
-        opened = _first(records, CallOpened)
-        closed = _first(records, CallClosed)
-        values = {
-            "provider": PROVIDER,
-            "response_model": opened.model if opened is not None else None,
-            "finish": [closed.finish] if closed is not None and closed.finish else None,
-            "status": opened.status if opened is not None else None,
-            "call": call,
-        }
-        made.append({
+    return [
+        {
             **_ids(trace, f"call{call}"),
             "parentSpanId": _ids(trace, "turn")["spanId"],
-            "name": "POST streamGenerateContent",
+            "name": CALL,
             "kind": CLIENT,
             **_times(trace, records[0].t_ns / 1e6, records[-1].t_ns / 1e6),
-            "attributes": _attributes({NAMES[name]: value for name, value in values.items()}),
-            "status": {"code": ERROR} if opened is not None and opened.status >= 400 else {},
-        })  # fmt: skip
-    return made
-
-
-def _first[T](records: Iterable[Record], kind: type[T]) -> T | None:
-    return next((event for record in records for event in record.events if isinstance(event, kind)), None)
-
-
-def _output(trace: Trace) -> list[dict[str, Any]]:
-    state = trace.state
-    parts: list[dict[str, Any]] = [{"type": "reasoning", "content": state.thinking}] if state.thinking else []
-    if state.text:
-        parts.append({"type": "text", "content": state.text})
-    parts += [
-        {"type": "tool_call", "id": call.call_id, "name": call.name, "arguments": call.args_json}
-        for call in state.function_calls
+            "attributes": _attributes(values := call_attributes(records, call)),
+            "status": {"code": ERROR} if values.get(NAMES["status"], 0) >= 400 else {},
+        }
+        for call, records in calls_of(trace.records).items()
     ]
-    return parts
 
 
 def _ids(trace: Trace, part: str) -> dict[str, str]:
-    """A turn's id is 128 random bits: its own trace id."""
-    seed = trace.id.rpartition("_")[2]
-    whole = seed if len(seed) == 32 else blake2b(seed.encode(), digest_size=16).hexdigest()
-    return {"traceId": whole, "spanId": blake2b(f"{seed} {part}".encode(), digest_size=8).hexdigest()}
+    whole, span = span_ids(trace.id, part)
+    return {"traceId": whole, "spanId": span}
 
 
 def _times(trace: Trace, start_ms: float, end_ms: float) -> dict[str, str]:
