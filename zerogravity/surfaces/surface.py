@@ -22,10 +22,16 @@ class StoredTurn:
 
     ``contents``: Google-shaped history up to and including its answer (signatures in place).
     ``items``: the surface's own output items by id, for ``item_reference``.
+    ``family``: of the model that answered; signatures are bound to it.
+    ``system``: texts of system and developer items, which carry over (instructions do not).
+    ``tools``: declarations that came inside the input, which stay declared.
     """
 
     contents: tuple[Mapping[str, Any], ...]
     items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    family: str = ""
+    system: tuple[str, ...] = ()
+    tools: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

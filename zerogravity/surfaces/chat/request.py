@@ -33,7 +33,7 @@ from zerogravity.surfaces.chat.tools import read_tools, tool_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.schema import convert_schema
+from zerogravity.surfaces.common.output import JSON_MODE, json_schema
 from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.surface import Context
@@ -226,20 +226,12 @@ def response_format(body: Json) -> tuple[dict[str, Any], tuple[str, ...]]:
         case "text":
             return {}, ()
         case "json_object":
-            return {"responseMimeType": "application/json"}, ()
+            return dict(JSON_MODE), ()
         case "json_schema":
             inner = fields.obj(given, "json_schema", path="response_format")
             if inner is None:
                 raise fields.missing("response_format.json_schema")
-            fields.required_string(inner, "name", path="response_format.json_schema")
-            fields.string(inner, "description", path="response_format.json_schema")
-            fields.boolean(inner, "strict", path="response_format.json_schema")
-            path = "response_format.json_schema.schema"
-            converted = convert_schema(inner.get("schema"), ordering=True, param=path)
-            formed: dict[str, Any] = {"responseMimeType": "application/json"}
-            if converted.schema is not None:
-                formed["responseSchema"] = converted.schema
-            return formed, tuple(f"response_format: {loss}" for loss in converted.lost)
+            return json_schema(inner, path="response_format.json_schema")
         case _:
             raise fields.invalid_value("response_format.type", kind, ("text", "json_object", "json_schema"))
 

@@ -13,7 +13,16 @@ from typing import Any
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.tools import Declared, Mode, NameMap, declare, tool_config, tool_members
+from zerogravity.surfaces.common.tools import (
+    Declared,
+    Mode,
+    NameMap,
+    custom_tool,
+    declare,
+    nested,
+    tool_config,
+    tool_members,
+)
 
 Json = Mapping[str, Any]
 KINDS = ("function", "custom", "web_search")
@@ -43,9 +52,9 @@ def read_tools(body: Json) -> Tools:
         tool = fields.as_object(value, path)
         kind = fields.required_string(tool, "type", path=path)
         if kind == "function":
-            _function(tools, *_nested(tool, "function", path))
+            _function(tools, *nested(tool, "function", path))
         elif kind == "custom":
-            _custom(tools, *_nested(tool, "custom", path))
+            _custom(tools, *nested(tool, "custom", path))
         elif kind.startswith("web_search"):
             tools.search = True
         else:
@@ -73,16 +82,6 @@ def tool_request(body: Json, tools: Tools, names: NameMap, family: str) -> tuple
     return members, (*notes, *more)
 
 
-def _nested(tool: Json, kind: str, path: str) -> tuple[Json, str]:
-    """The object that holds the name, in either nesting, and its path."""
-    inner = fields.obj(tool, kind, path=path)
-    if inner is not None:
-        return inner, f"{path}.{kind}"
-    if "name" in tool:
-        return tool, path
-    raise fields.missing(f"{path}.{kind}")
-
-
 def _function(tools: Tools, function: Json, path: str) -> None:
     name = fields.required_string(function, "name", path=path)
     description = fields.string(function, "description", path=path)
@@ -93,16 +92,7 @@ def _function(tools: Tools, function: Json, path: str) -> None:
 
 def _custom(tools: Tools, custom: Json, path: str) -> None:
     name = fields.required_string(custom, "name", path=path)
-    description = fields.string(custom, "description", path=path) or ""
-    form = fields.obj(custom, "format", path=path) or {}
-    if fields.choice(form, "type", ("text", "grammar"), path=f"{path}.format") == "grammar":
-        grammar = fields.obj(form, "grammar", path=f"{path}.format") or form
-        syntax = fields.choice(grammar, "syntax", ("lark", "regex"), path=f"{path}.format.grammar") or "lark"
-        definition = fields.string(grammar, "definition", path=f"{path}.format.grammar") or ""
-        description = f"{description}\n\nThe input must match this {syntax} grammar:\n{definition}".lstrip()
-    text = {"type": "string", "description": "The whole input of the tool, as plain text."}
-    schema = {"type": "object", "properties": {"input": text}, "required": ["input"]}
-    tools.declared.append(Declared(name, description, schema, path))
+    tools.declared.append(custom_tool(name, custom, path))
     tools.kinds[name] = "custom"
 
 
@@ -133,7 +123,7 @@ def _choice(body: Json, tools: Tools, names: NameMap) -> tuple[Mode, list[str]] 
         return "required", [_named(choice, tools, names, param, param)]
     match fields.required_string(choice, "type", path=param):
         case "function" | "custom" as kind:
-            inner, path = _nested(choice, kind, param)
+            inner, path = nested(choice, kind, param)
             return "required", [_named(inner, tools, names, path, param)]
         case "allowed_tools":
             return _allowed(choice, tools, names)
@@ -156,7 +146,7 @@ def _allowed(choice: Json, tools: Tools, names: NameMap) -> tuple[Mode, list[str
         tool = fields.as_object(value, place)
         kind = fields.required_string(tool, "type", path=place)
         if kind in ("function", "custom"):
-            entry, place = _nested(tool, kind, place)
+            entry, place = nested(tool, kind, place)
             allowed.append(_named(entry, tools, names, place, "tool_choice"))
     if not allowed:
         raise bad_request(f"Invalid '{path}.tools': it names no function.", param=f"{path}.tools", code="empty_array")

@@ -32,7 +32,7 @@ class _Call:
     upstream_id: str | None
     result: dict[str, Any] | None = None
     media: list[Part] = field(default_factory=list[Part])
-    param: str = ""
+    param: str = "input"
 
 
 @dataclass(slots=True)

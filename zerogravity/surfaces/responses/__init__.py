@@ -1,0 +1,34 @@
+"""OpenAI Responses: ``surface`` is what others need; stored responses are in ``stored``, compaction in ``compact``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault
+from zerogravity.surfaces.common.faults import openai_error
+from zerogravity.surfaces.responses.emit import ResponsesEmitter
+from zerogravity.surfaces.responses.request import parse
+from zerogravity.surfaces.responses.response import answer
+from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
+
+
+class _Responses:
+    name = "responses"
+
+    def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
+        return parse(body, context)
+
+    def emitter(self, channel: CascadeChannel, secret: bytes) -> Emitter:
+        return ResponsesEmitter(channel.turn, secret)
+
+    def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
+        return answer(channel.turn, channel.state, secret)
+
+    def error(self, fault: Fault) -> Answer:
+        return openai_error(fault)
+
+
+surface: Surface = _Responses()

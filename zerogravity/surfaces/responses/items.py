@@ -1,0 +1,376 @@
+"""Input items → Google's contents, through ``History``.
+
+| item                                        | becomes                                                              |
+|---------------------------------------------|----------------------------------------------------------------------|
+| message: system, developer                  | systemInstruction, behind ``instructions``; its pictures a user part |
+| message: user                               | text, images, files, audio of a user content                         |
+| message: assistant                          | model text (output_text, refusal)                                    |
+| function_call, custom_tool_call, local_shell_call, tool_search_call | functionCall                                 |
+| their outputs, a text or a list             | functionResponse                                                     |
+| reasoning with our encrypted_content        | signatures of the calls behind it; signed thoughts go back as such   |
+| any other reasoning                         | nothing: thoughts are never answer text                              |
+| compaction with our encrypted_content       | a user text: the summary                                             |
+| item_reference                              | the stored item; an unknown one is skipped and noted                 |
+| image_generation_call                       | a picture of the model                                               |
+| additional_tools                            | declarations (``tools.py``)                                          |
+| other items of hosted tools                 | skipped and noted                                                    |
+
+Facts: wire-openai 3, 6; wire-gemini-and-mapping 4, 6; real-clients, Codex and Others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from zerogravity import ids
+from zerogravity.core.turn import Target
+from zerogravity.errors import bad_request
+from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common.carrier import Carried, unseal, unseal_text
+from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.responses.tools import Tools
+from zerogravity.surfaces.surface import Context
+from zerogravity.wire import jsonio
+
+Json = Mapping[str, Any]
+Part = dict[str, Any]
+ROLES = ("user", "assistant", "system", "developer")
+CONTENT = ("input_text", "input_image", "input_file", "input_audio")
+AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+PREFIXES = {
+    "message": "msg", "function_call": "fc", "function_call_output": "fco", "custom_tool_call": "ctc",
+    "custom_tool_call_output": "ctco", "reasoning": "rs", "compaction": "cmp", "compaction_summary": "cmp",
+    "local_shell_call": "lsh", "local_shell_call_output": "lsho", "tool_search_call": "tsc",
+    "tool_search_output": "tso", "additional_tools": "at", "image_generation_call": "ig", "web_search_call": "ws",
+}  # fmt: skip
+SKIPPED = (
+    "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
+    "shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output", "mcp_list_tools",
+    "mcp_approval_request", "mcp_approval_response", "mcp_call", "program", "program_output",
+)  # fmt: skip
+SUMMARY = "This dialogue was shortened. What happened so far, in the words of your own summary:\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One resolved input item and its place in the request."""
+
+    path: str
+    item: Json
+
+    @property
+    def kind(self) -> str:
+        return str(self.item.get("type") or "message")
+
+
+def resolve(body: Json, context: Context) -> tuple[list[Entry], tuple[str, ...]]:
+    """``input`` as items: a string is one user message, references are followed. Raises FaultError 400."""
+    given = body.get("input")
+    if given is None:
+        return [], ()
+    if isinstance(given, str):
+        return [Entry("input", {"type": "message", "role": "user", "content": given})], ()
+    if not isinstance(given, list):
+        raise fields.invalid_type("input", "a string or an array of items", given)
+    entries: list[Entry] = []
+    notes: list[str] = []
+    for index, value in enumerate(cast("list[Any]", given)):
+        path = f"input[{index}]"
+        item = fields.as_object(value, path)
+        fields.string(item, "type", path=path)
+        if (wanted := reference(item)) is None:
+            entries.append(Entry(path, item))
+        elif (found := context.item(wanted)) is not None:
+            entries.append(Entry(path, found))
+        else:
+            notes.append(f"{path}: item {wanted} is not stored here, skipped")
+    return entries, tuple(notes)
+
+
+def reference(item: Json) -> str | None:
+    """The id that an item_reference names; its type may be left out."""
+    wanted = item.get("id")
+    if item.get("type") == "item_reference" or (item.get("type") is None and "role" not in item):
+        return wanted if isinstance(wanted, str) else None
+    return None
+
+
+def identified(entries: Sequence[Entry], turn_id: str) -> list[Json]:
+    """The items as the API lists them: each with an id, messages with type, status and a list of parts."""
+    made: list[Json] = []
+    for index, entry in enumerate(entries):
+        given = entry.item.get("id")
+        prefix = PREFIXES.get(entry.kind, "item")
+        own = given if isinstance(given, str) and given else ids.derive(prefix, turn_id, "input", index)
+        made.append({**(_message(entry.item) if entry.kind == "message" else entry.item), "id": own})
+    return made
+
+
+def _message(item: Json) -> Json:
+    content = item.get("content")
+    if isinstance(content, str):
+        text: Part = {"type": "input_text", "text": content}
+        if item.get("role") == "assistant":
+            text = {"type": "output_text", "text": content, "annotations": [], "logprobs": []}
+        content = [text]
+    return {"status": "completed", **item, "type": "message", "content": content}
+
+
+class Items:
+    """Reads one request's items into a ``History``.
+
+    ``system``: the texts of its system and developer items. ``notes``: what was skipped.
+    """
+
+    def __init__(self, history: History, context: Context, target: Target, tools: Tools) -> None:
+        self.system: list[str] = []
+        self.notes: list[str] = []
+        self._history = history
+        self._context = context
+        self._target = target
+        self._tools = tools
+        self._signatures: dict[str, str] = {}  # call id → signature, from reasoning items
+        self._thoughts: list[Part] = []  # signed ones, until what they led to is there
+        self._shells: dict[str, str] = {}  # id of a local_shell_call → its call id
+
+    def read(self, entries: Sequence[Entry]) -> None:
+        """Raises FaultError 400 naming the entry."""
+        for entry in entries:
+            item, path = entry.item, entry.path
+            match entry.kind:
+                case "message":
+                    self._message(item, path)
+                case "function_call":
+                    self._call(item, path, fields.string(item, "arguments", path=path) or "")
+                case "custom_tool_call":
+                    text = fields.required_string(item, "input", path=path)
+                    self._call(item, path, _json({"input": text}))
+                case "function_call_output" | "custom_tool_call_output":
+                    self._output(fields.required_string(item, "call_id", path=path), item, path)
+                case "local_shell_call" | "local_shell_call_output" | "tool_search_call" | "tool_search_output":
+                    self._client_tool(entry.kind, item, path)
+                case "reasoning":
+                    self._reasoning(item, path)
+                case "compaction" | "compaction_summary":
+                    self._compaction(item, path)
+                case "image_generation_call":
+                    self._picture(item, path)
+                case "additional_tools":
+                    pass
+                case kind if kind in SKIPPED:
+                    self.notes.append(f"{path}: {kind} skipped: there is nothing like it upstream")
+                case kind:
+                    raise fields.invalid_value(f"{path}.type", kind, (*PREFIXES, "item_reference", *SKIPPED))
+
+    # -- messages --------------------------------------------------------------------------------------------
+
+    def _message(self, item: Json, path: str) -> None:
+        role = fields.required_string(item, "role", path=path)
+        if role not in ROLES:
+            raise fields.invalid_value(f"{path}.role", role, ROLES)
+        if role == "assistant":
+            self._model([{"text": text} for text in said(item, path)])
+            return
+        parts = content_parts(item, "content", path)
+        self._thoughts.clear()
+        if role == "user":
+            self._history.user(parts)
+            return
+        texts = [str(part["text"]) for part in parts if part.get("text")]
+        for text in texts:
+            self._history.system(text)
+        self.system += texts
+        self._history.user([part for part in parts if "text" not in part])
+
+    def _model(self, parts: Sequence[Part]) -> None:
+        """What the model said, behind the signed thoughts that led to it."""
+        if not parts:
+            return
+        for part in [*self._thoughts, *parts]:
+            self._history.model_part(part)
+        self._thoughts.clear()
+
+    def _picture(self, item: Json, path: str) -> None:
+        result = fields.string(item, "result", path=path)
+        if not result:
+            self.notes.append(f"{path}: a picture without data, skipped")
+            return
+        part = media.blob(result, None, None, param=f"{path}.result")
+        for carried in self._unsealed(item, path):
+            part["thoughtSignature"] = carried.signature
+        self._model([part])
+
+    # -- calls -----------------------------------------------------------------------------------------------
+
+    def _call(self, item: Json, path: str, arguments: str) -> None:
+        name = fields.required_string(item, "name", path=path)
+        if not name:
+            raise bad_request(f"Invalid '{path}.name': it is empty.", param=f"{path}.name", code="invalid_value")
+        key = self._tools.key(name, fields.string(item, "namespace", path=path))
+        call_id = fields.required_string(item, "call_id", path=path)
+        for carried in self._unsealed(item, path):  # a stored call, found by reference
+            self._signatures[call_id] = carried.signature
+        self._made(call_id, key, arguments)
+
+    def _made(self, call_id: str, key: str, arguments: str) -> None:
+        for part in self._thoughts:
+            self._history.model_part(part)
+        self._thoughts.clear()
+        self._history.model_call(call_id, key, arguments, signature=self._signatures.get(call_id))
+
+    def _output(self, call_id: str, item: Json, path: str) -> None:
+        parts = content_parts(item, "output", path)
+        only_text = all("text" in part for part in parts)
+        self._history.result(call_id, "".join(str(part["text"]) for part in parts) if only_text else parts)
+
+    def _client_tool(self, kind: str, item: Json, path: str) -> None:
+        """Tools that a client runs and that have item types of their own."""
+        match kind:
+            case "local_shell_call":
+                call_id = fields.required_string(item, "call_id", path=path)
+                self._shells[str(item.get("id"))] = call_id
+                action = dict(fields.obj(item, "action", path=path) or {})
+                action.pop("type", None)
+                self._made(call_id, self._tools.key("local_shell", kind="local_shell"), _json(action))
+            case "local_shell_call_output":
+                own = fields.string(item, "call_id", path=path) or fields.required_string(item, "id", path=path)
+                self._output(self._shells.get(own, own), item, path)
+            case "tool_search_call" if (call_id := fields.string(item, "call_id", path=path)) is not None:
+                arguments = item.get("arguments")
+                text = arguments if isinstance(arguments, str) else _json(arguments or {})
+                self._made(call_id, self._tools.key("tool_search", kind="tool_search"), text)
+            case "tool_search_output" if (call_id := fields.string(item, "call_id", path=path)) is not None:
+                self._history.result(call_id, _json({"tools": found(fields.array(item, "tools", path=path) or [])}))
+            case _:
+                self.notes.append(f"{path}: {kind} of the server, skipped: its tools are declared")
+
+    # -- what clients keep for us ----------------------------------------------------------------------------
+
+    def _reasoning(self, item: Json, path: str) -> None:
+        summary = fields.array(item, "summary", path=path) or []
+        parts = [fields.as_object(part, f"{path}.summary[{index}]") for index, part in enumerate(summary)]
+        text = "".join(str(part.get("text", "")) for part in parts)
+        for carried in self._unsealed(item, path):
+            if carried.call_id is not None:
+                self._signatures[carried.call_id] = carried.signature
+            elif text:
+                self._thoughts.append({"text": text, "thought": True, "thoughtSignature": carried.signature})
+
+    def _unsealed(self, item: Json, path: str) -> list[Carried]:
+        """Our own signatures, if the model that will answer made them."""
+        text = fields.string(item, "encrypted_content", path=path)
+        carried = unseal(self._context.secret, text) if text else None
+        if text and carried is None:
+            self.notes.append(f"{path}.encrypted_content is not from here, ignored")
+        return [each for each in carried or () if each.family == self._target.family]
+
+    def _compaction(self, item: Json, path: str) -> None:
+        summary = unseal_text(self._context.secret, fields.required_string(item, "encrypted_content", path=path))
+        if summary is None:
+            text = "The encrypted content of this compaction was not made here, so it can not be read."
+            raise bad_request(text, param=f"{path}.encrypted_content", code="invalid_encrypted_content")
+        self._thoughts.clear()
+        self._history.user([{"text": SUMMARY + summary}])
+
+
+def said(item: Json, path: str) -> list[str]:
+    """What an assistant message says: a string, or output_text and refusal parts. Nothing is no text."""
+    content, path = item.get("content"), f"{path}.content"
+    if content is None or isinstance(content, str):
+        return [content] if content else []
+    if not isinstance(content, list):
+        raise fields.invalid_type(path, "a string or an array of content parts", content)
+    texts: list[str] = []
+    for index, value in enumerate(cast("list[Any]", content)):
+        place = f"{path}[{index}]"
+        part = fields.as_object(value, place)
+        match fields.required_string(part, "type", path=place):
+            case "output_text" | "input_text" | "text":
+                texts.append(fields.required_string(part, "text", path=place))
+            case "refusal":
+                texts.append(fields.required_string(part, "refusal", path=place))
+            case kind:
+                raise fields.invalid_value(f"{place}.type", kind, ("output_text", "refusal"))
+    return [text for text in texts if text]
+
+
+def content_parts(item: Json, name: str, path: str) -> list[Part]:
+    """``content`` or ``output`` as Google's parts; a string is one text part."""
+    path, content = f"{path}.{name}", item.get(name)
+    if content is None:
+        raise fields.missing(path)
+    if isinstance(content, str):
+        return [{"text": content}]
+    if not isinstance(content, list):
+        raise fields.invalid_type(path, "a string or an array of content parts", content)
+    return [_part(value, f"{path}[{index}]") for index, value in enumerate(cast("list[Any]", content))]
+
+
+def _part(value: object, path: str) -> Part:
+    part = fields.as_object(value, path)
+    match fields.required_string(part, "type", path=path):
+        case "input_text" | "output_text" | "text":  # the last two: answers that clients hand on as input
+            return {"text": fields.required_string(part, "text", path=path)}
+        case "refusal":
+            return {"text": fields.required_string(part, "refusal", path=path)}
+        case "input_image":
+            return _image(part, path)
+        case "input_file":
+            return _file(part, path)
+        case "input_audio":
+            audio = fields.obj(part, "input_audio", path=path)
+            if audio is None:
+                raise fields.missing(f"{path}.input_audio")
+            place = f"{path}.input_audio"
+            form = fields.required_string(audio, "format", path=place)
+            if form not in AUDIO:
+                raise fields.invalid_value(f"{place}.format", form, tuple(AUDIO))
+            data = fields.required_string(audio, "data", path=place)
+            return media.blob(data, AUDIO[form], None, param=f"{place}.data")
+        case kind:
+            raise fields.invalid_value(f"{path}.type", kind, CONTENT)
+
+
+def _image(part: Json, path: str) -> Part:
+    fields.choice(part, "detail", ("auto", "low", "high", "original"), path=path)
+    _no_file_id(part, path, "image_url")
+    url = part.get("image_url")
+    if isinstance(url, dict):  # Chat's nesting, which some clients send here too
+        part, path = cast("Json", url), f"{path}.image_url"
+        return media.image(fields.required_string(part, "url", path=path), param=f"{path}.url")
+    return media.image(fields.required_string(part, "image_url", path=path), param=f"{path}.image_url")
+
+
+def _file(part: Json, path: str) -> Part:
+    _no_file_id(part, path, "file_data")
+    filename = fields.string(part, "filename", path=path)
+    data = fields.string(part, "file_data", path=path)
+    if data is None:
+        url = fields.string(part, "file_url", path=path)
+        if url is None:
+            raise fields.missing(f"{path}.file_data")
+        return media.image(url, param=f"{path}.file_url")
+    if media.is_data_uri(data):
+        return media.data_uri(data, param=f"{path}.file_data")
+    return media.blob(data, None, filename, param=f"{path}.file_data")
+
+
+def _no_file_id(part: Json, path: str, instead: str) -> None:
+    if part.get("file_id") is not None:
+        text = f"Files are not stored here, so no file_id is known; send '{instead}'."
+        raise bad_request(text, param=f"{path}.file_id", code="invalid_value")
+
+
+def found(tools: Sequence[Any]) -> list[Json]:
+    """What a tool search found, in few words; the tools themselves are declared."""
+    return [
+        {name: tool[name] for name in ("name", "description") if isinstance(tool.get(name), str)}
+        for tool in cast("Sequence[Json]", tools)
+        if isinstance(tool, dict)
+    ]
+
+
+def _json(value: Any) -> str:
+    return jsonio.dumps(value).decode()
