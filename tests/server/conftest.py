@@ -26,7 +26,7 @@ async def no_leaks() -> AsyncIterator[None]:
     tasks, sockets = asyncio.all_tasks(), open_sockets()
     yield
 
-    def left() -> tuple[set[object], int]:
+    def left() -> tuple[set[asyncio.Task[Any]], int]:
         own = {asyncio.current_task()}
         return asyncio.all_tasks() - tasks - own, max(0, open_sockets() - sockets)
 

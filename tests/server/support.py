@@ -52,7 +52,7 @@ class ScriptedEngine:
     def run(self, turn: Turn) -> CascadeChannel:
         channel = self.store.open(turn)
         if not turn.background:
-            channel.on_abandoned = lambda left: self.cancel(left, Termination.CLIENT_GONE) and None
+            channel.on_abandoned = self._abandoned
         self.channels.append(channel)
         self._begun.set()
         self.tasks.append(asyncio.create_task(self.script(channel)))  # type: ignore[arg-type]
@@ -66,6 +66,9 @@ class ScriptedEngine:
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
         return channel.close(Failed(Fault(Guilt.CLIENT, 499, termination.value, "cancelled", termination=termination)))
+
+    def _abandoned(self, channel: CascadeChannel) -> None:
+        self.cancel(channel, Termination.CLIENT_GONE)
 
     async def close(self) -> None:
         for channel in self.channels:

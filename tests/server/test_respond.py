@@ -1,0 +1,378 @@
+"""A channel → one HTTP answer: early faults, grace, heartbeats, writes, clients that leave or stall (H16-H18)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.conftest import FakeClock
+from tests.server.support import Serve, Served, forever, hello, say
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, Usage
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Termination, bad_request, internal, upstream
+from zerogravity.server.respond import FLUSH, Pump, timing
+from zerogravity.surfaces import chat, gemini
+from zerogravity.surfaces.check import check_chat
+
+CHAT = "/v1/chat/completions"
+HELLO: dict[str, Any] = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]}
+STREAM = {**HELLO, "stream": True}
+BUSY = upstream(429, "rate_limit_exceeded", "slow down", retry_after=3.2)
+BROKEN = upstream(502, "upstream_drop", "the connection broke", Termination.UPSTREAM_DROP)
+
+
+def codes(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The termination codes of the access log."""
+    return [json.loads(record.message)["code"] for record in caplog.records if record.name == "zerogravity.access"]
+
+
+# -- the status line -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "headers"),
+    [
+        (BUSY, {"Retry-After": "4", "x-should-retry": None}),
+        (BROKEN, {"Retry-After": None, "x-should-retry": None}),
+        (bad_request("no such thing", param="input").fault, {"Retry-After": None, "x-should-retry": "false"}),
+        (internal("stop", Termination.SHUTDOWN, status=503), {"x-should-retry": None}),
+    ],
+)
+async def test_early_faults_are_plain_answers(
+    serve: Serve, stream: bool, fault: Any, headers: dict[str, str | None]
+) -> None:
+    served = await serve()
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened())
+        channel.close(Failed(fault))
+
+    served.engine.script = script
+    status, told, body = await served.post(CHAT, {**HELLO, "stream": stream})
+    assert status == fault.status
+    assert told["Content-Type"] == "application/json"
+    assert body["error"]["code"] == fault.code
+    assert {name: told.get(name) for name in headers} == headers
+    path = "/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse"
+    status, told, body = await served.post(path, {"contents": [{"parts": [{"text": "hi"}]}]})
+    assert (status, body["error"]["code"]) == (fault.status, fault.status)
+    assert {name: told.get(name) for name in headers} == headers
+
+
+async def test_after_the_grace_faults_come_in_the_stream(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    served = await serve(limits={"grace_seconds": 0.01})
+    served.engine.script = forever
+    async with served.http.post(served.url + CHAT, json=STREAM) as answer:
+        assert answer.status == 200
+        served.engine.channels[0].close(Failed(BROKEN))
+        data = await answer.read()
+    check_chat(data)
+    assert b'"upstream_drop"' in data
+    assert b"[DONE]" not in data
+    assert codes(caplog) == ["upstream_drop"]
+
+
+async def test_the_first_content_ends_the_wait(serve: Serve) -> None:
+    served = await serve(limits={"grace_seconds": 1000})
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), Usage(prompt=1))
+        say(channel, TextDelta("Hel"))
+        await channel.wait_closed()
+
+    served.engine.script = script
+    async with served.http.post(served.url + CHAT, json=STREAM) as answer:
+        assert answer.status == 200
+        for expected in (b'"role":"assistant"', b'"content":"Hel"'):
+            while expected not in (await answer.content.readline()):
+                pass
+        served.engine.channels[0].close(Finished("stop"))
+        assert b"[DONE]" in await answer.read()
+
+
+async def test_headers_of_streams(serve: Serve) -> None:
+    served = await serve()
+    async with served.http.post(served.url + CHAT, json=STREAM, headers={"x-request-id": "s-1"}) as answer:
+        told = answer.headers
+        assert answer.content_type == "text/event-stream"
+        assert told["Cache-Control"] == "no-cache, no-transform"
+        assert told["X-Accel-Buffering"] == "no"
+        assert told["x-request-id"] == "s-1"
+        assert told["Connection"] == "close"
+        assert told["openai-processing-ms"].isdigit()
+        assert "text;dur=" in told["Server-Timing"]
+        check_chat(await answer.read())
+
+
+def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
+    channel = CascadeChannel(make_turn(), clock)
+    assert timing(channel) == {"openai-processing-ms": "0"}
+    for phase in ("queued", "admitted", "told", "matched"):
+        clock.advance(0.25)
+        channel.mark(phase)
+    say(channel, CallOpened())
+    clock.advance(1.5)
+    say(channel, TextDelta("x"))
+    assert timing(channel) == {
+        "Server-Timing": "queue;dur=500.0, ls;dur=250.0, match;dur=250.0, upstream;dur=0.0, text;dur=2500.0",
+        "openai-processing-ms": "2500",
+    }
+    clock.advance(1)
+    channel.close(Finished("stop"))
+    assert timing(channel)["openai-processing-ms"] == "3500"
+    assert timing(channel)["Server-Timing"].endswith("turn;dur=3500.0")
+
+
+async def test_whole_answers(serve: Serve) -> None:
+    served = await serve()
+    status, told, body = await served.post(CHAT, HELLO)
+    assert (status, body["choices"][0]["message"]["content"]) == (200, "Hello")
+    assert "turn;dur=" in told["Server-Timing"]
+
+
+# -- the pump ------------------------------------------------------------------------------------------------------
+
+
+class Sent:
+    """Takes what is written."""
+
+    def __init__(self) -> None:
+        self.writes: list[bytes] = []
+        self._changed = asyncio.Condition()
+
+    async def __call__(self, data: bytes) -> None:
+        async with self._changed:
+            self.writes.append(data)
+            self._changed.notify_all()
+
+    async def reach(self, count: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.writes) >= count)
+
+
+class Quiet:
+    """A cursor on which nothing happens ``rounds`` times; then it is at its end."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+        self.at_end = False
+
+    def take_nowait(self) -> list[Any]:
+        return []
+
+    async def ready(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        assert timeout <= 15
+        self.at_end = self.rounds == 0
+        self.rounds -= 1
+        return self.at_end
+
+
+async def test_silence_is_filled_where_clients_take_comments(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
+    for surface, heartbeat in ((chat.surface, b": keep-alive\n\n"), (gemini.surface, b"")):
+        channel, sent = CascadeChannel(make_turn(), clock), Sent()
+        emitter = surface.emitter(channel, bytes(32))
+        await Pump(Quiet(3), emitter, sent, heartbeat=15).run()  # type: ignore[arg-type]
+        begin = b"".join(surface.emitter(channel, bytes(32)).begin())
+        assert sent.writes == ([begin] if begin else []) + [heartbeat] * (3 if heartbeat else 0)
+
+
+async def test_heartbeats_on_the_wire(serve: Serve) -> None:
+    served = await serve(limits={"grace_seconds": 0.01, "heartbeat_seconds": 0.02})
+    served.engine.script = forever
+    async with served.http.post(served.url + CHAT, json=STREAM) as answer:
+        data = b""
+        while data.count(b": keep-alive\n\n") < 3:
+            data += await answer.content.readany()
+        channel = served.engine.channels[0]
+        say(channel, CallOpened(), TextDelta("x"))
+        channel.close(Finished("stop"))
+        check_chat(data + await answer.read())
+
+
+async def test_one_write_per_wake_up(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
+    channel, sent = CascadeChannel(make_turn(), clock), Sent()
+    emitter = chat.surface.emitter(channel, bytes(32))
+    with channel.cursor() as cursor:
+        pump = asyncio.create_task(Pump(cursor, emitter, sent, heartbeat=15).run())
+        for burst in range(3):
+            for piece in range(5):
+                say(channel, TextDelta(f"{burst}.{piece} "))
+            await sent.reach(2 + burst)  # what stands before the first record is written on its own
+        channel.close(Finished("stop"))
+        await pump
+    assert len(sent.writes) == 5
+    assert sent.writes[2].count(b"data: ") == 5
+    check_chat(b"".join(sent.writes))
+
+
+async def test_long_replays_go_in_pieces_and_let_others_run(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
+    channel, sent = CascadeChannel(make_turn(), clock), Sent()
+    for _ in range(100):
+        say(channel, TextDelta("x" * 10_000))
+    channel.close(Finished("stop"))
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    with channel.cursor() as cursor:
+        pump = Pump(cursor, chat.surface.emitter(channel, bytes(32)), sent, heartbeat=15)
+        await pump.run()
+    beside.cancel()
+    await asyncio.gather(beside, return_exceptions=True)
+    assert pump.largest == 101
+    assert max(map(len, sent.writes)) < FLUSH + 20_000
+    assert turns >= 7
+    check_chat(b"".join(sent.writes))
+
+
+# -- clients that leave --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_leaving_ends_the_turn(serve: Serve, stream: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    served = await serve(limits={"grace_seconds": 0.01})
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), TextDelta("Hel"))
+        await channel.wait_closed()
+
+    served.engine.script = script
+    request = asyncio.create_task(served.http.post(served.url + CHAT, json={**HELLO, "stream": stream}))
+    channel = await served.engine.begun()
+    if stream:
+        answer = await request
+        await answer.content.readline()
+        answer.close()
+    else:
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+    await channel.wait_closed()
+    assert channel.termination is Termination.CLIENT_GONE
+    assert channel.readers == 0
+    await served.ask("GET", "/health")
+    assert codes_of_turns(caplog) == ["client_gone"]
+
+
+def codes_of_turns(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = [json.loads(record.message) for record in caplog.records if record.name == "zerogravity.access"]
+    return [line["code"] for line in lines if "turn" in line]
+
+
+async def test_leaving_while_waiting_for_the_first_word_ends_the_turn(serve: Serve) -> None:
+    served = await serve(limits={"grace_seconds": 1000})
+    served.engine.script = forever
+    request = asyncio.create_task(served.http.post(served.url + CHAT, json=STREAM))
+    channel = await served.engine.begun()
+    request.cancel()
+    await asyncio.gather(request, return_exceptions=True)
+    await channel.wait_closed()
+    assert channel.termination is Termination.CLIENT_GONE
+
+
+async def test_leaving_at_the_terminal_is_a_success(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    served = await serve()
+    async with aiohttp.ClientSession() as session:
+        answer = await session.post(served.url + CHAT, json=STREAM)
+        while await answer.content.readline() != b"data: [DONE]\n":
+            pass
+        answer.close()
+    assert served.engine.channels[0].termination is Termination.OK
+    await served.ask("GET", "/health")
+    assert codes_of_turns(caplog) == ["ok"]
+
+
+async def test_stalled_reader_is_cut(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    served = await serve(limits={"write_stall_seconds": 0.05})
+
+    async def flood(channel: CascadeChannel) -> None:
+        say(channel, CallOpened())
+        while not channel.closed:
+            say(channel, TextDelta("x" * 100_000))
+            await asyncio.sleep(0)
+
+    served.engine.script = flood
+    writer = await unread(served)
+    try:
+        channel = await served.engine.begun()
+        await channel.wait_closed()
+        assert channel.termination is Termination.CLIENT_STALL
+        while not codes_of_turns(caplog):
+            await served.ask("GET", "/health")
+        assert codes_of_turns(caplog) == ["client_stall"]
+        assert channel.readers == 0
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def unread(served: Served) -> asyncio.StreamWriter:
+    """A client that asks for a stream and reads nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port, limit=1)
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    body = json.dumps(STREAM).encode()
+    writer.write(
+        f"POST {CHAT} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    assert not reader.at_eof()
+    return writer
+
+
+# -- the end of the server -----------------------------------------------------------------------------------------
+
+
+async def test_stop_ends_every_open_stream_properly(serve: Serve) -> None:
+    served = await serve(limits={"grace_seconds": 0.01})
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), TextDelta("Hel"))
+        await channel.wait_closed()
+
+    served.engine.script = script
+    answers = [await served.http.post(served.url + CHAT, json=STREAM) for _ in range(3)]
+    begun = [await answer.content.readline() for answer in answers]
+    idle = await asyncio.open_connection("127.0.0.1", served.running.port)
+    await served.engine.close()
+    await served.running.stop()
+    for first, answer in zip(begun, answers, strict=True):
+        data = first + await answer.read()
+        check_chat(data)
+        assert b'"code":"shutdown"' in data
+    assert await idle[0].read() == b""
+    idle[1].close()
+    await idle[1].wait_closed()
+    with pytest.raises(OSError, match=r"refused|Connect call failed"):
+        await asyncio.open_connection("127.0.0.1", served.running.port)
+
+
+async def test_address_in_use(serve: Serve) -> None:
+    served = await serve()
+    with pytest.raises(OSError, match="address already in use"):
+        await serve(listen=f"127.0.0.1:{served.running.port}")
+
+
+async def test_many_turns_leave_nothing(serve: Serve) -> None:
+    served = await serve()
+    served.engine.script = hello
+    found = await asyncio.gather(*(served.post(CHAT, {**HELLO, "stream": bool(n % 2)}) for n in range(40)))
+    assert {status for status, _, _ in found} == {200}
+    assert all(channel.readers == 0 for channel in served.engine.channels)
