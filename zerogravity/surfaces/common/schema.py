@@ -8,11 +8,13 @@
 | null in enum, type list or anyOf        | nullable                                                   |
 | type: [A, B]; oneOf                     | anyOf                                                      |
 | anyOf beside other keywords             | pushed into the branches; branches of bare ``required`` go |
-| allOf                                   | merged                                                     |
+| allOf; keywords beside $ref             | merged                                                     |
 | items: [a, b], prefixItems              | items = anyOf of the members                               |
 | array without items; schema without type | items of strings; type inferred                           |
 | required naming no property             | that name removed                                          |
-| exclusive bounds, multipleOf, pattern…, not, if, additionalProperties, x-… | short hint in description, then removed |
+| format                                  | date-time, int32, int64, float, double; others as a hint   |
+| exclusiveMinimum, multipleOf, not, if … | a short hint in the description, then removed; x-… without hint |
+| function parameters that are a union    | one object with the properties of all branches             |
 
 Property *names* are never touched, nor is anything inside ``default``. Facts: wire-gemini-and-mapping 2.5.
 """
@@ -20,33 +22,28 @@ Property *names* are never touched, nor is anything inside ``default``. Facts: w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from zerogravity.errors import FaultError, bad_request
-
-Json = Mapping[str, Any]
-Out = dict[str, Any]
+from zerogravity.surfaces.common.compose import Json, Out, camel, combine, merge_all, one_object, resolve, sequence
+from zerogravity.surfaces.common.kinds import inferred, is_null, is_number, kind_of_value, types_of
 
 MAX_DEPTH = 60
 MAX_NODES = 20_000
-TYPES = {"string", "number", "integer", "boolean", "array", "object"}
-_KEPT: dict[str, type | tuple[type, ...]] = {
-    "title": str, "format": str, "minItems": int, "maxItems": int, "minProperties": int, "maxProperties": int,
-    "minimum": (int, float), "maximum": (int, float), "minLength": int, "maxLength": int, "pattern": str,
-}  # fmt: skip
+MAX_TEXT = 1 << 20  # characters of a converted schema: a long text behind many $refs is copied by each
+MAX_HINT = 120
+_COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength")
+_TEXTS = ("title", "pattern")
+_BOUNDS = ("minimum", "maximum")
+_FORMATS = {"string": ("date-time",), "integer": ("int32", "int64"), "number": ("float", "double")}
 _STRUCTURE = {
     "type", "description", "nullable", "enum", "const", "properties", "required", "items", "prefixItems", "anyOf",
-    "oneOf", "allOf", "$ref", "$defs", "definitions", "default", "propertyOrdering", "any_of", "example",
-    "property_ordering",
+    "oneOf", "allOf", "$ref", "$defs", "definitions", "default", "propertyOrdering",
 }  # fmt: skip
 _SILENT = {"$schema", "$id", "$anchor", "$comment", "$vocabulary", "deprecated", "readOnly", "writeOnly", "strict"}
-_SNAKE = {
-    "any_of": "anyOf", "min_items": "minItems", "max_items": "maxItems", "min_length": "minLength",
-    "max_length": "maxLength", "min_properties": "minProperties", "max_properties": "maxProperties",
-    "property_ordering": "propertyOrdering",
-}  # fmt: skip
+_NOT_SHARED = {"anyOf", "oneOf", "description", "title", "nullable", "default", "$defs", "definitions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +61,22 @@ class _Walk:
     param: str
     lost: list[str] = field(default_factory=list[str])
     nodes: int = 0
+    text: int = 0
+
+    def lose(self, path: str, what: str) -> None:
+        self.lost.append(f"{path or '.'}: {what}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the walk is: property names from the root, references on the way."""
+
+    path: str = ""
+    refs: tuple[str, ...] = ()
+    depth: int = 0
+
+    def into(self, step: str, *refs: str) -> _Place:
+        return _Place(f"{self.path}/{step}" if step else self.path, (*self.refs, *refs), self.depth + 1)
 
 
 def convert_schema(schema: object, *, ordering: bool = False, param: str = "parameters") -> Converted:
@@ -77,324 +90,261 @@ def convert_schema(schema: object, *, ordering: bool = False, param: str = "para
         raise bad_request(f"Invalid schema for '{param}': it must be an object.", param=param, code="invalid_type")
     root = cast("Json", schema)
     walk = _Walk(root, ordering, param)
-    out = _node(root, walk, "", (), 0)
-    return Converted(out, tuple(walk.lost))
+    out = _node(root, walk, _Place())
+    return Converted(out, tuple(dict.fromkeys(walk.lost)))
 
 
 def object_schema(schema: object, *, param: str) -> Converted:
     """The same for function parameters, which must be an object; None when it has no properties."""
-    converted = convert_schema(schema, param=param)
-    out = converted.schema
-    if out is None or (out.get("type") == "object" and not out.get("properties") and "anyOf" not in out):
-        return Converted(None, converted.lost)
-    if out.get("type") != "object" and "anyOf" not in out:
+    typeless = isinstance(schema, dict) and _says_no_type(cast("Json", schema))
+    wanted: object = {**cast("Json", schema), "type": "object"} if typeless else cast("object", schema)
+    converted = convert_schema(wanted, param=param)
+    out, lost = converted.schema, converted.lost
+    if out is not None and "anyOf" in out and (whole := one_object(out["anyOf"])) is not None:
+        out, lost = whole, (*lost, ".: the alternatives")
+    if out is None or (out.get("type") == "object" and not out.get("properties")):
+        return Converted(None, lost)
+    if out.get("type") != "object":
         raise bad_request(
-            f"Invalid schema for '{param}': schema must be of type 'object', got '{out.get('type')}'.",
+            f"Invalid schema for '{param}': schema must be of type 'object', got '{out.get('type', 'anyOf')}'.",
             param=param, code="invalid_function_parameters",
         )  # fmt: skip
-    return converted
+    return Converted(out, lost)
 
 
-def _node(schema: object, walk: _Walk, path: str, refs: tuple[str, ...], depth: int) -> Out:
+def _says_no_type(schema: Json) -> bool:
+    combined = any(key in schema for key in ("$ref", "anyOf", "any_of", "oneOf", "allOf"))
+    return bool(schema) and not combined and schema.get("type") is None
+
+
+def _node(schema: object, walk: _Walk, at: _Place) -> Out:
+    """One schema and all below it."""
     walk.nodes += 1
-    if depth > MAX_DEPTH or walk.nodes > MAX_NODES:
+    if at.depth > MAX_DEPTH or walk.nodes > MAX_NODES:
         raise _too_large(walk)
     if not isinstance(schema, dict):
-        return {"type": "string"} if schema is not True else {"type": "object"}
-    node = {_SNAKE.get(key, key): value for key, value in cast("Json", schema).items()}
+        if not isinstance(schema, bool):
+            walk.lose(at.path, "what is no schema")
+        return {"type": "string"}
+    node = camel(cast("Json", schema))
     if isinstance(reference := node.get("$ref"), str):
-        return _reference(reference, node, walk, path, refs, depth)
+        return _reference(reference, node, walk, at)
     if isinstance(node.get("allOf"), list):
-        node = _merge_all(node, walk, refs)
-        if isinstance(node.get("$ref"), str):
-            return _node(node, walk, path, refs, depth + 1)
-    hints: list[str] = []
-    out: Out = {}
-    nullable = node.get("nullable") is True
-    branches = [*_branches(node, "anyOf"), *_branches(node, "oneOf")]
-    types = _types(node)
-    if None in types:
-        nullable = True
+        merged = merge_all(node, walk.root, at.refs)
+        walk.nodes += merged.steps
+        for dropped in merged.dropped:
+            walk.lose(at.path, dropped)
+        return _node(merged.schema, walk, _Place(at.path, merged.refs, at.depth + 1))
+    types = types_of(node)
     named = [name for name in types if name is not None]
-    if len(named) > 1:
-        branches = branches or [{**node, "type": name} for name in named]
-        if not _branches(node, "anyOf") and not _branches(node, "oneOf"):
-            node = {key: value for key, value in node.items() if key in ("description", "title")}
+    nullable = node.get("nullable") is True or None in types
+    branches = [*_branches(node, "anyOf"), *_branches(node, "oneOf")]
+    if not branches and len(named) > 1:
+        branches = [_of_type(node, name) for name in named]
+        node = {key: value for key, value in node.items() if key in ("description", "default")}
     if branches:
-        made, nullable = _union(branches, node, walk, path, refs, depth, nullable)
+        made, nullable = _union(branches, node, walk, at, nullable)
         if made is not None:
-            if nullable:
-                made["nullable"] = True
-            return made
-    _copy(node, out, hints, walk, path)
-    kind = named[0] if len(named) == 1 else _infer(node)
+            return _nullable(made) if nullable else made
+    return _plain(node, named[0] if named else inferred(node), walk, at, nullable)
+
+
+def _plain(node: Json, kind: str, walk: _Walk, at: _Place, nullable: bool) -> Out:
+    """A schema that is no union and no reference."""
+    hints: list[str] = []
+    out = _copied(node, kind, hints, walk, at.path)
     out["type"] = kind
-    nullable = _enum(node, out, kind, hints, walk, path) or nullable
+    nullable = _enum(node, out, kind, hints, walk, at.path) or nullable
     if kind == "object":
-        _properties(node, out, walk, path, refs, depth)
+        _properties(node, out, walk, at)
     if kind == "array":
-        out["items"] = _items(node, walk, path, refs, depth)
-    _default(node, out, walk, path)
+        out["items"] = _items(node, walk, at)
+    _default(node, out, walk, at.path)
     if nullable:
         out["nullable"] = True
-    _describe(node, out, hints)
+    given = node.get("description")
+    if text := " ".join([*([given] if isinstance(given, str) and given else []), *hints]):
+        out["description"] = text
+    walk.text += sum(len(value) for value in out.values() if isinstance(value, str))
+    walk.text += sum(len(value) for value in out.get("enum", ()))
+    if walk.text > MAX_TEXT:
+        raise _too_large(walk)
     return out
 
 
 # -- references and unions -----------------------------------------------------------------------------------
 
 
-def _reference(reference: str, node: Json, walk: _Walk, path: str, refs: tuple[str, ...], depth: int) -> Out:
-    """The schema behind a $ref; a description beside it wins. A cycle or an unknown target is a plain object."""
+def _reference(reference: str, node: Json, walk: _Walk, at: _Place) -> Out:
+    """The schema behind a $ref with what stands beside it. A cycle or an unknown target is a plain object."""
+    target = None if reference in at.refs else resolve(walk.root, reference)
+    rest = {key: value for key, value in node.items() if key not in ("$ref", "$defs", "definitions")}
+    if isinstance(target, dict):
+        dropped: list[str] = []
+        merged = combine(rest, camel(cast("Json", target)), dropped)
+        for what in dropped:
+            walk.lose(at.path, what)
+        return _node(merged, walk, at.into("", reference))
+    if target is not None:  # a schema may be true
+        return _node(rest or target, walk, at.into("", reference))
+    walk.lose(at.path, f"{'recursion' if reference in at.refs else 'unknown $ref'} {reference}")
     description = node.get("description")
-    if reference in refs or (target := _resolve(walk.root, reference)) is None:
-        walk.lost.append(f"{path or '.'}: {'recursion' if reference in refs else 'unknown $ref'} {reference}")
-        out: Out = {"type": "object"}
-    else:
-        rest = {key: value for key, value in node.items() if key not in ("$ref", "description", "$defs", "definitions")}
-        merged: object = (
-            {**cast("Json", target), **rest} if isinstance(target, dict) and rest else cast("object", target)
-        )
-        out = _node(merged, walk, path, (*refs, reference), depth + 1)
-    if isinstance(description, str):
-        out["description"] = description
-    return out
-
-
-def _resolve(root: Json, reference: str) -> object | None:
-    if not reference.startswith("#"):
-        return None
-    place: object = root
-    for raw in reference[1:].split("/")[1:]:
-        name = raw.replace("~1", "/").replace("~0", "~")
-        if isinstance(place, dict) and name in place:
-            place = cast("Json", place)[name]
-        elif isinstance(place, list) and name.isdigit() and int(name) < len(cast("list[Any]", place)):
-            place = cast("list[Any]", place)[int(name)]
-        else:
-            return None
-    return place
-
-
-def _merge_all(node: Json, walk: _Walk, refs: tuple[str, ...]) -> Out:
-    """allOf: properties, required and constraints of all members in one schema."""
-    merged: Out = {key: value for key, value in node.items() if key != "allOf"}
-    properties: Out = dict(cast("Json", merged.get("properties"))) if isinstance(merged.get("properties"), dict) else {}
-    required: list[Any] = list(_sequence(merged.get("required")))
-    seen = set(refs)
-    pending = list(_sequence(node["allOf"]))
-    while pending:
-        member: object = pending.pop(0)
-        while isinstance(member, dict) and isinstance(reference := cast("Json", member).get("$ref"), str):
-            member = None if reference in seen else _resolve(walk.root, reference)
-            seen.add(reference)
-        if not isinstance(member, dict):
-            continue
-        part = {_SNAKE.get(key, key): value for key, value in cast("Json", member).items()}
-        pending = [*_sequence(part.get("allOf")), *pending]
-        if isinstance(part.get("properties"), dict):
-            properties |= cast("Json", part["properties"])
-        required += _sequence(part.get("required"))
-        for key, value in part.items():
-            if key not in ("properties", "required", "allOf"):
-                merged.setdefault(key, value)
-    if properties:
-        merged["properties"] = properties
-    if required:
-        merged["required"] = list(dict.fromkeys(name for name in required if isinstance(name, str)))
-    return merged
+    return {"type": "object", **({"description": description} if isinstance(description, str) else {})}
 
 
 def _branches(node: Json, keyword: str) -> list[Json]:
     """The branches of a union that say more than ``required``."""
-    found: list[Json] = [cast("Json", item) if isinstance(item, dict) else {} for item in _sequence(node.get(keyword))]
+    found = [camel(cast("Json", item)) if isinstance(item, dict) else {} for item in sequence(node.get(keyword))]
     return [item for item in found if set(item) - {"required"} or not item]
 
 
-def _union(
-    branches: Sequence[Json], node: Json, walk: _Walk, path: str, refs: tuple[str, ...], depth: int, nullable: bool
-) -> tuple[Out | None, bool]:
+def _of_type(node: Json, name: str) -> Out:
+    """One branch of ``type: [A, B]``, with the enum values of that type."""
+    branch = {key: value for key, value in node.items() if key not in ("description", "default", "enum")}
+    if values := [value for value in sequence(node.get("enum")) if kind_of_value(value) in (name, "null")]:
+        branch["enum"] = values
+    return {**branch, "type": name}
+
+
+def _union(branches: Sequence[Json], node: Json, walk: _Walk, at: _Place, nullable: bool) -> tuple[Out | None, bool]:
     """anyOf with what stood beside it pushed into its branches; one branch left is no union."""
-    real = [branch for branch in branches if not _is_null(branch)]
+    real = [branch for branch in branches if not is_null(branch)]
     nullable = nullable or len(real) < len(branches)
     if not real:
         return None, nullable
-    shared = {
-        key: value for key, value in node.items()
-        if key not in ("anyOf", "oneOf", "description", "title", "nullable", "default", "$defs", "definitions")
-    }  # fmt: skip
-    if shared.get("type") is not None and not isinstance(shared["type"], str):
-        del shared["type"]
-    made = [_node(_combine(shared, branch), walk, f"{path}/anyOf", refs, depth + 1) for branch in real]
-    nullable = nullable or any(branch.pop("nullable", False) for branch in made)
+    shared = {key: value for key, value in node.items() if key not in _NOT_SHARED}
+    if not isinstance(shared.get("type"), str):
+        shared.pop("type", None)
+    dropped: list[str] = []
+    made = [_node(combine(branch, shared, dropped), walk, at.into("anyOf")) for branch in real]
+    for what in dropped:
+        walk.lose(at.path, what)
+    for branch in made:
+        nullable |= bool(branch.pop("nullable", False))
     unique = list({json.dumps(branch, sort_keys=True): branch for branch in made}.values())
-    out: Out = unique[0] if len(unique) == 1 else {"anyOf": unique}
-    description = node.get("description")
-    if isinstance(description, str) and description:
-        if "anyOf" in out:
-            for branch in unique:
-                branch.setdefault("description", description)
-        else:
-            out["description"] = description
+    if len(unique) == 1 and "anyOf" not in unique[0]:
+        _default(node, unique[0], walk, at.path)
+    elif node.get("default") is not None:
+        walk.lose(at.path, "default")
+    out: Out = unique[0] if len(unique) == 1 else {"anyOf": _flat(unique)}
+    if isinstance(description := node.get("description"), str) and description:
+        _describe(out, description)
     return out, nullable
 
 
-def _combine(shared: Json, branch: Json) -> Out:
-    combined: Out = {**shared, **branch}
-    if isinstance(shared.get("properties"), dict) and isinstance(branch.get("properties"), dict):
-        combined["properties"] = {**cast("Json", shared["properties"]), **cast("Json", branch["properties"])}
-    required = [*_sequence(shared.get("required")), *_sequence(branch.get("required"))]
-    if required:
-        combined["required"] = required
-    return combined
+def _flat(branches: Sequence[Out]) -> list[Out]:
+    """A union of unions is a union."""
+    return [inner for branch in branches for inner in branch.get("anyOf", [branch])]
 
 
-def _is_null(branch: Json) -> bool:
-    return (
-        branch.get("type") == "null" or ("const" in branch and branch["const"] is None) or branch.get("enum") == [None]
-    )
+def _describe(out: Out, description: str) -> None:
+    """A union's description goes where there is none, or before the first."""
+    branches = out.get("anyOf")
+    if branches is None:
+        out["description"] = description
+        return
+    silent = [branch for branch in branches if "description" not in branch]
+    for branch in silent:
+        branch["description"] = description
+    if not silent:
+        branches[0]["description"] = f"{description} {branches[0]['description']}"
+
+
+def _nullable(out: Out) -> Out:
+    """Nothing may stand beside anyOf, so its branches say it."""
+    for schema in out.get("anyOf", [out]):
+        schema["nullable"] = True
+    return out
 
 
 # -- one schema ----------------------------------------------------------------------------------------------
 
 
-def _types(node: Json) -> list[str | None]:
-    """The type words in lower case; None stands for null; unknown words are dropped."""
-    given = node.get("type")
-    words = [given] if isinstance(given, str) else _sequence(given)
-    found: list[str | None] = []
-    for word in words:
-        name = word.lower() if isinstance(word, str) else None
-        if name == "null":
-            found.append(None)
-        elif name in TYPES:
-            found.append(name)
-    return list(dict.fromkeys(found))
-
-
-def _infer(node: Json) -> str:
-    if "properties" in node or "additionalProperties" in node or "required" in node:
-        return "object"
-    if "items" in node or "prefixItems" in node:
-        return "array"
-    values = [value for value in (*_sequence(node.get("enum")), node.get("const")) if value is not None]
-    if values and all(isinstance(value, bool) for value in values):
-        return "boolean"
-    if values and all(isinstance(value, int) for value in values):
-        return "integer"
-    return "number" if values and all(isinstance(value, int | float) for value in values) else "string"
-
-
-def _copy(node: Json, out: Out, hints: list[str], walk: _Walk, path: str) -> None:
+def _copied(node: Json, kind: str, hints: list[str], walk: _Walk, path: str) -> Out:
     """Keywords Google knows are taken over; what it does not know becomes a hint."""
+    out: Out = {}
     for key, value in node.items():
-        if key in _STRUCTURE or key in ("nullable", "oneOf"):
+        if key in _STRUCTURE or key in _SILENT:
             continue
-        wanted = _KEPT.get(key)
-        if wanted is not None and isinstance(value, wanted) and not isinstance(value, bool):
-            if not (key.startswith(("min", "max")) and key[3:4].isupper() and cast("int", value) < 0):
-                out[key] = value
-            continue
-        if key in _SILENT:
-            continue
-        walk.lost.append(f"{path or '.'}: {key}")
-        if key == "additionalProperties":
-            if value is False:
-                hints.append("No extra properties allowed.")
-            continue
-        text = json.dumps(value, ensure_ascii=False, default=str)
-        if not key.startswith("x-") and len(text) <= 120:
-            hints.append(f"{key}: {text}.")
+        if (key in _TEXTS and isinstance(value, str)) or (key == "format" and value in _FORMATS.get(kind, ())):
+            out[key] = value
+        elif key in _COUNTS and is_number(value) and value == int(value) and 0 <= value < 2**63:
+            out[key] = int(value)
+        elif key in _BOUNDS and is_number(value):
+            out[key] = value
+        else:
+            walk.lose(path, key)
+            hints += _hint(key, value)
+    return out
+
+
+def _hint(key: str, value: object) -> list[str]:
+    """What a removed keyword said, in a few words; nothing where it says nothing."""
+    if key == "additionalProperties" and not (isinstance(value, dict) and value):
+        return ["No extra properties allowed."] if value is False else []
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return [f"{key}: {text}."] if not key.startswith("x-") and len(text) <= MAX_HINT else []
 
 
 def _enum(node: Json, out: Out, kind: str, hints: list[str], walk: _Walk, path: str) -> bool:
     """enum and const; returns whether null was among the values."""
-    values: list[Any] = _sequence(node.get("enum"))
-    if "const" in node:
-        values = [node["const"]]
-    if not values:
-        return False
-    has_null = any(value is None for value in values)
+    values = [node["const"]] if "const" in node else sequence(node.get("enum"))
+    word = "const" if "const" in node else "enum"
     real = [value for value in values if value is not None and value != ""]
+    if "" in values:
+        walk.lose(path, f"the empty string in {word}")
     if kind == "string" and real and all(isinstance(value, str) for value in real):
         out["enum"] = list(dict.fromkeys(real))
         out.pop("format", None)
-        return has_null
-    if real:
+    elif real:
         shown = ", ".join(json.dumps(value, ensure_ascii=False, default=str) for value in real[:50])
         hints.append(f"Must be {shown}." if len(real) == 1 else f"Allowed: {shown}.")
-        walk.lost.append(f"{path or '.'}: {'const' if 'const' in node else 'enum'} of other than strings")
-    return has_null
+        walk.lose(path, f"{word} of other than strings")
+    return None in values
 
 
-def _properties(node: Json, out: Out, walk: _Walk, path: str, refs: tuple[str, ...], depth: int) -> None:
+def _properties(node: Json, out: Out, walk: _Walk, at: _Place) -> None:
     """``properties`` is a map of names, not a schema: names like ``type`` or ``$ref`` are names."""
     given = node.get("properties")
-    if not isinstance(given, dict) or not given:
+    named: Json = cast("Json", given) if isinstance(given, dict) else {}
+    required = [name for name in sequence(node.get("required")) if isinstance(name, str)]
+    if any(name not in named for name in required):
+        walk.lose(at.path, "required names without a property")
+    if not named:
         return
-    named = cast("Json", given)
-    out["properties"] = {
-        name: _node(value, walk, f"{path}/{name}", refs, depth + 1) for name, value in named.items()
-    }  # fmt: skip
-    required = [name for name in _sequence(node.get("required")) if isinstance(name, str) and name in named]
-    if required:
-        out["required"] = list(dict.fromkeys(required))
-    order = _sequence(node.get("propertyOrdering"))
-    if order and set(order) == set(named):
+    out["properties"] = {name: _node(value, walk, at.into(name)) for name, value in named.items()}
+    if kept := [name for name in dict.fromkeys(required) if name in named]:
+        out["required"] = kept
+    order = [name for name in sequence(node.get("propertyOrdering")) if isinstance(name, str)]
+    if order and sorted(order) == sorted(named):
         out["propertyOrdering"] = order
     elif walk.ordering:
         out["propertyOrdering"] = list(named)
 
 
-def _items(node: Json, walk: _Walk, path: str, refs: tuple[str, ...], depth: int) -> Out:
+def _items(node: Json, walk: _Walk, at: _Place) -> Out:
     items = node.get("items")
-    tuple_form = _sequence(node.get("prefixItems")) or (cast("list[Any]", items) if isinstance(items, list) else [])
-    if tuple_form:
-        walk.lost.append(f"{path or '.'}: the positions of a tuple")
-        members: list[object] = [*tuple_form]
-        if isinstance(items, dict):
-            members.append(cast("object", items))
-        made = [_node(member, walk, f"{path}/items", refs, depth + 1) for member in members]
+    members: list[object] = sequence(node.get("prefixItems")) or sequence(items)
+    if members:
+        walk.lose(at.path, "the positions of a tuple")
+        rest = [cast("object", items)] if isinstance(items, dict) else []
+        made = [_node(member, walk, at.into("items")) for member in (*members, *rest)]
         unique = list({json.dumps(member, sort_keys=True): member for member in made}.values())
-        return unique[0] if len(unique) == 1 else {"anyOf": unique}
-    if isinstance(items, dict) and items:
-        return _node(cast("Json", items), walk, f"{path}/items", refs, depth + 1)
-    return {"type": "string"}
+        return unique[0] if len(unique) == 1 else {"anyOf": _flat(unique)}
+    return _node(cast("object", items), walk, at.into("items")) if isinstance(items, dict) else {"type": "string"}
 
 
 def _default(node: Json, out: Out, walk: _Walk, path: str) -> None:
-    if "default" not in node or node["default"] is None:
-        return
-    if isinstance(node["default"], str | int | float):
-        out["default"] = node["default"]
-    else:
-        walk.lost.append(f"{path or '.'}: default")
-
-
-def _describe(node: Json, out: Out, hints: Sequence[str]) -> None:
-    given = node.get("description")
-    words = [given] if isinstance(given, str) and given else []
-    if text := " ".join([*words, *hints]):
-        out["description"] = text
-
-
-def _sequence(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    value = node.get("default")
+    if isinstance(value, str | bool) or is_number(value):
+        out["default"] = value
+    elif value is not None:
+        walk.lose(path, "default")
 
 
 def _too_large(walk: _Walk) -> FaultError:
     text = (
-        f"Invalid schema for '{walk.param}': it is deeper than {MAX_DEPTH} levels or has more than {MAX_NODES} nodes."
+        f"Invalid schema for '{walk.param}': it is deeper than {MAX_DEPTH} levels, has more than {MAX_NODES} nodes or "
+        f"{MAX_TEXT} characters."
     )
     return bad_request(text, param=walk.param, code="invalid_function_parameters")
-
-
-def walk_schemas(schema: Json) -> Iterator[Json]:
-    """Every schema inside a converted one, itself included."""
-    yield schema
-    for child in cast("Json", schema.get("properties") or {}).values():
-        yield from walk_schemas(child)
-    if isinstance(schema.get("items"), dict):
-        yield from walk_schemas(schema["items"])
-    for branch in _sequence(schema.get("anyOf")):
-        yield from walk_schemas(branch)
