@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ from zerogravity.errors import Fault, FaultError, Guilt, Termination, internal, 
 
 logger = logging.getLogger("zerogravity.engine")
 NS = 1_000_000_000
+LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
+CLOSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +33,35 @@ class Limits:
     waiting: int = 50
     queue_wait: float = 600
     match: float = 20
+    first_byte: float = 120
     idle: float = 120
     total: float = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the LS is told as the user's words. ``images``: ``{"base64Data": …, "mimeType": …}`` each."""
+
+    text: str
+    images: tuple[Mapping[str, str], ...] = ()
 
 
 class LanguageServer(Protocol):
     """What the engine needs of a language server. Every method raises FaultError."""
 
-    def known_fault(self) -> Fault | None:
-        """Why no turn can be served, if that is known before anything is sent (not found, not logged in)."""
+    async def check(self) -> None:
+        """Refuse if it is known that no turn can be served (not logged in). Asks nobody when nothing is known."""
         ...
 
     async def start_cascade(self, model: str) -> str: ...
-    async def send_message(self, cascade_id: str, text: str, *, model: str) -> None:
+    async def send_message(
+        self, cascade_id: str, text: str, *, model: str, images: tuple[Mapping[str, str], ...] = ()
+    ) -> None:
         """Tell the LS; may last as long as the turn (F10)."""
+        ...
+
+    async def follow(self, cascade_id: str) -> None:
+        """Drain the cascade's state stream until it ends; some LS run no model unless somebody does (F4)."""
         ...
 
     async def cancel(self, cascade_id: str) -> None: ...
@@ -52,27 +69,61 @@ class LanguageServer(Protocol):
     async def delete(self, cascade_id: str) -> None: ...
 
 
-Reader = Callable[[CascadeChannel, LanguageServer], Coroutine[Any, Any, None]]
-"""Fills a channel by other means than interception (the step-polling fallback)."""
+class Places:
+    """A number of places and a bounded queue for them, first come, first served."""
+
+    def __init__(self, count: int, waiting: int) -> None:
+        self.taken = 0
+        self.queue: deque[asyncio.Future[None]] = deque()
+        self._count = count
+        self._waiting = waiting
+
+    def ask(self) -> asyncio.Future[None] | None:
+        """Done as soon as the place is ours, perhaps at once. None: the queue is full."""
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self.taken < self._count:
+            self.taken += 1
+            place.set_result(None)
+        elif len(self.queue) < self._waiting:
+            self.queue.append(place)
+        else:
+            return None
+        return place
+
+    def give_back(self, place: asyncio.Future[None]) -> None:
+        """Leave the queue, or hand the place on. Safe when both happen at once: the future says what we had."""
+        if not place.done() or place.cancelled():
+            place.cancel()
+            if place in self.queue:
+                self.queue.remove(place)
+            return
+        while self.queue:
+            following = self.queue.popleft()
+            if not following.done():
+                following.set_result(None)
+                return
+        self.taken -= 1
 
 
-class Engine:
+class Engine[Ls: LanguageServer]:
     """Runs turns against one language server.
 
-    ``reader``  None: answers are captured on the wire. Else the fallback that reads the LS's steps.
-    ``wait``    ``asyncio.wait_for``-like, injectable: waits for an awaitable at most so many seconds.
+    ``reader``   None: answers are captured on the wire. Else what fills the channel by other means (polled steps).
+    ``message``  None: the LS is told the marker only. Else what it is told of a turn; raises FaultError for a turn
+                 that can not be served so.
+    ``wait``     ``asyncio.wait_for``-like, injectable: waits for an awaitable at most so many seconds.
     """
 
     def __init__(
         self,
         store: MitmStore,
-        ls: LanguageServer,
+        ls: Ls,
         *,
         limits: Limits | None = None,
         clock: Clock,
         delete_cascades: bool = False,
-        reader: Reader | None = None,
-        message: Callable[[Turn, str], str] | None = None,
+        reader: Callable[[CascadeChannel, Ls], Coroutine[Any, Any, None]] | None = None,
+        message: Callable[[Turn], Message] | None = None,
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
         self.limits = limits or Limits()
@@ -81,35 +132,39 @@ class Engine:
         self._clock = clock
         self._delete = delete_cascades
         self._reader = reader
-        self._message = message or (lambda _, cascade_id: f".<cid:{cascade_id}>")
+        self._message = message
         self._wait = wait
-        self._running = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._places = Places(self.limits.concurrent, self.limits.waiting)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._lingering: set[asyncio.Task[None]] = set()
         self._closing = False
 
     @property
     def active(self) -> int:
-        return self._running
+        return self._places.taken
 
     @property
     def waiting(self) -> int:
-        return len(self._queue)
+        return len(self._places.queue)
 
     # -- the verbs -------------------------------------------------------------------------------------------
 
     def run(self, turn: Turn) -> CascadeChannel:
-        """Start a turn; returns at once. Whatever goes wrong ends the channel with ``Failed``."""
+        """Start a turn; returns at once. Whatever goes wrong from here on ends the channel with ``Failed``.
+
+        Raises FaultError, before there is a channel, for a turn that can not be served in this mode.
+        """
+        message = self._message(turn) if self._message is not None else None
         channel = self._store.open(turn)
         channel.mark("queued")
         if not turn.background:
             channel.on_abandoned = self._abandoned
         if self._closing:
             channel.close(Failed(_shutting_down()))
-        elif self._running >= self.limits.concurrent and len(self._queue) >= self.limits.waiting:
+        elif (place := self._places.ask()) is None:
             channel.close(Failed(_queue_full(self.limits)))
         else:
-            self._spawn(self._supervise(channel), f"turn {channel.id}")
+            self._spawn(self._supervise(channel, message, place), f"turn {channel.id}")
         return channel
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
@@ -118,32 +173,37 @@ class Engine:
         message = "the client has gone" if gone else "the turn was cancelled"
         return channel.close(Failed(Fault(Guilt.CLIENT, 499, termination.value, message, termination=termination)))
 
-    async def close(self) -> None:
-        """Shutdown: every open turn gets its terminal first, then the supervisors end."""
+    async def close(self, timeout: float = CLOSE_S) -> None:
+        """Shutdown: every open turn gets its terminal first, then what runs for it ends, by force if need be."""
         self._closing = True
         for channel in self._store:
             channel.close(Failed(_shutting_down()))
-        if self._tasks:
-            _, late = await asyncio.wait(set(self._tasks), timeout=5)
+        for telling in self._lingering:
+            telling.cancel()
+        try:
+            async with asyncio.timeout(timeout):
+                while self._tasks:
+                    await asyncio.wait(set(self._tasks))
+        except TimeoutError:
+            logger.info("%d tasks did not end by themselves", len(self._tasks))
+        while self._tasks:
+            late = set(self._tasks)
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.wait(late)
 
     # -- one turn --------------------------------------------------------------------------------------------
 
-    async def _supervise(self, channel: CascadeChannel) -> None:
-        told: asyncio.Task[None] | None = None
-        admitted = False
+    async def _supervise(self, channel: CascadeChannel, message: Message | None, place: asyncio.Future[None]) -> None:
+        work: list[asyncio.Task[None]] = []
         try:
-            await self._admit(channel)
-            admitted = True
-            channel.mark("admitted")
-            if channel.closed:
-                return
-            if (fault := self._ls.known_fault()) is not None:
-                raise FaultError(fault)
-            told = await self._tell(channel)
-            await self._watch(channel)
+            await self._admitted(channel, place)
+            if not channel.closed:
+                channel.mark("admitted")
+                work.append(
+                    self._spawn(self._guarded(channel, self._tell(channel, message, work)), f"tell {channel.id}")
+                )
+                await self._watch(channel)
         except FaultError as error:
             channel.close(Failed(error.fault))
         except asyncio.CancelledError:
@@ -153,17 +213,11 @@ class Engine:
             logger.exception("turn %s failed by our own fault", channel.id)
             channel.close(Failed(internal()))
         finally:
-            if admitted:
-                self._leave()
-            await self._clean_up(channel, told)
+            self._places.give_back(place)
+            self._clean_up(channel, work)
 
-    async def _admit(self, channel: CascadeChannel) -> None:
-        """Wait for a place. Raises FaultError after ``queue_wait``; returns early when the turn has ended."""
-        if self._running < self.limits.concurrent and not self._queue:
-            self._running += 1
-            return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._queue.append(place)
+    async def _admitted(self, channel: CascadeChannel, place: asyncio.Future[None]) -> None:
+        """Wait for the place, or for the turn's end. Raises FaultError after ``queue_wait``."""
 
         def leave(_: CascadeChannel) -> None:
             if not place.done():
@@ -173,101 +227,116 @@ class Engine:
         try:
             await self._wait(place, self.limits.queue_wait)
         except TimeoutError:
-            raise FaultError(
-                language_server(
-                    503, "queue_timeout", "no free place in time", Termination.QUEUE_TIMEOUT, retry_after=30
-                )
-            ) from None
+            if not place.done() or place.cancelled():
+                raise FaultError(_queue_timeout(self.limits.queue_wait)) from None
         except asyncio.CancelledError:
-            if not channel.closed:
+            if not (channel.closed and place.cancelled()):
                 raise
-            raise FaultError(_shutting_down()) from None  # the channel has its terminal already
-        finally:
-            if place in self._queue:
-                self._queue.remove(place)
 
-    def _leave(self) -> None:
-        """Hand the place to the next in the queue, or free it."""
-        while self._queue:
-            place = self._queue.popleft()
-            if not place.done():
-                place.set_result(None)
-                return
-        self._running -= 1
+    async def _guarded(self, channel: CascadeChannel, work: Coroutine[Any, Any, None]) -> None:
+        """Something that runs for a turn beside its supervisor: what goes wrong in it ends the turn."""
+        try:
+            await work
+        except FaultError as error:
+            channel.close(Failed(error.fault))
+        except Exception:  # guard point, as above
+            logger.exception("turn %s failed by our own fault", channel.id)
+            channel.close(Failed(internal()))
 
-    async def _tell(self, channel: CascadeChannel) -> asyncio.Task[None]:
-        """Start a cascade, make the channel claimable, then send the marker in the background (invariant 9)."""
+    async def _tell(self, channel: CascadeChannel, message: Message | None, work: list[asyncio.Task[None]]) -> None:
+        """Start a cascade, make the channel claimable, then send the message (invariant 9)."""
         model = channel.turn.target.ls_model
+        await self._ls.check()
         cascade_id = await self._ls.start_cascade(model)
+        if channel.closed:
+            return
         self._store.bind(channel, cascade_id)
         channel.mark("told")
-        text = self._message(channel.turn, cascade_id)
-        return self._spawn(self._send(channel, cascade_id, text, model), f"send {channel.id}")
-
-    async def _send(self, channel: CascadeChannel, cascade_id: str, text: str, model: str) -> None:
-        """The LS may answer at once or when the turn is over; only its refusal matters."""
+        if self._reader is not None:
+            beside = self._guarded(channel, self._reader(channel, self._ls))
+        else:
+            beside = self._tidy(self._ls.follow(cascade_id))
+        work.append(self._spawn(beside, f"beside {channel.id}"))
+        told = message or Message(f".<cid:{cascade_id}>")
         try:
-            await self._ls.send_message(cascade_id, text, model=model)
-            await self._ls.annotate(cascade_id)
+            await self._ls.send_message(cascade_id, told.text, model=model, images=told.images)
         except FaultError as error:
-            if "matched" not in channel.marks:
-                channel.close(Failed(error.fault))
-            else:  # the answer is on its way over the wire; the LS's own trouble does not spoil it
-                logger.info("turn %s: the language server answered late: %s", channel.id, error)
+            if "matched" not in channel.marks and not channel.records:
+                raise
+            # the answer is on its way; the LS's own trouble does not spoil it
+            logger.info("turn %s: the language server answered late: %s", channel.id, error)
+        else:
+            await self._tidy(self._ls.annotate(cascade_id))
 
     async def _watch(self, channel: CascadeChannel) -> None:
         """Sleep until the terminal record or a deadline. Re-armed from the newest record, not per event."""
-        reader = None
-        if self._reader is not None:
-            reader = self._spawn(self._reader(channel, self._ls), f"steps {channel.id}")
-        try:
-            while not channel.closed:
-                deadline, fault = self._deadline(channel)
-                left = (deadline - self._clock()) / NS
-                if left <= 0:
-                    channel.close(Failed(fault))
-                    return
-                try:
-                    await self._wait(self._settled(channel), left)
-                except TimeoutError:
-                    continue
-        finally:
-            if reader is not None:
-                reader.cancel()
+        awaited, resumed = False, 0
+        while not channel.closed:
+            if awaited and channel.awaiting is None:
+                resumed = self._clock()  # the LS's next call has come: its first byte may take its time again
+            awaited = channel.awaiting is not None
+            deadline, fault = self._deadline(channel, resumed)
+            left = (deadline - self._clock()) / NS
+            if left <= 0:
+                channel.close(Failed(fault))
+                return
+            try:
+                await self._wait(channel.phase_changed(), left)
+            except TimeoutError:
+                continue
 
-    async def _settled(self, channel: CascadeChannel) -> None:
-        """Returns when the turn is over, or when what it waits for has changed (not at every event)."""
-        if not channel.closed:
-            await channel.phase_changed()
-
-    def _deadline(self, channel: CascadeChannel) -> tuple[int, Fault]:
+    def _deadline(self, channel: CascadeChannel, resumed: int) -> tuple[int, Fault]:
         """The next deadline of a running turn and what it means to miss it."""
         limits, marks = self.limits, channel.marks
-        candidates = [(marks["received"] + int(limits.total * NS), _too_long(limits.total))]
-        newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
+        newest = channel.records[-1].t_ns if channel.records else None
         if channel.awaiting is not None:
-            since = newest or marks["told"]
-            candidates.append((since + int(channel.awaiting.seconds * NS), channel.awaiting.late))
-        elif newest is not None or self._reader is not None:
-            candidates.append(((newest or marks["told"]) + int(limits.idle * NS), _idle(limits.idle)))
+            since, seconds, fault = newest or marks["admitted"], channel.awaiting.seconds, channel.awaiting.late
+        elif newest is not None and newest >= resumed:
+            since, seconds, fault = newest, limits.idle, _idle(limits.idle)
+        elif resumed or "matched" in marks:
+            since, seconds, fault = resumed or marks["matched"], limits.first_byte, _idle(limits.first_byte)
+        elif "told" not in marks:
+            since, seconds, fault = marks["admitted"], limits.match, _no_cascade(limits.match)
+        elif self._reader is not None:
+            since, seconds, fault = marks["told"], limits.first_byte, _idle(limits.first_byte)
         else:
-            candidates.append((marks["told"] + int(limits.match * NS), _unmatched(limits.match)))
-        return min(candidates, key=lambda candidate: candidate[0])
+            since, seconds, fault = marks["told"], limits.match, _unmatched(limits.match)
+        ends = marks["received"] + int(limits.total * NS), _too_long(limits.total)
+        return min((since + int(seconds * NS), fault), ends, key=lambda candidate: candidate[0])
 
-    async def _clean_up(self, channel: CascadeChannel, told: asyncio.Task[None] | None) -> None:
+    def _clean_up(self, channel: CascadeChannel, work: list[asyncio.Task[None]]) -> None:
         """After the end: stop what still runs for this turn. The LS goes on otherwise, and spends quota (D.4)."""
         failed = isinstance(channel.terminal, Failed)
-        if failed:
-            for abort in channel.upstream_abort:
+        aborts, channel.upstream_abort = channel.upstream_abort, []
+        for abort in aborts if failed else ():
+            try:
                 abort()
-        channel.upstream_abort.clear()
-        cascade_id = channel.cascade_id
-        if cascade_id is None or told is None:
-            return
-        if failed:
-            self._spawn(self._tidy(self._ls.cancel(cascade_id)), f"cancel {channel.id}")
-        elif self._delete:
-            self._spawn(self._tidy(self._ls.delete(cascade_id)), f"delete {channel.id}")
+            except Exception:  # guard point: one call that can not be cut must not keep the others
+                logger.exception("turn %s: an upstream call could not be cut", channel.id)
+        if work:
+            self._spawn(self._wind_down(channel.cascade_id, work, failed=failed), f"wind down {channel.id}")
+
+    async def _wind_down(self, cascade_id: str | None, work: list[asyncio.Task[None]], *, failed: bool) -> None:
+        """Stop the cascade of a failed turn; let the LS finish that of a good one; then nothing runs any more."""
+        if failed and cascade_id is not None:
+            await self._tidy(self._ls.cancel(cascade_id))
+        elif not failed and not self._closing:
+            await self._linger(work[0])
+        for task in work:
+            task.cancel()
+        await asyncio.wait(work)
+        if self._delete and cascade_id is not None:
+            await self._tidy(self._ls.delete(cascade_id))
+
+    async def _linger(self, telling: asyncio.Task[None]) -> None:
+        """Give the LS the time to answer our message: breaking it off might stop what it still writes down."""
+        self._lingering.add(telling)
+        try:
+            await self._wait(_ended(telling), LINGER_S)
+        except TimeoutError:
+            logger.info("the language server did not answer our message")
+        finally:
+            self._lingering.discard(telling)
 
     async def _tidy(self, call: Awaitable[None]) -> None:
         try:
@@ -285,6 +354,10 @@ class Engine:
         return task
 
 
+async def _ended(task: asyncio.Task[None]) -> None:
+    await asyncio.wait((task,))
+
+
 def _shutting_down() -> Fault:
     return internal("zerogravity is shutting down", Termination.SHUTDOWN, status=503, code="shutting_down")
 
@@ -292,6 +365,16 @@ def _shutting_down() -> Fault:
 def _queue_full(limits: Limits) -> Fault:
     text = f"{limits.concurrent} turns run and {limits.waiting} wait"
     return language_server(503, "queue_full", text, Termination.QUEUE_FULL, retry_after=10)
+
+
+def _queue_timeout(seconds: float) -> Fault:
+    text = f"no place became free within {seconds:g} s"
+    return language_server(503, "queue_timeout", text, Termination.QUEUE_TIMEOUT, retry_after=30)
+
+
+def _no_cascade(seconds: float) -> Fault:
+    text = f"the language server started no cascade within {seconds:g} s"
+    return language_server(504, "ls_gone", text, Termination.LS_GONE)
 
 
 def _unmatched(seconds: float) -> Fault:

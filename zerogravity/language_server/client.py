@@ -5,8 +5,11 @@ Knows nothing of turns. The CSRF token is sent, never shown. Facts: language-ser
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -17,9 +20,12 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.language_server.refusals import Refused, error_of, gone, not_logged_in, refused
 from zerogravity.wire import connect, jsonio
 
+logger = logging.getLogger("zerogravity.language_server")
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
+SEND = "SendUserCascadeMessage"
 METADATA = {"ideName": "antigravity", "extensionName": "antigravity", "locale": "en"}
 NO_COMMANDS = {"runCommand": {"autoCommandConfig": {"autoExecutionPolicy": "CASCADE_COMMANDS_AUTO_EXECUTION_OFF"}}}
 UNARY = aiohttp.ClientTimeout(total=30, connect=5)
@@ -48,7 +54,9 @@ class Endpoint:
 
 
 class LsClient:
-    """One language server. ``rediscover`` is asked once when nothing listens any more (it restarts on other ports)."""
+    """One language server. ``rediscover`` is asked when it does not answer any more or refuses our token: it restarts
+    on other ports, with another token. ``short_calls`` of them run at a time; those that last a turn are bounded by
+    the engine's places."""
 
     def __init__(
         self,
@@ -56,13 +64,17 @@ class LsClient:
         *,
         rediscover: Callable[[], Awaitable[Endpoint | None]] | None = None,
         blocking: bool = False,
+        short_calls: int = 16,
     ) -> None:
         self.endpoint = endpoint
         self.logged_in = True
         self._rediscover = rediscover
         self._blocking = blocking
+        self._places = asyncio.Semaphore(short_calls)
+        self._searching = asyncio.Lock()
+        self._searches = 0
         self._session: aiohttp.ClientSession | None = None
-        self._ssl: ssl.SSLContext | bool = False
+        self._contexts: dict[Endpoint, ssl.SSLContext | bool] = {}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -73,25 +85,29 @@ class LsClient:
     # -- what the engine needs -------------------------------------------------------------------------------
 
     def known_fault(self) -> Fault | None:
+        """Why no turn can be served, as far as that is known without asking."""
+        return None if self.logged_in else not_logged_in()
+
+    async def check(self) -> None:
+        """Refuse while the LS is not logged in; asks it again, since people do log in."""
         if not self.logged_in:
-            text = "the language server is not logged in to Google: open the editor, log in, and try again"
-            return language_server(401, "ls_not_logged_in", text, Termination.LS_REFUSED, heals=False)
-        return None
+            await self.user_status()
 
     async def start_cascade(self, model: str) -> str:
-        answer = await self.call("StartCascade", {
+        answer = await self._login_known("StartCascade", {
             "metadata": METADATA,
             "source": "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT",
             "trajectoryType": "CORTEX_TRAJECTORY_TYPE_CASCADE",
         })  # fmt: skip
         cascade_id = answer.get("cascadeId")
         if not isinstance(cascade_id, str) or not cascade_id:
-            raise FaultError(_refused(502, "the language server started no cascade"))
+            raise FaultError(refused(502, "the language server started no cascade"))
         return cascade_id
 
     async def send_message(
         self, cascade_id: str, text: str, *, model: str, images: Sequence[Mapping[str, str]] = ()
     ) -> None:
+        """Tell a cascade something; ``model`` is an enum's name, or its number as text."""
         planner: Json = {
             "conversational": {"plannerMode": "CONVERSATIONAL_PLANNER_MODE_DEFAULT", "agenticMode": True},
             "toolConfig": NO_COMMANDS,
@@ -112,7 +128,7 @@ class LsClient:
             body["blocking"] = True
         if images:
             body["images"] = [dict(image) for image in images]
-        await self.call("SendUserCascadeMessage", body, timeout=WHOLE_TURN)
+        await self._login_known(SEND, body, timeout=WHOLE_TURN)
 
     async def cancel(self, cascade_id: str) -> None:
         await self.call("CancelCascadeInvocation", {"cascadeId": cascade_id})
@@ -134,10 +150,11 @@ class LsClient:
         """GetUserStatus; remembers whether the LS is logged in (500 means it is not, A.4)."""
         try:
             answer = await self.call("GetUserStatus", {"metadata": METADATA})
-        except FaultError as error:
-            if error.fault.code == "ls_refused":
-                self.logged_in = False
-            raise
+        except Refused as error:
+            if error.status != 500:
+                raise
+            self.logged_in = False
+            raise FaultError(not_logged_in()) from error
         self.logged_in = True
         status = answer.get("userStatus")
         return status if isinstance(status, dict) else {}
@@ -161,83 +178,153 @@ class LsClient:
         answer = await self.call("GetCascadeTrajectoryGeneratorMetadata", {"cascadeId": cascade_id})
         return _list(answer.get("generatorMetadata"))
 
+    async def use_proxy(self) -> None:
+        """Ask for the proxy of its environment. Only for an LS that is our own: it is not known whether this message
+        replaces all of its settings (F1). Builds without it refuse, which is fine."""
+        body = {"userSettings": {"detectAndUseProxy": "DETECT_AND_USE_PROXY_ENABLED"}}
+        try:
+            await self.call("SetUserSettings", body)
+        except Refused as error:
+            logger.info("the language server takes no settings: %s", error.fault.message)
+
+    async def _login_known(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
+        """A call that a missing login makes fail as an internal error (A.4): then say so."""
+        try:
+            return await self.call(method, body, timeout=timeout)
+        except Refused as error:
+            if error.status == 500:
+                await self._ask_login()
+            raise
+
+    async def _ask_login(self) -> None:
+        try:
+            await self.user_status()
+        except FaultError as error:
+            if not self.logged_in:
+                raise
+            logger.info("its login is not known: %s", error)
+
     # -- transport -------------------------------------------------------------------------------------------
 
     async def call(self, method: str, body: Mapping[str, Any], *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
-        """One unary RPC. Raises FaultError: ``ls_absent``/``ls_gone`` (503) or ``ls_refused`` (502)."""
+        """One unary RPC. Raises FaultError: ``ls_absent``/``ls_gone`` (503), or Refused."""
+        if method == SEND:
+            return await self._call(method, body, timeout)
+        async with self._places:
+            return await self._call(method, body, timeout)
+
+    async def _call(self, method: str, body: Mapping[str, Any], timeout: aiohttp.ClientTimeout) -> Json:
+        """Tries once more where nothing can have happened yet: not connected, token refused, stale connection."""
         endpoint = await self._found()
         try:
             return await self._post(endpoint, method, body, timeout)
-        except aiohttp.ClientConnectorError as error:
-            # Nothing was sent: the LS may have restarted on another port.
-            if self._rediscover is not None and (fresh := await self._rediscover()) not in (None, endpoint):
-                assert fresh is not None
-                await self._use(fresh)
-                return await self.call(method, body, timeout=timeout)
-            raise FaultError(
-                _gone(f"nothing answers at {endpoint.url}: {error.strerror or 'connection failed'}")
-            ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise FaultError(_gone(f"{method} failed: {type(error).__name__}")) from error
+        except Refused as error:
+            if error.status not in (401, 403) or not await self._moved(endpoint):
+                raise
+        except FaultError as error:
+            again = _nothing_sent(error.__cause__) or (method != SEND and _cut(error.__cause__))
+            if not again or not (await self._moved(endpoint) or _cut(error.__cause__)):
+                raise
+        return await self._post(await self._found(), method, body, timeout)
 
-    async def stream(self, method: str, body: Mapping[str, Any]) -> AsyncIterator[Json]:
-        """One server-streaming RPC: its messages until the end frame. Raises FaultError."""
-        endpoint = await self._found()
-        parser = connect.EnvelopeParser()
-        headers = {**_headers(endpoint), "Content-Type": "application/connect+json"}
+    async def follow(self, cascade_id: str, on_change: Callable[[], None] | None = None) -> None:
+        """Drain the state stream of a cascade, whichever this build has; some run no model unless somebody does (F4).
+
+        What it says is not read, only that it says something: ``on_change``. Returns when there is none (any more).
+        """
+        for method, name in (("StreamAgentStateUpdates", "conversationId"), ("StreamCascadeReactiveUpdates", "id")):
+            body = {"protocolVersion": 1, name: cascade_id, "subscriberId": "zerogravity"}
+            try:
+                while await self._drain(method, body, on_change):
+                    pass  # the stream is finite: the LS ends it now and then (A.10)
+            except FaultError as error:
+                logger.debug("%s: %s", method, error)
+
+    async def _drain(self, method: str, body: Json, on_change: Callable[[], None] | None) -> bool:
+        """One server-streaming RPC to its end; whether it was a good one. Raises FaultError."""
+        endpoint, parser, frames = await self._found(), connect.EnvelopeParser(), 0
+        data = connect.envelope(jsonio.dumps(body))
         try:
-            async with self._http(endpoint).post(
-                endpoint.url + SERVICE + method, data=connect.envelope(jsonio.dumps(body)), headers=headers,
-                ssl=self._ssl, timeout=WHOLE_TURN,
-            ) as response:  # fmt: skip
+            async with self._request(endpoint, method, data, WHOLE_TURN, "application/connect+json") as response:
                 if response.status != 200:
-                    raise FaultError(_error(response.status, await response.read()))
+                    raise error_of(response.status, await response.read())
                 async for chunk in response.content.iter_any():
                     for frame in parser.feed(chunk):
-                        if not frame.end:
-                            yield jsonio.loads(frame.payload)
-                        elif (failed := connect.end_error(frame.payload)) is not None:
-                            raise FaultError(_refused(502, f"{failed[0]}: {failed[1]}"))
-        except (aiohttp.ClientError, TimeoutError, connect.ConnectError) as error:
-            raise FaultError(_gone(f"{method} broke off: {type(error).__name__}")) from error
+                        if frame.end and (failed := connect.end_error(frame.payload)) is not None:
+                            raise Refused(refused(502, f"{failed[0]}: {failed[1]}"), 200, failed[0])
+                        frames += not frame.end
+                        if on_change is not None:
+                            on_change()
+        except (aiohttp.ClientError, TimeoutError, ValueError, connect.ConnectError) as error:
+            raise FaultError(gone(f"{method} broke off: {type(error).__name__}")) from error
+        return frames > 1  # one frame is the state as it was: a stream that gives no more would be opened for ever
 
     async def _post(
         self, endpoint: Endpoint, method: str, body: Mapping[str, Any], timeout: aiohttp.ClientTimeout
     ) -> Json:
-        async with self._http(endpoint).post(
-            endpoint.url + SERVICE + method, data=jsonio.dumps(body), headers=_headers(endpoint), ssl=self._ssl,
-            timeout=timeout,
-        ) as response:  # fmt: skip
-            data = await response.read()
-            if response.status != 200:
-                raise FaultError(_error(response.status, data))
-            try:
-                answer = jsonio.loads(data)
-            except ValueError:
-                answer = None
-            if not isinstance(answer, dict):
-                raise FaultError(_refused(502, f"{method} was answered with no JSON object"))
-            return answer
+        try:
+            async with self._request(endpoint, method, jsonio.dumps(body), timeout) as response:
+                data = await response.read()
+        except aiohttp.ClientConnectorCertificateError as error:
+            text = f"what answers at {endpoint.url} does not have the certificate it should have"
+            raise FaultError(refused(502, text)) from error
+        except aiohttp.ClientConnectorError as error:
+            text = f"nothing answers at {endpoint.url}: {error.strerror or 'connection failed'}"
+            raise FaultError(gone(text)) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise FaultError(gone(f"{method} failed: {type(error).__name__}")) from error
+        if response.status != 200:
+            raise error_of(response.status, data)
+        try:
+            answer = jsonio.loads(data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise FaultError(refused(502, f"{method} was answered with no JSON object"))
+        return answer
+
+    def _request(
+        self, endpoint: Endpoint, method: str, data: bytes, timeout: aiohttp.ClientTimeout,
+        content_type: str = "application/json",
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:  # fmt: skip
+        """Redirects are not followed: the token is for this server only."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        if endpoint not in self._contexts:
+            self._contexts[endpoint] = _tls(endpoint)
+        headers = {
+            "Content-Type": content_type,
+            "Connect-Protocol-Version": "1",
+            "X-Codeium-Csrf-Token": endpoint.csrf,
+        }
+        return self._session.post(
+            endpoint.url + SERVICE + method, data=data, headers=headers, ssl=self._contexts[endpoint],
+            timeout=timeout, allow_redirects=False,
+        )  # fmt: skip
 
     async def _found(self) -> Endpoint:
-        if self.endpoint is None and self._rediscover is not None and (found := await self._rediscover()) is not None:
-            await self._use(found)
+        if self.endpoint is None:
+            await self._moved(None)
         if self.endpoint is None:
             text = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF"
             raise FaultError(language_server(503, "ls_absent", text, Termination.LS_GONE))
         return self.endpoint
 
-    async def _use(self, endpoint: Endpoint) -> None:
-        await self.close()
-        self.endpoint = endpoint
-
-    def _http(self, endpoint: Endpoint) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._ssl = _tls(endpoint)
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=60), trust_env=False
-            )
-        return self._session
+    async def _moved(self, old: Endpoint | None) -> bool:
+        """Whether the LS is elsewhere now. Those who ask while somebody searches share what is found."""
+        if self._rediscover is None:
+            return False
+        before = self._searches
+        async with self._searching:
+            if self._searches == before and self.endpoint == old:
+                fresh = await self._rediscover()
+                self._searches += 1
+                if fresh is not None and fresh != old:
+                    logger.info("language server found at %s (pid %s)", fresh.url, fresh.pid)
+                    self._contexts.clear()
+                    self.endpoint = fresh
+        return self.endpoint != old
 
 
 def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
@@ -245,12 +332,29 @@ def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     parts = urlsplit(endpoint.url)
     if parts.scheme == "http" or endpoint.cert is None:
         if not loopback(parts.hostname or ""):
-            text = f"{endpoint.url} is not on this machine: give its certificate with --ls-cert"
+            text = f"{endpoint.url} is not on this machine: give its certificate (ls_cert) and an https URL"
             raise FaultError(language_server(502, "ls_refused", text, Termination.LS_REFUSED, heals=False))
         return False
-    context = ssl.create_default_context(cafile=str(endpoint.cert))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False  # the certificate is for "localhost", also when dialling 127.0.0.1 (A.1)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it is its own authority
+    try:
+        context.load_verify_locations(endpoint.cert)
+    except OSError as error:  # ssl.SSLError is one
+        text = f"the certificate {endpoint.cert} can not be read: {error.strerror or error.args[-1]}"
+        raise FaultError(refused(502, text, heals=False)) from error
     return context
+
+
+def _nothing_sent(error: BaseException | None) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError)
+
+
+def _cut(error: BaseException | None) -> bool:
+    """A kept connection turned out to be dead: the LS may have restarted in between."""
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError) and not (
+        _nothing_sent(error)
+    )
 
 
 def loopback(host: str) -> bool:
@@ -259,32 +363,6 @@ def loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def _headers(endpoint: Endpoint) -> dict[str, str]:
-    return {
-        "Content-Type": "application/json",
-        "Connect-Protocol-Version": "1",
-        "X-Codeium-Csrf-Token": endpoint.csrf,
-    }
-
-
-def _error(status: int, body: bytes) -> Fault:
-    code, message = connect.decode_error(status, body)
-    if status in (401, 403):
-        text = f"the language server refused our CSRF token ({status}); it may have restarted"
-        return language_server(502, "ls_refused", text, Termination.LS_REFUSED)
-    if status == 429 or code == "resource_exhausted":
-        return language_server(429, "rate_limit_exceeded", message or "quota used up", Termination.LS_REFUSED)
-    return _refused(503 if status == 503 else 502, f"the language server answered {status} ({code}): {message[:300]}")
-
-
-def _refused(status: int, message: str) -> Fault:
-    return language_server(status, "ls_refused", message, Termination.LS_REFUSED)
-
-
-def _gone(message: str) -> Fault:
-    return language_server(503, "ls_gone", message, Termination.LS_GONE)
 
 
 def _list(value: object) -> list[Json]:
