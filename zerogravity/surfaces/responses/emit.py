@@ -45,6 +45,8 @@ EMPTY: dict[str, Json] = {
     "custom_tool_call": {"status": "in_progress", "input": ""},
     "web_search_call": {"status": "in_progress"},
     "image_generation_call": {"status": "in_progress", "result": None},
+    "local_shell_call": {"status": "in_progress"},
+    "tool_search_call": {"status": "in_progress"},
 }
 
 
@@ -114,8 +116,8 @@ class ResponsesEmitter:
                 self._added({"id": self._output.next_id("message"), **response.message_item([], "in_progress")}),
                 *self._open_part("output_text"),
             ]
-        empty: Json = {"id": self._output.next_id("reasoning"), "type": "reasoning", "summary": []}
-        return [self._added(self._output.unsealed(empty)), *self._open_summary()]
+        empty: Json = {"id": self._output.next_id("reasoning"), **self._output.empty_reasoning()}
+        return [self._added(empty), *self._open_summary()]
 
     def _close(self, item: Json) -> list[bytes]:
         """The item that has grown is whole now."""
@@ -127,7 +129,7 @@ class ResponsesEmitter:
         frames: list[bytes] = []
         for item in items:
             kind: str = item["type"]
-            frames.append(self._added(self._output.unsealed({**item, **EMPTY[kind]})))
+            frames.append(self._added(response.unsealed({**item, **EMPTY[kind]})))
             if kind == "message":
                 frames += self._whole_part(item["content"][0])
             elif kind in CALLS:

@@ -6,12 +6,14 @@
 | a run of text                  | ``message`` with one ``output_text``; citations by the grounding it came with |
 | grounding with queries         | ``web_search_call`` behind that message, or last: no stream can know it sooner |
 | a call                         | ``function_call``, ``custom_tool_call`` …, by the tool's kind                 |
-| a picture / another blob       | ``image_generation_call`` / ``message`` with a data URI                       |
+| a picture / another blob       | ``image_generation_call`` / ``message`` with a data URI; whole when something |
+|                                | else begins, since their signatures come behind them                          |
 | nothing, since it was filtered | ``message`` with a ``refusal``                                                |
 
 With ``include: reasoning.encrypted_content`` each reasoning item carries the signatures that stateless clients must
 give back: its own and those of the calls behind it. A call that came signed without thinking gets an empty reasoning
-item before it, for its signature alone. Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
+item before it, for its signature alone; pictures carry theirs themselves.
+Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from zerogravity.surfaces.common.carrier import Carried, seal
 from zerogravity.surfaces.common.faults import message_of, openai_error
 from zerogravity.surfaces.common.finish import responses_status
 from zerogravity.surfaces.common.grounding import citations, queries, sources
+from zerogravity.surfaces.common.history import arguments
 from zerogravity.surfaces.common.tools import custom_input
 from zerogravity.surfaces.common.usage import responses_usage
 from zerogravity.surfaces.surface import Answer
@@ -39,6 +42,8 @@ PREFIXES = {
     "custom_tool_call": "ctc",
     "web_search_call": "ws",
     "image_generation_call": "ig",
+    "local_shell_call": "lsh",
+    "tool_search_call": "tsc",
 }
 
 
@@ -140,18 +145,21 @@ class Output:
         self._called = False
         self._carried: set[str] = set()  # ids of calls whose signature stands in a reasoning item
         self._searches: list[list[str]] = []
+        self._held: Media | None = None  # until its signature can not come any more
 
     def next_id(self, kind: str) -> str:
         """The id of the next item, if it is of that kind: the same on every read."""
         return ids.derive(PREFIXES[kind], self._turn.id, len(self.items))
 
-    def unsealed(self, item: Json) -> Json:
-        """An item as it is when it is added: what a reasoning item seals is known when it is done."""
-        return {**item, "encrypted_content": None} if self._encrypted and item["type"] == "reasoning" else item
+    def empty_reasoning(self) -> Json:
+        """A reasoning item as it is when it is added."""
+        sealed: Json = {"encrypted_content": None} if self._encrypted else {}
+        return {"type": "reasoning", "summary": [], **sealed}
 
     def opened(self, item: Item) -> list[Json]:
-        """What is whole as soon as ``item`` begins."""
+        """What is whole when ``item`` begins."""
         begin = len(self.items)
+        self._release()
         match item:
             case Call() if not (self._one_call and self._called):
                 self._called = True
@@ -159,7 +167,7 @@ class Output:
                     self._reasoning("", [(item.call_id, item.signature)])
                 self._add(call_item(self._turn, item))
             case Media():
-                self._add(media_item(item))
+                self._held = item
             case _:
                 pass
         return self.items[begin:]
@@ -183,6 +191,7 @@ class Output:
     def ended(self, state: TurnState, terminal: Terminal) -> list[Json]:
         """What is said when the turn is over: a search that belongs to no message, or why there is no answer."""
         begin = len(self.items)
+        self._release()
         self._search(state.grounding)
         if isinstance(terminal, Finished) and terminal.reason == "filtered" and not state.emitted:
             why = f"The answer was withheld by the provider's filter ({terminal.detail or 'unspecified'})."
@@ -192,13 +201,25 @@ class Output:
     def _add(self, item: Json) -> None:
         self.items.append({"id": self.next_id(item["type"]), **item})
 
+    def _release(self) -> None:
+        """The blob that came before, if there is one."""
+        held, self._held = self._held, None
+        if held is not None:
+            item = media_item(held)
+            if self._encrypted and held.signature and item["type"] == "image_generation_call":
+                item["encrypted_content"] = self._seal([(None, held.signature)])
+            self._add(item)
+
     def _reasoning(self, text: str, signatures: list[tuple[str | None, str]]) -> None:
         item: Json = {"type": "reasoning", "summary": [summary_part(text)] if text else []}
         if self._encrypted:
-            family = self._turn.target.family
-            item["encrypted_content"] = seal(self._secret, [Carried(what, family, of) for of, what in signatures])
+            item["encrypted_content"] = self._seal(signatures)
             self._carried.update(of for of, _ in signatures if of is not None)
         self._add(item)
+
+    def _seal(self, signatures: list[tuple[str | None, str]]) -> str:
+        family = self._turn.target.family
+        return seal(self._secret, [Carried(what, family, call_id) for call_id, what in signatures])
 
     def _search(self, grounding: Json | None) -> None:
         """One item per search; the same queries once more are the same search."""
@@ -210,6 +231,11 @@ class Output:
         if self._with_sources:
             action["sources"] = [{"type": "url", "url": url} for url, _ in sources(grounding)]
         self._add({"type": "web_search_call", "status": "completed", "action": action})
+
+
+def unsealed(item: Json) -> Json:
+    """An item as it is when it is added: what it seals is known when it is done."""
+    return {**item, "encrypted_content": None} if "encrypted_content" in item else item
 
 
 def message_item(parts: list[Json], status: str) -> Json:
@@ -242,9 +268,27 @@ def media_item(item: Media) -> Json:
 
 
 def call_item(turn: Turn, call: Call) -> Json:
-    """A whole call, as the client declared its tool."""
-    name = turn.client_name(call.name)
-    base: Json = {"status": "completed", "call_id": call.call_id, "name": name}
-    if turn.tool_kinds.get(name) == "custom":
-        return {"type": "custom_tool_call", **base, "input": custom_input(call.args_json)}
-    return {"type": "function_call", **base, "arguments": call.args_json}
+    """A whole call, in the words the client declared its tool with."""
+    key = turn.client_name(call.name)
+    base: Json = {"status": "completed", "call_id": call.call_id}
+    match turn.tool_kinds.get(key):
+        case "local_shell":
+            return {"type": "local_shell_call", **base, "action": shell_action(call.args_json)}
+        case "tool_search":
+            return {"type": "tool_search_call", **base, "execution": "client", "arguments": arguments(call.args_json)}
+        case kind:
+            named: Json = turn.metadata.get("namespaces", {}).get(key) or {"name": key}
+            if kind == "custom":
+                return {"type": "custom_tool_call", **base, **named, "input": custom_input(call.args_json)}
+            return {"type": "function_call", **base, **named, "arguments": call.args_json}
+
+
+def shell_action(args_json: str) -> Json:
+    """What a local_shell_call runs; a command line in one string is a shell's to read."""
+    given = arguments(args_json)
+    command = given.get("command")
+    words = cast("list[Any]", command) if isinstance(command, list) else ["sh", "-c", command] if command else []
+    action: Json = {"type": "exec", "command": [str(word) for word in words], "env": {}}
+    for name, kind in (("working_directory", str), ("timeout_ms", int), ("user", str)):
+        action[name] = given[name] if isinstance(given.get(name), kind) else None
+    return action

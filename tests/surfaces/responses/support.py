@@ -1,0 +1,61 @@
+"""Turns, records and streams for the tests of the Responses surface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tests.strategies import TURN_ID, replay
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import CallOpened, Event, Failed, Finished, Record
+from zerogravity.core.fold import fold
+from zerogravity.core.turn import Target, Turn
+from zerogravity.surfaces.check import check_responses
+from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.responses.emit import ResponsesEmitter
+
+SECRET = bytes(range(32))
+ECHO: dict[str, Any] = {
+    "instructions": "Be brief.", "metadata": {"k": "v"}, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0,
+    "tool_choice": "auto", "tools": [], "previous_response_id": None, "truncation": "disabled",
+    "text": {"format": {"type": "text"}}, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0,
+    "reasoning": {"effort": None, "summary": None}, "user": None, "max_output_tokens": None, "max_tool_calls": None,
+    "store": True, "background": False, "service_tier": "default", "safety_identifier": None, "prompt_cache_key": None,
+}  # fmt: skip
+SEALED = {"include": ["reasoning.encrypted_content"]}
+TURN = Turn(
+    TURN_ID, "responses", "gemini-3-flash", Target("gemini-3-flash", "M18"), {"contents": []}, stream=True,
+    echo=ECHO, created=1_770_000_000,
+)  # fmt: skip
+
+
+def turn(**fields: Any) -> Turn:
+    """The turn of these tests, with other fields; ``echo`` is merged."""
+    return replace(TURN, **{**fields, "echo": {**ECHO, **fields.get("echo", {})}})
+
+
+def records(events: Sequence[Event], end: Finished | Failed) -> list[Record]:
+    """One record per event, 400 ms apart."""
+    each = [(CallOpened(),), *((event,) for event in events), (end,)]
+    return [Record(number, number * 400_000_000, 0, b"", made) for number, made in enumerate(each)]
+
+
+def channel(made: Sequence[Record], of: Turn = TURN) -> CascadeChannel:
+    return replay(made, CascadeChannel(of, lambda: 0))
+
+
+def frames(made: Sequence[Record], of: Turn = TURN) -> list[bytes]:
+    """The whole stream, one frame per event."""
+    emitter = ResponsesEmitter(of, SECRET)
+    return [*emitter.begin(), *(frame for record in made for frame in emitter.feed(record))]
+
+
+def stream(events: Sequence[Event], end: Finished | Failed, of: Turn = TURN) -> list[dict[str, Any]]:
+    """The events of a turn, checked."""
+    return check_responses(frames(records(events, end), of))
+
+
+def rendered(events: Sequence[Event], end: Finished | Failed, of: Turn = TURN) -> dict[str, Any]:
+    """The whole Response of a turn."""
+    return response.render(of, fold(records(events, end)), SECRET)
