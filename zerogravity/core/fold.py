@@ -209,6 +209,7 @@ class Assembler:
                 yield from self._call(event)
             case InlineData(mime, data):
                 yield from self._close()
+                self._keep_lent()
                 media = Media(len(state.items), mime, data)
                 state.items.append(media)
                 state.has_media = True
@@ -245,9 +246,15 @@ class Assembler:
                 assert_never(event)
 
     def _start(self, item: Reasoning | Message) -> Opened:
+        self._keep_lent()
         self.state.items.append(item)
         self._open = item
         return Opened(item)
+
+    def _keep_lent(self) -> None:
+        """Something else than a call follows: the signature stays where it is."""
+        if self._lent is not None:
+            self._pending = self._lent = None
 
     def _grow(self, text: str) -> Grew:
         item = self._open
