@@ -32,10 +32,13 @@ class ReplayServer:
     url: str
     engine: ReplayEngine
     _running: Running
+    _opened: Any  # the store of responses, unless somebody else's was handed in
 
     async def stop(self) -> None:
         await self.engine.close()
         await self._running.stop()
+        if self._opened is not None:
+            await self._opened.close()
 
 
 async def start(
@@ -51,8 +54,9 @@ async def start(
     store = MitmStore(time.monotonic_ns)
     engine = ReplayEngine(store, pick, pace=pace)
     given = dict(services or {})
-    if "responses" not in given:
-        given["responses"] = await _responses(config)
+    opened = None if "responses" in given else await _responses(config)
+    if opened is not None:
+        given["responses"] = opened
     made = Services(**{
         "store": store,
         "engine": engine,
@@ -64,7 +68,7 @@ async def start(
         **given,
     })  # fmt: skip
     running = await start_server(made)
-    return ReplayServer(running.url, engine, running)
+    return ReplayServer(running.url, engine, running, opened)
 
 
 async def _responses(config: Config) -> Any:
