@@ -87,17 +87,17 @@ def read(
 ) -> Ask:
     """The ``Ask`` of a valid request; ``body`` is the whole of it, for the echo scenario."""
     ask = Ask(model, family, internal, request, body, sign, pace=pace)
-    contents = [content for content in get(request, "contents") or [] if isinstance(content, dict)]
+    contents = [content for content in listed(get(request, "contents")) if isinstance(content, dict)]
     ask.tokens = count_tokens(request)
     _read_turn(ask, contents)
-    for tool in get(request, "tools") or []:
-        for declaration in get(tool, "functionDeclarations") or []:
+    for tool in listed(get(request, "tools")):
+        for declaration in listed(get(tool, "functionDeclarations")):
             schema = get(declaration, "parameters") or get(declaration, "parametersJsonSchema") or {}
             ask.tools.append(Declared(declaration.get("name", ""), declaration.get("description", ""), schema))
         ask.search = ask.search or get(tool, "googleSearch") is not None
     calling = get(get(request, "toolConfig") or {}, "functionCallingConfig") or {}
     ask.mode = str(get(calling, "mode") or "AUTO").upper()
-    ask.allowed = tuple(get(calling, "allowedFunctionNames") or ())
+    ask.allowed = tuple(listed(get(calling, "allowedFunctionNames")))
     generation = get(request, "generationConfig") or {}
     thinking = get(generation, "thinkingConfig") or {}
     ask.thoughts = bool(get(thinking, "includeThoughts")) and get(thinking, "thinkingBudget") != 0
@@ -114,6 +114,11 @@ def get(message: Mapping[str, Any], name: str) -> Any:
     return message.get(snake(name))
 
 
+def listed(value: Any) -> list[Any]:
+    """A repeated field: Google takes a single value for a list of one."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
 def snake(name: str) -> str:
     """``functionCall`` → ``function_call``."""
     return re.sub(r"[A-Z]", lambda found: "_" + found.group().lower(), name)
@@ -121,7 +126,7 @@ def snake(name: str) -> str:
 
 def parts_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts of a content, whatever is wrong with it."""
-    return [part for part in content.get("parts") or [] if isinstance(part, dict)]
+    return [part for part in listed(content.get("parts")) if isinstance(part, dict)]
 
 
 def role_of(content: Mapping[str, Any]) -> str:

@@ -100,6 +100,7 @@ def _sig_alone(*, before: bool) -> Builder:
     def build(ask: Ask, _: Numbers) -> Scenario:
         part = _call_parts(ask, 1)[0]
         alone = {"thoughtSignature": part.pop("thoughtSignature", SIGN)}
+        ask.lone_call = part["functionCall"]["name"]
         parts = [alone, part] if before else [part, alone]
         steps: list[Step] = [(ask.pace, event(one)) for one in parts]
         return Scenario([*_thoughts(ask), *steps, *stop(None)])

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import orjson
 
 from zerogravity.simulator import catalogue, code_assist, judge, natural, tls
-from zerogravity.simulator.ask import Ask, get, read
+from zerogravity.simulator.ask import Ask, get, listed, read
 from zerogravity.simulator.families import family_of
 from zerogravity.simulator.player import Form, Player, send_json
 from zerogravity.simulator.scenarios import Scenario, error, failure, say, stop
@@ -36,7 +36,6 @@ NOT_FOUND_PAGE = b"""<!DOCTYPE html>
   <p><b>404.</b> <ins>That's an error.</ins>
   <p>The requested URL was not found on this server.  <ins>That's all we know.</ins>
 """
-TOO_LARGE = "Request payload size exceeds the limit: 20971520 bytes."
 KEPT_BODIES = 64 << 20
 MAX_TRIES = 1000
 
@@ -321,9 +320,9 @@ def _kind(received: Received) -> Kind:
     request = received.request
     if not isinstance(request, dict):
         return "agent"
-    for tool in get(request, "tools") or []:
-        declared = get(tool, "functionDeclarations") if isinstance(tool, dict) else None
-        if isinstance(declared, list) and any(isinstance(d, dict) and d.get("name") == "do_not_call" for d in declared):
+    for tool in listed(get(request, "tools")):
+        declared = listed(get(tool, "functionDeclarations")) if isinstance(tool, dict) else []
+        if any(isinstance(one, dict) and one.get("name") == "do_not_call" for one in declared):
             return "checkpoint"
     return "agent"
 

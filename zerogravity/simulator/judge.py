@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from zerogravity.simulator.ask import get, listed, parts_of
 from zerogravity.simulator.code_assist import missing_model
 from zerogravity.simulator.failures import bad_request, error_info
-from zerogravity.simulator.families import family_of
+from zerogravity.simulator.families import Family, family_of
+from zerogravity.simulator.rules import contents_trouble
+from zerogravity.simulator.rules_config import generation_trouble, tools_trouble
 from zerogravity.simulator.scenarios import Scenario, error
+from zerogravity.simulator.shapes import ENVELOPE, PUBLIC, violations
 from zerogravity.simulator.signatures import Signer
 
 if TYPE_CHECKING:
@@ -50,7 +55,36 @@ def refusal(received: Received, signer: Signer, *, internal: bool, auth: bool, s
         if not internal:
             text = missing_model(received.model.removeprefix("models/"), received.path, None)
         return Scenario(status=404, body=error(404, "NOT_FOUND", text), name="refused")
-    return None
+    return _trouble(received, family, signer, internal=internal) if strict else None
+
+
+def _trouble(received: Received, family: Family, signer: Signer, *, internal: bool) -> Scenario | None:
+    """The 400 of a request that breaks a rule: all that the codec finds, or else the first thing without sense."""
+    wrong = list(violations(received.body, ENVELOPE if internal else PUBLIC))
+    if not (internal or family.call_ids):
+        wrong += _ids(received.request)
+    if wrong:
+        return _invalid("\n".join(text for _, text in wrong), *wrong)
+    request, model = received.request, received.model.removeprefix("models/")
+    rules = (
+        contents_trouble(request, family, signer),
+        tools_trouble(request, family, internal=internal),
+        generation_trouble(request, family, model),
+    )
+    first = next((text for rule in rules for text in rule), None)
+    return None if first is None else _invalid(first)
+
+
+def _ids(request: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Older models on the public host know no ids of calls."""
+    for index, content in enumerate(listed(get(request, "contents"))):
+        for number, part in enumerate(parts_of(content) if isinstance(content, dict) else ()):
+            for name, spelled in (("functionCall", "function_call"), ("functionResponse", "function_response")):
+                inner = get(part, name)
+                if isinstance(inner, dict) and "id" in inner:
+                    where = f"contents[{index}].parts[{number}].{spelled}"
+                    text = f"Unknown name \"id\" at '{where}': Cannot find field."
+                    yield where, f"Invalid JSON payload received. {text}"
 
 
 def _invalid(message: str, *violations: tuple[str, str]) -> Scenario:
