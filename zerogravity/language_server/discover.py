@@ -253,7 +253,7 @@ def _read(candidate: psutil.Process, kind: Kind) -> Process:
         pid=candidate.pid,
         kind=kind,
         csrf=flags.get("csrf_token", ""),
-        ports=ports_of(flags, _listening(candidate)),
+        ports=ports_of(flags, listening(candidate)),
         cloud_code_endpoint=flags.get("cloud_code_endpoint") or None,
         proxy=proxy,
         environment_known=bool(environment),
@@ -262,7 +262,7 @@ def _read(candidate: psutil.Process, kind: Kind) -> Process:
     )
 
 
-def _listening(candidate: psutil.Process) -> list[int]:
+def listening(candidate: psutil.Process) -> list[int]:
     """Listening TCP ports in the order they were opened (by file descriptor); none when we may not look."""
     try:
         connections = candidate.net_connections(kind="tcp")
