@@ -26,7 +26,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "config": ("errors",),
     "core": ("errors", "ids"),
     "wire": BASE,
-    **dict.fromkeys((*PURE_CAPTURE, "capture.contentview"), (*BASE, "wire", *PURE_CAPTURE)),
+    **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.bodies"), (*BASE, "wire", *PURE_CAPTURE)),
     "capture": (),
     "engine": BASE,
     "language_server": (*BASE, "wire", "engine"),
@@ -42,6 +42,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "simulator": ("errors", "ids", "certs"),
     # composition
     "capture.addon": ANYTHING,
+    "capture.commands": ANYTHING,
     "capture.master": ANYTHING,
     "gateway": ANYTHING,
     "cli": ANYTHING,
@@ -51,7 +52,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
 # package of somebody else → the only rooms that may import it
 GUESTS = {
     "aiohttp": ("server", "language_server", "inspector", "simulator", "ops"),
-    "mitmproxy": ("capture.addon", "capture.contentview", "capture.master", "trace.export", "cli"),
+    "mitmproxy": (
+        "capture.addon", "capture.bodies", "capture.commands", "capture.contentview", "capture.master", "trace.export",
+        "cli",
+    ),
     "prometheus_client": ("ops",),
     "psutil": ("language_server", "ops", "simulator"),
     "click": ("cli", "trace.cli", "simulator"),

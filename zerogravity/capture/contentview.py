@@ -5,7 +5,9 @@ The same parser, decoder and fold as the capture; a view that fails is replaced 
 
 from __future__ import annotations
 
-from mitmproxy.contentviews import Contentview, Metadata, SyntaxHighlight
+from typing import Literal
+
+from mitmproxy.contentviews import Contentview, Metadata
 
 from zerogravity.capture.match import is_generate_path
 from zerogravity.core.events import Record
@@ -22,7 +24,7 @@ class GoogleStreamContentview(Contentview):
         return "zerogravity"
 
     @property
-    def syntax_highlight(self) -> SyntaxHighlight:
+    def syntax_highlight(self) -> Literal["none"]:
         return "none"
 
     def prettify(self, data: bytes, metadata: Metadata) -> str:
@@ -34,12 +36,13 @@ class GoogleStreamContentview(Contentview):
             Record(seq, 0, 0, event.data, decoder.decode(event.data), event.span) for seq, event in enumerate(events)
         ]
         state = fold(records)
-        if not state.items and not state.usage_by_call and decoder.fault is None:
+        if not (state.items or state.usage_by_call or decoder.fault or decoder.finish):
             raise ValueError("no Google answer in this body")
-        page = _page(state)
+        blocks = _blocks(state)
         if decoder.fault is not None:
-            page += f"\n\n== error ==\n{decoder.fault.code}: {decoder.fault.message}"
-        return page
+            blocks.append(f"== error ==\n{decoder.fault.status} {decoder.fault.code}: {decoder.fault.message}")
+        blocks.append(f"== end ==\n{decoder.finish or 'without a finishReason'}")
+        return "\n\n".join(blocks)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
         flow = metadata.flow
@@ -48,7 +51,7 @@ class GoogleStreamContentview(Contentview):
         return 2 if data and streamed and is_generate_path(path) else -1
 
 
-def _page(state: TurnState) -> str:
+def _blocks(state: TurnState) -> list[str]:
     blocks: list[str] = []
     for item in state.items:
         match item:
@@ -61,9 +64,12 @@ def _page(state: TurnState) -> str:
                 blocks.append(f"== call {item.name}{signed} ==\n{item.args_json}")
             case Media():
                 blocks.append(f"== {item.mime}, {len(item.data)} base64 characters ==")
-    usage = state.usage
-    blocks.append(
-        f"== usage ==\nprompt {usage.prompt} (cached {usage.cached}), answer {usage.candidates}, "
-        f"thinking {usage.thoughts}, tools {usage.tool_use}, total {usage.total}"
-    )
-    return "\n\n".join(blocks)
+    for notice in state.notices:
+        blocks.append(f"== odd: {notice.code} ==\n{notice.text}")
+    if state.usage_by_call:
+        usage = state.usage
+        blocks.append(
+            f"== usage ==\nprompt {usage.prompt} (cached {usage.cached}), answer {usage.candidates}, "
+            f"thinking {usage.thoughts}, tools {usage.tool_use}, total {usage.total}"
+        )
+    return blocks

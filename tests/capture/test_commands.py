@@ -1,0 +1,117 @@
+"""The commands of mitmproxy's prompt, called by name as a person would."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+
+import aiohttp
+import pytest
+from mitmproxy import exceptions
+from mitmproxy.addons import savehar
+from mitmproxy.test import taddons
+
+from tests.capture.test_bodies import SENT, tapped
+from zerogravity import config as configuration
+from zerogravity.capture.commands import Commands
+from zerogravity.core.events import Finished, TextDelta
+from zerogravity.core.store import MitmStore
+from zerogravity.trace.recorder import Recorder
+
+
+class Rooms:
+    def __init__(self, clock, folder):
+        self.store = MitmStore(clock)
+        self.config = configuration.load({"data_dir": str(folder)}, env={}).config
+
+    def health_line(self):
+        return "ready"
+
+
+@pytest.fixture
+def rooms(clock, tmp_path):
+    return Rooms(clock, tmp_path)
+
+
+@pytest.fixture
+async def call(rooms):
+    """``call(name, …)``, with the gateway running or not."""
+    running = [rooms]
+    commands = Commands(lambda: running[0])
+    with taddons.context(commands, savehar.SaveHar()) as context:
+
+        def call(name, *arguments):
+            return context.master.commands.call_strings(f"zerogravity.{name}", [*map(str, arguments)])
+
+        call.running = running
+        call.master = context.master
+        yield call
+        await commands.done()
+
+
+def recorded(rooms, turn):
+    recorder = Recorder(rooms.config.trace_path, clock=rooms.store.clock)
+    recorder.attach(rooms.store)
+    channel = rooms.store.open(turn)
+    channel.append(0, b'{"candidates":[{"content":{"parts":[{"text":"Hello"}]}}]}', (TextDelta("Hello"),))
+    channel.close(Finished("stop"))
+    recorder.close()
+    return channel
+
+
+async def test_turns(call, rooms, make_turn):
+    first, second = rooms.store.open(make_turn()), rooms.store.open(make_turn())
+    first.close(Finished("tool"))
+    second.mark("queued")
+    assert call("turns") == [f"{first.id} done tool", f"{second.id} queued"]
+    call.running[0] = None
+    assert call("turns") == []
+
+
+async def test_health(call):
+    assert call("health") == "ready"
+    call.running[0] = None
+    assert call("health") == "not running"
+
+
+async def test_trace(call, rooms, make_turn):
+    traced = recorded(rooms, make_turn())
+    flows = [tapped(traced), tapped(traced), tapped(rooms.store.open(make_turn()))]
+    plain = tapped(traced)
+    plain.comment = "a person's own words"
+    told = call.master.commands.call("zerogravity.trace", [*flows, plain])
+    assert [line.partition(" ")[0] for line in told] == [traced.id, flows[2].comment]
+    assert told[0].partition(" ")[2].startswith(str(rooms.config.trace_path))
+    assert told[1].endswith("not recorded")
+    call.running[0] = None
+    with pytest.raises(exceptions.CommandError, match="not running"):
+        call.master.commands.call("zerogravity.trace", flows)
+
+
+async def test_replay(call, rooms, make_turn, caplog):
+    traced = recorded(rooms, make_turn())
+    with caplog.at_level(logging.INFO, "zerogravity.capture"):
+        call("replay", traced.id, "max")
+        await next(iter(call.master.addons.get("zerogravity.commands")._starting))
+    url = re.search(rf"replaying {traced.id} on (http://127\.0\.0\.1:\d+)", caplog.text)[1]
+    body = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "x"}]}
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/chat/completions", json=body) as answer:
+        assert (await answer.json())["choices"][0]["message"]["content"] == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [(("last",), "no traces"), (("turn_x", "0"), "."), (("../x",), "not the id")]
+)
+async def test_replay_of_nothing(call, arguments, told):
+    with pytest.raises(exceptions.CommandError, match=told):
+        call("replay", *arguments)
+
+
+async def test_har_has_answers_that_still_run(call, rooms, make_turn, tmp_path):
+    running = tapped(rooms.store.open(make_turn()), ended=False)
+    gone = tapped(rooms.store.open(make_turn()))
+    rooms.store.drop(gone.comment)
+    call.master.commands.call("zerogravity.har", [running, gone], str(tmp_path / "a.har"))
+    entries = json.loads((tmp_path / "a.har").read_text())["log"]["entries"]
+    assert [entry["response"]["content"]["text"] for entry in entries] == [SENT.decode(), ""]
