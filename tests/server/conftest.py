@@ -18,6 +18,7 @@ from zerogravity.ops.metrics import Metrics
 from zerogravity.server.app import start_server
 from zerogravity.server.services import Services
 from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.responses.stored import open_store
 
 
 @pytest.fixture(autouse=True)
@@ -55,11 +56,10 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
                 "engine": engine,
                 "catalogue": Catalogue(config.aliases),
                 "config": config,
-                "responses": None,
+                "responses": await open_store(None, limit=config.limits.responses),
                 "health": health,
                 "metrics": metrics,
                 "secret": bytes(32),
-                "surfaces": surfaces(),
                 **(services or {}),
             }
         )
@@ -78,8 +78,3 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
             assert channel.closed
             assert channel.readers == 0
 
-
-def surfaces() -> dict[str, Any]:
-    from zerogravity.surfaces import chat, gemini, responses
-
-    return {"responses": getattr(responses, "surface", chat.surface), "chat": chat.surface, "gemini": gemini.surface}

@@ -149,9 +149,9 @@ class Sent:
         self.writes: list[bytes] = []
         self._changed = asyncio.Condition()
 
-    async def __call__(self, data: bytes) -> None:
+    async def __call__(self, frames: list[bytes]) -> None:
         async with self._changed:
-            self.writes.append(data)
+            self.writes.append(b"".join(frames))
             self._changed.notify_all()
 
     async def reach(self, count: int) -> None:

@@ -13,6 +13,8 @@ from zerogravity.server import guard
 from zerogravity.server.protocol import Runner, framework_logger
 from zerogravity.server.routes import add_routes
 from zerogravity.server.services import SERVICES, Services
+from zerogravity.server.shelf import SHELF, Shelf
+from zerogravity.server.websocket import SOCKETS, close_sockets
 
 __all__ = ["Running", "Services", "build_app", "start_server"]
 
@@ -31,12 +33,21 @@ def build_app(services: Services) -> web.Application:
         logger=framework_logger(),
     )
     app[SERVICES] = services
+    app[SHELF] = Shelf(services)
+    app[SOCKETS] = set()
     add_routes(app)
     if services.mount is not None:
         services.mount(app)
     app.on_response_prepare.append(guard.mark_answer)
+    app.on_shutdown.append(close_sockets)
     app.cleanup_ctx.append(watch_loop)
+    app.on_cleanup.append(put_away)
     return app
+
+
+async def put_away(app: web.Application) -> None:
+    """After the last answer: what is still being stored, then the store."""
+    await app[SHELF].close()
 
 
 async def watch_loop(app: web.Application) -> AsyncIterator[None]:

@@ -14,7 +14,7 @@ from zerogravity.server.guard import rendered, unknown_url
 from zerogravity.server.models import bare
 from zerogravity.server.respond import answer
 from zerogravity.server.services import EXCHANGE, SERVICES
-from zerogravity.server.turns import read_turn, start
+from zerogravity.server.turns import counted, read_turn, start
 from zerogravity.surfaces.gemini.models import count_answer, estimate
 from zerogravity.surfaces.gemini.request import count_request
 
@@ -40,8 +40,8 @@ async def generate(request: web.Request, model: str, *, stream: bool) -> web.Str
     services = request.app[SERVICES]
     surface = services.surfaces["gemini"]
     said: dict[str, Any] = {"model": model, "stream": stream, "alt": request.query.get("alt", "json")}
-    turn = await read_turn(request, surface, said)
-    return await answer(request, surface, start(services, turn))
+    turn = await read_turn(request, surface, said=said)
+    return await answer(request, surface, start(request.app, turn))
 
 
 async def count(request: web.Request, model: str) -> web.Response:
@@ -50,8 +50,5 @@ async def count(request: web.Request, model: str) -> web.Response:
     target = services.catalogue.resolve(model)
     body, _ = await read_json(request, services.config.limits, services.parses)
     generate = count_request(body)
-    counted = None
-    if services.count_tokens is not None:
-        turn = Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner)
-        counted = await services.count_tokens(turn)
-    return rendered(estimate(generate) if counted is None else count_answer(counted, estimated=False))
+    total = await counted(services, Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner))
+    return rendered(estimate(generate) if total is None else count_answer(total, estimated=False))

@@ -5,24 +5,27 @@ HTTP status; then one write per wake-up, heartbeats in silence, one terminal, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Self
 
 from aiohttp import web
 
-from zerogravity.core.channel import CascadeChannel, Cursor
+from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, Termination
 from zerogravity.server.guard import rendered
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
-from zerogravity.surfaces.surface import Emitter, Surface
+from zerogravity.surfaces.surface import Answer, Emitter, Surface
 
 FLUSH = 128 << 10  # a replay of a long turn is written in pieces of this size, and lets others run in between
+FRAMES = 256  # of a stored stream per write
 PHASES = (
     ("queue", "received", "admitted"), ("ls", "admitted", "told"), ("match", "told", "matched"),
     ("upstream", "matched", "first_byte"), ("thinking", "received", "first_thinking"),
     ("text", "received", "first_text"), ("call", "received", "first_call"), ("turn", "received", "done"),
 )  # fmt: skip
-Send = Callable[[bytes], Awaitable[None]]
+Send = Callable[[list[bytes]], Awaitable[None]]
 
 
 class Stalled(Exception):
@@ -33,16 +36,18 @@ async def answer(request: web.Request, surface: Surface, channel: CascadeChannel
     """The turn's answer, in the way it was asked for."""
     if channel.turn.stream:
         return await stream(request, surface, channel)
-    return await whole(request, surface, channel)
+    return await whole(request, channel, surface.answer)
 
 
-async def whole(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.Response:
+async def whole(
+    request: web.Request, channel: CascadeChannel, answer: Callable[[CascadeChannel, bytes], Answer]
+) -> web.Response:
     """Wait for the end, then one JSON answer. A client that leaves leaves the channel."""
     services = request.app[SERVICES]
     request[EXCHANGE].channel = channel
     with channel.cursor():
         await channel.wait_closed()
-    response = rendered(surface.answer(channel, services.secret))
+    response = rendered(answer(channel, services.secret))
     response.headers.update(timing(channel))
     return response
 
@@ -51,47 +56,91 @@ async def stream(
     request: web.Request, surface: Surface, channel: CascadeChannel, *, resume_from: int | None = None
 ) -> web.StreamResponse:
     """Frames as they come. ``resume_from``: the stream is read again, and that many of its frames are left out."""
-    services, exchange = request.app[SERVICES], request[EXCHANGE]
-    exchange.channel = channel
+    services = request.app[SERVICES]
+    request[EXCHANGE].channel = channel
     limits = services.config.limits
     with channel.cursor() as cursor:
         if resume_from is None:
             await first_content(channel, limits.grace_seconds)
         emitter = surface.emitter(channel, services.secret)
-        response = web.StreamResponse(
+        async with Wire(request, emitter.content_type, timing(channel)) as wire:
+            pump = Pump(cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0)
+            try:
+                await pump.run()
+            finally:
+                services.metrics.reader_left(pump.largest)
+        return wire.response
+
+
+async def again(request: web.Request, frames: Sequence[bytes]) -> web.StreamResponse:
+    """The frames of a stream that is over, as they were."""
+    async with Wire(request, "text/event-stream", {}) as wire:
+        for begin in range(0, len(frames), FRAMES):
+            await wire.send(frames[begin : begin + FRAMES])
+    return wire.response
+
+
+class Wire:
+    """One streamed answer: headers when the block begins, the end of the body when it ends well.
+
+    A client that takes nothing is cut off. One that has gone is no failure of this request.
+    """
+
+    def __init__(self, request: web.Request, content_type: str, headers: Mapping[str, str]) -> None:
+        self._request = request
+        self._exchange = request[EXCHANGE]
+        self._stall = request.app[SERVICES].config.limits.write_stall_seconds
+        self.response = web.StreamResponse(
             headers={
-                "Content-Type": emitter.content_type,
+                "Content-Type": content_type,
                 "Cache-Control": "no-cache, no-transform",
                 "X-Accel-Buffering": "no",
-                **timing(channel),
+                **headers,
             }
         )
-        response.force_close()
-        await response.prepare(request)
+        self.response.force_close()
 
-        async def send(data: bytes) -> None:
-            try:
-                async with asyncio.timeout(limits.write_stall_seconds):
-                    await response.write(data)
-            except TimeoutError:
-                raise Stalled from None
-            exchange.sent += len(data)
-            if exchange.first is None:
-                exchange.first = asyncio.get_running_loop().time()
+    async def __aenter__(self) -> Self:
+        await self.response.prepare(self._request)
+        return self
 
-        pump = Pump(cursor, emitter, send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0)
-        try:
-            await pump.run()
-            await response.write_eof()
-        except Stalled:
-            leave_stalled(services, channel)
-            exchange.code = Termination.CLIENT_STALL.value
-            cut(request)
-        except ConnectionError:
-            exchange.gone = not channel.closed
-        finally:
-            services.metrics.reader_left(pump.largest)
-    return response
+    async def send(self, frames: Sequence[bytes]) -> None:
+        data = b"".join(frames) if len(frames) > 1 else frames[0]
+        async with stall_limit(self._stall):
+            await self.response.write(data)
+        self._exchange.sent += len(data)
+        if self._exchange.first is None:
+            self._exchange.first = asyncio.get_running_loop().time()
+
+    async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> bool:
+        channel = self._exchange.channel
+        match error:
+            case None:
+                with suppress(ConnectionError):  # everything has been sent
+                    await self.response.write_eof()
+            case Stalled():
+                if channel is not None:
+                    leave_stalled(self._request.app[SERVICES], channel)
+                self._exchange.code = Termination.CLIENT_STALL.value
+                cut(self._request)
+            case CursorExpired():
+                self._exchange.code = Termination.LIMIT_BYTES.value
+                cut(self._request)
+            case ConnectionError():
+                self._exchange.gone = channel is None or not channel.closed
+            case _:
+                return False
+        return True
+
+
+@asynccontextmanager
+async def stall_limit(seconds: float) -> AsyncIterator[None]:
+    """Raises Stalled when one write takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise Stalled from None
 
 
 async def first_content(channel: CascadeChannel, grace: float) -> None:
@@ -142,7 +191,7 @@ class Pump:
                 return
             elif not await cursor.ready(max(0.001, last + self._heartbeat - clock())):
                 if self._emitter.heartbeat:
-                    await self._send(self._emitter.heartbeat)
+                    await self._send([self._emitter.heartbeat])
                 last = clock()
 
     def _take(self, frames: list[bytes]) -> None:
@@ -156,9 +205,8 @@ class Pump:
     async def _flush(self) -> None:
         if not self._frames:
             return
-        data = b"".join(self._frames) if len(self._frames) > 1 else self._frames[0]
-        self._frames, self._size = [], 0
-        await self._send(data)
+        frames, self._frames, self._size = self._frames, [], 0
+        await self._send(frames)
 
 
 def timing(channel: CascadeChannel) -> dict[str, str]:

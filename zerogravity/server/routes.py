@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from zerogravity.server import gemini, models, status
+from zerogravity.server import gemini, models, responses, status, websocket
 from zerogravity.server.respond import answer
 from zerogravity.server.services import SERVICES
 from zerogravity.server.turns import read_turn, start
 
 VERSION = "/{version:v1|v1beta|v1alpha}"
-
-
-async def create_response(request: web.Request) -> web.StreamResponse:
-    """POST /v1/responses"""
-    services = request.app[SERVICES]
-    surface = services.surfaces["responses"]
-    turn = await read_turn(request, surface)
-    return await answer(request, surface, start(services, turn))
+RESPONSE = "/v1/responses/{id}"
 
 
 async def create_chat_completion(request: web.Request) -> web.StreamResponse:
@@ -25,13 +18,20 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     surface = services.surfaces["chat"]
     turn = await read_turn(request, surface)
-    return await answer(request, surface, start(services, turn))
+    return await answer(request, surface, start(request.app, turn))
 
 
 def add_routes(app: web.Application) -> None:
     """Every route of the front server."""
     add = app.router
-    add.add_post("/v1/responses", create_response)
+    add.add_post("/v1/responses", responses.create)
+    add.add_get("/v1/responses", websocket.serve, allow_head=False)
+    add.add_post("/v1/responses/compact", responses.compact)
+    add.add_post("/v1/responses/input_tokens", responses.input_tokens)
+    add.add_get(RESPONSE, responses.retrieve)
+    add.add_delete(RESPONSE, responses.delete)
+    add.add_post(RESPONSE + "/cancel", responses.cancel)
+    add.add_get(RESPONSE + "/input_items", responses.input_items)
     add.add_post("/v1/chat/completions", create_chat_completion)
     add.add_post(VERSION + "/{kind:models|tunedModels}/{call:.+}", gemini.call)
     add.add_get("/v1/models", models.listing)

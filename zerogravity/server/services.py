@@ -21,6 +21,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination
 from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
+from zerogravity.surfaces.responses.stored import ResponseStore
 from zerogravity.surfaces.surface import Surface
 
 
@@ -65,7 +66,7 @@ def _surfaces() -> Mapping[str, Surface]:
 
 @dataclass(slots=True)
 class Services:
-    """``responses``  stored responses (``surfaces.responses.stored``).
+    """``responses``  stored responses; the server closes them when it stops.
     ``secret``  32 bytes that authenticate ``encrypted_content``; a fixed one keeps it valid across restarts.
     ``mount``  adds further routes, e.g. the inspector's, before the application is frozen.
     ``count_tokens``  a count from the language server or Google, if there is a way to get one.
@@ -76,7 +77,7 @@ class Services:
     engine: Runs
     catalogue: Models
     config: Config
-    responses: Any
+    responses: ResponseStore
     health: Health
     metrics: Metrics
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))

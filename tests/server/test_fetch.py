@@ -1,0 +1,266 @@
+"""URLs in requests → data URIs: which addresses are refused, which answers are, and where URLs stand. No name is looked
+up and nothing but loopback is reached: the resolver and the rule for loopback are the tests' own."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from zerogravity.errors import FaultError
+from zerogravity.server.addresses import is_public
+from zerogravity.server.fetch import Fetch, fetch_media, remote
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+PDF = b"%PDF-1.7\n"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0", "10.0.0.1", "100.64.0.1", "100.100.100.200", "127.0.0.1", "127.8.9.1", "169.254.169.254",
+        "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.51.100.1",
+        "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "168.63.129.16",
+        "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1", "ff02::1", "100::1",
+        "2001:db8::1", "2001:4860:4860::8888%eth0",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "::10.0.0.1",
+        "2002:7f00:1::", "2002:a00:1::", "2002:a9fe:a9fe::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::7f00:1", "2001:0:7f00:1::8080:8080", "2001:0:808:808::80ff:fffe",
+        "2001:4860::5efe:127.0.0.1", "2001:4860::200:5efe:10.0.0.1", "::ffff:0:127.0.0.1",
+        "", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "1.2.3.4.5", "[::1]",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_refused(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "1.1.1.1", "142.250.185.78", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_addresses_that_are_taken(address: str) -> None:
+    assert is_public(address)
+
+
+# -- over real sockets --------------------------------------------------------------------------------------------
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+async def _png(_: web.Request) -> web.Response:
+    return web.Response(body=PNG, content_type="text/html")
+
+
+async def _huge(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for _ in range(64):
+        await response.write(bytes(1024))
+    return response
+
+
+async def _silent(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def _to(location: str) -> Handler:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": location})
+
+    return handler
+
+
+def _with(status: int = 200, **headers: str) -> Handler:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=status, body=PNG, headers={name.replace("_", "-"): v for name, v in headers.items()})
+
+    return handler
+
+
+async def _told(request: web.Request) -> web.Response:
+    assert "Cookie" not in request.headers
+    assert "Authorization" not in request.headers
+    assert request.headers["Accept-Encoding"] == "identity"
+    return web.Response(body=PNG, headers={"Set-Cookie": "a=b"})
+
+
+HOSTS = {
+    "good.test": ["127.0.0.1"],
+    "inner.test": ["10.0.0.1"],
+    "both.test": ["127.0.0.1", "10.0.0.1"],
+    "none.test": [],
+}
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[tuple[str, Fetch]]:
+    """(base URL, how to fetch from it): ``*.test`` names, of which loopback counts as public."""
+    authority = trustme.CA()
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*HOSTS).configure_cert(server_side)
+    client_side = ssl.create_default_context()
+    authority.configure_trust(client_side)
+    app = web.Application()
+    for path, handler in {
+        "/a.png": _png, "/huge": _huge, "/silent": _silent, "/told": _told, "/404": _with(404),
+        "/gzip": _with(Content_Encoding="gzip"), "/hop1": _to("/hop2"), "/hop2": _to("/hop3"), "/hop3": _to("/a.png"),
+        "/hop0": _to("/hop1"), "/plain": _to("http://good.test/a.png"), "/nowhere": _to(""),
+        "/inner": _to("https://inner.test/a.png"), "/metadata": _to("https://169.254.169.254/latest"),
+    }.items():  # fmt: skip
+        app.router.add_get(path, handler)
+    server = TestServer(app, port=0)
+    await server.start_server(ssl=server_side)
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        return HOSTS.get(host, [host])
+
+    fetch = Fetch(resolve, lambda address: address == "127.0.0.1", client_side, max_bytes=4096, seconds=5)
+    yield f"https://good.test:{server.port}", fetch
+    await server.close()
+
+
+@pytest.mark.parametrize("path", ["/a.png", "/hop1", "/told"])
+async def test_what_is_fetched(site: tuple[str, Fetch], path: str) -> None:
+    base, fetch = site
+    assert await fetch.get(base + path, "p") == PNG
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/404", "answered 404"),
+        ("/gzip", "compressed"),
+        ("/huge", "larger"),
+        ("/hop0", "redirects"),
+        ("/plain", "only plain https"),
+        ("/inner", "not a public one"),
+        ("/metadata", "not a public one"),
+        ("/nowhere", "redirects"),
+    ],
+)
+async def test_answers_that_are_refused(site: tuple[str, Fetch], path: str, why: str) -> None:
+    base, fetch = site
+    with pytest.raises(FaultError, match=why) as caught:
+        await fetch.get(base + path, "messages[0].content[0].image_url.url")
+    fault = caught.value.fault
+    assert (fault.status, fault.code, fault.param) == (400, "invalid_url", "messages[0].content[0].image_url.url")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://good.test/a.png", "https://user@good.test/", "https://user:secret@good.test/", "https:///a.png", "https://",
+        "https://inner.test/", "https://both.test/", "https://none.test/", "https://10.0.0.1/", "https://[::1]/",
+        "https://169.254.169.254/latest/meta-data", "https://127.1/", "https://2130706433/", "https://[fe80::1%25eth0]/",
+        "https://[", "https://good.test:99999/", "https://good.test:x/",
+    ],
+)  # fmt: skip
+async def test_urls_that_are_refused_before_anything_is_sent(site: tuple[str, Fetch], url: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        await site[1].get(url, "p")
+    assert caught.value.fault.code == "invalid_url"
+    assert "secret" not in caught.value.fault.message
+
+
+async def test_a_certificate_that_is_not_trusted(site: tuple[str, Fetch]) -> None:
+    base, fetch = site
+    with pytest.raises(FaultError, match="could not be fetched"):
+        await replace(fetch, ssl=True).get(base + "/a.png", "p")
+
+
+async def test_an_answer_that_never_comes(site: tuple[str, Fetch]) -> None:
+    base, fetch = site
+    with pytest.raises(FaultError, match="did not arrive"):
+        await replace(fetch, seconds=0.05).get(base + "/silent", "p")
+
+
+async def test_a_name_is_resolved_once_per_hop(site: tuple[str, Fetch]) -> None:
+    """A second answer of the resolver (rebinding) is never asked for."""
+    base, fetch = site
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> Sequence[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.1"]
+
+    assert await replace(fetch, resolve=resolve).get(base + "/a.png", "p") == PNG
+    assert asked == ["good.test"]
+
+
+# -- where URLs stand -----------------------------------------------------------------------------------------------
+
+X = "https://good.test/x"
+
+
+def chat(url: str) -> dict[str, Any]:
+    picture = {"type": "image_url", "image_url": {"url": url, "detail": "low"}}
+    return {"messages": [{"role": "user", "content": [{"type": "text", "text": X}, picture]}]}
+
+
+@pytest.mark.parametrize(
+    ("surface", "body", "found"),
+    [
+        ("chat", chat(X), ["messages[0].content[1].image_url.url"]),
+        ("chat", chat("data:image/png;base64,AAAA"), []),
+        ("chat", {"messages": [{"role": "user", "content": X}]}, []),
+        ("chat", {"messages": "x"}, []),
+        ("chat", {"messages": [7, {"content": [7, {"image_url": X}]}]}, []),
+        ("responses", {"input": X}, []),
+        ("responses", {"input": [{"role": "user", "content": [
+            {"type": "input_image", "image_url": X}, {"type": "input_file", "file_url": X}]}]},
+         ["input[0].content[0].image_url", "input[0].content[1].file_url"]),
+        ("responses", {"input": [{"type": "function_call_output", "output": [{"type": "input_image", "image_url": X}]}]},
+         ["input[0].output[0].image_url"]),
+        ("gemini", {"contents": {"parts": {"file_data": {"file_uri": X}}}}, ["contents[0].parts[0].fileData.fileUri"]),
+        ("gemini", {"contents": [{"parts": [{"functionResponse": {"parts": [{"fileData": {"fileUri": X}}]}}]}]},
+         ["contents[0].parts[0].functionResponse.parts[0].fileData.fileUri"]),
+        ("gemini", {"contents": [{"parts": [
+            {"fileData": {"fileUri": "https://www.youtube.com/watch?v=1"}}, {"fileData": {"fileUri": "gs://b/o"}},
+            {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/1"}}]}]}, []),
+    ],
+)  # fmt: skip
+def test_where_urls_stand(surface: str, body: dict[str, Any], found: list[str]) -> None:
+    assert [place.param for place in remote(body, surface)] == found
+
+
+class Files(Fetch):
+    """Answers without a network."""
+
+    async def get(self, url: str, param: str) -> bytes:
+        return {"png": PNG, "pdf": PDF, "bad": b"\x00\x01"}[url[-3:]]
+
+
+async def test_pictures_become_data_uris() -> None:
+    made = await fetch_media(chat("https://good.test/a.png"), "chat", Files())
+    assert made["messages"][0]["content"][1]["image_url"] == {
+        "url": "data:image/png;base64,iVBORw0KGgoAAAAAAAAAAA==", "detail": "low",
+    }  # fmt: skip
+    assert made["messages"][0]["content"][0]["text"] == X
+
+
+async def test_files_become_inline_data_on_the_gemini_surface() -> None:
+    body = {"contents": [{"parts": [{"fileData": {"fileUri": "https://good.test/a.pdf", "mimeType": "text/html"}}]}]}
+    made = await fetch_media(body, "gemini", Files())
+    assert made["contents"][0]["parts"] == [{"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0xLjcK"}}]
+
+
+@pytest.mark.parametrize("name", ["a.pdf", "a.bad"])
+async def test_what_is_no_picture_by_its_bytes_is_refused(name: str) -> None:
+    with pytest.raises(FaultError, match="no picture"):
+        await fetch_media(chat(f"https://good.test/{name}"), "chat", Files())
+
+
+async def test_how_many_and_how_large() -> None:
+    many = {"messages": [chat(f"https://good.test/{n}.png")["messages"][0] for n in range(17)]}
+    with pytest.raises(FaultError, match="16 URLs"):
+        await fetch_media(many, "chat", Files())
+    two = {"messages": [chat(f"https://good.test/{n}.png")["messages"][0] for n in range(2)]}
+    with pytest.raises(FaultError, match="larger"):
+        await fetch_media(two, "chat", Files(total_bytes=len(PNG)))

@@ -1,0 +1,233 @@
+"""GET /v1/responses with an upgrade: ``response.create`` messages in, the events of the Responses stream out, one JSON
+text each. The same parser, emitter and pump as over HTTP. Facts: wire-openai 8; real-clients HTTP 3.
+
+| message                      | here                                                                              |
+|------------------------------|-----------------------------------------------------------------------------------|
+| ``response.create``          | the body of POST, without ``background``; it always streams                        |
+| … with ``generate: false``   | a response without output, which the next one can continue                        |
+| … with ``stream_id``         | runs beside others, and all its events repeat it; without one they run one by one |
+| anything else                | an error; the connection goes on                                                  |
+
+``previous_response_id`` may also name a response of this connection that was not stored. A turn that can not begin is
+answered with ``{"type": "error", "status", "error"}``, as HTTP would with that status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections import OrderedDict
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Finished
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault, FaultError, bad_request, internal
+from zerogravity.server.body import parse
+from zerogravity.server.guard import rendered
+from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
+from zerogravity.server.services import EXCHANGE, SERVICES
+from zerogravity.server.shelf import SHELF
+from zerogravity.server.turns import context_of, start
+from zerogravity.surfaces.common.faults import openai_error_object
+from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.surfaces.surface import Answer
+from zerogravity.wire import jsonio
+
+logger = logging.getLogger("zerogravity.server")
+
+REMEMBERED = 32  # responses of one connection that are stored nowhere else
+AT_ONCE = 16  # responses of one connection that run or wait
+_STREAM_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+_OURS = ("type", "generate", "stream_id", "stream", "stream_options")
+
+SOCKETS: web.AppKey[set[web.WebSocketResponse[bool]]] = web.AppKey("sockets", set)
+
+
+async def serve(request: web.Request) -> web.StreamResponse:
+    """GET /v1/responses. Whoever can not be served here is told 426: clients then go on over HTTP at once."""
+    config = request.app[SERVICES].config
+    if "websocket" not in request.headers.get("Upgrade", "").lower():
+        raise web.HTTPMethodNotAllowed("GET", ["POST"])
+    if not config.websocket:
+        return refused(request, "WebSocket is switched off here; use POST /v1/responses", "HTTP/1.1")
+    socket: web.WebSocketResponse[bool] = web.WebSocketResponse(
+        max_msg_size=config.limits.body_bytes, compress=False, decode_text=False
+    )
+    if not socket.can_prepare(request).ok:
+        return refused(request, "the WebSocket handshake is not valid", "websocket")
+    await socket.prepare(request)
+    request.app[SOCKETS].add(socket)
+    try:
+        await Connection(request, socket).run()
+    finally:
+        request.app[SOCKETS].discard(socket)
+    return socket
+
+
+def refused(request: web.Request, why: str, instead: str) -> web.Response:
+    """426, which has to name a protocol that would do."""
+    fault = bad_request(why, code="upgrade_required", status=426).fault
+    answer = request[EXCHANGE].surface.error(fault)
+    return rendered(Answer(426, answer.body, {**answer.headers, "Upgrade": instead}), close=True)
+
+
+async def close_sockets(app: web.Application) -> None:
+    """At shutdown, when every turn has had its terminal."""
+    for socket in list(app[SOCKETS]):
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"shutting down")
+
+
+class Connection:
+    """One client's connection."""
+
+    def __init__(self, request: web.Request, socket: web.WebSocketResponse[bool]) -> None:
+        self._request = request
+        self._socket = socket
+        self._services = request.app[SERVICES]
+        self._limits = self._services.config.limits
+        self._surface = self._services.surfaces["responses"]
+        self._local: OrderedDict[str, StoredResponse] = OrderedDict()
+        self._running: dict[asyncio.Task[None], str | None] = {}  # → its stream_id
+        self._in_turn = asyncio.Lock()  # those without a stream_id
+
+    async def run(self) -> None:
+        """Until the client goes, or the connection is too old; a response that runs then is finished first."""
+        try:
+            try:
+                async with asyncio.timeout(self._limits.websocket_seconds):
+                    async for message in self._socket:
+                        await self._take(message.type, message.data)
+            except TimeoutError:
+                if self._running:
+                    await asyncio.wait(self._running)
+                limit = f"this connection is older than {self._limits.websocket_seconds:g} s; open a new one"
+                await self._fault(bad_request(limit, code="websocket_connection_limit_reached").fault, None)
+                await self._socket.close()
+        finally:
+            for task in self._running:
+                task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _take(self, kind: WSMsgType, data: Any) -> None:
+        """One message. What is wrong with it is answered, and the connection goes on."""
+        stream_id = None
+        try:
+            if kind is not WSMsgType.TEXT:
+                raise bad_request("only text messages are read", code="invalid_json")
+            body = await parse(data, self._limits, self._services.parses)
+            stream_id = self._stream_id(body)
+            if body.get("type") != "response.create":
+                raise bad_request("'type' must be 'response.create'.", param="type")
+            if len(self._running) >= AT_ONCE:
+                raise bad_request(f"{AT_ONCE} responses of this connection run or wait", code="overloaded", status=429)
+            task = asyncio.create_task(self._answer(body, data, stream_id), name="websocket turn")
+            self._running[task] = stream_id
+            task.add_done_callback(self._running.pop)
+        except FaultError as error:
+            await self._fault(error.fault, stream_id)
+
+    def _stream_id(self, body: dict[str, Any]) -> str | None:
+        given = body.get("stream_id")
+        if given is None:
+            return None
+        if not isinstance(given, str) or not _STREAM_ID.fullmatch(given):
+            raise bad_request(f"'stream_id' must match {_STREAM_ID.pattern}", param="stream_id")
+        if given in self._running.values():
+            raise bad_request(f"A response with stream_id '{given}' is running.", param="stream_id")
+        return given
+
+    async def _answer(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
+        """One response, from its request to its last event. Guard point: an own bug ends it and no other."""
+        try:
+            if stream_id is not None:
+                await self._respond(body, raw, stream_id)
+                return
+            async with self._in_turn:
+                await self._respond(body, raw, None)
+        except FaultError as error:
+            await self._fault(error.fault, stream_id)
+        except ConnectionError:
+            pass  # the receiving side ends the connection
+        except Exception:
+            logger.exception("%s: a WebSocket response failed by our own fault", self._request[EXCHANGE].id)
+            await self._fault(internal(), stream_id)
+
+    async def _respond(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
+        turn = await self._read(body, raw)
+        generate = body.get("generate", True)
+        if not isinstance(generate, bool):
+            raise bad_request("'generate' must be true or false.", param="generate")
+        channel = start(self._request.app, turn) if generate else self._warmed(turn)
+        self._request[EXCHANGE].channel = channel
+        with channel.cursor() as cursor:
+            await first_content(channel, self._limits.grace_seconds)
+            emitter = self._surface.emitter(channel, self._services.secret)
+            suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
+
+            async def send(frames: list[bytes]) -> None:
+                await self._send(channel, frames, suffix)
+
+            pump = Pump(cursor, emitter, send, heartbeat=self._limits.heartbeat_seconds)
+            try:
+                await pump.run()
+            except Stalled:
+                leave_stalled(self._services, channel)
+                cut(self._request)
+            finally:
+                self._services.metrics.reader_left(pump.largest)
+
+    async def _read(self, body: dict[str, Any], raw: bytes) -> Turn:
+        """The turn that a message asks for."""
+        if body.get("background"):
+            raise bad_request("'background' is not supported over WebSocket.", param="background")
+        asked = {name: value for name, value in body.items() if name not in _OURS} | {"stream": True}
+        owner = self._request[EXCHANGE].owner
+        context = await context_of(self._request.app, self._surface, asked, owner, self._local)
+        turn = self._surface.parse(asked, context)
+        if self._services.recorder is not None:
+            self._services.recorder.client_request(turn, raw, self._request.headers)
+        return turn
+
+    def _warmed(self, turn: Turn) -> CascadeChannel:
+        """A turn that is over before anybody is asked: its input is kept for the next one."""
+        channel = CascadeChannel(turn, self._services.store.clock)
+        channel.close(Finished("stop"))
+        if turn.store:
+            self._request.app[SHELF].keep(channel)
+        return channel
+
+    async def _send(self, channel: CascadeChannel, frames: list[bytes], suffix: bytes) -> None:
+        """SSE frames → messages. A heartbeat has no data and becomes a ping."""
+        if channel.closed and not channel.turn.store:  # before the client can know that it is over
+            self._remember(channel)
+        for frame in frames:
+            data = frame.partition(b"\ndata: ")[2].rstrip()
+            async with stall_limit(self._limits.write_stall_seconds):
+                if data:
+                    await self._socket.send_frame(data[:-1] + suffix, WSMsgType.TEXT)
+                else:
+                    await self._socket.ping()
+            self._request[EXCHANGE].sent += len(data)
+
+    def _remember(self, channel: CascadeChannel) -> None:
+        stored = of_turn(channel, self._services.secret)
+        self._local[stored.id] = stored
+        while len(self._local) > REMEMBERED:
+            self._local.popitem(last=False)
+
+    async def _fault(self, fault: Fault, stream_id: str | None) -> None:
+        """An error stands by itself, with the status that HTTP would have."""
+        told: dict[str, Any] = {"type": "error", "status": fault.status, "error": openai_error_object(fault)}
+        if stream_id is not None:
+            told["stream_id"] = stream_id
+        try:
+            async with stall_limit(self._limits.write_stall_seconds):
+                await self._socket.send_frame(jsonio.dumps(told), WSMsgType.TEXT)
+        except Stalled:
+            cut(self._request)
+        except ConnectionError:
+            pass
