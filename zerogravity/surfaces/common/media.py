@@ -1,16 +1,15 @@
-"""Media parts: data URIs and base64 in both alphabets → inlineData; types by magic bytes; the pure half of the guard
-for remote URLs (threat T11). Facts: wire-gemini-and-mapping 6.
+"""Media parts: data URIs and base64 in both alphabets → inlineData; types by magic bytes. Remote URLs are refused: where
+they are allowed, the server has put data URIs in their place before. Facts: wire-gemini-and-mapping 6.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import mimetypes
 import re
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import unquote_to_bytes
 
 from zerogravity.errors import FaultError, bad_request
 
@@ -21,11 +20,11 @@ _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"GIF89a", 0, "image/gif"), (b"WEBP", 8, "image/webp"), (b"%PDF-", 0, "application/pdf"),
     (b"WAVE", 8, "audio/wav"), (b"ID3", 0, "audio/mpeg"), (b"\xff\xfb", 0, "audio/mpeg"), (b"OggS", 0, "audio/ogg"),
     (b"fLaC", 0, "audio/flac"), (b"ftypheic", 4, "image/heic"), (b"ftypmif1", 4, "image/heif"),
+    (b"ftypavif", 4, "image/avif"), (b"ftypM4A", 4, "audio/mp4"), (b"\xff\xf3", 0, "audio/mpeg"),
     (b"ftyp", 4, "video/mp4"), (b"\x1aE\xdf\xa3", 0, "video/webm"),
 )  # fmt: skip
 _SAME = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav", "audio/wave": "audio/wav"}
 _VAGUE = ("", "application/octet-stream", "binary/octet-stream")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def data_uri(url: str, *, param: str) -> dict[str, Any]:
@@ -36,6 +35,8 @@ def data_uri(url: str, *, param: str) -> dict[str, Any]:
     mime, *parameters = head[5:].split(";")
     if any(parameter.strip().lower() == "base64" for parameter in parameters):
         return blob(payload, mime, None, param=param)
+    if not payload:
+        raise _bad(param, "it is empty")
     return _part(unquote_to_bytes(payload), mime.strip().lower() or "text/plain")
 
 
@@ -93,29 +94,6 @@ def image(url: str, *, param: str) -> dict[str, Any]:
 def refuse_url(param: str) -> FaultError:
     text = "Remote URLs are not fetched (remote_urls is off); send the file as a data URI."
     return bad_request(f"Invalid '{param}': {text}", param=param, code="unsupported_url")
-
-
-def remote_host(url: str, *, param: str) -> tuple[str, int]:
-    """(host, port) of a URL that may be fetched: https only, no user info. Raises FaultError 400."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
-        raise _bad(param, "only plain https URLs can be fetched")
-    return parts.hostname, parts.port or 443
-
-
-def is_public_address(text: str) -> bool:
-    """Whether an IP address may be connected to for a client: global unicast, also inside IPv4-in-IPv6 forms."""
-    try:
-        address = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public_address(str(inner))
-    return address.is_global and not address.is_multicast
 
 
 def _part(raw: bytes, mime: str) -> dict[str, Any]:

@@ -1,0 +1,231 @@
+"""https URLs of pictures and files in a request → data URIs, where that is allowed (``remote_urls``).
+
+The guard of threat T11: https only, no user info; the name is resolved once and exactly these addresses are connected
+to, all of them public; each redirect is checked anew, at most 3; 10 MiB, 10 s, no cookies, no credentials, no
+compression; the media type is what the bytes say. Surfaces stay pure: they see data URIs only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any, TypeGuard
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from zerogravity.errors import FaultError, bad_request
+from zerogravity.server.addresses import is_public
+from zerogravity.surfaces.common import media
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "zerogravity"}
+REDIRECTS = {301, 302, 303, 307, 308}
+OWN_HOSTS = ("generativelanguage.googleapis.com", "www.youtube.com", "youtube.com", "youtu.be")  # Google reads these
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The system's answer: every address of a name."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How to fetch. ``resolve``, ``allowed`` and ``ssl`` are changed by tests only."""
+
+    resolve: Resolve = resolve
+    allowed: Callable[[str], bool] = is_public
+    ssl: SSLContext | bool = True
+    max_bytes: int = 10 << 20
+    total_bytes: int = 20 << 20
+    seconds: float = 10
+    redirects: int = 3
+    max_urls: int = 16
+
+    async def get(self, url: str, param: str) -> bytes:
+        """The body behind a URL. Raises FaultError 400 naming ``param``; never says what an inner network answered."""
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await self._follow(URL(url), param)
+        except TimeoutError:
+            raise refused(param, f"it did not arrive within {self.seconds:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError):
+            raise refused(param, "it could not be fetched") from None
+
+    async def _follow(self, url: URL, param: str) -> bytes:
+        for _ in range(self.redirects + 1):
+            addresses = await self._addresses(url, param)
+            async with self._session(url, addresses) as session, session.get(url, allow_redirects=False) as response:
+                if response.status not in REDIRECTS:
+                    return await self._read(response, param)
+                url = url.join(URL(response.headers.get("Location", "")))
+        raise refused(param, f"it leads through more than {self.redirects} redirects")
+
+    async def _addresses(self, url: URL, param: str) -> Sequence[str]:
+        """Where to connect: all of the name's addresses, or a refusal when one of them must not be reached."""
+        if url.scheme != "https" or not url.host or url.user is not None or url.password is not None:
+            raise refused(param, "only plain https URLs are fetched")
+        addresses = await self.resolve(url.host, url.port or 443)
+        if not addresses or not all(self.allowed(address) for address in addresses):
+            raise refused(param, "its host is not a public one")
+        return addresses
+
+    def _session(self, url: URL, addresses: Sequence[str]) -> aiohttp.ClientSession:
+        assert url.host is not None
+        connector = aiohttp.TCPConnector(
+            resolver=Pinned(url.host, addresses), ssl=self.ssl, use_dns_cache=False, force_close=True
+        )
+        return aiohttp.ClientSession(
+            connector=connector, headers=HEADERS, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+        )
+
+    async def _read(self, response: aiohttp.ClientResponse, param: str) -> bytes:
+        if response.status != 200:
+            raise refused(param, f"its server answered {response.status}")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise refused(param, "its server compressed it")
+        data = bytearray()
+        async for piece in response.content.iter_any():
+            data += piece
+            if len(data) > self.max_bytes:
+                raise refused(param, f"it is larger than {self.max_bytes >> 20} MiB")
+        return bytes(data)
+
+
+class Pinned(AbstractResolver):
+    """Knows one name, already resolved and checked: a second look-up can not give another address."""
+
+    def __init__(self, host: str, addresses: Sequence[str]) -> None:
+        self._host = host
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        if host != self._host:
+            raise OSError(f"{host} has not been checked")
+        return [
+            ResolveResult(
+                hostname=host, host=address, port=port, proto=0, flags=socket.AI_NUMERICHOST,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+            )
+            for address in self._addresses
+        ]  # fmt: skip
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+@dataclass(slots=True)
+class Place:
+    """A URL in a body: ``holder[member]``. ``picture``: only a picture may stand there."""
+
+    holder: dict[str, Any]
+    member: str
+    url: str
+    param: str
+    picture: bool = True
+    blob: bool = False  # Gemini: fileData becomes inlineData
+
+
+async def fetch_media(body: Mapping[str, Any], surface: str, fetch: Fetch) -> Mapping[str, Any]:
+    """The body, with what its URLs name in their place. It is changed itself: nobody else has it yet.
+
+    Raises FaultError 400 naming the member.
+    """
+    places = list(remote(body, surface))
+    if len(places) > fetch.max_urls:
+        raise refused(places[fetch.max_urls].param, f"a request may name {fetch.max_urls} URLs")
+    found: dict[str, bytes] = {}
+    for place in places:
+        if place.url not in found:
+            found[place.url] = await fetch.get(place.url, place.param)
+        if sum(map(len, found.values())) > fetch.total_bytes:
+            raise refused(place.param, f"the files of this request are larger than {fetch.total_bytes >> 20} MiB")
+        put(place, found[place.url])
+    return body
+
+
+def put(place: Place, data: bytes) -> None:
+    """Set the place to ``data``, as what its bytes are."""
+    mime = media.sniff(data)
+    if mime is None or (place.picture and not mime.startswith("image/")):
+        raise refused(place.param, "it is no picture" if place.picture else "its media type can not be told")
+    text = base64.b64encode(data).decode()
+    if place.blob:
+        del place.holder[place.member]
+        place.holder["inlineData"] = {"mimeType": mime, "data": text}
+    else:
+        place.holder[place.member] = f"data:{mime};base64,{text}"
+
+
+def remote(body: Mapping[str, Any], surface: str) -> Iterator[Place]:
+    """The http(s) URLs at the places of a surface where media stand. Anything of another shape is the parser's."""
+    match surface:
+        case "chat":
+            for path, part in _parts(body, "messages", "content"):
+                if isinstance(image := part.get("image_url"), dict):
+                    yield from _place(image, "url", f"{path}.image_url.url")
+        case "responses":
+            for name in ("content", "output"):
+                for path, part in _parts(body, "input", name):
+                    yield from _place(part, "image_url", f"{path}.image_url")
+                    yield from _place(part, "file_url", f"{path}.file_url", picture=False)
+        case _:
+            for path, part in _parts(body, "contents", "parts"):
+                yield from _files(part, path)
+
+
+def _files(part: dict[str, Any], path: str) -> Iterator[Place]:
+    """fileData of a Gemini part and of a function's result in it; what Google reads by itself is left to it."""
+    for name in ("fileData", "file_data"):
+        if isinstance(file := part.get(name), dict):
+            url = file.get("fileUri", file.get("file_uri"))
+            if is_remote(url) and _host(url) not in OWN_HOSTS:
+                yield Place(part, name, url, f"{path}.fileData.fileUri", picture=False, blob=True)
+    for name in ("functionResponse", "function_response"):
+        if isinstance(result := part.get(name), dict):
+            for index, inner in enumerate(_list(result.get("parts"))):
+                if isinstance(inner, dict):
+                    yield from _files(inner, f"{path}.functionResponse.parts[{index}]")
+
+
+def _parts(body: Mapping[str, Any], entries: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(path, part) of every content part."""
+    for index, entry in enumerate(_list(body.get(entries))):
+        for number, part in enumerate(_list(entry.get(name)) if isinstance(entry, dict) else ()):
+            if isinstance(part, dict):
+                yield f"{entries}[{index}].{name}[{number}]", part
+
+
+def _list(value: object) -> list[Any]:
+    """A list; of a single object one, as Google's clients write it."""
+    return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+
+
+def _host(url: str) -> str | None:
+    try:
+        return URL(url).host
+    except ValueError:
+        return None
+
+
+def _place(holder: dict[str, Any], member: str, param: str, *, picture: bool = True) -> Iterator[Place]:
+    url = holder.get(member)
+    if is_remote(url):
+        yield Place(holder, member, url, param, picture)
+
+
+def is_remote(url: object) -> TypeGuard[str]:
+    return isinstance(url, str) and url[:8].lower().startswith(("http://", "https://"))
+
+
+def refused(param: str, why: str) -> FaultError:
+    """The client's URL can not be used."""
+    return bad_request(f"Invalid '{param}': {why}.", param=param, code="invalid_url")
