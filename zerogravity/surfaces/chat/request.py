@@ -33,7 +33,7 @@ from zerogravity.surfaces.chat.tools import read_tools, tool_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.output import JSON_MODE, json_schema
+from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
 from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.surface import Context
@@ -41,9 +41,7 @@ from zerogravity.surfaces.surface import Context
 Json = Mapping[str, Any]
 MAX_STOPS = 4
 TIERS = ("auto", "default", "flex", "scale", "priority")
-THINKING = {
-    "include_thoughts": "includeThoughts", "thinking_budget": "thinkingBudget", "thinking_level": "thinkingLevel",
-}  # fmt: skip
+GOOGLE = ("thinking_config", "cached_content")
 SERVED = frozenset({
     "model", "messages", "stream", "stream_options", "tools", "tool_choice", "functions", "function_call",
     "parallel_tool_calls", "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed",
@@ -77,6 +75,7 @@ def parse(body: Json, context: Context) -> Turn:
     config, more = generation_config(body, target)
     if config:
         generate["generationConfig"] = config
+        refuse_beside_functions(generate, target.family, param="response_format")
     if isinstance(cached := google_extras(body).get("cached_content"), str):
         generate["cachedContent"] = cached
     metadata = fields.metadata(body)
@@ -149,6 +148,8 @@ def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple
         "responseModalities": modalities(body),
         "thinkingConfig": thinking(body, target),
     }
+    if wanted["thinkingConfig"] is None and body.get("reasoning_effort") is not None:
+        notes.append("reasoning_effort left out: this model does not think")
     config = {name: value for name, value in wanted.items() if value is not None}
     if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
         config["seed"] &= 2**31 - 1
@@ -200,14 +201,25 @@ def thinking(body: Json, target: Target) -> dict[str, Any] | None:
     summaries = None if effort is None else body.get("include_reasoning") is not False
     config = thinking_config(effort, target, summaries=summaries, param="reasoning_effort")
     given = fields.obj(google_extras(body), "thinking_config", path="extra_body.google")
-    if given is None:
-        return config
-    names = {
-        "include_thoughts": "includeThoughts",
-        "thinking_budget": "thinkingBudget",
-        "thinking_level": "thinkingLevel",
-    }
-    return {names.get(name, name): value for name, value in given.items()}
+    return config if given is None else given_thinking(given, target, "extra_body.google.thinking_config")
+
+
+def given_thinking(given: Json, target: Target, path: str) -> dict[str, Any]:
+    """Google's own words: one of level and budget, and only what the model has."""
+    family = rules(target.family)
+    if family.thinking == "none":
+        raise fields.unsupported(path, "is not supported: this model does not think")
+    level = fields.string(given, "thinking_level", path=path)
+    budget = fields.integer(given, "thinking_budget", lo=-1, path=path)
+    if level is not None and budget is not None:
+        raise bad_request(f"Invalid '{path}': a level and a budget exclude each other.", param=path)
+    if level is not None and level.upper() not in family.levels:
+        raise fields.invalid_value(f"{path}.thinking_level", level, family.levels or ("none: send thinking_budget",))
+    if unknown := [name for name in given if name not in ("include_thoughts", "thinking_level", "thinking_budget")]:
+        raise fields.unsupported(f"{path}.{unknown[0]}", "is not known")
+    shown = fields.boolean(given, "include_thoughts", path=path) if "include_thoughts" in given else None
+    made = {"thinkingBudget": budget, "thinkingLevel": level, "includeThoughts": shown}
+    return {name: value for name, value in made.items() if value is not None}
 
 
 def google_extras(body: Json) -> Json:
@@ -243,4 +255,7 @@ def unserved(body: Json) -> list[str]:
         fields.string(body, name)
     fields.obj(body, "prediction")
     fields.choice(body, "verbosity", ("low", "medium", "high"))
-    return [f"{name}: no counterpart upstream" for name in body if name not in SERVED and body[name] is not None]
+    notes = [f"{name}: no counterpart upstream" for name in body if name not in SERVED and body[name] is not None]
+    extra = fields.obj(body, "extra_body") or {}
+    notes += [f"extra_body.{name}: no counterpart upstream" for name in extra if name != "google"]
+    return notes + [f"google.{name}: no counterpart upstream" for name in google_extras(body) if name not in GOOGLE]

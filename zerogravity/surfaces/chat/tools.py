@@ -112,7 +112,7 @@ def _choice(body: Json, tools: Tools, names: NameMap) -> tuple[Mode, list[str]] 
     if isinstance(value, str):
         if value not in choices:
             raise fields.invalid_value(param, value, choices)
-        if not tools.declared and value != "required":
+        if not tools.declared and not tools.search and value != "required":
             return None
         mode: Mode = "required" if value == "required" else "none" if value == "none" else "auto"
         if not tools.declared and not tools.search:

@@ -21,8 +21,8 @@ _RPC = {
 
 
 def openai_error_object(fault: Fault) -> dict[str, Any]:
-    """``{message, type, param, code}``, all four always there."""
-    return {"message": message_of(fault), "type": _type(fault), "param": fault.param, "code": fault.code}
+    """``{message, type, param, code}``, all four always there; an empty code is null (an unknown response has none)."""
+    return {"message": message_of(fault), "type": _type(fault), "param": fault.param, "code": fault.code or None}
 
 
 def openai_error(fault: Fault) -> Answer:
@@ -63,8 +63,13 @@ def fault_headers(fault: Fault) -> dict[str, str]:
 def message_of(fault: Fault) -> str:
     """The message; for rate limits with the delay in words, which Codex reads."""
     if fault.status == 429 and fault.retry_after is not None and "try again in" not in fault.message:
-        return f"{fault.message.rstrip('. ')}. Please try again in {max(fault.retry_after, 0.001):.3g}s."
+        return f"{fault.message.rstrip('. ')}. Please try again in {_seconds(fault.retry_after)}s."
     return fault.message
+
+
+def _seconds(delay: float) -> str:
+    """Plain digits: clients read the number with a pattern that knows no exponent."""
+    return f"{math.ceil(delay)}" if delay >= 10 else f"{max(delay, 0.001):.3f}".rstrip("0").rstrip(".")
 
 
 def _type(fault: Fault) -> str:

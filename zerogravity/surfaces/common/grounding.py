@@ -69,7 +69,8 @@ def _span(text: str, raw: bytes, segment: object) -> tuple[int, int] | None:
     start, end, quoted = values.get("startIndex", 0), values.get("endIndex"), values.get("text")
     if isinstance(start, int) and isinstance(end, int) and 0 <= start < end <= len(raw):
         first, last = _characters(raw, start), _characters(raw, end)
-        if not isinstance(quoted, str) or text[first:last] == quoted:
+        # Offsets into a later part are no offsets into the whole text; only the quoted text tells where that is.
+        if first < last and (text[first:last] == quoted if isinstance(quoted, str) else not values.get("partIndex")):
             return first, last
     if isinstance(quoted, str) and quoted and (place := text.find(quoted)) >= 0:
         return place, place + len(quoted)

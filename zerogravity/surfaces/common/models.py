@@ -21,7 +21,8 @@ class Family:
 
     ``ids_on_calls``: ids go on functionCall and functionResponse. ``search_with_functions``: googleSearch beside
     functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
-    of a step is refused. ``penalties``: presence/frequencyPenalty are known.
+    of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
+    may be asked for beside functions.
     """
 
     thinking: Literal["level", "budget", "none"] = "level"
@@ -33,35 +34,42 @@ class Family:
     media_in_results: bool = True
     needs_signature: bool = True
     penalties: bool = False
+    json_with_functions: bool = True
 
 
+_FLASH = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 _GEMINI_2 = Family(
     "budget", (), (0, 24576), True, ids_on_calls=False, search_with_functions=False, media_in_results=False,
-    needs_signature=False, penalties=True,
+    needs_signature=False, penalties=True, json_with_functions=False,
 )  # fmt: skip
 _OTHER = Family(
     "budget", (), (1024, 32000), True, search_with_functions=False, media_in_results=False, needs_signature=False
 )
 
 FAMILIES: dict[str, Family] = {
+    "gemini": Family(),  # one that is newer than this table: what the most of them take
+    "gemini-1.5": replace(_GEMINI_2, thinking="none"),
+    "gemini-2.5": _GEMINI_2,
     "gemini-2.5-pro": replace(_GEMINI_2, budget=(128, 32768), budget_off=False),
     "gemini-2.5-flash": _GEMINI_2,
     "gemini-2.5-flash-lite": replace(_GEMINI_2, budget=(512, 24576)),
     "gemini-2.0": replace(_GEMINI_2, thinking="none"),
     "gemini-3-pro": Family(levels=("LOW", "HIGH")),
     "gemini-3.1-pro": Family(),
-    "gemini-3-flash": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
-    "gemini-3.1-flash-lite": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
-    "gemini-3.5-flash": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
-    "gemini-3.5-flash-lite": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
-    "gemini-3.6-flash": Family(levels=("MINIMAL", "LOW", "MEDIUM", "HIGH")),
+    "gemini-3-flash": Family(levels=_FLASH),
+    "gemini-3.1-flash-lite": Family(levels=_FLASH),
+    "gemini-3.5-flash": Family(levels=_FLASH),
+    "gemini-3.5-flash-lite": Family(levels=_FLASH),
+    "gemini-3.6-flash": Family(levels=_FLASH),
     "gemini-3.7-flash": Family(),
     "gemini-3.8-flash": Family(),
     "gemini-3-image": Family("none", ()),
+    "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
+    "gemma": replace(_GEMINI_2, thinking="none"),
     "claude": _OTHER,
     "gpt-oss": replace(_OTHER, budget=(1024, 8192)),
 }
-_DEFAULT_FAMILY = "gemini-3-flash"
+_DEFAULT_FAMILY = "gemini"
 
 # name, what the LS is told, family, label
 _TABLE: tuple[tuple[str, str, str, str], ...] = (
@@ -188,7 +196,7 @@ def _info(name: str, label: str, target: Target) -> ModelInfo:
 
 
 def rules(family: str) -> Family:
-    """The rules of a family; unknown ones are treated as the newest Gemini."""
+    """The rules of a family; unknown ones are treated as a new Gemini."""
     return FAMILIES.get(family, FAMILIES[_DEFAULT_FAMILY])
 
 

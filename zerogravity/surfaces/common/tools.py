@@ -41,13 +41,9 @@ class NameMap:
         """A legal name: the same if it is legal, else cleaned, with a short hash of the original behind it."""
         if (known := self._google.get(name)) is not None:
             return known
-        made = name
-        if not _LEGAL.fullmatch(name) or self._client.get(name, name) != name:
-            digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-            cleaned = _ILLEGAL.sub("_", name)
-            if not cleaned or not (cleaned[0].isalpha() or cleaned[0] == "_"):
-                cleaned = "_" + cleaned
-            made = f"{cleaned[: MAX_NAME - 9]}_{digest}"
+        made, attempt = name, 0
+        while not _LEGAL.fullmatch(made) or self._client.get(made, name) != name:
+            made, attempt = _cleaned(name, attempt), attempt + 1
         self._google[name] = made
         self._client[made] = name
         return made
@@ -56,6 +52,16 @@ class NameMap:
     def to_client(self) -> dict[str, str]:
         """Google's name → the client's, only where they differ."""
         return {google: client for google, client in self._client.items() if google != client}
+
+
+def _cleaned(name: str, attempt: int) -> str:
+    """A legal name that tells the original one apart; ``attempt`` for the case that somebody has it already."""
+    text = name if attempt == 0 else f"{attempt} {name}"
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    cleaned = _ILLEGAL.sub("_", name)
+    if not cleaned or not (cleaned[0].isalpha() or cleaned[0] == "_"):
+        cleaned = "_" + cleaned
+    return f"{cleaned[: MAX_NAME - 9]}_{digest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +152,9 @@ def tool_members(
     tools: list[dict[str, Any]] = []
     if declarations:
         tools.append({"functionDeclarations": [dict(declaration) for declaration in declarations]})
+    if search and config == tool_config("none"):
+        notes.append("web search left out: tool_choice is none")
+        search = False
     if search and declarations and not together:
         notes.append("web search left out: this model does not take it beside functions")
         search = False
