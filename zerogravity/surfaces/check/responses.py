@@ -108,6 +108,8 @@ class _Stream:
     def _begin(self, name: str, response: Json, place: str) -> None:
         need(self._last in BEGINNINGS[name], place, f"must not come after {self._last or 'nothing'}")
         self._response(response, place)
+        if name == "response.queued":
+            need(self._first is not None and self._first["status"] == "queued", place, "comes though it was not queued")
         words = ("queued", "in_progress") if name == "response.created" else (name.removeprefix("response."),)
         need(response["status"] in words, f"{place}.response.status", f"must be {' or '.join(words)}")
         self._last = name

@@ -230,7 +230,7 @@ def arguments(args_json: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"arguments": args_json}
     if value is None:
         return {}

@@ -32,6 +32,7 @@ from zerogravity.surfaces.common.grounding import citations, queries, sources
 from zerogravity.surfaces.common.history import arguments
 from zerogravity.surfaces.common.tools import custom_input
 from zerogravity.surfaces.common.usage import responses_usage
+from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.surface import Answer
 
 Json = dict[str, Any]
@@ -87,11 +88,6 @@ def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json
     )
 
 
-def response_id(turn: Turn) -> str:
-    """The turn's id in the API's own form."""
-    return "resp_" + turn.id.removeprefix("turn_")
-
-
 def error(fault: Fault) -> Json:
     """``{code, message}``; the code is one of the API's closed list, typed clients break on others."""
     if fault.status == 429:
@@ -106,7 +102,7 @@ def error(fault: Fault) -> Json:
 def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
     """All members, null where there is nothing: strict clients miss none."""
     return {
-        "id": response_id(turn),
+        "id": response_id(turn.id),
         "object": "response",
         "created_at": turn.created,
         "status": status,

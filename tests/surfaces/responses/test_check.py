@@ -1,0 +1,358 @@
+"""The Responses grammar: good streams pass, and each rule is broken once."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.surfaces.responses.support import SEALED, frames, records, rendered, stream, turn
+from zerogravity import errors
+from zerogravity.core.events import (
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.surfaces.check import GrammarError, check_response, check_responses
+
+Values = list[dict[str, Any]]
+Change = Callable[[Values], Any]
+
+GROUNDING = {
+    "webSearchQueries": ["sky"],
+    "groundingChunks": [{"web": {"uri": "https://example.com/a", "title": "a"}}],
+    "groundingSupports": [{"segment": {"endIndex": 4, "text": "blue"}, "groundingChunkIndices": [0]}],
+}
+EVENTS: list[Event] = [
+    ThinkingDelta("hm"), TextDelta("blue "), TextDelta("sky"), Grounding(GROUNDING),
+    FunctionCall("call_1", "f", '{"a": 1}', "U0lH"), FunctionCall("call_2", "patch", '{"input":"text"}'),
+    FunctionCall("call_3", "sh", '{"command":["ls"]}'), FunctionCall("call_4", "find", '{"query":"q"}'),
+    InlineData("image/png", "AAAA"), Usage(3, 0, 2),
+]  # fmt: skip
+TURN = turn(metadata=SEALED, tool_kinds={"patch": "custom", "sh": "local_shell", "find": "tool_search"})
+GOOD = stream(EVENTS, Finished("tool"), TURN)
+FAULT = errors.upstream(503, "upstream_error", "overloaded")
+REFUSED = stream([], Finished("filtered"))
+FAILED = stream([TextDelta("a")], Failed(FAULT))
+CUT = stream([TextDelta("a")], Finished("length"))
+QUEUED = stream([TextDelta("a")], Finished("stop"), turn(background=True, echo={"background": True}))
+ERROR = {"type": "error", "code": "server_error", "message": "m", "param": None}
+
+
+def wire(values: Values, *, numbered: bool = True) -> list[bytes]:
+    if numbered:
+        values = [{**value, "sequence_number": number} for number, value in enumerate(values)]
+    return [b"event: %b\ndata: %b\n\n" % (value["type"].encode(), json.dumps(value).encode()) for value in values]
+
+
+def test_good_streams_pass_whole_and_in_frames() -> None:
+    assert check_responses(wire(GOOD)) == GOOD
+    assert check_responses(b"".join(wire(GOOD))) == GOOD
+    assert {value["item"]["type"] for value in GOOD if "item" in value} == {
+        "reasoning", "message", "web_search_call", "function_call", "custom_tool_call", "local_shell_call",
+        "tool_search_call", "image_generation_call",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("values", [REFUSED, FAILED, CUT, QUEUED], ids=["refused", "failed", "cut", "queued"])
+def test_other_ends_pass(values: Values) -> None:
+    assert check_responses(wire(values)) == values
+
+
+def test_an_error_before_a_failure_and_events_of_our_own_pass() -> None:
+    own = {"type": "zerogravity:notice", "text": "t"}
+    check_responses(wire([*FAILED[:2], own, *FAILED[2:-1], ERROR, FAILED[-1]]))
+
+
+# -- changes ----------------------------------------------------------------------------------------------------
+
+
+def find(values: Values, kind: str, nth: int = 0) -> int:
+    """The place of the nth event of that kind; what is no lifecycle event may be named without ``response.``."""
+    found = [index for index, value in enumerate(values) if value["type"] in (kind, f"response.{kind}")]
+    return found[nth]
+
+
+def at(kind: str, path: str, value: Any, nth: int = 0) -> Change:
+    """Set a member of an event; a missing value deletes it."""
+
+    def change(values: Values) -> None:
+        *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
+        place: Any = values[find(values, kind, nth)]
+        for step in steps:
+            place = place[step]
+        if value is ...:
+            del place[last]
+        else:
+            place[last] = value
+
+    return change
+
+
+def both(*changes: Change) -> Change:
+    return lambda values: [change(values) for change in changes]
+
+
+def drop(kind: str, nth: int = 0) -> Change:
+    return lambda values: values.pop(find(values, kind, nth))
+
+
+def twice(kind: str, nth: int = 0) -> Change:
+    return lambda values: values.insert(find(values, kind, nth), values[find(values, kind, nth)])
+
+
+def swap(kind: str, nth: int = 0) -> Change:
+    """Exchange an event with the next one."""
+
+    def change(values: Values) -> None:
+        index = find(values, kind, nth)
+        values[index], values[index + 1] = values[index + 1], values[index]
+
+    return change
+
+
+def insert(value: dict[str, Any], before: str, nth: int = 0) -> Change:
+    return lambda values: values.insert(find(values, before, nth), value)
+
+
+ADDED, DONE, END = "output_item.added", "output_item.done", "completed"
+RS, MSG, WS, _, FC, CTC, LSH, TSC, IG = range(9)  # the items of the good stream; between WS and FC the call's carrier
+PARTLESS = {"type": "response.output_text.delta", "output_index": 1, "content_index": 0, "delta": "", "logprobs": []}
+
+
+def whole(item: int, path: str, value: Any) -> Change:
+    """Change an item where it is done and where it is final."""
+    return both(at(DONE, f"item.{path}", value, item), at(END, f"response.output.{item}.{path}", value))
+
+
+RULES: list[tuple[Change, str]] = [
+    # the frame of it all
+    (drop("created"), "must not come after nothing"),
+    (twice("created"), "must not come after response.created"),
+    (drop("in_progress"), "comes before response.in_progress"),
+    (twice("in_progress"), "must not come after response.in_progress"),
+    (both(drop("in_progress"), drop(ADDED)), "comes before response.in_progress"),
+    (insert(GOOD[1], "output_text.delta"), "must not come after response.in_progress"),
+    (drop("completed"), "ends without a terminal event"),
+    (twice("completed"), "comes after the end"),
+    (lambda values: values.append(values[4]), "comes after the end"),
+    (at(END, "type", "response.done"), "output_index: must be a whole number"),
+    (at(END, "type", "response.incomplete"), "status: must be incomplete"),
+    (at("created", "response.status", "completed"), "usage: must be an object"),
+    (at("created", "response", ...), "response: must be an object"),
+    (insert(ERROR, END), "comes after an error"),
+    (insert({**ERROR, "param": 3}, END), "param: must be a string or null"),
+    (insert({"type": "error", "message": "m", "param": None}, END), "has no code"),
+    (both(insert(ERROR, END), insert(ERROR, END)), "a second error"),
+    (insert(ERROR, "output_text.delta"), "comes after an error"),
+    # the Response
+    (at("in_progress", "response.id", "resp_other"), "response.id: differs"),
+    (at(END, "response.created_at", 3), "response.created_at: differs"),
+    (at(END, "response.model", "other"), "response.model: differs"),
+    (at(END, "response.metadata", {}), "response.metadata: differs"),
+    (at(END, "response.extra", 1), "response.extra: differs"),
+    (at(END, "response.user", ...), "has no user"),
+    (at(END, "response.object", "list"), "is not response"),
+    (at("created", "response.id", "chatcmpl_1"), "does not begin with resp_"),
+    (at("created", "response.output", [{}]), "output: is not empty while in_progress"),
+    (at("created", "response.usage", {}), "usage: is set while in_progress"),
+    (at("created", "response.store", None), "store: must be true or false"),
+    (at("created", "response.temperature", "1"), "temperature: must be a number"),
+    (at("created", "response.user", 7), "user: must be a string"),
+    (at("created", "response.tools", None), "tools: must be an array"),
+    (at("created", "response.tool_choice", None), "tool_choice: must be"),
+    (at("created", "response.text", {}), "text.format: must be an object"),
+    (at("created", "response.truncation", None), "truncation: is neither"),
+    (at(END, "response.status", "done"), "is no known word"),
+    (at(END, "response.usage", None), "usage: must be an object"),
+    (at(END, "response.usage.total_tokens", 9), "not the sum"),
+    (at(END, "response.usage.input_tokens_details", {}), "cached_tokens: must be"),
+    (at(END, "response.usage.output_tokens_details.reasoning_tokens", -1), "reasoning_tokens: must be"),
+    (at(END, "response.completed_at", None), "completed_at: must be"),
+    (at(END, "response.completed_at", 1), "lies before created_at"),
+    (at(END, "response.error", {"code": "server_error", "message": "m"}), "error: is set although completed"),
+    (at(END, "response.incomplete_details", {"reason": "content_filter"}), "incomplete_details: is set"),
+    # items
+    (at(ADDED, "output_index", 1), "output_index: is not that of the open or next item"),
+    (at("output_text.delta", "output_index", 0), "output_index: is not"),
+    (at("output_text.delta", "output_index", ...), "output_index: must be"),
+    (at("output_text.delta", "item_id", "msg_other"), "item_id: is not the open item's"),
+    (at("output_text.delta", "item_id", ...), "item_id: is not the open item's"),
+    (drop(ADDED, MSG), "no item is open"),
+    (drop(DONE, RS), "output_index: is not"),
+    (drop(DONE, IG), "an item is still open"),
+    (twice(ADDED, MSG), "another item is still open"),
+    (at(ADDED, "item.type", "file_search_call"), "is no known word"),
+    (at(ADDED, "item.status", "completed", MSG), "status: must be in_progress"),
+    (at(ADDED, "item.content", [{}], MSG), "content: must be []"),
+    (at(ADDED, "item.summary", ..., RS), "summary: must be []"),
+    (at(ADDED, "item.arguments", "{}", FC), "arguments: must be ''"),
+    (at(ADDED, "item.input", "x", CTC), "input: must be ''"),
+    (at(ADDED, "item.result", "AAAA", IG), "result: must be None"),
+    (at(ADDED, "item.id", "msg_other", MSG), "item_id: is not the open item's"),
+    (whole(LSH, "id", "lsh_other"), "id: is another than when it was added"),
+    (at(DONE, "item.call_id", "call_9", FC), "call_id: is another than when it was added"),
+    (at(DONE, "item.name", "g", FC), "name: is another than when it was added"),
+    (at(DONE, "item.type", "reasoning", MSG), "type: is another than when it was added"),
+    (at(END, f"response.output.{FC}.call_id", "call_9"), "differs from the item that was done"),
+    (at(END, f"response.output.{MSG}.content.0.text", "blue sky!"), "differs from the item that was done"),
+    (at(END, f"response.output.{RS}.encrypted_content", "other"), "differs from the item that was done"),
+    (at(END, f"response.output.{IG}", ...), "has not as many items as were done"),
+    (whole(FC, "status", "incomplete"), "status: must be completed"),
+    (whole(MSG, "status", "incomplete"), "is incomplete in a completed response"),
+    (both(at(ADDED, "item.call_id", "call_1", CTC), whole(CTC, "call_id", "call_1")), "uses an id twice"),
+    (both(at(ADDED, "item.call_id", "fc_1", FC), whole(FC, "call_id", "fc_1")), "does not begin with call_"),
+    (both(at(ADDED, "item.id", "x_1", TSC), whole(TSC, "id", "x_1")), "does not begin with tsc_"),
+    (whole(TSC, "execution", "server"), "execution: is not client"),
+    (whole(LSH, "action.command", "ls"), "command: must be an array"),
+    (whole(WS, "action", {"type": "search"}), "action.query: must be a string"),
+    (whole(IG, "result", None), "result: must be a string"),
+    (whole(RS, "encrypted_content", 7), "encrypted_content: must be a string"),
+    # parts
+    (at("content_part.added", "content_index", 1), "content_index: is not that of the open or next part"),
+    (at("output_text.delta", "content_index", ...), "content_index: must be"),
+    (drop("content_part.added"), "no part is open"),
+    (twice("content_part.added"), "another part is still open"),
+    (at("content_part.added", "part.text", "a"), "is not empty when it is added"),
+    (at("content_part.added", "part.annotations", ...), "annotations: must be an array"),
+    (at("content_part.added", "part.logprobs", ...), "logprobs: must be an array"),
+    (at("content_part.added", "part.type", "text"), "type: must be output_text or refusal"),
+    (drop("output_text.delta", 1), "is not what the deltas add up to"),
+    (twice("output_text.delta"), "is not what the deltas add up to"),
+    (at("output_text.delta", "delta", 7), "delta: must be a string"),
+    (at("output_text.delta", "logprobs", ...), "logprobs: must be an array"),
+    (at("output_text.done", "logprobs", None), "logprobs: must be an array"),
+    (swap("output_text.delta", 1), "comes after an annotation"),
+    (at("output_text.delta", "type", "response.refusal.delta"), "does not belong"),
+    (drop("output_text.done"), "comes before the text was done"),
+    (twice("output_text.done"), "comes after the text was done"),
+    (at("content_part.done", "part.text", "blue"), "is not the text that was done"),
+    (at("content_part.done", "part.type", "refusal"), "type: is another than when it was added"),
+    (drop("content_part.done"), "a part is still open"),
+    (whole(MSG, "content.0.text", "blue"), "is not what the parts were"),
+    (whole(MSG, "content", []), "is empty"),
+    (drop("output_text.annotation.added"), "annotations: are not those of the events"),
+    (at("output_text.annotation.added", "annotation_index", 1), "annotation_index: is not the next one"),
+    (at("output_text.annotation.added", "annotation.end_index", 9), "lies outside of its text"),
+    (at("output_text.annotation.added", "annotation.start_index", ...), "start_index: must be"),
+    (at("output_text.annotation.added", "annotation.title", None), "title: must be a string"),
+    (at("output_text.annotation.added", "annotation.type", "file_citation"), "is not url_citation"),
+    (at("reasoning_summary_text.delta", "summary_index", ...), "summary_index: must be"),
+    (drop("reasoning_summary_part.added"), "no part is open"),
+    (at("reasoning_summary_text.done", "text", "h"), "is not what the deltas add up to"),
+    (at("reasoning_summary_part.done", "part.text", "h"), "is not the text that was done"),
+    (drop("reasoning_summary_part.done"), "a part is still open"),
+    # calls and phases
+    (drop("function_call_arguments.delta"), "is not what the deltas add up to"),
+    (drop("function_call_arguments.done"), "is done before its arguments"),
+    (twice("function_call_arguments.done"), "comes after the arguments were done"),
+    (at("function_call_arguments.done", "name", ...), "name: is not the item's"),
+    (whole(FC, "arguments", "{}"), "is not what was done"),
+    (at("function_call_arguments.delta", "type", "response.custom_tool_call_input.delta"), "does not belong"),
+    (at("custom_tool_call_input.done", "input", "other"), "is not what the deltas add up to"),
+    (drop("custom_tool_call_input.done"), "is done before its input"),
+    (swap("web_search_call.in_progress"), "is not the next phase"),
+    (drop("web_search_call.completed"), "is done before its last phase"),
+    (twice("web_search_call.completed"), "is not the next phase"),
+    (drop("image_generation_call.generating"), "is not the next phase"),
+    (at("image_generation_call.in_progress", "type", "response.web_search_call.searching"), "does not belong"),
+    (insert({**PARTLESS, "output_index": LSH}, DONE, LSH), "item_id: is not the open item's"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "reason"), RULES, ids=[f"{n}-{reason[:40]}" for n, (_, reason) in enumerate(RULES)])
+def test_each_rule_is_enforced(change: Change, reason: str) -> None:
+    values = copy.deepcopy(GOOD)
+    change(values)
+    with pytest.raises(GrammarError) as caught:
+        check_responses(wire(values))
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"), [("{", "are no JSON"), ("[1]", "are no JSON object"), ("", "are no JSON")]
+)
+def test_arguments_are_the_text_of_an_object(arguments: str, reason: str) -> None:
+    values = copy.deepcopy(GOOD)
+    both(
+        at("function_call_arguments.delta", "delta", arguments),
+        at("function_call_arguments.done", "arguments", arguments),
+        whole(FC, "arguments", arguments),
+    )(values)
+    with pytest.raises(GrammarError, match=reason):
+        check_responses(wire(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "change", "reason"),
+    [
+        (QUEUED, at("created", "response.status", "in_progress"), "comes though it was not queued"),
+        (QUEUED, drop("created"), "must not come after nothing"),
+        (QUEUED, at("created", "response.status", "failed"), "usage: must be an object"),
+        (FAILED, at("failed", "response.error", None), "error: must be an object"),
+        (FAILED, at("failed", "response.error.code", "upstream_error"), "not in the closed list"),
+        (FAILED, at("failed", "response.error.code", 503), "not in the closed list"),
+        (FAILED, at("failed", "response.error.message", ...), "message: must be a string"),
+        (FAILED, at("failed", "type", "response.completed"), "status: must be completed"),
+        (FAILED, at("failed", "response.status", "cancelled"), "error: is set although cancelled"),
+        (CUT, at("incomplete", "response.incomplete_details", None), "incomplete_details: must be an object"),
+        (CUT, at("incomplete", "response.incomplete_details.reason", "MAX_TOKENS"), "reason: is no known word"),
+        (CUT, at("incomplete", "response.completed_at", 1), "completed_at: is set although incomplete"),
+        (REFUSED, at("refusal.done", "refusal", "other"), "is not what the deltas add up to"),
+        (REFUSED, at("content_part.done", "part.refusal", "other"), "is not the text that was done"),
+        (REFUSED, at("refusal.delta", "type", "response.output_text.delta"), "does not belong"),
+    ],
+)
+def test_rules_of_other_ends(values: Values, change: Change, reason: str) -> None:
+    values = copy.deepcopy(values)
+    change(values)
+    with pytest.raises(GrammarError) as caught:
+        check_responses(wire(values))
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("frames", "reason"),
+    [
+        ([b""], "its last event has no blank line"),
+        ([*wire(GOOD)[:-1], wire(GOOD)[-1][:-1]], "its last event has no blank line"),
+        ([frame.replace(b"\n", b"\r\n") for frame in wire(GOOD)], "its last event has no blank line"),
+        ([b"\r", *wire(GOOD)], "holds a carriage return"),
+        ([frame.partition(b"\n")[2] for frame in wire(GOOD)], "has no event line"),
+        ([wire(GOOD)[0].replace(b"created", b"queued", 1), *wire(GOOD)[1:]], "but its type is"),
+        ([wire(GOOD)[0].replace(b"\n\n", b"\nid: 1\n\n"), *wire(GOOD)[1:]], "must have one data line"),
+        ([b": ping\nevent: x\n\n", *wire(GOOD)], "a comment shares its block"),
+        ([*wire(GOOD), b"data: [DONE]\n\n"], "has no event line"),
+        ([b"event: response.created\ndata: {\n\n"], "is no JSON"),
+        ([wire(GOOD)[0].replace(b"Be brief.", "\u2028".encode()), *wire(GOOD)[1:]], "raw U+2028"),
+        ([frame for number, frame in enumerate(wire(GOOD)) if number != 1], "is out of sequence"),
+        ([wire(GOOD)[1], *wire(GOOD)[1:]], "is out of sequence"),
+        (wire([{k: v for k, v in each.items() if k != "sequence_number"} for each in GOOD], numbered=False),
+         "sequence_number: must be"),
+    ],
+)  # fmt: skip
+def test_framing(frames: list[bytes], reason: str) -> None:
+    with pytest.raises(GrammarError) as caught:
+        check_responses(frames)
+    assert reason in str(caught.value)
+
+
+def test_a_response_alone_is_checked_too() -> None:
+    whole = rendered(EVENTS, Finished("tool"), TURN)
+    check_response(whole)
+    with pytest.raises(GrammarError, match="has no user"):
+        check_response({name: value for name, value in whole.items() if name != "user"})
+
+
+def test_comments_may_stand_between_events() -> None:
+    first, *rest = frames(records(EVENTS, Finished("tool")), TURN)
+    assert check_responses([b": keep-alive\n\n", first, b": keep-alive\n\n", *rest]) == GOOD

@@ -1,0 +1,275 @@
+"""The Response object: its members and ids, its items by kind, what a fault becomes, what stateless clients carry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.responses import Response
+
+from tests.strategies import TURN_ID, json_values, record_lists
+from tests.surfaces.responses.support import ECHO, SEALED, SECRET, TURN, frames, records, rendered, turn
+from zerogravity import errors
+from zerogravity.core.events import (
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    InlineData,
+    Record,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.core.fold import Call, fold
+from zerogravity.errors import Fault, Guilt, Termination
+from zerogravity.surfaces.check import check_response, check_responses
+from zerogravity.surfaces.common.carrier import Carried, unseal
+from zerogravity.surfaces.responses import response
+from zerogravity.wire import jsonio
+
+STOP, TOOL = Finished("stop"), Finished("tool")
+
+
+# -- the object -------------------------------------------------------------------------------------------------
+
+
+@given(record_lists(), st.booleans())
+def test_any_turn_gives_a_whole_response(made: list[Record], sealed: bool) -> None:
+    of = turn(metadata=SEALED if sealed else {})
+    whole = response.render(of, fold(made), SECRET)
+    check_response(whole)
+    assert whole == response.render(of, fold(made), SECRET)
+
+
+def test_what_the_answer_has_no_part_in_is_the_turns() -> None:
+    whole = rendered([TextDelta("a"), Usage(3, 1, 2, 1, 1)], STOP)
+    assert {name: whole[name] for name in ECHO} == ECHO
+    assert whole["id"] == "resp_" + TURN_ID.removeprefix("turn_")
+    assert (whole["object"], whole["model"], whole["created_at"]) == ("response", "gemini-3-flash", 1_770_000_000)
+    assert whole["usage"] == {
+        "input_tokens": 4,
+        "input_tokens_details": {"cached_tokens": 1, "cache_write_tokens": 0},
+        "output_tokens": 3,
+        "output_tokens_details": {"reasoning_tokens": 1},
+        "total_tokens": 7,
+    }
+    Response.model_validate(whole)
+
+
+def test_it_was_completed_as_long_after_its_creation_as_its_records_say() -> None:
+    """Six records, 400 ms apart."""
+    assert rendered([TextDelta("a")] * 4, STOP)["completed_at"] == 1_770_000_002
+
+
+@pytest.mark.parametrize("status", ["queued", "in_progress"])
+def test_a_turn_that_is_not_over_has_no_output(status: str) -> None:
+    running = fold(records([TextDelta("a"), FunctionCall("call_1", "f", "{}"), Usage(1)], STOP)[:-1])
+    whole = response.render(TURN, running, SECRET, status=status)
+    check_response(whole)
+    assert (whole["status"], whole["output"], whole["usage"]) == (status, [], None)
+
+
+def test_ids_are_the_turns_and_differ_by_place() -> None:
+    events: list[Event] = [TextDelta("a"), FunctionCall("call_1", "f", "{}"), TextDelta("b")]
+    found = [item["id"] for item in rendered(events, TOOL)["output"]]
+    assert found == [item["id"] for item in rendered(events, TOOL)["output"]]
+    other = [item["id"] for item in rendered(events, TOOL, turn(id="turn_" + "6" * 32))["output"]]
+    assert len({*found, *other}) == 6
+
+
+# -- items ------------------------------------------------------------------------------------------------------
+
+
+def test_thinking_and_text_that_alternate_are_items_of_their_own() -> None:
+    events: list[Event] = [ThinkingDelta("a"), TextDelta("b"), TextDelta("c"), ThinkingDelta("d"), TextDelta("e")]
+    output = rendered(events, STOP)["output"]
+    assert [item["type"] for item in output] == ["reasoning", "message", "reasoning", "message"]
+    assert output[0]["summary"] == [{"type": "summary_text", "text": "a"}]
+    assert output[1]["content"] == [{"type": "output_text", "text": "bc", "annotations": [], "logprobs": []}]
+    assert "encrypted_content" not in output[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "members"),
+    [
+        (None, '{"a": 1}', {"type": "function_call", "name": "t", "arguments": '{"a": 1}'}),
+        ("custom", '{"input":"x\\ny"}', {"type": "custom_tool_call", "name": "t", "input": "x\ny"}),
+        ("custom", '{"other":1}', {"type": "custom_tool_call", "name": "t", "input": '{"other":1}'}),
+        ("tool_search", '{"query":"q"}',
+         {"type": "tool_search_call", "execution": "client", "arguments": {"query": "q"}}),
+        ("tool_search", "[" * 100_000,
+         {"type": "tool_search_call", "execution": "client", "arguments": {"arguments": "[" * 100_000}}),
+        (
+            "local_shell",
+            '{"command":["ls",1],"working_directory":"/tmp","timeout_ms":5}',
+            {"type": "local_shell_call", "action": {"type": "exec", "command": ["ls", "1"], "env": {},
+                                                    "working_directory": "/tmp", "timeout_ms": 5, "user": None}},
+        ),
+        (
+            "local_shell",
+            '{"command":"ls | wc"}',
+            {"type": "local_shell_call", "action": {"type": "exec", "command": ["sh", "-c", "ls | wc"], "env": {},
+                                                    "working_directory": None, "timeout_ms": None, "user": None}},
+        ),
+    ],
+    ids=["function", "custom", "custom, odd", "tool_search", "tool_search, too deep", "shell", "shell, one string"],
+)  # fmt: skip
+def test_a_call_is_told_as_its_tool_was_declared(kind: str | None, arguments: str, members: dict[str, Any]) -> None:
+    of = turn(tool_kinds={"t": kind} if kind else {}, tool_names={"t_1f": "t"})
+    (item,) = rendered([FunctionCall("call_1", "t_1f", arguments)], TOOL, of)["output"]
+    assert item == {"id": item["id"], "status": "completed", "call_id": "call_1", **members}
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+def test_a_tool_of_a_namespace_shows_both_names(kind: str) -> None:
+    spaces = {"agents.spawn": {"namespace": "agents", "name": "spawn"}}
+    of = turn(tool_kinds={"agents.spawn": kind}, metadata={"namespaces": spaces})
+    (item,) = rendered([FunctionCall("call_1", "agents.spawn", "{}")], TOOL, of)["output"]
+    assert (item["namespace"], item["name"]) == ("agents", "spawn")
+
+
+@given(json_values)
+def test_any_arguments_are_some_shell_command(value: Any) -> None:
+    item = response.call_item(turn(tool_kinds={"sh": "local_shell"}), Call(0, "call_1", "sh", _text(value)))
+    assert all(isinstance(word, str) for word in item["action"]["command"])
+
+
+def _text(value: Any) -> str:
+    return jsonio.dumps({"command": value, "timeout_ms": value, "working_directory": value}).decode()
+
+
+def test_only_the_first_call_where_parallel_calls_are_off() -> None:
+    events: list[Event] = [FunctionCall("call_1", "f", "{}"), FunctionCall("call_2", "g", "{}"), TextDelta("a")]
+    output = rendered(events, TOOL, turn(echo={"parallel_tool_calls": False}))["output"]
+    assert [item.get("call_id") for item in output] == ["call_1", None]
+
+
+def test_pictures_and_other_blobs() -> None:
+    picture, sound = rendered([InlineData("image/webp", "AAAA"), InlineData("audio/wav", "BBBB")], STOP)["output"]
+    assert picture == {
+        "id": picture["id"], "type": "image_generation_call", "status": "completed", "output_format": "webp",
+        "result": "AAAA",
+    }  # fmt: skip
+    assert sound["content"][0]["text"] == "data:audio/wav;base64,BBBB"
+
+
+# -- what went wrong --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (errors.upstream(429, "insufficient_quota", "quota", retry_after=9000.0), "rate_limit_exceeded"),
+        (errors.upstream(400, "context_length_exceeded", "too long"), "invalid_prompt"),
+        (Fault(Guilt.CLIENT, 408, "timeout", "late"), "server_error"),
+        (errors.upstream(503, "upstream_error", "overloaded"), "server_error"),
+        (errors.internal(), "server_error"),
+    ],
+)
+def test_errors_have_a_code_of_the_closed_list(fault: Fault, code: str) -> None:
+    assert response.error(fault)["code"] == code
+
+
+def test_a_failure_in_the_foreground_is_an_http_error_even_after_text() -> None:
+    fault = errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=2.4)
+    answer = response.answer(TURN, fold(records([TextDelta("a")], Failed(fault))), SECRET)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "3")
+    assert answer.body["error"]["code"] == "rate_limit_exceeded"
+
+
+def test_a_failure_in_the_background_is_a_response() -> None:
+    fault = errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=2.4)
+    of = turn(background=True, echo={"background": True})
+    answer = response.answer(of, fold(records([TextDelta("a")], Failed(fault))), SECRET)
+    check_response(answer.body)
+    assert (answer.status, answer.body["status"]) == (200, "failed")
+    assert answer.body["error"]["message"] == "slow down. Please try again in 2.4s."
+    assert answer.body["output"][0]["content"][0]["text"] == "a"
+
+
+def test_a_good_answer_is_the_response() -> None:
+    state = fold(records([TextDelta("a")], STOP))
+    assert response.answer(TURN, state, SECRET).body == response.render(TURN, state, SECRET)
+
+
+def test_a_cancelled_response_has_no_error() -> None:
+    whole = rendered([], Failed(errors.internal("stopped", Termination.CANCELLED)))
+    assert (whole["status"], whole["error"], whole["output"]) == ("cancelled", None, [])
+
+
+# -- what stateless clients carry -------------------------------------------------------------------------------
+
+
+def carried(events: list[Event], end: Finished = TOOL, **fields: Any) -> list[tuple[str, list[Carried] | None]]:
+    """(type, signatures) of each item, the stream's and the whole object's alike."""
+    of = turn(metadata=SEALED, **fields)
+    whole = rendered(events, end, of)["output"]
+    streamed = check_responses(frames(records(events, end), of))
+    assert [value["item"] for value in streamed if value["type"] == "response.output_item.done"] == whole
+    return [
+        (item["type"], unseal(SECRET, item["encrypted_content"]) if "encrypted_content" in item else None)
+        for item in whole
+    ]
+
+
+def of_call(signature: str, call_id: str | None = None) -> list[Carried]:
+    return [Carried(signature, "gemini-3", call_id)]
+
+
+CALL, SIGNED = FunctionCall("call_1", "f", "{}"), FunctionCall("call_1", "f", "{}", "U0lH")
+MORE = FunctionCall("call_2", "g", "{}")
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        # thinking leads to a call: its item carries the call's signature, beside its own
+        ([ThinkingDelta("hm"), SIGNED, MORE],
+         [("reasoning", of_call("U0lH", "call_1")), ("function_call", None), ("function_call", None)]),
+        ([ThinkingDelta("hm"), Signature("dGg=", "thought"), SIGNED],
+         [("reasoning", [*of_call("dGg="), *of_call("U0lH", "call_1")]), ("function_call", None)]),
+        # the signature comes before its call, in a part of its own
+        ([ThinkingDelta("hm"), Signature("U0lH", "alone"), CALL],
+         [("reasoning", of_call("U0lH", "call_1")), ("function_call", None)]),
+        # no thinking, or none directly before the call: an item for the signature alone
+        ([SIGNED, MORE], [("reasoning", of_call("U0lH", "call_1")), ("function_call", None), ("function_call", None)]),
+        ([ThinkingDelta("hm"), TextDelta("a"), SIGNED],
+         [("reasoning", []), ("message", None), ("reasoning", of_call("U0lH", "call_1")), ("function_call", None)]),
+        # nothing to carry, or too late for it: the memory of calls has it
+        ([CALL], [("function_call", None)]),
+        ([CALL, Signature("U0lH", "alone")], [("function_call", None)]),
+        ([ThinkingDelta("hm"), TextDelta("a")], [("reasoning", []), ("message", None)]),
+        # a picture carries its own, until something else begins
+        ([InlineData("image/png", "AAAA"), Signature("U0lH", "text")], [("image_generation_call", of_call("U0lH"))]),
+        ([InlineData("image/png", "AAAA"), Signature("U0lH", "alone"), CALL],
+         [("image_generation_call", None), ("reasoning", of_call("U0lH", "call_1")), ("function_call", None)]),
+        ([InlineData("image/png", "AAAA"), Signature("U0lH", "alone"), TextDelta("a"), CALL],
+         [("image_generation_call", of_call("U0lH")), ("message", None), ("function_call", None)]),
+    ],
+)  # fmt: skip
+def test_signatures_travel_with_stateless_clients(
+    events: list[Event], expected: list[tuple[str, list[Carried] | None]]
+) -> None:
+    assert carried(events) == expected
+
+
+def test_a_signature_of_the_next_upstream_call_is_not_the_closed_thoughts() -> None:
+    events: list[Event] = [ThinkingDelta("hm"), CallOpened(), Signature("U0lH", "text"), TextDelta("a")]
+    assert carried(events, STOP) == [("reasoning", []), ("message", None)]
+
+
+def test_without_include_nothing_is_carried() -> None:
+    output = rendered([SIGNED], TOOL)["output"]
+    assert [item["type"] for item in output] == ["function_call"]
+    assert b"U0lH" not in b"".join(frames(records([ThinkingDelta("hm"), SIGNED], TOOL)))
+
+
+def test_a_call_that_is_not_shown_has_no_item_for_its_signature() -> None:
+    second = FunctionCall("call_2", "g", "{}", "U0lH")
+    found = carried([CALL, TextDelta("a"), second], echo={"parallel_tool_calls": False})
+    assert [kind for kind, _ in found] == ["function_call", "message"]
