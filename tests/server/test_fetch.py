@@ -91,7 +91,7 @@ async def _told(request: web.Request) -> web.Response:
     return web.Response(body=PNG, headers={"Set-Cookie": "a=b"})
 
 
-HOSTS = {
+HOSTS: dict[str, list[str]] = {
     "good.test": ["127.0.0.1"],
     "inner.test": ["10.0.0.1"],
     "both.test": ["127.0.0.1", "10.0.0.1"],
@@ -216,7 +216,7 @@ def chat(url: str) -> dict[str, Any]:
         ("responses", {"input": [{"role": "user", "content": [
             {"type": "input_image", "image_url": X}, {"type": "input_file", "file_url": X}]}]},
          ["input[0].content[0].image_url", "input[0].content[1].file_url"]),
-        ("responses", {"input": [{"type": "function_call_output", "output": [{"type": "input_image", "image_url": X}]}]},
+        ("responses", {"input": [{"type": "function_call_output", "output": [{"image_url": X}]}]},
          ["input[0].output[0].image_url"]),
         ("gemini", {"contents": {"parts": {"file_data": {"file_uri": X}}}}, ["contents[0].parts[0].fileData.fileUri"]),
         ("gemini", {"contents": [{"parts": [{"functionResponse": {"parts": [{"fileData": {"fileUri": X}}]}}]}]},
