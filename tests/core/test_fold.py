@@ -71,6 +71,11 @@ ITEMS = [
     ("alone after text", (T("a"), S("s", "alone")), [("text", "a", "s")]),
     ("alone between text and its call", (T("a"), S("s", "alone"), CALL),
      [("text", "a", None), ("call", "call_1", "s")]),
+    ("alone after text, then other text: it stays there", (T("a"), S("s", "alone"), ThinkingDelta("x"), CALL),
+     [("text", "a", "s"), ("thinking", "x", None), ("call", "call_1", None)]),
+    ("text signature of the next answer is not the closed thought's",
+     (ThinkingDelta("x"), CallClosed("STOP"), CallOpened(), S("s", "text"), T("a")),
+     [("thinking", "x", None), ("text", "a", None)]),
     ("alone after text, the call has its own", (T("a"), S("s", "alone"), SIGNED),
      [("text", "a", "s"), ("call", "call_1", "sig-own")]),
     ("one signature serves one call", (S("s", "alone"), CALL, SECOND),
@@ -89,6 +94,17 @@ def test_items(events, expected):
 
 def test_a_call_keeps_everything_google_said():
     assert fold(records(SIGNED)).items == [Call(0, "call_1", "shell", "{}", "sig-own", "up-1")]
+
+
+def test_a_call_knows_whether_its_signature_came_behind_it():
+    late, early = fold(records(CALL, Signature("s", "alone"))), fold(records(Signature("s", "alone"), CALL))
+    assert (late.items[0].late, early.items[0].late) == (True, False)
+
+
+def test_the_state_knows_when_its_records_came():
+    made = [Record(number, 5 + number, 0, b"", ()) for number in range(3)]
+    assert (fold(made).began_ns, fold(made).ended_ns) == (5, 7)
+    assert (fold([]).began_ns, fold([]).ended_ns) == (None, None)
 
 
 def test_thinking_knows_the_calls_that_followed_it():
@@ -136,6 +152,7 @@ def test_what_was_growing_at_the_end_is_closed_as_cut(terminal, cut):
     steps = [step for record in records(TextDelta("a"), terminal) for step in assembler.feed(record)]
     message = assembler.state.items[0]
     assert steps == [Opened(message), Grew(message, "a"), Closed(message, cut), Ended(terminal)]
+    assert message.cut == cut
 
 
 # -- invariants ----------------------------------------------------------------------------------------------

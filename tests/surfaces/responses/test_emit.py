@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from openai import omit
+from openai import OpenAI, omit
 from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -119,6 +120,21 @@ def test_openais_snapshots_grow_with_the_deltas() -> None:
     texts = [each.snapshot for each in fired if each.type == "response.output_text.delta"]
     calls = [each.snapshot for each in fired if each.type == "response.function_call_arguments.delta"]
     assert (texts, calls) == (["a", "ab"], ['{"a": 1}'])
+
+
+def test_openais_client_reads_the_bytes() -> None:
+    """Its own SSE decoder and stream helper, whatever separators the text holds."""
+    events: list[Event] = [ThinkingDelta("hm"), TextDelta("a\u2028b\x85c\r\n\nd"), FunctionCall("call_1", "f", "{}")]
+    body = b": keep-alive\n\n".join(frames(records(events, TOOL)))
+    headers = {"content-type": "text/event-stream"}
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, headers=headers, content=body))
+    with (
+        OpenAI(api_key="k", base_url="http://test/v1", http_client=httpx2.Client(transport=transport)) as client,
+        client.responses.stream(model="gemini-3-flash", input="hi") as stream,
+    ):
+        final = stream.get_final_response()
+    assert final.output_text == "a\u2028b\x85c\r\n\nd"
+    assert [item.type for item in final.output] == ["reasoning", "message", "function_call"]
 
 
 # -- the published schema ---------------------------------------------------------------------------------------
