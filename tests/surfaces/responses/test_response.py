@@ -29,7 +29,9 @@ from zerogravity.core.fold import Call, fold
 from zerogravity.errors import Fault, Guilt, Termination
 from zerogravity.surfaces.check import check_response, check_responses
 from zerogravity.surfaces.common.carrier import Carried, unseal
-from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.responses import response, surface
+from zerogravity.surfaces.surface import Context
 from zerogravity.wire import jsonio
 
 STOP, TOOL = Finished("stop"), Finished("tool")
@@ -273,3 +275,19 @@ def test_a_call_that_is_not_shown_has_no_item_for_its_signature() -> None:
     second = FunctionCall("call_2", "g", "{}", "U0lH")
     found = carried([CALL, TextDelta("a"), second], echo={"parallel_tool_calls": False})
     assert [kind for kind, _ in found] == ["function_call", "message"]
+
+
+@pytest.mark.parametrize("events", [[SIGNED, MORE], [ThinkingDelta("hm"), SIGNED, MORE]], ids=["calls", "thinking"])
+def test_what_a_stateless_client_sends_back_restores_the_signature(events: list[Event]) -> None:
+    """The answer's items as input, without any memory on our side: the first call has its signature again."""
+    output = rendered(events, TOOL, turn(metadata=SEALED, target=Catalogue().resolve("gemini-3-flash")))["output"]
+    results = [{"type": "function_call_output", "call_id": f"call_{n}", "output": "ok"} for n in (1, 2)]
+    tools = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in ("f", "g")]
+    history = [{"role": "user", "content": "hi"}, *output, *results]
+    body = {"model": "gemini-3-flash", "input": history, "tools": tools, "store": False, **SEALED}
+    back = surface.parse(body, Context("turn_" + "7" * 32, 1, Catalogue().resolve, secret=SECRET))
+    parts = back.generate["contents"][1]["parts"]
+    assert [(part["functionCall"]["name"], part.get("thoughtSignature")) for part in parts] == [
+        ("f", "U0lH"),
+        ("g", None),
+    ]
