@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import importlib
 import json
+import logging
 import sys
 from collections.abc import Coroutine
 from importlib.metadata import PackageNotFoundError, version
@@ -48,8 +50,24 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
         context.exit()
 
 
+ELSEWHERE = {  # commands of other rooms, imported when they are called: name → module
+    "trace": "zerogravity.trace.cli",
+    "replay": "zerogravity.trace.cli",
+    "cassette": "zerogravity.trace.cli",
+    "simulate": "zerogravity.simulator.cli",
+}
+
+
 class Commands(click.Group):
-    """Says faults as one line instead of a traceback."""
+    """Says faults as one line instead of a traceback; imports what is elsewhere only when it is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted((*super().list_commands(ctx), *ELSEWHERE))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if (module := ELSEWHERE.get(cmd_name)) is not None:
+            return getattr(importlib.import_module(module), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -69,12 +87,15 @@ def main() -> None:
 @main.command()
 @click.option("--mode", type=click.Choice(["reverse", "proxy"]), default="reverse", show_default=True,
               help="How the language server reaches us: as its endpoint (reverse), or as its HTTPS proxy.")  # fmt: skip
+@click.option("--no-mitm", is_flag=True, help="No interception: answers come from polling the language server's steps.")
 @click.option("--proxy-port", type=int, default=8742, show_default=True, help="Port the language server talks to.")
 @click.option("--google", default="https://daily-cloudcode-pa.googleapis.com", show_default=True,
               help="Where calls go in reverse mode.")  # fmt: skip
 @click.option("--listen", help="Where agents are answered [default: 127.0.0.1:8741].")
+@click.option("--key", help="API key that agents must send; better in ZEROGRAVITY_KEY.")
 @click.option("--ls-url", help="URL of the language server [default: found by itself].")
 @click.option("--ls-csrf", help="Its CSRF token; better in ZEROGRAVITY_LS_CSRF.")
+@click.option("--ls-command", help="Start a language server with this command and look after it.")
 @click.option("--trace", is_flag=True, help="Write a trace folder for each turn.")
 @click.option("--passive", is_flag=True, help="Record Google calls that are not ours as well.")
 @click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file.")
@@ -83,27 +104,34 @@ def main() -> None:
 )
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any further mitmproxy option.")
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings.")
-def serve(mode: str, proxy_port: int, google: str, listen: str | None, ls_url: str | None, ls_csrf: str | None,
-          trace: bool, passive: bool, config_file: str | None, certs_dir: Path | None, settings: tuple[str, ...],
-          quiet: bool) -> None:  # fmt: skip
+def serve(mode: str, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None, settings: tuple[str, ...],
+          quiet: bool, config_file: str | None, passive: bool, **flags: Any) -> None:  # fmt: skip
     """Answer agents beside a language server; the same as ``mitmdump -s addons/capture.py``, leaner.
 
     Example: zerogravity serve --ls-url https://127.0.0.1:42100
     """
+    given = {name: value for name, value in flags.items() if value} | ({"capture_passive": True} if passive else {})
+    loaded = configuration.load({**given, **({"intercept": False} if no_mitm else {})}, file=config_file)
+    if not loaded.config.intercept:
+        from zerogravity.gateway import serve as serve_gateway
+
+        logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
+        run(serve_gateway(loaded.config))
     from zerogravity.capture.master import serve as serve_master
 
     options: dict[str, Any] = {}
     if mode == "reverse":
         options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
+        click.echo(f"language server: --cloud_code_endpoint http://127.0.0.1:{proxy_port}", err=True)
     else:
         authority = certs.load(certs_dir or certs_home())
         options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
         click.echo(
             f"language server: HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}", err=True
         )
-    flags = {"listen": listen, "ls_url": ls_url, "ls_csrf": ls_csrf, "config": config_file}
-    options |= {f"zg_{name}": value for name, value in flags.items() if value is not None}
-    options |= {f"zg_{name}": True for name, on in (("trace", trace), ("capture_passive", passive)) if on}
+    options |= {f"zg_{name}": value for name, value in given.items()}
+    if config_file is not None:
+        options["zg_config"] = config_file
     for setting in settings:
         name, _, value = setting.partition("=")
         options[name] = json.loads(value) if value in ("true", "false") or value.isdigit() else value

@@ -8,31 +8,61 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_data_path
-
 from zerogravity import ids
-from zerogravity.config import Config
+from zerogravity.config import Config, is_loopback
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine, Limits
 from zerogravity.errors import FaultError
+from zerogravity.inspector.api import Inspector
+from zerogravity.inspector.bodies import Bodies
 from zerogravity.language_server.client import Endpoint, LsClient
 from zerogravity.language_server.discover import discover
+from zerogravity.language_server.steps import read_steps, told_in_full
+from zerogravity.ops import otel
 from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
+from zerogravity.ops.usage import UsageLog
 from zerogravity.server.app import Running, start_server
 from zerogravity.server.services import Bearer, Services
+from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.responses.stored import open_store
+from zerogravity.surfaces.responses.stored import ResponseStore, open_store
+from zerogravity.surfaces.surface import Emitter, Surface
+from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 
 logger = logging.getLogger("zerogravity")
+SURFACES: Mapping[str, Surface] = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
 KEEP_S = 60.0  # how often the LS is looked at between turns, and the store is swept
+
+
+class Witnesses:
+    """Everybody who wants to see the bodies of a turn: the trace recorder, and the inspector's memory."""
+
+    def __init__(self, recorder: TraceSink, bodies: Bodies | None) -> None:
+        self._recorder = recorder
+        self._bodies = bodies
+
+    def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
+        """What an agent sent."""
+        self._recorder.client_request(turn, body, headers)
+        if self._bodies is not None:
+            self._bodies.client_request(turn.id, body)
+
+    def upstream_request(
+        self, turn_id: str, call_no: int, original: bytes, rewritten: bytes, headers: Mapping[str, str]
+    ) -> None:
+        """What the LS wanted to send to Google, and what was sent instead."""
+        self._recorder.upstream_request(turn_id, call_no, original, rewritten, headers)
+        if self._bodies is not None:
+            self._bodies.upstream_request(turn_id, original, rewritten)
 
 
 class Gateway:
@@ -47,16 +77,80 @@ class Gateway:
             max_age_s=config.limits.store_seconds,
             turn_bytes=config.limits.turn_bytes,
         )
+        self.secret = _secret(config.data_path / "secret")
         self.bearer = Bearer(config.token)
         self.metrics = Metrics()
         self.catalogue = Catalogue(config.aliases)
         self.ls = LsClient(_given(config), rediscover=None if config.ls_url else discover)
-        self.engine = Engine(self.store, self.ls, limits=_limits(config), clock=self.clock)
+        self.engine = self._engine()
         self.health = Health(self.clock, known_fault=self.ls.known_fault, intercepting=config.intercept)
-        self.metrics.watch(self.store)
-        self.health.watch(self.store)
+        self.recorder = self._recorder()
+        self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
+        self.spans = otel.start(self.store)
+        self.inspector_token = _inspector_token(config)
+        self.bodies = Bodies()
+        self.witnesses = Witnesses(self.recorder, self.bodies if self.inspector_token else None)
+        self._watch()
+        self._responses: ResponseStore | None = None
         self._running: Running | None = None
         self._keeper: asyncio.Task[None] | None = None
+
+    def _engine(self) -> Engine:
+        limits = _limits(self.config)
+        if self.config.intercept:
+            return Engine(self.store, self.ls, limits=limits, clock=self.clock)
+        return Engine(self.store, self.ls, limits=limits, clock=self.clock, reader=read_steps, message=told_in_full)
+
+    def _recorder(self) -> TraceSink:
+        config = self.config
+        if not config.trace:
+            return NullRecorder()
+        limits = TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400)
+        return Recorder(
+            config.trace_path,
+            clock=self.clock,
+            limits=limits,
+            surfaces=SURFACES,
+            secret=self.secret,
+            report=lambda trouble: self._tell("traces", trouble),
+        )
+
+    def _tell(self, what: str, trouble: str | None) -> None:
+        """Something beside the path works less well, or well again."""
+        if trouble is None:
+            self.health.recover(what)
+        else:
+            self.health.degrade(what, trouble)
+
+    def _watch(self) -> None:
+        self.metrics.watch(self.store)
+        self.health.watch(self.store)
+        self.recorder.attach(self.store)
+        self.usage.attach(self.store)
+        self.metrics.gauge("zg_queue_waiting", "Turns waiting for a place", lambda: self.engine.waiting)
+        self.metrics.gauge("zg_queue_active", "Turns that have a place", lambda: self.engine.active)
+        self.metrics.counter("zg_trace_dropped", "What traces did not record", lambda: self.recorder.dropped)
+
+    def _inspector(self) -> Inspector | None:
+        if self.inspector_token is None:
+            return None
+        return Inspector(
+            self.store,
+            self.bodies,
+            self.inspector_token,
+            emitter=self._render_again,
+            clock=self.clock,
+            health=lambda: {"line": self.health.line(), "active": self.engine.active, "waiting": self.engine.waiting},
+        )
+
+    def _render_again(self, channel: CascadeChannel) -> Emitter | None:
+        surface = SURFACES.get(channel.turn.surface)
+        return None if surface is None else surface.emitter(channel, self.secret)
+
+    @property
+    def inspector_url(self) -> str | None:
+        """The link that opens the inspector; it sets the page's cookie."""
+        return f"{self.url}/inspector?token={self.inspector_token}" if self.inspector_token else None
 
     @property
     def url(self) -> str:
@@ -66,16 +160,21 @@ class Gateway:
     async def start(self) -> None:
         """Open the front server. Raises OSError (port taken) or FaultError (refused configuration)."""
         config = self.config
+        self._responses = await open_store(config.store_path, limit=config.limits.responses)
+        inspector = self._inspector()
         services = Services(
             store=self.store,
             engine=self.engine,
             catalogue=self.catalogue,
             config=config,
-            responses=await open_store(config.store_path, limit=config.limits.responses),
+            responses=self._responses,
             health=self.health,
             metrics=self.metrics,
-            secret=_secret(),
+            secret=self.secret,
             bearer=self.bearer,
+            recorder=self.witnesses,
+            mount=None if inspector is None else inspector.mount,
+            surfaces=SURFACES,
         )
         self._running = await start_server(services)
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
@@ -91,7 +190,12 @@ class Gateway:
         await self.engine.close()
         if self._running is not None:
             await self._running.stop()
+        if self._responses is not None:
+            await self._responses.close()
         await self.ls.close()
+        for beside in (self.recorder, self.usage, self.spans):
+            if beside is not None:
+                await asyncio.to_thread(beside.close)
 
     async def _keep(self) -> None:
         """Look at the LS (login, models) and sweep the store, now and then; failures are the next turn's to tell."""
@@ -131,10 +235,31 @@ class Gateway:
         return channel
 
 
+async def serve(config: Config) -> int:
+    """A gateway without interception, until SIGINT or SIGTERM. Returns the exit code."""
+    gateway = Gateway(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await gateway.start()
+    except (OSError, FaultError) as error:
+        logger.error("zerogravity can not serve: %s", error)
+        return 1
+    else:
+        logger.info("zerogravity answers agents on %s", gateway.url)
+        await stop.wait()
+        return 0
+    finally:
+        await gateway.stop()
+
+
 def _given(config: Config) -> Endpoint | None:
     if config.ls_url is None:
         return None
-    return Endpoint(config.ls_url.rstrip("/"), config.ls_csrf or "")
+    cert = Path(config.ls_cert) if config.ls_cert else None
+    return Endpoint(config.ls_url.rstrip("/"), config.ls_csrf or "", cert=cert)
 
 
 def _limits(config: Config) -> Limits:
@@ -144,14 +269,21 @@ def _limits(config: Config) -> Limits:
         waiting=limits.waiting,
         queue_wait=limits.queue_seconds,
         match=limits.match_seconds,
+        first_byte=limits.first_byte_seconds,
         idle=limits.idle_seconds,
         total=limits.turn_seconds,
     )
 
 
-def _secret() -> bytes:
+def _inspector_token(config: Config) -> str | None:
+    """None: no inspector. Beyond loopback there is one only with a token that somebody has chosen (T20)."""
+    if not config.inspector or not (config.inspector_token or is_loopback(config.host)):
+        return None
+    return config.inspector_token or secrets.token_urlsafe(24)
+
+
+def _secret(file: Path) -> bytes:
     """The key of ``encrypted_content``, per install, so that clients' histories survive a restart."""
-    file = user_data_path("zerogravity") / "secret"
     try:
         if file.exists() and len(found := file.read_bytes()) == 32:
             return found
@@ -160,7 +292,8 @@ def _secret() -> bytes:
         file.touch(mode=0o600)
         file.write_bytes(made)
         return made
-    except OSError:
+    except OSError as error:
+        logger.warning("%s can not be kept, reasoning from before a restart will be ignored: %s", file, error.strerror)
         return secrets.token_bytes(32)
 
 

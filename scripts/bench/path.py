@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same stream four ways in one interleaved run: direct, bare mitmdump, zerogravity, step polling.
 
-  .venv/bin/python scripts/bench/path.py [--rounds 3] [--events 250] [--interval 20] [--flood 2000]
+  .venv/bin/python scripts/bench/path.py [--rounds 3] [--events 250] [--interval 20] [--flood 2000] [--streams 32]
 
 (a) direct   client → Google stand-in
 (b) bare     client → mitmdump with response streaming and no addon of ours → Google stand-in
@@ -23,7 +23,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,7 +32,7 @@ import psutil
 
 from zerogravity.simulator.stack import Stack, StackOptions, free_port
 
-STAMP = re.compile(r"<t(\d+)>")
+STAMP = re.compile(r"@(\d+):(\d+) ")
 MODEL = "gemini-3-flash"
 STREAM_ADDON = """
 def responseheaders(flow):
@@ -69,23 +69,33 @@ async def lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 async def measure(
-    figures: Figures, process: psutil.Process | None, open_stream: Callable[[], AsyncIterator[str]]
+    figures: Figures, process: psutil.Process | None, open_stream: Callable[[], AsyncIterator[str]], streams: int = 1
 ) -> None:
-    """Read one stream of stamped texts to its end."""
+    """Read so many streams of stamped texts at once, each to its end."""
     cpu = sum(process.cpu_times()[:2]) if process else 0.0
     started = time.monotonic()
-    count = 0
-    async for text in open_stream():
-        now = time.monotonic_ns()
-        for stamp in STAMP.findall(text):
-            if not count:
-                figures.first.append((time.monotonic() - started) * 1000)
-            count += 1
-            figures.latency.append((now - int(stamp)) / 1e6)
+    count = sum(await asyncio.gather(*(read(figures, open_stream) for _ in range(streams))))
     figures.rate.append(count / (time.monotonic() - started))
     figures.events += count
     if process:
         figures.cpu.append((sum(process.cpu_times()[:2]) - cpu) * 1000 / max(count, 1))
+
+
+async def read(figures: Figures, open_stream: Callable[[], AsyncIterator[str]]) -> int:
+    """How many events one stream had. A poller's piece may end inside a stamp: the rest waits for the next."""
+    started, count, rest = time.monotonic(), 0, ""
+    async for piece in open_stream():
+        now = time.monotonic_ns()
+        text = rest + piece
+        end = 0
+        for stamp in STAMP.finditer(text):
+            if not count:
+                figures.first.append((time.monotonic() - started) * 1000)
+            count += 1
+            end = stamp.end()
+            figures.latency.append((now - int(stamp[2])) / 1e6)
+        rest = text[max(end, len(text) - 40) :]
+    return count
 
 
 class Bench:
@@ -184,7 +194,8 @@ async def bare_mitmdump(stack: Stack, folder: Path) -> tuple[asyncio.subprocess.
 def show(title: str, all_figures: dict[str, Figures]) -> None:
     print(f"\n{title}")
     print(
-        f"{'':<10}{'first ms':>10}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>11}{'CPU s/1000':>12}   ratio to bare: p50, CPU"
+        f"{'':<10}{'first ms':>10}{'p50 ms':>10}{'p99 ms':>10}{'events/s':>11}{'CPU s/1000':>12}"
+        f"   ratio to bare: p50, CPU"
     )
     bare = all_figures["bare"].row()
     for name, figures in all_figures.items():
@@ -195,29 +206,38 @@ def show(title: str, all_figures: dict[str, Figures]) -> None:
     print(f"ours − bare p50 {ours[1] - bare[1]:+.2f} ms; polling / ours p50 {polling[1] / ours[1]:.0f}x")
 
 
+def work(arguments: argparse.Namespace) -> Iterator[tuple[str, str, int]]:
+    """(title, prompt, streams at once)"""
+    events, interval, flood, streams = arguments.events, arguments.interval, arguments.flood, arguments.streams
+    yield f"paced: {events} events, one each {interval} ms", f"sim:bench {events} {interval}", 1
+    yield f"flood: {flood} events as fast as possible", f"sim:bench {flood} 0", 1
+    if streams:
+        yield f"{streams} streams at once, 80 events each, one each 100 ms", "sim:bench 80 100", streams
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--events", type=int, default=250, help="events of the paced stream")
     parser.add_argument("--interval", type=int, default=20, help="ms between them")
     parser.add_argument("--flood", type=int, default=2000, help="events of the flood")
+    parser.add_argument("--streams", type=int, default=32, help="streams at once, 80 events each; 0 leaves it out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        async with Stack(StackOptions(http2=False)) as stack, aiohttp.ClientSession() as session:
+        env = {"ZEROGRAVITY_LIMITS_TURNS": "1024", "ZEROGRAVITY_LIMITS_WAITING": "0"}
+        options = StackOptions(http2=False, env=env)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with Stack(options) as stack, aiohttp.ClientSession(connector=connector) as session:
             process, port = await bare_mitmdump(stack, Path(name))
             try:
                 bench = Bench(stack, port, psutil.Process(process.pid), session)
-                for title, prompt in {
-                    f"paced: {arguments.events} events, one each {arguments.interval} ms":
-                        f"sim:bench {arguments.events} {arguments.interval}",
-                    f"flood: {arguments.flood} events as fast as possible": f"sim:bench {arguments.flood} 0",
-                }.items():  # fmt: skip
+                for title, prompt, streams in work(arguments):
                     figures = {system: Figures() for system in bench.systems(prompt)}
-                    for system, (_, stream) in bench.systems("sim:bench 20 0").items():
+                    for _, stream in bench.systems("sim:bench 20 0").values():
                         await measure(Figures(), None, stream)  # warm-up
                     for _ in range(arguments.rounds):
                         for system, (owner, stream) in bench.systems(prompt).items():
-                            await measure(figures[system], owner, stream)
+                            await measure(figures[system], owner, stream, streams)
                     show(title, figures)
             finally:
                 process.terminate()

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from mitmproxy import command, ctx, exceptions, flow, http
+from mitmproxy import command, contentviews, ctx, exceptions, flow, http
 from mitmproxy.addonmanager import Loader
+from mitmproxy.log import ALERT
 
 from zerogravity import config as configuration
 from zerogravity.capture import match, rewrite, tap
+from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.certs import GOOGLE_HOSTS
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
@@ -129,7 +131,7 @@ class Interceptor:
         channel.mark("matched")
         flow.metadata[CHANNEL] = channel
         flow.comment = channel.id
-        self._gateway.recorder.upstream_request(
+        self._gateway.witnesses.upstream_request(
             channel.id, channel.state.calls_opened, original, done.body, dict(flow.request.headers)
         )
         for note in done.notes:
@@ -152,7 +154,7 @@ class Interceptor:
         flow.metadata[CHANNEL] = channel
         flow.comment = channel.id
         content = flow.request.get_content(strict=False) or b""
-        self._gateway.recorder.upstream_request(channel.id, 0, content, content, dict(flow.request.headers))
+        self._gateway.witnesses.upstream_request(channel.id, 0, content, content, dict(flow.request.headers))
 
 
 class Capture:
@@ -170,6 +172,7 @@ class Capture:
     def load(self, loader: Loader) -> None:
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
+        contentviews.add(GoogleStreamContentview())
 
     def configure(self, updated: set[str]) -> None:
         if any(name.startswith("zg_") for name in updated) or not updated:
@@ -198,8 +201,10 @@ class Capture:
             logger.error("zerogravity can not serve: %s", error)  # an error during start ends mitmdump
             return
         self.gateway = gateway
-        self._interceptor = Interceptor(gateway, abort_upstream)
-        logger.info("zerogravity serves on %s", gateway.url)
+        self._interceptor = Interceptor(gateway, abort_upstream) if config.intercept else None
+        logger.log(ALERT, "zerogravity answers agents on %s", gateway.url)
+        if gateway.inspector_url is not None:
+            logger.log(ALERT, "inspector: %s", gateway.inspector_url)
 
     async def done(self) -> None:
         gateway, self.gateway, self._interceptor = self.gateway, None, None
@@ -268,6 +273,8 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("key", str | None, "API key that agents must send; needed beyond loopback."),
     ("ls_url", str | None, "The language server's URL; default: found by itself."),
     ("ls_csrf", str | None, "The language server's CSRF token; better given as ZEROGRAVITY_LS_CSRF."),
+    ("ls_cert", str | None, "PEM file that its certificate is pinned to."),
+    ("ls_command", str | None, "Start a language server with this command and look after it."),
     ("upstream", str | None, "Send calls for Google's hosts to this base URL instead (a stand-in)."),
     ("trace", bool, "Write a trace folder for each turn."),
     ("trace_dir", str | None, "Where traces go."),
@@ -294,7 +301,7 @@ def abort_upstream(flow: http.HTTPFlow) -> None:
     transport itself is closed; its ``error`` hook then runs as for any drop."""
     if flow.error is not None or (flow.response is not None and flow.response.timestamp_end is not None):
         return  # nothing runs any more; the connection may serve another turn
-    server = ctx.master.addons.get("proxyserver")
+    server: Any = ctx.master.addons.get("proxyserver")
     for handler in list(server.connections.values()):
         transport = handler.transports.get(flow.server_conn)
         if transport is not None and transport.writer is not None:

@@ -106,7 +106,8 @@ def _pairs(calls: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Iterat
         yield COUNT
         return
     for call, answer in zip(calls, answers, strict=True):
-        if call.get("name") != answer.get("name") or (call.get("id") or "") != (answer.get("id") or ""):
+        # An answer without the call's id is taken: google-genai's automatic function calling sends that.
+        if call.get("name") != answer.get("name") or answer.get("id", call.get("id")) != call.get("id"):
             yield INVALID
 
 

@@ -43,7 +43,9 @@ class TraceLimits:
 
 
 class TraceSink(Protocol):
-    """What the other rooms feed. No method waits, none raises."""
+    """What the other rooms feed. No method waits, none raises. ``dropped``: what was not recorded."""
+
+    dropped: int
 
     def attach(self, store: MitmStore) -> None: ...
     def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None: ...

@@ -1,0 +1,296 @@
+"""The hooks in mitmproxy's order, with made-up flows: what is claimed, what is left alone, and that it fails open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy import exceptions, http
+from mitmproxy.test import taddons, tflow, tutils
+
+from zerogravity import config as configuration
+from zerogravity.capture import rewrite
+from zerogravity.capture.addon import CHANNEL, OPTIONS, Capture, Interceptor, redirect
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, Finished, TextDelta
+from zerogravity.errors import Termination
+from zerogravity.gateway import Gateway
+
+CASCADE = "c0ffee00-1111-4222-8333-444455556666"
+PATH = b"/v1internal:streamGenerateContent?alt=sse"
+ANSWER = (
+    b'data: {"response": {"candidates": [{"content": {"role": "model","parts": [{"text": "Paris"}]},'
+    b'"finishReason": "STOP"}]}}\r\n\r\n'
+)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Gateway:
+    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "token": "ya29.ours"}
+    return Gateway(configuration.load(settings, env={}).config)
+
+
+@pytest.fixture
+def aborted() -> list[http.HTTPFlow]:
+    return []
+
+
+@pytest.fixture
+def hooks(gateway: Gateway, aborted: list[http.HTTPFlow]) -> Interceptor:
+    return Interceptor(gateway, aborted.append)
+
+
+@pytest.fixture
+def channel(gateway: Gateway, make_turn) -> CascadeChannel:
+    channel = gateway.store.open(make_turn())
+    gateway.store.bind(channel, CASCADE)
+    return channel
+
+
+def agent_body(cascade: str = CASCADE, kind: str = "agent", **more: Any) -> dict[str, Any]:
+    text = f"<USER_REQUEST>\n.<cid:{cascade}>\n</USER_REQUEST>"
+    return {
+        "project": "p",
+        "requestType": kind,
+        "model": "gemini-3-flash-agent",
+        "request": {
+            "contents": [{"role": "user", "parts": [{"text": text}]}],
+            "tools": [{"functionDeclarations": [{"name": "view_file"}]}],
+            "sessionId": "-1",
+        },
+        **more,
+    }
+
+
+def flow_of(body: object, path: bytes = PATH) -> http.HTTPFlow:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = ((b"accept-encoding", b"gzip"), (b"authorization", b"Bearer ya29.theirs"))
+    request = tutils.treq(
+        method=b"POST", host="cloudcode-pa.googleapis.com", path=path, content=content, headers=http.Headers(headers)
+    )
+    return tflow.tflow(req=request)
+
+
+def answered(flow: http.HTTPFlow, status: int = 200, content: bytes = b"", kind: bytes = b"text/event-stream") -> None:
+    flow.response = tutils.tresp(
+        status_code=status, content=content, headers=http.Headers(((b"content-type", kind), (b"content-length", b"5")))
+    )
+
+
+def ask(hooks: Interceptor, flow: http.HTTPFlow) -> None:
+    hooks.requestheaders(flow)
+    hooks.request(flow)
+
+
+def test_an_agent_call_of_an_open_turn_is_claimed_and_rewritten(hooks, gateway, channel) -> None:
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    sent = json.loads(flow.request.content)
+    assert sent["request"]["contents"] == channel.turn.generate["contents"]
+    assert "tools" not in sent["request"]
+    assert sent["project"] == "p"
+    assert sent["request"]["sessionId"] == "-1"
+    assert flow.request.headers["authorization"] == "Bearer ya29.ours"
+    assert "accept-encoding" not in flow.request.headers
+    assert flow.comment == channel.id
+    assert "matched" in channel.marks
+    kept = gateway.bodies.get(channel.id)
+    assert kept is not None
+    assert [json.loads(body)["project"] for body in kept.upstream[0]] == ["p", "p"]
+
+
+def test_without_a_token_the_ls_keeps_its_own_login(hooks, gateway, channel) -> None:
+    gateway.bearer.value = None
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    assert flow.request.headers["authorization"] == "Bearer ya29.theirs"
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (agent_body("00000000-1111-4222-8333-444455556666"), PATH),
+        (agent_body(kind="tab"), PATH),
+        (agent_body(requestId="agent/00000000-1111-4222-8333-444455556666/1/t/2"), PATH),
+        ({"request": {"contents": []}}, PATH),
+        ([1, 2], PATH),
+        (b"{not json", PATH),
+        (agent_body(), b"/v1internal:loadCodeAssist"),
+    ],
+    ids=["unknown cascade", "tab", "witness disagrees", "no marker", "no object", "no json", "other method"],
+)
+def test_everything_else_passes_untouched(hooks, channel, body, path) -> None:
+    flow = flow_of(body, path)
+    before = flow.request.content
+    ask(hooks, flow)
+    answered(flow, content=ANSWER)
+    hooks.responseheaders(flow)
+    hooks.response(flow)
+    assert flow.request.content == before
+    assert flow.request.headers["authorization"] == "Bearer ya29.theirs"
+    assert flow.response.stream is False
+    assert flow.response.content == ANSWER
+    assert not channel.closed
+    assert CHANNEL not in flow.metadata
+
+
+def test_the_answer_is_tapped_as_it_streams(hooks, channel) -> None:
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    answered(flow)
+    hooks.responseheaders(flow)
+    assert "content-length" not in flow.response.headers
+    assert flow.response.headers["transfer-encoding"] == "chunked"
+    feed = flow.response.stream
+    assert b"".join([*feed(ANSWER), *feed(b"")]) == ANSWER
+    hooks.response(flow)
+    assert flow.response.status_code == 200
+    assert channel.terminal == Finished("stop")
+    assert channel.state.text == "Paris"
+
+
+def test_a_running_call_can_be_cut(hooks, channel, aborted) -> None:
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    answered(flow)
+    hooks.responseheaders(flow)
+    for abort in channel.upstream_abort:
+        abort()
+    assert aborted == [flow]
+
+
+def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, channel) -> None:
+    channel.append(0, b"", (TextDelta("x"),))
+    channel.close(Finished("stop"))
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    assert flow.response is not None
+    assert b'"finishReason":"STOP"' in flow.response.content
+    assert channel.late == 0
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_the_checkpoint_call_never_touches_the_channel(tmp_path, make_turn, local) -> None:
+    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "answer_checkpoints": local}
+    gateway = Gateway(configuration.load(settings, env={}).config)
+    channel = gateway.store.open(make_turn())
+    gateway.store.bind(channel, CASCADE)
+    flow = flow_of(agent_body(kind="checkpoint", requestId="checkpoint/1"))
+    before = flow.request.content
+    ask(Interceptor(gateway, lambda _: None), flow)
+    assert (flow.response is not None) is local
+    assert flow.request.content == before
+    assert channel.count == 0
+    assert "matched" not in channel.marks
+
+
+def test_a_refusal_ends_the_turn_and_the_ls_gets_a_clean_stop(hooks, channel) -> None:
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    error = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "slow down"}}
+    answered(flow, 429, json.dumps(error).encode(), b"application/json")
+    hooks.responseheaders(flow)
+    hooks.response(flow)
+    assert isinstance(channel.terminal, Failed)
+    assert channel.terminal.fault.status == 429
+    assert flow.response.status_code == 200
+    assert b'"finishReason":"STOP"' in flow.response.content
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_broken_connection_ends_the_turn(hooks, channel, begun) -> None:
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    if begun:
+        answered(flow)
+        hooks.responseheaders(flow)
+    flow.error = tflow.terr("connection closed")
+    hooks.error(flow)
+    assert channel.termination is Termination.UPSTREAM_DROP
+
+
+def test_an_own_fault_leaves_the_bytes_and_ends_the_turn_typed(hooks, gateway, channel, monkeypatch, caplog) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("bug")
+
+    monkeypatch.setattr(rewrite, "rewrite", broken)
+    flow = flow_of(agent_body())
+    before = flow.request.content
+    ask(hooks, flow)
+    assert flow.request.content == before
+    assert CHANNEL not in flow.metadata
+    assert channel.termination is Termination.INTERNAL
+    assert b'zg_fail_open_total{place="request"} 1.0' in gateway.metrics.render()
+    assert "request left unchanged" in caplog.text
+
+
+def test_passive_calls_are_recorded_untouched(tmp_path) -> None:
+    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "capture_passive": True}
+    gateway = Gateway(configuration.load(settings, env={}).config)
+    hooks = Interceptor(gateway, lambda _: None)
+    public = {"contents": [{"parts": [{"text": "hello"}]}]}
+    flow = flow_of(public, b"/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse")
+    before = flow.request.content
+    ask(hooks, flow)
+    answered(flow)
+    hooks.responseheaders(flow)
+    feed = flow.response.stream
+    assert b"".join([*feed(ANSWER[:30]), *feed(ANSWER[30:]), *feed(b"")]) == ANSWER
+    assert flow.request.content == before
+    (channel,) = gateway.store
+    assert channel.turn.surface == "passive"
+    assert channel.turn.model == "gemini-3-flash"
+    assert channel.terminal == Finished("stop")
+    assert gateway.store.claim(CASCADE) is None
+
+
+def test_a_passive_refusal_is_handed_on_as_it_is(tmp_path) -> None:
+    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "capture_passive": True}
+    gateway = Gateway(configuration.load(settings, env={}).config)
+    hooks = Interceptor(gateway, lambda _: None)
+    flow = flow_of({"request": {"contents": []}, "model": "m"})
+    ask(hooks, flow)
+    answered(flow, 503, b'{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}', b"application/json")
+    hooks.responseheaders(flow)
+    hooks.response(flow)
+    assert flow.response.status_code == 503
+    (channel,) = gateway.store
+    assert channel.termination is Termination.UPSTREAM_STATUS
+
+
+def test_redirect_keeps_the_path_and_names_the_new_host() -> None:
+    flow = flow_of(b"{}")
+    flow.request.headers["host"] = "cloudcode-pa.googleapis.com"
+    redirect(flow, "http://127.0.0.1:99/base/")
+    assert flow.request.url == "http://127.0.0.1:99/base" + PATH.decode()
+    assert flow.request.host_header == "127.0.0.1:99"
+
+
+# -- options -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loaded() -> Iterator[tuple[Capture, taddons.context]]:
+    capture = Capture()
+    with taddons.context(capture) as context:
+        yield capture, context
+
+
+def test_every_option_is_a_setting_and_has_help(loaded) -> None:
+    _, context = loaded
+    for name, _, text in OPTIONS:
+        assert context.options._options[f"zg_{name}"].help == text
+        assert name == "config" or name in configuration.NAMES
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [("zg_listen", "nowhere", "HOST:PORT"), ("zg_listen", "0.0.0.0:1", "key"), ("zg_config", "/no/such", "no conf")],
+)
+def test_bad_options_are_refused_in_mitmproxys_own_form(loaded, option, value, word) -> None:
+    capture, context = loaded
+    with pytest.raises(exceptions.OptionsError, match=word):
+        context.configure(capture, **{option: value})

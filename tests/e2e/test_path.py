@@ -1,0 +1,179 @@
+"""The whole path with the official SDKs as clients: agent, front server, LS stand-in, real mitmdump, Google stand-in."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import openai
+import pytest
+import pytest_asyncio
+from google import genai
+from google.genai import types
+from zerogravity.simulator.language_server import LsOptions
+
+from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+MODEL = "gemini-3-flash"
+WEATHER = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["reverse", "proxy"])
+async def stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
+    async with Stack(StackOptions(mode=request.param, ls=LsOptions())) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(stack: Stack) -> AsyncIterator[openai.AsyncOpenAI]:
+    async with openai.AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="any", max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def gemini(stack: Stack) -> genai.Client:
+    return genai.Client(api_key="any", http_options=types.HttpOptions(base_url=stack.url))
+
+
+async def test_responses_text_and_thinking_stream(stack: Stack, client: openai.AsyncOpenAI) -> None:
+    kinds: list[str] = []
+    async with client.responses.stream(
+        model=MODEL, input="Why is the sky blue?", reasoning={"summary": "auto"}
+    ) as stream:
+        async for event in stream:
+            kinds.append(event.type)
+        final = await stream.get_final_response()
+    assert final.status == "completed"
+    assert final.output_text
+    assert kinds[0] == "response.created"
+    assert kinds[-1] == "response.completed"
+    assert "response.reasoning_summary_text.delta" in kinds
+    assert final.usage is not None
+    assert final.usage.output_tokens_details.reasoning_tokens > 0
+
+
+async def test_responses_tool_round_returns_the_signature(stack: Stack, client: openai.AsyncOpenAI) -> None:
+    tools = [{"type": "function", "name": "get_weather", "parameters": WEATHER, "strict": True}]
+    first = await client.responses.create(model=MODEL, input="What is the weather in Rome? Use the tool.", tools=tools)
+    call = next(item for item in first.output if item.type == "function_call")
+    assert json.loads(call.arguments)["city"]
+    history = [
+        {"role": "user", "content": "What is the weather in Rome? Use the tool."},
+        {"type": "function_call", "call_id": call.call_id, "name": call.name, "arguments": call.arguments},
+        {"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees and sunny"},
+    ]
+    second = await client.responses.create(model=MODEL, input=history, tools=tools)
+    assert "18 degrees" in second.output_text
+    assert stack.google is not None
+    sent = stack.google.requests[-1].body["request"]["contents"]
+    call_part = next(part for content in sent for part in content["parts"] if "functionCall" in part)
+    assert call_part["thoughtSignature"]
+    assert call_part["thoughtSignature"] != "skip_thought_signature_validator"
+
+
+async def test_previous_response_id_continues(client: openai.AsyncOpenAI) -> None:
+    first = await client.responses.create(model=MODEL, input="Remember the word kumquat.")
+    second = await client.responses.create(model=MODEL, input="sim:echo", previous_response_id=first.id)
+    assert "kumquat" in second.output_text
+
+
+async def test_chat_stream_and_tools(client: openai.AsyncOpenAI) -> None:
+    tools = [{"type": "function", "function": {"name": "get_weather", "parameters": WEATHER}}]
+    messages = [{"role": "user", "content": "What is the weather in Rome? Use the tool."}]
+    async with client.chat.completions.stream(model=MODEL, messages=messages, tools=tools) as stream:
+        async for _ in stream:
+            pass
+        final = await stream.get_final_completion()
+    choice = final.choices[0]
+    assert choice.finish_reason == "tool_calls"
+    call = choice.message.tool_calls[0]
+    messages += [
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [call.model_dump(include={"id": True, "type": True, "function": {"name", "arguments"}})],
+        },
+        {"role": "tool", "tool_call_id": call.id, "content": "18 degrees"},
+    ]
+    answer = await client.chat.completions.create(model=MODEL, messages=messages, tools=tools)
+    assert answer.choices[0].finish_reason == "stop"
+    assert "18 degrees" in (answer.choices[0].message.content or "")
+
+
+async def test_gemini_stream_chunks_and_functions(gemini: genai.Client) -> None:
+    texts: list[str] = []
+    async for chunk in await gemini.aio.models.generate_content_stream(model=MODEL, contents="Tell me about bees"):
+        texts.append(chunk.text or "")
+    assert "".join(texts)
+
+    def get_weather(city: str) -> str:
+        """Weather of a city."""
+        return f"sunny in {city}"
+
+    answer = await gemini.aio.models.generate_content(
+        model=MODEL,
+        contents="What is the weather in Rome? Use the get_weather tool.",
+        config=types.GenerateContentConfig(tools=[get_weather]),
+    )
+    assert "sunny in" in (answer.text or "")
+
+
+@pytest.mark.parametrize("surface", ["responses", "chat", "gemini"])
+async def test_every_stream_passes_its_grammar(stack: Stack, client: openai.AsyncOpenAI, surface: str) -> None:
+    import aiohttp
+
+    paths = {
+        "responses": ("/v1/responses", {"model": MODEL, "input": "sim:think", "stream": True}, check_responses),
+        "chat": (
+            "/v1/chat/completions",
+            {"model": MODEL, "messages": [{"role": "user", "content": "sim:think"}], "stream": True},
+            check_chat,
+        ),
+        "gemini": (
+            f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse",
+            {"contents": [{"parts": [{"text": "sim:think"}]}]},
+            check_gemini,
+        ),
+    }
+    path, body, check = paths[surface]
+    async with aiohttp.ClientSession() as session, session.post(stack.url + path, json=body) as response:
+        assert response.status == 200
+        assert response.headers["x-request-id"]
+        check(await response.read())
+
+
+async def test_many_turns_at_once_do_not_mix(stack: Stack, client: openai.AsyncOpenAI) -> None:
+    async def one(number: int) -> None:
+        word = f"word{number:04d}"
+        answer = await client.responses.create(model=MODEL, input=f"sim:echo {word}")
+        assert word in answer.output_text
+        assert sum(f"word{other:04d}" in answer.output_text for other in range(20)) == 1
+
+    await asyncio.gather(*(one(number) for number in range(20)))
+
+
+@pytest.mark.parametrize(("prompt", "status"), [("sim:429", 429), ("sim:drop-before", 502), ("sim:400", 400)])
+async def test_upstream_failures_before_the_first_byte_are_plain_statuses(
+    client: openai.AsyncOpenAI, prompt: str, status: int
+) -> None:
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.responses.create(model=MODEL, input=prompt, stream=True)
+    assert caught.value.status_code == status
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": prompt}])
+    assert caught.value.status_code == status
+
+
+async def test_unknown_model_is_named(client: openai.AsyncOpenAI) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.responses.create(model="no-such-model", input="hi")
+    assert caught.value.code == "model_not_found"
