@@ -35,6 +35,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "inspector": (*BASE, "wire", "surfaces", "trace.redact", "trace.shadow"),
     "ops": (*BASE, "wire", "config"),
     "ops.doctor": ANYTHING,
+    "ops.machine": (*BASE, "certs", "config", "language_server.discover", "ops"),
     "ops.otel": (*BASE, "ops", "trace.otel", "trace.redact"),  # one table of names, one redactor
     "trace": (*BASE, "wire", "surfaces"),
     "trace.cli": ANYTHING,

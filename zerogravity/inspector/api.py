@@ -1,7 +1,7 @@
-"""The inspector's read-only endpoints under ``/inspector``: turns, records, bodies, live changes, and the page itself.
+"""The inspector's read-only endpoints under ``/inspector``: turns, events, frames, bodies, live, the page.
 
-Behind a token of its own (cookie, set once by the printed link), strict CSP. What was emitted is not stored: emitters
-are deterministic, so frames are rendered again from the records, which also tells which bytes caused which frame.
+Behind a token of its own (cookie, set once by the printed link) and a strict policy. Everything shown has gone through
+the one redactor. Work that grows with a turn is done in a thread: looking must not hold up the streams that run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,19 @@ import orjson
 from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Failed, Record
-from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.store import MitmStore
+from zerogravity.inspector import asked, rows
 from zerogravity.inspector.bodies import Bodies
-from zerogravity.surfaces.surface import Emitter
+from zerogravity.inspector.view import BEFORE, EmitterOf, View, Views
 from zerogravity.trace import redact
+from zerogravity.wire import jsonio
 
 STATIC = Path(__file__).parent / "static"
-COOKIE = "zg_inspector"
-PAGE = 200
+PAGE, MAX_PAGE = 200, 1000
+WHOLE = 1 << 20  # what is shown of one event's or frame's bytes
+ANSWER = 256 << 10  # what the four bodies show of Google's answer; all of it is in the events
 TICK_S = 0.5
-STALL_NS = 10_000_000_000
+SAY_S = 10.0  # the health strip is told that often when nothing changes
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -36,9 +38,21 @@ HEADERS = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Refused(Exception):
+    """A request that can not be answered, in words for who made it."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
 
 
 class Inspector:
@@ -50,261 +64,304 @@ class Inspector:
         bodies: Bodies,
         token: str,
         *,
-        emitter: Callable[[CascadeChannel], Emitter | None],
+        emitter: EmitterOf,
         clock: Callable[[], int],
         health: Callable[[], Mapping[str, Any]],
     ) -> None:
+        if not token:
+            raise ValueError("the inspector needs a token")
         self._store = store
         self._bodies = bodies
         self._token = token
-        self._emitter = emitter
         self._clock = clock
         self._health = health
+        self._views = Views(emitter)
+        self._results: dict[str, frozenset[str]] = {}  # turn id → calls whose results it brought
+        self._stopping = asyncio.Event()
 
     def mount(self, app: web.Application) -> None:
-        """Add the routes; the page is at ``/inspector/``."""
-        routes: Sequence[tuple[str, Callable[[web.Request], Any]]] = (
-            ("/inspector", self._enter),
-            ("/inspector/", self._page),
-            ("/inspector/api/turns", self._turns),
-            ("/inspector/api/live", self._live),
-            ("/inspector/api/turns/{id}", self._turn),
-            ("/inspector/api/turns/{id}/records", self._records),
-            ("/inspector/api/turns/{id}/frames", self._frames),
-            ("/inspector/api/turns/{id}/bodies", self._four_bodies),
-            ("/inspector/{name}", self._static),
-        )
-        for path, handler in routes:
+        """Add the routes; the page is at ``/inspector/``. Live streams end when the application shuts down."""
+        turn = "/inspector/api/turns/{id}"
+        routes: dict[str, Handler] = {
+            "/inspector": self._enter,
+            "/inspector/": self._page,
+            "/inspector/api/live": self._live,
+            "/inspector/api/turns": self._turns,
+            turn: self._turn,
+            turn + "/conversation": self._conversation,
+            turn + "/tools": self._tools,
+            turn + "/bodies": self._four_bodies,
+            turn + "/records": self._records,
+            turn + r"/records/{seq:-1|\d{1,9}}": self._record,
+            turn + "/frames": self._frames,
+            "/inspector/{name}": self._static,
+        }
+        for path, handler in routes.items():
             app.router.add_get(path, self._guarded(handler), allow_head=False)
+        app.on_shutdown.append(self._stop)
 
-    # -- who may look ----------------------------------------------------------------------------------------
+    async def _stop(self, _: web.Application) -> None:
+        self._stopping.set()
 
-    def _guarded(self, handler: Callable[[web.Request], Any]) -> Callable[[web.Request], Any]:
+    # -- who may look ------------------------------------------------------------------------------------------
+
+    def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            given = request.query.get("token")
-            if given is not None and hmac.compare_digest(given.encode(), self._token.encode()):
-                response = web.Response(status=303, headers={**HEADERS, "Location": "/inspector/"})
-                response.set_cookie(COOKIE, self._token, httponly=True, samesite="Strict", path="/inspector")
+            # Cookies know no ports: two gateways on one machine must not overwrite each other's.
+            cookie = f"zg_inspector_{request.url.port}"
+            if self._is_token(request.query.get("token", "")):
+                response = _away()
+                response.set_cookie(cookie, self._token, httponly=True, samesite="Strict", path="/inspector")
                 return response
-            cookie = request.cookies.get(COOKIE, "")
-            if not hmac.compare_digest(cookie.encode(), self._token.encode()):
-                text = "Open the inspector with the link that zerogravity printed when it started.\n"
-                return web.Response(status=401, text=text, headers=HEADERS)
-            return await handler(request)
+            if not self._is_token(request.cookies.get(cookie, "")):
+                return _plain(401, "Open the inspector with the link that zerogravity printed when it started.")
+            try:
+                return await handler(request)
+            except Refused as refused:
+                return _plain(refused.status, refused.text)
 
         return guarded
 
-    # -- the page --------------------------------------------------------------------------------------------
+    def _is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "backslashreplace"), self._token.encode())
+
+    # -- the page ----------------------------------------------------------------------------------------------
 
     async def _enter(self, _: web.Request) -> web.Response:
-        return web.Response(status=303, headers={**HEADERS, "Location": "/inspector/"})
+        return _away()
 
     async def _page(self, _: web.Request) -> web.Response:
         return _file("index.html")
 
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in {path.name for path in STATIC.iterdir()}:
-            return web.Response(status=404, text="not found\n", headers=HEADERS)
+        if name not in {path.name for path in STATIC.iterdir() if path.suffix in TYPES}:
+            raise Refused(404, "not found")
         return _file(name)
 
-    # -- data ------------------------------------------------------------------------------------------------
+    # -- turns -------------------------------------------------------------------------------------------------
 
     async def _turns(self, _: web.Request) -> web.Response:
-        return _json({"turns": [summary(c, self._clock()) for c in self._store], "health": self._health()})
-
-    async def _turn(self, request: web.Request) -> web.Response:
-        channel = self._find(request)
-        return _json({**summary(channel, self._clock()), **details(channel)})
-
-    async def _records(self, request: web.Request) -> web.Response:
-        channel = self._find(request)
-        start = _number(request, "from")
-        page = channel.records[start : start + min(_number(request, "limit", PAGE), 2000)]
-        origin = channel.marks["received"]
-        return _json({"total": len(channel.records), "records": [record_row(record, origin) for record in page]})
-
-    async def _frames(self, request: web.Request) -> web.Response:
-        """Emitted frames with the record that caused each; -1: before the first record."""
-        channel = self._find(request)
-        emitter = self._emitter(channel)
-        if emitter is None:
-            return _json({"total": 0, "frames": []})
-        start, limit = _number(request, "from"), min(_number(request, "limit", PAGE), 2000)
-        frames: list[tuple[int, bytes]] = [(-1, frame) for frame in emitter.begin()]
-        for record in channel.records:
-            frames += [(record.seq, frame) for frame in emitter.feed(record)]
-            if len(frames) >= start + limit + 1000:
-                break
-            if record.seq % 500 == 499:
-                await asyncio.sleep(0)  # a long turn must not hold up the streams that run
-        rows = [{"n": start + n, "record": seq, "text": frame.decode("utf-8", "replace")}
-                for n, (seq, frame) in enumerate(frames[start : start + limit])]  # fmt: skip
-        return _json({"total": len(frames), "frames": rows})
-
-    async def _four_bodies(self, request: web.Request) -> web.Response:
-        """Client request, the LS's own request, what was sent to Google instead, and Google's answer as it came."""
-        channel = self._find(request)
-        kept = self._bodies.get(channel.id)
-        answer = b"\n\n".join(record.data for record in channel.records if record.data)[: 4 << 20]
-        return _json({
-            "client_request": _shown(kept.client_request if kept else None),
-            "upstream_original": [_shown(body) for body, _ in kept.upstream] if kept else [],
-            "upstream_request": [_shown(body) for _, body in kept.upstream] if kept else [],
-            "upstream_answer": redact.text(answer.decode("utf-8", "replace")),
-            "notes": list(channel.turn.notes),
-        })  # fmt: skip
+        now, answered = self._clock(), self._answered()
+        turns: list[dict[str, Any]] = []
+        for channel in self._store:
+            turns.append(rows.summary(channel, now, answered))
+            if len(turns) % 100 == 0:
+                await asyncio.sleep(0)
+        return _json({"turns": turns, "health": self._health()})
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        """SSE: the summaries of all turns that have changed, twice a second at most, never per event."""
+        """SSE: first all turns, then those that changed, twice a second at most and never per event."""
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
         told: dict[str, tuple[int, str]] = {}
-        quiet = 0
-        while True:
-            changed: list[dict[str, Any]] = []
-            now = self._clock()
-            present: set[str] = set()
-            for channel in self._store:
-                present.add(channel.id)
-                mark = (len(channel.records), channel.phase)
-                if told.get(channel.id) != mark or (not channel.closed and _stalled(channel, now)):
-                    told[channel.id] = mark
-                    changed.append(summary(channel, now))
-            gone = [turn_id for turn_id in told if turn_id not in present]
-            for turn_id in gone:
-                del told[turn_id]
-            quiet = 0 if changed or gone else quiet + 1
-            if changed or gone or quiet % 20 == 0:
-                data = orjson.dumps({"turns": changed, "gone": gone, "health": self._health()})
-                await response.write(b"data: " + data + b"\n\n")
-            await asyncio.sleep(TICK_S)
+        health: Mapping[str, Any] = {}
+        quiet = SAY_S
+        first = True
+        while not self._stopping.is_set():
+            changed, gone = await self._changes(told)
+            if first or changed or gone or self._health() != health or quiet >= SAY_S:
+                health, quiet = self._health(), 0.0
+                data = {"all": first, "turns": changed, "gone": gone, "health": health}
+                try:
+                    await response.write(b"data: " + orjson.dumps(data, default=_default) + b"\n\n")
+                except ConnectionError:
+                    break  # the page is closed
+                first = False
+            quiet += TICK_S
+            try:
+                await asyncio.wait_for(self._stopping.wait(), TICK_S)
+            except TimeoutError:
+                continue
+        return response
+
+    async def _changes(self, told: dict[str, tuple[int, str]]) -> tuple[list[dict[str, Any]], list[str]]:
+        """What differs from ``told``, which is brought up to date."""
+        now, answered = self._clock(), self._answered()
+        changed: list[dict[str, Any]] = []
+        present: set[str] = set()
+        for channel in self._store:
+            present.add(channel.id)
+            mark = (channel.count, rows.activity(channel, now, answered)[0])
+            if told.get(channel.id) != mark:
+                told[channel.id] = mark
+                changed.append(rows.summary(channel, now, answered))
+                if len(changed) % 100 == 0:
+                    await asyncio.sleep(0)
+        gone = [turn_id for turn_id in told if turn_id not in present]
+        for turn_id in gone:
+            del told[turn_id]
+        return changed, gone
+
+    def _answered(self) -> set[str]:
+        """Ids of all calls whose results have come back in a turn of the store."""
+        known = self._results
+        self._results = {
+            channel.id: known[channel.id] if channel.id in known else rows.results(channel.turn)
+            for channel in self._store
+        }
+        return set().union(*self._results.values())
+
+    # -- one turn ----------------------------------------------------------------------------------------------
+
+    async def _turn(self, request: web.Request) -> web.Response:
+        channel = self._find(request)
+        shown = await asyncio.to_thread(_redacted_details, rows.details(channel))
+        return _json({**rows.summary(channel, self._clock(), self._answered()), **shown})
+
+    async def _conversation(self, request: web.Request) -> web.Response:
+        channel = self._find(request)
+        start, limit = _page_of(request)
+        lines = await asyncio.to_thread(asked.conversation, channel.turn)
+        page = await asyncio.to_thread(redact.json_value, lines[start : start + limit])
+        return _json({"total": len(lines), "from": start, "rows": page})
+
+    async def _tools(self, request: web.Request) -> web.Response:
+        channel = self._find(request)
+        kept = self._bodies.get(channel.id)
+        body = kept.client_request if kept else None
+        return _json({"tools": await asyncio.to_thread(_redacted_tools, channel, body)})
+
+    async def _four_bodies(self, request: web.Request) -> web.Response:
+        """Client request, the LS's own requests, what was sent to Google instead, and Google's answer as it came."""
+        channel = self._find(request)
+        kept = self._bodies.get(channel.id)
+        view = await self._views.of(channel)
+        answer, size = bytearray(), 0
+        for record in view.records:
+            size += len(record.data)
+            if len(answer) < ANSWER and record.data:
+                answer += b"data: " + record.data + b"\n\n"
+        upstream = list(kept.upstream) if kept else []
+        client = await asyncio.to_thread(_shown, kept.client_request if kept else None)
+        calls = await asyncio.to_thread(lambda: [[_shown(original), _shown(sent)] for original, sent in upstream])
+        return _json({
+            "client_request": client,
+            "upstream": [{"original": original, "sent": sent} for original, sent in calls],
+            "answer": bytes(answer[:ANSWER]).decode("utf-8", "replace"),
+            "answer_size": size,
+        })  # fmt: skip
+
+    # -- events and frames -------------------------------------------------------------------------------------
+
+    async def _records(self, request: web.Request) -> web.Response:
+        """A page of upstream events."""
+        channel, view, start, limit = await self._view(request)
+        page = list(rows.record_rows(view.records, start, limit, channel.marks["received"]))
+        return _json({"total": len(view.records), "from": start, "rows": page})
+
+    async def _frames(self, request: web.Request) -> web.Response:
+        """A page of emitted frames, each with the record that caused it; -1: it stood before the first one."""
+        _, view, start, limit = await self._view(request)
+        page = [
+            {"n": start + n, "record": seq, "size": len(frame), "text": frame[: rows.ROW].decode("utf-8", "replace")}
+            for n, (seq, frame) in enumerate(view.frames[start : start + limit])
+        ]
+        return _json({"total": len(view.frames), "from": start, "rows": page})
+
+    async def _record(self, request: web.Request) -> web.Response:
+        """One upstream event whole, and the frames it caused; -1: those that stood before the first event."""
+        channel, view, *_ = await self._view(request)
+        seq = int(request.match_info["seq"])
+        if seq != BEFORE and seq >= len(view.records):
+            raise Refused(404, "no such event")
+        begin, end = view.frames_of(seq)
+        frames = [{"n": n, "text": view.frames[n][1][:WHOLE].decode("utf-8", "replace")} for n in range(begin, end)]
+        shown: dict[str, Any] = {"seq": seq, "data": "", "events": []}
+        if seq != BEFORE:
+            record = view.records[seq]
+            shown = next(rows.record_rows(view.records, seq, 1, channel.marks["received"]))
+            shown |= {"data": record.data[:WHOLE].decode("utf-8", "replace"), "events": rows.events_out(record)}
+        return _json({"record": shown, "frames": frames, "first_frame": begin})
+
+    async def _view(self, request: web.Request) -> tuple[CascadeChannel, View, int, int]:
+        channel = self._find(request)
+        start, limit = _page_of(request)
+        return channel, await self._views.of(channel), start, limit
 
     def _find(self, request: web.Request) -> CascadeChannel:
         channel = self._store.get(request.match_info["id"])
         if channel is None:
-            raise web.HTTPNotFound(text="no such turn in memory\n")
+            raise Refused(404, "no such turn in memory")
         return channel
 
 
-def summary(channel: CascadeChannel, now: int) -> dict[str, Any]:
-    """One row of the list of turns."""
-    usage = channel.state.usage
-    marks, origin = channel.marks, channel.marks["received"]
-    label, since = activity(channel)
-    first = marks.get("first_text", marks.get("first_call"))
-    return {
-        "id": channel.id,
-        "created": channel.turn.created,
-        "surface": channel.turn.surface,
-        "model": channel.turn.model,
-        "target": channel.turn.target.name,
-        "state": "stalled" if not channel.closed and _stalled(channel, now) else label,
-        "state_ms": (now - since) / 1e6,
-        "closed": channel.closed,
-        "code": channel.termination,
-        "records": len(channel.records),
-        "bytes": channel.size,
-        "first_ms": None if first is None else (first - origin) / 1e6,
-        "total_ms": (marks.get("done", now) - origin) / 1e6,
-        "marks": {name: (at - origin) / 1e6 for name, at in marks.items()},
-        "usage": {"prompt": usage.prompt, "cached": usage.cached, "answer": usage.candidates,
-                  "thinking": usage.thoughts, "total": usage.total, "source": usage.source},
-        "tools": [call.name for call in channel.state.function_calls],
-        "calls": channel.state.calls_opened,
-    }  # fmt: skip
+# -- redacted ----------------------------------------------------------------------------------------------------------
 
 
-def activity(channel: CascadeChannel) -> tuple[str, int]:
-    """What a turn is doing now, in words, and since when (ns)."""
-    marks = channel.marks
-    if channel.closed:
-        return ("failed" if isinstance(channel.terminal, Failed) else "done"), marks["done"]
-    if channel.awaiting is not None:
-        return "waiting for the LS's next call", channel.records[-1].t_ns
-    for phase, words in (
-        ("first_call", "tool call"), ("first_text", "text"), ("first_thinking", "thinking"),
-        ("first_byte", "first byte"), ("matched", "matched"), ("told", "waiting for LS"),
-        ("admitted", "starting cascade"), ("queued", "queued"),
-    ):  # fmt: skip
-        if phase in marks:
-            return words, marks[phase]
-    return "received", marks["received"]
+def _redacted_details(details: dict[str, Any]) -> dict[str, Any]:
+    for item in details["items"]:
+        if item["kind"] == "call" and not item["cut"]:
+            item["arguments"] = _shown(item["arguments"].encode("utf-8", "replace"))
+    return redact.json_value(details)
 
 
-def details(channel: CascadeChannel) -> dict[str, Any]:
-    """The finished objects, as folded from the records."""
-    items: list[dict[str, Any]] = []
-    for item in channel.state.items:
-        match item:
-            case Reasoning():
-                items.append({"kind": "thinking", "text": item.text, "signed": item.signature is not None})
-            case Message():
-                items.append({"kind": "text", "text": item.text, "signed": item.signature is not None})
-            case Call():
-                items.append({"kind": "call", "name": channel.turn.client_name(item.name), "call_id": item.call_id,
-                              "arguments": item.args_json, "signed": item.signature is not None})  # fmt: skip
-            case Media():
-                items.append({"kind": "media", "mime": item.mime, "size": len(item.data) * 3 // 4})
-    terminal = channel.terminal
-    failure = terminal.fault if isinstance(terminal, Failed) else None
-    return {
-        "items": items,
-        "notices": [f"{notice.code}: {notice.text}" for notice in channel.state.notices],
-        "notes": list(channel.turn.notes),
-        "grounding": channel.state.grounding,
-        "finish": channel.state.finish,
-        "failure": None if failure is None else {"code": failure.code, "message": failure.message,
-                                                 "status": failure.status},
-        "cascade": channel.cascade_id,
-    }  # fmt: skip
-
-
-def record_row(record: Record, origin: int) -> dict[str, Any]:
-    """One upstream event for the list of events."""
-    return {
-        "seq": record.seq,
-        "ms": (record.t_ns - origin) / 1e6,
-        "call": record.call_no,
-        "kinds": [type(event).__name__ for event in record.events],
-        "size": len(record.data),
-        "span": record.span,
-        "data": redact.text(record.data[: 64 << 10].decode("utf-8", "replace")),
-    }
-
-
-def _stalled(channel: CascadeChannel, now: int) -> bool:
-    if channel.closed or "matched" not in channel.marks:
-        return False
-    newest = channel.records[-1].t_ns if channel.records else channel.marks["matched"]
-    return now - newest > STALL_NS
+def _redacted_tools(channel: CascadeChannel, body: bytes | None) -> Any:
+    try:
+        request = jsonio.loads(body) if body else None
+    except ValueError:
+        request = None
+    found = redact.json_value(asked.tools(channel.turn, request))
+    return [{**row, "before": _indented(row["before"]), "after": _indented(row["after"])} for row in found]
 
 
 def _shown(body: bytes | None) -> str | None:
-    """A body for the eye: indented and redacted."""
+    """A body for the eye: redacted, and indented if it is JSON."""
     if body is None:
         return None
+    redacted = redact.json_bytes(body)
     try:
-        return orjson.dumps(redact.json_value(orjson.loads(body)), option=orjson.OPT_INDENT_2).decode()
-    except (orjson.JSONDecodeError, TypeError):
-        return redact.text(body.decode("utf-8", "replace"))
+        return _indented(jsonio.loads(redacted))
+    except (ValueError, RecursionError):
+        return redacted.decode("utf-8", "replace")
+
+
+def _indented(value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # integers beyond 64 bit
+        return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
 
 
 def _json(value: Any) -> web.Response:
     return web.Response(body=orjson.dumps(value, default=_default), content_type="application/json", headers=HEADERS)
 
 
-def _default(value: object) -> str:
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+def _default(value: object) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def _plain(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text + "\n", headers=HEADERS)
+
+
+def _away() -> web.Response:
+    return web.Response(status=303, headers={**HEADERS, "Location": "/inspector/"})
 
 
 def _file(name: str) -> web.Response:
     path = STATIC / name
     return web.Response(
-        body=path.read_bytes(), headers={**HEADERS, "Content-Type": TYPES[path.suffix] + "; charset=utf-8"}
+        body=path.read_bytes(), headers={**HEADERS, "Content-Type": f"{TYPES[path.suffix]}; charset=utf-8"}
     )
 
 
-def _number(request: web.Request, name: str, default: int = 0) -> int:
-    text = request.query.get(name, str(default))
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
+def _page_of(request: web.Request) -> tuple[int, int]:
+    start = _number(request, "from", 0, 10**9)
+    return start, _number(request, "limit", PAGE, MAX_PAGE)
+
+
+def _number(request: web.Request, name: str, default: int, most: int) -> int:
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
+        raise Refused(400, f"{name} must be a whole number up to {most}")
+    return int(text)

@@ -30,8 +30,10 @@ class Bodies:
         self._max_turns, self._max_bytes = max_turns, max_bytes
 
     def client_request(self, turn_id: str, body: bytes) -> None:
-        self._entry(turn_id).client_request = body
-        self._trim(len(body))
+        kept = self._entry(turn_id)
+        before = kept.size
+        kept.client_request = body
+        self._trim(kept.size - before)
 
     def upstream_request(self, turn_id: str, original: bytes, sent: bytes) -> None:
         self._entry(turn_id).upstream.append((original, sent))

@@ -1,0 +1,68 @@
+// The four bodies of a turn: what the client sent, what the language server wanted to send, what was sent instead, and
+// what Google answered; and what differs between the second and the third.
+
+import { get } from "./api.js";
+import { difference } from "./diff.js";
+import { bytes, empty, fill, h } from "./dom.js";
+
+const CUT = 200000;
+
+function whole(text) {
+  if (text === null) return empty("Not kept: bodies are held in memory for the newest turns only.");
+  const pre = h("pre", { class: "box" }, text.slice(0, CUT));
+  if (text.length <= CUT) return pre;
+  const more = h("button", { type: "button", onclick: () => { pre.textContent = text; more.remove(); } }, `show all ${bytes(text.length)}`);
+  return [pre, more];
+}
+
+export class Bodies {
+  constructor(box, id, failed) {
+    this.id = id;
+    this.failed = failed;
+    this.shown = "LS → Google: what changed";
+    this.choice = h("div", { class: "choice" });
+    this.body = h("div", {}, empty("…"));
+    fill(box, this.choice, this.body);
+    this.load();
+  }
+
+  async load() {
+    try { this.draw(await get("turns", this.id, "bodies")); } catch (error) { this.failed(error); }
+  }
+
+  /** Name of the view → how to draw it. */
+  views({ client_request: client, upstream, answer, answer_size: size }) {
+    const views = new Map();
+    const many = upstream.length > 1;
+    views.set("LS → Google: what changed", () => upstream.length
+      ? upstream.map(({ original, sent }, n) => [many && h("h2", {}, `call ${n}`), difference(original, sent)])
+      : empty("No call of this turn was rewritten, or its bodies are no longer held."));
+    views.set("client's request", () => whole(client));
+    upstream.forEach(({ original, sent }, n) => {
+      const call = many ? ` (call ${n})` : "";
+      views.set(`LS's own request${call}`, () => whole(original));
+      views.set(`sent to Google${call}`, () => whole(sent));
+    });
+    views.set("Google's answer", () => size
+      ? [answer.length < size && h("p", { class: "dim" }, `The beginning of ${bytes(size)}; the pane Events has all of it.`), whole(answer)]
+      : empty("Nothing came."));
+    return views;
+  }
+
+  draw(bodies) {
+    const views = this.views(bodies);
+    const show = (name) => {
+      this.shown = name;
+      fill(this.choice, [...views.keys()].map((other) =>
+        h("button", { type: "button", "aria-pressed": String(other === name), onclick: () => show(other) }, other)));
+      fill(this.body, views.get(name)());
+    };
+    show(views.has(this.shown) ? this.shown : views.keys().next().value);
+  }
+
+  update(details, turn) {
+    const state = `${turn.calls} ${turn.closed}`;
+    if (this.state !== undefined && this.state !== state) this.load();
+    this.state = state;
+  }
+}

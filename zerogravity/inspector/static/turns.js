@@ -1,0 +1,84 @@
+// The list of turns: one row each, live.
+
+import { clock, fill, h, ms, seconds, short, since } from "./dom.js";
+import { VirtualList } from "./virtual.js";
+
+const ROW = 46;
+
+/** State of a turn → the class that colours it. */
+export function tone(turn) {
+  if (turn.failed) return turn.code === "cancelled" || turn.code === "client_gone" ? "muted" : "bad";
+  if (turn.state === "done") return "good";
+  return { stalled: "bad", thinking: "thinking", text: "text", "tool wait": "call" }[turn.state] ?? "wait";
+}
+
+/** Badge: what it is doing, and since when if it is doing something. */
+export function badge(turn) {
+  const words = turn.failed || (turn.closed && turn.state === "done") ? turn.code : turn.state;
+  const running = turn.state !== "done" && turn.state !== "failed";
+  return h("span", { class: `badge ${tone(turn)}` }, h("i", { class: running ? "dot running" : "dot" }), words,
+    running && [" ", since(turn.since)]);
+}
+
+export class TurnList {
+  constructor(box, store, count) {
+    this.box = box;
+    this.store = store;
+    this.count = count;
+    this.none = h("p", { class: "empty" });
+    box.append(this.none);
+    this.list = new VirtualList(box, {
+      height: ROW,
+      draw: (n) => this.row(store.shown[n]),
+      key: (n) => `${store.shown[n].id} ${store.shown[n].version} ${store.shown[n].id === store.chosen}`,
+    });
+    box.addEventListener("click", (event) => {
+      const row = event.target.closest("[data-id]");
+      if (row) store.choose(row.dataset.id);
+    });
+    store.listeners.add(() => this.update());
+  }
+
+  update() {
+    const { shown, turns, chosen } = this.store;
+    this.none.hidden = shown.length > 0;
+    this.none.textContent = turns.size ? "No turn matches the filter." : "No turns yet. They appear here as agents ask.";
+    this.count.textContent = shown.length === turns.size ? `${turns.size} turns` : `${shown.length} of ${turns.size} turns`;
+    this.list.set(shown.length);
+    if (chosen !== this.revealed) {
+      this.revealed = chosen;
+      const at = shown.findIndex((turn) => turn.id === chosen);
+      if (at >= 0) this.list.reveal(at);
+    }
+  }
+
+  row(turn) {
+    const { usage } = turn;
+    const chosen = turn.id === this.store.chosen;
+    const out = usage.answer + usage.thinking;
+    return h("div", { class: chosen ? "row chosen" : "row", role: "option", "aria-selected": String(chosen), data: { id: turn.id } },
+      h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),
+        h("span", { class: "num", title: "first text or call · all" },
+          turn.first_ms === null ? "" : h("span", { class: "dim" }, `${ms(turn.first_ms)} · `),
+          turn.closed ? ms(turn.total_ms) : since(turn.began))),
+      h("div", { class: "line dim" }, h("span", { class: "num" }, clock(turn.created)), h("span", { class: "surface" }, turn.surface),
+        h("span", { class: "grow" }, turn.asked || "–"),
+        turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
+        usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(usage.prompt)}→${short(out)}`) : null));
+  }
+}
+
+/** The strip at the top: our own connection, then whatever the gateway tells of itself. */
+export function health(box, told, connection) {
+  const chip = (name, value, kind = "") => h("span", { class: `chip ${kind}` }, name && h("span", { class: "dim" }, `${name} `), value);
+  const { line, checks, ...rest } = told;
+  const ready = typeof line === "string" ? line.startsWith("ready") : rest.ready;
+  delete rest.ready;
+  fill(box,
+    h("span", { class: `chip ${connection === "live" ? "good" : "bad"}` }, h("i", { class: "dot" }), connection),
+    line && h("span", { class: `chip told ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }), line),
+    (checks ?? []).map((check) => h("span", { class: `chip ${check.ok ? "good" : "bad"}`, title: `${check.text} ${check.fix ?? ""}` },
+      h("i", { class: "dot" }), check.name)),
+    Object.entries(rest).map(([name, value]) => chip(name.replaceAll("_", " "),
+      typeof value === "number" ? (name.endsWith("_ms") ? seconds(value) : short(value)) : String(value))));
+}
