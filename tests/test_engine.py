@@ -1,0 +1,701 @@
+"""The engine with a fake language server and a clock turned by hand: every path ends with exactly one terminal record
+and nothing left running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import FakeClock
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import CallClosed, CallOpened, Failed, Finished, TextDelta
+from zerogravity.core.policy import Await
+from zerogravity.core.store import MitmStore
+from zerogravity.core.turn import Target, Turn
+from zerogravity.engine import LINGER_S, NS, Engine, Limits, Message, Places
+from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal, language_server, upstream
+
+REFUSED = language_server(502, "ls_refused", "no", Termination.LS_REFUSED)
+GONE = language_server(503, "ls_gone", "gone", Termination.LS_GONE)
+LOGGED_OUT = language_server(401, "ls_not_logged_in", "log in", Termination.LS_REFUSED, heals=False)
+EMPTY = upstream(502, "empty_response", "nothing came", Termination.EMPTY)
+
+
+class FakeTime:
+    """``wait_for`` whose timeouts pass when the clock is turned."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.alarms: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def wait(self, awaitable: Awaitable[None], seconds: float) -> None:
+        # Begun at once, as wait_for does: what happens in between must wake it.
+        loop = asyncio.get_running_loop()
+        work = asyncio.Task(_result(awaitable), loop=loop, eager_start=True)
+        alarm = asyncio.get_running_loop().create_future()
+        entry = (self.clock.now + int(seconds * NS), alarm)
+        self.alarms.append(entry)
+        try:
+            await asyncio.wait((work, alarm), return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                raise TimeoutError
+            work.result()
+        finally:
+            self.alarms.remove(entry)
+            alarm.cancel()
+            work.cancel()
+
+    async def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        for at, alarm in list(self.alarms):
+            if at <= self.clock.now and not alarm.done():
+                alarm.set_result(None)
+        await settled()
+
+
+async def _result(awaitable: Awaitable[None]) -> None:
+    await awaitable
+
+
+async def settled() -> None:
+    """Let everything run that can."""
+    for _ in range(60):
+        await asyncio.sleep(0)
+
+
+class FakeLs:
+    """Answers at once unless told otherwise. ``hold``: methods that wait for ``let``; ``faults``: what they raise."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.hold: set[str] = set()
+        self.faults: dict[str, Exception] = {}
+        self.on_send: Callable[[str], None] = lambda _: None
+        self.started = 0
+        self.sent: list[Message] = []
+        self._held: list[tuple[str, asyncio.Future[None]]] = []
+
+    async def _do(self, method: str, argument: object = None) -> None:
+        self.calls.append((method, argument))
+        if method in self.hold:
+            future = asyncio.get_running_loop().create_future()
+            self._held.append((method, future))
+            await future
+        if method in self.faults:
+            raise self.faults[method]
+
+    def let(self, method: str) -> None:
+        """Go on with every held call of ``method``."""
+        for held, future in self._held:
+            if held == method and not future.done():
+                future.set_result(None)
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.calls]
+
+    def told(self, method: str) -> list[Any]:
+        return [argument for name, argument in self.calls if name == method]
+
+    async def check(self) -> None:
+        if "check" in self.faults:
+            raise self.faults["check"]
+
+    async def start_cascade(self, model: str) -> str:
+        await self._do("start", model)
+        self.started += 1
+        return f"cascade-{self.started}"
+
+    async def send_message(self, cascade_id: str, text: str, *, model: str, images: tuple[Any, ...] = ()) -> None:
+        self.sent.append(Message(text, images))
+        self.on_send(cascade_id)
+        await self._do("send", cascade_id)
+
+    async def follow(self, cascade_id: str) -> None:
+        await asyncio.Event().wait()
+
+    async def cancel(self, cascade_id: str) -> None:
+        await self._do("cancel", cascade_id)
+
+    async def annotate(self, cascade_id: str) -> None:
+        await self._do("annotate", cascade_id)
+
+    async def delete(self, cascade_id: str) -> None:
+        await self._do("delete", cascade_id)
+
+
+class Bench:
+    """An engine with everything around it that a test turns."""
+
+    def __init__(self, **engine: Any) -> None:
+        self.clock = FakeClock()
+        self.time = FakeTime(self.clock)
+        self.store = MitmStore(self.clock)
+        self.ls = FakeLs()
+        self.engine: Engine[Any] = Engine(self.store, self.ls, clock=self.clock, wait=self.time.wait, **engine)
+        self.channels: list[CascadeChannel] = []
+
+    def run(self, **fields: Any) -> CascadeChannel:
+        number = len(self.channels)
+        target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
+        turn = Turn(f"turn_{number:032x}", "responses", "gemini-3-flash", target, {"contents": []}, **fields)
+        channel = self.engine.run(turn)
+        self.channels.append(channel)
+        return channel
+
+    async def running(self, **fields: Any) -> CascadeChannel:
+        channel = self.run(**fields)
+        await settled()
+        return channel
+
+    @property
+    def tasks(self) -> int:
+        return len(self.engine._tasks)
+
+
+@pytest_asyncio.fixture
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench(limits=Limits(concurrent=2, waiting=1))
+    yield made
+    await made.engine.close(timeout=1)
+    assert not made.tasks
+    assert made.engine.active == made.engine.waiting == 0
+
+
+def matched(channel: CascadeChannel) -> None:
+    channel.mark("matched")
+
+
+def answered(channel: CascadeChannel, text: str = "hello") -> None:
+    channel.append(0, b"{}", (CallOpened(), TextDelta(text)))
+
+
+def finished(channel: CascadeChannel) -> None:
+    channel.append(0, b"{}", (CallClosed("STOP"),))
+    channel.close(Finished("stop"))
+
+
+def fault_of(channel: CascadeChannel) -> Fault:
+    assert isinstance(channel.terminal, Failed)
+    return channel.terminal.fault
+
+
+# -- the good path -----------------------------------------------------------------------------------------------
+
+
+async def test_a_turn_from_start_to_end(bench: Bench) -> None:
+    channel = await bench.running()
+    assert channel.phase == "told"
+    assert bench.store.find("cascade-1") is channel
+    assert [message.text for message in bench.ls.sent] == [".<cid:cascade-1>"]
+    matched(channel)
+    answered(channel)
+    finished(channel)
+    await settled()
+    assert bench.ls.names() == ["start", "send", "annotate"]
+    assert list(channel.marks) == [
+        "received", "queued", "admitted", "told", "matched", "first_byte", "first_text", "done",
+    ]  # fmt: skip
+    assert bench.tasks == 0
+
+
+async def test_the_channel_is_claimable_before_the_ls_is_told(bench: Bench) -> None:
+    """Google's call comes, and is answered whole, before the LS has answered us (H23)."""
+    bench.ls.hold.add("send")
+    claimed: list[CascadeChannel | None] = []
+
+    def google(cascade_id: str) -> None:
+        channel = bench.store.claim(cascade_id)
+        claimed.append(channel)
+        assert channel is not None
+        matched(channel)
+        answered(channel)
+        finished(channel)
+
+    bench.ls.on_send = google
+    channel = await bench.running()
+    assert claimed == [channel]
+    assert channel.termination is Termination.OK
+    bench.ls.let("send")
+    await settled()
+    assert "cancel" not in bench.ls.names()
+    assert bench.tasks == 0
+
+
+async def test_a_composed_message_is_sent_with_its_images() -> None:
+    images = ({"base64Data": "AA==", "mimeType": "image/png"},)
+    bench = Bench(message=lambda turn: Message(f"about {turn.model}", images))
+    await bench.running()
+    assert bench.ls.sent == [Message("about gemini-3-flash", images)]
+    await bench.engine.close()
+
+
+async def test_what_can_not_be_served_is_refused_before_there_is_a_channel() -> None:
+    def refuse(_: Turn) -> Message:
+        raise bad_request("no tools here", param="tools")
+
+    bench = Bench(message=refuse)
+    with pytest.raises(FaultError, match="no tools here"):
+        bench.run()
+    assert len(bench.store) == 0
+    assert bench.ls.calls == []
+    assert bench.engine.active == 0
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "status", "calls"),
+    [
+        ("check", FaultError(LOGGED_OUT), 401, []),
+        ("start", FaultError(REFUSED), 502, ["start"]),
+        ("start", FaultError(GONE), 503, ["start"]),
+        ("start", RuntimeError("our bug"), 500, ["start"]),
+        ("send", FaultError(REFUSED), 502, ["start", "send", "cancel"]),
+        ("send", RuntimeError("our bug"), 500, ["start", "send", "cancel"]),
+    ],
+)
+async def test_what_the_ls_refuses_ends_the_turn_at_once(
+    bench: Bench, method: str, error: Exception, status: int, calls: list[str]
+) -> None:
+    bench.ls.faults[method] = error
+    channel = await bench.running()
+    assert fault_of(channel).status == status
+    if isinstance(error, FaultError):
+        assert fault_of(channel) == error.fault
+    assert bench.ls.names() == calls
+    assert bench.store.open_count == 0
+    assert bench.store.claim("cascade-1") is None
+    assert bench.engine.active == bench.tasks == 0
+
+
+async def test_a_refusal_after_the_match_does_not_spoil_the_answer(bench: Bench) -> None:
+    bench.ls.hold.add("send")
+    bench.ls.faults["send"] = FaultError(REFUSED)
+    channel = await bench.running()
+    matched(channel)
+    bench.ls.let("send")
+    await settled()
+    assert not channel.closed
+    answered(channel)
+    finished(channel)
+    await settled()
+    assert channel.termination is Termination.OK
+
+
+async def test_a_refused_annotation_does_no_harm(bench: Bench) -> None:
+    bench.ls.faults["annotate"] = FaultError(REFUSED)
+    channel = await bench.running()
+    assert "annotate" in bench.ls.names()
+    assert not channel.closed
+
+
+async def test_a_refused_cancel_does_no_harm(bench: Bench) -> None:
+    bench.ls.faults["cancel"] = FaultError(GONE)
+    channel = await bench.running()
+    bench.engine.cancel(channel)
+    await settled()
+    assert fault_of(channel).termination is Termination.CANCELLED
+    assert bench.tasks == 0
+
+
+# -- admission ---------------------------------------------------------------------------------------------------
+
+
+async def test_turns_wait_for_a_place_and_get_it_in_order(bench: Bench) -> None:
+    first, second, third = bench.run(), bench.run(), bench.run()
+    fourth = bench.run()  # all four in one tick: the limits hold all the same
+    assert (bench.engine.active, bench.engine.waiting) == (2, 1)
+    assert fault_of(fourth).code == "queue_full"
+    assert fault_of(fourth).status == 503
+    assert fault_of(fourth).retry_after == 10
+    await settled()
+    assert [channel.phase for channel in (first, second, third)] == ["told", "told", "queued"]
+    bench.engine.cancel(second)
+    await settled()
+    assert third.phase == "told"
+    assert (bench.engine.active, bench.engine.waiting) == (2, 0)
+
+
+async def test_waiting_ends_with_a_fault_that_says_when_to_come_again() -> None:
+    bench = Bench(limits=Limits(concurrent=2, waiting=1, queue_wait=15))
+    bench.run(), bench.run()
+    third = await bench.running()
+    await bench.time.advance(14.9)
+    assert not third.closed
+    await bench.time.advance(0.2)
+    assert fault_of(third).code == "queue_timeout"
+    assert fault_of(third).status == 503
+    assert fault_of(third).retry_after == 30
+    assert (bench.engine.active, bench.engine.waiting) == (2, 0)
+    await bench.engine.close()
+
+
+async def test_a_turn_cancelled_while_it_waits_leaves_the_queue(bench: Bench) -> None:
+    first = bench.run()
+    bench.run()
+    third = await bench.running()
+    bench.engine.cancel(third)
+    await settled()
+    assert (bench.engine.active, bench.engine.waiting) == (2, 0)
+    assert bench.ls.started == 2
+    bench.engine.cancel(first)
+    await settled()
+    assert bench.engine.active == 1
+
+
+async def test_a_turn_cancelled_as_it_gets_its_place_hands_it_on(bench: Bench) -> None:
+    first = bench.run()
+    bench.run()
+    third = await bench.running()
+    bench.engine.cancel(first)
+    await asyncio.sleep(0)
+    bench.engine.cancel(third)
+    await settled()
+    assert bench.engine.active == 1
+    assert bench.ls.started == 2
+
+
+async def test_places_are_handed_on_whatever_happens_at_once() -> None:
+    places = Places(1, 3)
+    held, waiting, gone, last = (places.ask() for _ in range(4))
+    assert held is not None and waiting is not None and gone is not None and last is not None
+    assert held.done() and not waiting.done()
+    assert places.ask() is None
+    places.give_back(gone)
+    places.give_back(held)
+    assert waiting.done()
+    waiting_too_long = waiting  # its waiter timed out in the tick in which the place came: it gives it back unused
+    places.give_back(waiting_too_long)
+    assert last.done() and not last.cancelled()
+    assert (places.taken, len(places.queue)) == (1, 0)
+    places.give_back(last)
+    assert places.taken == 0
+
+
+# -- deadlines ---------------------------------------------------------------------------------------------------
+
+
+async def test_an_ls_that_starts_no_cascade(bench: Bench) -> None:
+    bench.ls.hold.add("start")
+    channel = await bench.running()
+    await bench.time.advance(20)
+    assert fault_of(channel).code == "ls_gone"
+    assert bench.ls.names() == ["start"]
+    assert bench.tasks == 0
+
+
+async def test_a_cascade_that_starts_after_the_turns_end_is_told_nothing(bench: Bench) -> None:
+    bench.ls.hold.add("start")
+    channel = await bench.running()
+    bench.ls.let("start")
+    bench.engine.cancel(channel)
+    await settled()
+    assert bench.ls.sent == []
+    assert bench.store.find("cascade-1") is None
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_an_ls_that_never_calls_google(bench: Bench, blocking: bool) -> None:
+    if blocking:
+        bench.ls.hold.add("send")
+    channel = await bench.running()
+    await bench.time.advance(19.9)
+    assert not channel.closed
+    await bench.time.advance(0.2)
+    assert fault_of(channel).code == "match_timeout"
+    assert fault_of(channel).status == 504
+    assert bench.ls.told("cancel") == ["cascade-1"]
+    assert bench.store.claim("cascade-1") is None
+    assert bench.store.find("cascade-1") is channel  # a late call is recognised
+    assert bench.tasks == 0
+
+
+async def test_silence_before_the_first_byte_and_after_it() -> None:
+    bench = Bench(limits=Limits(first_byte=60, idle=30))
+    slow, stuck = await bench.running(), await bench.running()
+    matched(slow), matched(stuck)
+    await bench.time.advance(45)
+    assert not slow.closed
+    answered(slow)
+    await bench.time.advance(15.1)
+    assert fault_of(stuck).code == "upstream_idle"
+    assert not slow.closed
+    await bench.time.advance(10)
+    answered(slow, "more")
+    await bench.time.advance(29.8)
+    assert not slow.closed
+    await bench.time.advance(0.3)
+    assert fault_of(slow).code == "upstream_idle"
+    await bench.engine.close()
+
+
+async def test_a_turn_as_a_whole(bench: Bench) -> None:
+    channel = await bench.running()
+    matched(channel)
+    for _ in range(18):
+        answered(channel)
+        await bench.time.advance(100)
+    assert fault_of(channel).termination is Termination.LIMIT_TIME
+    assert fault_of(channel).status == 504
+
+
+async def test_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
+    channel = await bench.running()
+    matched(channel)
+    answered(channel)
+    channel.awaiting = Await(20, EMPTY)
+    await bench.time.advance(19.9)
+    assert not channel.closed
+    await bench.time.advance(0.2)
+    assert fault_of(channel) == EMPTY
+
+
+async def test_a_follow_up_call_may_take_its_time_again(bench: Bench) -> None:
+    channel = await bench.running()
+    matched(channel)
+    answered(channel)
+    channel.awaiting = Await(20, EMPTY)
+    await bench.time.advance(19)
+    channel.awaiting = None
+    await settled()
+    await bench.time.advance(119)
+    assert not channel.closed
+    await bench.time.advance(1.1)
+    assert fault_of(channel).code == "upstream_idle"
+
+
+# -- ends from outside -------------------------------------------------------------------------------------------
+
+
+async def test_the_last_reader_stops_the_cascade_and_the_upstream_call(bench: Bench) -> None:
+    channel = await bench.running()
+    cut: list[str] = []
+    channel.upstream_abort += [lambda: cut.append("first"), lambda: cut.append("second")]
+    matched(channel)
+    one, other = channel.cursor(), channel.cursor()
+    one.close()
+    await settled()
+    assert not channel.closed
+    other.close()
+    await settled()
+    assert fault_of(channel).termination is Termination.CLIENT_GONE
+    assert cut == ["first", "second"]
+    assert bench.ls.told("cancel") == ["cascade-1"]
+    assert bench.tasks == 0
+
+
+async def test_one_call_that_can_not_be_cut_does_not_keep_the_others(bench: Bench) -> None:
+    channel = await bench.running()
+    cut: list[str] = []
+
+    def broken() -> None:
+        raise RuntimeError("no transport")
+
+    channel.upstream_abort += [broken, lambda: cut.append("second")]
+    bench.engine.cancel(channel)
+    await settled()
+    assert cut == ["second"]
+    assert bench.ls.told("cancel") == ["cascade-1"]
+
+
+async def test_a_background_turn_needs_no_reader(bench: Bench) -> None:
+    channel = await bench.running(background=True)
+    channel.cursor().close()
+    await settled()
+    assert not channel.closed
+
+
+async def test_a_reader_that_leaves_after_the_end_changes_nothing(bench: Bench) -> None:
+    channel = await bench.running()
+    cursor = channel.cursor()
+    answered(channel)
+    finished(channel)
+    cursor.close()
+    await settled()
+    assert channel.termination is Termination.OK
+    assert "cancel" not in bench.ls.names()
+
+
+async def test_cancel_after_the_end_is_refused(bench: Bench) -> None:
+    channel = await bench.running()
+    finished(channel)
+    assert bench.engine.cancel(channel) is False
+
+
+async def test_shutdown_tells_everybody(bench: Bench) -> None:
+    bench.ls.hold.add("send")
+    running, other, waiting = bench.run(), bench.run(), bench.run()
+    await settled()
+    answered(running)
+    await bench.engine.close()
+    for channel in (running, other, waiting):
+        assert fault_of(channel).code == "shutting_down"
+        assert sum(record.terminal is not None for record in channel.records) == 1
+    assert bench.ls.told("cancel") == ["cascade-1", "cascade-2"]
+    assert fault_of(bench.run()).code == "shutting_down"
+    assert bench.tasks == 0
+
+
+async def test_shutdown_does_not_wait_for_an_ls_that_says_nothing(bench: Bench) -> None:
+    bench.ls.hold |= {"send", "cancel"}
+    failed, good = await bench.running(), await bench.running()
+    bench.engine.cancel(failed)
+    finished(good)
+    await settled()
+    assert bench.tasks
+    await bench.engine.close(timeout=0)
+    assert bench.tasks == 0
+
+
+# -- after the end -----------------------------------------------------------------------------------------------
+
+
+async def test_the_ls_may_answer_after_the_turns_end() -> None:
+    bench = Bench(delete_cascades=True)
+    bench.ls.hold.add("send")
+    channel = await bench.running()
+    finished(channel)
+    await settled()
+    await bench.time.advance(LINGER_S - 1)
+    assert bench.ls.names() == ["start", "send"]
+    bench.ls.let("send")
+    await settled()
+    assert bench.ls.names() == ["start", "send", "annotate", "delete"]
+    assert bench.tasks == 0
+
+
+async def test_but_not_for_ever() -> None:
+    bench = Bench(delete_cascades=True)
+    bench.ls.hold.add("send")
+    channel = await bench.running()
+    finished(channel)
+    await settled()
+    await bench.time.advance(LINGER_S + 1)
+    assert bench.ls.names() == ["start", "send", "delete"]
+    assert bench.tasks == 0
+
+
+async def test_cascades_of_failed_turns_are_cancelled_then_deleted() -> None:
+    bench = Bench(delete_cascades=True)
+    bench.engine.cancel(await bench.running())
+    await settled()
+    assert bench.ls.names() == ["start", "send", "annotate", "cancel", "delete"]
+
+
+# -- answers by other means --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "fault"), [(FaultError(GONE), GONE), (RuntimeError("our bug"), internal())], ids=["fault", "bug"]
+)
+async def test_a_reader_that_fails_ends_the_turn(error: Exception, fault: Fault) -> None:
+    async def reader(_channel: CascadeChannel, _ls: FakeLs) -> None:
+        raise error
+
+    bench = Bench(reader=reader)
+    assert fault_of(await bench.running()) == fault
+    assert bench.ls.told("cancel") == ["cascade-1"]
+    await bench.engine.close()
+
+
+async def test_a_reader_is_stopped_with_its_turn() -> None:
+    stopped: list[str] = []
+
+    async def reader(channel: CascadeChannel, _ls: FakeLs) -> None:
+        assert channel.cascade_id == "cascade-1"
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(channel.id)
+
+    bench = Bench(reader=reader, limits=Limits(first_byte=50))
+    channel = await bench.running()
+    await bench.time.advance(49)
+    assert not channel.closed  # nothing matches here, so there is no limit for it
+    await bench.time.advance(1.1)
+    assert fault_of(channel).code == "upstream_idle"
+    assert stopped == [channel.id]
+    assert bench.tasks == 0
+
+
+# -- any order ---------------------------------------------------------------------------------------------------
+
+FAULTS = {"refuse": FaultError(REFUSED), "bug": RuntimeError("our bug")}
+STEPS = st.one_of(
+    st.sampled_from(["run", "let start", "let send", "let cancel", "free", "hold start", "hold send", "hold cancel"]),
+    st.tuples(st.sampled_from(["match", "answer", "finish", "await", "cancel", "leave"]), st.integers(0, 3)),
+    st.tuples(st.sampled_from(["refuse", "bug"]), st.sampled_from(["start", "send", "annotate"])),
+    st.sampled_from([0.5, 15.0, 25.0, 130.0]),
+)
+
+
+@settings(max_examples=250)
+@given(st.lists(STEPS, max_size=25), st.booleans())
+def test_every_order_of_things_ends_every_turn_once(steps: list[Any], deleting: bool) -> None:
+    asyncio.run(play(steps, deleting))
+
+
+async def play(steps: list[Any], deleting: bool) -> None:  # long: one scene, step by step
+    bench = Bench(limits=Limits(concurrent=2, waiting=1, queue_wait=40), delete_cascades=deleting)
+    for step in steps:
+        match step:
+            case "run":
+                bench.run()
+            case "free":
+                bench.ls.faults.clear()
+                bench.ls.hold.clear()
+            case str() if step.startswith("let "):
+                bench.ls.let(step[4:])
+            case str():
+                bench.ls.hold.add(step[5:])
+            case float():
+                await bench.time.advance(step)
+            case ("refuse" | "bug" as kind, str(method)):
+                if not (kind == "bug" and method == "annotate"):
+                    bench.ls.faults[method] = FAULTS[kind]
+            case (kind, int(number)) if number < len(bench.channels):
+                act(bench, kind, bench.channels[number])
+        await asyncio.sleep(0)
+    for method in ("start", "send", "cancel"):
+        bench.ls.let(method)
+    bench.ls.hold.clear()
+    await bench.engine.close(timeout=1)
+    assert bench.tasks == 0
+    assert bench.engine.active == bench.engine.waiting == 0
+    for channel in bench.channels:
+        assert [record.seq for record in channel.records if record.terminal is not None] == [channel.count - 1]
+    failed = {channel.cascade_id for channel in bench.channels if isinstance(channel.terminal, Failed)} - {None}
+    assert sorted(bench.ls.told("cancel")) == sorted(failed)  # each once, and no other
+
+
+def act(bench: Bench, kind: str, channel: CascadeChannel) -> None:
+    match kind:
+        case "match":
+            matched(channel)
+        case "answer":
+            answered(channel)
+        case "finish":
+            channel.close(Finished("stop"))
+        case "await":
+            channel.awaiting = Await(20, EMPTY)
+        case "cancel":
+            bench.engine.cancel(channel)
+        case _:
+            channel.cursor().close()
+
+
+def test_the_fault_of_a_client_is_its_own() -> None:
+    """What cancel tells: the client's doing, with a status nobody takes for a failure of ours."""
+    bench = Bench()
+    channel = bench.store.open(Turn("turn_1", "chat", "m", Target("m", "M"), {"contents": []}))
+    assert bench.engine.cancel(channel, Termination.CLIENT_STALL)
+    assert fault_of(channel).guilt is Guilt.CLIENT
+    assert fault_of(channel).status == 499
+    assert fault_of(channel).termination is Termination.CLIENT_STALL
