@@ -1,0 +1,295 @@
+"""Every parameter of a Responses request: served, echoed, or refused by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.strategies import TURN_ID
+from tests.surfaces.responses.asking import context, function, parse, refused
+from zerogravity.errors import FaultError
+from zerogravity.surfaces.responses import surface
+from zerogravity.surfaces.responses.ids import response_id, turn_id_of
+from zerogravity.surfaces.responses.request import Lookups, lookups
+from zerogravity.surfaces.surface import StoredTurn
+
+PRO, OLD = "gemini-3-pro", "gemini-2.5-pro"
+# the members of a Response that do not depend on the answer, and what the API shows for those not asked for
+DEFAULTS: dict[str, Any] = {
+    "instructions": None, "metadata": {}, "parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto",
+    "tools": [], "top_p": 1.0, "previous_response_id": None, "truncation": "disabled",
+    "text": {"format": {"type": "text"}, "verbosity": "medium"}, "presence_penalty": 0.0, "frequency_penalty": 0.0,
+    "top_logprobs": 0, "reasoning": {"effort": None, "summary": None}, "user": None, "max_output_tokens": None,
+    "max_tool_calls": None, "store": True, "background": False, "service_tier": "default", "safety_identifier": None,
+    "prompt_cache_key": None,
+}  # fmt: skip
+SCHEMA = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "integer"}}, "required": ["b"]}
+NAMED = {"type": "json_schema", "name": "n", "schema": SCHEMA}
+
+
+def config(**body: Any) -> dict[str, Any]:
+    return dict(parse(**body).generate.get("generationConfig", {}))
+
+
+# -- the turn ----------------------------------------------------------------------------------------------------
+
+
+def test_the_smallest_request() -> None:
+    turn = parse()
+    assert turn.generate == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    assert turn.echo == DEFAULTS
+    assert (turn.id, turn.surface, turn.model, turn.owner) == (TURN_ID, "responses", "gemini-3-flash", "someone")
+    assert (turn.stream, turn.store, turn.background, turn.previous_id) == (False, True, False, None)
+    assert turn.notes == ()
+
+
+def test_null_means_unset() -> None:
+    names = set(DEFAULTS) | {
+        "include", "stream", "stream_options", "conversation", "prompt", "context_management", "moderation",
+        "client_metadata", "prompt_cache_retention",
+    }  # fmt: skip
+    assert parse(**dict.fromkeys(names)) == parse()
+
+
+def test_an_alias_is_echoed_as_asked() -> None:
+    turn = parse(model="gpt-5")
+    assert turn.model == "gpt-5"
+    assert turn.target.name == "gemini-3.1-pro"
+
+
+def test_an_unknown_model() -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(model="nobody")
+    assert (caught.value.fault.status, caught.value.fault.code) == (404, "model_not_found")
+
+
+def test_what_the_turn_holds_is_plain_json() -> None:
+    turn = parse(
+        tools=[function("f"), {"type": "namespace", "name": "n", "tools": [function("g")]}],
+        input=[{"role": "developer", "content": "D"}, {"role": "user", "content": "x"}],
+        include=["reasoning.encrypted_content"], metadata={"a": "b"},
+    )  # fmt: skip
+    for value in (turn.echo, turn.metadata, turn.tool_kinds, turn.generate):
+        assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "code"),
+    [
+        ({"model": None}, "model", "missing_required_parameter"),
+        ({"model": 3}, "model", "invalid_type"),
+        ({"input": None}, "input", "missing_required_parameter"),
+        ({"input": []}, "input", "empty_array"),
+        ({"input": 3}, "input", "invalid_type"),
+        ({"input": ["x"]}, "input[0]", "invalid_type"),
+        ({"input": ""}, "input", "invalid_value"),
+        ({"instructions": ["x"]}, "instructions", "invalid_type"),
+        ({"conversation": "conv_1"}, "conversation", "unsupported_parameter"),
+        ({"conversation": {"id": "conv_1"}}, "conversation", "unsupported_parameter"),
+        ({"prompt": {"id": "pmpt_1"}}, "prompt", "unsupported_parameter"),
+        ({"context_management": [{"type": "compaction"}]}, "context_management", "unsupported_parameter"),
+        ({"moderation": {}}, "moderation", "unsupported_parameter"),
+        ({"top_logprobs": 2}, "top_logprobs", "unsupported_parameter"),
+        ({"top_logprobs": 21}, "top_logprobs", "integer_above_max_value"),
+        ({"max_output_tokens": 15}, "max_output_tokens", "integer_below_min_value"),
+        ({"max_output_tokens": "20"}, "max_output_tokens", "invalid_type"),
+        ({"max_tool_calls": 0}, "max_tool_calls", "integer_below_min_value"),
+        ({"temperature": 2.1}, "temperature", "decimal_above_max_value"),
+        ({"temperature": True}, "temperature", "invalid_type"),
+        ({"top_p": -0.1}, "top_p", "decimal_below_min_value"),
+        ({"presence_penalty": 3}, "presence_penalty", "decimal_above_max_value"),
+        ({"frequency_penalty": -3}, "frequency_penalty", "decimal_below_min_value"),
+        ({"parallel_tool_calls": "no"}, "parallel_tool_calls", "invalid_type"),
+        ({"store": 1}, "store", "invalid_type"),
+        ({"background": True, "store": False}, "background", "invalid_value"),
+        ({"stream": "yes"}, "stream", "invalid_type"),
+        ({"stream_options": {}}, "stream_options", "invalid_value"),
+        ({"stream": True, "stream_options": {"include_obfuscation": 1}}, "stream_options.include_obfuscation",
+         "invalid_type"),
+        ({"truncation": "some"}, "truncation", "invalid_value"),
+        ({"service_tier": "slow"}, "service_tier", "invalid_value"),
+        ({"user": 3}, "user", "invalid_type"),
+        ({"safety_identifier": 3}, "safety_identifier", "invalid_type"),
+        ({"prompt_cache_key": 3}, "prompt_cache_key", "invalid_type"),
+        ({"metadata": {"k": 1}}, "metadata.k", "invalid_type"),
+        ({"metadata": {"k": "v" * 513}}, "metadata.k", "string_above_max_length"),
+        ({"metadata": {str(number): "" for number in range(17)}}, "metadata", "object_above_max_properties"),
+        ({"include": ["everything"]}, "include[0]", "invalid_value"),
+        ({"include": "reasoning.encrypted_content"}, "include", "invalid_type"),
+        ({"include": [1]}, "include[0]", "invalid_type"),
+        ({"text": {"format": {}}}, "text.format.type", "missing_required_parameter"),
+        ({"text": {"format": {"type": "xml"}}}, "text.format.type", "invalid_value"),
+        ({"text": {"format": {**NAMED, "name": None}}}, "text.format.name", "missing_required_parameter"),
+        ({"text": {"format": {**NAMED, "schema": None}}}, "text.format.schema", "missing_required_parameter"),
+        ({"text": {"format": {**NAMED, "schema": []}}}, "text.format.schema", "invalid_type"),
+        ({"text": {"verbosity": "loud"}}, "text.verbosity", "invalid_value"),
+        ({"reasoning": {"effort": "much"}}, "reasoning.effort", "invalid_value"),
+        ({"reasoning": {"summary": "long"}}, "reasoning.summary", "invalid_value"),
+        ({"reasoning": "high"}, "reasoning", "invalid_type"),
+        ({"previous_response_id": "resp_gone"}, "previous_response_id", "previous_response_not_found"),
+    ],
+)  # fmt: skip
+def test_refused_by_name(body: dict[str, Any], param: str, code: str) -> None:
+    fault = refused(**body)
+    assert (fault.param, fault.code, fault.heals) == (param, code, False)
+    assert surface.error(fault).body["error"]["type"] == "invalid_request_error"
+    assert surface.error(fault).headers["x-should-retry"] == "false"
+
+
+# -- generationConfig --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"max_output_tokens": 16}, {"maxOutputTokens": 16}),
+        ({"temperature": 0, "top_p": 0}, {"temperature": 0, "topP": 0}),
+        ({"model": OLD, "presence_penalty": 1, "frequency_penalty": -1},
+         {"presencePenalty": 1, "frequencyPenalty": -1}),
+        ({"presence_penalty": 1}, {}),
+        ({"reasoning": {"effort": "low"}}, {"thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": False}}),
+        ({"reasoning": {"effort": "xhigh", "summary": "auto"}, "model": PRO},
+         {"thinkingConfig": {"thinkingLevel": "HIGH", "includeThoughts": True}}),
+        ({"reasoning": {"summary": "detailed"}}, {"thinkingConfig": {"includeThoughts": True}}),
+        ({"reasoning": {"generate_summary": "concise"}}, {"thinkingConfig": {"includeThoughts": True}}),
+        ({"reasoning": {"summary": "none"}}, {}),
+        ({"reasoning": {}}, {}),
+        ({"reasoning": {"effort": "none", "summary": "auto"}, "model": "gemini-2.5-flash"},
+         {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": False}}),
+        ({"text": {"format": {"type": "text"}}}, {}),
+        ({"text": {"format": {"type": "json_object"}}}, {"responseMimeType": "application/json"}),
+        ({"text": {"format": NAMED}},
+         {"responseMimeType": "application/json", "responseSchema": {**SCHEMA, "propertyOrdering": ["b", "a"]}}),
+    ],
+)  # fmt: skip
+def test_served(body: dict[str, Any], wanted: dict[str, Any]) -> None:
+    assert config(**body) == wanted
+
+
+def test_what_is_left_out_is_noted() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    turn = parse(
+        presence_penalty=1, client_metadata={"a": 1}, prompt_cache_retention="24h", surprise=True,
+        include=["message.output_text.logprobs"], text={"format": {**NAMED, "schema": schema}},
+    )  # fmt: skip
+    assert turn.notes == (
+        "presencePenalty left out: this model does not know it",
+        "text: .: additionalProperties",
+        "client_metadata: no counterpart upstream",
+        "prompt_cache_retention: no counterpart upstream",
+        "surprise: no counterpart upstream",
+        "include message.output_text.logprobs: nothing to show",
+    )
+
+
+# -- the echo ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"instructions": "Be brief."}, {"instructions": "Be brief."}),
+        ({"metadata": {"k": "v"}}, {"metadata": {"k": "v"}}),
+        ({"parallel_tool_calls": False}, {"parallel_tool_calls": False}),
+        ({"temperature": 0, "top_p": 0.5}, {"temperature": 0, "top_p": 0.5}),
+        ({"truncation": "auto"}, {"truncation": "auto"}),
+        ({"presence_penalty": 1, "frequency_penalty": 1}, {"presence_penalty": 1, "frequency_penalty": 1}),
+        ({"max_output_tokens": 99, "max_tool_calls": 3}, {"max_output_tokens": 99, "max_tool_calls": 3}),
+        ({"store": False}, {"store": False}),
+        ({"background": True}, {"background": True}),
+        ({"service_tier": "priority"}, {"service_tier": "default"}),
+        ({"user": "u", "safety_identifier": "s", "prompt_cache_key": "p"},
+         {"user": "u", "safety_identifier": "s", "prompt_cache_key": "p"}),
+        ({"reasoning": {"effort": "low", "context": "all_turns"}},
+         {"reasoning": {"effort": "low", "summary": None, "context": "all_turns"}}),
+        ({"text": {"verbosity": "low"}}, {"text": {"format": {"type": "text"}, "verbosity": "low"}}),
+        ({"text": {"format": NAMED}},
+         {"text": {"format": {**NAMED, "description": None, "strict": False}, "verbosity": "medium"}}),
+        ({"text": {"format": {**NAMED, "strict": True, "description": "d"}}},
+         {"text": {"format": {**NAMED, "strict": True, "description": "d"}, "verbosity": "medium"}}),
+    ],
+)  # fmt: skip
+def test_echoed(body: dict[str, Any], wanted: dict[str, Any]) -> None:
+    assert parse(**body).echo == {**DEFAULTS, **wanted}
+
+
+def test_store_background_and_stream_reach_the_turn() -> None:
+    turn = parse(background=True, stream=True, stream_options={"include_obfuscation": False})
+    assert (turn.stream, turn.store, turn.background) == (True, True, True)
+    assert not parse(store=False).store
+
+
+def test_include_reaches_the_emitter() -> None:
+    assert parse(include=["reasoning.encrypted_content"]).metadata["include"] == ["reasoning.encrypted_content"]
+
+
+# -- what went before --------------------------------------------------------------------------------------------
+
+BEFORE = StoredTurn(
+    ({"role": "user", "parts": [{"text": "one"}]}, {"role": "model", "parts": [{"text": "two"}]}),
+    family="gemini-3-flash", system=("S",), tools=(function("g"),),
+)  # fmt: skip
+
+
+def test_a_turn_goes_on_where_the_stored_one_ended() -> None:
+    turn = parse(
+        context(stored={"resp_1": BEFORE}), previous_response_id="resp_1", instructions="I",
+        input=[{"role": "system", "content": "T"}, {"role": "user", "content": "three"}],
+    )  # fmt: skip
+    assert turn.generate["contents"] == [*BEFORE.contents, {"role": "user", "parts": [{"text": "three"}]}]
+    assert [part["text"] for part in turn.generate["systemInstruction"]["parts"]] == ["I", "S", "T"]
+    assert turn.generate["tools"] == [{"functionDeclarations": [{"name": "g"}]}]
+    assert turn.metadata["system"] == ["S", "T"]  # not the instructions: they do not carry over
+    assert turn.metadata["tools"] == [function("g")]
+    assert [item["content"][0]["text"] for item in turn.metadata["input"]] == ["T", "three"]
+    assert turn.previous_id == turn.echo["previous_response_id"] == "resp_1"
+
+
+def test_nothing_new_need_be_said() -> None:
+    turn = parse(context(stored={"resp_1": BEFORE}), previous_response_id="resp_1", input=None)
+    assert turn.generate["contents"][:2] == list(BEFORE.contents)
+    assert turn.generate["contents"][-1]["role"] == "user"
+
+
+def test_branches_do_not_touch_their_parent() -> None:
+    parts = ({"functionCall": {"name": "f", "args": {}, "id": "u"}, "zgCallId": "c", "thoughtSignature": "s"},)
+    parent = StoredTurn(({"role": "user", "parts": [{"text": "x"}]}, {"role": "model", "parts": [*parts]}),
+                        family="gemini-3-flash")  # fmt: skip
+    answer = [{"type": "function_call_output", "call_id": "c", "output": "r"}]
+    made = [parse(context(stored={"p": parent}), previous_response_id="p", input=answer) for _ in range(2)]
+    assert made[0].generate == made[1].generate
+    assert parent.contents[1]["parts"] == [*parts]
+    assert made[0].generate["contents"][1]["parts"] == [{k: v for k, v in parts[0].items() if k != "zgCallId"}]
+
+
+def test_a_stored_call_needs_its_output() -> None:
+    calls = [{"functionCall": {"name": "f", "args": {}, "id": "u"}, "zgCallId": "c"}]
+    parent = StoredTurn(({"role": "user", "parts": [{"text": "x"}]}, {"role": "model", "parts": calls}),
+                        family="gemini-3-flash")  # fmt: skip
+    fault = refused(context(stored={"p": parent}), previous_response_id="p", input="go on")
+    assert (fault.param, fault.message) == ("input", "No tool output found for function call c.")
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({}, Lookups(None, ())),
+        ({"previous_response_id": "r", "input": "x"}, Lookups("r", ())),
+        ({"input": [{"type": "item_reference", "id": "a"}, {"id": "b"}, {"type": None, "id": "c"}]},
+         Lookups(None, ("a", "b", "c"))),
+        ({"input": [{"id": "a"}, {"id": "a"}, {"role": "user", "id": "m", "content": "x"}, 3, {"id": 4}]},
+         Lookups(None, ("a",))),
+        ({"previous_response_id": 3, "input": {"id": "a"}}, Lookups(None, ())),
+    ],
+)  # fmt: skip
+def test_what_has_to_be_fetched(body: dict[str, Any], wanted: Lookups) -> None:
+    assert lookups(body) == wanted
+
+
+def test_ids() -> None:
+    assert response_id(TURN_ID) == "resp_" + "5" * 32
+    assert turn_id_of(response_id(TURN_ID)) == TURN_ID
+    assert turn_id_of("resp_../../etc/passwd") is None
+    assert turn_id_of(TURN_ID) is None

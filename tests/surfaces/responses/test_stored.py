@@ -1,0 +1,377 @@
+"""Stored responses: what a turn leaves, and a store that is bounded, scoped to its owner, and survives a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.strategies import record_lists, replay
+from tests.surfaces.responses.asking import SECRET, STAND_IN, check_contents, context, function, output, parse, user
+from zerogravity import errors
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import (
+    CallOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    InlineData,
+    Record,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+)
+from zerogravity.core.turn import Turn
+from zerogravity.errors import FaultError
+from zerogravity.surfaces.common.carrier import Carried, unseal
+from zerogravity.surfaces.responses.stored import ResponseStore, StoredResponse, of_turn, open_store
+
+FAMILY = "gemini-3-flash"
+STOP, TOOL = Finished("stop"), Finished("tool")
+
+
+def over(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> CascadeChannel:
+    """A closed channel."""
+    channel = CascadeChannel(of or parse(), lambda: 0)
+    channel.append(0, b"", (CallOpened(), *events))
+    channel.close(end)
+    return channel
+
+
+def kept(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> StoredResponse:
+    return of_turn(over(events, end, of), SECRET)
+
+
+def answer_of(events: list[Event], end: Finished | Failed = STOP, **body: Any) -> list[dict[str, Any]]:
+    """The parts of the answer in the stored history."""
+    made = kept(events, end, parse(**body)).contents[-1]
+    assert made["role"] == "model"
+    return list(made["parts"])
+
+
+# -- what is kept of a turn --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("events", "parts"),
+    [
+        ([TextDelta("a"), TextDelta("b")], [{"text": "ab"}]),
+        ([ThinkingDelta("hm"), TextDelta("a")], [{"text": "a"}]),
+        ([TextDelta("a"), Signature("s", "text")], [{"text": "a", "thoughtSignature": "s"}]),
+        ([ThinkingDelta("hm"), Signature("s", "thought"), TextDelta("a")],
+         [{"text": "hm", "thought": True, "thoughtSignature": "s"}, {"text": "a"}]),
+        ([InlineData("image/png", "AAAA")], [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]),
+        ([FunctionCall("c", "f", '{"a": 123456789012345678901234}', "s", "up")],
+         [{"functionCall": {"name": "f", "args": {"a": 123456789012345678901234}, "id": "up"}, "zgCallId": "c",
+           "thoughtSignature": "s"}]),
+        ([FunctionCall("c", "f", "{}"), FunctionCall("d", "f", "{}")],
+         [{"functionCall": {"name": "f", "args": {}, "id": "c"}, "zgCallId": "c", "thoughtSignature": STAND_IN},
+          {"functionCall": {"name": "f", "args": {}, "id": "d"}, "zgCallId": "d"}]),
+    ],
+)  # fmt: skip
+def test_the_answer_joins_the_history(events: list[Event], parts: list[dict[str, Any]]) -> None:
+    assert answer_of(events) == parts
+
+
+def test_older_models_get_no_ids() -> None:
+    parts = answer_of([FunctionCall("c", "f", "{}", None, "up")], TOOL, model="gemini-2.5-pro")
+    assert parts == [{"functionCall": {"name": "f", "args": {}}, "zgCallId": "c"}]
+
+
+def test_calls_that_the_client_never_saw_are_not_kept() -> None:
+    events: list[Event] = [FunctionCall("c", "f", "{}"), FunctionCall("d", "f", "{}")]
+    parts = answer_of(events, TOOL, parallel_tool_calls=False)
+    assert [part["zgCallId"] for part in parts] == ["c"]
+
+
+@pytest.mark.parametrize("end", [Failed(errors.upstream(502, "x", "y")), Finished("filtered")])
+def test_no_answer_adds_nothing_to_the_history(end: Finished | Failed) -> None:
+    made = kept([], end)
+    assert made.contents == ({"role": "user", "parts": [{"text": "Hello"}]},)
+    assert made.response["status"] in ("failed", "incomplete")
+
+
+def test_a_failed_answer_is_shown_but_not_continued() -> None:
+    made = kept([TextDelta("half")], Failed(errors.upstream(502, "x", "y")))
+    assert made.response["output"][0]["content"][0]["text"] == "half"
+    assert len(made.contents) == 1
+
+
+def test_what_else_is_kept() -> None:
+    turn = parse(
+        input=[{"type": "additional_tools", "tools": [function("f")]}, {"role": "developer", "content": "D"},
+               user("x")],
+        instructions="I",
+    )  # fmt: skip
+    made = of_turn(over([TextDelta("a")], of=turn), SECRET, [b"one", b"two"])
+    assert (made.id, made.owner, made.created) == ("resp_" + "5" * 32, "someone", turn.created)
+    assert made.input_items == tuple(turn.metadata["input"])
+    assert (made.system, made.tools, made.family) == (("D",), (function("f"),), FAMILY)
+    assert made.frames == (b"one", b"two")
+    assert made.turn.contents == made.contents
+    assert set(made.items) == {item["id"] for item in (*made.input_items, *made.response["output"])}
+
+
+@pytest.mark.parametrize("include", [[], ["reasoning.encrypted_content"]])
+def test_items_found_by_reference_bring_their_signatures(include: list[str]) -> None:
+    events: list[Event] = [
+        ThinkingDelta("hm"), Signature("own", "thought"), TextDelta("a"), ThinkingDelta("ah"),
+        FunctionCall("c", "f", "{}", "sig"),
+    ]  # fmt: skip
+    made = kept(events, TOOL, parse(include=include, tools=[function("f")]))
+    found = {
+        item["type"]: unseal(SECRET, item["encrypted_content"])
+        for item in reversed(made.items.values()) if "encrypted_content" in item
+    }  # fmt: skip
+    assert found["function_call"] == [Carried("sig", FAMILY, "c")]
+    assert found["reasoning"] == [Carried("own", FAMILY)]
+    shown = [item for item in made.response["output"] if item["type"] == "reasoning"]
+    assert all(("encrypted_content" in item) == bool(include) for item in shown)
+
+
+@given(record_lists(), st.booleans())
+def test_any_turn_can_be_continued_under_the_rules_of_turns(made: list[Record], parallel: bool) -> None:
+    turn = parse(parallel_tool_calls=parallel)
+    kept = of_turn(replay(made, CascadeChannel(turn, lambda: 0)), SECRET)
+    seen = [item["call_id"] for item in kept.response["output"] if item["type"] == "function_call"]
+    finished = isinstance(made[-1].events[-1], Finished)
+    for model in ("gemini-3-flash", "gemini-2.5-pro"):
+        after = parse(
+            context(stored={"r": kept.turn}), model=model, previous_response_id="r",
+            input=[*[output(call_id) for call_id in seen if finished], user("go on")],
+        )  # fmt: skip
+        check_contents(after.generate["contents"], after.target.family)
+
+
+# -- the store ---------------------------------------------------------------------------------------------------
+
+
+def some(number: int, owner: str = "me", created: float = 100.0, size: int = 0, **more: Any) -> StoredResponse:
+    item = {"id": f"msg_{number}", "type": "message", "text": "x" * size}
+    return StoredResponse(f"resp_{number}", owner, created, {"id": f"resp_{number}", "output": [item]}, **more)
+
+
+@pytest.fixture(params=["memory", "file"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
+    """``async with opened(limit=…) as store``."""
+
+    @asynccontextmanager
+    async def use(**options: Any) -> AsyncIterator[ResponseStore]:
+        path = str(tmp_path / "responses.db") if request.param == "file" else None
+        store = await open_store(path, **{"limit": 10, "now": lambda: 100.0, **options})
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    return use
+
+
+async def test_everything_comes_back_as_it_was(opened: Callable[..., Any]) -> None:
+    whole = StoredResponse(
+        "resp_1", "me", 100.5, {"id": "resp_1", "output": [{"id": "fc_1", "big": 2**70, "text": "\u2028\x85é"}]},
+        ({"id": "msg_1"},), ({"role": "user", "parts": [{"text": "x"}]},), {"fc_1": "sealed"}, FAMILY, ("S",),
+        (function("f"),), (b"data: {}\n\n", b"", b"\x00\xff" * 300),
+    )  # fmt: skip
+    async with opened() as store:
+        await store.put(whole)
+        assert await store.get("resp_1", "me") == whole
+        assert await store.item("msg_1", "me") == {"id": "msg_1"}
+        assert (await store.item("fc_1", "me"))["encrypted_content"] == "sealed"
+
+
+async def test_a_whole_turn_comes_back(opened: Callable[..., Any]) -> None:
+    made = kept([ThinkingDelta("hm"), FunctionCall("c", "f", '{"a": 1}', "s", "up")], TOOL)
+    async with opened(now=lambda: float(made.created)) as store:
+        await store.put(made)
+        assert await store.get(made.id, "someone") == made
+
+
+async def test_what_belongs_to_others_is_unknown(opened: Callable[..., Any]) -> None:
+    async with opened() as store:
+        await store.put(some(1))
+        await store.put(some(1, owner="you", size=5))
+        assert await store.get("resp_1", "them") is None
+        assert await store.item("msg_1", "them") is None
+        assert await store.delete("resp_1", "them") is False
+        assert (await store.get("resp_1", "me")).owner == "me"
+        assert (await store.item("msg_1", "you"))["text"] == "xxxxx"
+        assert await store.delete("resp_1", "you") is True
+        assert await store.get("resp_1", "me") is not None
+
+
+async def test_deleted_means_gone_with_its_items(opened: Callable[..., Any]) -> None:
+    async with opened() as store:
+        await store.put(some(1))
+        assert await store.delete("resp_1", "me") is True
+        assert await store.delete("resp_1", "me") is False
+        assert await store.get("resp_1", "me") is None
+        assert await store.item("msg_1", "me") is None
+
+
+async def test_unknown_ids(opened: Callable[..., Any]) -> None:
+    async with opened() as store:
+        for strange in ("resp_9", "", "../../etc/passwd", "' OR 1=1 --", "\x00", "x" * 300):
+            assert await store.get(strange, "me") is None
+            assert await store.item(strange, "me") is None
+
+
+async def test_put_again_replaces(opened: Callable[..., Any]) -> None:
+    async with opened(limit=1) as store:
+        await store.put(some(1))
+        changed = replace(some(1), response={"id": "resp_1", "status": "completed", "output": [{"id": "msg_new"}]})
+        await store.put(changed)
+        assert await store.get("resp_1", "me") == changed
+        assert await store.item("msg_1", "me") is None
+        assert await store.item("msg_new", "me") == {"id": "msg_new"}
+
+
+async def test_the_newest_item_of_an_id_is_found(opened: Callable[..., Any]) -> None:
+    """Clients that send their whole history again repeat item ids."""
+    async with opened() as store:
+        for number in (1, 2):
+            await store.put(replace(some(number), response={"output": [{"id": "msg_same", "of": number}]}))
+        assert await store.item("msg_same", "me") == {"id": "msg_same", "of": 2}
+        await store.delete("resp_2", "me")
+        assert await store.item("msg_same", "me") == {"id": "msg_same", "of": 1}
+
+
+async def test_the_oldest_make_room(opened: Callable[..., Any]) -> None:
+    async with opened(limit=2) as store:
+        for number in range(4):
+            await store.put(some(number))
+        assert [await store.get(f"resp_{number}", "me") is not None for number in range(4)] == [
+            False,
+            False,
+            True,
+            True,
+        ]
+        assert await store.item("msg_0", "me") is None
+
+
+async def test_the_bytes_are_bounded(opened: Callable[..., Any]) -> None:
+    async with opened(max_bytes=2800) as store:
+        await store.put(some(0, size=1000))
+        await store.put(some(1, frames=(b"x" * 1000,)))
+        await store.put(some(2, size=1500))
+        assert [await store.get(f"resp_{number}", "me") is not None for number in range(3)] == [False, False, True]
+        await store.put(some(3, size=4000))  # larger than the whole budget
+        assert await store.get("resp_3", "me") is None
+
+
+async def test_age(opened: Callable[..., Any]) -> None:
+    now = [100.0]
+    async with opened(max_age_s=60, now=lambda: now[0]) as store:
+        await store.put(some(1))
+        now[0] = 160.0
+        assert await store.get("resp_1", "me") is not None
+        now[0] = 160.5
+        assert await store.get("resp_1", "me") is None
+        assert await store.item("msg_1", "me") is None
+        assert await store.delete("resp_1", "me") is False
+
+
+async def test_many_at_once(opened: Callable[..., Any]) -> None:
+    async with opened(limit=50) as store:
+        await asyncio.gather(*(store.put(some(number)) for number in range(40)))
+        found = await asyncio.gather(*(store.get(f"resp_{number}", "me") for number in range(40)))
+        assert [each.id for each in found] == [f"resp_{number}" for number in range(40)]
+
+
+# -- the file ----------------------------------------------------------------------------------------------------
+
+
+async def open_file(path: Path, **options: Any) -> ResponseStore:
+    return await open_store(str(path), **{"limit": 10, "now": lambda: 100.0, **options})
+
+
+async def test_a_file_survives_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "responses.db"
+    store = await open_file(path)
+    await store.put(some(1))
+    await store.put(some(2))
+    await store.close()
+    await store.close()
+    store = await open_file(path)
+    try:
+        assert await store.get("resp_1", "me") == some(1)
+        assert await store.item("msg_2", "me") is not None
+        await store.delete("resp_1", "me")
+    finally:
+        await store.close()
+    store = await open_file(path, limit=1)
+    try:
+        assert await store.get("resp_1", "me") is None
+        await store.put(some(3))
+        assert await store.get("resp_2", "me") is None
+    finally:
+        await store.close()
+
+
+async def test_only_the_user_can_read_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "responses.db"
+    store = await open_file(path)
+    try:
+        await store.put(some(1))
+        for file in path.parent.iterdir():
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    finally:
+        await store.close()
+
+
+async def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    path.touch(0o644)
+    path.chmod(0o644)
+    store = await open_file(path)
+    await store.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_what_is_deleted_is_not_left_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    store = await open_file(path)
+    await store.put(replace(some(1), response={"id": "resp_1", "secret": "plutonium" * 50}))
+    await store.delete("resp_1", "me")
+    await store.close()
+    assert all(b"plutonium" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def newer(path: Path) -> None:
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+@pytest.mark.parametrize("spoil", [lambda path: path.write_bytes(b"no database" * 100), Path.mkdir, newer])
+async def test_a_file_that_can_not_be_used(tmp_path: Path, spoil: Callable[[Path], Any]) -> None:
+    path = tmp_path / "responses.db"
+    spoil(path)
+    with pytest.raises(FaultError) as caught:
+        await open_file(path)
+    assert caught.value.fault.code == "store_unusable"
+    assert "responses.db" in caught.value.fault.message
+
+
+async def test_a_store_that_fails_says_so(tmp_path: Path) -> None:
+    store = await open_file(tmp_path / "responses.db")
+    await store.put(some(1))
+    other = sqlite3.connect(tmp_path / "responses.db")
+    other.execute("DROP TABLE items")
+    other.execute("DROP TABLE responses")
+    other.close()
+    with pytest.raises(FaultError) as caught:
+        await store.get("resp_1", "me")
+    assert (caught.value.fault.status, caught.value.fault.code) == (500, "store_unusable")
+    await store.close()

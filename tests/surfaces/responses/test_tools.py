@@ -1,0 +1,374 @@
+"""``tools`` and ``tool_choice`` of every kind → declarations, toolConfig, and what the emitter must know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.surfaces.responses.asking import call, contents, function, output, parse, refused, user
+from zerogravity.core.turn import Turn
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+F, G, SEARCH = function("f"), function("g"), {"type": "web_search"}
+SPACE = {"type": "namespace", "name": "crm", "description": "Customers.", "tools": [function("find"), function("add")]}
+OLD = "gemini-2.5-pro"
+LITE = {
+    "type": "additional_tools", "role": "developer",
+    "tools": [{"type": "namespace", "name": "functions", "description": "",
+               "tools": [function("shell"), {"type": "custom", "name": "apply_patch"}]}],
+}  # fmt: skip
+
+
+def declarations(turn: Turn) -> list[dict[str, Any]]:
+    return [entry for tool in turn.generate.get("tools", []) for entry in tool.get("functionDeclarations", [])]
+
+
+def declared(**body: Any) -> list[str]:
+    return [entry["name"] for entry in declarations(parse(**body))]
+
+
+def config(**body: Any) -> dict[str, Any] | None:
+    made = parse(**body).generate.get("toolConfig", {})
+    return made.get("functionCallingConfig")
+
+
+def searches(**body: Any) -> bool:
+    return any("googleSearch" in tool for tool in parse(**body).generate.get("tools", []))
+
+
+# -- kinds -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        {"type": "function", "name": "f", "description": "d", "parameters": CITY, "strict": None},
+        {"type": "function", "function": {"name": "f", "description": "d", "parameters": CITY}},
+    ],
+)
+def test_both_nestings_of_a_function(tool: dict[str, Any]) -> None:
+    turn = parse(tools=[tool])
+    assert declarations(turn) == [{"name": "f", "description": "d", "parameters": CITY}]
+    shown = {"type": "function", "name": "f", "description": "d", "parameters": CITY, "strict": None}
+    assert turn.echo["tools"] == [shown]
+
+
+def test_the_echo_of_a_function_misses_no_member() -> None:
+    assert parse(tools=[F]).echo["tools"] == [{**F, "description": None, "parameters": None, "strict": None}]
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"type": "grammar", "syntax": "lark", "definition": "start: WORD"},
+        {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: WORD"}},
+    ],
+)
+def test_a_custom_tool_with_a_grammar(form: dict[str, Any]) -> None:
+    tool = {"type": "custom", "name": "apply_patch", "description": "Edits files.", "format": form}
+    turn = parse(tools=[tool])
+    (entry,) = declarations(turn)
+    assert entry["parameters"]["required"] == ["input"]
+    assert entry["parameters"]["properties"]["input"]["type"] == "string"
+    assert entry["description"].startswith("Edits files.\n")
+    assert "lark grammar:\nstart: WORD" in entry["description"]
+    assert turn.tool_kinds == {"apply_patch": "custom"}
+    assert turn.echo["tools"] == [tool]
+
+
+def test_a_custom_tool_of_plain_text() -> None:
+    (entry,) = declarations(parse(tools=[{"type": "custom", "name": "x", "format": {"type": "text"}}]))
+    assert "description" not in entry
+
+
+def test_a_namespace_is_flattened_and_can_be_told_apart() -> None:
+    turn = parse(tools=[SPACE, function("find")])
+    assert [entry["name"] for entry in declarations(turn)] == ["crm.find", "crm.add", "find"]
+    assert "Customers." in declarations(turn)[0]["description"]
+    assert "description" not in declarations(turn)[1]
+    assert turn.metadata["namespaces"] == {
+        "crm.find": {"namespace": "crm", "name": "find"},
+        "crm.add": {"namespace": "crm", "name": "add"},
+    }
+    assert turn.echo["tools"][0] == SPACE
+
+
+def test_names_that_would_meet_stay_apart() -> None:
+    turn = parse(tools=[function("crm.find"), SPACE])
+    names = [entry["name"] for entry in declarations(turn)]
+    assert len(set(names)) == 3
+    spaces = turn.metadata["namespaces"]
+    assert [turn.client_name(name) in spaces for name in names] == [False, True, True]
+    assert spaces[turn.client_name(names[1])] == {"namespace": "crm", "name": "find"}
+
+
+def test_illegal_names_are_restored() -> None:
+    turn = parse(tools=[{**SPACE, "name": "my crm"}])
+    names = [entry["name"] for entry in declarations(turn)]
+    assert all(name.replace("_", "").replace(".", "").isalnum() for name in names)
+    assert turn.metadata["namespaces"][turn.client_name(names[0])] == {"namespace": "my crm", "name": "find"}
+
+
+def test_a_custom_tool_in_a_namespace() -> None:
+    turn = parse(tools=[{"type": "namespace", "name": "n", "tools": [{"type": "custom", "name": "x"}]}])
+    assert turn.tool_kinds == {"n.x": "custom"}
+
+
+def test_codex_wraps_its_plain_tools() -> None:
+    """``use_responses_lite``: no top-level tools; the namespace ``functions`` is the default one."""
+    turn = parse(input=[LITE, user("hi")])
+    assert [entry["name"] for entry in declarations(turn)] == ["shell", "apply_patch"]
+    assert turn.metadata["namespaces"] == {}
+    assert turn.tool_kinds == {"apply_patch": "custom"}
+    assert turn.metadata["tools"] == LITE["tools"]
+    assert turn.echo["tools"] == []
+    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+
+
+def test_a_namespace_within_the_default_one() -> None:
+    inner = {"type": "namespace", "name": "team", "tools": [function("spawn")]}
+    turn = parse(tools=[{"type": "namespace", "name": "functions", "tools": [inner]}])
+    assert turn.metadata["namespaces"] == {"team.spawn": {"namespace": "team", "name": "spawn"}}
+
+
+@pytest.mark.parametrize(
+    "kind", ["web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"]
+)
+def test_a_search(kind: str) -> None:
+    tool = {"type": kind, "search_context_size": "low", "user_location": {"type": "approximate"}}
+    turn = parse(tools=[tool])
+    assert turn.generate["tools"] == [{"googleSearch": {}}]
+    assert turn.echo["tools"] == [tool]
+
+
+def test_limits_of_a_search_are_noted() -> None:
+    """Codex: ``external_web_access``, ``search_content_types``."""
+    turn = parse(tools=[{"type": "web_search", "external_web_access": False, "filters": {"allowed_domains": ["a"]}}])
+    assert turn.notes == (
+        "tools[0].filters: no counterpart upstream",
+        "tools[0].external_web_access: no counterpart upstream",
+    )
+
+
+def test_a_search_beside_functions() -> None:
+    turn = parse(tools=[SEARCH, F])
+    assert turn.generate["tools"] == [{"functionDeclarations": [{"name": "f"}], "googleSearch": {}}]
+    assert turn.generate["toolConfig"] == {"includeServerSideToolInvocations": True}
+    old = parse(tools=[SEARCH, F], model=OLD)
+    assert old.generate["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert old.notes == ("web search left out: this model does not take it beside functions",)
+
+
+def test_a_tool_search_of_the_client() -> None:
+    tool = {"type": "tool_search", "execution": "client", "description": "Finds tools.", "parameters": CITY}
+    turn = parse(tools=[tool])
+    assert declarations(turn) == [{"name": "tool_search", "description": "Finds tools.", "parameters": CITY}]
+    assert turn.tool_kinds == {"tool_search": "tool_search"}
+    assert declarations(parse(tools=[{"type": "tool_search", "execution": "client"}]))[0]["parameters"]["required"]
+
+
+def test_a_tool_search_of_the_server_is_needless() -> None:
+    turn = parse(tools=[{"type": "tool_search"}, {**F, "defer_loading": True}])
+    assert [entry["name"] for entry in declarations(turn)] == ["f"]
+    assert turn.notes == ("tools[0]: tool_search left out: every tool is declared at once",)
+
+
+def test_found_tools_are_declared() -> None:
+    found = {"type": "tool_search_output", "call_id": "c", "execution": "client", "tools": [SPACE]}
+    asked = {"type": "tool_search_call", "call_id": "c", "execution": "client", "arguments": {"query": "crm"}}
+    turn = parse(input=[user("hi"), asked, found], tools=[{"type": "tool_search", "execution": "client"}])
+    assert [entry["name"] for entry in declarations(turn)] == ["tool_search", "crm.find", "crm.add"]
+    assert turn.metadata["tools"] == [SPACE]
+
+
+def test_a_local_shell() -> None:
+    turn = parse(tools=[{"type": "local_shell"}])
+    (entry,) = declarations(turn)
+    assert entry["name"] == "local_shell"
+    assert entry["parameters"]["properties"]["command"]["items"] == {"type": "string"}
+    assert turn.tool_kinds == {"local_shell": "local_shell"}
+
+
+def test_a_function_named_like_a_kind() -> None:
+    turn = parse(tools=[function("local_shell"), {"type": "local_shell"}])
+    names = [entry["name"] for entry in declarations(turn)]
+    assert len(set(names)) == 2
+    assert turn.tool_kinds == {names[1]: "local_shell"}
+
+
+def test_pictures() -> None:
+    tools = [{"type": "image_generation"}]
+    made = parse(model="gemini-3-pro-image", tools=tools)
+    assert made.generate["generationConfig"]["responseModalities"] == ["TEXT", "IMAGE"]
+    fault = refused(tools=tools)
+    assert (fault.param, fault.code) == ("tools[0].type", "invalid_value")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["file_search", "code_interpreter", "mcp", "computer", "computer_use_preview", "shell", "apply_patch",
+     "programmatic_tool_calling", "something_new"],
+)  # fmt: skip
+def test_kinds_that_can_not_be_served(kind: str) -> None:
+    fault = refused(tools=[F, {"type": kind}])
+    assert (fault.param, fault.code) == ("tools[1].type", "invalid_value")
+    assert kind in fault.message
+
+
+@pytest.mark.parametrize("kind", ["mcp", "file_search", "image_generation"])
+def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
+    item = {**LITE, "tools": [{"type": kind}, F]}
+    turn = parse(input=[item, user("hi")])
+    assert [entry["name"] for entry in declarations(turn)] == ["f"]
+    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it can not be served",)
+    within = parse(tools=[{"type": "namespace", "name": "n", "tools": [{"type": kind}, G]}])
+    assert [entry["name"] for entry in declarations(within)] == ["n.g"]
+    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it can not be served",)
+
+
+@pytest.mark.parametrize(
+    ("tool", "param", "code"),
+    [
+        ("f", "tools[0]", "invalid_type"),
+        ({"name": "f"}, "tools[0].type", "missing_required_parameter"),
+        ({"type": "function"}, "tools[0].function", "missing_required_parameter"),
+        ({"type": "function", "name": ""}, "tools[0].name", "invalid_value"),
+        ({"type": "function", "name": "f", "parameters": []}, "tools[0].parameters", "invalid_type"),
+        ({"type": "function", "name": "f", "parameters": {"type": "string"}}, "tools[0].parameters",
+         "invalid_function_parameters"),
+        ({"type": "function", "name": "f", "strict": "yes"}, "tools[0].strict", "invalid_type"),
+        ({"type": "custom", "name": "x", "format": {"type": "xml"}}, "tools[0].format.type", "invalid_value"),
+        ({"type": "custom", "name": "x", "format": {"type": "grammar", "syntax": "ebnf"}}, "tools[0].format.syntax",
+         "invalid_value"),
+        ({"type": "namespace", "name": "n"}, "tools[0].tools", "missing_required_parameter"),
+        ({"type": "namespace", "tools": []}, "tools[0].name", "missing_required_parameter"),
+        ({"type": "namespace", "name": "n", "tools": [{"type": "function"}]}, "tools[0].tools[0].function",
+         "missing_required_parameter"),
+        ({"type": "tool_search", "execution": "nowhere"}, "tools[0].execution", "invalid_value"),
+        ({"type": "web_search", "search_context_size": "vast"}, "tools[0].search_context_size", "invalid_value"),
+    ],
+)  # fmt: skip
+def test_bad_declarations(tool: Any, param: str, code: str) -> None:
+    fault = refused(tools=[tool])
+    assert (fault.param, fault.code) == (param, code)
+
+
+def test_declared_twice_the_last_one_wins() -> None:
+    turn = parse(tools=[{"type": "custom", "name": "f"}, {**F, "description": "new"}])
+    assert declarations(turn) == [{"name": "f", "description": "new"}]
+    assert turn.tool_kinds == {}
+
+
+def test_schema_losses_are_noted() -> None:
+    schema = {**CITY, "additionalProperties": False}
+    assert parse(tools=[function("f", parameters=schema)]).notes == ("tool f: .: additionalProperties",)
+
+
+# -- tool_choice -------------------------------------------------------------------------------------------------
+
+
+def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "allowed_tools", "mode": mode, "tools": list(tools)}
+
+
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [
+        (None, None),
+        ("auto", {"mode": "AUTO"}),
+        ("none", {"mode": "NONE"}),
+        ("required", {"mode": "ANY"}),
+        ({"type": "function", "name": "f"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
+        ({"type": "function", "function": {"name": "f"}}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
+        ({"type": "custom", "name": "x"}, {"mode": "ANY", "allowedFunctionNames": ["x"]}),
+        ({"type": "function", "name": "add", "namespace": "crm"}, {"mode": "ANY", "allowedFunctionNames": ["crm.add"]}),
+        ({"type": "function", "name": "crm.find"}, {"mode": "ANY", "allowedFunctionNames": ["crm.find"]}),
+        ({"type": "function", "name": "f", "namespace": "functions"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
+        ({"type": "local_shell"}, {"mode": "ANY", "allowedFunctionNames": ["local_shell"]}),
+        (allowed("auto", F, G), {"mode": "VALIDATED", "allowedFunctionNames": ["f", "g"]}),
+        (allowed("required", F), {"mode": "ANY", "allowedFunctionNames": ["f"]}),
+        (allowed("required", {"type": "namespace", "name": "crm"}),
+         {"mode": "ANY", "allowedFunctionNames": ["crm.find", "crm.add"]}),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [F]}},
+         {"mode": "VALIDATED", "allowedFunctionNames": ["f"]}),
+    ],
+)  # fmt: skip
+def test_choices(choice: Any, wanted: Any) -> None:
+    tools = [F, G, {"type": "custom", "name": "x"}, SPACE, {"type": "local_shell"}]
+    assert config(tools=tools, tool_choice=choice) == wanted
+    assert parse(tools=tools, tool_choice=choice).echo["tool_choice"] == (choice or "auto")
+
+
+@pytest.mark.parametrize(
+    ("choice", "functions", "search"),
+    [
+        (None, ["f"], True),
+        ("none", ["f"], False),
+        ({"type": "function", "name": "f"}, ["f"], False),
+        ({"type": "web_search"}, [], True),
+        ({"type": "web_search_preview"}, [], True),
+        (allowed("auto", F), ["f"], False),
+        (allowed("auto", F, SEARCH), ["f"], True),
+        (allowed("required", SEARCH), [], True),
+    ],
+)
+def test_choices_limit_the_search_too(choice: Any, functions: list[str], search: bool) -> None:
+    tools = [F, SEARCH]
+    assert declared(tools=tools, tool_choice=choice) == functions
+    assert searches(tools=tools, tool_choice=choice) is search
+
+
+def test_a_search_alone_can_be_chosen_where_it_can_not_stand_beside_functions() -> None:
+    assert searches(tools=[F, SEARCH], tool_choice={"type": "web_search"}, model=OLD)
+
+
+def test_a_strict_function_is_obeyed() -> None:
+    assert config(tools=[{**F, "strict": True}]) == {"mode": "VALIDATED"}
+    assert config(tools=[{**F, "strict": False}]) is None
+    assert config(tools=[{**F, "strict": True}], tool_choice="none") == {"mode": "NONE"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "param"),
+    [
+        ("sometimes", "tool_choice"),
+        (3, "tool_choice"),
+        ({}, "tool_choice.type"),
+        ({"type": "function"}, "tool_choice.function"),
+        ({"type": "function", "name": "h"}, "tool_choice"),
+        ({"type": "function", "name": "f", "namespace": "crm"}, "tool_choice"),
+        ({"type": "namespace", "name": "crm"}, "tool_choice"),
+        ({"type": "web_search"}, "tool_choice"),
+        ({"type": "file_search"}, "tool_choice"),
+        ({"type": "mcp", "server_label": "x"}, "tool_choice"),
+        ({"type": "tool_search"}, "tool_choice"),
+        ({"type": "allowed_tools", "tools": [F]}, "tool_choice.mode"),
+        (allowed("none", F), "tool_choice.mode"),
+        (allowed("auto"), "tool_choice.tools"),
+        (allowed("auto", G), "tool_choice"),
+    ],
+)
+def test_bad_choices(choice: Any, param: str) -> None:
+    assert refused(tools=[F], tool_choice=choice).param == param
+
+
+def test_required_needs_tools() -> None:
+    assert refused(tool_choice="required").param == "tool_choice"
+    assert parse(tool_choice="auto").generate.get("toolConfig") is None
+
+
+def test_renamed_tools_are_chosen_and_replayed_by_their_new_name() -> None:
+    tools = [function("my tool")]
+    (name,) = declared(tools=tools)
+    assert config(tools=tools, tool_choice={"type": "function", "name": "my tool"}) == {
+        "mode": "ANY", "allowedFunctionNames": [name]
+    }  # fmt: skip
+    made = contents(user("x"), call("c", "my tool"), output("c"), tools=tools)
+    assert made[1]["parts"][0]["functionCall"]["name"] == name
+
+
+def test_a_namespaced_call_is_replayed_by_its_declared_name() -> None:
+    made = contents(user("x"), call("c", "find", namespace="crm"), output("c"), tools=[function("crm.find"), SPACE])
+    turn = parse(tools=[function("crm.find"), SPACE])
+    assert made[1]["parts"][0]["functionCall"]["name"] == declarations(turn)[1]["name"]
