@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from openai.types.responses import Response
 
 from tests.strategies import TURN_ID
 from tests.surfaces.responses.asking import context, function, parse, refused
@@ -13,6 +14,7 @@ from zerogravity.errors import FaultError
 from zerogravity.surfaces.responses import surface
 from zerogravity.surfaces.responses.ids import response_id, turn_id_of
 from zerogravity.surfaces.responses.request import Lookups, lookups
+from zerogravity.surfaces.responses.response import unfinished
 from zerogravity.surfaces.surface import StoredTurn
 
 PRO, OLD = "gemini-3-pro", "gemini-2.5-pro"
@@ -223,6 +225,25 @@ def test_store_background_and_stream_reach_the_turn() -> None:
 
 def test_include_reaches_the_emitter() -> None:
     assert parse(include=["reasoning.encrypted_content"]).metadata["include"] == ["reasoning.encrypted_content"]
+
+
+def test_the_sdk_knows_every_echoed_tool_and_choice() -> None:
+    tools = [
+        function("f"),
+        {"type": "custom", "name": "x", "format": {"type": "grammar", "syntax": "lark", "definition": "s"}},
+        {"type": "namespace", "name": "n", "description": "d", "tools": [function("g")]}, {"type": "web_search"},
+        {"type": "tool_search", "execution": "client"}, {"type": "local_shell"},
+    ]  # fmt: skip
+    turn = parse(
+        tools=tools, tool_choice={"type": "allowed_tools", "mode": "auto", "tools": [function("f")]},
+        text={"format": NAMED, "verbosity": "low"}, reasoning={"effort": "xhigh", "summary": "auto"},
+    )  # fmt: skip
+    body = unfinished(turn, "in_progress")
+    known = Response.model_validate(body)
+    assert [tool.type for tool in known.tools] == [tool["type"] for tool in tools]
+    assert known.text is not None
+    assert known.text.format is not None
+    assert known.text.format.type == "json_schema"
 
 
 # -- what went before --------------------------------------------------------------------------------------------

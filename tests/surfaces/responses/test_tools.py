@@ -356,6 +356,7 @@ def test_bad_choices(choice: Any, param: str) -> None:
 def test_required_needs_tools() -> None:
     assert refused(tool_choice="required").param == "tool_choice"
     assert parse(tool_choice="auto").generate.get("toolConfig") is None
+    assert parse(tools=[SEARCH], tool_choice="required").notes == ("tool_choice: only functions can be required",)
 
 
 def test_renamed_tools_are_chosen_and_replayed_by_their_new_name() -> None:

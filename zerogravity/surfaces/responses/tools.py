@@ -278,6 +278,8 @@ def _choice(body: Json, tools: Tools) -> _Choice:
             raise fields.invalid_value("tool_choice", value, CHOICES)
         if value == "required" and not (tools.declared or tools.search or tools.pictures):
             raise bad_request("'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice")
+        if value == "required" and not tools.declared:
+            tools.notes.append("tool_choice: only functions can be required")
         mode: Mode = "required" if value == "required" else "none" if value == "none" else "auto"
         return _Choice(mode, tools.search and value != "none")
     choice = fields.as_object(value, "tool_choice")
