@@ -122,8 +122,8 @@ def lacks_usage(progress: Progress, steps: Sequence[Json]) -> bool:
 
 def planners(steps: Sequence[Json]) -> list[tuple[int, Json]]:
     """The model's answers to the newest user input, with their places."""
-    user = max((index for index, step in enumerate(steps) if type_of(step) == "USER_INPUT"), default=-1)
-    return [(i, step) for i, step in enumerate(steps) if i > user and type_of(step) == "PLANNER_RESPONSE"]
+    start = _start(steps)
+    return [(i, step) for i, step in enumerate(steps) if i >= start and type_of(step) == "PLANNER_RESPONSE"]
 
 
 def type_of(step: Mapping[str, Any]) -> str:
@@ -140,7 +140,8 @@ def text_of(step: Mapping[str, Any], told: str) -> str | None:
     raw, modified = _text(answer.get("response")), _text(answer.get("modifiedResponse"))
     if modified and TAG.search(modified) and not TAG.search(raw):
         modified = ""  # tags that strayed into it
-    return next((text for text in (modified, raw) if text.startswith(told) and (text or not told)), None)
+    texts = [text for text in (modified, raw) if text and text.startswith(told)]
+    return texts[0] if texts else (None if told else "")
 
 
 def thinking_of(step: Mapping[str, Any]) -> str:
@@ -157,6 +158,11 @@ def tools_of(step: Mapping[str, Any]) -> list[str]:
     """Names of the LS's own tools that the model calls."""
     calls = _dict(step.get("plannerResponse")).get("toolCalls")
     return [str(_dict(call).get("name", "")) for call in calls] if isinstance(calls, list) else []
+
+
+def _start(steps: Sequence[Json]) -> int:
+    """Where this turn's steps begin: after the newest user input."""
+    return max((index for index, step in enumerate(steps) if type_of(step) == "USER_INPUT"), default=-1) + 1
 
 
 def _grow(told: Told, step: Json) -> tuple[Told, tuple[Event, ...]]:
@@ -200,7 +206,7 @@ def _over(progress: Progress, steps: Sequence[Json], run: Run) -> Over | None:
     """The done rules of A.9."""
     found = planners(steps)
     last = found[-1][1] if found else None
-    tail = [step for step in steps[found[-1][0] + 1 if found else 0 :] if type_of(step) not in BOOKKEEPING]
+    tail = [step for step in steps[found[-1][0] + 1 if found else _start(steps) :] if type_of(step) not in BOOKKEEPING]
     newest = tail[-1] if tail else last
     if (broken := _broken(progress, steps)) is not None:
         return Over(broken, cancel=True)  # a retry of the LS would say it all again
@@ -239,7 +245,7 @@ def _complete(step: Json) -> bool:
 
 def _unsure(steps: Sequence[Json]) -> bool:
     """Whether nothing seems to run: every step has ended, and there is one beside those the LS begins with."""
-    work = [step for step in steps if type_of(step) not in BOOKKEEPING]
+    work = [step for step in steps[_start(steps) :] if type_of(step) not in BOOKKEEPING]
     return bool(work) and all(status_of(step) in ENDED for step in work)
 
 
