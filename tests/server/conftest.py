@@ -50,17 +50,19 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
         metrics.watch(store)
         health.watch(store)
         engine = ScriptedEngine(store)
+        given = dict(services or {})
+        if "responses" not in given:
+            given["responses"] = await open_store(None, limit=config.limits.responses)
         made = Services(
             **{
                 "store": store,
                 "engine": engine,
                 "catalogue": Catalogue(config.aliases),
                 "config": config,
-                "responses": await open_store(None, limit=config.limits.responses),
                 "health": health,
                 "metrics": metrics,
                 "secret": bytes(32),
-                **(services or {}),
+                **given,
             }
         )
         running = await start_server(made)
@@ -77,4 +79,3 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
         for channel in served.engine.channels:
             assert channel.closed
             assert channel.readers == 0
-

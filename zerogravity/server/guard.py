@@ -155,6 +155,20 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     return rendered(exchange.surface.error(fault), close=fault.status in (408, 413))
 
 
+async def fault_of(work: Awaitable[None], request_id: str) -> Fault | None:
+    """Do something where no middleware reaches (a message of a WebSocket), and say what went wrong. Guard point."""
+    try:
+        await work
+    except FaultError as error:
+        return error.fault
+    except ConnectionError:  # nobody is there to be told
+        return None
+    except Exception:
+        logger.exception("%s: request failed by our own fault", request_id)
+        return internal()
+    return None
+
+
 def rendered(answer: Answer, *, close: bool = False) -> web.Response:
     """An ``Answer`` on the wire."""
     response = web.Response(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from zerogravity import ids
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")
+_PLACE = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
 UNREADABLE = {
     "error": {
         "message": "the HTTP request could not be read",
@@ -30,8 +32,9 @@ class NoArguments(logging.Filter):
     """Drops what aiohttp's own messages carry along: exception texts quote the peer's bytes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = _PLACE.sub("…", str(record.msg))
         if record.exc_info and record.exc_info[0] is not None:
-            record.msg = f"{record.msg.split('%')[0].strip()} ({record.exc_info[0].__name__})"
+            record.msg += f" ({record.exc_info[0].__name__})"
         record.args = ()
         record.exc_info = None
         record.exc_text = None
@@ -41,8 +44,9 @@ class NoArguments(logging.Filter):
 def framework_logger() -> logging.Logger:
     """The logger aiohttp's server writes to: never with the peer's bytes."""
     framework = logging.getLogger("zerogravity.server.http")
-    if not any(isinstance(known, NoArguments) for known in framework.filters):
-        framework.addFilter(NoArguments())
+    for logger in (framework, logging.getLogger("aiohttp.websocket")):  # the latter quotes what a handshake offers
+        if not any(isinstance(known, NoArguments) for known in logger.filters):
+            logger.addFilter(NoArguments())
     return framework
 
 

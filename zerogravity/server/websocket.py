@@ -15,9 +15,9 @@ answered with ``{"type": "error", "status", "error"}``, as HTTP would with that 
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections import OrderedDict
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -25,19 +25,18 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, bad_request, internal
-from zerogravity.server.body import parse
-from zerogravity.server.guard import rendered
+from zerogravity.errors import Fault, FaultError, bad_request
+from zerogravity.server.body import overloaded, parse
+from zerogravity.server.guard import fault_of, rendered
 from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.shelf import SHELF
 from zerogravity.server.turns import context_of, start
 from zerogravity.surfaces.common.faults import openai_error_object
+from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
 from zerogravity.surfaces.surface import Answer
 from zerogravity.wire import jsonio
-
-logger = logging.getLogger("zerogravity.server")
 
 REMEMBERED = 32  # responses of one connection that are stored nowhere else
 AT_ONCE = 16  # responses of one connection that run or wait
@@ -123,12 +122,13 @@ class Connection:
             if body.get("type") != "response.create":
                 raise bad_request("'type' must be 'response.create'.", param="type")
             if len(self._running) >= AT_ONCE:
-                raise bad_request(f"{AT_ONCE} responses of this connection run or wait", code="overloaded", status=429)
-            task = asyncio.create_task(self._answer(body, data, stream_id), name="websocket turn")
-            self._running[task] = stream_id
-            task.add_done_callback(self._running.pop)
+                raise overloaded(f"{AT_ONCE} responses of this connection run or wait")
         except FaultError as error:
             await self._fault(error.fault, stream_id)
+            return
+        task = asyncio.create_task(self._answer(body, data, stream_id), name="websocket turn")
+        self._running[task] = stream_id
+        task.add_done_callback(self._running.pop)
 
     def _stream_id(self, body: dict[str, Any]) -> str | None:
         given = body.get("stream_id")
@@ -141,20 +141,12 @@ class Connection:
         return given
 
     async def _answer(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
-        """One response, from its request to its last event. Guard point: an own bug ends it and no other."""
-        try:
-            if stream_id is not None:
-                await self._respond(body, raw, stream_id)
-                return
-            async with self._in_turn:
-                await self._respond(body, raw, None)
-        except FaultError as error:
-            await self._fault(error.fault, stream_id)
-        except ConnectionError:
-            pass  # the receiving side ends the connection
-        except Exception:
-            logger.exception("%s: a WebSocket response failed by our own fault", self._request[EXCHANGE].id)
-            await self._fault(internal(), stream_id)
+        """One response, from its request to its last event."""
+        turn = self._in_turn if stream_id is None else nullcontext()
+        async with turn:
+            fault = await fault_of(self._respond(body, raw, stream_id), self._request[EXCHANGE].id)
+            if fault is not None:
+                await self._fault(fault, stream_id)
 
     async def _respond(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
         turn = await self._read(body, raw)
@@ -202,8 +194,8 @@ class Connection:
 
     async def _send(self, channel: CascadeChannel, frames: list[bytes], suffix: bytes) -> None:
         """SSE frames → messages. A heartbeat has no data and becomes a ping."""
-        if channel.closed and not channel.turn.store:  # before the client can know that it is over
-            self._remember(channel)
+        if channel.closed:  # the client is about to know, and may go on at once
+            self._release(channel)
         for frame in frames:
             data = frame.partition(b"\ndata: ")[2].rstrip()
             async with stall_limit(self._limits.write_stall_seconds):
@@ -213,7 +205,13 @@ class Connection:
                     await self._socket.ping()
             self._request[EXCHANGE].sent += len(data)
 
-    def _remember(self, channel: CascadeChannel) -> None:
+    def _release(self, channel: CascadeChannel) -> None:
+        """The turn is over: its stream_id is free, and what is stored nowhere else is remembered here."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[task] = None
+        if channel.turn.store or response_id(channel.id) in self._local:
+            return
         stored = of_turn(channel, self._services.secret)
         self._local[stored.id] = stored
         while len(self._local) > REMEMBERED:
@@ -225,9 +223,8 @@ class Connection:
         if stream_id is not None:
             told["stream_id"] = stream_id
         try:
-            async with stall_limit(self._limits.write_stall_seconds):
-                await self._socket.send_frame(jsonio.dumps(told), WSMsgType.TEXT)
+            with suppress(ConnectionError):  # the receiving side ends the connection
+                async with stall_limit(self._limits.write_stall_seconds):
+                    await self._socket.send_frame(jsonio.dumps(told), WSMsgType.TEXT)
         except Stalled:
             cut(self._request)
-        except ConnectionError:
-            pass
