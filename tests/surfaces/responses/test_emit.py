@@ -289,6 +289,16 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
     assert "PROHIBITED_CONTENT" in item["content"][0]["refusal"]
 
 
+def test_a_filtered_answer_keeps_its_text_and_has_no_refusal() -> None:
+    (item,) = stream([TextDelta("so far")], Finished("filtered", "SAFETY"))[-1]["response"]["output"]
+    assert [part["type"] for part in item["content"]] == ["output_text"]
+
+
+def test_an_empty_input_has_no_delta_but_is_done() -> None:
+    values = stream([FunctionCall("call_1", "patch", '{"input":""}')], TOOL, turn(tool_kinds={"patch": "custom"}))
+    assert shown(values)[2:5] == ["output_item.added", "custom_tool_call_input.done", "output_item.done"]
+
+
 def test_a_call_alone_has_no_message() -> None:
     values = stream([FunctionCall("call_1", "f", "{}")], TOOL)
     assert [item["type"] for item in values[-1]["response"]["output"]] == ["function_call"]
