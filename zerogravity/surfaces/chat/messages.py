@@ -39,12 +39,13 @@ class Messages:
         self._history = history
         self._context = context
         self._family = family
+        self._index = 0
         self._legacy: list[tuple[str, str]] = []  # (name, id) of function_call entries without their result
 
     def read(self, messages: list[Any]) -> None:
         """Raises FaultError 400 naming the entry."""
         for index, value in enumerate(messages):
-            path = f"messages[{index}]"
+            path, self._index = f"messages[{index}]", index
             message = fields.as_object(value, path)
             if fields.required_string(message, "role", path=path) not in ROLES:
                 raise fields.invalid_value(f"{path}.role", message["role"], ROLES)
@@ -111,7 +112,7 @@ class Messages:
     def _legacy_call(self, call: Json, path: str) -> None:
         name = fields.required_string(call, "name", path=f"{path}.function_call")
         arguments = fields.string(call, "arguments", path=f"{path}.function_call") or ""
-        call_id = f"{path}.function_call"  # the legacy form has no ids; a path is unique within the request
+        call_id = f"function_call_{self._index}"  # the legacy form has no ids
         self._legacy.append((name, call_id))
         self._history.model_call(call_id, name, arguments, signature=signature_of(call), param=f"{path}.function_call")
 

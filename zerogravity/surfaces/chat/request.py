@@ -34,7 +34,7 @@ from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
-from zerogravity.surfaces.common.thinking import thinking_config
+from zerogravity.surfaces.common.thinking import thinking_config, within_limit
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.surface import Context
 
@@ -150,6 +150,7 @@ def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple
     }
     if wanted["thinkingConfig"] is None and body.get("reasoning_effort") is not None:
         notes.append("reasoning_effort left out: this model does not think")
+    wanted["thinkingConfig"] = within_limit(wanted["thinkingConfig"], wanted["maxOutputTokens"], target)
     config = {name: value for name, value in wanted.items() if value is not None}
     if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
         config["seed"] &= 2**31 - 1

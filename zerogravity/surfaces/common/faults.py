@@ -33,7 +33,7 @@ def openai_error(fault: Fault) -> Answer:
 def google_error_object(fault: Fault) -> dict[str, Any]:
     """``{code, message, status, details}``; the upstream's own status word and details are kept."""
     details = list(fault.details)
-    if not details and fault.param is not None:
+    if not details and fault.param is not None and fault.status == 400:
         violation = {"field": fault.param, "description": fault.message}
         details = [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}]
     status = (

@@ -1,5 +1,5 @@
-"""Media parts: data URIs and base64 in both alphabets → inlineData; types by magic bytes. Remote URLs are refused: where
-they are allowed, the server has put data URIs in their place before. Facts: wire-gemini-and-mapping 6.
+"""Media parts: data URIs and base64 in both alphabets → inlineData; types by magic bytes. Remote URLs are refused:
+where they are allowed, the server has put data URIs in their place before. Facts: wire-gemini-and-mapping 6.
 """
 
 from __future__ import annotations

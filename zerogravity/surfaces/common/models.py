@@ -22,7 +22,7 @@ class Family:
     ``ids_on_calls``: ids go on functionCall and functionResponse. ``search_with_functions``: googleSearch beside
     functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
     of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
-    may be asked for beside functions.
+    may be asked for beside functions. ``budget_below_limit``: the budget must be smaller than maxOutputTokens.
     """
 
     thinking: Literal["level", "budget", "none"] = "level"
@@ -35,6 +35,7 @@ class Family:
     needs_signature: bool = True
     penalties: bool = False
     json_with_functions: bool = True
+    budget_below_limit: bool = False
 
 
 _FLASH = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
@@ -66,7 +67,7 @@ FAMILIES: dict[str, Family] = {
     "gemini-3-image": Family("none", ()),
     "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
     "gemma": replace(_GEMINI_2, thinking="none"),
-    "claude": _OTHER,
+    "claude": replace(_OTHER, budget_below_limit=True),
     "gpt-oss": replace(_OTHER, budget=(1024, 8192)),
 }
 _DEFAULT_FAMILY = "gemini"

@@ -13,7 +13,8 @@
 | array without items; schema without type | items of strings; type inferred                           |
 | required naming no property             | that name removed                                          |
 | format                                  | date-time, int32, int64, float, double; others as a hint   |
-| exclusiveMinimum, multipleOf, not, if … | a short hint in the description, then removed; x-… without hint |
+| exclusiveMinimum, multipleOf, not, if … | a short hint in the description, then removed      |
+| x-…, additionalProperties: true, false  | removed                                                    |
 | function parameters that are a union    | one object with the properties of all branches             |
 
 Property *names* are never touched, nor is anything inside ``default``. Facts: wire-gemini-and-mapping 2.5.
@@ -162,14 +163,21 @@ def _plain(node: Json, kind: str, walk: _Walk, at: _Place, nullable: bool) -> Ou
     _default(node, out, walk, at.path)
     if nullable:
         out["nullable"] = True
-    given = node.get("description")
-    if text := " ".join([*([given] if isinstance(given, str) and given else []), *hints]):
+    if text := _described(node.get("description"), hints):
         out["description"] = text
     walk.text += sum(len(value) for value in out.values() if isinstance(value, str))
     walk.text += sum(len(value) for value in out.get("enum", ()))
     if walk.text > MAX_TEXT:
         raise _too_large(walk)
     return out
+
+
+def _described(given: object, hints: Sequence[str]) -> str:
+    """The description, and the hints as sentences of their own."""
+    text = given if isinstance(given, str) else ""
+    if text and hints and text.rstrip()[-1:] not in ".!?:;…":
+        text = f"{text.rstrip()}."
+    return " ".join([*([text] if text else []), *hints])
 
 
 # -- references and unions -----------------------------------------------------------------------------------
@@ -224,6 +232,8 @@ def _union(branches: Sequence[Json], node: Json, walk: _Walk, at: _Place, nullab
     unique = list({json.dumps(branch, sort_keys=True): branch for branch in made}.values())
     if len(unique) == 1 and "anyOf" not in unique[0]:
         _default(node, unique[0], walk, at.path)
+        if isinstance(title := node.get("title"), str):
+            unique[0].setdefault("title", title)
     elif node.get("default") is not None:
         walk.lose(at.path, "default")
     out: Out = unique[0] if len(unique) == 1 else {"anyOf": _flat(unique)}
@@ -280,10 +290,14 @@ def _copied(node: Json, kind: str, hints: list[str], walk: _Walk, path: str) -> 
 
 def _hint(key: str, value: object) -> list[str]:
     """What a removed keyword said, in a few words; nothing where it says nothing."""
-    if key == "additionalProperties" and not (isinstance(value, dict) and value):
-        return ["No extra properties allowed."] if value is False else []
+    if (
+        key.startswith("x-")
+        or (isinstance(value, bool) and key == "additionalProperties")
+        or value in ({}, [], "", None)
+    ):
+        return []
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return [f"{key}: {text}."] if not key.startswith("x-") and len(text) <= MAX_HINT else []
+    return [f"{key}: {text}."] if len(text) <= MAX_HINT else []
 
 
 def _enum(node: Json, out: Out, kind: str, hints: list[str], walk: _Walk, path: str) -> bool:
