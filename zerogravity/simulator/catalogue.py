@@ -41,7 +41,7 @@ def named(ask: Ask) -> Scenario | None:
     if keyword is None or keyword[0] not in CATALOGUE:
         return None
     scenario = CATALOGUE[keyword[0]](ask, keyword[1])
-    scenario.name = scenario.name or keyword[0]
+    scenario.name = keyword[0]
     return scenario
 
 

@@ -188,6 +188,7 @@ class Http1(asyncio.Protocol):
         self._exchange: Http1Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._close_after = False
+        self._eof = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -202,7 +203,8 @@ class Http1(asyncio.Protocol):
                 self._task.cancel()
 
     def eof_received(self) -> bool:
-        # A client that half-closes after its request still reads the answer.
+        # A client that half-closes after its requests still reads the answers.
+        self._eof = True
         return self._exchange is not None and self.transport.get_extra_info("ssl_object") is None
 
     def pause_writing(self) -> None:
@@ -279,6 +281,8 @@ class Http1(asyncio.Protocol):
             self.transport.resume_reading()
             if self._buffer:
                 self._parse()
+            if self._eof and self._exchange is None:
+                self.transport.close()
 
 
 class _Body:
