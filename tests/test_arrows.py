@@ -43,6 +43,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "simulator": ("errors", "ids", "certs"),
     # composition
     "capture.addon": ANYTHING,
+    "capture.script": ("capture.addon",),
     "capture.commands": ANYTHING,
     "capture.master": ANYTHING,
     "gateway": ANYTHING,
@@ -54,13 +55,18 @@ ARROWS: dict[str, tuple[str, ...]] = {
 GUESTS = {
     "aiohttp": ("server", "language_server", "inspector", "simulator", "ops"),
     "mitmproxy": (
-        "capture.addon", "capture.bodies", "capture.commands", "capture.contentview", "capture.master", "trace.export",
+        "capture.addon",
+        "capture.bodies",
+        "capture.commands",
+        "capture.contentview",
+        "capture.master",
+        "trace.export",
         "cli",
     ),
     "prometheus_client": ("ops",),
     "psutil": ("language_server", "ops", "simulator"),
-    "click": ("cli", "trace.cli", "simulator"),
-    "rich": ("cli", "trace", "ops.doctor", "simulator"),
+    "click": ("cli", "trace.cli", "ops.cli", "simulator"),
+    "rich": ("cli", "trace", "ops.cli", "ops.status", "simulator"),
     "pydantic": ("config",),
     "opentelemetry": ("trace", "ops"),
 }

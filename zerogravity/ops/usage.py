@@ -13,13 +13,12 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from platformdirs import user_data_path
-
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.ops.beside import Beside
 
+FILE = "usage.sqlite"  # in the folder of what is kept across restarts
 BUSY_S = 5.0
 MAX_NAME = 100  # a passive call's model is whatever somebody wrote
 
@@ -61,11 +60,6 @@ _ADD = (  # made of the names above only
     f"insert into usage ({_COLUMNS}) values ({', '.join('?' for _ in fields(Row))}) on conflict (day, model) "  # noqa: S608
     f"do update set {', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTS)}"
 )
-
-
-def default_file() -> Path:
-    """Where the sums are unless told."""
-    return user_data_path("zerogravity") / "usage.sqlite"
 
 
 def day_of(wall_s: float) -> str:

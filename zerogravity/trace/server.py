@@ -53,6 +53,8 @@ async def start(
     config = Config.model_validate({"listen": listen})
     store = MitmStore(time.monotonic_ns)
     engine = ReplayEngine(store, pick, pace=pace)
+    metrics = Metrics()
+    metrics.watch(store)
     given = dict(services or {})
     opened = None if "responses" in given else await _responses(config)
     if opened is not None:
@@ -63,7 +65,7 @@ async def start(
         "catalogue": Catalogue(config.aliases),
         "config": config,
         "health": Health(time.monotonic_ns, intercepting=False),
-        "metrics": Metrics(),
+        "metrics": metrics,
         "secret": secret,
         **given,
     })  # fmt: skip

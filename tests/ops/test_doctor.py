@@ -1,0 +1,255 @@
+"""Hops are broken one at a time, and each time the first broken one is named with a remedy."""
+
+from __future__ import annotations
+
+import json
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import web
+
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import CallOpened, Finished, TextDelta
+from zerogravity.core.turn import Target, Turn
+from zerogravity.language_server.client import Endpoint
+from zerogravity.language_server.discover import Found, Process
+from zerogravity.ops import doctor
+from zerogravity.ops.doctor import Examined, examine, path
+from zerogravity.simulator.language_server import LsOptions
+from zerogravity.simulator.stack import Stack, StackError, StackOptions
+from zerogravity.surfaces import chat
+
+
+def spoken():
+    """A whole stream of the Chat surface."""
+    turn = Turn("turn_00000001", "chat", "m", Target("m", "1"), {"contents": []}, stream=True)
+    channel = CascadeChannel(turn, lambda: 1)
+    emitter = chat.surface.emitter(channel, bytes(32))
+    channel.append(0, b"", (CallOpened(), TextDelta("Hi")))
+    channel.close(Finished("stop"))
+    return b"".join((*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))))
+
+
+CHAT = spoken()
+QUICK = {**doctor.untouched({}), "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
+READY = {"ready": True, "checks": []}
+HOPS = ["path.mitmdump", "path.front", "path.language_server", "path.call", "path.proxy", "path.chat"]
+
+
+async def run(checks):
+    """(every name, the broken ones)"""
+    found = [check async for check in checks]
+    for check in found:
+        assert check.text
+        assert check.ok or check.fix, f"{check.name} is broken and says not what to do"
+    return [check.name for check in found], [check for check in found if not check.ok]
+
+
+@pytest.fixture
+async def fake():
+    """``fake(ready=…, chat=…, told=…, called=…, arrived=…)`` → a maker of paths with these ends."""
+    runners = []
+
+    async def start(*, ready=READY, ready_status=200, chat=CHAT, chat_status=200, told=1, called=1, arrived=1):
+        async def get_ready(_):
+            return web.json_response(ready, status=ready_status)
+
+        async def post(_):
+            return web.Response(body=chat, status=chat_status)
+
+        app = web.Application()
+        app.router.add_get("/ready", get_ready)
+        app.router.add_post("/{tail:.*}", post)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        runners.append(runner)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        options = []
+
+        @asynccontextmanager
+        async def make(given):
+            options.append(given)
+            yield SimpleNamespace(
+                url=f"http://127.0.0.1:{site.port}",
+                ls=SimpleNamespace(cascades=[0] * told, calls=[0] * called),
+                google=SimpleNamespace(agent_requests=[0] * arrived),
+            )
+
+        make.options = options
+        return make
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+ERROR = json.dumps({"error": {"message": "no call came by", "code": "match_timeout"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("ends", "broken", "told"),
+    [
+        ({"ready": {"ready": False, "checks": [{"name": "language_server", "ok": False, "text": "not logged in",
+                                                "fix": "log in"}]}, "ready_status": 503},
+         "path.front", "language_server: not logged in"),
+        ({"ready": [], "ready_status": 500}, "path.front", "not ready: []"),
+        ({"told": 0, "called": 0, "arrived": 0, "chat": ERROR, "chat_status": 503}, "path.language_server",
+         "no: 503"),
+        ({"called": 0, "arrived": 0, "chat": ERROR, "chat_status": 504}, "path.call", "no: 504: no call came by"),
+        ({"arrived": 0, "chat": ERROR, "chat_status": 502}, "path.proxy", "no: 502"),
+        ({"chat": ERROR, "chat_status": 502}, "path.chat", "502: no call came by"),
+        ({"chat": b"<html>", "chat_status": 500}, "path.chat", "500: <html>"),
+        ({"chat": CHAT.replace(b"data: [DONE]\n\n", b"")}, "path.chat", "breaks its grammar"),
+    ],
+)  # fmt: skip
+async def test_the_first_broken_hop_is_named(fake, ends, broken, told):
+    names, wrong = await run(path(StackOptions(), make=await fake(**ends)))
+    assert [check.name for check in wrong] == [broken]
+    assert told in wrong[0].text
+    assert names == HOPS[: HOPS.index(broken) + 1], "what lies behind it is not tried"
+
+
+async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
+    names, wrong = await run(path(StackOptions(), make=await fake()))
+    assert names == [*HOPS, "path.responses", "path.gemini"]
+    assert [check.name for check in wrong] == ["path.responses", "path.gemini"], "this one says everything in Chat"
+
+
+@pytest.mark.parametrize(
+    ("error", "told", "fix"),
+    [
+        (StackError("mitmdump did not start:\nLoading script\nError: [Errno 98] address already in use\n"),
+         "address already in use", "stop what listens there"),
+        (StackError("mitmdump did not start:\nTraceback\n  ModuleNotFoundError: no x\n"), "no x", "see more"),
+        (StackError("mitmdump did not start:\n"), "mitmdump did not start:", "see more"),
+        (StackError('not ready: {"checks": [{"name": "path", "ok": false, "text": "none", "fix": "point it"}]}'),
+         "path: none", "point it"),
+        (FileNotFoundError(2, "no such file", "/venv/bin/mitmdump"), "/venv/bin/mitmdump is missing", "pip install"),
+    ],
+)  # fmt: skip
+async def test_a_path_that_does_not_start(error, told, fix):
+    @asynccontextmanager
+    async def make(_):
+        raise error
+        yield
+
+    names, wrong = await run(path(StackOptions(), make=make))
+    assert names == [check.name for check in wrong]
+    assert names[0] in ("path.mitmdump", "path.front")
+    assert told in wrong[0].text
+    assert fix in wrong[0].fix
+
+
+async def test_nobody_answers():
+    @asynccontextmanager
+    async def make(_):
+        yield SimpleNamespace(url="http://127.0.0.1:1", ls=None, google=None)
+
+    _, wrong = await run(path(StackOptions(), make=make))
+    assert [check.name for check in wrong] == ["path.front"]
+
+
+# -- the machine and the real language server ----------------------------------------------------------------------
+
+
+def server(**process):
+    given = {"cloud_code_endpoint": "http://127.0.0.1:8742", **process}
+    endpoint = Endpoint("https://127.0.0.1:42100", "its-token")
+    return Found(Process(11, "core", "its-token", (42100,), **given), endpoint, logged_in=True)
+
+
+def finding(*servers):
+    async def find():
+        return list(servers)
+
+    return find
+
+
+async def test_everything_in_its_order(fake, tmp_path):
+    what = Examined(certs_dir=tmp_path)
+    environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_KEY": "mine", "ZEROGRAVITY_LS_CSRF": "real"}
+    make = await fake()
+    names, _ = await run(examine(what, env=environment, find=finding(server()), make=make))
+    assert names[: names.index("path.mitmdump")] == [
+        "python", "dependencies", "configuration", "front_port", "proxy_port", "language_server", "certificates",
+        "disk", "core_dumps",
+    ]  # fmt: skip
+    (options,) = make.options
+    assert options.env["ZEROGRAVITY_KEY"] == "", "the path is examined without the user's own settings"
+    assert "ZEROGRAVITY_LS_CSRF" not in options.env, "the stand-in's own token stays"
+
+
+async def test_without_a_configuration_there_is_nothing_to_examine(fake):
+    names, wrong = await run(examine(Examined(), env={"ZEROGRAVITY_MODE": "magic"}, find=finding(), make=await fake()))
+    assert names == ["python", "dependencies", "configuration"]
+    assert "mode" in wrong[0].text
+
+
+@pytest.mark.parametrize(
+    ("servers", "ends", "broken"),
+    [
+        ((), {}, "ls.found"),
+        ((server(cloud_code_endpoint=None),), {}, "language_server"),
+        ((server(),), {"arrived": 0, "chat": ERROR, "chat_status": 504}, "ls.proxy"),
+        ((server(),), {"told": 0, "called": 0}, None),
+    ],
+)
+async def test_the_real_one(fake, tmp_path, monkeypatch, servers, ends, broken):
+    monkeypatch.setattr(doctor.machine, "_free", lambda *_: True)
+    make = await fake(**ends)
+    checks = doctor._real(list(servers), Examined(certs_dir=tmp_path), {}, make)
+    names, wrong = await run(check async for check in checks if check.name not in ("ls.responses", "ls.gemini"))
+    assert [check.name for check in wrong] == ([broken] if broken else [])
+    if make.options:
+        (options,) = make.options
+        assert (options.mode, options.proxy_port) == ("reverse", 8742)
+        assert options.settings == {"ls_url": "https://127.0.0.1:42100"}
+        assert options.env["ZEROGRAVITY_LS_CSRF"] == "its-token"
+        assert names[0] == "ls.port"
+
+
+async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, monkeypatch):
+    monkeypatch.setattr(doctor.machine, "_free", lambda *_: True)
+    make = await fake()
+    one = server(cloud_code_endpoint=None, proxy="http://127.0.0.1:8750")
+    await run(check async for check in doctor._real([one], Examined(certs_dir=tmp_path), {}, make) if check.ok)
+    (options,) = make.options
+    assert (options.mode, options.proxy_port) == ("proxy", 8750)
+    assert options.mitm_settings == {"confdir": str(tmp_path)}
+
+
+# -- end to end ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.e2e
+async def test_the_real_path():
+    names, wrong = await run(path(StackOptions(env=doctor.untouched({}))))
+    assert wrong == []
+    assert names == [*HOPS, "path.responses", "path.gemini"]
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("options", "broken"),
+    [
+        (StackOptions(ls=LsOptions(calls_google=False)), "path.call"),
+        (StackOptions(settings={"config": "/no/such/file"}), "path.mitmdump"),
+    ],
+    ids=["never calls", "does not start"],
+)
+async def test_a_broken_path(options, broken):
+    options.env = QUICK
+    _, wrong = await run(path(options))
+    assert [check.name for check in wrong] == [broken]
+
+
+@pytest.mark.e2e
+async def test_a_language_server_that_goes_another_way():
+    class Elsewhere(Stack):
+        def _point_ls(self, folder):
+            self.ls.options.endpoint = "http://127.0.0.1:1"
+
+    _, wrong = await run(path(StackOptions(env=QUICK, ls=LsOptions(retries=0)), make=Elsewhere))
+    assert [check.name for check in wrong] == ["path.proxy"]

@@ -1,0 +1,255 @@
+"""``zerogravity doctor``: this machine, then a turn on every surface through the real path, hop by hop; the first hop
+that is broken is named with one line of remedy.
+
+The path is the real one: front server, real mitmdump with the addon; stand-ins at its two ends (``--ls``: the real
+language server at its end). Composition; changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from zerogravity.config import ENV
+from zerogravity.language_server.discover import Found, find_all
+from zerogravity.ops import machine
+from zerogravity.ops.health import Check
+from zerogravity.simulator.stack import Stack, StackError, StackOptions
+from zerogravity.surfaces.check import GrammarError, check_chat, check_gemini, check_responses
+from zerogravity.wire import jsonio
+
+MODEL = "gemini-3-flash"
+PROMPT = "sim:think"  # the stand-in's answer: thoughts, then text
+TURN_S = aiohttp.ClientTimeout(total=40)
+MATCH_S = 5
+REPORT = "try again with serve --trace and attach: zerogravity trace bundle last"
+
+SURFACES: dict[str, tuple[str, dict[str, Any], Callable[[bytes], Any]]] = {
+    "chat": (
+        "/v1/chat/completions",
+        {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "stream": True},
+        check_chat,
+    ),
+    "responses": ("/v1/responses", {"model": MODEL, "input": PROMPT, "stream": True}, check_responses),
+    "gemini": (
+        f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse",
+        {"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]},
+        check_gemini,
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is looked at. ``real``: drive the real language server, too."""
+
+    config_file: str | None = None
+    proxy_port: int = 8742
+    certs_dir: Path = Path()
+    real: bool = False
+
+
+class Running(Protocol):
+    """A path that runs: ``Stack``."""
+
+    url: str
+    google: Any
+    ls: Any
+
+
+MakePath = Callable[[StackOptions], AbstractAsyncContextManager[Running]]
+
+
+async def examine(
+    what: Examined,
+    *,
+    env: Mapping[str, str] | None = None,
+    find: Callable[[], Any] = find_all,
+    make: MakePath = Stack,
+) -> AsyncIterator[Check]:
+    """Every check, as soon as it is known."""
+    environment = os.environ if env is None else env
+    yield machine.python()
+    yield machine.dependencies()
+    check, config = machine.settings(what.config_file, environment)
+    yield check
+    if config is None:
+        return
+    yield machine.port("front_port", config.host, config.port, "--listen")
+    if config.intercept:
+        yield machine.port("proxy_port", "127.0.0.1", what.proxy_port, "--proxy-port")
+    found: list[Found] = await find()
+    if config.ls_url is None:
+        yield machine.language_server(found, what.proxy_port)
+    yield machine.authority(what.certs_dir, needed=config.mode == "proxy")
+    yield machine.disk(config.trace_path)
+    yield machine.core_dumps()
+    async for check in path(StackOptions(env=untouched(environment)), make=make):
+        yield check
+    if what.real:
+        async for check in _real(found, what, environment, make):
+            yield check
+
+
+# -- the path ------------------------------------------------------------------------------------------------------
+
+
+async def path(options: StackOptions, *, make: MakePath = Stack, prefix: str = "path.") -> AsyncIterator[Check]:
+    """The hops of one turn in their order, up to the first that is broken; then the other surfaces.
+
+    With the prefix ``ls.`` the language server of ``options`` is a real one: what it has seen is not known.
+    """
+    try:
+        async with make(options) as running, aiohttp.ClientSession(timeout=TURN_S) as session:
+            async for check in _hops(running, session, real=prefix == "ls."):
+                yield replace(check, name=prefix + check.name)
+    except StackError as error:
+        check = not_started(str(error))
+        yield replace(check, name=prefix + check.name)
+    except FileNotFoundError as error:
+        text = f"{error.filename or error} is missing"
+        yield Check(f"{prefix}mitmdump", False, text, "run in the checkout: pip install -e .")
+
+
+async def _hops(running: Running, session: aiohttp.ClientSession, *, real: bool) -> AsyncIterator[Check]:
+    yield Check("mitmdump", True, "runs with the addon")
+    front = await _front(session, running.url)
+    yield front
+    if not front.ok:
+        return
+    first, *others = SURFACES
+    answer = await turn(session, running.url, first)
+    for name, text, seen, fix in seen_on_the_way(running, real=real):
+        yield Check(name, seen, text if seen else f"no: {answer.text}", "" if seen else fix)
+        if not seen:
+            return
+    yield answer
+    for surface in others if answer.ok else ():
+        yield await turn(session, running.url, surface)
+
+
+def seen_on_the_way(running: Running, *, real: bool) -> list[tuple[str, str, bool, str]]:
+    """How far a turn came, as each end has seen it: (hop, what that means, whether, what to do)."""
+    arrived = bool(running.google.agent_requests)
+    came = "its call to Google came through mitmdump, rewritten"
+    if real:
+        fix = "is its route right (zerogravity ls)? With HTTPS_PROXY it needs SSL_CERT_FILE: zerogravity certs show"
+        return [("proxy", came, arrived, fix)]
+    told, called = bool(running.ls.cascades), bool(running.ls.calls)
+    look = "look for its reason: zerogravity demo --serve"
+    return [
+        ("language_server", "was told of the turn", told, look),
+        ("call", "the language server called Google", called, look),
+        ("proxy", came, arrived, "look for its reason: mitmdump -s $(zerogravity addon-path)"),
+    ]
+
+
+async def _front(session: aiohttp.ClientSession, url: str) -> Check:
+    """The front server answers, and calls itself ready."""
+    try:
+        async with session.get(f"{url}/ready") as response:
+            told = await response.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        text = f"{url} does not answer: {error or type(error).__name__}"
+        return Check("front", False, text, "is something between this program and loopback?")
+    if response.status != 200:
+        return _broken(told)
+    return Check("front", True, f"answers on {url}, and is ready")
+
+
+def _broken(ready: bytes) -> Check:
+    """What ``GET /ready`` says is missing."""
+    try:
+        broken = next(check for check in jsonio.loads(ready)["checks"] if not check["ok"])
+        return Check("front", False, f"{broken['name']}: {broken['text']}", broken.get("fix", ""))
+    except (ValueError, LookupError, TypeError, StopIteration):
+        return Check("front", False, f"not ready: {ready[:200].decode('utf-8', 'replace')}", REPORT)
+
+
+async def turn(session: aiohttp.ClientSession, url: str, surface: str) -> Check:
+    """One streamed turn, held against its surface's grammar."""
+    where, body, check = SURFACES[surface]
+    try:
+        async with session.post(url + where, json=body) as response:
+            data = await response.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        return Check(surface, False, f"the answer broke off: {error or type(error).__name__}", REPORT)
+    if response.status != 200:
+        return Check(surface, False, f"{response.status}: {_message(data)}", REPORT)
+    try:
+        check(data)
+    except GrammarError as error:
+        return Check(surface, False, f"the stream breaks its grammar: {error}", REPORT)
+    return Check(surface, True, f"{len(data)} bytes of a stream, well-formed")
+
+
+def _message(data: bytes) -> str:
+    try:
+        value = jsonio.loads(data)
+        return str(value["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return data[:200].decode("utf-8", "replace")
+
+
+def not_started(output: str) -> Check:
+    """What mitmdump's last lines mean."""
+    if output.startswith("not ready: "):
+        return _broken(output.removeprefix("not ready: ").encode())
+    lines = [line for line in output.splitlines() if line.strip()]
+    reason = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no word")
+    fix = "see more: mitmdump -s $(zerogravity addon-path)"
+    if "address already in use" in output:
+        fix = "stop what listens there, or choose another port"
+    return Check("mitmdump", False, f"did not start: {reason.strip()}", fix)
+
+
+# -- what the path is made of --------------------------------------------------------------------------------------
+
+
+def untouched(environment: Mapping[str, str]) -> dict[str, str]:
+    """The user's own settings do not reach the path that is examined."""
+    own = {name: "" for name in environment if name.startswith(ENV) and name != f"{ENV}LS_CSRF"}
+    return {
+        **own,
+        f"{ENV}CONFIG": os.devnull,
+        f"{ENV}LIMITS_MATCH_SECONDS": str(MATCH_S),
+        f"{ENV}INSPECTOR": "false",
+    }
+
+
+async def _real(
+    found: list[Found], what: Examined, environment: Mapping[str, str], make: MakePath
+) -> AsyncIterator[Check]:
+    """The real language server up to the proxy; Google's end is the stand-in, so no quota is spent."""
+    best = next((one for one in found if one.endpoint is not None), None)
+    if best is None or best.endpoint is None:
+        yield Check("ls.found", False, "no language server answers", "start your editor; more: zerogravity ls")
+        return
+    by_proxy = not best.process.route.startswith("endpoint")
+    target = urlsplit((best.process.proxy if by_proxy else best.process.cloud_code_endpoint) or "")
+    if not best.process.routed_here or target.port is None:
+        yield machine.language_server([best], what.proxy_port)
+        return
+    port = machine.port("ls.port", "127.0.0.1", target.port, "--proxy-port", lambda _: None)  # not even we may hold it
+    yield port
+    if not port.ok:
+        return
+    settings = {"ls_url": best.endpoint.url}
+    if best.endpoint.cert is not None:
+        settings["ls_cert"] = str(best.endpoint.cert)
+    options = StackOptions(
+        mode="proxy" if by_proxy else "reverse",
+        proxy_port=target.port,
+        settings=settings,
+        mitm_settings={"confdir": str(what.certs_dir)} if by_proxy else {},
+        env={**untouched(environment), f"{ENV}LS_CSRF": best.endpoint.csrf},
+    )
+    async for check in path(options, make=make, prefix="ls."):
+        yield check
