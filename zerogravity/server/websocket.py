@@ -131,6 +131,7 @@ class Connection:
         task.add_done_callback(self._running.pop)
 
     def _stream_id(self, body: dict[str, Any]) -> str | None:
+        """The name of a response that may begin. Raises FaultError."""
         given = body.get("stream_id")
         if given is None:
             return None
