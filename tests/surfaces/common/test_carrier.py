@@ -1,0 +1,46 @@
+"""``encrypted_content``: ours comes back, anything else is recognised as not ours."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerogravity.surfaces.common.carrier import PREFIX, Carried, seal, seal_text, unseal, unseal_text
+
+SECRET, OTHER = bytes(32), b"x" * 32
+SOME = [Carried("c2ln", "gemini-3-flash", "call_1"), Carried("dGV4dA==", "claude")]
+
+
+def test_there_and_back() -> None:
+    assert unseal(SECRET, seal(SECRET, SOME)) == SOME
+    assert unseal(SECRET, seal(SECRET, [])) == []
+    assert unseal_text(SECRET, seal_text(SECRET, "a summary, grüße")) == "a summary, grüße"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "gAAAAABo-openai-fernet==", "EqQBCgIYAhIM-anthropic", PREFIX, PREFIX + "!", PREFIX + "AAAA", PREFIX + "é",
+     seal(OTHER, SOME), seal_text(SECRET, "text"), PREFIX + seal_text(SECRET, "text").partition(".")[2],
+     seal(SECRET, SOME)[:-4], "x" + seal(SECRET, SOME)],
+)  # fmt: skip
+def test_what_is_not_ours_is_none(text: str) -> None:
+    assert unseal(SECRET, text) is None
+
+
+def test_the_two_kinds_are_not_confused() -> None:
+    assert unseal_text(SECRET, seal(SECRET, SOME)) is None
+    assert unseal_text(OTHER, seal_text(SECRET, "x")) is None
+
+
+@given(st.integers(len(PREFIX)), st.sampled_from("Aa0_"))
+def test_one_changed_character_is_a_forgery(place: int, character: str) -> None:
+    text = seal(SECRET, SOME)
+    place = len(PREFIX) + place % (len(text) - len(PREFIX) - 1)  # bits of the last character may be padding
+    forged = text[:place] + character + text[place + 1 :]
+    assert (unseal(SECRET, forged) is None) == (forged != text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_answered(text: str) -> None:
+    assert unseal(SECRET, PREFIX + text) is None

@@ -1,0 +1,255 @@
+"""Entries of a dialogue → Google's contents: the rules that Google enforces, for any dialogue."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.judging import about, complaint
+from zerogravity.core.store import RememberedCall
+from zerogravity.errors import FaultError
+from zerogravity.surfaces.common.history import STAND_IN, History, arguments, response_object
+from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.common.tools import NameMap
+
+BLOB = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+
+
+def history(model: str = "gemini-3-flash", **remembered: RememberedCall) -> History:
+    return History(remembered.get, NameMap(), Catalogue().resolve(model))
+
+
+def remembered(signature: str | None = "c2ln", family: str = "gemini-3-flash", up: str | None = "up") -> RememberedCall:
+    return RememberedCall("f", "{}", signature, up, family)
+
+
+def test_text_and_roles() -> None:
+    made = history()
+    made.system("be brief")
+    made.system("")
+    made.user([{"text": "a"}, {"text": ""}, BLOB])
+    made.user([{"text": ""}])
+    made.model_text("")
+    made.model_text("b")
+    made.model_text("c", "c2ln")
+    made.user([{"text": "d"}])
+    contents, system = made.build()
+    assert system == {"role": "user", "parts": [{"text": "be brief"}]}
+    assert contents == [
+        {"role": "user", "parts": [{"text": "a"}, BLOB]},
+        {"role": "model", "parts": [{"text": "b"}, {"text": "c", "thoughtSignature": "c2ln"}]},
+        {"role": "user", "parts": [{"text": "d"}]},
+    ]
+
+
+def test_a_signature_without_text_keeps_its_part() -> None:
+    made = history()
+    made.user([{"text": "a"}])
+    made.model_text("", "c2ln")
+    made.user([{"text": "b"}])
+    assert made.build()[0][1] == {"role": "model", "parts": [{"text": "", "thoughtSignature": "c2ln"}]}
+
+
+def calls(made: History, *ids: str) -> None:
+    for call_id in ids:
+        made.model_call(call_id, "f", "{}")
+
+
+@pytest.mark.parametrize(
+    ("model", "memory", "given", "signature", "sent_id"),
+    [
+        ("gemini-3-flash", None, None, STAND_IN, "c1"),
+        ("gemini-3-flash", None, "Z2l2ZW4=", "Z2l2ZW4=", "c1"),
+        ("gemini-3-flash", remembered(), None, "c2ln", "up"),
+        ("gemini-3-flash", remembered(), "Z2l2ZW4=", "Z2l2ZW4=", "up"),
+        ("gemini-3-flash", remembered(up=None), None, "c2ln", "c1"),
+        ("gemini-3-flash", remembered(signature=None), None, STAND_IN, "up"),
+        ("gemini-3-flash", remembered(family="claude"), None, STAND_IN, "c1"),
+        ("gemini-2.5-flash", None, None, None, None),
+        ("gemini-2.5-flash", remembered(family="gemini-2.5-flash"), None, "c2ln", None),
+        ("claude-sonnet-4-6", None, None, None, "c1"),
+        ("claude-sonnet-4-6", remembered(), None, None, "c1"),
+    ],
+)
+def test_signature_and_id_of_a_call(
+    model: str, memory: RememberedCall | None, given: str | None, signature: str | None, sent_id: str | None
+) -> None:
+    made = history(model, **({"c1": memory} if memory else {}))
+    made.user([{"text": "go"}])
+    made.model_call("c1", "f", "{}", signature=given)
+    made.result("c1", "ok")
+    _, call, result = made.build()[0]
+    assert call["parts"][0].get("thoughtSignature") == signature
+    assert call["parts"][0]["functionCall"].get("id") == sent_id
+    assert result["parts"][0]["functionResponse"].get("id") == sent_id
+    assert result["parts"][0]["functionResponse"]["name"] == "f"
+
+
+def test_only_the_first_call_of_a_step_needs_the_stand_in() -> None:
+    made = history(b=remembered())
+    made.user([{"text": "go"}])
+    calls(made, "a", "b", "c")
+    for call_id in "cab":
+        made.result(call_id, call_id)
+    _, step, results = made.build()[0]
+    assert [part.get("thoughtSignature") for part in step["parts"]] == [STAND_IN, "c2ln", None]
+    assert [part["functionResponse"]["response"]["output"] for part in results["parts"]] == ["a", "b", "c"]
+
+
+def test_a_name_comes_from_the_call_never_from_the_id() -> None:
+    made = history(c1=remembered())
+    made.user([{"text": "go"}])
+    made.model_call("c1", "", "{}")
+    made.result("c1", "ok")
+    assert made.build()[0][2]["parts"][0]["functionResponse"]["name"] == "f"
+
+
+def test_an_error_and_media_in_a_result() -> None:
+    made = history()
+    made.user([{"text": "go"}])
+    calls(made, "a", "b")
+    made.result("a", "broken", error=True)
+    made.result("b", [{"text": "x"}, BLOB, {"text": "y"}])
+    first, second = (part["functionResponse"] for part in made.build()[0][2]["parts"])
+    assert first["response"] == {"error": "broken"}
+    assert second["response"] == {"output": "xy"}
+    assert second["parts"] == [BLOB]
+
+
+def test_media_of_results_follow_where_results_hold_none() -> None:
+    made = history("gemini-2.5-flash")
+    made.user([{"text": "go"}])
+    calls(made, "a")
+    made.result("a", [BLOB])
+    made.user([{"text": "next"}])
+    contents, _ = made.build()
+    assert [content["role"] for content in contents] == ["user", "model", "user", "user"]
+    assert contents[3]["parts"][1:] == [BLOB, {"text": "next"}]
+
+
+def test_late_text_of_user_and_model() -> None:
+    made = history()
+    made.user([{"text": "go"}])
+    calls(made, "a", "b")
+    made.user([{"text": "hurry"}])
+    made.model_text("meanwhile")
+    made.result("b", "2")
+    made.result("a", "1")
+    contents, _ = made.build()
+    assert [next(iter(part)) for part in contents[1]["parts"]] == ["functionCall", "functionCall", "text"]
+    assert contents[3] == {"role": "user", "parts": [{"text": "hurry"}]}
+
+
+def test_stored_history_goes_on() -> None:
+    made = history()
+    made.extend([
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}, "id": "up"}, "zgCallId": "mine",
+                                     "thoughtSignature": "c2ln"}]},
+    ])  # fmt: skip
+    made.result("mine", "ok")
+    contents, _ = made.build()
+    assert contents[1]["parts"] == [{"functionCall": {"name": "f", "args": {}, "id": "up"}, "thoughtSignature": "c2ln"}]
+    assert contents[2]["parts"][0]["functionResponse"]["id"] == "up"
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(FaultError, match="nothing to answer"):
+        history().build()
+    open_call = history()
+    open_call.user([{"text": "go"}])
+    open_call.model_call("a", "f", "{}", param="input[1]")
+    with pytest.raises(FaultError, match="No tool output found for function call a") as caught:
+        open_call.build()
+    assert caught.value.fault.param == "input[1]"
+    twice = history()
+    twice.user([{"text": "go"}])
+    calls(twice, "a")
+    twice.result("a", "1")
+    with pytest.raises(FaultError, match="No tool call found"):
+        twice.result("a", "2")
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("", {}), ("  ", {}), ("{}", {}), ("null", {}), ('{"a": 1}', {"a": 1}),
+        ('{"n": 123456789012345678901234567890}', {"n": 123456789012345678901234567890}),
+        ("[1]", {"arguments": [1]}), ('"x"', {"arguments": "x"}), ("5", {"arguments": 5}),
+        ('{"a":', {"arguments": '{"a":'}), ("plain", {"arguments": "plain"}),
+    ],
+)  # fmt: skip
+def test_arguments(text: str, made: Any) -> None:
+    assert arguments(text) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("", {"output": ""}), ("ok", {"output": "ok"}), ('{"a": 1}', {"a": 1}), (' {"a": 1} ', {"a": 1}),
+        ("[1, 2]", {"output": "[1, 2]"}), ("42", {"output": "42"}), ('"x"', {"output": '"x"'}),
+        ("null", {"output": "null"}),
+        ('{"a": {"$ref": "x"}}', {"output": '{"a": {"$ref": "x"}}'}), ("{broken", {"output": "{broken"}),
+    ],
+)  # fmt: skip
+def test_results_are_objects(text: str, made: Any) -> None:
+    assert response_object(text) == made
+
+
+@pytest.mark.parametrize("text", ["{" * 100_000, '{"a":' * 100_000, "[" * 100_000])
+def test_deep_arguments_and_results_are_kept_as_text(text: str) -> None:
+    assert arguments(text) == {"arguments": text}
+    assert response_object(text) == {"output": text}
+
+
+# -- any dialogue ------------------------------------------------------------------------------------------------
+
+texts = st.sampled_from(("", "a", "b\n", "é工"))
+outputs = st.sampled_from(("", "ok", '{"a": 1}', "[1]", '{"$ref": "x"}')) | st.just([{"text": "see"}, BLOB])
+plain = st.tuples(st.sampled_from(("system", "user", "model", "picture")), texts)
+rounds = st.tuples(
+    st.just("round"), st.lists(st.sampled_from("xyz"), min_size=1, max_size=3, unique=True), st.randoms(), outputs,
+    texts,
+)  # fmt: skip
+
+
+@given(st.lists(plain | rounds, max_size=7), st.sampled_from(("gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6")))
+def test_google_takes_any_dialogue(entries: list[Any], model: str) -> None:
+    made = history(model)
+    said: list[str] = []
+    for entry in entries:
+        match entry:
+            case ("system", text):
+                made.system(text)
+            case ("user", text):
+                made.user([{"text": text}])
+            case ("picture", text):
+                made.user([BLOB, {"text": text}])
+            case ("model", text):
+                made.model_text(text)
+            case (_, ids, random, output, text):
+                calls(made, *ids)
+                order = list(ids)
+                random.shuffle(order)
+                for call_id in order:
+                    made.user([{"text": text}])
+                    made.model_text(text)
+                    made.result(call_id, output)
+        said += [entry[1]] if entry[0] in ("user", "model", "picture") and entry[1] else []
+    try:
+        contents, system = made.build()
+    except FaultError as error:
+        assert "nothing to answer" in error.fault.message
+        return
+    request = {"contents": contents, **({"systemInstruction": system} if system else {})}
+    assert complaint(about(model, **request)) is None
+    for earlier, later in pairwise(contents):
+        results = [any("functionResponse" in part for part in content["parts"]) for content in (earlier, later)]
+        assert earlier["role"] != later["role"] or any(results)
+    kept = [part["text"] for content in contents for part in content["parts"] if "text" in part]
+    for text in said:
+        assert text in kept
