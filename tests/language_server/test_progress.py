@@ -289,6 +289,13 @@ def test_an_answer_that_failed_in_the_middle_is_not_said_again() -> None:
     (look,) = looks((steps, "running"))
     assert look.over is not None and look.over.cancel
     assert look.over.fault is not None and look.over.fault.status == 503
+    assert closing(look.progress, steps, (), look.over)[-1][1][-1] == CallClosed(None)
+    (look,) = looks(([*START, planner("half", "ERROR", error={"shortError": "stream error"})], "running"))
+    assert look.over is not None and look.over.fault is not None
+    assert (look.over.fault.code, look.over.fault.message) == ("upstream_drop", "the answer broke off: stream error")
+    (look,) = looks(([*START, planner("half", "ERROR")], "running"))
+    assert look.over is not None and look.over.fault is not None
+    assert look.over.fault.code == "upstream_drop"
 
 
 def test_a_failure_of_which_nothing_was_told_is_retried_in_silence() -> None:
@@ -309,7 +316,7 @@ def test_a_tool_that_waits_for_a_person() -> None:
     (look,) = looks(
         ([*START, planner("I would run it.", "DONE", toolCalls=[{"name": "run_command"}]), waiting], "running")
     )
-    assert look.over == Over(cancel=True)
+    assert look.over == Over(cancel=True, waits=True)
     assert closing(look.progress, [*START, planner("I would run it.", "DONE")], (), look.over)[-1][1] == (
         Notice("ls_waits", "the language server wanted to run a tool of its own and waits for a person"),
     )
@@ -359,6 +366,15 @@ def test_errors(error: dict[str, Any], status: int, code: str | None, retry_afte
     assert (fault.status, fault.retry_after) == (status, retry_after)
     assert code is None or fault.code == code
     assert fault.message
+
+
+def test_details_are_told_once() -> None:
+    """The LS keeps them in two places."""
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}
+    inner = json.dumps({"error": {"code": 429, "message": "m", "details": [info]}})
+    fault = error_in(failed(errorCode=429, details=inner, rpcErrorDetails=[json.dumps(info)]))
+    assert fault is not None
+    assert fault.details == (info,)
 
 
 def test_an_error_on_the_step_that_failed() -> None:

@@ -384,17 +384,39 @@ async def test_a_turn_with_every_habit(plant: Plant, habits: dict[str, Any]) -> 
         ("unicode", Termination.OK),
         ("max-tokens", Termination.LENGTH),
         ("safety", Termination.FILTERED),
-        ("drop", Termination.UPSTREAM_STATUS),
+        ("drop", Termination.UPSTREAM_DROP),
         ("503-mid", Termination.UPSTREAM_STATUS),
+        ("429", Termination.UPSTREAM_STATUS),
         ("thinking-only", Termination.EMPTY),
+        ("malformed", Termination.UPSTREAM_GARBAGE),
     ],
 )
-async def test_scenarios_on_every_surface(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch, surface: str, scenario: str, termination: Termination
-) -> None:
+async def test_scenarios_on_every_surface(plant: Plant, surface: str, scenario: str, termination: Termination) -> None:
     plant.ls.options.forced = 0
     channel = await plant.turn(f"sim:{scenario}", surface)
-    assert channel.termination in (termination, Termination.UPSTREAM_DROP)
+    assert channel.termination is termination
+    assert not [notice for notice in channel.state.notices if notice.code == "ls_waits"]
+
+
+async def test_an_early_failure_can_still_be_an_http_status(plant: Plant) -> None:
+    """Nothing but the end is in the channel: no answer has begun."""
+    channel = await plant.turn("sim:429")
+    assert channel.count == 1
+    assert isinstance(channel.terminal, Failed)
+    fault = channel.terminal.fault
+    assert (fault.status, fault.code, fault.rpc_status) == (429, "rate_limit_exceeded", "RESOURCE_EXHAUSTED")
+    assert fault.retry_after == pytest.approx(0.479, abs=0.001)
+
+
+async def test_googles_refusal_of_the_login_is_not_the_clients_key(plant: Plant) -> None:
+    channel = await plant.turn("sim:401")
+    assert isinstance(channel.terminal, Failed)
+    fault = channel.terminal.fault
+    assert (fault.status, fault.code, fault.heals) == (502, "upstream_auth", False)
+    for kind, _ in SURFACES.values():
+        answer = kind.error(fault)
+        assert answer.status == 502
+        assert answer.headers["x-should-retry"] == "false"
 
 
 async def test_no_figures_at_all(plant: Plant) -> None:

@@ -55,10 +55,11 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """The turn has ended. ``cancel``: the LS waits for a person, and must be told to stop."""
+    """The turn has ended. ``cancel``: the LS would go on, and must be told to stop. ``waits``: for a person."""
 
     fault: Fault | None = None
     cancel: bool = False
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def closing(
         usage = _usage(steps[told.index]) or _generated(generators, told.index) or _estimate(told, steps)
         ending: tuple[Event, ...] = () if told.closed else (CallClosed(finish_of(steps[told.index])),)
         batches.append((number, (usage, *ending)))
-    if over is not None and over.cancel and progress.told:
+    if over is not None and over.waits and progress.told:
         notice = Notice("ls_waits", "the language server wanted to run a tool of its own and waits for a person")
         batches.append((len(progress.told) - 1, (notice,)))
     return batches
@@ -151,7 +152,8 @@ def thinking_of(step: Mapping[str, Any]) -> str:
 def finish_of(step: Mapping[str, Any]) -> str | None:
     """The finishReason that Google would have given; None when the answer broke off."""
     stop = _stop(step)
-    return FINISHES.get(stop, "STOP" if stop in GOOD_STOPS else None)
+    good = stop in GOOD_STOPS and status_of(step) not in ("ERROR", "CANCELED", "INTERRUPTED")
+    return FINISHES.get(stop, "STOP" if good else None)
 
 
 def tools_of(step: Mapping[str, Any]) -> list[str]:
@@ -212,7 +214,7 @@ def _over(progress: Progress, steps: Sequence[Json], run: Run) -> Over | None:
         return Over(broken, cancel=True)  # a retry of the LS would say it all again
     if any(status_of(step) == "WAITING" for step in (*tail, *([last] if last else []))):
         waits = None if any(told.text for told in progress.told) else _waits()
-        return Over(waits, cancel=True)
+        return Over(waits, cancel=True, waits=True)
     if newest is not None and (error := error_in(newest)) is not None:
         # After an error that it can retry the LS goes on: final only when it is last and nothing runs.
         return Over(error) if run == "idle" else None
@@ -231,8 +233,11 @@ def _broken(progress: Progress, steps: Sequence[Json]) -> Fault | None:
     """Why an answer failed of which something has been told already."""
     if not progress.told or status_of(step := steps[progress.told[-1].index]) != "ERROR":
         return None
-    text = "the answer broke off"
-    return error_in(step) or upstream(502, "upstream_drop", text, Termination.UPSTREAM_DROP)
+    fault = error_in(step)
+    if fault is not None and fault.code != "ls_error":
+        return fault
+    text = f"the answer broke off{f': {fault.message}' if fault is not None else ''}"
+    return upstream(502, "upstream_drop", text, Termination.UPSTREAM_DROP)
 
 
 def _complete(step: Json) -> bool:
@@ -282,8 +287,7 @@ def error_in(step: Mapping[str, Any]) -> Fault | None:
     code = error.get("errorCode") or told.get("code") or (int(found.group(1)) if found else 0)
     if not isinstance(code, int) or not 400 <= code <= 599:
         return upstream(502, "ls_error", message, Termination.UPSTREAM_STATUS)
-    own = told.get("details")
-    shape = {**told, "code": code, "message": message, "details": [*(own if isinstance(own, list) else ()), *details]}
+    shape = {**told, "code": code, "message": message, "details": told.get("details") or details}
     fault = google.decode_error(code, {}, jsonio.dumps({"error": shape}))
     if fault.retry_after is None:
         fault = replace(fault, retry_after=google.retry_after({"message": _text(error.get("fullError"))}))
