@@ -361,6 +361,16 @@ def test_a_blob_that_is_not_ours_is_noted() -> None:
     assert turn.notes == ("input[1].encrypted_content is not from here, ignored",)
 
 
+def test_a_thought_that_led_to_nothing_is_forgotten() -> None:
+    made = contents(user("x"), thought(Carried("s", FAMILY)), user("y"), said("z"), user("w"))
+    assert [content["parts"] for content in made] == [[{"text": "x"}, {"text": "y"}], [{"text": "z"}], [{"text": "w"}]]
+
+
+def test_a_signature_without_its_thought_has_no_place() -> None:
+    made = contents(user("x"), thought(Carried("s", FAMILY), summary=""), said("y"), user("z"))
+    assert made[1]["parts"] == [{"text": "y"}]
+
+
 @pytest.mark.parametrize("item", [thought(), thought(Carried("s", FAMILY))])
 def test_a_lone_thought_makes_no_content(item: dict[str, Any]) -> None:
     assert parts(user("x"), item, user("y")) == [{"text": "x"}, {"text": "y"}]

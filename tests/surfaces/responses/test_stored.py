@@ -139,6 +139,14 @@ def test_items_found_by_reference_bring_their_signatures(include: list[str]) -> 
     assert all(("encrypted_content" in item) == bool(include) for item in shown)
 
 
+def test_reasoning_that_only_carries_is_not_taken_for_a_thought() -> None:
+    events: list[Event] = [FunctionCall("c", "f", "{}", "sig"), ThinkingDelta("hm"), Signature("own", "thought")]
+    made = kept(events, TOOL, parse(include=["reasoning.encrypted_content"]))
+    carrying, _, thinking = made.response["output"]
+    assert carrying["id"] not in made.sealed
+    assert unseal(SECRET, made.sealed[thinking["id"]]) == [Carried("own", FAMILY)]
+
+
 @given(record_lists(), st.booleans())
 def test_any_turn_can_be_continued_under_the_rules_of_turns(made: list[Record], parallel: bool) -> None:
     turn = parse(parallel_tool_calls=parallel)
@@ -342,8 +350,24 @@ async def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -
 async def test_what_is_deleted_is_not_left_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "responses.db"
     store = await open_file(path)
-    await store.put(replace(some(1), response={"id": "resp_1", "secret": "plutonium" * 50}))
+    await store.put(replace(some(1), response={"id": "resp_1", "output": [{"id": "msg_1", "text": "plutonium" * 50}]}))
     await store.delete("resp_1", "me")
+    await store.close()
+    database = sqlite3.connect(path)
+    assert database.execute("SELECT (SELECT count(*) FROM responses), (SELECT count(*) FROM items)").fetchone() == (
+        0,
+        0,
+    )
+    database.close()
+    assert all(b"plutonium" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+async def test_what_is_too_old_leaves_the_file_with_the_next_write(tmp_path: Path) -> None:
+    now = [100.0]
+    store = await open_file(tmp_path / "responses.db", max_age_s=60, now=lambda: now[0])
+    await store.put(replace(some(1), response={"id": "resp_1", "secret": "plutonium" * 50}))
+    now[0] = 200.0
+    await store.put(some(2, created=200.0))
     await store.close()
     assert all(b"plutonium" not in file.read_bytes() for file in tmp_path.iterdir())
 

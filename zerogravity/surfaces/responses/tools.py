@@ -281,7 +281,7 @@ def _choice(body: Json, tools: Tools) -> _Choice:
         if value == "required" and not tools.declared:
             tools.notes.append("tool_choice: only functions can be required")
         mode: Mode = "required" if value == "required" else "none" if value == "none" else "auto"
-        return _Choice(mode, tools.search and value != "none")
+        return _Choice(mode, tools.search)
     choice = fields.as_object(value, "tool_choice")
     if fields.required_string(choice, "type", path="tool_choice") == "allowed_tools":
         return _allowed(choice, tools)
