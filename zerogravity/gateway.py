@@ -76,6 +76,7 @@ class Gateway:
             max_bytes=config.limits.store_bytes,
             max_age_s=config.limits.store_seconds,
             turn_bytes=config.limits.turn_bytes,
+            turn_readers=config.limits.readers,
         )
         self.secret = _secret(config.data_path / "secret")
         self.bearer = Bearer(config.token)
@@ -160,7 +161,9 @@ class Gateway:
     async def start(self) -> None:
         """Open the front server. Raises OSError (port taken) or FaultError (refused configuration)."""
         config = self.config
-        self._responses = await open_store(config.store_path, limit=config.limits.responses)
+        self._responses = await open_store(
+            config.store_path, limit=config.limits.responses, max_age_s=config.limits.responses_seconds
+        )
         inspector = self._inspector()
         services = Services(
             store=self.store,

@@ -45,7 +45,8 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
 
     async def make(services: dict[str, Any] | None = None, **settings: Any) -> Served:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
-        store = MitmStore(time.monotonic_ns, turn_bytes=config.limits.turn_bytes)
+        limits = config.limits
+        store = MitmStore(time.monotonic_ns, turn_bytes=limits.turn_bytes, turn_readers=limits.readers)
         metrics, health = Metrics(), Health(time.monotonic_ns)
         metrics.watch(store)
         health.watch(store)

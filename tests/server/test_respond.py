@@ -337,6 +337,30 @@ async def unread(served: Served) -> asyncio.StreamWriter:
     return writer
 
 
+async def test_records_that_are_gone_end_the_stream(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    served = await serve()
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), TextDelta("Hel"))
+        await gone.wait()
+        say(channel, TextDelta("lo"))
+        channel.close(Finished("stop"))
+        channel.release()  # what the budgets of the store do, at the worst moment
+
+    gone = asyncio.Event()
+    served.engine.script = script
+    async with served.http.post(served.url + CHAT, json=STREAM) as answer:
+        await answer.content.readline()
+        gone.set()
+        with pytest.raises(aiohttp.ClientError):  # broken off: it must not look like a whole answer
+            await answer.read()
+    while not codes_of_turns(caplog):
+        await served.ask("GET", "/health")
+    assert codes_of_turns(caplog) == ["limit_bytes"]
+    assert "own fault" not in caplog.text
+
+
 # -- the end of the server -----------------------------------------------------------------------------------------
 
 

@@ -103,7 +103,6 @@ async def test_every_suffix_of_a_running_stream(serve: Serve) -> None:
     served.engine.script = forever
     _, _, queued = await served.post(PATH, BEHIND)
     channel = served.engine.channels[0]
-    channel._max_readers = 1000
     readers: list[tuple[int, asyncio.Task[bytes]]] = []
     reached = 0
     for events in (*STORY, None):
@@ -185,11 +184,11 @@ async def test_one_reader_stalls_and_no_other_notices(serve: Serve) -> None:
 
 
 async def test_too_many_readers(serve: Serve) -> None:
-    served = await serve()
+    served = await serve(limits={"readers": 3})
     served.engine.script = forever
     _, _, queued = await served.post(PATH, BEHIND)
     channel = served.engine.channels[0]
-    cursors = [channel.cursor() for _ in range(16)]
+    cursors = [channel.cursor() for _ in range(3)]
     status, _, body = await served.get(f"{PATH}/{queued['id']}?stream=true")
     assert (status, body["error"]["code"]) == (429, "too_many_readers")
     for cursor in cursors:

@@ -10,6 +10,7 @@ import pytest
 from tests.server.support import Serve
 from zerogravity.errors import Termination, language_server
 from zerogravity.ops.health import Health
+from zerogravity.server.fetch import Fetch
 from zerogravity.server.services import Bearer
 
 # -- models --------------------------------------------------------------------------------------------------------
@@ -223,6 +224,32 @@ async def test_token_is_set_and_never_shown(serve: Serve, caplog: pytest.LogCapt
         assert (status, body["error"]["param"]) == (400, "token")
     assert bearer.value is None
     assert "ya29" not in caplog.text
+
+
+# -- media by URL --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_remote_media_only_where_allowed(serve: Serve, allowed: bool) -> None:
+    asked: list[str] = []
+
+    class Fake(Fetch):
+        async def get(self, url: str, param: str) -> bytes:
+            asked.append(f"{param} {url}")
+            return b"\x89PNG\r\n\x1a\n0000"
+
+    served = await serve(remote_urls=allowed, services={"fetch": Fake()})
+    picture = {"type": "input_image", "image_url": "https://pictures.example/a.png"}
+    body = {"model": "gemini-3-flash", "input": [{"role": "user", "content": [picture]}]}
+    status, _, told = await served.post("/v1/responses", body)
+    if allowed:
+        assert status == 200, told
+        assert asked == ["input[0].content[0].image_url https://pictures.example/a.png"]
+        parts = served.engine.channels[0].turn.generate["contents"][0]["parts"]
+        assert parts[0]["inlineData"]["mimeType"] == "image/png"
+    else:
+        assert (status, told["error"]["param"]) == (400, "input[0].content[0].image_url")
+        assert not asked
 
 
 # -- what is not there ---------------------------------------------------------------------------------------------

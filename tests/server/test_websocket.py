@@ -114,6 +114,17 @@ async def test_what_was_not_stored_is_known_to_its_connection_only(serve: Serve)
         assert error["error"]["param"] == "previous_response_id"
 
 
+async def test_items_that_were_not_stored_are_known_to_their_connection(serve: Serve) -> None:
+    served = await serve()
+    async with connected(served) as socket, connected(served) as other:
+        first = (await ask(socket, store=False))[-1]["response"]
+        reference = {"type": "item_reference", "id": first["output"][0]["id"]}
+        for each, known in ((socket, True), (other, False)):
+            await ask(each, store=False, input=[reference, {"role": "user", "content": "go on"}])
+            told = json.dumps(served.engine.channels[-1].turn.generate["contents"])
+            assert ("Hello" in told) is known
+
+
 async def test_stored_responses_are_continued_over_either_transport(serve: Serve) -> None:
     served = await serve()
     _, _, first = await served.post(PATH, {"model": "gemini-3-flash", "input": "hi"})

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from zerogravity.core.channel import MAX_BYTES, CascadeChannel, Clock
+from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, Clock
 from zerogravity.core.fold import Call
 from zerogravity.core.turn import Turn
 
@@ -92,7 +92,13 @@ class MitmStore:
     """All channels of this process: by turn id from the start, by cascade id once the LS has given one."""
 
     def __init__(
-        self, clock: Clock, *, max_bytes: int = 512 << 20, max_age_s: float = 3600, turn_bytes: int = MAX_BYTES
+        self,
+        clock: Clock,
+        *,
+        max_bytes: int = 512 << 20,
+        max_age_s: float = 3600,
+        turn_bytes: int = MAX_BYTES,
+        turn_readers: int = MAX_READERS,
     ) -> None:
         self.clock = clock
         self.calls = CallMemory(clock)
@@ -103,13 +109,14 @@ class MitmStore:
         self._max_bytes = max_bytes
         self._max_age = int(max_age_s * NS)
         self._turn_bytes = turn_bytes
+        self._turn_readers = turn_readers
 
     def open(self, turn: Turn) -> CascadeChannel:
         """The channel of a new turn; not claimable before it is bound to a cascade."""
         if turn.id in self._channels:
             raise ValueError(f"turn {turn.id} is open already")
         self.sweep()
-        channel = CascadeChannel(turn, self.clock, max_bytes=self._turn_bytes)
+        channel = CascadeChannel(turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers)
         self._channels[turn.id] = channel
         channel.on_close.append(self.calls.learn)
         for callback in self.on_open:

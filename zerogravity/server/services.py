@@ -21,6 +21,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination
 from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
+from zerogravity.server.fetch import Fetch
 from zerogravity.surfaces.responses.stored import ResponseStore
 from zerogravity.surfaces.surface import Surface
 
@@ -70,6 +71,7 @@ class Services:
     ``secret``  32 bytes that authenticate ``encrypted_content``; a fixed one keeps it valid across restarts.
     ``mount``  adds further routes, e.g. the inspector's, before the application is frozen.
     ``count_tokens``  a count from the language server or Google, if there is a way to get one.
+    ``fetch``  how remote media are fetched, where the configuration allows it.
     ``wall``  wall-clock seconds, display only. ``parses``  how many large bodies may be parsed at the same time.
     """
 
@@ -85,6 +87,7 @@ class Services:
     mount: Callable[[web.Application], None] | None = None
     recorder: Witness | None = None
     count_tokens: Callable[[Turn], Awaitable[int | None]] | None = None
+    fetch: Fetch = field(default_factory=Fetch)
     surfaces: Mapping[str, Surface] = field(default_factory=_surfaces)
     wall: Callable[[], float] = time.time
     parses: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

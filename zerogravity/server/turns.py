@@ -11,6 +11,7 @@ from zerogravity import ids
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import read_json
+from zerogravity.server.fetch import fetch_media
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.shelf import SHELF
 from zerogravity.surfaces.responses.request import lookups
@@ -18,6 +19,7 @@ from zerogravity.surfaces.responses.stored import StoredResponse
 from zerogravity.surfaces.surface import Context, Surface
 
 Json = Mapping[str, Any]
+Local = Mapping[str, StoredResponse]
 Parse = Callable[[Json, Context], Turn]
 
 
@@ -31,29 +33,43 @@ async def read_turn(
 ) -> Turn:
     """The request's turn. ``said``: what the path and the query say, as members of the body; ``unsaid``: what counts
     where the body says nothing. ``parse``: by another parser than the surface's first one."""
-    services, exchange = request.app[SERVICES], request[EXCHANGE]
+    services = request.app[SERVICES]
     body, raw = await read_json(request, services.config.limits, services.parses)
     body = {**(unsaid or {}), **body, **(said or {})}
-    turn = (parse or surface.parse)(body, await context_of(request.app, surface, body, exchange.owner))
+    return await turn_of(request, surface, body, raw, parse=parse)
+
+
+async def turn_of(
+    request: web.Request,
+    surface: Surface,
+    body: Json,
+    raw: bytes,
+    *,
+    local: Local | None = None,
+    parse: Parse | None = None,
+) -> Turn:
+    """The turn that a body asks for. ``local``: responses that only this connection knows."""
+    services = request.app[SERVICES]
+    if services.config.remote_urls:
+        body = await fetch_media(body, surface.name, services.fetch)
+    turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}))
     if services.recorder is not None:
         services.recorder.client_request(turn, raw, request.headers)
     return turn
 
 
-async def context_of(
-    app: web.Application, surface: Surface, body: Json, owner: str, local: Mapping[str, StoredResponse] | None = None
-) -> Context:
-    """Everything the parser may look up, fetched before: parsers do not wait. ``local``: responses that only this
-    connection knows."""
-    services = app[SERVICES]
-    known, items = dict(local or {}), dict[str, Json]()
+async def context_of(request: web.Request, surface: Surface, body: Json, local: Local) -> Context:
+    """Everything the parser may look up, fetched before: parsers do not wait."""
+    services, shelf, owner = request.app[SERVICES], request.app[SHELF], request[EXCHANGE].owner
+    known, items = dict(local), dict[str, Json]()
     if surface.name == "responses":
         wanted = lookups(body)
         previous = wanted.previous_response_id
-        if previous and previous not in known and (stored := await app[SHELF].get(previous, owner)) is not None:
+        if previous and previous not in known and (stored := await shelf.get(previous, owner)) is not None:
             known[previous] = stored
         for item_id in wanted.item_ids:
-            if (item := await app[SHELF].item(item_id, owner)) is not None:
+            here = (response.items[item_id] for response in local.values() if item_id in response.items)
+            if (item := next(here, None) or await shelf.item(item_id, owner)) is not None:
                 items[item_id] = item
     return Context(
         turn_id=ids.new("turn"),

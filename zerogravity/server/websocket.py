@@ -31,7 +31,7 @@ from zerogravity.server.guard import fault_of, rendered
 from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.shelf import SHELF
-from zerogravity.server.turns import context_of, start
+from zerogravity.server.turns import start, turn_of
 from zerogravity.surfaces.common.faults import openai_error_object
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
@@ -178,12 +178,7 @@ class Connection:
         if body.get("background"):
             raise bad_request("'background' is not supported over WebSocket.", param="background")
         asked = {name: value for name, value in body.items() if name not in _OURS} | {"stream": True}
-        owner = self._request[EXCHANGE].owner
-        context = await context_of(self._request.app, self._surface, asked, owner, self._local)
-        turn = self._surface.parse(asked, context)
-        if self._services.recorder is not None:
-            self._services.recorder.client_request(turn, raw, self._request.headers)
-        return turn
+        return await turn_of(self._request, self._surface, asked, raw, local=self._local)
 
     def _warmed(self, turn: Turn) -> CascadeChannel:
         """A turn that is over before anybody is asked: its input is kept for the next one."""
