@@ -305,8 +305,12 @@ class Engine[Ls: LanguageServer]:
         return min((since + int(seconds * NS), fault), ends, key=lambda candidate: candidate[0])
 
     def _clean_up(self, channel: CascadeChannel, work: list[asyncio.Task[None]]) -> None:
-        """After the end: stop what still runs for this turn. The LS goes on otherwise, and spends quota (D.4)."""
-        failed = isinstance(channel.terminal, Failed)
+        """After the end: stop what still runs for this turn. The LS goes on otherwise, and spends quota (D.4).
+
+        But an own fault must not cost the LS its answer: interception fails open (invariant 5).
+        """
+        open_end = channel.termination is Termination.INTERNAL and "matched" in channel.marks
+        failed = isinstance(channel.terminal, Failed) and not open_end
         aborts, channel.upstream_abort = channel.upstream_abort, []
         for abort in aborts if failed else ():
             try:
