@@ -221,10 +221,9 @@ def _show_authority(authority: certs.Authority) -> None:
 @main.command("addon-path")
 def addon_path() -> None:
     """Print the file that ``mitmdump -s`` loads."""
-    from zerogravity.capture import addon
+    from zerogravity.simulator.stack import ADDON
 
-    checkout = Path(__file__).resolve().parents[1] / "addons" / "capture.py"
-    click.echo(checkout if checkout.exists() else addon.__file__)
+    click.echo(ADDON)
 
 
 @main.group("config")

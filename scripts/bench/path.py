@@ -112,7 +112,9 @@ class Bench:
         async def stream() -> AsyncIterator[str]:
             body = {"model": MODEL, "request": {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}}
             url = f"{base}/v1internal:streamGenerateContent?alt=sse"
-            async with self.session.post(url, json=body, ssl=False) as response:
+            headers = {"Authorization": "Bearer ya29.bench"}
+            async with self.session.post(url, json=body, headers=headers, ssl=False) as response:
+                response.raise_for_status()
                 async for line in lines(response):
                     yield line.decode()
 
@@ -122,6 +124,7 @@ class Bench:
         async def stream() -> AsyncIterator[str]:
             body = {"model": MODEL, "messages": [{"role": "user", "content": prompt}], "stream": True}
             async with self.session.post(f"{self.stack.url}/v1/chat/completions", json=body) as response:
+                response.raise_for_status()
                 async for line in lines(response):
                     yield line.decode()
 

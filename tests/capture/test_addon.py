@@ -131,7 +131,7 @@ def test_everything_else_passes_untouched(hooks, channel, body, path) -> None:
     hooks.response(flow)
     assert flow.request.content == before
     assert flow.request.headers["authorization"] == "Bearer ya29.theirs"
-    assert flow.response.stream is False
+    assert flow.response.stream is (path == PATH)  # at once, chunk by chunk
     assert flow.response.content == ANSWER
     assert not channel.closed
     assert CHANNEL not in flow.metadata

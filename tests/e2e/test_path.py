@@ -1,4 +1,4 @@
-"""The whole path with the official SDKs as clients: agent, front server, LS stand-in, real mitmdump, Google stand-in."""
+"""The whole path with the official SDKs as clients: front server, LS stand-in, real mitmdump, Google stand-in."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from google import genai
 from google.genai import types
-from zerogravity.simulator.language_server import LsOptions
 
+from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack, StackOptions
 from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
 

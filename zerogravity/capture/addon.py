@@ -77,9 +77,15 @@ class Interceptor:
                 channel.close(Failed(internal("the request to Google could not be rewritten")))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Tap a claimed answer as it streams. An error answer is read whole, in ``response``."""
+        """Tap a claimed answer as it streams; an error answer to it is read whole, in ``response``. What is not ours
+        streams through: mitmproxy would hold it back until its end."""
         channel: CascadeChannel | None = flow.metadata.get(CHANNEL)
-        if channel is None or flow.response is None or flow.response.status_code != 200:
+        if flow.response is None:
+            return
+        if channel is None:
+            flow.response.stream = match.is_generate_path(flow.request.path)
+            return
+        if flow.response.status_code != 200:
             return
         headers = flow.response.headers
         active = tap.Tap(
@@ -123,12 +129,12 @@ class Interceptor:
 
     def _claim(self, flow: http.HTTPFlow, channel: CascadeChannel, body: dict[str, Any]) -> None:
         original = flow.request.get_content(strict=False) or b""
+        channel.mark("matched")
         done = rewrite.rewrite(body, channel.turn)
         flow.request.content = done.body
         if (bearer := self._gateway.bearer.value) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"
         channel.awaiting = None
-        channel.mark("matched")
         flow.metadata[CHANNEL] = channel
         flow.comment = channel.id
         self._gateway.witnesses.upstream_request(

@@ -62,7 +62,7 @@ async def serve(options: StackOptions) -> int:
         loop.add_signal_handler(number, stop.set)
     async with Stack(options) as stack:
         assert stack.process is not None
-        print(HOW_TO.format(url=stack.url, model=MODEL), flush=True)
+        print(HOW_TO.format(url=stack.url, model=MODEL, inspector=stack.inspector_url), flush=True)
         ended = asyncio.create_task(stack.process.wait())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -220,6 +220,7 @@ HOW_TO = """zerogravity is ready on {url}
 
   Responses and Chat   base URL {url}/v1      key: anything
   Gemini               base URL {url}
+  Inspector            {inspector}
 
   curl -N {url}/v1/responses -H 'content-type: application/json' \\
        -d '{{"model":"{model}","input":"Why is the sky blue?","stream":true}}'

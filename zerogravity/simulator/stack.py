@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -27,7 +28,8 @@ from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
 Mode = Literal["reverse", "proxy"]
-ADDON = Path(__file__).resolve().parents[2] / "addons" / "capture.py"
+CHECKOUT = Path(__file__).resolve().parents[2] / "addons" / "capture.py"
+ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[1] / "capture" / "script.py"
 GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
 START_S = 30.0
 
@@ -43,10 +45,12 @@ class StackOptions:
     ``api``: ``v1internal`` (envelope), ``public`` (none), or ``auto``: ask the upstream.
     ``upstream_ca``: PEM file that verifies an https upstream. Without one, a loopback upstream is not verified.
     ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
+    ``addon``: another script than ours, which loads ours.
     """
 
     mode: Mode = "reverse"
     port: int = 0
+    proxy_port: int = 0
     upstream: str | None = None
     api: Literal["auto", "v1internal", "public"] = "auto"
     upstream_ca: Path | None = None
@@ -55,6 +59,7 @@ class StackOptions:
     mitm_settings: Mapping[str, str] = field(default_factory=dict[str, str])
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     ls: LsOptions = field(default_factory=LsOptions)
+    addon: Path = ADDON
 
 
 class Stack:
@@ -65,6 +70,7 @@ class Stack:
         self.google: GoogleSimulator | None = None
         self.ls: LanguageServerSimulator | None = None
         self.url = ""
+        self.inspector_token = secrets.token_urlsafe(16)
         self.proxy_port = 0
         self.process: asyncio.subprocess.Process | None = None
         self.output: list[str] = []
@@ -116,7 +122,7 @@ class Stack:
     async def _start_mitmdump(self, upstream: str, ca: Path | None, ready: Path) -> None:
         options, folder = self.options, Path(self._folder.name)
         assert self.ls is not None
-        self.proxy_port = free_port()
+        self.proxy_port = options.proxy_port or free_port()
         settings = {
             "zg_listen": f"127.0.0.1:{options.port}",
             "zg_ls_url": self.ls.url,
@@ -139,13 +145,24 @@ class Stack:
         elif upstream.startswith("https:") and is_loopback(upstream):
             settings["ssl_insecure"] = "true"
         arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
-        environment = {**os.environ, "ZEROGRAVITY_LS_CSRF": self.ls.csrf, "PYTHONUNBUFFERED": "1", **options.env}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "ZEROGRAVITY_LS_CSRF": self.ls.csrf,
+                       "ZEROGRAVITY_DATA_DIR": str(folder / "data"), **options.env}  # fmt: skip
         self.process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).parent / "mitmdump"), "-s", str(ADDON), *arguments,
+            str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments,
             env=environment, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         self._reader = asyncio.create_task(self._read_output(self.process))
+
+    def _secrets(self) -> dict[str, str]:
+        """What no process list should show."""
+        assert self.ls is not None
+        return {"ZEROGRAVITY_LS_CSRF": self.ls.csrf, "ZEROGRAVITY_INSPECTOR_TOKEN": self.inspector_token}
+
+    @property
+    def inspector_url(self) -> str:
+        """The link that opens the inspector."""
+        return f"{self.url}/inspector?token={self.inspector_token}"
 
     async def _read_output(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -213,6 +230,14 @@ class Stack:
         if self.google is not None:
             await self.google.stop()
         self._folder.cleanup()
+
+
+def _clean(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Without the user's own settings and data: what is shown here is the same for everybody."""
+    (folder / "config.toml").touch()
+    kept = {name: value for name, value in environment.items() if not name.startswith(("ZEROGRAVITY_", "OTEL_"))}
+    own = {"CONFIG": str(folder / "config.toml"), "DATA_DIR": str(folder / "data")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **{f"ZEROGRAVITY_{name}": value for name, value in own.items()}}
 
 
 def free_port() -> int:

@@ -1,0 +1,111 @@
+"""How end-to-end tests talk to the gateway: one request on any surface, told in one form."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from zerogravity.simulator.language_server import LsOptions
+from zerogravity.simulator.stack import Stack
+from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
+
+MODEL = "gemini-3-flash"
+SURFACES = ("responses", "chat", "gemini")
+CHECK: dict[str, Callable[..., Any]] = {"responses": check_responses, "chat": check_chat, "gemini": check_gemini}
+TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def quick(**options: Any) -> LsOptions:
+    """LS options whose waits are short."""
+    return LsOptions(**{"retry_s": 0.02, "background": False, **options})
+
+
+def request(surface: str, prompt: str, *, stream: bool, tools: bool = False) -> tuple[str, dict[str, Any]]:
+    """(path, body)"""
+    match surface:
+        case "responses":
+            body: dict[str, Any] = {"model": MODEL, "input": prompt, "stream": stream, "reasoning": {"summary": "auto"}}
+            if tools:
+                body["tools"] = [{"type": "function", "name": "get_weather", "parameters": TOOL}]
+            return "/v1/responses", body
+        case "chat":
+            body = {"model": MODEL, "messages": [{"role": "user", "content": prompt}], "stream": stream}
+            if tools:
+                body["tools"] = [{"type": "function", "function": {"name": "get_weather", "parameters": TOOL}}]
+            return "/v1/chat/completions", body
+        case _:
+            body = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
+            if tools:
+                body["tools"] = [{"functionDeclarations": [{"name": "get_weather", "parameters": TOOL}]}]
+            method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+            return f"/v1beta/models/{MODEL}:{method}", body
+
+
+@dataclass(slots=True)
+class Said:
+    """What came back. ``events`` are the parsed data lines of a stream, ``body`` a whole JSON answer."""
+
+    status: int
+    headers: dict[str, str]
+    raw: bytes
+    surface: str
+    body: Any = None
+    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    @property
+    def text(self) -> str:
+        """The answer's text."""
+        return "".join(map(self._text, self.events or [self.body]))
+
+    def _text(self, event: dict[str, Any]) -> str:
+        match self.surface:
+            case "responses" if "output" in event:
+                parts = [part for item in event["output"] for part in item.get("content") or []]
+                return "".join(part.get("text", "") for part in parts)
+            case "responses":
+                return event["delta"] if event["type"] == "response.output_text.delta" else ""
+            case "chat":
+                choices = event.get("choices") or []
+                return "".join((one.get("delta") or one.get("message") or {}).get("content") or "" for one in choices)
+            case _:
+                candidates = event.get("candidates") or []
+                parts = [part for one in candidates for part in one.get("content", {}).get("parts", [])]
+                return "".join(part.get("text", "") for part in parts if not part.get("thought"))
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The error that a whole answer or the end of a stream told."""
+        if not self.events:
+            return (self.body or {}).get("error")
+        last = self.events[-1]
+        return last["response"]["error"] if self.surface == "responses" else last.get("error")
+
+
+async def ask(
+    stack: Stack, http: aiohttp.ClientSession, surface: str, prompt: str, *, stream: bool = True, tools: bool = False
+) -> Said:
+    """One turn, to its end. A stream has passed its surface's grammar checker."""
+    path, body = request(surface, prompt, stream=stream, tools=tools)
+    async with http.post(stack.url + path, json=body) as response:
+        raw = await response.read()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        said = Said(response.status, headers, raw, surface)
+    if response.status == 200 and stream:
+        CHECK[surface](raw)
+        lines = [line[6:] for line in raw.splitlines() if line.startswith(b"data: ")]
+        said.events = [json.loads(line) for line in lines if line != b"[DONE]"]
+    else:
+        said.body = json.loads(raw)
+    return said
+
+
+async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
+    """Wait for something in this process to become true; the stand-ins offer no event for it."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)

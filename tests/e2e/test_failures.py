@@ -1,0 +1,295 @@
+"""What goes wrong on the way, through real mitmdump: each failure is told once, in the surface's own form, in time.
+
+Names H… are the rows of the project's test table (reliability-and-security, 6).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.e2e.support import CHECK, SURFACES, ask, quick, request, until
+from zerogravity.simulator.stack import ADDON, Stack, StackOptions
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    limits = {"ZEROGRAVITY_LIMITS_TURNS": "32", "ZEROGRAVITY_LIMITS_GRACE_SECONDS": "10"}
+    async with Stack(StackOptions(ls=quick(), env=limits)) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        yield session
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("prompt", ["sim:drop", "sim:reset", "sim:half-close", "sim:cut", "sim:gzip-cut"])
+async def test_a_drop_after_text_is_text_then_a_failure(stack, http, surface, prompt) -> None:
+    """H3, H36"""
+    streamed = await ask(stack, http, surface, prompt)
+    assert streamed.status == 200
+    assert streamed.text
+    assert streamed.error
+    whole = await ask(stack, http, surface, prompt, stream=False)
+    assert whole.status == 502
+    assert "upstream" in json.dumps(whole.body) or "connection" in json.dumps(whole.body)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("prompt", ["sim:drop-before", "sim:reset-before"])
+async def test_a_reset_before_the_headers_is_a_plain_502(stack, http, surface, prompt) -> None:
+    """H4"""
+    for stream in (True, False):
+        said = await ask(stack, http, surface, prompt, stream=stream)
+        assert said.status == 502
+        assert said.headers["content-type"].startswith("application/json")
+
+
+STATUSES = {
+    "sim:400": 400, "sim:401": 502, "sim:403": 502, "sim:404": 404, "sim:429": 429, "sim:500": 500, "sim:503": 503,
+    "sim:504": 504,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize(("prompt", "status"), STATUSES.items())
+async def test_googles_refusals_are_mapped_and_not_repeated(stack, http, surface, prompt, status) -> None:
+    """H6: the LS gets a clean stop, and makes no further real call for this turn."""
+    before = len(stack.google.agent_requests)
+    said = await ask(stack, http, surface, f"{prompt} {surface}")
+    assert said.status == status
+    assert len(stack.google.agent_requests) == before + 1
+    if prompt == "sim:429":
+        assert int(said.headers["retry-after"]) >= 1
+    if prompt in ("sim:401", "sim:403"):
+        assert said.headers["x-should-retry"] == "false"
+    if surface == "gemini":
+        assert said.error["code"] == status
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("prompt", ["sim:503-mid", "sim:429-mid", "sim:raw-mid"])
+async def test_an_error_inside_the_stream_ends_it_as_a_failure(stack, http, surface, prompt) -> None:
+    """H7"""
+    said = await ask(stack, http, surface, prompt)
+    assert said.text
+    assert said.error
+    if surface == "chat":
+        assert not any(choice["finish_reason"] for event in said.events for choice in event.get("choices", []))
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("prompt", ["sim:empty", "sim:empty-body", "sim:malformed", "sim:no-finish", "sim:nonsense"])
+async def test_an_answer_without_content_is_a_failure_never_an_empty_success(stack, http, surface, prompt) -> None:
+    """H8, H9: at most one retry, which the LS makes."""
+    before = len(stack.google.agent_requests)
+    said = await ask(stack, http, surface, f"{prompt} {surface}", stream=False)
+    assert said.status == 502, said.body
+    assert len(stack.google.agent_requests) - before <= 2
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_thinking_alone_goes_on_in_the_next_call(stack, http, surface) -> None:
+    """H10: one turn, one log, the usage of both calls."""
+    before = len(stack.google.agent_requests)
+    said = await ask(stack, http, surface, f"sim:thinking-once {surface}")
+    assert said.text
+    assert said.error is None
+    assert len(stack.google.agent_requests) == before + 2
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_client_that_leaves_stops_the_cascade_and_googles_stream(stack, http, surface) -> None:
+    """H16"""
+    path, body = request(surface, "sim:long 2000", stream=True)
+    before = len(stack.google.agent_requests)
+    response = await http.post(stack.url + path, json=body)
+    await response.content.readany()
+    received = stack.google.agent_requests[before]
+    response.close()
+    async with asyncio.timeout(5):
+        await received.done.wait()
+    assert received.ended == "client_gone"
+    cascade = list(stack.ls.cascades.values())[-1]
+    await until(lambda: not cascade.running)
+    assert cascade.status == "IDLE"
+
+
+async def test_fifty_turns_at_once_each_get_their_own(stack, http) -> None:
+    """H15"""
+
+    async def one(number: int) -> None:
+        word, surface = f"kumquat{number:03d}", SURFACES[number % 3]
+        said = await ask(stack, http, surface, f"sim:echo sim:split 7 {word}", stream=bool(number % 2))
+        assert said.text.count(word) >= 1
+        assert sum(f"kumquat{other:03d}" in said.text for other in range(50)) == 1
+
+    await asyncio.gather(*(one(number) for number in range(50)))
+
+
+async def test_a_hidden_call_leaves_the_lss_connection_usable(stack, http) -> None:
+    """H38: the LS sees text and a clean stop instead of the client's call, and its next request works."""
+    for prompt in ("sim:tool", "sim:tool-late-text", "sim:parallel-split", "sim:tool-text"):
+        said = await ask(stack, http, "chat", f"Weather? {prompt}", tools=True)
+        assert said.error is None
+        assert any(choice["finish_reason"] == "tool_calls" for event in said.events for choice in event["choices"])
+        cascade = list(stack.ls.cascades.values())[-1]
+        await until(lambda cascade=cascade: not cascade.running)
+        planners = [step.render()["plannerResponse"] for step in cascade.steps if step.kind == "PLANNER_RESPONSE"]
+        assert planners[-1]["response"]
+        assert not any("toolCalls" in planner for planner in planners)
+        agent = [call for call in stack.ls.calls if call.cascade_id == cascade.id and call.kind == "agent"]
+        assert [call.outcome for call in agent] == ["end"], agent
+
+
+@pytest.mark.parametrize("checkpoint", ["before", "beside", "after"])
+async def test_the_title_call_never_reaches_google_nor_the_turn(checkpoint) -> None:
+    """H24"""
+    async with (
+        Stack(StackOptions(ls=quick(checkpoint=checkpoint))) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        said = await ask(stack, http, "responses", "Tell me about kumquats")
+        assert "kumquats" in said.text
+        cascade = list(stack.ls.cascades.values())[-1]
+        await until(lambda: not cascade.running)
+        assert [one.kind for one in stack.ls.calls if one.kind != "background"].count("checkpoint") == 1
+        assert len(stack.google.agent_requests) == 1
+        assert not [one for one in stack.google.requests if one.kind == "checkpoint"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"quote_history": True},
+        {"history_lines": (".<cid:00000000-0000-4000-8000-000000000000>",)},
+        {"layout": "parts"},
+        {"request_id": "uuid"},
+        {"wrap": False, "step_ids": False},
+        {"request_types": False},
+        {"blocking": "always"},
+        {"delay_s": 0.2},
+        {"summary_call": True},
+        {"late_s": 0.0},
+    ],
+    ids=lambda options: ",".join(options),
+)
+async def test_habits_of_other_builds(options) -> None:
+    async with Stack(StackOptions(ls=quick(**options))) as stack, aiohttp.ClientSession() as http:
+        for word in ("kumquat", "quince"):
+            said = await ask(stack, http, "chat", f"sim:echo {word}")
+            assert word in said.text
+            assert said.error is None
+        assert "kumquat" not in said.text
+
+
+async def test_an_ls_that_never_calls_google_is_named_in_time() -> None:
+    """H22"""
+    options = StackOptions(ls=quick(calls_google=False), env={"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.5"})
+    async with Stack(options) as stack, aiohttp.ClientSession() as http:
+        said = await ask(stack, http, "responses", "hello")
+        assert said.status == 504
+        assert said.error["code"] == "match_timeout"
+        assert "doctor" in said.error["message"]
+        async with http.get(f"{stack.url}/ready") as ready:
+            assert ready.status == 503
+            assert "proxy" in await ready.text()
+
+
+async def test_a_disagreeing_witness_leaves_the_call_alone() -> None:
+    options = StackOptions(ls=quick(request_id="other"), env={"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.5"})
+    async with Stack(options) as stack, aiohttp.ClientSession() as http:
+        said = await ask(stack, http, "chat", "hello")
+        assert said.status == 504
+        assert stack.google.agent_requests[0].request["contents"][0]["parts"][0]["text"].count("<cid:") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "word"),
+    [
+        ({"refusals": {"SendUserCascadeMessage": (500, "internal", "boom")}}, 502, "boom"),
+        ({"refusals": {"StartCascade": (403, "permission_denied", "no")}}, 502, "token"),
+        ({"refusals": {"StartCascade": (503, "unavailable", "later")}}, 503, "later"),
+        ({"logged_in": False}, 401, "log in"),
+    ],
+    ids=["send refused", "start refused", "unavailable", "not logged in"],
+)
+async def test_an_ls_that_refuses_is_named_at_once(options, status, word) -> None:
+    """H21"""
+    async with Stack(StackOptions(ls=quick(**options))) as stack, aiohttp.ClientSession() as http:
+        said = await ask(stack, http, "responses", "hello")
+        assert (said.status, word in said.error["message"]) == (status, True), said.body
+
+
+PATCHES = {
+    "parser": "from zerogravity.wire import sse; sse.SseParser.feed = broken",
+    "decoder": "from zerogravity.wire import google; google.GoogleDecoder.decode = broken",
+    "log": "from zerogravity.core.channel import CascadeChannel as C; C._append = flaky(C._append)",
+    "rewriter": "from zerogravity.capture import rewrite; rewrite.rewrite = broken",
+    "matcher": "from zerogravity.capture import match; match.match = broken",
+}
+SCRIPT = """
+import sys
+sys.path.insert(0, {root!r})
+count = 0
+def broken(*_, **__):
+    raise RuntimeError("forced")
+def flaky(real):
+    def append(self, call_no, data, events, span):
+        global count
+        count += 1
+        if count == 3:
+            raise RuntimeError("forced")
+        return real(self, call_no, data, events, span)
+    return append
+{patch}
+from zerogravity.capture.addon import Capture
+addons = [Capture()]
+"""
+
+
+@pytest.mark.parametrize("place", PATCHES)
+async def test_an_own_fault_ends_the_turn_and_nothing_else(tmp_path: Path, place: str) -> None:
+    """H25: the bytes go on to the LS; the turn fails, typed."""
+    script = tmp_path / "broken.py"
+    script.write_text(SCRIPT.format(root=str(ADDON.parents[1]), patch=PATCHES[place]))
+    limits = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
+    async with (
+        Stack(StackOptions(ls=quick(), addon=script, env=limits)) as stack,
+        aiohttp.ClientSession() as http,
+    ):
+        said = await ask(stack, http, "responses", "hello")
+        assert said.status in ((504,) if place == "matcher" else (500,)) or said.error, said
+        cascade = list(stack.ls.cascades.values())[-1]
+        await until(lambda: not cascade.running)
+        agent = [call for call in stack.ls.calls if call.kind == "agent"]
+        assert agent[0].outcome == "end"
+        if place == "log":
+            assert (await ask(stack, http, "responses", "hello again")).error is None
+
+
+async def test_sigterm_ends_open_streams_properly() -> None:
+    """H26"""
+    async with Stack(StackOptions(ls=quick())) as stack, aiohttp.ClientSession() as http:
+        responses = []
+        for surface in SURFACES:
+            path, body = request(surface, "sim:long 5000", stream=True)
+            response = await http.post(stack.url + path, json=body)
+            responses.append((surface, response, await response.content.readany()))
+        stack.process.send_signal(signal.SIGTERM)
+        for surface, response, begun in responses:
+            CHECK[surface](begun + await response.read())
+        async with asyncio.timeout(10):
+            assert await stack.process.wait() == 0
