@@ -1,14 +1,20 @@
-"""The simulators' fixtures: a running Google stand-in, and the leak check."""
+"""The simulators' fixtures: a running Google stand-in, language servers in front of it, and the leak check."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.server.support import open_sockets
+from tests.simulator.ls_support import Ls
 from zerogravity.simulator.google import GoogleSimulator
+from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
 
 @pytest.fixture(autouse=True)
@@ -30,3 +36,19 @@ async def no_leaks() -> AsyncIterator[None]:
 async def google() -> AsyncIterator[GoogleSimulator]:
     async with GoogleSimulator(pace=0.0) as running:
         yield running
+
+
+@pytest.fixture
+async def make_ls(google: GoogleSimulator, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Ls]]]:
+    """``await make_ls(**options)`` → a running language server that talks to the Google stand-in."""
+    authority = tmp_path / "google.pem"
+    authority.write_bytes(google.ca_pem)
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def make(**options: Any) -> Ls:
+            defaults = {"endpoint": google.url, "proxy_ca": authority, "retry_s": 0.0, "background": False}
+            simulator = LanguageServerSimulator(LsOptions(**{**defaults, **options}))
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            return Ls(await stack.enter_async_context(simulator), google, session)
+
+        yield make

@@ -146,7 +146,7 @@ class LanguageServerSimulator:
             # a member of the wrong type: what a protobuf codec says before any code of the method runs
             _json(exchange, 400, {"code": "invalid_argument", "message": f"proto: syntax error: {error}"})
         else:
-            _json(exchange, 200, answer)
+            _json(exchange, 200, {name: value for name, value in answer.items() if value not in ([], {}, "", None)})
 
     async def _stream(self, exchange: Exchange, method: str, content_type: str) -> None:
         if content_type != "application/connect+json":

@@ -9,7 +9,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -188,19 +188,19 @@ class _Events:
         self._rest: list[bytes] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """The chunks that ``data`` completes."""
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """The chunks that ``data`` completes; those before a bad one come first."""
         first, newline, others = data.partition(b"\n")
         self._rest.append(first)
         self._size += len(first)
         if self._size > MAX_LINE:
             raise GoogleGone("line too long")
         if not newline:
-            return []
+            return
         lines = [b"".join(self._rest), *others.split(b"\n")]
         self._rest = [lines.pop()]
         self._size = len(self._rest[0])
-        return [value for line in lines if (value := _value(line)) is not None]
+        yield from (value for line in lines if (value := _value(line)) is not None)
 
     def end(self) -> list[dict[str, Any]]:
         """What an unended last line holds: Go's scanner hands that out, too."""

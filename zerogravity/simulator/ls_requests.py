@@ -133,7 +133,8 @@ def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> dict[str, Any
 
 def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> dict[str, Any]:
     """The title call: repeats the user's wrapped text, marker and all."""
-    wrapped = next((one for one in reversed(cascade.contents) if "<cid:" in json.dumps(one)), cascade.contents[0])
+    said = [one for one in cascade.contents if one["role"] == "user"]
+    wrapped = next((one for one in reversed(said) if "<cid:" in json.dumps(one)), said[0])
     declaration = {"name": "do_not_call", "description": "(never)", "parameters": {"type": "OBJECT", "properties": {}}}
     request: dict[str, Any] = {
         "contents": [

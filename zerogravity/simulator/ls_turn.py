@@ -157,8 +157,8 @@ class Turn:
 
     async def _call(self, answer: Answer, step: PlannerStep, attempt: int) -> None:
         """One agent call; its step grows with the stream."""
-        call = self._new_call("agent")
         body = agent_body(self.cascade, self.message.enum, self.options)
+        call = self._new_call("agent")
         held: list[dict[str, Any]] = []
         with _outcome(call):
             async for chunk in self.google.generate(body, self.message.enum, call):
@@ -248,8 +248,8 @@ class Turn:
 
     async def title(self) -> None:
         """The checkpoint call: repeats the user's text, asks for a title."""
-        call = self._new_call("checkpoint")
         body = checkpoint_body(self.cascade, self.last_text, self.options)
+        call = self._new_call("checkpoint")
         answer, step = Answer(), PlannerStep("CHECKPOINT")
         with contextlib.suppress(GoogleRefused, GoogleGone), _outcome(call):
             async for chunk in self.google.generate(body, self.options.checkpoint_model, call):
@@ -259,8 +259,8 @@ class Turn:
 
     async def once(self) -> None:
         """One more agent call whose answer goes nowhere: the summary call, or one that comes late."""
-        call = self._new_call("agent")
         body = agent_body(self.cascade, self.message.enum, self.options)
+        call = self._new_call("agent")
         with contextlib.suppress(GoogleRefused, GoogleGone), _outcome(call):
             async for _ in self.google.generate(body, self.message.enum, call):
                 pass
