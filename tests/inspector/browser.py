@@ -1,17 +1,19 @@
 """A real Chromium, driven through chromedriver's W3C WebDriver protocol: a dozen JSON requests, so no further package.
 
-Asynchronous, since the server under test runs in the same event loop as the test.
+Asynchronous, since the server under test runs in the same event loop as the test; the processes outlive a test.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
+import json
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 
@@ -26,13 +28,54 @@ FLAGS = (
 )  # fmt: skip
 KEYS = {"Enter": "\ue007", "Escape": "\ue00c"}
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+SHORT = "const $ = (s) => document.querySelector(s), $$ = (s) => [...document.querySelectorAll(s)];"
+
+
+@contextmanager
+def running(profile: Path) -> Iterator[str]:
+    """The address of a session: a driver and a browser with that fresh profile, both gone afterwards."""
+    assert DRIVER
+    with subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert process.stdout is not None
+            told = next((line for line in process.stdout if b"successfully on port" in line), b"")
+            assert told, "chromedriver did not start"
+            sessions = f"http://127.0.0.1:{int(told.split()[-1].strip(b'.'))}/session"
+            options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={profile}"]}
+            wanted = {
+                "browserName": "chrome",
+                "goog:chromeOptions": options,
+                "goog:loggingPrefs": {"browser": "ALL"},
+                "timeouts": {"script": 20_000, "pageLoad": 20_000},
+            }
+            session = f"{sessions}/{_now('POST', sessions, {'capabilities': {'alwaysMatch': wanted}})['sessionId']}"
+            yield session
+            _now("DELETE", session)
+        finally:
+            process.terminate()
+
+
+def _now(method: str, url: str, body: Any = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+        return json.load(answer)["value"]
 
 
 class Browser:
-    """One page. ``run`` evaluates a function body in it; ``until`` waits for one to give something true."""
+    """One page. ``run`` evaluates a function body in it, in which ``$`` and ``$$`` find elements."""
 
-    def __init__(self, http: aiohttp.ClientSession, session: str) -> None:
-        self._http, self._session = http, session
+    def __init__(self, session: str) -> None:
+        self._session = session
+
+    async def __aenter__(self) -> Self:
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        await self.resize(1280, 800)
+        await self.console()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
 
     async def _do(self, method: str, path: str, body: Any = None) -> Any:
         data = {} if method == "POST" and body is None else body
@@ -46,22 +89,24 @@ class Browser:
         await self._do("POST", "/url", {"url": url})
 
     async def run(self, script: str, *arguments: Any) -> Any:
-        return await self._do("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+        return await self._do("POST", "/execute/sync", {"script": SHORT + script, "args": list(arguments)})
 
     async def until(self, script: str, *arguments: Any) -> Any:
-        """What ``script`` gives, as soon as it is true. It is asked again in each frame the page draws."""
-        return await self._do("POST", "/execute/async", {"args": list(arguments), "script": (
-            "const done = arguments[arguments.length - 1];"
-            f"const ask = (...given) => {{ let value; try {{ value = (function () {{ {script} }})(...given); }} catch {{}}"
+        """What ``script`` gives, as soon as it is true."""
+        asking = (
+            f"{SHORT} const done = arguments[arguments.length - 1];"
+            f"const look = function () {{ {script} }};"
+            "const ask = (...given) => { let value; try { value = look(...given); } catch {}"
             " value ? done(value) : setTimeout(ask, 20, ...given); };"
             "ask(...[...arguments].slice(0, -1));"
-        )})  # fmt: skip
+        )
+        return await self._do("POST", "/execute/async", {"script": asking, "args": list(arguments)})
 
     async def text(self, selector: str) -> str:
-        return await self.run("return document.querySelector(arguments[0])?.innerText ?? ''", selector)
+        return await self.run("return $(arguments[0])?.innerText ?? ''", selector)
 
     async def count(self, selector: str) -> int:
-        return await self.run("return document.querySelectorAll(arguments[0]).length", selector)
+        return await self.run("return $$(arguments[0]).length", selector)
 
     async def click(self, selector: str) -> None:
         """A real click of the mouse in the middle of the element."""
@@ -77,60 +122,16 @@ class Browser:
         await self._cdp("Emulation.setDeviceMetricsOverride", size)
 
     async def dark(self) -> None:
-        await self._cdp(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
-        )
+        features = [{"name": "prefers-color-scheme", "value": "dark"}]
+        await self._cdp("Emulation.setEmulatedMedia", {"features": features})
 
     async def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(await self._do("GET", "/screenshot")))
 
     async def console(self) -> list[str]:
-        """Errors and warnings so far, violations of the page's policy among them."""
+        """Errors and warnings since the last time, violations of the page's policy among them."""
         entries = await self._do("POST", "/se/log", {"type": "browser"})
         return [entry["message"] for entry in entries if entry["level"] in ("WARNING", "SEVERE")]
 
     async def _cdp(self, command: str, parameters: dict[str, Any]) -> None:
         await self._do("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
-
-
-@asynccontextmanager
-async def chromium(profile: Path, *, width: int = 1280, height: int = 800) -> AsyncIterator[Browser]:
-    """A browser with a fresh profile; it and its driver are gone afterwards."""
-    assert CHROMIUM and DRIVER
-    driver = await asyncio.create_subprocess_exec(
-        DRIVER, "--port=0", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        port = await asyncio.wait_for(_port(driver), 20)
-        options = {
-            "binary": CHROMIUM,
-            "args": [*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"],
-        }
-        wanted = {
-            "browserName": "chrome",
-            "goog:chromeOptions": options,
-            "goog:loggingPrefs": {"browser": "ALL"},
-            "timeouts": {"script": 20_000, "pageLoad": 20_000},
-        }
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=aiohttp.ClientTimeout(total=60)) as http:
-            async with http.post("/session", json={"capabilities": {"alwaysMatch": wanted}}) as answer:
-                made = (await answer.json())["value"]
-            assert "sessionId" in made, made
-            browser = Browser(http, f"/session/{made['sessionId']}")
-            await browser.resize(width, height)
-            try:
-                yield browser
-            finally:
-                await browser._do("DELETE", "")
-    finally:
-        driver.terminate()
-        await driver.wait()
-
-
-async def _port(driver: asyncio.subprocess.Process) -> int:
-    """The port that the driver has chosen, as it says."""
-    assert driver.stdout is not None
-    async for line in driver.stdout:
-        if b"successfully on port" in line:
-            return int(line.split()[-1].strip(b"."))
-    raise AssertionError("chromedriver did not start")

@@ -70,7 +70,7 @@ def summary(channel: CascadeChannel, now: int, answered: Collection[str] = ()) -
         "first_ms": None if first is None else (first - origin) / 1e6,
         "total_ms": (marks.get("done", now) - origin) / 1e6,
         "usage": usage_out(channel.state.usage),
-        "tools": [turn.client_name(call.name) for call in channel.state.function_calls[:20]],
+        "tools": [redact.text(turn.client_name(call.name)) for call in channel.state.function_calls[:20]],
         "calls": channel.state.calls_opened,
     }
 

@@ -76,6 +76,7 @@ class Shadow:
 def redacted_turn(turn: Turn) -> Turn:
     return replace(
         turn,
+        model=redact.text(turn.model),
         generate=redact.json_value(turn.generate),
         echo=redact.json_value(turn.echo),
         metadata=redact.json_value(turn.metadata),

@@ -1,23 +1,25 @@
 // All turns the server has told of, the filter, and which turn is chosen. Knows no elements.
 
 const FIELDS = {
-  id: (turn) => turn.id,
   code: (turn) => turn.code ?? "",
   state: (turn) => turn.state,
   surface: (turn) => turn.surface,
   model: (turn) => `${turn.model} ${turn.target}`,
   tool: (turn) => turn.tools.join(" "),
+  id: (turn) => turn.id,
 };
-const WORDS = (turn) => `${turn.asked}\n${Object.values(FIELDS).map((field) => field(turn)).join("\n")}`;
+// Bare words are not looked for in ids: a short number would be found in every tenth of them.
+const WORDS = (turn) => [turn.asked, turn.code, turn.state, turn.surface, turn.model, turn.target, ...turn.tools].join("\n");
 
-/** `code:upstream_drop -surface:chat words` → a predicate. All terms must hold; `-` turns one round. */
+/** `code:upstream_drop -surface:chat words turn_12ab` → a predicate. All terms must hold; `-` turns one round. */
 export function parse(text) {
   const terms = text.toLowerCase().split(/\s+/).filter(Boolean).map((term) => {
     const not = term.length > 1 && term.startsWith("-");
-    const [, name, value] = /^(\w+):(.*)$/s.exec(not ? term.slice(1) : term) ?? [];
-    const known = Object.hasOwn(FIELDS, name ?? "");
-    const wanted = known ? value : not ? term.slice(1) : term;
-    const field = known ? FIELDS[name] : WORDS;
+    const plain = not ? term.slice(1) : term;
+    const [, name, value] = /^(\w+):(.*)$/s.exec(plain) ?? [];
+    const known = name !== undefined && Object.hasOwn(FIELDS, name);
+    const field = known ? FIELDS[name] : plain.startsWith("turn_") ? FIELDS.id : WORDS;
+    const wanted = known ? value : plain;
     return (turn) => field(turn).toLowerCase().includes(wanted) !== not;
   });
   return (turn) => terms.every((term) => term(turn));
