@@ -23,7 +23,7 @@ class AskableSurface(PlainSurface):
         return Turn(context.turn_id, "chat", "gemini-3-flash", target, {"contents": contents}, stream=stream)
 
 
-SERVICES = {"surfaces": dict.fromkeys(("responses", "chat", "gemini"), AskableSurface()), "responses": None}
+SERVICES = {"surfaces": dict.fromkeys(("responses", "chat", "gemini"), AskableSurface())}
 FAST = Pace(float("inf"))
 
 

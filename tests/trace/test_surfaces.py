@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-pytest.importorskip("zerogravity.surfaces.responses.stored")
-pytest.importorskip("zerogravity.surfaces.responses.emit")
 pytest.importorskip("zerogravity.surfaces.chat.emit")
 pytest.importorskip("zerogravity.surfaces.gemini.emit")
 

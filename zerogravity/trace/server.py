@@ -19,6 +19,7 @@ from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
 from zerogravity.server.app import Running, Services, start_server
 from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.responses.stored import open_store
 from zerogravity.trace.read import Trace
 from zerogravity.trace.replay import Pace, ReplayEngine
 
@@ -32,13 +33,10 @@ class ReplayServer:
     url: str
     engine: ReplayEngine
     _running: Running
-    _opened: Any  # the store of responses, unless somebody else's was handed in
 
     async def stop(self) -> None:
         await self.engine.close()
-        await self._running.stop()
-        if self._opened is not None:
-            await self._opened.close()
+        await self._running.stop()  # closes the store of responses as well
 
 
 async def start(
@@ -56,9 +54,8 @@ async def start(
     metrics = Metrics()
     metrics.watch(store)
     given = dict(services or {})
-    opened = None if "responses" in given else await _responses(config)
-    if opened is not None:
-        given["responses"] = opened
+    if "responses" not in given:
+        given["responses"] = await open_store(None, limit=config.limits.responses)
     made = Services(**{
         "store": store,
         "engine": engine,
@@ -70,13 +67,7 @@ async def start(
         **given,
     })  # fmt: skip
     running = await start_server(made)
-    return ReplayServer(running.url, engine, running, opened)
-
-
-async def _responses(config: Config) -> Any:
-    from zerogravity.surfaces.responses.stored import open_store
-
-    return await open_store(None, limit=config.limits.responses)
+    return ReplayServer(running.url, engine, running)
 
 
 @contextmanager
