@@ -1,0 +1,160 @@
+"""One answer of Google on every surface: chunks through the real decoder and policy, the checked stream, and what a
+client reads from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zerogravity import ids
+from zerogravity.core import policy
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import CallOpened, Failed
+from zerogravity.core.store import RememberedCall
+from zerogravity.core.turn import Turn
+from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
+from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.surface import Context, Surface
+from zerogravity.wire import jsonio
+from zerogravity.wire.google import GoogleDecoder
+
+SURFACES: dict[str, Surface] = {"chat": chat.surface, "responses": responses.surface, "gemini": gemini.surface}
+OPENAI = ("chat", "responses")
+ALL = ("chat", "responses", "gemini")
+SECRET = bytes(32)
+TURN_ID = "turn_" + "7" * 32
+
+
+def context(turn_id: str = TURN_ID, **remembered: RememberedCall) -> Context:
+    return Context(turn_id, 1_770_000_000, Catalogue().resolve, recall=remembered.get, secret=SECRET)
+
+
+def ask(name: str, turn_id: str = TURN_ID, **more: Any) -> Turn:
+    """The turn of a short streamed request, thoughts and usage wanted."""
+    bodies: dict[str, dict[str, Any]] = {
+        "chat": {"messages": [{"role": "user", "content": "Hi"}], "stream_options": {"include_usage": True}},
+        "responses": {"input": "Hi", "reasoning": {"summary": "auto"}, "include": ["reasoning.encrypted_content"]},
+        "gemini": {
+            "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+            "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
+        },
+    }
+    body = {"model": "gemini-3-flash", "stream": True, **bodies[name], **more}
+    return SURFACES[name].parse(body, context(turn_id))
+
+
+def chunk(*parts: dict[str, Any], finish: str | None = None, usage: dict[str, int] | None = None, **more: Any) -> Any:
+    candidate: dict[str, Any] = {"content": {"parts": list(parts), "role": "model"}} if parts else {}
+    candidate |= {"finishReason": finish} if finish else {}
+    return {"candidates": [{**candidate, "index": 0, **more}], **({"usageMetadata": usage} if usage else {})}
+
+
+def call(name: str = "f", signature: str | None = None, **args: Any) -> dict[str, Any]:
+    part: dict[str, Any] = {"functionCall": {"name": name, "args": args}}
+    return {**part, "thoughtSignature": signature} if signature else part
+
+
+def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
+    """The closed channel of one upstream call; a chunk may be raw bytes."""
+    channel = CascadeChannel(turn, lambda: 0)
+    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n))
+    channel.append(0, b"", (CallOpened(),))
+    for value in chunks:
+        data = value if isinstance(value, bytes) else jsonio.dumps({"response": value})
+        channel.append(0, data, decoder.decode(data))
+    channel.append(0, b"", (decoder.close(),))
+    match policy.decide(channel.state, fault=decoder.fault, dropped=dropped):
+        case policy.Finish(terminal):
+            channel.close(terminal)
+        case policy.Await(late=late):
+            channel.close(Failed(late))
+        case other:
+            assert isinstance(other, policy.Retry), other
+            channel.close(Failed(other.otherwise))
+    return channel
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a client knows after a stream."""
+
+    text: str = ""
+    thoughts: str = ""
+    calls: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    finish: str | None = None
+    error: dict[str, Any] | None = None
+    usage: dict[str, Any] | None = None
+
+
+def frames(name: str, channel: CascadeChannel) -> list[bytes]:
+    emitter = SURFACES[name].emitter(channel, SECRET)
+    return [*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))]
+
+
+def hear(name: str, channel: CascadeChannel) -> Heard:
+    """The stream as a client reads it, after its grammar was checked."""
+    sent = frames(name, channel)
+    match name:
+        case "chat":
+            return _chat(check_chat(sent))
+        case "responses":
+            return _responses(check_responses(sent))
+        case _:
+            return _gemini(check_gemini(sent))
+
+
+def _chat(chunks: Sequence[dict[str, Any]]) -> Heard:
+    heard, calls = Heard(), dict[int, list[str]]()
+    for one in chunks:
+        heard.error = one.get("error") or heard.error
+        heard.usage = one.get("usage") or heard.usage
+        for choice in one.get("choices", ()):
+            delta = choice["delta"]
+            heard.text += delta.get("content") or ""
+            heard.thoughts += delta.get("reasoning_content") or ""
+            heard.finish = choice["finish_reason"] or heard.finish
+            for piece in delta.get("tool_calls", ()):
+                known = calls.setdefault(piece["index"], ["", "", ""])
+                known[0] += piece.get("id", "")
+                known[1] += piece["function"].get("name", "")
+                known[2] += piece["function"].get("arguments", "")
+    assert list(calls) == list(range(len(calls)))
+    heard.calls = [(one, two, three) for one, two, three in calls.values()]
+    return heard
+
+
+def _responses(events: Sequence[dict[str, Any]]) -> Heard:
+    heard, last = Heard(), events[-1].get("response", {})
+    for event in events:
+        if event["type"] == "response.output_text.delta":
+            heard.text += event["delta"]
+        if event["type"] == "response.reasoning_summary_text.delta":
+            heard.thoughts += event["delta"]
+    for item in last.get("output", ()):
+        if item["type"] == "function_call":
+            heard.calls.append((item["call_id"], item["name"], item["arguments"]))
+    heard.error, heard.usage = last.get("error"), last.get("usage")
+    details = last.get("incomplete_details")
+    heard.finish = None if heard.error else details["reason"] if details else last["status"]
+    return heard
+
+
+def _gemini(chunks: Sequence[dict[str, Any]]) -> Heard:
+    heard = Heard()
+    for one in chunks:
+        heard.error = one.get("error") or heard.error
+        heard.usage = one.get("usageMetadata") or heard.usage
+        feedback = one.get("promptFeedback", {}).get("blockReason")
+        heard.finish = f"blocked: {feedback}" if feedback else heard.finish
+        for candidate in one.get("candidates", ()):
+            heard.finish = candidate.get("finishReason") or heard.finish
+            for part in candidate.get("content", {}).get("parts", ()):
+                if part.get("thought"):
+                    heard.thoughts += part.get("text", "")
+                else:
+                    heard.text += part.get("text", "")
+                if made := part.get("functionCall"):
+                    heard.calls.append((made.get("id", ""), made["name"], jsonio.dumps(made.get("args", {})).decode()))
+    return heard
