@@ -120,10 +120,10 @@ def missing_model(name: str, path: str, method: str | None) -> str:
 def _list(received: Received) -> Answer:
     try:
         size = max(1, min(int(received.query.get("pageSize") or 50), 1000))
-        start = int(base64.urlsafe_b64decode(received.query.get("pageToken", "")) or 0)
+        start = int(base64.b64decode(received.query.get("pageToken", ""), b"-_", validate=True) or 0)
     except (ValueError, binascii.Error):
         return 400, error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
-    page = PUBLIC_MODELS[start : start + size]
+    page = PUBLIC_MODELS[max(start, 0) : max(start, 0) + size]
     body: dict[str, Any] = {"models": [_model(name, label) for name, label in page]}
     if start + size < len(PUBLIC_MODELS):
         body["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
