@@ -1,4 +1,4 @@
-"""Known failures of translators, by their numbers in the facts sheet (wire-gemini-and-mapping, 8): none may happen here.
+"""Known failures of translators, by their numbers in the facts (wire-gemini-and-mapping 8): none may happen here.
 
 Requests are judged by the Google stand-in; answers go through the decoder, the policy and each surface's checker.
 """
@@ -148,9 +148,8 @@ def test_03_nor_are_foreign_or_forged_encrypted_contents(content: str) -> None:
 
 @every
 def test_04_only_thought_true_is_a_thought(name: str) -> None:
-    heard = hear(name, play(
-        ask(name), chunk({"text": "hm", "thought": True}), chunk({"text": "yes", "thoughtSignature": "c2ln"}, finish="STOP"),
-    ))  # fmt: skip
+    signed = chunk({"text": "yes", "thoughtSignature": "c2ln"}, finish="STOP")
+    heard = hear(name, play(ask(name), chunk({"text": "hm", "thought": True}), signed))
     assert (heard.thoughts, heard.text) == ("hm", "yes")
 
 
@@ -198,18 +197,16 @@ def test_09_user_text_is_not_merged_into_results(name: str) -> None:
 
 @openai
 def test_10_nothing_stands_between_calls_and_results(name: str) -> None:
-    made = sent(name, body(
-        name, user("go"), ("assistant", "I look."), calls(("c1", "f", "{}")), user("hurry"), ("developer", "be quick"), result("c1"),
-    ))  # fmt: skip
+    step = (("assistant", "I look."), calls(("c1", "f", "{}")), user("hurry"), ("developer", "be quick"), result("c1"))
+    made = sent(name, body(name, user("go"), *step))
     assert [content["role"] for content in made["contents"]] == ["user", "model", "user", "user"]
     assert [next(iter(part)) for part in made["contents"][1]["parts"]] == ["text", "functionCall"]
 
 
 @openai
 def test_11_no_empty_part_or_text_goes_upstream(name: str) -> None:
-    made = sent(name, body(
-        name, ("system", ""), user(""), ("assistant", ""), user("go"), ("assistant", ""), calls(("c1", "f", "{}")), result("c1", ""),
-    ))  # fmt: skip
+    empty = (("system", ""), user(""), ("assistant", ""))
+    made = sent(name, body(name, *empty, user("go"), *empty, calls(("c1", "f", "{}")), result("c1", "")))
     assert "systemInstruction" not in made
     for content in made["contents"]:
         assert content["parts"]
@@ -268,10 +265,12 @@ def test_15_no_keyword_that_google_does_not_know_goes_upstream(name: str) -> Non
 
 @openai
 def test_16_the_content_of_combined_schemas_is_kept(name: str) -> None:
+    kids = {"type": "array", "items": {"$ref": "#/$defs/T"}}
     made = with_schema(name, {
-        "type": "object", "$defs": {"T": {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/T"}}}}},
+        "type": "object", "$defs": {"T": {"type": "object", "properties": {"kids": kids}}},
         "properties": {
-            "one": {"oneOf": [{"const": "x"}, {"type": "integer"}]}, "tree": {"$ref": "#/$defs/T", "description": "mine"},
+            "one": {"oneOf": [{"const": "x"}, {"type": "integer"}]},
+            "tree": {"$ref": "#/$defs/T", "description": "mine"},
             "all": {"allOf": [{"properties": {"p": {"type": "string"}}}, {"properties": {"q": {"type": "number"}}}]},
         },
     })["properties"]  # fmt: skip
