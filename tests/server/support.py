@@ -23,7 +23,7 @@ Script = Callable[[CascadeChannel], Awaitable[None]]
 
 
 def say(channel: CascadeChannel, *events: Event) -> None:
-    channel.append(0, b"{}", events)
+    channel.append(0, b"", events)
 
 
 async def hello(channel: CascadeChannel) -> None:
