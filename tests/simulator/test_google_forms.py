@@ -251,8 +251,13 @@ def test_signatures_are_bound_to_family_kind_and_function() -> None:
     minted = signer.mint("gemini-3-flash", "call", "f")
     assert signer.verify(minted, "gemini-3-pro", "call", "f"), "the same maker and generation"
     assert signer.verify(minted.replace("+", "-").replace("/", "_").rstrip("="), "gemini-3-flash", "call", "f")
-    for family, kind, name in (("gemini-2.5-flash", "call", "f"), ("claude", "call", "f"), ("gemini-3-flash", "text", ""),
-                               ("gemini-3-flash", "call", "g")):  # fmt: skip
+    others = [
+        ("gemini-2.5-flash", "call", "f"),
+        ("claude", "call", "f"),
+        ("gemini-3-flash", "text", ""),
+        ("gemini-3-flash", "call", "g"),
+    ]
+    for family, kind, name in others:
         assert not signer.verify(minted, family, kind, name)  # type: ignore[arg-type]
     assert not Signer(b"another").verify(minted, "gemini-3-flash", "call", "f")
     assert not signer.verify(minted[:-8], "gemini-3-flash", "call", "f")
