@@ -55,6 +55,9 @@ ELSEWHERE = {  # commands of other rooms, imported when they are called: name â†
     "replay": "zerogravity.trace.cli",
     "cassette": "zerogravity.trace.cli",
     "simulate": "zerogravity.simulator.cli",
+    "doctor": "zerogravity.ops.cli",
+    "status": "zerogravity.ops.cli",
+    "usage": "zerogravity.ops.cli",
 }
 
 
@@ -224,6 +227,23 @@ def addon_path() -> None:
     from zerogravity.simulator.stack import ADDON
 
     click.echo(ADDON)
+
+
+@main.command("ls")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def language_servers(as_json: bool) -> None:
+    """Running language servers: process, ports, kind, models with quota, and how their calls are routed.
+
+    Leaves with 1 when there is none.
+    """
+    from zerogravity.language_server import discover
+
+    found = asyncio.run(discover.find_all())
+    if as_json:
+        click.echo(json.dumps([discover.as_json(one) for one in found], indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(discover.describe(found)))
+    sys.exit(0 if found else 1)
 
 
 @main.group("config")

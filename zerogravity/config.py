@@ -75,6 +75,7 @@ class Config(BaseModel):
     ls_csrf: str | None = Field(None, repr=False, description="its CSRF token")
     ls_cert: str | None = Field(None, description="PEM file that its certificate is pinned to")
     ls_command: str | None = Field(None, description="start a language server with this command, look after it")
+    delete_cascades: bool = Field(False, description="delete a turn's cascade in the language server when it is over")
     token: str | None = Field(None, repr=False, description="bearer that replaces the language server's own")
     upstream: str | None = Field(None, description="send calls for Google's hosts to this base URL instead")
     answer_checkpoints: bool = Field(True, description="answer the language server's title calls locally")

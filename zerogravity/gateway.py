@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import shlex
 import signal
 import time
 from collections.abc import Mapping
@@ -20,9 +21,10 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine, Limits
-from zerogravity.errors import FaultError
+from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.inspector.api import Inspector
 from zerogravity.inspector.bodies import Bodies
+from zerogravity.language_server.child import LsChild, Route
 from zerogravity.language_server.client import Endpoint, LsClient
 from zerogravity.language_server.discover import discover
 from zerogravity.language_server.steps import read_steps, told_in_full
@@ -41,6 +43,8 @@ from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, Trac
 logger = logging.getLogger("zerogravity")
 SURFACES: Mapping[str, Surface] = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
 KEEP_S = 60.0  # how often the LS is looked at between turns, and the store is swept
+SEARCH_S = 2.0  # the same while there is no LS
+LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
 class Witnesses:
@@ -66,9 +70,12 @@ class Witnesses:
 
 
 class Gateway:
-    """One process's rooms. ``start`` returns when agents are answered; ``stop`` ends every open stream properly."""
+    """One process's rooms. ``start`` returns when agents are answered; ``stop`` ends every open stream properly.
 
-    def __init__(self, config: Config) -> None:
+    ``route``: how a language server that we start ourselves (``ls_command``) reaches the interceptor.
+    """
+
+    def __init__(self, config: Config, route: Route | None = None) -> None:
         self.config = config
         self.clock = time.monotonic_ns
         self.store = MitmStore(
@@ -82,9 +89,12 @@ class Gateway:
         self.bearer = Bearer(config.token)
         self.metrics = Metrics()
         self.catalogue = Catalogue(config.aliases)
-        self.ls = LsClient(_given(config), rediscover=None if config.ls_url else discover)
+        self.child = LsChild(shlex.split(config.ls_command), route or Route()) if config.ls_command else None
+        locate = self.child.locate if self.child is not None else discover
+        self.ls = LsClient(_given(config), rediscover=None if config.ls_url else locate)
         self.engine = self._engine()
-        self.health = Health(self.clock, known_fault=self.ls.known_fault, intercepting=config.intercept)
+        self._ls_fault: Fault | None = LOOKING
+        self.health = Health(self.clock, known_fault=self._known_fault, intercepting=config.intercept)
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
         self.spans = otel.start(self.store)
@@ -96,11 +106,17 @@ class Gateway:
         self._running: Running | None = None
         self._keeper: asyncio.Task[None] | None = None
 
-    def _engine(self) -> Engine:
-        limits = _limits(self.config)
-        if self.config.intercept:
-            return Engine(self.store, self.ls, limits=limits, clock=self.clock)
-        return Engine(self.store, self.ls, limits=limits, clock=self.clock, reader=read_steps, message=told_in_full)
+    def _engine(self) -> Engine[LsClient]:
+        config = self.config
+        by_steps: dict[str, Any] = {} if config.intercept else {"reader": read_steps, "message": told_in_full}
+        return Engine(
+            self.store,
+            self.ls,
+            limits=_limits(config),
+            clock=self.clock,
+            delete_cascades=config.delete_cascades,
+            **by_steps,
+        )
 
     def _recorder(self) -> TraceSink:
         config = self.config
@@ -180,6 +196,8 @@ class Gateway:
             surfaces=SURFACES,
         )
         self._running = await start_server(services)
+        if self.child is not None:
+            await self.child.start()
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
         if config.ready_file:
             _announce(Path(config.ready_file), self.url)
@@ -196,19 +214,28 @@ class Gateway:
         if self._responses is not None:
             await self._responses.close()
         await self.ls.close()
+        if self.child is not None:
+            await self.child.stop()
         for beside in (self.recorder, self.usage, self.spans):
             if beside is not None:
                 await asyncio.to_thread(beside.close)
 
     async def _keep(self) -> None:
-        """Look at the LS (login, models) and sweep the store, now and then; failures are the next turn's to tell."""
+        """Look at the LS (there, login, models) and sweep the store, now and then. Turns ask it for themselves."""
         while True:
             try:
                 self.catalogue.refresh(await self.ls.model_configs())
+                self._ls_fault = None
             except FaultError as error:
-                logger.info("language server: %s", error.fault.message)
+                if error.fault != self._ls_fault:
+                    logger.info("language server: %s", error.fault.message)
+                # One that answers, though not this question, may well serve turns.
+                self._ls_fault = error.fault if error.fault.termination is Termination.LS_GONE else None
             self.store.sweep()
-            await asyncio.sleep(KEEP_S)
+            await asyncio.sleep(KEEP_S if self._ls_fault is None else SEARCH_S)
+
+    def _known_fault(self) -> Fault | None:
+        return self.ls.known_fault() or self._ls_fault
 
     # -- what the interceptor needs --------------------------------------------------------------------------
 

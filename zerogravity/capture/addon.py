@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from mitmproxy import command, contentviews, ctx, exceptions, flow, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
+from mitmproxy.proxy.mode_specs import ProxyMode
 
 from zerogravity import config as configuration
 from zerogravity.capture import match, rewrite, tap
@@ -24,6 +26,7 @@ from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.errors import FaultError, Termination, internal, upstream
 from zerogravity.gateway import Gateway
+from zerogravity.language_server.child import Route
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.capture")
@@ -199,7 +202,7 @@ class Capture:
             return
         config = self._load_config()
         self._limit_interception(config)
-        gateway = Gateway(config)
+        gateway = Gateway(config, _route())
         try:
             await gateway.start()
         except (OSError, FaultError) as error:
@@ -287,6 +290,18 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("capture_passive", bool, "Record Google calls that are not ours as well, untouched."),
     ("ready_file", str | None, "Write the URL being served to this file when ready."),
 )
+
+
+def _route() -> Route:
+    """How a language server reaches the proxy that this mitmproxy is."""
+    for spec in ctx.options.mode:
+        mode = ProxyMode.parse(spec)
+        url = f"http://127.0.0.1:{mode.listen_port(ctx.options.listen_port)}"
+        if spec.startswith("reverse:"):
+            return Route(endpoint=url)
+        if spec.partition("@")[0] == "regular":
+            return Route(proxy=url, bundle=Path(ctx.options.confdir).expanduser() / "bundle.pem")
+    return Route()
 
 
 def _is_google(flow: http.HTTPFlow) -> bool:

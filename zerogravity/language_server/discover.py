@@ -234,6 +234,21 @@ def describe(found: Iterable[Found]) -> list[str]:
     return lines
 
 
+def as_json(one: Found) -> dict[str, Any]:
+    """The same for a program: ``zerogravity ls --json``."""
+    process, endpoint = one.process, one.endpoint
+    return {
+        "pid": process.pid,
+        "kind": process.kind,
+        "ports": list(process.ports),
+        "url": None if endpoint is None else endpoint.url,
+        "logged_in": one.logged_in,
+        "route": process.route,
+        "routed_here": process.routed_here,
+        "models": [{"name": model.name, "label": model.label, "quota_left": model.left} for model in one.models],
+    }
+
+
 def without_login(url: str) -> str:
     """A proxy URL without the user and password in it."""
     scheme, separator, rest = url.rpartition("://")

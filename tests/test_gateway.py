@@ -1,0 +1,158 @@
+"""The rooms put together, without mitmproxy: ready only with a language server, what is kept, who may look."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from zerogravity import config as configuration
+from zerogravity import gateway as rooms
+from zerogravity.errors import FaultError
+from zerogravity.gateway import Gateway
+from zerogravity.ops import usage
+from zerogravity.simulator.google import GoogleSimulator
+from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
+
+Start = Callable[..., Awaitable[Gateway]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """``await start(**settings)`` → a running gateway."""
+    started: list[Gateway] = []
+
+    async def make(**settings: Any) -> Gateway:
+        given = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path / "data"), **settings}
+        gateway = Gateway(configuration.load(given, env={}).config)
+        started.append(gateway)
+        await gateway.start()
+        return gateway
+
+    yield make
+    for gateway in started:
+        await gateway.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def ls(tmp_path: Path) -> AsyncIterator[LanguageServerSimulator]:
+    async with GoogleSimulator(tls=False) as google, LanguageServerSimulator(LsOptions(endpoint=google.url)) as running:
+        yield running
+
+
+async def status(http: aiohttp.ClientSession, url: str) -> int:
+    async with http.get(url, allow_redirects=False) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def ready(http: aiohttp.ClientSession, gateway: Gateway, wanted: int) -> bool:
+    async with asyncio.timeout(10):
+        while await status(http, f"{gateway.url}/ready") != wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    return True
+
+
+async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeypatch) -> None:
+    monkeypatch.setattr(rooms, "SEARCH_S", 0.01)
+    gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x")
+    assert await status(http, f"{gateway.url}/ready") == 503
+    assert await status(http, f"{gateway.url}/health") == 200
+    gateway.ls.endpoint = rooms.Endpoint(ls.url, ls.csrf)
+    assert await ready(http, gateway, 200)
+
+
+async def test_a_build_that_does_not_know_the_question_is_ready(start: Start, http, ls) -> None:
+    ls.options.missing = frozenset({"GetUserStatus"})
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
+    assert await ready(http, gateway, 200)
+
+
+async def test_models_are_taken_from_the_language_server(start: Start, http, ls) -> None:
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
+    assert await ready(http, gateway, 200)
+    assert gateway.catalogue.resolve("gemini-3.5-flash-high").ls_model == "MODEL_PLACEHOLDER_M132"
+
+
+async def test_without_interception_turns_are_answered_and_counted(start: Start, http, ls) -> None:
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, trace=True)
+    body = {"model": "gemini-3-flash", "input": "sim:text"}
+    async with http.post(f"{gateway.url}/v1/responses", json=body) as answer:
+        told = await answer.json()
+    assert told["status"] == "completed"
+    assert told["output"][-1]["content"][0]["text"]
+    await gateway.stop()
+    data = gateway.config.data_path
+    (row,) = usage.read(data / "usage.sqlite")
+    assert (row.model, row.turns, row.failed) == ("gemini-3-flash", 1, 0)
+    assert row.total > 0
+    assert list((data / "traces").glob("*/*/turn.json"))
+    assert stat.S_IMODE((data / "secret").stat().st_mode) == 0o600
+
+
+async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:
+    config = configuration.load({"data_dir": str(tmp_path)}, env={}).config
+    first, second = Gateway(config), Gateway(config)
+    assert first.secret == second.secret
+    assert len(first.secret) == 32
+    for gateway in (first, second):
+        await gateway.stop()
+
+
+async def test_a_data_folder_that_can_not_be_written_costs_only_what_is_kept(tmp_path: Path, caplog) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    gateway = Gateway(configuration.load({"data_dir": str(file / "below")}, env={}).config)
+    assert len(gateway.secret) == 32
+    assert "can not be kept" in caplog.text
+    await gateway.stop()
+
+
+@pytest.mark.parametrize(
+    ("settings", "there"),
+    [
+        ({}, True),
+        ({"inspector": False}, False),
+        ({"listen": "0.0.0.0:0", "key": "k"}, False),
+        ({"listen": "0.0.0.0:0", "key": "k", "inspector_token": "chosen-by-me"}, True),
+    ],
+    ids=["default", "off", "beyond loopback", "beyond loopback, chosen"],
+)
+async def test_who_may_inspect(start: Start, http, settings, there) -> None:
+    gateway = await start(**settings)
+    assert (gateway.inspector_url is not None) is there
+    assert await status(http, f"{gateway.url}/inspector/") == (401 if there else 404)
+    if there:
+        assert await status(http, gateway.inspector_url) == 303
+
+
+async def test_a_taken_port_is_said(start: Start) -> None:
+    gateway = await start()
+    with pytest.raises(OSError, match="in use"):
+        await start(listen=gateway.url.removeprefix("http://"))
+
+
+async def test_a_child_that_can_not_start_is_said(start: Start) -> None:
+    with pytest.raises(FaultError, match="can not be started"):
+        await start(ls_command="no-such-program-anywhere {port}")
+
+
+async def test_stop_ends_everything(start: Start, http, ls) -> None:
+    before = asyncio.all_tasks()
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
+    assert await ready(http, gateway, 200)
+    await gateway.stop()
+    assert asyncio.all_tasks() - before == set()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await status(http, f"{gateway.url}/health")
