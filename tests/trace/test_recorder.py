@@ -11,6 +11,7 @@ from hypothesis import assume, given
 
 from tests.conftest import FakeClock
 from tests.strategies import TURN_ID, record_lists, replay
+from tests.trace.conftest import WALL
 from zerogravity.core.events import (
     CallClosed,
     CallOpened,
@@ -63,7 +64,7 @@ def test_a_turn_leaves_its_folder(recording, make_turn):
     made.flush()
     (folder,) = made.folders()
     assert folder.parent.name == "2026-02-02"
-    assert folder.name == "024000-" + turn.id[5:13]
+    assert folder.name == "024000000-" + turn.id[5:13]
     assert sorted(path.name for path in folder.iterdir()) == [
         "client_request.json", "emitted.jsonl", "generate.json", "records.jsonl", "turn.json", "upstream.sse",
         "upstream_request.json", "upstream_request.original.json",
@@ -512,3 +513,24 @@ def test_a_damaged_trace_is_read_as_far_as_it_goes(recording, make_turn):
     assert (trace.state.text, trace.emitted, trace.generate) == ("a", [], {})
     (folder / "turn.json").write_bytes(b"[]")
     assert read.load(folder) is None
+
+
+def test_turns_of_one_second_keep_their_order(recording, make_turn):
+    """``last`` is the last one, and a cassette answers equal requests in the order of their recording."""
+    made = recording()
+    made.now[0] += 0.25
+    turns = [make_turn(id=f"turn_{letter * 32}", created=int(WALL)) for letter in "cabfed"]
+    for turn in turns:
+        made.store.open(turn)
+    made.flush()
+    assert [trace.id for trace in read.scan(made.root)] == [turn.id for turn in reversed(turns)]
+    assert read.find(made.root).id == turns[-1].id
+    assert [folder.name[:9] for folder in made.folders()] == [f"02400025{number}" for number in range(6)]
+
+
+def test_recordings_of_older_versions_are_found(tmp_path):
+    for name in ("024000-abcdefgh", "024000007-bbcdefgh", "023959999-cbcdefgh"):
+        (tmp_path / "2026-02-02" / name).mkdir(parents=True)
+    names = [folder.name for folder in folders.newest_first(tmp_path)]
+    assert names == ["024000007-bbcdefgh", "024000-abcdefgh", "023959999-cbcdefgh"]
+    assert {folders.started(folder) for folder in folders.newest_first(tmp_path)} == {WALL, WALL - 1}

@@ -39,8 +39,11 @@ def root_of(context: click.Context) -> Path:
 
 def show(what: Any) -> None:
     """On stdout, as wide as it may be."""
-    console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
-    console.print(what)
+    console().print(what)
+
+
+def console() -> Console:
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 
 
 def say_json(value: Any) -> None:
@@ -80,7 +83,7 @@ def ls(
     if as_json:
         say_json([found.info for found in found])
     elif found:
-        show(view.turns(found))
+        show(view.turns(found, width=console().width))
     else:
         click.echo(f"no traces in {root_of(context)}", err=True)
 
@@ -89,9 +92,12 @@ def ls(
 @click.argument("reference", default="last")
 @click.option("-f", "--follow", is_flag=True, help="Stream a running turn until it is over.")
 @click.option("--requests/--no-requests", default=True, help="With the request's diff.")
+@click.option("--full", is_flag=True, help="The whole diff; long runs are folded otherwise.")
 @as_json
 @click.pass_context
-def show_command(context: click.Context, reference: str, follow: bool, requests: bool, as_json: bool) -> None:
+def show_command(
+    context: click.Context, reference: str, follow: bool, requests: bool, full: bool, as_json: bool
+) -> None:
     """One turn: phases, thinking, text, calls, usage, what was changed in the request.
 
     Example: zerogravity trace show last
@@ -102,7 +108,7 @@ def show_command(context: click.Context, reference: str, follow: bool, requests:
     if as_json:
         say_json({**found.info, "items": _items(found)})
     else:
-        show(view.detail(found, requests=requests))
+        show(view.detail(found, requests=requests, full=full))
 
 
 @trace.command("errors")

@@ -1,5 +1,6 @@
 """Where traces lie: ``<date>/<time>-<short id>/``, folders 0700, files 0600; finding them again, and keeping within a
-budget. Knows nothing of what is in the files. Names are made of our own ids and clock only (threat T18).
+budget. Knows nothing of what is in the files. Names are made of our own ids and clock only (threat T18); the time goes
+to the millisecond, so that names are in the order of the turns.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from zerogravity import ids
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_FOLDER = re.compile(r"\d{6}-[0-9a-z]{8,64}")
+_FOLDER = re.compile(r"\d{6}(?:\d{3})?-[0-9a-z]{8,64}")
 SHORT = 8
 
 
@@ -34,7 +35,7 @@ def create(root: Path, turn_id: str, wall_s: float) -> Path:
     day = root / f"{when:%Y-%m-%d}"
     _private(day)
     for name in (short(turn_id), turn_id.rpartition("_")[2]):
-        folder = day / f"{when:%H%M%S}-{name}"
+        folder = day / f"{when:%H%M%S}{when.microsecond // 1000:03d}-{name}"
         try:
             folder.mkdir(mode=0o700)
         except FileExistsError:

@@ -151,6 +151,7 @@ class Recorder:
         self._done_bytes = 0  # written by the thread only
         self._open: dict[str, TurnWriter] = {}
         self._early: OrderedDict[str, list[_Body]] = OrderedDict()
+        self._newest = 0.0
         self._swept = float("-inf")
         self._left = 0  # bytes that the last sweep has left
         self._written = 0  # and what has been added since
@@ -249,13 +250,22 @@ class Recorder:
 
     def _begin(self, channel: CascadeChannel, records: list[Record]) -> None:
         self._sweep()
-        folder = folders.create(self.directory, channel.id, channel.turn.created or self._wall())
+        folder = folders.create(self.directory, channel.id, self._moment(channel.turn.created))
         writer = TurnWriter(folder, channel, records, self._surfaces.get(channel.turn.surface), self._secret)
         self._open[channel.id] = writer
         for body in self._early.pop(channel.id, []):
             self._write_body(writer, body)
         writer.summarise()
         self._well()
+
+    def _moment(self, created: int) -> float:
+        """When a turn began, to the millisecond, and later than the one before: names of folders keep the order."""
+        now = self._wall()
+        moment = min(max(now, created), created + 0.998) if created else now
+        if 0 <= self._newest - moment < 1:
+            moment = self._newest + 0.001
+        self._newest = moment
+        return moment
 
     def _body(self, turn_id: str, body: _Body) -> None:
         if (writer := self._open.get(turn_id)) is not None:

@@ -8,6 +8,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -29,8 +30,10 @@ PHASES = (
     ("first call", "first_byte", "first_call"),
     ("done", "first_byte", "done"),
 )
+WORDS, NUMBERS = ("turn", "started", "surface", "model", "code"), ("first", "total", "in", "out")
+NARROW = 96  # columns of a terminal below which the list of turns leaves some out
 BAR = 40
-DIFF_LINES = 400
+RUN = 12  # lines of a diff that are removed, or added, in a row, before the rest is folded
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -39,30 +42,42 @@ def plain(text: object, style: str = "") -> Text:
     return Text(_CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", str(text)), style=style)
 
 
-def turns(traces: Iterable[Trace]) -> Table:
-    """One line per turn."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("turn", "started", "surface", "model", "code"):
-        table.add_column(name, no_wrap=True)
-    for name in ("first", "total", "in", "out"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("asked", no_wrap=True, overflow="ellipsis")
+def one_line(text: object) -> Text:
+    """Cut to the room there is."""
+    line = plain(text)
+    line.no_wrap, line.overflow = True, "ellipsis"
+    return line
+
+
+def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
+    """One line per turn; where there is little room, without what matters less."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    names = [name for name in (*WORDS, *NUMBERS) if width >= NARROW or name not in ("surface", "first", "in")]
+    for name in names:
+        table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
+    table.add_column("asked", overflow="ellipsis")  # the only one that gives way
     for trace in traces:
         info = trace.info
         latency, usage = info.get("latency_ms") or {}, info.get("usage") or {}
         first = latency.get("first_text") if latency.get("first_text") is not None else latency.get("first_call")
-        table.add_row(
-            plain(trace.short), plain(str(info.get("started", ""))[5:19].replace("T", " ")),
-            plain(info.get("surface", "")), plain(info.get("model", "")), _code(info),
-            plain(_ms(first)), plain(_ms(latency.get("total"))), plain(usage.get("prompt", 0)),
-            plain(usage.get("candidates", 0) + usage.get("thoughts", 0)),
-            plain((info.get("previews") or {}).get("user", "")),
-        )  # fmt: skip
+        cells = {
+            "turn": plain(trace.short),
+            "started": plain(str(info.get("started", ""))[5:16].replace("T", " ")),
+            "surface": plain(info.get("surface", "")),
+            "model": plain(info.get("model", "")),
+            "code": _code(info),
+            "first": plain(_ms(first)),
+            "total": plain(_ms(latency.get("total"))),
+            "in": plain(usage.get("prompt", 0)),
+            "out": plain(usage.get("candidates", 0) + usage.get("thoughts", 0)),
+        }
+        asked = one_line((info.get("previews") or {}).get("user", ""))
+        table.add_row(*(cells[name] for name in names), asked)
     return table
 
 
-def detail(trace: Trace, *, requests: bool = True) -> RenderableType:
-    """Everything of one turn."""
+def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> RenderableType:
+    """Everything of one turn. ``full``: the request's diff to its last line."""
     parts: list[RenderableType] = [_head(trace), waterfall(trace.info.get("marks_ms") or {}), *_items(trace)]
     failure = trace.info.get("failure")
     if failure:
@@ -75,7 +90,8 @@ def detail(trace: Trace, *, requests: bool = True) -> RenderableType:
     if trace.info.get("trouble"):
         parts.append(plain(trace.info["trouble"], "yellow"))
     if requests and (lines := request_diff(trace)):
-        parts.append(Panel(_coloured(lines), title="request: the LS's own → sent to Google", title_align="left"))
+        shown = _coloured(lines, folded=not full)
+        parts.append(Panel(shown, title="request: the LS's own → sent to Google", title_align="left"))
     return Group(*parts)
 
 
@@ -102,7 +118,8 @@ def request_diff(trace: Trace) -> list[str]:
     original, sent = trace.body("upstream_request.original"), trace.body("upstream_request")
     if original is None or sent is None:
         return []
-    return _diff(_pretty(original.get("body")), _pretty(sent.get("body")), "language server", "sent")
+    one, other = original.get("body"), sent.get("body")
+    return _diff(_pretty(one), _pretty(_in_order_of(one, other)), "language server", "sent")
 
 
 def compare(one: Trace, other: Trace) -> tuple[dict[str, Any], RenderableType]:
@@ -132,7 +149,8 @@ def _head(trace: Trace) -> Text:
     info = trace.info
     line = plain(f"{trace.id}  ", "bold")
     line.append_text(_code(info))
-    line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {info.get('started')}"))
+    started = str(info.get("started", ""))[:19].replace("T", " ")
+    line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {started} UTC"))
     if info.get("cascade_id"):
         line.append_text(plain(f" · cascade {info['cascade_id']}", "dim"))
     return line
@@ -152,19 +170,27 @@ def _items(trace: Trace) -> list[RenderableType]:
                 title = plain(f"call {name} · {item.call_id}{signed}")
                 parts.append(Panel(plain(_pretty_text(item.args_json)), title=title, title_align="left"))
             case Media():
-                parts.append(Panel(plain(f"{item.mime}, {len(item.data) * 3 // 4} bytes"), title="media"))
+                parts.append(
+                    Panel(plain(f"{item.mime}, {len(item.data) * 3 // 4} bytes"), title="media", title_align="left")
+                )
     return parts
 
 
 def _numbers(info: Mapping[str, Any]) -> Text:
     usage, counts = info.get("usage") or {}, info.get("counts") or {}
-    parts = (
-        f"tokens {usage.get('prompt', 0)} in ({usage.get('cached', 0)} cached), {usage.get('candidates', 0)} out",
-        f"{usage.get('thoughts', 0)} thinking ({usage.get('source', 'captured')})",
-        f"{counts.get('records', 0)} records, {counts.get('upstream_calls', 0)} calls to Google",
-        f"{counts.get('messages', 0)} messages, {counts.get('tools', 0)} tools, {counts.get('rounds', 0)} tool rounds",
-        f"{counts.get('images', 0)} blobs",
+    spent = (
+        f"{usage.get('prompt', 0)} in ({usage.get('cached', 0)} cached), {usage.get('candidates', 0)} out, "
+        f"{usage.get('thoughts', 0)} thinking"
     )
+    source = "" if usage.get("source", "captured") == "captured" else f" ({usage['source']})"
+    parts = [f"tokens {spent}{source}"]
+    for name, one, many in (
+        ("records", "record", "records"), ("upstream_calls", "call to Google", "calls to Google"),
+        ("messages", "message", "messages"), ("tools", "tool", "tools"), ("rounds", "tool round", "tool rounds"),
+        ("images", "blob asked with", "blobs asked with"), ("late", "late record", "late records"),
+    ):  # fmt: skip
+        if count := counts.get(name):
+            parts.append(f"{count} {one if count == 1 else many}")
     return plain(" · ".join(parts), "dim")
 
 
@@ -195,14 +221,24 @@ def _diff(one: Sequence[str], other: Sequence[str], name: str, other_name: str) 
     return list(difflib.unified_diff(one, other, name, other_name, lineterm="", n=2))
 
 
-def _coloured(lines: Sequence[str]) -> Text:
-    made = Text()
-    for line in lines[:DIFF_LINES]:
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        made.append_text(plain(line + "\n", style))
-    if len(lines) > DIFF_LINES:
-        made.append(f"… {len(lines) - DIFF_LINES} more lines", style="dim")
-    return made
+def _coloured(lines: Sequence[str], *, folded: bool = True) -> Text:
+    made: list[Text] = []
+    for sign, run in groupby(lines, key=lambda line: line[:1]):
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(sign, "")
+        block = list(run)
+        hidden = len(block) - RUN if folded and len(block) > RUN + 1 else 0
+        made += (plain(line, style) for line in block[: RUN if hidden else None])
+        if hidden:
+            made.append(Text(f"{sign} … {hidden} more lines", style=f"dim {style}"))
+    return Text("\n").join(made)
+
+
+def _in_order_of(one: Any, other: Any) -> Any:
+    """``other`` with its members in the order of ``one``, so that a diff compares what belongs together."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = [*(name for name in one if name in other), *(name for name in other if name not in one)]
+        return {name: _in_order_of(one.get(name), other[name]) for name in names}
+    return other
 
 
 def _pretty(value: Any) -> list[str]:
