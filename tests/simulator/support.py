@@ -123,8 +123,8 @@ def envelope(request: Mapping[str, Any], model: str = "gemini-3-flash", **more: 
     return {"project": "p", "requestId": "agent/1", "model": model, "requestType": "agent", "request": request, **more}
 
 
-def trust(simulator: GoogleSimulator, *alpn: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=simulator.ca_pem.decode())
+def trust(pem: bytes, *alpn: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=pem.decode())
     if alpn:
         context.set_alpn_protocols(list(alpn))
     return context
@@ -134,7 +134,7 @@ async def fetch(
     simulator: GoogleSimulator, path: str, body: Any = None, *, method: str = "POST", **headers: str
 ) -> Reply:
     """One request over HTTP/1.1 on a connection of its own, read to its end."""
-    context = trust(simulator, "http/1.1") if simulator.options.tls else None
+    context = trust(simulator.ca_pem, "http/1.1") if simulator.options.tls else None
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", simulator.port, ssl=context, server_hostname="localhost" if context else None, limit=1 << 26
     )
@@ -179,14 +179,14 @@ async def _read_reply(reader: asyncio.StreamReader) -> Reply:
 class Http2Client:
     """One HTTP/2 connection; ``fetch`` may be called several times at once."""
 
-    def __init__(self, simulator: GoogleSimulator) -> None:
-        self._simulator = simulator
+    def __init__(self, port: int, pem: bytes) -> None:
+        self._port, self._pem = port, pem
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
         self._replies: dict[int, tuple[Reply, asyncio.Event]] = {}
 
     async def __aenter__(self) -> Http2Client:
         self._reader, self._writer = await asyncio.open_connection(
-            "127.0.0.1", self._simulator.port, ssl=trust(self._simulator, "h2"), server_hostname="localhost"
+            "127.0.0.1", self._port, ssl=trust(self._pem, "h2"), server_hostname="localhost"
         )
         assert self._writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
         self._h2.initiate_connection()

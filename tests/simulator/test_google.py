@@ -223,7 +223,7 @@ MAIN = ("think", "parallel", "flood 50", "big 300", "split 5", "gzip", "usage-af
 
 @pytest.mark.parametrize("name", MAIN)
 async def test_the_same_streams_over_http2(google: GoogleSimulator, name: str) -> None:
-    async with Http2Client(google) as client:
+    async with Http2Client(google.port, google.ca_pem) as client:
         reply = await client.fetch(INTERNAL, envelope(inner(f"sim:{name}")))
         expect = STREAMS[name]
         if name == "split 5":
@@ -235,7 +235,7 @@ async def test_the_same_streams_over_http2(google: GoogleSimulator, name: str) -
 async def test_http2_streams_run_at_once_on_one_connection(google: GoogleSimulator) -> None:
     release = asyncio.Event()
     google.script(Scenario([(0, release), *say("late"), *scenarios.stop()]), match="first")
-    async with Http2Client(google) as client:
+    async with Http2Client(google.port, google.ca_pem) as client:
         first = asyncio.create_task(client.fetch(INTERNAL, envelope(inner("first"))))
         await google.wait_for(1)
         second = await client.fetch(INTERNAL, envelope(inner("sim:text")))
@@ -247,14 +247,14 @@ async def test_http2_streams_run_at_once_on_one_connection(google: GoogleSimulat
 
 
 async def test_http2_reset_is_of_the_stream_alone(google: GoogleSimulator) -> None:
-    async with Http2Client(google) as client:
+    async with Http2Client(google.port, google.ca_pem) as client:
         assert (await client.fetch(INTERNAL, envelope(inner("sim:reset")))).end == "reset"
         assert (await client.fetch(INTERNAL, envelope(inner("sim:text")))).stream.text == TEXT
     assert google.connections == 1
 
 
 async def test_an_answer_larger_than_the_windows_arrives_whole(google: GoogleSimulator) -> None:
-    async with Http2Client(google) as client:
+    async with Http2Client(google.port, google.ca_pem) as client:
         reply = await client.fetch(INTERNAL, envelope(inner("sim:big 3000")))
     assert reply.stream.text == "x" * (3000 << 10)
 
@@ -276,7 +276,7 @@ FAILED = {
 async def test_failures_before_the_stream(google: GoogleSimulator, name: str, http2: bool) -> None:
     body = envelope(inner(f"sim:{name}"))
     if http2:
-        async with Http2Client(google) as client:
+        async with Http2Client(google.port, google.ca_pem) as client:
             reply = await client.fetch(INTERNAL, body)
     else:
         reply = await fetch(google, INTERNAL, body)
@@ -430,7 +430,7 @@ def post(*lines: str) -> bytes:
 async def test_a_client_that_goes_is_noticed(google: GoogleSimulator) -> None:
     google.script(Scenario([*say("begun"), (0, asyncio.Event())]))
     reader, writer = await asyncio.open_connection(
-        "127.0.0.1", google.port, ssl=trust(google), server_hostname="localhost"
+        "127.0.0.1", google.port, ssl=trust(google.ca_pem), server_hostname="localhost"
     )
     body = json.dumps(envelope(inner("x"))).encode()
     writer.write(post(f"Content-Length: {len(body)}") + body)

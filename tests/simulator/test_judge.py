@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.simulator.support import INTERNAL, WEATHER, envelope, fetch
 from zerogravity.simulator import judge
@@ -80,7 +82,7 @@ GOOD: dict[str, Json] = {
     "the smallest": {"contents": [{"parts": [{"text": "hi"}]}]},
     "single values for lists": {"contents": {"parts": {"text": "hi"}}},
     "snake case": {"contents": [user("hi")], "generation_config": {"max_output_tokens": 5, "stop_sequences": ["x"]}},
-    "numbers as text": request(generationConfig={"maxOutputTokens": "5", "seed": "-3"}),
+    "numbers as text": request(generationConfig={"maxOutputTokens": "5", "seed": "-3", "temperature": "0.5"}),
     "nulls": request(generationConfig=None, safetySettings=None),
     "a round": request(*ROUND),
     "a round with ids": request(user("hi"), model(call(id="a")), user(result(id="a"))),
@@ -239,6 +241,30 @@ def test_the_codec_lists_everything_at_once() -> None:
         UNKNOWN + f"\"{name}\" at 'request': Cannot find field." for name in ("foo", "bar")
     ]
     assert len(error["details"][0]["fieldViolations"]) == 2
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+ODD = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+)
+
+
+@given(name=st.sampled_from(sorted(GOOD)), choose=st.data())
+def test_any_value_anywhere_is_answered_or_refused_properly(name: str, choose: st.DataObject) -> None:
+    body = copy.deepcopy(GOOD[name])
+    places: list[tuple[Any, Any]] = []
+
+    def walk(node: Any) -> None:
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+            places.append((node, key))
+            walk(value)
+
+    walk(body)
+    node, key = choose.draw(st.sampled_from(places))
+    node[key] = choose.draw(ODD)
+    for internal in (True, False):
+        error = refused(body, internal=internal)
+        assert error is None or (error["code"] == 400 and error["message"])
 
 
 def unsigned(name: str, position: int) -> str:

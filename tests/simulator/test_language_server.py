@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from tests.simulator.ls_support import SERVICE, Ls, RpcFailed, connect_proxy, kind, marker
+from tests.simulator.support import Http2Client
 from zerogravity.simulator.families import MODELS
 from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LsOptions
@@ -38,6 +39,33 @@ async def test_a_wrong_token_is_refused_in_plain_text(make_ls: MakeLs, token: st
     ls = await make_ls()
     for path in (f"{SERVICE}Heartbeat", f"{SERVICE}NoSuchMethod", "/"):
         assert await ls.post(path, X_Codeium_Csrf_Token=token) == (403, "Invalid CSRF token\n")
+
+
+async def test_some_builds_refuse_by_connects_rules(make_ls: MakeLs) -> None:
+    ls = await make_ls(csrf_status=401)
+    status, text = await ls.post(f"{SERVICE}Heartbeat", X_Codeium_Csrf_Token="wrong")
+    assert (status, json.loads(text)["code"]) == (401, "unauthenticated")
+
+
+async def test_calls_over_http2(make_ls: MakeLs) -> None:
+    ls = await make_ls()
+    async with Http2Client(ls.simulator.port, ls.simulator.certificate_pem) as client:
+        token = {"x_codeium_csrf_token": ls.simulator.csrf}
+        replies = await asyncio.gather(*(client.fetch(f"{SERVICE}StartCascade", {}, **token) for _ in range(5)))
+        assert len({reply.json["cascadeId"] for reply in replies}) == 5
+        assert (await client.fetch(f"{SERVICE}Heartbeat", {})).status == 403
+
+
+async def test_it_may_start_again_on_another_port(make_ls: MakeLs) -> None:
+    ls = await make_ls()
+    cascade, port = await ls.start(), ls.simulator.port
+    await ls.simulator.stop()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await ls.call("Heartbeat")
+    await ls.simulator.start()
+    assert ls.simulator.port != port
+    await ls.send(cascade, "sim:text")
+    assert await ls.ended(cascade) == "NO_TOOL_CALL"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +258,14 @@ async def test_models_that_are_none(make_ls: MakeLs, planner: dict[str, Any], me
         await ls.send(cascade, "hello", config={"plannerConfig": planner})
     assert (caught.value.status, json.loads(caught.value.text)["message"]) == (500, message)
     assert await ls.steps(cascade) == [], "refused before anything happened"
+
+
+async def test_every_model_takes_what_is_sent_to_it(make_ls: MakeLs) -> None:
+    ls = await make_ls()
+    for _, _, enum in MODELS:
+        await ls.send(await ls.start(), "hello", config={"plannerConfig": {"requestedModel": {"model": enum}}})
+    assert [(one.model, one.status) for one in ls.agent_calls] == [(name, 200) for name, _, _ in MODELS]
+    assert {one.status for one in ls.google.requests} == {200}
 
 
 async def test_a_message_needs_text_and_images_need_base64(make_ls: MakeLs) -> None:

@@ -116,7 +116,10 @@ class LanguageServerSimulator:
     async def _handle(self, exchange: Exchange) -> None:
         token = exchange.headers.get("x-codeium-csrf-token", "")
         if not hmac.compare_digest(token.encode(), self.options.csrf.encode()):
-            _text(exchange, 403, "Invalid CSRF token")
+            if self.options.csrf_status == 401:
+                _json(exchange, 401, {"code": "unauthenticated", "message": "invalid CSRF token"})
+            else:
+                _text(exchange, 403, "Invalid CSRF token")
             return
         service, _, method = exchange.target.partition("?")[0].rpartition("/")
         content_type = exchange.headers.get("content-type", "").partition(";")[0].strip().lower()

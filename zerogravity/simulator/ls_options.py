@@ -33,6 +33,7 @@ class LsOptions:
     call shows a snapshot taken between turns, only GetCascadeTrajectory is live (F9).
     ``usage``: where token figures are kept. ``keeps_thinking``: whether the steps have the thoughts.
     ``missing``: methods this build does not have (501). ``refusals``: method → (HTTP status, Connect code, message).
+    ``csrf_status``: 403 in plain text, or 401 as Connect's rules have it (F19).
     ``quotas``: enum → remaining fraction; what is not listed has 0.83; 0 is left out of the answer, as zeros are.
     """
 
@@ -41,6 +42,7 @@ class LsOptions:
     http_port: int | None = None
     http2: bool = True
     csrf: str = field(default_factory=lambda: str(uuid4()), repr=False)
+    csrf_status: Literal[401, 403] = 403
     keep: int = 1000
 
     endpoint: str = "https://daily-cloudcode-pa.googleapis.com"

@@ -197,7 +197,7 @@ class Service:
 
     async def _steps(self, body: Json) -> Json:
         cascade = self._cascade(body)
-        offset = int(body.get("stepOffset") or 0)
+        offset = max(int(body.get("stepOffset") or 0), 0)
         if self.options.frozen_steps and cascade.running:
             return {"steps": cascade.snapshot[offset:]}
         return {"steps": [step.render() for step in cascade.steps[offset:]]}
@@ -206,7 +206,7 @@ class Service:
         return self._cascade(body).trajectory()
 
     async def _generator_metadata(self, body: Json) -> Json:
-        offset = int(body.get("generatorMetadataOffset") or 0)
+        offset = max(int(body.get("generatorMetadataOffset") or 0), 0)
         return {"generatorMetadata": self._cascade(body).generators[offset:]}
 
     async def _all(self, body: Json) -> Json:

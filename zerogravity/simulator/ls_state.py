@@ -43,7 +43,7 @@ def pruned(value: Any) -> Any:
     return [pruned(item) for item in value] if isinstance(value, list) else value
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Step:
     """One step; ``kind`` without its prefix."""
 
@@ -67,7 +67,7 @@ class Step:
         return pruned(step)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class PlannerStep(Step):
     """A model answer as it grows: pieces are joined only when somebody looks."""
 

@@ -177,6 +177,8 @@ class Turn:
 
     def _take(self, answer: Answer, step: PlannerStep, chunk: dict[str, Any]) -> None:
         answer.take(chunk, step, keep_thinking=self.options.keeps_thinking)
+        if step.thoughts and not step.texts:
+            step.thought_s = time.time() - step.created
         if step not in self.cascade.steps:
             self.cascade.add(step)
         self.cascade.touch(step)

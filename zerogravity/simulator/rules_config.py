@@ -110,13 +110,13 @@ def generation_trouble(request: Mapping[str, Any], family: Family, model: str) -
     config = get(request, "generationConfig") or {}
     where = f"{REQUEST}.generation_config"
     temperature, stops = get(config, "temperature"), listed(get(config, "stopSequences"))
-    if temperature is not None and not 0 <= temperature <= 2:
+    if temperature is not None and not 0 <= float(temperature) <= 2:
         yield f"{where}.temperature: temperature must be in the range [0.0, 2.0].\n"
     if len(stops) > 5:
         yield f"{where}.stop_sequences: the number of stop sequences must be at most 5\n"
     if "" in stops:
         yield f"{where}.stop_sequences: stop sequences must not be empty\n"
-    if (get(config, "candidateCount") or 1) != 1:
+    if int(get(config, "candidateCount") or 1) != 1:
         yield "Multiple candidates is not enabled for this model"
     if not family.penalties and (get(config, "presencePenalty") or get(config, "frequencyPenalty")):
         yield f"Penalty is not enabled for models/{model}"

@@ -18,6 +18,8 @@ from zerogravity.simulator.ask import snake
 
 TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 STRUCT = "type.googleapis.com/google.protobuf.Struct"
+INTEGER = re.compile(r"-?[0-9]{1,20}")
+NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?")
 WORD = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
@@ -176,10 +178,10 @@ def _wrong(value: Any, kind: Any) -> str | None:
     if kind is bool:
         return None if isinstance(value, bool) else "TYPE_BOOL"
     if kind is int:
-        fits = (number and float(value).is_integer()) or (isinstance(value, str) and value.lstrip("-").isdigit())
+        fits = (number and float(value).is_integer()) or (isinstance(value, str) and INTEGER.fullmatch(value))
         return None if fits else "TYPE_INT32"
     if kind is float:
-        return None if number else "TYPE_FLOAT"
+        return None if number or (isinstance(value, str) and NUMBER.fullmatch(value)) else "TYPE_FLOAT"
     if kind is bytes:
         return None if isinstance(value, str) and _is_base64(value) else "TYPE_BYTES"
     if kind is dict:

@@ -297,6 +297,8 @@ class _Body:
         self._state = "size" if self._chunked else "data"
         if self._left > limit:
             raise ValueError("body too large")
+        if self._left < 0 or (self._chunked and "content-length" in headers):
+            raise ValueError("no such length")
 
     @property
     def data(self) -> bytes:
