@@ -127,6 +127,16 @@ def test_unfinished_turns_answer_nothing(recording, make_turn):
     assert len(Library(made.root)) == 1
 
 
+def test_the_nearest_is_told_by_the_words_too(recording, make_turn):
+    """Each of them differs in exactly one line."""
+    made = recording()
+    for question in ("Why is the sky blue at noon?", "Name three rivers.", "Tell a joke."):
+        record(made, make_turn, question, "…")
+    with pytest.raises(FaultError) as caught:
+        Library(made.root).pick(make_turn(generate=ask("Why is the sky red at night?")))
+    assert '-     "text": "Why is the sky blue at noon?"' in caught.value.fault.message
+
+
 def test_a_miss_shows_the_difference_to_the_nearest(recording, make_turn):
     made = recording()
     record(made, make_turn, "Write a poem about the sea.\nMake it short.", "…")

@@ -21,6 +21,7 @@ USELESS = frozenset({
 })  # fmt: skip
 DIFF_LINES = 40
 NEAREST_OF = 200  # recordings that are compared for the nearest
+WORDS = 300  # of what differs, that are compared
 
 
 class Library:
@@ -80,21 +81,28 @@ class Library:
         )
 
     def _nearest(self, lines: list[str]) -> tuple[Trace, list[str]] | None:
-        best: tuple[float, Trace, list[str]] | None = None
+        """By the lines they share; among equals, by how alike the lines are in which they differ."""
+        best: tuple[tuple[float, float], Trace, list[str]] | None = None
         traces = [trace for traces in self._by_digest.values() for trace in traces]
         matcher = difflib.SequenceMatcher(autojunk=False)
         matcher.set_seq2(lines)
         for trace in traces[-NEAREST_OF:]:
             recorded = digest.lines(_normal(trace))
             matcher.set_seq1(recorded)
-            if best is not None and matcher.real_quick_ratio() <= best[0]:
+            if best is not None and min(matcher.real_quick_ratio(), matcher.quick_ratio()) < best[0][0]:
                 continue
-            if best is not None and matcher.quick_ratio() <= best[0]:
-                continue
-            ratio = matcher.ratio()
-            if best is None or ratio > best[0]:
-                best = (ratio, trace, recorded)
+            if best is None or matcher.ratio() >= best[0][0]:
+                likeness = matcher.ratio(), _likeness(recorded, lines)
+                if best is None or likeness > best[0]:
+                    best = (likeness, trace, recorded)
         return None if best is None else best[1:]
+
+
+def _likeness(one: list[str], other: list[str]) -> float:
+    """Of the words that only one of them has."""
+    shared = set(one) & set(other)
+    mine, theirs = (" ".join(line for line in lines if line not in shared).split()[:WORDS] for lines in (one, other))
+    return difflib.SequenceMatcher(None, mine, theirs, autojunk=False).ratio()
 
 
 def _normal(trace: Trace) -> dict[str, Any]:
