@@ -29,17 +29,19 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 USER_PARTS = ("text", "image_url", "input_audio", "file")
 AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 THOUGHT_PARTS = ("thinking", "redacted_thinking", "reasoning")  # how other gateways' clients replay thoughts
+NAMES = "names of participants: no counterpart upstream"
 
 
 class Messages:
     """Reads one request's messages into a ``History``. ``family`` is the one that will answer: a signature that
-    another family made is not handed on."""
+    another family made is not handed on. ``notes``: what was read and means nothing upstream."""
 
     def __init__(self, history: History, context: Context, family: str) -> None:
         self._history = history
         self._context = context
         self._family = family
         self._index = 0
+        self.notes: list[str] = []
         self._legacy: list[tuple[str, str]] = []  # (name, id) of function_call entries without their result
 
     def read(self, messages: list[Any]) -> None:
@@ -49,7 +51,9 @@ class Messages:
             message = fields.as_object(value, path)
             if fields.required_string(message, "role", path=path) not in ROLES:
                 raise fields.invalid_value(f"{path}.role", message["role"], ROLES)
-            fields.string(message, "name", path=path)
+            named = fields.string(message, "name", path=path)
+            if named is not None and message["role"] != "function" and NAMES not in self.notes:
+                self.notes.append(NAMES)
             match message["role"]:
                 case "system" | "developer":
                     for text in texts(message, path):

@@ -67,7 +67,8 @@ def parse(body: Json, context: Context) -> Turn:
     tools = read_tools(body)
     members, notes = tool_request(body, tools, names, target.family)
     history = History(context.recall, names, target)
-    Messages(history, context, target.family).read(messages)
+    reader = Messages(history, context, target.family)
+    reader.read(messages)
     contents, system = history.build(param="messages")
     generate: dict[str, Any] = {"contents": contents, **members}
     if system is not None:
@@ -92,7 +93,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*notes, *more, *unserved(body)),
+        notes=(*notes, *reader.notes, *more, *unserved(body)),
     )
 
 

@@ -32,13 +32,14 @@ CHOICES = ("none", "auto", "required")
 @dataclass(slots=True)
 class Tools:
     """``kinds``: client's name → ``custom``. ``legacy``: calls go back as ``function_call``. ``strict``: some
-    function wants its schema obeyed."""
+    function wants its schema obeyed. ``notes``: wishes about the search that Google's does not know."""
 
     declared: list[Declared] = field(default_factory=list[Declared])
     kinds: dict[str, str] = field(default_factory=dict[str, str])
     search: bool = False
     legacy: bool = False
     strict: bool = False
+    notes: list[str] = field(default_factory=list[str])
 
     def knows(self, name: str) -> bool:
         return any(tool.name == name for tool in self.declared)
@@ -57,6 +58,7 @@ def read_tools(body: Json) -> Tools:
             _custom(tools, *nested(tool, "custom", path))
         elif kind.startswith("web_search"):
             tools.search = True
+            tools.notes += [f"{path}.{name}: no counterpart upstream" for name in tool if name != "type"]
         else:
             raise fields.invalid_value(f"{path}.type", kind, KINDS)
     functions = fields.array(body, "functions") or []
@@ -66,6 +68,7 @@ def read_tools(body: Json) -> Tools:
     if fields.obj(body, "web_search_options") is not None:
         _search_options(body["web_search_options"])
         tools.search = True
+        tools.notes += [f"web_search_options.{name}: no counterpart upstream" for name in body["web_search_options"]]
     return tools
 
 
@@ -79,7 +82,7 @@ def tool_request(body: Json, tools: Tools, names: NameMap, family: str) -> tuple
     members, more = tool_members(
         declarations, search=tools.search, together=rules(family).search_with_functions, config=config
     )
-    return members, (*notes, *more)
+    return members, (*tools.notes, *notes, *more)
 
 
 def _function(tools: Tools, function: Json, path: str) -> None:

@@ -185,12 +185,13 @@ def valid_utf8(text: bytes) -> bytes:
 def grouped(parts: list[Json], *, thoughts: bool) -> list[list[int]]:
     """The indices of the parts that stay, in groups that must not share a chunk.
 
-    Beside a part with content, an empty one is left out, and a signed empty text goes into a chunk of its own. Left
-    out as well: thoughts that were not asked for.
+    Beside another part an empty one is left out, and a signed empty text goes into a chunk of its own. Left out as
+    well: thoughts that were not asked for.
     """
     kept = [index for index, part in enumerate(parts) if thoughts or part.get("thought") is not True]
     if all(is_empty(parts[index]) for index in kept):
-        return [kept] if kept or not parts else []
+        signed = [[index] for index in kept if "thoughtSignature" in parts[index]]
+        return signed or ([kept[:1]] if kept or not parts else [])
     groups: list[list[int]] = [[]]
     for index in kept:
         if not is_empty(parts[index]):

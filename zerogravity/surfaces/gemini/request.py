@@ -1,7 +1,7 @@
 """A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google.
 
 The model, the method and ``alt`` stand in the URL: ``parse_request`` takes them as arguments. Unknown members are
-kept; Google judges them. Facts: wire-gemini-and-mapping 1.1, 2.
+kept; Google judges them. Labels and session stay the language server's. Facts: wire-gemini-and-mapping 1.1, 2.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from zerogravity.surfaces.gemini.shape import REQUEST, normalise
 from zerogravity.surfaces.surface import Context
 
 Json = Mapping[str, Any]
+LS_OWN = ("labels", "sessionId")  # by these Google knows the language server's cascade
 
 
 def parse_request(body: Json, context: Context, *, model: str, stream: bool = False, sse: bool = True) -> Turn:
@@ -25,6 +26,9 @@ def parse_request(body: Json, context: Context, *, model: str, stream: bool = Fa
     target = context.target(model)
     generate: dict[str, Any] = normalise(body, REQUEST)
     generate.pop("model", None)  # the path's; the envelope has its own
+    notes = tuple(
+        f"{name}: the language server's own is kept" for name in LS_OWN if generate.pop(name, None) is not None
+    )
     contents = cast("list[Any]", generate.get("contents") or [])
     if not contents:
         text = "* GenerateContentRequest.contents: contents is not specified"
@@ -43,6 +47,7 @@ def parse_request(body: Json, context: Context, *, model: str, stream: bool = Fa
         echo={"alt": "sse" if sse else "json", "thoughts": asks_for_thoughts(generate)},
         owner=context.owner,
         created=context.created,
+        notes=notes,
     )
 
 

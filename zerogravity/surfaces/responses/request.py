@@ -38,8 +38,8 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.output import JSON_MODE, json_schema
-from zerogravity.surfaces.common.thinking import thinking_config
+from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
+from zerogravity.surfaces.common.thinking import thinking_config, within_limit
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.responses.adapt import adapted
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
@@ -114,6 +114,7 @@ def parse(body: Json, context: Context) -> Turn:
     config, lost = generation_config(body, target, pictures=tools.pictures)
     if config:
         generate["generationConfig"] = config
+        refuse_beside_functions(generate, target.family, param="text.format")
     echo = echoed_members(body)
     return Turn(
         id=context.turn_id,
@@ -193,6 +194,9 @@ def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[di
         "responseModalities": ["TEXT", "IMAGE"] if pictures else None,
         "thinkingConfig": _thinking(body, target),
     }
+    if wanted["thinkingConfig"] is None and (fields.obj(body, "reasoning") or {}).get("effort") is not None:
+        notes.append("reasoning.effort left out: this model does not think")
+    wanted["thinkingConfig"] = within_limit(wanted["thinkingConfig"], wanted["maxOutputTokens"], target)
     config = {name: value for name, value in wanted.items() if value is not None}
     if not rules(target.family).penalties:
         for name in ("presencePenalty", "frequencyPenalty"):
