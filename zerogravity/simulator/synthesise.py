@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_DEPTH = 6
+MAX_COUNT = 10_000  # of items, characters, values in all: however many a schema asks for
 FILE = re.compile(r"(?<![\w/])(/?(?:[\w.-]+/)*[\w-]+\.[A-Za-z]\w{0,4})(?![\w/])")
 QUOTED = re.compile(r"[\"“'‘`]([^\"”'’`\n]{1,200})[\"”'’`]")
 PLACE = re.compile(r"\b(?:in|for|of|at|and)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)")
@@ -24,6 +25,7 @@ class Synthesiser:
         self._prompt = prompt
         self._folder = folder
         self._turn = turn  # which of several parallel calls: other values
+        self._made = 0
 
     def arguments(self, schema: Mapping[str, Any], function: str = "") -> dict[str, Any]:
         """Arguments for a function: its required members, and those that writing a file or a command needs."""
@@ -33,7 +35,8 @@ class Synthesiser:
     def value(self, schema: Any, root: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
         """A value that satisfies ``schema``."""
         schema = _resolve(schema, root)
-        if depth > 4 * MAX_DEPTH:
+        self._made += 1
+        if depth > 4 * MAX_DEPTH or self._made > MAX_COUNT:
             return None
         if "const" in schema:
             return schema["const"]
@@ -79,7 +82,7 @@ class Synthesiser:
             return ["bash", "-lc", self._command()]
         if prefix := schema.get("prefixItems"):
             return [self.value(one, root, name, depth + 1) for one in prefix]
-        least = int(schema.get("minItems") or schema.get("min_items") or 0)
+        least = min(int(schema.get("minItems") or schema.get("min_items") or 0), MAX_COUNT)
         most = int(schema.get("maxItems") or schema.get("max_items") or 10)
         count = max(least, min(1 if depth >= MAX_DEPTH else 2, most))
         if depth >= MAX_DEPTH:
@@ -92,7 +95,7 @@ class Synthesiser:
         if (wanted := schema.get("format")) in FORMATS:
             return FORMATS[wanted]
         text = self._named(name.lower(), str(schema.get("description") or ""))
-        least = int(schema.get("minLength") or schema.get("min_length") or 0)
+        least = min(int(schema.get("minLength") or schema.get("min_length") or 0), MAX_COUNT)
         most = schema.get("maxLength") or schema.get("max_length")
         text = text.ljust(least, "x")
         return text[: int(most)] if most else text
