@@ -145,8 +145,7 @@ class Stack:
         elif upstream.startswith("https:") and is_loopback(upstream):
             settings["ssl_insecure"] = "true"
         arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "ZEROGRAVITY_LS_CSRF": self.ls.csrf,
-                       "ZEROGRAVITY_DATA_DIR": str(folder / "data"), **options.env}  # fmt: skip
+        environment = {**_clean(os.environ, folder), **self._secrets(), **options.env}
         self.process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments,
             env=environment, stdin=asyncio.subprocess.DEVNULL,

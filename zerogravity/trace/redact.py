@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from zerogravity.wire import jsonio
@@ -79,6 +80,13 @@ _ASSIGNMENTS = (
 )  # fmt: skip
 _ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "credential")
 
+# Most texts are short and hold nothing of all that: one search tells.
+_SHORT = 512
+_HINT = re.compile(
+    "|".join(re.escape(word) for word in (":", *(begin for begin, _ in _TOKENS), *(word for word, _ in _PHRASES))),
+    re.IGNORECASE,
+)
+
 
 def headers(given: Mapping[str, str]) -> dict[str, str]:
     """Lower-case names; values only of headers that are known to be harmless."""
@@ -143,16 +151,22 @@ def _value(value: Any, *, secret: bool, depth: int) -> Any:
         inherited = secret and not _is_schema(value)
         made: dict[str, Any] = {}
         for key, item in value.items():
-            shown = text(key)
+            shown, named = _known_name(key) if len(key) <= 64 else (text(key), _is_secret(key))
             while shown != key and shown in made:
                 shown += "'"
-            made[shown] = _value(item, secret=inherited or _is_secret(key), depth=depth + 1)
+            made[shown] = _value(item, secret=inherited or named, depth=depth + 1)
         return made
     if isinstance(value, list | tuple):
         return [] if depth >= MAX_DEPTH else [_value(item, secret=secret, depth=depth + 1) for item in value]
     if secret and isinstance(value, int | float) and not isinstance(value, bool):
         return MASK
     return value
+
+
+@lru_cache(4096)
+def _known_name(name: str) -> tuple[str, bool]:
+    """A member's name as it is shown, and whether it names a secret: there are few names and many members."""
+    return text(name), _is_secret(name)
 
 
 def _is_secret(name: str) -> bool:
@@ -178,6 +192,8 @@ def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:
 def _spans(value: str) -> list[tuple[int, int]]:
     """Where the secrets of ``value`` are: in order, apart from each other. In windows, so that no single step is long:
     what begins in a window is found there, the overlap is only for its end, the context for what stands before."""
+    if len(value) < _SHORT and not _HINT.search(value):
+        return []
     if len(value) <= WINDOW + OVERLAP:
         return _spans_within(value)
     found: list[tuple[int, int]] = []
