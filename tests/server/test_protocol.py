@@ -75,7 +75,7 @@ async def test_our_own_bug_is_a_500_without_details(serve: Serve, caplog: pytest
 
 
 async def test_connections_are_counted(serve: Serve) -> None:
-    served = await serve(limits={"connections": 2})
+    served = await serve(limits={"connections": 2, "keepalive_seconds": 1000})
     first = await asyncio.open_connection("127.0.0.1", served.running.port)
     second = await asyncio.open_connection("127.0.0.1", served.running.port)
     for _, writer in (first, second):  # both are accepted for certain when both are answered
@@ -84,7 +84,7 @@ async def test_connections_are_counted(serve: Serve) -> None:
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
     reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
     with contextlib.suppress(ConnectionResetError):
-        assert await reader.read() == b""
+        assert await asyncio.wait_for(reader.read(), 5) == b""
     for _, each in (first, second, (reader, writer)):
         each.close()
         await asyncio.gather(each.wait_closed(), return_exceptions=True)

@@ -13,11 +13,11 @@ import pytest
 
 from tests.conftest import FakeClock
 from tests.server.support import Serve, Served, forever, hello, say
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, Cursor
 from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
-from zerogravity.server.respond import FLUSH, Pump, timing
+from zerogravity.server.respond import FLUSH, Pump, leave_stalled, timing
 from zerogravity.surfaces import chat, gemini
 from zerogravity.surfaces.check import check_chat
 
@@ -186,6 +186,30 @@ async def test_silence_is_filled_where_clients_take_comments(make_turn: Callable
         assert sent.writes == ([begin] if begin else []) + [heartbeat] * (3 if heartbeat else 0)
 
 
+async def test_silence_begins_with_the_last_write(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
+    """Ten seconds, an event, ten seconds, an event, twenty seconds: one heartbeat."""
+    channel, sent = CascadeChannel(make_turn(), clock), Sent()
+    steps = iter([10, 10, 20, 0])
+
+    class Timed(Cursor):
+        async def ready(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            step = next(steps)
+            clock.advance(min(step, timeout))
+            if step > timeout:
+                return False
+            if step:
+                say(channel, TextDelta("x"))
+            else:
+                channel.close(Finished("stop"))
+            return True
+
+    with Timed(channel, 0, observer=True) as cursor:
+        emitter = chat.surface.emitter(channel, bytes(32))
+        await Pump(cursor, emitter, sent, heartbeat=15, clock=lambda: clock.now / 1e9).run()
+    assert [write == b": keep-alive\n\n" for write in sent.writes] == [False, False, False, True, False]
+
+
 async def test_heartbeats_on_the_wire(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 0.01, "heartbeat_seconds": 0.02})
     served.engine.script = forever
@@ -322,6 +346,22 @@ async def test_stalled_reader_is_cut(serve: Serve, caplog: pytest.LogCaptureFixt
     finally:
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("readers", "background", "cancelled"), [(1, False, True), (2, False, False), (1, True, False)]
+)
+async def test_a_stalled_reader_ends_only_what_nobody_else_wants(
+    serve: Serve, make_turn: Callable[..., Turn], readers: int, background: bool, cancelled: bool
+) -> None:
+    served = await serve()
+    served.engine.script = forever
+    channel = served.engine.run(make_turn(background=background))
+    cursors = [channel.cursor() for _ in range(readers)]
+    leave_stalled(served.services, channel)
+    assert channel.termination is (Termination.CLIENT_STALL if cancelled else None)
+    for cursor in cursors:
+        cursor.close()
 
 
 async def unread(served: Served) -> asyncio.StreamWriter:

@@ -15,7 +15,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
 from zerogravity.errors import Termination, language_server, upstream
 from zerogravity.surfaces.check import check_response, check_responses
-from zerogravity.surfaces.responses.stored import open_store
+from zerogravity.surfaces.responses.stored import ResponseStore, StoredResponse, open_store
 
 PATH = "/v1/responses"
 HELLO: dict[str, Any] = {"model": "gemini-3-flash", "input": "hi"}
@@ -198,22 +198,88 @@ async def test_failed_turns_are_stored_as_such(serve: Serve) -> None:
     assert (stored["status"], stored["error"]["code"]) == ("failed", "server_error")
 
 
+class Full:
+    """A store whose disk is full."""
+
+    closed = False
+
+    async def put(self, stored: object) -> None:
+        raise OSError("disk full")
+
+    async def get(self, identity: str, owner: str) -> None:
+        return None
+
+    async def close(self) -> None:
+        self.closed = True
+
+
 async def test_a_store_that_fails_spoils_no_answer(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    class Full:
-        async def put(self, stored: object) -> None:
-            raise OSError("disk full")
-
-        async def get(self, identity: str, owner: str) -> None:
-            return None
-
-        async def close(self) -> None:
-            pass
-
-    served = await serve(services={"responses": Full()})
+    store = Full()
+    served = await serve(services={"responses": store})
     status, _, answered = await served.post(PATH, HELLO)
     assert (status, answered["status"]) == (200, "completed")
     not_found(await served.get(f"{PATH}/{answered['id']}"), answered["id"])
     assert f"{answered['id']} could not be stored: OSError" in caplog.text
+    await served.running.stop()
+    assert store.closed
+
+
+class Slow:
+    """A store that puts nothing away before it is let to."""
+
+    def __init__(self, store: ResponseStore) -> None:
+        self.gate = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.log: list[str] = []
+        self._store = store
+
+    async def put(self, stored: StoredResponse) -> None:
+        self.begun.set()
+        await self.gate.wait()
+        await self._store.put(stored)
+        self.log.append("put")
+
+    async def close(self) -> None:
+        self.log.append("close")
+        await self._store.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+@pytest.mark.parametrize("use", ["get", "delete", "continue", "refer"])
+async def test_whoever_is_quicker_than_the_store_waits_for_it(serve: Serve, use: str) -> None:
+    slow = Slow(await open_store(None, limit=10))
+    served = await serve(services={"responses": slow})
+    _, _, answered = await served.post(PATH, HELLO)
+    await slow.begun.wait()
+    identity = answered["id"]
+    reference = {"type": "item_reference", "id": answered["output"][0]["id"]}
+    asking: Any = {
+        "get": served.get(f"{PATH}/{identity}"),
+        "delete": served.ask("DELETE", f"{PATH}/{identity}"),
+        "continue": served.post(PATH, {**HELLO, "store": False, "previous_response_id": identity}),
+        "refer": served.post(PATH, {**HELLO, "store": False, "input": [reference, {"role": "user", "content": "x"}]}),
+    }
+    waiting = asyncio.create_task(asking.pop(use))
+    for other in asking.values():
+        other.close()
+    await served.get("/health")
+    slow.gate.set()
+    assert (await waiting)[0] == 200
+    if use == "refer":
+        assert "Hello" in json.dumps(served.engine.channels[-1].turn.generate["contents"])
+
+
+async def test_what_is_not_yet_stored_is_when_the_server_has_stopped(serve: Serve) -> None:
+    slow = Slow(await open_store(None, limit=10))
+    served = await serve(services={"responses": slow})
+    await served.post(PATH, HELLO)
+    await slow.begun.wait()
+    stopping = asyncio.create_task(served.running.stop())
+    asyncio.get_running_loop().call_soon(slow.gate.set)
+    await stopping
+    assert slow.log == ["put", "close"]
 
 
 async def test_what_is_stored_in_a_file_survives(serve: Serve, tmp_path: Path) -> None:
@@ -258,6 +324,8 @@ async def test_input_items_in_pages(serve: Serve) -> None:
             query = f"?limit=10&order={order}&after={listed['last_id']}"
         expected = [f"number {n}" for n in range(25)]
         assert found == (expected if order == "asc" else expected[::-1])
+    assert (await served.get(f"{path}?limit=25"))[2]["has_more"] is False
+    assert (await served.get(f"{path}?limit=24"))[2]["has_more"] is True
     _, _, listed = await served.get(f"{path}?limit=1&after={listed['last_id']}")
     assert listed == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
 

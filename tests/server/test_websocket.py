@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from tests.server.support import Serve, Served, forever, hello, say
 from zerogravity.core.channel import CascadeChannel
@@ -177,6 +178,22 @@ async def test_with_stream_id_beside_each_other(serve: Serve) -> None:
             assert text_of(found[name][-1]["response"]) == text
         served.engine.script = hello
         assert (await ask(socket, stream_id="a"))[-1]["type"] == "response.completed", "its name is free again"
+
+
+async def test_a_stream_id_is_free_as_soon_as_its_end_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    served, gate = await serve(), asyncio.Event()
+    real = web.WebSocketResponse.send_frame
+
+    async def slow(self: Any, message: bytes, opcode: Any, compress: int | None = None) -> None:
+        await real(self, message, opcode, compress)
+        if b"response.completed" in message:
+            await gate.wait()  # as a full buffer would
+
+    monkeypatch.setattr(web.WebSocketResponse, "send_frame", slow)
+    async with connected(served) as socket:
+        for _ in range(2):
+            assert (await ask(socket, stream_id="a"))[-1]["type"] == "response.completed"
+        gate.set()
 
 
 @pytest.mark.parametrize(

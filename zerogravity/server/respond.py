@@ -127,7 +127,7 @@ class Wire:
                 self._exchange.code = Termination.LIMIT_BYTES.value
                 cut(self._request)
             case ConnectionError():
-                self._exchange.gone = channel is None or not channel.closed
+                self._exchange.gone = True
             case _:
                 return False
         return True
@@ -156,9 +156,22 @@ async def first_content(channel: CascadeChannel, grace: float) -> None:
 
 
 class Pump:
-    """Moves one reader's frames from the channel to ``send``: whatever has arrived since goes out as one piece."""
+    """Moves one reader's frames from the channel to ``send``: whatever has arrived since goes out as one piece.
 
-    def __init__(self, cursor: Cursor, emitter: Emitter, send: Send, *, heartbeat: float, skip: int = 0) -> None:
+    ``heartbeat``: seconds of silence. ``skip``: how many frames are left out. ``clock``: by default the loop's.
+    """
+
+    def __init__(
+        self,
+        cursor: Cursor,
+        emitter: Emitter,
+        send: Send,
+        *,
+        heartbeat: float,
+        skip: int = 0,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._clock = clock or asyncio.get_running_loop().time
         self._cursor = cursor
         self._emitter = emitter
         self._send = send
@@ -170,8 +183,7 @@ class Pump:
 
     async def run(self) -> None:
         """Until the terminal record has been sent."""
-        clock = asyncio.get_running_loop().time
-        cursor, feed = self._cursor, self._emitter.feed
+        clock, cursor, feed = self._clock, self._cursor, self._emitter.feed
         self._take(self._emitter.begin())
         await self._flush()
         last = clock()
