@@ -578,6 +578,18 @@ async def test_shutdown_does_not_wait_for_an_ls_that_says_nothing(bench: Bench) 
     assert bench.tasks == 0
 
 
+async def test_shutdown_does_not_linger(bench: Bench) -> None:
+    """A good turn's LS may still be writing: that is worth waiting for, but not now."""
+    bench.ls.hold.add("send")
+    channel = await bench.running()
+    finished(channel)
+    await settled()
+    assert bench.tasks
+    async with asyncio.timeout(5):
+        await bench.engine.close(timeout=60)
+    assert bench.ls.names() == ["start", "send"]
+
+
 # -- after the end -----------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -15,6 +16,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from zerogravity.core.events import Finished
+from zerogravity.core.store import MitmStore
+from zerogravity.core.turn import Target, Turn
+from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.language_server.child import (
     FIRST_DELAY_S,
@@ -27,6 +32,8 @@ from zerogravity.language_server.child import (
     metadata,
 )
 from zerogravity.language_server.client import LsClient
+from zerogravity.language_server.steps import read_steps, told_in_full
+from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.ls_child import read_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -316,18 +323,30 @@ async def test_it_ends_when_we_are_killed(tmp_path: Path) -> None:
 
 
 async def test_the_stand_in_as_the_child() -> None:
-    """With the real one's flags; its port is looked up, since the command does not say one."""
+    """With the real one's flags, its port looked up; a whole turn, whose Google call goes where ``{endpoint}`` says."""
     command = [
         sys.executable, "-m", "zerogravity", "simulate", "ls", "--stdin", "--csrf_token", "{csrf}", "--random_port",
         "--cloud_code_endpoint", "{endpoint}",
     ]  # fmt: skip
-    child = LsChild(command, Route("http://127.0.0.1:9"))
+    google = GoogleSimulator(tls=False, http2=False, pace=0.001)
+    await google.start()
+    child = LsChild(command, Route(google.url))
+    client = LsClient(None, rediscover=child.locate)
+    store = MitmStore(time.monotonic_ns)
+    engine = Engine(store, client, clock=time.monotonic_ns, reader=read_steps, message=told_in_full)
     try:
         endpoint = await child.start()
         assert endpoint.url.startswith("https://127.0.0.1:")
-        client = LsClient(endpoint, rediscover=child.locate)
-        assert await client.model_configs()
         await client.use_proxy()
-        await client.close()
+        target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
+        contents = [{"role": "user", "parts": [{"text": "sim:text"}]}]
+        channel = engine.run(Turn("turn_1", "chat", "gemini-3-flash", target, {"contents": contents}))
+        async with asyncio.timeout(20):
+            assert await channel.wait_closed() == Finished("stop")
+        assert channel.state.text.startswith("Here is an answer")
+        assert [one.kind for one in google.requests if one.scenario == "text"]
     finally:
+        await engine.close()
+        await client.close()
         await child.stop()
+        await google.stop()

@@ -186,8 +186,8 @@ async def test_a_redirect_gets_neither_the_token_nor_the_message(station: Statio
     other = Station()
     await other.start()
 
-    def redirect(_: web.Request) -> web.Response:
-        return web.Response(status=307, headers={"Location": other.url + "/x"})
+    def redirect(request: web.Request) -> web.Response:
+        return web.Response(status=307, headers={"Location": other.url + request.path})
 
     station.answers["Heartbeat"] = redirect
     fault = await fault_of(driver(station.endpoint).heartbeat())
@@ -278,12 +278,14 @@ async def test_connections_are_kept(station: Station, driver: Driver) -> None:
 
 
 async def test_few_short_calls_at_a_time_and_long_ones_beside_them(station: Station, driver: Driver) -> None:
-    go, inside, most = asyncio.Event(), 0, 0
+    go, full, inside, most = asyncio.Event(), asyncio.Event(), 0, 0
 
     async def slow(_: web.Request) -> tuple[int, dict[str, Any]]:
         nonlocal inside, most
         inside += 1
         most = max(most, inside)
+        if inside == 3:
+            full.set()
         await go.wait()
         inside -= 1
         return 200, {}
@@ -297,6 +299,7 @@ async def test_few_short_calls_at_a_time_and_long_ones_beside_them(station: Stat
     station.answers |= {"Heartbeat": slow, "SendUserCascadeMessage": long}
     client = driver(station.endpoint, short_calls=3)
     calls = [asyncio.create_task(client.heartbeat()) for _ in range(8)]
+    await full.wait()
     await client.send_message(CASCADE, "x", model="M")  # comes through though all short ones are taken
     assert arrived.is_set()
     go.set()
@@ -322,6 +325,32 @@ async def test_a_restart_on_another_port_is_noticed(station: Station, driver: Dr
     assert searches == 1  # those who fail together search once
     await client.heartbeat()
     assert searches == 1
+
+
+async def test_those_who_find_nothing_search_once(unused_tcp_port: int) -> None:
+    searches = asked = 0
+    everybody = asyncio.Event()
+
+    class Counting(LsClient):
+        async def _moved(self, old: Endpoint | None) -> bool:
+            nonlocal asked
+            asked += 1
+            if asked >= 5:
+                everybody.set()
+            return await super()._moved(old)
+
+    async def rediscover() -> None:
+        nonlocal searches
+        searches += 1
+        await everybody.wait()
+
+    client = Counting(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", "old"), rediscover=rediscover)
+    faults = await asyncio.gather(*(fault_of(client.heartbeat()) for _ in range(5)))
+    assert {fault.code for fault in faults} == {"ls_gone"}
+    assert searches == 1
+    await fault_of(client.heartbeat())
+    assert searches == 2  # it may have come up since
+    await client.close()
 
 
 async def test_a_new_token_is_noticed(station: Station, driver: Driver) -> None:
