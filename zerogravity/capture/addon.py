@@ -5,6 +5,7 @@ Everything that decides something is in the pure modules beside this one; here i
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -209,6 +210,7 @@ class Capture:
             await gateway.stop()
             logger.error("zerogravity can not serve: %s", error)  # an error during start ends mitmdump
             return
+        _settle()
         self.gateway = gateway
         self._interceptor = Interceptor(gateway, abort_upstream) if config.intercept else None
         logger.log(ALERT, "zerogravity answers agents on %s", gateway.url)
@@ -290,6 +292,13 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("capture_passive", bool, "Record Google calls that are not ours as well, untouched."),
     ("ready_file", str | None, "Write the URL being served to this file when ready."),
 )
+
+
+def _settle() -> None:
+    """What is imported by now stays for ever: the collector need not look at it again, nor so often (measured)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _route() -> Route:
