@@ -10,28 +10,33 @@ import pytest
 from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Finished, TextDelta
+from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta
 from zerogravity.core.turn import Target, Turn
+from zerogravity.errors import Termination, language_server
 from zerogravity.language_server.client import Endpoint
 from zerogravity.language_server.discover import Found, Process
 from zerogravity.ops import doctor
 from zerogravity.ops.doctor import Examined, examine, path
 from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack, StackError, StackOptions
-from zerogravity.surfaces import chat
+from zerogravity.surfaces import chat, gemini, responses
 
 
-def spoken():
-    """A whole stream of the Chat surface."""
-    turn = Turn("turn_00000001", "chat", "m", Target("m", "1"), {"contents": []}, stream=True)
+GOOD = Finished("stop")
+
+
+def spoken(surface=chat.surface, terminal=GOOD):
+    """A whole stream."""
+    turn = Turn("turn_00000001", surface.name, "m", Target("m", "1"), {"contents": []}, stream=True)
     channel = CascadeChannel(turn, lambda: 1)
-    emitter = chat.surface.emitter(channel, bytes(32))
+    emitter = surface.emitter(channel, bytes(32))
     channel.append(0, b"", (CallOpened(), TextDelta("Hi")))
-    channel.close(Finished("stop"))
+    channel.close(terminal)
     return b"".join((*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))))
 
 
 CHAT = spoken()
+LATE = Failed(language_server(504, "match_timeout", "no call came by", Termination.MATCH_TIMEOUT))
 QUICK = {**doctor.untouched({}), "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
 READY = {"ready": True, "checks": []}
 HOPS = ["path.mitmdump", "path.front", "path.language_server", "path.call", "path.proxy", "path.chat"]
@@ -100,6 +105,7 @@ ERROR = json.dumps({"error": {"message": "no call came by", "code": "match_timeo
         ({"called": 0, "arrived": 0, "chat": ERROR, "chat_status": 504}, "path.call", "no: 504: no call came by"),
         ({"arrived": 0, "chat": ERROR, "chat_status": 502}, "path.proxy", "no: 502"),
         ({"chat": ERROR, "chat_status": 502}, "path.chat", "502: no call came by"),
+        ({"chat": spoken(terminal=LATE)}, "path.chat", "no call came by"),
         ({"chat": b"<html>", "chat_status": 500}, "path.chat", "500: <html>"),
         ({"chat": CHAT.replace(b"data: [DONE]\n\n", b"")}, "path.chat", "breaks its grammar"),
     ],
@@ -109,6 +115,13 @@ async def test_the_first_broken_hop_is_named(fake, ends, broken, told):
     assert [check.name for check in wrong] == [broken]
     assert told in wrong[0].text
     assert names == HOPS[: HOPS.index(broken) + 1], "what lies behind it is not tried"
+
+
+@pytest.mark.parametrize("surface", [chat.surface, gemini.surface, responses.surface], ids=lambda surface: surface.name)
+def test_a_stream_that_tells_its_failure(surface):
+    """A turn that fails late has its 200 already."""
+    assert doctor.failure_in(spoken(surface, LATE)) == "no call came by"
+    assert doctor.failure_in(spoken(surface)) is None
 
 
 async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):

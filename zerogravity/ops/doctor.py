@@ -24,6 +24,7 @@ from zerogravity.ops.health import Check
 from zerogravity.simulator.stack import Stack, StackError, StackOptions
 from zerogravity.surfaces.check import GrammarError, check_chat, check_gemini, check_responses
 from zerogravity.wire import jsonio
+from zerogravity.wire.sse import SseParser
 
 MODEL = "gemini-3-flash"
 PROMPT = "sim:think"  # the stand-in's answer: thoughts, then text
@@ -187,7 +188,24 @@ async def turn(session: aiohttp.ClientSession, url: str, surface: str) -> Check:
         check(data)
     except GrammarError as error:
         return Check(surface, False, f"the stream breaks its grammar: {error}", REPORT)
+    if (failure := failure_in(data)) is not None:
+        return Check(surface, False, failure, REPORT)
     return Check(surface, True, f"{len(data)} bytes of a stream, well-formed")
+
+
+def failure_in(stream: bytes) -> str | None:
+    """What a well-formed stream says of its own failure, in whichever surface's form."""
+    parser = SseParser()
+    for event in (*parser.feed(stream), *parser.end()):
+        try:
+            value = jsonio.loads(event.data)
+        except ValueError:
+            continue  # [DONE]
+        whole = value.get("response") if isinstance(value, dict) else None
+        for holder in (value, whole):
+            if isinstance(holder, dict) and isinstance(error := holder.get("error"), dict):
+                return str(error.get("message"))
+    return None
 
 
 def _message(data: bytes) -> str:
