@@ -133,6 +133,7 @@ def texts(received: Received) -> list[str]:
 async def connect_proxy(target: int, seen: list[str]) -> AsyncIterator[int]:
     """A proxy that sends every CONNECT to the port ``target``; ``seen`` gets what was asked for."""
     tasks: set[asyncio.Task[None]] = set()
+    writers: set[asyncio.StreamWriter] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1 << 16):
@@ -146,6 +147,7 @@ async def connect_proxy(target: int, seen: list[str]) -> AsyncIterator[int]:
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         both = [asyncio.create_task(pump(reader, to_writer)), asyncio.create_task(pump(to_reader, writer))]
         tasks.update(both)
+        writers.update((writer, to_writer))
         await asyncio.gather(*both, return_exceptions=True)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -153,8 +155,9 @@ async def connect_proxy(target: int, seen: list[str]) -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        server.close_clients()
         for task in tasks:
             task.cancel()
+        for writer in writers:
+            writer.transport.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.simulator.ls_support import Ls, kind, marker, state, texts
 from zerogravity.simulator.catalogue import TEXTS, THOUGHTS
-from zerogravity.simulator.ls_requests import FNV_OFFSET_BASIS, TITLE_REQUEST, TOOLS
+from zerogravity.simulator.ls_requests import FNV_OFFSET_BASIS, TITLE_REQUEST, TOOLS, go_json
 from zerogravity.simulator.scenarios import Do, Scenario, answer, call, calls, event, failure, say, stop
 
 MakeLs = Callable[..., Awaitable[Ls]]
@@ -60,24 +60,20 @@ async def test_the_agent_call_as_it_goes_out(make_ls: MakeLs) -> None:
     assert received.request["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
 
 
-async def test_the_marker_is_wrapped_and_escaped_as_go_does(make_ls: MakeLs) -> None:
+async def test_the_marker_is_wrapped(make_ls: MakeLs) -> None:
     ls = await make_ls()
-    bodies: list[bytes] = []
-    remember = ls.google._remember
-
-    async def keep(exchange: Any) -> Any:
-        bodies.append(exchange.body)
-        return await remember(exchange)
-
-    ls.google._remember = keep  # type: ignore[method-assign]
     cascade = await ls.turn("")
     first, *others = texts(ls.agent_calls[0])
     assert first.startswith(
         f"Step Id: 0\n\n<USER_REQUEST>\n{marker(cascade)}\n</USER_REQUEST>\n<ADDITIONAL_METADATA>\n"
     )
     assert [one.split("\n")[0] for one in others] == ["Step Id: 1", "Step Id: 2"]
-    assert b"<" not in bodies[0]
-    assert rf"\u003ccid:{cascade}\u003e".encode() in bodies[0]
+
+
+def test_json_is_escaped_as_go_does_it() -> None:
+    assert go_json({"a": ".<cid:x>&\u2028é", "b": [1, None]}) == (
+        rb'{"a":".\u003ccid:x\u003e\u0026\u2028' + "é".encode() + b'","b":[1,null]}'
+    )
 
 
 @pytest.mark.parametrize(
@@ -434,6 +430,33 @@ async def test_cancelling_ends_the_call_and_the_turn(make_ls: MakeLs) -> None:
     assert ls.agent_calls[0].ended == "client_gone"
     assert ls.simulator.calls[0].outcome == "cancelled"
     assert await ls.call("CancelCascadeInvocation", cascadeId=cascade) == {}, "nothing runs: nothing happens"
+
+
+async def test_a_client_that_goes_does_not_stop_the_turn(make_ls: MakeLs) -> None:
+    ls = await make_ls(checkpoint="none")
+    release = asyncio.Event()
+    ls.google.script(Scenario([*say("x"), (0, release), *stop()]))
+    cascade = await ls.start()
+    sending = asyncio.create_task(ls.send(cascade, "hello", blocking=True))
+    received = await ls.google.wait_for(1)
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+    release.set()
+    await asyncio.wait_for(received.done.wait(), 10)
+    await until_idle(ls, cascade)
+    assert (received.ended, await ls.ended(cascade)) == ("end", "NO_TOOL_CALL")
+
+
+async def test_what_waits_does_not_begin_after_a_stop(make_ls: MakeLs) -> None:
+    ls = await make_ls(late_s=0.0)
+    ls.google.script(Scenario([*say("x"), (0, asyncio.Event())]))
+    cascade = await ls.start()
+    await ls.send(cascade, "one", blocking=False)
+    await ls.send(cascade, "two", blocking=False)
+    await ls.google.wait_for(1)
+    await ls.simulator.stop()
+    assert ls.simulator.cascades[cascade].invocations == 1
+    assert len(ls.agent_calls) == 1
 
 
 async def test_messages_wait_for_the_turn_before_them(make_ls: MakeLs) -> None:

@@ -45,6 +45,7 @@ class LanguageServerSimulator:
     async def start(self) -> None:
         """Listen: first TLS, then the plain port if there is one, as the real one does."""
         options = self.options
+        self.service.closed = False
         identity = tls.self_signed()
         self.certificate_pem = identity.ca_pem
         context = identity.server_context(["h2", "http/1.1"] if options.http2 else ["http/1.1"])

@@ -45,6 +45,7 @@ class Service:
         self.calls: list[GoogleCall] = []
         self.settings: Json = {}
         self.loose: set[asyncio.Task[None]] = set()
+        self.closed = False
         self._queues: dict[str, list[Message]] = {}
         self.unary: dict[str, Callable[[Json], Awaitable[Json]]] = {
             "StartCascade": self._start_cascade,
@@ -72,7 +73,8 @@ class Service:
         }
 
     async def close(self) -> None:
-        """Stop every turn."""
+        """Stop every turn; no other begins until ``closed`` is off again."""
+        self.closed = True
         tasks = [cascade.task for cascade in self.cascades.values() if cascade.task is not None]
         tasks += self.loose
         for task in tasks:
@@ -153,6 +155,8 @@ class Service:
         if cascade.status != "IDLE":  # cancelled before it ran at all
             cascade.set_status("IDLE")
         cascade.snapshot = [step.render() for step in cascade.steps]
+        if self.closed:
+            return
         if turn.options.late_s is not None:
             task = asyncio.create_task(_late(turn, turn.options.late_s))
             self.loose.add(task)

@@ -31,7 +31,7 @@ def natural(ask: Ask) -> Scenario:
     else:
         thoughts = _thoughts(ask, f"The user writes: {_shorten(ask.prompt, 60)}")
         scenario = Scenario([*thoughts, *say(*_texts(ask), pace=ask.pace), *stop(pace=ask.pace)], name="natural")
-    if ask.search and not scenario.name.startswith("natural-tool"):
+    if ask.search and not ask.results and not scenario.name.startswith("natural-tool"):
         _ground(ask, scenario)
     return scenario
 
