@@ -21,7 +21,6 @@ from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack, StackError, StackOptions
 from zerogravity.surfaces import chat, gemini, responses
 
-
 GOOD = Finished("stop")
 
 
