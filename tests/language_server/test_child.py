@@ -23,10 +23,10 @@ from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.language_server.child import (
     FIRST_DELAY_S,
-    LONGEST_DELAY_S,
     STEADY_S,
     LsChild,
     Route,
+    delay,
     environment,
     fill,
     metadata,
@@ -124,6 +124,10 @@ def test_the_metadata_is_read_as_it_was_meant() -> None:
 def test_the_command_is_filled_in(argument: str, filled: str) -> None:
     values = {"csrf": "token", "port": "42", "endpoint": "http://127.0.0.1:1"}
     assert fill(argument, values) == filled
+
+
+def test_delays() -> None:
+    assert [delay(failures) for failures in (0, 1, 2, 3, 5, 6, 999)] == [1, 1, 2, 4, 16, 30, 30]
 
 
 def test_the_environment_of_reverse_mode_has_none_of_our_secrets() -> None:
@@ -276,21 +280,27 @@ async def test_restarts_come_later_and_later(make: Make) -> None:
     assert naps.seconds == [FIRST_DELAY_S, FIRST_DELAY_S * 2, FIRST_DELAY_S * 4, FIRST_DELAY_S]
 
 
-async def test_a_start_that_fails_is_tried_again(make: Make, tmp_path: Path) -> None:
-    naps = Naps()
-    child = make("os.path.exists(folder + '/broken') and sys.exit(3)", sleep=naps.sleep)
+@pytest.mark.parametrize("failing", ["sys.exit(3)", "__import__('threading').Event().wait()"], ids=["ends", "hangs"])
+async def test_a_start_that_fails_is_tried_again(make: Make, tmp_path: Path, failing: str) -> None:
+    naps, now = Naps(), [0.0]
+
+    def clock() -> float:
+        now[0] += 10 if (tmp_path / "broken").exists() else 0.01  # a start that hangs is given up after a few looks
+        return now[0]
+
+    child = make(f"os.path.exists(folder + '/broken') and {failing}", sleep=naps.sleep, clock=clock, ready_s=30)
     await child.start()
     (tmp_path / "broken").touch()
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
-    for number in range(1, 8):
+    for number in range(1, 4):
         await until(lambda number=number: len(naps.seconds) == number)
         assert child.endpoint is None
-        if number == 7:
+        if number == 3:
             (tmp_path / "broken").unlink()
         naps.go.release()
     await until(lambda: child.endpoint)
-    assert naps.seconds[-2:] == [LONGEST_DELAY_S, LONGEST_DELAY_S]
+    assert naps.seconds == [FIRST_DELAY_S, FIRST_DELAY_S * 2, FIRST_DELAY_S * 4]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")

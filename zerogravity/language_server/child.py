@@ -113,11 +113,12 @@ class LsChild:
                 logger.warning("the language server ended with code %s", code)
             await self._end_process()
             failures = 0 if self._clock() - began >= STEADY_S else failures + 1
-            await self._sleep(min(FIRST_DELAY_S * 2 ** max(failures - 1, 0), LONGEST_DELAY_S))
+            await self._sleep(delay(failures))
             try:
                 await self._launch()
             except FaultError as error:
                 logger.warning("%s", error.fault.message)
+                await self._end_process()  # it may be there and never be ready
 
     # -- one process -----------------------------------------------------------------------------------------
 
@@ -209,6 +210,11 @@ async def _reader(descriptor: int) -> Output:
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
     )
     return reader, transport
+
+
+def delay(failures: int) -> float:
+    """Seconds before the next start: few at first, ever more after failures in a row."""
+    return min(FIRST_DELAY_S * 2 ** min(max(failures - 1, 0), 10), LONGEST_DELAY_S)
 
 
 def fill(argument: str, values: Mapping[str, str]) -> str:

@@ -38,7 +38,7 @@ Json = dict[str, Any]
 class Endpoint:
     """Where a language server listens. ``cert``: PEM file its certificate is pinned to, else loopback only.
 
-    ``kind``: ``core``, ``workspace`` or ``given`` (by the user).
+    ``kind``: ``core``, ``workspace``, ``simulator``, ``child`` (our own) or ``given`` (by the user).
     """
 
     url: str
