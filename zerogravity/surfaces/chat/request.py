@@ -40,6 +40,7 @@ from zerogravity.surfaces.surface import Context
 
 Json = Mapping[str, Any]
 MAX_STOPS = 4
+INT32 = 2**31 - 1
 TIERS = ("auto", "default", "flex", "scale", "priority")
 GOOGLE = ("thinking_config", "cached_content")
 SERVED = frozenset({
@@ -135,13 +136,13 @@ def echo(body: Json, *, stream: bool, legacy: bool) -> dict[str, Any]:
 def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
     """generationConfig and notes. 0 is a value, null is none."""
     notes: list[str] = []
-    first = fields.integer(body, "max_completion_tokens", lo=1)
-    second = fields.integer(body, "max_tokens", lo=1)
+    first = fields.integer(body, "max_completion_tokens", lo=1, hi=INT32)
+    second = fields.integer(body, "max_tokens", lo=1, hi=INT32)
     wanted: dict[str, Any] = {
         "maxOutputTokens": second if first is None else first,
         "temperature": fields.number(body, "temperature", lo=0, hi=2),
         "topP": fields.number(body, "top_p", lo=0, hi=1),
-        "topK": fields.integer(body, "top_k", lo=1),
+        "topK": fields.integer(body, "top_k", lo=1, hi=INT32),
         "stopSequences": stops(body),
         "seed": fields.integer(body, "seed", lo=-(2**63), hi=2**63 - 1),
         "presencePenalty": fields.number(body, "presence_penalty", lo=-2, hi=2),

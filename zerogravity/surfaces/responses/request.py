@@ -186,7 +186,7 @@ def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[di
     """generationConfig and notes. 0 is a value, null is none."""
     notes: list[str] = []
     wanted: dict[str, Any] = {
-        "maxOutputTokens": fields.integer(body, "max_output_tokens", lo=16),
+        "maxOutputTokens": fields.integer(body, "max_output_tokens", lo=16, hi=2**31 - 1),
         "temperature": fields.number(body, "temperature", lo=0, hi=2),
         "topP": fields.number(body, "top_p", lo=0, hi=1),
         "presencePenalty": fields.number(body, "presence_penalty", lo=-2, hi=2),
