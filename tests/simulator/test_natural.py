@@ -136,6 +136,24 @@ async def test_searching_grounds_the_answer(google: GoogleSimulator) -> None:
     assert stream.inner[-1]["candidates"][0]["groundingMetadata"]["webSearchQueries"]
 
 
+async def test_a_tool_result_is_told_also_when_there_is_search(google: GoogleSimulator) -> None:
+    """Agents declare search in every request."""
+    called = {"role": "model", "parts": [{"functionCall": {"name": "get_time", "args": {}}}]}
+    answered = {"role": "user", "parts": [{"functionResponse": {"name": "get_time", "response": {"output": "noon"}}}]}
+    history = [*contents("What is new?"), called, answered]
+    stream = await ask(google, "", "gemini-2.5-flash", contents=history, tools=[{"googleSearch": {}}])
+    assert "get_time answered: noon" in stream.text
+
+
+async def test_a_tool_for_programs_gets_a_program(google: GoogleSimulator) -> None:
+    tools = declared("wait", "exec", input={"type": "STRING"})
+    tools[0]["functionDeclarations"][1]["description"] = "Run JavaScript code to orchestrate tool calls"
+    stream = await ask(google, "Create a file notes.txt", tools=tools)
+    (call,) = stream.calls
+    assert call["name"] == "exec"
+    assert call["args"]["input"].startswith('text(await tools.exec_command({"cmd": "printf')
+
+
 async def test_the_wrapped_request_is_the_prompt(google: GoogleSimulator) -> None:
     """The language server's own entries behind it, and what is quoted in them, are not."""
     wrapped = "<USER_REQUEST>\nsim:text\n</USER_REQUEST>\n<ADDITIONAL_METADATA>\nsim:429\n</ADDITIONAL_METADATA>"

@@ -14,7 +14,8 @@ from zerogravity.simulator.synthesise import Synthesiser
 QUOTE = 2000  # characters of a tool result that the answer quotes
 WANTS_TOOL = re.compile(r"\bweather\b|\btools?\b|\bcreate a file\b|\bwrite a file\b|\bcreate the file\b", re.I)
 WRITERS = ("write_file", "writefile", "write", "create_file", "create", "apply_patch", "edit",
-           "exec_command", "shell", "local_shell", "bash", "run_shell_command", "run_command", "execute")  # fmt: skip
+           "exec_command", "exec", "shell", "local_shell", "bash", "run_shell_command", "run_command",
+           "execute")  # fmt: skip
 
 
 def natural(ask: Ask) -> Scenario:
@@ -42,7 +43,10 @@ def call_part(ask: Ask, turn: int, *, signed: bool) -> dict[str, Any]:
     if tools:
         tool = fitting(ask, tools)
         made = Synthesiser(ask.prompt, ask.folder, turn=turn)
-        call: dict[str, Any] = {"name": tool.name, "args": made.arguments(tool.schema, tool.name)}
+        args = made.arguments(tool.schema, tool.name)
+        if tool.description.startswith("Run JavaScript") and args.keys() == {"input"}:
+            args = {"input": made.javascript()}
+        call: dict[str, Any] = {"name": tool.name, "args": args}
     else:
         call = {"name": "get_weather", "args": {"city": ("Rome", "Oslo", "Lima")[turn % 3]}}
     part: dict[str, Any] = {"functionCall": call}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -134,6 +135,10 @@ class Synthesiser:
             if not FILE.fullmatch(quoted.strip()):
                 return quoted
         return "Hello from the stand-in."
+
+    def javascript(self) -> str:
+        """A program for a client whose one tool runs programs that call its other tools (Codex)."""
+        return f"text(await tools.exec_command({json.dumps({'cmd': self._command()}, ensure_ascii=False)}))"
 
     def places(self) -> list[str]:
         """The places the prompt names, else two of our own."""
