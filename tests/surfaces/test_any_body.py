@@ -24,7 +24,8 @@ CASES = {
 GOOGLES_TO_JUDGE = ("Corrupted thought signature", "Unsupported MIME type")
 values = st.sampled_from(
     [None, True, False, 0, 1, -1, 2.5, 10**30, "", "x", "\x00", "é\u2028", "auto", "none", [], [None], [[]], ["x"],
-     [{}], {}, {"type": "x"}, {"type": "text", "text": ""}, {"": ""}, {"type": "function"}, "data:image/png;base64,", "c1"]
+     [{}], {}, {"type": "x"}, {"type": "text", "text": ""}, {"": ""}, {"type": "function"},
+     "data:image/png;base64,", "c1"]
 ).map(copy.deepcopy)  # fmt: skip
 
 
