@@ -1,0 +1,41 @@
+"""Real clients against the real path. Opt-in: they are installed from their registries, some 2 GB in all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.clients.wire import Wire
+from tests.e2e.support import quick
+from zerogravity.simulator.stack import Stack, StackOptions
+
+HERE = Path(__file__).resolve().parent
+WANTED = os.environ.get("ZEROGRAVITY_CLIENTS") == "1"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is marked, bounded, and skipped unless asked for."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.clients)
+            item.add_marker(pytest.mark.timeout(1200))  # the first use of a client installs it
+            if not WANTED:
+                item.add_marker(pytest.mark.skip(reason="installs and runs real clients: set ZEROGRAVITY_CLIENTS=1"))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    async with Stack(StackOptions(ls=quick())) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def wire(stack: Stack) -> AsyncIterator[Wire]:
+    """Where a client is pointed at. After the test every stream it got has passed its grammar checker."""
+    async with Wire(stack.url) as made:
+        yield made
+    made.check()
