@@ -28,11 +28,11 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.inspector.bodies import Bodies
 from zerogravity.server.app import Running
-from zerogravity.surfaces import chat, gemini
+from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.surface import Emitter
 
 TOKEN = "a-token-for-the-inspector"
-SURFACES = {"chat": chat.surface, "gemini": gemini.surface}
+SURFACES = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>&amp;\u202e'
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
 

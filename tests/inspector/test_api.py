@@ -231,7 +231,7 @@ async def test_no_secret_is_shown_anywhere(look):
                           {"role": "user", "parts": [result]}],
              "tools": [{"functionDeclarations": [{"name": "login", "description": SECRET}]}]}  # fmt: skip
     channels = []
-    for surface in ("chat", "gemini"):
+    for surface in ("responses", "chat", "gemini"):
         channel = scene.open(surface=surface, generate=convo, notes=(f"dropped {SECRET}",), model=f"m {SECRET}")
         channels.append(channel)
         scene.begin(channel)
@@ -281,7 +281,7 @@ async def test_records_by_pages(look):
     assert (beyond["rows"], beyond["total"]) == ([], len(channel.records))
 
 
-@pytest.mark.parametrize("surface", ["chat", "gemini"])
+@pytest.mark.parametrize("surface", ["responses", "chat", "gemini"])
 async def test_every_frame_names_the_record_that_caused_it(look, surface):
     looked = await look()
     channel = looked.scene.whole("one two three", surface=surface)

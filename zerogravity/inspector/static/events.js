@@ -5,16 +5,29 @@ import { bytes, empty, fill, h, ms, whole } from "./dom.js";
 import { Pages, VirtualList } from "./virtual.js";
 
 const ROW = 22;
+const BEGIN = -1;  // the cause of what stood before the first event
 const line = (text) => text.replaceAll("\r", "").replaceAll("\n", "⏎");
 
-/** One line of `text` without the beginning it shares with the line before: frames differ near their ends only. */
-function news(text, before) {
-  let same = 0;
-  while (same < text.length && text[same] === before?.[same]) same++;
-  const cut = Math.max(text.lastIndexOf("{", same - 1), text.lastIndexOf(",", same - 1));
-  return cut > 16 ? [h("span", { class: "dim" }, "… "), line(text.slice(text[cut] === "," ? cut + 1 : cut).trimStart())] : line(text);
+/** How many characters at their beginning two frames share; their counters do not count. */
+function shared(text, before) {
+  let i = 0, j = 0;
+  const walk = () => { while (i < text.length && text[i] === before[j]) { i++; j++; } };
+  const digits = (of, at) => { while (of[at] >= "0" && of[at] <= "9") at++; return at; };
+  walk();
+  if (/"sequence_number":\d*$/.test(text.slice(0, i))) {
+    i = digits(text, i);
+    j = digits(before, j);
+    walk();
+  }
+  return i;
 }
-const BEGIN = -1;  // what stood before the first event
+
+/** One line of `text` without what it shares with the line before: frames differ near their ends only. */
+function news(text, before) {
+  const same = before ? shared(text, before) : 0;
+  const cut = Math.max(text.lastIndexOf("{", same - 1), text.lastIndexOf(",", same - 1));
+  return same && cut > 16 ? [h("span", { class: "dim" }, "… "), line(text.slice(text[cut] === "," ? cut + 1 : cut).trimStart())] : line(text);
+}
 
 const pretty = (text) => { try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; } };
 const place = (record) => (record.seq === BEGIN ? "before the first event" : record.size || record.span[1]
@@ -79,8 +92,8 @@ class Linked {
     fill(this.cause, h("h2", {}, `event ${record.seq === BEGIN ? "–" : record.seq} `, h("span", { class: "dim" }, place(record))),
       record.data && h("pre", { class: "bytes" }, record.data),
       record.events.length > 0 && [h("div", { class: "label" }, "understood as"), h("pre", {}, pretty(JSON.stringify(record.events)))]);
-    fill(this.effect, h("h2", {}, `${more} sent for it`, frames.length ? h("span", { class: "dim" }, ` frame ${frames[0].n}`, frames.length > 1 && `–${frames.at(-1).n}`) : null),
-      frames.length ? frames.map((frame) => h("pre", { class: "bytes" }, frame.text.trimEnd())) : empty("Nothing was sent to the client for this event."));
+    fill(this.effect, h("h2", {}, `${more} ${this.streamed === false ? "there would have been" : "sent for it"}`, frames.length ? h("span", { class: "dim" }, ` frame ${frames[0].n}`, frames.length > 1 && `–${frames.at(-1).n}`) : null),
+      frames.length ? frames.map((frame) => h("pre", { class: "bytes" }, frame.text.trimEnd())) : empty("Nothing goes to the client for this event."));
   }
 
   /** The next or the previous event. */
@@ -99,6 +112,8 @@ class Linked {
   }
 
   update(details, turn) {
+    this.streamed = turn.stream;
+    this.titled?.replaceChildren(turn.stream ? "out: frames to the client" : "out: as it would have been streamed");
     for (const side of this.sides) {
       const end = !turn.closed && side.list.atEnd && side.pages.total > 0;
       if (side.seen !== turn.records) side.pages.grow()?.then?.(() => end && this.chosen === null && side.list.reveal(side.pages.total - 1));
@@ -126,9 +141,10 @@ export class Raw extends Linked {
   layout(box) {
     const [into, out] = [h("div", { class: "events raw" }), h("div", { class: "events raw" })];
     const choose = (seq, side) => this.choose(seq, side);
+    this.titled = h("span", {});
     fill(box, h("div", { class: "split" }, h("div", { class: "two" },
       h("section", { class: "listing" }, h("h2", {}, "in: Google's events", h("span", { class: "dim" }, " byte offset")), into),
-      h("section", { class: "listing" }, h("h2", {}, "out: frames to the client", h("span", { class: "dim" }, " number")), out)), this.detail));
+      h("section", { class: "listing" }, h("h2", {}, this.titled, h("span", { class: "dim" }, " number")), out)), this.detail));
     this.events = new Side(into, this.id, "records", { height: ROW, seq: (row) => row.seq, failed: this.failed, choose,
       draw: (row, before) => [h("span", { class: "dim" }, row.span[1] ? String(row.span[0]) : "–"),
         row.size ? h("span", {}, news(`data: ${row.text}`, `data: ${before?.text}`)) : h("span", { class: "dim" }, `${row.kinds.join(" ")} ${row.brief}`)] });

@@ -1,6 +1,6 @@
 // The list of turns: one row each, live.
 
-import { clock, fill, h, ms, seconds, short, since } from "./dom.js";
+import { bytes, clock, fill, h, ms, seconds, short, since } from "./dom.js";
 import { VirtualList } from "./virtual.js";
 
 const ROW = 46;
@@ -80,5 +80,5 @@ export function health(box, told, connection) {
     (checks ?? []).map((check) => h("span", { class: `chip ${check.ok ? "good" : "bad"}`, title: `${check.text} ${check.fix ?? ""}` },
       h("i", { class: "dot" }), check.name)),
     Object.entries(rest).map(([name, value]) => chip(name.replaceAll("_", " "),
-      typeof value === "number" ? (name.endsWith("_ms") ? seconds(value) : short(value)) : String(value))));
+      typeof value === "number" ? (name.endsWith("_ms") ? seconds(value) : name.endsWith("bytes") ? bytes(value) : short(value)) : String(value))));
 }
