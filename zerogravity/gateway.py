@@ -12,6 +12,7 @@ import shlex
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,8 @@ class Gateway:
         self.bearer = Bearer(config.token)
         self.metrics = Metrics()
         self.catalogue = Catalogue(config.aliases)
-        self.child = LsChild(shlex.split(config.ls_command), route or Route()) if config.ls_command else None
+        self._route = route or Route()
+        self.child = LsChild(shlex.split(config.ls_command), self._route) if config.ls_command else None
         locate = self.child.locate if self.child is not None else discover
         self.ls = LsClient(_given(config), rediscover=None if config.ls_url else locate)
         self.engine = self._engine()
@@ -198,6 +200,9 @@ class Gateway:
         self._running = await start_server(services)
         if self.child is not None:
             await self.child.start()
+            if self._route.proxy is not None:
+                with suppress(FaultError):  # what it does is not known for sure (F1); the environment is enough
+                    await self.ls.use_proxy()
         self._keeper = asyncio.create_task(self._keep(), name="keeper")
         if config.ready_file:
             _announce(Path(config.ready_file), self.url)
@@ -232,7 +237,7 @@ class Gateway:
                 # One that answers, though not this question, may well serve turns.
                 self._ls_fault = error.fault if error.fault.termination is Termination.LS_GONE else None
             self.store.sweep()
-            await asyncio.sleep(KEEP_S if self._ls_fault is None else SEARCH_S)
+            await asyncio.sleep(KEEP_S if self._known_fault() is None else SEARCH_S)
 
     def _known_fault(self) -> Fault | None:
         return self.ls.known_fault() or self._ls_fault

@@ -152,11 +152,13 @@ def test_the_answer_is_tapped_as_it_streams(hooks, channel) -> None:
     assert channel.state.text == "Paris"
 
 
-def test_a_running_call_can_be_cut(hooks, channel, aborted) -> None:
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_running_call_can_be_cut(hooks, channel, aborted, begun) -> None:
     flow = flow_of(agent_body())
     ask(hooks, flow)
-    answered(flow)
-    hooks.responseheaders(flow)
+    if begun:
+        answered(flow)
+        hooks.responseheaders(flow)
     for abort in channel.upstream_abort:
         abort()
     assert aborted == [flow]

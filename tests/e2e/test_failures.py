@@ -111,14 +111,20 @@ async def test_thinking_alone_goes_on_in_the_next_call(stack, http, surface) -> 
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-async def test_a_client_that_leaves_stops_the_cascade_and_googles_stream(stack, http, surface) -> None:
+@pytest.mark.parametrize("prompt", ["sim:long 2000", "sim:stall-before 60"], ids=["begun", "before the headers"])
+async def test_a_client_that_leaves_stops_the_cascade_and_googles_stream(stack, http, surface, prompt) -> None:
     """H16"""
-    path, body = request(surface, "sim:long 2000", stream=True)
+    path, body = request(surface, f"{prompt} {surface}", stream=True)
     before = len(stack.google.agent_requests)
-    response = await http.post(stack.url + path, json=body)
-    await response.content.readany()
-    received = stack.google.agent_requests[before]
-    response.close()
+    asking = asyncio.create_task(http.post(stack.url + path, json=body))
+    received = await stack.google.wait_for(before + 1)
+    if prompt.startswith("sim:long"):
+        response = await asking
+        await response.content.readany()
+        response.close()
+    else:
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
     async with asyncio.timeout(5):
         await received.done.wait()
     assert received.ended == "client_gone"

@@ -106,7 +106,6 @@ class Interceptor:
         if flow.request.http_version == "HTTP/1.1":
             headers["transfer-encoding"] = "chunked"
         flow.response.stream = active.feed
-        channel.upstream_abort.append(lambda: self._abort(flow))
 
     def response(self, flow: http.HTTPFlow) -> None:
         """A claimed call that Google refused: the client gets the fault, the LS a clean stop (it would retry)."""
@@ -141,6 +140,7 @@ class Interceptor:
         channel.awaiting = None
         flow.metadata[CHANNEL] = channel
         flow.comment = channel.id
+        channel.upstream_abort.append(lambda: self._abort(flow))
         self._gateway.witnesses.upstream_request(
             channel.id, channel.state.calls_opened, original, done.body, dict(flow.request.headers)
         )
