@@ -7,6 +7,7 @@ import gzip
 import json
 import sys
 import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -226,6 +227,27 @@ async def test_half_sent_body(serve: Serve) -> None:
     assert data.startswith(b"HTTP/1.1 408")
     assert b"request_timeout" in data
     assert not served.engine.channels
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"a":[' + b"{}," * 2_000_001 + b"{}]}",
+        b"[" * (1 << 19),
+        b'{"a":[' + b'"",' * (2 << 20) + b'""]}',
+        b'{"a":"' + b'\\"[{' * (1 << 20) + b'"}' + b"[" * 300,
+    ],
+    ids=["objects", "depth", "strings", "escapes"],
+)
+def test_measuring_needs_little_memory(data: bytes) -> None:
+    """Less than three times the limit, where parsing would need thirty times the body."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(FaultError, match=r"more than|deeper than"):
+            module.check_structure(data, Limits())  # pyright: ignore[reportCallIssue]
+        assert tracemalloc.get_traced_memory()[1] < 3 * Limits().body_bytes  # pyright: ignore[reportCallIssue]
+    finally:
+        tracemalloc.stop()
 
 
 async def test_large_bodies_are_parsed_in_threads_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,17 @@ async def test_configured_origin_gets_its_preflight_and_its_answers(serve: Serve
     status, told, body = await served.ask("OPTIONS", "/v1/chat/completions", from_page)
     assert (status, body) == (204, b"")
     assert told["access-control-allow-origin"] == page
-    assert "authorization" in told["access-control-allow-headers"]
+    assert told["access-control-allow-headers"] == "authorization, content-type"
+    assert "access-control-allow-private-network" not in told
+    for asked, allowed in (
+        ("authorization,x-stainless-os, OpenAI-Beta", "authorization,x-stainless-os, OpenAI-Beta"),
+        ("x;y", "authorization, content-type"),
+        ("*", "authorization, content-type"),
+    ):
+        more = {"Access-Control-Request-Headers": asked, "Access-Control-Request-Private-Network": "true"}
+        _, told, _ = await served.ask("OPTIONS", "/v1/chat/completions", {**from_page, **more})
+        assert told["access-control-allow-headers"] == allowed
+        assert told["access-control-allow-private-network"] == "true"
     assert told["vary"] == "Origin"
     sent = json.dumps(HELLO).encode()
     status, told, _ = await served.ask("POST", "/v1/chat/completions", {**from_page, "x-api-key": KEY}, sent)

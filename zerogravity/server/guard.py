@@ -32,6 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 OPEN_PATHS = frozenset({"/health", "/ready"})  # no key: they tell nothing but whether we work
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]{1,64}(?:, ?[A-Za-z0-9_-]{1,64}){0,63}")
 _GEMINI_PATH = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%3[Aa])\w+$")
 _MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
 _KNOWN = ("responses", "chat", "models", "completions", "embeddings")
@@ -280,15 +281,17 @@ def check_origin(request: web.Request, services: Services) -> None:
 
 
 def preflight(request: web.Request) -> web.Response:
-    """The answer to a browser's question for a configured origin."""
-    return web.Response(
-        status=204,
-        headers={
-            "Access-Control-Allow-Methods": "GET, POST, DELETE",
-            "Access-Control-Allow-Headers": "authorization, content-type, x-api-key, x-goog-api-key, x-goog-api-client",
-            "Access-Control-Max-Age": "600",
-        },
-    )
+    """The answer to a browser's question for a configured origin. SDKs send many headers of their own: what is asked
+    for is allowed; and a page of the internet may reach this machine (Private Network Access)."""
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    headers = {
+        "Access-Control-Allow-Methods": "GET, POST, DELETE",
+        "Access-Control-Allow-Headers": asked if _HEADER_NAMES.fullmatch(asked) else "authorization, content-type",
+        "Access-Control-Max-Age": "600",
+    }
+    if request.headers.get("Access-Control-Request-Private-Network") == "true":
+        headers["Access-Control-Allow-Private-Network"] = "true"
+    return web.Response(status=204, headers=headers)
 
 
 # -- key -----------------------------------------------------------------------------------------------------------
