@@ -182,6 +182,8 @@ class Inspector:
         present: set[str] = set()
         for channel in self._store:
             present.add(channel.id)
+            if channel.id in told and told[channel.id][1] in rows.OVER:
+                continue  # nothing will change there: most turns cost nothing
             mark = (channel.count, rows.activity(channel, now, answered)[0])
             if told.get(channel.id) != mark:
                 told[channel.id] = mark

@@ -35,6 +35,7 @@ from zerogravity.trace import redact
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after that nobody is working at the tools of a turn any more
 GAP_NS = 2_000_000_000
+OVER = frozenset({"done", "failed"})  # states that last
 PREVIEW = 160
 ROW = 400  # what a row of events or frames shows of its bytes
 TEXT = 200_000
