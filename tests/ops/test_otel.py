@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 
 import pytest
 
@@ -231,6 +232,24 @@ def test_an_endpoint_switches_them_on(store, environment):
     started = otel.start(store, environment, exporter=InMemorySpanExporter())
     assert started is not None
     started.close()
+
+
+def test_a_collector_that_does_not_answer_holds_nobody_up(store, clock, make_turn, caplog):
+    go, ended = threading.Event(), threading.Event()
+
+    class Slow(InMemorySpanExporter):
+        def export(self, spans):
+            go.wait(10)
+            ended.set()
+            return super().export(spans)
+
+    started = otel.start(store, ON, exporter=Slow())
+    play(store, clock, make_turn)
+    with caplog.at_level(logging.WARNING, "zerogravity.otel"):
+        started.close(timeout=0)
+    assert "the last spans may be lost" in caplog.text
+    go.set()
+    assert ended.wait(10)
 
 
 def test_the_console_gets_them(store, clock, make_turn, capsys):

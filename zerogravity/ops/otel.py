@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("zerogravity.otel")
 EXPORTERS = ("otlp", "console", "none")
+LAST_S = 3.0
 CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -64,10 +66,14 @@ class Spans:
         """Tell of every turn that ``store`` opens from now on."""
         store.on_open.append(lambda channel: channel.on_close.append(self._closed))
 
-    def close(self) -> None:
-        """Send what is left."""
+    def close(self, timeout: float = LAST_S) -> None:
+        """Send what is left. A collector that does not answer holds nobody up: the exporter tries again for long."""
         self.beside.close()
-        self._provider.shutdown()
+        last = threading.Thread(target=self._provider.shutdown, name="zerogravity-otel-last", daemon=True)
+        last.start()
+        last.join(timeout)
+        if last.is_alive():
+            logger.warning("the last spans may be lost: nobody took them within %g s", timeout)
 
     def _closed(self, channel: CascadeChannel) -> None:
         self.beside.put(_Ended(channel, channel.records, self._wall_ns()))
