@@ -59,6 +59,15 @@ def resolve(root: Json, reference: str) -> object | None:
     return place
 
 
+def follow(reference: str, root: Json, refs: tuple[str, ...], limit: int) -> tuple[object | None, str]:
+    """(what a reference names, or None; why not). Nothing inside itself, and no more than ``limit`` in one another."""
+    if reference in refs:
+        return None, f"recursion {reference}"
+    if len(refs) >= limit:
+        return None, f"{reference}, the whole is too large"
+    return resolve(root, reference), f"unknown $ref {reference}"
+
+
 def combine(outer: Json, inner: Json, dropped: list[str]) -> Out:
     """One schema for two that both hold."""
     made: Out = {**inner, **outer}
@@ -78,7 +87,7 @@ def combine(outer: Json, inner: Json, dropped: list[str]) -> Out:
     return made
 
 
-def merge_all(node: Json, root: Json, refs: tuple[str, ...]) -> Merged:
+def merge_all(node: Json, root: Json, refs: tuple[str, ...], limit: int) -> Merged:
     """``allOf``: the schema and all its members as one."""
     merged: Out = {key: value for key, value in node.items() if key != "allOf"}
     pending, steps, seen = sequence(node["allOf"])[:], 0, set[str]()
@@ -91,11 +100,11 @@ def merge_all(node: Json, root: Json, refs: tuple[str, ...]) -> Merged:
         reference = part.pop("$ref", None)
         if isinstance(reference, str) and reference not in seen:
             seen.add(reference)
-            target = None if reference in refs else resolve(root, reference)
+            target, why = follow(reference, root, refs, limit)
             if isinstance(target, dict):
                 pending.insert(0, combine(part, cast("Json", target), dropped))
                 continue
-            dropped.append(f"{'recursion' if reference in refs else 'unknown $ref'} {reference}")
+            dropped.append(why)
             part.setdefault("type", "object")
         nested: object = part.pop("allOf", None)
         pending = [*sequence(nested), *pending]

@@ -92,7 +92,7 @@ def image(url: str, *, param: str) -> dict[str, Any]:
 
 
 def refuse_url(param: str) -> FaultError:
-    text = "Remote URLs are not fetched (remote_urls is off); send the file as a data URI."
+    text = "Only data URIs are read here (https URLs are fetched when remote_urls is on)."
     return bad_request(f"Invalid '{param}': {text}", param=param, code="unsupported_url")
 
 

@@ -2,7 +2,8 @@
 
 | input                                   | output                                                     |
 |-----------------------------------------|------------------------------------------------------------|
-| $ref, $defs, definitions                | inlined (JSON pointers); a cycle is cut to a plain object  |
+| $ref, $defs, definitions                | inlined (JSON pointers); a cycle is cut to a plain object, |
+|                                         | as is what lies deep when the whole would be too large     |
 | const                                   | enum of one when a string, else "Must be X." in description |
 | enum                                    | strings on STRING; other values into the description       |
 | null in enum, type list or anyOf        | nullable                                                   |
@@ -28,11 +29,12 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.common.compose import Json, Out, camel, combine, merge_all, one_object, resolve, sequence
+from zerogravity.surfaces.common.compose import Json, Out, camel, combine, follow, merge_all, one_object, sequence
 from zerogravity.surfaces.common.kinds import inferred, is_null, is_number, kind_of_value, types_of
 
 MAX_DEPTH = 60
-MAX_NODES = 20_000
+MAX_NODES = 3_000
+REFERENCES = (MAX_DEPTH, 3, 1)  # how many lie inside one another; fewer when the whole would be too large
 MAX_TEXT = 1 << 20  # characters of a converted schema: a long text behind many $refs is copied by each
 MAX_HINT = 120
 _COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength")
@@ -49,17 +51,23 @@ _NOT_SHARED = {"anyOf", "oneOf", "description", "title", "nullable", "default", 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """``schema``: None when there is nothing to say (a function without arguments). ``lost``: ``path: keyword``."""
+    """``schema``: None when there is nothing to say (a function without arguments). ``lost``: ``path: keyword``.
+    ``nodes``: what it has cost."""
 
     schema: Out | None
     lost: tuple[str, ...]
+    nodes: int = 0
+
+
+class _TooLargeError(Exception):
+    """The walk has reached a limit."""
 
 
 @dataclass(slots=True)
 class _Walk:
     root: Json
     ordering: bool
-    param: str
+    limit: int
     lost: list[str] = field(default_factory=list[str])
     nodes: int = 0
     text: int = 0
@@ -89,10 +97,16 @@ def convert_schema(schema: object, *, ordering: bool = False, param: str = "para
         return Converted(None, ())
     if not isinstance(schema, dict):
         raise bad_request(f"Invalid schema for '{param}': it must be an object.", param=param, code="invalid_type")
-    root = cast("Json", schema)
-    walk = _Walk(root, ordering, param)
-    out = _node(root, walk, _Place())
-    return Converted(out, tuple(dict.fromkeys(walk.lost)))
+    root, nodes = cast("Json", schema), 0
+    for limit in REFERENCES:
+        walk = _Walk(root, ordering, limit)
+        try:
+            out = _node(root, walk, _Place())
+        except _TooLargeError:
+            nodes += walk.nodes
+        else:
+            return Converted(out, tuple(dict.fromkeys(walk.lost)), nodes + walk.nodes)
+    raise _too_large(param)
 
 
 def object_schema(schema: object, *, param: str) -> Converted:
@@ -104,13 +118,13 @@ def object_schema(schema: object, *, param: str) -> Converted:
     if out is not None and "anyOf" in out and (whole := one_object(out["anyOf"])) is not None:
         out, lost = whole, (*lost, ".: the alternatives")
     if out is None or (out.get("type") == "object" and not out.get("properties")):
-        return Converted(None, lost)
+        return Converted(None, lost, converted.nodes)
     if out.get("type") != "object":
         raise bad_request(
             f"Invalid schema for '{param}': schema must be of type 'object', got '{out.get('type', 'anyOf')}'.",
             param=param, code="invalid_function_parameters",
         )  # fmt: skip
-    return Converted(out, lost)
+    return Converted(out, lost, converted.nodes)
 
 
 def _says_no_type(schema: Json) -> bool:
@@ -122,7 +136,7 @@ def _node(schema: object, walk: _Walk, at: _Place) -> Out:
     """One schema and all below it."""
     walk.nodes += 1
     if at.depth > MAX_DEPTH or walk.nodes > MAX_NODES:
-        raise _too_large(walk)
+        raise _TooLargeError
     if not isinstance(schema, dict):
         if not isinstance(schema, bool):
             walk.lose(at.path, "what is no schema")
@@ -131,7 +145,7 @@ def _node(schema: object, walk: _Walk, at: _Place) -> Out:
     if isinstance(reference := node.get("$ref"), str):
         return _reference(reference, node, walk, at)
     if isinstance(node.get("allOf"), list):
-        merged = merge_all(node, walk.root, at.refs)
+        merged = merge_all(node, walk.root, at.refs, walk.limit)
         walk.nodes += merged.steps
         for dropped in merged.dropped:
             walk.lose(at.path, dropped)
@@ -168,7 +182,7 @@ def _plain(node: Json, kind: str, walk: _Walk, at: _Place, nullable: bool) -> Ou
     walk.text += sum(len(value) for value in out.values() if isinstance(value, str))
     walk.text += sum(len(value) for value in out.get("enum", ()))
     if walk.text > MAX_TEXT:
-        raise _too_large(walk)
+        raise _TooLargeError
     return out
 
 
@@ -185,7 +199,7 @@ def _described(given: object, hints: Sequence[str]) -> str:
 
 def _reference(reference: str, node: Json, walk: _Walk, at: _Place) -> Out:
     """The schema behind a $ref with what stands beside it. A cycle or an unknown target is a plain object."""
-    target = None if reference in at.refs else resolve(walk.root, reference)
+    target, why = follow(reference, walk.root, at.refs, walk.limit)
     rest = {key: value for key, value in node.items() if key not in ("$ref", "$defs", "definitions")}
     if isinstance(target, dict):
         dropped: list[str] = []
@@ -195,7 +209,7 @@ def _reference(reference: str, node: Json, walk: _Walk, at: _Place) -> Out:
         return _node(merged, walk, at.into("", reference))
     if target is not None:  # a schema may be true
         return _node(rest or target, walk, at.into("", reference))
-    walk.lose(at.path, f"{'recursion' if reference in at.refs else 'unknown $ref'} {reference}")
+    walk.lose(at.path, why)
     description = node.get("description")
     return {"type": "object", **({"description": description} if isinstance(description, str) else {})}
 
@@ -356,9 +370,9 @@ def _default(node: Json, out: Out, walk: _Walk, path: str) -> None:
         walk.lose(path, "default")
 
 
-def _too_large(walk: _Walk) -> FaultError:
+def _too_large(param: str) -> FaultError:
     text = (
-        f"Invalid schema for '{walk.param}': it is deeper than {MAX_DEPTH} levels, has more than {MAX_NODES} nodes or "
+        f"Invalid schema for '{param}': it is deeper than {MAX_DEPTH} levels, has more than {MAX_NODES} nodes or "
         f"{MAX_TEXT} characters."
     )
-    return bad_request(text, param=walk.param, code="invalid_function_parameters")
+    return bad_request(text, param=param, code="invalid_function_parameters")

@@ -26,6 +26,7 @@ from zerogravity.wire import jsonio
 
 MAX_TOOLS = 128
 MAX_NAME = 64
+MAX_NODES = 30_000  # schema nodes of all tools: what parsing may cost
 _LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_.:\-]")
 
@@ -110,12 +111,17 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
         )
     made: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
+    nodes = 0
     for tool in tools:
         if not tool.name:
             raise bad_request(
                 f"Invalid '{tool.param}.name': it is empty.", param=f"{tool.param}.name", code="invalid_value"
             )
         converted = object_schema(tool.parameters, param=f"{tool.param}.parameters")
+        nodes += converted.nodes
+        if nodes > MAX_NODES:
+            text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in all."
+            raise bad_request(text, param=tool.param, code="invalid_function_parameters")
         notes += [f"tool {tool.name}: {loss}" for loss in converted.lost]
         name = names.to_google(tool.name)
         declaration: dict[str, Any] = {"name": name, "description": tool.description or ""}
