@@ -513,7 +513,8 @@ async def test_the_model_may_need_a_subscriber(make_ls: MakeLs) -> None:
     ls = await make_ls(subscriber=True, checkpoint="none")
     cascade = await ls.start()
     await ls.send(cascade, "sim:text", blocking=False)
-    assert ls.google.requests == []
+    await ls.call("Heartbeat")
+    assert ls.simulator.calls == []
     async for _, update in ls.stream("StreamAgentStateUpdates", conversationId=cascade, subscriberId="s"):
         if update["update"]["status"] == "CASCADE_RUN_STATUS_IDLE":
             break
