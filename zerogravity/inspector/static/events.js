@@ -92,7 +92,7 @@ class Linked {
     fill(this.cause, h("h2", {}, `event ${record.seq === BEGIN ? "–" : record.seq} `, h("span", { class: "dim" }, place(record))),
       record.data && h("pre", { class: "bytes" }, record.data),
       record.events.length > 0 && [h("div", { class: "label" }, "understood as"), h("pre", {}, pretty(JSON.stringify(record.events)))]);
-    fill(this.effect, h("h2", {}, `${more} ${this.streamed === false ? "there would have been" : "sent for it"}`, frames.length ? h("span", { class: "dim" }, ` frame ${frames[0].n}`, frames.length > 1 && `–${frames.at(-1).n}`) : null),
+    fill(this.effect, h("h2", {}, `${more} ${this.streamed === false ? "there would have been" : "sent for it"}`, frames.length ? h("span", { class: "dim" }, frames.length > 1 ? ` frames ${frames[0].n}–${frames.at(-1).n}` : ` frame ${frames[0].n}`) : null),
       frames.length ? frames.map((frame) => h("pre", { class: "bytes" }, frame.text.trimEnd())) : empty("Nothing goes to the client for this event."));
   }
 
