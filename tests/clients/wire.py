@@ -18,7 +18,7 @@ HOP = {"host", "connection", "keep-alive", "transfer-encoding", "upgrade", "cont
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer; for a WebSocket one for each ``response.create``, whose answer has the form of SSE."""
+    """One request and its answer; on a WebSocket one for each message, whose answer is kept in the form of SSE."""
 
     path: str
     asked: Any

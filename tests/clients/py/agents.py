@@ -1,0 +1,108 @@
+"""OpenAI Agents SDK: ``agents.py CASE URL`` runs one case and prints what came of it as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+from agents import (
+    Agent,
+    ModelSettings,
+    OpenAIChatCompletionsModel,
+    OpenAIResponsesModel,
+    RunConfig,
+    Runner,
+    function_tool,
+    set_tracing_disabled,
+)
+from openai import AsyncOpenAI
+from openai.types.shared import Reasoning
+from pydantic import BaseModel
+
+CASE, URL = sys.argv[1:]
+KIND, _, NAME = CASE.partition("-")
+client = AsyncOpenAI(base_url=f"{URL}/v1", api_key="any", max_retries=0)
+model = {"responses": OpenAIResponsesModel, "chat": OpenAIChatCompletionsModel}[KIND]("gemini-3-flash", client)
+called: list[Any] = []
+
+
+@function_tool
+def get_weather(city: str) -> str:
+    """Weather of a city."""
+    called.append(city)
+    return f"18 degrees in {city}"
+
+
+class Report(BaseModel):
+    city: str
+    degrees: int
+    tags: list[str]
+
+
+def agent(name: str = "clerk", **more: Any) -> Agent[Any]:
+    settings = ModelSettings(reasoning=Reasoning(effort="low", summary="auto"), include_usage=True)
+    return Agent(name=name, instructions="Be brief.", model=model, model_settings=settings, **more)
+
+
+def told(result: Any) -> dict[str, Any]:
+    usage = result.context_wrapper.usage
+    return {
+        "text": result.final_output,
+        "items": [item.type for item in result.new_items],
+        "agent": result.last_agent.name,
+        "called": called,
+        "usage": [usage.requests, usage.input_tokens, usage.output_tokens, usage.total_tokens],
+        "reasoning": usage.output_tokens_details.reasoning_tokens,
+    }
+
+
+async def tools() -> Any:
+    return told(await Runner.run(agent(tools=[get_weather]), "What is the weather in Rome and Oslo? Use the tool."))
+
+
+async def turns() -> Any:
+    """The whole history, as the SDK keeps it, goes back for a second prompt."""
+    one = agent(tools=[get_weather])
+    first = await Runner.run(one, "What is the weather in Rome? Use the tool.")
+    again = [*first.to_input_list(), {"role": "user", "content": "sim:echo"}]
+    return {"first": told(first), "second": told(await Runner.run(one, again))}
+
+
+async def previous() -> Any:
+    one = agent(tools=[get_weather])
+    first = await Runner.run(one, "What is the weather in Lima? Use the tool.", auto_previous_response_id=True)
+    second = await Runner.run(one, "sim:echo", previous_response_id=first.last_response_id)
+    return {"first": told(first), "second": told(second)}
+
+
+async def handoff() -> Any:
+    expert = agent("weather_expert", tools=[get_weather])
+    return told(await Runner.run(agent("desk", handoffs=[expert]), "Please transfer_to_weather_expert sim:tool sim:text"))
+
+
+async def streamed() -> Any:
+    result = Runner.run_streamed(agent(tools=[get_weather]), "What is the weather in Rome? Use the tool.")
+    raw, texts = [], []
+    async for event in result.stream_events():
+        if event.type == "raw_response_event":
+            raw.append(event.data.type)
+            if event.data.type == "response.output_text.delta":
+                texts.append(event.data.delta)
+    return {**told(result), "raw": sorted(set(raw)), "texts": texts}
+
+
+async def typed() -> Any:
+    result = await Runner.run(agent(output_type=Report), "A report on Rome, please")
+    return {**told(result), "text": result.final_output.model_dump()}
+
+
+async def forced() -> Any:
+    one = agent(tools=[get_weather], tool_use_behavior="stop_on_first_tool")
+    one.model_settings.tool_choice = "get_weather"
+    return told(await Runner.run(one, "Hello in Rome"))
+
+
+set_tracing_disabled(True)
+print(json.dumps(asyncio.run(globals()[NAME]())))
