@@ -132,6 +132,23 @@ async def test_unknown_ids(serve: Serve, identity: str) -> None:
         assert headers["x-should-retry"] == "false"
 
 
+async def test_expired_responses_are_unknown(serve: Serve) -> None:
+    now = [1_770_000_000.0]
+    store = await open_store(None, limit=10, max_age_s=100, now=lambda: now[0])
+    served = await serve(services={"responses": store, "wall": lambda: now[0]})
+    _, _, plain = await served.post(PATH, HELLO)
+    _, _, behind = await served.post(PATH, BEHIND)
+    now[0] += 99
+    for identity in (plain["id"], behind["id"]):
+        assert (await served.get(f"{PATH}/{identity}"))[0] == 200
+    now[0] += 2
+    for identity in (plain["id"], behind["id"]):
+        not_found(await served.get(f"{PATH}/{identity}"), identity)
+        not_found(await served.get(f"{PATH}/{identity}?stream=true"), identity)
+        status, _, body = await served.post(PATH, {**HELLO, "previous_response_id": identity})
+        assert (status, body["error"]["code"]) == (400, "previous_response_not_found")
+
+
 async def test_chat_turns_are_no_responses(serve: Serve) -> None:
     served = await serve()
     chat = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}], "store": True}
