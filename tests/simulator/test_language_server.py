@@ -421,6 +421,13 @@ async def test_through_a_proxy_to_a_host_of_googles(make_ls: MakeLs, google: Goo
     assert {one.headers["host"] for one in google.requests} == {"daily-cloudcode-pa.googleapis.com"}
 
 
+async def test_it_never_calls_google_by_itself(make_ls: MakeLs) -> None:
+    ls = await make_ls(endpoint=LsOptions().endpoint, retries=0, background=True)
+    cascade = await ls.turn("hello")
+    error = (await ls.steps(cascade))[-1]["errorMessage"]["error"]
+    assert error["shortError"] == "stream error: a stand-in talks to the real Google through a proxy only"
+
+
 async def test_a_loopback_endpoint_is_never_proxied(make_ls: MakeLs) -> None:
     ls = await make_ls(proxy_url="http://127.0.0.1:9")
     assert await ls.ended(await ls.turn("sim:text")) == "NO_TOOL_CALL"

@@ -116,6 +116,8 @@ class GoogleClient:
         proxy = options.proxy_url
         if proxy is not None and _loopback(endpoint) and not options.proxy_loopback:
             proxy = None  # Go's proxy-from-environment leaves loopback addresses alone (A.2)
+        if proxy is None and (urlsplit(endpoint).hostname or "").endswith(".googleapis.com"):
+            raise GoogleGone("a stand-in talks to the real Google through a proxy only")
         lines = {
             "User-Agent": options.user_agent, **headers, "Content-Type": "application/json", "Accept-Encoding": "gzip",
         }  # fmt: skip

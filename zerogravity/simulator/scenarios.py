@@ -79,7 +79,6 @@ class Scenario:
     ``status`` None: no headers at all. ``body``: the whole body of an error answer, JSON or bytes.
     ``before``: seconds before the headers. ``chunk``: cut every piece into chunks of so many bytes.
     ``gzip``: None: when the client asks for it. ``truncate_gzip``: a DROP leaves half of the last block unsent.
-    ``kind_only``: which calls a queued scenario is for.
     """
 
     steps: Sequence[Step] = ()
