@@ -17,8 +17,14 @@ NPM = {
     "node": ["node@22"],  # newer clients do without node 20
     "codex": ["@openai/codex@0.169.0"],
     "gemini-cli": ["@google/gemini-cli@0.61.0"],
-    "aisdk": ["ai@7.0.173", "@ai-sdk/openai@4", "@ai-sdk/openai-compatible@3", "@ai-sdk/google@4", "zod@4"],
-    "openai-node": ["openai@7.55.0", "zod@4"],
+    "aisdk": [
+        "ai@7.0.173",
+        "@ai-sdk/openai@3.0.141",
+        "@ai-sdk/openai-compatible@2.0.92",
+        "@ai-sdk/google@3.0.141",
+        "zod@4.6.7",
+    ],
+    "openai-node": ["openai@7.55.0", "zod@4.6.7"],
     "genai-node": ["@google/genai@3.1.0"],
     "opencode": ["opencode-ai@1.18.33"],
     "pi": ["@earendil-works/pi-coding-agent@0.87.1"],
@@ -28,8 +34,7 @@ NPM = {
 PYTHON = {
     "agents": ["openai-agents==0.24.0"],
     "langchain": ["langchain==1.4.7", "langchain-openai==1.7.3", "langchain-google-genai==4.4.2"],
-    "pydantic-ai": ["pydantic-ai-slim[openai,google]==2.38.0"],
-    "instructor": ["instructor==1.17.0"],
+    "pydantic": ["pydantic-ai-slim[openai,google]==2.38.0", "instructor==1.17.0"],
 }
 
 

@@ -74,7 +74,8 @@ async def script(name: str, case: str, url: str, cwd: Path, in_client: str | Non
     if (in_client or name) in NPM:
         # modules are looked for beside the script
         file = Path(shutil.copy(HERE / "js" / f"{name}.mjs", folder))
-        program: Path = client("node") / "node_modules" / ".bin" / "node"
+        program = (client("node") / "node_modules" / ".bin" / "node",)
     else:
-        file, program = HERE / "py" / f"{name.replace('-', '_')}.py", folder / "bin" / "python"
-    return (await run(program, file, case, url, cwd=cwd)).said
+        # -P: the script's own name is no module
+        file, program = HERE / "py" / f"{name.replace('-', '_')}.py", (folder / "bin" / "python", "-P")
+    return (await run(*program, file, case, url, cwd=cwd)).said

@@ -12,7 +12,6 @@ from agents import (
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
-    RunConfig,
     Runner,
     function_tool,
     set_tracing_disabled,
@@ -79,7 +78,9 @@ async def previous() -> Any:
 
 async def handoff() -> Any:
     expert = agent("weather_expert", tools=[get_weather])
-    return told(await Runner.run(agent("desk", handoffs=[expert]), "Please transfer_to_weather_expert sim:tool sim:text"))
+    return told(
+        await Runner.run(agent("desk", handoffs=[expert]), "Please transfer_to_weather_expert sim:tool sim:text")
+    )
 
 
 async def streamed() -> Any:

@@ -1,0 +1,103 @@
+"""OpenAI Agents SDK with its Responses and its Chat model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.run import script
+from tests.clients.wire import Wire
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+BOTH = pytest.mark.parametrize("kind", ["responses", "chat"])
+ROUND = ["reasoning_item", "tool_call_item", "tool_call_output_item", "reasoning_item", "message_output_item"]
+
+
+def google(echoed: dict[str, Any]) -> list[dict[str, Any]]:
+    """The contents that reached Google, of an answer that is the request."""
+    return json.loads(echoed["text"])["request"]["contents"]
+
+
+def check_usage(said: dict[str, Any], requests: int) -> None:
+    assert said["usage"][0] == requests
+    assert said["usage"][3] == said["usage"][1] + said["usage"][2]
+    assert min(said["usage"]) > 0
+    assert 0 < said["reasoning"] < said["usage"][2]
+
+
+@BOTH
+async def test_parallel_tools(wire: Wire, tmp_path: Path, kind: str) -> None:
+    said = await script("agents", f"{kind}-tools", wire.url, tmp_path)
+    assert sorted(said["called"]) == ["Oslo", "Rome"]
+    assert "18 degrees in Rome" in said["text"]
+    assert "18 degrees in Oslo" in said["text"]
+    assert said["items"].count("tool_call_output_item") == 2
+    check_usage(said, requests=2)
+
+
+@BOTH
+async def test_history_goes_back_whole(wire: Wire, tmp_path: Path, kind: str) -> None:
+    said = await script("agents", f"{kind}-turns", wire.url, tmp_path)
+    assert said["first"]["items"] == ROUND
+    check_usage(said["first"], requests=2)
+    contents = google(said["second"])
+    assert [content["role"] for content in contents] == ["user", "model", "user", "model", "user"]
+    (call,) = contents[1]["parts"]
+    assert call["functionCall"]["args"] == {"city": "Rome"}
+    assert call["thoughtSignature"] != "skip_thought_signature_validator"
+    assert contents[3]["parts"][0]["text"] == said["first"]["text"]
+
+
+@BOTH
+async def test_hand_off(wire: Wire, tmp_path: Path, kind: str) -> None:
+    said = await script("agents", f"{kind}-handoff", wire.url, tmp_path)
+    assert said["agent"] == "weather_expert"
+    assert said["items"] == ["reasoning_item", "handoff_call_item", "handoff_output_item", "message_output_item"]
+    assert said["text"].startswith("Here is an answer")
+
+
+@BOTH
+async def test_streaming(wire: Wire, tmp_path: Path, kind: str) -> None:
+    said = await script("agents", f"{kind}-streamed", wire.url, tmp_path)
+    assert said["items"] == ROUND
+    assert len(said["texts"]) > 1
+    assert "".join(said["texts"]) == said["text"] == "Done. get_weather answered: 18 degrees in Rome That is all."
+    assert {"response.reasoning_summary_text.delta", "response.function_call_arguments.delta"} <= {*said["raw"]}
+    check_usage(said, requests=2)
+
+
+@BOTH
+async def test_typed_output(wire: Wire, tmp_path: Path, kind: str) -> None:
+    said = await script("agents", f"{kind}-typed", wire.url, tmp_path)
+    assert said["text"]["city"] == "Rome"
+    assert isinstance(said["text"]["degrees"], int)
+    assert said["items"] == ["reasoning_item", "message_output_item"]
+
+
+@BOTH
+async def test_forced_tool(wire: Wire, tmp_path: Path, kind: str) -> None:
+    said = await script("agents", f"{kind}-forced", wire.url, tmp_path)
+    assert said["called"] == ["Rome"]
+    assert said["text"] == "18 degrees in Rome"
+    (asked,) = wire.asked("/responses" if kind == "responses" else "/completions")
+    named = {"type": "function", "name": "get_weather"}
+    assert asked["tool_choice"] == (
+        named if kind == "responses" else {"type": "function", "function": {"name": "get_weather"}}
+    )
+
+
+async def test_previous_response_id(wire: Wire, tmp_path: Path) -> None:
+    """Both rounds and the second prompt send only what is new; Google sees everything, signatures included."""
+    said = await script("agents", "responses-previous", wire.url, tmp_path)
+    assert said["first"]["called"] == ["Lima"]
+    asked = wire.asked("/v1/responses")
+    assert [[item.get("type", "message") for item in one["input"]] if isinstance(one["input"], list) else one["input"]
+            for one in asked[1:]] == [["function_call_output"], ["message"]]  # fmt: skip
+    contents = google(said["second"])
+    assert [content["role"] for content in contents] == ["user", "model", "user", "model", "user"]
+    assert contents[2]["parts"][0]["functionResponse"]["response"] == {"output": "18 degrees in Lima"}
+    assert contents[3]["parts"][0]["thoughtSignature"]
