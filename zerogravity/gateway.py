@@ -13,10 +13,12 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from zerogravity import ids
+from zerogravity.capture.tap import Tap
 from zerogravity.config import Config, is_loopback
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
@@ -37,7 +39,7 @@ from zerogravity.server.app import Running, start_server
 from zerogravity.server.services import Bearer, Services
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.responses.stored import ResponseStore, open_store
+from zerogravity.surfaces.responses.stored import open_store
 from zerogravity.surfaces.surface import Emitter, Surface
 from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 
@@ -104,7 +106,6 @@ class Gateway:
         self.bodies = Bodies()
         self.witnesses = Witnesses(self.recorder, self.bodies if self.inspector_token else None)
         self._watch()
-        self._responses: ResponseStore | None = None
         self._running: Running | None = None
         self._keeper: asyncio.Task[None] | None = None
 
@@ -148,6 +149,8 @@ class Gateway:
         self.usage.attach(self.store)
         self.metrics.gauge("zg_queue_waiting", "Turns waiting for a place", lambda: self.engine.waiting)
         self.metrics.gauge("zg_queue_active", "Turns that have a place", lambda: self.engine.active)
+        self.metrics.gauge("zg_ls_up", "Whether turns can be served as far as is known", self._ls_up)
+        self.metrics.counter("zg_tap_guarded", "Answers that went on unread by our own fault", lambda: Tap.failures)
         self.metrics.counter("zg_trace_dropped", "What traces did not record", lambda: self.recorder.dropped)
 
     def _inspector(self) -> Inspector | None:
@@ -159,8 +162,19 @@ class Gateway:
             self.inspector_token,
             emitter=self._render_again,
             clock=self.clock,
-            health=lambda: {"line": self.health.line(), "active": self.engine.active, "waiting": self.engine.waiting},
+            health=self._shown,
         )
+
+    def _shown(self) -> dict[str, Any]:
+        """The inspector's health strip."""
+        return {
+            "line": self.health.line(),
+            "checks": [asdict(check) for check in self.health.checks()],
+            "active": self.engine.active,
+            "waiting": self.engine.waiting,
+            "held_bytes": self.store.bytes,
+            "dropped": self.recorder.dropped,
+        }
 
     def _render_again(self, channel: CascadeChannel) -> Emitter | None:
         surface = SURFACES.get(channel.turn.surface)
@@ -179,7 +193,7 @@ class Gateway:
     async def start(self) -> None:
         """Open the front server. Raises OSError (port taken) or FaultError (refused configuration)."""
         config = self.config
-        self._responses = await open_store(
+        responses_store = await open_store(
             config.store_path, limit=config.limits.responses, max_age_s=config.limits.responses_seconds
         )
         inspector = self._inspector()
@@ -188,7 +202,7 @@ class Gateway:
             engine=self.engine,
             catalogue=self.catalogue,
             config=config,
-            responses=self._responses,
+            responses=responses_store,  # the server closes it
             health=self.health,
             metrics=self.metrics,
             secret=self.secret,
@@ -216,8 +230,6 @@ class Gateway:
         await self.engine.close()
         if self._running is not None:
             await self._running.stop()
-        if self._responses is not None:
-            await self._responses.close()
         await self.ls.close()
         if self.child is not None:
             await self.child.stop()
@@ -238,6 +250,9 @@ class Gateway:
                 self._ls_fault = error.fault if error.fault.termination is Termination.LS_GONE else None
             self.store.sweep()
             await asyncio.sleep(KEEP_S if self._known_fault() is None else SEARCH_S)
+
+    def _ls_up(self) -> bool:
+        return self._known_fault() is None
 
     def _known_fault(self) -> Fault | None:
         return self.ls.known_fault() or self._ls_fault

@@ -13,7 +13,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from zerogravity import config as configuration
 from zerogravity.capture import rewrite
-from zerogravity.capture.addon import CHANNEL, OPTIONS, Capture, Interceptor, redirect
+from zerogravity.capture.addon import OPTIONS, Capture, Interceptor, redirect
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, TextDelta
 from zerogravity.errors import Termination
@@ -134,7 +134,7 @@ def test_everything_else_passes_untouched(hooks, channel, body, path) -> None:
     assert flow.response.stream is (path == PATH)  # at once, chunk by chunk
     assert flow.response.content == ANSWER
     assert not channel.closed
-    assert CHANNEL not in flow.metadata
+    assert flow not in hooks.claims
 
 
 def test_the_answer_is_tapped_as_it_streams(hooks, channel) -> None:
@@ -223,7 +223,7 @@ def test_an_own_fault_leaves_the_bytes_and_ends_the_turn_typed(hooks, gateway, c
     before = flow.request.content
     ask(hooks, flow)
     assert flow.request.content == before
-    assert CHANNEL not in flow.metadata
+    assert flow not in hooks.claims
     assert channel.termination is Termination.INTERNAL
     assert b'zg_fail_open_total{place="request"} 1.0' in gateway.metrics.render()
     assert "request left unchanged" in caplog.text

@@ -228,15 +228,26 @@ async def test_a_disagreeing_witness_leaves_the_call_alone() -> None:
         ({"refusals": {"SendUserCascadeMessage": (500, "internal", "boom")}}, 502, "boom"),
         ({"refusals": {"StartCascade": (403, "permission_denied", "no")}}, 502, "token"),
         ({"refusals": {"StartCascade": (503, "unavailable", "later")}}, 503, "later"),
-        ({"logged_in": False}, 401, "log in"),
     ],
-    ids=["send refused", "start refused", "unavailable", "not logged in"],
+    ids=["send refused", "start refused", "unavailable"],
 )
 async def test_an_ls_that_refuses_is_named_at_once(options, status, word) -> None:
     """H21"""
     async with Stack(StackOptions(ls=quick(**options))) as stack, aiohttp.ClientSession() as http:
         said = await ask(stack, http, "responses", "hello")
         assert (said.status, word in said.error["message"]) == (status, True), said.body
+
+
+async def test_a_lost_login_is_a_401_that_says_what_to_do_and_heals() -> None:
+    async with Stack(StackOptions(ls=quick())) as stack, aiohttp.ClientSession() as http:
+        stack.ls.options.logged_in = False
+        for surface in SURFACES:
+            said = await ask(stack, http, surface, "hello")
+            assert (said.status, "log in" in said.error["message"]) == (401, True), said.body
+        async with http.get(f"{stack.url}/ready") as ready:
+            assert ready.status == 503
+        stack.ls.options.logged_in = True
+        assert (await ask(stack, http, "chat", "hello")).error is None
 
 
 PATCHES = {

@@ -216,7 +216,6 @@ def test_what_the_rooms_tell(metrics):
     metrics.reader_left(3)
     metrics.unmatched("no_marker")
     metrics.failed_open("request")
-    metrics.grammar_violation("chat")
     assert samples(metrics) == {
         "zg_requests_total{status_class=2xx,surface=chat}": 1,
         "zg_requests_total{status_class=4xx,surface=chat}": 1,
@@ -224,7 +223,6 @@ def test_what_the_rooms_tell(metrics):
         "zg_reader_lag_records_sum": 3,
         "zg_unmatched_total{reason=no_marker}": 1,
         "zg_fail_open_total{place=request}": 1,
-        "zg_grammar_violations_total{surface=chat}": 1,
     }
 
 
@@ -234,7 +232,6 @@ def test_labels_come_from_closed_sets_never_from_content(store, metrics, make_tu
     metrics.request(secret, 200)
     metrics.unmatched(secret)
     metrics.failed_open(secret)
-    metrics.grammar_violation(secret)
     channel = store.open(make_turn(surface=secret, model=secret))
     channel.append(0, b"", (CallOpened(model=secret),))
     channel.append(0, b"x", (TextDelta(secret), Notice(secret, secret)))

@@ -8,18 +8,21 @@ from __future__ import annotations
 import gc
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from mitmproxy import command, contentviews, ctx, exceptions, flow, http
+from mitmproxy import contentviews, ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from zerogravity import config as configuration
-from zerogravity.capture import match, rewrite, tap
+from zerogravity.capture import bodies, match, rewrite, tap
+from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.certs import GOOGLE_HOSTS
 from zerogravity.core.channel import CascadeChannel
@@ -32,18 +35,35 @@ from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.capture")
 
-CHANNEL = "zerogravity.channel"
-TAP = "zerogravity.tap"
 EVENT_STREAM = {"content-type": "text/event-stream"}
 
 
-class Interceptor:
-    """The life of one Google call: matched, claimed, rewritten, tapped. Fails open: bytes flow whatever happens."""
+@dataclass(slots=True)
+class Claim:
+    """A call that belongs to a turn, from its request to the end of its answer."""
 
-    def __init__(self, gateway: Gateway, abort: Callable[[http.HTTPFlow], None]) -> None:
+    channel: CascadeChannel
+    tap: tap.Tap | None = None
+
+
+class Interceptor:
+    """The life of one Google call: matched, claimed, rewritten, tapped. Fails open: bytes flow whatever happens.
+
+    ``claims``: beside the flows, not in their metadata: mitmproxy copies and saves that. ``kept``: whether somebody
+    keeps flows, so that they need bodies.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        abort: Callable[[http.HTTPFlow], None],
+        kept: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.store: MitmStore = gateway.store
+        self.claims: WeakKeyDictionary[http.HTTPFlow, Claim] = WeakKeyDictionary()
         self._gateway = gateway
         self._abort = abort
+        self._kept = kept
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Ask Google for plain bytes: what is compressed can not be read before a block is full."""
@@ -83,23 +103,23 @@ class Interceptor:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Tap a claimed answer as it streams; an error answer to it is read whole, in ``response``. What is not ours
         streams through: mitmproxy would hold it back until its end."""
-        channel: CascadeChannel | None = flow.metadata.get(CHANNEL)
+        claim = self.claims.get(flow)
         if flow.response is None:
             return
-        if channel is None:
+        if claim is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
         if flow.response.status_code != 200:
             return
-        headers = flow.response.headers
-        active = tap.Tap(
+        channel, headers = claim.channel, flow.response.headers
+        flow.metadata[bodies.CALL] = channel.state.calls_opened
+        claim.tap = active = tap.Tap(
             channel,
             channel.state.calls_opened,
             encoding=headers.get("content-encoding", ""),
             content_type=headers.get("content-type", ""),
             passive=channel.turn.surface == "passive",
         )
-        flow.metadata[TAP] = active
         headers.pop("content-length", None)
         if active.inflates:
             headers.pop("content-encoding", None)
@@ -109,10 +129,13 @@ class Interceptor:
 
     def response(self, flow: http.HTTPFlow) -> None:
         """A claimed call that Google refused: the client gets the fault, the LS a clean stop (it would retry)."""
-        channel: CascadeChannel | None = flow.metadata.get(CHANNEL)
-        if channel is None or flow.response is None or TAP in flow.metadata:
+        claim = self.claims.pop(flow, None)
+        if claim is None or flow.response is None:
             return
-        response = flow.response
+        channel, response = claim.channel, flow.response
+        if claim.tap is not None:
+            self._keep(flow, channel)
+            return
         tap.refused(channel, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
         if channel.turn.surface != "passive":
             flow.metadata["zerogravity.original_status"] = response.status_code
@@ -120,15 +143,21 @@ class Interceptor:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The connection broke, before or in the middle of the answer."""
-        channel: CascadeChannel | None = flow.metadata.get(CHANNEL)
-        if channel is None:
+        claim = self.claims.pop(flow, None)
+        if claim is None:
             return
         message = flow.error.msg if flow.error else "connection lost"
-        if (active := flow.metadata.get(TAP)) is not None:
-            active.abort(message)
+        if claim.tap is not None:
+            claim.tap.abort(message)
+            self._keep(flow, claim.channel)
         else:
             fault = upstream(502, "upstream_drop", f"no answer from Google: {message}", Termination.UPSTREAM_DROP)
-            channel.close(Failed(fault))
+            claim.channel.close(Failed(fault))
+
+    def _keep(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
+        """Somebody saves or shows this flow: it needs the body that has streamed by."""
+        if self._kept():
+            bodies.fill(flow, channel)
 
     def _claim(self, flow: http.HTTPFlow, channel: CascadeChannel, body: dict[str, Any]) -> None:
         original = flow.request.get_content(strict=False) or b""
@@ -138,7 +167,7 @@ class Interceptor:
         if (bearer := self._gateway.bearer.value) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"
         channel.awaiting = None
-        flow.metadata[CHANNEL] = channel
+        self.claims[flow] = Claim(channel)
         flow.comment = channel.id
         channel.upstream_abort.append(lambda: self._abort(flow))
         self._gateway.witnesses.upstream_request(
@@ -161,7 +190,7 @@ class Interceptor:
         if not self._gateway.config.capture_passive:
             return
         channel = self._gateway.passive_channel(flow.request.path, body)
-        flow.metadata[CHANNEL] = channel
+        self.claims[flow] = Claim(channel)
         flow.comment = channel.id
         content = flow.request.get_content(strict=False) or b""
         self._gateway.witnesses.upstream_request(channel.id, 0, content, content, dict(flow.request.headers))
@@ -176,6 +205,7 @@ class Capture:
     def __init__(self) -> None:
         self.gateway: Gateway | None = None
         self._interceptor: Interceptor | None = None
+        self.addons = [Commands(lambda: self.gateway)]  # mitmproxy finds them here
 
     # -- options ---------------------------------------------------------------------------------------------
 
@@ -212,7 +242,9 @@ class Capture:
             return
         _settle()
         self.gateway = gateway
-        self._interceptor = Interceptor(gateway, abort_upstream) if config.intercept else None
+        self._interceptor = (
+            Interceptor(gateway, abort_upstream, lambda: bodies.kept(ctx.master)) if config.intercept else None
+        )
         logger.log(ALERT, "zerogravity answers agents on %s", gateway.url)
         if gateway.inspector_url is not None:
             logger.log(ALERT, "inspector: %s", gateway.inspector_url)
@@ -257,25 +289,6 @@ class Capture:
     def error(self, flow: http.HTTPFlow) -> None:
         if self._interceptor is not None:
             self._interceptor.error(flow)
-
-    # -- commands --------------------------------------------------------------------------------------------
-
-    @command.command("zerogravity.turns")
-    def turns(self) -> Sequence[str]:
-        """The turns in memory: id, phase, termination code."""
-        if self.gateway is None:
-            return []
-        return [f"{c.id} {c.phase} {c.termination or ''}".rstrip() for c in self.gateway.store]
-
-    @command.command("zerogravity.health")
-    def health(self) -> str:
-        """Whether a turn can be served now."""
-        return "not running" if self.gateway is None else self.gateway.health_line()
-
-    @command.command("zerogravity.trace")
-    def trace(self, flows: Sequence[flow.Flow]) -> Sequence[str]:
-        """The turn ids of flows."""
-        return [f.comment for f in flows if CHANNEL in f.metadata]
 
 
 OPTIONS: tuple[tuple[str, Any, str], ...] = (

@@ -70,9 +70,6 @@ class Metrics:
         self._parse_failures = Counter(
             "zg_parse_failures", "Odd upstream data that was read as well as possible", ["code"], registry=made
         )
-        self._grammar = Counter(
-            "zg_grammar_violations", "Emitted streams that break their surface's grammar", ["surface"], registry=made
-        )
         self._lag = Histogram(
             "zg_reader_lag_records", "Largest batch a reader had to catch up with", buckets=LAGS, registry=made
         )
@@ -163,10 +160,6 @@ class Metrics:
     def failed_open(self, place: str) -> None:
         """An own fault in the interceptor; the bytes went on unchanged."""
         self._fail_open.labels(closed(place, PLACES)).inc()
-
-    def grammar_violation(self, surface: str) -> None:
-        """A stream of ours was not accepted by its checker."""
-        self._grammar.labels(closed(surface, SURFACES)).inc()
 
 
 Source = tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Callable[[], float | None]]
