@@ -10,6 +10,7 @@ import datetime as dt
 import os
 import ssl
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 
 import certifi
@@ -56,10 +57,12 @@ def create(
 ) -> Authority:
     """Make a new authority in ``directory`` (0700), replacing one that is there.
 
-    Raises ValueError when ``days`` is not within 1..90.
+    Raises ValueError when ``days`` is not within 1..90, FaultError when the one that is there is not ours.
     """
     if not 1 <= days <= MAX_DAYS:
         raise ValueError(f"an authority lives 1 to {MAX_DAYS} days, not {days}")
+    if (directory / "mitmproxy-ca.pem").exists():
+        _ours(directory / "mitmproxy-ca.pem")
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o700)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -74,24 +77,33 @@ def create(
     return load(directory)
 
 
-def load(directory: Path) -> Authority:
-    """The authority in ``directory``. Raises FaultError when it is missing, readable by others, or has no limits."""
+def load(directory: Path, *, now: dt.datetime | None = None) -> Authority:
+    """The authority in ``directory``. Raises FaultError when it is missing, readable by others, or has no limits;
+    with ``now`` also when it has expired."""
     key_file = directory / "mitmproxy-ca.pem"
+    make_one = f"make one with: zerogravity certs new --dir {directory}"
     if not key_file.exists():
-        raise FaultError(internal(f"no certificate authority in {directory}; make one with: zerogravity certs new"))
+        raise FaultError(internal(f"no certificate authority in {directory}; {make_one}"))
     if key_file.stat().st_mode & 0o077:
         raise FaultError(internal(f"{key_file} can be read by others; fix with: chmod 600 {key_file}"))
-    certificate = x509.load_pem_x509_certificate(key_file.read_bytes())
+    certificate, hosts = _ours(key_file)
+    expires = certificate.not_valid_after_utc
+    if now is not None and now >= expires:
+        raise FaultError(internal(f"the authority in {directory} expired on {expires:%Y-%m-%d}; {make_one}"))
+    return Authority(directory, expires, hosts)
+
+
+def _ours(key_file: Path) -> tuple[x509.Certificate, tuple[str, ...]]:
+    """The certificate in a file and the hosts it is held to. Raises FaultError when it is held to none."""
+    away = f"move it away and run: zerogravity certs new --dir {key_file.parent}"
     try:
+        certificate = x509.load_pem_x509_certificate(key_file.read_bytes())
         limits = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except ValueError:
+        raise FaultError(internal(f"{key_file} holds no certificate; {away}")) from None
     except x509.ExtensionNotFound:
-        raise FaultError(
-            internal(
-                f"{key_file} has no name constraints, so it is not ours; move it away and run: zerogravity certs new"
-            )
-        ) from None
-    hosts = tuple(name.value for name in limits.permitted_subtrees or () if isinstance(name, x509.DNSName))
-    return Authority(directory, certificate.not_valid_after_utc, hosts)
+        raise FaultError(internal(f"{key_file} has no name constraints, so it is not ours; {away}")) from None
+    return certificate, tuple(name.value for name in limits.permitted_subtrees or () if isinstance(name, x509.DNSName))
 
 
 def system_roots() -> bytes:
@@ -111,6 +123,11 @@ def _certificate(
         digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
         key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
     )  # fmt: skip
+    # A kind of name that is not mentioned is free: without the second list any address could be spoken for.
+    limits = x509.NameConstraints(
+        [x509.DNSName(host) for host in hosts],
+        [x509.IPAddress(ip_network("0.0.0.0/0")), x509.IPAddress(ip_network("::/0"))],
+    )
     return (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -122,7 +139,7 @@ def _certificate(
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.NameConstraints([x509.DNSName(host) for host in hosts], None), critical=True)
+        .add_extension(limits, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -130,7 +147,8 @@ def _certificate(
 
 def _write(path: Path, data: bytes, mode: int) -> None:
     temporary = path.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    temporary.unlink(missing_ok=True)  # one left behind may be open to others
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
     temporary.chmod(mode)

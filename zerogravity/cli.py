@@ -20,7 +20,7 @@ import click
 
 from zerogravity import __version__, certs
 from zerogravity import config as configuration
-from zerogravity.errors import FaultError
+from zerogravity.errors import FaultError, Guilt
 
 DEPENDENCIES = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
 
@@ -62,7 +62,7 @@ ELSEWHERE = {  # commands of other rooms, imported when they are called: name â†
 
 
 class Commands(click.Group):
-    """Says faults as one line instead of a traceback; imports what is elsewhere only when it is wanted."""
+    """Says what goes wrong as one line instead of a traceback; imports what is elsewhere only when it is wanted."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted((*super().list_commands(ctx), *ELSEWHERE))
@@ -77,7 +77,14 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except FaultError as error:
             click.echo(f"zerogravity: {error.fault.message}", err=True)
-            ctx.exit(2)
+            ctx.exit(2 if error.fault.guilt is Guilt.CLIENT else 1)
+        except BrokenPipeError:  # click leaves quietly
+            raise
+        except OSError as error:
+            click.echo(f"zerogravity: {error}", err=True)
+            ctx.exit(1)
+        except KeyboardInterrupt:
+            ctx.exit(130)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -88,10 +95,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--mode", type=click.Choice(["reverse", "proxy"]), default="reverse", show_default=True,
-              help="How the language server reaches us: as its endpoint (reverse), or as its HTTPS proxy.")  # fmt: skip
+@click.option("--mode", type=click.Choice(["reverse", "proxy"]),
+              help="How the language server reaches us: as its endpoint (reverse, the default), or as its HTTPS proxy."
+              )  # fmt: skip
 @click.option("--no-mitm", is_flag=True, help="No interception: answers come from polling the language server's steps.")
-@click.option("--proxy-port", type=int, default=8742, show_default=True, help="Port the language server talks to.")
+@click.option("--proxy-port", type=click.IntRange(1, 65535), default=8742, show_default=True,
+              help="Port the language server talks to.")  # fmt: skip
 @click.option("--google", default="https://daily-cloudcode-pa.googleapis.com", show_default=True,
               help="Where calls go in reverse mode.")  # fmt: skip
 @click.option("--listen", help="Where agents are answered [default: 127.0.0.1:8741].")
@@ -107,15 +116,19 @@ def main() -> None:
 )
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any further mitmproxy option.")
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings.")
-def serve(mode: str, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None, settings: tuple[str, ...],
-          quiet: bool, config_file: str | None, passive: bool, **flags: Any) -> None:  # fmt: skip
+def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None,
+          settings: tuple[str, ...], quiet: bool, config_file: str | None, passive: bool,
+          **flags: Any) -> None:  # fmt: skip
     """Answer agents beside a language server; the same as ``mitmdump -s addons/capture.py``, leaner.
 
     Example: zerogravity serve --ls-url https://127.0.0.1:42100
     """
-    given = {name: value for name, value in flags.items() if value} | ({"capture_passive": True} if passive else {})
-    loaded = configuration.load({**given, **({"intercept": False} if no_mitm else {})}, file=config_file)
+    given = {name: value for name, value in flags.items() if value not in (None, False)}
+    given |= {"capture_passive": True} if passive else {}
+    loaded = configuration.load({**given, "mode": mode, "intercept": False if no_mitm else None}, file=config_file)
     if not loaded.config.intercept:
+        if settings:
+            raise click.UsageError("--set is for mitmproxy, and without interception there is none")
         from zerogravity.gateway import serve as serve_gateway
 
         logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -123,11 +136,11 @@ def serve(mode: str, no_mitm: bool, proxy_port: int, google: str, certs_dir: Pat
     from zerogravity.capture.master import serve as serve_master
 
     options: dict[str, Any] = {}
-    if mode == "reverse":
+    if loaded.config.mode == "reverse":
         options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
         click.echo(f"language server: --cloud_code_endpoint http://127.0.0.1:{proxy_port}", err=True)
     else:
-        authority = certs.load(certs_dir or certs_home())
+        authority = certs.load(certs_dir or certs_home(), now=dt.datetime.now(dt.UTC))
         options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
         click.echo(
             f"language server: HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}", err=True
@@ -135,10 +148,7 @@ def serve(mode: str, no_mitm: bool, proxy_port: int, google: str, certs_dir: Pat
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
         options["zg_config"] = config_file
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        options[name] = json.loads(value) if value in ("true", "false") or value.isdigit() else value
-    run(serve_master(options, verbosity="warn" if quiet else "info"))
+    run(serve_master(options, settings, verbosity="warn" if quiet else "info"))
 
 
 @main.command()

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -30,7 +31,7 @@ MIB = 1 << 20
 class Limits(BaseModel):
     """The published table (reliability-and-security, 5): what happens at each limit is said there."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     body_bytes: int = Field(32 * MIB, ge=1024, description="request body after decompression; 413")
     body_seconds: float = Field(30, gt=0, description="time to receive a body, plus 1 s per MiB; 408")
@@ -62,7 +63,7 @@ class Limits(BaseModel):
 class Config(BaseModel):
     """Every setting with its default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     listen: str = Field("127.0.0.1:8741", description="where agents are answered, HOST:PORT; port 0 takes a free one")
     key: str | None = Field(None, repr=False, description="API key that agents must send; needed beyond loopback")
@@ -116,7 +117,22 @@ class Config(BaseModel):
     @classmethod
     def _header_text(cls, value: str | None) -> str | None:
         if value is not None and not (value.isascii() and value.isprintable() and value.strip() == value and value):
-            raise ValueError("must be printable ASCII without blanks around it")
+            raise ValueError("must be printable ASCII without blanks around it, and not empty")
+        return value
+
+    @field_validator("keys")
+    @classmethod
+    def _header_texts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """An empty key would let everybody in who sends none."""
+        for key in value:
+            cls._header_text(key)
+        return value
+
+    @field_validator("ls_url", "upstream")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value is not None and not _is_url(value):
+            raise ValueError("must look like https://HOST:PORT")
         return value
 
     @field_validator("cors_origins")
@@ -221,6 +237,14 @@ def split_address(text: str) -> tuple[str, int]:
     if ":" in host and not text.strip().startswith("["):
         raise ValueError("an IPv6 address needs brackets, like [::1]:8741")
     return (host or "127.0.0.1") if colon else "127.0.0.1", int(port)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -10,20 +10,22 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mitmproxy import options
+from mitmproxy import exceptions, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig, update_alt_svc
 from mitmproxy.master import Master
 
 from zerogravity.capture.addon import Capture
+from zerogravity.errors import bad_request
 
 
-async def serve(settings: Mapping[str, Any], *, verbosity: str = "info") -> int:
-    """Run until SIGINT or SIGTERM. ``settings`` are mitmproxy options (``mode``, ``confdir``, ``zg_…``) by name.
+async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, verbosity: str = "info") -> int:
+    """Run until SIGINT or SIGTERM. ``settings`` are mitmproxy options (``mode``, ``confdir``, ``zg_…``) by name,
+    ``further`` ones as ``NAME=VALUE``, as mitmdump takes them.
 
-    Returns the exit code; errors during start have been logged.
+    Returns the exit code; errors during start have been logged. Raises FaultError for a refused option.
     """
     logging.getLogger().setLevel(logging.DEBUG)  # mitmproxy's handlers filter by themselves
     for name in ("asyncio", "hpack"):
@@ -41,7 +43,12 @@ async def serve(settings: Mapping[str, Any], *, verbosity: str = "info") -> int:
         capture,
         check,
     )
-    master.options.update(termlog_verbosity=verbosity, **settings)
+    try:
+        master.options.update(termlog_verbosity=verbosity, **settings)
+        master.options.set(*further)
+    except exceptions.OptionsError as error:
+        await master.done()
+        raise bad_request(str(error), code="invalid_config") from None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, master.shutdown)
