@@ -123,6 +123,15 @@ async def test_json_as_asked_for(google: GoogleSimulator) -> None:
     assert (await ask(google, "Is it?", tools=[], generationConfig=config)).text == "yes"
 
 
+@pytest.mark.parametrize("place", ["instructions", "prompt"])
+async def test_json_as_told_in_words(google: GoogleSimulator, place: str) -> None:
+    told = 'Answer with {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]} only.'
+    more = {"systemInstruction": {"parts": [{"text": told}]}} if place == "instructions" else {}
+    prompt = told if place == "prompt" else "A number {please}"
+    json_mode = {"responseMimeType": "application/json"}
+    assert json.loads((await ask(google, prompt, tools=[], generationConfig=json_mode, **more)).text) == {"n": 1}
+
+
 async def test_thoughts_only_when_asked_for(google: GoogleSimulator) -> None:
     assert (await ask(google, "hello", generationConfig={})).thoughts == ""
     assert (await ask(google, "hello", "gemini-2.0-flash", generationConfig={})).thoughts == ""

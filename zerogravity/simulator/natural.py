@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
-from zerogravity.simulator.ask import Ask, Declared
+from zerogravity.simulator.ask import Ask, Declared, get, parts_of
 from zerogravity.simulator.scenarios import SIGN, Scenario, Step, event, say, stop, think
 from zerogravity.simulator.synthesise import Synthesiser
 
@@ -78,7 +79,7 @@ def fitting(ask: Ask, tools: list[Declared]) -> Declared:
 
 def json_answer(ask: Ask) -> Scenario:
     """JSON (or one enum word) that satisfies the response schema, in several deltas."""
-    schema = ask.schema or {"type": "object", "properties": {"answer": {"type": "string"}}}
+    schema = ask.schema or _told_schema(ask) or {"type": "object", "properties": {"answer": {"type": "string"}}}
     value = Synthesiser(ask.prompt, ask.folder).value(schema, schema)
     text = str(value) if ask.mime == "text/x.enum" else json.dumps(value, ensure_ascii=False)
     third = max(1, len(text) // 3)
@@ -94,6 +95,21 @@ def claude_answer(ask: Ask, thoughts: list[str], texts: list[str]) -> Scenario:
         thinking = [*think(*thoughts, pace=ask.pace), (ask.pace, event(signed))]
     start: list[Step] = [(ask.pace, event({"text": ""}))]
     return Scenario([*start, *thinking, *say(*texts, pace=ask.pace), *stop(None, pace=ask.pace)], name="natural-claude")
+
+
+def _told_schema(ask: Ask) -> Mapping[str, Any] | None:
+    """A JSON Schema at the first brace of the instructions or of the prompt: a model would follow it."""
+    system = get(ask.request, "systemInstruction")
+    instructions = [str(part.get("text") or "") for part in parts_of(system)] if isinstance(system, dict) else []
+    for text in (*instructions, ask.texts):
+        start = text.find("{")
+        try:
+            value, _ = json.JSONDecoder().raw_decode(text, max(start, 0))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(value, dict) and isinstance(value.get("properties"), dict):
+            return value
+    return None
 
 
 def _calls(ask: Ask) -> list[Step]:
