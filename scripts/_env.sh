@@ -11,6 +11,9 @@ zg_runs() { # a Python >= 3.12 that runs (a pyenv shim on PATH may not) and can 
 
 zg_find_python() {
   local candidate
+  if [ -n "${PYTHON:-}" ] && ! zg_runs "$PYTHON"; then
+    echo "zerogravity: PYTHON=$PYTHON is no Python >= 3.12 that runs; looking for another" >&2
+  fi
   for candidate in ${PYTHON:+"$PYTHON"} python3.13 python3.12 python3.14 python3 python; do
     if zg_runs "$candidate"; then command -v "$candidate"; return 0; fi
   done

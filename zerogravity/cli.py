@@ -251,8 +251,10 @@ def language_servers(as_json: bool) -> None:
     found = asyncio.run(discover.find_all())
     if as_json:
         click.echo(json.dumps([discover.as_json(one) for one in found], indent=2, ensure_ascii=False))
-    else:
+    elif found:
         click.echo("\n".join(discover.describe(found)))
+    else:
+        click.echo("zerogravity: no language server runs here", err=True)
     sys.exit(0 if found else 1)
 
 

@@ -1,0 +1,83 @@
+"""The command as a process of its own: started, listened to, stopped, and always gone in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+URL = re.compile(r"answers agents on (http://\S+)")
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    """Ours, without settings of the person who runs the tests."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZEROGRAVITY_")}
+    home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config"), "XDG_DATA_HOME": str(folder / "data")}
+    return {**kept, **home, "PYTHONUNBUFFERED": "1", **more}
+
+
+class Command:
+    """One running ``zerogravity``; ``said`` is everything on its stderr and stdout so far."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.said = ""
+
+    async def until(self, pattern: re.Pattern[str]) -> re.Match[str]:
+        """Read on until it has said this. Fails when it ends before."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(60):
+            while (found := pattern.search(self.said)) is None:
+                line = await self.process.stdout.readline()
+                assert line, f"ended with {await self.process.wait()}:\n{self.said}"
+                self.said += line.decode()
+        return found
+
+    async def ended(self) -> int:
+        """Its exit code."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(60):
+            self.said += (await self.process.stdout.read()).decode()
+            return await self.process.wait()
+
+    async def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return await self.ended()
+
+
+@asynccontextmanager
+async def command(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[Command]:
+    """``python -m zerogravity ARGUMENTS`` with these environment variables."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "zerogravity", *arguments,
+        env=environment(folder, **variables),
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    running = Command(process)
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await running.ended()
+
+
+@asynccontextmanager
+async def taken() -> AsyncIterator[int]:
+    """A port on which somebody else listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+def free_port() -> int:
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        return tried.getsockname()[1]

@@ -1,0 +1,224 @@
+"""The shell scripts: they parse, they can be run, they find a Python that works or say what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+COMMANDS = sorted(
+    file for file in SCRIPTS.iterdir() if file.is_file() and file.read_bytes().startswith(b"#!/usr/bin/env bash\n")
+)
+BASH = shutil.which("bash")
+WORKS = f'#!{BASH}\nexec "{sys.executable}" "$@"\n'
+SHIM = f'#!{BASH}\necho "pyenv: $(basename "$0"): command not found" >&2\nexit 127\n'
+TOO_OLD = f'#!{BASH}\ncase "$2" in *"(3, 12)"*) exit 1;; esac\nexit 0\n'
+NO_VENV = f'#!{BASH}\ncase "$2" in *venv*) exit 1;; esac\nexit 0\n'
+
+pytestmark = pytest.mark.skipif(BASH is None, reason="the scripts need bash")
+
+
+@pytest.fixture
+def machine(tmp_path: Path):
+    """A machine with nothing on PATH but what the scripts need, and the given programs: name → text."""
+    folder, home = tmp_path / "bin", tmp_path / "home"
+    folder.mkdir()
+    home.mkdir()
+    for tool in ("bash", "env", "dirname", "basename", "cat", "cksum", "rm", "mkdir"):
+        (folder / tool).symlink_to(shutil.which(tool) or f"/no/{tool}")
+
+    def program(path: str, text: str) -> Path:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755)
+        return file
+
+    def run(script: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(BASH), "-c", script], capture_output=True, text=True, timeout=60, cwd=tmp_path,
+            env={"PATH": str(folder), "HOME": str(home), **variables},
+        )  # fmt: skip
+
+    def find(**variables: str) -> subprocess.CompletedProcess[str]:
+        return run(f'set -euo pipefail; . "{SCRIPTS / "_env.sh"}"; zg_find_python', **variables)
+
+    machine = type("Machine", (), {})
+    machine.path, machine.program, machine.run, machine.find = tmp_path, program, run, find
+    return machine
+
+
+# -- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_there_are_scripts() -> None:
+    assert {"demo", "test"} <= {file.name for file in COMMANDS}
+
+
+@pytest.mark.parametrize("file", [*COMMANDS, SCRIPTS / "_env.sh"], ids=lambda file: file.name)
+def test_they_parse(file: Path) -> None:
+    done = subprocess.run([str(BASH), "-n", file], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("file", COMMANDS, ids=lambda file: file.name)
+def test_they_can_be_run_and_stop_at_what_fails(file: Path) -> None:
+    assert os.access(file, os.X_OK)
+    assert "\nset -euo pipefail\n" in file.read_text()
+
+
+def test_constraints_are_versions_of_what_is_needed() -> None:
+    lines = (SCRIPTS / "constraints.txt").read_text().splitlines()
+    pinned = [line for line in lines if line and not line.startswith("#")]
+    assert pinned
+    assert all("==" in line for line in pinned)
+
+
+# -- which Python --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["python3.13", "python3.12", "python3.14", "python3", "python"])
+def test_any_name_will_do(machine, name: str) -> None:
+    file = machine.program(f"bin/{name}", WORKS)
+    done = machine.find()
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{file}\n", "")
+
+
+def test_newest_first_but_not_before_it_is_tried(machine) -> None:
+    for name in ("python3", "python3.12", "python3.13"):
+        machine.program(f"bin/{name}", WORKS)
+    assert machine.find().stdout == f"{machine.path}/bin/python3.13\n"
+
+
+@pytest.mark.parametrize("text", [SHIM, TOO_OLD, NO_VENV], ids=["shim", "too old", "without venv"])
+def test_one_that_will_not_do_is_passed_over(machine, text: str) -> None:
+    for name in ("python3.13", "python3.12", "python3"):
+        machine.program(f"bin/{name}", text)
+    good = machine.program("bin/python", WORKS)
+    done = machine.find()
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{good}\n", "")
+
+
+def test_the_one_that_is_given_comes_first(machine) -> None:
+    machine.program("bin/python3.13", WORKS)
+    mine = machine.program("mine/python", WORKS)
+    assert machine.find(PYTHON=str(mine)).stdout == f"{mine}\n"
+
+
+def test_a_given_one_that_will_not_do_is_said(machine) -> None:
+    good = machine.program("bin/python3", WORKS)
+    done = machine.find(PYTHON="/no/python")
+    assert (done.returncode, done.stdout) == (0, f"{good}\n")
+    assert done.stderr == "zerogravity: PYTHON=/no/python is no Python >= 3.12 that runs; looking for another\n"
+
+
+@pytest.mark.parametrize("variable", ["PYENV_ROOT", "HOME"])
+def test_behind_shims_that_do_not_run_there_are_versions(machine, variable: str) -> None:
+    for name in ("python3.13", "python3.12", "python3", "python"):
+        machine.program(f"bin/{name}", SHIM)
+    root = "pyenv" if variable == "PYENV_ROOT" else "other/.pyenv"
+    machine.program(f"{root}/versions/3.11.9/bin/python", TOO_OLD)
+    good = machine.program(f"{root}/versions/3.13.0/bin/python", WORKS)
+    done = machine.find(**{variable: str(machine.path / root.removesuffix("/.pyenv"))})
+    assert (done.returncode, done.stdout) == (0, f"{good}\n")
+
+
+def test_uv_knows_one(machine) -> None:
+    good = machine.program("uv-made/python", WORKS)
+    machine.program("bin/uv", f'#!{BASH}\n[ "$*" = "python find >=3.12" ] && echo "{good}"\n')
+    assert machine.find().stdout == f"{good}\n"
+
+
+def test_uv_knows_none(machine) -> None:
+    machine.program("bin/uv", f"#!{BASH}\necho nothing >&2\nexit 2\n")
+    done = machine.find()
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+# -- setting up ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(machine, tmp_path: Path) -> Path:
+    """A copy of the scripts in a checkout where nothing is set up yet."""
+    root = tmp_path / "checkout"
+    shutil.copytree(SCRIPTS, root / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "pyproject.toml").write_text("[project]\nname = 'x'\n")
+    return root
+
+
+@pytest.mark.parametrize("shims", [False, True])
+@pytest.mark.parametrize("script", ["demo", "test"])
+def test_no_python_at_all(machine, checkout: Path, script: str, shims: bool) -> None:
+    if shims:
+        machine.program("bin/python3", SHIM)
+    done = machine.run(f'"{checkout}/scripts/{script}"')
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("zerogravity needs Python 3.12 or newer, and none was found that runs.\n")
+    for way in ("apt-get install python3.12 python3.12-venv", "pyenv install 3.13", "uv python install", "PYTHON=/"):
+        assert way in done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+# A Python whose ``-m venv`` makes an environment out of itself and whose ``-m pip`` writes down what it is asked.
+PRETENDS = f"""#!{BASH}
+case "$*" in
+  --version) echo "Python 3.13.0";;
+  "-m venv "*) {{ [ -n "${{NO_ENSUREPIP:-}}" ] && exit 1; }} || mkdir -p "$3/bin"
+      {shutil.which("cp")} "$0" "$3/bin/python";;
+  "-m pip "*) echo "$*" >> "$LOG"; exit "${{PIP:-0}}";;
+  "-m zerogravity"*) echo "started: $*";;
+esac
+"""
+
+
+def test_set_up_once_then_only_started(machine, checkout: Path, tmp_path: Path) -> None:
+    machine.program("bin/python3", PRETENDS)
+    log = tmp_path / "log"
+    first = machine.run(f'"{checkout}/scripts/demo" --port 5', LOG=str(log))
+    assert (first.returncode, first.stdout) == (0, "started: -m zerogravity demo --port 5\n")
+    assert "making .venv with Python 3.13.0" in first.stderr
+    asked = log.read_text()
+    assert f"-c {checkout}/scripts/constraints.txt -e {checkout}\n" in asked
+
+    again = machine.run(f'"{checkout}/scripts/demo"', LOG=str(log))
+    assert (again.returncode, again.stdout, again.stderr) == (0, "started: -m zerogravity demo\n", "")
+    assert log.read_text() == asked
+
+    (checkout / "pyproject.toml").write_text("[project]\nname = 'y'\n")
+    changed = machine.run(f'"{checkout}/scripts/demo"', LOG=str(log))
+    assert changed.returncode == 0
+    assert "making .venv" not in changed.stderr
+    assert log.read_text() == asked * 2
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(machine, checkout: Path, tmp_path: Path) -> None:
+    machine.program("bin/python3", PRETENDS)
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    (checkout / ".venv" / "bin" / "python").symlink_to("/no/such/python")
+    (checkout / ".venv" / "left-over").touch()
+    done = machine.run(f'"{checkout}/scripts/demo"', LOG=str(tmp_path / "log"))
+    assert done.returncode == 0, done.stderr
+    assert not (checkout / ".venv" / "left-over").exists()
+
+
+def test_no_environment_can_be_made(machine, checkout: Path, tmp_path: Path) -> None:
+    machine.program("bin/python3", PRETENDS)
+    done = machine.run(f'"{checkout}/scripts/demo"', LOG=str(tmp_path / "log"), NO_ENSUREPIP="1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "install the package python3-venv" in done.stderr
+
+
+def test_an_installation_that_fails_is_tried_again(machine, checkout: Path, tmp_path: Path) -> None:
+    machine.program("bin/python3", PRETENDS)
+    log = tmp_path / "log"
+    for tries in (1, 2):
+        done = machine.run(f'"{checkout}/scripts/demo"', LOG=str(log), PIP="1")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "installation failed; the lines above say why" in done.stderr
+        assert len(log.read_text().splitlines()) == tries
