@@ -27,9 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="installs and runs real clients: set ZEROGRAVITY_CLIENTS=1"))
 
 
+# clients that know OpenAI's models treat these otherwise than a name they never heard
+ALIASES = ",".join(f"{name}=gemini-3-flash" for name in ("gpt-5", "gpt-5.5", "gpt-6.1-sol"))
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack() -> AsyncIterator[Stack]:
-    async with Stack(StackOptions(ls=quick())) as running:
+    async with Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_ALIASES": ALIASES})) as running:
         yield running
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from tests.clients.install import npm_bin
 from tests.clients.run import Ran, home, run
@@ -106,41 +104,33 @@ async def test_an_error_that_cannot_heal_is_not_tried_again(wire: Wire, tmp_path
     wire.exchanges.clear()  # it was meant to fail
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def aliased() -> AsyncIterator[Stack]:
-    """For OpenAI's model names Codex declares other tools; no WebSocket is served here."""
-    env = {"ZEROGRAVITY_ALIASES": "gpt-5.5=gemini-3-flash,gpt-6.1-sol=gemini-3-flash", "ZEROGRAVITY_WEBSOCKET": "false"}
-    async with Stack(StackOptions(ls=quick(), env=env)) as running:
-        yield running
-
-
-async def test_a_custom_tool_with_a_grammar(aliased: Stack, tmp_path: Path) -> None:
-    async with Wire(aliased.url) as wire:
-        ran = await codex(wire, PROVIDER, tmp_path, f"Use apply_patch. {PROMPT}", "-m", "gpt-5.5")
+async def test_a_custom_tool_with_a_grammar(wire: Wire, tmp_path: Path) -> None:
+    """For OpenAI's model names it declares other tools."""
+    ran = await codex(wire, PROVIDER, tmp_path, f"Use apply_patch. {PROMPT}", "-m", "gpt-5.5")
     kinds, text, _ = told(ran)
     assert kinds == ["file_change", "agent_message"]
     assert "A notes.txt" in text
     assert (tmp_path / "notes.txt").read_text() == "bees are fine\n"
     _, second = wire.asked("/v1/responses")
     assert "custom_tool_call_output" in [item["type"] for item in second["input"]]
-    wire.check()
 
 
-async def test_tools_as_an_input_item(aliased: Stack, tmp_path: Path) -> None:
+async def test_tools_as_an_input_item(wire: Wire, tmp_path: Path) -> None:
     """Its newest models: namespaces in ``additional_tools``, and one tool that runs JavaScript."""
-    async with Wire(aliased.url) as wire:
-        ran = await codex(wire, PROVIDER, tmp_path, PROMPT, "-m", "gpt-6.1-sol")
+    ran = await codex(wire, PROVIDER, tmp_path, PROMPT, "-m", "gpt-6.1-sol")
     kinds, text, _ = told(ran)
     assert kinds == ["command_execution", "agent_message"]
     assert "Script completed" in text
     assert (tmp_path / "notes.txt").read_text() == "bees are fine\n"
     first, _ = wire.asked("/v1/responses")
     assert (first["input"][0]["type"], first.get("tools")) == ("additional_tools", None)
-    wire.check()
 
 
-async def test_without_websocket_it_goes_over_http_at_once(aliased: Stack, tmp_path: Path) -> None:
-    async with Wire(aliased.url) as wire:
+async def test_without_websocket_it_goes_over_http_at_once(tmp_path: Path) -> None:
+    async with (
+        Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_WEBSOCKET": "false"})) as plain,
+        Wire(plain.url) as wire,
+    ):
         ran = await codex(wire, f'openai_base_url = "{wire.url}/v1"', tmp_path, PROMPT)
     assert told(ran)[0] == ["command_execution", "agent_message"]
     assert "Reconnecting" not in ran.out + ran.err
