@@ -78,6 +78,7 @@ class FakeLs:
         self.faults: dict[str, Exception] = {}
         self.on_send: Callable[[str], None] = lambda _: None
         self.started = 0
+        self.following = 0
         self.sent: list[Message] = []
         self._held: list[tuple[str, asyncio.Future[None]]] = []
 
@@ -117,7 +118,11 @@ class FakeLs:
         await self._do("send", cascade_id)
 
     async def follow(self, cascade_id: str) -> None:
-        await asyncio.Event().wait()
+        self.following += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.following -= 1
 
     async def cancel(self, cascade_id: str) -> None:
         await self._do("cancel", cascade_id)
@@ -489,6 +494,15 @@ async def test_the_last_reader_stops_the_cascade_and_the_upstream_call(bench: Be
     assert cut == ["first", "second"]
     assert bench.ls.told("cancel") == ["cascade-1"]
     assert bench.tasks == 0
+
+
+async def test_the_state_stream_is_drained_until_the_call_is_here(bench: Bench) -> None:
+    channel = await bench.running()
+    assert bench.ls.following == 1
+    channel.mark("matched")
+    await settled()
+    assert bench.ls.following == 0
+    assert not channel.closed
 
 
 async def test_an_own_fault_on_the_wire_costs_the_ls_nothing(bench: Bench) -> None:
