@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import FakeClock
+from zerogravity.admission import Places
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Failed, Finished, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
-from zerogravity.engine import LINGER_S, NS, Engine, Limits, Message, Places
+from zerogravity.engine import LINGER_S, NS, Engine, Limits, Message
 from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal, language_server, upstream
 
 REFUSED = language_server(502, "ls_refused", "no", Termination.LS_REFUSED)
