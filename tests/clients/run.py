@@ -28,7 +28,7 @@ class Ran:
     def said(self) -> Any:
         """The JSON of the last line."""
         assert self.code == 0, self
-        return json.loads(self.out.strip().splitlines()[-1])
+        return json.loads(self.out.strip().split("\n")[-1])
 
 
 def home(name: str) -> Path:
