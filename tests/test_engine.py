@@ -343,6 +343,23 @@ async def test_waiting_ends_with_a_fault_that_says_when_to_come_again() -> None:
     await bench.engine.close()
 
 
+async def test_a_place_that_comes_with_the_last_moment_is_taken() -> None:
+    bench = Bench(limits=Limits(queue_wait=600))
+
+    async def too_late(awaitable: Awaitable[None], seconds: float) -> None:
+        await bench.time.wait(awaitable, seconds)
+        if seconds == 600:
+            raise TimeoutError
+
+    bench.engine._wait = too_late
+    channel = await bench.running()
+    assert bench.ls.names() == ["start", "send", "annotate"]
+    matched(channel), answered(channel), finished(channel)
+    await bench.engine.close()
+    assert channel.terminal == Finished("stop")
+    assert bench.engine.active == 0
+
+
 async def test_a_turn_cancelled_while_it_waits_leaves_the_queue(bench: Bench) -> None:
     first = bench.run()
     bench.run()
@@ -450,6 +467,21 @@ async def test_a_turn_as_a_whole(bench: Bench) -> None:
         await bench.time.advance(100)
     assert fault_of(channel).termination is Termination.LIMIT_TIME
     assert fault_of(channel).status == 504
+
+
+async def test_the_wait_for_a_place_is_part_of_the_turn() -> None:
+    bench = Bench(limits=Limits(concurrent=1, queue_wait=90, total=100))
+    first, second = bench.run(), await bench.running()
+    await bench.time.advance(80)
+    bench.engine.cancel(first)
+    await settled()
+    matched(second)
+    answered(second)
+    await bench.time.advance(19.9)
+    assert not second.closed
+    await bench.time.advance(0.2)
+    assert fault_of(second).termination is Termination.LIMIT_TIME
+    await bench.engine.close()
 
 
 async def test_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
@@ -593,12 +625,14 @@ async def test_shutdown_does_not_wait_for_an_ls_that_says_nothing(bench: Bench) 
     assert bench.tasks == 0
 
 
-async def test_shutdown_does_not_linger(bench: Bench) -> None:
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_shutdown_does_not_linger(bench: Bench, at_once: bool) -> None:
     """A good turn's LS may still be writing: that is worth waiting for, but not now."""
     bench.ls.hold.add("send")
     channel = await bench.running()
     finished(channel)
-    await settled()
+    if not at_once:
+        await settled()
     assert bench.tasks
     async with asyncio.timeout(5):
         await bench.engine.close(timeout=60)

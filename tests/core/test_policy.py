@@ -112,6 +112,19 @@ def test_googles_words_are_told():
     assert "MALFORMED_RESPONSE: said so" in terminal.fault.message
 
 
+def test_the_words_that_mean_more_than_an_end():
+    """The table of the facts sheet, word by word: one that is forgotten would be a good end."""
+    assert {"MAX_TOKENS", "CONTINUATION"} == policy.LENGTH
+    assert {
+        "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "ESCALATION", "MODEL_ARMOR",
+        "PUP_LIMITED_DISABLED", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
+    } == policy.FILTERED  # fmt: skip
+    assert {
+        "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",
+        "MISSING_THOUGHT_SIGNATURE",
+    } == policy.MALFORMED  # fmt: skip
+
+
 def test_the_word_lists_are_apart():
     assert not policy.LENGTH & policy.FILTERED
     assert not policy.MALFORMED & (policy.LENGTH | policy.FILTERED)

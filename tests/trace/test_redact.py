@@ -18,6 +18,9 @@ SECRETS = [
     "github_pat_11ABCDEFG0123456789", "glpat-abcdefghij0123456789", "xoxb-123456789012-abc", "AKIAIOSFODNN7EXAMPLE",
     "hf_abcdefghijklmnopqrstuvwx", "npm_abcdefghijklmnopqrstuvwxyz0123456789", PEM,
 ]  # fmt: skip
+# One of each kind whose makers have several beginnings for it.
+SECRETS += [f"{begin}_0123456789abcdefABCD" for begin in ("gho", "ghu", "ghs", "ghr")]
+SECRETS += [f"xox{kind}-123456789012-abc" for kind in "aeprs"] + ["ASIAIOSFODNN7EXAMPLE"]
 TEXTS = [
     ("Authorization: Bearer abc.def-1", "Authorization: Bearer [redacted]"),
     ("authorization: bearer 0123456789abcdefghij!", "authorization: bearer [redacted]!"),
