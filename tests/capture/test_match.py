@@ -89,6 +89,7 @@ AGENTS = [
     ("no wrapper, older ones around, the witness tells", call(user(f"{marker(OTHER)} {marker(MINE)} {marker(THIRD)}"))),
     ("two in one wrapper, the witness tells", call(user(wrapped(f"{marker(MINE)} quotes {marker(OTHER)}")))),
     ("a wrapper that is never closed", call(user(f"<USER_REQUEST>\n{marker(MINE)}"))),
+    ("a quoted wrapper that is cut", call(TURN, user(f"# Conversation History\n<USER_REQUEST>\n{marker(OTHER)}"))),
     ("odd contents around it", call("x", None, {"parts": "x"}, {"role": "user", "parts": [3, {"text": 4}]}, TURN)),
     ("public form", {"contents": [TURN]}),
     ("public form with tools", {"contents": [TURN, model(), TURN], "tools": TOOLS}),
@@ -126,6 +127,7 @@ CHECKPOINTS = [
     ("by requestId alone", call(TURN, requestId=f"checkpoint/{TRAJECTORY}")),
     ("by its dummy tool", summary(requestType=None, requestId=None, model="big")),
     ("by its dummy tool, whatever it says", summary(requestType="agent", requestId=witness(MINE))),
+    ("by its dummy tool alone", call(TURN, tools=[*TOOLS, {"functionDeclarations": [{"name": "do_not_call"}]}])),
     ("old build: mode NONE and a small model", without_tools()),
     ("old build: mode NONE and a question", without_tools(model="big")),
     (

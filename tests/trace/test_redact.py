@@ -72,7 +72,9 @@ def test_the_middle_of_a_word_is_no_token(secret):
 @pytest.mark.parametrize(
     "name",
     ["apiKey", "api_key", "API-Key", "x-goog-api-key", "accessToken", "refresh_token", "Authorization", "clientSecret",
-     "db.password", "privateKey", "setCookie", "credentials", "csrfToken", "githubToken", "awsSecretAccessKey"],
+     "db.password", "privateKey", "setCookie", "credentials", "csrfToken", "githubToken", "awsSecretAccessKey",
+     "auth", "csrf", "XCSRF", "jwt", "bearer", "cookie", "cookies", "pwd", "passwd", "passphrase", "secretKey",
+     "authKey", "signing_key", "encryptionKey", "google_credential", "connectionString", "session-cookie"],
 )  # fmt: skip
 def test_members_by_normalised_name(name):
     assert redact.json_value({"a": [{name: "x"}], "b": "x"}) == {"a": [{name: MASK}], "b": "x"}
@@ -147,9 +149,10 @@ def test_a_large_body_is_redacted_as_text_and_stays_json(monkeypatch):
     assert all(secret not in shown for secret in (b"abcdefgh12", b"hunter22", b"MIIEow"))
 
 
-@pytest.mark.parametrize("offset", [-40, -20, -5, -1, 0, 1, 3])
-def test_windows_do_not_cut_secrets(offset):
-    start = redact.WINDOW + offset
+@pytest.mark.parametrize("offset", [-40, -20, -14, -5, -1, 0, 1, 3])
+@pytest.mark.parametrize("edge", [redact.WINDOW, redact.WINDOW + redact.OVERLAP, 2 * redact.WINDOW])
+def test_windows_do_not_cut_secrets(edge, offset):
+    start = edge + offset
     value = " " * start + "sk-abcdefgh1234567890" + " " * 200_000 + "ya29.abcdefgh"
     assert redact.text(value) == " " * start + MASK + " " * 200_000 + MASK
 
