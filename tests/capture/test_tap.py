@@ -445,6 +445,16 @@ def test_a_drop_after_the_finish_reason_is_an_end(channel: CascadeChannel) -> No
     assert channel.terminal == Finished("stop")
 
 
+def test_a_call_in_what_is_no_event_is_none_to_the_ls(channel: CascadeChannel) -> None:
+    """A whole JSON answer where a stream was announced: the LS reads no event there, so nothing is hidden from it."""
+    body = json.dumps({"response": call("f", "STOP", x=1)}).encode() + b"\n"
+    given_out = run(channel, body)
+    assert given_out.startswith(body)
+    assert [event.event for event in SseParser().feed(given_out)] == ["raw", None]
+    assert words(given_out)
+    assert finishes(given_out) == ["STOP"]
+
+
 def test_a_drop_after_an_error_tells_the_error(channel: CascadeChannel) -> None:
     tap = Tap(channel, 0)
     feed(tap, body_of(text("Pa"), ERROR), end=False)
