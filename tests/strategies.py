@@ -29,6 +29,7 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -127,6 +128,7 @@ def parts(draw: st.DrawFn) -> dict[str, Any]:
         case _:
             part = draw(st.sampled_from((
                 {}, {"executableCode": {"language": "PYTHON", "code": "1+1"}}, {"toolCall": {}},
+                {"toolResponse": {"id": "1", "response": {"n": 1.0}}},
                 {"futurePart": {"a": 1}}, {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "2"}},
             )))  # fmt: skip
     return {**part, "thoughtSignature": draw(signatures)} if draw(seldom) else part
@@ -194,6 +196,7 @@ def polled_events(first_call: int) -> st.SearchStrategy[list[Event]]:
                   st.none() | signatures, st.none() | names),
         st.builds(Signature, signatures, st.sampled_from(("text", "thought", "call", "alone"))),
         st.builds(InlineData, mimes, blobs),
+        st.builds(ServerTool, st.sampled_from(('{"toolCall": {"id": "1"}}', '{"toolResponse": {"id": "1"}}'))),
         st.builds(Grounding, groundings()),
         st.builds(Usage, counts, counts, counts, counts, counts, counts, usage_sources),
         st.builds(Notice, names, texts()),

@@ -15,6 +15,7 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -26,6 +27,7 @@ from zerogravity.errors import internal
 CALL = FunctionCall("call_1", "shell", '{"a":1}')
 SIGNED = FunctionCall("call_1", "shell", "{}", "sig-own", "up-1")
 SECOND = FunctionCall("call_2", "read", "{}")
+A, B = ServerTool("a"), ServerTool("b")
 
 
 def records(*events: Event, call_no: int = 0) -> list[Record]:
@@ -109,7 +111,31 @@ def test_the_state_knows_when_its_records_came():
 
 def test_thinking_knows_the_calls_that_followed_it():
     state = fold(records(ThinkingDelta("x"), SIGNED, SECOND))
-    assert state.items[0].carries == [("call_1", "sig-own")]
+    assert state.items[0].carries is state.items[1]
+    assert fold(records(ThinkingDelta("x"), SECOND, SIGNED)).items[0].carries is None
+
+
+@pytest.mark.parametrize(
+    ("events", "around"),
+    [
+        ([A, B, CALL], [(["a", "b"], [])]),
+        ([A, TextDelta("x"), B, CALL, SECOND], [(["a", "b"], []), ([], [])]),
+        ([CALL, A, SECOND, B], [([], ["a"]), ([], ["b"])]),
+        ([A, CALL, TextDelta("x"), B], [(["a"], ["b"])]),
+        ([A, CallOpened(), CALL, CallOpened(), B, SECOND], [([], []), (["b"], [])]),
+        ([A, TextDelta("x")], []),
+    ],
+)
+def test_what_googles_own_tools_did_stays_around_the_calls_of_its_answer(events, around):
+    state = fold(records(*events))
+    assert [(call.before, call.after) for call in state.function_calls] == around
+
+
+def test_a_server_tool_ends_no_thinking_and_is_no_item():
+    state = fold(records(ThinkingDelta("x"), A, ThinkingDelta("y"), SIGNED))
+    assert [type(item).__name__ for item in state.items] == ["Reasoning", "Call"]
+    assert state.items[0].carries is state.items[1]
+    assert not fold(records(A)).emitted
 
 
 def test_usage_is_the_last_of_each_call_added_up():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from zerogravity.core.channel import RECORD_OVERHEAD
-from zerogravity.core.events import Failed, Finished, FunctionCall, Signature, TextDelta
+from zerogravity.core.events import Failed, Finished, FunctionCall, ServerTool, Signature, TextDelta
 from zerogravity.core.store import CallMemory, MitmStore, RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import internal
@@ -164,6 +164,16 @@ def test_calls_are_remembered_when_their_turn_ends(store, make_turn):
     assert store.calls.get("call_2") == RememberedCall("read", "{}", None, None, "claude", first=False)
     assert store.calls.get("call_3").first
     assert len(store.calls) == 3
+
+
+def test_what_googles_own_tools_did_is_remembered_with_its_call_and_counted(store, make_turn):
+    channel = store.open(make_turn())
+    events = (ServerTool("x" * 100), FunctionCall("call_1", "f", "{}"), ServerTool("y" * 10), ServerTool("z"))
+    channel.append(0, b"1", events)
+    channel.close(Finished("tool"))
+    remembered = store.calls.get("call_1")
+    assert (remembered.before, remembered.after) == (("x" * 100,), ("y" * 10, "z"))
+    assert store.calls.bytes == 3 + 111
 
 
 def test_call_memory_is_bounded_in_number(clock):

@@ -80,6 +80,28 @@ async def test_responses_tool_round_returns_the_signature(stack: Stack, client: 
     assert call_part["thoughtSignature"] != "skip_thought_signature_validator"
 
 
+@pytest.mark.parametrize("memory", ["of calls", "of responses"])
+async def test_what_google_searched_before_a_call_goes_back(
+    stack: Stack, client: openai.AsyncOpenAI, memory: str
+) -> None:
+    """The stand-in refuses the second request when a part of the search is missing."""
+    asked = [{"role": "user", "content": "sim:search-tool what is the weather"}]
+    tools = [{"type": "function", "name": "get_weather", "parameters": WEATHER}, {"type": "web_search"}]
+    first = await client.responses.create(model=MODEL, input=asked, tools=tools)
+    call = next(item for item in first.output if item.type == "function_call").model_dump(exclude_none=True)
+    answer = {"type": "function_call_output", "call_id": call["call_id"], "output": "18 degrees"}
+    if memory == "of calls":
+        given = {"input": [*asked, call, answer]}
+    else:
+        given = {"input": [answer], "previous_response_id": first.id}
+    second = await client.responses.create(model=MODEL, tools=tools, **given)
+    assert "18 degrees" in second.output_text
+    assert stack.google is not None
+    sent = stack.google.requests[-1].body["request"]["contents"]
+    (step,) = (content for content in sent if any("functionCall" in part for part in content["parts"]))
+    assert [next(iter(part)) for part in step["parts"]] == ["toolCall", "toolResponse", "functionCall"]
+
+
 async def test_previous_response_id_continues(client: openai.AsyncOpenAI) -> None:
     first = await client.responses.create(model=MODEL, input="Remember the word kumquat.")
     second = await client.responses.create(model=MODEL, input="sim:echo", previous_response_id=first.id)
@@ -106,6 +128,21 @@ async def test_chat_stream_and_tools(client: openai.AsyncOpenAI) -> None:
     ]
     answer = await client.chat.completions.create(model=MODEL, messages=messages, tools=tools)
     assert answer.choices[0].finish_reason == "stop"
+    assert "18 degrees" in (answer.choices[0].message.content or "")
+
+
+async def test_chat_returns_what_google_searched_before_a_call(client: openai.AsyncOpenAI) -> None:
+    tools = [{"type": "function", "function": {"name": "get_weather", "parameters": WEATHER}}]
+    messages = [{"role": "user", "content": "sim:search-tool what is the weather"}]
+    more = {"model": MODEL, "tools": tools, "extra_body": {"web_search_options": {}}}
+    first = await client.chat.completions.create(messages=messages, **more)
+    (call,) = first.choices[0].message.tool_calls
+    bare = call.model_dump(include={"id": True, "type": True, "function": {"name", "arguments"}})
+    messages += [
+        {"role": "assistant", "content": None, "tool_calls": [bare]},
+        {"role": "tool", "tool_call_id": call.id, "content": "18 degrees"},
+    ]
+    answer = await client.chat.completions.create(messages=messages, **more)
     assert "18 degrees" in (answer.choices[0].message.content or "")
 
 

@@ -14,6 +14,7 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -174,6 +175,7 @@ def test_lanes_runs_ticks_and_gaps(scene):
         (Failed(internal("bug")), "internal: bug"),
         (Signature("c2ln", "alone"), "signature of alone"),
         (Grounding({}), "grounding"),
+        (ServerTool('{"toolCall": {}}'), '{"toolCall": {}}'),
     ],
 )
 def test_every_event_in_a_few_words(event, brief):

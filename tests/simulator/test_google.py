@@ -103,6 +103,10 @@ STREAMS: dict[str, Expect] = {
     ),
     "tool-unknown": Expect("", "", 1, also=lambda r, s: s.calls[0]["name"] == "no_such_function"),
     "snake": Expect(**TOOL, also=lambda r, s: {"function_call", "thought_signature"} == set(s.call_parts[0])),
+    "search-tool": Expect(
+        **TOOL, also=lambda r, s: [list(part) for part in s.parts[-3:]]
+        == [[kind, "thoughtSignature"] for kind in ("toolCall", "toolResponse", "functionCall")],
+    ),
     "image": Expect(
         "Here is your picture.", "",
         also=lambda r, s: s.parts[1]["inlineData"]["mimeType"] == "image/png" and signed_at(s) == [1],

@@ -15,7 +15,7 @@ from zerogravity.simulator import judge
 from zerogravity.simulator.google import GoogleSimulator, Received
 from zerogravity.simulator.rules import CALL_TURN, CORRUPTED, COUNT, FIRST_TURN, INVALID, LAST_TURN, RESPONSE_TURN
 from zerogravity.simulator.rules_config import ALLOWED, MIXED, SERVER_SIDE, WITHOUT
-from zerogravity.simulator.signatures import STAND_INS, Signer
+from zerogravity.simulator.signatures import STAND_INS, Signer, behind
 
 SIGNER = Signer()
 Json = dict[str, Any]
@@ -77,6 +77,16 @@ def refused(body: Any, name: str = "gemini-3-flash", *, internal: bool = True, s
     return None if scenario is None else scenario.body["error"]
 
 
+def step(kind: str, number: str = "s1", **more: Any) -> Json:
+    """A step of Google's own search, signed well."""
+    inner = {"id": number, "toolType": "GOOGLE_SEARCH_WEB", **more}
+    return {kind: inner, "thoughtSignature": SIGNER.mint("gemini-3-flash", "server", f"{kind} {number}")}
+
+
+SEARCH = (step("toolCall"), step("toolResponse"))
+AFTER_SEARCH = call(
+    signature=SIGNER.mint("gemini-3-flash", "call", behind("get_weather", ("toolCall s1", "toolResponse s1")))
+)
 ROUND = (user("hi"), model(call()), user(result()))
 GOOD: dict[str, Json] = {
     "the smallest": {"contents": [{"parts": [{"text": "hi"}]}]},
@@ -94,6 +104,8 @@ GOOD: dict[str, Json] = {
         user("hi"), model(call(signature=None)), user(result()), model({"text": "ok"}), user("and now?")
     ),
     "stand-in": request(user("hi"), model(call(signature=STAND_INS[0])), user(result())),
+    "a search before a call": request(user("hi"), model(*SEARCH, AFTER_SEARCH), user(result())),
+    "a search behind a call": request(user("hi"), model(call(), *SEARCH), user(result())),
     "signature in a part of its own": request(
         user("hi"),
         model({"thoughtSignature": SIGNER.mint("gemini-3-flash", "call", "get_weather")}, call(signature=None)),
@@ -335,6 +347,19 @@ SENSE: dict[str, tuple[Json, str]] = {
         request(user("hi"), model(call(signature=SIGNER.mint("claude", "call", "get_weather"))), user(result())),
         CORRUPTED,
     ),
+    "without the search it was made behind": (request(user("hi"), model(AFTER_SEARCH), user(result())), CORRUPTED),
+    "with half of the search": (request(user("hi"), model(SEARCH[0], AFTER_SEARCH), user(result())), INVALID),
+    "with half of the search, alone": (request(user("hi"), model(SEARCH[1]), user("go on")), INVALID),
+    "another search": (
+        request(user("hi"), model(step("toolCall", "s2"), step("toolResponse", "s2"), AFTER_SEARCH), user(result())),
+        CORRUPTED,
+    ),
+    "a search in another place": (request(user("hi"), model(AFTER_SEARCH, *SEARCH), user(result())), CORRUPTED),
+    "an unsigned search": (
+        request(user("hi"), model({"toolCall": {"id": "s1"}}, SEARCH[1], AFTER_SEARCH), user(result())),
+        CORRUPTED,
+    ),
+    "a search of the user's": (request(user("hi", *SEARCH)), INVALID),
     "made up, in an older turn": (
         request(user("hi"), model({"text": "x", "thoughtSignature": "EgQKAgEC"}), user("go on")),
         CORRUPTED,

@@ -6,6 +6,8 @@ Requests are judged by the Google stand-in; answers go through the decoder, the 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -25,11 +27,14 @@ from tests.surfaces.playing import (
     hear,
     play,
 )
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import CallMemory, RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
+from zerogravity.simulator.signatures import Signer, behind
 from zerogravity.surfaces.common.carrier import Carried, seal
 from zerogravity.surfaces.common.history import STAND_IN
+from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.surfaces.surface import Context
 from zerogravity.wire.google import decode_error
 
@@ -332,6 +337,70 @@ def test_21_search_beside_functions(name: str, model: str, searches: bool) -> No
     assert ("googleSearch" in json.dumps(made)) == searches
     turn = SURFACES[name].parse(request, context())
     assert searches or any("search" in note for note in turn.notes)
+
+
+def searched() -> list[dict[str, Any]]:
+    """Google searches by itself and then calls ``f``: all of it must come back, or the signature fits no more."""
+    mint = partial(Signer().mint, "gemini-3-flash")
+    steps = [
+        {kind: {"id": "s1", "toolType": "GOOGLE_SEARCH_WEB", **more}, "thoughtSignature": mint("server", f"{kind} s1")}
+        for kind, more in (("toolCall", {"args": {"n": 1.0}}), ("toolResponse", {"response": {"big": 2**70}}))
+    ]
+    return [*steps, call("f", mint("call", behind("f", ("toolCall s1", "toolResponse s1"))), a="x")]
+
+
+def told(name: str, channel: CascadeChannel) -> list[dict[str, Any]]:
+    """The answer as a client keeps it, with all that it does not understand."""
+    answer = SURFACES[name].answer(channel, SECRET).body
+    return answer["output"] if name == "responses" else [answer["choices"][0]["message"]]
+
+
+@pytest.mark.parametrize("thoughts", [[], [{"text": "hm", "thought": True}]], ids=["", "thinking"])
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [("chat", "memory"), ("chat", "client"), ("responses", "memory"), ("responses", "client"), ("responses", "stored")],
+)
+def test_21_what_the_search_did_goes_back_with_the_result(name: str, way: str, thoughts: list[dict[str, Any]]) -> None:
+    request = body(name, user("go"), include=["reasoning.encrypted_content"])
+    if name == "chat":
+        del request["include"]
+    request["tools"].append({"type": "web_search"})
+    channel = play(SURFACES[name].parse(request, context()), *map(chunk, thoughts), chunk(*searched(), finish="STOP"))
+    (made,) = hear(name, channel).calls
+    memory = CallMemory(lambda: 0)
+    entries = [entry for kind, value in (calls(made), result(made[0])) for entry in _entry(name, kind, value)]
+    given = request["messages" if name == "chat" else "input"]
+    stored = None
+    match way:
+        case "memory":
+            memory.learn(channel)
+            given += entries
+        case "client":
+            given += [*told(name, channel), entries[-1]]
+        case _:
+            stored = of_turn(channel, SECRET)
+            request = {**request, "input": entries[-1:], "previous_response_id": stored.id}
+    of = replace(context(OTHER_TURN), recall=memory.get, stored=lambda _: stored.turn if stored else None)
+    contents = sent(name, request, of)["contents"]
+    assert [content["role"] for content in contents] == ["user", "model", "user"]
+    assert [next(iter(part)) for part in contents[1]["parts"]] == ["toolCall", "toolResponse", "functionCall"]
+    assert [part for part in contents[1]["parts"] if "functionCall" not in part] == searched_again(contents)
+    other = SURFACES[name].parse({**request, "model": "gemini-2.5-flash"}, of).generate
+    assert not parts(dict(other), "toolCall")
+
+
+def searched_again(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps of the search with the signatures that came back: those are fresh every time."""
+    came = [part["thoughtSignature"] for part in contents[1]["parts"]]
+    return [{**step, "thoughtSignature": own} for step, own in zip(searched()[:2], came, strict=False)]
+
+
+def test_21_a_client_is_told_which_of_its_server_tools_is_none() -> None:
+    request = body("chat", user("go"), calls(("c1", "f", "{}")), result("c1"))
+    for bad in ("x", [1], ["{"], ["[]"], ['{"text": "x"}']):
+        google = {"thought_signature": STAND_IN, "server_tools": bad}
+        request["messages"][1]["tool_calls"][0]["extra_content"] = {"google": google}
+        assert refused("chat", request).param.startswith("messages[1].tool_calls[0].extra_content.google.server_tools")
 
 
 @openai

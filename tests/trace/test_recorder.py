@@ -20,6 +20,7 @@ from zerogravity.core.events import (
     FunctionCall,
     Grounding,
     Notice,
+    ServerTool,
     TextDelta,
     ThinkingDelta,
     Usage,
@@ -263,7 +264,8 @@ def test_no_secret_is_in_any_file(recording, make_turn):
     made.recorder.upstream_request(channel.id, 0, body, body, headers)
     channel.append(0, b"", (CallOpened(),))
     channel.append(0, CHUNK % b"it is ya29.secretsecret", (TextDelta("it is ya29.secretsecret"),))
-    channel.append(0, b"{}", (FunctionCall("call_1", "f", '{"accessToken":"hunter22"}'),
+    channel.append(0, b"{}", (ServerTool('{"toolResponse":{"response":{"apiKey":"hunter22"}}}'),
+                              FunctionCall("call_1", "f", '{"accessToken":"hunter22"}'),
                               Grounding({"apiKey": "hunter22"}), Notice("n", SECRETS[3])))  # fmt: skip
     channel.append(0, b"", (CallClosed("OTHER", f"because {SECRETS[0]}"),))
     channel.close(Failed(upstream(400, "bad", f"key={SECRETS[3]}", details=({"token": "hunter22"},))))

@@ -17,6 +17,7 @@ from zerogravity.core.events import (
     Finished,
     InlineData,
     Record,
+    ServerTool,
     Terminal,
     TextDelta,
     ThinkingDelta,
@@ -238,6 +239,8 @@ def _weight(events: tuple[Event, ...]) -> int:
                 size += len(args)
             case InlineData(data=data):
                 size += len(data)
+            case ServerTool(part):
+                size += len(part)
             case _:
                 pass
     return size

@@ -70,6 +70,14 @@ class InlineData:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTool:
+    """A step of a tool that Google ran itself beside our functions: the source text of its part (toolCall or
+    toolResponse, with id and signature), which must go back as it came (wire-gemini-and-mapping 2.3)."""
+
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grounding:
     """groundingMetadata as Google sent it; replaces an earlier one of the same call."""
 
@@ -147,6 +155,7 @@ Event = (
     | FunctionCall
     | Signature
     | InlineData
+    | ServerTool
     | Grounding
     | Usage
     | Notice

@@ -22,6 +22,7 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    ServerTool,
     Signature,
     Terminal,
     TextDelta,
@@ -32,13 +33,13 @@ from zerogravity.core.events import (
 
 @dataclass(slots=True)
 class Reasoning:
-    """A run of thinking. ``signature`` came on a thought part; ``carries`` are (call id, signature) pairs of calls
-    that followed it directly, known before the item closes."""
+    """A run of thinking. ``signature`` came on a thought part; ``carries``: the signed call that followed
+    it directly, known before the item closes."""
 
     index: int
     pieces: list[str] = field(default_factory=list[str])
     signature: str | None = None
-    carries: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    carries: Call | None = None
 
     @property
     def text(self) -> str:
@@ -63,7 +64,11 @@ class Message:
 
 @dataclass(slots=True)
 class Call:
-    """A function call, complete when opened. ``late``: its signature came behind it, in a part of its own."""
+    """A function call, complete when opened. ``late``: its signature came behind it, in a part of its own.
+
+    ``before``: what Google's own tools did before the first call of an answer; ``after``: what they did behind this
+    one, which may still grow. Source texts of parts.
+    """
 
     index: int
     call_id: str
@@ -72,6 +77,8 @@ class Call:
     signature: str | None = None
     upstream_id: str | None = None
     late: bool = False
+    before: list[str] = field(default_factory=list[str])
+    after: list[str] = field(default_factory=list[str])
 
 
 @dataclass(slots=True)
@@ -167,13 +174,15 @@ Step = Opened | Grew | Closed | Ended
 class Assembler:
     """Feeds on events, yields the steps an emitter renders. At most one item is open at a time."""
 
-    __slots__ = ("_call_no", "_lent", "_open", "_pending", "state")
+    __slots__ = ("_around", "_before", "_call_no", "_lent", "_open", "_pending", "state")
 
     def __init__(self) -> None:
         self.state = TurnState()
         self._open: Reasoning | Message | None = None
         self._pending: Signature | None = None  # for an item that has not come yet
         self._lent: Message | Media | None = None  # holds the pending one until a call wants it
+        self._before: list[str] = []  # what Google's tools did, until a call comes
+        self._around = self._before  # where to put it: there, or behind the last call of this answer
         self._call_no = 0
 
     def feed(self, record: Record) -> Iterator[Step]:
@@ -217,6 +226,8 @@ class Assembler:
                 yield Closed(media)
             case Signature():
                 self._sign(event)
+            case ServerTool(part):
+                self._around.append(part)
             case Grounding(data):
                 state.grounding = data
                 if isinstance(self._open, Message):
@@ -227,7 +238,7 @@ class Assembler:
                 state.notices.append(event)
             case CallOpened(model=model):
                 yield from self._close()
-                self._pending = self._lent = None
+                self._new_answer()
                 state.calls_opened += 1
                 state.model = model or state.model
                 state.finish = state.finish_message = None
@@ -244,6 +255,11 @@ class Assembler:
                 yield Ended(event)
             case _:
                 assert_never(event)
+
+    def _new_answer(self) -> None:
+        """What waits for an item of its own answer has waited in vain."""
+        self._pending = self._lent = None
+        self._before = self._around = []
 
     def _start(self, item: Reasoning | Message) -> Opened:
         self._keep_lent()
@@ -276,12 +292,14 @@ class Assembler:
             if lent is not None and lent.signature == signature:
                 lent.signature = None
         self._pending = self._lent = None
-        if signature and isinstance(self._open, Reasoning):
-            self._open.carries.append((event.call_id, signature))
-        yield from self._close()
         call = Call(
-            len(self.state.items), event.call_id, event.name, event.args_json, signature, event.upstream_id
+            len(self.state.items), event.call_id, event.name, event.args_json, signature, event.upstream_id,
+            before=self._before,
         )  # fmt: skip
+        self._before, self._around = [], call.after
+        if signature and isinstance(self._open, Reasoning):
+            self._open.carries = call
+        yield from self._close()
         self.state.items.append(call)
         self.state.has_calls = True
         yield Opened(call)

@@ -20,7 +20,8 @@ NS = 1_000_000_000
 @dataclass(frozen=True, slots=True)
 class RememberedCall:
     """What must go back to Google with a call's result. ``family`` of the model that made it: signatures are bound
-    to it. ``first``: it was the first call of its step, the one whose signature is enforced."""
+    to it. ``first``: it was the first call of its step, the one whose signature is enforced. ``before`` and ``after``:
+    source texts of the parts of Google's own tools around it."""
 
     name: str
     args_json: str
@@ -28,6 +29,8 @@ class RememberedCall:
     upstream_id: str | None
     family: str
     first: bool = True
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 class CallMemory:
@@ -78,14 +81,22 @@ class CallMemory:
                 self.put(
                     item.call_id,
                     RememberedCall(
-                        item.name, item.args_json, item.signature, item.upstream_id, family, first=not after_call
+                        item.name,
+                        item.args_json,
+                        item.signature,
+                        item.upstream_id,
+                        family,
+                        first=not after_call,
+                        before=tuple(item.before),
+                        after=tuple(item.after),
                     ),
                 )
             after_call = isinstance(item, Call)
 
 
 def _size(call: RememberedCall) -> int:
-    return len(call.name) + len(call.args_json) + len(call.signature or "")
+    parts = sum(map(len, call.before)) + sum(map(len, call.after))
+    return len(call.name) + len(call.args_json) + len(call.signature or "") + parts
 
 
 class MitmStore:

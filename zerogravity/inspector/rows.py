@@ -21,6 +21,7 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -273,6 +274,8 @@ def _brief(event: Event) -> str:
             return f"{fault.code}: {fault.message}"
         case Signature(target=target):
             return f"signature of {target}"
+        case ServerTool(part):
+            return part
         case Grounding():
             return "grounding"
 

@@ -57,6 +57,7 @@ class Ask:
     tokens: int = 0
     pace: float = 0.0
     lone_call: str = ""  # the function a signature in a part of its own belongs to
+    ran: list[str] = field(default_factory=list[str])  # steps of Google's own tools since the last call
 
     @property
     def callable_tools(self) -> list[Declared]:
@@ -117,6 +118,14 @@ def get(message: Mapping[str, Any], name: str) -> Any:
 def listed(value: Any) -> list[Any]:
     """A repeated field: Google takes a single value for a list of one."""
     return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def server_step(part: Mapping[str, Any]) -> str | None:
+    """Which step of which of Google's own tools a part tells of; None for any other part."""
+    for name in ("toolCall", "toolResponse"):
+        if isinstance(step := get(part, name), dict):
+            return f"{name} {step.get('id', '')}"
+    return None
 
 
 def snake(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 import struct
 import zlib
 from collections.abc import Callable
@@ -140,6 +141,19 @@ def _snake(ask: Ask, _: Numbers) -> Scenario:
     part = _call_parts(ask, 1)[0]
     spelled = {"function_call": part["functionCall"], "thought_signature": part.get("thoughtSignature", SIGN)}
     return Scenario([*_thoughts(ask), (ask.pace, event(spelled, finish="STOP"))])
+
+
+def _search_tool(ask: Ask, _: Numbers) -> Scenario:
+    """Google searches, then calls a function of the client's: both steps of the search must come back with it."""
+    asked = "largest city of switzerland"
+    step = {"id": "srv_" + secrets.token_hex(6), "toolType": "GOOGLE_SEARCH_WEB"}
+    steps: list[Step] = [
+        (ask.pace, event({"toolCall": {**step, "args": {"queries": [asked]}}, "thoughtSignature": SIGN})),
+        (ask.pace, event({"toolResponse": {**step, "response": {"search_suggestions": "<div>results</div>"}},
+                          "thoughtSignature": SIGN})),
+        (ask.pace, event(*_call_parts(ask, 1), finish="STOP", groundingMetadata={"webSearchQueries": [asked]})),
+    ]  # fmt: skip
+    return Scenario([*_thoughts(ask), *steps])
 
 
 # -- other content ---------------------------------------------------------------------------------------------------
@@ -334,7 +348,7 @@ CATALOGUE: dict[str, Builder] = {
     "tool": _tool, "parallel": _parallel, "parallel-split": _parallel_split, "tool-apart": _tool_apart,
     "sig-before": _sig_alone(before=True), "sig-after": _sig_alone(before=False), "tool-text": _tool_text,
     "tool-late-text": _tool_late_text, "tool-noargs": _tool_noargs, "tool-exact": _tool_exact,
-    "tool-unknown": _tool_unknown, "snake": _snake,
+    "tool-unknown": _tool_unknown, "snake": _snake, "search-tool": _search_tool,
     "image": _image, "code": _code, "grounding": _grounding, "signed-text": _signed_text, "echo": _echo, "json": _json,
     "unicode": _unicode, "claude": _claude,
     "slow": _slow, "stall": _stall, "stall-before": _stall_before, "long": _long, "flood": _flood, "big": _big,

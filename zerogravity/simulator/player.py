@@ -14,9 +14,10 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any, Literal
 
-from zerogravity.simulator.ask import Ask, get
+from zerogravity.simulator.ask import Ask, get, server_step
 from zerogravity.simulator.families import answers_as
 from zerogravity.simulator.scenarios import SIGN, Do, Event, Scenario, Stamp, Usage
+from zerogravity.simulator.signatures import behind
 from zerogravity.simulator.transport import Compressor, Exchange, compressed
 
 Form = Literal["sse", "array", "unary"]
@@ -352,16 +353,22 @@ def signed(event: Event, ask: Ask) -> dict[str, Any]:
 
 
 def _signed_part(part: dict[str, Any], ask: Ask, call_name: str) -> dict[str, Any]:
+    ran, step, call = list(ask.ran), server_step(part), get(part, "functionCall")
+    if step is not None:
+        ask.ran.append(step)
+    elif call is not None:
+        ask.ran.clear()
     for key in ("thoughtSignature", "thought_signature"):
         if part.get(key) != SIGN:
             continue
         rest = {name: value for name, value in part.items() if name != key}
         if not ask.family.signed:
             return rest
-        call = get(part, "functionCall")
+        if step is not None:
+            return {**rest, key: ask.sign("server", step)}
         if call is not None or not rest:
             name = (call or {}).get("name") or call_name or ask.lone_call
-            return {**rest, key: ask.sign("call", name) if name else ask.sign("text", "")}
+            return {**rest, key: ask.sign("call", behind(name, ran)) if name else ask.sign("text", "")}
         return {**rest, key: ask.sign("image" if "inlineData" in part else "text", "")}
     return part
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zerogravity.simulator.ask import get, listed, parts_of, role_of
+from zerogravity.simulator.ask import get, listed, parts_of, role_of, server_step
 from zerogravity.simulator.families import Family
 from zerogravity.simulator.shapes import DATA
-from zerogravity.simulator.signatures import Signer
+from zerogravity.simulator.signatures import Kind, Signer, behind
 
 INVALID = "Request contains an invalid argument."
 BAD_ROLE = "Please use a valid role: user, model."
@@ -49,6 +49,7 @@ def contents_trouble(request: Mapping[str, Any], family: Family, signer: Signer)
     if system is not None and any("text" not in part for part in parts_of(system)):
         yield "* GenerateContentRequest.system_instruction: only text parts are supported\n"
     yield from _turns(contents)
+    yield from _server_tools(contents, family)
     yield from _signatures(contents, family, signer)
 
 
@@ -111,20 +112,33 @@ def _pairs(calls: list[dict[str, Any]], answers: list[dict[str, Any]]) -> Iterat
             yield INVALID
 
 
+def _server_tools(contents: list[dict[str, Any]], family: Family) -> Iterator[str]:
+    """What Google's own tools did comes back from the model's side, each call with its response (2.3)."""
+    for content in contents:
+        steps = [step for part in parts_of(content) if (step := server_step(part)) is not None]
+        called = [step.removeprefix("toolCall ") for step in steps if step.startswith("toolCall ")]
+        answered = [step.removeprefix("toolResponse ") for step in steps if step.startswith("toolResponse ")]
+        if steps and (not family.mixed_tools or role_of(content) != "model" or sorted(called) != sorted(answered)):
+            yield INVALID
+
+
 def _signatures(contents: list[dict[str, Any]], family: Family, signer: Signer) -> Iterator[str]:
-    """Given ones are genuine everywhere; in the current turn the first call of each step has one (4)."""
+    """Given ones are genuine everywhere; in the current turn the first call of each step has one (4). One of a call is
+    only genuine behind the steps of Google's own tools that it was given behind."""
     if family.kind == "gpt-oss" or not (family.signed or family.kind == "claude"):
         return
     current = max((at for at, one in enumerate(contents) if role_of(one) == "user" and not answers_of(one)), default=0)
     for index, content in enumerate(contents):
         lone = False
-        for part in parts_of(content):
-            signature, call = get(part, "thoughtSignature"), get(part, "functionCall")
-            if signature:
+        minted = _minted_for(content)
+        for part, (kind, name) in zip(parts_of(content), minted, strict=True):
+            signature = get(part, "thoughtSignature")
+            if signature or kind == "server":
                 lone = lone or set(part) <= {"thoughtSignature", "thought_signature", "text"}
-                name = call.get("name", "") if call else None
-                fits = signer.verify(signature, family.name, "call" if call else None, name)
-                if not fits and (call or not _of_a_call(signature, content, family, signer)):
+                fits = signer.verify(signature or "", family.name, kind, name)
+                # one in a part of its own is genuine when it is that of a call beside it
+                calls = [name for kind, name in minted if kind == "call"] if kind is None else []
+                if not fits and not any(signer.verify(signature, family.name, "call", name) for name in calls):
                     yield CORRUPTED
                 if role_of(content) == "user":
                     yield INVALID
@@ -134,9 +148,20 @@ def _signatures(contents: list[dict[str, Any]], family: Family, signer: Signer) 
             yield UNSIGNED.format(name=name, position=index)
 
 
-def _of_a_call(signature: str, content: Mapping[str, Any], family: Family, signer: Signer) -> bool:
-    """A signature in a part of its own is genuine when it is that of a call beside it."""
-    return any(signer.verify(signature, family.name, "call", call.get("name", "")) for call in calls_of(content))
+def _minted_for(content: Mapping[str, Any]) -> list[tuple[Kind | None, str]]:
+    """What the signature of each part must have been minted for; kind None: any that has no name."""
+    found: list[tuple[Kind | None, str]] = []
+    ran: list[str] = []
+    for part in parts_of(content):
+        if (step := server_step(part)) is not None:
+            ran.append(step)
+            found.append(("server", step))
+        elif (call := get(part, "functionCall")) is not None:
+            found.append(("call", behind(call.get("name", ""), ran)))
+            ran = []
+        else:
+            found.append((None, ""))
+    return found
 
 
 def calls_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ Numbers after a name are its arguments (``sim:long 500``).
 | tool · parallel · parallel-split | one call · three in one chunk · three in three chunks; only the first is signed |
 | tool-apart · sig-before · sig-after | STOP and signature in a later chunk · signature in a part of its own |
 | tool-text · tool-late-text | text in the chunk of the call · text after the call |
+| search-tool | a search of Google's own (toolCall, toolResponse), then a call: all of it must come back |
 | tool-noargs · tool-exact · tool-unknown · snake | no args · big numbers, odd texts · undeclared name · snake_case |
 | image · code · grounding · signed-text | picture · code tool · search results (byte offsets) · signature on text |
 | echo · json · unicode | the request as text · JSON for the schema · U+2028, U+0085, emoji in small pieces |

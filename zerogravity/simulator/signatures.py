@@ -11,10 +11,11 @@ import binascii
 import hashlib
 import hmac
 import itertools
+from collections.abc import Iterable
 from typing import Literal
 
 STAND_INS = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
-Kind = Literal["call", "text", "image"]
+Kind = Literal["call", "text", "image", "server"]
 _KEY_ID = b"\x5a\x47\x00\x01"
 _TAG = 24
 _PADDING = 24  # real ones are longer than their meaning
@@ -28,7 +29,7 @@ class Signer:
         self._count = itertools.count(1)
 
     def mint(self, family: str, kind: Kind, name: str = "") -> str:
-        """A fresh signature for a part of that family; ``name`` is the function's for calls."""
+        """A fresh signature for a part of that family; ``name``: ``behind`` for calls, the step of a server's tool."""
         nonce = next(self._count).to_bytes(8, "big")
         text = _envelope(_KEY_ID + nonce + self._tag(vendor(family), kind, name, nonce) + nonce * (_PADDING // 8))
         # Claude through Google's host: base64 twice.
@@ -48,6 +49,12 @@ class Signer:
     def _tag(self, maker: str, kind: Kind, name: str, nonce: bytes) -> bytes:
         message = b"\x1f".join((maker.encode(), kind.encode(), name.encode(), nonce))
         return hmac.digest(self._key, message, hashlib.sha256)[:_TAG]
+
+
+def behind(name: str, ran: Iterable[str]) -> str:
+    """What a call's signature is minted for: its function, and the steps of Google's own tools right before it. So a
+    call that comes back without them is seen."""
+    return "\x1e".join((name, *ran))
 
 
 def vendor(family: str) -> str:

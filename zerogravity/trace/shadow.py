@@ -18,6 +18,7 @@ from zerogravity.core.events import (
     Grounding,
     Notice,
     Record,
+    ServerTool,
     TextDelta,
     ThinkingDelta,
 )
@@ -92,7 +93,9 @@ def redacted_event(event: Event) -> Event:
         case ThinkingDelta(text):
             return ThinkingDelta(redact.text(text))
         case FunctionCall(args_json=args):
-            return replace(event, args_json=redact.json_bytes(args.encode("utf-8", "replace")).decode())
+            return replace(event, args_json=_redacted_json(args))
+        case ServerTool(part):
+            return ServerTool(_redacted_json(part))
         case Grounding(data):
             return Grounding(redact.json_value(data))
         case Notice(code, text):
@@ -103,6 +106,10 @@ def redacted_event(event: Event) -> Event:
             return Failed(_redacted_fault(fault))
         case _:
             return event
+
+
+def _redacted_json(text: str) -> str:
+    return redact.json_bytes(text.encode("utf-8", "replace")).decode()
 
 
 def _redacted_fault(fault: Fault) -> Fault:

@@ -19,6 +19,7 @@ from zerogravity.core.events import (
     Grounding,
     InlineData,
     Notice,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -31,7 +32,10 @@ Json = dict[str, Any]
 _SNAKE = {
     "thought_signature": "thoughtSignature", "function_call": "functionCall", "inline_data": "inlineData",
     "executable_code": "executableCode", "code_execution_result": "codeExecutionResult",
-    "tool_call": "toolCall", "tool_response": "toolResponse",
+}  # fmt: skip
+_KEPT = {  # parts of which we keep the source text → whether they are calls
+    "functionCall": True, "function_call": True,
+    "toolCall": False, "tool_call": False, "toolResponse": False, "tool_response": False,
 }  # fmt: skip
 _INDENTED = re.compile(rb"[\r\n][ \t\r\n]*+")  # never inside a string: there line ends are escaped
 
@@ -132,11 +136,14 @@ class GoogleDecoder:
                 if text:
                     self.has_text, self._after_call = True, False
                     events.append(TextDelta(text))
-            elif (key := _call_key(part)) is not None:
+            elif (key := _kept_key(part)) is not None:
                 if sources is None:
                     sources = jsonio.elements(jsonio.at(source, (*path, "content", "parts")) or b"")
-                arguments = jsonio.at(sources[index], (key, "args")) if index < len(sources) else None
-                self._call(_camel(part), arguments, events)
+                own = sources[index] if index < len(sources) else b""
+                if _KEPT[key]:
+                    self._call(_camel(part), jsonio.at(own, (key, "args")), events)
+                elif own:
+                    events.append(ServerTool(_one_line(own)))
             else:
                 self._part(_camel(part), events)
         if isinstance(grounding := candidate.get("groundingMetadata"), dict) and grounding:
@@ -192,8 +199,6 @@ def _content(part: Json) -> Event | None:
             return TextDelta(_fenced(_text(code.get("code")) or "", (_text(code.get("language")) or "").lower()))
         case {"codeExecutionResult": dict()}:
             return TextDelta(_fenced(_text(cast("Json", part["codeExecutionResult"]).get("output")) or "", ""))
-        case {"toolCall": dict()} | {"toolResponse": dict()}:
-            return Notice("server_tool", "a server-side tool of Google's ran")
         case _:
             return Notice("unknown_part", f"a part with {_names(part)}")
 
@@ -217,11 +222,10 @@ def _mended(data: bytes, events: list[Event]) -> Any:
     return value
 
 
-def _call_key(part: Json) -> str | None:
-    for key in ("functionCall", "function_call"):
-        if isinstance(part.get(key), dict):
-            return key
-    return None
+def _kept_key(part: Json) -> str | None:
+    if _KEPT.keys().isdisjoint(part.keys()):
+        return None
+    return next((key for key in _KEPT if isinstance(part.get(key), dict)), None)
 
 
 def _camel(part: Json) -> Json:
@@ -234,6 +238,10 @@ def _arguments(source: bytes | None) -> str:
     """Source text of the arguments on one line; a missing or null value is an empty object."""
     if source is None or source == b"null":
         return "{}"
+    return _one_line(source)
+
+
+def _one_line(source: bytes) -> str:
     return _INDENTED.sub(b" ", source).decode("utf-8", "replace")
 
 

@@ -6,16 +6,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerogravity.surfaces.common.carrier import PREFIX, Carried, seal, seal_text, unseal, unseal_text
+from zerogravity.core.fold import Call
+from zerogravity.surfaces.common.carrier import (
+    MAX_PARTS,
+    PREFIX,
+    Carried,
+    of_call,
+    seal,
+    seal_text,
+    unseal,
+    unseal_text,
+)
 
 SECRET, OTHER = bytes(32), b"x" * 32
-SOME = [Carried("c2ln", "gemini-3-flash", "call_1"), Carried("dGV4dA==", "claude")]
+PARTS = ('{"toolCall": {"id": "1", "args": {"n": 1.0}}}', '{"toolResponse": {"id": "1"}}')
+SOME = [Carried("c2ln", "gemini-3-flash", "call_1", PARTS), Carried("dGV4dA==", "claude")]
 
 
 def test_there_and_back() -> None:
     assert unseal(SECRET, seal(SECRET, SOME)) == SOME
     assert unseal(SECRET, seal(SECRET, [])) == []
     assert unseal_text(SECRET, seal_text(SECRET, "a summary, grüße")) == "a summary, grüße"
+
+
+@pytest.mark.parametrize(("size", "carried"), [(MAX_PARTS, True), (MAX_PARTS + 1, False)])
+def test_a_client_is_not_asked_to_keep_too_much(size: int, carried: bool) -> None:
+    parts = ["x" * (size - 1), "y"]
+    call = Call(0, "call_1", "f", "{}", "c2ln", before=parts)
+    assert of_call(call, "gemini") == ([Carried("c2ln", "gemini", "call_1", tuple(parts))] if carried else [])
 
 
 @pytest.mark.parametrize(

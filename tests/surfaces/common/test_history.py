@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from tests.judging import about, complaint
 from zerogravity.core.store import RememberedCall
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.common.carrier import Carried
 from zerogravity.surfaces.common.history import STAND_IN, History, arguments, response_object
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.common.tools import NameMap
@@ -80,13 +83,71 @@ def test_signature_and_id_of_a_call(
 ) -> None:
     made = history(model, **({"c1": memory} if memory else {}))
     made.user([{"text": "go"}])
-    made.model_call("c1", "f", "{}", signature=given)
+    made.model_call("c1", "f", "{}", carried=Carried(given, "gemini-3-flash", "c1") if given else None)
     made.result("c1", "ok")
     _, call, result = made.build()[0]
     assert call["parts"][0].get("thoughtSignature") == signature
     assert call["parts"][0]["functionCall"].get("id") == sent_id
     assert result["parts"][0]["functionResponse"].get("id") == sent_id
     assert result["parts"][0]["functionResponse"]["name"] == "f"
+
+
+BEFORE, AFTER = '{"toolCall": {"id": "1"}, "thoughtSignature": "YQ=="}', '{"toolResponse": {"id": "2", "n": 1}}'
+
+
+@pytest.mark.parametrize(
+    ("memory", "carried", "around"),
+    [
+        (replace(remembered(), before=(BEFORE,), after=(AFTER,)), None, (BEFORE, AFTER)),
+        (replace(remembered(), before=(BEFORE,)), Carried("c2ln", "gemini-3-flash", "c1", (AFTER,)), (BEFORE, None)),
+        (remembered(), Carried("c2ln", "gemini-3-flash", "c1", (BEFORE,)), (BEFORE, None)),
+        (None, Carried("c2ln", "gemini-3-flash", "c1", (BEFORE,)), (BEFORE, None)),
+        (replace(remembered(family="gemini-3-pro"), before=(BEFORE,), after=(AFTER,)), None, (None, None)),
+    ],
+)
+def test_what_googles_own_tools_did_goes_back_around_its_call(
+    memory: RememberedCall | None, carried: Carried | None, around: tuple[str | None, str | None]
+) -> None:
+    made = history(**({"c1": memory} if memory else {}))
+    made.user([{"text": "go"}])
+    made.model_text("I look")
+    made.model_call("c1", "f", "{}", carried=carried)
+    made.model_call("c2", "f", "{}")
+    made.result("c1", "1")
+    made.result("c2", "2")
+    before, after = ([json.loads(part)] if part else [] for part in around)
+    _, step, results = made.build()[0]
+    first, second = (part for part in step["parts"] if "functionCall" in part)
+    assert step["parts"] == [{"text": "I look"}, *before, first, *after, second]
+    assert len(results["parts"]) == 2
+
+
+def test_a_call_between_the_results_of_others_belongs_to_their_step() -> None:
+    made = history()
+    made.user([{"text": "go"}])
+    calls(made, "a", "b")
+    made.result("a", "1")
+    calls(made, "c")
+    made.result("b", "2")
+    made.result("c", "3")
+    calls(made, "d")
+    made.result("d", "4")
+    contents, _ = made.build()
+    assert complaint(about(contents=contents)) is None
+    assert [[part["functionCall"]["id"] for part in one["parts"]] for one in contents[1::2]] == [["a", "b", "c"], ["d"]]
+    answers = [part["functionResponse"]["response"]["output"] for one in contents[2::2] for part in one["parts"]]
+    assert answers == ["1", "2", "3", "4"]
+
+
+def test_a_call_between_results_excuses_none_of_them() -> None:
+    made = history()
+    made.user([{"text": "go"}])
+    calls(made, "a", "b")
+    made.result("a", "1")
+    calls(made, "c")
+    made.result("c", "3")
+    with pytest.raises(FaultError, match="No tool output found for function call b"):
+        made.build()
 
 
 def test_only_the_first_call_of_a_step_needs_the_stand_in() -> None:

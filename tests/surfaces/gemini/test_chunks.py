@@ -19,6 +19,7 @@ from zerogravity.core.events import (
     FunctionCall,
     Grounding,
     InlineData,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -405,7 +406,8 @@ def polled(
 
 POLLED: tuple[Event, ...] = (
     ThinkingDelta("hm"), Signature("VGg=", "thought"), TextDelta("a"),
-    FunctionCall("c", "f", '{"n": 1.0}', "U0lH", "up"), FunctionCall("d", "g", "not json"),
+    ServerTool('{"toolCall": {"id": "s"}}'), FunctionCall("c", "f", '{"n": 1.0}', "U0lH", "up"),
+    FunctionCall("d", "g", "not json"), ServerTool('{"toolResponse": {"id": "s"}}'),
     InlineData("image/png", "AAAA"), Grounding({"webSearchQueries": ["q"]}),
     Usage(10, 4, 5, 0, 1, 16),
 )  # fmt: skip
@@ -421,8 +423,10 @@ def test_a_polled_turn_is_rendered_from_its_events() -> None:
         {"text": "hm", "thought": True},
         {"text": "", "thought": True, "thoughtSignature": "VGg="},
         {"text": "a"},
+        {"toolCall": {"id": "s"}},
         {"functionCall": {"name": "f", "args": {"n": 1.0}, "id": "up"}, "thoughtSignature": "U0lH"},
         {"functionCall": {"name": "g", "args": {"arguments": "not json"}}},
+        {"toolResponse": {"id": "s"}},
         {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
     ]
     assert found[0]["candidates"][0]["groundingMetadata"] == {"webSearchQueries": ["q"]}

@@ -9,6 +9,7 @@ import pytest
 from tests.surfaces.responses.asking import PNG_PART, STAND_IN, check_contents, context, output, parse
 from zerogravity.surfaces.surface import StoredTurn
 
+SEARCH = ({"toolCall": {"id": "srv"}, "thoughtSignature": "s5"}, {"toolResponse": {"id": "srv"}})
 NEW, OLD, CLAUDE = "gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6"
 
 
@@ -27,7 +28,7 @@ def stored(family: str, *, ids: bool, media: bool = False) -> StoredTurn:
             {"role": "user", "parts": [{"text": "x"}]},
             {"role": "model", "parts": [
                 {"text": "hm", "thought": True, "thoughtSignature": "s0"}, {"text": "t", "thoughtSignature": "s1"},
-                {"functionCall": one("f", 0), "thoughtSignature": "s2"}, {"functionCall": one("g", 1)},
+                *SEARCH, {"functionCall": one("f", 0), "thoughtSignature": "s2"}, {"functionCall": one("g", 1)},
             ]},
             {"role": "user", "parts": [result("f", 0), result("g", 1)]},
             {"role": "model", "parts": [

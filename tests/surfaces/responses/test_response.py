@@ -20,6 +20,7 @@ from zerogravity.core.events import (
     FunctionCall,
     InlineData,
     Record,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -242,6 +243,11 @@ MORE = FunctionCall("call_2", "g", "{}")
         ([SIGNED, MORE], [("reasoning", of_call("U0lH", "call_1")), ("function_call", None), ("function_call", None)]),
         ([ThinkingDelta("hm"), TextDelta("a"), SIGNED],
          [("reasoning", []), ("message", None), ("reasoning", of_call("U0lH", "call_1")), ("function_call", None)]),
+        # what Google's own tools did before it goes along; what they do behind it comes too late
+        ([ThinkingDelta("hm"), ServerTool("a"), ServerTool("b"), SIGNED, ServerTool("c")],
+         [("reasoning", [Carried("U0lH", "gemini-3", "call_1", ("a", "b"))]), ("function_call", None)]),
+        ([ServerTool("a"), SIGNED],
+         [("reasoning", [Carried("U0lH", "gemini-3", "call_1", ("a",))]), ("function_call", None)]),
         # nothing to carry, or too late for it: the memory of calls has it
         ([CALL], [("function_call", None)]),
         ([CALL, Signature("U0lH", "alone")], [("function_call", None)]),

@@ -14,6 +14,7 @@ from zerogravity import ids
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.fold import Call, Media, Message, TurnState
 from zerogravity.core.turn import Turn
+from zerogravity.surfaces.common.carrier import of_call
 from zerogravity.surfaces.common.faults import openai_error
 from zerogravity.surfaces.common.finish import chat_finish
 from zerogravity.surfaces.common.grounding import citations
@@ -94,14 +95,16 @@ def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
         made = {"id": call.call_id, "type": "custom", "custom": {"name": name, "input": custom_input(call.args_json)}}
     else:
         made = {"id": call.call_id, "type": "function", "function": {"name": name, "arguments": call.args_json}}
-    if call.signature is not None:
-        made["extra_content"] = extra_content(call.signature)
+    for carried in of_call(call, turn.target.family):
+        made["extra_content"] = extra_content(carried.signature, carried.before)
     return made
 
 
-def extra_content(signature: str) -> dict[str, Any]:
-    """Where Google's own OpenAI endpoint puts a thought signature; clients that send it back keep it alive."""
-    return {"google": {"thought_signature": signature}}
+def extra_content(signature: str, server_tools: Sequence[str] = ()) -> dict[str, Any]:
+    """Where Google's own OpenAI endpoint puts a thought signature; clients that send it back keep it alive. Beside it
+    what Google's own tools did before a call, as the source texts of their parts."""
+    tools = {"server_tools": list(server_tools)} if server_tools else {}
+    return {"google": {"thought_signature": signature, **tools}}
 
 
 def text_signature(state: TurnState) -> str | None:

@@ -81,7 +81,7 @@ class ChatEmitter:
         if self._turn.echo.get("legacy"):
             opening = {"function_call": {"name": inner["name"], "arguments": ""}}
             return [self._delta(opening), self._delta({"function_call": {"arguments": call.args_json}})]
-        self._shown.append((call, call.signature is not None))
+        self._shown.append((call, "extra_content" in entry))
         first = {"index": index, **entry, kind: {**inner, content: ""}}
         more = {"index": index, kind: {content: inner[content]}}
         return [self._delta({"tool_calls": [first]}), self._delta({"tool_calls": [more]})]
@@ -111,8 +111,8 @@ class ChatEmitter:
         state = self._assembler.state
         frames: list[bytes] = []
         for index, (call, signed) in enumerate(self._shown):
-            if not signed and call.signature is not None:
-                entry = whole.tool_call(self._turn, call)
+            entry = whole.tool_call(self._turn, call)
+            if not signed and "extra_content" in entry:
                 empty = {"custom": {"input": ""}} if entry["type"] == "custom" else {"function": {"arguments": ""}}
                 late = {"index": index, **empty, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))

@@ -6,7 +6,8 @@
 | user: text, image_url, input_audio, file | parts of a user content                                            |
 | assistant: text, refusal        | model text; ``reasoning_content``, ``reasoning`` and thinking parts are dropped |
 | assistant: images               | inlineData of the model                                                     |
-| assistant: tool_calls, function_call | functionCall parts, with the signature from ``extra_content.google``   |
+| assistant: tool_calls, function_call | functionCall parts, with the signature from ``extra_content.google`` and |
+|                                 | what Google's own tools did before them                                     |
 | tool, function                  | functionResponse                                                            |
 
 Knows nothing of turns that are running. Facts: wire-openai 9, 10; wire-gemini-and-mapping 4, 6.
@@ -19,7 +20,8 @@ from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.common import fields, media
-from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.common.carrier import Carried
+from zerogravity.surfaces.common.history import SERVER_TOOLS, History
 from zerogravity.surfaces.surface import Context
 from zerogravity.wire import jsonio
 
@@ -107,18 +109,21 @@ class Messages:
             arguments = jsonio.dumps({"input": text}).decode()
         else:
             arguments = fields.string(inner, "arguments", path=f"{path}.function") or ""
-        signature = signature_of(call)
         known = self._context.recall(call_id)
-        if known is not None and known.family != self._family:
-            signature = None
-        self._history.model_call(call_id, name, arguments, signature=signature, param=path)
+        carried = self._carried(call, path) if known is None or known.family == self._family else None
+        self._history.model_call(call_id, name, arguments, carried=carried, param=path)
 
     def _legacy_call(self, call: Json, path: str) -> None:
         name = fields.required_string(call, "name", path=f"{path}.function_call")
         arguments = fields.string(call, "arguments", path=f"{path}.function_call") or ""
         call_id = f"function_call_{self._index}"  # the legacy form has no ids
         self._legacy.append((name, call_id))
-        self._history.model_call(call_id, name, arguments, signature=signature_of(call), param=f"{path}.function_call")
+        carried = self._carried(call, f"{path}.function_call")
+        self._history.model_call(call_id, name, arguments, carried=carried, param=f"{path}.function_call")
+
+    def _carried(self, call: Json, path: str) -> Carried | None:
+        signature = signature_of(call)
+        return Carried(signature, self._family, before=server_tools_of(call, path)) if signature is not None else None
 
     def _tool(self, message: Json, path: str) -> None:
         call_id = fields.required_string(message, "tool_call_id", path=path)
@@ -257,9 +262,30 @@ def output_of(parts: list[Part]) -> str | list[Part]:
 def signature_of(entry: Json) -> str | None:
     """Where Google's own bridge (``extra_content``) and LiteLLM (``provider_specific_fields``) carry it."""
     for names in (("extra_content", "google", "thought_signature"), ("provider_specific_fields", "thought_signature")):
-        value: object = entry
-        for name in names:
-            value = cast("Json", value).get(name) if isinstance(value, dict) else None
+        value = _within(entry, *names)
         if isinstance(value, str) and value:
             return value
     return None
+
+
+def server_tools_of(call: Json, path: str) -> tuple[str, ...]:
+    """The parts of Google's own tools that a client kept for us with a call. Raises FaultError 400."""
+    given = _within(call, "extra_content", "google", "server_tools")
+    if given is None:
+        return ()
+    for index, text in enumerate(cast("list[object]", given) if isinstance(given, list) else [None]):
+        try:
+            part = jsonio.loads(text.encode("utf-8", "replace")) if isinstance(text, str) else None
+        except ValueError:
+            part = None
+        if not isinstance(part, dict) or SERVER_TOOLS.isdisjoint(cast("Json", part)):
+            place = f"{path}.extra_content.google.server_tools"
+            raise fields.invalid_type(f"{place}[{index}]", "the text of a toolCall or toolResponse part", text)
+    return tuple(cast("list[str]", given))
+
+
+def _within(entry: Json, *names: str) -> object:
+    value: object = entry
+    for name in names:
+        value = cast("Json", value).get(name) if isinstance(value, dict) else None
+    return value

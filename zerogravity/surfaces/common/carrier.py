@@ -1,5 +1,5 @@
-"""``encrypted_content``: thought signatures, and summaries of compacted dialogues, on their way through a client that
-keeps them for us.
+"""``encrypted_content``: thought signatures, what Google's own tools did before a call, and summaries of compacted
+dialogues, on their way through a client that keeps them for us.
 
 Self-describing and authenticated (HMAC-SHA256), so that a foreign or forged blob is recognised and ignored, never
 forwarded. Not secret: Google's signatures are opaque already. Facts: wire-gemini-and-mapping 4.
@@ -14,24 +14,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from zerogravity.core.fold import Call
 from zerogravity.wire import jsonio
 
 PREFIX = "zg1."
 TEXT_PREFIX = "zg1t."
+MAX_PARTS = 64 << 10  # characters of ``before`` that a client is asked to keep and to send again and again
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One signature: of the call ``call_id``, or of the text or thought of its item (``call_id`` None)."""
+    """One signature: of the call ``call_id``, or of the text or thought of its item (``call_id`` None).
+
+    ``before``: source texts of the parts of Google's own tools that stand before the call.
+    """
 
     signature: str
     family: str
     call_id: str | None = None
+    before: tuple[str, ...] = ()
+
+
+def of_call(call: Call, family: str) -> list[Carried]:
+    """What has to come back with a call. Nothing if that is too large: a signature is worth nothing without the parts
+    before it, and the memory has both."""
+    if not call.signature or sum(map(len, call.before)) > MAX_PARTS:
+        return []
+    return [Carried(call.signature, family, call.call_id, tuple(call.before))]
 
 
 def seal(secret: bytes, carried: Sequence[Carried]) -> str:
     """Signatures → the string a client stores."""
-    payload = jsonio.dumps([[item.signature, item.family, item.call_id] for item in carried])
+    payload = jsonio.dumps([[item.signature, item.family, item.call_id, *item.before] for item in carried])
     return PREFIX + _encode(_mac(secret, payload, b"carrier") + payload)
 
 
@@ -41,7 +55,7 @@ def unseal(secret: bytes, text: str) -> list[Carried] | None:
     if payload is None:
         return None
     rows = cast("list[list[Any]]", jsonio.loads(payload))
-    return [Carried(str(signature), str(family), call_id) for signature, family, call_id in rows]
+    return [Carried(str(row[0]), str(row[1]), row[2], tuple(row[3:])) for row in rows]
 
 
 def seal_text(secret: bytes, text: str) -> str:

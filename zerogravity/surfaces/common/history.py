@@ -3,25 +3,28 @@
 Adjacent entries of one role are merged, but never results with text. All calls of one turn stand in one model
 content, all their results in one user content right behind it, in the calls' order. A result belongs to the nearest
 preceding call with its id. The first call of a step carries its thought signature: the given one, the remembered
-one, or Google's documented stand-in for history that Gemini did not write.
+one, or Google's documented stand-in for history that Gemini did not write. What Google's own tools did around a call
+goes back around it; of answers without calls nothing of that kind has to.
 Facts: wire-gemini-and-mapping 2.1, 2.2, 4, 6, 8.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from zerogravity.core.store import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.common.carrier import Carried
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.wire import jsonio
 
 STAND_IN = "skip_thought_signature_validator"
+SERVER_TOOLS = frozenset(("toolCall", "toolResponse", "tool_call", "tool_response"))
 Part = Mapping[str, Any]
 
 
@@ -92,13 +95,14 @@ class History:
         self._add("model", [part])
 
     def model_call(
-        self, call_id: str, name: str, args_json: str, *, signature: str | None = None, param: str = "input"
+        self, call_id: str, name: str, args_json: str, *, carried: Carried | None = None, param: str = "input"
     ) -> None:
-        """A function call of the model; ``name`` is the client's name, ``args_json`` its arguments as text."""
+        """A function call of the model; ``name`` is the client's name, ``args_json`` its arguments as text, ``carried``
+        what the client kept of it for us. A call between the results of others belongs to their step."""
         remembered = self._recall(call_id)
         if remembered is not None and remembered.family != self._target.family:
             remembered = None
-        if self._step is not None and any(call.result is not None for call in self._step.calls):
+        if self._step is not None and not self._open_calls():
             self._finish_step()
         if self._step is None:
             self._step = _Step(self._take_model_parts())
@@ -109,12 +113,15 @@ class History:
         if self._rules.ids_on_calls:
             call["id"] = upstream_id or call_id
         part: dict[str, Any] = {"functionCall": call}
-        signed = signature or (remembered.signature if remembered else None)
+        signed = (carried.signature if carried else None) or (remembered.signature if remembered else None)
         if signed is None and not step.calls and self._rules.needs_signature:
             signed = STAND_IN
         if signed is not None:
             part["thoughtSignature"] = signed
-        step.parts.append(part)
+        before, after = (remembered.before, remembered.after) if remembered else ((), ())
+        if carried and not before and self._rules.search_with_functions:
+            before = carried.before
+        step.parts += [*parsed(before), part, *parsed(after)]
         step.calls.append(_Call(call_id, google_name, upstream_id, param=param))
 
     def result(self, call_id: str, output: str | Sequence[Part], *, error: bool = False, param: str = "input") -> None:
@@ -235,6 +242,11 @@ def arguments(args_json: str) -> dict[str, Any]:
     if value is None:
         return {}
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {"arguments": value}
+
+
+def parsed(parts: Iterable[str]) -> list[dict[str, Any]]:
+    """Parts from their source texts."""
+    return [cast("dict[str, Any]", jsonio.loads(part.encode("utf-8", "replace"))) for part in parts]
 
 
 def response_object(text: str) -> dict[str, Any]:

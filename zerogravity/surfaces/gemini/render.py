@@ -14,6 +14,7 @@ from zerogravity.core.events import (
     FunctionCall,
     Grounding,
     InlineData,
+    ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
@@ -81,7 +82,9 @@ def events_of(state: TurnState) -> Iterator[Event]:
                 if item.signature is not None:
                     yield Signature(item.signature, "text")
             case Call():
+                yield from map(ServerTool, item.before)
                 yield FunctionCall(item.call_id, item.name, item.args_json, item.signature, item.upstream_id)
+                yield from map(ServerTool, item.after)
             case Media():
                 yield InlineData(item.mime, item.data)
     if state.grounding is not None:
@@ -104,6 +107,8 @@ def _part(event: Event) -> bytes | None:
             return jsonio.dumps({"text": "", "thoughtSignature": data})
         case InlineData(mime, data):
             return jsonio.dumps({"inlineData": {"mimeType": mime, "data": data}})
+        case ServerTool(part):
+            return part.encode("utf-8", "replace")
         case _:
             return None
 

@@ -1,7 +1,8 @@
 """A stored history → the form that the model which goes on with it takes.
 
-Signatures are bound to the family that made them, so another family gets none of them, nor the thoughts they sign; it
-gets Google's documented stand-in where it demands one. Ids on calls, and media inside results, follow its rules too.
+Signatures are bound to the family that made them, so another family gets none of them, nor the thoughts they sign, nor
+what Google's own tools did; it gets Google's documented stand-in where it demands one. Ids on calls, media inside
+results and the resolution of pictures follow its rules too.
 Facts: wire-gemini-and-mapping 2.1, 2.2, 4.
 """
 
@@ -11,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from zerogravity.core.turn import Target
-from zerogravity.surfaces.common.history import STAND_IN
+from zerogravity.surfaces.common.history import SERVER_TOOLS, STAND_IN
 from zerogravity.surfaces.common.models import Family, rules
 from zerogravity.surfaces.surface import StoredTurn
 
@@ -45,7 +46,7 @@ def _said(parts: Sequence[Json], family: Family, prefix: str) -> list[Part]:
     calls = 0
     for part in parts:
         new = {name: value for name, value in part.items() if name != "thoughtSignature"}
-        if new.get("thought") or new.get("text") == "":
+        if new.get("thought") or new.get("text") == "" or not SERVER_TOOLS.isdisjoint(new):
             continue
         if isinstance(call := new.get("functionCall"), dict):
             new["functionCall"] = _identified(cast("Json", call), family, f"{prefix}_{calls}")

@@ -131,7 +131,7 @@ class Items:
         self._context = context
         self._target = target
         self._tools = tools
-        self._signatures: dict[str, str] = {}  # call id → signature, from reasoning items
+        self._carried: dict[str, Carried] = {}  # by call id, from reasoning items
         self._thoughts: list[Part] = []  # signed ones, until what they led to is there
         self._shells: dict[str, str] = {}  # id of a local_shell_call → its call id
 
@@ -211,14 +211,14 @@ class Items:
         key = self._tools.key(name, fields.string(item, "namespace", path=path))
         call_id = fields.required_string(item, "call_id", path=path)
         for carried in self._unsealed(item, path):  # a stored call, found by reference
-            self._signatures[call_id] = carried.signature
+            self._carried[call_id] = carried
         self._made(call_id, key, arguments)
 
     def _made(self, call_id: str, key: str, arguments: str) -> None:
         for part in self._thoughts:
             self._history.model_part(part)
         self._thoughts.clear()
-        self._history.model_call(call_id, key, arguments, signature=self._signatures.get(call_id))
+        self._history.model_call(call_id, key, arguments, carried=self._carried.get(call_id))
 
     def _output(self, call_id: str, item: Json, path: str) -> None:
         parts = content_parts(item, "output", path)
@@ -254,7 +254,7 @@ class Items:
         text = "".join(str(part.get("text", "")) for part in parts)
         for carried in self._unsealed(item, path):
             if carried.call_id is not None:
-                self._signatures[carried.call_id] = carried.signature
+                self._carried[carried.call_id] = carried
             elif text:
                 self._thoughts.append({"text": text, "thought": True, "thoughtSignature": carried.signature})
 

@@ -11,8 +11,8 @@
 | nothing, since it was filtered | ``message`` with a ``refusal``                                                |
 
 With ``include: reasoning.encrypted_content`` each reasoning item carries the signatures that stateless clients must
-give back: its own and those of the calls behind it. A call that came signed without thinking gets an empty reasoning
-item before it, for its signature alone; pictures carry theirs themselves.
+give back: its own and that of the call behind it, with what Google's own tools did before that. A call that came signed
+without thinking gets an empty reasoning item before it, for its signature alone; pictures carry theirs themselves.
 Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
 """
 
@@ -25,7 +25,7 @@ from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
-from zerogravity.surfaces.common.carrier import Carried, seal
+from zerogravity.surfaces.common.carrier import Carried, of_call, seal
 from zerogravity.surfaces.common.faults import message_of, openai_error
 from zerogravity.surfaces.common.finish import responses_status
 from zerogravity.surfaces.common.grounding import citations, queries, sources
@@ -160,7 +160,7 @@ class Output:
             case Call() if not (self._one_call and self._called):
                 self._called = True
                 if self._encrypted and item.signature and not item.late and item.call_id not in self._carried:
-                    self._reasoning("", [(item.call_id, item.signature)])
+                    self._reasoning("", None, item)
                 self._add(call_item(self._turn, item))
             case Media():
                 self._held = item
@@ -178,8 +178,7 @@ class Output:
                 self._add(message_item([part], "incomplete" if item.cut else "completed"))
                 self._search(item.grounding)
             case Reasoning():
-                own: list[tuple[str | None, str]] = [(None, item.signature)] if item.signature else []
-                self._reasoning(item.text, own + item.carries)
+                self._reasoning(item.text, item.signature, item.carries)
             case _:
                 pass
         return self.items[begin:]
@@ -203,19 +202,22 @@ class Output:
         if held is not None:
             item = media_item(held)
             if self._encrypted and held.signature and item["type"] == "image_generation_call":
-                item["encrypted_content"] = self._seal([(None, held.signature)])
+                item["encrypted_content"] = self._seal(held.signature, None)
             self._add(item)
 
-    def _reasoning(self, text: str, signatures: list[tuple[str | None, str]]) -> None:
+    def _reasoning(self, text: str, own: str | None, call: Call | None) -> None:
+        """A reasoning item with its own signature and that of the call behind it."""
         item: Json = {"type": "reasoning", "summary": [summary_part(text)] if text else []}
         if self._encrypted:
-            item["encrypted_content"] = self._seal(signatures)
-            self._carried.update(of for of, _ in signatures if of is not None)
+            item["encrypted_content"] = self._seal(own, call)
+            if call is not None:
+                self._carried.add(call.call_id)
         self._add(item)
 
-    def _seal(self, signatures: list[tuple[str | None, str]]) -> str:
+    def _seal(self, own: str | None, call: Call | None) -> str:
         family = self._turn.target.family
-        return seal(self._secret, [Carried(what, family, call_id) for call_id, what in signatures])
+        carried = [Carried(own, family)] if own else []
+        return seal(self._secret, [*carried, *of_call(call, family)] if call is not None else carried)
 
     def _search(self, grounding: Json | None) -> None:
         """One item per search; the same queries once more are the same search."""

@@ -23,8 +23,8 @@ from zerogravity.core.events import Finished
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, internal
-from zerogravity.surfaces.common.carrier import Carried, seal
-from zerogravity.surfaces.common.history import STAND_IN, arguments
+from zerogravity.surfaces.common.carrier import Carried, of_call, seal
+from zerogravity.surfaces.common.history import STAND_IN, arguments, parsed
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.surface import StoredTurn
@@ -119,7 +119,8 @@ def of_turn(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes] = ()
 
 
 def answer_parts(turn: Turn, state: TurnState) -> list[dict[str, Any]]:
-    """The answer as Google made it: thoughts only if signed, calls as the client saw them.
+    """The answer as Google made it: thoughts only if signed, calls as the client saw them, with what Google's own tools
+    did around them.
 
     ``zgCallId`` is the client's id of a call; ``History.extend`` takes it out again.
     """
@@ -149,7 +150,10 @@ def answer_parts(turn: Turn, state: TurnState) -> list[dict[str, Any]]:
                 if not called and family.needs_signature:
                     signature = signature or STAND_IN
                 called = True
+                parts += parsed(item.before)
         parts.append({**part, "thoughtSignature": signature} if signature else part)
+        if isinstance(item, Call):
+            parts += parsed(item.after)
     return parts
 
 
@@ -157,15 +161,15 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     """Signatures of thoughts and calls by the item that shows them."""
     thoughts = [item for item in state.items if isinstance(item, Reasoning)]
     shown = [item for item in output if item["type"] == "reasoning" and item["summary"]]
-    found: dict[str, Carried] = {}
+    found: dict[str, list[Carried]] = {}
     for thought, item in zip(thoughts, shown, strict=False):
         if thought.signature:
-            found[item["id"]] = Carried(thought.signature, turn.target.family)
-    signatures = {call.call_id: call.signature for call in state.function_calls}
+            found[item["id"]] = [Carried(thought.signature, turn.target.family)]
+    signed = {call.call_id: call for call in state.function_calls if call.signature}
     for item in output:
-        if signature := signatures.get(item.get("call_id", "")):
-            found[item["id"]] = Carried(signature, turn.target.family, item["call_id"])
-    return {item_id: seal(secret, [carried]) for item_id, carried in found.items()}
+        if (call := signed.get(item.get("call_id", ""))) is not None:
+            found[item["id"]] = of_call(call, turn.target.family)
+    return {item_id: seal(secret, carried) for item_id, carried in found.items()}
 
 
 # -- the store -----------------------------------------------------------------------------------------------
