@@ -133,7 +133,7 @@ def _signatures(contents: list[dict[str, Any]], family: Family, signer: Signer) 
         minted = _minted_for(content)
         for part, (kind, name) in zip(parts_of(content), minted, strict=True):
             signature = get(part, "thoughtSignature")
-            if signature or kind == "server":
+            if signature or (kind == "server" and index > current):
                 lone = lone or set(part) <= {"thoughtSignature", "thought_signature", "text"}
                 fits = signer.verify(signature or "", family.name, kind, name)
                 # one in a part of its own is genuine when it is that of a call beside it
