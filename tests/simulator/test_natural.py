@@ -55,6 +55,15 @@ def test_schemas_cannot_ask_for_too_much() -> None:
     assert len(json.dumps(Synthesiser("").value(endless, endless))) < 30 * MAX_COUNT
 
 
+@pytest.mark.parametrize(
+    ("description", "path"),
+    [("The absolute path", "/home/me/notes.txt"), ("Path (relative or absolute)", "notes.txt"), ("", "notes.txt")],
+)
+def test_paths_as_their_description_wants_them(description: str, path: str) -> None:
+    schema = {"type": "object", "properties": {"path": {"type": "string", "description": description}}}
+    assert Synthesiser("Create notes.txt", "/home/me").arguments(schema) == {"path": path}
+
+
 async def ask(google: GoogleSimulator, prompt: str, model: str = "gemini-3-flash", **more: Any) -> Stream:
     return (await fetch(google, INTERNAL, envelope(inner(prompt, **more), model))).stream
 

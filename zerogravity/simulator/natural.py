@@ -14,7 +14,7 @@ from zerogravity.simulator.synthesise import Synthesiser
 
 QUOTE = 2000  # characters of a tool result that the answer quotes
 WANTS_TOOL = re.compile(r"\bweather\b|\btools?\b|\bcreate a file\b|\bwrite a file\b|\bcreate the file\b", re.I)
-WRITERS = ("write_file", "writefile", "write", "create_file", "create", "apply_patch", "edit",
+WRITERS = ("write_file", "writefile", "write", "create_file", "create", "apply_patch", "edit", "editor",
            "exec_command", "exec", "shell", "local_shell", "bash", "run_shell_command", "run_command",
            "execute")  # fmt: skip
 

@@ -109,10 +109,21 @@ class Synthesiser:
         if "patch" in function and leaf in ("input", "patch"):
             return f"*** Begin Patch\n*** Add File: {self.file()}\n+{self.content()}\n*** End Patch\n"
         if leaf in ("path", "filepath", "filename", "file", "absolutepath", "targetfile", "relativepath"):
-            return self._path("absolute" in leaf or "absolute" in description.lower())
+            words = description.lower()
+            return self._path("absolute" in leaf or ("absolute" in words and "relative" not in words))
         if leaf in ("directory", "dirpath", "cwd", "workdir", "dir", "folder"):
             return self._folder or "."
-        if leaf in ("content", "contents", "text", "filetext", "newcontent", "codecontent", "newstring", "body"):
+        if leaf in (
+            "content",
+            "contents",
+            "text",
+            "filetext",
+            "newtext",
+            "newcontent",
+            "codecontent",
+            "newstring",
+            "body",
+        ):
             return self.content()
         if leaf in ("city", "location", "place", "town", "where"):
             return self.places()[self._turn % len(self.places())]

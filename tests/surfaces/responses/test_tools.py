@@ -205,6 +205,16 @@ def test_pictures() -> None:
     assert (fault.param, fault.code) == ("tools[0].type", "invalid_value")
 
 
+def test_pictures_offered_beside_other_tools() -> None:
+    """Cline offers them whatever the model is."""
+    tools = [{"type": "image_generation", "output_format": "png"}, F]
+    turn = parse(tools=tools)
+    assert [entry["name"] for entry in declarations(turn)] == ["f"]
+    assert turn.notes == ("tools[0]: image_generation left out: it can not be served",)
+    assert parse(model="gemini-3-pro-image", tools=tools).generate["generationConfig"]["responseModalities"]
+    assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
+
+
 @pytest.mark.parametrize(
     "kind",
     ["file_search", "code_interpreter", "mcp", "computer", "computer_use_preview", "shell", "apply_patch",

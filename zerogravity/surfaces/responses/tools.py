@@ -10,7 +10,8 @@
 | tool_search, execution client         | the function ``tool_search``; what it found is declared from then on        |
 | tool_search otherwise                 | left out and noted: deferred tools are declared at once                     |
 | local_shell                           | the function ``local_shell``                                                |
-| image_generation                      | answers with pictures on image models, else refused                         |
+| image_generation                      | answers with pictures on image models; on others left out and noted beside  |
+|                                       | other tools (Cline always offers it), refused alone                         |
 | file_search, code_interpreter, mcp,   | refused by name: nothing here can run them, and no agent that was tried     |
 | computer…, shell, apply_patch, other  | needs them                                                                  |
 
@@ -114,7 +115,8 @@ def read_tools(groups: Sequence[tuple[str, Sequence[Any]]], *, pictures: bool) -
             place = f"{path}[{index}]"
             tool = fields.as_object(value, place)
             kind = fields.required_string(tool, "type", path=place)
-            if path == "tools" or _served(kind, pictures):
+            offered = kind == "image_generation" and len(group) > 1  # beside others: the model may, but need not
+            if (path == "tools" and not offered) or _served(kind, pictures):
                 _read(tools, tool, kind, place, pictures)
             else:
                 tools.notes.append(f"{place}: {kind} left out: it can not be served")
