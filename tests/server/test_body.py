@@ -217,6 +217,19 @@ def test_no_number_hides_between_slices(monkeypatch: pytest.MonkeyPatch) -> None
                 module.check_structure(b'{"some": ["text", ' + word.encode() + b"]}", Limits())  # pyright: ignore[reportCallIssue]
 
 
+async def test_after_a_body_that_was_not_read_the_connection_is_closed(serve: Serve) -> None:
+    """What follows would be read as the next request."""
+    served = await serve(limits={"body_bytes": 8192})
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: 9000\r\n\r\n"
+    )
+    data = await served.raw(head.encode() + b" " * 9000)
+    assert data.startswith(b"HTTP/1.1 413")
+    assert b"\r\nConnection: close\r\n" in data
+    assert data.count(b"HTTP/1.1") == 1
+
+
 async def test_half_sent_body(serve: Serve) -> None:
     served = await serve(limits={"body_seconds": 0.05})
     head = (
