@@ -12,8 +12,10 @@ pytest.importorskip("zerogravity.surfaces.gemini.emit")
 import aiohttp
 
 from zerogravity.core.events import CallClosed, CallOpened, Finished, TextDelta, ThinkingDelta
+from zerogravity.core.turn import Target
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.trace import read
+from zerogravity.trace.cassette import Library
 from zerogravity.trace.replay import Pace, parse_mishap
 from zerogravity.trace.server import start
 
@@ -27,10 +29,19 @@ ASKED = [
 
 
 @pytest.fixture
-def trace(recording, make_turn):
+def trace(record):
+    return record()
+
+
+@pytest.fixture
+def record(recording, make_turn):
     """ "Bonjour le monde" in three pieces, after a thought."""
+    return lambda **turn: _recorded(recording, make_turn(surface="chat", stream=True, **turn))
+
+
+def _recorded(recording, turn):
     made = recording(surfaces={"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface})
-    channel = made.store.open(make_turn(surface="chat", stream=True))
+    channel = made.store.open(turn)
     channel.append(0, b"", (CallOpened(),))
     for text, thought in (("Greeting.", True), ("Bon", False), ("jour le ", False), ("monde", False)):
         part = {"text": text, "thought": True} if thought else {"text": text}
@@ -79,5 +90,54 @@ async def test_replayed_with_a_cut(trace, path, body, streamed):
                 # the Responses API has a closed list of codes
                 assert ("server_error" if path == "/v1/responses" else "upstream_drop") in text
                 assert "monde" not in text
+    finally:
+        await server.stop()
+
+
+# -- models that only the recording knows ------------------------------------------------------------------------------
+
+OWN = Target("claude-of-next-year", "MODEL_PLACEHOLDER_M900", None, "claude")
+HI = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+
+
+async def asked(server, model, *, path="/v1/chat/completions"):
+    async with aiohttp.ClientSession(server.url) as http:
+        body = {"model": model, "messages": [{"role": "user", "content": "hi"}]}
+        async with http.post(path, json=body) as answer:
+            return answer.status, await answer.json()
+
+
+@pytest.mark.parametrize("model", ["house-alias", "claude-of-next-year"])
+async def test_a_cassette_knows_the_models_of_its_recordings(record, model):
+    """What the language server offered and what the configuration called it when it was recorded."""
+    library = Library(record(model="house-alias", target=OWN, generate=HI).folder)
+    server = await start(library.pick, recorded=library, pace=FAST)
+    try:
+        status, answer = await asked(server, model)
+        assert (status, answer["model"]) == (200, model)
+        assert (await asked(server, "somebody-elses"))[0] == 404
+        async with aiohttp.ClientSession(server.url) as http, http.get("/v1/models") as listed:
+            assert "claude-of-next-year" in [entry["id"] for entry in (await listed.json())["data"]]
+    finally:
+        await server.stop()
+
+
+async def test_a_recorded_name_means_what_it_meant(record):
+    """An alias of the configuration comes before the built-in ones, at the replay as well."""
+    library = Library(record(model="gpt-5", target=OWN, generate=HI).folder)
+    server = await start(library.pick, recorded=library, pace=FAST)
+    try:
+        assert (await asked(server, "gpt-5"))[0] == 200
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("model", ["gemini-3-flash", "house-alias", "no-model-at-all"])
+async def test_a_replay_answers_whatever_the_model(record, model):
+    trace = record(model="house-alias", target=OWN, generate=HI)
+    server = await start(lambda _: trace, always=trace, pace=FAST)
+    try:
+        status, answer = await asked(server, model)
+        assert (status, answer["model"]) == (200, model)
     finally:
         await server.stop()

@@ -5,7 +5,7 @@ differs from the nearest one that was. Reads trace folders; plays nothing itself
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ class Library:
 
     def __len__(self) -> int:
         return sum(len(traces) for traces in self._by_digest.values())
+
+    def __iter__(self) -> Iterator[Trace]:
+        """In the order in which they were recorded, request by request."""
+        return (trace for traces in self._by_digest.values() for trace in traces)
 
     def scan(self) -> None:
         """Look at the folder again."""
@@ -83,7 +87,7 @@ class Library:
     def _nearest(self, lines: list[str]) -> tuple[Trace, list[str]] | None:
         """By the lines they share; among equals, by how alike the lines are in which they differ."""
         best: tuple[tuple[float, float], Trace, list[str]] | None = None
-        traces = [trace for traces in self._by_digest.values() for trace in traces]
+        traces = list(self)
         matcher = difflib.SequenceMatcher(autojunk=False)
         matcher.set_seq2(lines)
         for trace in traces[-NEAREST_OF:]:

@@ -220,7 +220,7 @@ def replay(
     """
     pace = Pace(parse_speed(speed), jitter, tuple(map(parse_mishap, mishaps)))
     found = read.find(directory or root_of(click.get_current_context()), reference)
-    _serve(lambda _: found, listen, pace, f"replaying {found.id}")
+    _serve(lambda _: found, listen, pace, f"replaying {found.id}", always=found)
 
 
 @click.command("cassette")
@@ -241,7 +241,8 @@ def cassette(directory: Path, listen: str, speed: str, record: bool, ls_url: str
     library = Library(directory)
     if not len(library):
         raise click.UsageError(f"there are no recordings in {directory}; make some with --record")
-    _serve(library.pick, listen, Pace(parse_speed(speed)), f"{len(library)} recordings in {directory}")
+    what = f"{len(library)} recordings in {directory}"
+    _serve(library.pick, listen, Pace(parse_speed(speed)), what, recorded=library)
 
 
 def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[float], None] = time.sleep) -> Trace:
@@ -271,11 +272,11 @@ def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[
         found = read.load(found.folder) or Trace(found.folder, found.info)
 
 
-def _serve(pick: Callable[..., Trace], listen: str, pace: Pace, what: str) -> None:
+def _serve(pick: Callable[..., Trace], listen: str, pace: Pace, what: str, **models: Any) -> None:
     from zerogravity.trace.server import start
 
     async def run() -> None:
-        server = await start(pick, listen=listen, pace=pace)
+        server = await start(pick, listen=listen, pace=pace, **models)
         click.echo(f"{what}\n  OPENAI_BASE_URL={server.url}/v1\n  GOOGLE_GEMINI_BASE_URL={server.url}", err=True)
         click.echo(server.url)
         try:

@@ -68,7 +68,8 @@ def cassettes(base: Path, **options: Any) -> Iterator[Start]:
 
         def start(folder: str | Path, speed: str = "max") -> Cassette:
             library = Library(base / folder)
-            url = running.enter_context(in_thread(library.pick, pace=Pace(parse_speed(speed)), **options))
+            served = in_thread(library.pick, recorded=library, pace=Pace(parse_speed(speed)), **options)
+            url = running.enter_context(served)
             return Cassette(url, library)
 
         yield start

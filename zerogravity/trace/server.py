@@ -7,23 +7,57 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from zerogravity.config import Config
 from zerogravity.core.store import MitmStore
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import Target, Turn
+from zerogravity.errors import FaultError
 from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
 from zerogravity.server.app import Running, Services, start_server
-from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.common.models import Catalogue, ModelInfo, rules
 from zerogravity.surfaces.responses.stored import open_store
 from zerogravity.trace.read import Trace
 from zerogravity.trace.replay import Pace, ReplayEngine
 
 START_S = 20.0
+
+
+class RecordedModels(Catalogue):
+    """The usual models, and those of recordings under the names by which they were asked for: a language server's own
+    and the configuration's aliases. ``always``: the trace whose model any other name means."""
+
+    def __init__(self, traces: Iterable[Trace] = (), always: Trace | None = None) -> None:
+        super().__init__()
+        self._named: dict[str, Target] = {}
+        for trace in traces:
+            self._learn(trace)
+        self._always = None if always is None else self._learn(always)
+
+    def _learn(self, trace: Trace) -> Target | None:
+        with suppress(ValueError):  # written by another version: only its model is lost
+            target = trace.turn.target
+            if target.name not in self._models:
+                thinking = rules(target.family).thinking != "none"
+                self._models[target.name] = ModelInfo(target.name, target.name, target, thinking=thinking)
+            self._named[trace.turn.model] = target
+            return target
+        return None
+
+    def resolve(self, name: str) -> Target:
+        """Raises FaultError 404 ``model_not_found``."""
+        if (target := self._named.get(name)) is not None:
+            return target
+        try:
+            return super().resolve(name)
+        except FaultError:
+            if self._always is None:
+                raise
+            return self._always
 
 
 @dataclass(slots=True)
@@ -45,9 +79,12 @@ async def start(
     listen: str = "127.0.0.1:0",
     pace: Pace | None = None,
     secret: bytes = bytes(32),
+    recorded: Iterable[Trace] = (),
+    always: Trace | None = None,
     services: Mapping[str, Any] | None = None,
 ) -> ReplayServer:
-    """Serve what ``pick`` finds. ``services`` replaces parts of the server by name. Raises OSError: port taken."""
+    """Serve what ``pick`` finds. ``recorded``: traces whose models are known beside the usual ones. ``always``: what
+    answers whatever the model. ``services`` replaces parts of the server by name. Raises OSError: port taken."""
     config = Config.model_validate({"listen": listen})
     store = MitmStore(time.monotonic_ns)
     engine = ReplayEngine(store, pick, pace=pace)
@@ -59,7 +96,7 @@ async def start(
     made = Services(**{
         "store": store,
         "engine": engine,
-        "catalogue": Catalogue(config.aliases),
+        "catalogue": RecordedModels(recorded, always),
         "config": config,
         "health": Health(time.monotonic_ns, intercepting=False),
         "metrics": metrics,
