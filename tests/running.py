@@ -58,6 +58,8 @@ async def command(folder: Path, *arguments: str, **variables: str) -> AsyncItera
         sys.executable, "-m", "zerogravity", *arguments,
         env=environment(folder, **variables),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        # A shell ignores SIGINT for what runs beside it, and so would all that comes from there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     running = Command(process)
     try:

@@ -5,6 +5,7 @@ the pytest fixture. Composition: one of the few places that put rooms together.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from zerogravity.config import Config
+from zerogravity import config as configuration
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError
@@ -85,7 +86,7 @@ async def start(
 ) -> ReplayServer:
     """Serve what ``pick`` finds. ``recorded``: traces whose models are known beside the usual ones. ``always``: what
     answers whatever the model. ``services`` replaces parts of the server by name. Raises OSError: port taken."""
-    config = Config.model_validate({"listen": listen})
+    config = configuration.load({"listen": listen}, file=os.devnull, env={}).config
     store = MitmStore(time.monotonic_ns)
     engine = ReplayEngine(store, pick, pace=pace)
     metrics = Metrics()
