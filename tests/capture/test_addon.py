@@ -296,3 +296,19 @@ def test_bad_options_are_refused_in_mitmproxys_own_form(loaded, option, value, w
     capture, context = loaded
     with pytest.raises(exceptions.OptionsError, match=word):
         context.configure(capture, **{option: value})
+
+
+async def test_an_option_that_nobody_knows_is_no_start(loaded, caplog) -> None:
+    """mitmdump keeps ``--set`` of names that no addon has told yet, and says nothing when none ever does."""
+    capture, context = loaded
+    context.options.set("zg_stor_path=x", "zg_nonsense=1", defer=True)
+    await capture.running()
+    assert capture.gateway is None
+    assert "unknown options: zg_nonsense, zg_stor_path" in caplog.text
+    assert caplog.records[-1].levelname == "ERROR"
+
+
+def test_where_responses_are_stored_can_be_said(loaded, tmp_path) -> None:
+    capture, context = loaded
+    context.configure(capture, zg_store_path=str(tmp_path / "responses.sqlite"))
+    assert capture._load_config().store_path == str(tmp_path / "responses.sqlite")

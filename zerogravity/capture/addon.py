@@ -231,6 +231,9 @@ class Capture:
     async def running(self) -> None:
         if self.gateway is not None:
             return
+        if unknown := sorted(name for name in ctx.options.deferred if name.startswith("zg_")):
+            logger.error("unknown options: %s; more settings in config.toml or as ZEROGRAVITY_…", ", ".join(unknown))
+            return
         config = self._load_config()
         self._limit_interception(config)
         gateway = Gateway(config, _route())
@@ -302,6 +305,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("upstream", str | None, "Send calls for Google's hosts to this base URL instead (a stand-in)."),
     ("trace", bool, "Write a trace folder for each turn."),
     ("trace_dir", str | None, "Where traces go."),
+    ("store_path", str | None, "SQLite file for stored responses; default: memory only."),
     ("capture_passive", bool, "Record Google calls that are not ours as well, untouched."),
     ("ready_file", str | None, "Write the URL being served to this file when ready."),
 )
