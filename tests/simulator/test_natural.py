@@ -57,7 +57,11 @@ def test_schemas_cannot_ask_for_too_much() -> None:
 
 @pytest.mark.parametrize(
     ("description", "path"),
-    [("The absolute path", "/home/me/notes.txt"), ("Path (relative or absolute)", "notes.txt"), ("", "notes.txt")],
+    [
+        ("The absolute path; relative ones are not supported", "/home/me/notes.txt"),
+        ("Path (relative or absolute)", "notes.txt"),
+        ("", "notes.txt"),
+    ],
 )
 def test_paths_as_their_description_wants_them(description: str, path: str) -> None:
     schema = {"type": "object", "properties": {"path": {"type": "string", "description": description}}}

@@ -12,6 +12,7 @@ MAX_COUNT = 10_000  # of items, characters, values in all: however many a schema
 FILE = re.compile(r"(?<![\w/])(/?(?:[\w.-]+/)*[\w-]+\.[A-Za-z]\w{0,4})(?![\w/])")
 QUOTED = re.compile(r"[\"“'‘`]([^\"”'’`\n]{1,200})[\"”'’`]")
 PLACE = re.compile(r"\b(?:in|for|of|at|and)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)")
+EITHER = re.compile(r"relative or absolute|absolute or relative")
 DATE = "2026-03-01"
 FORMATS = {
     "date-time": f"{DATE}T10:00:00Z", "date": DATE, "time": "10:00:00Z", "email": "ada@example.com", "uri": "https://example.org/",
@@ -109,8 +110,8 @@ class Synthesiser:
         if "patch" in function and leaf in ("input", "patch"):
             return f"*** Begin Patch\n*** Add File: {self.file()}\n+{self.content()}\n*** End Patch\n"
         if leaf in ("path", "filepath", "filename", "file", "absolutepath", "targetfile", "relativepath"):
-            words = description.lower()
-            return self._path("absolute" in leaf or ("absolute" in words and "relative" not in words))
+            words = EITHER.sub("", description.lower())
+            return self._path("absolute" in leaf or "absolute" in words)
         if leaf in ("directory", "dirpath", "cwd", "workdir", "dir", "folder"):
             return self._folder or "."
         if leaf in (
