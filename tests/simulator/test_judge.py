@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from tests.simulator.support import INTERNAL, WEATHER, envelope, fetch
 from zerogravity.simulator import judge
 from zerogravity.simulator.google import GoogleSimulator, Received
-from zerogravity.simulator.rules import CALL_TURN, CORRUPTED, COUNT, FIRST_TURN, INVALID, LAST_TURN, RESPONSE_TURN
+from zerogravity.simulator.rules import (
+    CALL_TURN,
+    CORRUPTED,
+    COUNT,
+    FIRST_TURN,
+    INVALID,
+    LAST_TURN,
+    RESOLUTION,
+    RESPONSE_TURN,
+)
 from zerogravity.simulator.rules_config import ALLOWED, MIXED, SERVER_SIDE, WITHOUT
 from zerogravity.simulator.signatures import STAND_INS, Signer, behind
 
@@ -87,6 +96,7 @@ SEARCH = (step("toolCall"), step("toolResponse"))
 AFTER_SEARCH = call(
     signature=SIGNER.mint("gemini-3-flash", "call", behind("get_weather", ("toolCall s1", "toolResponse s1")))
 )
+PICTURE: Json = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
 ROUND = (user("hi"), model(call()), user(result()))
 GOOD: dict[str, Json] = {
     "the smallest": {"contents": [{"parts": [{"text": "hi"}]}]},
@@ -116,6 +126,9 @@ GOOD: dict[str, Json] = {
     ),
     "users in a row": request(user("a"), user("b")),
     "a picture": request(user("see", {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}})),
+    "a picture to look at closely": request(
+        user({**PICTURE, "mediaResolution": {"level": "MEDIA_RESOLUTION_ULTRA_HIGH"}})
+    ),
     "url-safe base64 without padding": request(user({"inline_data": {"mime_type": "image/png", "data": "_-8"}})),
     "level": thinking(includeThoughts=True, thinkingLevel="low"),
     "budget": thinking(thinkingBudget=10000),
@@ -200,6 +213,11 @@ CODEC: dict[str, tuple[Json, str]] = {
         request(user("hi"), model(call()), user(result(response=[1]))),
         UNKNOWN + "\"response\" at 'request.contents[2].parts[0].function_response': "
         "Proto field is not repeating, cannot start list.",
+    ),
+    "a word for a resolution": (
+        request(user({**PICTURE, "mediaResolution": "low"})),
+        "Invalid value at 'request.contents[0].parts[0].media_resolution' "
+        '(type.googleapis.com/google.ai.generativelanguage.v1beta.Message), "low"',
     ),
     "bad base64": (
         request(user({"inlineData": {"mimeType": "image/png", "data": "data:image/png;base64,xx"}})),
@@ -359,6 +377,7 @@ SENSE: dict[str, tuple[Json, str]] = {
         request(user("hi"), model({"toolCall": {"id": "s1"}}, SEARCH[1], AFTER_SEARCH), user(result())),
         CORRUPTED,
     ),
+    "a text to look at closely": (request(user({"text": "x", "mediaResolution": {}})), RESOLUTION),
     "a search of the user's": (request(user("hi", *SEARCH)), INVALID),
     "made up, in an older turn": (
         request(user("hi"), model({"text": "x", "thoughtSignature": "EgQKAgEC"}), user("go on")),
@@ -515,6 +534,7 @@ BY_MODEL: list[tuple[str, Json, str | None]] = [
     ("gemini-3-flash", request(generationConfig=JSON_ANSWER), None),
     ("claude-sonnet-4-6", request(user("hi"), model(call(signature=None)), user(result())), None),
     ("claude-sonnet-4-6", request(user("hi"), model(call()), user(result())), CORRUPTED),
+    ("gemini-2.5-flash", request(user({**PICTURE, "mediaResolution": {"level": "MEDIA_RESOLUTION_LOW"}})), RESOLUTION),
     (
         "claude-sonnet-4-6",
         request(

@@ -15,6 +15,7 @@ class Family:
     """``levels``: accepted thinkingLevel words (none: a level is refused). ``budget``: (least, most) or None.
 
     ``signed``: the first call of a step must come back signed. ``call_ids``: ids on calls on the public host.
+    ``part_resolution``: mediaResolution on single parts.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Family:
     signed: bool = False
     call_ids: bool = False
     mixed_tools: bool = False
+    part_resolution: bool = False
     penalties: bool = True
     public: bool = True
     kind: Literal["gemini", "claude", "gpt-oss"] = "gemini"
@@ -35,7 +37,8 @@ _FLASH_LEVELS = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 
 def _three(name: str, levels: tuple[str, ...]) -> Family:
     return Family(
-        name, "level", levels, (-1, 32768), signed=True, call_ids=True, mixed_tools=True, penalties=False
+        name, "level", levels, (-1, 32768), signed=True, call_ids=True, mixed_tools=True, part_resolution=True,
+        penalties=False,
     )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ UNSIGNED = (
     "`default_api:{name}`, position {position}. Please refer to "
     "https://ai.google.dev/gemini-api/docs/thought-signatures for more details."
 )
+RESOLUTION = "Media resolution is not supported for this part or this model."
+MEDIA = ("inlineData", "fileData")
 CORRUPTED = "Corrupted thought signature."
 BINARY = ("image/", "audio/", "video/", "text/", "application/pdf", "application/json")
 
@@ -44,7 +46,7 @@ def contents_trouble(request: Mapping[str, Any], family: Family, signer: Signer)
     for index, content in enumerate(contents):
         if role_of(content) not in ("user", "model", "function"):
             yield BAD_ROLE
-        yield from _parts(content, f"contents[{index}]")
+        yield from _parts(content, f"contents[{index}]", family)
     system = get(request, "systemInstruction")
     if system is not None and any("text" not in part for part in parts_of(system)):
         yield "* GenerateContentRequest.system_instruction: only text parts are supported\n"
@@ -53,7 +55,7 @@ def contents_trouble(request: Mapping[str, Any], family: Family, signer: Signer)
     yield from _signatures(contents, family, signer)
 
 
-def _parts(content: Mapping[str, Any], where: str) -> Iterator[str]:
+def _parts(content: Mapping[str, Any], where: str, family: Family) -> Iterator[str]:
     parts = parts_of(content)
     if not parts:
         yield f"* GenerateContentRequest.{where}.parts: contents.parts must not be empty.\n"
@@ -68,6 +70,8 @@ def _parts(content: Mapping[str, Any], where: str) -> Iterator[str]:
             mime = get(blob, "mimeType") or ""
             if not mime.startswith(BINARY):
                 yield f"Unsupported MIME type: {mime}"
+        if get(part, "mediaResolution") is not None and not (family.part_resolution and {*data} & {*MEDIA}):
+            yield RESOLUTION
         answer = get(part, "functionResponse")
         if answer is not None and not isinstance(answer.get("response"), dict):
             at = f"GenerateContentRequest.{where}.parts[{index}].function_response.response"

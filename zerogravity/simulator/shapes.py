@@ -74,12 +74,13 @@ CODE = Message(members(id=str, language=Words("ExecutableCode.Language"), code=s
 OUTCOME = Message(members(id=str, outcome=Words("CodeExecutionResult.Outcome"), output=str))
 TOOL_CALL = Message(members(id=str, toolType=Words("ToolType"), args=dict))
 TOOL_RESPONSE = Message(members(id=str, toolType=Words("ToolType"), response=dict))
+PART_RESOLUTION = Message(members(level=Words("PartMediaResolution.Level"), numTokens=int))
 DATA = ("text", "inlineData", "fileData", "functionCall", "functionResponse", "executableCode", "codeExecutionResult",
         "toolCall", "toolResponse")  # fmt: skip
 PART = Message(members(
     text=str, inlineData=BLOB, fileData=FILE, functionCall=CALL, functionResponse=RESPONSE, executableCode=CODE,
     codeExecutionResult=OUTCOME, toolCall=TOOL_CALL, toolResponse=TOOL_RESPONSE, thought=bool, thoughtSignature=bytes,
-    videoMetadata=dict, mediaResolution=dict, partMetadata=dict,
+    videoMetadata=dict, mediaResolution=PART_RESOLUTION, partMetadata=dict,
 ), DATA)  # fmt: skip
 CONTENT = Message(members(role=str, parts=Many(PART)))
 TYPE = Words("Type", ("TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL"), True)

@@ -51,6 +51,13 @@ def test_the_two_kinds_are_not_confused() -> None:
     assert unseal_text(OTHER, seal_text(SECRET, "x")) is None
 
 
+@pytest.mark.parametrize("prefix", ["", "zg2.", "ZG1.", "zg1t."])
+def test_another_prefix_means_another_thing(prefix):
+    """What a later version writes may hold the same bytes and mean something else."""
+    assert unseal(SECRET, prefix + seal(SECRET, SOME).removeprefix(PREFIX)) is None
+    assert unseal_text(SECRET, prefix.replace("t", "u") + seal_text(SECRET, "text").partition(".")[2]) is None
+
+
 @given(st.integers(len(PREFIX)), st.sampled_from("Aa0_"))
 def test_one_changed_character_is_a_forgery(place: int, character: str) -> None:
     text = seal(SECRET, SOME)

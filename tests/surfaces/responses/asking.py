@@ -80,6 +80,8 @@ def check_contents(made: Sequence[Mapping[str, Any]], family: str) -> None:
         assert content["parts"]
         for part in content["parts"]:
             data = set(part) - {"thought", "thoughtSignature"}
+            if rules(family).media_resolution and "inlineData" in part:
+                data.discard("mediaResolution")
             assert len(data) == 1, part
             assert part.get("text") != "" or "thoughtSignature" in part
         calls = [part["functionCall"] for part in content["parts"] if "functionCall" in part]

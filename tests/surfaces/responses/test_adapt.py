@@ -10,6 +10,7 @@ from tests.surfaces.responses.asking import PNG_PART, STAND_IN, check_contents, 
 from zerogravity.surfaces.surface import StoredTurn
 
 SEARCH = ({"toolCall": {"id": "srv"}, "thoughtSignature": "s5"}, {"toolResponse": {"id": "srv"}})
+LOW = {"level": "MEDIA_RESOLUTION_LOW"}
 NEW, OLD, CLAUDE = "gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6"
 
 
@@ -25,7 +26,7 @@ def stored(family: str, *, ids: bool, media: bool = False) -> StoredTurn:
 
     return StoredTurn(
         (
-            {"role": "user", "parts": [{"text": "x"}]},
+            {"role": "user", "parts": [{"text": "x"}, {**PNG_PART, "mediaResolution": LOW} if ids else PNG_PART]},
             {"role": "model", "parts": [
                 {"text": "hm", "thought": True, "thoughtSignature": "s0"}, {"text": "t", "thoughtSignature": "s1"},
                 *SEARCH, {"functionCall": one("f", 0), "thoughtSignature": "s2"}, {"functionCall": one("g", 1)},
@@ -64,7 +65,8 @@ def test_another_family_gets_no_signature_and_no_thought(family: str, ids: bool,
     made = go_on(stored(family, ids=ids), model)
     parts = [part for content in made for part in content["parts"]]
     assert {part.get("thoughtSignature") for part in parts} <= {None, STAND_IN}
-    assert not any(part.get("thought") for part in parts)
+    assert not any(part.get("thought") or "toolCall" in part or "toolResponse" in part for part in parts)
+    assert any("mediaResolution" in part for part in parts) == (ids and model.startswith("gemini-3"))
     assert [part["text"] for part in parts if "text" in part] == ["x", "t"]
     signed = [part for part in parts if "thoughtSignature" in part]
     assert len(signed) == (2 if model.startswith("gemini-3") else 0)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common import attachments, fields
 from zerogravity.surfaces.common.carrier import Carried
 from zerogravity.surfaces.common.history import SERVER_TOOLS, History
 from zerogravity.surfaces.surface import Context
@@ -29,7 +29,6 @@ Json = Mapping[str, Any]
 Part = dict[str, Any]
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 USER_PARTS = ("text", "image_url", "input_audio", "file")
-AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 THOUGHT_PARTS = ("thinking", "redacted_thinking", "reasoning")  # how other gateways' clients replay thoughts
 NAMES = "names of participants: no counterpart upstream"
 
@@ -185,33 +184,17 @@ def _user_part(part: Json, kind: str, path: str) -> Part:
         case "image_url":
             return picture_part(part, path)
         case "input_audio":
-            audio, place = required_object(part, "input_audio", path), f"{path}.input_audio"
-            data = fields.required_string(audio, "data", path=place)
-            if fields.required_string(audio, "format", path=place) not in AUDIO:
-                raise fields.invalid_value(f"{place}.format", audio["format"], tuple(AUDIO))
-            return media.blob(data, AUDIO[audio["format"]], None, param=f"{place}.data")
+            return attachments.audio(part, path)
         case _:
-            return _file(required_object(part, "file", path), f"{path}.file")
-
-
-def _file(file: Json, path: str) -> Part:
-    if file.get("file_id") is not None:
-        text = "Files are not stored here, so no file_id is known; send 'file_data'."
-        raise bad_request(text, param=f"{path}.file_id", code="invalid_value")
-    data = fields.required_string(file, "file_data", path=path)
-    filename = fields.string(file, "filename", path=path)
-    if media.is_data_uri(data):
-        return media.data_uri(data, param=f"{path}.file_data")
-    return media.blob(data, None, filename, param=f"{path}.file_data")
+            return attachments.file(required_object(part, "file", path), f"{path}.file")
 
 
 def picture_part(value: object, path: str) -> Part:
     """An ``image_url`` part, of a user or replayed by an assistant, with its signature."""
     part = fields.as_object(value, path)
     image = required_object(part, "image_url", path)
-    fields.choice(image, "detail", ("auto", "low", "high", "original"), path=f"{path}.image_url")
-    url = fields.required_string(image, "url", path=f"{path}.image_url")
-    made = media.image(url, param=f"{path}.image_url.url")
+    place = f"{path}.image_url"
+    made = attachments.picture(image, "url", place, detail=attachments.detail(image, place))
     signature = signature_of(part)
     return made if signature is None else {**made, "thoughtSignature": signature}
 

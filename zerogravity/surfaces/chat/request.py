@@ -94,7 +94,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*notes, *reader.notes, *more, *unserved(body)),
+        notes=(*notes, *reader.notes, *history.notes, *more, *unserved(body)),
     )
 
 

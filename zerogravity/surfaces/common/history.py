@@ -4,7 +4,8 @@ Adjacent entries of one role are merged, but never results with text. All calls 
 content, all their results in one user content right behind it, in the calls' order. A result belongs to the nearest
 preceding call with its id. The first call of a step carries its thought signature: the given one, the remembered
 one, or Google's documented stand-in for history that Gemini did not write. What Google's own tools did around a call
-goes back around it; of answers without calls nothing of that kind has to.
+goes back around it; of answers without calls nothing of that kind has to. How closely a picture is to be looked at is
+told where the family has a word for it and the place takes it.
 Facts: wire-gemini-and-mapping 2.1, 2.2, 4, 6, 8.
 """
 
@@ -18,6 +19,7 @@ from typing import Any, cast
 from zerogravity.core.store import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.common.attachments import HIGH
 from zerogravity.surfaces.common.carrier import Carried
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.tools import NameMap
@@ -47,13 +49,17 @@ class _Step:
 
 
 class History:
-    """Builds contents entry by entry; ``build`` closes it. ``param`` arguments name the entry in errors."""
+    """Builds contents entry by entry; ``build`` closes it. ``param`` arguments name the entry in errors.
+
+    ``notes``: what was left out, since there is no place for it.
+    """
 
     def __init__(self, recall: Callable[[str], RememberedCall | None], names: NameMap, target: Target) -> None:
         self._recall = recall
         self._names = names
         self._target = target
         self._rules = rules(target.family)
+        self.notes: list[str] = []
         self._contents: list[dict[str, Any]] = []
         self._system: list[dict[str, Any]] = []
         self._step: _Step | None = None
@@ -68,7 +74,7 @@ class History:
 
     def user(self, parts: Sequence[Part]) -> None:
         """A user entry. Between a call and its results it waits until they are there."""
-        real = [part for part in parts if part.get("text") != ""]
+        real = [self._seen(part) for part in parts if part.get("text") != ""]
         if not real:
             return
         if self._step is not None and self._open_calls():
@@ -88,6 +94,7 @@ class History:
 
     def model_part(self, part: Mapping[str, Any]) -> None:
         """Any part of the model's own (text, image), as Google sent it."""
+        part = self._seen(part)
         if self._step is not None and self._open_calls():
             self._step.parts.append(dict(part))  # text beside calls whose results are still to come
             return
@@ -139,7 +146,7 @@ class History:
             text = "".join(str(part["text"]) for part in output if "text" in part)
             media = [part for part in output if "text" not in part]
         call.result = {"error": text} if error else response_object(text)
-        call.media = list(media)
+        call.media = [self._seen(part, in_result=True) for part in media]
 
     def extend(self, contents: Sequence[Mapping[str, Any]]) -> None:
         """History that is in Google's form already (a stored response), signatures in place.
@@ -188,6 +195,17 @@ class History:
     def _unanswered(self, call_id: str) -> _Call | None:
         calls = self._step.calls if self._step is not None else []
         return next((call for call in calls if call.call_id == call_id and call.result is None), None)
+
+    def _seen(self, part: Part, *, in_result: bool = False) -> Part:
+        """A part whose picture is looked at as closely as wished, if there is a way to say so."""
+        wished = part.get("mediaResolution")
+        if wished is None or (self._rules.media_resolution and wished != HIGH and not in_result):
+            return part
+        if not (self._rules.media_resolution and wished == HIGH):  # which is that family's own way
+            why = "there is no place for it in tool results" if self._rules.media_resolution else "this model has none"
+            if (note := f"detail of pictures left out: {why}") not in self.notes:
+                self.notes.append(note)
+        return {name: value for name, value in part.items() if name != "mediaResolution"}
 
     def _take_model_parts(self) -> list[dict[str, Any]]:
         """Text that stands directly before the calls belongs into the same content."""

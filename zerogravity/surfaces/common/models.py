@@ -22,7 +22,8 @@ class Family:
     ``ids_on_calls``: ids go on functionCall and functionResponse. ``search_with_functions``: googleSearch beside
     functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
     of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
-    may be asked for beside functions. ``budget_below_limit``: the budget must be smaller than maxOutputTokens.
+    may be asked for beside functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
+    when they do not. ``budget_below_limit``: the budget must be smaller than maxOutputTokens.
     """
 
     thinking: Literal["level", "budget", "none"] = "level"
@@ -35,17 +36,19 @@ class Family:
     needs_signature: bool = True
     penalties: bool = False
     json_with_functions: bool = True
+    media_resolution: bool = True
     budget_below_limit: bool = False
 
 
 _FLASH = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
 _GEMINI_2 = Family(
     "budget", (), (0, 24576), True, ids_on_calls=False, search_with_functions=False, media_in_results=False,
-    needs_signature=False, penalties=True, json_with_functions=False,
+    needs_signature=False, penalties=True, json_with_functions=False, media_resolution=False,
 )  # fmt: skip
 _OTHER = Family(
-    "budget", (), (1024, 32000), True, search_with_functions=False, media_in_results=False, needs_signature=False
-)
+    "budget", (), (1024, 32000), True, search_with_functions=False, media_in_results=False, needs_signature=False,
+    media_resolution=False,
+)  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
     "gemini": Family(),  # one that is newer than this table: what the most of them take

@@ -45,7 +45,7 @@ def _said(parts: Sequence[Json], family: Family, prefix: str) -> list[Part]:
     made: list[Part] = []
     calls = 0
     for part in parts:
-        new = {name: value for name, value in part.items() if name != "thoughtSignature"}
+        new = {name: value for name, value in _sized(part, family).items() if name != "thoughtSignature"}
         if new.get("thought") or new.get("text") == "" or not SERVER_TOOLS.isdisjoint(new):
             continue
         if isinstance(call := new.get("functionCall"), dict):
@@ -63,7 +63,7 @@ def _heard(parts: Sequence[Json], family: Family, prefix: str) -> tuple[list[Par
     made: list[Part] = []
     late: list[Json] = []
     for number, part in enumerate(parts):
-        new = dict(part)
+        new = _sized(part, family)
         if isinstance(response := new.get("functionResponse"), dict):
             inner = _identified(cast("Json", response), family, f"{prefix}_{number}")
             if not family.media_in_results:
@@ -71,6 +71,11 @@ def _heard(parts: Sequence[Json], family: Family, prefix: str) -> tuple[list[Par
             new["functionResponse"] = inner
         made.append(new)
     return made, late
+
+
+def _sized(part: Json, family: Family) -> Part:
+    """A part of which the family understands how closely to look at it."""
+    return {name: value for name, value in part.items() if family.media_resolution or name != "mediaResolution"}
 
 
 def _identified(half: Json, family: Family, default: str) -> Part:

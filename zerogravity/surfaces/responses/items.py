@@ -27,7 +27,7 @@ from typing import Any, cast
 from zerogravity import ids
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common import attachments, fields, media
 from zerogravity.surfaces.common.carrier import Carried, unseal, unseal_text
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.responses.tools import Tools
@@ -38,7 +38,6 @@ Json = Mapping[str, Any]
 Part = dict[str, Any]
 ROLES = ("user", "assistant", "system", "developer")
 CONTENT = ("input_text", "input_image", "input_file", "input_audio")
-AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 PREFIXES = {
     "message": "msg", "function_call": "fc", "function_call_output": "fco", "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctco", "reasoning": "rs", "compaction": "cmp", "compaction_summary": "cmp",
@@ -318,49 +317,21 @@ def _part(value: object, path: str) -> Part:
         case "input_image":
             return _image(part, path)
         case "input_file":
-            return _file(part, path)
+            return attachments.file(part, path, urls=True)
         case "input_audio":
-            audio = fields.obj(part, "input_audio", path=path)
-            if audio is None:
-                raise fields.missing(f"{path}.input_audio")
-            place = f"{path}.input_audio"
-            form = fields.required_string(audio, "format", path=place)
-            if form not in AUDIO:
-                raise fields.invalid_value(f"{place}.format", form, tuple(AUDIO))
-            data = fields.required_string(audio, "data", path=place)
-            return media.blob(data, AUDIO[form], None, param=f"{place}.data")
+            return attachments.audio(part, path)
         case kind:
             raise fields.invalid_value(f"{path}.type", kind, CONTENT)
 
 
 def _image(part: Json, path: str) -> Part:
-    fields.choice(part, "detail", ("auto", "low", "high", "original"), path=path)
-    _no_file_id(part, path, "image_url")
+    detail = attachments.detail(part, path)
+    attachments.no_file_id(part, path, "image_url")
     url = part.get("image_url")
     if isinstance(url, dict):  # Chat's nesting, which some clients send here too
         part, path = cast("Json", url), f"{path}.image_url"
-        return media.image(fields.required_string(part, "url", path=path), param=f"{path}.url")
-    return media.image(fields.required_string(part, "image_url", path=path), param=f"{path}.image_url")
-
-
-def _file(part: Json, path: str) -> Part:
-    _no_file_id(part, path, "file_data")
-    filename = fields.string(part, "filename", path=path)
-    data = fields.string(part, "file_data", path=path)
-    if data is None:
-        url = fields.string(part, "file_url", path=path)
-        if url is None:
-            raise fields.missing(f"{path}.file_data")
-        return media.image(url, param=f"{path}.file_url")
-    if media.is_data_uri(data):
-        return media.data_uri(data, param=f"{path}.file_data")
-    return media.blob(data, None, filename, param=f"{path}.file_data")
-
-
-def _no_file_id(part: Json, path: str, instead: str) -> None:
-    if part.get("file_id") is not None:
-        text = f"Files are not stored here, so no file_id is known; send '{instead}'."
-        raise bad_request(text, param=f"{path}.file_id", code="invalid_value")
+        return attachments.picture(part, "url", path, detail=attachments.detail(part, path) or detail)
+    return attachments.picture(part, "image_url", path, detail=detail)
 
 
 def found(tools: Sequence[Any]) -> list[Json]:

@@ -138,7 +138,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *lost, *_unserved(body)),
+        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *_unserved(body)),
     )
 
 
