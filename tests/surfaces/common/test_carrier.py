@@ -52,7 +52,7 @@ def test_the_two_kinds_are_not_confused() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "zg2.", "ZG1.", "zg1t."])
-def test_another_prefix_means_another_thing(prefix):
+def test_another_prefix_means_another_thing(prefix: str) -> None:
     """What a later version writes may hold the same bytes and mean something else."""
     assert unseal(SECRET, prefix + seal(SECRET, SOME).removeprefix(PREFIX)) is None
     assert unseal_text(SECRET, prefix.replace("t", "u") + seal_text(SECRET, "text").partition(".")[2]) is None
