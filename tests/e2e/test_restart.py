@@ -1,0 +1,64 @@
+"""Stored responses outlive the process: the whole path twice over one SQLite file, with the official SDK."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from tests.e2e.support import MODEL, TOOL, quick
+from zerogravity.simulator.stack import Stack, StackOptions
+
+pytestmark = pytest.mark.e2e
+TOOLS: list[Any] = [{"type": "function", "name": "get_weather", "parameters": TOOL}]
+
+
+def again(folder: Path) -> Stack:
+    return Stack(StackOptions(ls=quick(), settings={"store_path": str(folder / "responses.sqlite")}))
+
+
+def client(stack: Stack) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=f"{stack.url}/v1", api_key="any", max_retries=0)
+
+
+async def told(stream: Any) -> list[dict[str, Any]]:
+    return [event.model_dump() async for event in stream]
+
+
+async def test_stored_responses_outlive_the_process(tmp_path: Path) -> None:
+    async with again(tmp_path) as stack, client(stack) as agent:
+        called = await agent.responses.create(model=MODEL, input="sim:tool", tools=TOOLS)
+        call = called.output[-1]
+        assert call.type == "function_call"
+        gone = await agent.responses.create(model=MODEL, input="Hello.")
+        await agent.responses.delete(gone.id)
+        behind = {"model": MODEL, "background": True, "stream": True}
+        ended = {
+            end: await told(await agent.responses.create(input=f"sim:{end}", **behind)) for end in ("text", "drop")
+        }
+        running = await agent.responses.create(model=MODEL, input="sim:stall 60", background=True)
+
+    async with again(tmp_path) as stack, client(stack) as agent:
+        assert (await agent.responses.retrieve(called.id)).model_dump() == called.model_dump()
+        with pytest.raises(openai.NotFoundError):
+            await agent.responses.retrieve(gone.id)
+        for events in ends:
+            identity = events[0]["response"]["id"]
+            assert await told(await agent.responses.retrieve(identity, stream=True)) == events
+            behind_4 = await agent.responses.retrieve(identity, stream=True, starting_after=4)
+            assert await told(behind_4) == events[5:]
+        assert [events[-1]["type"] for events in ends] == ["response.completed", "response.failed"]
+        cut = await agent.responses.retrieve(running.id)
+        assert (cut.status, cut.error and cut.error.code) == ("failed", "server_error")
+
+        result = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+        asked = [result, {"role": "user", "content": "sim:echo"}]
+        echoed = await agent.responses.create(model=MODEL, input=asked, previous_response_id=called.id, tools=TOOLS)
+        parts = [part for content in json.loads(echoed.output_text)["request"]["contents"] for part in content["parts"]]
+        assert parts[0] == {"text": "sim:tool"}
+        assert parts[1]["functionCall"]["name"] == "get_weather"
+        assert parts[1]["thoughtSignature"].startswith("Ej8K")  # Google's own, not the stand-in for a lost one
+        assert parts[2]["functionResponse"]["response"] == {"output": "sunny"}
