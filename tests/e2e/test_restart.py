@@ -36,9 +36,7 @@ async def test_stored_responses_outlive_the_process(tmp_path: Path) -> None:
         gone = await agent.responses.create(model=MODEL, input="Hello.")
         await agent.responses.delete(gone.id)
         behind = {"model": MODEL, "background": True, "stream": True}
-        ended = {
-            end: await told(await agent.responses.create(input=f"sim:{end}", **behind)) for end in ("text", "drop")
-        }
+        ends = [await told(await agent.responses.create(input=f"sim:{end}", **behind)) for end in ("text", "drop")]
         running = await agent.responses.create(model=MODEL, input="sim:stall 60", background=True)
 
     async with again(tmp_path) as stack, client(stack) as agent:
