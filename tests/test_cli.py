@@ -397,10 +397,11 @@ def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
     assert result.stderr == "language server: --cloud_code_endpoint http://127.0.0.1:5\n"
 
 
-def test_flags_reach_the_addon(started: list[tuple[Any, ...]], tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", [{"ls_url": "http://l:1", "ls_csrf": "c"}, {"ls_command": "ls"}])
+def test_flags_reach_the_addon(started: list[tuple[Any, ...]], tmp_path: Path, server: dict[str, str]) -> None:
     file = tmp_path / "given.toml"
     file.touch()
-    given = {"listen": "127.0.0.1:7", "key": "k", "ls_url": "http://l:1", "ls_csrf": "c", "ls_command": "ls"}
+    given = {"listen": "127.0.0.1:7", "key": "k", **server}
     flags = [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", value)]
     assert run("serve", "--passive", "--config", file, *flags).exit_code == 0
     options, _, verbosity = started[0]

@@ -279,6 +279,10 @@ def test_an_empty_secret_is_no_secret(name: str) -> None:
     assert "not empty" in refused({name: ""})
 
 
+def test_one_language_server_only() -> None:
+    assert "give one of them" in refused({"ls_url": "http://127.0.0.1:9", "ls_command": "language_server"})
+
+
 @pytest.mark.parametrize("value", [5, [HIDDEN], {"a": HIDDEN}])
 def test_a_secret_of_another_kind_is_not_quoted(value: object) -> None:
     message = refused({"key": value})

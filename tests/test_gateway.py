@@ -73,6 +73,28 @@ async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeyp
     assert await ready(http, gateway, 200)
 
 
+async def test_a_better_language_server_is_taken_when_it_comes(start: Start, http, ls, monkeypatch) -> None:
+    """While an editor starts, a workspace's process may be the only one; it answers, but its calls go elsewhere."""
+    monkeypatch.setattr(rooms, "PREFER_S", 0.01)
+    monkeypatch.setattr(rooms, "SEARCH_S", 0.01)
+    given: list[Any] = []
+    found = [rooms.Endpoint(ls.url, ls.csrf, kind="workspace")]
+
+    async def discover(**more: Any) -> rooms.Endpoint:
+        given.append(more)
+        return found[-1]
+
+    monkeypatch.setattr(rooms, "discover", discover)
+    gateway = await start(ls_csrf="from-the-user", ls_cert="cert.pem")
+    assert await ready(http, gateway, 200)
+    assert gateway.ls.endpoint.kind == "workspace"
+    found.append(rooms.Endpoint(ls.url, ls.csrf, kind="core"))
+    async with asyncio.timeout(10):
+        while gateway.ls.endpoint.kind != "core":  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert {str(one) for one in given} == {str({"csrf": "from-the-user", "cert": Path("cert.pem")})}
+
+
 async def test_a_build_that_does_not_know_the_question_is_ready(start: Start, http, ls) -> None:
     ls.options.missing = frozenset({"GetUserStatus"})
     gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)

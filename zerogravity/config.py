@@ -149,6 +149,12 @@ class Config(BaseModel):
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @model_validator(mode="after")
+    def _one_language_server(self) -> Self:
+        if self.ls_url is not None and self.ls_command is not None:
+            raise ValueError("ls_url names a running language server, ls_command starts another one: give one of them")
+        return self
+
+    @model_validator(mode="after")
     def _closed_by_default(self) -> Self:
         if not is_loopback(self.host) and not self.accepted_keys:
             raise ValueError(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,9 @@ from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, Trac
 logger = logging.getLogger("zerogravity")
 SURFACES: Mapping[str, Surface] = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
 KEEP_S = 60.0  # how often the LS is looked at between turns, and the store is swept
+PREFER_S = 10.0  # the same while a better LS may still come
 SEARCH_S = 2.0  # the same while there is no LS
+RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
 LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
@@ -94,7 +97,8 @@ class Gateway:
         self.catalogue = Catalogue(config.aliases)
         self._route = route or Route()
         self.child = LsChild(shlex.split(config.ls_command), self._route) if config.ls_command else None
-        locate = self.child.locate if self.child is not None else discover
+        cert = Path(config.ls_cert) if config.ls_cert else None
+        locate = self.child.locate if self.child is not None else partial(discover, csrf=config.ls_csrf, cert=cert)
         self.ls = LsClient(_given(config), rediscover=None if config.ls_url else locate)
         self.engine = self._engine()
         self._ls_fault: Fault | None = LOOKING
@@ -241,6 +245,7 @@ class Gateway:
         """Look at the LS (there, login, models) and sweep the store, now and then. Turns ask it for themselves."""
         while True:
             try:
+                await self.ls.prefer()
                 self.catalogue.refresh(await self.ls.model_configs())
                 self._ls_fault = None
             except FaultError as error:
@@ -249,13 +254,19 @@ class Gateway:
                 # One that answers, though not this question, may well serve turns.
                 self._ls_fault = error.fault if error.fault.termination is Termination.LS_GONE else None
             self.store.sweep()
-            await asyncio.sleep(KEEP_S if self._known_fault() is None else SEARCH_S)
+            await asyncio.sleep(self._pause())
+
+    def _pause(self) -> float:
+        if self._known_fault() is not None:
+            return SEARCH_S
+        return PREFER_S if self.ls.second_choice else KEEP_S
 
     def _ls_up(self) -> bool:
         return self._known_fault() is None
 
     def _known_fault(self) -> Fault | None:
-        return self.ls.known_fault() or self._ls_fault
+        restarting = self.child is not None and self.child.endpoint is None
+        return self.ls.known_fault() or self._ls_fault or (RESTARTING if restarting else None)
 
     # -- what the interceptor needs --------------------------------------------------------------------------
 

@@ -327,6 +327,27 @@ async def test_a_restart_on_another_port_is_noticed(station: Station, driver: Dr
     assert searches == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "searches"), [("workspace", 2), ("simulator", 2), ("core", 0), ("child", 0), ("given", 0)]
+)
+async def test_the_first_choice_is_taken_when_it_is_back(
+    station: Station, driver: Driver, kind: str, searches: int
+) -> None:
+    """While an editor restarts there may be none but the servers of its workspaces."""
+    second = Endpoint("https://127.0.0.1:9", "old", kind=kind)
+    found = [second, replace(station.endpoint, kind="core")]
+
+    async def rediscover() -> Endpoint:
+        return found.pop(0)
+
+    client = driver(second, rediscover=rediscover)
+    for _ in range(4):
+        await client.prefer()
+    assert len(found) == 2 - searches
+    assert client.endpoint is not None
+    assert client.endpoint.kind == ("core" if searches else kind)
+
+
 async def test_those_who_find_nothing_search_once(unused_tcp_port: int) -> None:
     searches = asked = 0
     everybody = asyncio.Event()

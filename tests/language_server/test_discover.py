@@ -32,6 +32,7 @@ from zerogravity.language_server.discover import (
     read_models,
     without_login,
 )
+from zerogravity.simulator import tls
 from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
 TOKEN = "5f0c3c1e-0000-4000-8000-0000000000e1"
@@ -280,6 +281,19 @@ async def test_the_next_best_if_the_best_does_not_answer(table: list[Entry], unu
         found = await find_all()
     assert endpoint == Endpoint(ls.url, TOKEN, None, 2, "workspace")
     assert [(one.pid, one.endpoint is not None) for one in found] == [(1, False), (2, True)]
+
+
+async def test_what_is_given_wins(table: list[Entry], tmp_path: Path) -> None:
+    """A token, and a certificate that nothing unverified stands in for."""
+    given, other = tmp_path / "given.pem", tmp_path / "other.pem"
+    async with running() as ls:
+        table.append(Entry(1, [LS, "--csrf_token", "not-it-at-all"], ports=[(3, ls.port)]))
+        given.write_bytes(ls.certificate_pem)
+        other.write_bytes(tls.self_signed().chain_pem)
+        assert await discover() is None
+        assert await discover(csrf=TOKEN) == Endpoint(ls.url, TOKEN, None, 1, "core")
+        assert await discover(csrf=TOKEN, cert=given) == Endpoint(ls.url, TOKEN, given, 1, "core")
+        assert await discover(csrf=TOKEN, cert=other) is None
 
 
 async def test_what_is_found_in_words() -> None:

@@ -31,6 +31,8 @@ NO_COMMANDS = {"runCommand": {"autoCommandConfig": {"autoExecutionPolicy": "CASC
 UNARY = aiohttp.ClientTimeout(total=30, connect=5)
 WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
 
+SECOND_CHOICE = ("workspace", "simulator")
+
 Json = dict[str, Any]
 
 
@@ -81,6 +83,17 @@ class LsClient:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    @property
+    def second_choice(self) -> bool:
+        """Whether the one we talk to is not of the kind that serves best."""
+        return self.endpoint is not None and self.endpoint.kind in SECOND_CHOICE
+
+    async def prefer(self) -> None:
+        """Look again if the one we talk to was taken for want of a better: an editor that restarts may, for a while,
+        show us only its workspaces' processes."""
+        if self.second_choice:
+            await self._moved(self.endpoint)
 
     # -- what the engine needs -------------------------------------------------------------------------------
 

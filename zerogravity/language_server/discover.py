@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -92,10 +92,14 @@ class Found:
         return self.process.kind
 
 
-async def discover() -> Endpoint | None:
-    """The language server to talk to: a core one before a per-workspace one before our own stand-in."""
+async def discover(*, csrf: str | None = None, cert: Path | None = None) -> Endpoint | None:
+    """The language server to talk to: a core one before a per-workspace one before our own stand-in.
+
+    ``csrf`` and ``cert``: given by the user, they win over what the process table says.
+    """
     for process in await asyncio.to_thread(processes):
-        if (endpoint := await probe(process)) is not None:
+        known = replace(process, csrf=csrf or process.csrf, cert=cert or process.cert)
+        if (endpoint := await probe(known, pinned=cert is not None)) is not None:
             return endpoint
     return None
 
@@ -121,12 +125,14 @@ async def look_into(process: Process) -> Found:
     return Found(process, endpoint, logged_in=True, models=models)
 
 
-async def probe(process: Process) -> Endpoint | None:
-    """The first port that answers as a language server, over TLS first; its own certificate is pinned if it fits."""
+async def probe(process: Process, *, pinned: bool = False) -> Endpoint | None:
+    """The first port that answers as a language server, over TLS first; its own certificate is pinned if it fits,
+    must fit if ``pinned``."""
     for scheme in ("https", "http"):
         for port in process.ports:
             url = f"{scheme}://127.0.0.1:{port}"
-            for cert in dict.fromkeys((process.cert, None) if scheme == "https" else (None,)):
+            certs = (None,) if scheme == "http" else (process.cert,) if pinned else (process.cert, None)
+            for cert in dict.fromkeys(certs):
                 endpoint = Endpoint(url, process.csrf, cert, process.pid, process.kind)
                 if await _answers(endpoint):
                     return endpoint
