@@ -158,6 +158,15 @@ async def test_searching_grounds_the_answer(google: GoogleSimulator) -> None:
     assert stream.inner[-1]["candidates"][0]["groundingMetadata"]["webSearchQueries"]
 
 
+@pytest.mark.parametrize(("prompt", "grounded"), [("Why is the sky blue?", False), ("Search the web for bees", True)])
+async def test_search_beside_functions_is_used_when_wanted(
+    google: GoogleSimulator, prompt: str, grounded: bool
+) -> None:
+    tools = [*declared("get_time"), {"googleSearch": {}}]
+    both = {"includeServerSideToolInvocations": True}
+    assert ((await ask(google, prompt, tools=tools, toolConfig=both)).text == GROUNDED) == grounded
+
+
 async def test_a_tool_result_is_told_also_when_there_is_search(google: GoogleSimulator) -> None:
     """Agents declare search in every request."""
     called = {"role": "model", "parts": [{"functionCall": {"name": "get_time", "args": {}}}]}

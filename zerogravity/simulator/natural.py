@@ -14,6 +14,7 @@ from zerogravity.simulator.synthesise import Synthesiser
 
 QUOTE = 2000  # characters of a tool result that the answer quotes
 WANTS_TOOL = re.compile(r"\bweather\b|\btools?\b|\bcreate a file\b|\bwrite a file\b|\bcreate the file\b", re.I)
+WANTS_SEARCH = re.compile(r"\bsearch|\bnews\b|\blatest\b|\bthe web\b", re.I)
 WRITERS = ("write_file", "writefile", "write", "create_file", "create", "apply_patch", "edit", "editor",
            "exec_command", "exec", "shell", "local_shell", "bash", "run_shell_command", "run_command",
            "execute")  # fmt: skip
@@ -33,7 +34,8 @@ def natural(ask: Ask) -> Scenario:
     else:
         thoughts = _thoughts(ask, f"The user writes: {_shorten(ask.prompt, 60)}")
         scenario = Scenario([*thoughts, *say(*_texts(ask), pace=ask.pace), *stop(pace=ask.pace)], name="natural")
-    if ask.search and not ask.results and not scenario.name.startswith("natural-tool"):
+    searches = ask.search and (not tools or WANTS_SEARCH.search(ask.prompt))  # agents offer search in every request
+    if searches and not ask.results and scenario.name != "natural-tool":
         _ground(ask, scenario)
     return scenario
 
