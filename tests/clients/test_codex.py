@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from zerogravity.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 PROMPT = 'Create a file notes.txt that says "bees are fine".'
 PROVIDER = 'model_provider = "zerogravity"'
 CONFIG = """
@@ -51,8 +55,11 @@ def told(ran: Ran) -> tuple[list[str], str, dict[str, int]]:
     return kinds, items[-1]["text"], events[-1]["usage"]
 
 
-async def test_over_http(wire: Wire, tmp_path: Path) -> None:
-    ran = await codex(wire, PROVIDER, tmp_path, PROMPT)
+@pytest.mark.parametrize(
+    "model", ["gemini-3-flash", "gemini-2.5-flash", "claude-sonnet-4-5-thinking", "gpt-oss-120b-medium"]
+)
+async def test_over_http(wire: Wire, tmp_path: Path, model: str) -> None:
+    ran = await codex(wire, PROVIDER, tmp_path, PROMPT, "-m", model)
     kinds, text, usage = told(ran)
     assert kinds == ["command_execution", "agent_message"]
     assert "exec_command answered" in text
@@ -96,10 +103,37 @@ async def test_several_rounds_of_tools(wire: Wire, tmp_path: Path) -> None:
     assert len(wire.asked("/v1/responses")) == 3
 
 
-async def test_an_error_that_cannot_heal_is_not_tried_again(wire: Wire, tmp_path: Path) -> None:
-    ran = await codex(wire, PROVIDER, tmp_path, "sim:400")
+async def test_parallel_tools(wire: Wire, tmp_path: Path) -> None:
+    kinds, text, _ = told(await codex(wire, PROVIDER, tmp_path, "sim:parallel sim:text"))
+    assert kinds == ["command_execution"] * 3 + ["agent_message"]
+    assert text.startswith("Here is an answer")
+
+
+async def test_a_picture(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "dot.png").write_bytes(PICTURE)
+    ran = await codex(wire, PROVIDER, tmp_path, "What is this picture?", "-i", str(tmp_path / "dot.png"), "--")
+    assert "What is this picture?" in told(ran)[1]
+    assert stack.google is not None
+    parts = [part for content in stack.google.requests[-1].body["request"]["contents"] for part in content["parts"]]
+    (picture,) = [part["inlineData"] for part in parts if "inlineData" in part]
+    assert picture == {"mimeType": "image/png", "data": base64.b64encode(PICTURE).decode()}
+
+
+@pytest.mark.parametrize("how", ["drop", "503-mid"])
+async def test_a_stream_that_breaks_off_is_told_and_tried_again(wire: Wire, tmp_path: Path, how: str) -> None:
+    ran = await codex(wire, PROVIDER, tmp_path, f"sim:{how}")
+    assert ran.out.count("Reconnecting... 1/5 (stream disconnected before completion: ") == 1
+    assert told(ran)[0] == ["agent_message", "agent_message"]
+    broken, whole = wire.exchanges
+    assert b"event: response.failed" in broken.answer
+    assert b"event: response.completed" in whole.answer
+
+
+@pytest.mark.parametrize(("how", "said"), [("400", "invalid argument"), ("429-quota", "Quota exceeded")])
+async def test_an_error_that_cannot_heal_is_not_tried_again(wire: Wire, tmp_path: Path, how: str, said: str) -> None:
+    ran = await codex(wire, PROVIDER, tmp_path, f"sim:{how}")
     assert ran.code == 1
-    assert "turn.failed" in ran.out
+    assert said in json.loads(ran.out.splitlines()[-1])["error"]["message"]
     assert len(wire.asked("/v1/responses")) == 1
     wire.exchanges.clear()  # it was meant to fail
 

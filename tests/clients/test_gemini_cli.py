@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -19,6 +20,9 @@ from zerogravity.trace.read import scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 PROMPT = 'Create a file notes.txt that says "bees are fine".'
 SECRET = "ya29.nobody-may-read-this-token-0123456789"
 SETTINGS: dict[str, Any] = {
@@ -55,7 +59,7 @@ def check_loop(said: dict[str, Any], workspace: Path) -> None:
     assert tokens["thoughts"] > 0
 
 
-@pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-flash"])
+@pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-flash", "claude-sonnet-4-5-thinking"])
 async def test_api_key(wire: Wire, tmp_path: Path, model: str) -> None:
     env = {"GEMINI_API_KEY": "any", "GOOGLE_GEMINI_BASE_URL": wire.url}
     said = await gemini_cli("gemini-api-key", tmp_path, env, "-m", model, "-p", PROMPT)
@@ -63,6 +67,23 @@ async def test_api_key(wire: Wire, tmp_path: Path, model: str) -> None:
     _, second = wire.asked(":streamGenerateContent")
     parts = [part for content in second["contents"] for part in content["parts"]]
     assert [part["functionResponse"]["name"] for part in parts if "functionResponse" in part] == ["write_file"]
+
+
+async def test_a_picture(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    """Its tokens are counted first."""
+    (tmp_path / "dot.png").write_bytes(PICTURE)
+    env = {"GEMINI_API_KEY": "any", "GOOGLE_GEMINI_BASE_URL": wire.url}
+    await gemini_cli(
+        "gemini-api-key", tmp_path, env, "-m", "gemini-3-flash", "-p", "What is on @dot.png in this folder?"
+    )
+    assert [one.path.partition("?")[0].partition(":")[2] for one in wire.exchanges] == [
+        "countTokens",
+        "streamGenerateContent",
+    ]
+    assert stack.google is not None
+    parts = [part for content in stack.google.requests[-1].body["request"]["contents"] for part in content["parts"]]
+    (picture,) = [part["inlineData"] for part in parts if "inlineData" in part]
+    assert base64.b64decode(picture["data"]) == PICTURE
 
 
 async def test_it_chooses_a_model_itself(wire: Wire, tmp_path: Path) -> None:
