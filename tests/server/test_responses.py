@@ -380,6 +380,7 @@ async def test_input_items_refused(serve: Serve, query: str, param: str) -> None
         ("stream=true&starting_after=1.5", "starting_after"),
         ("stream=true&starting_after=", "starting_after"),
         ("include=everything", "include"),
+        ("include_obfuscation=perhaps", "include_obfuscation"),
     ],
 )
 async def test_retrieve_refused(serve: Serve, query: str, param: str) -> None:

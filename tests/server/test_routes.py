@@ -106,6 +106,15 @@ async def test_gemini_streams(serve: Serve, query: str, content_type: str, begin
     assert data.endswith(end)
 
 
+@pytest.mark.parametrize("alt", ["proto", "media", "SSE", ""])
+async def test_other_forms_of_a_gemini_answer_are_refused(serve: Serve, alt: str) -> None:
+    served = await serve()
+    status, _, body = await served.post(f"/v1beta/models/gemini-3-flash:streamGenerateContent?alt={alt}", GEMINI)
+    assert (status, body["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert body["error"]["details"][0]["fieldViolations"][0]["field"] == "alt"
+    assert not served.engine.channels
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

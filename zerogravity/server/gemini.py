@@ -39,7 +39,11 @@ async def generate(request: web.Request, model: str, *, stream: bool) -> web.Str
     """A turn; without ``alt=sse`` a stream is one JSON array."""
     services = request.app[SERVICES]
     surface = services.surfaces["gemini"]
-    said: dict[str, Any] = {"model": model, "stream": stream, "alt": request.query.get("alt", "json")}
+    alt = request.query.get("alt", "json")
+    if alt not in ("json", "sse"):
+        text = f"Invalid value at 'alt', \"{alt[:40]}\": answers are json or sse"
+        raise bad_request(text, param="alt", code="invalid_argument")
+    said: dict[str, Any] = {"model": model, "stream": stream, "alt": alt}
     turn = await read_turn(request, surface, said=said)
     return await answer(request, surface, start(request.app, turn))
 

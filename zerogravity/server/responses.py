@@ -50,6 +50,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     check_include(request)
     streamed = flag(request, "stream")
+    flag(request, "include_obfuscation")  # nothing is padded here
     after = number(request, "starting_after", 0, None)
     if after is not None and not streamed:
         raise bad_request("'starting_after' needs 'stream=true'.", param="starting_after")

@@ -129,6 +129,7 @@ def test_what_goes_into_the_generation_config(body: dict[str, Any], config: dict
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": "x"}}},
          "response_format.json_schema.schema", "invalid_type"),
         ({"service_tier": "gold"}, "service_tier", "invalid_value"),
+        ({"moderation": {"model": "omni-moderation-latest"}}, "moderation", "unsupported_parameter"),
         ({"metadata": {"a": 1}}, "metadata.a", "invalid_type"),
         ({"metadata": {str(n): "x" for n in range(17)}}, "metadata", "object_above_max_properties"),
         ({"store": "no"}, "store", "invalid_type"),
@@ -190,6 +191,7 @@ def test_what_means_nothing_upstream_is_noted(name: str) -> None:
         ({"parallel_tool_calls": False}, {"one_call": True, "legacy": False}),
         ({"functions": [{"name": "f"}]}, {"one_call": True, "legacy": True}),
         ({"service_tier": "flex"}, {"service_tier": "default"}),
+        ({"service_tier": "fast"}, {"service_tier": "default"}),
     ],
 )
 def test_what_the_answers_form_depends_on(body: dict[str, Any], echo: dict[str, Any]) -> None:

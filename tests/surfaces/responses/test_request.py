@@ -115,6 +115,7 @@ def test_what_the_turn_holds_is_plain_json() -> None:
         ({"user": 3}, "user", "invalid_type"),
         ({"safety_identifier": 3}, "safety_identifier", "invalid_type"),
         ({"prompt_cache_key": 3}, "prompt_cache_key", "invalid_type"),
+        ({"prompt_cache_retention": 3}, "prompt_cache_retention", "invalid_type"),
         ({"metadata": {"k": 1}}, "metadata.k", "invalid_type"),
         ({"metadata": {"k": "v" * 513}}, "metadata.k", "string_above_max_length"),
         ({"metadata": {str(number): "" for number in range(17)}}, "metadata", "object_above_max_properties"),

@@ -12,6 +12,7 @@
 | extra_body.google, google                 | thinking_config and cached_content, as on Google's own bridge      |
 | modalities                                | text, or text and image; audio is refused, as is ``audio``         |
 | n > 1, logprobs, top_logprobs, logit_bias | refused: one candidate is captured, without log probabilities      |
+| moderation                                | refused                                                            |
 | stream_options.include_usage              | a usage chunk                                                      |
 | parallel_tool_calls: false                | only the first call of an answer is handed on                      |
 | service_tier, metadata                    | echoed                                                             |
@@ -41,7 +42,7 @@ from zerogravity.surfaces.surface import Context
 Json = Mapping[str, Any]
 MAX_STOPS = 4
 INT32 = 2**31 - 1
-TIERS = ("auto", "default", "flex", "scale", "priority")
+TIERS = ("auto", "default", "flex", "scale", "priority", "fast")
 GOOGLE = ("thinking_config", "cached_content")
 SERVED = frozenset({
     "model", "messages", "stream", "stream_options", "tools", "tool_choice", "functions", "function_call",
@@ -108,6 +109,8 @@ def refuse(body: Json) -> None:
         raise fields.unsupported("top_logprobs", "is not supported: no log probabilities are captured")
     if fields.obj(body, "logit_bias"):
         raise fields.unsupported("logit_bias", "is not supported by the upstream models")
+    if body.get("moderation") is not None:
+        raise fields.unsupported("moderation", "is not supported")
     if body.get("audio") is not None:
         raise fields.unsupported("audio", "is not supported: there are no audio answers")
 

@@ -75,14 +75,15 @@ class Declared:
     param: str = "tools"
 
 
-def nested(tool: Mapping[str, Any], kind: str, path: str) -> tuple[Mapping[str, Any], str]:
-    """The object that holds a tool's name, in either API's nesting, and its path."""
+def nested(tool: Mapping[str, Any], kind: str, path: str, *, flat: bool = False) -> tuple[Mapping[str, Any], str]:
+    """The object that holds a tool's name, in either API's nesting, and its path. ``flat``: where neither is there,
+    the name is what is missed, as in Responses."""
     inner = fields.obj(tool, kind, path=path)
     if inner is not None:
         return inner, f"{path}.{kind}"
     if "name" in tool:
         return tool, path
-    raise fields.missing(f"{path}.{kind}")
+    raise fields.missing(f"{path}.name" if flat else f"{path}.{kind}")
 
 
 def custom_tool(name: str, custom: Mapping[str, Any], path: str) -> Declared:

@@ -318,6 +318,7 @@ def _stream(body: Json) -> bool:
 
 
 def _unserved(body: Json) -> list[str]:
-    """Notes on what was asked for and means nothing upstream."""
+    """Notes on what was asked for and means nothing upstream; what is known is checked all the same."""
+    fields.string(body, "prompt_cache_retention")
     notes = [f"{name}: no counterpart upstream" for name in body if name not in SERVED and body[name] is not None]
     return notes + [f"include {name}: nothing to show" for name in _include(body) if name not in PROMISED]

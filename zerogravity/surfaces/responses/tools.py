@@ -144,7 +144,7 @@ def echoed(body: Json) -> list[dict[str, Any]]:
     for index, value in enumerate(fields.array(body, "tools") or []):
         tool = dict(value)
         if tool["type"] == "function":
-            inner, _ = nested(tool, "function", f"tools[{index}]")
+            inner, _ = nested(tool, "function", f"tools[{index}]", flat=True)
             rest = {name: given for name, given in tool.items() if name != "function"}
             tool = {**rest, "description": None, "parameters": None, "strict": None, **inner}
         shown.append(tool)
@@ -162,9 +162,9 @@ def _read(tools: Tools, tool: Json, kind: str, path: str, pictures: bool, namesp
     """Declare one tool; returns its key, "" for what has none."""
     match kind:
         case "function":
-            return _function(tools, *nested(tool, "function", path), namespace)
+            return _function(tools, *nested(tool, "function", path, flat=True), namespace)
         case "custom":
-            return _custom(tools, *nested(tool, "custom", path), namespace)
+            return _custom(tools, *nested(tool, "custom", path, flat=True), namespace)
         case "namespace":
             _namespace(tools, tool, path, pictures, namespace)
         case "tool_search":
@@ -322,7 +322,7 @@ def _named(entry: Json, tools: Tools, path: str) -> tuple[list[str], bool]:
     kind = fields.required_string(entry, "type", path=path)
     match kind:
         case "function" | "custom":
-            inner, place = nested(entry, kind, path)
+            inner, place = nested(entry, kind, path, flat=True)
             name = fields.required_string(inner, "name", path=place)
             keys = [tools.key(name, fields.string(inner, "namespace", path=place))]
         case "namespace":
