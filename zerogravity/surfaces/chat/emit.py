@@ -111,8 +111,7 @@ class ChatEmitter:
         state = self._assembler.state
         frames: list[bytes] = []
         for index, (call, signed) in enumerate(self._shown):
-            entry = whole.tool_call(self._turn, call)
-            if not signed and "extra_content" in entry:
+            if not signed and "extra_content" in (entry := whole.tool_call(self._turn, call)):
                 empty = {"custom": {"input": ""}} if entry["type"] == "custom" else {"function": {"arguments": ""}}
                 late = {"index": index, **empty, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))
