@@ -29,7 +29,7 @@ from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.inspector.api import Inspector
 from zerogravity.inspector.bodies import Bodies
 from zerogravity.language_server.child import LsChild, Route
-from zerogravity.language_server.client import Endpoint, LsClient
+from zerogravity.language_server.client import ABSENT, Endpoint, LsClient
 from zerogravity.language_server.discover import discover
 from zerogravity.language_server.steps import read_steps, told_in_full
 from zerogravity.ops import otel
@@ -37,6 +37,7 @@ from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
 from zerogravity.ops.usage import UsageLog
 from zerogravity.server.app import Running, start_server
+from zerogravity.server.counting import GOOGLE, GoogleCount
 from zerogravity.server.services import Bearer, Services
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import Catalogue
@@ -99,7 +100,11 @@ class Gateway:
         self.child = LsChild(shlex.split(config.ls_command), self._route) if config.ls_command else None
         cert = Path(config.ls_cert) if config.ls_cert else None
         locate = self.child.locate if self.child is not None else partial(discover, csrf=config.ls_csrf, cert=cert)
-        self.ls = LsClient(_given(config), rediscover=None if config.ls_url else locate)
+        self.ls = LsClient(
+            _given(config),
+            rediscover=None if config.ls_url else locate,
+            absent=ABSENT if self.child is None else "the language server of ls_command is not up (yet)",
+        )
         self.engine = self._engine()
         self._ls_fault: Fault | None = LOOKING
         self.health = Health(self.clock, known_fault=self._known_fault, intercepting=config.intercept)
@@ -157,6 +162,12 @@ class Gateway:
         self.metrics.counter("zg_tap_guarded", "Answers that went on unread by our own fault", lambda: Tap.failures)
         self.metrics.counter("zg_trace_dropped", "What traces did not record", lambda: self.recorder.dropped)
 
+    def _counter(self) -> GoogleCount:
+        """Goes the way that the language server's calls go."""
+        route = self._route
+        base = route.endpoint or (self.config.upstream if route.proxy is None else None) or GOOGLE
+        return GoogleCount(self.bearer, base.rstrip("/"), route.proxy, route.bundle)
+
     def _inspector(self) -> Inspector | None:
         if self.inspector_token is None:
             return None
@@ -212,6 +223,7 @@ class Gateway:
             secret=self.secret,
             bearer=self.bearer,
             recorder=self.witnesses,
+            count_tokens=self._counter(),
             mount=None if inspector is None else inspector.mount,
             surfaces=SURFACES,
         )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
+import aiohttp
 import openai
 import pytest
 import pytest_asyncio
@@ -214,3 +216,26 @@ async def test_unknown_model_is_named(client: openai.AsyncOpenAI) -> None:
     with pytest.raises(openai.NotFoundError) as caught:
         await client.responses.create(model="no-such-model", input="hi")
     assert caught.value.code == "model_not_found"
+
+
+async def test_tokens_are_counted_by_google_with_a_bearer_of_the_users_own(stack: Stack) -> None:
+    path, hello = f"/v1beta/models/{MODEL}:countTokens", {"contents": [{"parts": [{"text": "How long is this?"}]}]}
+    assert stack.google is not None
+    async with aiohttp.ClientSession(stack.url) as http:
+
+        async def count(body: dict[str, Any]) -> tuple[int, bool]:
+            async with http.post(path, json=body) as answer:
+                return (await answer.json())["totalTokens"], "x-zerogravity-tokens" in answer.headers
+
+        estimated = await count(hello)
+        assert estimated[1], "without a bearer it is an estimate, and says so"
+        await http.post("/v1/token", json={"token": "ya29.of-my-own"})
+        try:
+            told = await count(hello)
+            assert told[0] > 0
+            assert not told[1]
+            asked = [call for call in stack.google.requests if call.kind == "count"]
+            assert [call.headers["authorization"] for call in asked] == ["Bearer ya29.of-my-own"]
+            assert (await count({"generateContentRequest": {**hello, "tools": [{"googleSearch": {}}]}}))[1]
+        finally:
+            await http.post("/v1/token", json={"token": None})

@@ -70,7 +70,7 @@ class Services:
     """``responses``  stored responses; the server closes them when it stops.
     ``secret``  32 bytes that authenticate ``encrypted_content``; a fixed one keeps it valid across restarts.
     ``mount``  adds further routes, e.g. the inspector's, before the application is frozen.
-    ``count_tokens``  a count from the language server or Google, if there is a way to get one.
+    ``count_tokens``  Google's own count (``counting.py``), if there is a way to get one.
     ``fetch``  how remote media are fetched, where the configuration allows it.
     ``wall``  wall-clock seconds, display only. ``parses``  how many large bodies may be parsed at the same time.
     """

@@ -1,0 +1,69 @@
+"""How many tokens a request has, asked of Google on the language server's own way, with a bearer of the user's own.
+
+Google's ``countTokens`` behind the language server takes contents and nothing else. A request with more than that, no
+bearer, and whatever goes wrong: None, and the asker gets an estimate. Facts: language-server-and-google C.6.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import aiohttp
+
+from zerogravity.core.turn import Turn
+from zerogravity.server.services import Bearer
+from zerogravity.wire import jsonio
+
+GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
+PATH = "/v1internal:countTokens"
+TIMEOUT_S = 5.0
+LIMIT = 64 * 1024
+UNCOUNTED = ("systemInstruction", "tools", "cachedContent")
+UNCOUNTED_FORMS = ("responseSchema", "responseJsonSchema")
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleCount:
+    """``base``: where the language server's calls go. ``proxy`` and ``bundle``: through whom, and whom to trust."""
+
+    bearer: Bearer
+    base: str = GOOGLE
+    proxy: str | None = None
+    bundle: Path | None = None
+    timeout_s: float = TIMEOUT_S
+
+    async def __call__(self, turn: Turn) -> int | None:
+        if self.bearer.value is None or not countable(turn):
+            return None
+        asked = {"model": f"models/{turn.target.wire_model or turn.target.name}", "contents": turn.generate["contents"]}
+        headers = {"Authorization": f"Bearer {self.bearer.value}", "Content-Type": "application/json"}
+        timeout = aiohttp.ClientTimeout(total=self.timeout_s)
+        try:
+            trust = True if self.bundle is None else ssl.create_default_context(cafile=self.bundle)
+            async with (
+                aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=trust)) as http,
+                http.post(
+                    self.base + PATH, data=jsonio.dumps({"request": asked}), headers=headers, proxy=self.proxy,
+                    allow_redirects=False,
+                ) as answer,
+            ):  # fmt: skip
+                return total(await answer.content.read(LIMIT)) if answer.status == 200 else None
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
+            return None
+
+
+def countable(turn: Turn) -> bool:
+    """Whether the contents are all there is to count."""
+    form = cast("dict[str, Any]", turn.generate.get("generationConfig") or {})
+    more = [turn.generate.get(name) for name in UNCOUNTED] + [form.get(name) for name in UNCOUNTED_FORMS]
+    return bool(turn.generate.get("contents")) and not any(more)
+
+
+def total(data: bytes) -> int | None:
+    """``totalTokens`` of an answer; proto-JSON may write it as text. Raises ValueError for what is no JSON."""
+    found = jsonio.loads(data)
+    value = cast("dict[str, Any]", found).get("totalTokens") if isinstance(found, dict) else None
+    return int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
