@@ -14,6 +14,8 @@ from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
 CERTIFICATE = "google-ca.pem"
+# Early 3.12s complain about cancelled connections of any stream server (mitmproxy's here); later ones do not.
+ASYNCIO = re.compile(r"Exception in callback StreamReaderProtocol\.connection_made.*?CancelledError\n", re.DOTALL)
 
 
 @pytest.mark.e2e
@@ -36,7 +38,7 @@ async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.
             assert ready.read_text() == f"{url}\n"
             assert await serving.stop(number) == 0
         assert len(google.agent_requests) == 1
-    assert "Traceback" not in serving.said
+    assert "Traceback" not in ASYNCIO.sub("", serving.said)
 
 
 @pytest.mark.e2e
