@@ -68,10 +68,14 @@ def test_every_command_is_known() -> None:
     assert wanted <= set(ALL)
 
 
-@pytest.mark.parametrize("path", ALL, ids=" ".join)
 @pytest.mark.parametrize("flag", ["--help", "-h"])
-def test_every_command_explains_itself(path: tuple[str, ...], flag: str) -> None:
-    result = run(*path, flag)
+def test_help_has_two_names(flag: str) -> None:
+    assert "Usage: main serve " in run("serve", flag).stdout
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
+    result = run(*path, "--help")
     assert (result.exit_code, result.stderr) == (0, "")
     assert f"Usage: main {' '.join(path)} " in result.stdout
     assert ALL[path].help
@@ -113,7 +117,6 @@ def test_a_missing_dependency_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         ["serve", "--proxy-port", "65536"],
         ["serve", "--mode", "sideways"],
         ["serve", "--config", "/no/such/file"],
-        ["serve", "--no-mitm", "--set", "ssl_insecure=true"],
         ["certs", "new", "--days", "0"],
         ["certs", "new", "--days", "91"],
         ["config", "show", "extra"],
@@ -124,6 +127,23 @@ def test_wrong_usage(arguments: list[str]) -> None:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Error: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag", "where"),
+    [
+        (["--no-mitm", "--set", "ssl_insecure=true"], "--set", "without interception"),
+        (["--no-mitm", "--mode", "proxy"], "--mode", "without interception"),
+        (["--no-mitm", "--proxy-port", "8742"], "--proxy-port", "without interception"),
+        (["--no-mitm", "--passive"], "--passive", "without interception"),
+        (["--mode", "proxy", "--google", "http://127.0.0.1:1"], "--google", "in proxy mode"),
+        (["--certs-dir", "ca"], "--certs-dir", "in reverse mode"),
+    ],
+)
+def test_flags_that_would_do_nothing_are_refused(arguments: list[str], flag: str, where: str) -> None:
+    result = run("serve", *arguments)
+    assert result.exit_code == 2
+    assert f"{flag} does nothing {where}" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from zerogravity import __version__, certs
 from zerogravity import config as configuration
@@ -107,7 +108,10 @@ def main() -> None:
 @click.option("--key", help="API key that agents must send; better in ZEROGRAVITY_KEY.")
 @click.option("--ls-url", help="URL of the language server [default: found by itself].")
 @click.option("--ls-csrf", help="Its CSRF token; better in ZEROGRAVITY_LS_CSRF.")
-@click.option("--ls-command", help="Start a language server with this command and look after it.")
+@click.option(
+    "--ls-command",
+    help="Start a language server with this command and look after it; its token and endpoint are added.",
+)
 @click.option("--trace", is_flag=True, help="Write a trace folder for each turn.")
 @click.option("--passive", is_flag=True, help="Record Google calls that are not ours as well.")
 @click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file.")
@@ -126,9 +130,8 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_d
     given = {name: value for name, value in flags.items() if value not in (None, False)}
     given |= {"capture_passive": True} if passive else {}
     loaded = configuration.load({**given, "mode": mode, "intercept": False if no_mitm else None}, file=config_file)
+    refuse_idle(loaded.config)
     if not loaded.config.intercept:
-        if settings:
-            raise click.UsageError("--set is for mitmproxy, and without interception there is none")
         from zerogravity.gateway import serve as serve_gateway
 
         logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -183,6 +186,21 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: str, api: str
     except StackError as error:
         click.echo(f"zerogravity: {error}", err=True)
         sys.exit(1)
+
+
+def refuse_idle(config: configuration.Config) -> None:
+    """Raises UsageError for a flag that would do nothing in this mode: no wish is silently ignored."""
+    if not config.intercept:
+        idle, where = ("mode", "proxy_port", "google", "certs_dir", "settings", "passive"), "without interception"
+    elif config.mode == "proxy":
+        idle, where = ("google",), "in proxy mode; there it is ZEROGRAVITY_UPSTREAM"
+    else:
+        idle, where = ("certs_dir",), "in reverse mode"
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} does nothing {where}")
 
 
 def certs_home() -> Path:

@@ -26,6 +26,7 @@ from zerogravity.language_server.child import (
     STEADY_S,
     LsChild,
     Route,
+    completed,
     delay,
     environment,
     fill,
@@ -124,6 +125,21 @@ def test_the_metadata_is_read_as_it_was_meant() -> None:
 def test_the_command_is_filled_in(argument: str, filled: str) -> None:
     values = {"csrf": "token", "port": "42", "endpoint": "http://127.0.0.1:1"}
     assert fill(argument, values) == filled
+
+
+@pytest.mark.parametrize(
+    ("template", "endpoint", "command"),
+    [
+        (["ls"], "http://h:1", ["ls", "--csrf_token", "token", "--cloud_code_endpoint", "http://h:1"]),
+        (["ls"], "", ["ls", "--csrf_token", "token"]),
+        (["ls", "-csrf_token=own"], "", ["ls", "-csrf_token=own"]),
+        (["ls", "--csrf_token", "{csrf}", "--cloud_code_endpoint={endpoint}/x"], "http://h:1",
+         ["ls", "--csrf_token", "token", "--cloud_code_endpoint=http://h:1/x"]),
+        (["sh", "-c", "exec ls {csrf} {endpoint}"], "http://h:1", ["sh", "-c", "exec ls token http://h:1"]),
+    ],
+)  # fmt: skip
+def test_flags_it_needs_are_added(template: list[str], endpoint: str, command: list[str]) -> None:
+    assert completed(template, {"csrf": "token", "port": "42", "endpoint": endpoint}) == command
 
 
 def test_delays() -> None:
@@ -333,11 +349,8 @@ async def test_it_ends_when_we_are_killed(tmp_path: Path) -> None:
 
 
 async def test_the_stand_in_as_the_child() -> None:
-    """With the real one's flags, its port looked up; a whole turn, whose Google call goes where ``{endpoint}`` says."""
-    command = [
-        sys.executable, "-m", "zerogravity", "simulate", "ls", "--stdin", "--csrf_token", "{csrf}", "--random_port",
-        "--cloud_code_endpoint", "{endpoint}",
-    ]  # fmt: skip
+    """Token and endpoint are added, its port looked up; a whole turn, whose Google call goes where the route says."""
+    command = [sys.executable, "-m", "zerogravity", "simulate", "ls", "--stdin", "--random_port"]
     google = GoogleSimulator(tls=False, http2=False, pace=0.001)
     await google.start()
     child = LsChild(command, Route(google.url))

@@ -138,8 +138,8 @@ def test_what_is_ours(command, ours):
 # -- language server -----------------------------------------------------------------------------------------------
 
 
-def found(*, endpoint=True, logged_in=True, route=True):
-    process = Process(11, "core", "secret-token", (42100,), "http://127.0.0.1:8742" if route else None)
+def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token"):
+    process = Process(11, "core", csrf, (42100,), "http://127.0.0.1:8742" if route else None)
     where = Endpoint("https://127.0.0.1:42100", "secret-token") if endpoint else None
     return Found(process, where, logged_in, (Model("M18", "Flash"),))
 
@@ -148,7 +148,8 @@ def found(*, endpoint=True, logged_in=True, route=True):
     ("servers", "text", "fix"),
     [
         ([], "none is running", "start your editor"),
-        ([found(endpoint=False)], "answers on no port", "restart the editor"),
+        ([found(endpoint=False)], "does not answer: no port speaks the protocol", "restart the editor"),
+        ([found(endpoint=False, csrf="")], "its token is not in its command line", "restart the editor"),
         ([found(logged_in=False)], "is not logged in", "log in"),
         ([found(route=False)], "calls go by straight to Google", "--cloud_code_endpoint http://127.0.0.1:9999"),
         ([found()], "pid 11 (core) on https://127.0.0.1:42100, 1 models", ""),

@@ -1,6 +1,6 @@
 """A command line → a language server of our own: started, fed, probed, restarted, stopped with all it began.
 
-Its calls to Google are led to us by ``{endpoint}`` in the command (reverse mode) or by its environment (proxy mode).
+Its calls to Google are led to us by its endpoint flag (reverse mode) or by its environment (proxy mode).
 Facts: language-server-and-google A.1, A.2.
 """
 
@@ -52,7 +52,8 @@ class Route:
 class LsChild:
     """``await start()`` → running and ready; ``locate`` is an ``LsClient``'s ``rediscover``; ``await stop()``.
 
-    ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``; without a port it is looked up.
+    ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``; without a port it is looked up, the flags of the
+    other two are added where it has neither them nor their place.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class LsChild:
         self.starts += 1
         self._last.clear()
         values = {"csrf": str(uuid4()), "port": str(_free_port()), "endpoint": self._route.endpoint}
-        command = [fill(argument, values) for argument in self._command]
+        command = completed(self._command, values)
         # A pipe of our own: asyncio's would keep wait() waiting for whoever has inherited it.
         reading, writing = os.pipe()
         self._output = asyncio.create_task(self._listen(await _reader(reading), values["csrf"]), name="its output")
@@ -141,7 +142,7 @@ class LsChild:
         finally:
             os.close(writing)
         await self._feed(self._process)
-        csrf = flags_of(command).get("csrf_token", "")
+        csrf = flags_of(command).get("csrf_token") or values["csrf"]
         port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
         self.endpoint = await self._ready(self._process, csrf, port)
         logger.info("language server %s answers at %s", self._process.pid, self.endpoint.url)
@@ -215,6 +216,17 @@ async def _reader(descriptor: int) -> Output:
 def delay(failures: int) -> float:
     """Seconds before the next start: few at first, ever more after failures in a row."""
     return min(FIRST_DELAY_S * 2 ** min(max(failures - 1, 0), 10), LONGEST_DELAY_S)
+
+
+def completed(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """The command to run: places filled in, and the flags added that it needs and does not have."""
+    command = [fill(argument, values) for argument in template]
+    given = flags_of(command)
+    for flag, name in (("csrf_token", "csrf"), ("cloud_code_endpoint", "endpoint")):
+        placed = any(f"{{{name}}}" in argument for argument in template)
+        if values[name] and flag not in given and not placed:
+            command += [f"--{flag}", values[name]]
+    return command
 
 
 def fill(argument: str, values: Mapping[str, str]) -> str:

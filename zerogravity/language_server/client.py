@@ -31,6 +31,7 @@ NO_COMMANDS = {"runCommand": {"autoCommandConfig": {"autoExecutionPolicy": "CASC
 UNARY = aiohttp.ClientTimeout(total=30, connect=5)
 WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
 
+ABSENT = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF (see: zerogravity ls)"
 SECOND_CHOICE = ("workspace", "simulator")
 
 Json = dict[str, Any]
@@ -58,7 +59,7 @@ class Endpoint:
 class LsClient:
     """One language server. ``rediscover`` is asked when it does not answer any more or refuses our token: it restarts
     on other ports, with another token. ``short_calls`` of them run at a time; those that last a turn are bounded by
-    the engine's places."""
+    the engine's places. ``absent``: what to say when there is none."""
 
     def __init__(
         self,
@@ -67,11 +68,13 @@ class LsClient:
         rediscover: Callable[[], Awaitable[Endpoint | None]] | None = None,
         blocking: bool = False,
         short_calls: int = 16,
+        absent: str = ABSENT,
     ) -> None:
         self.endpoint = endpoint
         self.logged_in = True
         self._rediscover = rediscover
         self._blocking = blocking
+        self._absent = absent
         self._places = asyncio.Semaphore(short_calls)
         self._searching = asyncio.Lock()
         self._searches = 0
@@ -320,8 +323,7 @@ class LsClient:
         if self.endpoint is None:
             await self._moved(None)
         if self.endpoint is None:
-            text = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF"
-            raise FaultError(language_server(503, "ls_absent", text, Termination.LS_GONE))
+            raise FaultError(language_server(503, "ls_absent", self._absent, Termination.LS_GONE))
         return self.endpoint
 
     async def _moved(self, old: Endpoint | None) -> bool:

@@ -227,7 +227,7 @@ def describe(found: Iterable[Found]) -> list[str]:
         process, endpoint = one.process, one.endpoint
         ports = ", ".join(map(str, process.ports)) or "none"
         lines.append(f"pid {process.pid}  {process.kind}  ports {ports}")
-        lines.append(f"  answers  {endpoint.url if endpoint is not None else 'no: no port speaks the protocol'}")
+        lines.append(f"  answers  {endpoint.url if endpoint is not None else f'no: {why_silent(process)}'}")
         if endpoint is not None:
             pinned = "pinned to its own certificate" if endpoint.cert is not None else "loopback, not verified"
             lines.append(f"  tls      {pinned if endpoint.url.startswith('https') else 'none'}")
@@ -238,6 +238,13 @@ def describe(found: Iterable[Found]) -> list[str]:
             left = "quota unknown or used up" if model.left is None else f"{model.left:.0%} of its quota left"
             lines.append(f"  model    {model.label} ({model.name}): {left}")
     return lines
+
+
+def why_silent(process: Process) -> str:
+    """Why no port of it has answered us."""
+    if process.ports and not process.csrf:
+        return "its token is not in its command line; set ZEROGRAVITY_LS_CSRF"
+    return "no port speaks the protocol"
 
 
 def as_json(one: Found) -> dict[str, Any]:

@@ -256,9 +256,11 @@ async def _real(
         yield machine.language_server([best], what.proxy_port)
         return
     port = machine.port("ls.port", "127.0.0.1", target.port, "--proxy-port", lambda _: None)  # not even we may hold it
-    yield port
     if not port.ok:
+        fix = "end what listens there while --ls looks (most likely zerogravity serve): the language server calls there"
+        yield replace(port, fix=fix)
         return
+    yield port
     settings = {"ls_url": best.endpoint.url}
     if best.endpoint.cert is not None:
         settings["ls_cert"] = str(best.endpoint.cert)

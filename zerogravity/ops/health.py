@@ -95,7 +95,7 @@ class Health:
         checks = [
             Check("server", not self.stopping, "stopping" if self.stopping else "answering"),
             Check("language_server", fault is None, "known" if fault is None else fault.message,
-                  "start your editor, or give --ls-url and --ls-csrf" if fault is not None else ""),
+                  "run: zerogravity doctor" if fault is not None else ""),
         ]  # fmt: skip
         if self._intercepting:
             checks.append(self._path())

@@ -23,7 +23,7 @@ import psutil
 from zerogravity import certs
 from zerogravity import config as configuration
 from zerogravity.errors import FaultError
-from zerogravity.language_server.discover import Found
+from zerogravity.language_server.discover import Found, why_silent
 from zerogravity.ops.health import Check
 
 PYTHON = (3, 12)
@@ -134,11 +134,13 @@ def language_server(found: Sequence[Found], proxy_port: int) -> Check:
     """The best of those that run: does it answer, is it logged in, do its calls come by here."""
     name = "language_server"
     if not found:
-        return Check(name, False, "none is running", "start your editor and log in, or give --ls-url and --ls-csrf")
+        fix = "start your editor and log in, or set ZEROGRAVITY_LS_URL and ZEROGRAVITY_LS_CSRF"
+        return Check(name, False, "none is running", fix)
     best = found[0]
     who = f"pid {best.pid} ({best.kind})"
     if best.endpoint is None:
-        return Check(name, False, f"{who} answers on no port", "restart the editor; more: zerogravity ls")
+        text = f"{who} does not answer: {why_silent(best.process)}"
+        return Check(name, False, text, "or restart the editor; more: zerogravity ls")
     if not best.logged_in:
         return Check(name, False, f"{who} is not logged in to Google", "log in in the editor")
     text = f"{who} on {best.endpoint.url}, {len(best.models)} models, calls go by {best.process.route}"
