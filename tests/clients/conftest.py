@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.clients.install import client
 from tests.clients.wire import Wire
 from tests.e2e.support import quick
 from zerogravity.simulator.stack import Stack, StackOptions
@@ -31,8 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 ALIASES = ",".join(f"{name}=gemini-3-flash" for name in ("gpt-5", "gpt-5.5", "gpt-6.1-sol"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def installed(request: pytest.FixtureRequest) -> None:
+    """The module's clients, before anything runs whose time an installation would take."""
+    for name in ("node", *request.module.CLIENTS):
+        client(name)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack() -> AsyncIterator[Stack]:
+async def stack(installed: None) -> AsyncIterator[Stack]:
     async with Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_ALIASES": ALIASES})) as running:
         yield running
 

@@ -1,4 +1,4 @@
-"""OpenAI Agents SDK with its Responses and its Chat model."""
+"""OpenAI Agents SDK with its Responses model, over HTTP and over WebSocket, and its Chat model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from tests.clients.run import script
 from tests.clients.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("agents",)
 
-BOTH = pytest.mark.parametrize("kind", ["responses", "chat"])
+ALL = pytest.mark.parametrize("kind", ["responses", "websocket", "chat"])
 ROUND = ["reasoning_item", "tool_call_item", "tool_call_output_item", "reasoning_item", "message_output_item"]
 
 
@@ -29,7 +30,7 @@ def check_usage(said: dict[str, Any], requests: int) -> None:
     assert 0 < said["reasoning"] < said["usage"][2]
 
 
-@BOTH
+@ALL
 async def test_parallel_tools(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("agents", f"{kind}-tools", wire.url, tmp_path)
     assert sorted(said["called"]) == ["Oslo", "Rome"]
@@ -39,7 +40,7 @@ async def test_parallel_tools(wire: Wire, tmp_path: Path, kind: str) -> None:
     check_usage(said, requests=2)
 
 
-@BOTH
+@ALL
 async def test_history_goes_back_whole(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("agents", f"{kind}-turns", wire.url, tmp_path)
     assert said["first"]["items"] == ROUND
@@ -52,7 +53,7 @@ async def test_history_goes_back_whole(wire: Wire, tmp_path: Path, kind: str) ->
     assert contents[3]["parts"][0]["text"] == said["first"]["text"]
 
 
-@BOTH
+@ALL
 async def test_hand_off(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("agents", f"{kind}-handoff", wire.url, tmp_path)
     assert said["agent"] == "weather_expert"
@@ -60,7 +61,7 @@ async def test_hand_off(wire: Wire, tmp_path: Path, kind: str) -> None:
     assert said["text"].startswith("Here is an answer")
 
 
-@BOTH
+@ALL
 async def test_streaming(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("agents", f"{kind}-streamed", wire.url, tmp_path)
     assert said["items"] == ROUND
@@ -70,7 +71,7 @@ async def test_streaming(wire: Wire, tmp_path: Path, kind: str) -> None:
     check_usage(said, requests=2)
 
 
-@BOTH
+@ALL
 async def test_typed_output(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("agents", f"{kind}-typed", wire.url, tmp_path)
     assert said["text"]["city"] == "Rome"
@@ -78,25 +79,25 @@ async def test_typed_output(wire: Wire, tmp_path: Path, kind: str) -> None:
     assert said["items"] == ["reasoning_item", "message_output_item"]
 
 
-@BOTH
+@ALL
 async def test_forced_tool(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("agents", f"{kind}-forced", wire.url, tmp_path)
     assert said["called"] == ["Rome"]
     assert said["text"] == "18 degrees in Rome"
-    (asked,) = wire.asked("/responses" if kind == "responses" else "/completions")
+    (asked,) = wire.asked("/completions" if kind == "chat" else "/responses")
     named = {"type": "function", "name": "get_weather"}
-    assert asked["tool_choice"] == (
-        named if kind == "responses" else {"type": "function", "function": {"name": "get_weather"}}
-    )
+    nested = {"type": "function", "function": {"name": "get_weather"}}
+    assert asked["tool_choice"] == (nested if kind == "chat" else named)
 
 
-async def test_previous_response_id(wire: Wire, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["responses", "websocket"])
+async def test_previous_response_id(wire: Wire, tmp_path: Path, kind: str) -> None:
     """Both rounds and the second prompt send only what is new; Google sees everything, signatures included."""
-    said = await script("agents", "responses-previous", wire.url, tmp_path)
+    said = await script("agents", f"{kind}-previous", wire.url, tmp_path)
     assert said["first"]["called"] == ["Lima"]
     asked = wire.asked("/v1/responses")
-    assert [[item.get("type", "message") for item in one["input"]] if isinstance(one["input"], list) else one["input"]
-            for one in asked[1:]] == [["function_call_output"], ["message"]]  # fmt: skip
+    kinds = [[item.get("type", "message") for item in one["input"]] for one in asked[1:]]
+    assert kinds == [["function_call_output"], ["message"]]
     contents = google(said["second"])
     assert [content["role"] for content in contents] == ["user", "model", "user", "model", "user"]
     assert contents[2]["parts"][0]["functionResponse"]["response"] == {"output": "18 degrees in Lima"}

@@ -14,6 +14,7 @@ from tests.clients.run import Ran, home, run
 from tests.clients.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("opencode", "pi", "qwen", "cline")
 
 MODEL = "gemini-3-flash"
 PROMPT = 'Create a file notes.txt that says "bees are fine".'

@@ -16,6 +16,7 @@ from tests.e2e.support import quick
 from zerogravity.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("codex",)
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -19,6 +19,7 @@ from zerogravity.simulator.stack import Stack, StackOptions
 from zerogravity.trace.read import scan
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("gemini-cli",)
 
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

@@ -12,6 +12,7 @@ from tests.clients.run import script
 from tests.clients.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("langchain",)
 
 ALL = pytest.mark.parametrize("kind", ["responses", "chat", "google"])
 THOUGHTS = {"responses": ["reasoning"], "chat": [], "google": ["reasoning"]}  # its Chat class knows of none

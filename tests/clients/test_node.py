@@ -12,6 +12,7 @@ from tests.clients.run import script
 from tests.clients.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("aisdk", "openai-node", "genai-node")
 
 # stateless: Responses with store false, whose thoughts go back encrypted; compatible: openai-compatible, Chat
 ALL = pytest.mark.parametrize("kind", ["responses", "stateless", "chat", "compatible", "google"])

@@ -11,6 +11,7 @@ from tests.clients.run import script
 from tests.clients.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("pydantic",)
 
 ALL = pytest.mark.parametrize("kind", ["responses", "chat", "google"])
 ROUND = [["user-prompt"], ["thinking", "tool-call"], ["tool-return"], ["thinking", "text"]]

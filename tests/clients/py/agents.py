@@ -12,6 +12,7 @@ from agents import (
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
+    OpenAIResponsesWSModel,
     Runner,
     function_tool,
     set_tracing_disabled,
@@ -23,7 +24,8 @@ from pydantic import BaseModel
 CASE, URL = sys.argv[1:]
 KIND, _, NAME = CASE.partition("-")
 client = AsyncOpenAI(base_url=f"{URL}/v1", api_key="any", max_retries=0)
-model = {"responses": OpenAIResponsesModel, "chat": OpenAIChatCompletionsModel}[KIND]("gemini-3-flash", client)
+models = {"responses": OpenAIResponsesModel, "websocket": OpenAIResponsesWSModel, "chat": OpenAIChatCompletionsModel}
+model = models[KIND]("gemini-3-flash", client)
 called: list[Any] = []
 
 
