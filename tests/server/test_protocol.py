@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 
 import pytest
@@ -43,10 +44,26 @@ async def test_unreadable_requests(serve: Serve, request_bytes: str, caplog: pyt
         b'"code":"bad_http_request"}}'
     )
     assert b"x-request-id: req_" in head
+    assert b"\r\nServer-Timing: total;dur=0.0" in head
+    assert b"\r\nX-Content-Type-Options: nosniff" in head
     assert b"\nserver:" not in head.lower()
     for place in (data.decode("latin-1"), caplog.text, *(str(record.__dict__) for record in caplog.records)):
         assert SECRET[:12] not in place
     assert "refused by the HTTP parser" in caplog.text
+
+
+async def test_an_expectation_that_can_not_be_met(serve: Serve) -> None:
+    """aiohttp refuses it before any middleware runs."""
+    served = await serve()
+    head = f"POST /v1/responses HTTP/1.1\r\n{HOST}Content-Type: application/json\r\nContent-Length: 2\r\n"
+    data = await served.raw(f"{head}Expect: {SECRET}\r\nConnection: close\r\n\r\n{{}}".encode())
+    head_told, _, body = data.partition(b"\r\n\r\n")
+    assert data.split()[1] == b"417"
+    assert json.loads(body)["error"]["code"] == "expectation_failed"
+    assert b"\r\nx-request-id: req_" in head_told
+    assert b"\r\nServer-Timing: total;dur=" in head_told
+    assert SECRET.encode() not in data
+    assert not served.engine.channels
 
 
 async def test_broken_chunks_of_a_body(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

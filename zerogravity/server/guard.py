@@ -109,7 +109,10 @@ async def mark_answer(request: web.Request, response: web.StreamResponse) -> Non
     response.headers.popall("Server", None)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     exchange = request.get(EXCHANGE)
-    if exchange is not None:
+    if exchange is None:  # refused before any middleware ran
+        response.headers["x-request-id"] = ids.new("req")
+        response.headers["Server-Timing"] = "total;dur=0.0"
+    else:
         response.headers["x-request-id"] = exchange.id
         total = (asyncio.get_running_loop().time() - exchange.started) * 1000
         response.headers.setdefault("Server-Timing", f"total;dur={total:.1f}")
