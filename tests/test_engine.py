@@ -576,6 +576,38 @@ async def test_our_own_fault_does_not_cost_the_ls_its_answer(bench: Bench) -> No
     assert bench.tasks == 0
 
 
+async def test_our_own_bug_ends_this_turn_and_no_other(bench: Bench) -> None:
+    other = await bench.running()
+
+    async def broken(awaitable: Awaitable[None], seconds: float) -> None:
+        await bench.time.wait(awaitable, seconds)
+        raise ZeroDivisionError
+
+    bench.engine._wait = broken
+    channel = await bench.running()
+    assert fault_of(channel) == internal()
+    assert bench.engine.active == 1
+    assert not other.closed
+    bench.engine._wait = bench.time.wait
+    matched(other), answered(other), finished(other)
+    await settled()
+    assert other.terminal == Finished("stop")
+
+
+@pytest.mark.parametrize("queued", [False, True])
+async def test_a_turn_whose_task_is_cancelled_by_force(bench: Bench, queued: bool) -> None:
+    bench.run(), bench.run()
+    last = await bench.running()
+    channel = last if queued else bench.channels[0]
+    (task,) = (task for task in asyncio.all_tasks() if task.get_name() == f"turn {channel.id}")
+    task.cancel()
+    await settled()
+    assert fault_of(channel).code == "shutting_down"
+    assert sum(record.terminal is not None for record in channel.records) == 1
+    assert (bench.engine.active, bench.engine.waiting) == (2, 0)
+    assert bench.ls.started == (2 if queued else 3)
+
+
 async def test_a_background_turn_needs_no_reader(bench: Bench) -> None:
     channel = await bench.running(background=True)
     channel.cursor().close()

@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 
 from zerogravity.errors import FaultError
 from zerogravity.server.addresses import is_public
-from zerogravity.server.fetch import Fetch, fetch_media, remote
+from zerogravity.server.fetch import Fetch, Pinned, fetch_media, remote
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 PDF = b"%PDF-1.7\n"
@@ -46,6 +46,15 @@ def test_addresses_that_are_refused(address: str) -> None:
 )
 def test_addresses_that_are_taken(address: str) -> None:
     assert is_public(address)
+
+
+async def test_only_the_name_that_was_checked_has_addresses() -> None:
+    """A second look-up could give another address (DNS rebinding)."""
+    pinned = Pinned("pictures.example", ["8.8.8.8", "2001:4860:4860::8888"])
+    found = await pinned.resolve("pictures.example", 443)
+    assert [(one["host"], one["port"]) for one in found] == [("8.8.8.8", 443), ("2001:4860:4860::8888", 443)]
+    with pytest.raises(OSError, match=r"^elsewhere\.example has not been checked$"):
+        await pinned.resolve("elsewhere.example", 443)
 
 
 # -- over real sockets --------------------------------------------------------------------------------------------
