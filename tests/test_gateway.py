@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.e2e.support import SURFACES, ask
 from zerogravity import config as configuration
 from zerogravity import gateway as rooms
 from zerogravity.errors import FaultError
@@ -121,6 +122,27 @@ async def test_without_interception_turns_are_answered_and_counted(start: Start,
     assert row.total > 0
     assert list((data / "traces").glob("*/*/turn.json"))
     assert stat.S_IMODE((data / "secret").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_without_interception_every_surface_is_served(start: Start, http, ls, surface) -> None:
+    """Text, usage and failures in the surface's own form, streamed and whole; what can not be served is named."""
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
+    ls.options.retries = 0
+    for stream in (True, False):
+        said = await ask(gateway, http, surface, "sim:text", stream=stream)
+        assert said.text == "Here is an answer in several pieces, as the real one would come."
+        assert said.error is None
+        refused = await ask(gateway, http, surface, "sim:429", stream=stream)
+        assert (refused.status, int(refused.headers["retry-after"]) > 0) == (429, True)
+        broken = await ask(gateway, http, surface, "sim:drop", stream=stream)
+        assert broken.error
+        tools = await ask(gateway, http, surface, "hello", stream=stream, tools=True)
+        assert (tools.status, "get_weather" in tools.error["message"]) == (400, True)
+        said = await ask(gateway, http, surface, "sim:tool", stream=stream)
+        assert "get_weather" not in said.raw.decode()
+    ls.options.logged_in = False
+    assert (await ask(gateway, http, surface, "sim:text")).status == 401
 
 
 async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:
