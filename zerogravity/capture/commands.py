@@ -98,7 +98,7 @@ class Commands:
 
     async def _serve(self, found: read.Trace, pace: Pace) -> None:
         try:
-            replay = await server.start(lambda _: found, pace=pace)
+            replay = await server.start(lambda _: found, always=found, pace=pace)
         except OSError as error:
             logger.error("can not replay: %s", error)
             return

@@ -1,0 +1,158 @@
+"""What the README says and a machine can check: commands, options, settings, paths, files, codes, limits."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+from aiohttp import web
+
+from zerogravity import config as configuration
+from zerogravity.capture.addon import OPTIONS
+from zerogravity.capture.commands import Commands
+from zerogravity.cli import main
+from zerogravity.config import MIB, Limits
+from zerogravity.errors import Termination
+from zerogravity.server.routes import add_routes
+from zerogravity.simulator.catalogue import CATALOGUE
+
+ROOT = Path(__file__).resolve().parents[1]
+TEXT = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```\n(.*?)^```", TEXT, re.M | re.S)
+PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.M | re.S)
+SPANS = [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", PROSE)]
+SETTINGS = set(configuration.NAMES)
+
+
+def section(title: str) -> str:
+    return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows(title: str) -> list[list[str]]:
+    """The cells of a section's table, without its head."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+# -- commands ----------------------------------------------------------------------------------------------------
+
+
+def commands() -> Iterator[list[str]]:
+    lines = [line.partition("  #")[0] for block in BLOCKS for line in block.splitlines()]
+    for text in (*lines, *SPANS):
+        if text.startswith("zerogravity "):
+            yield from _alternatives(text)
+
+
+def _alternatives(text: str) -> Iterator[list[str]]:
+    """``trace ls | show [ID|last] | errors`` are several; what stands in brackets may be left out."""
+    words = re.sub(r"\[[^]]*\]", "", re.sub(r"\b\w+(?:\|\w+)+\b", lambda found: found[0].split("|")[0], text))
+    first, *others = words.split(" | ")
+    yield shlex.split(first)[1:]
+    group = shlex.split(first)[1]
+    for other in others:
+        yield [group, *shlex.split(other)]
+
+
+@pytest.mark.parametrize("words", list(commands()), ids=" ".join)
+def test_commands_and_their_options(words: list[str]) -> None:
+    command: click.Command = main
+    context = click.Context(main)
+    while isinstance(command, click.Group) and words:
+        found = command.get_command(context, words[0])
+        assert found is not None, words
+        command, words = found, words[1:]
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+
+
+def test_there_are_commands_to_check() -> None:
+    assert {words[0] for words in commands()} >= {"serve", "trace", "replay", "cassette", "doctor", "certs", "usage"}
+
+
+# -- settings ----------------------------------------------------------------------------------------------------
+
+
+def test_settings_and_options_exist() -> None:
+    for name in re.findall(r"\bZEROGRAVITY_([A-Z_]+)\b", TEXT):
+        assert name.lower() in SETTINGS or name == "CLIENTS", name
+    for name in re.findall(r"\bzg_([a-z_]+)", TEXT):
+        assert name in {option for option, _, _ in OPTIONS}, name
+    for name in ("aliases", "remote_urls", "store_path", "trace_dir", "limits.turns"):
+        assert f"`{name}" in TEXT
+        assert name in SETTINGS
+
+
+def test_limits_are_the_defaults() -> None:
+    limits = Limits()  # pyright: ignore[reportCallIssue]
+    wanted = {
+        "request body, after decompression": f"{limits.body_bytes // MIB} MiB",
+        "nesting, elements of a request": f"{limits.json_depth}, {limits.json_structure // 10**6} million",
+        "receiving a body": f"{limits.body_seconds:g} s + 1 s per MiB",
+        "turns at the LS, waiting": f"{limits.turns}, {limits.waiting}",
+        "LS told until Google's call": f"{limits.match_seconds:g} s",
+        "upstream silence": f"{limits.idle_seconds:g} s",
+        "a turn": f"{limits.turn_seconds / 60:g} min, {limits.turn_bytes // MIB} MiB",
+        "finished turns in memory": f"{limits.store_bytes // MIB} MiB, {limits.store_seconds / 3600:g} h",
+        "a reader that takes nothing": f"{limits.write_stall_seconds:g} s",
+        "readers of one turn": f"{limits.readers}",
+    }
+    assert {cells[0]: cells[1] for cells in rows("Limits")} == wanted
+    days = f"{limits.responses} of them, {limits.responses_seconds / 86400:g} days"
+    assert days in " ".join(TEXT.split())
+
+
+# -- the rest ----------------------------------------------------------------------------------------------------
+
+
+def test_every_termination_code_is_explained() -> None:
+    told = [code for cells in rows("When a turn fails") for code in re.findall(r"`(\w+)`", cells[0])]
+    good = re.findall(r"`(\w+)`", TEXT.partition("\nGood ends are ")[2].partition(".\n")[0])
+    assert sorted([*told, *good]) == sorted(code.value for code in Termination if code is not Termination.REJECTED)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/responses"), ("GET", "/v1/responses"), ("POST", "/v1/responses/compact"),
+        ("POST", "/v1/responses/input_tokens"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"),
+        *(("POST", f"/{version}/models/m:generateContent") for version in ("v1", "v1beta", "v1alpha")),
+        ("POST", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m:countTokens"),
+        ("POST", "/v1/token"), ("GET", "/metrics"),
+    ],
+)  # fmt: skip
+async def test_paths_are_routes(method: str, path: str) -> None:
+    told = path.replace("/v1/responses/", "/").replace("/m:", "/{model}:").replace("/v1beta/models/{model}", "")
+    assert told.removeprefix("/v1alpha/models/{model}").removeprefix("/v1/models/{model}") in TEXT
+    app = web.Application()
+    add_routes(app)
+    asked: Any = SimpleNamespace(method=method, rel_url=SimpleNamespace(raw_path=path, path_safe=path), headers={})
+    found = await app.router.resolve(asked)
+    assert found.http_exception is None
+
+
+def test_files_exist() -> None:
+    place = re.compile(r"(?:\./)?(?:zerogravity|tests|scripts|addons)/[\w/.*]+(?: .*)?")
+    named = [span for span in SPANS if place.fullmatch(span)]
+    assert len(named) >= 4
+    for span in named:
+        assert list(ROOT.glob(span.split()[0].removeprefix("./"))), span
+
+
+def test_keywords_of_the_stand_ins_are_known() -> None:
+    named = re.findall(r"`sim:([\w-]+)`", TEXT)
+    assert len(named) >= 8
+    for name in named:
+        assert name in CATALOGUE, name
+
+
+def test_mitmproxy_commands_exist() -> None:
+    offered = {value.command_name for value in vars(Commands).values() if hasattr(value, "command_name")}
+    for name in re.findall(r"`zerogravity\.(\w+)`", TEXT):
+        assert f"zerogravity.{name}" in offered
