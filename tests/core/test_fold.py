@@ -152,7 +152,7 @@ def test_grounding_belongs_to_the_text_being_written():
 
 def test_the_rest_of_the_state():
     state = fold(records(CallOpened("m-1"), Notice("odd", "a part"), CallClosed("MAX_TOKENS", "why")))
-    assert (state.calls_opened, state.calls_closed, state.model) == (1, 1, "m-1")
+    assert (state.calls_opened, state.model) == (1, "m-1")
     assert (state.finish, state.finish_message) == ("MAX_TOKENS", "why")
     assert state.notices == [Notice("odd", "a part")]
     assert not state.emitted

@@ -107,7 +107,6 @@ class TurnState:
     grounding: dict[str, Any] | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
     calls_opened: int = 0
-    calls_closed: int = 0
     model: str | None = None
     finish: str | None = None
     finish_message: str | None = None
@@ -243,7 +242,6 @@ class Assembler:
                 state.model = model or state.model
                 state.finish = state.finish_message = None
             case CallClosed(finish, message):
-                state.calls_closed += 1
                 state.finish, state.finish_message = finish, message
             case Finished(reason):
                 yield from self._close(cut=reason in ("length", "filtered"))

@@ -84,11 +84,6 @@ class Health:
     def degraded(self) -> Mapping[str, str]:
         return dict(self._degraded)
 
-    @property
-    def path_age(self) -> float | None:
-        """Seconds since the last request through the proxy."""
-        return None if self._seen is None else (self._clock() - self._seen) / NS
-
     def checks(self) -> list[Check]:
         """What a turn needs, in the order of its path."""
         fault = self._known_fault()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
@@ -133,12 +132,6 @@ def check_structure(data: bytes, limits: Limits) -> None:
             if max(levels) > limits.json_depth:
                 raise bad_request(f"the request body is nested deeper than {limits.json_depth} levels",
                                   code="request_too_complex")  # fmt: skip
-
-
-def member_strings(body: Mapping[str, Any], name: str) -> str | None:
-    """A top-level member if it is a string."""
-    value = body.get(name)
-    return value if isinstance(value, str) else None
 
 
 def overloaded(message: str, seconds: float = 1) -> FaultError:
