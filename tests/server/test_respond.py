@@ -17,7 +17,7 @@ from zerogravity.core.channel import CascadeChannel, Cursor
 from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
-from zerogravity.server.respond import FLUSH, Pump, leave_stalled, timing
+from zerogravity.server.respond import FLUSH, Pump, leave_stalled, noted, timing
 from zerogravity.surfaces import chat, gemini
 from zerogravity.surfaces.check import check_chat
 
@@ -130,6 +130,39 @@ def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], 
     channel.close(Finished("stop"))
     assert timing(channel)["openai-processing-ms"] == "3500"
     assert timing(channel)["Server-Timing"].endswith("turn;dur=3500.0")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {**HELLO, "prediction": {"type": "content", "content": "x"}, "store": True}),
+        (CHAT, {**STREAM, "prediction": {"type": "content", "content": "x"}, "store": True}),
+        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "store": True, "odd\nné": 1}),
+        ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "background": True}),
+    ],
+)
+async def test_what_was_left_out_is_told_to_the_client(serve: Serve, path: str, body: dict[str, Any]) -> None:
+    served = await serve()
+    async with served.http.post(served.url + path, json=body) as answer:
+        await answer.read()
+        assert answer.status == 200
+        notes = answer.headers["x-zerogravity-notes"].split("; ")
+    assert "prediction: no counterpart upstream" in notes
+    if "odd\nné" in body:
+        assert "odd\\nn\\xe9: no counterpart upstream" in notes
+
+
+async def test_nothing_left_out_nothing_told(serve: Serve) -> None:
+    served = await serve()
+    _, told, _ = await served.post(CHAT, HELLO)
+    assert "x-zerogravity-notes" not in told
+
+
+def test_many_notes_are_cut(make_turn: Callable[..., Turn]) -> None:
+    told = noted(make_turn(notes=tuple(f"note {n} {'x' * 90}" for n in range(30))))["x-zerogravity-notes"]
+    assert told.startswith("note 0 xxx")
+    assert told.endswith("; 20 more in the trace")
+    assert len(noted(make_turn(notes=("x" * 5000,)))["x-zerogravity-notes"]) <= 1100
 
 
 async def test_whole_answers(serve: Serve) -> None:

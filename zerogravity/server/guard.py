@@ -121,7 +121,7 @@ async def mark_answer(request: web.Request, response: web.StreamResponse) -> Non
     services = request.app[SERVICES]
     if origin and origin in services.config.cors_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "x-request-id, server-timing"
+        response.headers["Access-Control-Expose-Headers"] = "x-request-id, server-timing, x-zerogravity-notes"
         response.headers.add("Vary", "Origin")
 
 

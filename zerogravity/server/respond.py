@@ -13,6 +13,7 @@ from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed
+from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, Termination
 from zerogravity.server.guard import rendered
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
@@ -20,6 +21,7 @@ from zerogravity.surfaces.surface import Answer, Emitter, Surface
 
 FLUSH = 128 << 10  # a replay of a long turn is written in pieces of this size, and lets others run in between
 FRAMES = 256  # of a stored stream per write
+NOTES, NOTE = 1024, 200  # characters of a header: of all notes, of one
 PHASES = (
     ("queue", "received", "admitted"), ("ls", "admitted", "told"), ("match", "told", "matched"),
     ("upstream", "matched", "first_byte"), ("thinking", "received", "first_thinking"),
@@ -48,7 +50,7 @@ async def whole(
     with channel.cursor():
         await channel.wait_closed()
     response = rendered(answer(channel, services.secret))
-    response.headers.update(timing(channel))
+    response.headers.update({**timing(channel), **noted(channel.turn)})
     return response
 
 
@@ -63,7 +65,8 @@ async def stream(
         if resume_from is None:
             await first_content(channel, limits.grace_seconds)
         emitter = surface.emitter(channel, services.secret)
-        async with Wire(request, emitter.content_type, timing(channel)) as wire:
+        headers = {**timing(channel), **noted(channel.turn)}
+        async with Wire(request, emitter.content_type, headers) as wire:
             pump = Pump(cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0)
             try:
                 await pump.run()
@@ -232,6 +235,20 @@ def timing(channel: CascadeChannel) -> dict[str, str]:
     headers = {"Server-Timing": ", ".join(phases)} if phases else {}
     latest = marks.get("done") or max(marks.values())
     return {**headers, "openai-processing-ms": str((latest - marks["received"]) // 1_000_000)}
+
+
+def noted(turn: Turn) -> dict[str, str]:
+    """What of the request was left out or changed, for whoever looks at the headers."""
+    shown, size = [], 0
+    for note in turn.notes:
+        text = ascii(note[:NOTE])[1:-1]  # names in it are the client's: no control characters, nothing but ASCII
+        if size + len(text) > NOTES:
+            break
+        shown.append(text)
+        size += len(text)
+    if more := len(turn.notes) - len(shown):
+        shown.append(f"{more} more in the trace")
+    return {"x-zerogravity-notes": "; ".join(shown)} if shown else {}
 
 
 def leave_stalled(services: Services, channel: CascadeChannel) -> None:

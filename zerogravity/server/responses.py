@@ -13,7 +13,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.guard import rendered
-from zerogravity.server.respond import again, answer, stream, whole
+from zerogravity.server.respond import again, answer, noted, stream, whole
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.shelf import SHELF
 from zerogravity.server.turns import counted, read_turn, start
@@ -42,7 +42,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     if turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return rendered(Answer(200, now(services, channel)))
+    return rendered(Answer(200, now(services, channel), noted(turn)))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
