@@ -21,6 +21,7 @@ from zerogravity.config import MIB, Limits
 from zerogravity.errors import Termination
 from zerogravity.server.routes import add_routes
 from zerogravity.simulator.catalogue import CATALOGUE
+from zerogravity.surfaces import check
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -154,5 +155,11 @@ def test_keywords_of_the_stand_ins_are_known() -> None:
 
 def test_mitmproxy_commands_exist() -> None:
     offered = {value.command_name for value in vars(Commands).values() if hasattr(value, "command_name")}
-    for name in re.findall(r"`zerogravity\.(\w+)`", TEXT):
-        assert f"zerogravity.{name}" in offered
+    assert {f"zerogravity.{name}" for name in re.findall(r"`zerogravity\.(\w+)`", TEXT)} == offered
+
+
+def test_the_checkers_are_public_and_take_bytes() -> None:
+    for name in re.findall(r"`(check_\w+)\(data\)`", TEXT):
+        assert name in check.__all__
+        with pytest.raises(check.GrammarError):
+            getattr(check, name)(b"data: {}\n\n")
