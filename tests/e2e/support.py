@@ -104,6 +104,28 @@ async def ask(
     return said
 
 
+async def at_rest(stack: Stack) -> None:
+    """Nothing runs any more, here or in the gateway's process: no turn, no reader, no call to Google; and no bug was
+    logged."""
+    async with aiohttp.ClientSession() as http, asyncio.timeout(10):
+        while any((await gauges(stack, http)).values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await until(lambda: not any(cascade.running for cascade in stack.ls.cascades.values()))
+    if stack.google is not None:
+        await until(lambda: all(one.done.is_set() for one in stack.google.requests))
+    assert "Traceback" not in "\n".join(stack.output)
+
+
+async def gauges(stack: Stack, http: aiohttp.ClientSession) -> dict[str, float]:
+    """What of the gateway is zero at rest."""
+    names = ("zg_turns_active", "zg_readers", "zg_queue_waiting", "zg_queue_active", "zg_log_bytes")
+    async with http.get(f"{stack.url}/metrics") as answer:
+        lines = [line.split() for line in (await answer.text()).splitlines()]
+    found = {line[0]: float(line[1]) for line in lines if line[0] in names}
+    assert len(found) == len(names)
+    return found
+
+
 async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
     """Wait for something in this process to become true; the stand-ins offer no event for it."""
     async with asyncio.timeout(seconds):

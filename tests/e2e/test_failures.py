@@ -15,14 +15,20 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import CHECK, SURFACES, ask, quick, request, until
+from tests.e2e.support import CHECK, SURFACES, ask, at_rest, quick, request, until
 from zerogravity.simulator.stack import ADDON, Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(shared: Stack) -> AsyncIterator[Stack]:
+    yield shared
+    await at_rest(shared)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack() -> AsyncIterator[Stack]:
+async def shared() -> AsyncIterator[Stack]:
     limits = {"ZEROGRAVITY_LIMITS_TURNS": "32", "ZEROGRAVITY_LIMITS_GRACE_SECONDS": "10"}
     async with Stack(StackOptions(ls=quick(), env=limits)) as running:
         yield running

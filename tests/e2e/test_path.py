@@ -14,6 +14,7 @@ import pytest_asyncio
 from google import genai
 from google.genai import types
 
+from tests.e2e.support import at_rest
 from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack, StackOptions
 from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
@@ -29,8 +30,14 @@ WEATHER = {
 }
 
 
+@pytest_asyncio.fixture(loop_scope="module")
+async def stack(shared: Stack) -> AsyncIterator[Stack]:
+    yield shared
+    await at_rest(shared)
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["reverse", "proxy"])
-async def stack(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
+async def shared(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
     async with Stack(StackOptions(mode=request.param, ls=LsOptions())) as running:
         yield running
 

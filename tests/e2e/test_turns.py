@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import SURFACES, ask, quick, request, until
+from tests.e2e.support import SURFACES, ask, at_rest, gauges, quick, request, until
 from zerogravity.simulator.scenarios import Scenario, answer, say, stop
 from zerogravity.simulator.stack import Stack, StackOptions
 
@@ -35,6 +35,7 @@ async def stack(running: Stack) -> AsyncIterator[Stack]:
     running.ls.calls.clear()
     running.google.requests.clear()
     yield running
+    await at_rest(running)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -205,7 +206,7 @@ async def test_one_turn_too_many_is_told_to_come_again(http) -> None:
         running = [asyncio.create_task(ask(stack, http, "chat", f"hello {number}")) for number in range(2)]
         await stack.google.wait_for(2)
         waiting = asyncio.create_task(ask(stack, http, "gemini", "sim:echo quince"))
-        await until_metric(http, stack, "zg_queue_waiting", 1)
+        await until_gauge(http, stack, "zg_queue_waiting", 1)
         for surface in SURFACES:
             for stream in (True, False):
                 said = await ask(stack, http, surface, "hello", stream=stream)
@@ -242,23 +243,17 @@ async def test_a_client_that_leaves_the_queue_frees_its_place_in_it(http) -> Non
         await stack.google.wait_for(1)
         path, body = request("chat", "hello", stream=True)
         leaving = asyncio.create_task(http.post(stack.url + path, json=body))
-        await until_metric(http, stack, "zg_queue_waiting", 1)
+        await until_gauge(http, stack, "zg_queue_waiting", 1)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
-        await until_metric(http, stack, "zg_queue_waiting", 0)
+        await until_gauge(http, stack, "zg_queue_waiting", 0)
         go.set()
         await running
         assert len(stack.ls.cascades) == 1
 
 
-async def until_metric(http: aiohttp.ClientSession, stack: Stack, name: str, value: float) -> None:
+async def until_gauge(http: aiohttp.ClientSession, stack: Stack, name: str, value: float) -> None:
     """Until a gauge of the gateway says so."""
     async with asyncio.timeout(10):
-        while await metric(http, stack, name) != value:  # noqa: ASYNC110
+        while (await gauges(stack, http))[name] != value:  # noqa: ASYNC110
             await asyncio.sleep(0)
-
-
-async def metric(http: aiohttp.ClientSession, stack: Stack, name: str) -> float:
-    async with http.get(f"{stack.url}/metrics") as answer_:
-        lines = (await answer_.text()).splitlines()
-    return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
