@@ -75,6 +75,7 @@ class Engine[Ls: LanguageServer]:
     ``reader``   None: answers are captured on the wire. Else what fills the channel by other means (polled steps).
     ``message``  None: the LS is told the marker only. Else what it is told of a turn; raises FaultError for a turn
                  that can not be served so.
+    ``why_no_call``  why the LS's call to Google may not have come, if that is known.
     ``wait``     ``asyncio.wait_for``-like, injectable: waits for an awaitable at most so many seconds.
     """
 
@@ -88,6 +89,7 @@ class Engine[Ls: LanguageServer]:
         delete_cascades: bool = False,
         reader: Callable[[CascadeChannel, Ls], Coroutine[Any, Any, None]] | None = None,
         message: Callable[[Turn], Message] | None = None,
+        why_no_call: Callable[[], str | None] = lambda: None,
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
         self.limits = limits or Limits()
@@ -97,6 +99,7 @@ class Engine[Ls: LanguageServer]:
         self._delete = delete_cascades
         self._reader = reader
         self._message = message
+        self._why_no_call = why_no_call
         self._wait = wait
         self._places = Places(self.limits.concurrent, self.limits.waiting)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -276,7 +279,7 @@ class Engine[Ls: LanguageServer]:
         elif self._reader is not None:
             since, seconds, fault = marks["told"], limits.first_byte, _idle(limits.first_byte)
         else:
-            since, seconds, fault = marks["told"], limits.match, _unmatched(limits.match)
+            since, seconds, fault = marks["told"], limits.match, _unmatched(limits.match, self._why_no_call())
         ends = marks["received"] + int(limits.total * NS), _too_long(limits.total)
         return min((since + int(seconds * NS), fault), ends, key=lambda candidate: candidate[0])
 
@@ -357,8 +360,9 @@ def _no_cascade(seconds: float) -> Fault:
     return language_server(504, "ls_gone", text, Termination.LS_GONE)
 
 
-def _unmatched(seconds: float) -> Fault:
-    text = f"the language server made no call to Google that passed here within {seconds:g} s; run: zerogravity doctor"
+def _unmatched(seconds: float, why: str | None) -> Fault:
+    text = f"the language server made no call to Google for this turn within {seconds:g} s that passed here"
+    text = f"{text}; {why or 'run: zerogravity doctor'}"
     return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT)
 
 

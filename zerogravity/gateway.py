@@ -40,7 +40,7 @@ from zerogravity.server.app import Running, start_server
 from zerogravity.server.counting import GOOGLE, GoogleCount
 from zerogravity.server.services import Bearer, Services
 from zerogravity.surfaces import chat, gemini, responses
-from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.common.models import Catalogue, family_of
 from zerogravity.surfaces.responses.stored import open_store
 from zerogravity.surfaces.surface import Emitter, Surface
 from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
@@ -107,6 +107,7 @@ class Gateway:
         )
         self.engine = self._engine()
         self._ls_fault: Fault | None = LOOKING
+        self._google_lost: str | None = None
         self.health = Health(self.clock, known_fault=self._known_fault, intercepting=config.intercept)
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
@@ -127,6 +128,7 @@ class Gateway:
             limits=_limits(config),
             clock=self.clock,
             delete_cascades=config.delete_cascades,
+            why_no_call=self.why_no_call,
             **by_steps,
         )
 
@@ -286,6 +288,15 @@ class Gateway:
         """A request of the LS has come through the proxy."""
         self.health.path_seen()
 
+    def google_lost(self, message: str | None) -> None:
+        """A call of the LS came here, and Google did not answer; None: it does again."""
+        self._google_lost = message
+
+    def why_no_call(self) -> str | None:
+        """What a turn is told that no call has come for."""
+        lost = self._google_lost
+        return None if lost is None else f"its calls come here, but Google can not be reached: {lost}"
+
     def health_line(self) -> str:
         return self.health.line()
 
@@ -298,7 +309,7 @@ class Gateway:
             id=ids.new("turn"),
             surface="passive",
             model=name,
-            target=Target(name, ""),
+            target=Target(name, "", family=family_of(name)),
             generate=request if isinstance(request, dict) else body,
             stream=True,
             created=int(time.time()),

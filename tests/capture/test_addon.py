@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from mitmproxy import exceptions, http
+from mitmproxy.connection import ConnectionState
 from mitmproxy.test import taddons, tflow, tutils
 
 from zerogravity import config as configuration
@@ -214,6 +215,32 @@ def test_a_broken_connection_ends_the_turn(hooks, channel, begun) -> None:
     assert channel.termination is Termination.UPSTREAM_DROP
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_language_server_that_hangs_up_is_not_googles_fault(hooks, channel, begun) -> None:
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    if begun:
+        answered(flow)
+        hooks.responseheaders(flow)
+    flow.client_conn.state = ConnectionState.CLOSED
+    flow.error = tflow.terr("Client disconnected.")
+    hooks.error(flow)
+    assert channel.termination is Termination.LS_GONE
+
+
+def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, gateway) -> None:
+    flow = flow_of({}, b"/v1internal:loadCodeAssist")
+    ask(hooks, flow)
+    flow.error = tflow.terr("Connect call failed")
+    hooks.error(flow)
+    assert "Google can not be reached: Connect call failed" in gateway.why_no_call()
+    again = flow_of({}, b"/v1internal:loadCodeAssist")
+    ask(hooks, again)
+    answered(again)
+    hooks.responseheaders(again)
+    assert gateway.why_no_call() is None
+
+
 def test_an_own_fault_leaves_the_bytes_and_ends_the_turn_typed(hooks, gateway, channel, monkeypatch, caplog) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("bug")
@@ -234,7 +261,7 @@ def test_passive_calls_are_recorded_untouched(tmp_path) -> None:
     gateway = Gateway(configuration.load(settings, env={}).config)
     hooks = Interceptor(gateway, lambda _: None)
     public = {"contents": [{"parts": [{"text": "hello"}]}]}
-    flow = flow_of(public, b"/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse")
+    flow = flow_of(public, b"/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse")
     before = flow.request.content
     ask(hooks, flow)
     answered(flow)
@@ -244,7 +271,7 @@ def test_passive_calls_are_recorded_untouched(tmp_path) -> None:
     assert flow.request.content == before
     (channel,) = gateway.store
     assert channel.turn.surface == "passive"
-    assert channel.turn.model == "gemini-3-flash"
+    assert (channel.turn.model, channel.turn.target.family) == ("gemini-2.5-flash", "gemini-2.5-flash")
     assert channel.terminal == Finished("stop")
     assert gateway.store.claim(CASCADE) is None
 

@@ -138,13 +138,13 @@ def test_what_is_ours(command, ours):
 # -- language server -----------------------------------------------------------------------------------------------
 
 
-def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token"):
-    process = Process(11, "core", csrf, (42100,), "http://127.0.0.1:8742" if route else None)
+def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token", at="http://127.0.0.1:9999"):
+    process = Process(11, "core", csrf, (42100,), at if route else None)
     where = Endpoint("https://127.0.0.1:42100", "secret-token") if endpoint else None
     return Found(process, where, logged_in, (Model("M18", "Flash"),))
 
 
-@pytest.mark.parametrize(
+LANGUAGE_SERVERS = pytest.mark.parametrize(
     ("servers", "text", "fix"),
     [
         ([], "none is running", "start your editor"),
@@ -156,6 +156,30 @@ def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token"):
         ([found(), found(endpoint=False)], "pid 11", ""),
     ],
 )
+
+
+def test_one_that_calls_at_another_port_is_a_warning():
+    check = machine.language_server([found(at="http://localhost:8742")], 9999)
+    assert (check.ok, check.fix) == (True, "it calls at port 8742: start us with --proxy-port 8742")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "proxy", "port"),
+    [
+        ("http://127.0.0.1:8742", None, 8742),
+        ("https://daily-cloudcode-pa.googleapis.com", "http://u:p@localhost:8743", 8743),
+        (None, "http://[::1]", 80),
+        ("https://localhost/", None, 443),
+        (None, "http://proxy.example:3128", None),
+        (None, None, None),
+    ],
+)
+def test_the_port_that_calls_pass(endpoint, proxy, port):
+    process = Process(1, "core", "c", (), endpoint, proxy)
+    assert (process.passes, process.routed_here) == (port, port is not None)
+
+
+@LANGUAGE_SERVERS
 def test_language_server(servers, text, fix):
     check = machine.language_server(servers, 9999)
     assert check.ok is (not fix)

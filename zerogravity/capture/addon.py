@@ -28,7 +28,7 @@ from zerogravity.certs import GOOGLE_HOSTS
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
-from zerogravity.errors import FaultError, Termination, internal, upstream
+from zerogravity.errors import FaultError, Termination, internal, language_server, upstream
 from zerogravity.gateway import Gateway
 from zerogravity.language_server.child import Route
 from zerogravity.wire import jsonio
@@ -106,6 +106,8 @@ class Interceptor:
         claim = self.claims.get(flow)
         if flow.response is None:
             return
+        if flow.server_conn.timestamp_start is not None:  # else it is our own answer
+            self._gateway.google_lost(None)
         if claim is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
@@ -142,17 +144,21 @@ class Interceptor:
             flow.response = http.Response.make(200, tap.synthetic_stop(), EVENT_STREAM)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """The connection broke, before or in the middle of the answer."""
+        """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
+        message = flow.error.msg if flow.error else "connection lost"
+        hung_up = not flow.client_conn.connected
+        if flow.response is None and not hung_up:
+            self._gateway.google_lost(message)
         claim = self.claims.pop(flow, None)
         if claim is None:
             return
-        message = flow.error.msg if flow.error else "connection lost"
+        gone = language_server(503, "ls_gone", "the language server ended or hung up", Termination.LS_GONE)
         if claim.tap is not None:
-            claim.tap.abort(message)
+            claim.tap.abort(message, gone if hung_up else None)
             self._keep(flow, claim.channel)
         else:
-            fault = upstream(502, "upstream_drop", f"no answer from Google: {message}", Termination.UPSTREAM_DROP)
-            claim.channel.close(Failed(fault))
+            lost = upstream(502, "upstream_drop", f"no answer from Google: {message}", Termination.UPSTREAM_DROP)
+            claim.channel.close(Failed(gone if hung_up else lost))
 
     def _keep(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
         """Somebody saves or shows this flow: it needs the body that has streamed by."""

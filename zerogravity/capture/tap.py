@@ -19,7 +19,7 @@ from zerogravity import ids
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
-from zerogravity.errors import internal
+from zerogravity.errors import Fault, internal
 from zerogravity.wire import google, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
 from zerogravity.wire.jsonio import ObjectParser, ObjectTooLarge, Piece
@@ -87,8 +87,9 @@ class Tap:
             self._release(out)
         return out
 
-    def abort(self, message: str) -> None:
-        """The connection broke. What has come is kept; the turn fails, unless the answer was complete but for that."""
+    def abort(self, message: str, fault: Fault | None = None) -> None:
+        """The connection broke. What has come is kept; the turn fails, unless the answer was complete but for that.
+        ``fault``: why, if it was not Google's doing."""
         if self._ended:
             return
         self._ended = True
@@ -97,7 +98,7 @@ class Tap:
                 for piece in self._rest():
                     self._record(piece)
             self._channel.append(self._call_no, b"", (Notice("dropped", message),))
-            self._close(dropped=True)
+            self._close(dropped=True, broken=fault)
         except Exception:
             logger.exception("tap failed at a broken connection")
             self._guard()
@@ -269,14 +270,16 @@ class Tap:
         chunk = _stop_chunk(self._decoder.model, text, envelope=self._decoder.enveloped, usage=False)
         return sse.encode(jsonio.dumps(chunk), eol=b"\r\n")
 
-    def _close(self, *, dropped: bool) -> bool:
+    def _close(self, *, dropped: bool, broken: Fault | None = None) -> bool:
         """Append the end of this call and do what the policy says. True: the turn goes on in the LS's next call."""
         channel, decoder = self._channel, self._decoder
         channel.append(self._call_no, b"", (decoder.close(),))
         if channel.closed:
             return False
         # What broke off after its finishReason lacks nothing but perhaps its last usage figures.
-        decision = decide(channel.state, fault=decoder.fault, dropped=dropped and decoder.finish is None)
+        lacking = decoder.finish is None
+        fault = decoder.fault or (broken if lacking else None)
+        decision = decide(channel.state, fault=fault, dropped=dropped and lacking)
         match decision:
             case Finish(terminal):
                 channel.close(terminal)

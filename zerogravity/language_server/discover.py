@@ -61,8 +61,16 @@ class Process:
     @property
     def routed_here(self) -> bool:
         """Whether its calls pass something on this machine, as they must to be captured."""
-        targets = (self.cloud_code_endpoint, self.proxy)
-        return any(loopback(urlsplit(target).hostname or "") for target in targets if target)
+        return self.passes is not None
+
+    @property
+    def passes(self) -> int | None:
+        """The port on this machine that its calls pass, if they do."""
+        for target in (self.cloud_code_endpoint, self.proxy):
+            parts = urlsplit(target or "")
+            if loopback(parts.hostname or ""):
+                return parts.port or (443 if parts.scheme == "https" else 80)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

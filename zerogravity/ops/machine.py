@@ -147,6 +147,8 @@ def language_server(found: Sequence[Found], proxy_port: int) -> Check:
     if not best.process.routed_here:
         flag = f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
         return Check(name, False, text, f"start it with {flag}, or with HTTPS_PROXY=http://127.0.0.1:{proxy_port}")
+    if (where := best.process.passes) != proxy_port:
+        return Check(name, True, text, f"it calls at port {where}: start us with --proxy-port {where}")
     return Check(name, True, text)
 
 
