@@ -28,8 +28,8 @@ class Check:
 class Health:
     """``known_fault``  why no turn can be served, if the language server's driver knows it already.
 
-    ``need_path``  whether a Google call must have come by before we call ourselves ready. Usually not: before the
-    first turn nobody knows. But a turn that ended as ``match_timeout`` with no call seen since is a missing path.
+    Before the first turn nobody knows whether there is a path. A turn that ended as ``match_timeout`` with no call seen
+    since is a missing one.
     """
 
     def __init__(
@@ -37,13 +37,11 @@ class Health:
         clock: Clock,
         *,
         known_fault: Callable[[], Fault | None] = lambda: None,
-        need_path: bool = False,
         intercepting: bool = True,
     ) -> None:
         self._clock = clock
         self._started = clock()
         self._known_fault = known_fault
-        self._need_path = need_path
         self._intercepting = intercepting
         self._seen: int | None = None
         self._missed = False
@@ -113,5 +111,5 @@ class Health:
         if self._missed:
             return Check("path", False, "the last turn's call to Google did not come through the proxy", fix)
         if self._seen is None:
-            return Check("path", not self._need_path, "no call to Google seen yet", fix if self._need_path else "")
+            return Check("path", True, "no call to Google seen yet")
         return Check("path", True, "calls to Google come through the proxy")
