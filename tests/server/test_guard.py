@@ -92,6 +92,17 @@ async def test_absolute_target_is_checked_beside_the_host(serve: Serve, target: 
         assert found == status, path
 
 
+@pytest.mark.parametrize(
+    ("fields", "size", "status"), [(100, 100, 200), (129, 1, 400), (12, 5000, 200), (16, 5000, 431)]
+)
+async def test_headers_in_number_and_in_all(serve: Serve, fields: int, size: int, status: int) -> None:
+    served = await serve()
+    for path in ("/health", "/v1/models", "/v1beta/models"):
+        found, _, body = await served.ask("GET", path, {f"X-{number}": "s" * size for number in range(fields)})
+        assert found == status
+        assert b"ssss" not in body
+
+
 async def test_foreign_pages_reach_nothing(serve: Serve) -> None:
     served = await serve()
     for headers in (

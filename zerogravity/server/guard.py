@@ -29,6 +29,7 @@ access = logging.getLogger("zerogravity.access")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+HEADER_BYTES = 64 << 10  # all header lines of a request
 OPEN_PATHS = frozenset({"/health", "/ready"})  # no key: they tell nothing but whether we work
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -206,11 +207,19 @@ def unknown_url(request: web.Request) -> FaultError:
 async def neighbours(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Only who calls us by our own name, and no foreign web page (T1, T2), on every route."""
     services = request.app[SERVICES]
+    check_size(request)
     check_host(request, services)
     check_origin(request, services)
     if request.method == "OPTIONS" and request.headers.get("Origin", "") in services.config.cors_origins:
         return preflight(request)
     return await handler(request)
+
+
+def check_size(request: web.Request) -> None:
+    """Header lines in all; one of them, and their number, is limited by aiohttp's parser. Else 431."""
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > HEADER_BYTES:
+        text = f"the request's headers have more than {HEADER_BYTES} bytes"
+        raise bad_request(text, code="headers_too_large", status=431)
 
 
 def check_host(request: web.Request, services: Services) -> None:
