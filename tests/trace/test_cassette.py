@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from hypothesis import given
 
@@ -98,6 +100,15 @@ def test_a_request_finds_its_recording(recording, make_turn):
     assert len(library) == 2
     assert library.pick(make_turn(surface="gemini", generate=ask("Capital of France?"))).state.text == "Paris"
     assert [trace.state.text for trace in library.unused()] == ["2"]
+
+
+def test_copies_of_traces_are_a_cassette_too(recording, make_turn, tmp_path):
+    made = recording()
+    record(made, make_turn, "Capital of France?", "Paris")
+    (folder,) = made.root.glob("*/*")
+    shutil.copytree(folder, tmp_path / "copies" / folder.name)
+    library = Library(tmp_path / "copies")
+    assert library.pick(make_turn(generate=ask("Capital of France?"))).state.text == "Paris"
 
 
 def test_equal_requests_get_their_answers_in_order(recording, make_turn):

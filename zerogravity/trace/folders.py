@@ -74,6 +74,11 @@ def newest_first(root: Path) -> Iterator[Path]:
         yield from _folders(day, _FOLDER)
 
 
+def loose(root: Path) -> Iterator[Path]:
+    """Trace folders that somebody has put straight into ``root``: a cassette of copies."""
+    yield from _folders(root, _FOLDER)
+
+
 def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
     try:
         with os.scandir(parent) as entries:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -130,11 +131,11 @@ def load(folder: Path) -> Trace | None:
 
 
 def scan(root: Path) -> Iterator[Trace]:
-    """All traces, newest first. ``root`` may itself be the folder of one."""
+    """All traces, newest first; then copies without a date. ``root`` may itself be the folder of one."""
     if (single := load(root)) is not None:
         yield single
         return
-    for folder in folders.newest_first(root):
+    for folder in chain(folders.newest_first(root), folders.loose(root)):
         if (trace := load(folder)) is not None:
             yield trace
 

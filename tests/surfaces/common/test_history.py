@@ -22,6 +22,12 @@ from zerogravity.surfaces.common.tools import NameMap
 BLOB = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
 
 
+def say(made: History, text: str, signature: str | None = None) -> None:
+    """A text of the model's own, unless it is nothing at all."""
+    if text or signature is not None:
+        made.model_part({"text": text} if signature is None else {"text": text, "thoughtSignature": signature})
+
+
 def history(model: str = "gemini-3-flash", **remembered: RememberedCall) -> History:
     return History(remembered.get, NameMap(), Catalogue().resolve(model))
 
@@ -36,9 +42,9 @@ def test_text_and_roles() -> None:
     made.system("")
     made.user([{"text": "a"}, {"text": ""}, BLOB])
     made.user([{"text": ""}])
-    made.model_text("")
-    made.model_text("b")
-    made.model_text("c", "c2ln")
+    say(made, "")
+    say(made, "b")
+    say(made, "c", "c2ln")
     made.user([{"text": "d"}])
     contents, system = made.build()
     assert system == {"role": "user", "parts": [{"text": "be brief"}]}
@@ -52,7 +58,7 @@ def test_text_and_roles() -> None:
 def test_a_signature_without_text_keeps_its_part() -> None:
     made = history()
     made.user([{"text": "a"}])
-    made.model_text("", "c2ln")
+    say(made, "", "c2ln")
     made.user([{"text": "b"}])
     assert made.build()[0][1] == {"role": "model", "parts": [{"text": "", "thoughtSignature": "c2ln"}]}
 
@@ -110,7 +116,7 @@ def test_what_googles_own_tools_did_goes_back_around_its_call(
 ) -> None:
     made = history(**({"c1": memory} if memory else {}))
     made.user([{"text": "go"}])
-    made.model_text("I look")
+    say(made, "I look")
     made.model_call("c1", "f", "{}", carried=carried)
     made.model_call("c2", "f", "{}")
     made.result("c1", "1")
@@ -197,7 +203,7 @@ def test_late_text_of_user_and_model() -> None:
     made.user([{"text": "go"}])
     calls(made, "a", "b")
     made.user([{"text": "hurry"}])
-    made.model_text("meanwhile")
+    say(made, "meanwhile")
     made.result("b", "2")
     made.result("a", "1")
     contents, _ = made.build()
@@ -291,14 +297,14 @@ def test_google_takes_any_dialogue(entries: list[Any], model: str) -> None:
             case ("picture", text):
                 made.user([BLOB, {"text": text}])
             case ("model", text):
-                made.model_text(text)
+                say(made, text)
             case (_, ids, random, output, text):
                 calls(made, *ids)
                 order = list(ids)
                 random.shuffle(order)
                 for call_id in order:
                     made.user([{"text": text}])
-                    made.model_text(text)
+                    say(made, text)
                     made.result(call_id, output)
         said += [entry[1]] if entry[0] in ("user", "model", "picture") and entry[1] else []
     try:

@@ -83,15 +83,6 @@ class History:
         self._finish_step()
         self._add("user", real)
 
-    def model_text(self, text: str, signature: str | None = None) -> None:
-        """Answer text of the model."""
-        if not text and signature is None:
-            return
-        part: dict[str, Any] = {"text": text}
-        if signature is not None:
-            part["thoughtSignature"] = signature
-        self.model_part(part)
-
     def model_part(self, part: Mapping[str, Any]) -> None:
         """Any part of the model's own (text, image), as Google sent it."""
         part = self._seen(part)
