@@ -24,7 +24,11 @@ def error_of(status: int, body: bytes) -> Refused:
     told = message[:300] or "no message"
     match status, word:
         case 401 | 403, _:
-            fault = refused(502, f"the language server refused our CSRF token ({status}); it may have restarted")
+            fault = refused(
+                502,
+                f"the language server refused our CSRF token ({status}): it may have restarted, or "
+                "--ls-csrf is missing or wrong",
+            )
         case (429, _) | (_, "resource_exhausted"):
             fault = language_server(429, "rate_limit_exceeded", told, Termination.LS_REFUSED)
         case 400, _:

@@ -102,10 +102,10 @@ def _polling(stack: Stack) -> str:
     assert stack.ls is not None
     moment = stack.ls.first_step_text_after_s()
     if moment is None:
-        return "step polling would have shown nothing yet"
+        return "a client that polls the LS's steps would have seen nothing yet"
     interval = 0.2
     looks = int(moment / interval) + 1
-    return f"step polling each 200 ms: {looks * interval * 1000:.0f} ms"
+    return f"polling the LS's steps each 200 ms: after {looks * interval * 1000:.0f} ms"
 
 
 def _print(label: str, text: str, seen: Seen) -> None:

@@ -35,7 +35,7 @@ from zerogravity.surfaces.common.kinds import inferred, is_null, is_number, kind
 MAX_DEPTH = 60
 MAX_NODES = 3_000
 REFERENCES = (MAX_DEPTH, 3, 1)  # how many lie inside one another; fewer when the whole would be too large
-MAX_TEXT = 1 << 20  # characters of a converted schema: a long text behind many $refs is copied by each
+MAX_TEXT = 1 << 18  # characters of a converted schema: a long text behind many $refs is copied by each
 MAX_HINT = 120
 _COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength")
 _TEXTS = ("title", "pattern")
