@@ -62,6 +62,13 @@ def test_flag_before_env_before_file_before_default(toml) -> None:
     assert loaded.config.limits == Limits(turns=7, waiting=9, readers=5)
 
 
+def test_folders_are_shown_as_they_are_used() -> None:
+    shown = {name: value for name, value, _ in load({"data_dir": "/d"}, env={}).describe()}
+    assert (shown["data_dir"], shown["trace_dir"]) == ("/d", "/d/traces")
+    shown = {name: value for name, value, _ in load({}, env={}).describe()}
+    assert shown["trace_dir"] == f"{shown['data_dir']}/traces"
+
+
 def test_defaults_alone() -> None:
     loaded = load(env={})
     assert loaded.config == Config()

@@ -195,11 +195,12 @@ class Loaded:
     origins: Mapping[str, str]
 
     def describe(self) -> list[tuple[str, Any, str]]:
-        """(name, value, origin) of every setting; secrets as a short hash."""
+        """(name, value, origin) of every setting; secrets as a short hash, folders as they are used."""
         rows: list[tuple[str, Any, str]] = []
+        used = {"data_dir": str(self.config.data_path), "trace_dir": str(self.config.trace_path)}
         for name in NAMES:
             section, _, leaf = name.rpartition(".")
-            value = getattr(getattr(self.config, section) if section else self.config, leaf)
+            value = used.get(name) or getattr(getattr(self.config, section) if section else self.config, leaf)
             rows.append((name, _masked(name, value), self.origins.get(name, "default")))
         return rows
 

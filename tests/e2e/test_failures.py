@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import CHECK, SURFACES, ask, at_rest, quick, request, until
-from zerogravity.simulator.stack import ADDON, Stack, StackOptions
+from zerogravity.simulator.stack import ADDON, Stack, StackOptions, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -316,3 +316,11 @@ async def test_sigterm_ends_open_streams_properly() -> None:
             CHECK[surface](begun + await response.read())
         async with asyncio.timeout(10):
             assert await stack.process.wait() == 0
+
+
+async def test_a_google_out_of_reach_is_said_at_once() -> None:
+    options = StackOptions(upstream=f"http://127.0.0.1:{free_port()}", api="v1internal", ls=quick())
+    async with Stack(options) as stack, aiohttp.ClientSession() as http:
+        said = await ask(stack, http, "responses", "hello")
+        assert (said.status, said.error["code"]) == (502, "upstream_drop")
+        assert "Connect call failed" in said.error["message"] or "refused" in said.error["message"].lower()

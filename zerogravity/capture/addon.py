@@ -264,7 +264,11 @@ class Capture:
             await gateway.stop()
 
     def _limit_interception(self, config: configuration.Config) -> None:
-        """Only Google's hosts are opened; everything else is tunnelled (T7). Reverse mode has one host anyway."""
+        """Only Google's hosts are opened; everything else is tunnelled (T7). Reverse mode has one host anyway.
+
+        Connections are made when a request is there: then a Google out of reach is that turn's failure, at once.
+        """
+        ctx.options.update(connection_strategy="lazy")
         modes = [str(mode) for mode in ctx.options.mode]
         if any(mode.startswith("reverse:") for mode in modes):
             return
@@ -272,7 +276,7 @@ class Capture:
             hosts = "|".join(re.escape(host) for host in GOOGLE_HOSTS)
             ctx.options.update(allow_hosts=[rf"^({hosts}):\d+$"])
         # A copied upstream certificate would break our authority's name constraints (T6).
-        ctx.options.update(upstream_cert=False, connection_strategy="lazy")
+        ctx.options.update(upstream_cert=False)
 
     # -- hooks -----------------------------------------------------------------------------------------------
 

@@ -131,7 +131,6 @@ class Stack:
             "confdir": str(folder / "ca"),
             "flow_detail": "0",
             "termlog_verbosity": "warn",
-            "connection_strategy": "lazy",
             **options.mitm_settings,
         }
         if options.mode == "reverse":
