@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.waiting import until
 from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack
 from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
@@ -124,10 +125,3 @@ async def gauges(stack: Stack, http: aiohttp.ClientSession) -> dict[str, float]:
     found = {line[0]: float(line[1]) for line in lines if line[0] in names}
     assert len(found) == len(names)
     return found
-
-
-async def until(condition: Callable[[], Any], seconds: float = 10) -> None:
-    """Wait for something in this process to become true; the stand-ins offer no event for it."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)

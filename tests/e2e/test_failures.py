@@ -15,7 +15,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import CHECK, SURFACES, ask, at_rest, quick, request, until
+from tests.e2e.support import CHECK, SURFACES, ask, at_rest, quick, request
+from tests.waiting import until
 from zerogravity.simulator.stack import ADDON, Stack, StackOptions, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

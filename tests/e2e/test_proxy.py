@@ -17,7 +17,8 @@ from cryptography import x509
 from google import genai
 from google.genai import types
 
-from tests.e2e.support import ask, quick, until
+from tests.e2e.support import ask, quick
+from tests.waiting import until
 from zerogravity.simulator import tls
 from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.stack import GOOGLE, Stack, StackOptions

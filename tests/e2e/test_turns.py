@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import SURFACES, ask, at_rest, gauges, quick, request, until
+from tests.e2e.support import SURFACES, ask, at_rest, gauges, quick, request
+from tests.waiting import until
 from zerogravity.simulator.scenarios import Scenario, answer, say, stop
 from zerogravity.simulator.stack import Stack, StackOptions
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from tests.waiting import until
 from zerogravity.core.events import Finished
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
@@ -97,12 +98,6 @@ def alive(pid: str) -> bool:
 def lines(folder: Path) -> list[list[str]]:
     file = folder / "pids"
     return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - another process has no event for us
-            await asyncio.sleep(0.01)
 
 
 # -- pure --------------------------------------------------------------------------------------------------------

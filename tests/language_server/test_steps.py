@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from tests.conftest import FakeClock
 from tests.language_server.test_progress import FIGURES, LS_USAGE, START, failed, planner, tool
+from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, Notice
 from zerogravity.core.store import MitmStore
@@ -293,12 +294,6 @@ def asked(surface: str, text: str, turn_id: str = "turn_" + "9" * 32, **more: An
         case _:
             body = {"contents": [{"role": "user", "parts": [{"text": text}]}], **more}
             return parse_request(body, context, model=MODEL, stream=True)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the stand-in's state has no event for this
-            await asyncio.sleep(0.002)
 
 
 class Plant:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallOpened, Failed, Finished
 from zerogravity.core.store import MitmStore
@@ -47,12 +48,6 @@ class Bench:
     def busy(self) -> bool:
         """Whether the LS runs any cascade."""
         return any(cascade.running for cascade in self.ls.cascades.values())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the stand-in's state has no event for this
-            await asyncio.sleep(0.002)
 
 
 @pytest_asyncio.fixture
