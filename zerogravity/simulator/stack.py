@@ -133,10 +133,11 @@ class Stack:
             "termlog_verbosity": "warn",
             **options.mitm_settings,
         }
+        # In reverse mode it signs nothing, but mitmproxy would make one of its own, with a slow key.
+        certs.create(folder / "ca", now=datetime.now(UTC), days=1)
         if options.mode == "reverse":
             settings["mode"] = f"reverse:{upstream}@127.0.0.1:{self.proxy_port}"
         else:
-            certs.create(folder / "ca", now=datetime.now(UTC), days=1)
             settings["mode"] = f"regular@127.0.0.1:{self.proxy_port}"
             settings["zg_upstream"] = upstream
         if ca is not None:
