@@ -238,7 +238,7 @@ class Engine[Ls: LanguageServer]:
     async def _follow(self, channel: CascadeChannel, cascade_id: str) -> None:
         """Drain the cascade's state stream until Google's call is here: some LS run no model unless somebody does
         (F4). From then on it would say again what we read off the wire, whole texts at each event (measured: a
-        third of a turn's CPU)."""
+        quarter of a paced turn's CPU)."""
         following = asyncio.create_task(self._tidy(self._ls.follow, cascade_id), name=f"follow {channel.id}")
         try:
             while "matched" not in channel.marks and not channel.closed:
