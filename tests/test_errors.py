@@ -63,3 +63,33 @@ def test_the_exception_carries_the_fault():
     error = FaultError(fault)
     assert error.fault is fault
     assert str(error) == "gone: it left"
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy", "told"),
+    [
+        ("It is over", "Wait a day.", "It is over. Wait a day."),
+        ("It is over.", "Wait a day.", "It is over. Wait a day."),
+        ("It is over!", "Wait a day.", "It is over! Wait a day."),
+        ("It is over (check quota).", "Wait.", "It is over (check quota). Wait."),
+        ("It is over (e.g. check quota)", "Wait.", "It is over (e.g. check quota). Wait."),
+        ('He said "no."', "Wait.", 'He said "no." Wait.'),
+        ("It is over;", "Wait.", "It is over. Wait."),
+        ("It is over: ", "Wait.", "It is over. Wait."),
+        ("It is over...", "Wait.", "It is over... Wait."),
+        ("It is over…\n", "Wait.", "It is over… Wait."),
+        ("See https://x.test/a?b=c", "Wait.", "See https://x.test/a?b=c — Wait."),
+        ("See https://x.test/a?b=c.", "Wait.", "See https://x.test/a?b=c. Wait."),
+        ("See (https://x.test/a)", "Wait.", "See (https://x.test/a). Wait."),
+        ("", "Wait.", "Wait."),
+        ("It is over", "", "It is over"),
+        (" ", "", ""),
+    ],
+)
+def test_what_is_told_is_whole_sentences(words, remedy, told):
+    assert errors.upstream(502, "c", words, remedy=remedy).told == told
+
+
+def test_a_fault_without_a_remedy_tells_its_message():
+    fault = errors.internal("it broke")
+    assert (fault.remedy, fault.told) == ("", "it broke")

@@ -5,9 +5,13 @@ Knows no surface and no transport. Termination codes: the closed list that logs,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+_ENDS = (".", "!", "?", "…", '."', '!"', '?"', ".)", "!)", "?)", ".'", "。")
+_URL_LAST = re.compile(r"https?://\S*[^\s.,;:!?)\]}>\"']$")
 
 
 class Guilt(StrEnum):
@@ -58,6 +62,7 @@ class Fault:
     ``details``      google.rpc details of the upstream error, for the Gemini surface.
     ``termination``  the closed code that logs and metrics use.
     ``heals``        False: a retry can not help, clients are told so (``x-should-retry: false``).
+    ``remedy``       what the person in front of the machine can do, a sentence of our own; empty when there is none.
     """
 
     guilt: Guilt
@@ -70,10 +75,33 @@ class Fault:
     details: tuple[Any, ...] = ()
     termination: Termination = Termination.INTERNAL
     heals: bool = True
+    remedy: str = ""
+
+    @property
+    def told(self) -> str:
+        """What people read: the message, then the remedy."""
+        return joined(self.message, self.remedy)
 
     def at(self, param: str) -> Fault:
         """The same fault, naming ``param``."""
         return replace(self, param=param)
+
+
+def joined(*texts: str) -> str:
+    """Several people's words as sentences one after the other, whatever each ends with. A URL at an end stays one
+    that can be clicked: no full stop is glued to it."""
+    told = ""
+    for text in filter(None, (text.strip() for text in texts)):
+        told = f"{_ended(told)} {text}" if told else text
+    return told
+
+
+def _ended(words: str) -> str:
+    """``words`` such that another sentence may follow."""
+    if _URL_LAST.search(words):
+        return f"{words} —"
+    words = words.rstrip(" ,;:-–—")
+    return words if words.endswith(_ENDS) else f"{words}."
 
 
 class FaultError(Exception):
