@@ -35,7 +35,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "server": (*BASE, "wire", "config", "surfaces", "ops"),
     "inspector": (*BASE, "wire", "surfaces", "trace.redact", "trace.shadow"),
     "ops": (*BASE, "wire", "config"),
+    "ops.cli": (*BASE, "config", "ops", "simulator.stack"),
+    "ops.configured": (*BASE, "config", "language_server", "ops"),
     "ops.doctor": ANYTHING,
+    "ops.keeper": (*BASE, "language_server", "ops"),
     "ops.machine": (*BASE, "certs", "config", "language_server.discover", "ops"),
     "ops.otel": (*BASE, "ops", "trace.otel", "trace.redact"),  # one table of names, one redactor
     "trace": (*BASE, "wire", "surfaces"),

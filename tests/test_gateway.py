@@ -16,7 +16,7 @@ from zerogravity import config as configuration
 from zerogravity import gateway as rooms
 from zerogravity.errors import FaultError
 from zerogravity.gateway import Gateway
-from zerogravity.ops import usage
+from zerogravity.ops import keeper, usage
 from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
@@ -66,7 +66,7 @@ async def ready(http: aiohttp.ClientSession, gateway: Gateway, wanted: int) -> b
 
 
 async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeypatch) -> None:
-    monkeypatch.setattr(rooms, "SEARCH_S", 0.01)
+    monkeypatch.setattr(keeper, "SEARCH_S", 0.01)
     gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x")
     assert await status(http, f"{gateway.url}/ready") == 503
     assert await status(http, f"{gateway.url}/health") == 200
@@ -76,8 +76,8 @@ async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeyp
 
 async def test_a_better_language_server_is_taken_when_it_comes(start: Start, http, ls, monkeypatch) -> None:
     """While an editor starts, a workspace's process may be the only one; it answers, but its calls go elsewhere."""
-    monkeypatch.setattr(rooms, "PREFER_S", 0.01)
-    monkeypatch.setattr(rooms, "SEARCH_S", 0.01)
+    monkeypatch.setattr(keeper, "PREFER_S", 0.01)
+    monkeypatch.setattr(keeper, "SEARCH_S", 0.01)
     given: list[Any] = []
     found = [rooms.Endpoint(ls.url, ls.csrf, kind="workspace")]
 

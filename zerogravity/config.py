@@ -254,6 +254,12 @@ def _is_url(text: str) -> bool:
         return False
 
 
+def url_of(host: str, port: int) -> str:
+    """Where a client on this machine reaches a server that listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address can be reached from this machine only."""
     if host == "localhost":

@@ -128,6 +128,28 @@ def upstream(
     return Fault(Guilt.UPSTREAM, status, code, message, termination=termination, **more)
 
 
+NO_WAY = "Check this machine's network, firewall and VPN; --google or ZEROGRAVITY_UPSTREAM says where calls go."
+BAD_CERTIFICATE = (
+    "Something between here and Google shows a certificate of its own. If it is your company's, name its authority: "
+    "--set ssl_verify_upstream_trusted_ca=FILE."
+)
+
+
+def unreachable(message: str) -> Fault:
+    """There is no connection to Google: ``message`` in the words of whoever tried."""
+    remedy = BAD_CERTIFICATE if "certificate" in message.lower() else NO_WAY
+    return upstream(
+        502, "upstream_drop", f"Google can not be reached: {message}", Termination.UPSTREAM_DROP, remedy=remedy
+    )
+
+
+def untrusted(message: str) -> Fault:
+    """Whoever calls Google through us broke the connection off, in the words of TLS."""
+    text = f"what calls Google through here does not trust our certificate: {message}"
+    remedy = "Start the language server with the SSL_CERT_FILE that `zerogravity certs show` names."
+    return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
+
+
 def language_server(status: int, code: str, message: str, termination: Termination, **more: Any) -> Fault:
     """The language server is absent, refuses, or never calls Google."""
     return Fault(Guilt.LS, status, code, message, termination=termination, **more)

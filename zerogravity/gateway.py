@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine, Limits
-from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.errors import Fault, FaultError
 from zerogravity.inspector.api import Inspector
 from zerogravity.inspector.bodies import Bodies
 from zerogravity.language_server.child import LsChild, Route
@@ -34,6 +33,7 @@ from zerogravity.language_server.discover import discover
 from zerogravity.language_server.steps import read_steps, told_in_full
 from zerogravity.ops import otel
 from zerogravity.ops.health import Health
+from zerogravity.ops.keeper import Keeper
 from zerogravity.ops.metrics import Metrics
 from zerogravity.ops.usage import UsageLog
 from zerogravity.server.app import Running, start_server
@@ -47,11 +47,6 @@ from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, Trac
 
 logger = logging.getLogger("zerogravity")
 SURFACES: Mapping[str, Surface] = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
-KEEP_S = 60.0  # how often the LS is looked at between turns, and the store is swept
-PREFER_S = 10.0  # the same while a better LS may still come
-SEARCH_S = 2.0  # the same while there is no LS
-RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
-LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
 class Witnesses:
@@ -97,7 +92,11 @@ class Gateway:
         self.metrics = Metrics()
         self.catalogue = Catalogue(config.aliases)
         self._route = route or Route()
-        self.child = LsChild(shlex.split(config.ls_command), self._route) if config.ls_command else None
+        self.child = (
+            LsChild(shlex.split(config.ls_command), self._route, changed=lambda up: self.keeper.child_changed(up))
+            if config.ls_command
+            else None
+        )
         cert = Path(config.ls_cert) if config.ls_cert else None
         locate = self.child.locate if self.child is not None else partial(discover, csrf=config.ls_csrf, cert=cert)
         self.ls = LsClient(
@@ -106,9 +105,8 @@ class Gateway:
             absent=ABSENT if self.child is None else "the language server of ls_command is not up (yet)",
         )
         self.engine = self._engine()
-        self._ls_fault: Fault | None = LOOKING
-        self._google_lost: str | None = None
-        self.health = Health(self.clock, known_fault=self._known_fault, intercepting=config.intercept)
+        self.health = Health(self.clock, intercepting=config.intercept)
+        self.keeper = Keeper(self.ls, self.health, learn=self.catalogue.refresh, besides=self.store.sweep)
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
         self.spans = otel.start(self.store)
@@ -117,7 +115,6 @@ class Gateway:
         self.witnesses = Witnesses(self.recorder, self.bodies if self.inspector_token else None)
         self._watch()
         self._running: Running | None = None
-        self._keeper: asyncio.Task[None] | None = None
 
     def _engine(self) -> Engine[LsClient]:
         config = self.config
@@ -128,7 +125,7 @@ class Gateway:
             limits=_limits(config),
             clock=self.clock,
             delete_cascades=config.delete_cascades,
-            why_no_call=self.why_no_call,
+            why_no_call=lambda: self.health.why_no_call(),  # made after the engine
             **by_steps,
         )
 
@@ -160,7 +157,9 @@ class Gateway:
         self.usage.attach(self.store)
         self.metrics.gauge("zg_queue_waiting", "Turns waiting for a place", lambda: self.engine.waiting)
         self.metrics.gauge("zg_queue_active", "Turns that have a place", lambda: self.engine.active)
-        self.metrics.gauge("zg_ls_up", "Whether turns can be served as far as is known", self._ls_up)
+        self.metrics.gauge("zg_ls_up", "Whether the language server serves turns, as far as is known",
+                           lambda: self._hops()["language_server"])  # fmt: skip
+        self.metrics.states("zg_hop_up", "Whether a hop of the path works, as far as is known", "hop", self._hops)
         self.metrics.counter("zg_tap_guarded", "Answers that went on unread by our own fault", lambda: Tap.failures)
         self.metrics.counter("zg_trace_dropped", "What traces did not record", lambda: self.recorder.dropped)
 
@@ -186,7 +185,7 @@ class Gateway:
         """The inspector's health strip."""
         return {
             "line": self.health.line(),
-            "checks": [asdict(check) for check in self.health.checks()],
+            "checks": [check.as_json() for check in self.health.checks()],
             "active": self.engine.active,
             "waiting": self.engine.waiting,
             "held_bytes": self.store.bytes,
@@ -235,16 +234,14 @@ class Gateway:
             if self._route.proxy is not None:
                 with suppress(FaultError):  # what it does is not known for sure (F1); the environment is enough
                     await self.ls.use_proxy()
-        self._keeper = asyncio.create_task(self._keep(), name="keeper")
+        self.keeper.start()
         if config.ready_file:
             _announce(Path(config.ready_file), self.url)
 
     async def stop(self) -> None:
         """Every open turn gets its terminal, then the server, then the connections to the LS."""
         self.health.stopping = True
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self.keeper.stop()
         await self.engine.close()
         if self._running is not None:
             await self._running.stop()
@@ -255,32 +252,8 @@ class Gateway:
             if beside is not None:
                 await asyncio.to_thread(beside.close)
 
-    async def _keep(self) -> None:
-        """Look at the LS (there, login, models) and sweep the store, now and then. Turns ask it for themselves."""
-        while True:
-            try:
-                await self.ls.prefer()
-                self.catalogue.refresh(await self.ls.model_configs())
-                self._ls_fault = None
-            except FaultError as error:
-                if error.fault != self._ls_fault:
-                    logger.info("language server: %s", error.fault.message)
-                # One that answers, though not this question, may well serve turns.
-                self._ls_fault = error.fault if error.fault.termination is Termination.LS_GONE else None
-            self.store.sweep()
-            await asyncio.sleep(self._pause())
-
-    def _pause(self) -> float:
-        if self._known_fault() is not None:
-            return SEARCH_S
-        return PREFER_S if self.ls.second_choice else KEEP_S
-
-    def _ls_up(self) -> bool:
-        return self._known_fault() is None
-
-    def _known_fault(self) -> Fault | None:
-        restarting = self.child is not None and self.child.endpoint is None
-        return self.ls.known_fault() or self._ls_fault or (RESTARTING if restarting else None)
+    def _hops(self) -> dict[str, float]:
+        return {check.name: float(check.ok) for check in self.health.checks()}
 
     # -- what the interceptor needs --------------------------------------------------------------------------
 
@@ -288,14 +261,13 @@ class Gateway:
         """A request of the LS has come through the proxy."""
         self.health.path_seen()
 
-    def google_lost(self, message: str | None) -> None:
-        """A call of the LS came here, and Google did not answer; None: it does again."""
-        self._google_lost = message
+    def path_refused(self, fault: Fault) -> None:
+        """A call for Google has come through the proxy, and it could not be opened."""
+        self.health.path_refused(fault)
 
-    def why_no_call(self) -> str | None:
-        """What a turn is told that no call has come for."""
-        lost = self._google_lost
-        return None if lost is None else f"its calls come here, but Google can not be reached: {lost}"
+    def google_seen(self, fault: Fault | None) -> None:
+        """A call of the LS came here, and there was no connection to Google; None: Google answers."""
+        self.health.google_seen(fault)
 
     def health_line(self) -> str:
         return self.health.line()

@@ -233,12 +233,15 @@ def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, 
     ask(hooks, flow)
     flow.error = tflow.terr("Connect call failed")
     hooks.error(flow)
-    assert "Google can not be reached: Connect call failed" in gateway.why_no_call()
+    assert "Google can not be reached: Connect call failed" in gateway.health.why_no_call()
+    (google,) = [check for check in gateway.health.checks() if check.name == "google"]
+    assert (google.ok, "network" in google.fix) == (False, True)
     again = flow_of({}, b"/v1internal:loadCodeAssist")
     ask(hooks, again)
     answered(again)
     hooks.responseheaders(again)
-    assert gateway.why_no_call() is None
+    assert gateway.health.why_no_call() is None
+    assert gateway.health.checks()[-1].ok
 
 
 def test_an_own_fault_leaves_the_bytes_and_ends_the_turn_typed(hooks, gateway, channel, monkeypatch, caplog) -> None:

@@ -1,92 +1,267 @@
-"""What ready means, hop by hop, and what only degrades."""
+"""What ready means, hop by hop: who learns what from whom, what shows that it is over, and what only degrades."""
 
 from __future__ import annotations
 
 import pytest
 
-from zerogravity.core.events import Failed, Finished
+from zerogravity.core.events import CallOpened, Failed, Finished
 from zerogravity.core.store import MitmStore
-from zerogravity.errors import Fault, Guilt, Termination
-from zerogravity.ops.health import Health
+from zerogravity.errors import Fault, Guilt, Termination, internal, language_server, unreachable, untrusted, upstream
+from zerogravity.ops.health import STALE_S, Check, Failure, Health, fix_of, told
 
-NO_LOGIN = Fault(Guilt.LS, 401, "ls_not_logged_in", "not logged in", termination=Termination.LS_REFUSED)
-UNMATCHED = Failed(Fault(Guilt.LS, 504, "match_timeout", "none", termination=Termination.MATCH_TIMEOUT))
+T = Termination
+OK = Finished("stop")
+NO_LOGIN = Fault(Guilt.LS, 401, "ls_not_logged_in", "not logged in", termination=T.LS_REFUSED, remedy="Log in.")
+GONE = language_server(503, "ls_gone", "nothing answers", T.LS_GONE)
+TOKEN = language_server(502, "ls_refused", "the token is refused", T.LS_REFUSED)
+BUSY = language_server(429, "rate_limit_exceeded", "slower", T.LS_REFUSED)
+UNMATCHED = language_server(504, "match_timeout", "no call came", T.MATCH_TIMEOUT)
+AUTH = upstream(502, "upstream_auth", "login refused", heals=False, remedy="Log in again.")
+QUOTA = upstream(429, "insufficient_quota", "used up")
+BAD = upstream(400, "invalid_argument", "no such member")
+DOWN = upstream(503, "upstream_error", "unavailable")
+DROP = upstream(502, "upstream_drop", "broke off", T.UPSTREAM_DROP)
+IDLE = upstream(504, "upstream_idle", "silence", T.UPSTREAM_IDLE)
+EMPTY = upstream(502, "empty_response", "nothing", T.EMPTY)
+LOST = unreachable("Connect call failed")
+GONE_CLIENT = Fault(Guilt.CLIENT, 499, "client_gone", "left", termination=T.CLIENT_GONE)
 
 
-def broken(health):
+@pytest.fixture
+def health(clock):
+    return Health(clock, wall=lambda: 1e9 + clock() / 1e9)
+
+
+@pytest.fixture
+def turn(clock, make_turn, health):
+    """``turn(terminal, far)``: one turn that came so far and ended like this."""
+    store = MitmStore(clock)
+    health.watch(store)
+
+    def run(terminal, far="done", **settings):
+        channel = store.open(make_turn(**settings))
+        for phase in ("admitted", "told", "matched"):
+            if far == "nowhere":
+                break
+            channel.mark(phase)
+            clock.advance(1)
+            if phase == "matched":
+                health.path_seen()
+            if phase == far:
+                break
+        if far == "done":
+            health.google_seen(None)
+            channel.append(0, b"", (CallOpened(),))
+        channel.close(Failed(terminal) if isinstance(terminal, Fault) else terminal)
+
+    return run
+
+
+def verdicts(health):
+    """hop → works, warns, broken"""
     ready, checks = health.ready()
-    failed = [check for check in checks if not check.ok]
-    assert ready == (not failed)
-    assert all(check.fix or check.name == "server" for check in failed), "each broken hop says what to do"
-    return [check.name for check in failed]
+    broken = [check for check in checks if not check.ok]
+    assert ready == (not broken)
+    assert all(check.fix or check.name == "server" for check in broken), "each broken hop says what to do"
+    return {
+        check.name: "broken" if not check.ok else "warns" if check.fix else "works" for check in checks
+    }  # fmt: skip
 
 
-def test_ready_from_the_start(clock):
-    health = Health(clock)
-    assert broken(health) == []
-    assert [check.name for check in health.checks()] == ["server", "language_server", "path"]
+def off(health):
+    return {name: verdict for name, verdict in verdicts(health).items() if verdict != "works"}
+
+
+def check_of(health, name):
+    return next(check for check in health.checks() if check.name == name)
+
+
+def test_ready_from_the_start(health):
+    assert list(verdicts(health)) == ["server", "language_server", "path", "google"]
+    assert off(health) == {}
     assert health.line() == "ready"
 
 
-def test_stopping(clock):
-    health = Health(clock)
+def test_stopping(health):
     health.stopping = True
-    assert broken(health) == ["server"]
+    assert off(health) == {"server": "broken"}
     assert health.line() == "not ready: server: stopping"
 
 
-def test_what_the_driver_of_the_language_server_knows(clock):
-    known: list[Fault | None] = [NO_LOGIN]
-    health = Health(clock, known_fault=lambda: known[0])
-    assert broken(health) == ["language_server"]
-    assert health.line() == "not ready: language_server: not logged in"
-    known[0] = None
-    assert broken(health) == []
-
-
 def test_without_interception_there_is_no_path(clock):
-    assert [check.name for check in Health(clock, intercepting=False).checks()] == ["server", "language_server"]
-
-
-def test_a_path_is_known_once_a_call_has_come_by(clock):
-    health = Health(clock)
-    assert "no call" in health.checks()[-1].text
-    health.path_seen()
-    assert "come through" in health.checks()[-1].text
+    health = Health(clock, intercepting=False)
+    assert [check.name for check in health.checks()] == ["server", "language_server", "google"]
 
 
 @pytest.mark.parametrize(
-    ("seen", "terminal", "missing"),
+    ("terminal", "far", "off_now"),
     [
-        (None, UNMATCHED, ["path"]),
-        ("before", UNMATCHED, ["path"]),
-        ("during", UNMATCHED, []),  # the LS's calls come by, it only made none for this turn
-        (None, Finished("stop"), []),
-        (None, Failed(NO_LOGIN), []),
+        (OK, "done", {}),
+        (Finished("tool"), "done", {}),
+        (GONE, "admitted", {"language_server": "broken"}),
+        (GONE, "done", {"language_server": "broken"}),  # it hung up in the middle
+        (NO_LOGIN, "admitted", {"language_server": "broken"}),
+        (TOKEN, "admitted", {"language_server": "broken"}),
+        (TOKEN, "told", {"language_server": "broken"}),  # the cascade started, the message was refused
+        (BUSY, "told", {"language_server": "warns"}),
+        (UNMATCHED, "told", {"path": "broken"}),
+        (AUTH, "done", {"google": "broken"}),
+        (QUOTA, "done", {"google": "warns"}),
+        (DOWN, "done", {"google": "warns"}),
+        (BAD, "done", {}),  # about the request
+        (DROP, "done", {"google": "warns"}),
+        (DROP, "matched", {}),  # the proxy tells it by itself
+        (IDLE, "matched", {"google": "warns"}),
+        (EMPTY, "done", {"google": "warns"}),
+        (GONE_CLIENT, "done", {}),
+        (internal(), "done", {}),
+        (internal("full", T.QUEUE_FULL), "nowhere", {}),
     ],
-)
-def test_a_turn_that_was_never_matched_means_a_missing_path(clock, make_turn, seen, terminal, missing):
-    health, store = Health(clock), MitmStore(clock)
+)  # fmt: skip
+def test_what_a_turns_end_teaches(health, turn, terminal, far, off_now):
+    turn(terminal, far)
+    assert off(health) == off_now
+
+
+def test_a_recorded_call_that_is_not_ours_teaches_nothing(health, turn):
+    turn(AUTH, surface="passive")
+    assert off(health) == {}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "far", "proof", "over"),
+    [
+        # a look clears what a look would have seen
+        (GONE, "admitted", "look", True),
+        (NO_LOGIN, "admitted", "look", True),
+        (TOKEN, "told", "look", False),  # it answers questions, and refuses turns
+        (TOKEN, "told", "bad look, look", True),  # the look saw it as well, and then no more
+        (TOKEN, "told", "turn", True),
+        ("bad look", "", "look", True),
+        ("bad look", "", "turn", True),
+        ("bad look", "", "late turn", True),  # one that timed out later has got past the LS
+        (UNMATCHED, "told", "look", False),
+        (UNMATCHED, "told", "any call", True),
+        ("untrusted", "", "no call", False),  # why is known
+        ("untrusted", "", "any call", True),
+        ("lost", "", "look", False),
+        ("lost", "", "any answer", True),
+        ("lost", "", "turn", True),
+        (AUTH, "done", "any answer", False),
+        (AUTH, "done", "quota", False),
+        (AUTH, "done", "bearer", True),
+        (AUTH, "done", "turn", True),
+        (AUTH, "done", "dropped turn", True),  # Google answered it, with 200
+        ("lost", "", "bearer", False),
+    ],
+)  # fmt: skip
+def test_what_shows_that_it_is_over(health, turn, trouble, far, proof, over):
+    ways = {
+        "look": lambda: health.looked(None),
+        "bad look": lambda: health.looked(GONE),
+        "bad look, look": lambda: (health.looked(TOKEN), health.looked(None)),
+        "any call": health.path_seen,
+        "no call": lambda: turn(UNMATCHED, "told"),
+        "untrusted": lambda: health.path_refused(untrusted("unknown ca")),
+        "any answer": lambda: health.google_seen(None),
+        "lost": lambda: health.google_seen(LOST),
+        "bearer": health.bearer_changed,
+        "quota": lambda: turn(QUOTA),
+        "turn": lambda: turn(OK),
+        "dropped turn": lambda: turn(DROP),
+        "late turn": lambda: turn(UNMATCHED, "told"),
+    }
+    ways[trouble]() if isinstance(trouble, str) else turn(trouble, far)
+    before = [name for name, verdict in off(health).items() if verdict == "broken"]
+    assert len(before) == 1
+    ways[proof]()
+    assert (off(health).get(before[0]) != "broken") is over
+
+
+def test_a_call_that_was_seen_for_another_turn_is_no_missing_path(clock, make_turn, health):
+    """The LS's calls come by; it only made none for this turn."""
+    store = MitmStore(clock)
     health.watch(store)
-    if seen == "before":
-        health.path_seen()
-    clock.advance(1)
     channel = store.open(make_turn())
+    channel.mark("told")
     clock.advance(1)
-    if seen == "during":
-        health.path_seen()
-    clock.advance(20)
-    channel.close(terminal)
-    assert broken(health) == missing
     health.path_seen()
-    assert broken(health) == [], "it is there again"
+    channel.close(Failed(UNMATCHED))
+    assert off(health) == {}
 
 
-def test_degraded_is_still_ready(clock):
-    health = Health(clock)
+def test_since_when_how_often_and_the_last_failure(clock, health, turn):
+    turn(OK)
+    clock.advance(60)
+    turn(AUTH)
+    clock.advance(60)
+    turn(AUTH)
+    google = check_of(health, "google")
+    assert google.failure is not None
+    assert (google.text, google.fix, google.failure.times) == ("login refused", "Log in again.", 2)
+    assert google.failure.at - google.since == 63, "the first is 60 seconds and a turn before the last"
+    assert health.line().startswith("not ready: google: login refused (since ")
+    assert health.line().endswith(", 2 times)")
+    turn(OK)
+    again = check_of(health, "google")
+    assert (again.ok, again.text, again.failure) == (True, "answers", google.failure)
+    assert again.since > google.failure.at
+    assert health.line() == "ready"
+
+
+def test_what_nothing_has_shown_again_for_long_is_told_and_no_longer_held_against_it(clock, health, turn):
+    turn(AUTH)
+    clock.advance(STALE_S)
+    assert off(health) == {"google": "broken"}
+    clock.advance(1)
+    assert off(health) == {"google": "warns"}
+    assert check_of(health, "google").text == "not tried since; the last failure: login refused"
+    assert health.line() == "ready (google: not tried since; the last failure: login refused)"
+    turn(AUTH)
+    assert off(health) == {"google": "broken"}
+
+
+def test_what_is_worse_stays(health, turn):
+    turn(AUTH)
+    turn(QUOTA)
+    assert check_of(health, "google").text == "login refused"
+
+
+def test_a_turn_that_fails_at_the_language_server_asks_for_a_look(health, turn):
+    asked = []
+    health.on_trouble = lambda: asked.append(1)
+    turn(OK)
+    turn(AUTH)
+    health.looked(GONE)
+    assert asked == []
+    turn(GONE, "admitted")
+    turn(TOKEN, "told")
+    assert asked == [1, 1]
+
+
+def test_why_no_call_has_come(health):
+    assert health.why_no_call() is None
+    health.google_seen(LOST)
+    assert health.why_no_call() == "its calls come here, but Google can not be reached: Connect call failed"
+    health.google_seen(None)
+    assert health.why_no_call() is None
+    health.path_refused(untrusted("unknown ca"))
+    assert "does not trust our certificate: unknown ca" in health.why_no_call()
+    assert "SSL_CERT_FILE" in check_of(health, "path").fix
+
+
+@pytest.mark.parametrize(
+    ("message", "word"),
+    [("Connect call failed", "network"), ("Certificate verify failed: self-signed certificate", "ssl_verify_upstream")],
+)
+def test_a_google_out_of_reach_has_a_remedy_that_fits(message, word):
+    assert word in fix_of("google", unreachable(message))
+
+
+def test_degraded_is_still_ready(health):
     health.degrade("traces", "disk full")
     health.degrade("usage", "read-only")
-    assert broken(health) == []
+    assert off(health) == {}
     assert health.degraded == {"traces": "disk full", "usage": "read-only"}
     assert health.line() == "ready (traces: disk full; usage: read-only)"
     health.recover("traces")
@@ -94,7 +269,22 @@ def test_degraded_is_still_ready(clock):
     assert health.line() == "ready (usage: read-only)"
 
 
-def test_uptime(clock):
-    health = Health(clock)
+@pytest.mark.parametrize(
+    "check",
+    [
+        Check("path", True, "fine"),
+        Check("path", False, "broken", "mend it", 1e9, Failure(1e9 + 60, "match_timeout", "broken", 3)),
+    ],
+)
+def test_a_check_crosses_a_process_border(check):
+    assert Check.from_json(check.as_json()) == check
+
+
+def test_what_a_person_reads():
+    assert told(Check("x", True, "fine", since=1e9)) == "fine"
+    assert told(Check("x", False, "broken")) == "broken"
+
+
+def test_uptime(clock, health):
     clock.advance(12.5)
     assert health.uptime == 12.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 from aiohttp import web
@@ -12,6 +13,7 @@ from rich.console import Console
 from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, Usage
 from zerogravity.core.store import MitmStore
 from zerogravity.errors import upstream
+from zerogravity.ops.health import Check, Failure
 from zerogravity.ops.metrics import Metrics
 from zerogravity.ops.status import Status, fetch, figures, quantile, seconds, shown
 
@@ -88,12 +90,14 @@ def test_a_person_sees_it(told):
 
 def test_what_is_broken_is_named():
     checks = [
-        {"name": "server", "ok": True, "text": "answering"},
-        {"name": "path", "ok": False, "text": "no call seen", "fix": "point it here"},
+        Check("server", True, "answering"),
+        Check("path", False, "no call seen", "point it here", since=1e9, failure=Failure(1e9, "x", "no call seen", 3)),
+        Check("google", True, "answers; the last failure: quota", "wait"),
     ]
     page = text_of(Status("http://127.0.0.1:1", False, checks, None))
     assert "not ready" in page
-    assert "path: no call seen → point it here" in page
+    assert re.search(r"path: no call seen \(since \d\d:46:40, 3 times\) → point it here", page)
+    assert "google: answers; the last failure: quota → wait" in page
     assert "answering" not in page
     assert "no metrics" in page
 
@@ -129,7 +133,7 @@ async def server():
 async def test_fetch(server, told):
     url, seen = await server(json.dumps({"ready": False, "checks": [{"name": "x", "ok": False, "text": "y"}]}), told)
     status = await fetch(url, "my-key")
-    assert (status.ready, status.checks[0]["name"]) == (False, "x")
+    assert (status.ready, status.checks[0].name) == (False, "x")
     assert status.figures.turns["ok"] == 2
     assert {headers["Authorization"] for headers in seen} == {"Bearer my-key"}
     assert json.loads(json.dumps(status.as_json()))["figures"]["tokens"]["input"] == 2000

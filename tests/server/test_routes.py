@@ -190,16 +190,20 @@ async def test_health(serve: Serve) -> None:
 
 
 async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:
-    fault: list[Any] = []
-    served = await serve(services={"health": Health(clock, known_fault=lambda: fault[0] if fault else None)})
+    health = Health(clock)
+    served = await serve(services={"health": health})
     status, _, body = await served.get("/ready")
     assert (status, body["ready"]) == (200, True)
-    fault.append(language_server(503, "ls_not_found", "no language server is running", Termination.LS_GONE))
+    health.looked(language_server(503, "ls_not_found", "no language server is running", Termination.LS_GONE))
     status, headers, body = await served.get("/ready")
     assert (status, body["ready"], headers["Retry-After"]) == (503, False, "1")
     broken = [check for check in body["checks"] if not check["ok"]]
     assert "no language server is running" in broken[0]["text"]
-    assert (await served.get("/health"))[0] == 200, "live all the same"
+    assert broken[0]["since"].endswith("Z")
+    assert broken[0]["last_failure"]["code"] == "ls_not_found"
+    status, _, body = await served.get("/health")
+    assert (status, body["status"], body["ready"]) == (200, "degraded", False), "live all the same"
+    assert body["broken"] == broken
 
 
 async def test_metrics(serve: Serve) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from mitmproxy import contentviews, ctx, exceptions, http
+from mitmproxy import contentviews, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -28,7 +28,7 @@ from zerogravity.certs import GOOGLE_HOSTS
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
-from zerogravity.errors import FaultError, Termination, internal, language_server, upstream
+from zerogravity.errors import FaultError, Termination, internal, language_server, unreachable, untrusted
 from zerogravity.gateway import Gateway
 from zerogravity.language_server.child import Route
 from zerogravity.wire import jsonio
@@ -107,7 +107,7 @@ class Interceptor:
         if flow.response is None:
             return
         if flow.server_conn.timestamp_start is not None:  # else it is our own answer
-            self._gateway.google_lost(None)
+            self._gateway.google_seen(None)
         if claim is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
@@ -146,9 +146,9 @@ class Interceptor:
     def error(self, flow: http.HTTPFlow) -> None:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
         message = flow.error.msg if flow.error else "connection lost"
-        hung_up = not flow.client_conn.connected
+        hung_up, lost = not flow.client_conn.connected, unreachable(message)
         if flow.response is None and not hung_up:
-            self._gateway.google_lost(message)
+            self._gateway.google_seen(lost)
         claim = self.claims.pop(flow, None)
         if claim is None:
             return
@@ -157,7 +157,6 @@ class Interceptor:
             claim.tap.abort(message, gone if hung_up else None)
             self._keep(flow, claim.channel)
         else:
-            lost = upstream(502, "upstream_drop", f"no answer from Google: {message}", Termination.UPSTREAM_DROP)
             claim.channel.close(Failed(gone if hung_up else lost))
 
     def _keep(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
@@ -277,6 +276,11 @@ class Capture:
             ctx.options.update(allow_hosts=[rf"^({hosts}):\d+$"])
         # A copied upstream certificate would break our authority's name constraints (T6).
         ctx.options.update(upstream_cert=False)
+
+    def tls_failed_client(self, data: tls.TlsData) -> None:
+        """Somebody's call to Google was opened and broken off: they do not take our certificate."""
+        if self.gateway is not None and data.conn.sni in GOOGLE_HOSTS:
+            self.gateway.path_refused(untrusted(data.conn.error or "TLS failed"))
 
     # -- hooks -----------------------------------------------------------------------------------------------
 

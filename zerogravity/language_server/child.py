@@ -53,7 +53,8 @@ class LsChild:
     """``await start()`` → running and ready; ``locate`` is an ``LsClient``'s ``rediscover``; ``await stop()``.
 
     ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``; without a port it is looked up, the flags of the
-    other two are added where it has neither them nor their place.
+    other two are added where it has neither them nor their place. ``changed`` is told when it answers (True) and when
+    it has ended (False).
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class LsChild:
         command: Sequence[str],
         route: Route,
         *,
+        changed: Callable[[bool], None] = lambda _: None,
         ready_s: float = READY_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -69,6 +71,7 @@ class LsChild:
         self.starts = 0
         self._command = tuple(command)
         self._route = route
+        self._changed = changed
         self._ready_s = ready_s
         self._sleep = sleep
         self._clock = clock
@@ -112,6 +115,7 @@ class LsChild:
             if self._process is not None:
                 code = await self._process.wait()
                 logger.warning("the language server ended with code %s", code)
+                self._changed(False)
             await self._end_process()
             failures = 0 if self._clock() - began >= STEADY_S else failures + 1
             await self._sleep(delay(failures))
@@ -146,6 +150,7 @@ class LsChild:
         port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
         self.endpoint = await self._ready(self._process, csrf, port)
         logger.info("language server %s answers at %s", self._process.pid, self.endpoint.url)
+        self._changed(True)
         return self.endpoint
 
     async def _feed(self, process: asyncio.subprocess.Process) -> None:

@@ -1,69 +1,225 @@
-"""Live and ready, apart: *live* means this process answers, *ready* means a turn can be served now.
+"""The one place that knows what the path can do. Live and ready, apart: *live* means this process answers, *ready*
+means a turn can be served now, as far as anything has shown.
 
-Collects what the rooms tell; asks nobody, so that asking for health costs nothing.
+It learns from how every turn ends, from what passes the proxy, and from the looks taken at the language server; it asks
+nobody, so that asking for health costs nothing. ``/ready``, ``/health``, ``status``, ``doctor``, the inspector
+and the metrics read it.
+
+| who has seen it                               | hop             | broken until                                   |
+|-----------------------------------------------|-----------------|------------------------------------------------|
+| a look: nobody answers, token or login refused | language_server | a good look, or a turn that got further        |
+| a turn: ``ls_gone``, not logged in            | language_server | the same                                       |
+| a turn: ``ls_refused``                        | language_server | a turn that got further                        |
+| a turn: ``match_timeout``, no call seen       | path            | any call through the proxy                     |
+| the proxy: our certificate is not trusted     | path            | the same                                       |
+| the proxy: no connection to Google            | google          | any answer of Google                           |
+| a turn: a refusal of the account or the way in | google          | a turn that Google answered, or another bearer |
+| a turn: quota, 5xx, silence, drop, garbage    | google          | not broken, but told until a turn ends well    |
+
+What nothing has shown again for ``STALE_S`` is no longer held against a hop, but still told.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
 
 from zerogravity.core.channel import CascadeChannel, Clock
+from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.errors import Fault, Termination
 
 NS = 1_000_000_000
+STALE_S = 300.0
+DOCTOR = "run: zerogravity doctor"
+ROUTE = "point the language server's endpoint or HTTPS_PROXY at the proxy port"
+LS_FAILED = (Termination.LS_GONE, Termination.LS_REFUSED)
+WORKS = {
+    "language_server": "answers",
+    "path": "calls to Google come through the proxy",
+    "google": "answers",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A hop's newest failure. ``at``: wall-clock seconds; ``times``: how often it came without a success in between."""
+
+    at: float
+    code: str
+    text: str
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``fix``: one line that says what to do when it is not ``ok``."""
+    """``fix``: one line that says what to do when it is not ``ok``; with ``ok`` it is a warning. ``since``: wall-clock
+    seconds at which the hop came to be as it is, if that is known; ``failure``: its newest one, over or not."""
 
     name: str
     ok: bool
     text: str
     fix: str = ""
+    since: float | None = None
+    failure: Failure | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``/ready`` and the like; times are ISO 8601, UTC. What there is nothing to say of is left out."""
+        made: dict[str, Any] = {"name": self.name, "ok": self.ok, "text": self.text}
+        if self.fix:
+            made["fix"] = self.fix
+        if self.since is not None:
+            made["since"] = iso(self.since)
+        if (failure := self.failure) is not None:
+            made["last_failure"] = {
+                "at": iso(failure.at), "code": failure.code, "text": failure.text, "times": failure.times,
+            }  # fmt: skip
+        return made
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Check:
+        """What another process has told. Raises LookupError, TypeError or ValueError for what is none."""
+        failure = None
+        if last := told.get("last_failure"):
+            failure = Failure(wall_of(last["at"]), last["code"], last["text"], last["times"])
+        since = wall_of(told["since"]) if "since" in told else None
+        return cls(str(told["name"]), bool(told["ok"]), str(told["text"]), str(told.get("fix", "")), since, failure)
+
+
+class Proof(IntEnum):
+    """What shows that a hop works: each shows what the ones before it show, too."""
+
+    LOOK = 1  # it answered a question
+    ANSWER = 2  # it let a call through
+    TURN = 3  # a turn got further than this hop
+
+
+@dataclass(slots=True)
+class Hop:
+    """What is known of one hop. ``trouble``: what ails it now; ``breaks``: no turn can be served with it; ``needs``:
+    what would show that it is over."""
+
+    name: str
+    known: bool = False  # anything at all has been shown
+    trouble: Fault | None = None
+    breaks: bool = False
+    needs: Proof = Proof.LOOK
+    since: float | None = None
+    seen_ns: int = 0  # when the trouble was last seen
+    failure: Failure | None = None
+
+    def fail(self, fault: Fault, needs: Proof, *, breaks: bool, now_ns: int, wall: float) -> None:
+        """Something went wrong here, and this time it was so."""
+        if self.breaks and not breaks:
+            return  # what is worse stays until something shows that it is over
+        again = self.trouble is not None and self.breaks == breaks
+        self.needs = min(self.needs, needs) if again else needs
+        self.since = self.since if again else wall
+        times = self.failure.times + 1 if again and self.failure is not None else 1
+        self.failure = Failure(wall, fault.code, fault.message, times)
+        self.known, self.trouble, self.breaks, self.seen_ns = True, fault, breaks, now_ns
+
+    def works(self, proof: Proof, wall: float) -> None:
+        """Something went well here, as far as ``proof`` goes."""
+        if self.trouble is not None and proof < self.needs:
+            return
+        if self.trouble is not None or not self.known:
+            self.since = wall
+        self.known, self.trouble, self.breaks = True, None, False
+
+    def check(self, now_ns: int) -> Check:
+        """The verdict."""
+        fault = self.trouble
+        if fault is None:
+            text = WORKS[self.name] if self.known else UNTRIED[self.name]
+            return Check(self.name, True, text, since=self.since, failure=self.failure)
+        stale = now_ns - self.seen_ns > STALE_S * NS
+        held = self.breaks and not stale
+        text = (
+            fault.message if held else f"{'not tried since' if stale else 'answers'}; the last failure: {fault.message}"
+        )
+        return Check(self.name, not held, text, fix_of(self.name, fault), self.since, self.failure)
+
+
+UNTRIED = {
+    "language_server": "known",
+    "path": "no call to Google seen yet",
+    "google": "not asked yet",
+}
 
 
 class Health:
-    """``known_fault``  why no turn can be served, if the language server's driver knows it already.
-
-    Before the first turn nobody knows whether there is a path. A turn that ended as ``match_timeout`` with no call seen
-    since is a missing one.
-    """
+    """``on_trouble``: called when a turn has failed at the language server, which is then worth a look."""
 
     def __init__(
         self,
         clock: Clock,
         *,
-        known_fault: Callable[[], Fault | None] = lambda: None,
         intercepting: bool = True,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._clock = clock
-        self._started = clock()
-        self._known_fault = known_fault
-        self._intercepting = intercepting
-        self._seen: int | None = None
-        self._missed = False
-        self._degraded: dict[str, str] = {}
         self.stopping = False
+        self.on_trouble: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._wall = wall
+        self._started = clock()
+        self._intercepting = intercepting
+        self._ls, self._path, self._google = Hop("language_server"), Hop("path"), Hop("google")
+        self._seen: int | None = None
+        self._degraded: dict[str, str] = {}
 
     # -- what the rooms tell ---------------------------------------------------------------------------------
+
+    def looked(self, fault: Fault | None) -> None:
+        """The language server has been looked at; None: it answers, knows our token and is logged in."""
+        if fault is None:
+            self._works(self._ls, Proof.LOOK)
+        else:
+            self._fails(self._ls, fault, Proof.LOOK)
 
     def path_seen(self) -> None:
         """A request of the language server has come through the proxy."""
         self._seen = self._clock()
-        self._missed = False
+        self._works(self._path, Proof.ANSWER)
+
+    def path_refused(self, fault: Fault) -> None:
+        """A call has come here, and it could not be read."""
+        self._fails(self._path, fault, Proof.ANSWER)
+
+    def google_seen(self, fault: Fault | None) -> None:
+        """A call came here and there was no connection to Google; None: Google has answered one, whatever it said."""
+        if fault is None:
+            self._works(self._google, Proof.ANSWER)
+        else:
+            self._fails(self._google, fault, Proof.ANSWER)
+
+    def bearer_changed(self) -> None:
+        """What Google said of the old one says nothing of the new one."""
+        if self._google.trouble is not None and self._google.needs is Proof.TURN:
+            self._google = replace(self._google, known=False, trouble=None, breaks=False, since=self._wall())
 
     def watch(self, store: MitmStore) -> None:
         """Learn from every turn of ``store``."""
         store.on_open.append(lambda channel: channel.on_close.append(self.turn_closed))
 
     def turn_closed(self, channel: CascadeChannel) -> None:
-        """Learn from how a turn ended."""
-        if channel.termination is Termination.MATCH_TIMEOUT:
-            seen_during = self._seen is not None and self._seen >= channel.marks["received"]
-            self._missed = self._missed or not seen_during
+        """Learn from how a turn ended, and how far it came."""
+        if channel.turn.surface == "passive":
+            return
+        marks, terminal = channel.marks, channel.terminal
+        fault = terminal.fault if isinstance(terminal, Failed) else None
+        if "told" in marks and (fault is None or fault.termination not in LS_FAILED):
+            self._works(self._ls, Proof.TURN)
+        if fault is None or ("first_byte" in marks and fault.termination is not Termination.UPSTREAM_STATUS):
+            self._works(self._google, Proof.TURN)
+        if fault is not None:
+            self._blame(fault, channel)
+        if fault is not None and fault.termination in LS_FAILED:
+            self.on_trouble()
 
     def degrade(self, what: str, text: str) -> None:
         """Something beside the path works less well (a full trace disk); shown, never in the way."""
@@ -82,17 +238,20 @@ class Health:
     def degraded(self) -> Mapping[str, str]:
         return dict(self._degraded)
 
+    def why_no_call(self) -> str | None:
+        """What a turn is told for which no call has come."""
+        if self._path.trouble is not None and self._known_why():
+            return self._path.trouble.message
+        if self._google.trouble is not None and self._google.needs is Proof.ANSWER:
+            return f"its calls come here, but {self._google.trouble.message}"
+        return None
+
     def checks(self) -> list[Check]:
         """What a turn needs, in the order of its path."""
-        fault = self._known_fault()
-        checks = [
-            Check("server", not self.stopping, "stopping" if self.stopping else "answering"),
-            Check("language_server", fault is None, "known" if fault is None else fault.message,
-                  "run: zerogravity doctor" if fault is not None else ""),
-        ]  # fmt: skip
-        if self._intercepting:
-            checks.append(self._path())
-        return checks
+        now = self._clock()
+        hops = [self._ls, *([self._path] if self._intercepting else []), self._google]
+        server = Check("server", not self.stopping, "stopping" if self.stopping else "answering")
+        return [server, *(hop.check(now) for hop in hops)]
 
     def ready(self) -> tuple[bool, list[Check]]:
         checks = self.checks()
@@ -101,15 +260,75 @@ class Health:
     def line(self) -> str:
         """One line for a person."""
         ready, checks = self.ready()
-        if ready:
-            notes = "; ".join(f"{what}: {text}" for what, text in self._degraded.items())
-            return f"ready{' (' + notes + ')' if notes else ''}"
-        return "not ready: " + "; ".join(f"{check.name}: {check.text}" for check in checks if not check.ok)
+        if not ready:
+            return "not ready: " + "; ".join(f"{check.name}: {told(check)}" for check in checks if not check.ok)
+        notes = [f"{check.name}: {check.text}" for check in checks if check.fix]
+        notes += [f"{what}: {text}" for what, text in self._degraded.items()]
+        return f"ready ({'; '.join(notes)})" if notes else "ready"
 
-    def _path(self) -> Check:
-        fix = "point the language server's endpoint or HTTPS_PROXY at the proxy port"
-        if self._missed:
-            return Check("path", False, "the last turn's call to Google did not come through the proxy", fix)
-        if self._seen is None:
-            return Check("path", True, "no call to Google seen yet")
-        return Check("path", True, "calls to Google come through the proxy")
+    # -- learning --------------------------------------------------------------------------------------------
+
+    def _blame(self, fault: Fault, channel: CascadeChannel) -> None:
+        """The table at the top."""
+        match fault.termination:
+            case Termination.LS_GONE:
+                self._fails(self._ls, fault, Proof.LOOK)
+            case Termination.LS_REFUSED if fault.status == 429:
+                self._fails(self._ls, fault, Proof.TURN, breaks=False)
+            case Termination.LS_REFUSED:
+                self._fails(self._ls, fault, Proof.LOOK if fault.code == "ls_not_logged_in" else Proof.TURN)
+            case Termination.MATCH_TIMEOUT:
+                if not self._known_why() and (self._seen is None or self._seen < channel.marks["received"]):
+                    self._fails(self._path, fault, Proof.ANSWER)
+            case Termination.UPSTREAM_STATUS if fault.code == "upstream_auth":
+                self._fails(self._google, fault, Proof.TURN)
+            case Termination.UPSTREAM_STATUS if fault.status not in (429, *range(500, 600)):
+                pass  # about this request, not about the path
+            case Termination.UPSTREAM_DROP if "first_byte" not in channel.marks and self._intercepting:
+                pass  # the proxy has told it already, if it was so
+            case (
+                Termination.UPSTREAM_STATUS | Termination.UPSTREAM_DROP | Termination.UPSTREAM_IDLE
+                | Termination.UPSTREAM_GARBAGE | Termination.EMPTY
+            ):  # fmt: skip
+                self._fails(self._google, fault, Proof.TURN, breaks=False)
+            case _:
+                pass  # the client's doing, or our own
+
+    def _known_why(self) -> bool:
+        """Whether more is known of a broken path than that no call came."""
+        fault = self._path.trouble
+        return fault is not None and fault.termination is not Termination.MATCH_TIMEOUT
+
+    def _fails(self, hop: Hop, fault: Fault, needs: Proof, *, breaks: bool = True) -> None:
+        hop.fail(fault, needs, breaks=breaks, now_ns=self._clock(), wall=self._wall())
+
+    def _works(self, hop: Hop, proof: Proof) -> None:
+        hop.works(proof, self._wall())
+
+
+def fix_of(hop: str, fault: Fault) -> str:
+    """What to do: the fault's own remedy, else what fits the hop."""
+    if fault.remedy:
+        return fault.remedy
+    return ROUTE if hop == "path" else DOCTOR
+
+
+def told(check: Check) -> str:
+    """What a person reads of a check: with ``since`` when it is broken."""
+    if check.ok or check.since is None:
+        return check.text
+    times = check.failure.times if check.failure is not None else 1
+    return f"{check.text} (since {clock_time(check.since)}{f', {times} times' if times > 1 else ''})"
+
+
+def iso(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def wall_of(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def clock_time(wall: float) -> str:
+    """Local time of day."""
+    return datetime.fromtimestamp(wall, UTC).astimezone().strftime("%H:%M:%S")

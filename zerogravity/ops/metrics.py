@@ -7,7 +7,7 @@ present state (open turns, bytes held) is asked for at the scrape.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -102,6 +102,10 @@ class Metrics:
         """A total that somebody else counts."""
         self._now.sources.append((CounterMetricFamily, name, text, read))
 
+    def states(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """States of one kind that are asked for at each scrape, by a label whose values are a closed set."""
+        self._now.states.append((name, text, label, read))
+
     def render(self) -> bytes:
         """The exposition text."""
         return generate_latest(self.registry)
@@ -175,8 +179,14 @@ class _Now(Collector):
 
     def __init__(self) -> None:
         self.sources: list[Source] = []
+        self.states: list[tuple[str, str, str, Callable[[], Mapping[str, float]]]] = []
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        for name, text, label, states in self.states:
+            made = GaugeMetricFamily(name, text, labels=[label])
+            for value, state in states().items():
+                made.add_metric([value], state)
+            yield made
         for family, name, text, read in self.sources:
             if (value := read()) is not None:
                 yield family(name, text, value=float(value))

@@ -13,6 +13,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from zerogravity.ops.health import Check, told
+
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 TIMES = {
     "zg_first_event_seconds": "first byte", "zg_first_thinking_seconds": "first thinking",
@@ -42,15 +44,17 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``checks``: as ``GET /ready`` tells them. ``figures``: None when the server tells no metrics."""
+    """``checks``: what ``GET /ready`` tells. ``figures``: None when the server tells no metrics."""
 
     url: str
     ready: bool
-    checks: list[dict[str, Any]]
+    checks: list[Check]
     figures: Figures | None
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        figures = None if self.figures is None else asdict(self.figures)
+        checks = [check.as_json() for check in self.checks]
+        return {"url": self.url, "ready": self.ready, "checks": checks, "figures": figures}
 
 
 async def fetch(url: str, key: str | None = None) -> Status:
@@ -59,8 +63,8 @@ async def fetch(url: str, key: str | None = None) -> Status:
     async with aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session:
         try:
             async with session.get(f"{url}/ready") as response:
-                told = await response.json()
-                ready, checks = bool(told["ready"]), list(told["checks"])
+                body = await response.json()
+                ready, checks = bool(body["ready"]), [Check.from_json(check) for check in body["checks"]]
             async with session.get(f"{url}/metrics") as response:
                 text = await response.text() if response.status == 200 else None
         except (aiohttp.ContentTypeError, ValueError, LookupError, TypeError) as error:
@@ -116,16 +120,16 @@ def shown(status: Status) -> RenderableType:
     )  # fmt: skip
     parts: list[RenderableType] = [head]
     for check in status.checks:
-        if not check["ok"]:
-            fix = f" → {check['fix']}" if check.get("fix") else ""
-            parts.append(Text(f"  {check['name']}: {check['text']}{fix}", style="red"))
+        if check.fix or not check.ok:
+            fix = f" → {check.fix}" if check.fix else ""
+            parts.append(Text(f"  {check.name}: {told(check)}{fix}", style="yellow" if check.ok else "red"))
     if status.figures is None:
         parts.append(Text("no metrics: they are switched off, or a key is needed", style="yellow"))
         return Group(*parts)
     parts += [_now(status.figures), _times(status.figures)]
     for title, counts in (("turns", status.figures.turns), ("tokens", status.figures.tokens)):
-        told = " · ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda one: -one[1]))
-        parts.append(Text(f"{title:<8} {told or 'none yet'}"))
+        text = " · ".join(f"{name} {count:,}" for name, count in sorted(counts.items(), key=lambda one: -one[1]))
+        parts.append(Text(f"{title:<8} {text or 'none yet'}"))
     for name, count in status.figures.trouble.items():
         parts.append(Text(f"{TROUBLE[name]}: {count}", style="yellow"))
     return Group(*parts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from zerogravity.config import split_address
+from zerogravity.config import split_address, url_of
 from zerogravity.server import guard
 from zerogravity.server.protocol import Runner, framework_logger
 from zerogravity.server.routes import add_routes
@@ -78,8 +78,7 @@ class Running:
     @property
     def url(self) -> str:
         """The base URL a client on this machine uses."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return url_of(self.host, self.port)
 
     async def stop(self) -> None:
         """Stop listening, wait for running answers as long as configured, then cut them. Close the engine first:

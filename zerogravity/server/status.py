@@ -18,13 +18,17 @@ _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
 async def health(request: web.Request) -> web.Response:
-    """GET /health: this process answers. Always 200; what works less well is named."""
+    """GET /health: this process answers. Always 200; what does not work, or less well, is named."""
     told = request.app[SERVICES].health
-    body = {
-        "status": "degraded" if told.degraded else "ok",
+    is_ready, checks = told.ready()
+    body: dict[str, object] = {
+        "status": "degraded" if told.degraded or not is_ready else "ok",
         "version": __version__,
         "uptime_seconds": round(told.uptime, 1),
+        "ready": is_ready,
     }
+    if broken := [check.as_json() for check in checks if not check.ok]:
+        body["broken"] = broken
     if told.degraded:
         body["degraded"] = told.degraded
     return _fresh(Answer(200, body))
@@ -33,13 +37,7 @@ async def health(request: web.Request) -> web.Response:
 async def ready(request: web.Request) -> web.Response:
     """GET /ready: 200 when a turn can be served now, else 503 with the first broken hop and what to do."""
     is_ready, checks = request.app[SERVICES].health.ready()
-    body = {
-        "ready": is_ready,
-        "checks": [
-            {"name": check.name, "ok": check.ok, "text": check.text, **({"fix": check.fix} if check.fix else {})}
-            for check in checks
-        ],
-    }
+    body = {"ready": is_ready, "checks": [check.as_json() for check in checks]}
     return _fresh(Answer(200 if is_ready else 503, body, {} if is_ready else {"Retry-After": "1"}))
 
 
@@ -61,6 +59,7 @@ async def token(request: web.Request) -> web.Response:
     if value is not None and not (isinstance(value, str) and _TOKEN.fullmatch(value)):
         raise bad_request("token must be a bearer token, or null to use the language server's own", param="token")
     services.bearer.value = value
+    services.health.bearer_changed()
     return _fresh(Answer(200, {"object": "token", "set": value is not None}))
 
 

@@ -68,6 +68,19 @@ export class TurnList {
   }
 }
 
+/** Broken, works with a warning, works. */
+const verdict = (check) => (check.ok ? (check.fix ? "warn" : "good") : "bad");
+
+/** What a hop is like, since when, what to do, and its last failure. */
+function history({ text, ok, fix, since, last_failure: failure }) {
+  const when = (at) => new Date(at).toLocaleTimeString();
+  return [
+    text + (since && !ok ? ` (since ${when(since)})` : ""),
+    fix && `what to do: ${fix}`,
+    failure && `last failure at ${when(failure.at)}${failure.times > 1 ? `, ${failure.times} times` : ""}: ${failure.text}`,
+  ].filter(Boolean).join("\n");
+}
+
 /** The strip at the top: our own connection, then whatever the gateway tells of itself. */
 export function health(box, told, connection) {
   const chip = (name, value, kind = "") => h("span", { class: `chip ${kind}` }, name && h("span", { class: "dim" }, `${name} `), value);
@@ -77,7 +90,7 @@ export function health(box, told, connection) {
   fill(box,
     h("span", { class: `chip ${connection === "live" ? "good" : "bad"}` }, h("i", { class: "dot" }), connection),
     line && h("span", { class: `chip told ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }), line),
-    (checks ?? []).map((check) => h("span", { class: `chip ${check.ok ? "good" : "bad"}`, title: `${check.text} ${check.fix ?? ""}` },
+    (checks ?? []).map((check) => h("span", { class: `chip ${verdict(check)}`, title: history(check) },
       h("i", { class: "dot" }), check.name)),
     Object.entries(rest).map(([name, value]) => chip(name.replaceAll("_", " "),
       typeof value === "number" ? (name.endsWith("_ms") ? seconds(value) : name.endsWith("bytes") ? bytes(value) : short(value)) : String(value))));

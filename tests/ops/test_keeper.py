@@ -1,0 +1,102 @@
+"""When the language server is looked at, and what a look teaches."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.waiting import until
+from zerogravity.errors import FaultError, Termination, language_server
+from zerogravity.language_server.refusals import error_of, gone, not_logged_in
+from zerogravity.ops import keeper as module
+from zerogravity.ops.health import Health
+from zerogravity.ops.keeper import Keeper
+
+STRANGER = FaultError(language_server(502, "ls_refused", "another certificate", Termination.LS_REFUSED))
+
+
+class Ls:
+    """Answers looks with what ``answer`` says."""
+
+    second_choice = False
+
+    def __init__(self):
+        self.answer = None
+        self.looks = 0
+
+    async def prefer(self):
+        pass
+
+    async def model_configs(self):
+        self.looks += 1
+        if self.answer is not None:
+            raise self.answer
+        return [{"label": "x"}]
+
+
+@pytest.fixture
+async def scene(clock):
+    ls, health, learnt, swept = Ls(), Health(clock), [], []
+    keeper = Keeper(ls, health, learn=learnt.append, besides=lambda: swept.append(1))
+    yield ls, health, keeper, learnt, swept
+    await keeper.stop()
+
+
+def ls_of(health):
+    return next(check for check in health.checks() if check.name == "language_server")
+
+
+async def test_before_the_first_look_nothing_is_known(scene):
+    _, health, *_ = scene
+    assert not ls_of(health).ok
+    assert "not been found yet" in ls_of(health).text
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok", "text"),
+    [
+        (None, True, "answers"),
+        (FaultError(gone("nothing answers")), False, "nothing answers"),
+        (FaultError(not_logged_in()), False, "not logged in"),
+        (error_of(403, b"Invalid CSRF token"), False, "refused our CSRF token"),
+        (error_of(401, b""), False, "refused our CSRF token"),
+        (error_of(501, b'{"code":"unimplemented"}'), True, "answers"),  # another build: turns may work
+        (STRANGER, False, "another certificate"),
+    ],
+)  # fmt: skip
+async def test_what_a_look_teaches(scene, answer, ok, text):
+    ls, health, keeper, learnt, swept = scene
+    ls.answer = answer
+    keeper.start()
+    await until(lambda: swept)
+    assert (ls_of(health).ok, text in ls_of(health).text) == (ok, True)
+    assert bool(learnt) == (answer is None)
+
+
+async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):
+    monkeypatch.setattr(module, "SEARCH_S", 0)
+    ls, health, keeper, learnt, _ = scene
+    ls.answer = FaultError(gone("nothing answers"))
+    keeper.start()
+    await until(lambda: ls.looks > 3)
+    ls.answer = None
+    await until(lambda: learnt)
+    assert ls_of(health).ok
+    looks = ls.looks
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert ls.looks == looks, "then it is left in peace"
+
+
+async def test_a_failed_turn_and_a_child_that_came_up_are_reasons_to_look(scene):
+    ls, health, keeper, *_ = scene
+    keeper.start()
+    await until(lambda: ls.looks == 1)
+    health.on_trouble()
+    await until(lambda: ls.looks == 2)
+    keeper.child_changed(False)
+    assert "started again" in ls_of(health).text
+    keeper.child_changed(True)
+    await until(lambda: ls.looks == 3)
+    assert ls_of(health).ok

@@ -1,0 +1,89 @@
+"""Looks at the language server now and then, and at once when there is a reason → ``Health``, and the models it offers.
+
+A look asks what a turn would need: somebody answers there, takes our token and is logged in. Turns ask for themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.language_server.client import LsClient
+from zerogravity.language_server.refusals import Refused
+from zerogravity.ops.health import Health
+
+logger = logging.getLogger("zerogravity")
+KEEP_S = 60.0  # between two looks
+PREFER_S = 10.0  # the same while a better LS may still come
+SEARCH_S = 2.0  # the same while there is none that works
+RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
+LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
+
+
+class Keeper:
+    """``learn``: told the models of a good look. ``besides``: done after each look, whatever it showed."""
+
+    def __init__(
+        self,
+        ls: LsClient,
+        health: Health,
+        *,
+        learn: Callable[[Sequence[Mapping[str, Any]]], object],
+        besides: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._ls = ls
+        self._health = health
+        self._learn = learn
+        self._besides = besides
+        self._now = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        health.looked(LOOKING)
+        health.on_trouble = self._now.set
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._keep(), name="keeper")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def child_changed(self, up: bool) -> None:
+        """The language server that we started ourselves has come up, or has ended."""
+        if up:
+            self._now.set()
+        else:
+            self._health.looked(RESTARTING)
+
+    async def _keep(self) -> None:
+        before: Fault | None = LOOKING
+        while True:
+            self._now.clear()
+            fault = await self._look()
+            if fault is not None and fault != before:
+                logger.info("language server: %s", fault.told)
+            before = fault
+            self._health.looked(fault)
+            self._besides()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._now.wait(), self._pause(fault))
+
+    async def _look(self) -> Fault | None:
+        """Why no turn can be served, if that is so. One that knows us but not this question may well serve turns."""
+        try:
+            await self._ls.prefer()
+            self._learn(await self._ls.model_configs())
+        except Refused as error:
+            return error.fault if error.status in (401, 403) else None
+        except FaultError as error:
+            return error.fault
+        return None
+
+    def _pause(self, fault: Fault | None) -> float:
+        if fault is not None:
+            return SEARCH_S
+        return PREFER_S if self._ls.second_choice else KEEP_S
