@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
 
+from zerogravity import certs
+from zerogravity.config import load
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, language_server
 from zerogravity.language_server.client import Endpoint
 from zerogravity.language_server.discover import Found, Process
-from zerogravity.ops import doctor
+from zerogravity.ops import configured, doctor
 from zerogravity.ops.doctor import Examined, examine, path
 from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack, StackError, StackOptions
@@ -173,24 +176,39 @@ def server(**process):
 
 
 def finding(*servers):
-    async def find():
+    async def find(**_):
         return list(servers)
 
     return find
 
 
 async def test_everything_in_its_order(fake, tmp_path):
-    what = Examined(certs_dir=tmp_path)
+    what = Examined(certs_dir=tmp_path, google="http://127.0.0.1:1")
     environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_KEY": "mine", "ZEROGRAVITY_LS_CSRF": "real"}
     make = await fake()
     names, _ = await run(examine(what, env=environment, find=finding(server()), make=make))
     assert names[: names.index("path.mitmdump")] == [
-        "python", "dependencies", "configuration", "front_port", "proxy_port", "language_server", "certificates",
-        "disk", "core_dumps",
+        "python", "dependencies", "configuration", "front_port", "proxy_port", "language_server", "google",
+        "certificates", "disk", "core_dumps",
     ]  # fmt: skip
     (options,) = make.options
+    assert options.mode == "reverse"
     assert options.env["ZEROGRAVITY_KEY"] == "", "the path is examined without the user's own settings"
     assert "ZEROGRAVITY_LS_CSRF" not in options.env, "the stand-in's own token stays"
+
+
+@pytest.mark.parametrize("authority", [False, True])
+async def test_proxy_mode_is_examined_as_such(fake, tmp_path, authority):
+    if authority:
+        certs.create(tmp_path, now=datetime.now(UTC))
+    what = Examined(certs_dir=tmp_path, google="http://127.0.0.1:1")
+    environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_MODE": "proxy"}
+    make = await fake()
+    _, wrong = await run(examine(what, env=environment, find=finding(server()), make=make))
+    (options,) = make.options
+    assert options.mode == "proxy"
+    assert options.mitm_settings == ({"confdir": str(tmp_path)} if authority else {})
+    assert ("certificates" in [check.name for check in wrong]) is not authority
 
 
 async def test_without_a_configuration_there_is_nothing_to_examine(fake):
@@ -203,15 +221,16 @@ async def test_without_a_configuration_there_is_nothing_to_examine(fake):
     ("servers", "ends", "broken"),
     [
         ((), {}, "ls.found"),
-        ((server(cloud_code_endpoint=None),), {}, "language_server"),
+        ((server(cloud_code_endpoint=None),), {}, "ls.found"),
         ((server(),), {"arrived": 0, "chat": ERROR, "chat_status": 504}, "ls.proxy"),
         ((server(),), {"told": 0, "called": 0}, None),
     ],
 )
 async def test_the_real_one(fake, tmp_path, monkeypatch, servers, ends, broken):
-    monkeypatch.setattr(doctor.machine, "_free", lambda *_: True)
+    monkeypatch.setattr(doctor.machine, "free", lambda *_: True)
     make = await fake(**ends)
-    checks = doctor._real(list(servers), Examined(certs_dir=tmp_path), {}, make)
+    route = configured.route_of(load({}, env={"ZEROGRAVITY_CONFIG": "/dev/null"}).config, list(servers), 8742)
+    checks = doctor._real(route, Examined(certs_dir=tmp_path), {}, make)
     names, wrong = await run(check async for check in checks if check.name not in ("ls.responses", "ls.gemini"))
     assert [check.name for check in wrong] == ([broken] if broken else [])
     if make.options:
@@ -223,10 +242,10 @@ async def test_the_real_one(fake, tmp_path, monkeypatch, servers, ends, broken):
 
 
 async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, monkeypatch):
-    monkeypatch.setattr(doctor.machine, "_free", lambda *_: True)
+    monkeypatch.setattr(doctor.machine, "free", lambda *_: True)
     make = await fake()
-    one = server(cloud_code_endpoint=None, proxy="http://127.0.0.1:8750")
-    await run(check async for check in doctor._real([one], Examined(certs_dir=tmp_path), {}, make) if check.ok)
+    route = configured.Route(Endpoint("https://127.0.0.1:42100", "its-token"), True, 8750)
+    await run(check async for check in doctor._real(route, Examined(certs_dir=tmp_path), {}, make) if check.ok)
     (options,) = make.options
     assert (options.mode, options.proxy_port) == ("proxy", 8750)
     assert options.mitm_settings == {"confdir": str(tmp_path)}

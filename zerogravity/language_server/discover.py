@@ -106,21 +106,24 @@ async def discover(*, csrf: str | None = None, cert: Path | None = None) -> Endp
     ``csrf`` and ``cert``: given by the user, they win over what the process table says.
     """
     for process in await asyncio.to_thread(processes):
-        known = replace(process, csrf=csrf or process.csrf, cert=cert or process.cert)
-        if (endpoint := await probe(known, pinned=cert is not None)) is not None:
+        if (endpoint := await probe(_known(process, csrf, cert), pinned=cert is not None)) is not None:
             return endpoint
     return None
 
 
-async def find_all() -> list[Found]:
-    """Every language server of this user, best first, with its models and quotas."""
-    found = await asyncio.to_thread(processes)
-    return list(await asyncio.gather(*(look_into(process) for process in found)))
+def _known(process: Process, csrf: str | None, cert: Path | None) -> Process:
+    return replace(process, csrf=csrf or process.csrf, cert=cert or process.cert)
 
 
-async def look_into(process: Process) -> Found:
+async def find_all(*, csrf: str | None = None, cert: Path | None = None) -> list[Found]:
+    """Every language server of this user, best first, with its models and quotas; ``csrf`` and ``cert`` as above."""
+    found = [_known(process, csrf, cert) for process in await asyncio.to_thread(processes)]
+    return list(await asyncio.gather(*(look_into(process, pinned=cert is not None) for process in found)))
+
+
+async def look_into(process: Process, *, pinned: bool = False) -> Found:
     """Probe one process and ask it for its models."""
-    endpoint = await probe(process)
+    endpoint = await probe(process, pinned=pinned)
     if endpoint is None:
         return Found(process, None)
     client = LsClient(endpoint)

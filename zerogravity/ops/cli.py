@@ -19,12 +19,13 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity import config as configuration
-from zerogravity.config import is_loopback
+from zerogravity.config import is_loopback, url_of
 from zerogravity.ops import status as told
 from zerogravity.ops import usage as sums
 from zerogravity.ops.doctor import Examined, examine
 from zerogravity.ops.health import Check
 from zerogravity.ops.usage import Row
+from zerogravity.simulator.stack import GOOGLE
 
 config_file = click.option(
     "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file."
@@ -44,22 +45,28 @@ def console() -> Console:
               help="Drive the real language server up to the proxy as well. For these seconds its calls to Google are "
                    "answered by a stand-in: no quota is spent.")  # fmt: skip
 @click.option("--proxy-port", type=int, default=8742, show_default=True, help="Port the language server talks to.")
+@click.option("--google", default=GOOGLE, show_default=True, help="Where calls go in reverse mode.")
+@click.option("--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="PEM file that verifies where calls go, if it is not one of the usual authorities.")  # fmt: skip
 @click.option("--certs-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the authority is.")
 @config_file
 @as_json
-def doctor(real: bool, proxy_port: int, certs_dir: Path | None, config_file: str | None, as_json: bool) -> None:
-    """Look at this machine, then send turns through the real path with stand-ins at both ends, and name the first hop
-    that is broken.
+def doctor(real: bool, proxy_port: int, google: str, upstream_ca: Path | None, certs_dir: Path | None,
+           config_file: str | None, as_json: bool) -> None:  # fmt: skip
+    """Look at this machine and at the path as it is configured, hop by hop; then send turns through a path of our own
+    with stand-ins at both ends. Name the first hop that is broken. Give the flags that serve is started with.
 
     Leaves with 1 when one is. Example: zerogravity doctor --ls
     """
-    what = Examined(config_file, proxy_port, certs_dir or user_config_path("zerogravity") / "ca", real)
+    what = Examined(
+        config_file, proxy_port, certs_dir or user_config_path("zerogravity") / "ca", google, upstream_ca, real
+    )
     checks = asyncio.run(_examine(what, silent=as_json))
     broken = next((check for check in checks if not check.ok), None)
     if as_json:
         _say_json({
             "ok": broken is None, "first_broken": broken.name if broken else None,
-            "checks": [asdict(check) for check in checks],
+            "checks": [check.as_json() for check in checks],
         })  # fmt: skip
     elif broken is None:
         click.echo("everything works")
@@ -119,12 +126,6 @@ def status(url: str | None, watch: float | None, config_file: str | None, as_jso
     else:
         console().print(told.shown(found))
     sys.exit(0 if found.ready else 1)
-
-
-def url_of(host: str, port: int) -> str:
-    """Where a client on this machine reaches a server that listens there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _watch(url: str, key: str | None, pause: float) -> None:

@@ -1,27 +1,26 @@
-"""``zerogravity doctor``: this machine, then a turn on every surface through the real path, hop by hop; the first hop
-that is broken is named with one line of remedy.
+"""``zerogravity doctor``: this machine, the path as it is configured, hop by hop, then a turn on every surface through
+a path of our own; the first hop that is broken is named with one line of remedy.
 
-The path is the real one: front server, real mitmdump with the addon; stand-ins at its two ends (``--ls``: the real
+That path is front server and real mitmdump with the addon, with stand-ins at its two ends (``--ls``: the configured
 language server at its end). Composition; changes nothing.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from zerogravity.config import ENV
+from zerogravity.config import ENV, Config, url_of
 from zerogravity.language_server.discover import Found, find_all
-from zerogravity.ops import machine
+from zerogravity.ops import configured, machine
 from zerogravity.ops.health import Check
-from zerogravity.simulator.stack import Stack, StackError, StackOptions
+from zerogravity.simulator.stack import GOOGLE, Stack, StackError, StackOptions
 from zerogravity.surfaces.check import GrammarError, check_chat, check_gemini, check_responses
 from zerogravity.wire import jsonio
 from zerogravity.wire.sse import SseParser
@@ -49,11 +48,14 @@ SURFACES: dict[str, tuple[str, dict[str, Any], Callable[[bytes], Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What is looked at. ``real``: drive the real language server, too."""
+    """What is looked at, with the flags that ``serve`` is started with. ``upstream_ca``: PEM file that Google's
+    certificate is verified by. ``real``: drive the real language server, too."""
 
     config_file: str | None = None
     proxy_port: int = 8742
     certs_dir: Path = Path()
+    google: str = GOOGLE
+    upstream_ca: Path | None = None
     real: bool = False
 
 
@@ -72,7 +74,7 @@ async def examine(
     what: Examined,
     *,
     env: Mapping[str, str] | None = None,
-    find: Callable[[], Any] = find_all,
+    find: Callable[..., Awaitable[list[Found]]] = find_all,
     make: MakePath = Stack,
 ) -> AsyncIterator[Check]:
     """Every check, as soon as it is known."""
@@ -83,20 +85,36 @@ async def examine(
     yield check
     if config is None:
         return
-    yield machine.port("front_port", config.host, config.port, "--listen")
+    front = machine.port("front_port", config.host, config.port, "--listen")
+    yield front
     if config.intercept:
         yield machine.port("proxy_port", "127.0.0.1", what.proxy_port, "--proxy-port")
-    found: list[Found] = await find()
-    if config.ls_url is None:
-        yield machine.language_server(found, what.proxy_port)
+    if front.ok and config.port and not machine.free(config.host, config.port):
+        async for check in configured.running(config, url_of(config.host, config.port)):
+            yield check
+    found: list[Found] = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
+    async for check in configured.language_server(config, found, what.proxy_port):
+        yield check
+    if config.intercept:
+        yield await configured.google(config.upstream or what.google, ca=what.upstream_ca)
     yield machine.authority(what.certs_dir, needed=config.mode == "proxy")
     yield machine.disk(config.trace_path)
     yield machine.core_dumps()
-    async for check in path(StackOptions(env=untouched(environment)), make=make):
+    async for check in path(own_path(config, what, environment), make=make):
         yield check
     if what.real:
-        async for check in _real(found, what, environment, make):
+        async for check in _real(configured.route_of(config, found, what.proxy_port), what, environment, make):
             yield check
+
+
+def own_path(config: Config, what: Examined, environment: Mapping[str, str]) -> StackOptions:
+    """The path with stand-ins at both ends, in the configured mode, with the authority that is used there."""
+    ours = config.mode == "proxy" and (what.certs_dir / "mitmproxy-ca.pem").exists()
+    return StackOptions(
+        mode=config.mode,
+        mitm_settings={"confdir": str(what.certs_dir)} if ours else {},
+        env=untouched(environment),
+    )
 
 
 # -- the path ------------------------------------------------------------------------------------------------------
@@ -243,33 +261,28 @@ def untouched(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _real(
-    found: list[Found], what: Examined, environment: Mapping[str, str], make: MakePath
+    route: configured.Route | None, what: Examined, environment: Mapping[str, str], make: MakePath
 ) -> AsyncIterator[Check]:
-    """The real language server up to the proxy; Google's end is the stand-in, so no quota is spent."""
-    best = next((one for one in found if one.endpoint is not None), None)
-    if best is None or best.endpoint is None:
-        yield Check("ls.found", False, "no language server answers", "start your editor; more: zerogravity ls")
+    """The configured language server up to the proxy; Google's end is the stand-in, so no quota is spent."""
+    if route is None:
+        text = "no language server answers whose calls come to this machine"
+        yield Check("ls.found", False, text, "what to do is said above, at language_server; more: zerogravity ls")
         return
-    by_proxy = not best.process.route.startswith("endpoint")
-    target = urlsplit((best.process.proxy if by_proxy else best.process.cloud_code_endpoint) or "")
-    if not best.process.routed_here or target.port is None:
-        yield machine.language_server([best], what.proxy_port)
-        return
-    port = machine.port("ls.port", "127.0.0.1", target.port, "--proxy-port", lambda _: None)  # not even we may hold it
+    port = machine.port("ls.port", "127.0.0.1", route.port, "--proxy-port", lambda _: None)  # not even we may hold it
     if not port.ok:
         fix = "end what listens there while --ls looks (most likely zerogravity serve): the language server calls there"
         yield replace(port, fix=fix)
         return
     yield port
-    settings = {"ls_url": best.endpoint.url}
-    if best.endpoint.cert is not None:
-        settings["ls_cert"] = str(best.endpoint.cert)
+    settings = {"ls_url": route.endpoint.url}
+    if route.endpoint.cert is not None:
+        settings["ls_cert"] = str(route.endpoint.cert)
     options = StackOptions(
-        mode="proxy" if by_proxy else "reverse",
-        proxy_port=target.port,
+        mode="proxy" if route.by_proxy else "reverse",
+        proxy_port=route.port,
         settings=settings,
-        mitm_settings={"confdir": str(what.certs_dir)} if by_proxy else {},
-        env={**untouched(environment), f"{ENV}LS_CSRF": best.endpoint.csrf},
+        mitm_settings={"confdir": str(what.certs_dir)} if route.by_proxy else {},
+        env={**untouched(environment), f"{ENV}LS_CSRF": route.endpoint.csrf},
     )
     async for check in path(options, make=make, prefix="ls."):
         yield check

@@ -89,7 +89,7 @@ class Holder:
 def port(name: str, host: str, number: int, flag: str, holder: Callable[[int], Holder | None] | None = None) -> Check:
     """Whether we could listen there, or do so already."""
     where = f"{host}:{number}"
-    if number == 0 or _free(host, number):
+    if number == 0 or free(host, number):
         return Check(name, True, f"{where} is free" if number else "any free port")
     found = (holder or holder_of)(number)
     if found is not None and found.ours:
@@ -98,7 +98,7 @@ def port(name: str, host: str, number: int, flag: str, holder: Callable[[int], H
     return Check(name, False, f"{where} is taken by {who}", f"stop it, or choose another port with {flag}")
 
 
-def _free(host: str, number: int) -> bool:
+def free(host: str, number: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -143,11 +143,18 @@ def language_server(found: Sequence[Found], proxy_port: int) -> Check:
         return Check(name, False, text, "or restart the editor; more: zerogravity ls")
     if not best.logged_in:
         return Check(name, False, f"{who} is not logged in to Google", "log in in the editor")
-    text = f"{who} on {best.endpoint.url}, {len(best.models)} models, calls go by {best.process.route}"
-    if not best.process.routed_here:
+    text = f"{who} on {best.endpoint.url}, {len(best.models)} models"
+    by = route(best, proxy_port)
+    return Check(name, by.ok, f"{text}, {by.text}", by.fix)
+
+
+def route(one: Found, proxy_port: int) -> Check:
+    """Whether the calls of a language server pass the port that we listen on."""
+    name, text = "route", f"calls go by {one.process.route}"
+    if not one.process.routed_here:
         flag = f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
         return Check(name, False, text, f"start it with {flag}, or with HTTPS_PROXY=http://127.0.0.1:{proxy_port}")
-    if (where := best.process.passes) != proxy_port:
+    if (where := one.process.passes) != proxy_port:
         return Check(name, True, text, f"it calls at port {where}: start us with --proxy-port {where}")
     return Check(name, True, text)
 

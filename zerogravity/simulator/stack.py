@@ -117,7 +117,7 @@ class Stack:
         else:
             self.ls.options.endpoint = GOOGLE
             self.ls.options.proxy_url = f"http://127.0.0.1:{self.proxy_port}"
-            self.ls.options.proxy_ca = folder / "ca" / "bundle.pem"
+            self.ls.options.proxy_ca = Path(self.options.mitm_settings.get("confdir", folder / "ca")) / "bundle.pem"
 
     async def _start_mitmdump(self, upstream: str, ca: Path | None, ready: Path) -> None:
         options, folder = self.options, Path(self._folder.name)

@@ -1,0 +1,158 @@
+"""The path as it is configured → one ``Check`` per hop: whether a gateway runs there and what it says of itself, the
+language server that the settings name, with their token, and whether Google can be reached from here.
+
+Changes nothing and starts nothing; Google is greeted (TLS), not asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import certifi
+
+from zerogravity.config import Config
+from zerogravity.errors import Fault, FaultError, unreachable
+from zerogravity.language_server.client import Endpoint, LsClient
+from zerogravity.language_server.discover import Found, read_models
+from zerogravity.language_server.refusals import Refused
+from zerogravity.ops import machine, status
+from zerogravity.ops.health import Check, fix_of, told
+
+GREETING_S = 5.0
+LANGUAGE_SERVER = "language_server"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the language server that is meant reaches us: the mode, and the port of ours that it calls."""
+
+    endpoint: Endpoint
+    by_proxy: bool
+    port: int
+
+
+# -- a gateway that runs already -----------------------------------------------------------------------------------
+
+
+async def running(config: Config, url: str) -> AsyncIterator[Check]:
+    """What the gateway on our port says of the path: it has seen turns, we have not."""
+    try:
+        answer = await status.fetch(url, next(iter(config.accepted_keys), None))
+    except OSError as error:
+        fix = "if its key is another one, set ZEROGRAVITY_KEY; else stop it and start it again"
+        yield Check("running", False, f"what runs on {url} does not tell its health: {error}", fix)
+        return
+    for check in answer.checks:
+        yield replace(check, name=f"running.{check.name}", text=told(check))
+
+
+# -- the language server -------------------------------------------------------------------------------------------
+
+
+async def language_server(config: Config, found: Sequence[Found], proxy_port: int) -> AsyncIterator[Check]:
+    """The one that the settings mean: a URL, a command, or whichever runs."""
+    if config.ls_command is not None:
+        yield command(config.ls_command)
+    elif config.ls_url is not None:
+        answering = await answers(given(config, config.ls_url))
+        yield answering
+        if answering.ok and (process := process_at(config.ls_url, found)) is not None and config.intercept:
+            yield machine.route(process, proxy_port)
+    else:
+        yield machine.language_server(found, proxy_port)
+
+
+def given(config: Config, url: str) -> Endpoint:
+    """The endpoint of ``ls_url``, as the gateway uses it."""
+    return Endpoint(url.rstrip("/"), config.ls_csrf or "", cert=Path(config.ls_cert) if config.ls_cert else None)
+
+
+async def answers(endpoint: Endpoint) -> Check:
+    """It is there, takes our token and is logged in: asked with the question that the gateway asks it."""
+    client = LsClient(endpoint)
+    try:
+        models = read_models(await client.model_configs())
+    except Refused as error:
+        if error.status in (401, 403):
+            fix = "ZEROGRAVITY_LS_CSRF or --ls-csrf must be the token it was started with; without --ls-url it is found"
+            return _broken(error.fault, f"{fix}: zerogravity ls")
+        return Check(
+            LANGUAGE_SERVER, True, f"{endpoint.url} answers, but not what its models are: {error.fault.message}"
+        )
+    except FaultError as error:
+        return _broken(error.fault, "is it --ls-url of one that runs? Those that do: zerogravity ls")
+    finally:
+        await client.close()
+    return Check(LANGUAGE_SERVER, True, f"{endpoint.url} takes our token and is logged in, {len(models)} models")
+
+
+def command(line: str) -> Check:
+    """``ls_command`` names a program that can be started."""
+    try:
+        program = shlex.split(line)[0]
+    except (ValueError, IndexError):
+        return Check(LANGUAGE_SERVER, False, "ls_command can not be read as a command line", "mend its quotes")
+    if shutil.which(program) is None:
+        return Check(LANGUAGE_SERVER, False, f"{program} of ls_command can not be started", "give its whole path")
+    return Check(LANGUAGE_SERVER, True, f"{program} is started by serve")
+
+
+def process_at(url: str, found: Sequence[Found]) -> Found | None:
+    """The process that listens at ``url``, if it is one of this user's."""
+    port = urlsplit(url).port
+    return next((one for one in found if port in one.process.ports), None)
+
+
+def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> Route | None:
+    """The language server that a turn would be told, and the way of its calls. None: there is none, or it is not known
+    to call here."""
+    if config.ls_url is None:
+        one = next((one for one in found if one.endpoint is not None), None)
+        endpoint = None if one is None else one.endpoint
+    else:
+        one, endpoint = process_at(config.ls_url, found), given(config, config.ls_url)
+    if endpoint is None:
+        return None
+    if one is None:
+        return Route(endpoint, config.mode == "proxy", proxy_port)
+    process = one.process
+    return None if process.passes is None else Route(endpoint, not process.route.startswith("endpoint"), process.passes)
+
+
+def _broken(fault: Fault, fix: str) -> Check:
+    return Check(LANGUAGE_SERVER, False, fault.message, fault.remedy or fix)
+
+
+# -- Google --------------------------------------------------------------------------------------------------------
+
+
+async def google(url: str, *, ca: Path | None = None) -> Check:
+    """Where calls go answers, with a certificate that holds."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    context = ssl.create_default_context(cafile=ca or certifi.where()) if secure else None  # what mitmproxy trusts
+    try:
+        async with asyncio.timeout(GREETING_S):
+            _, writer = await asyncio.open_connection(
+                parts.hostname, parts.port or (443 if secure else 80), ssl=context
+            )
+    except TimeoutError:
+        return _lost(url, f"no answer within {GREETING_S:g} s")
+    except ssl.SSLError as error:
+        return _lost(url, f"its certificate does not hold: {getattr(error, 'verify_message', '') or error.reason}")
+    except OSError as error:
+        return _lost(url, error.strerror or str(error))
+    writer.close()
+    return Check("google", True, f"{url} can be reached")
+
+
+def _lost(url: str, why: str) -> Check:
+    fault = unreachable(f"{url}: {why}")
+    return Check("google", False, fault.message, fix_of("google", fault))
