@@ -77,7 +77,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FaultError as error:
-            click.echo(f"zerogravity: {error.fault.message}", err=True)
+            click.echo(f"zerogravity: {error.fault.told}", err=True)
             ctx.exit(2 if error.fault.guilt is Guilt.CLIENT else 1)
         except BrokenPipeError:  # click leaves quietly
             raise

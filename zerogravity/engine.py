@@ -23,6 +23,7 @@ logger = logging.getLogger("zerogravity.engine")
 NS = 1_000_000_000
 LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
 CLOSE_S = 5.0
+DOCTOR = "Run: zerogravity doctor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,8 +363,9 @@ def _no_cascade(seconds: float) -> Fault:
 
 def _unmatched(seconds: float, why: str | None) -> Fault:
     text = f"the language server made no call to Google for this turn within {seconds:g} s that passed here"
-    text = f"{text}; {why or 'run: zerogravity doctor'}"
-    return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT)
+    if why:
+        text = f"{text}; {why}"
+    return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else DOCTOR)
 
 
 def _idle(seconds: float) -> Fault:

@@ -108,7 +108,7 @@ class FaultError(Exception):
     """Carries a ``Fault`` up to the one place that turns faults into answers."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(f"{fault.code}: {fault.message}")
+        super().__init__(f"{fault.code}: {fault.told}")
         self.fault = fault
 
 

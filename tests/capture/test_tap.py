@@ -842,7 +842,7 @@ def test_a_refusal(channel: CascadeChannel) -> None:
 
 
 def test_a_refusal_that_can_not_be_read(forced: None, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tap_module.google, "decode_error", breaking(bool, 0))
+    monkeypatch.setattr(tap_module.google_errors, "decode_error", breaking(bool, 0))
     refused(channel, 500, {}, b"")
     assert failure(channel) == (Termination.INTERNAL, "internal")
 

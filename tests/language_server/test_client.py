@@ -158,6 +158,37 @@ def test_the_table_of_refusals(status: int, body: bytes, fault: tuple[int, str, 
     assert found.termination is Termination.LS_REFUSED
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "remedy"),
+    [
+        (403, b"Invalid CSRF token", "--ls-csrf"),
+        (401, b"", "--ls-csrf"),
+        (500, {"code": "unknown", "message": "model not found"}, "Log in to Google"),
+        (404, {"code": "not_found", "message": "x"}, "Log in to Google"),
+        (501, {"code": "unimplemented"}, "Update the editor"),
+        (429, {"code": "resource_exhausted", "message": "quota"}, "fewer requests"),
+        (500, {"code": "unknown", "message": "RESOURCE_EXHAUSTED (code 429): You have exhausted your capacity on this "
+               "model. Your quota will reset after 143h4m52s."}, "resets in 5 d 23 h"),
+        (500, {"code": "unknown", "message": 'request failed: {"error": {"code": 403, "status": "PERMISSION_DENIED", '
+               '"message": "m", "details": [{"reason": "SUBSCRIPTION_REQUIRED"}]}}'}, "licence"),
+        (403, {"code": "permission_denied", "message": "PERMISSION_DENIED (code 403): This version of Antigravity is "
+               "no longer supported. Please update to receive the latest features!"}, "Update the editor"),
+        (403, {"code": "permission_denied", "message": "rpc error: code = Unauthenticated desc = Request had invalid "
+               "authentication credentials."}, "Log in again"),
+        (503, {"code": "unavailable", "message": "UNAVAILABLE (code 503): No capacity available for model x"},
+         "no room"),
+        (400, {"code": "invalid_argument", "message": "cascade_id is required"}, ""),
+        (500, {"code": "unknown", "message": "x"}, ""),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_a_refusal(status: int, body: object, remedy: str) -> None:
+    found = error_of(status, body if isinstance(body, bytes) else json.dumps(body).encode()).fault
+    assert remedy in found.remedy
+    assert bool(remedy) == bool(found.remedy)
+    assert ("CSRF" in found.message) == ("csrf" in found.remedy)
+    assert ".." not in found.told
+
+
 async def test_a_refusal_says_what_the_ls_said(station: Station, driver: Driver) -> None:
     station.answers["CancelCascadeInvocation"] = (400, {"code": "invalid_argument", "message": "cascade_id is odd"})
     with pytest.raises(Refused, match="cascade_id is odd") as raised:
@@ -170,6 +201,17 @@ async def test_nobody_there(driver: Driver, unused_tcp_port: int) -> None:
     assert (fault.status, fault.code, fault.termination) == (503, "ls_gone", Termination.LS_GONE)
     assert str(unused_tcp_port) in fault.message
     assert CSRF not in fault.message
+
+
+async def test_googles_refusal_is_no_missing_login_and_no_wrong_token(station: Station, driver: Driver) -> None:
+    for status in (500, 403):
+        text = "PERMISSION_DENIED (code 403): This version of Antigravity is no longer supported."
+        station.answers["GetUserStatus"] = (status, {"code": "unknown", "message": text})
+        client = driver(station.endpoint)
+        fault = await fault_of(client.model_configs())
+        assert fault.code == "ls_refused"
+        assert fault.remedy.startswith("Update the editor")
+    assert [method for method, _ in station.seen] == ["GetUserStatus"] * 2  # nothing is tried with another token
 
 
 async def test_none_found(driver: Driver) -> None:
@@ -207,7 +249,7 @@ async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Sta
     station.answers["GetUserStatus"] = (500, {"code": "unknown", "message": "not logged in"})
     fault = await fault_of(client.model_configs())
     assert (fault.status, fault.code, fault.heals) == (401, "ls_not_logged_in", False)
-    assert "log in" in fault.message
+    assert "log in" in fault.remedy
     assert client.known_fault() == fault
     assert await fault_of(client.check()) == fault
     station.answers["GetUserStatus"] = (200, {"userStatus": {"name": "Ada"}})

@@ -36,7 +36,7 @@ from zerogravity.surfaces.common.carrier import Carried, seal
 from zerogravity.surfaces.common.history import STAND_IN
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.surfaces.surface import Context
-from zerogravity.wire.google import decode_error
+from zerogravity.wire.google_errors import decode_error
 
 openai = pytest.mark.parametrize("name", OPENAI)
 every = pytest.mark.parametrize("name", ALL)

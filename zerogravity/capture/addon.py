@@ -224,7 +224,7 @@ class Capture:
             try:
                 self._load_config()
             except FaultError as error:
-                raise exceptions.OptionsError(error.fault.message) from error
+                raise exceptions.OptionsError(error.fault.told) from error
 
     def _load_config(self) -> configuration.Config:
         flags = {name: getattr(ctx.options, f"zg_{name}") for name, _, _ in OPTIONS if name != "config"}

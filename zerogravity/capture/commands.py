@@ -81,7 +81,7 @@ class Commands:
         try:
             found, pace = read.find(self._traces(), turn), Pace(parse_speed(speed))
         except FaultError as error:
-            raise exceptions.CommandError(error.fault.message) from error
+            raise exceptions.CommandError(error.fault.told) from error
         task = asyncio.get_running_loop().create_task(self._serve(found, pace))
         self._starting.add(task)
         task.add_done_callback(self._starting.discard)

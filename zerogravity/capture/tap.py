@@ -20,7 +20,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
 from zerogravity.errors import Fault, internal
-from zerogravity.wire import google, jsonio, sse
+from zerogravity.wire import google, google_errors, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
 from zerogravity.wire.jsonio import ObjectParser, ObjectTooLarge, Piece
 from zerogravity.wire.sse import SseError, SseEvent, SseParser
@@ -295,7 +295,7 @@ class Tap:
     def _give_up(self, message: str) -> None:
         """The answer can not be read: the turn ends, the bytes flow on."""
         self._broken = True
-        self._channel.close(Failed(google.garbage(message)))
+        self._channel.close(Failed(google_errors.garbage(message)))
 
     def _guard(self) -> None:
         self._broken = True
@@ -322,7 +322,7 @@ def refused(channel: CascadeChannel, status: int, headers: Mapping[str, str], bo
     try:
         call_no = channel.state.calls_opened
         channel.append(call_no, body, (CallOpened(status=status), CallClosed(None)), (0, len(body)))
-        channel.close(Failed(google.decode_error(status, headers, body)))
+        channel.close(Failed(google_errors.decode_error(status, headers, body)))
     except Exception:
         logger.exception("a refusal could not be read")
         _fail(channel)

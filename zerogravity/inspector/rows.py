@@ -162,7 +162,8 @@ def details(channel: CascadeChannel) -> dict[str, Any]:
         "finish_message": state.finish_message,
         "upstream_model": state.model,
         "failure": None if failure is None else {
-            "code": failure.code, "message": failure.message, "status": failure.status, "guilt": failure.guilt,
+            "code": failure.code, "message": failure.message, "remedy": failure.remedy,
+            "status": failure.status, "guilt": failure.guilt, "rpc_status": failure.rpc_status,
             "param": failure.param, "retry_after": failure.retry_after,
         },
         "cascade": channel.cascade_id,
@@ -271,7 +272,7 @@ def _brief(event: Event) -> str:
         case Finished(reason, detail):
             return " ".join(filter(None, (reason, detail)))
         case Failed(fault):
-            return f"{fault.code}: {fault.message}"
+            return f"{fault.code}: {fault.told}"
         case Signature(target=target):
             return f"signature of {target}"
         case ServerTool(part):

@@ -122,7 +122,7 @@ class LsChild:
             try:
                 await self._launch()
             except FaultError as error:
-                logger.warning("%s", error.fault.message)
+                logger.warning("%s", error.fault.told)
                 await self._end_process()  # it may be there and never be ready
 
     # -- one process -----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from zerogravity.errors import Fault, FaultError, Termination, language_server
-from zerogravity.language_server.refusals import Refused, error_of, gone, not_logged_in, refused
+from zerogravity.language_server.refusals import Refused, end_of, error_of, gone, not_logged_in, refused
 from zerogravity.wire import connect, jsonio
 
 logger = logging.getLogger("zerogravity.language_server")
@@ -167,7 +167,7 @@ class LsClient:
         try:
             answer = await self.call("GetUserStatus", {"metadata": METADATA})
         except Refused as error:
-            if error.status != 500:
+            if error.status != 500 or error.passed_on:
                 raise
             self.logged_in = False
             raise FaultError(not_logged_in()) from error
@@ -201,7 +201,7 @@ class LsClient:
         try:
             await self.call("SetUserSettings", body)
         except Refused as error:
-            logger.info("the language server takes no settings: %s", error.fault.message)
+            logger.info("the language server takes no settings: %s", error.fault.told)
 
     async def _login_known(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
         """A call that a missing login makes fail as an internal error (A.4): then say so."""
@@ -235,7 +235,7 @@ class LsClient:
         try:
             return await self._post(endpoint, method, body, timeout)
         except Refused as error:
-            if error.status not in (401, 403) or not await self._moved(endpoint):
+            if error.status not in (401, 403) or error.passed_on or not await self._moved(endpoint):
                 raise
         except FaultError as error:
             again = _nothing_sent(error.__cause__) or (method != SEND and _cut(error.__cause__))
@@ -267,7 +267,7 @@ class LsClient:
                 async for chunk in response.content.iter_any():
                     for frame in parser.feed(chunk):
                         if frame.end and (failed := connect.end_error(frame.payload)) is not None:
-                            raise Refused(refused(502, f"{failed[0]}: {failed[1]}"), 200, failed[0])
+                            raise end_of(*failed)
                         frames += not frame.end
                         if on_change is not None:
                             on_change()

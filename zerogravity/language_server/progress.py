@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from zerogravity.core.events import CallClosed, CallOpened, Event, Notice, Signature, TextDelta, ThinkingDelta, Usage
 from zerogravity.errors import Fault, Termination, language_server, upstream
-from zerogravity.wire import google, jsonio
+from zerogravity.language_server.refusals import googles
+from zerogravity.wire import google_errors, jsonio
 
 Json = dict[str, Any]
 Run = Literal["unknown", "idle", "running"]
@@ -237,7 +238,8 @@ def _broken(progress: Progress, steps: Sequence[Json]) -> Fault | None:
     if fault is not None and fault.code != "ls_error":
         return fault
     text = f"the answer broke off{f': {fault.message}' if fault is not None else ''}"
-    return upstream(502, "upstream_drop", text, Termination.UPSTREAM_DROP)
+    remedy = "" if fault is None else fault.remedy
+    return upstream(502, "upstream_drop", text, Termination.UPSTREAM_DROP, remedy=remedy)
 
 
 def _complete(step: Json) -> bool:
@@ -286,11 +288,11 @@ def error_in(step: Mapping[str, Any]) -> Fault | None:
     found = CODE.search(message)
     code = error.get("errorCode") or told.get("code") or (int(found.group(1)) if found else 0)
     if not isinstance(code, int) or not 400 <= code <= 599:
-        return upstream(502, "ls_error", message, Termination.UPSTREAM_STATUS)
+        return upstream(502, "ls_error", message, Termination.UPSTREAM_STATUS, remedy=googles(message))
     shape = {**told, "code": code, "message": message, "details": told.get("details") or details}
-    fault = google.decode_error(code, {}, jsonio.dumps({"error": shape}))
+    fault = google_errors.decode_error(code, {}, jsonio.dumps({"error": shape}))
     if fault.retry_after is None:
-        fault = replace(fault, retry_after=google.retry_after({"message": _text(error.get("fullError"))}))
+        fault = replace(fault, retry_after=google_errors.retry_after({"message": _text(error.get("fullError"))}))
     return fault
 
 

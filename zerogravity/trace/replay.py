@@ -21,7 +21,8 @@ from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal, upstream
 from zerogravity.trace.read import Trace
-from zerogravity.wire.google import GoogleDecoder, parse_duration
+from zerogravity.wire.google import GoogleDecoder
+from zerogravity.wire.google_errors import parse_duration
 
 NS = 1_000_000_000
 FINEST_S = 0.0005  # what is due within that comes now

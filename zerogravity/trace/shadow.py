@@ -114,7 +114,10 @@ def _redacted_json(text: str) -> str:
 
 def _redacted_fault(fault: Fault) -> Fault:
     return replace(
-        fault, message=redact.text(fault.message), details=tuple(redact.json_value(item) for item in fault.details)
+        fault,
+        message=redact.text(fault.message),
+        remedy=redact.text(fault.remedy),
+        details=tuple(redact.json_value(item) for item in fault.details),
     )
 
 

@@ -1,13 +1,13 @@
-"""Google's answer: one SSE payload → events; error bodies → Fault. Both the v1internal envelope and the public form.
+"""Google's answer: one SSE payload → events. Both the v1internal envelope and the public form.
 
 Knows nothing of HTTP or of turns. Never raises on what Google sends: the unknown becomes a Notice.
-Facts: language-server-and-google C.4, C.5, E; wire-gemini-and-mapping 1.4, 4, 5.
+Facts: language-server-and-google C.4, E; wire-gemini-and-mapping 4, 5.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 import orjson
@@ -25,8 +25,8 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.errors import Fault, Termination, upstream
-from zerogravity.wire import jsonio
+from zerogravity.errors import Fault
+from zerogravity.wire import google_errors, jsonio
 
 Json = dict[str, Any]
 _SNAKE = {
@@ -95,7 +95,7 @@ class GoogleDecoder:
             inner = chunk
             self.enveloped = "error" in chunk and self.enveloped
         if error := inner.get("error") or chunk.get("error"):
-            self.fault = self.fault or _fault_of(0, _error_object(error))
+            self.fault = self.fault or google_errors.inside(error)
         if isinstance(version := inner.get("modelVersion"), str):
             self.model = version
         if candidates := inner.get("candidates"):
@@ -267,130 +267,3 @@ def _list(value: object) -> list[Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-# -- errors ------------------------------------------------------------------------------------------------------
-
-QUOTA_DELAY_S = 600.0  # a longer delay is a used-up quota, not a rate limit
-_QUOTA_REASONS = {"QUOTA_EXHAUSTED", "INSUFFICIENT_G1_CREDITS_BALANCE"}
-_HTTP_OF_RPC = {
-    "INVALID_ARGUMENT": 400, "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400, "UNAUTHENTICATED": 401,
-    "PERMISSION_DENIED": 403, "NOT_FOUND": 404, "ALREADY_EXISTS": 409, "ABORTED": 409, "RESOURCE_EXHAUSTED": 429,
-    "CANCELLED": 499, "UNKNOWN": 500, "INTERNAL": 500, "DATA_LOSS": 500, "UNIMPLEMENTED": 501, "UNAVAILABLE": 503,
-    "DEADLINE_EXCEEDED": 504,
-}  # fmt: skip
-_TOO_LONG = re.compile(r"token count.*exceed|maximum number of tokens|prompt is too long", re.IGNORECASE | re.DOTALL)
-_DELAY_IN_MESSAGE = re.compile(r"(?:reset after|retry in) (\S+?)\.?(?:\s|$)")
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|us|µs|ns|h|m|s)")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-
-
-def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    """A non-200 answer of Google → Fault. Tolerates arrays, HTML and nothing at all."""
-    try:
-        value = jsonio.loads(body)
-    except ValueError:
-        value = None
-    if isinstance(value, list) and value:
-        value = cast("list[Any]", value)[0]
-    error = _error_object(cast("Json", value).get("error")) if isinstance(value, dict) else {}
-    header = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    told = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
-    return _fault_of(status, error, told)
-
-
-def garbage(message: str) -> Fault:
-    """The answer can not be read."""
-    return upstream(502, "upstream_garbage", message, Termination.UPSTREAM_GARBAGE)
-
-
-def retry_after(error: Mapping[str, Any]) -> float | None:
-    """Seconds to wait: RetryInfo, else quotaResetDelay, else the message's "reset after …" or "retry in …"."""
-    quota: float | None = None
-    for detail in _details(error):
-        kind = str(detail.get("@type", ""))
-        if kind.endswith("RetryInfo") and (delay := parse_duration(str(detail.get("retryDelay", "")))) is not None:
-            return delay
-        if kind.endswith("ErrorInfo"):
-            quota = parse_duration(str(_metadata(detail).get("quotaResetDelay", "")))
-    if quota is not None:
-        return quota
-    found = _DELAY_IN_MESSAGE.search(str(error.get("message", "")))
-    return parse_duration(found.group(1)) if found else None
-
-
-def parse_duration(text: str) -> float | None:
-    """``22s``, ``0.479s``, ``479.4ms``, ``1h2m3.5s`` → seconds; None when it is no duration."""
-    found = list(_DURATION.finditer(text))
-    if not found or "".join(match.group() for match in found) != text:
-        return None
-    return sum(float(match.group(1)) * _UNITS[match.group(2)] for match in found)
-
-
-def _fault_of(status: int, error: Json, told: float | None = None) -> Fault:
-    """The table of error statuses; ``status`` 0: the error came inside a 200 stream. ``told``: Retry-After."""
-    rpc = _text(error.get("status"))
-    status = status or _status_inside(error, rpc)
-    message = _text(error.get("message")) or f"Google answered {status} without a message"
-    delay = retry_after(error)
-    if delay is None:
-        delay = told
-    more: Json = {"rpc_status": rpc, "details": tuple(_details(error))}
-    match status:
-        case 401 | 403:
-            # Our side's credentials, never the client's key (wire-gemini 7, errors).
-            text = f"Google refused the language server's login ({status}): {message} {_way_in(error)}"
-            return upstream(502, "upstream_auth", text, heals=False, **more)
-        case 429:
-            exhausted = delay > QUOTA_DELAY_S if delay is not None else not _QUOTA_REASONS.isdisjoint(_reasons(error))
-            name = "insufficient_quota" if exhausted else "rate_limit_exceeded"
-            return upstream(429, name, message, retry_after=delay, heals=not exhausted, **more)
-        case 400:
-            name = "context_length_exceeded" if _TOO_LONG.search(message) else "invalid_argument"
-            return upstream(400, name, message, heals=False, **more)
-        case 404:
-            return upstream(404, "model_not_found", message, heals=False, **more)
-        case 413:
-            return upstream(413, "request_too_large", message, heals=False, **more)
-        case _ if 400 <= status < 499:
-            return upstream(status, "upstream_error", message, heals=status in (408, 409), **more)
-        case _:
-            status = status if 500 <= status < 600 else 502
-            return upstream(status, "upstream_error", message, retry_after=delay, **more)
-
-
-def _status_inside(error: Json, rpc: str | None) -> int:
-    code = error.get("code")
-    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
-        code = int(code)
-    if isinstance(code, int) and 400 <= code <= 599:
-        return code
-    return _HTTP_OF_RPC.get(rpc or "", 500)
-
-
-def _error_object(error: object) -> Json:
-    if isinstance(error, dict):
-        return cast("Json", error)
-    return {"message": error} if isinstance(error, str) else {}
-
-
-def _way_in(error: Json) -> str:
-    """What the person in front of the machine can do."""
-    for detail in _details(error):
-        for value in _metadata(detail).values():
-            if isinstance(value, str) and re.fullmatch(r"https://[\x21-\x7e]{1,500}", value):
-                return f"Open {value} with that account."
-    return "Log in again in the editor."
-
-
-def _reasons(error: Mapping[str, Any]) -> set[str]:
-    return {str(detail.get("reason")) for detail in _details(error)}
-
-
-def _metadata(detail: Json) -> Json:
-    metadata = detail.get("metadata")
-    return cast("Json", metadata) if isinstance(metadata, dict) else {}
-
-
-def _details(error: Mapping[str, Any]) -> list[Json]:
-    return [cast("Json", item) for item in _list(error.get("details")) if isinstance(item, dict)]

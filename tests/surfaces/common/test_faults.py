@@ -10,7 +10,7 @@ import pytest
 
 from zerogravity.errors import Fault, Guilt, bad_request, internal
 from zerogravity.surfaces.common.faults import google_error, openai_error
-from zerogravity.wire.google import decode_error
+from zerogravity.wire.google_errors import decode_error
 
 CODEX = re.compile(r"(?i)try again in\s*(\d+(?:\.\d+)?)\s*(s|ms|seconds?)")
 
@@ -143,3 +143,14 @@ def test_statuses_of_our_own(status: int, word: str) -> None:
 )
 def test_the_clients_own_key(status: int, kind: str) -> None:
     assert openai_error(bad_request("m", status=status).fault).body["error"]["type"] == kind
+
+
+def test_what_to_do_is_said_on_every_surface_after_the_delay():
+    body = {"error": {"code": 429, "message": "You have exhausted your capacity", "status": "RESOURCE_EXHAUSTED",
+                      "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "22s"}]}}  # fmt: skip
+    fault = decode_error(429, {}, json.dumps(body).encode())
+    told = "Send fewer requests at a time, or use another model."
+    assert openai_error(fault).body["error"]["message"] == (
+        f"You have exhausted your capacity. Please try again in 22s. {told}"
+    )
+    assert google_error(fault).body["error"]["message"] == f"You have exhausted your capacity. {told}"

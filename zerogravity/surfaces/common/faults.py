@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from zerogravity.errors import Fault, Guilt
+from zerogravity.errors import Fault, Guilt, joined
 from zerogravity.surfaces.surface import Answer
 
 _RPC = {
@@ -39,7 +39,7 @@ def google_error_object(fault: Fault) -> dict[str, Any]:
     status = (
         fault.rpc_status if fault.rpc_status and fault.code != "upstream_auth" else _RPC.get(fault.status, "UNKNOWN")
     )
-    error: dict[str, Any] = {"code": fault.status, "message": fault.message, "status": status}
+    error: dict[str, Any] = {"code": fault.status, "message": fault.told, "status": status}
     if details:
         error["details"] = details
     return error
@@ -61,10 +61,10 @@ def fault_headers(fault: Fault) -> dict[str, str]:
 
 
 def message_of(fault: Fault) -> str:
-    """The message; for rate limits with the delay in words, which Codex reads."""
-    if fault.status == 429 and fault.retry_after is not None and "try again in" not in fault.message:
-        return f"{fault.message.rstrip('. ')}. Please try again in {_seconds(fault.retry_after)}s."
-    return fault.message
+    """The message and what to do; for rate limits with the delay in words, which Codex reads."""
+    wait = fault.status == 429 and fault.retry_after is not None and "try again in" not in fault.message
+    delay = f"Please try again in {_seconds(fault.retry_after or 0)}s." if wait else ""
+    return joined(fault.message, delay, fault.remedy)
 
 
 def _seconds(delay: float) -> str:

@@ -1,0 +1,121 @@
+"""Google's errors → ``Fault``: bodies of a status that is not 200, and error objects inside a 200 stream.
+
+Tolerates arrays, HTML and nothing at all; never raises. What to do about each: the table in ``reasons``.
+Facts: language-server-and-google C.5; wire-gemini-and-mapping 1.4, 7.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from zerogravity.errors import Fault, Termination, upstream
+from zerogravity.wire import jsonio, reasons
+from zerogravity.wire.reasons import Reason
+
+Json = dict[str, Any]
+_DELAY_IN_MESSAGE = re.compile(r"(?:reset after|retry in) (\S+?)\.?(?:\s|$)")
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|us|µs|ns|h|m|s)")
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
+    """A non-200 answer of Google."""
+    try:
+        value = jsonio.loads(body.lstrip().removeprefix(b"data:"))
+    except ValueError:
+        value = None
+    if isinstance(value, list) and value:
+        value = cast("list[Any]", value)[0]
+    error: Json = {}
+    if isinstance(value, dict):
+        found = cast("Json", value)
+        inner = found.get("response")
+        error = _object(found.get("error") or (cast("Json", inner).get("error") if isinstance(inner, dict) else None))
+    header = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    told = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
+    return _fault(status, error, told)
+
+
+def inside(error: object) -> Fault:
+    """The value of ``error`` in a chunk of a 200 answer."""
+    found = _object(error)
+    return _fault(_status(found), found)
+
+
+def garbage(message: str) -> Fault:
+    """The answer can not be read."""
+    return upstream(502, "upstream_garbage", message, Termination.UPSTREAM_GARBAGE)
+
+
+def retry_after(error: Mapping[str, Any]) -> float | None:
+    """Seconds to wait: RetryInfo, else quotaResetDelay, else the message's "reset after …" or "retry in …"."""
+    quota: float | None = None
+    for detail in reasons.details(error):
+        kind = str(detail.get("@type", ""))
+        if kind.endswith("RetryInfo") and (delay := parse_duration(str(detail.get("retryDelay", "")))) is not None:
+            return delay
+        if kind.endswith("ErrorInfo"):
+            quota = parse_duration(str(reasons.metadata(detail).get("quotaResetDelay", "")))
+    if quota is not None:
+        return quota
+    found = _DELAY_IN_MESSAGE.search(str(error.get("message", "")))
+    return parse_duration(found.group(1)) if found else None
+
+
+def parse_duration(text: str) -> float | None:
+    """``22s``, ``0.479s``, ``479.4ms``, ``1h2m3.5s`` → seconds; None when it is no duration."""
+    found = list(_DURATION.finditer(text))
+    if not found or "".join(match.group() for match in found) != text:
+        return None
+    return sum(float(match.group(1)) * _UNITS[match.group(2)] for match in found)
+
+
+def _fault(status: int, error: Json, told: float | None = None) -> Fault:
+    """The table of error statuses. ``told``: Retry-After."""
+    rpc = error.get("status") if isinstance(error.get("status"), str) else None
+    words = error.get("message")
+    message = words if isinstance(words, str) and words else f"Google answered {status} without a message"
+    delay = retry_after(error)
+    if delay is None:
+        delay = told
+    refusal = reasons.explain(status, error, delay)
+    more: Json = {"rpc_status": rpc, "details": tuple(reasons.details(error)), "remedy": refusal.remedy}
+    if status in (401, 403) or refusal.reason in reasons.ACCESS:
+        # Our side's credentials, never the client's key (wire-gemini 7, errors).
+        what = "login" if refusal.reason is Reason.LOGIN else "request"
+        text = f"Google refused the language server's {what} ({status}): {message}"
+        return upstream(502, "upstream_auth", text, heals=False, **more)
+    match status:
+        case 429:
+            exhausted = refusal.reason in reasons.USED_UP
+            name = "insufficient_quota" if exhausted else "rate_limit_exceeded"
+            return upstream(429, name, message, retry_after=delay, heals=not exhausted, **more)
+        case 400:
+            name = "context_length_exceeded" if refusal.reason is Reason.TOO_LONG else "invalid_argument"
+            return upstream(400, name, message, heals=False, **more)
+        case 404:
+            return upstream(404, "model_not_found", message, heals=False, **more)
+        case 413:
+            return upstream(413, "request_too_large", message, heals=False, **more)
+        case _ if 400 <= status < 499:
+            return upstream(status, "upstream_error", message, heals=status in (408, 409), **more)
+        case _:
+            status = status if 500 <= status < 600 else 502
+            return upstream(status, "upstream_error", message, retry_after=delay, **more)
+
+
+def _status(error: Json) -> int:
+    code, rpc = error.get("code"), error.get("status")
+    if isinstance(code, str) and code.isascii() and code.isdigit() and len(code) == 3:
+        code = int(code)
+    if isinstance(code, int) and 400 <= code <= 599:
+        return code
+    return reasons.HTTP_OF_RPC.get(rpc, 500) if isinstance(rpc, str) else 500
+
+
+def _object(error: object) -> Json:
+    if isinstance(error, dict):
+        return cast("Json", error)
+    return {"message": error} if isinstance(error, str) else {}
