@@ -63,6 +63,7 @@ class Fault:
     ``termination``  the closed code that logs and metrics use.
     ``heals``        False: a retry can not help, clients are told so (``x-should-retry: false``).
     ``remedy``       what the person in front of the machine can do, a sentence of our own; empty when there is none.
+    ``upstream_status``  Google's own status, before it became ``status``; of an error inside a 200, the error's code.
     """
 
     guilt: Guilt
@@ -76,6 +77,12 @@ class Fault:
     termination: Termination = Termination.INTERNAL
     heals: bool = True
     remedy: str = ""
+    upstream_status: int | None = None
+
+    @property
+    def google(self) -> str:
+        """What Google itself answered: ``403 PERMISSION_DENIED``; empty when it did not refuse."""
+        return "" if self.upstream_status is None else f"{self.upstream_status} {self.rpc_status or ''}".rstrip()
 
     @property
     def told(self) -> str:

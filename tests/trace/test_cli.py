@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from tests.trace.conftest import WALL
+from zerogravity.capture import tap
 from zerogravity.core.events import CallClosed, CallOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.errors import Termination, upstream
 from zerogravity.trace import cli, read, view
@@ -154,6 +155,52 @@ def test_errors(run):
     assert run("errors").stdout.split() == ["1", "upstream_drop", "cccccccc", "it", "broke"]
     (value,) = output(run("errors", "--json"))
     assert (value["code"], value["count"], value["newest"]) == ("upstream_drop", 1, "turn_" + "c" * 32)
+
+
+REFUSED = {"error": {"code": 403, "message": "This version of Antigravity is no longer supported. Please update to "
+                     "receive the latest features!", "status": "PERMISSION_DENIED"}}  # fmt: skip
+
+
+def refuse(run, make_turn, letter="d"):
+    """A turn that Google answered with 403; its folder."""
+    made = run.made
+    made.now[0] += 60
+    channel = made.store.open(make_turn(id=f"turn_{letter * 32}", created=int(made.now[0])))
+    tap.refused(channel, 403, {}, json.dumps(REFUSED).encode())
+    made.flush()
+    return read.find(made.root, letter * 8).folder
+
+
+def as_older(folder):
+    """The trace as it was written before it told Google's status."""
+    info = json.loads((folder / "turn.json").read_bytes())
+    for name in ("upstream_status", "remedy"):
+        del info["failure"][name]
+    (folder / "turn.json").write_text(json.dumps(info))
+    records = (folder / "records.jsonl").read_text().splitlines()
+    older = [json.loads(line) for line in records]
+    for record in older:
+        for event in record["events"]:
+            for name in ("upstream_status", "remedy"):
+                event.get("fault", {}).pop(name, None)
+    (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in older))
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_googles_own_status_is_shown_beside_the_code(run, make_turn, older):
+    folder = refuse(run, make_turn)
+    if older:
+        as_older(folder)
+    assert "upstream_status 403 " in run("ls").stdout.splitlines()[1]
+    shown = " ".join(run("show", "d").stdout.split())
+    assert "upstream_status 403 PERMISSION_DENIED" in shown
+    assert "upstream_auth (502; Google: 403 PERMISSION_DENIED): Google refused" in shown
+    line = next(line for line in run("errors").stdout.splitlines() if "403" in line)
+    assert line.split()[:4] == ["1", "upstream_status", "403", "PERMISSION_DENIED"]
+    assert ("Update the editor" in run("errors").stdout) is ("Update the editor" in shown) is (not older)
+    told = {found["google"]: found["code"] for found in output(run("errors", "--json"))}
+    assert told == {"403 PERMISSION_DENIED": "upstream_status", None: "upstream_drop"}
+    assert read.load(folder).state.terminal.fault.code == "upstream_auth"
 
 
 def test_diff(run):

@@ -67,6 +67,7 @@ def summary(channel: CascadeChannel, now: int, answered: Collection[str] = ()) -
         "closed": channel.closed,
         "failed": isinstance(channel.terminal, Failed),
         "code": channel.termination,
+        "google": channel.terminal.fault.google if isinstance(channel.terminal, Failed) else "",
         "records": channel.count,
         "bytes": channel.size,
         "first_ms": None if first is None else (first - origin) / 1e6,
@@ -163,7 +164,7 @@ def details(channel: CascadeChannel) -> dict[str, Any]:
         "upstream_model": state.model,
         "failure": None if failure is None else {
             "code": failure.code, "message": failure.message, "remedy": failure.remedy,
-            "status": failure.status, "guilt": failure.guilt, "rpc_status": failure.rpc_status,
+            "status": failure.status, "guilt": failure.guilt, "google": failure.google,
             "param": failure.param, "retry_after": failure.retry_after,
         },
         "cascade": channel.cascade_id,

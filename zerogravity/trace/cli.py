@@ -115,19 +115,24 @@ def show_command(
 @as_json
 @click.pass_context
 def errors(context: click.Context, as_json: bool) -> None:
-    """Failed turns by termination code, with the newest of each."""
-    failed = [found for found in read.scan(root_of(context)) if found.info.get("failure")]
-    counts = Counter(str(found.info.get("code")) for found in failed)
-    newest = {code: next(found for found in failed if found.info.get("code") == code) for code in counts}
+    """Failed turns by termination code and Google's own status, with the newest of each."""
+    counts: Counter[tuple[str, str]] = Counter()
+    newest: dict[tuple[str, str], Trace] = {}
+    for found in read.scan(root_of(context)):
+        if found.info.get("failure"):
+            kind = str(found.info.get("code")), found.google
+            counts[kind] += 1
+            newest.setdefault(kind, found)
     if as_json:
         say_json([
-            {"code": code, "count": count, "newest": newest[code].id, "failure": newest[code].info["failure"]}
-            for code, count in counts.most_common()
+            {"code": kind[0], "google": kind[1] or None, "count": count, "newest": newest[kind].id,
+             "failure": newest[kind].info["failure"]}
+            for kind, count in counts.most_common()
         ])  # fmt: skip
         return
-    for code, count in counts.most_common():
-        failure = newest[code].info["failure"]
-        show(view.plain(f"{count:>5}  {code:<18} {newest[code].short}  {failure.get('message')}"))
+    for kind, count in counts.most_common():
+        found = newest[kind]
+        show(view.plain(f"{count:>5}  {' '.join(kind).rstrip():<18} {found.short}  {found.told}"))
     if not counts:
         click.echo("no failed turns", err=True)
 
@@ -335,7 +340,7 @@ def _matches(found: Trace, wanted: re.Pattern[str]) -> list[tuple[str, str]]:
     places: list[tuple[str, str]] = []
     for place, text in (
         ("request", request), ("thinking", state.thinking), ("text", state.text), ("call", calls),
-        ("failure", f"{failure.get('code', '')}: {failure.get('message', '')}" if failure else ""),
+        ("failure", f"{failure.get('code', '')}: {found.told}" if failure else ""),
     ):  # fmt: skip
         if (match := wanted.search(text)) is not None:
             start, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())

@@ -12,10 +12,10 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from zerogravity.core.events import Record
+from zerogravity.core.events import CallOpened, Record
 from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, Guilt, Termination
+from zerogravity.errors import Fault, FaultError, Guilt, Termination, joined
 from zerogravity.trace import codec, folders
 from zerogravity.wire import jsonio
 
@@ -53,6 +53,26 @@ class Trace:
     @property
     def closed(self) -> bool:
         return bool(self.info.get("closed"))
+
+    @cached_property
+    def google(self) -> str:
+        """What Google itself answered to a turn that failed: ``403 PERMISSION_DENIED``; empty when it did not refuse.
+        Older traces tell it only in their records."""
+        failure = self.info.get("failure")
+        if not isinstance(failure, Mapping) or failure.get("guilt") != Guilt.UPSTREAM:
+            return ""
+        status = failure.get("upstream_status")
+        if status is None and "upstream_status" not in failure:
+            opened = (event for record in self.records for event in record.events if isinstance(event, CallOpened))
+            status = next((event.status for event in opened if event.status != 200), None)
+        return "" if status is None else f"{status} {failure.get('rpc_status') or ''}".rstrip()
+
+    @property
+    def told(self) -> str:
+        """What the failure says, and what to do."""
+        failure = self.info.get("failure")
+        found = failure if isinstance(failure, Mapping) else {}
+        return joined(str(found.get("message", "")), str(found.get("remedy", "")))
 
     @cached_property
     def generate(self) -> dict[str, Any]:

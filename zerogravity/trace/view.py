@@ -65,7 +65,7 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
             "started": plain(str(info.get("started", ""))[5:16].replace("T", " ")),
             "surface": plain(info.get("surface", "")),
             "model": plain(info.get("model", "")),
-            "code": _code(info),
+            "code": _code(trace, brief=True),
             "first": plain(_ms(first)),
             "total": plain(_ms(latency.get("total"))),
             "in": plain(usage.get("prompt", 0)),
@@ -81,7 +81,8 @@ def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> Render
     parts: list[RenderableType] = [_head(trace), waterfall(trace.info.get("marks_ms") or {}), *_items(trace)]
     failure = trace.info.get("failure")
     if failure:
-        told = f"{failure.get('code')} ({failure.get('status')}): {failure.get('message')}"
+        google = f"; Google: {trace.google}" if trace.google else ""
+        told = f"{failure.get('code')} ({failure.get('status')}{google}): {trace.told}"
         parts.append(Panel(plain(told), title="failure", title_align="left", border_style="red"))
     parts.append(_numbers(trace.info))
     for name in ("notes", "notices"):
@@ -148,7 +149,7 @@ def compare(one: Trace, other: Trace) -> tuple[dict[str, Any], RenderableType]:
 def _head(trace: Trace) -> Text:
     info = trace.info
     line = plain(f"{trace.id}  ", "bold")
-    line.append_text(_code(info))
+    line.append_text(_code(trace))
     started = str(info.get("started", ""))[:19].replace("T", " ")
     line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {started} UTC"))
     if info.get("cascade_id"):
@@ -194,8 +195,11 @@ def _numbers(info: Mapping[str, Any]) -> Text:
     return plain(" · ".join(parts), "dim")
 
 
-def _code(info: Mapping[str, Any]) -> Text:
-    code = info.get("code") or info.get("phase") or "?"
+def _code(trace: Trace, *, brief: bool = False) -> Text:
+    """How it ended, beside it Google's own status. ``brief``: without its word."""
+    info = trace.info
+    google = trace.google.partition(" ")[0] if brief else trace.google
+    code = f"{info.get('code') or info.get('phase') or '?'} {google}".rstrip()
     style = "red" if info.get("failure") else "green" if info.get("closed") else "yellow"
     return plain(code, style)
 

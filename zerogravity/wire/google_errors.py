@@ -81,7 +81,10 @@ def _fault(status: int, error: Json, told: float | None = None) -> Fault:
     if delay is None:
         delay = told
     refusal = reasons.explain(status, error, delay)
-    more: Json = {"rpc_status": rpc, "details": tuple(reasons.details(error)), "remedy": refusal.remedy}
+    more: Json = {
+        "rpc_status": rpc, "details": tuple(reasons.details(error)),
+        "remedy": refusal.remedy, "upstream_status": status,
+    }  # fmt: skip
     if status in (401, 403) or refusal.reason in reasons.ACCESS:
         # Our side's credentials, never the client's key (wire-gemini 7, errors).
         what = "login" if refusal.reason is Reason.LOGIN else "request"

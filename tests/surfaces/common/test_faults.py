@@ -146,9 +146,8 @@ def test_the_clients_own_key(status: int, kind: str) -> None:
 
 
 def test_what_to_do_is_said_on_every_surface_after_the_delay():
-    body = {"error": {"code": 429, "message": "You have exhausted your capacity", "status": "RESOURCE_EXHAUSTED",
-                      "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "22s"}]}}  # fmt: skip
-    fault = decode_error(429, {}, json.dumps(body).encode())
+    body = {"error": {"code": 429, "message": "You have exhausted your capacity", "status": "RESOURCE_EXHAUSTED"}}
+    fault = decode_error(429, {"retry-after": "22"}, json.dumps(body).encode())
     told = "Send fewer requests at a time, or use another model."
     assert openai_error(fault).body["error"]["message"] == (
         f"You have exhausted your capacity. Please try again in 22s. {told}"

@@ -58,7 +58,7 @@ class Items {
 function failure(details) {
   const { failure: fault } = details;
   if (!fault) return [];
-  return h("div", { class: "fault" }, h("b", {}, `${fault.code} · ${fault.status}`), h("pre", {}, fault.message), fault.remedy && h("p", {}, fault.remedy),
+  return h("div", { class: "fault" }, h("b", {}, `${fault.code} · ${fault.status}${fault.google && ` · Google: ${fault.google}`}`), h("pre", {}, fault.message), fault.remedy && h("p", {}, fault.remedy),
     h("div", { class: "dim" }, `fault of: ${fault.guilt}`, fault.param && ` · parameter ${fault.param}`,
       fault.retry_after !== null && ` · retry after ${fault.retry_after} s`));
 }

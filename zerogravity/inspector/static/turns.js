@@ -14,7 +14,7 @@ export function tone(turn) {
 
 /** Badge: what it is doing, and since when if it is doing something. */
 export function badge(turn) {
-  const words = turn.failed || (turn.closed && turn.state === "done") ? turn.code : turn.state;
+  const words = turn.failed || (turn.closed && turn.state === "done") ? `${turn.code} ${turn.google.split(" ")[0]}`.trim() : turn.state;
   const running = turn.state !== "done" && turn.state !== "failed";
   return h("span", { class: `badge ${tone(turn)}` }, h("i", { class: running ? "dot running" : "dot" }), words,
     running && [" ", since(turn.since)]);
