@@ -63,6 +63,7 @@ class Fault:
     ``termination``  the closed code that logs and metrics use.
     ``heals``        False: a retry can not help, clients are told so (``x-should-retry: false``).
     ``remedy``       what the person in front of the machine can do, a sentence of our own; empty when there is none.
+    ``reason``       why Google refused, from the closed list of ``wire.reasons``; empty when that is not known.
     ``upstream_status``  Google's own status, before it became ``status``; of an error inside a 200, the error's code.
     """
 
@@ -78,6 +79,7 @@ class Fault:
     heals: bool = True
     remedy: str = ""
     upstream_status: int | None = None
+    reason: str = ""
 
     @property
     def google(self) -> str:

@@ -139,10 +139,10 @@ async def test_a_login_that_google_refuses_until_it_is_taken(tmp_path: Path) -> 
         assert await scene.turn() == 200
         await works(scene)
         assert await scene.turn("sim:401") == 502
-        check = await broken(scene, "google", "login", "")
+        check = await broken(scene, "google", "login", "og in")
         assert check["last_failure"]["times"] == 1
         assert await scene.turn("sim:429") == 429
-        await broken(scene, "google", "login", "")
+        await broken(scene, "google", "login", "og in")
         assert await scene.turn() == 200
         await works(scene)
         assert await scene.turn("sim:429") == 429

@@ -16,10 +16,12 @@ GONE = language_server(503, "ls_gone", "nothing answers", T.LS_GONE)
 TOKEN = language_server(502, "ls_refused", "the token is refused", T.LS_REFUSED)
 BUSY = language_server(429, "rate_limit_exceeded", "slower", T.LS_REFUSED)
 UNMATCHED = language_server(504, "match_timeout", "no call came", T.MATCH_TIMEOUT)
-AUTH = upstream(502, "upstream_auth", "login refused", heals=False, remedy="Log in again.")
-QUOTA = upstream(429, "insufficient_quota", "used up")
-BAD = upstream(400, "invalid_argument", "no such member")
-DOWN = upstream(503, "upstream_error", "unavailable")
+AUTH = upstream(502, "upstream_auth", "login refused", remedy="Log in again.", reason="login", upstream_status=401)
+REGION = upstream(400, "invalid_argument", "not here", reason="region", upstream_status=400)
+QUOTA = upstream(429, "insufficient_quota", "used up", reason="quota", upstream_status=429)
+BAD = upstream(400, "invalid_argument", "no such member", upstream_status=400)
+NO_MODEL = upstream(404, "model_not_found", "no such model", reason="model", upstream_status=404)
+DOWN = upstream(503, "upstream_error", "unavailable", reason="trouble", upstream_status=503)
 DROP = upstream(502, "upstream_drop", "broke off", T.UPSTREAM_DROP)
 IDLE = upstream(504, "upstream_idle", "silence", T.UPSTREAM_IDLE)
 EMPTY = upstream(502, "empty_response", "nothing", T.EMPTY)
@@ -106,6 +108,8 @@ def test_without_interception_there_is_no_path(clock):
         (BUSY, "told", {"language_server": "warns"}),
         (UNMATCHED, "told", {"path": "broken"}),
         (AUTH, "done", {"google": "broken"}),
+        (REGION, "done", {"google": "broken"}),
+        (NO_MODEL, "done", {}),
         (QUOTA, "done", {"google": "warns"}),
         (DOWN, "done", {"google": "warns"}),
         (BAD, "done", {}),  # about the request
@@ -242,7 +246,7 @@ def test_a_turn_that_fails_at_the_language_server_asks_for_a_look(health, turn):
 def test_why_no_call_has_come(health):
     assert health.why_no_call() is None
     health.google_seen(LOST)
-    assert health.why_no_call() == "its calls come here, but Google can not be reached: Connect call failed"
+    assert health.why_no_call().startswith("its calls come here, but Google can not be reached: Connect call failed. ")
     health.google_seen(None)
     assert health.why_no_call() is None
     health.path_refused(untrusted("unknown ca"))

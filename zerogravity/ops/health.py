@@ -32,11 +32,12 @@ from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.errors import Fault, Termination
+from zerogravity.wire.reasons import LASTING
 
 NS = 1_000_000_000
 STALE_S = 300.0
-DOCTOR = "run: zerogravity doctor"
-ROUTE = "point the language server's endpoint or HTTPS_PROXY at the proxy port"
+DOCTOR = "Run: zerogravity doctor"
+ROUTE = "Point the language server's endpoint or HTTPS_PROXY at the proxy port."
 LS_FAILED = (Termination.LS_GONE, Termination.LS_REFUSED)
 WORKS = {
     "language_server": "answers",
@@ -241,9 +242,9 @@ class Health:
     def why_no_call(self) -> str | None:
         """What a turn is told for which no call has come."""
         if self._path.trouble is not None and self._known_why():
-            return self._path.trouble.message
+            return self._path.trouble.told
         if self._google.trouble is not None and self._google.needs is Proof.ANSWER:
-            return f"its calls come here, but {self._google.trouble.message}"
+            return f"its calls come here, but {self._google.trouble.told}"
         return None
 
     def checks(self) -> list[Check]:
@@ -280,9 +281,9 @@ class Health:
             case Termination.MATCH_TIMEOUT:
                 if not self._known_why() and (self._seen is None or self._seen < channel.marks["received"]):
                     self._fails(self._path, fault, Proof.ANSWER)
-            case Termination.UPSTREAM_STATUS if fault.code == "upstream_auth":
+            case Termination.UPSTREAM_STATUS if fault.reason in LASTING:
                 self._fails(self._google, fault, Proof.TURN)
-            case Termination.UPSTREAM_STATUS if fault.status not in (429, *range(500, 600)):
+            case Termination.UPSTREAM_STATUS if fault.upstream_status not in (429, *range(500, 600)):
                 pass  # about this request, not about the path
             case Termination.UPSTREAM_DROP if "first_byte" not in channel.marks and self._intercepting:
                 pass  # the proxy has told it already, if it was so
@@ -308,9 +309,9 @@ class Health:
 
 def fix_of(hop: str, fault: Fault) -> str:
     """What to do: the fault's own remedy, else what fits the hop."""
-    if fault.remedy:
-        return fault.remedy
-    return ROUTE if hop == "path" else DOCTOR
+    if hop == "path" and fault.code == "match_timeout":
+        return ROUTE
+    return fault.remedy or DOCTOR
 
 
 def told(check: Check) -> str:

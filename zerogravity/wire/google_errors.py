@@ -83,7 +83,7 @@ def _fault(status: int, error: Json, told: float | None = None) -> Fault:
     refusal = reasons.explain(status, error, delay)
     more: Json = {
         "rpc_status": rpc, "details": tuple(reasons.details(error)),
-        "remedy": refusal.remedy, "upstream_status": status,
+        "reason": refusal.reason or "", "remedy": refusal.remedy, "upstream_status": status,
     }  # fmt: skip
     if status in (401, 403) or refusal.reason in reasons.ACCESS:
         # Our side's credentials, never the client's key (wire-gemini 7, errors).

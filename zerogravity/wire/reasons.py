@@ -43,6 +43,10 @@ class Reason(StrEnum):
 
 
 USED_UP = frozenset({Reason.CREDITS, Reason.DAY, Reason.QUOTA, Reason.BILLING})
+LASTING = frozenset({  # no turn is served before somebody does something about it
+    Reason.OUTDATED, Reason.VERIFY, Reason.CLOSED, Reason.LICENCE, Reason.REGION, Reason.API_DISABLED, Reason.API_KEY,
+    Reason.BILLING, Reason.LOGIN, Reason.PERMISSION, Reason.REFUSED,
+})  # fmt: skip
 ACCESS = frozenset({Reason.API_KEY, Reason.LOGIN})  # credentials of our side, whatever the status
 
 
