@@ -31,7 +31,7 @@ from zerogravity.language_server.child import LsChild, Route
 from zerogravity.language_server.client import ABSENT, Endpoint, LsClient
 from zerogravity.language_server.discover import discover
 from zerogravity.language_server.steps import read_steps, told_in_full
-from zerogravity.ops import otel
+from zerogravity.ops import machine, otel
 from zerogravity.ops.health import Health
 from zerogravity.ops.keeper import Keeper
 from zerogravity.ops.metrics import Metrics
@@ -301,7 +301,7 @@ async def serve(config: Config) -> int:
     try:
         await gateway.start()
     except (OSError, FaultError) as error:
-        logger.error("zerogravity can not serve: %s", error)
+        logger.error("zerogravity can not serve: %s", machine.why(error, config.host, config.port, "--listen"))
         return 1
     else:
         logger.info("zerogravity answers agents on %s", gateway.url)

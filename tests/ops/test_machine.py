@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError
@@ -104,6 +106,32 @@ def test_a_port_that_is_taken(taken, holder, told, text):
     assert verdict(check) == told
     assert check.text.endswith(text)
     assert told == "ok" or "--listen" in check.fix
+
+
+@pytest.mark.parametrize(
+    ("holder", "told"),
+    [
+        (Holder(7, "nginx", False), "127.0.0.1:{} is taken by nginx (pid 7): stop it, or choose another port with --x"),
+        (None, "127.0.0.1:{} is taken by another program: stop it, or choose another port with --x"),
+        (Holder(7, "python", True), "zerogravity already runs on 127.0.0.1:{} (pid 7): use that, or choose another port"
+         " with --x"),
+        (Holder(os.getpid(), "python", True), None),
+    ],
+)  # fmt: skip
+def test_who_holds_a_port_is_said(taken, holder, told):
+    said = machine.taken("127.0.0.1", taken, "--x", lambda _: holder)
+    assert said == (told and told.format(taken))
+    assert machine.taken("127.0.0.1", 0, "--x") is None
+
+
+def test_what_is_no_taken_port(taken):
+    """An address that is none of ours is not said to be taken."""
+    assert machine.taken("203.0.113.7", taken, "--x") is None
+    check = machine.port("x", "203.0.113.7", taken, "--x")
+    assert (verdict(check), check.fix) == ("broken", "choose another port with --x")
+    assert "can not be listened on" in check.text
+    assert machine.why(OSError(errno.ENOSPC, "No space left"), "127.0.0.1", taken, "--x") == "[Errno 28] No space left"
+    assert f"(pid {os.getpid()})" in machine.why(OSError(errno.EADDRINUSE, "in use"), "127.0.0.1", taken, "--x")
 
 
 def test_a_port_that_is_free(taken):

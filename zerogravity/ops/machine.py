@@ -5,6 +5,7 @@ A check that is ``ok`` and has a ``fix`` is a warning.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -91,23 +92,55 @@ def port(name: str, host: str, number: int, flag: str, holder: Callable[[int], H
     where = f"{host}:{number}"
     if number == 0 or free(host, number):
         return Check(name, True, f"{where} is free" if number else "any free port")
+    fix = f"choose another port with {flag}"
+    if (error := _trouble(host, number)) is not None and error.errno != errno.EADDRINUSE:
+        return Check(name, False, f"{where} can not be listened on: {error.strerror}", fix)
     found = (holder or holder_of)(number)
     if found is not None and found.ours:
         return Check(name, True, f"{where} is held by zerogravity itself (pid {found.pid})")
-    who = f"{found.name} (pid {found.pid})" if found is not None else "another program"
-    return Check(name, False, f"{where} is taken by {who}", f"stop it, or choose another port with {flag}")
+    return Check(name, False, f"{where} is taken by {_who(found)}", f"stop it, or {fix}")
+
+
+def taken(host: str, number: int, flag: str, holder: Callable[[int], Holder | None] | None = None) -> str | None:
+    """Who is there already, and what to do, in one sentence; None: nobody, or this process itself."""
+    if number == 0 or (error := _trouble(host, number)) is None or error.errno != errno.EADDRINUSE:
+        return None
+    found = (holder or holder_of)(number)
+    return None if found is not None and found.pid == os.getpid() else _taken(host, number, flag, found)
+
+
+def why(error: Exception, host: str, number: int, flag: str) -> str:
+    """An error of a start that was to listen there, in one sentence."""
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return _taken(host, number, flag, holder_of(number))
+    return str(error)
+
+
+def _taken(host: str, number: int, flag: str, found: Holder | None) -> str:
+    where = f"{host or '*'}:{number}"
+    if found is not None and found.ours:
+        return f"zerogravity already runs on {where} (pid {found.pid}): use that, or choose another port with {flag}"
+    return f"{where} is taken by {_who(found)}: stop it, or choose another port with {flag}"
+
+
+def _who(found: Holder | None) -> str:
+    return f"{found.name} (pid {found.pid})" if found is not None else "another program"
 
 
 def free(host: str, number: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
+    return _trouble(host, number) is None
+
+
+def _trouble(host: str, number: int) -> OSError | None:
+    """What comes of an attempt to listen there."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, number))
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def holder_of(number: int) -> Holder | None:
@@ -122,9 +155,10 @@ def holder_of(number: int) -> Holder | None:
 
 
 def is_ours(command: Sequence[str]) -> bool:
-    """``zerogravity serve``, ``python -m zerogravity serve``, ``mitmdump -s …/capture.py``."""
+    """``zerogravity serve``, ``python -m zerogravity serve``, ``mitmdump -s …/capture.py``, or ``…/script.py``."""
     names = [Path(argument).name for argument in command]
-    return "zerogravity" in names or any(argument.endswith("addons/capture.py") for argument in command)
+    scripts = ("addons/capture.py", "zerogravity/capture/script.py")
+    return "zerogravity" in names or any(argument.endswith(scripts) for argument in command)
 
 
 # -- the rest ------------------------------------------------------------------------------------------------------
