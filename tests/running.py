@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from zerogravity.simulator.stack import ADDON
+
 URL = re.compile(r"answers agents on (http://\S+)")
 
 
@@ -54,8 +56,22 @@ class Command:
 @asynccontextmanager
 async def command(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[Command]:
     """``python -m zerogravity ARGUMENTS`` with these environment variables."""
+    async with program(folder, sys.executable, "-m", "zerogravity", *arguments, **variables) as running:
+        yield running
+
+
+@asynccontextmanager
+async def mitmdump(folder: Path, *arguments: str, addon: Path = ADDON, **variables: str) -> AsyncIterator[Command]:
+    """``mitmdump -s addons/capture.py ARGUMENTS``; quiet about flows."""
+    own = ("-s", str(addon), "--set", f"confdir={folder / 'mitmproxy'}", "--set", "flow_detail=0", *arguments)
+    async with program(folder, str(Path(sys.executable).with_name("mitmdump")), *own, **variables) as running:
+        yield running
+
+
+@asynccontextmanager
+async def program(folder: Path, *words: str, **variables: str) -> AsyncIterator[Command]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "zerogravity", *arguments,
+        *words,
         env=environment(folder, **variables),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         # A shell ignores SIGINT for what runs beside it, and so would all that comes from there.

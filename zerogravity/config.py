@@ -71,6 +71,7 @@ class Config(BaseModel):
     allowed_hosts: tuple[str, ...] = Field((), description="further names agents may reach us by, NAME or NAME:PORT")
     cors_origins: tuple[str, ...] = Field((), description="web origins that may call us; none by default")
     mode: Literal["reverse", "proxy"] = Field("reverse", description="how the language server reaches us")
+    expose_proxy: bool = Field(False, description="let other machines use the proxy, where it listens beyond loopback")
     intercept: bool = Field(True, description="false: answers come from polling the language server's steps")
     ls_url: str | None = Field(None, description="the language server's URL; default: found by itself")
     ls_csrf: str | None = Field(None, repr=False, description="its CSRF token")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.running import URL, command, free_port, taken
+from tests.running import URL, command, free_port, mitmdump, taken
 from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
@@ -44,11 +45,35 @@ async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.
 @pytest.mark.e2e
 @pytest.mark.parametrize("which", ["--listen", "--proxy-port"])
 async def test_a_port_that_is_taken(tmp_path: Path, which: str) -> None:
+    """Who holds it is said, and which option changes it."""
     async with taken() as port:
         ports = {"--listen": "127.0.0.1:0", "--proxy-port": str(free_port())}
         ports[which] = f"127.0.0.1:{port}" if which == "--listen" else str(port)
         arguments = [text for pair in ports.items() for text in pair]
         async with command(tmp_path, "serve", "--ls-url", "http://127.0.0.1:9", *arguments) as serving:
             assert await serving.ended() == 1
-    assert re.search(rf"\b{port}\b.*address already in use", serving.said, re.I), serving.said
+    who = rf"127\.0\.0\.1:{port} is taken by \S+ \(pid {os.getpid()}\): stop it, or choose another port with {which}\n"
+    assert re.search(who, serving.said), serving.said
     assert "Traceback" not in serving.said
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(("which", "flag"), [("zg_listen", "--set zg_listen=HOST:PORT"), ("mode", "--mode MODE@PORT")])
+async def test_a_port_that_is_taken_under_mitmdump(tmp_path: Path, which: str, flag: str) -> None:
+    async with taken() as port:
+        settings = {"zg_listen": "127.0.0.1:0", "mode": f"regular@127.0.0.1:{free_port()}"}
+        settings[which] = f"127.0.0.1:{port}" if which == "zg_listen" else f"regular@127.0.0.1:{port}"
+        arguments = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
+        async with mitmdump(tmp_path, *arguments) as serving:
+            assert await serving.ended() == 1
+    assert f"127.0.0.1:{port} is taken by " in serving.said
+    assert f"(pid {os.getpid()}): stop it, or choose another port with" in serving.said
+    assert flag in serving.said
+    assert "Traceback" not in serving.said
+
+
+@pytest.mark.e2e
+async def test_a_port_that_is_taken_without_interception(tmp_path: Path) -> None:
+    async with taken() as port, command(tmp_path, "serve", "--no-mitm", "--listen", f"127.0.0.1:{port}") as serving:
+        assert await serving.ended() == 1
+    assert f"(pid {os.getpid()}): stop it, or choose another port with --listen" in serving.said

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from zerogravity import config as configuration
-from zerogravity.capture import bodies, match, rewrite, tap
+from zerogravity.capture import bodies, match, porter, rewrite, tap
 from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.certs import GOOGLE_HOSTS
@@ -31,6 +30,7 @@ from zerogravity.core.store import MitmStore
 from zerogravity.errors import FaultError, Termination, internal, language_server, unreachable, untrusted
 from zerogravity.gateway import Gateway
 from zerogravity.language_server.child import Route
+from zerogravity.ops import machine
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.capture")
@@ -203,14 +203,20 @@ class Interceptor:
 
 class Capture:
     """What ``addons/capture.py`` hands to mitmproxy. Options start with ``zg_``; unset ones come from the
-    environment (``ZEROGRAVITY_…``), the configuration file, then the defaults."""
+    environment (``ZEROGRAVITY_…``), the configuration file, then the defaults.
+
+    ``flags``: what the user calls the options for the front server's port and the proxy's.
+    """
 
     name = "zerogravity"
 
-    def __init__(self) -> None:
+    def __init__(
+        self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
+    ) -> None:
         self.gateway: Gateway | None = None
         self._interceptor: Interceptor | None = None
-        self.addons = [Commands(lambda: self.gateway)]  # mitmproxy finds them here
+        self._flags = flags
+        self.addons = [Commands(lambda: self.gateway), porter.Porter(lambda: self.gateway)]  # mitmproxy finds them here
 
     # -- options ---------------------------------------------------------------------------------------------
 
@@ -218,13 +224,25 @@ class Capture:
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
         contentviews.add(GoogleStreamContentview())
+        if not ctx.options.listen_host:  # mitmproxy would listen on all addresses
+            ctx.options.update(listen_host=porter.LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
-        if any(name.startswith("zg_") for name in updated) or not updated:
-            try:
-                self._load_config()
-            except FaultError as error:
-                raise exceptions.OptionsError(error.fault.told) from error
+        if updated and not any(name.startswith("zg_") or name in ("mode", "listen_host") for name in updated):
+            return
+        why = self._no_start()
+        if {"scripts", "mode"} <= updated:  # our file has just been loaded: an exception would be shown as its bug
+            if why := why or porter.taken(self._flags[1]):
+                logger.error("zerogravity can not serve: %s", why)
+        elif why:
+            raise exceptions.OptionsError(why)
+
+    def _no_start(self) -> str | None:
+        """Why the options are no good."""
+        try:
+            return porter.no_start(exposed=self._load_config().expose_proxy)
+        except FaultError as error:
+            return error.fault.told
 
     def _load_config(self) -> configuration.Config:
         flags = {name: getattr(ctx.options, f"zg_{name}") for name, _, _ in OPTIONS if name != "config"}
@@ -240,13 +258,17 @@ class Capture:
             logger.error("unknown options: %s; more settings in config.toml or as ZEROGRAVITY_…", ", ".join(unknown))
             return
         config = self._load_config()
-        self._limit_interception(config)
+        await porter.settle()
+        if why := await porter.loops(config):
+            logger.error("zerogravity can not serve: %s", why)  # an error during start ends mitmdump
+            return
+        _prepare()
         gateway = Gateway(config, _route())
         try:
             await gateway.start()
         except (OSError, FaultError) as error:
             await gateway.stop()
-            logger.error("zerogravity can not serve: %s", error)  # an error during start ends mitmdump
+            logger.error("zerogravity can not serve: %s", machine.why(error, config.host, config.port, self._flags[0]))
             return
         _settle()
         self.gateway = gateway
@@ -261,21 +283,6 @@ class Capture:
         gateway, self.gateway, self._interceptor = self.gateway, None, None
         if gateway is not None:
             await gateway.stop()
-
-    def _limit_interception(self, config: configuration.Config) -> None:
-        """Only Google's hosts are opened; everything else is tunnelled (T7). Reverse mode has one host anyway.
-
-        Connections are made when a request is there: then a Google out of reach is that turn's failure, at once.
-        """
-        ctx.options.update(connection_strategy="lazy")
-        modes = [str(mode) for mode in ctx.options.mode]
-        if any(mode.startswith("reverse:") for mode in modes):
-            return
-        if not ctx.options.allow_hosts:
-            hosts = "|".join(re.escape(host) for host in GOOGLE_HOSTS)
-            ctx.options.update(allow_hosts=[rf"^({hosts}):\d+$"])
-        # A copied upstream certificate would break our authority's name constraints (T6).
-        ctx.options.update(upstream_cert=False)
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Somebody's call to Google was opened and broken off: they do not take our certificate."""
@@ -292,7 +299,7 @@ class Capture:
         self._interceptor.requestheaders(flow)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        if self._interceptor is not None:
+        if self._interceptor is not None and flow.response is None:
             self._interceptor.request(flow)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -321,8 +328,18 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("trace_dir", str | None, "Where traces go."),
     ("store_path", str | None, "SQLite file for stored responses; default: memory only."),
     ("capture_passive", bool, "Record Google calls that are not ours as well, untouched."),
+    ("expose_proxy", bool, "Let other machines use the proxy, where it listens beyond loopback."),
     ("ready_file", str | None, "Write the URL being served to this file when ready."),
 )
+
+
+def _prepare() -> None:
+    """mitmproxy's own settings, as the path needs them."""
+    # Connections are made when a request is there: then a Google out of reach is that turn's failure, at once.
+    ctx.options.update(connection_strategy="lazy")
+    if not all(spec.startswith("reverse:") for spec in ctx.options.mode):
+        # A copied upstream certificate would break our authority's name constraints (T6).
+        ctx.options.update(upstream_cert=False)
 
 
 def _settle() -> None:
@@ -339,7 +356,7 @@ def _route() -> Route:
         url = f"http://127.0.0.1:{mode.listen_port(ctx.options.listen_port)}"
         if spec.startswith("reverse:"):
             return Route(endpoint=url)
-        if spec.partition("@")[0] == "regular":
+        if mode.type_name in ("regular", "upstream"):
             return Route(proxy=url, bundle=Path(ctx.options.confdir).expanduser() / "bundle.pem")
     return Route()
 
@@ -362,8 +379,4 @@ def abort_upstream(flow: http.HTTPFlow) -> None:
     transport itself is closed; its ``error`` hook then runs as for any drop."""
     if flow.error is not None or (flow.response is not None and flow.response.timestamp_end is not None):
         return  # nothing runs any more; the connection may serve another turn
-    server: Any = ctx.master.addons.get("proxyserver")
-    for handler in list(server.connections.values()):
-        transport = handler.transports.get(flow.server_conn)
-        if transport is not None and transport.writer is not None:
-            transport.writer.transport.abort()
+    porter.cut(flow.server_conn)

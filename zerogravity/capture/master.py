@@ -17,8 +17,11 @@ from mitmproxy import exceptions, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig, update_alt_svc
 from mitmproxy.master import Master
 
+from zerogravity.capture import porter
 from zerogravity.capture.addon import Capture
 from zerogravity.errors import bad_request
+
+FLAGS = ("--listen", "--proxy-port")  # what the command calls its ports
 
 
 async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, verbosity: str = "info") -> int:
@@ -32,15 +35,15 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
         logging.getLogger(name).setLevel(logging.WARNING)
     master = Master(options.Options(), with_termlog=True)
     check = errorcheck.ErrorCheck()
-    capture = Capture()
+    capture = Capture(FLAGS)
     master.addons.add(
         core.Core(),
         disable_h2c.DisableH2C(),
         proxyserver.Proxyserver(),
+        capture,  # as a script would: what is opened is decided before mitmproxy chooses
         next_layer.NextLayer(),
         tlsconfig.TlsConfig(),
         update_alt_svc.UpdateAltSvc(),
-        capture,
         check,
     )
     try:
@@ -49,6 +52,8 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
     except exceptions.OptionsError as error:
         await master.done()
         raise bad_request(str(error), code="invalid_config") from None
+    if why := porter.taken(FLAGS[1]):
+        logging.getLogger("zerogravity.capture").error("zerogravity can not serve: %s", why)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, master.shutdown)
