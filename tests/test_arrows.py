@@ -47,7 +47,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "simulator": ("errors", "ids", "certs"),
     # composition
     "capture.addon": ANYTHING,
-    "capture.script": ("capture.addon",),
+    "capture.host": ("capture.addon",),
+    "capture.script": ("capture.host",),
     "capture.commands": ANYTHING,
     "capture.master": ANYTHING,
     "capture.porter": ("capture.doors", "certs", "config", "ops"),
@@ -64,6 +65,7 @@ GUESTS = {
         "capture.bodies",
         "capture.commands",
         "capture.contentview",
+        "capture.host",
         "capture.master",
         "capture.porter",
         "trace.export",
@@ -123,7 +125,7 @@ def wrong_imports(name: str, source: str) -> list[str]:
     for target in imports(source):
         package, _, rest = target.partition(".")
         if package == "zerogravity":
-            own = within(rest, room or "") or rest.startswith("__")
+            own = within(rest, room or "") or rest.startswith("__") or rest.isupper()  # the package's own
             if name and not own and not any(within(rest, allowed) for allowed in ARROWS[room or ""]):
                 found.append(f"imports {target}")
         elif package in GUESTS and not any(within(name, host) for host in GUESTS[package]):

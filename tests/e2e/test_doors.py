@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import shutil
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +22,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from tests.running import URL, Command, free_port, mitmdump
+from tests.running import URL, Command, command, free_port, mitmdump
 from zerogravity.simulator import tls
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -343,3 +347,129 @@ async def test_plain_http_in_a_tunnel_is_left_as_it_is(house: House, way: str) -
         opening = (b"\x05\x01\x00", b"\x05\x01\x00\x01\x7f\0\0\x01" + house.other.port.to_bytes(2, "big"))
     assert b"hello" in await talk(house.proxies["regular" if way == "CONNECT" else way], *opening, odd)
     assert odd in house.other.received
+
+
+# -- starts, and other machines ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "word"),
+    [
+        ("regular@0.0.0.0:{port}", (), "lets other machines through this one"),
+        ("regular@:{port}", (), "lets other machines through this one"),
+        ("reverse:http://localhost:{front}@{port}", (), "is zerogravity itself"),
+        ("upstream:http://127.1:{port}@{port}", (), "is zerogravity itself"),
+        ("regular@{port}", ("--set", "zg_upstream=http://127.0.0.1:{front}"), "is zerogravity itself"),
+    ],
+)
+async def test_no_start(tmp_path: Path, mode: str, more: tuple[str, ...], word: str) -> None:
+    port, front = free_port(), free_port()
+    listen = f"zg_listen=127.0.0.1:{front}"
+    arguments = [text.format(port=port, front=front) for text in (f"--mode={mode}", "--set", listen, *more)]
+    async with mitmdump(tmp_path, *arguments) as dump:
+        assert await dump.ended() == 1
+    (said,) = [line for line in dump.said.splitlines() if "zerogravity can not serve" in line]
+    assert word in said
+    assert "Traceback" not in dump.said
+    assert "answers agents" not in dump.said
+
+
+async def test_no_start_of_the_command(tmp_path: Path) -> None:
+    async with command(tmp_path, "serve", "--set", "mode=regular@0.0.0.0:0") as serving:
+        assert await serving.ended() == 2
+    assert "add --set zg_expose_proxy=true\n" in serving.said
+
+
+@asynccontextmanager
+async def another_machine() -> AsyncIterator[tuple[list[str], str, str]]:
+    """(how to run something there, our address, its address): a network namespace with one cable."""
+    name, ours, theirs = f"zg{os.getpid()}", "198.18.77.1", "198.18.77.2"
+    cable = f"zg{os.getpid()}a"[-15:]
+    inside = ["ip", "netns", "exec", name]
+
+    def run(*words: str) -> bool:
+        return subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+    if shutil.which("ip") is None or not run("ip", "netns", "add", name):
+        pytest.skip("network namespaces can not be made here")
+    try:
+        steps = (
+            ("ip", "link", "add", cable, "type", "veth", "peer", "name", "zg0", "netns", name),
+            ("ip", "addr", "add", f"{ours}/30", "dev", cable),
+            ("ip", "link", "set", cable, "up"),
+            (*inside, "ip", "addr", "add", f"{theirs}/30", "dev", "zg0"),
+            (*inside, "ip", "link", "set", "zg0", "up"),
+            (*inside, "ip", "link", "set", "lo", "up"),
+        )
+        if not all(run(*step) for step in steps):
+            pytest.skip("a network namespace can not be joined to this one here")
+        yield inside, ours, theirs
+    finally:
+        run("ip", "link", "del", cable)
+        run("ip", "netns", "del", name)
+
+
+SERVE = """
+import socket, sys
+with socket.create_server((sys.argv[1], 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    while True:
+        with server.accept()[0] as client:
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 17\\r\\n\\r\\nhello from beyond")
+"""
+ASK = """
+import socket, sys
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) as asked:
+    asked.sendall(sys.argv[3].encode())
+    while data := asked.recv(65536):
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+"""
+
+
+@asynccontextmanager
+async def beyond(there: list[str], host: str) -> AsyncIterator[int]:
+    """A server on the other machine: its port."""
+    process = await asyncio.create_subprocess_exec(
+        *there, sys.executable, "-c", SERVE, host, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield int(await process.stdout.readline())
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+async def test_another_machine(tmp_path: Path) -> None:
+    """Where the proxy is exposed on purpose, it leads to other machines, and to nothing that is this one's. What is
+    not exposed is not reached at all."""
+    async with another_machine() as (there, ours, theirs), somebody() as inner, somebody(ours) as outer:
+        port, closed = free_port(), free_port()
+
+        async def ask(target: str, *, method: str = "GET", proxy: int = port) -> str:
+            request = f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            asking = await asyncio.create_subprocess_exec(
+                *there, sys.executable, "-c", ASK, ours, str(proxy), request,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            )  # fmt: skip
+            async with asyncio.timeout(40):
+                return (await asking.communicate())[0].decode()
+
+        arguments = (
+            f"--mode=regular@0.0.0.0:{port}", f"--mode=socks5@{closed}", "--set", "zg_expose_proxy=true",
+            "--set", "zg_listen=127.0.0.1:0", "--set", "zg_ls_url=http://127.0.0.1:9",
+        )  # fmt: skip
+        async with beyond(there, theirs) as server, mitmdump(tmp_path, *arguments) as dump:
+            front = int((await dump.until(URL))[1].rpartition(":")[2])
+            for target in (f"127.0.0.1:{front}", f"localhost:{port}", f"127.1:{inner.port}", f"{ours}:{outer.port}"):
+                assert " 403 " in (said := await ask(f"http://{target}{FRONT}")), said
+                assert " 403 " in (said := await ask(target, method="CONNECT")), said
+            assert "hello from beyond" in (said := await ask(f"http://{theirs}:{server}/")), said
+            assert "ConnectionRefusedError" in await ask("/", proxy=closed)
+            assert "ConnectionRefusedError" in await ask("/", proxy=front)
+            dump.process.terminate()
+            assert await dump.ended() == 0
+    assert FRONT not in dump.said
+    assert inner.received == outer.received == b""

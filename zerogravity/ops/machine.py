@@ -21,15 +21,14 @@ from typing import Any
 
 import psutil
 
-from zerogravity import certs
+from zerogravity import MITMPROXY, PYTHON, certs
 from zerogravity import config as configuration
 from zerogravity.errors import FaultError
 from zerogravity.language_server.discover import Found, why_silent
 from zerogravity.ops.health import Check
 
-PYTHON = (3, 12)
 PACKAGES = {  # what is known to work; the first three are floors of security advisories
-    "mitmproxy": "12.2.2", "aiohttp": "3.14.1", "orjson": "3.11.6", "pydantic": "2.11", "cryptography": "44",
+    "mitmproxy": MITMPROXY, "aiohttp": "3.14.1", "orjson": "3.11.6", "pydantic": "2.11", "cryptography": "44",
     "click": "8.1", "platformdirs": "4.3", "prometheus-client": "0.22", "psutil": "7", "rich": "14",
 }  # fmt: skip
 SOON_DAYS = 7
