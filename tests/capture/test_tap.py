@@ -66,6 +66,9 @@ def forced() -> None:
     """This test has the guard open."""
 
 
+JSON = "application/json; charset=UTF-8"
+SSE = "text/event-stream"
+
 # -- building answers ------------------------------------------------------------------------------------------------
 
 
@@ -356,7 +359,6 @@ TEXTLESS: list[tuple[str, tuple[Any, ...], str]] = [
      "STOP"),
     ("an error", ({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}},), "STOP"),
     ("no end", (thought("Hm."),), "STOP"),
-    ("no bytes", (), "STOP"),
 ]  # fmt: skip
 
 
@@ -480,6 +482,79 @@ def test_a_body_that_just_ends(channel: CascadeChannel) -> None:
     assert failure(channel) == (Termination.UPSTREAM_DROP, "upstream_drop")
 
 
+GARBAGE, DROPPED, EMPTY = (Termination(code) for code in ("upstream_garbage", "upstream_drop", "empty"))
+PAGE = b"<!doctype html>\n<html><head><style>p{color:red}</style></head>\n\n<body>Bad gateway</body></html>\n"
+BAD, SAID = b"data: {oops\r\n\r\n", body_of(text("Paris", "STOP"))
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "ended"),
+    [
+        # Garbage, then the end.
+        (BAD, SSE, GARBAGE), (body_of(text("Pa")) + BAD, SSE, GARBAGE), (b"data: null\r\n\r\n", SSE, GARBAGE),
+        (b"data: nonsense", SSE, GARBAGE), (BAD + body_of(text("Pa")), SSE, GARBAGE), (b'data: "x"\n\n', SSE, GARBAGE),
+        (PAGE, SSE, GARBAGE), (PAGE, "text/html", GARBAGE), (PAGE, JSON, GARBAGE), (b"<p>no</p>", JSON, GARBAGE),
+        (b"Bad gateway", "text/plain", GARBAGE), (b"Bad gateway\n\n", SSE, GARBAGE), (b"null", JSON, GARBAGE),
+        (b'[{"a": }]', JSON, GARBAGE), (body_of(text("Pa")) + BAD + b"data: [DONE]\n\n", SSE, GARBAGE),
+        # What ends in the middle of an event.
+        (body_of(text("Pa"), text("ris"))[:-30], SSE, DROPPED), (body_of(text("Pa"))[:20], SSE, DROPPED),
+        (json.dumps([text("Pa")]).encode()[:-9], JSON, DROPPED), (body_of(text("Pa")), SSE, DROPPED),
+        (body_of(text("Pa")) + b"data: [DONE]\n\n", SSE, DROPPED), (BAD + body_of(text("Pa"))[:20], SSE, DROPPED),
+        (body_of({"usageMetadata": {"promptTokenCount": 3}}), SSE, DROPPED),
+        # Garbage, but the answer was whole.
+        (BAD + SAID, SSE, Termination.OK), (SAID + BAD, SSE, Termination.OK),
+        (SAID + b"data: [DONE]\n\n", SSE, Termination.OK),
+        (SAID + b"data: {oo", SSE, Termination.OK),
+        # Nothing at all.
+        (b"", SSE, EMPTY), (b"", JSON, EMPTY), (b" \r\n\n ", SSE, EMPTY), (b" \n", JSON, EMPTY), (b"[]", JSON, EMPTY),
+        (b"[]", SSE, EMPTY), (b"{}", JSON, EMPTY), (b"{}", SSE, EMPTY), (b"data: {}\n\n", SSE, EMPTY),
+        (b"[{}]", JSON, EMPTY),
+        (b": beat\n\n: beat\n\n", SSE, EMPTY), (b"data:\n\ndata: \n\n", SSE, EMPTY),
+        (b"data: [DONE]\n\n", SSE, EMPTY),
+        (b"retry: 100\nid: 7\n\n", SSE, EMPTY), (b'data: {"response": {}, "traceId": "t"}\n\n', SSE, EMPTY),
+        (b"event: ping\ndata:\n\n", SSE, EMPTY), (b"\xef\xbb\xbf", SSE, EMPTY),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+@pytest.mark.parametrize("passive", [False, True])
+def test_a_200_that_is_no_answer(body: bytes, kind: str, ended: Termination, encoding: str, passive: bool) -> None:
+    sent = gzip.compress(body) if encoding else body
+    for pieces in ([sent] if sent else [], [sent[at : at + 1] for at in range(len(sent))]):
+        channel = channel_of()
+        shown = run(channel, *pieces, content_type=kind, encoding=encoding, passive=passive)
+        if passive:
+            assert shown == sent
+        if ended is EMPTY and not passive:
+            assert shown == body, "the LS calls again by itself"
+            assert not channel.closed
+            assert channel.awaiting is not None
+            channel.close(Failed(channel.awaiting.late))
+        assert channel.termination is ended
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, br"])
+def test_no_bytes_at_all_are_an_empty_answer_in_any_encoding(channel: CascadeChannel, encoding: str) -> None:
+    assert run(channel, encoding=encoding) == b""
+    assert channel.awaiting is not None
+    assert channel.awaiting.late.termination is EMPTY
+
+
+@pytest.mark.parametrize("body", [b"", BAD, PAGE, b": beat\n\n", b"{}"])
+@pytest.mark.parametrize("kind", [SSE, JSON])
+def test_a_broken_connection_is_a_drop_whatever_has_come(channel: CascadeChannel, body: bytes, kind: str) -> None:
+    tap = Tap(channel, 0, content_type=kind)
+    feed(tap, *([body] if body else []), end=False)
+    tap.abort("reset")
+    assert channel.termination is DROPPED
+
+
+def test_an_answer_without_any_event_after_one_is_empty(channel: CascadeChannel) -> None:
+    assert run(channel, b"") == b""
+    assert channel.awaiting is not None
+    assert finishes(run(channel, b": beat\n\n")) == ["STOP"]
+    assert failure(channel) == (EMPTY, "empty_response")
+
+
 def test_a_line_without_end_is_no_stream(channel: CascadeChannel) -> None:
     body = body_of(text("Pa")) + b"data: " + b"x" * (17 << 20)
     assert run(channel, *cut(body, 200, 9 << 20), body_of(END)) == body + body_of(END)
@@ -596,8 +671,6 @@ def test_an_unknown_encoding_passes_unread(channel: CascadeChannel) -> None:
 
 
 # -- bodies without alt=sse ------------------------------------------------------------------------------------------
-
-JSON = "application/json; charset=UTF-8"
 
 
 @pytest.mark.parametrize("indent", [None, 2])

@@ -293,8 +293,9 @@ def test_a_whole_body() -> None:
 @pytest.mark.parametrize(
     ("data", "events"),
     [
-        (b"", (Notice("not_json", "0 bytes that are no JSON"),)),
-        (b"[DONE]", (Notice("not_json", "6 bytes that are no JSON"),)),
+        (b"", (Notice("no_chunk", "an event that holds nothing"),)),
+        (b" \r\n", (Notice("no_chunk", "an event that holds nothing"),)),
+        (b"[DONE]", (Notice("no_chunk", "an event that holds nothing"),)),
         (b'{"candidates": [{"content"', (Notice("not_json", "26 bytes that are no JSON"),)),
         (b"[" * 5000, (Notice("not_json", "5000 bytes that are no JSON"),)),
         (b"null", (Notice("not_an_object", "a chunk that is no JSON object"),)),

@@ -65,6 +65,7 @@ class Tap:
         self._broken = False  # the bytes flow on, nothing looks at them any more
         self._unreadable = False  # not even that: what follows can not be inflated
         self._ended = False
+        self._odd, self._halved = b"", False  # how a JSON body begins; whether it ended in the middle of an event
         self._hid = False  # a call has been kept from the LS, which has got some text in its place
         first = len(channel.state.function_calls)
         self._decoder = google.GoogleDecoder(lambda number: ids.derive("call", channel.id, first + number))
@@ -136,6 +137,8 @@ class Tap:
         if self._passive or self._json:
             if not self._passive:
                 self._held += plain
+            if self._json and not self._odd:
+                self._odd = plain.lstrip()[:1]
             for piece in self._objects.feed(plain) if self._json else self._sse.feed(plain):
                 self._record(piece)
         else:
@@ -180,16 +183,18 @@ class Tap:
 
     def _event(self, event: SseEvent, *, last: bool) -> bytes | None:
         """Record it; what the LS gets instead of it, if that is something else."""
-        events = self._record(event)
-        if last and any(isinstance(found, Notice) and found.code == "not_json" for found in events):
+        events = self._record(event, last=last)
+        if last and _unread(events):
             return b""  # the body ended in the middle of it: the LS would only try again
         if not _names_a_call(event.data) or event.event == "raw":  # something raw is no event to the LS
             return None
         shown = self._without_calls(event.data)
         return None if shown is None else sse.encode(shown, event=event.event, eol=b"\r\n")
 
-    def _record(self, piece: SseEvent | Piece) -> tuple[Event, ...]:
+    def _record(self, piece: SseEvent | Piece, *, last: bool = False) -> tuple[Event, ...]:
         events = self._decoder.decode(piece.data)
+        if last and piece.data.lstrip()[:1] in (b"{", b"[") and _unread(events):
+            self._halved = True
         self._channel.append(self._call_no, piece.data, events, piece.span)
         return events
 
@@ -209,14 +214,14 @@ class Tap:
         dropped, open_end = self._cut(), bool(self._held)
         if self._passive or self._json:
             for piece in self._rest():
-                self._record(piece)
+                self._record(piece, last=True)
         else:
             self._pass(b"", out, last=True)
-        waiting = self._close(dropped=dropped)
+        waiting = self._close(dropped=dropped or self._halved)
         if self._passive:
             return
         if self._json:
-            out.append(self._whole(waiting=waiting))
+            out += filter(None, (self._whole(waiting=waiting),))
             self._held.clear()
         elif not waiting and self._wants_stop():
             out.append(_BLANK_LINE + self._stop() if open_end else self._stop())
@@ -279,7 +284,9 @@ class Tap:
         # What broke off after its finishReason lacks nothing but perhaps its last usage figures.
         lacking = decoder.finish is None
         fault = decoder.fault or (broken if lacking else None)
-        decision = decide(channel.state, fault=fault, dropped=dropped and lacking)
+        silent = not decoder.begun
+        garbled = decoder.garbled or (silent and (self._sse.odd or self._odd not in (b"", b"{", b"[")))
+        decision = decide(channel.state, fault=fault, dropped=dropped and lacking, garbled=garbled, silent=silent)
         match decision:
             case Finish(terminal):
                 channel.close(terminal)
@@ -306,6 +313,10 @@ class Tap:
             out.append(bytes(self._held))
             self._given += len(self._held)
             self._held.clear()
+
+
+def _unread(events: tuple[Event, ...]) -> bool:
+    return any(isinstance(found, Notice) and found.code == "not_json" for found in events)
 
 
 def _fail(channel: CascadeChannel) -> None:

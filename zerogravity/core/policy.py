@@ -8,6 +8,8 @@
 | MAX_TOKENS, CONTINUATION                                 | Finish(length), also with no text          |
 | malformed/unexpected call etc., nothing emitted, 1st call | Await the LS's own retry, then Fail        |
 | the same later, or with something emitted                | Fail(upstream_garbage)                     |
+| no finishReason, and something that can not be read      | Fail(upstream_garbage)                     |
+| no finishReason, and not one event                       | as nothing at all                          |
 | body ended without any finishReason                      | Fail(upstream_drop): never invent a STOP   |
 | calls seen                                               | Finish(tool)                               |
 | text or media seen                                       | Finish(stop)                               |
@@ -55,10 +57,13 @@ class Await:
 Decision = Finish | Await
 
 
-def decide(state: TurnState, *, fault: Fault | None = None, dropped: bool = False) -> Decision:
+def decide(
+    state: TurnState, *, fault: Fault | None = None, dropped: bool = False, garbled: bool = False, silent: bool = False
+) -> Decision:
     """The decision after the newest call of ``state`` has closed.
 
-    ``fault``: what the answer itself said was wrong. ``dropped``: the body did not end properly.
+    ``fault``: what the answer itself said was wrong. ``dropped``: the body did not end properly. ``garbled``: some of
+    it could not be read. ``silent``: nothing in it said anything.
     """
     if fault is not None:
         return Finish(Failed(fault))
@@ -66,6 +71,10 @@ def decide(state: TurnState, *, fault: Fault | None = None, dropped: bool = Fals
         return Finish(Failed(_dropped("the upstream connection broke in the middle of the answer")))
     finish = state.finish
     match finish:
+        case None if garbled:
+            return Finish(Failed(_garbage("the upstream answer ended without a finish reason, and can not be read")))
+        case None if silent:
+            return _once_more(state, _empty("the upstream answered 200 without any event"))
         case None:
             return Finish(Failed(_dropped("the upstream answer ended without a finish reason")))
         case str() if finish.startswith("BLOCKED:") or finish in FILTERED:
@@ -98,6 +107,10 @@ def _dropped(message: str) -> Fault:
 
 def _empty(message: str) -> Fault:
     return upstream(502, "empty_response", message, Termination.EMPTY)
+
+
+def _garbage(message: str) -> Fault:
+    return upstream(502, "upstream_garbage", message, Termination.UPSTREAM_GARBAGE)
 
 
 def _malformed(finish: str, message: str | None) -> Fault:

@@ -47,6 +47,7 @@ class GoogleDecoder:
     ``finish``     the finishReason so far, ``BLOCKED:<blockReason>`` for a refused prompt.
     ``enveloped``  the form of the newest chunk.
     ``has_text``   a text part that is neither empty nor thinking has come.
+    ``begun``      a chunk that says anything has come; ``garbled``: something that can not be read.
     """
 
     def __init__(self, call_id: Callable[[int], str]) -> None:
@@ -55,6 +56,8 @@ class GoogleDecoder:
         self.finish: str | None = None
         self.enveloped = True
         self.has_text = False
+        self.begun = False
+        self.garbled = False
         self._call_id = call_id
         self._calls = 0
         self._blocked = False  # the prompt was refused: no finishReason says more
@@ -69,7 +72,7 @@ class GoogleDecoder:
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
-            value = _mended(data, events)
+            value = self._mended(data, events)
         if isinstance(value, dict):
             self._chunk(cast("Json", value), data, events)
         elif isinstance(value, list):
@@ -77,14 +80,32 @@ class GoogleDecoder:
                 if isinstance(item, dict):
                     self._chunk(cast("Json", item), source, events)
                 else:
-                    events.append(Notice("not_an_object", "a chunk that is no JSON object"))
+                    self._odd(events)
         elif not events:
-            events.append(Notice("not_an_object", "a chunk that is no JSON object"))
+            self._odd(events)
         return tuple(events)
 
     def close(self) -> CallClosed:
         """The end of the body."""
         return CallClosed(self.finish, self._message)
+
+    def _mended(self, data: bytes, events: list[Event]) -> Any:
+        """What orjson refuses (NaN, lone surrogates, a byte order mark, broken UTF-8), said so."""
+        if data.strip() in (b"", b"[DONE]"):
+            events.append(Notice("no_chunk", "an event that holds nothing"))
+            return None
+        try:
+            value = jsonio.loads(data)
+        except ValueError:
+            self.garbled = True
+            events.append(Notice("not_json", f"{len(data)} bytes that are no JSON"))
+            return None
+        events.append(Notice("json_repaired", "a chunk that is JSON only to a lenient reader"))
+        return value
+
+    def _odd(self, events: list[Event]) -> None:
+        self.garbled = True
+        events.append(Notice("not_an_object", "a chunk that is no JSON object"))
 
     def _chunk(self, chunk: Json, source: bytes, events: list[Event]) -> None:
         inner = chunk.get("response")
@@ -94,6 +115,7 @@ class GoogleDecoder:
         else:
             inner = chunk
             self.enveloped = "error" in chunk and self.enveloped
+        self.begun = self.begun or bool(inner)
         if error := inner.get("error") or chunk.get("error"):
             self.fault = self.fault or google_errors.inside(error)
         if isinstance(version := inner.get("modelVersion"), str):
@@ -209,17 +231,6 @@ def _fenced(text: str, language: str) -> str:
     while fence in text:
         fence += "`"
     return f"\n{fence}{language}\n{text.removesuffix('\n')}\n{fence}\n"
-
-
-def _mended(data: bytes, events: list[Event]) -> Any:
-    """What orjson refuses (NaN, lone surrogates, a byte order mark, broken UTF-8), said so."""
-    try:
-        value = jsonio.loads(data)
-    except ValueError:
-        events.append(Notice("not_json", f"{len(data)} bytes that are no JSON"))
-        return None
-    events.append(Notice("json_repaired", "a chunk that is JSON only to a lenient reader"))
-    return value
 
 
 def _kept_key(part: Json) -> str | None:

@@ -138,8 +138,8 @@ class Inflater:
             raise InflateError(str(error)) from error
 
     def end(self) -> bytes:
-        """Must be called at the end of the body. Raises InflateError when data is missing."""
-        if not all(stage.complete for stage in self._stages):
+        """Must be called at the end of the body. Raises InflateError when data is missing; no bytes at all are none."""
+        if self._in and not all(stage.complete for stage in self._stages):
             raise InflateError("the compressed body is cut")
         return b""
 

@@ -15,6 +15,7 @@ MAX_EVENT = 32 << 20
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
 _SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+_FIELDS = (b"", b"event", b"id", b"retry")  # without a name: a comment
 _CR = 13
 
 
@@ -38,14 +39,17 @@ class SseParser:
     raw JSON error in the middle of a stream, a proxy's page) is an event of its own with ``event="raw"``.
 
     ``boundary``  offset in the stream after the last complete block: nothing before it is held.
+    ``odd``       a line has come that belongs to no event stream (and was passed over).
     """
 
     __slots__ = (
         "_base", "_buffer", "_data", "_event", "_max_event", "_max_line", "_raw", "_searched", "_size", "boundary",
+        "odd",
     )  # fmt: skip
 
     def __init__(self, *, max_line: int = MAX_LINE, max_event: int = MAX_EVENT) -> None:
         self.boundary = 0
+        self.odd = False
         self._max_line = max_line
         self._max_event = max_event
         self._buffer = bytearray()
@@ -142,6 +146,8 @@ class SseParser:
             self._size += len(line)
         elif name == b"event" and colon:
             self._event = value.decode("utf-8", "replace")
+        elif name.strip() not in _FIELDS:
+            self.odd = True
         if len(line) > self._max_line:
             raise SseError(f"a line of more than {self._max_line} bytes")
         if self._size > self._max_event:
