@@ -154,6 +154,76 @@ async def test_what_is_no_request(serve: Serve, data: bytes, message: str) -> No
     assert not served.engine.channels
 
 
+BOM = b"\xef\xbb\xbf"
+ODD_TEXT = [  # what T14 refuses, and what it says
+    (BOM + b'{"a": 1}', "a byte order mark at line 1 column 1"),
+    (BOM, "a byte order mark"),
+    (rb'{"a": "\ud800"}', r"\ud800 at line 1 column 8"),
+    (rb'{"a": "x\uDC00y"}', r"\uDC00 at line 1 column 9"),
+    (rb'{"\udfff": 1}', r"\udfff at line 1 column 3"),
+    (b'{"b": 1,\n "\xc3\xa9": "\\ud83d"}', r"\ud83d at line 2 column 8"),
+    (rb'{"a": "\ud83d\ud83d\ude00"}', r"\ud83d at line 1 column 8"),
+    (rb'{"a": "\ude00\ud83d"}', r"\ude00 at line 1 column 8"),
+    (rb'{"a": "\ud83d \ude00"}', r"\ud83d at line 1 column 8"),
+    (rb'{"a": "\\\ud800"}', r"\ud800 at line 1 column 10"),
+    (rb'{"a": "\\ud83d\ude00"}', r"\ude00 at line 1 column 15"),
+    (rb'{"a": "\ud83d\\ude00"}', r"\ud83d at line 1 column 8"),
+    (rb'{"a": [{"b": "' + b"x" * (1 << 21) + rb'\udabc"}]}', "half of a surrogate pair"),
+    (rb'{"n": 123456789012345678901234567890, "a": "\ud800"}', "half of a surrogate pair"),
+]
+ASKED = [
+    ("/v1/responses", "error"), (PATH, "error"), ("/v1/responses/compact", "error"), ("/v1/token", "error"),
+    ("/v1/responses/input_tokens", "error"),
+    *((f"/v1beta/models/gemini-3-flash:{method}", "INVALID_ARGUMENT")
+      for method in ("generateContent", "streamGenerateContent?alt=sse", "countTokens")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "message"), ODD_TEXT)
+def test_what_stands_for_no_characters_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        module.parse_now(data, Limits())  # pyright: ignore[reportCallIssue]
+    assert caught.value.fault.status == 400
+    assert caught.value.fault.code == "invalid_json"
+    assert message in caught.value.fault.message
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (rb'{"a": "\ud83d\ude00"}', "😀"),
+        (rb'{"a": "\uD83D\uDE00\ud83d\ude00"}', "😀😀"),
+        (rb'{"a": "\\ud800"}', r"\ud800"),
+        (rb'{"a": "\\\\ud800"}', r"\\ud800"),
+        (rb'{"a": "\\\ud83d\ude00"}', "\\😀"),
+        (rb'{"a": "\ud7ff\ue000"}', "\ud7ff\ue000"),
+        (rb'{"a": "\ufeff"}', "\ufeff"),
+        ('{"a": "\ufeff\ufffd"}'.encode(), "\ufeff\ufffd"),
+    ],
+)
+def test_what_only_looks_like_it_is_read(data: bytes, value: str) -> None:
+    assert module.parse_now(data, Limits()) == {"a": value}  # pyright: ignore[reportCallIssue]
+
+
+@given(st.lists(st.sampled_from([r"\ud83d", r"\ude00", "\\\\", r"\n", "u", "d800", r"\u0041", '\\"']), max_size=12))
+def test_lone_surrogates_are_found_exactly(pieces: list[str]) -> None:
+    text = f'"{"".join(pieces)}"'
+    whole = not any("\ud800" <= char <= "\udfff" for char in json.loads(text))
+    assert (module.lone_surrogate(text.encode()) is None) is whole
+
+
+@pytest.mark.parametrize(("path", "form"), ASKED)
+@pytest.mark.parametrize("data", [BOM + b'{"a": 1}', rb'{"\ud800": 1}'], ids=["bom", "surrogate"])
+async def test_every_surface_refuses_odd_text_in_its_own_form(serve: Serve, path: str, form: str, data: bytes) -> None:
+    served = await serve()
+    status, _, body = await served.ask("POST", path, body=data)
+    error = json.loads(body)["error"]
+    assert status == 400
+    assert "at line 1 column" in error["message"]
+    assert form in (error.get("status"), "error" if error.get("code") == "invalid_json" else "")
+    assert not served.engine.channels
+
+
 @pytest.mark.parametrize("text", ["[" * 5000, 'NaN "quoted" \\ [{' * 300, '\\" [[[[ \\\\'])
 async def test_structure_inside_of_strings_counts_nothing(serve: Serve, text: str) -> None:
     served = await serve()

@@ -202,6 +202,8 @@ async def test_a_stream_id_is_free_as_soon_as_its_end_is_told(serve: Serve, monk
         ("{", None, "invalid_json"),
         ("[]", None, "invalid_json"),
         ('{"a": NaN}', None, "invalid_json"),
+        ("\ufeff" + WHOLE + '"a": 1}', None, "invalid_json"),
+        (WHOLE + r'"a": "\ud800"}', None, "invalid_json"),
         ("[" * 300, None, "request_too_complex"),
         ("{}", "type", "invalid_value"),
         ('{"type": "response.steer"}', "type", "invalid_value"),

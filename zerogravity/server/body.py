@@ -25,6 +25,10 @@ _SLICE = MIB
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[]{},:"))
 _NOT_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_BACKSLASH = ord("\\")
+_BOM = b"\xef\xbb\xbf"
+_PAIR = rb"[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_SURROGATES = re.compile(rb"\\u(?:" + _PAIR + rb"|([dD][89a-fA-F][0-9a-fA-F]{2}))")  # a whole pair, or one alone
 
 
 async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> tuple[dict[str, Any], bytes]:
@@ -90,7 +94,11 @@ def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
 
 
 def check_text(data: bytes) -> None:
-    """JSON is UTF-8; anything else would only be guessed at."""
+    """JSON is UTF-8 that stands for characters; anything else would only be guessed at (T14): another encoding, a byte
+    order mark (RFC 8259, 8.1), half of a surrogate pair, which nobody could write back."""
+    if data.startswith(_BOM):
+        text = "a byte order mark at line 1 column 1 does not belong there; send UTF-8 without it"
+        raise bad_request(f"the request body is not valid JSON: {text}", code="invalid_json")
     try:
         if not data.isascii():
             data.decode()
@@ -98,6 +106,34 @@ def check_text(data: bytes) -> None:
         raise bad_request(
             f"the request body is not UTF-8: byte {error.start} can not be read", code="invalid_json"
         ) from None
+    position = lone_surrogate(data)
+    if position is not None:
+        before = data[:position]
+        column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
+        raise bad_request(
+            f"the request body is not valid JSON: {data[position : position + 6].decode()} at line "
+            f"{before.count(b'\n') + 1} column {column} is half of a surrogate pair and stands for no character",
+            code="invalid_json",
+        )
+
+
+def lone_surrogate(data: bytes) -> int | None:
+    """Where an escape stands that is half of a surrogate pair without its other half."""
+    if b"\\ud" not in data and b"\\uD" not in data:
+        return None
+    position = 0
+    while (found := _SURROGATES.search(data, position)) is not None:
+        start = found.start()
+        before = start
+        while before and data[before - 1] == _BACKSLASH:
+            before -= 1
+        if (start - before) % 2:  # the backslash is itself escaped: a plain text like \\ud800
+            position = start + 6
+        elif found.group(1):
+            return start
+        else:
+            position = found.end()
+    return None
 
 
 def check_structure(data: bytes, limits: Limits) -> None:
