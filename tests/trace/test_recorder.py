@@ -12,6 +12,7 @@ from hypothesis import assume, given
 from tests.conftest import FakeClock
 from tests.strategies import TURN_ID, record_lists, replay
 from tests.trace.conftest import WALL
+from zerogravity import redact
 from zerogravity.core.events import (
     CallClosed,
     CallOpened,
@@ -29,7 +30,7 @@ from zerogravity.core.fold import fold
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, Termination, upstream
-from zerogravity.trace import codec, folders, read, redact
+from zerogravity.trace import codec, folders, read
 from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits
 from zerogravity.trace.shadow import joined, redacted_event
 

@@ -20,6 +20,7 @@ from mitmproxy.log import ALERT
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from zerogravity import config as configuration
+from zerogravity import logs
 from zerogravity.capture import bodies, match, porter, rewrite, tap
 from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
@@ -221,6 +222,7 @@ class Capture:
     # -- options ---------------------------------------------------------------------------------------------
 
     def load(self, loader: Loader) -> None:
+        logs.install()
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
         contentviews.add(GoogleStreamContentview())

@@ -17,12 +17,12 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
 from zerogravity.inspector import asked, rows
 from zerogravity.inspector.bodies import Bodies
 from zerogravity.inspector.view import BEFORE, EmitterOf, View, Views
-from zerogravity.trace import redact
 from zerogravity.wire import jsonio
 
 STATIC = Path(__file__).parent / "static"

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     CallClosed,
@@ -31,7 +32,6 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
 from zerogravity.surfaces.common.models import rules
-from zerogravity.trace import redact
 
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after that nobody is working at the tools of a turn any more

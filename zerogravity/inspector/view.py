@@ -13,10 +13,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.surfaces.surface import Emitter
-from zerogravity.trace import redact
 from zerogravity.trace.shadow import joined, redacted_event, redacted_turn
 
 EmitterOf = Callable[[CascadeChannel], Emitter | None]

@@ -15,13 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from zerogravity import __version__
+from zerogravity import __version__, redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record
 from zerogravity.core.store import MitmStore
 from zerogravity.ops.beside import Beside
 from zerogravity.trace import otel as names
-from zerogravity.trace import redact
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

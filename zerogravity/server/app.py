@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from zerogravity import logs
 from zerogravity.config import split_address, url_of
 from zerogravity.server import guard
 from zerogravity.server.protocol import Runner, framework_logger
@@ -20,7 +21,9 @@ __all__ = ["Running", "Services", "build_app", "start_server"]
 
 
 def build_app(services: Services) -> web.Application:
-    """The front server as an application without globals; several may run in one process."""
+    """The front server as an application without globals; several may run in one process. Whoever has one logs without
+    secrets."""
+    logs.install()
     app = web.Application(
         middlewares=[
             guard.record,

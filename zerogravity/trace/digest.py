@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from zerogravity import redact
 from zerogravity.core.turn import Turn
-from zerogravity.trace import redact
 
 _DROPPED = frozenset({
     "thoughtSignature", "thought_signature", "labels", "requestId", "sessionId", "traceId", "userPromptId",

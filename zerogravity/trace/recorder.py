@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from zerogravity import ids
+from zerogravity import ids, redact
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Record
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.surface import Surface
-from zerogravity.trace import folders, redact
+from zerogravity.trace import folders
 from zerogravity.trace.writer import TurnWriter
 
 logger = logging.getLogger("zerogravity.trace")

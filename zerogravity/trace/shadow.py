@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     CallClosed,
@@ -25,7 +26,6 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
 from zerogravity.surfaces.surface import Answer, Emitter, Surface
-from zerogravity.trace import redact
 from zerogravity.wire import jsonio
 
 

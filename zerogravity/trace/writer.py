@@ -19,10 +19,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.surfaces.surface import Surface
-from zerogravity.trace import codec, folders, redact
+from zerogravity.trace import codec, folders
 from zerogravity.trace.shadow import Shadow, joined
 from zerogravity.trace.summary import summary
 from zerogravity.wire import jsonio

@@ -32,11 +32,30 @@ _SECRET_ENDINGS = (
     "apikey", "token", "secret", "password", "passwd", "passphrase", "privatekey", "secretkey", "accesskey", "authkey",
     "signingkey", "encryptionkey", "authorization", "credential", "credentials", "connectionstring", "sessioncookie",
 )  # fmt: skip
+# What a schema says of a parameter that holds a secret: its form, whatever that contains. Of anything else (default,
+# const, enum, examples, x-…) nobody knows that it is not the secret itself.
+_OPEN, _SECRET, _SCHEMA, _NAMED_SCHEMAS = range(4)
+_SCHEMA_MEMBERS: Mapping[str, int] = {
+    **dict.fromkeys(
+        ("type", "title", "description", "format", "pattern", "$ref", "$id", "$schema", "$anchor", "$comment",
+         "nullable", "required", "propertyOrdering", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+         "multipleOf", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems", "minContains", "maxContains",
+         "minProperties", "maxProperties", "deprecated", "readOnly", "writeOnly", "contentEncoding",
+         "contentMediaType", "dependentRequired", "discriminator"), _OPEN,
+    ),
+    **dict.fromkeys(
+        ("items", "prefixItems", "anyOf", "oneOf", "allOf", "not", "if", "then", "else", "contains", "propertyNames",
+         "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "contentSchema"), _SCHEMA,
+    ),
+    **dict.fromkeys(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"), _NAMED_SCHEMAS),
+}  # fmt: skip
+# In descriptions stands what a translation found no keyword for (``surfaces.common.schema``).
+_HINTS = re.compile(r"(\b(?:Must be|\w+:)\s+)(?=[\"\[{\d-])\S.*", re.DOTALL)
 _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 _SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "enum", "const", "properties"})
 
-# A token starts where no word goes on; an escape like \n in JSON inside JSON is no word.
-_EDGE = re.compile(r"(?<![A-Za-z0-9_\-])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})")
+# A token starts where no word goes on; an escape like \n in JSON inside JSON, or %2F in a URL, is no word.
+_EDGE = re.compile(r"(?<![A-Za-z0-9_\-])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})")
 # A fixed beginning (found by plain search: bodies are megabytes of base64) → what follows it.
 _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (begin, re.compile(re.escape(begin) + rest))
@@ -77,6 +96,11 @@ _ASSIGNMENTS = (
     re.compile(r"(\b[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)\s?[:=]\s?)[^\s\"'\\,;&|<>(){}\[\]$]{4,}"),
     re.compile(
         r"(" + _WORDS + r"\s?[:=]\s?)(?=[^\s\"']{0,80}[0-9])[A-Za-z0-9_\-+/=.~]{8,}+(?![(\[])", re.IGNORECASE),
+    # the same inside a schema: "password": {"type": "string", "default": "value"}
+    re.compile(
+        r"(" + _WORDS + r"\\*[\"']\s{0,3}:\s{0,3}\{[^{}]{0,500}?\\*[\"'](?:default|const|example)\\*[\"']"
+        r"\s{0,3}:\s{0,3}\\*[\"'])[^\"'\\\n]+", re.IGNORECASE,
+    ),
 )  # fmt: skip
 _ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "credential")
 
@@ -90,10 +114,11 @@ _HINT = re.compile(
 
 def headers(given: Mapping[str, str]) -> dict[str, str]:
     """Lower-case names; values only of headers that are known to be harmless."""
-    return {
-        (name := raw.lower()): text(value) if name in SHOWN_HEADERS or name.startswith(SHOWN_PREFIXES) else MASK
-        for raw, value in given.items()
-    }
+    return {text(raw).lower(): text(value) if is_shown(raw.lower()) else MASK for raw, value in given.items()}
+
+
+def is_shown(header: str) -> bool:
+    return header in SHOWN_HEADERS or header.startswith(SHOWN_PREFIXES)
 
 
 def text(value: str) -> str:
@@ -103,7 +128,7 @@ def text(value: str) -> str:
 
 def json_value(value: Any) -> Any:
     """A parsed JSON value without secrets; nothing in it is changed in place."""
-    return _value(value, secret=False, depth=0)
+    return _value(value, _OPEN, 0)
 
 
 def json_bytes(data: bytes) -> bytes:
@@ -142,25 +167,39 @@ def pieces(parts: Sequence[str]) -> list[str]:
     return masked
 
 
-def _value(value: Any, *, secret: bool, depth: int) -> Any:
+def _value(value: Any, kind: int, depth: int) -> Any:
+    """``kind``: what stands around the value: nothing special, a secret's name, a schema of a secret, or the map of
+    names of such schemas."""
     if isinstance(value, str):
-        return MASK if secret and value else text(value)
+        return MASK if kind != _OPEN and value else text(value)
     if isinstance(value, Mapping):
         if depth >= MAX_DEPTH:
             return {}
-        inherited = secret and not _is_schema(value)
+        if kind == _SECRET and _is_schema(value):
+            kind = _SCHEMA
         made: dict[str, Any] = {}
         for key, item in value.items():
             shown, named = _known_name(key) if len(key) <= 64 else (text(key), _is_secret(key))
             while shown != key and shown in made:
                 shown += "'"
-            made[shown] = _value(item, secret=inherited or named, depth=depth + 1)
+            made[shown] = _value(item, _inside(kind, key, named), depth + 1)
+        if kind == _SCHEMA and isinstance(told := made.get("description"), str):
+            made["description"] = _HINTS.sub(lambda hint: hint[1] + MASK, told)
         return made
     if isinstance(value, list | tuple):
-        return [] if depth >= MAX_DEPTH else [_value(item, secret=secret, depth=depth + 1) for item in value]
-    if secret and isinstance(value, int | float) and not isinstance(value, bool):
+        return [] if depth >= MAX_DEPTH else [_value(item, kind, depth + 1) for item in value]
+    if kind != _OPEN and isinstance(value, int | float) and not isinstance(value, bool):
         return MASK
     return value
+
+
+def _inside(kind: int, key: str, named: bool) -> int:
+    """The kind of a member's value."""
+    if kind == _OPEN:
+        return _SECRET if named else _OPEN
+    if kind == _SCHEMA:
+        return _SCHEMA_MEMBERS.get(key, _SECRET)
+    return _SCHEMA if kind == _NAMED_SCHEMAS else _SECRET
 
 
 @lru_cache(4096)
@@ -177,7 +216,9 @@ def _is_secret(name: str) -> bool:
 def _is_schema(value: Mapping[str, Any]) -> bool:
     """A JSON schema of a parameter called ``password`` is no secret."""
     kind = value.get("type")
-    return (isinstance(kind, str) and kind.lower() in _SCHEMA_TYPES) or not _SCHEMA_WORDS.isdisjoint(value)
+    kinds: Sequence[Any] = kind if isinstance(kind, list) else [kind]
+    typed = all(isinstance(one, str) and one.lower() in _SCHEMA_TYPES for one in kinds)
+    return (typed and bool(kinds)) or not _SCHEMA_WORDS.isdisjoint(value)
 
 
 def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import json_values, texts
-from zerogravity.trace import redact
-from zerogravity.trace.redact import MASK
+from zerogravity import redact
+from zerogravity.redact import MASK
+from zerogravity.surfaces.common.schema import convert_schema
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\nabc\n-----END RSA PRIVATE KEY-----"
 SECRETS = [
@@ -35,7 +36,17 @@ TEXTS = [
     ("password = 'hunter22'", "password = '[redacted]'"),
     ("token: abcdefgh1", "token: [redacted]"),
     ('x = "-----BEGIN PRIVATE KEY-----\nabc"', 'x = "[redacted]"'),
+    ("a%2Fsk-abcdefgh12%20b", "a%2F[redacted]%20b"),
+    (
+        '{"password": {"type": "string", "default": "hunter22"}}',
+        '{"password": {"type": "string", "default": "[redacted]"}}',
+    ),
+    ('"{\\"apiKey\\":{\\"const\\":\\"hunter22\\"}}"', '"{\\"apiKey\\":{\\"const\\":\\"[redacted]\\"}}"'),
     # and what only looks like one
+    (
+        '{"password": {"type": "string"}, "size": {"default": "large"}}',
+        '{"password": {"type": "string"}, "size": {"default": "large"}}',
+    ),
     ("a Bearer of bad news", "a Bearer of bad news"),
     ("basic understanding of it", "basic understanding of it"),
     ("task-management-software", "task-management-software"),
@@ -96,6 +107,64 @@ def test_what_is_no_secret_stays(value):
     assert redact.json_value(value) == value
 
 
+NAMED = "hunter22"
+
+
+@pytest.mark.parametrize(
+    "keyword", ["default", "const", "example", "x-secret", "x-goog-test", "value", "initial", "secret", "minimun"]
+)
+def test_what_a_schema_of_a_secret_would_say_of_it(keyword):
+    """A default is the secret itself, and so may be anything that is not known to be its form."""
+    schema = {"type": "string", "description": "the user's", "minLength": 8, keyword: NAMED}
+    hidden = {**schema, keyword: MASK}
+    tools = [{"name": "login", "parameters": {"type": "object", "properties": {"password": schema, "size": schema}}}]
+    shown = redact.json_value(tools)[0]["parameters"]["properties"]
+    assert shown["password"] == hidden
+    assert shown["size"] == (schema if "secret" not in keyword else hidden)
+    assert redact.json_value({"properties": {"password": {**schema, keyword: 123456}}}) == {
+        "properties": {"password": hidden}
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "shown"),
+    [
+        ({"type": "string", "enum": [NAMED, "other"]}, {"type": "string", "enum": [MASK, MASK]}),
+        ({"type": "STRING", "examples": [NAMED]}, {"type": "STRING", "examples": [MASK]}),
+        ({"type": ["string", "null"], "default": None}, {"type": ["string", "null"], "default": None}),
+        ({"anyOf": [{"type": "string", "default": NAMED}, {"type": "null"}]},
+         {"anyOf": [{"type": "string", "default": MASK}, {"type": "null"}]}),
+        ({"type": "array", "items": {"const": NAMED, "type": "string"}, "maxItems": 2},
+         {"type": "array", "items": {"const": MASK, "type": "string"}, "maxItems": 2}),
+        ({"type": "object", "properties": {"user": {"description": "who", "default": NAMED}}, "required": ["user"]},
+         {"type": "object", "properties": {"user": {"description": "who", "default": MASK}}, "required": ["user"]}),
+        ({"type": "object", "default": {"user": NAMED, "deep": [{"a": NAMED}]}},
+         {"type": "object", "default": {"user": MASK, "deep": [{"a": MASK}]}}),
+        ({"type": "object", "$defs": {"a": {"example": NAMED}}, "properties": {"b": {"$ref": "#/$defs/a"}}},
+         {"type": "object", "$defs": {"a": {"example": MASK}}, "properties": {"b": {"$ref": "#/$defs/a"}}}),
+        ({"type": "integer", "description": "Its PIN. Must be 1234."},
+         {"type": "integer", "description": "Its PIN. Must be [redacted]"}),
+        ({"type": "string", "description": 'Which one. examples: ["hunter22"].'},
+         {"type": "string", "description": "Which one. examples: [redacted]"}),
+        ({"type": "boolean", "default": True}, {"type": "boolean", "default": True}),
+    ],
+)  # fmt: skip
+def test_schemas_of_secrets_keep_their_form(schema, shown):
+    for name in ("password", "apiKey", "credentials"):
+        value = {"parameters": {"type": "object", "properties": {name: schema}, "required": [name]}}
+        once = redact.json_value(value)
+        assert once["parameters"] == {"type": "object", "properties": {name: shown}, "required": [name]}
+        assert redact.json_value(once) == once
+
+
+def test_what_translation_says_of_lost_keywords_is_hidden_too():
+    """The words for const, enum and examples that Google's schemas have no keyword for."""
+    given = {"properties": {"pin_token": {"type": "integer", "const": 123456, "examples": [123456]}}}
+    translated = convert_schema({"type": "object", **given}).schema
+    assert "123456" in json.dumps(translated)
+    assert "123456" not in json.dumps(redact.json_value(translated))
+
+
 def test_secrets_in_texts_and_names_of_members():
     value = {"a": ["see sk-abcdefgh12"], "sk-abcdefgh12": 1, "sk-abcdefgh13": 2}
     assert redact.json_value(value) == {"a": ["see [redacted]"], MASK: 1, MASK + "'": 2}
@@ -118,12 +187,12 @@ def test_headers_by_allowlist():
     shown = redact.headers({
         "Authorization": "Bearer x", "X-Goog-Api-Key": "k", "Cookie": "c", "X-Codeium-Csrf-Token": "t", "X-Own": "v",
         "User-Agent": "codex/1.0", "Content-Type": "application/json", "X-Stainless-Lang": "python",
-        "Host": "localhost:1",
+        "Host": "localhost:1", "sk-abcdefgh12": "v", "Accept": "sk-abcdefgh12",
     })  # fmt: skip
     assert shown == {
         "authorization": MASK, "x-goog-api-key": MASK, "cookie": MASK, "x-codeium-csrf-token": MASK, "x-own": MASK,
         "user-agent": "codex/1.0", "content-type": "application/json", "x-stainless-lang": "python",
-        "host": "localhost:1",
+        "host": "localhost:1", MASK: MASK, "accept": MASK,
     }  # fmt: skip
 
 
