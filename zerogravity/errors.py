@@ -1,6 +1,7 @@
 """What can go wrong, as a value: one ``Fault`` by guilt, mapped once per surface to its error shape.
 
-Knows no surface and no transport. Termination codes: the closed list that logs, metrics and traces use.
+What others say (Google, the language server) goes through the redactor here, on its way to everybody; a client may
+read its own words. Knows no surface and no transport. Termination codes: the closed list of logs, metrics and traces.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from zerogravity import redact
 
 _ENDS = (".", "!", "?", "…", '."', '!"', '?"', ".)", "!)", "?)", ".'", "。")
 _URL_LAST = re.compile(r"https?://\S*[^\s.,;:!?)\]}>\"']$")
@@ -133,8 +136,8 @@ def bad_request(
 def upstream(
     status: int, code: str, message: str, termination: Termination = Termination.UPSTREAM_STATUS, **more: Any
 ) -> Fault:
-    """Google's side failed or refused."""
-    return Fault(Guilt.UPSTREAM, status, code, message, termination=termination, **more)
+    """Google's side failed or refused. What it quotes may be the language server's bearer."""
+    return _foreign(Guilt.UPSTREAM, status, code, message, termination=termination, **more)
 
 
 NO_WAY = "Check this machine's network, firewall and VPN; --google or ZEROGRAVITY_UPSTREAM says where calls go."
@@ -161,7 +164,12 @@ def untrusted(message: str) -> Fault:
 
 def language_server(status: int, code: str, message: str, termination: Termination, **more: Any) -> Fault:
     """The language server is absent, refuses, or never calls Google."""
-    return Fault(Guilt.LS, status, code, message, termination=termination, **more)
+    return _foreign(Guilt.LS, status, code, message, termination=termination, **more)
+
+
+def _foreign(guilt: Guilt, status: int, code: str, message: str, **more: Any) -> Fault:
+    details = tuple(redact.json_value(detail) for detail in more.pop("details", ()))
+    return Fault(guilt, status, code, redact.text(message), details=details, **more)
 
 
 def internal(message: str = "internal error", termination: Termination = Termination.INTERNAL, **more: Any) -> Fault:

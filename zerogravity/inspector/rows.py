@@ -58,10 +58,10 @@ def summary(channel: CascadeChannel, now: int, answered: Collection[str] = ()) -
         "created": turn.created,
         "received_ms": origin / 1e6,
         "surface": turn.surface,
-        "model": redact.text(turn.model[:PREVIEW]),
-        "target": turn.target.name,
+        "model": redact.text(turn.model)[:PREVIEW],
+        "target": redact.text(turn.target.name),
         "stream": turn.stream,
-        "asked": redact.text(asked(turn)),
+        "asked": asked(turn),
         "state": state,
         "state_ms": (now - since) / 1e6,
         "closed": channel.closed,
@@ -123,12 +123,12 @@ def results(turn: Turn) -> frozenset[str]:
 
 
 def asked(turn: Turn) -> str:
-    """The beginning of the newest thing the client said."""
+    """The beginning of the newest thing the client said, redacted before it is cut."""
     for content in reversed(contents(turn)):
         if content.get("role") != "model":
             for part in parts(content):
                 if isinstance(text := part.get("text"), str) and text.strip():
-                    return " ".join(text[: PREVIEW * 2].split())[:PREVIEW]
+                    return " ".join(redact.text(text[: PREVIEW * 4]).split())[:PREVIEW]
     return ""
 
 

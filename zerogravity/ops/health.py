@@ -28,6 +28,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
@@ -59,7 +60,8 @@ class Failure:
 @dataclass(frozen=True, slots=True)
 class Check:
     """``fix``: one line that says what to do when it is not ``ok``; with ``ok`` it is a warning. ``since``: wall-clock
-    seconds at which the hop came to be as it is, if that is known; ``failure``: its newest one, over or not."""
+    seconds at which the hop came to be as it is, if that is known; ``failure``: its newest one, over or not. Its texts
+    are shown to anybody, so they are without secrets."""
 
     name: str
     ok: bool
@@ -67,6 +69,10 @@ class Check:
     fix: str = ""
     since: float | None = None
     failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("text", "fix"):
+            object.__setattr__(self, name, redact.text(getattr(self, name)))
 
     def as_json(self) -> dict[str, Any]:
         """For ``/ready`` and the like; times are ISO 8601, UTC. What there is nothing to say of is left out."""
@@ -224,7 +230,7 @@ class Health:
 
     def degrade(self, what: str, text: str) -> None:
         """Something beside the path works less well (a full trace disk); shown, never in the way."""
-        self._degraded[what] = text
+        self._degraded[what] = redact.text(text)
 
     def recover(self, what: str) -> None:
         self._degraded.pop(what, None)

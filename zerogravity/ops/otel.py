@@ -90,13 +90,13 @@ class Spans:
         channel, turn = ended.channel, ended.channel.turn
         offset = ended.wall_ns - channel.marks["done"]
         info = told(channel)
-        attributes = names.turn_attributes(info, turn.generate, channel.state.model)
+        attributes = redact.json_value(names.turn_attributes(info, turn.generate, channel.state.model))
         if self._content:
             content = names.content_attributes(turn.generate, channel.state, info["code"])
             attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in content.items()}
         self._ids.say(channel.id, "turn")
         span = self._tracer.start_span(
-            f"{names.operation(turn.surface)} {turn.model}", Context(), trace.SpanKind.SERVER, attributes,
+            redact.text(f"{names.operation(turn.surface)} {turn.model}"), Context(), trace.SpanKind.SERVER, attributes,
             start_time=channel.marks["received"] + offset,
         )  # fmt: skip
         for phase, at in sorted(channel.marks.items(), key=lambda mark: mark[1]):
@@ -106,7 +106,7 @@ class Spans:
         parent = trace.set_span_in_context(span, Context())
         for call, records in names.calls_of(ended.records).items():
             self._ids.say(channel.id, f"call{call}")
-            values = names.call_attributes(records, call)
+            values = redact.json_value(names.call_attributes(records, call))
             child = self._tracer.start_span(
                 names.CALL, parent, trace.SpanKind.CLIENT, values, start_time=records[0].t_ns + offset
             )

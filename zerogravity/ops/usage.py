@@ -13,6 +13,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
@@ -69,8 +70,9 @@ def day_of(wall_s: float) -> str:
 def row_of(channel: CascadeChannel, wall_s: float) -> Row:
     """What a closed turn adds."""
     usage = channel.state.usage
+    model = redact.text(channel.turn.target.name)[:MAX_NAME]
     return Row(
-        day_of(wall_s), channel.turn.target.name[:MAX_NAME] or "unknown", 1, isinstance(channel.terminal, Failed),
+        day_of(wall_s), model or "unknown", 1, isinstance(channel.terminal, Failed),
         *(max(0, count) for count in (usage.prompt, usage.cached, usage.candidates, usage.thoughts, usage.tool_use)),
     )  # fmt: skip
 

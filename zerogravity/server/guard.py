@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from zerogravity import ids
+from zerogravity import ids, redact
 from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal
 from zerogravity.server.body import overloaded
 from zerogravity.server.services import EXCHANGE, SERVICES, Exchange, Services
@@ -64,7 +64,8 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and write its one line, whatever happens."""
     services = request.app[SERVICES]
     given = request.headers.get("x-request-id", "")
-    request_id = given if _REQUEST_ID.fullmatch(given) else ids.new("req")
+    harmless = _REQUEST_ID.fullmatch(given) is not None and redact.text(given) == given  # it is echoed and kept
+    request_id = given if harmless else ids.new("req")
     exchange = Exchange(request_id, asyncio.get_running_loop().time(), surface_of(request, services))
     request[EXCHANGE] = exchange
     status = 499
@@ -84,12 +85,12 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def line(request: web.Request, exchange: Exchange, status: int) -> str:
-    """One JSON line; the path without its query, which may hold a key."""
+    """One JSON line; the path without its query, which may hold a key, and decoded: secrets hide in escapes."""
     now = asyncio.get_running_loop().time()
     told: dict[str, object] = {
         "request_id": exchange.id,
         "method": request.method,
-        "path": request.rel_url.raw_path[:200],
+        "path": redact.text(request.rel_url.path)[:200],
         "surface": exchange.surface.name,
         "status": status,
         "bytes": exchange.sent,

@@ -11,6 +11,7 @@ from typing import Self
 
 from aiohttp import web
 
+from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
@@ -241,7 +242,9 @@ def noted(turn: Turn) -> dict[str, str]:
     """What of the request was left out or changed, for whoever looks at the headers."""
     shown, size = [], 0
     for note in turn.notes:
-        text = ascii(note[:NOTE])[1:-1]  # names in it are the client's: no control characters, nothing but ASCII
+        text = ascii(redact.text(note)[:NOTE])[
+            1:-1
+        ]  # names in it are the client's: no control characters, nothing but ASCII
         if size + len(text) > NOTES:
             break
         shown.append(text)

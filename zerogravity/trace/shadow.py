@@ -13,10 +13,13 @@ from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     CallClosed,
+    CallOpened,
     Event,
     Failed,
+    Finished,
     FunctionCall,
     Grounding,
+    InlineData,
     Notice,
     Record,
     ServerTool,
@@ -78,30 +81,43 @@ def redacted_turn(turn: Turn) -> Turn:
     return replace(
         turn,
         model=redact.text(turn.model),
+        target=replace(turn.target, name=redact.text(turn.target.name)),
         generate=redact.json_value(turn.generate),
         echo=redact.json_value(turn.echo),
         metadata=redact.json_value(turn.metadata),
+        tool_names=_redacted_names(turn.tool_names),
+        tool_kinds=_redacted_names(turn.tool_kinds),
         owner="",
         notes=tuple(map(redact.text, turn.notes)),
     )
 
 
+def _redacted_names(names: Mapping[str, str]) -> dict[str, str]:
+    return {redact.text(name): redact.text(other) for name, other in names.items()}
+
+
 def redacted_event(event: Event) -> Event:
     match event:
+        case CallOpened(str() as model):
+            return replace(event, model=redact.text(model))
         case TextDelta(text):
             return TextDelta(redact.text(text))
         case ThinkingDelta(text):
             return ThinkingDelta(redact.text(text))
-        case FunctionCall(args_json=args):
-            return replace(event, args_json=_redacted_json(args))
+        case FunctionCall(name=name, args_json=args):
+            return replace(event, name=redact.text(name), args_json=_redacted_json(args))
+        case InlineData(mime, data):
+            return InlineData(redact.text(mime), data)
         case ServerTool(part):
             return ServerTool(_redacted_json(part))
         case Grounding(data):
             return Grounding(redact.json_value(data))
         case Notice(code, text):
             return Notice(code, redact.text(text))
-        case CallClosed(finish, str() as message):
-            return CallClosed(finish, redact.text(message))
+        case CallClosed(finish, message):
+            return CallClosed(_redacted_text(finish), _redacted_text(message))
+        case Finished(reason, str() as detail):
+            return Finished(reason, redact.text(detail))
         case Failed(fault):
             return Failed(_redacted_fault(fault))
         case _:
@@ -112,10 +128,17 @@ def _redacted_json(text: str) -> str:
     return redact.json_bytes(text.encode("utf-8", "replace")).decode()
 
 
+def _redacted_text(text: str | None) -> str | None:
+    return None if text is None else redact.text(text)
+
+
 def _redacted_fault(fault: Fault) -> Fault:
     return replace(
         fault,
+        code=redact.text(fault.code),
         message=redact.text(fault.message),
+        param=_redacted_text(fault.param),
+        rpc_status=_redacted_text(fault.rpc_status),
         remedy=redact.text(fault.remedy),
         details=tuple(redact.json_value(item) for item in fault.details),
     )

@@ -109,7 +109,7 @@ class TurnWriter:
                 record, frames = self._shadow.add(raw)
             except UNRENDERABLE as error:
                 # A surface that can not be rendered costs the trace its frames, not its records.
-                self._trouble = f"the stream could not be rendered: {type(error).__name__}: {error}"
+                self._trouble = redact.text(f"the stream could not be rendered: {type(error).__name__}: {error}")
                 record, frames = self._shadow.channel.records[-1], []
                 self._shadow.give_up_rendering()
             place = self._event(record)
@@ -153,7 +153,7 @@ class TurnWriter:
         try:
             answer = self._shadow.answer()
         except UNRENDERABLE as error:
-            self._trouble = f"the answer could not be rendered: {type(error).__name__}: {error}"
+            self._trouble = redact.text(f"the answer could not be rendered: {type(error).__name__}: {error}")
             return
         if answer is not None:
             last = self._shadow.channel.records[-1]
