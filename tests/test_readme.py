@@ -96,6 +96,7 @@ def test_limits_are_the_defaults() -> None:
         "request body, after decompression": f"{limits.body_bytes // MIB} MiB",
         "nesting, elements of a request": f"{limits.json_depth}, {limits.json_structure // 10**6} million",
         "receiving a body": f"{limits.body_seconds:g} s + 1 s per MiB",
+        "open connections, of one address": f"{limits.connections}, {limits.peer_connections}",
         "turns at the LS, waiting": f"{limits.turns}, {limits.waiting}",
         "LS told until Google's call": f"{limits.match_seconds:g} s",
         "upstream silence": f"{limits.idle_seconds:g} s",

@@ -38,6 +38,7 @@ class Limits(BaseModel):
     json_depth: int = Field(200, ge=8, le=900, description="nesting of a request; 400")
     json_structure: int = Field(2_000_000, ge=1000, description="brackets, commas and colons of a request; 400")
     connections: int = Field(2048, ge=1, description="open connections in all; further ones are closed")
+    peer_connections: int = Field(512, ge=1, description="open connections of one address; further ones are closed")
     requests: int = Field(1024, ge=1, description="requests being answered; 503")
     turns: int = Field(4, ge=1, description="turns running at the language server")
     waiting: int = Field(50, ge=0, description="turns waiting for one of these places; 503")

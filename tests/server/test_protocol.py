@@ -9,7 +9,7 @@ import logging
 
 import pytest
 
-from tests.server.support import Serve
+from tests.server.support import Serve, Served
 
 SECRET = "ya29.secret-bearer-token-"
 HOST = "Host: localhost\r\n"
@@ -91,20 +91,55 @@ async def test_our_own_bug_is_a_500_without_details(serve: Serve, caplog: pytest
     assert "bug-1: request failed by our own fault" in caplog.text  # with its traceback: it is ours, not the peer's
 
 
-async def test_connections_are_counted(serve: Serve) -> None:
-    served = await serve(limits={"connections": 2, "keepalive_seconds": 1000})
-    first = await asyncio.open_connection("127.0.0.1", served.running.port)
-    second = await asyncio.open_connection("127.0.0.1", served.running.port)
-    for _, writer in (first, second):  # both are accepted for certain when both are answered
+async def answered(
+    served: Served, local: str = "127.0.0.1"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]:
+    """A connection from ``local``, and the first line it was answered with; nothing if it was closed instead."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port, local_addr=(local, 0))
+    line = b""
+    with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
         writer.write(f"GET /health HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n\r\n".encode())
-    for reader, _ in (first, second):
-        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
-    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
-    with contextlib.suppress(ConnectionResetError):
-        assert await asyncio.wait_for(reader.read(), 5) == b""
-    for _, each in (first, second, (reader, writer)):
-        each.close()
-        await asyncio.gather(each.wait_closed(), return_exceptions=True)
+        line = await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
+    return reader, writer, line
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [({"connections": 2}, "limits.connections"), ({"peer_connections": 2}, "limits.peer_connections")],
+)
+async def test_connections_are_counted(
+    serve: Serve, caplog: pytest.LogCaptureFixture, limits: dict[str, int], name: str
+) -> None:
+    caplog.set_level(logging.INFO, "zerogravity.server")
+    served = await serve(limits={**limits, "keepalive_seconds": 1000})
+    found = [await answered(served) for _ in range(5)]
+    assert [line[:12] for _, _, line in found] == [b"HTTP/1.1 200"] * 2 + [b""] * 3
+    lines = [record.getMessage() for record in caplog.records if "further ones are closed" in record.getMessage()]
+    assert len(lines) == 1, "once in a while is enough"
+    assert name in lines[0]
+    found[0][1].close()
+    await asyncio.gather(found[0][1].wait_closed(), return_exceptions=True)
+    async with asyncio.timeout(5):  # a place that is free again is given away again
+        while not (await retried(served, found)):
+            pass
+    for _, writer, _ in found:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def retried(served: Served, found: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, bytes]]) -> bytes:
+    found.append(await answered(served))
+    return found[-1][2]
+
+
+async def test_one_peer_takes_no_others_place(serve: Serve) -> None:
+    """Every address of 127/8 is this machine's own, and a peer of its own."""
+    served = await serve(limits={"peer_connections": 1, "keepalive_seconds": 1000})
+    found = [await answered(served, local) for local in ("127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2")]
+    assert [bool(line) for _, _, line in found] == [True, False, True, False]
+    for _, writer, _ in found:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
 
 
 async def test_idle_connections_are_closed(serve: Serve) -> None:

@@ -95,6 +95,7 @@ async def start_server(services: Services) -> Running:
     runner = Runner(
         build_app(services),
         connections=limits.connections,
+        peer_connections=limits.peer_connections,
         handler_cancellation=True,
         access_log=None,
         logger=framework_logger(),

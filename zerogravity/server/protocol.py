@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from zerogravity import ids
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")
+TELL_S = 60.0  # between two log lines about connections that were closed
 _PLACE = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
 UNREADABLE = {
     "error": {
@@ -110,37 +112,65 @@ def in_our_form(handler: Handler) -> Handler:
 
 
 class Connections(web.Server):
-    """Makes ``Connection`` objects; beyond ``limit`` open ones new connections are closed at once."""
+    """Makes ``Connection`` objects; beyond ``limit`` open ones, or ``peer_limit`` of one address, new connections are
+    closed at once (T15). That is logged once in a while: whoever floods us must not flood the log."""
 
-    limit = 2048
+    def __init__(self, handler: Handler, *, limit: int, peer_limit: int, **arguments: Any) -> None:
+        super().__init__(handler, **arguments)
+        self._limit = limit
+        self._peer_limit = peer_limit
+        self._peers: dict[web.RequestHandler, str] = {}
+        self._of_peer: Counter[str] = Counter()
+        self._refused = 0
+        self._told: float | None = None
 
     @classmethod
-    def like(cls, server: web.Server, limit: int) -> Connections:
+    def like(cls, server: web.Server, limit: int, peer_limit: int) -> Connections:
         """The same server with our connections."""
-        made = cls(
+        return cls(
             in_our_form(server.request_handler),
+            limit=limit,
+            peer_limit=peer_limit,
             request_factory=server.request_factory,
             handler_cancellation=server.handler_cancellation,
             **server._kwargs,  # aiohttp builds the server itself and offers no other way to its arguments
         )
-        made.limit = limit
-        return made
 
     def __call__(self) -> web.RequestHandler:
         return Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        if len(self._connections) > self.limit:
-            transport.abort()
+        name = transport.get_extra_info("peername")
+        peer = self._peers[handler] = str(name[0]) if isinstance(name, tuple) else ""
+        self._of_peer[peer] += 1
+        if len(self._connections) > self._limit:
+            self._refuse(transport, f"{self._limit} connections are open (limits.connections)")
+        elif self._of_peer[peer] > self._peer_limit:
+            self._refuse(transport, f"{peer} has {self._peer_limit} connections open (limits.peer_connections)")
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        if (peer := self._peers.pop(handler, None)) is not None:
+            self._of_peer[peer] -= 1
+            if not self._of_peer[peer]:
+                del self._of_peer[peer]
+
+    def _refuse(self, transport: asyncio.Transport, why: str) -> None:
+        transport.abort()
+        self._refused += 1
+        now = asyncio.get_running_loop().time()
+        if self._told is None or now - self._told >= TELL_S:
+            logger.warning("%s; further ones are closed, %d so far", why, self._refused)
+            self._told = now
 
 
 class Runner(web.AppRunner):
     """An ``AppRunner`` that serves with ``Connections``."""
 
-    def __init__(self, app: web.Application, *, connections: int, **arguments: Any) -> None:
+    def __init__(self, app: web.Application, *, connections: int, peer_connections: int, **arguments: Any) -> None:
         super().__init__(app, **arguments)
-        self._limit = connections
+        self._limits = connections, peer_connections
 
     async def _make_server(self) -> web.Server:
-        return Connections.like(await super()._make_server(), self._limit)
+        return Connections.like(await super()._make_server(), *self._limits)
