@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -136,6 +137,60 @@ async def test_gemini_paths_that_are_not_served(serve: Serve, path: str, status:
 # -- countTokens ---------------------------------------------------------------------------------------------------
 
 COUNT = "/v1beta/models/gemini-3-flash:countTokens"
+
+
+MASKED = [  # (path, query or header, what is answered)
+    ("/v1beta/models/gemini-3-flash:generateContent", "candidates/content/parts/text",
+     {"candidates": [{"content": {"parts": [{"text": "Hello"}]}}]}),
+    ("/v1beta/models/gemini-3-flash:generateContent", "candidates(finishReason,index)",
+     {"candidates": [{"finishReason": "STOP", "index": 0}]}),
+    ("/v1beta/models/gemini-3-flash:countTokens", "totalTokens", {"totalTokens": 5}),
+    ("/v1beta/models/gemini-3-flash", "name,top_k", {"name": "models/gemini-3-flash", "topK": 64}),
+    ("/v1beta/models?pageSize=1", "models.version", {"models": [{"version": "001"}]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "mask", "expected"), MASKED)
+@pytest.mark.parametrize("how", ["fields", "$fields", "header"])
+async def test_partial_responses(serve: Serve, path: str, mask: str, expected: Any, how: str) -> None:
+    """Google's field masks on every answer of its surface."""
+    served = await serve()
+    headers = {"X-Goog-FieldMask": mask} if how == "header" else {}
+    query = "" if how == "header" else f"{'&' if '?' in path else '?'}{quote(how)}={quote(mask)}"
+    if ":" in path:
+        status, _, body = await served.post(path + query, GEMINI, headers=headers)
+    else:
+        status, _, body = await served.get(path + query, headers=headers)
+    assert (status, body) == (200, expected)
+
+
+async def test_partial_streams(serve: Serve) -> None:
+    served = await serve()
+    path = f"{served.url}/v1beta/models/gemini-3-flash:streamGenerateContent?fields=candidates(content/parts)"
+    async with served.http.post(path, json=GEMINI) as answer:
+        chunks = json.loads(await answer.read())
+    texts = [{"candidates": [{"content": {"parts": [{"text": text}]}}]} for text in ("Hel", "lo")]
+    assert chunks[:2] == texts
+    async with served.http.post(f"{path}&alt=sse", json=GEMINI) as answer:
+        data = await answer.read()
+    assert [json.loads(line[6:]) for line in data.splitlines() if line][:2] == texts
+    assert b"modelVersion" not in data
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1beta/models/gemini-3-flash:generateContent", "/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse",
+     "/v1beta/models/gemini-3-flash:countTokens", "/v1beta/models", "/v1beta/models/gemini-3-flash"],
+)  # fmt: skip
+async def test_a_wrong_field_mask_is_refused(serve: Serve, path: str) -> None:
+    served = await serve()
+    query = f"{'&' if '?' in path else '?'}fields=nothing"
+    status, _, body = await (served.post(path + query, GEMINI) if ":" in path else served.get(path + query))
+    assert (status, body["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    (violation,) = body["error"]["details"][0]["fieldViolations"]
+    assert violation["field"] == "fields"
+    assert violation["description"].endswith("Cannot find matching fields for path 'nothing'.")
+    assert not served.engine.channels
 
 
 async def test_tokens_are_estimated_and_said_to_be(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -11,10 +12,11 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.server.body import read_json
 from zerogravity.server.guard import rendered, unknown_url
-from zerogravity.server.models import bare
+from zerogravity.server.models import asked_fields, bare
 from zerogravity.server.respond import answer
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import counted, read_turn, start
+from zerogravity.surfaces.gemini import fields
 from zerogravity.surfaces.gemini.models import count_answer, estimate
 from zerogravity.surfaces.gemini.request import count_request
 
@@ -43,7 +45,7 @@ async def generate(request: web.Request, model: str, *, stream: bool) -> web.Str
     if alt not in ("json", "sse"):
         text = f"Invalid value at 'alt', \"{alt[:40]}\": answers are json or sse"
         raise bad_request(text, param="alt", code="invalid_argument")
-    said: dict[str, Any] = {"model": model, "stream": stream, "alt": alt}
+    said: dict[str, Any] = {"model": model, "stream": stream, "alt": alt, "fields": asked_fields(request)}
     turn = await read_turn(request, surface, said=said)
     return await answer(request, surface, start(request.app, turn))
 
@@ -52,7 +54,9 @@ async def count(request: web.Request, model: str) -> web.Response:
     """How many tokens a request has: as the service says that can count, else an estimate that is marked as one."""
     services, exchange = request.app[SERVICES], request[EXCHANGE]
     target = services.catalogue.resolve(model)
+    mask = fields.parse(asked_fields(request), fields.COUNT)
     body, _ = await read_json(request, services.config.limits, services.parses)
     generate = count_request(body)
     total = await counted(services, Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner))
-    return rendered(estimate(generate) if total is None else count_answer(total, estimated=False))
+    found = estimate(generate) if total is None else count_answer(total, estimated=False)
+    return rendered(replace(found, body=fields.masked(found.body, mask)))

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from zerogravity.server.guard import rendered, speaks_gemini
 from zerogravity.server.services import SERVICES
+from zerogravity.surfaces.gemini import fields
 from zerogravity.surfaces.gemini.models import list_json, model_json
 from zerogravity.surfaces.surface import Answer
 
@@ -32,13 +33,22 @@ async def google_listing(request: web.Request) -> web.Response:
     """GET /v1beta/models?pageSize=&pageToken="""
     query = request.query
     found = request.app[SERVICES].catalogue.list()
-    return rendered(Answer(200, list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))))
+    mask = fields.parse(asked_fields(request), fields.MODELS)
+    listed = list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))
+    return rendered(Answer(200, fields.masked(listed, mask)))
 
 
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
     info = request.app[SERVICES].catalogue.get(bare(request.match_info["name"]))
-    return rendered(Answer(200, model_json(info)))
+    mask = fields.parse(asked_fields(request), fields.MODEL)
+    return rendered(Answer(200, fields.masked(model_json(info), mask)))
+
+
+def asked_fields(request: web.Request) -> str:
+    """The field mask, as Google takes it: in the query by either name, or in a header."""
+    query = request.query
+    return query.get("fields") or query.get("$fields") or request.headers.get("X-Goog-FieldMask", "")
 
 
 def bare(name: str) -> str:

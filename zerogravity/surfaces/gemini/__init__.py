@@ -16,16 +16,17 @@ from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
 
 __all__ = ["parse_request", "surface"]
 
-FROM_URL = ("model", "stream", "alt")
+FROM_URL = ("model", "stream", "alt", "fields")
 
 
 class _Gemini:
     name = "gemini"
 
     def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
-        """For callers that know no URL: ``model``, ``stream`` and ``alt`` are read from the body, and taken off it.
+        """For callers that know no URL: ``model``, ``stream``, ``alt`` and ``fields`` are read from the body, and taken
+        off it.
 
-        None of the three is a member of Google's request, so nothing of the client's is lost.
+        None of them is a member of Google's request, so nothing of the client's is lost.
         """
         model = body.get("model")
         if not isinstance(model, str) or not model:
@@ -36,6 +37,7 @@ class _Gemini:
             model=model,
             stream=body.get("stream") is True,
             sse=body.get("alt", "sse") == "sse",
+            mask=mask if isinstance(mask := body.get("fields"), str) else "",
         )
 
     def emitter(self, channel: CascadeChannel, secret: bytes) -> Emitter:

@@ -10,6 +10,7 @@ from zerogravity.core.events import Failed, Record
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.common.faults import google_error_object
 from zerogravity.surfaces.gemini.chunks import Chunks
+from zerogravity.surfaces.gemini.fields import masked
 from zerogravity.wire import jsonio, sse
 
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
@@ -24,6 +25,7 @@ class GeminiEmitter:
         self._sse = turn.echo.get("alt", "sse") == "sse"
         self.content_type = "text/event-stream" if self._sse else "application/json; charset=utf-8"
         self._chunks = Chunks(turn)
+        self._mask = turn.echo.get("fields")
         self._begun = False
 
     def begin(self) -> list[bytes]:
@@ -31,6 +33,8 @@ class GeminiEmitter:
 
     def feed(self, record: Record) -> list[bytes]:
         texts = self._chunks.feed(record)
+        if self._mask is not None:
+            texts = [jsonio.dumps(left) for text in texts if (left := masked(jsonio.loads(text), self._mask))]
         terminal = record.terminal
         if isinstance(terminal, Failed):
             texts.append(jsonio.dumps({"error": google_error_object(terminal.fault)}))

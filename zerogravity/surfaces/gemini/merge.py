@@ -20,6 +20,7 @@ from zerogravity.core.events import Failed, Record
 from zerogravity.surfaces.common.faults import google_error
 from zerogravity.surfaces.gemini import render
 from zerogravity.surfaces.gemini.chunks import Chunks, objects, parts_of
+from zerogravity.surfaces.gemini.fields import masked
 from zerogravity.surfaces.surface import Answer
 from zerogravity.wire import jsonio
 
@@ -36,7 +37,8 @@ def answer(channel: CascadeChannel) -> Answer:
     if channel.expired:
         records = [Record(0, 0, 0, b"", (*render.events_of(channel.state), terminal))]
     chunks = Chunks(channel.turn)
-    return Answer(200, merged(jsonio.loads(text) for record in records for text in chunks.feed(record)))
+    whole = merged(jsonio.loads(text) for record in records for text in chunks.feed(record))
+    return Answer(200, masked(whole, channel.turn.echo.get("fields")))
 
 
 def merged(chunks: Iterable[Json]) -> Json:

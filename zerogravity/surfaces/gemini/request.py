@@ -1,7 +1,8 @@
 """A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google.
 
-The model, the method and ``alt`` stand in the URL: ``parse_request`` takes them as arguments. Unknown members are
-kept; Google judges them. Labels and session stay the language server's. Facts: wire-gemini-and-mapping 1.1, 2.
+The model, the method, ``alt`` and ``fields`` stand in the URL: ``parse_request`` takes them as arguments. Unknown
+members are kept; Google judges them. Labels and session stay the language server's. Facts:
+wire-gemini-and-mapping 1.1, 2.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.gemini import fields
 from zerogravity.surfaces.gemini.shape import REQUEST, normalise
 from zerogravity.surfaces.surface import Context
 
@@ -18,12 +20,15 @@ Json = Mapping[str, Any]
 LS_OWN = ("labels", "sessionId")  # by these Google knows the language server's cascade
 
 
-def parse_request(body: Json, context: Context, *, model: str, stream: bool = False, sse: bool = True) -> Turn:
-    """``sse``: the stream was asked for with ``alt=sse``; otherwise it is one JSON array.
+def parse_request(
+    body: Json, context: Context, *, model: str, stream: bool = False, sse: bool = True, mask: str = ""
+) -> Turn:
+    """``sse``: the stream was asked for with ``alt=sse``; otherwise it is one JSON array. ``mask``: ``fields=``.
 
     Raises FaultError 400 naming the field, 404 for an unknown model.
     """
     target = context.target(model)
+    wanted = fields.parse(mask, fields.GENERATE)
     generate: dict[str, Any] = normalise(body, REQUEST)
     generate.pop("model", None)  # the path's; the envelope has its own
     notes = tuple(
@@ -44,7 +49,11 @@ def parse_request(body: Json, context: Context, *, model: str, stream: bool = Fa
         target=target,
         generate=generate,
         stream=stream,
-        echo={"alt": "sse" if sse else "json", "thoughts": asks_for_thoughts(generate)},
+        echo={
+            "alt": "sse" if sse else "json",
+            "thoughts": asks_for_thoughts(generate),
+            **({"fields": wanted} if wanted is not None else {}),
+        },
         owner=context.owner,
         created=context.created,
         notes=notes,
