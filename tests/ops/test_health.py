@@ -84,6 +84,18 @@ def test_ready_from_the_start(health):
     assert health.line() == "ready"
 
 
+def test_no_secret_is_shown(health):
+    """Everything that tells of health (``/ready``, ``status``, the inspector, doctor) shows checks."""
+    assert Check("a", False, "it said sk-abcdefgh1234", "use ?key=abcdefgh") == Check(
+        "a", False, "it said [redacted]", "use ?key=[redacted]"
+    )
+    health.looked(language_server(503, "ls_gone", "Bearer abcdefgh-1234", T.LS_GONE))
+    health.degrade("traces", "password=hunter22x")
+    assert "not ready: language_server: Bearer [redacted]" in health.line()
+    assert "abcdefgh-1234" not in repr(health.checks())
+    assert health.degraded == {"traces": "password=[redacted]"}
+
+
 def test_stopping(health):
     health.stopping = True
     assert off(health) == {"server": "broken"}
