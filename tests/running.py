@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from zerogravity.simulator.stack import ADDON
@@ -53,26 +53,24 @@ class Command:
         return await self.ended()
 
 
-@asynccontextmanager
-async def command(folder: Path, *arguments: str, **variables: str) -> AsyncIterator[Command]:
+def command(folder: Path, *arguments: str, **variables: str) -> AbstractAsyncContextManager[Command]:
     """``python -m zerogravity ARGUMENTS`` with these environment variables."""
-    async with program(folder, sys.executable, "-m", "zerogravity", *arguments, **variables) as running:
-        yield running
+    return program(folder, sys.executable, "-m", "zerogravity", *arguments, **variables)
 
 
-@asynccontextmanager
-async def mitmdump(folder: Path, *arguments: str, addon: Path = ADDON, **variables: str) -> AsyncIterator[Command]:
+def mitmdump(
+    folder: Path, *arguments: str, addon: Path = ADDON, **variables: str
+) -> AbstractAsyncContextManager[Command]:
     """``mitmdump -s addons/capture.py ARGUMENTS``; quiet about flows."""
     own = ("-s", str(addon), "--set", f"confdir={folder / 'mitmproxy'}", "--set", "flow_detail=0", *arguments)
-    async with program(folder, str(Path(sys.executable).with_name("mitmdump")), *own, **variables) as running:
-        yield running
+    return program(folder, str(Path(sys.executable).with_name("mitmdump")), *own, **variables)
 
 
 @asynccontextmanager
 async def program(folder: Path, *words: str, **variables: str) -> AsyncIterator[Command]:
+    """Any command, with our environment and these variables."""
     process = await asyncio.create_subprocess_exec(
-        *words,
-        env=environment(folder, **variables),
+        *words, env=environment(folder, **variables),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         # A shell ignores SIGINT for what runs beside it, and so would all that comes from there.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),

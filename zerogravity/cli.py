@@ -19,7 +19,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from zerogravity import __version__, certs
+from zerogravity import __version__, certs, lifeline
 from zerogravity import config as configuration
 from zerogravity.errors import FaultError, Guilt
 
@@ -29,7 +29,7 @@ DEPENDENCIES = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
 def run(main: Coroutine[Any, Any, int]) -> None:
     """Run a command's coroutine and leave with its code."""
     try:
-        code = asyncio.run(main)
+        code = lifeline.run(main)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

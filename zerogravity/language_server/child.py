@@ -7,12 +7,9 @@ Facts: language-server-and-google A.1, A.2.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
-import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,6 +20,7 @@ from uuid import uuid4
 
 import psutil
 
+from zerogravity import lifeline
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.language_server.client import METADATA, Endpoint
 from zerogravity.language_server.discover import Process, flags_of, listening, probe
@@ -34,7 +32,6 @@ STOP_S = 2.0  # SIGTERM, then SIGKILL, as the vendor does
 FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 30.0
 STEADY_S = 60.0  # one that lived so long did not fail at once: its next start is not put off
 FIELDS = {"ideName": 1, "locale": 4, "extensionName": 12}  # of exa.codeium_common_pb.Metadata
-PR_SET_PDEATHSIG = 1
 LINE = 500  # of a line of its output, that much is kept
 
 Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
@@ -75,7 +72,7 @@ class LsChild:
         self._ready_s = ready_s
         self._sleep = sleep
         self._clock = clock
-        self._process: asyncio.subprocess.Process | None = None
+        self._family: lifeline.Family | None = None
         self._output: asyncio.Task[None] | None = None
         self._last: deque[str] = deque(maxlen=20)
         self._keeper: asyncio.Task[None] | None = None
@@ -83,7 +80,12 @@ class LsChild:
     @property
     def pid(self) -> int | None:
         """The running child, if there is one."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def _process(self) -> asyncio.subprocess.Process | None:
+        return self._family.process if self._family is not None else None
 
     async def locate(self) -> Endpoint | None:
         """Where it listens now; None while it is being restarted."""
@@ -137,19 +139,20 @@ class LsChild:
         reading, writing = os.pipe()
         self._output = asyncio.create_task(self._listen(await _reader(reading), values["csrf"]), name="its output")
         try:
-            self._process = await asyncio.create_subprocess_exec(
+            self._family = await lifeline.start(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=writing, stderr=writing,
-                env=environment(os.environ, self._route), start_new_session=True, preexec_fn=_dies_with_us(),
+                env=environment(os.environ, self._route),
             )  # fmt: skip
         except (OSError, ValueError) as error:
             raise FaultError(_failed(f"{command[0]} can not be started: {error}")) from error
         finally:
             os.close(writing)
-        await self._feed(self._process)
+        process = self._family.process
+        await self._feed(process)
         csrf = flags_of(command).get("csrf_token") or values["csrf"]
         port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
-        self.endpoint = await self._ready(self._process, csrf, port)
-        logger.info("language server %s answers at %s", self._process.pid, self.endpoint.url)
+        self.endpoint = await self._ready(process, csrf, port)
+        logger.info("language server %s answers at %s", process.pid, self.endpoint.url)
         self._changed(True)
         return self.endpoint
 
@@ -194,16 +197,11 @@ class LsChild:
             transport.close()
 
     async def _end_process(self) -> None:
-        """SIGTERM to its whole group, SIGKILL after a while; no process and no pipe of it stays."""
+        """No process and no pipe of it stays."""
         self.endpoint = None
-        process, self._process = self._process, None
-        if process is not None:
-            if process.returncode is None:
-                _signal(process, signal.SIGTERM)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), STOP_S)
-            _signal(process, signal.SIGKILL)
-            await process.wait()
+        family, self._family = self._family, None
+        if family is not None:
+            await family.end(STOP_S)
         output, self._output = self._output, None
         if output is not None:
             output.cancel()
@@ -274,28 +272,10 @@ def _ports(pid: int) -> list[int]:
     return [port for one in family for port in listening(one)]
 
 
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    """To its whole process group, which may outlive it."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
-
-
 def _free_port() -> int:
     with socket.socket() as probing:
         probing.bind(("127.0.0.1", 0))
         return int(probing.getsockname()[1])
-
-
-def _dies_with_us() -> Callable[[], None] | None:
-    """Linux: the child is told to end when we are killed and can not tell it ourselves."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl
-
-    def set_signal() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return set_signal
 
 
 def _failed(message: str) -> Fault:

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from zerogravity import config as configuration
+from zerogravity import lifeline
 from zerogravity.config import is_loopback, url_of
 from zerogravity.ops import status as told
 from zerogravity.ops import usage as sums
@@ -61,7 +62,7 @@ def doctor(real: bool, proxy_port: int, google: str, upstream_ca: Path | None, c
     what = Examined(
         config_file, proxy_port, certs_dir or user_config_path("zerogravity") / "ca", google, upstream_ca, real
     )
-    checks = asyncio.run(_examine(what, silent=as_json))
+    checks = lifeline.run(_examine(what, silent=as_json))
     broken = next((check for check in checks if not check.ok), None)
     if as_json:
         _say_json({

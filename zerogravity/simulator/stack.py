@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 import secrets
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from zerogravity import certs
+from zerogravity import certs, lifeline
 from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
@@ -32,6 +31,7 @@ CHECKOUT = Path(__file__).resolve().parents[2] / "addons" / "capture.py"
 ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[1] / "capture" / "script.py"
 GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
 START_S = 30.0
+STOP_S = 15.0
 
 
 class StackError(Exception):
@@ -72,8 +72,8 @@ class Stack:
         self.url = ""
         self.inspector_token = secrets.token_urlsafe(16)
         self.proxy_port = 0
-        self.process: asyncio.subprocess.Process | None = None
         self.output: list[str] = []
+        self._family: lifeline.Family | None = None
         self._reader: asyncio.Task[None] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="zerogravity-")
 
@@ -146,17 +146,22 @@ class Stack:
             settings["ssl_insecure"] = "true"
         arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
         environment = {**_clean(os.environ, folder), **self._secrets(), **options.env}
-        self.process = await asyncio.create_subprocess_exec(
+        self._family = await lifeline.start(
             str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments,
             env=environment, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        self._reader = asyncio.create_task(self._read_output(self.process))
+        self._reader = asyncio.create_task(self._read_output(self._family.process))
 
     def _secrets(self) -> dict[str, str]:
         """What no process list should show."""
         assert self.ls is not None
         return {"ZEROGRAVITY_LS_CSRF": self.ls.csrf, "ZEROGRAVITY_INSPECTOR_TOKEN": self.inspector_token}
+
+    @property
+    def process(self) -> asyncio.subprocess.Process | None:
+        """mitmdump, once it has been started."""
+        return self._family.process if self._family is not None else None
 
     @property
     def inspector_url(self) -> str:
@@ -213,15 +218,9 @@ class Stack:
                 return True
 
     async def stop(self) -> None:
-        """Stop what was started, mitmdump by its pid."""
-        if self.process is not None:
-            if self.process.returncode is None:
-                self.process.send_signal(signal.SIGTERM)
-                try:
-                    await asyncio.wait_for(self.process.wait(), 15)
-                except TimeoutError:
-                    self.process.kill()
-                    await self.process.wait()
+        """Stop what was started."""
+        if self._family is not None:
+            await self._family.end(STOP_S)
             if self._reader is not None:
                 await self._reader
         if self.ls is not None:
