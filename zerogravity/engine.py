@@ -17,7 +17,16 @@ from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, Guilt, Termination, internal, language_server, upstream
+from zerogravity.errors import (
+    Fault,
+    FaultError,
+    Guilt,
+    Termination,
+    internal,
+    language_server,
+    shutting_down,
+    upstream,
+)
 
 logger = logging.getLogger("zerogravity.engine")
 NS = 1_000_000_000
@@ -128,7 +137,7 @@ class Engine[Ls: LanguageServer]:
         if not turn.background:
             channel.on_abandoned = self._abandoned
         if self._closing:
-            channel.close(Failed(_shutting_down()))
+            channel.close(Failed(shutting_down()))
         elif (place := self._places.ask()) is None:
             channel.close(Failed(_queue_full(self.limits)))
         else:
@@ -145,7 +154,7 @@ class Engine[Ls: LanguageServer]:
         """Shutdown: every open turn gets its terminal first, then what runs for it ends, by force if need be."""
         self._closing = True
         for channel in self._store:
-            channel.close(Failed(_shutting_down()))
+            channel.close(Failed(shutting_down()))
         for telling in self._lingering:
             telling.cancel()
         try:
@@ -175,7 +184,7 @@ class Engine[Ls: LanguageServer]:
         except FaultError as error:
             channel.close(Failed(error.fault))
         except asyncio.CancelledError:
-            channel.close(Failed(_shutting_down()))
+            channel.close(Failed(shutting_down()))
             raise
         except Exception:  # guard point: our own bug ends this turn, typed, and no other
             logger.exception("turn %s failed by our own fault", channel.id)
@@ -340,10 +349,6 @@ class Engine[Ls: LanguageServer]:
 
 async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait((task,))
-
-
-def _shutting_down() -> Fault:
-    return internal("zerogravity is shutting down", Termination.SHUTDOWN, status=503, code="shutting_down")
 
 
 def _queue_full(limits: Limits) -> Fault:

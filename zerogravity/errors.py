@@ -176,3 +176,8 @@ def internal(message: str = "internal error", termination: Termination = Termina
     """Our own bug or our own shutdown."""
     return Fault(Guilt.INTERNAL, more.pop("status", 500), more.pop("code", termination.value), message,
                  termination=termination, **more)  # fmt: skip
+
+
+def shutting_down() -> Fault:
+    """What is asked for, or runs, while we stop."""
+    return internal("zerogravity is shutting down", Termination.SHUTDOWN, status=503, code="shutting_down")

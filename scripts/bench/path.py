@@ -32,6 +32,7 @@ from typing import Any
 import aiohttp
 import psutil
 
+from zerogravity import lifeline
 from zerogravity.simulator.stack import Stack, StackOptions, free_port
 
 STAMP = re.compile(r"@(\d+):(\d+) ")
@@ -179,12 +180,12 @@ def systems(
     }
 
 
-async def bare_mitmdump(stack: Stack, folder: Path) -> tuple[asyncio.subprocess.Process, int]:
+async def bare_mitmdump(stack: Stack, folder: Path) -> tuple[lifeline.Family, int]:
     """mitmdump in reverse mode with response streaming and nothing else."""
     assert stack.google is not None
     port = free_port()
     (folder / "stream.py").write_text(STREAM_ADDON)
-    process = await asyncio.create_subprocess_exec(
+    family = await lifeline.start(
         str(Path(sys.executable).parent / "mitmdump"), "-q", "-s", str(folder / "stream.py"),
         "--mode", f"reverse:{stack.google.url}@127.0.0.1:{port}", "--set", "ssl_insecure=true",
         "--set", "connection_strategy=lazy", "--set", f"confdir={folder}",
@@ -196,7 +197,7 @@ async def bare_mitmdump(stack: Stack, folder: Path) -> tuple[asyncio.subprocess.
             await asyncio.sleep(0.05)
         else:
             writer.close()
-            return process, port
+            return family, port
     raise RuntimeError("mitmdump did not start")
 
 
@@ -229,8 +230,8 @@ async def main(arguments: argparse.Namespace) -> None:
     env = {"ZEROGRAVITY_LIMITS_TURNS": "1024", "ZEROGRAVITY_LIMITS_WAITING": "0"}
     with tempfile.TemporaryDirectory() as name:
         async with Stack(StackOptions(http2=False, env=env)) as stack:
-            process, port = await bare_mitmdump(stack, Path(name))
-            bare = psutil.Process(process.pid)
+            family, port = await bare_mitmdump(stack, Path(name))
+            bare = psutil.Process(family.process.pid)
             try:
                 for owner, work in systems(stack, port, bare, "sim:bench 20 0", 1).values():
                     await measure(Figures(), owner, work)  # warm-up
@@ -242,8 +243,7 @@ async def main(arguments: argparse.Namespace) -> None:
                             await measure(figures[system], owner, work)
                     show(title, figures)
             finally:
-                process.terminate()
-                await process.wait()
+                await family.end(5)
 
 
 if __name__ == "__main__":

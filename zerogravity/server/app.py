@@ -11,6 +11,7 @@ from aiohttp import web
 from zerogravity import logs
 from zerogravity.config import split_address, url_of
 from zerogravity.server import guard
+from zerogravity.server.body import ARRIVALS, Arrivals
 from zerogravity.server.protocol import Runner, framework_logger
 from zerogravity.server.routes import add_routes
 from zerogravity.server.services import SERVICES, Services
@@ -38,10 +39,12 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[SHELF] = Shelf(services)
     app[SOCKETS] = set()
+    app[ARRIVALS] = Arrivals()
     add_routes(app)
     if services.mount is not None:
         services.mount(app)
     app.on_response_prepare.append(guard.mark_answer)
+    app.on_shutdown.append(app[ARRIVALS].end)
     app.on_shutdown.append(close_sockets)
     app.cleanup_ctx.append(watch_loop)
     app.on_cleanup.append(put_away)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import accumulate
 from typing import Any
 
@@ -15,7 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from zerogravity.config import MIB, Limits
-from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request
+from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, shutting_down
 from zerogravity.wire import jsonio
 
 ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
@@ -29,6 +31,33 @@ _BACKSLASH = ord("\\")
 _BOM = b"\xef\xbb\xbf"
 _PAIR = rb"[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _SURROGATES = re.compile(rb"\\u(?:" + _PAIR + rb"|([dD][89a-fA-F][0-9a-fA-F]{2}))")  # a whole pair, or one alone
+
+
+class Arrivals:
+    """Bodies that are on their way; at shutdown nobody waits for the rest of them."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._limits: set[asyncio.Timeout] = set()
+
+    @asynccontextmanager
+    async def within(self, seconds: float) -> AsyncIterator[None]:
+        """Raises TimeoutError when it takes longer, or when it is over."""
+        async with asyncio.timeout(0 if self.over else seconds) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
+
+    async def end(self, _: web.Application) -> None:
+        """At shutdown."""
+        self.over = True
+        for limit in self._limits:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+
+ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
 
 
 async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> tuple[dict[str, Any], bytes]:
@@ -51,9 +80,11 @@ async def read(request: web.Request, limits: Limits) -> bytes:
         raise too_large(limits)
     seconds = limits.body_seconds + (limits.body_bytes if length is None else length) / MIB
     try:
-        async with asyncio.timeout(seconds):
+        async with request.app[ARRIVALS].within(seconds):
             return await request.read()
     except TimeoutError:
+        if request.app[ARRIVALS].over:
+            raise FaultError(shutting_down()) from None
         raise bad_request("the request body did not arrive in time", code="request_timeout", status=408) from None
     except web.HTTPRequestEntityTooLarge:
         raise too_large(limits) from None

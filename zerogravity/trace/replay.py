@@ -19,7 +19,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, FunctionCall, Record, Usage
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal, upstream
+from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal, shutting_down, upstream
 from zerogravity.trace.read import Trace
 from zerogravity.wire.google import GoogleDecoder
 from zerogravity.wire.google_errors import parse_duration
@@ -122,7 +122,7 @@ class ReplayEngine:
         if not turn.background:
             channel.on_abandoned = self._abandoned
         if self._closing:
-            channel.close(Failed(_shutting_down()))
+            channel.close(Failed(shutting_down()))
         elif trace is None:
             channel.close(Failed(fault or internal()))
         else:
@@ -138,7 +138,7 @@ class ReplayEngine:
         """Every open turn gets its terminal."""
         self._closing = True
         for channel in self._store:
-            channel.close(Failed(_shutting_down()))
+            channel.close(Failed(shutting_down()))
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -234,7 +234,3 @@ def _cut(at: int) -> Fault:
 
 def _incomplete() -> Fault:
     return upstream(502, "upstream_drop", "the recording ends here", Termination.UPSTREAM_DROP)
-
-
-def _shutting_down() -> Fault:
-    return internal("zerogravity is shutting down", Termination.SHUTDOWN, status=503, code="shutting_down")
