@@ -93,7 +93,7 @@ def test_show(run):
     for part in ("turn_" + "a" * 32, "first thinking", "let me think", "Paris [bold]is[/bold] it", "ok", "tokens 0 in"):
         assert part in shown
     assert '-"contents": "LS"' in shown.replace(" ", "").replace('"contents":"LS"', '"contents": "LS"')
-    assert '+ "contents": "ours"' in shown
+    assert '+  "contents": "ours"' in shown
     assert '  "keep": 1' in shown
     assert "\x1b[31m" not in shown
     assert "\\x1b[31m" in shown

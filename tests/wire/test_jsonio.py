@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import json_values
 from zerogravity.wire import jsonio
-from zerogravity.wire.jsonio import ObjectParser, ObjectTooLarge, Piece
+from zerogravity.wire.jsonio import Number, ObjectParser, ObjectTooLarge, Piece
 
 BIG = 2**64 + 1
 
@@ -50,7 +52,7 @@ def test_loads_nan() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"[1,]", b"{'a': 1}", b'"\x00"', b"nul", b'{"a":1} x', b"\xff", b"[" * 100_000, b"9" * 5000]
+    "data", [b"", b"{", b"[1,]", b"{'a': 1}", b'"\x00"', b"nul", b'{"a":1} x', b"\xff", b"[" * 100_000]
 )
 def test_loads_refuses(data: bytes) -> None:
     with pytest.raises(ValueError):
@@ -72,6 +74,7 @@ def test_a_syntax_error_says_where() -> None:
         ([math.nan, math.inf, 1.5], b"[null,null,1.5]"),
         ([math.nan, BIG], b"[null,18446744073709551617]"),
         (MappingProxyType({"a": MappingProxyType({"b": (1, 2)})}), b'{"a":{"b":[1,2]}}'),
+        ({'a"': {1: BIG, None: [], "": {}}}, b'{"a\\"":{"1":18446744073709551617,"null":[],"":{}}}'),
     ],
 )
 def test_dumps(value: object, data: bytes) -> None:
@@ -99,6 +102,87 @@ def test_dumps_refuses() -> None:
 def test_round_trip(value: object) -> None:
     assert jsonio.loads(jsonio.dumps(value)) == value
     assert jsonio.loads(json.dumps(value).encode()) == value
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+
+NUMBERS = [
+    "0", "-0", "-0.0", "1.0", "1.10", "100.00", "1E5", "1e5", "1e+5", "1e-5", "0.00001", "0.0001", "1e16",
+    "1e400", "-1E400", "1e-400", "5e-324", "0.1000000000000000055", "3.141592653589793238462643383279",
+    "9007199254740993", "9007199254740993.0", "18446744073709551615", "18446744073709551617", "-9223372036854775809",
+    "1" * 400, "9" * 5000, "-" + "9" * 4300, "12345678901234567890.5", "0e0", "0.0e-0",
+]  # fmt: skip
+
+
+class Spelled(str):
+    """A number's own text, unlike any string."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Spelled) and str(self) == str(other)
+
+    __hash__ = str.__hash__
+
+
+def spellings(data: str | bytes) -> Any:
+    return json.loads(data, parse_float=Spelled, parse_int=Spelled)
+
+
+@pytest.mark.parametrize("indent", [False, True])
+@pytest.mark.parametrize("beside", ["null", '"\\ud800"', "[" * 300 + "]" * 300, "18446744073709551617"])
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_number_keeps_its_text(number: str, beside: str, indent: bool) -> None:
+    for text in (
+        number,
+        f" {number}\n",
+        f"[{number}, {beside}]",
+        f'{{"a" : {number} , "b":[{beside},{{"c":{number}}}]}}',
+    ):
+        value = jsonio.loads(text.encode())
+        written = jsonio.dumps(value, indent=indent)
+        assert spellings(written) == spellings(text.replace("\\ud800", "\ufffd"))
+
+
+def test_what_a_float_can_tell_stays_one() -> None:
+    assert [type(value) for value in jsonio.loads(b'[1.5,0.1,-0.0,7,"1.10",2.50]')] == [
+        float,
+        float,
+        float,
+        int,
+        str,
+        Number,
+    ]
+
+
+@pytest.mark.parametrize("number", ["1.10", "1e400", "-0"])
+def test_a_number_is_a_float_to_others(number: str) -> None:
+    value = jsonio.loads(number.encode())
+    assert isinstance(value, Number)
+    assert value == float(number)
+    assert hash(value) == hash(float(number))
+    assert f"{value}" == str(value) == repr(value) == number
+    for again in (copy.copy(value), copy.deepcopy([value])[0], pickle.loads(pickle.dumps(value))):
+        assert isinstance(again, Number)
+        assert again.source == number
+
+
+NUMBER = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,4})?", fullmatch=True)
+NUMBERED = st.recursive(
+    NUMBER | st.sampled_from(NUMBERS) | st.sampled_from(["null", "true", '"1.10"', '":-0,"']),
+    lambda inner: (
+        st.lists(inner, max_size=5).map(lambda items: "[" + " , ".join(items) + "]")
+        | st.lists(inner, max_size=5).map(
+            lambda items: "{" + ",".join(f'"k{n}": {i}' for n, i in enumerate(items)) + "}"
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(NUMBERED)
+def test_all_numbers_keep_their_text(text: str) -> None:
+    assert spellings(jsonio.dumps(jsonio.loads(text.encode()))) == spellings(text)
 
 
 # -- exact source ----------------------------------------------------------------------------------------------------

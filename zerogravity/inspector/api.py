@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -321,10 +320,7 @@ def _shown(body: bytes | None) -> str | None:
 def _indented(value: Any) -> str | None:
     if value is None:
         return None
-    try:
-        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    except TypeError:  # integers beyond 64 bit
-        return json.dumps(value, indent=2, ensure_ascii=False)
+    return jsonio.dumps(value, indent=True).decode()
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
@@ -337,6 +333,8 @@ def _json(value: Any) -> web.Response:
 def _default(value: object) -> Any:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
+    if isinstance(value, jsonio.Number):
+        return orjson.Fragment(value.source)
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 

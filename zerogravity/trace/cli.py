@@ -5,7 +5,6 @@ command. What they do is in the modules beside this one.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 import time
@@ -24,6 +23,7 @@ from zerogravity.trace.cassette import Library
 from zerogravity.trace.export import FORMATS
 from zerogravity.trace.read import Trace
 from zerogravity.trace.replay import Pace, parse_mishap, parse_speed
+from zerogravity.wire import jsonio
 
 FOLLOW_S = 0.2
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -47,7 +47,7 @@ def console() -> Console:
 
 
 def say_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(jsonio.dumps(value, indent=True).decode())
 
 
 @click.group("trace")
@@ -336,7 +336,7 @@ def _matches(found: Trace, wanted: re.Pattern[str]) -> list[tuple[str, str]]:
     client = found.body("client_request") or {}
     failure = found.info.get("failure") or {}
     calls = "\n".join(f"{call.name}({call.args_json})" for call in state.function_calls)
-    request = json.dumps(client.get("body", found.generate), ensure_ascii=False).replace("\\n", "\n")
+    request = jsonio.dumps(client.get("body", found.generate)).decode().replace("\\n", "\n")
     places: list[tuple[str, str]] = []
     for place, text in (
         ("request", request), ("thinking", state.thinking), ("text", state.text), ("call", calls),

@@ -5,7 +5,6 @@ and can not steer the terminal. Reads no files.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -19,6 +18,7 @@ from rich.text import Text
 from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.trace import digest
 from zerogravity.trace.read import Trace
+from zerogravity.wire import jsonio
 
 PHASES = (
     ("queued", "received", "admitted"),
@@ -246,12 +246,12 @@ def _in_order_of(one: Any, other: Any) -> Any:
 
 
 def _pretty(value: Any) -> list[str]:
-    return json.dumps(value, indent=1, ensure_ascii=False).splitlines()
+    return jsonio.dumps(value, indent=True).decode().split("\n")
 
 
 def _pretty_text(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+        return jsonio.dumps(jsonio.loads(text.encode("utf-8", "replace")), indent=True).decode()
     except ValueError:
         return text
 

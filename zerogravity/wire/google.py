@@ -169,7 +169,8 @@ class GoogleDecoder:
             else:
                 self._part(_camel(part), events)
         if isinstance(grounding := candidate.get("groundingMetadata"), dict) and grounding:
-            events.append(Grounding(cast("Json", grounding)))
+            exact = jsonio.loads(jsonio.at(source, (*path, "groundingMetadata")) or b"{}")
+            events.append(Grounding(cast("Json", exact)))
         finish = candidate.get("finishReason")
         if isinstance(finish, str) and finish != "FINISH_REASON_UNSPECIFIED" and not self._blocked:
             self.finish = finish

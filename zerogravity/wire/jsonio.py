@@ -1,8 +1,9 @@
-"""JSON both ways: orjson first, the standard library where orjson's limits differ; exact source slices; JSON bodies
-cut into their objects as they come.
+"""JSON both ways: orjson first, other means where orjson's limits differ; exact source slices; JSON bodies cut into
+their objects as they come.
 
-Limits measured on orjson 3.13: refuses NaN, a BOM and lone surrogates, makes floats of integers above 64 bit; dumps
-refuses depth above 254. Knows nothing of what the JSON means.
+Limits measured on orjson 3.13: refuses NaN, 1e400, a BOM and lone surrogates, makes floats of integers above 64 bit and
+0 of -0; dumps refuses depth above 254 and integers above 64 bit. Numbers keep the text they came with (threats T14).
+Knows nothing of what the JSON means.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import orjson
 
 MAX_OBJECT = 32 << 20
+MAX_DEPTH = 10_000  # of what is written: about what can be read
 _BOM = b"\xef\xbb\xbf"
-_DIGITS = bytes(0x30 if byte in b"0123456789" else 0x20 for byte in range(256))
-_LONG_NUMBER = b"0" * 19  # what may be above 64 bit, in bytes that went through _DIGITS
-_BIG_INTEGER = re.compile(rb"[:\[,]\s*+-?\d{19,}+\s*+[,}\]]|\A\s*+-?\d{19,}+\s*+\Z")
+_LONG = 4000  # digits of an integer that Python would refuse to read or write (it does above 4,300)
+_NEGATIVE_ZERO = re.compile(rb"-0\s*+(?:[,}\]]|\Z)")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -31,40 +31,49 @@ _SCALAR = re.compile(rb'[^\s,:\[\]{}"]++')
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 
 
+class Number(float):
+    """A number whose text a float or an integer would lose: ``1.10``, ``1E5``, ``1e400``, ``-0``. A float to whoever
+    reckons with it (possibly infinite), and written as it was read."""
+
+    __slots__ = ("source",)
+
+    def __new__(cls, source: str) -> Self:
+        self = super().__new__(cls, source)
+        self.source = source
+        return self
+
+    def __repr__(self) -> str:
+        return self.source
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self.source,)
+
+
 def loads(data: bytes) -> Any:
     """Parse; what orjson refuses goes to the standard library, with lone surrogates replaced by U+FFFD.
 
-    Integers are exact. Raises ValueError (with position, as json says it) when it is no JSON.
+    Numbers are exact: ``dumps`` gives each its own text again. Raises ValueError (with position, as json says it)
+    when it is no JSON.
     """
-    if not _has_big_integer(data):
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError:
-            pass
     try:
-        value = json.loads(data.decode("utf-8-sig", "replace"))
-        return _without_surrogates(value) if _SURROGATE_ESCAPE.search(data) else value
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return _exact(data)
+    if _has_float(value) or (b"-0" in data and _NEGATIVE_ZERO.search(data)):
+        return _exact(data)
+    return value
 
 
-def dumps(value: Any) -> bytes:
-    """Compact JSON; the standard library takes over beyond orjson's depth and integer limits. NaN is null in both,
-    any Mapping is an object. Raises TypeError for what is no JSON value, ValueError when it is nested too deeply."""
+def dumps(value: Any, *, indent: bool = False) -> bytes:
+    """Compact JSON, or with two spaces per level; beyond orjson's depth and integer limits it is written here.
+
+    NaN is null, any Mapping an object. Raises TypeError for what is no JSON value, ValueError when it is nested too
+    deeply.
+    """
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, default=_special, option=orjson.OPT_INDENT_2 if indent else None)
     except TypeError:
-        pass
-    try:
-        return _written(value)
-    except (TypeError, ValueError):
-        pass
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    try:
-        return _written(_plain(value))
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+        return _written(value, indent=indent)
 
 
 def at(data: bytes, path: Sequence[str | int]) -> bytes | None:
@@ -267,13 +276,105 @@ class ObjectParser:
 # -- beyond orjson --------------------------------------------------------------------------------------------------
 
 
-def _has_big_integer(data: bytes) -> bool:
-    """Whether orjson would make a float of an integer. The translation is several times as fast as the search."""
-    return _LONG_NUMBER in data.translate(_DIGITS) and _BIG_INTEGER.search(data) is not None
+def _has_float(value: Any) -> bool:
+    """Whether there may be a number whose text is lost: orjson makes floats of all of these but -0."""
+    items: list[Any] = [value]
+    for item in items:  # which grows meanwhile
+        kind = cast("object", type(item))
+        if kind is dict:
+            items += item.values()
+        elif kind is list:
+            items += item
+        elif kind is float:
+            return True
+    return False
 
 
-def _written(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+def _exact(data: bytes) -> Any:
+    try:
+        text = data.decode("utf-8-sig", "replace")
+        value = json.loads(text, parse_float=_float, parse_int=_integer)
+        return _without_surrogates(value) if _SURROGATE_ESCAPE.search(data) else value
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _float(source: str) -> float:
+    value = float(source)
+    return value if repr(value) == source and "e" not in source else Number(source)
+
+
+def _integer(source: str) -> int | float:
+    return Number(source) if source == "-0" or len(source) > _LONG else int(source)
+
+
+def _special(value: object) -> object:
+    """What orjson does not know."""
+    match value:
+        case Number():
+            return orjson.Fragment(value.source)
+        case Mapping():
+            return dict(cast("Mapping[Any, Any]", value))
+        case _:
+            raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+class _Text(bytes):
+    """JSON that is written already."""
+
+    __slots__ = ()
+
+
+_ENDS = (_Text(b"}"), _Text(b"]"))
+
+
+def _written(value: Any, *, indent: bool) -> bytes:
+    """JSON of what orjson refuses, token by token; lone surrogates are replaced."""
+    tokens: list[bytes] = []
+    rest: list[Any] = [value]  # the next one last
+    depth = 0
+    while rest:
+        item = rest.pop()
+        if isinstance(item, _Text):
+            depth -= any(item is end for end in _ENDS)
+            tokens.append(item)
+        elif isinstance(item, Mapping | list | tuple):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError("nested too deeply")
+            rest += reversed(_level(cast("Any", item), depth if indent else None))
+        else:
+            tokens.append(_scalar(item))
+    return b"".join(tokens)
+
+
+def _level(value: Mapping[Any, Any] | Sequence[Any], depth: int | None) -> list[Any]:
+    """One object or array: its values with the text between them."""
+    line = b"" if depth is None else b"\n" + b"  " * depth
+    colon, comma = (b":" if depth is None else b": "), _Text(b"," + line)
+    made: list[Any] = []
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            text = _scalar(name)
+            made += [comma, _Text((text if text[:1] == b'"' else b'"' + text + b'"') + colon), member]
+    else:
+        for member in value:
+            made += [comma, member]
+    if made:
+        made[0] = _Text(line)
+        made.append(_Text(line[:-2]))
+    is_object = isinstance(value, Mapping)
+    return [_Text(b"{" if is_object else b"["), *made, _ENDS[0 if is_object else 1]]
+
+
+def _scalar(value: Any) -> bytes:
+    match value:
+        case str():
+            return orjson.dumps(_SURROGATE.sub("\ufffd", value))
+        case int() if not -(2**63) <= value < 2**64:
+            return str(value).encode()
+        case _:
+            return orjson.dumps(value, default=_special)
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -285,20 +386,5 @@ def _without_surrogates(value: Any) -> Any:
         case dict():
             members = cast("dict[str, Any]", value).items()
             return {_without_surrogates(key): _without_surrogates(item) for key, item in members}
-        case _:
-            return value
-
-
-def _plain(value: Any) -> Any:
-    """What json can write as UTF-8: no lone surrogates, NaN as null, any Mapping as an object."""
-    match value:
-        case str():
-            return _SURROGATE.sub("\ufffd", value)
-        case float():
-            return value if isfinite(value) else None
-        case list() | tuple():
-            return [_plain(item) for item in cast("Sequence[Any]", value)]
-        case Mapping():
-            return {_plain(key): _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
         case _:
             return value

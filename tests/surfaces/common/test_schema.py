@@ -133,7 +133,7 @@ def said(text: str, **more: Any) -> dict[str, Any]:
          said("d. exclusiveMinimum: 0. multipleOf: 5.", **J), (".: exclusiveMinimum", ".: multipleOf")),
         ({"type": "array", "items": S, "uniqueItems": True}, said("uniqueItems: true.", type="array", items=S),
          (".: uniqueItems",)),
-        ({"type": "string", "not": {"const": "x"}}, said('not: {"const": "x"}.', **S), (".: not",)),
+        ({"type": "string", "not": {"const": "x"}}, said('not: {"const":"x"}.', **S), (".: not",)),
         ({"type": "string", "examples": ["a"]}, said('examples: ["a"].', **S), (".: examples",)),
         ({"type": "string", "example": "a"}, said('example: "a".', **S), (".: example",)),
         ({"type": "string", "x-order": 1}, S, (".: x-order",)),
@@ -144,7 +144,7 @@ def said(text: str, **more: Any) -> dict[str, Any]:
         ({**A_B, "additionalProperties": False}, A_B,
          (".: additionalProperties",)),
         ({**A_B, "additionalProperties": True}, A_B, (".: additionalProperties",)),
-        ({"type": "object", "additionalProperties": J}, said('additionalProperties: {"type": "integer"}.',
+        ({"type": "object", "additionalProperties": J}, said('additionalProperties: {"type":"integer"}.',
                                                              type="object"), (".: additionalProperties",)),
         ({"type": "string", "$schema": "x", "$id": "y", "$comment": "z", "deprecated": True, "readOnly": True}, S, ()),
         # required

@@ -216,7 +216,7 @@ def given_thinking(given: Json, target: Target, path: str) -> dict[str, Any]:
     if family.thinking == "none":
         raise fields.unsupported(path, "is not supported: this model does not think")
     level = fields.string(given, "thinking_level", path=path)
-    budget = fields.integer(given, "thinking_budget", lo=-1, path=path)
+    budget = fields.integer(given, "thinking_budget", lo=-1, hi=INT32, path=path)
     if level is not None and budget is not None:
         raise bad_request(f"Invalid '{path}': a level and a budget exclude each other.", param=path)
     if level is not None and level.upper() not in family.levels:

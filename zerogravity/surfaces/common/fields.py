@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
@@ -13,7 +14,7 @@ from zerogravity.errors import FaultError, bad_request
 Json = Mapping[str, Any]
 _NAMES: dict[type, str] = {
     str: "a string",
-    bool: "a boolean",
+    bool: "a boolean",  # before int, which it is as well
     int: "an integer",
     float: "a decimal",
     list: "an array",
@@ -25,7 +26,7 @@ def kind_of(value: object) -> str:
     """How an error message names the type of a JSON value."""
     if value is None:
         return "null"
-    return _NAMES.get(type(value), "something else")
+    return next((name for kind, name in _NAMES.items() if isinstance(value, kind)), "something else")
 
 
 def invalid_type(param: str, wanted: str, value: object) -> FaultError:
@@ -94,8 +95,8 @@ def integer(body: Json, name: str, *, lo: int | None = None, hi: int | None = No
     value, param = body.get(name), join(path, name)
     if value is None:
         return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    if isinstance(value, float) and value.is_integer() and (exact := Decimal(str(value))) == int(exact):
+        value = int(exact)
     if isinstance(value, bool) or not isinstance(value, int):
         raise invalid_type(param, "an integer", value)
     _range(param, value, lo, hi, "integer")

@@ -11,7 +11,6 @@ Facts: wire-gemini-and-mapping 2.1, 2.2, 4, 6, 8.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -240,13 +239,13 @@ class History:
 
 
 def arguments(args_json: str) -> dict[str, Any]:
-    """Arguments text → object, integers exact; what is no object is kept in a wrapper, never refused."""
+    """Arguments text → object, numbers exact; what is no object is kept in a wrapper, never refused."""
     text = args_json.strip()
     if not text:
         return {}
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
+        value = jsonio.loads(text.encode("utf-8", "replace"))
+    except ValueError:
         return {"arguments": args_json}
     if value is None:
         return {}
@@ -266,8 +265,8 @@ def response_object(text: str) -> dict[str, Any]:
     stripped = text.strip()
     if stripped.startswith("{") and '"$ref"' not in stripped:
         try:
-            value = jsonio.loads(stripped.encode())
-        except (ValueError, RecursionError):
+            value = jsonio.loads(stripped.encode("utf-8", "replace"))
+        except ValueError:
             value = None
         if isinstance(value, dict):
             return cast("dict[str, Any]", value)

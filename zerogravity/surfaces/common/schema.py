@@ -31,6 +31,7 @@ from typing import cast
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.common.compose import Json, Out, camel, combine, follow, merge_all, one_object, sequence
 from zerogravity.surfaces.common.kinds import inferred, is_null, is_number, kind_of_value, types_of
+from zerogravity.wire import jsonio
 
 MAX_DEPTH = 60
 MAX_NODES = 3_000
@@ -310,7 +311,7 @@ def _hint(key: str, value: object) -> list[str]:
         or value in ({}, [], "", None)
     ):
         return []
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = jsonio.dumps(value).decode()
     return [f"{key}: {text}."] if len(text) <= MAX_HINT else []
 
 
@@ -325,7 +326,7 @@ def _enum(node: Json, out: Out, kind: str, hints: list[str], walk: _Walk, path: 
         out["enum"] = list(dict.fromkeys(real))
         out.pop("format", None)
     elif real:
-        shown = ", ".join(json.dumps(value, ensure_ascii=False, default=str) for value in real[:50])
+        shown = ", ".join(jsonio.dumps(value).decode() for value in real[:50])
         hints.append(f"Must be {shown}." if len(real) == 1 else f"Allowed: {shown}.")
         walk.lose(path, f"{word} of other than strings")
     return None in values
