@@ -12,6 +12,7 @@ chunked body: an empty list is returned instead; the final ``b""`` call may retu
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ from zerogravity.core.policy import Await, Finish, decide
 from zerogravity.errors import Fault, internal
 from zerogravity.wire import google, google_errors, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
-from zerogravity.wire.jsonio import ObjectParser, ObjectTooLarge, Piece
+from zerogravity.wire.objects import ObjectParser, ObjectTooLarge, Piece
 from zerogravity.wire.sse import SseError, SseEvent, SseParser
 
 Json = dict[str, Any]
@@ -360,11 +361,12 @@ def _stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = T
 
 
 _CALL_KEYS = ("functionCall", "function_call")
+_CALL = re.compile(rb"function(?:Call|_call)")
 
 
 def _names_a_call(data: bytes) -> bool:
     """Cheap, and true of everything that may hold a call."""
-    return b"functionCall" in data or b"function_call" in data
+    return b"function" in data and _CALL.search(data) is not None
 
 
 def _muted(chunk: Any, filler: str) -> Any:

@@ -160,7 +160,7 @@ class GoogleDecoder:
                     events.append(TextDelta(text))
             elif (key := _kept_key(part)) is not None:
                 if sources is None:
-                    sources = jsonio.elements(jsonio.at(source, (*path, "content", "parts")) or b"")
+                    sources = jsonio.elements(source, (*path, "content", "parts"))
                 own = sources[index] if index < len(sources) else b""
                 if _KEPT[key]:
                     self._call(_camel(part), jsonio.at(own, (key, "args")), events)

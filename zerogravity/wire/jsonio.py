@@ -1,5 +1,4 @@
-"""JSON both ways: orjson first, other means where orjson's limits differ; exact source slices; JSON bodies cut into
-their objects as they come.
+"""JSON both ways: orjson first, other means where orjson's limits differ; exact source slices.
 
 Limits measured on orjson 3.13: refuses NaN, 1e400, a BOM and lone surrogates, makes floats of integers above 64 bit and
 0 of -0; dumps refuses depth above 254 and integers above 64 bit. Numbers keep the text they came with (threats T14).
@@ -10,23 +9,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Self, cast
 
 import orjson
 
-MAX_OBJECT = 32 << 20
 MAX_DEPTH = 10_000  # of what is written: about what can be read
 _BOM = b"\xef\xbb\xbf"
 _LONG = 4000  # digits of an integer that Python would refuse to read or write (it does above 4,300)
-_NEGATIVE_ZERO = re.compile(rb"-0\s*+(?:[,}\]]|\Z)")
+_NEGATIVE_ZERO = re.compile(rb"-(?=0\s*+(?:[,}\]]|\Z))")  # begins with one literal byte: many times as fast
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _STRING_TOKEN = re.compile(_STRING, re.DOTALL)
-_NESTING = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
+_FLAT = rb'[^"{}\[\]]++|' + _STRING
+_NESTED = reduce(lambda inner, _: _FLAT + rb"|[{\[](?:" + inner + rb")*+[}\]]", range(4), _FLAT)  # passed at a stroke
+_INSIDE = re.compile(rb"(?:" + _NESTED + rb")*+", re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,:\[\]{}"]++')
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 
@@ -59,9 +59,15 @@ def loads(data: bytes) -> Any:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return _exact(data)
-    if _has_float(value) or (b"-0" in data and _NEGATIVE_ZERO.search(data)):
+    if _has_float(value) or _NEGATIVE_ZERO.search(data):
         return _exact(data)
     return value
+
+
+def glance(data: bytes) -> Any:
+    """Parse as fast as can be, to look at: no number keeps its text. Raises ValueError for all that is not strictly
+    JSON in valid UTF-8, and for numbers beyond a double; ``loads`` may still read it."""
+    return orjson.loads(data)
 
 
 def dumps(value: Any, *, indent: bool = False) -> bytes:
@@ -79,21 +85,10 @@ def dumps(value: Any, *, indent: bool = False) -> bytes:
 def at(data: bytes, path: Sequence[str | int]) -> bytes | None:
     """The exact source text of the value at ``path`` (member names and indices), or None if there is none.
 
-    Of equal names the last one counts, as for parsers. Linear in ``data`` per step of the path.
+    Of equal names the last one counts, as for parsers. ``data`` is gone through once.
     """
-    try:
-        begin = _start(data)
-        for key in path:
-            found = None
-            for name, position, _ in _children(data, begin):
-                if name == key:
-                    found = position
-            if found is None:
-                return None
-            begin = found
-        return data[begin : _end(data, begin)]
-    except _Malformed:
-        return None
+    found = _found(data, path, each=False)
+    return found[0] if found else None
 
 
 def member(data: bytes, name: str) -> bytes | None:
@@ -101,13 +96,9 @@ def member(data: bytes, name: str) -> bytes | None:
     return at(data, (name,))
 
 
-def elements(data: bytes) -> list[bytes]:
-    """The exact source texts of an array's elements, in one pass; nothing if ``data`` is no JSON array."""
-    try:
-        begin = _start(data)
-        return [data[start:end] for _, start, end in _children(data, begin)] if data[begin] == _OPEN_ARRAY else []
-    except _Malformed:
-        return []
+def elements(data: bytes, path: Sequence[str | int] = ()) -> list[bytes]:
+    """The exact source texts of the elements of the array at ``path``, in one pass; nothing if there is none."""
+    return _found(data, path, each=True)
 
 
 # -- source positions --------------------------------------------------------------------------------------------
@@ -138,15 +129,7 @@ def _end(data: bytes, position: int) -> int:
     if first == _QUOTE:
         found = _STRING_TOKEN.match(data, position)
     elif first in (_OPEN_OBJECT, _OPEN_ARRAY):
-        found, depth = None, 0
-        for token in _NESTING.finditer(data, position):
-            kind = data[token.start()]
-            if kind == _QUOTE:
-                continue
-            depth += 1 if kind in (_OPEN_OBJECT, _OPEN_ARRAY) else -1
-            if depth == 0:
-                found = token
-                break
+        return _end_of_nest(data, position)
     else:
         found = _SCALAR.match(data, position)
     if found is None:
@@ -154,15 +137,56 @@ def _end(data: bytes, position: int) -> int:
     return found.end()
 
 
-def _children(data: bytes, begin: int) -> Iterator[tuple[str | int, int, int]]:
-    """(name or index, start, end) of each member or element of the object or array at ``begin``; none of a scalar."""
-    if data[begin] not in (_OPEN_OBJECT, _OPEN_ARRAY):
-        return
+def _end_of_nest(data: bytes, position: int) -> int:
+    depth = 0
+    while position < len(data) and data[position] != _QUOTE:  # a quote here has no other
+        depth += 1 if data[position] in (_OPEN_OBJECT, _OPEN_ARRAY) else -1
+        position += 1
+        if depth == 0:
+            return position
+        position = cast("re.Match[bytes]", _INSIDE.match(data, position)).end()
+    raise _Malformed
+
+
+def _found(data: bytes, path: Sequence[str | int], *, each: bool) -> list[bytes]:
+    """The text of the value at ``path``; ``each``: those of its elements."""
+    found: list[bytes] = []
+
+    def take(start: int) -> int:
+        end = _end(data, start)
+        found.append(data[start:end])
+        return end
+
+    def find(start: int, depth: int) -> int:
+        """Where the value that begins at ``start`` ends, which is so deep in the path."""
+        if depth == len(path):
+            if not each:
+                return take(start)
+            return _walk(data, start, lambda _, item: take(item)) if data[start] == _OPEN_ARRAY else _end(data, start)
+
+        def enter(name: str | int, item: int) -> int:
+            if name != path[depth]:
+                return _end(data, item)
+            found.clear()
+            return find(item, depth + 1)
+
+        return _walk(data, start, enter) if data[start] in (_OPEN_OBJECT, _OPEN_ARRAY) else _end(data, start)
+
+    try:
+        find(_start(data), 0)
+    except _Malformed:
+        return []
+    return found
+
+
+def _walk(data: bytes, begin: int, visit: Callable[[str | int, int], int]) -> int:
+    """``visit`` is told name or index, and start, of each member or element of the object or array at ``begin``, and
+    says where it ends. Returns where the whole ends."""
     is_object = data[begin] == _OPEN_OBJECT
     close = _CLOSE_OBJECT if is_object else _CLOSE_ARRAY
     position, index = _skip_space(data, begin + 1), 0
     if data[position] == close:
-        return
+        return position + 1
     while True:
         name: str | int = index
         if is_object:
@@ -172,11 +196,9 @@ def _children(data: bytes, begin: int) -> Iterator[tuple[str | int, int, int]]:
             if data[position] != _COLON:
                 raise _Malformed
             position = _skip_space(data, position + 1)
-        end = _end(data, position)
-        yield name, position, end
-        position = _skip_space(data, end)
+        position = _skip_space(data, visit(name, position))
         if data[position] == close:
-            return
+            return position + 1
         if data[position] != _COMMA:
             raise _Malformed
         position, index = _skip_space(data, position + 1), index + 1
@@ -191,86 +213,6 @@ def _name(token: bytes) -> str:
         return cast("str", json.loads(token.decode("utf-8", "replace")))
     except ValueError:
         raise _Malformed from None
-
-
-# -- bodies ------------------------------------------------------------------------------------------------------
-
-
-class ObjectTooLarge(ValueError):
-    """A limit was passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """The source text of one object of a body and its (start, end) offsets there."""
-
-    data: bytes
-    span: tuple[int, int]
-
-
-class ObjectParser:
-    """Cuts a JSON body (one object, an array of objects that grows, objects one after the other) into its objects.
-
-    What stands between them is passed over. Cost is linear however the body is split.
-    """
-
-    __slots__ = ("_base", "_begin", "_buffer", "_depth", "_in_string", "_max_object", "_searched")
-
-    _INSIDE = re.compile(rb'["\\]')
-    _OUTSIDE = re.compile(rb'["{}\[\]]')
-
-    def __init__(self, *, max_object: int = MAX_OBJECT) -> None:
-        self._max_object = max_object
-        self._buffer = bytearray()
-        self._base = 0  # offset in the body of the buffer's first byte
-        self._searched = 0
-        self._begin = 0  # of the object that is open, in the buffer
-        self._depth = 0
-        self._in_string = False
-
-    def feed(self, chunk: bytes) -> list[Piece]:
-        """The objects that ``chunk`` completes. Raises ObjectTooLarge."""
-        buffer, position = self._buffer, self._searched
-        buffer += chunk
-        found: list[Piece] = []
-        while (token := (self._INSIDE if self._in_string else self._OUTSIDE).search(buffer, position)) is not None:
-            kind, position = buffer[token.start()], token.end()
-            if kind == _BACKSLASH:
-                if position == len(buffer):
-                    position -= 1  # what it escapes has not come yet
-                    break
-                position += 1
-            elif kind == _QUOTE:
-                self._in_string = not self._in_string
-            elif self._nest(kind, token.start()):
-                span = (self._base + self._begin, self._base + position)
-                found.append(Piece(bytes(buffer[self._begin : position]), span))
-        else:
-            position = len(buffer)
-        done = self._begin if self._depth else position
-        del buffer[:done]
-        self._base += done
-        self._searched = position - done
-        self._begin = 0
-        if len(buffer) > self._max_object:
-            raise ObjectTooLarge(f"an object of more than {self._max_object} bytes")
-        return found
-
-    def end(self) -> list[Piece]:
-        """The body is over: the object that is not complete, if there is one."""
-        if not self._depth:
-            return []
-        self._depth = 0
-        return [Piece(bytes(self._buffer), (self._base, self._base + len(self._buffer)))]
-
-    def _nest(self, kind: int, position: int) -> bool:
-        """Go in or out; whether an outermost object ends here. Arrays around the objects do not count."""
-        if self._depth == 0:
-            if kind == _OPEN_OBJECT:
-                self._begin, self._depth = position, 1
-            return False
-        self._depth += 1 if kind in (_OPEN_OBJECT, _OPEN_ARRAY) else -1
-        return self._depth == 0
 
 
 # -- beyond orjson --------------------------------------------------------------------------------------------------

@@ -14,7 +14,10 @@ MAX_EVENT = 32 << 20
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
-_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+_SEPARATORS = (  # patterns that begin with one literal byte are found many times as fast
+    (re.compile(rb"\xe2(?=\x80[\xa8\xa9])"), ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"))),
+    (re.compile(rb"\xc2(?=\x85)"), ((b"\xc2\x85", b"\\u0085"),)),
+)
 _FIELDS = (b"", b"event", b"id", b"retry")  # without a name: a comment
 _CR = 13
 
@@ -169,17 +172,18 @@ def encode(data: bytes, *, event: str | None = None, eol: bytes = b"\n") -> byte
     if b"\n" in data or b"\r" in data:
         raise ValueError("SSE data holds a raw line end")
     if event is None:
-        return b"data: " + data + eol + eol
+        return b"".join((b"data: ", data, eol, eol))
     if "\n" in event or "\r" in event:
         raise ValueError("an SSE event name holds a line end")
-    return b"event: " + event.encode() + eol + b"data: " + data + eol + eol
+    return b"".join((b"event: ", event.encode(), eol, b"data: ", data, eol, eol))
 
 
 def escape_separators(data: bytes) -> bytes:
     """JSON text with U+2028, U+2029 and U+0085 escaped: several clients split lines at them."""
     if data.isascii():
         return data
-    for raw, escaped in _SEPARATORS:
-        if raw in data:
-            data = data.replace(raw, escaped)
+    for found, pairs in _SEPARATORS:
+        if found.search(data) is not None:
+            for raw, escaped in pairs:
+                data = data.replace(raw, escaped)
     return data

@@ -42,7 +42,7 @@ class Chunks:
         self._held: list[bytes] = []
         self._ended = False  # what is held tells the end: a finishReason or a blocked prompt
         self._earlier: Json | None = None  # usage of the calls before this one
-        self._usage: Json | None = None
+        self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
         self._closed = CallClosed(None)
 
@@ -72,9 +72,9 @@ class Chunks:
             return
         usage = chunk.get("usageMetadata")
         if isinstance(usage, dict):
-            self._usage = cast("Json", usage)
+            self._usage = text
             if self._earlier is not None:
-                text = edited(text, ("usageMetadata",), jsonio.dumps(summed(self._earlier, self._usage)))
+                text = edited(text, ("usageMetadata",), jsonio.dumps(summed(self._earlier, usage_of(text))))
         for piece, ends in self._cleaned(text, chunk):
             if ends or self._held:
                 self._held.append(piece)
@@ -84,18 +84,21 @@ class Chunks:
 
     def _unwrapped(self, text: bytes) -> tuple[bytes, Json | None]:
         """The chunk's own text and value, or None when there is nothing for a client in it."""
-        text = valid_utf8(text).removeprefix(BOM)
         try:
-            value: Any = jsonio.loads(text)
+            value: Any = jsonio.glance(text)
         except ValueError:
-            return text, None
+            text = valid_utf8(text).removeprefix(BOM)
+            try:
+                value = jsonio.loads(text)
+            except ValueError:
+                return text, None
         if not isinstance(value, dict):
             return text, None
         chunk = cast("Json", value)
         if isinstance(inner := chunk.get("response"), dict):
-            text = jsonio.at(text, ("response",)) or b"{}"
+            whole, text = text, jsonio.at(text, ("response",)) or b"{}"
             if "usageMetadata" in chunk and "usageMetadata" not in inner:
-                text = edited(text, ("usageMetadata",), jsonio.dumps(chunk["usageMetadata"]))
+                text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
                 inner["usageMetadata"] = chunk["usageMetadata"]
             chunk = cast("Json", inner)
         if "error" in chunk:
@@ -112,7 +115,7 @@ class Chunks:
             if groups == [list(range(len(parts)))]:
                 continue
             place = ("candidates", number, "content", "parts")
-            sources = jsonio.elements(jsonio.at(text, place) or b"[]")
+            sources = jsonio.elements(text, place)
             for group in groups[:-1]:
                 yield self._alone(text, candidate, [sources[index] for index in group]), False
             if groups:
@@ -148,7 +151,8 @@ class Chunks:
             return []
         out = self._unfinished()
         if self._usage is not None:
-            self._earlier = self._usage if self._earlier is None else summed(self._earlier, self._usage)
+            usage = usage_of(self._usage)
+            self._earlier = usage if self._earlier is None else summed(self._earlier, usage)
         self._usage, self._closed = None, CallClosed(None)
         return out
 
@@ -169,6 +173,11 @@ class Chunks:
 def elements(data: bytes) -> list[bytes]:
     """One payload is one chunk, or a JSON array of them (a stream without ``alt=sse``)."""
     return jsonio.elements(data) if data.lstrip()[:1] == b"[" else [data]
+
+
+def usage_of(text: bytes) -> Json:
+    """A chunk's usageMetadata, exactly."""
+    return cast("Json", jsonio.loads(jsonio.at(text, ("usageMetadata",)) or b"{}"))
 
 
 def valid_utf8(text: bytes) -> bytes:
@@ -220,6 +229,8 @@ def without_end(text: bytes) -> bytes | None:
 
 def settled(held: list[bytes]) -> list[bytes]:
     """The last chunks of a turn with one finishReason, and no content behind it: what came later gets it."""
+    if len(held) < 2:
+        return held
     ends: list[tuple[int, int]] = []  # (chunk, candidate) with a finishReason
     bearers: list[tuple[int, int]] = []  # the same with parts
     for index, text in enumerate(held):

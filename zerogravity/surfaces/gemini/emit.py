@@ -45,7 +45,8 @@ class GeminiEmitter:
 
     def _frame(self, text: bytes) -> bytes:
         # Raw line ends stand only between the tokens of JSON, never inside its strings.
-        line = sse.escape_separators(text.translate(_ONE_LINE))
+        line = text.translate(_ONE_LINE) if b"\n" in text or b"\r" in text else text
+        line = sse.escape_separators(line)
         if self._sse:
             return sse.encode(line, eol=b"\r\n")
         first, self._begun = not self._begun, True
