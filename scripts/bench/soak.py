@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Many short turns through the whole path: what stays behind in the gateway's process must not grow.
 
-  .venv/bin/python scripts/bench/soak.py [--turns 2000] [--warm-up 1100] [--at-once 4]
+  .venv/bin/python scripts/bench/soak.py [--turns 2000] [--warm-up 1100] [--at-once 4] [--every 500] [--set NAME=VALUE]
 
 Every surface, streamed and whole; texts, tool calls, refusals, drops, and clients that leave in the middle. Budgets
-are small, so that the warm-up fills them. Compared are the ends of the warm-up and of the run: memory, once what is
-free has been given back, may grow by 5 %; tasks, sockets, files, open turns and readers not at all. When a client
-leaves, Google's stream must end within 2 s.
+are small, so that the warm-up fills them; ``--set`` gives others. Compared are the ends of the warm-up and of the run:
+memory, once what is free has been given back, may grow by 5 %; tasks, sockets, files, open turns and readers not at
+all. When a client leaves, Google's stream must end within 2 s.
+
+With ``--every`` it looks each so many turns, so that a plateau can be seen, and says at the end which objects there are
+more of. A long run: ``--turns 100000 --every 5000``.
 Exit code 1 when anything of this is not so.
 """
 
@@ -46,6 +49,7 @@ ENV = {
 }  # fmt: skip
 COUNTING = """
 import asyncio, ctypes, gc, json, signal, sys
+from collections import Counter
 from pathlib import Path
 sys.path.insert(0, {root!r})
 from zerogravity.capture.addon import Capture
@@ -55,9 +59,9 @@ def tell():
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)  # what is free already is not in use
     names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]
-    held = sum(type(found).__name__ == "CascadeChannel" for found in gc.get_objects())
+    kinds = Counter(type(found).__module__ + "." + type(found).__qualname__ for found in gc.get_objects())
     temporary = Path({file!r} + ".tmp")
-    temporary.write_text(json.dumps({{"tasks": sorted(names), "channels": held, "blocks": sys.getallocatedblocks()}}))
+    temporary.write_text(json.dumps({{"tasks": sorted(names), "kinds": kinds, "blocks": sys.getallocatedblocks()}}))
     temporary.replace({file!r})
 
 class Counting:
@@ -74,17 +78,22 @@ class Seen:
 
     rss: float
     tasks: Counter[str]
-    channels: int
+    kinds: Counter[str]  # objects that the garbage collector sees, by type
     blocks: int
     files: int
     sockets: int
     gauges: dict[str, float]
 
+    @property
+    def channels(self) -> int:
+        """Turns in memory."""
+        return self.kinds["zerogravity.core.channel.CascadeChannel"]
+
     def row(self) -> str:
         """One line for a person."""
         gauges = " ".join(f"{name.removeprefix('zg_')}={value:g}" for name, value in self.gauges.items())
         return (
-            f"RSS {self.rss:7.1f} MiB  blocks {self.blocks}  tasks {self.tasks.total()}  "
+            f"RSS {self.rss:7.1f} MiB  blocks {self.blocks}  objects {self.kinds.total()}  tasks {self.tasks.total()}  "
             f"channels in memory {self.channels}  "
             f"files {self.files}  sockets {self.sockets}  {gauges}"
         )
@@ -101,16 +110,15 @@ class Soak:
     cancelled: list[float] = field(default_factory=list[float])
     number: count[int] = field(default_factory=count)
 
-    async def turns(self, total: int, at_once: int) -> float:
-        """So many turns; how many a second."""
-        started, left = time.monotonic(), iter(range(total))
+    async def turns(self, total: int, at_once: int) -> None:
+        """So many turns."""
+        left = iter(range(total))
 
         async def one_after_the_other() -> None:
             for _ in left:
                 await self._turn(next(self.number))
 
         await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
-        return total / (time.monotonic() - started)
 
     async def _turn(self, number: int) -> None:
         leaves = number % LEAVES == LEAVES - 1
@@ -129,7 +137,9 @@ class Soak:
         """The client has left: how long until Google's stream has ended."""
         left = time.monotonic()
         assert self.stack.google is not None
-        received = next(one for one in reversed(self.stack.google.requests) if mark in json.dumps(one.request))
+        seen = (one for one in reversed(self.stack.google.requests) if mark in json.dumps(one.request))
+        if (received := next(seen, None)) is None:
+            return  # it failed before Google was asked
         await received.done.wait()
         self.cancelled.append(time.monotonic() - left)
 
@@ -146,7 +156,7 @@ class Soak:
         return Seen(
             rss=process.memory_info().rss / (1 << 20),
             tasks=Counter(told["tasks"]),
-            channels=told["channels"],
+            kinds=Counter(told["kinds"]),
             blocks=told["blocks"],
             files=process.num_fds(),
             sockets=len(process.net_connections()),
@@ -192,12 +202,12 @@ def asked(kind: int, prompt: str, *, stream: bool) -> tuple[str, dict[str, Any]]
 
 
 @asynccontextmanager
-async def soaking() -> AsyncIterator[Soak]:
+async def soaking(settings: dict[str, str]) -> AsyncIterator[Soak]:
     """The whole path, whose gateway tells what it holds."""
     with tempfile.TemporaryDirectory() as name:
         file, script = Path(name, "held.json"), Path(name, "counting.py")
         script.write_text(COUNTING.format(root=str(ADDON.parents[1]), file=str(file)))
-        options = StackOptions(env=ENV, addon=script, ls=LsOptions(retry_s=0.05))
+        options = StackOptions(env=ENV | settings, addon=script, ls=LsOptions(retry_s=0.05))
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with Stack(options) as stack, aiohttp.ClientSession(connector=connector) as http:
             yield Soak(stack, http, file)
@@ -226,18 +236,24 @@ def complaints(before: Seen, after: Seen, cancelled: list[float]) -> list[str]:
 
 async def main(arguments: argparse.Namespace) -> int:
     random.seed(1)
-    async with soaking() as soak:
+    settings = {f"ZEROGRAVITY_{name.replace('.', '_').upper()}": value for name, value in arguments.settings}
+    async with soaking(settings) as soak:
         print(f"at the start       {(await soak.rest()).row()}")
         await soak.turns(arguments.warm_up, arguments.at_once)
         before = await soak.rest()
         print(f"after the warm-up  {before.row()}")
         cpu = sum(psutil.Process(soak.pid).cpu_times()[:2])
-        rate = await soak.turns(arguments.turns, arguments.at_once)
+        every, began, after = arguments.every or arguments.turns, time.monotonic(), before
+        for done in range(every, arguments.turns + 1, every):
+            await soak.turns(every, arguments.at_once)
+            after = await soak.rest()
+            print(f"after {done:6} turns {after.row()}", flush=True)
+        rate = arguments.turns / (time.monotonic() - began)
         cpu = sum(psutil.Process(soak.pid).cpu_times()[:2]) - cpu
-        after = await soak.rest()
-        print(f"after {arguments.turns:5} turns  {after.row()}")
         grown, spent = after.rss / before.rss - 1, cpu * 1000 / arguments.turns
         print(f"memory {grown:+.1%}; {rate:.1f} turns/s; {spent:.1f} ms CPU a turn")
+        more = (after.kinds - before.kinds).most_common(15)
+        print("more objects: " + (", ".join(f"{name} {count:+}" for name, count in more) or "none"))
         print(f"statuses {dict(sorted(soak.statuses.items()))}")
         cancelled = soak.cancelled
         if cancelled:
@@ -255,4 +271,9 @@ if __name__ == "__main__":
         "--warm-up", type=int, default=1100, help="more than the 1,000 turns the inspector keeps bodies of"
     )
     parser.add_argument("--at-once", type=int, default=4)
+    parser.add_argument("--every", type=int, help="look each so many turns")
+    parser.add_argument(
+        "--set", dest="settings", action="append", default=[], type=lambda text: text.split("=", 1),
+        metavar="NAME=VALUE", help="a setting of the gateway, such as limits.store_bytes=4194304",
+    )  # fmt: skip
     sys.exit(asyncio.run(main(parser.parse_args())))
