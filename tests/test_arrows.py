@@ -90,12 +90,14 @@ WORLD = {
 PURE = ("core", "wire", "surfaces", "errors", *PURE_CAPTURE)
 ALLOWED = {
     ("core.channel", "asyncio"),  # wakes readers
-    ("surfaces.responses.stored", "asyncio"),  # the store of responses is the one door to a disk here
-    ("surfaces.responses.stored", "sqlite3"),
-    ("surfaces.responses.stored", "pathlib"),
-    ("surfaces.responses.stored", "os"),
-    ("surfaces.responses.stored", "threading"),
-    ("surfaces.responses.stored", "time"),
+    ("surfaces.responses.database", "asyncio"),  # the store of responses is the one door to a disk here
+    ("surfaces.responses.database", "sqlite3"),
+    ("surfaces.responses.database", "pathlib"),
+    ("surfaces.responses.database", "os"),
+    ("surfaces.responses.database", "time"),
+    ("surfaces.responses.runs", "pathlib"),
+    ("surfaces.responses.runs", "os"),
+    ("surfaces.responses.runs", "secrets"),
 }
 
 MAX_MODULE, MAX_FUNCTION = 400, 60

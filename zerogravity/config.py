@@ -52,6 +52,7 @@ class Limits(BaseModel):
     store_seconds: float = Field(3600, gt=0, description="how long finished turns are kept")
     responses: int = Field(2000, ge=1, description="stored responses")
     responses_seconds: float = Field(30 * 86400, gt=0, description="how long stored responses are kept")
+    unwritten_bytes: int = Field(64 * MIB, ge=MIB, description="stored responses that wait for the disk")
     readers: int = Field(16, ge=1, description="readers of one turn; 429")
     grace_seconds: float = Field(3, ge=0, description="how long a failure may still become an HTTP status")
     heartbeat_seconds: float = Field(15, gt=0, description="silence after which a heartbeat is sent")

@@ -41,7 +41,7 @@ from zerogravity.server.counting import GOOGLE, GoogleCount
 from zerogravity.server.services import Bearer, Services
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import Catalogue, family_of
-from zerogravity.surfaces.responses.stored import open_store
+from zerogravity.surfaces.responses.database import open_store
 from zerogravity.surfaces.surface import Emitter, Surface
 from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 

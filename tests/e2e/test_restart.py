@@ -60,3 +60,31 @@ async def test_stored_responses_outlive_the_process(tmp_path: Path) -> None:
         assert parts[1]["functionCall"]["name"] == "get_weather"
         assert parts[1]["thoughtSignature"].startswith("Ej8K")  # Google's own, not the stand-in for a lost one
         assert parts[2]["functionResponse"]["response"] == {"output": "sunny"}
+
+
+async def test_what_was_running_when_the_process_was_killed(tmp_path: Path) -> None:
+    behind = {"model": MODEL, "background": True, "input": "sim:stall 60"}
+    async with again(tmp_path) as stack, client(stack) as agent:
+        whole = await agent.responses.create(model=MODEL, input="Hello.")
+        kept = await agent.responses.retrieve(whole.id)
+        running = [await agent.responses.create(**behind) for _ in range(2)]
+        streaming = await agent.responses.create(**behind, stream=True)
+        first = await anext(aiter(streaming))
+        assert stack.process is not None
+        stack.process.kill()
+        await stack.process.wait()
+        await streaming.close()
+
+    async with again(tmp_path) as stack, client(stack) as agent:
+        assert (await agent.responses.retrieve(whole.id)).model_dump() == kept.model_dump()
+        for identity in (*(response.id for response in running), first.response.id):
+            cut = await agent.responses.retrieve(identity)
+            assert (cut.status, cut.error and cut.error.code) == ("failed", "server_error")
+            assert "zerogravity ended while this response was running" in ((cut.error and cut.error.message) or "")
+            events = await told(await agent.responses.retrieve(identity, stream=True))
+            assert events[-1]["type"] == "response.failed"
+            assert [item.id async for item in await agent.responses.input_items.list(identity)]
+            assert (await agent.responses.cancel(identity)).status == "failed"
+            await agent.responses.delete(identity)
+            with pytest.raises(openai.NotFoundError):
+                await agent.responses.retrieve(identity)

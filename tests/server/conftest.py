@@ -18,7 +18,7 @@ from zerogravity.ops.metrics import Metrics
 from zerogravity.server.app import start_server
 from zerogravity.server.services import Services
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.responses.stored import open_store
+from zerogravity.surfaces.responses.database import open_store
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, Guilt, Termination
 from zerogravity.server.app import Running
 from zerogravity.server.services import Services
+from zerogravity.server.shelf import SHELF, Shelf
 
 Script = Callable[[CascadeChannel], Awaitable[None]]
 
@@ -93,6 +94,10 @@ class Served:
     @property
     def url(self) -> str:
         return self.running.url
+
+    @property
+    def shelf(self) -> Shelf:
+        return self.running._runner.app[SHELF]  # pyright: ignore[reportPrivateUsage]
 
     async def post(self, path: str, body: Any, **options: Any) -> tuple[int, Any, Any]:
         """(status, headers, parsed body)"""

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from tests.server.support import Serve, Served, forever, hello, say
+from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
 from zerogravity.errors import Termination, language_server, upstream
 from zerogravity.surfaces.check import check_response, check_responses
-from zerogravity.surfaces.responses.stored import ResponseStore, StoredResponse, open_store
+from zerogravity.surfaces.responses.database import open_store
 
 PATH = "/v1/responses"
 HELLO: dict[str, Any] = {"model": "gemini-3-flash", "input": "hi"}
@@ -138,6 +139,7 @@ async def test_expired_responses_are_unknown(serve: Serve) -> None:
     served = await serve(services={"responses": store, "wall": lambda: now[0]})
     _, _, plain = await served.post(PATH, HELLO)
     _, _, behind = await served.post(PATH, BEHIND)
+    await until(lambda: served.shelf.waiting == 0)
     now[0] += 99
     for identity in (plain["id"], behind["id"]):
         assert (await served.get(f"{PATH}/{identity}"))[0] == 200
@@ -213,92 +215,6 @@ async def test_failed_turns_are_stored_as_such(serve: Serve) -> None:
     _, _, stored = await served.get(f"{PATH}/{last['response']['id']}")
     assert stored == last["response"]
     assert (stored["status"], stored["error"]["code"]) == ("failed", "server_error")
-
-
-class Full:
-    """A store whose disk is full."""
-
-    closed = False
-
-    async def put(self, stored: object) -> None:
-        raise OSError("disk full")
-
-    async def get(self, identity: str, owner: str) -> None:
-        return None
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-async def test_a_store_that_fails_spoils_no_answer(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    store = Full()
-    served = await serve(services={"responses": store})
-    status, _, answered = await served.post(PATH, HELLO)
-    assert (status, answered["status"]) == (200, "completed")
-    not_found(await served.get(f"{PATH}/{answered['id']}"), answered["id"])
-    assert f"{answered['id']} could not be stored: OSError" in caplog.text
-    await served.running.stop()
-    assert store.closed
-
-
-class Slow:
-    """A store that puts nothing away before it is let to."""
-
-    def __init__(self, store: ResponseStore) -> None:
-        self.gate = asyncio.Event()
-        self.begun = asyncio.Event()
-        self.log: list[str] = []
-        self._store = store
-
-    async def put(self, stored: StoredResponse) -> None:
-        self.begun.set()
-        await self.gate.wait()
-        await self._store.put(stored)
-        self.log.append("put")
-
-    async def close(self) -> None:
-        self.log.append("close")
-        await self._store.close()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-
-@pytest.mark.parametrize("use", ["get", "delete", "continue", "refer"])
-async def test_whoever_is_quicker_than_the_store_waits_for_it(serve: Serve, use: str) -> None:
-    slow = Slow(await open_store(None, limit=10))
-    served = await serve(services={"responses": slow})
-    _, _, answered = await served.post(PATH, HELLO)
-    await slow.begun.wait()
-    identity = answered["id"]
-    reference = {"type": "item_reference", "id": answered["output"][0]["id"]}
-    asking: Any = {
-        "get": served.get(f"{PATH}/{identity}"),
-        "delete": served.ask("DELETE", f"{PATH}/{identity}"),
-        "continue": served.post(PATH, {**HELLO, "store": False, "previous_response_id": identity}),
-        "refer": served.post(PATH, {**HELLO, "store": False, "input": [reference, {"role": "user", "content": "x"}]}),
-    }
-    waiting = asyncio.create_task(asking.pop(use))
-    for other in asking.values():
-        other.close()
-    for _ in range(5):  # time enough for an answer that did not wait
-        await served.get("/health")
-    assert not waiting.done()
-    slow.gate.set()
-    assert (await waiting)[0] == 200
-    if use == "refer":
-        assert "Hello" in json.dumps(served.engine.channels[-1].turn.generate["contents"])
-
-
-async def test_what_is_not_yet_stored_is_when_the_server_has_stopped(serve: Serve) -> None:
-    slow = Slow(await open_store(None, limit=10))
-    served = await serve(services={"responses": slow})
-    await served.post(PATH, HELLO)
-    await slow.begun.wait()
-    stopping = asyncio.create_task(served.running.stop())
-    asyncio.get_running_loop().call_soon(slow.gate.set)
-    await stopping
-    assert slow.log == ["put", "close"]
 
 
 async def test_what_is_stored_in_a_file_survives(serve: Serve, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ Phase = Literal[
 ]  # fmt: skip
 
 RECORD_OVERHEAD = 200  # bytes a record costs beside its data, for the budgets
+TURN_OVERHEAD = 16 << 10  # bytes a turn costs beside its records and its request
 MAX_BYTES = 64 << 20
 MAX_READERS = 16
 
@@ -168,6 +169,11 @@ class CascadeChannel:
     @property
     def closed(self) -> bool:
         return self._assembler.state.terminal is not None
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory, about: ``size`` counts the event log alone."""
+        return TURN_OVERHEAD + self.turn.size + self.size
 
     @property
     def phase(self) -> str:

@@ -38,6 +38,7 @@ class Turn:
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival; display only, all timing is monotonic.
+    ``size``        bytes of the request, with what it has pulled in of what was stored before; 0: not known.
     ``notes``       what translation changed or lost (dropped schema keywords …): for a header of the answer, the trace.
     """
 
@@ -56,6 +57,7 @@ class Turn:
     tool_kinds: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     owner: str = ""
     created: int = 0
+    size: int = field(default=0, compare=False)
     notes: tuple[str, ...] = ()
 
     def client_name(self, upstream_name: str) -> str:

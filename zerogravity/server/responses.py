@@ -39,6 +39,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         return await answer(request, surface, channel)
     if isinstance(channel.terminal, Failed):  # refused at once: nothing was begun that could be asked for
         raise FaultError(channel.terminal.fault)
+    await request.app[SHELF].begun(channel)
     if turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
@@ -64,7 +65,8 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         return await stream(request, services.surfaces["responses"], found, resume_from=skip)
     if not found.response["background"]:
         raise not_streamable()
-    return await again(request, found.frames[skip:])
+    elsewhere(found)
+    return await again(request, found.frames_from(skip))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -72,6 +74,8 @@ async def delete(request: web.Request) -> web.Response:
     found = await find(request)
     if isinstance(found, CascadeChannel):
         request.app[SERVICES].engine.cancel(found)
+    else:
+        elsewhere(found)
     identity = request.match_info["id"]
     if not await request.app[SHELF].delete(identity, request[EXCHANGE].owner):
         raise unknown(identity)  # somebody was quicker
@@ -88,6 +92,7 @@ async def cancel(request: web.Request) -> web.Response:
         services = request.app[SERVICES]
         services.engine.cancel(found)
         return rendered(Answer(200, now(services, found)))
+    elsewhere(found)
     return rendered(Answer(200, found.response))
 
 
@@ -171,6 +176,13 @@ def now(services: Services, channel: CascadeChannel) -> dict[str, Any]:
 
 def unknown(identity: str) -> FaultError:
     return bad_request(f"Response with id '{identity[:80]}' not found.", code="", status=404)
+
+
+def elsewhere(found: StoredResponse) -> None:
+    """Raises FaultError 409 for one that another process is at: only that one can do more than show it."""
+    if found.running:
+        text = f"Response '{found.id}' is running in another zerogravity process on the same store; ask that one."
+        raise bad_request(text, code="response_running_elsewhere", status=409)
 
 
 def not_streamable() -> FaultError:

@@ -22,7 +22,7 @@ from zerogravity.errors import Termination
 from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
 from zerogravity.server.fetch import Fetch
-from zerogravity.surfaces.responses.stored import ResponseStore
+from zerogravity.surfaces.responses.database import ResponseStore
 from zerogravity.surfaces.surface import Surface
 
 

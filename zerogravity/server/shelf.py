@@ -1,71 +1,62 @@
-"""Stored responses as the routes see them: a turn that has closed is put away in the background, and whoever asks for
-one that is still on its way waits for it. So a client that continues at once finds what it continues.
+"""Stored responses as the routes see them. A turn that has closed can be read at once; it is written in the background.
+One that runs in the background is written when it starts, too: should this process end, it is known to have failed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.server.services import Services
+from zerogravity.server.unwritten import Unwritten
 from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, of_start, of_turn
 
-logger = logging.getLogger("zerogravity.server")
+CLOSE_S = 2.0  # how long the disk is waited for at the end
 
 
 class Shelf:
-    """``services.responses`` with the writing that is under way."""
+    """``services.responses`` behind what is still to be written."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._writing: dict[str, asyncio.Task[None]] = {}
+        limit = services.config.limits.unwritten_bytes
+        self._unwritten = Unwritten(services.responses, limit, self._tell)
+        self.get = self._unwritten.get
+        self.delete = self._unwritten.delete
+        self.item = self._unwritten.item
+
+    @property
+    def waiting(self) -> int:
+        """How many writes the disk has not taken yet."""
+        return len(self._unwritten)
 
     def keep(self, channel: CascadeChannel) -> None:
-        """Store this turn's response as soon as it is over."""
+        """Store this turn's response as soon as it is over; if nobody has to wait for it, also that it has begun."""
         if channel.closed:
             self._put(channel)
-        else:
-            channel.on_close.append(self._put)
+            return
+        if channel.turn.background:
+            self._add(channel, partial(of_start, channel, self._services.secret))
+        channel.on_close.append(self._put)
 
-    async def get(self, identity: str, owner: str) -> StoredResponse | None:
-        """None: unknown, deleted, expired, running, or somebody else's."""
-        await self._settled(identity)
-        return await self._services.responses.get(identity, owner)
-
-    async def delete(self, identity: str, owner: str) -> bool:
-        """False: there was nothing of that owner."""
-        await self._settled(identity)
-        return await self._services.responses.delete(identity, owner)
-
-    async def item(self, item_id: str, owner: str) -> Mapping[str, Any] | None:
-        """An item of any stored response, which an ``item_reference`` names."""
-        await self._settled(*self._writing)
-        return await self._services.responses.item(item_id, owner)
+    async def begun(self, channel: CascadeChannel) -> None:
+        """Wait until it has been tried to write down that this turn runs."""
+        await self._unwritten.tried(channel.turn.owner, response_id(channel.id))
 
     async def close(self) -> None:
-        """Everything is put away; then the store itself is closed."""
-        await self._settled(*self._writing)
-        await self._services.responses.close()
+        """Everything is put away, or said to be lost; then the store itself is closed."""
+        await self._unwritten.close(CLOSE_S)
 
     def _put(self, channel: CascadeChannel) -> None:
-        identity = response_id(channel.id)
-        task = asyncio.create_task(self._write(channel), name=f"store {identity}")
-        self._writing[identity] = task
+        self._add(channel, partial(self._over, channel))
 
-        def written(task: asyncio.Task[None]) -> None:
-            self._writing.pop(identity, None)
-            if not task.cancelled() and (error := task.exception()) is not None:
-                logger.error("%s could not be stored: %s", identity, type(error).__name__)
+    def _add(self, channel: CascadeChannel, make: partial[StoredResponse]) -> None:
+        self._unwritten.put(channel.turn.owner, response_id(channel.id), make, channel.held)
 
-        task.add_done_callback(written)
-
-    async def _write(self, channel: CascadeChannel) -> None:
+    def _over(self, channel: CascadeChannel) -> StoredResponse:
         """A background response keeps its frames: they can be read again long after its records are gone."""
         services, frames = self._services, list[bytes]()
         if channel.turn.background:
@@ -73,11 +64,14 @@ class Shelf:
             frames = emitter.begin()
             for record in channel.records:
                 frames += emitter.feed(record)
-        await services.responses.put(of_turn(channel, services.secret, frames))
+        return of_turn(channel, services.secret, frames)
 
-    async def _settled(self, *identities: str) -> None:
-        if waited := [self._writing[identity] for identity in identities if identity in self._writing]:
-            await asyncio.wait(waited)
+    def _tell(self, trouble: str | None) -> None:
+        health = self._services.health
+        if trouble is None:
+            health.recover("responses")
+        else:
+            health.degrade("responses", trouble)
 
 
 SHELF: web.AppKey[Shelf] = web.AppKey("shelf", Shelf)

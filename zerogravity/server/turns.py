@@ -65,8 +65,10 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
     if surface.name == "responses":
         wanted = lookups(body)
         previous = wanted.previous_response_id
-        if previous and previous not in known and (stored := await shelf.get(previous, owner)) is not None:
-            known[previous] = stored
+        if previous and previous not in known:
+            stored = await shelf.get(previous, owner)
+            if stored is not None and not stored.running:
+                known[previous] = stored
         for item_id in wanted.item_ids:
             here = (response.items[item_id] for response in local.values() if item_id in response.items)
             if (item := next(here, None) or await shelf.item(item_id, owner)) is not None:

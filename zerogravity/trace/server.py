@@ -21,7 +21,7 @@ from zerogravity.ops.health import Health
 from zerogravity.ops.metrics import Metrics
 from zerogravity.server.app import Running, Services, start_server
 from zerogravity.surfaces.common.models import Catalogue, ModelInfo, rules
-from zerogravity.surfaces.responses.stored import open_store
+from zerogravity.surfaces.responses.database import open_store
 from zerogravity.trace.read import Trace
 from zerogravity.trace.replay import Pace, ReplayEngine
 

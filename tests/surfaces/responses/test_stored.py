@@ -35,7 +35,8 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.carrier import Carried, unseal
-from zerogravity.surfaces.responses.stored import ResponseStore, StoredResponse, of_turn, open_store
+from zerogravity.surfaces.responses.database import ResponseStore, open_store
+from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
 
 FAMILY = "gemini-3-flash"
 STOP, TOOL = Finished("stop"), Finished("tool")
@@ -217,18 +218,18 @@ async def test_what_belongs_to_others_is_unknown(opened: Callable[..., Any]) -> 
         await store.put(some(1, owner="you", size=5))
         assert await store.get("resp_1", "them") is None
         assert await store.item("msg_1", "them") is None
-        assert await store.delete("resp_1", "them") is False
+        await store.delete("resp_1", "them")
         assert (await store.get("resp_1", "me")).owner == "me"
         assert (await store.item("msg_1", "you"))["text"] == "xxxxx"
-        assert await store.delete("resp_1", "you") is True
+        await store.delete("resp_1", "you")
         assert await store.get("resp_1", "me") is not None
 
 
 async def test_deleted_means_gone_with_its_items(opened: Callable[..., Any]) -> None:
     async with opened() as store:
         await store.put(some(1))
-        assert await store.delete("resp_1", "me") is True
-        assert await store.delete("resp_1", "me") is False
+        await store.delete("resp_1", "me")
+        await store.delete("resp_1", "me")
         assert await store.get("resp_1", "me") is None
         assert await store.item("msg_1", "me") is None
 
@@ -292,7 +293,6 @@ async def test_age(opened: Callable[..., Any]) -> None:
         now[0] = 160.5
         assert await store.get("resp_1", "me") is None
         assert await store.item("msg_1", "me") is None
-        assert await store.delete("resp_1", "me") is False
 
 
 async def test_many_at_once(opened: Callable[..., Any]) -> None:
@@ -405,3 +405,107 @@ async def test_a_store_that_fails_says_so(tmp_path: Path) -> None:
         await store.get("resp_1", "me")
     assert (caught.value.fault.status, caught.value.fault.code) == (500, "store_unusable")
     await store.close()
+
+
+async def test_a_file_that_was_put_right_is_used_again(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    store = await open_file(path)
+    try:
+        other = sqlite3.connect(path)
+        other.execute("DROP TABLE items")
+        other.execute("DROP TABLE responses")
+        other.close()
+        with pytest.raises(FaultError):
+            await store.put(some(1))
+        await store.put(some(1))
+        assert await store.get("resp_1", "me") == some(1)
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("other", ["reads and writes", "writes"])
+async def test_a_file_that_somebody_holds(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "responses.db"
+    store = await open_file(path)
+    await store.put(some(1))
+    holder = sqlite3.connect(path, isolation_level=None)
+    try:
+        if other == "reads and writes":
+            await store._run(lambda database: database.execute("PRAGMA journal_mode = DELETE").fetchone())
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(FaultError) as caught:
+            await store.put(some(2))
+        assert (caught.value.fault.status, caught.value.fault.code) == (503, "store_busy")
+        assert caught.value.fault.retry_after == 1
+        if other == "writes":
+            assert await store.get("resp_1", "me") == some(1)
+        else:
+            with pytest.raises(FaultError):
+                await store.get("resp_1", "me")
+        holder.execute("COMMIT")
+        await store.put(some(2))
+        assert await store.get("resp_1", "me") == some(1)
+    finally:
+        holder.close()
+        await store.close()
+
+
+# -- who is at it ------------------------------------------------------------------------------------------------
+
+BEGUN = {"id": "resp_1", "status": "queued", "background": True, "output": [], "error": None, "usage": None}
+
+
+async def test_what_runs_is_seen_by_others_until_its_process_ends(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    mine, other = await open_file(path), await open_file(path)
+    try:
+        begun = replace(some(1, frames=(b"one", b"two"), running=True), response=BEGUN)
+        await mine.put(begun)
+        assert await mine.get("resp_1", "me") == begun
+        assert await other.get("resp_1", "me") == begun
+        await mine.close()
+        cut = await other.get("resp_1", "me")
+        assert cut is not None
+        assert (cut.running, cut.cut_off, cut.response["status"]) == (False, True, "failed")
+        assert cut.response["error"]["code"] == "server_error"
+        assert cut.frames[:2] == (b"one", b"two")
+        assert [frame.partition(b"\n")[0] for frame in cut.frames[2:]] == [
+            b"event: response.in_progress",
+            b"event: response.failed",
+        ]
+        assert await other.get("resp_1", "me") == cut
+    finally:
+        await mine.close()
+        await other.close()
+
+
+async def test_who_has_ended_leaves_nothing_beside_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    store = await open_file(path)
+    (tmp_path / "responses.db-run-0123456789abcdef").touch()  # of one that was killed
+    second = await open_file(path)
+    runs = sorted(file.name for file in tmp_path.glob("*-run-*"))
+    assert len(runs) == 2
+    assert "responses.db-run-0123456789abcdef" not in runs
+    await store.close()
+    await second.close()
+    assert list(tmp_path.glob("*-run-*")) == []
+    assert list(tmp_path.glob(".*")) == []
+
+
+async def test_a_file_of_the_first_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "responses.db"
+    store = await open_file(path)
+    await store.put(some(1))
+    await store.close()
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 1")
+    database.execute("UPDATE responses SET data = cast(replace(data, ',\"run\":\"\"', '') AS BLOB)")
+    assert b"run" not in database.execute("SELECT data FROM responses").fetchone()[0]
+    database.commit()
+    database.close()
+    store = await open_file(path)
+    try:
+        assert await store.get("resp_1", "me") == some(1)
+    finally:
+        await store.close()

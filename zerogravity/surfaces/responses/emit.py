@@ -209,6 +209,11 @@ class ResponsesEmitter:
         return b"%b%d%b%b%b" % (self._delta_head, number, self._delta_middle, delta, self._delta_tail)
 
     def _frame(self, kind: str, **members: Any) -> bytes:
-        data = jsonio.dumps({"type": kind, "sequence_number": self._number, **members})
         self._number += 1
-        return sse.encode(sse.escape_separators(data), event=kind)
+        return frame(kind, self._number - 1, **members)
+
+
+def frame(kind: str, number: int, **members: Any) -> bytes:
+    """One event of a stream."""
+    data = jsonio.dumps({"type": kind, "sequence_number": number, **members})
+    return sse.encode(sse.escape_separators(data), event=kind)
