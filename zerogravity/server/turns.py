@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import read_json
 from zerogravity.server.fetch import fetch_media
+from zerogravity.server.room import Room, weight
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.shelf import SHELF
 from zerogravity.surfaces.responses.request import lookups
@@ -21,6 +23,7 @@ from zerogravity.surfaces.surface import Context, Surface
 Json = Mapping[str, Any]
 Local = Mapping[str, StoredResponse]
 Parse = Callable[[Json, Context], Turn]
+INPUTS = {"responses": "input", "chat": "messages", "gemini": "contents"}
 
 
 async def read_turn(
@@ -50,18 +53,21 @@ async def turn_of(
 ) -> Turn:
     """The turn that a body asks for. ``local``: responses that only this connection knows."""
     services = request.app[SERVICES]
+    room = Room(len(raw), services.config.limits)
     if services.config.remote_urls:
         body = await fetch_media(body, surface.name, services.fetch)
-    turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}))
+        room.size = weight(body)[0]
+    turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, room))
+    turn = replace(turn, size=room.size)
     if services.recorder is not None:
         services.recorder.client_request(turn, raw, request.headers)
     return turn
 
 
-async def context_of(request: web.Request, surface: Surface, body: Json, local: Local) -> Context:
-    """Everything the parser may look up, fetched before: parsers do not wait."""
+async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, room: Room) -> Context:
+    """Everything the parser may look up, fetched before: parsers do not wait. It has to fit into ``room``."""
     services, shelf, owner = request.app[SERVICES], request.app[SHELF], request[EXCHANGE].owner
-    known, items = dict(local), dict[str, Json]()
+    known, items = dict(local), dict[str, Json | None]()
     if surface.name == "responses":
         wanted = lookups(body)
         previous = wanted.previous_response_id
@@ -69,16 +75,20 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
             stored = await shelf.get(previous, owner)
             if stored is not None and not stored.running:
                 known[previous] = stored
-        for item_id in wanted.item_ids:
-            here = (response.items[item_id] for response in local.values() if item_id in response.items)
-            if (item := next(here, None) or await shelf.item(item_id, owner)) is not None:
-                items[item_id] = item
+        if previous in known:
+            before = known[previous]
+            room.take((before.contents, before.system, before.tools), "previous_response_id")
+        for path, item_id in wanted.items:
+            if item_id not in items:
+                here = (response.items[item_id] for response in local.values() if item_id in response.items)
+                items[item_id] = next(here, None) or await shelf.item(item_id, owner)
+            room.take(items[item_id], path)
     return Context(
         turn_id=ids.new("turn"),
         created=int(services.wall()),
         target=services.catalogue.resolve,
         owner=owner,
-        recall=services.store.calls.get,
+        recall=room.recalling(services.store.calls.get, INPUTS[surface.name]),
         stored=lambda identity: found.turn if (found := known.get(identity)) is not None else None,
         item=items.get,
         secret=services.secret,

@@ -300,9 +300,9 @@ def test_a_stored_call_needs_its_output() -> None:
         ({}, Lookups(None, ())),
         ({"previous_response_id": "r", "input": "x"}, Lookups("r", ())),
         ({"input": [{"type": "item_reference", "id": "a"}, {"id": "b"}, {"type": None, "id": "c"}]},
-         Lookups(None, ("a", "b", "c"))),
+         Lookups(None, (("input[0]", "a"), ("input[1]", "b"), ("input[2]", "c")))),
         ({"input": [{"id": "a"}, {"id": "a"}, {"role": "user", "id": "m", "content": "x"}, 3, {"id": 4}]},
-         Lookups(None, ("a",))),
+         Lookups(None, (("input[0]", "a"), ("input[1]", "a")))),
         ({"previous_response_id": 3, "input": {"id": "a"}}, Lookups(None, ())),
     ],
 )  # fmt: skip

@@ -70,19 +70,19 @@ SERVED = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """What a request refers to and the server fetches before it is parsed."""
+    """What a request refers to and the server fetches before it is parsed. ``items``: (path, item id) each."""
 
     previous_response_id: str | None
-    item_ids: tuple[str, ...]
+    items: tuple[tuple[str, str], ...]
 
 
 def lookups(body: Json) -> Lookups:
     """Pure and total: what is malformed is left for ``parse`` to refuse."""
     previous, given = body.get("previous_response_id"), body.get("input")
     items = cast("list[Any]", given) if isinstance(given, list) else []
-    wanted = [reference(cast("Json", item)) for item in items if isinstance(item, dict)]
-    found = dict.fromkeys(item_id for item_id in wanted if item_id is not None)
-    return Lookups(previous if isinstance(previous, str) else None, tuple(found))
+    wanted = [(f"input[{n}]", reference(cast("Json", item))) for n, item in enumerate(items) if isinstance(item, dict)]
+    found = tuple((path, item_id) for path, item_id in wanted if item_id is not None)
+    return Lookups(previous if isinstance(previous, str) else None, found)
 
 
 def parse(body: Json, context: Context) -> Turn:
