@@ -101,7 +101,8 @@ def test_limits_are_the_defaults() -> None:
         "LS told until Google's call": f"{limits.match_seconds:g} s",
         "upstream silence": f"{limits.idle_seconds:g} s",
         "a turn": f"{limits.turn_seconds / 60:g} min, {limits.turn_bytes // MIB} MiB",
-        "finished turns in memory": f"{limits.store_bytes // MIB} MiB, {limits.store_seconds / 3600:g} h",
+        "finished turns in memory": f"{limits.store_turns}, {limits.store_bytes // MIB} MiB, "
+        f"{limits.store_seconds / 3600:g} h",
         "stored responses that wait for the disk": f"{limits.unwritten_bytes // MIB} MiB",
         "a reader that takes nothing": f"{limits.write_stall_seconds:g} s",
         "readers of one turn": f"{limits.readers}",

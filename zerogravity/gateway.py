@@ -83,6 +83,7 @@ class Gateway:
         self.store = MitmStore(
             self.clock,
             max_bytes=config.limits.store_bytes,
+            max_turns=config.limits.store_turns,
             max_age_s=config.limits.store_seconds,
             turn_bytes=config.limits.turn_bytes,
             turn_readers=config.limits.readers,

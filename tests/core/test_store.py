@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.core.channel import RECORD_OVERHEAD
+from zerogravity.core.channel import RECORD_OVERHEAD, TURN_OVERHEAD
 from zerogravity.core.events import Failed, Finished, FunctionCall, ServerTool, Signature, TextDelta
 from zerogravity.core.store import CallMemory, MitmStore, RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import internal
 
+BUDGET = 10_000 + 2 * TURN_OVERHEAD  # two turns of 4,000 bytes
+
 
 @pytest.fixture
 def store(clock):
-    return MitmStore(clock, max_bytes=10_000, max_age_s=3600)
+    return MitmStore(clock, max_bytes=BUDGET, max_age_s=3600)
 
 
 def filled(store, turn, size, *, end=True):
@@ -87,7 +89,7 @@ def test_counts(store, make_turn):
     assert len(store) == 2
     assert store.open_count == 1
     assert set(store) == {running, ended}
-    assert store.bytes == running.size + ended.size == 20 + 3 * RECORD_OVERHEAD
+    assert store.bytes == running.held + ended.held == 20 + 3 * RECORD_OVERHEAD + 2 * TURN_OVERHEAD
 
 
 # -- budgets -------------------------------------------------------------------------------------------------------
@@ -97,9 +99,35 @@ def test_the_oldest_finished_turns_go_until_the_budget_holds(store, make_turn):
     turns = [filled(store, make_turn(), 4_000) for _ in range(4)]
     store.sweep()
     assert [store.get(channel.id) is None for channel in turns] == [True, True, False, False]
-    assert store.bytes <= 10_000
+    assert 0 < store.bytes <= BUDGET
     assert store.evicted == 2
     assert turns[0].expired
+
+
+def test_a_turn_counts_with_its_request(store, make_turn):
+    turns = [filled(store, make_turn(size=4_000), 0) for _ in range(4)]
+    store.sweep()
+    assert [store.get(channel.id) is None for channel in turns] == [True, True, False, False]
+
+
+def test_the_oldest_finished_turns_go_when_there_are_too_many(clock, make_turn):
+    store = MitmStore(clock, max_turns=3)
+    running = [filled(store, make_turn(), 10, end=False) for _ in range(5)]
+    ended = [filled(store, make_turn(), 10) for _ in range(5)]
+    store.sweep()
+    assert [store.get(channel.id) is None for channel in ended] == [True, True, False, False, False]
+    running[0].close(Finished("stop"))
+    store.sweep()
+    assert [store.get(channel.id) is None for channel in ended] == [True, True, True, False, False]
+    assert all(store.get(channel.id) is channel for channel in running)
+
+
+def test_what_is_evicted_is_not_counted_any_more(store, make_turn):
+    for _ in range(20):
+        filled(store, make_turn(size=100), 3_000)
+    for channel in store:
+        assert store.drop(channel.id)
+    assert (store.bytes, len(store), store.open_count) == (0, 0, 0)
 
 
 def test_running_turns_are_never_evicted(store, make_turn, clock):

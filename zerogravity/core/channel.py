@@ -33,8 +33,8 @@ Phase = Literal[
     "first_thinking", "first_text", "first_call", "done",
 ]  # fmt: skip
 
-RECORD_OVERHEAD = 200  # bytes a record costs beside its data, for the budgets
-TURN_OVERHEAD = 16 << 10  # bytes a turn costs beside its records and its request
+# what a record costs beside its data, and a turn beside its records and its request: bytes, measured, for the budgets
+RECORD_OVERHEAD, TURN_OVERHEAD = 450, 6 << 10
 MAX_BYTES = 64 << 20
 MAX_READERS = 16
 

@@ -15,6 +15,7 @@ from zerogravity.core.fold import Call
 from zerogravity.core.turn import Turn
 
 NS = 1_000_000_000
+MAX_TURNS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class MitmStore:
         clock: Clock,
         *,
         max_bytes: int = 512 << 20,
+        max_turns: int = MAX_TURNS,
         max_age_s: float = 3600,
         turn_bytes: int = MAX_BYTES,
         turn_readers: int = MAX_READERS,
@@ -115,9 +117,13 @@ class MitmStore:
         self.calls = CallMemory(clock)
         self.on_open: list[Callable[[CascadeChannel], None]] = []
         self.evicted = 0
-        self._channels: OrderedDict[str, CascadeChannel] = OrderedDict()
+        self._channels: dict[str, CascadeChannel] = {}
         self._cascades: dict[str, CascadeChannel] = {}
+        self._open: dict[str, CascadeChannel] = {}
+        self._finished: OrderedDict[str, CascadeChannel] = OrderedDict()  # in the order of their ends
+        self._finished_bytes = 0
         self._max_bytes = max_bytes
+        self._max_turns = max_turns
         self._max_age = int(max_age_s * NS)
         self._turn_bytes = turn_bytes
         self._turn_readers = turn_readers
@@ -128,8 +134,8 @@ class MitmStore:
             raise ValueError(f"turn {turn.id} is open already")
         self.sweep()
         channel = CascadeChannel(turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers)
-        self._channels[turn.id] = channel
-        channel.on_close.append(self.calls.learn)
+        self._channels[turn.id] = self._open[turn.id] = channel
+        channel.on_close += [self.calls.learn, self._finish]
         for callback in self.on_open:
             callback(channel)
         return channel
@@ -164,28 +170,36 @@ class MitmStore:
 
     @property
     def open_count(self) -> int:
-        return sum(not channel.closed for channel in self._channels.values())
+        return len(self._open)
 
     @property
     def bytes(self) -> int:
-        return sum(channel.size for channel in self._channels.values())
+        """What all turns hold of memory, their requests included."""
+        return self._finished_bytes + sum(channel.held for channel in self._open.values())
+
+    def _finish(self, channel: CascadeChannel) -> None:
+        del self._open[channel.id]
+        self._finished[channel.id] = channel
+        self._finished_bytes += channel.held
 
     def sweep(self) -> int:
-        """Evict finished turns that are too old, then the oldest finished ones until the budget holds.
+        """Evict finished turns that are too old, then the oldest finished ones until the budgets hold.
 
         Returns how many were evicted. A finished turn with readers is not evicted by age.
         """
-        now, evicted, held = self.clock(), 0, self.bytes
-        for channel in list(self._channels.values()):
-            if not channel.closed:
-                continue
-            too_old = now - channel.marks["done"] > self._max_age and not channel.readers
-            if too_old or held > self._max_bytes:
-                held -= channel.size
-                self._drop(channel)
-                evicted += 1
-        self.evicted += evicted
-        return evicted
+        now, held, doomed = self.clock(), self.bytes, list[CascadeChannel]()
+        for channel in self._finished.values():
+            too_many = held > self._max_bytes or len(self._finished) - len(doomed) > self._max_turns
+            too_old = now - channel.marks["done"] > self._max_age
+            if not too_many and not too_old:
+                break  # all others ended later
+            if too_many or not channel.readers:
+                held -= channel.held
+                doomed.append(channel)
+        for channel in doomed:
+            self._drop(channel)
+        self.evicted += len(doomed)
+        return len(doomed)
 
     def drop(self, turn_id: str) -> bool:
         """Forget a finished channel. False when it is unknown or still open."""
@@ -196,7 +210,9 @@ class MitmStore:
         return True
 
     def _drop(self, channel: CascadeChannel) -> None:
-        del self._channels[channel.turn.id]
+        del self._channels[channel.id]
+        del self._finished[channel.id]
+        self._finished_bytes -= channel.held
         if channel.cascade_id is not None:
             del self._cascades[channel.cascade_id]
         channel.release()

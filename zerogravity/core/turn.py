@@ -38,7 +38,7 @@ class Turn:
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival; display only, all timing is monotonic.
-    ``size``        bytes of the request, with what it has pulled in of what was stored before; 0: not known.
+    ``size``        bytes of memory that the request takes, about, with what it has pulled in; 0: not known.
     ``notes``       what translation changed or lost (dropped schema keywords …): for a header of the answer, the trace.
     """
 

@@ -53,12 +53,12 @@ async def turn_of(
 ) -> Turn:
     """The turn that a body asks for. ``local``: responses that only this connection knows."""
     services = request.app[SERVICES]
-    room = Room(len(raw), services.config.limits)
+    room = Room(raw, services.config.limits)
     if services.config.remote_urls:
         body = await fetch_media(body, surface.name, services.fetch)
         room.size = weight(body)[0]
     turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, room))
-    turn = replace(turn, size=room.size)
+    turn = replace(turn, size=room.memory)
     if services.recorder is not None:
         services.recorder.client_request(turn, raw, request.headers)
     return turn
