@@ -238,7 +238,9 @@ def _captured_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> Call
         end = offset + len(data) + 10
         log.add(call_no, data, decoder.decode(data), (offset, end))
         offset = end
-    return decoder.close()
+    (closed,) = decoder.close()
+    assert isinstance(closed, CallClosed)
+    return closed
 
 
 def _polled_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> CallClosed:

@@ -931,7 +931,7 @@ def test_synthetic_stop(model: str | None, envelope: bool) -> None:
     assert ("response" in json.loads(body[6:])) is envelope
     decoder = GoogleDecoder(str)
     assert decoder.decode(body[6:]) == (TextDelta("Conversation"), Usage(1, 0, 1, 0, 0, 2))
-    assert decoder.close() == CallClosed("STOP")
+    assert decoder.close() == (CallClosed("STOP"),)
     assert words(synthetic_stop()) == "ok"
 
 

@@ -63,8 +63,9 @@ def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
     channel.append(0, b"", (CallOpened(),))
     for value in chunks:
         data = value if isinstance(value, bytes) else jsonio.dumps({"response": value})
-        channel.append(0, data, decoder.decode(data))
-    channel.append(0, b"", (decoder.close(),))
+        events = decoder.decode(data)
+        channel.append(0, decoder.source, events)
+    channel.append(0, b"", decoder.close())
     match policy.decide(channel.state, fault=decoder.fault, dropped=dropped):
         case policy.Finish(terminal):
             channel.close(terminal)

@@ -196,7 +196,7 @@ class Tap:
         events = self._decoder.decode(piece.data)
         if last and piece.data.lstrip()[:1] in (b"{", b"[") and _unread(events):
             self._halved = True
-        self._channel.append(self._call_no, piece.data, events, piece.span)
+        self._channel.append(self._call_no, self._decoder.source, events, piece.span)
         return events
 
     def _rest(self) -> list[SseEvent] | list[Piece]:
@@ -279,7 +279,7 @@ class Tap:
     def _close(self, *, dropped: bool, broken: Fault | None = None) -> bool:
         """Append the end of this call and do what the policy says. True: the turn goes on in the LS's next call."""
         channel, decoder = self._channel, self._decoder
-        channel.append(self._call_no, b"", (decoder.close(),))
+        channel.append(self._call_no, b"", decoder.close())
         if channel.closed:
             return False
         # What broke off after its finishReason lacks nothing but perhaps its last usage figures.

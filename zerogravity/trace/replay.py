@@ -205,7 +205,7 @@ class _Replay:
             usage = tuple(event for event in events if isinstance(event, Usage))
             channel.append(record.call_no, record.data, usage, record.span)
         if self._played in self._cuts:
-            channel.append(record.call_no, b"", (self._decoder.close(),))
+            channel.append(record.call_no, b"", self._decoder.close())
             channel.close(Failed(_cut(self._played)))
 
     def _new_decoder(self) -> GoogleDecoder:

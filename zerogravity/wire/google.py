@@ -27,6 +27,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.errors import Fault
 from zerogravity.wire import google_errors, jsonio
+from zerogravity.wire.halves import Halves
 
 Json = dict[str, Any]
 _SNAKE = {
@@ -47,6 +48,7 @@ class GoogleDecoder:
     ``finish``     the finishReason so far, ``BLOCKED:<blockReason>`` for a refused prompt.
     ``enveloped``  the form of the newest chunk.
     ``has_text``   a text part that is neither empty nor thinking has come.
+    ``source``     the newest payload, with no half of a character in it.
     ``begun``      a chunk that says anything has come; ``garbled``: something that can not be read.
     """
 
@@ -58,6 +60,8 @@ class GoogleDecoder:
         self.has_text = False
         self.begun = False
         self.garbled = False
+        self.source = b""
+        self._halves = Halves()
         self._call_id = call_id
         self._calls = 0
         self._blocked = False  # the prompt was refused: no finishReason says more
@@ -69,10 +73,14 @@ class GoogleDecoder:
     def decode(self, data: bytes) -> tuple[Event, ...]:
         """The events of one payload: a chunk, an error object, or a JSON array of either."""
         events: list[Event] = []
+        if self._halves.pending is not None:
+            data = self._halves.mend(data)
+        self.source = data
         try:
             value = orjson.loads(data)
         except orjson.JSONDecodeError:
             value = self._mended(data, events)
+            data = self.source
         if isinstance(value, dict):
             self._chunk(cast("Json", value), data, events)
         elif isinstance(value, list):
@@ -85,9 +93,9 @@ class GoogleDecoder:
             self._odd(events)
         return tuple(events)
 
-    def close(self) -> CallClosed:
+    def close(self) -> tuple[Event, ...]:
         """The end of the body."""
-        return CallClosed(self.finish, self._message)
+        return (*self._halves.end(), CallClosed(self.finish, self._message))
 
     def _mended(self, data: bytes, events: list[Event]) -> Any:
         """What orjson refuses (NaN, lone surrogates, a byte order mark, broken UTF-8), said so."""
@@ -95,7 +103,8 @@ class GoogleDecoder:
             events.append(Notice("no_chunk", "an event that holds nothing"))
             return None
         try:
-            value = jsonio.loads(data)
+            self.source = self._halves.mend(data)
+            value = jsonio.loads(self.source)
         except ValueError:
             self.garbled = True
             events.append(Notice("not_json", f"{len(data)} bytes that are no JSON"))

@@ -83,7 +83,13 @@ def dumps(value: Any, *, indent: bool = False) -> bytes:
 
 
 def at(data: bytes, path: Sequence[str | int]) -> bytes | None:
-    """The exact source text of the value at ``path`` (member names and indices), or None if there is none.
+    """The exact source text of the value at ``path`` (member names and indices), or None if there is none."""
+    found = span(data, path)
+    return None if found is None else data[found[0] : found[1]]
+
+
+def span(data: bytes, path: Sequence[str | int]) -> tuple[int, int] | None:
+    """Where the value at ``path`` begins and ends, or None if there is none.
 
     Of equal names the last one counts, as for parsers. ``data`` is gone through once.
     """
@@ -98,7 +104,7 @@ def member(data: bytes, name: str) -> bytes | None:
 
 def elements(data: bytes, path: Sequence[str | int] = ()) -> list[bytes]:
     """The exact source texts of the elements of the array at ``path``, in one pass; nothing if there is none."""
-    return _found(data, path, each=True)
+    return [data[start:end] for start, end in _found(data, path, each=True)]
 
 
 # -- source positions --------------------------------------------------------------------------------------------
@@ -148,13 +154,13 @@ def _end_of_nest(data: bytes, position: int) -> int:
     raise _Malformed
 
 
-def _found(data: bytes, path: Sequence[str | int], *, each: bool) -> list[bytes]:
-    """The text of the value at ``path``; ``each``: those of its elements."""
-    found: list[bytes] = []
+def _found(data: bytes, path: Sequence[str | int], *, each: bool) -> list[tuple[int, int]]:
+    """Where the value at ``path`` begins and ends; ``each``: its elements."""
+    found: list[tuple[int, int]] = []
 
     def take(start: int) -> int:
         end = _end(data, start)
-        found.append(data[start:end])
+        found.append((start, end))
         return end
 
     def find(start: int, depth: int) -> int:

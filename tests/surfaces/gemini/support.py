@@ -44,8 +44,9 @@ def captured(
             data = value
             if not isinstance(value, bytes):
                 data = jsonio.dumps({"response": value, "traceId": "t"} if envelope else value)
-            channel.append(number, data, decoder.decode(data))
-        channel.append(number, b"", (decoder.close(),))
+            events = decoder.decode(data)
+            channel.append(number, decoder.source, events)
+        channel.append(number, b"", decoder.close())
         match policy.decide(channel.state, fault=decoder.fault, dropped=dropped):
             case policy.Finish(terminal):
                 channel.close(terminal)
