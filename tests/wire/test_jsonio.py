@@ -223,6 +223,16 @@ def test_at_finds_the_source_of_every_value(data: st.DataObject, value: Any) -> 
         assert [json.loads(element) for element in jsonio.elements(text)] == value
 
 
+@pytest.mark.parametrize("depth", range(12))
+def test_at_goes_through_any_depth(depth: int) -> None:
+    deep = b'{"x]":[1,{"y":"\\\\"}],"z":' * depth + b'"}"' + b"}" * depth
+    data = b'{"a":{"b":1},"before":%b,"a":{"c":[%b,2]}}' % (deep, deep)
+    assert jsonio.at(data, ("before",)) == deep
+    assert jsonio.at(data, ("a", "b")) is None
+    assert jsonio.elements(data, ("a", "c")) == [deep, b"2"]
+    assert jsonio.elements(data, ("a",)) == []
+
+
 @given(st.binary(max_size=30) | st.text('{}[]":,\\ a1', max_size=30).map(str.encode))
 def test_at_never_raises(data: bytes) -> None:
     for path in ((), ("a",), (0,), (0, "a"), ("a", 1)):

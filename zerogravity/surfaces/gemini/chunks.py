@@ -22,7 +22,7 @@ from typing import Any, cast
 from zerogravity.core.events import CallClosed, CallOpened, Failed, Finished, Record
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
-from zerogravity.surfaces.gemini.splice import array, composed, edited
+from zerogravity.surfaces.gemini.splice import array, composed, edited, unwrapped
 from zerogravity.surfaces.gemini.tokens import summed
 from zerogravity.wire import jsonio
 
@@ -96,7 +96,7 @@ class Chunks:
             return text, None
         chunk = cast("Json", value)
         if isinstance(inner := chunk.get("response"), dict):
-            whole, text = text, jsonio.at(text, ("response",)) or b"{}"
+            whole, text = text, unwrapped(text, chunk)
             if "usageMetadata" in chunk and "usageMetadata" not in inner:
                 text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
                 inner["usageMetadata"] = chunk["usageMetadata"]
