@@ -169,7 +169,10 @@ def language_server(status: int, code: str, message: str, termination: Terminati
 
 def _foreign(guilt: Guilt, status: int, code: str, message: str, **more: Any) -> Fault:
     details = tuple(redact.json_value(detail) for detail in more.pop("details", ()))
-    return Fault(guilt, status, code, redact.text(message), details=details, **more)
+    told: dict[str, Any] = {
+        name: redact.text(value) if isinstance(value, str) else value for name, value in more.items()
+    }
+    return Fault(guilt, status, code, redact.text(message), details=details, **told)
 
 
 def internal(message: str = "internal error", termination: Termination = Termination.INTERNAL, **more: Any) -> Fault:
