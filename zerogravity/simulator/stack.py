@@ -76,6 +76,8 @@ class Stack:
         self._family: lifeline.Family | None = None
         self._reader: asyncio.Task[None] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="zerogravity-")
+        self._ready = Path(self._folder.name, "ready")
+        self._upstream: tuple[str, Path | None] = "", None
 
     async def __aenter__(self) -> Self:
         try:
@@ -105,10 +107,25 @@ class Stack:
         ls_options.envelope = await self._envelope(upstream, ca)
         self.ls = LanguageServerSimulator(ls_options)
         await self.ls.start()
-        ready = folder / "ready"
-        await self._start_mitmdump(upstream, ca, ready)
+        # In reverse mode it signs nothing, but mitmproxy would make one of its own, with a slow key.
+        certs.create(folder / "ca", now=datetime.now(UTC), days=1)
+        self.proxy_port = options.proxy_port or free_port()
+        self._upstream = upstream, ca
+        await self._start_mitmdump()
         self._point_ls(folder)
-        await self._wait_ready(ready)
+        await self._wait_ready()
+
+    async def kill(self) -> None:
+        """End mitmdump without a word to it. ``start_again`` starts it where it was, over the same data."""
+        assert self._family is not None
+        self._family.process.kill()
+        await self._family.process.wait()
+        await self._stop_mitmdump()
+
+    async def start_again(self) -> None:
+        """After ``kill``; returns when ``GET /ready`` answers 200. Raises StackError."""
+        await self._start_mitmdump()
+        await self._wait_ready()
 
     def _point_ls(self, folder: Path) -> None:
         assert self.ls is not None
@@ -119,22 +136,21 @@ class Stack:
             self.ls.options.proxy_url = f"http://127.0.0.1:{self.proxy_port}"
             self.ls.options.proxy_ca = Path(self.options.mitm_settings.get("confdir", folder / "ca")) / "bundle.pem"
 
-    async def _start_mitmdump(self, upstream: str, ca: Path | None, ready: Path) -> None:
+    def _command(self) -> list[str]:
+        """mitmdump's; where it answers agents it does so again."""
         options, folder = self.options, Path(self._folder.name)
+        upstream, ca = self._upstream
         assert self.ls is not None
-        self.proxy_port = options.proxy_port or free_port()
         settings = {
-            "zg_listen": f"127.0.0.1:{options.port}",
+            "zg_listen": f"127.0.0.1:{urlsplit(self.url).port or options.port}",
             "zg_ls_url": self.ls.url,
-            "zg_ready_file": str(ready),
+            "zg_ready_file": str(self._ready),
             **{f"zg_{name}": value for name, value in options.settings.items()},
             "confdir": str(folder / "ca"),
             "flow_detail": "0",
             "termlog_verbosity": "warn",
             **options.mitm_settings,
         }
-        # In reverse mode it signs nothing, but mitmproxy would make one of its own, with a slow key.
-        certs.create(folder / "ca", now=datetime.now(UTC), days=1)
         if options.mode == "reverse":
             settings["mode"] = f"reverse:{upstream}@127.0.0.1:{self.proxy_port}"
         else:
@@ -145,10 +161,14 @@ class Stack:
         elif upstream.startswith("https:") and is_loopback(upstream):
             settings["ssl_insecure"] = "true"
         arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
-        environment = {**_clean(os.environ, folder), **self._secrets(), **options.env}
+        return [str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments]
+
+    async def _start_mitmdump(self) -> None:
+        environment = {**_clean(os.environ, Path(self._folder.name)), **self._secrets(), **self.options.env}
+        self._ready.unlink(missing_ok=True)
+        self.output.clear()
         self._family = await lifeline.start(
-            str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments,
-            env=environment, stdin=asyncio.subprocess.DEVNULL,
+            *self._command(), env=environment, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         self._reader = asyncio.create_task(self._read_output(self._family.process))
@@ -174,17 +194,17 @@ class Stack:
             self.output.append(line.decode(errors="replace").rstrip())
             del self.output[:-500]
 
-    async def _wait_ready(self, ready: Path) -> None:
+    async def _wait_ready(self) -> None:
         """Wait for the ready file, then for ``GET /ready``; a mitmdump that ended is an error at once."""
         assert self.process is not None
         deadline = asyncio.get_running_loop().time() + START_S
-        while not ready.exists():
+        while not self._ready.exists():
             if self.process.returncode is not None or asyncio.get_running_loop().time() > deadline:
                 if self._reader is not None and self.process.returncode is not None:
                     await self._reader
                 raise StackError("mitmdump did not start:\n" + "\n".join(self.output[-20:]))
             await asyncio.sleep(0.02)
-        self.url = ready.read_text().strip()
+        self.url = self._ready.read_text().strip()
         async with aiohttp.ClientSession() as session:
             while True:
                 async with session.get(f"{self.url}/ready") as response:
@@ -219,15 +239,18 @@ class Stack:
 
     async def stop(self) -> None:
         """Stop what was started."""
-        if self._family is not None:
-            await self._family.end(STOP_S)
-            if self._reader is not None:
-                await self._reader
+        await self._stop_mitmdump()
         if self.ls is not None:
             await self.ls.stop()
         if self.google is not None:
             await self.google.stop()
         self._folder.cleanup()
+
+    async def _stop_mitmdump(self) -> None:
+        if self._family is not None:
+            await self._family.end(STOP_S)
+        if self._reader is not None:
+            await self._reader
 
 
 def _clean(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
