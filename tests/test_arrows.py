@@ -16,7 +16,7 @@ MODULES = {
 }
 ANYTHING = ("",)
 BASE = ("errors", "ids", "core", "redact")
-PURE_CAPTURE = ("capture.match", "capture.rewrite", "capture.tap")
+PURE_CAPTURE = ("capture.match", "capture.rewrite", "capture.tap", "capture.told")
 
 # room → rooms it may import (itself always). The longest name that fits a module counts.
 ARROWS: dict[str, tuple[str, ...]] = {

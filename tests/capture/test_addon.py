@@ -244,6 +244,17 @@ def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, 
     assert gateway.health.checks()[-1].ok
 
 
+def test_what_does_not_go_to_google_tells_nothing_of_the_path(hooks, gateway) -> None:
+    flow = flow_of({}, b"/anything")
+    hooks.requestheaders(flow, google=False)
+    hooks.request(flow)
+    flow.error = tflow.terr("Connect call failed")
+    hooks.error(flow)
+    checks = {check.name: check for check in gateway.health.checks()}
+    assert checks["google"].ok
+    assert "no call to Google seen" in checks["path"].text
+
+
 def test_an_own_fault_leaves_the_bytes_and_ends_the_turn_typed(hooks, gateway, channel, monkeypatch, caplog) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("bug")

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import tap as tap_module
-from zerogravity.capture.tap import Tap, refused, synthetic_stop
+from zerogravity.capture.tap import Tap, refused
+from zerogravity.capture.told import synthetic_stop
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     CallClosed,
@@ -803,7 +804,7 @@ def breaking(original: Callable[..., Any], at: int) -> Callable[..., Any]:
 
 PLACES: list[tuple[Any, str]] = [
     (SseParser, "feed"), (SseParser, "end"), (GoogleDecoder, "decode"), (GoogleDecoder, "close"),
-    (CascadeChannel, "append"), (tap_module, "decide"), (tap_module, "_names_a_call"), (tap_module.jsonio, "loads"),
+    (CascadeChannel, "append"), (tap_module, "decide"), (tap_module, "names_a_call"), (tap_module.jsonio, "loads"),
 ]  # fmt: skip
 
 
@@ -825,7 +826,7 @@ def test_the_bytes_flow_on(
     before = Tap.failures
     tap = Tap(channel, 0, encoding=encoding)
     assert feed(tap, *cut(squeezed, 30, 60, 90, 130, 200)) == (body if tap.inflates else squeezed)
-    opened = at == 0 or name in ("feed", "decode", "append", "_names_a_call")  # the others are called once
+    opened = at == 0 or name in ("feed", "decode", "append", "names_a_call")  # the others are called once
     assert Tap.failures == before + opened
     if opened:
         assert failure(channel) == (Termination.INTERNAL, "internal")

@@ -10,15 +10,11 @@ import pytest
 
 pytestmark = pytest.mark.e2e
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "chaos.py"
-NOT_YET = pytest.mark.xfail(strict=True, reason="what is stored does not survive a locked file or a kill in all cases")
 
 
 @pytest.mark.parametrize(
     "kinds",
-    [
-        ("ls-killed", "google-cut", "disk-full", "delays"),
-        pytest.param(("killed", "store-locked", "store-shut"), marks=NOT_YET),
-    ],
+    [("ls-killed", "google-cut", "disk-full", "delays"), ("killed", "store-locked", "store-shut")],
     ids="-".join,
 )
 async def test_what_must_hold_holds(kinds: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ from zerogravity.ops.metrics import KINDS, PARSE_FAILURES, PLACES, REASONS, SURF
 
 @pytest.fixture
 def store(clock):
-    return MitmStore(clock, max_bytes=10_000)
+    return MitmStore(clock, max_bytes=20_000)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_whole_turn(store, metrics, clock, make_turn):
         "zg_tokens_total{kind=tool_use}": 2,
         "zg_event_gap_seconds_count": 3,
         "zg_event_gap_seconds_sum": 5,
-        "zg_store_bytes": channel.size,
+        "zg_store_bytes": channel.held,
         "zg_store_channels": 1,
     }
     assert buckets(metrics, "zg_first_text_seconds", surface="chat") == {"5.0": 1}
@@ -122,7 +122,7 @@ def test_present_states(store, metrics, clock, make_turn):
     metrics.loop_lag.set(0.25)
     told = samples(metrics)
     assert told == {
-        "zg_turns_active": 2, "zg_log_bytes": running.size, "zg_store_bytes": running.size, "zg_store_channels": 2,
+        "zg_turns_active": 2, "zg_log_bytes": running.size, "zg_store_bytes": running.held + other.held, "zg_store_channels": 2,
         "zg_readers": 3, "zg_queue_waiting": 7, "zg_trace_dropped_total": 3, "zg_loop_lag_seconds": 0.25,
     }  # fmt: skip
     assert b"zg_ls_rss_bytes" not in metrics.render()
@@ -140,7 +140,7 @@ def test_eviction(store, metrics, clock, make_turn):
     told = samples(metrics)
     assert told["zg_store_evicted_total"] == 2
     assert told["zg_store_channels"] == 1
-    assert told["zg_store_bytes"] == channel.size
+    assert told["zg_store_bytes"] == channel.held
     assert "zg_log_bytes" not in told, "finished turns are no running ones"
 
 

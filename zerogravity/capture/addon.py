@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from mitmproxy import contentviews, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
-from mitmproxy.proxy.mode_specs import ProxyMode
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from zerogravity import config as configuration
 from zerogravity import logs
-from zerogravity.capture import bodies, match, porter, rewrite, tap
+from zerogravity.capture import bodies, match, porter, rewrite, tap, told
 from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.certs import GOOGLE_HOSTS
@@ -62,18 +62,23 @@ class Interceptor:
     ) -> None:
         self.store: MitmStore = gateway.store
         self.claims: WeakKeyDictionary[http.HTTPFlow, Claim] = WeakKeyDictionary()
+        self._bound: WeakSet[http.HTTPFlow] = WeakSet()  # for Google: what they meet tells of the path
         self._gateway = gateway
         self._abort = abort
         self._kept = kept
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Ask Google for plain bytes: what is compressed can not be read before a block is full."""
+    def requestheaders(self, flow: http.HTTPFlow, *, google: bool = True) -> None:
+        """Ask Google for plain bytes: what is compressed can not be read before a block is full. ``google``: that is
+        where it goes; a proxy gets other requests as well."""
+        if google:
+            self._bound.add(flow)
         if match.is_generate_path(flow.request.path):
             flow.request.headers.pop("accept-encoding", None)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Decide what this call is; put the turn into it if it is the agent call of an open turn."""
-        self._gateway.path_seen()
+        if flow in self._bound:
+            self._gateway.path_seen()
         if not match.is_generate_path(flow.request.path):
             return
         channel: CascadeChannel | None = None
@@ -107,7 +112,7 @@ class Interceptor:
         claim = self.claims.get(flow)
         if flow.response is None:
             return
-        if flow.server_conn.timestamp_start is not None:  # else it is our own answer
+        if flow in self._bound and flow.server_conn.timestamp_start is not None:  # else it is our own answer
             self._gateway.google_seen(None)
         if claim is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
@@ -142,13 +147,13 @@ class Interceptor:
         tap.refused(channel, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
         if channel.turn.surface != "passive":
             flow.metadata["zerogravity.original_status"] = response.status_code
-            flow.response = http.Response.make(200, tap.synthetic_stop(), EVENT_STREAM)
+            flow.response = http.Response.make(200, told.synthetic_stop(), EVENT_STREAM)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
         message = flow.error.msg if flow.error else "connection lost"
         hung_up, lost = not flow.client_conn.connected, unreachable(message)
-        if flow.response is None and not hung_up:
+        if flow in self._bound and flow.response is None and not hung_up:
             self._gateway.google_seen(lost)
         claim = self.claims.pop(flow, None)
         if claim is None:
@@ -187,7 +192,7 @@ class Interceptor:
         model = body.get("model")
         flow.response = http.Response.make(
             200,
-            tap.synthetic_stop(model if isinstance(model, str) else None, text, envelope="request" in body),
+            told.synthetic_stop(model if isinstance(model, str) else None, text, envelope="request" in body),
             EVENT_STREAM,
         )
 
@@ -296,9 +301,10 @@ class Capture:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if self._interceptor is None or self.gateway is None:
             return
-        if (base := self.gateway.config.upstream) and _is_google(flow):
+        google = _is_google(flow)
+        if (base := self.gateway.config.upstream) and google:
             redirect(flow, base)
-        self._interceptor.requestheaders(flow)
+        self._interceptor.requestheaders(flow, google=google or isinstance(flow.client_conn.proxy_mode, ReverseMode))
 
     def request(self, flow: http.HTTPFlow) -> None:
         if self._interceptor is not None and flow.response is None:

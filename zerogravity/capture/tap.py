@@ -12,11 +12,11 @@ chunked body: an empty list is returned instead; the final ``b""`` call may retu
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any, cast
 
 from zerogravity import ids
+from zerogravity.capture.told import FILLER, muted, names_a_call, stop_chunk
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
@@ -28,7 +28,6 @@ from zerogravity.wire.sse import SseError, SseEvent, SseParser
 
 Json = dict[str, Any]
 logger = logging.getLogger("zerogravity.tap")
-FILLER = "ok"
 _BLANK_LINE = b"\r\n\r\n"
 
 
@@ -187,7 +186,7 @@ class Tap:
         events = self._record(event, last=last)
         if last and _unread(events):
             return b""  # the body ended in the middle of it: the LS would only try again
-        if not _names_a_call(event.data) or event.event == "raw":  # something raw is no event to the LS
+        if not names_a_call(event.data) or event.event == "raw":  # something raw is no event to the LS
             return None
         shown = self._without_calls(event.data)
         return None if shown is None else sse.encode(shown, event=event.event, eol=b"\r\n")
@@ -250,11 +249,11 @@ class Tap:
         body = bytes(self._held)
         if waiting:
             return body
-        if _names_a_call(body) and (shown := self._without_calls(body)) is not None:
+        if names_a_call(body) and (shown := self._without_calls(body)) is not None:
             return shown
         if self._ls_has_text:
             return body
-        chunk = jsonio.dumps(_stop_chunk(self._decoder.model, FILLER, envelope=self._decoder.enveloped))
+        chunk = jsonio.dumps(stop_chunk(self._decoder.model, FILLER, envelope=self._decoder.enveloped))
         return b"[" + chunk + b"]" if body.lstrip().startswith(b"[") else chunk
 
     def _without_calls(self, data: bytes) -> bytes | None:
@@ -264,7 +263,7 @@ class Tap:
         except ValueError:
             return None
         chunks = cast("list[Any]", value) if isinstance(value, list) else [value]
-        shown = [_muted(chunk, "" if self._ls_has_text else FILLER) for chunk in chunks]
+        shown = [muted(chunk, "" if self._ls_has_text else FILLER) for chunk in chunks]
         if all(muted is chunk for muted, chunk in zip(shown, chunks, strict=True)):
             return None
         self._hid = True
@@ -273,7 +272,7 @@ class Tap:
     def _stop(self) -> bytes:
         """A last event: some text if there was none, STOP, and no figures that would replace the real ones."""
         text = "" if self._ls_has_text else FILLER
-        chunk = _stop_chunk(self._decoder.model, text, envelope=self._decoder.enveloped, usage=False)
+        chunk = stop_chunk(self._decoder.model, text, envelope=self._decoder.enveloped, usage=False)
         return sse.encode(jsonio.dumps(chunk), eol=b"\r\n")
 
     def _close(self, *, dropped: bool, broken: Fault | None = None) -> bool:
@@ -338,65 +337,3 @@ def refused(channel: CascadeChannel, status: int, headers: Mapping[str, str], bo
     except Exception:
         logger.exception("a refusal could not be read")
         _fail(channel)
-
-
-# -- what the LS is told ---------------------------------------------------------------------------------------
-
-
-def synthetic_stop(model: str | None = None, text: str = FILLER, *, envelope: bool = True) -> bytes:
-    """A whole SSE answer for the LS: some text and a clean STOP, so that it neither retries nor loops (D.5)."""
-    return sse.encode(jsonio.dumps(_stop_chunk(model, text, envelope=envelope)), eol=b"\r\n")
-
-
-def _stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = True) -> Json:
-    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
-    response: Json = {"candidates": [candidate], "responseId": "r-local"}
-    if usage:
-        response["usageMetadata"] = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
-    if model is not None:
-        response["modelVersion"] = model
-    if not envelope:
-        return response
-    return {"response": response, "traceId": "0" * 16, "metadata": {}}
-
-
-_CALL_KEYS = ("functionCall", "function_call")
-_CALL = re.compile(rb"function(?:Call|_call)")
-
-
-def _names_a_call(data: bytes) -> bool:
-    """Cheap, and true of everything that may hold a call."""
-    return b"function" in data and _CALL.search(data) is not None
-
-
-def _muted(chunk: Any, filler: str) -> Any:
-    """``chunk`` without its calls, with ``filler`` as text where something was taken; itself when there are none."""
-    if not isinstance(chunk, dict):
-        return cast("object", chunk)
-    chunk = cast("Json", chunk)
-    response = chunk.get("response")
-    if isinstance(response, dict):
-        inner = _muted(response, filler)
-        return chunk if inner is response else {**chunk, "response": inner}
-    candidates = chunk.get("candidates")
-    if not isinstance(candidates, list):
-        return chunk
-    candidates = cast("list[Any]", candidates)
-    shown = [_muted_candidate(candidate, filler) for candidate in candidates]
-    if all(new is old for new, old in zip(shown, candidates, strict=True)):
-        return chunk
-    return {**chunk, "candidates": shown}
-
-
-def _muted_candidate(candidate: Any, filler: str) -> Any:
-    content = cast("Json", candidate).get("content") if isinstance(candidate, dict) else None
-    parts = cast("Json", content).get("parts") if isinstance(content, dict) else None
-    if not isinstance(parts, list):
-        return candidate
-    parts = cast("list[Any]", parts)
-    kept = [part for part in parts if not (isinstance(part, dict) and any(key in part for key in _CALL_KEYS))]
-    if len(kept) == len(parts):
-        return candidate
-    if filler or not kept:
-        kept.append({"text": filler})
-    return {**candidate, "content": {**cast("Json", content), "parts": kept}}

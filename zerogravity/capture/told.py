@@ -1,0 +1,69 @@
+"""What the LS is told instead of what Google said: an answer without the client's calls, and a clean stop. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, cast
+
+from zerogravity.wire import jsonio, sse
+
+Json = dict[str, Any]
+FILLER = "ok"
+_CALL_KEYS = ("functionCall", "function_call")
+_CALL = re.compile(rb"function(?:Call|_call)")
+
+
+def synthetic_stop(model: str | None = None, text: str = FILLER, *, envelope: bool = True) -> bytes:
+    """A whole SSE answer for the LS: some text and a clean STOP, so that it neither retries nor loops (D.5)."""
+    return sse.encode(jsonio.dumps(stop_chunk(model, text, envelope=envelope)), eol=b"\r\n")
+
+
+def stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = True) -> Json:
+    """Its one event. ``usage``: with figures, which would replace those of an answer before it."""
+    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
+    response: Json = {"candidates": [candidate], "responseId": "r-local"}
+    if usage:
+        response["usageMetadata"] = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
+    if model is not None:
+        response["modelVersion"] = model
+    if not envelope:
+        return response
+    return {"response": response, "traceId": "0" * 16, "metadata": {}}
+
+
+def names_a_call(data: bytes) -> bool:
+    """Cheap, and true of everything that may hold a call."""
+    return b"function" in data and _CALL.search(data) is not None
+
+
+def muted(chunk: Any, filler: str) -> Any:
+    """``chunk`` without its calls, with ``filler`` as text where something was taken; itself when there are none."""
+    if not isinstance(chunk, dict):
+        return cast("object", chunk)
+    chunk = cast("Json", chunk)
+    response = chunk.get("response")
+    if isinstance(response, dict):
+        inner = muted(response, filler)
+        return chunk if inner is response else {**chunk, "response": inner}
+    candidates = chunk.get("candidates")
+    if not isinstance(candidates, list):
+        return chunk
+    candidates = cast("list[Any]", candidates)
+    shown = [_muted_candidate(candidate, filler) for candidate in candidates]
+    if all(new is old for new, old in zip(shown, candidates, strict=True)):
+        return chunk
+    return {**chunk, "candidates": shown}
+
+
+def _muted_candidate(candidate: Any, filler: str) -> Any:
+    content = cast("Json", candidate).get("content") if isinstance(candidate, dict) else None
+    parts = cast("Json", content).get("parts") if isinstance(content, dict) else None
+    if not isinstance(parts, list):
+        return candidate
+    parts = cast("list[Any]", parts)
+    kept = [part for part in parts if not (isinstance(part, dict) and any(key in part for key in _CALL_KEYS))]
+    if len(kept) == len(parts):
+        return candidate
+    if filler or not kept:
+        kept.append({"text": filler})
+    return {**candidate, "content": {**cast("Json", content), "parts": kept}}
