@@ -122,8 +122,9 @@ def test_present_states(store, metrics, clock, make_turn):
     metrics.loop_lag.set(0.25)
     told = samples(metrics)
     assert told == {
-        "zg_turns_active": 2, "zg_log_bytes": running.size, "zg_store_bytes": running.held + other.held, "zg_store_channels": 2,
-        "zg_readers": 3, "zg_queue_waiting": 7, "zg_trace_dropped_total": 3, "zg_loop_lag_seconds": 0.25,
+        "zg_turns_active": 2, "zg_log_bytes": running.size, "zg_store_bytes": running.held + other.held,
+        "zg_store_channels": 2, "zg_readers": 3, "zg_queue_waiting": 7,
+        "zg_trace_dropped_total": 3, "zg_loop_lag_seconds": 0.25,
     }  # fmt: skip
     assert b"zg_ls_rss_bytes" not in metrics.render()
     for reader in readers:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.golden.cases import ls_body
 from tests.surfaces.playing import SECRET, SURFACES, ask, context, frames, play
+from zerogravity import redact
 from zerogravity.capture.rewrite import rewrite
 from zerogravity.capture.tap import Tap
 from zerogravity.core.channel import CascadeChannel
@@ -20,9 +21,9 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces import gemini
 from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.responses.stored import of_turn, open_store
+from zerogravity.surfaces.responses.database import open_store
+from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.surfaces.surface import Context
-from zerogravity.trace import redact
 from zerogravity.wire import jsonio
 
 NUMBERS = ["1.10", "1E5", "1e400", "-0", "0.1000000000000000055", "18446744073709551617", "0.5", "7"]
