@@ -366,7 +366,7 @@ def test_a_demo_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["flag", "without mitmproxy", "environment", "option"],
 )
-async def test_open_to_others_without_a_key(tmp_path: Path, arguments: list[str], variables: dict[str, str]) -> None:
+async def test_h29_open_without_a_key(tmp_path: Path, arguments: list[str], variables: dict[str, str]) -> None:
     async with command(tmp_path, "serve", "--proxy-port", str(free_port()), *arguments, **variables) as serving:
         assert await serving.ended() == 2
     assert serving.said.splitlines()[-1] == f"zerogravity: listening on 0.0.0.0 {OPEN}"

@@ -210,7 +210,7 @@ async def test_a_turn_from_start_to_end(bench: Bench) -> None:
     assert bench.tasks == 0
 
 
-async def test_the_channel_is_claimable_before_the_ls_is_told(bench: Bench) -> None:
+async def test_h23_the_channel_is_claimable_before_the_ls_is_told(bench: Bench) -> None:
     """Google's call comes, and is answered whole, before the LS has answered us (H23)."""
     bench.ls.hold.add("send")
     claimed: list[CascadeChannel | None] = []
@@ -496,7 +496,7 @@ async def test_the_wait_for_a_place_is_part_of_the_turn() -> None:
     await bench.engine.close()
 
 
-async def test_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
+async def test_h11_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
     channel = await bench.running()
     matched(channel)
     answered(channel)
@@ -551,7 +551,7 @@ async def test_the_state_stream_is_drained_until_the_call_is_here(bench: Bench) 
 
 
 async def test_an_own_fault_on_the_wire_costs_the_ls_nothing(bench: Bench) -> None:
-    """H25: interception fails open, so the answer goes on to the LS, whatever became of the turn."""
+    """Interception fails open, so the answer goes on to the LS, whatever became of the turn."""
     cut: list[str] = []
     channel = await bench.running()
     channel.mark("matched")

@@ -172,7 +172,7 @@ TEXT_TURN = (thought("Hm. "), text("Paris ist schön "), text("\u2028 an der Sei
 
 @pytest.mark.parametrize("envelope", [True, False])
 @pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
-def test_text_passes_as_it_is_at_every_split(envelope: bool, eol: bytes) -> None:
+def test_h01_text_passes_as_it_is_at_every_split(envelope: bool, eol: bytes) -> None:
     body = b": hello" + eol + eol + body_of(*TEXT_TURN, envelope=envelope, eol=eol)
     whole = channel_of()
     assert run(whole, body) == body
@@ -219,7 +219,7 @@ def test_an_unterminated_last_event_is_not_lost(channel: CascadeChannel) -> None
     assert channel.terminal == Finished("stop")
 
 
-def test_a_channel_ends_with_the_body_not_with_stop(channel: CascadeChannel) -> None:
+def test_h14_a_channel_ends_with_the_body_not_with_stop(channel: CascadeChannel) -> None:
     tap = Tap(channel, 0)
     feed(tap, *frames(text("a"), END), end=False)
     assert not channel.closed
@@ -419,7 +419,7 @@ def test_an_error_in_mid_stream(tail: bytes) -> None:
         assert (channel.terminal.fault.status, channel.terminal.fault.message) == (503, "overloaded")
 
 
-def test_a_drop_in_the_middle_of_an_event(channel: CascadeChannel) -> None:
+def test_h03_a_drop_in_the_middle_of_an_event(channel: CascadeChannel) -> None:
     whole, half = frames(text("Pa"), text("ris"))
     tap = Tap(channel, 0)
     assert feed(tap, whole + half[:40], end=False) == whole
@@ -621,7 +621,7 @@ def test_compressed_answers_reach_the_ls_as_plain_bytes(encoding: str, squeeze: 
         assert channel.records[1].span == (0, len(frames(*TEXT_TURN)[0]))
 
 
-def test_compressed_events_come_as_they_are_flushed(channel: CascadeChannel) -> None:
+def test_h36_compressed_events_come_as_they_are_flushed(channel: CascadeChannel) -> None:
     squeezer = zlib.compressobj(wbits=31)
     tap = Tap(channel, 0, encoding="gzip")
     for frame in frames(*TEXT_TURN):
@@ -631,7 +631,7 @@ def test_compressed_events_come_as_they_are_flushed(channel: CascadeChannel) -> 
 
 
 @pytest.mark.parametrize("aborted", [True, False])
-def test_a_compressed_answer_that_is_cut(aborted: bool, channel: CascadeChannel) -> None:
+def test_h36_a_compressed_answer_that_is_cut(aborted: bool, channel: CascadeChannel) -> None:
     squeezer = zlib.compressobj(wbits=31)
     first, second = frames(text("Pa"), text("ris", "STOP"))
     sent = squeezer.compress(first) + squeezer.flush(zlib.Z_SYNC_FLUSH)

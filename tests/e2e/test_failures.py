@@ -1,6 +1,6 @@
 """What goes wrong on the way, through real mitmdump: each failure is told once, in the surface's own form, in time.
 
-Names H… are the rows of the project's test table (reliability-and-security, 6).
+Names with h01 … h39 are rows of the fault table: tests/test_fault_table.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import CHECK, SURFACES, ask, at_rest, quick, request
+from tests.e2e.support import CHECK, SURFACES, Said, ask, at_rest, quick, request
 from tests.waiting import until
 from zerogravity.simulator.stack import ADDON, Stack, StackOptions, free_port
 
@@ -43,8 +43,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("prompt", ["sim:drop", "sim:reset", "sim:half-close", "sim:cut", "sim:gzip-cut"])
-async def test_a_drop_after_text_is_text_then_a_failure(stack, http, surface, prompt) -> None:
-    """H3, H36"""
+async def test_h03_h36_a_drop_after_text_is_text_then_a_failure(stack, http, surface, prompt) -> None:
     streamed = await ask(stack, http, surface, prompt)
     assert streamed.status == 200
     assert streamed.text
@@ -56,8 +55,7 @@ async def test_a_drop_after_text_is_text_then_a_failure(stack, http, surface, pr
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("prompt", ["sim:drop-before", "sim:reset-before"])
-async def test_a_reset_before_the_headers_is_a_plain_502(stack, http, surface, prompt) -> None:
-    """H4"""
+async def test_h04_a_reset_before_the_headers_is_a_plain_502(stack, http, surface, prompt) -> None:
     for stream in (True, False):
         said = await ask(stack, http, surface, prompt, stream=stream)
         assert said.status == 502
@@ -72,8 +70,8 @@ STATUSES = {
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize(("prompt", "status"), STATUSES.items())
-async def test_googles_refusals_are_mapped_and_not_repeated(stack, http, surface, prompt, status) -> None:
-    """H6: the LS gets a clean stop, and makes no further real call for this turn."""
+async def test_h06_googles_refusals_are_mapped_and_not_repeated(stack, http, surface, prompt, status) -> None:
+    """The LS gets a clean stop, and makes no further real call for this turn."""
     before = len(stack.google.agent_requests)
     said = await ask(stack, http, surface, f"{prompt} {surface}")
     assert said.status == status
@@ -88,8 +86,7 @@ async def test_googles_refusals_are_mapped_and_not_repeated(stack, http, surface
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("prompt", ["sim:503-mid", "sim:429-mid", "sim:raw-mid"])
-async def test_an_error_inside_the_stream_ends_it_as_a_failure(stack, http, surface, prompt) -> None:
-    """H7"""
+async def test_h07_an_error_inside_the_stream_ends_it_as_a_failure(stack, http, surface, prompt) -> None:
     said = await ask(stack, http, surface, prompt)
     assert said.text
     assert said.error
@@ -99,8 +96,8 @@ async def test_an_error_inside_the_stream_ends_it_as_a_failure(stack, http, surf
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("prompt", ["sim:empty", "sim:empty-body", "sim:malformed", "sim:no-finish", "sim:nonsense"])
-async def test_an_answer_without_content_is_a_failure_never_an_empty_success(stack, http, surface, prompt) -> None:
-    """H8, H9: at most one retry, which the LS makes."""
+async def test_h08_h09_an_answer_without_content_is_a_failure(stack, http, surface, prompt) -> None:
+    """At most one retry, which the LS makes."""
     before = len(stack.google.agent_requests)
     said = await ask(stack, http, surface, f"{prompt} {surface}", stream=False)
     assert said.status == 502, said.body
@@ -108,8 +105,8 @@ async def test_an_answer_without_content_is_a_failure_never_an_empty_success(sta
 
 
 @pytest.mark.parametrize("surface", SURFACES)
-async def test_thinking_alone_goes_on_in_the_next_call(stack, http, surface) -> None:
-    """H10: one turn, one log, the usage of both calls."""
+async def test_h10_thinking_alone_goes_on_in_the_next_call(stack, http, surface) -> None:
+    """One turn, one log, the usage of both calls."""
     before = len(stack.google.agent_requests)
     said = await ask(stack, http, surface, f"sim:thinking-once {surface}")
     assert said.text
@@ -119,8 +116,7 @@ async def test_thinking_alone_goes_on_in_the_next_call(stack, http, surface) -> 
 
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("prompt", ["sim:long 2000", "sim:stall-before 60"], ids=["begun", "before the headers"])
-async def test_a_client_that_leaves_stops_the_cascade_and_googles_stream(stack, http, surface, prompt) -> None:
-    """H16"""
+async def test_h16_a_client_that_leaves_stops_the_cascade_and_googles_stream(stack, http, surface, prompt) -> None:
     path, body = request(surface, f"{prompt} {surface}", stream=True)
     before = len(stack.google.agent_requests)
     asking = asyncio.create_task(http.post(stack.url + path, json=body))
@@ -140,8 +136,7 @@ async def test_a_client_that_leaves_stops_the_cascade_and_googles_stream(stack, 
     assert cascade.status == "IDLE"
 
 
-async def test_fifty_turns_at_once_each_get_their_own(stack, http) -> None:
-    """H15"""
+async def test_h15_fifty_turns_at_once_each_get_their_own(stack, http) -> None:
 
     async def one(number: int) -> None:
         word, surface = f"kumquat{number:03d}", SURFACES[number % 3]
@@ -152,8 +147,8 @@ async def test_fifty_turns_at_once_each_get_their_own(stack, http) -> None:
     await asyncio.gather(*(one(number) for number in range(50)))
 
 
-async def test_a_hidden_call_leaves_the_lss_connection_usable(stack, http) -> None:
-    """H38: the LS sees text and a clean stop instead of the client's call, and its next request works."""
+async def test_h38_a_hidden_call_leaves_the_lss_connection_usable(stack, http) -> None:
+    """The LS sees text and a clean stop instead of the client's call, and its next request works."""
     for prompt in ("sim:tool", "sim:tool-late-text", "sim:parallel-split", "sim:tool-text"):
         said = await ask(stack, http, "chat", f"Weather? {prompt}", tools=True)
         assert said.error is None
@@ -168,8 +163,7 @@ async def test_a_hidden_call_leaves_the_lss_connection_usable(stack, http) -> No
 
 
 @pytest.mark.parametrize("checkpoint", ["before", "beside", "after"])
-async def test_the_title_call_never_reaches_google_nor_the_turn(checkpoint) -> None:
-    """H24"""
+async def test_h24_the_title_call_never_reaches_google_nor_the_turn(checkpoint) -> None:
     async with (
         Stack(StackOptions(ls=quick(checkpoint=checkpoint))) as stack,
         aiohttp.ClientSession() as http,
@@ -208,8 +202,7 @@ async def test_habits_of_other_builds(options) -> None:
         assert "kumquat" not in said.text
 
 
-async def test_an_ls_that_never_calls_google_is_named_in_time() -> None:
-    """H22"""
+async def test_h22_an_ls_that_never_calls_google_is_named_in_time() -> None:
     options = StackOptions(ls=quick(calls_google=False), env={"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.5"})
     async with Stack(options) as stack, aiohttp.ClientSession() as http:
         said = await ask(stack, http, "responses", "hello")
@@ -238,8 +231,7 @@ async def test_a_disagreeing_witness_leaves_the_call_alone() -> None:
     ],
     ids=["send refused", "start refused", "unavailable"],
 )
-async def test_an_ls_that_refuses_is_named_at_once(options, status, word) -> None:
-    """H21"""
+async def test_h21_an_ls_that_refuses_is_named_at_once(options, status, word) -> None:
     async with Stack(StackOptions(ls=quick(**options))) as stack, aiohttp.ClientSession() as http:
         said = await ask(stack, http, "responses", "hello")
         assert (said.status, word in said.error["message"]) == (status, True), said.body
@@ -285,8 +277,8 @@ addons = [Capture()]
 
 
 @pytest.mark.parametrize("place", PATCHES)
-async def test_an_own_fault_ends_the_turn_and_nothing_else(tmp_path: Path, place: str) -> None:
-    """H25: the bytes go on to the LS; the turn fails, typed."""
+async def test_h25_an_own_fault_ends_the_turn_and_nothing_else(tmp_path: Path, place: str) -> None:
+    """The bytes go on to the LS; the turn fails, typed."""
     script = tmp_path / "broken.py"
     script.write_text(SCRIPT.format(root=str(ADDON.parents[1]), patch=PATCHES[place]))
     limits = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
@@ -304,8 +296,7 @@ async def test_an_own_fault_ends_the_turn_and_nothing_else(tmp_path: Path, place
             assert (await ask(stack, http, "responses", "hello again")).error is None
 
 
-async def test_sigterm_ends_open_streams_properly() -> None:
-    """H26"""
+async def test_h26_sigterm_ends_open_streams_properly() -> None:
     async with Stack(StackOptions(ls=quick())) as stack, aiohttp.ClientSession() as http:
         responses = []
         for surface in SURFACES:
@@ -317,6 +308,56 @@ async def test_sigterm_ends_open_streams_properly() -> None:
             CHECK[surface](begun + await response.read())
         async with asyncio.timeout(10):
             assert await stack.process.wait() == 0
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["after some text", "before the headers"])
+async def test_h05_silence_is_filled_with_heartbeats_and_ends_as_idle(begun: bool) -> None:
+    """None on the Gemini surface, whose clients take nothing but data."""
+    limits = {"IDLE_SECONDS": "1", "FIRST_BYTE_SECONDS": "1", "HEARTBEAT_SECONDS": "0.2", "GRACE_SECONDS": "0.1"}
+    env = {f"ZEROGRAVITY_LIMITS_{name}": value for name, value in limits.items()}
+    async with Stack(StackOptions(ls=quick(), env=env)) as stack, aiohttp.ClientSession() as http:
+        for surface in SURFACES:
+            said = await ask(stack, http, surface, "sim:stall 30" if begun else "sim:stall-before 30")
+            assert said.status == 200
+            assert bool(said.text) is begun
+            assert "Google has sent nothing for 1 s" in said.error["message"]
+            assert (b"\n: " in said.raw or said.raw.startswith(b": ")) is (surface != "gemini")
+        await at_rest(stack)
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("prompt", ["sim:parallel", "sim:parallel-split"], ids=["one chunk", "several chunks"])
+@pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
+async def test_h12_parallel_calls_are_items_of_their_own(stack, http, surface, prompt, stream) -> None:
+    """Each with its arguments as Google wrote them, in their order."""
+    said = await ask(stack, http, surface, prompt, stream=stream, tools=True)
+    calls = calls_of(said)
+    assert len({call_id for call_id, _ in calls}) == 3
+    assert [json.loads(arguments)["city"] for _, arguments in calls] == ["Rome", "Oslo", "Rome"]
+
+
+def calls_of(said: Said) -> list[tuple[str, str]]:
+    """(id, arguments as text) of every call of an answer."""
+    match said.surface:
+        case "responses":
+            output = said.body["output"] if said.body else said.events[-1]["response"]["output"]
+            return [(one["call_id"], one["arguments"]) for one in output if one["type"] == "function_call"]
+        case "chat" if said.body:
+            made = said.body["choices"][0]["message"]["tool_calls"]
+            return [(one["id"], one["function"]["arguments"]) for one in made]
+        case "chat":
+            choices = [choice for event in said.events for choice in event["choices"]]
+            deltas = [one for choice in choices for one in choice["delta"].get("tool_calls", [])]
+            ids = {one["index"]: one["id"] for one in deltas if one.get("id")}
+            return [
+                (found, "".join(one["function"].get("arguments", "") for one in deltas if one["index"] == index))
+                for index, found in ids.items()
+            ]
+        case _:
+            candidates = [one for chunk in said.events or [said.body] for one in chunk.get("candidates", [])]
+            parts = [part for one in candidates for part in one["content"].get("parts", [])]
+            calls = [part["functionCall"] for part in parts if "functionCall" in part]
+            return [(call["id"], json.dumps(call["args"])) for call in calls]
 
 
 async def test_a_google_out_of_reach_is_said_at_once() -> None:

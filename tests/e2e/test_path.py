@@ -174,7 +174,7 @@ async def test_gemini_stream_chunks_and_functions(gemini: genai.Client) -> None:
 
 
 @pytest.mark.parametrize("surface", ["responses", "chat", "gemini"])
-async def test_every_stream_passes_its_grammar(stack: Stack, client: openai.AsyncOpenAI, surface: str) -> None:
+async def test_h37_every_stream_passes_its_grammar(stack: Stack, client: openai.AsyncOpenAI, surface: str) -> None:
     import aiohttp
 
     paths = {

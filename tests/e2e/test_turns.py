@@ -52,8 +52,8 @@ def agent_calls(stack: Stack, cascade_id: str | None = None) -> list[Any]:
 # -- whose call it is ----------------------------------------------------------------------------------------------
 
 
-async def test_a_late_call_of_a_closed_turn_reaches_neither_google_nor_another_turn(http) -> None:
-    """H22: the LS gets a clean stop at once."""
+async def test_h22_a_late_call_of_a_closed_turn_reaches_neither_google_nor_another_turn(http) -> None:
+    """The LS gets a clean stop at once."""
     async with Stack(StackOptions(ls=quick(late_s=0.0))) as stack:
         for surface in SURFACES:
             for prompt in ("sim:text", "sim:tool", "sim:429", "sim:echo"):
@@ -68,8 +68,8 @@ async def test_a_late_call_of_a_closed_turn_reaches_neither_google_nor_another_t
             assert f"text-{surface}" not in said.text
 
 
-async def test_a_call_that_comes_after_its_turn_timed_out(http) -> None:
-    """H22, the other half: nobody waits for it any more, and the next turn is not given it."""
+async def test_h22_a_call_that_comes_after_its_turn_timed_out(http) -> None:
+    """Nobody waits for it any more, and the next turn is not given it."""
     env = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.3"}
     async with Stack(StackOptions(ls=quick(late_s=0.0, calls_google=False), env=env)) as stack:
         said = await ask(stack, http, "chat", "sim:echo kumquat")

@@ -60,7 +60,7 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
         ("application/vnd.api+json", 200),
     ],
 )
-async def test_content_type(serve: Serve, content_type: str | None, status: int) -> None:
+async def test_h28_content_type(serve: Serve, content_type: str | None, status: int) -> None:
     served = await serve()
     said = f"Content-Type: {content_type}\r\n" if content_type else ""
     head = f"POST {PATH} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nConnection: close\r\n{said}"
@@ -97,7 +97,7 @@ async def test_broken_encoding(serve: Serve, encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-async def test_bombs(serve: Serve, encoding: str) -> None:
+async def test_h31_bombs(serve: Serve, encoding: str) -> None:
     served = await serve(limits={"body_bytes": 64 << 10})
     bomb = PACKED[encoding](b'{"a":"' + bytes(20 << 20))
     assert len(bomb) < 64 << 10
@@ -109,7 +109,7 @@ async def test_bombs(serve: Serve, encoding: str) -> None:
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("beyond", [0, 1])
-async def test_body_at_its_limit(serve: Serve, chunked: bool, beyond: int) -> None:
+async def test_h31_body_at_its_limit(serve: Serve, chunked: bool, beyond: int) -> None:
     limit = 8192
     served = await serve(limits={"body_bytes": limit})
     text = "x" * (limit - len(DATA) + len("hi") + beyond)
@@ -145,7 +145,7 @@ async def test_body_at_its_limit(serve: Serve, chunked: bool, beyond: int) -> No
         (b'{"a":[' + b"{}," * 2_000_000 + b"{}]}", "more than 2000000"),
     ],
 )
-async def test_what_is_no_request(serve: Serve, data: bytes, message: str) -> None:
+async def test_h31_what_is_no_request(serve: Serve, data: bytes, message: str) -> None:
     served = await serve()
     status, _, body = await served.ask("POST", PATH, {"Content-Type": "application/json"}, data or b" ")
     error = json.loads(body)["error"]
@@ -300,7 +300,7 @@ async def test_after_a_body_that_was_not_read_the_connection_is_closed(serve: Se
     assert data.count(b"HTTP/1.1") == 1
 
 
-async def test_half_sent_body(serve: Serve) -> None:
+async def test_h32_half_sent_body(serve: Serve) -> None:
     served = await serve(limits={"body_seconds": 0.05})
     head = (
         f"POST {PATH} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n"
@@ -322,7 +322,7 @@ async def test_half_sent_body(serve: Serve) -> None:
     ],
     ids=["objects", "depth", "strings", "escapes"],
 )
-def test_measuring_needs_little_memory(data: bytes) -> None:
+def test_h31_measuring_needs_little_memory(data: bytes) -> None:
     """Less than three times the limit, where parsing would need thirty times the body."""
     tracemalloc.start()
     try:

@@ -40,7 +40,7 @@ KEY = "zg-right-key-0123456789"
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "localhost:1", "localhost", "127.0.0.1:80",
                                   "user@localhost:{port}", "localhost:{port}/x", "localhost:port", "127.0.0.2:{port}",
                                   "localhost:{port}:{port}", "[::1:{port}", ""])  # fmt: skip
-async def test_foreign_host_reaches_nothing(serve: Serve, host: str) -> None:
+async def test_h27_foreign_host_reaches_nothing(serve: Serve, host: str) -> None:
     served = await serve()
     for method, path in ROUTES:
         status, headers, body = await served.ask(method, path, {"Host": host.format(port=served.running.port)})
@@ -85,7 +85,7 @@ async def test_configured_names(serve: Serve, allowed: str, host: str, status: i
         ("http://127.0.0.1:{port}{path}", 200),
     ],
 )
-async def test_absolute_target_is_checked_beside_the_host(serve: Serve, target: str, status: int) -> None:
+async def test_h27_absolute_target_is_checked_beside_the_host(serve: Serve, target: str, status: int) -> None:
     served = await serve()
     for path in ("/health", "/ready", "/metrics", "/v1/models", "/v1beta/models"):
         found, _, _ = await served.ask("GET", target.format(port=served.running.port, path=path))
@@ -103,7 +103,7 @@ async def test_headers_in_number_and_in_all(serve: Serve, fields: int, size: int
         assert b"ssss" not in body
 
 
-async def test_foreign_pages_reach_nothing(serve: Serve) -> None:
+async def test_h28_foreign_pages_reach_nothing(serve: Serve) -> None:
     served = await serve()
     for headers in (
         {"Origin": "https://evil.example"},
@@ -164,7 +164,7 @@ async def test_configured_origin_gets_its_preflight_and_its_answers(serve: Serve
 
 
 @pytest.mark.parametrize("form", ["Bearer", "bearer", "x-api-key", "x-goog-api-key", "query"])
-async def test_key_in_every_form(serve: Serve, form: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_h30_key_in_every_form(serve: Serve, form: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     served = await serve(key=KEY, keys=("zg-second-key",))
 

@@ -33,7 +33,7 @@ HOST = "Host: localhost\r\n"
     ids=["long value", "long name", "long target", "no request", "bad name", "zero byte", "two lengths",
          "length and chunks", "negative length", "no such version", "many fields"],
 )  # fmt: skip
-async def test_unreadable_requests(serve: Serve, request_bytes: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_h33_unreadable_requests(serve: Serve, request_bytes: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     served = await serve()
     data = await served.raw(request_bytes.encode("latin-1"))

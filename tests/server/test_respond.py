@@ -342,7 +342,7 @@ async def test_leaving_while_waiting_for_the_first_word_ends_the_turn(serve: Ser
     assert channel.termination is Termination.CLIENT_GONE
 
 
-async def test_leaving_at_the_terminal_is_a_success(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+async def test_h17_leaving_at_the_terminal_is_a_success(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     served = await serve()
     async with aiohttp.ClientSession() as session:
@@ -468,7 +468,7 @@ async def test_address_in_use(serve: Serve) -> None:
         await serve(listen=f"127.0.0.1:{served.running.port}")
 
 
-async def test_many_turns_leave_nothing(serve: Serve) -> None:
+async def test_h39_many_turns_leave_nothing(serve: Serve) -> None:
     served = await serve()
     served.engine.script = hello
     found = await asyncio.gather(*(served.post(CHAT, {**HELLO, "stream": bool(n % 2)}) for n in range(40)))

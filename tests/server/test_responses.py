@@ -67,7 +67,7 @@ def not_found(found: tuple[int, Any, Any], identity: str) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_what_was_answered_is_what_is_stored(serve: Serve, stream: bool) -> None:
+async def test_h13_what_was_answered_is_what_is_stored(serve: Serve, stream: bool) -> None:
     served = await serve()
     served.engine.script = rich
     if stream:
@@ -118,7 +118,7 @@ async def test_store_false_leaves_nothing(serve: Serve) -> None:
 
 @pytest.mark.parametrize("identity", [UNKNOWN, "resp_1", "turn_" + "0" * 32, "chatcmpl_" + "0" * 32,
                                       "resp_" + "x" * 300, "resp_..", "%2e%2e"])  # fmt: skip
-async def test_unknown_ids(serve: Serve, identity: str) -> None:
+async def test_h20_h35_unknown_ids(serve: Serve, identity: str) -> None:
     served = await serve()
     shown = {"%2e%2e": ".."}.get(identity, identity)[:80]
     for method, path in (
@@ -133,7 +133,7 @@ async def test_unknown_ids(serve: Serve, identity: str) -> None:
         assert headers["x-should-retry"] == "false"
 
 
-async def test_expired_responses_are_unknown(serve: Serve) -> None:
+async def test_h20_expired_responses_are_unknown(serve: Serve) -> None:
     now = [1_770_000_000.0]
     store = await open_store(None, limit=10, max_age_s=100, now=lambda: now[0])
     served = await serve(services={"responses": store, "wall": lambda: now[0]})
@@ -159,7 +159,7 @@ async def test_chat_turns_are_no_responses(serve: Serve) -> None:
     not_found(await served.get(f"{PATH}/{identity}"), identity)
 
 
-async def test_responses_belong_to_the_key_that_made_them(serve: Serve) -> None:
+async def test_h20_responses_belong_to_the_key_that_made_them(serve: Serve) -> None:
     served = await serve(keys=("zg-key-one", "zg-key-two"))
     one, two = ({"x-api-key": f"zg-key-{name}"} for name in ("one", "two"))
     served.engine.script = rich

@@ -73,7 +73,7 @@ async def read(served: Served, identity: str, after: int | None = None) -> bytes
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("stream", [True, False])
-async def test_every_suffix_of_a_finished_stream(serve: Serve, end: str, stream: bool) -> None:
+async def test_h19_every_suffix_of_a_finished_stream(serve: Serve, end: str, stream: bool) -> None:
     served = await serve()
 
     async def script(channel: CascadeChannel) -> None:
@@ -97,7 +97,7 @@ async def test_every_suffix_of_a_finished_stream(serve: Serve, end: str, stream:
         assert await read(served, identity, after) == b"".join(frames[after + 1 :]), after
 
 
-async def test_every_suffix_of_a_running_stream(serve: Serve) -> None:
+async def test_h19_every_suffix_of_a_running_stream(serve: Serve) -> None:
     """A reader from every n at every moment; all of them see the same stream."""
     served = await serve(limits={"readers": 100})
     served.engine.script = forever
@@ -151,7 +151,7 @@ async def test_foreground_streams_are_not_read_again_while_they_run(serve: Serve
         check_responses(await answer.read())
 
 
-async def test_one_reader_stalls_and_no_other_notices(serve: Serve) -> None:
+async def test_h18_one_reader_stalls_and_no_other_notices(serve: Serve) -> None:
     served = await serve(limits={"write_stall_seconds": 1})
     gate = asyncio.Event()
 

@@ -247,7 +247,7 @@ def test_what_is_no_event_is_refused(value):
 SECRETS = ["sk-abcdefgh1234567890", "ya29.secretsecret", "hunter22", "AIzaSySecret123456", "MIIEowIBAAKCAQEA"]
 
 
-def test_no_secret_is_in_any_file(recording, make_turn):
+def test_h34_no_secret_is_in_any_file(recording, make_turn):
     made = recording()
     pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
     generate = {"contents": [{"role": "user", "parts": [
@@ -296,7 +296,7 @@ def test_a_secret_spread_over_deltas_is_masked_at_the_end(recording, make_turn, 
     assert "".join(json.loads(f.frame[6:])["delta"] for f in trace.emitted[1:-1]) == trace.state.text
 
 
-def test_files_are_private(recording, make_turn, tmp_path):
+def test_h34_files_are_private(recording, make_turn, tmp_path):
     old = os.umask(0)
     try:
         made = recording(tmp_path / "a" / "traces")

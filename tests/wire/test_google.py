@@ -145,7 +145,7 @@ def test_only_the_candidate_with_index_0() -> None:
     assert events_of({"candidates": other["candidates"] + called}, envelope=True) == [call(0, "g", '{"x": 1}')]
 
 
-def test_calls_are_numbered_over_the_answer() -> None:
+def test_h12_calls_are_numbered_over_the_answer() -> None:
     part = {"functionCall": {"name": "f"}}
     assert events_of(chunk(part), chunk(part, part)) == [call(0, "f"), call(1, "f"), call(2, "f")]
 
@@ -234,13 +234,13 @@ FULL = {
         ({"promptTokenCount": -5, "candidatesTokenCount": "7", "totalTokenCount": None}, Usage()),
     ],
 )  # fmt: skip
-def test_usage(counts: dict[str, Any], usage: Usage) -> None:
+def test_h14_usage(counts: dict[str, Any], usage: Usage) -> None:
     assert events_of({"usageMetadata": counts}) == [usage]
     assert events_of({"response": {"usageMetadata": counts}}) == [usage]
     assert events_of({"response": {"candidates": []}, "usageMetadata": counts}) == [usage]
 
 
-def test_usage_is_told_when_it_changes_and_the_last_one_counts() -> None:
+def test_h14_usage_is_told_when_it_changes_and_the_last_one_counts() -> None:
     first, more = {"promptTokenCount": 5}, {"promptTokenCount": 5, "candidatesTokenCount": 2}
     found = events_of(
         {**chunk({"text": "a"}), "usageMetadata": first},

@@ -62,7 +62,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("body", "expected"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_table_at_every_split(body: bytes, expected: list[tuple[bytes, str | None]]) -> None:
+def test_h01_h02_table_at_every_split(body: bytes, expected: list[tuple[bytes, str | None]]) -> None:
     whole = parse(body)
     assert [(event.data, event.event) for event in whole] == expected
     assert parse(*(body[at : at + 1] for at in range(len(body)))) == whole
