@@ -29,6 +29,7 @@ MODEL = "gemini-3-flash"
 PROMPT = "sim:think"  # the stand-in's answer: thoughts, then text
 TURN_S = aiohttp.ClientTimeout(total=40)
 MATCH_S = 5
+REFUSED = "zerogravity can not serve:"
 REPORT = "try again with serve --trace and attach: zerogravity trace bundle last"
 
 SURFACES: dict[str, tuple[str, dict[str, Any], Callable[[bytes], Any]]] = {
@@ -239,9 +240,12 @@ def not_started(output: str) -> Check:
     if output.startswith("not ready: "):
         return _broken(output.removeprefix("not ready: ").encode())
     lines = [line for line in output.splitlines() if line.strip()]
-    reason = next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no word")
+    ours = next((line.partition(REFUSED)[2] for line in lines if REFUSED in line), "")
+    reason = ours or next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no word")
     fix = "see more: mitmdump -s $(zerogravity addon-path)"
-    if "address already in use" in output:
+    if ours:
+        fix = "do what it says"
+    elif "address already in use" in output:
         fix = "stop what listens there, or choose another port"
     return Check("mitmdump", False, f"did not start: {reason.strip()}", fix)
 
