@@ -263,7 +263,9 @@ def _arguments(source: bytes | None) -> str:
 
 
 def _one_line(source: bytes) -> str:
-    return _INDENTED.sub(b" ", source).decode("utf-8", "replace")
+    if b"\n" in source or b"\r" in source:  # looked for first: that is many times as fast
+        source = _INDENTED.sub(b" ", source)
+    return source.decode("utf-8", "replace")
 
 
 def _usage(counts: Json) -> Usage:
