@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from zerogravity.admission import Places
@@ -264,34 +265,38 @@ class Engine[Ls: LanguageServer]:
             if awaited and channel.awaiting is None:
                 resumed = self._clock()  # the LS's next call has come: its first byte may take its time again
             awaited = channel.awaiting is not None
-            deadline, fault = self._deadline(channel, resumed)
+            deadline, missed = self._deadline(channel, resumed)
             left = (deadline - self._clock()) / NS
             if left <= 0:
-                channel.close(Failed(fault))
+                channel.close(Failed(missed()))
                 return
             try:
                 await self._wait(channel.phase_changed(), left)
             except TimeoutError:
                 continue
 
-    def _deadline(self, channel: CascadeChannel, resumed: int) -> tuple[int, Fault]:
+    def _deadline(self, channel: CascadeChannel, resumed: int) -> tuple[int, Callable[[], Fault]]:
         """The next deadline of a running turn and what it means to miss it."""
         limits, marks = self.limits, channel.marks
         newest = channel.records[-1].t_ns if channel.records else None
-        if channel.awaiting is not None:
-            since, seconds, fault = newest or marks["admitted"], channel.awaiting.seconds, channel.awaiting.late
+        idle, first_byte = partial(_idle, limits.idle), partial(_idle, limits.first_byte)
+        if (awaited := channel.awaiting) is not None:
+            since, seconds, missed = newest or marks["admitted"], awaited.seconds, lambda: awaited.late
         elif newest is not None and newest >= resumed:
-            since, seconds, fault = newest, limits.idle, _idle(limits.idle)
+            since, seconds, missed = newest, limits.idle, idle
         elif resumed or "matched" in marks:
-            since, seconds, fault = resumed or marks["matched"], limits.first_byte, _idle(limits.first_byte)
+            since, seconds, missed = resumed or marks["matched"], limits.first_byte, first_byte
         elif "told" not in marks:
-            since, seconds, fault = marks["admitted"], limits.match, _no_cascade(limits.match)
+            since, seconds, missed = marks["admitted"], limits.match, partial(_no_cascade, limits.match)
         elif self._reader is not None:
-            since, seconds, fault = marks["told"], limits.first_byte, _idle(limits.first_byte)
+            since, seconds, missed = marks["told"], limits.first_byte, first_byte
         else:
-            since, seconds, fault = marks["told"], limits.match, _unmatched(limits.match, self._why_no_call())
-        ends = marks["received"] + int(limits.total * NS), _too_long(limits.total)
-        return min((since + int(seconds * NS), fault), ends, key=lambda candidate: candidate[0])
+            since, seconds, missed = marks["told"], limits.match, self._unmatched
+        ends = marks["received"] + int(limits.total * NS), partial(_too_long, limits.total)
+        return min((since + int(seconds * NS), missed), ends, key=lambda candidate: candidate[0])
+
+    def _unmatched(self) -> Fault:
+        return _unmatched(self.limits.match, self._why_no_call())
 
     def _clean_up(self, channel: CascadeChannel, work: list[asyncio.Task[None]]) -> None:
         """After the end: stop what still runs for this turn. The LS goes on otherwise, and spends quota (D.4).

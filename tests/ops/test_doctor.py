@@ -139,7 +139,7 @@ async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
          "address already in use", "stop what listens there"),
         (StackError("mitmdump did not start:\nzerogravity can not serve: 127.0.0.1:1 is taken by vim (pid 7): stop it\n"
                     "Error logged during startup, exiting...\n"),
-         "did not start: 127.0.0.1:1 is taken by vim (pid 7): stop it", "do what it says"),
+         "did not start: 127.0.0.1:1 is taken by vim (pid 7): stop it", "mend that"),
         (StackError("mitmdump did not start:\nTraceback\n  ModuleNotFoundError: no x\n"), "no x", "see more"),
         (StackError("mitmdump did not start:\n"), "mitmdump did not start:", "see more"),
         (StackError('not ready: {"checks": [{"name": "path", "ok": false, "text": "none", "fix": "point it"}]}'),

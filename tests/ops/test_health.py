@@ -168,6 +168,7 @@ def test_a_recorded_call_that_is_not_ours_teaches_nothing(health, turn):
         (AUTH, "done", "bearer", True),
         (AUTH, "done", "turn", True),
         (AUTH, "done", "dropped turn", True),  # Google answered it, with 200
+        (AUTH, "done", "empty turn", False),  # that may have been anybody's
         ("lost", "", "bearer", False),
     ],
 )  # fmt: skip
@@ -185,6 +186,7 @@ def test_what_shows_that_it_is_over(health, turn, trouble, far, proof, over):
         "quota": lambda: turn(QUOTA),
         "turn": lambda: turn(OK),
         "dropped turn": lambda: turn(DROP),
+        "empty turn": lambda: turn(EMPTY),
         "late turn": lambda: turn(UNMATCHED, "told"),
     }
     ways[trouble]() if isinstance(trouble, str) else turn(trouble, far)
@@ -235,6 +237,19 @@ def test_what_nothing_has_shown_again_for_long_is_told_and_no_longer_held_agains
     assert health.line() == "ready (google: not tried since; the last failure: login refused)"
     turn(AUTH)
     assert off(health) == {"google": "broken"}
+
+
+def test_a_lesser_failure_takes_the_place_of_a_stale_one(clock, health, turn):
+    turn(AUTH)
+    clock.advance(STALE_S + 1)
+    turn(QUOTA)
+    assert check_of(health, "google").text == "answers; the last failure: used up"
+
+
+def test_one_that_does_not_trust_us_beside_others_that_do_breaks_nothing(health):
+    health.path_seen()
+    health.path_refused(untrusted("unknown ca"))
+    assert off(health) == {"path": "warns"}
 
 
 def test_what_is_worse_stays(health, turn):

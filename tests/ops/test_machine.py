@@ -156,6 +156,8 @@ def test_who_holds_a_port(taken):
         (["mitmdump", "-s", "/x/addons/capture.py"], True),
         (["mitmdump", "-s", "/x/addons/other.py"], False),
         (["vim", "/home/me/zerogravity-notes.md"], False),
+        (["python", "-m", "http.server", "-d", "/srv/zerogravity"], False),
+        (["vim", "addons/capture.py"], False),
         ([], False),
     ],
 )

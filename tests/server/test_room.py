@@ -154,22 +154,7 @@ async def test_what_comes_back_with_a_call(serve: Serve, path: str, param: str, 
     assert answered["error"]["code"] == "context_length_exceeded"
 
 
-@pytest.mark.parametrize(
-    "value",
-    [{}, [], "", "text", "é\U0001f600", {"a": [1, 2.5, None, True]},
-     [{"role": "user", "parts": [{"text": "x" * 999}]}] * 9],
-)  # fmt: skip
-def test_weights_are_near_the_json(value: Any) -> None:
+def test_a_weight_is_that_of_the_json() -> None:
+    value = [{"role": "user", "parts": ({"text": "é" * 9},), "a": [1, 2.5, None]}]
     data = jsonio.dumps(value)
-    size, structure = weight(value)
-    assert abs(size - len(data)) <= 4 + 8 * data.count(b",")
-    assert structure >= sum(data.count(mark) for mark in (b"[", b"{", b",", b":"))
-
-
-def test_what_is_far_too_much_is_not_counted_to_its_end() -> None:
-    _, structure = weight([["x"]] * 10**6, 10**9, 100)
-    assert structure < 2 * 10**6
-    nested: Any = []
-    for _ in range(10**5):
-        nested = [nested]
-    assert weight(nested)[1] == 2 * 10**5 + 1
+    assert weight(value) == (len(data), sum(data.count(mark) for mark in (b"[", b"{", b",", b":")))

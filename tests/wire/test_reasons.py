@@ -82,6 +82,16 @@ TABLE: list[tuple[str, dict[str, Any], Reason | None, str, str]] = [
      Reason.LOGIN, "upstream_auth", "Log in again"),
     ("bad key", body(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", info("API_KEY_INVALID", "googleapis.com")),
      Reason.API_KEY, "upstream_auth", "API key"),
+    *(
+        (f"the client's words: {words}", body(400, "INVALID_ARGUMENT", f"* GenerateContentRequest.tools[0].function_declarations[0].{words}"),
+         None, "invalid_argument", "")
+        for words in (
+            "parameters.properties[api_key].type: unspecified schema type", "name: [license.check] Invalid function name.",
+            "parameters.properties[subscription].type: must be set", "parameters.properties[ineligible]: not eligible",
+            "description: this client application reports data too old", "parameters.properties[billing enabled]: missing",
+            "name: [login expired] Invalid", "parameters.properties[no capacity]: unknown",
+        )
+    ),
     ("leaked key", body(403, "PERMISSION_DENIED", "Your API key was reported as leaked. Please use another API key."), Reason.API_KEY, "upstream_auth", "API key"),
     ("no key", body(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API."),
      Reason.API_KEY, "upstream_auth", "API key"),

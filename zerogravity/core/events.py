@@ -172,7 +172,8 @@ class Record:
     ``seq``      0, 1, 2 … within the channel.
     ``t_ns``     monotonic nanoseconds.
     ``call_no``  which upstream call of the turn, from 0; -1 for steps of our own.
-    ``data``     the payload bytes of the event (what stood after ``data:``), uncompressed.
+    ``data``     the payload bytes of the event (what stood after ``data:``), uncompressed; where Google cut a character
+                 in two between events, mended. ``span`` is of what came.
     ``span``     (start, end) byte offsets of the whole event in that call's uncompressed body.
     """
 

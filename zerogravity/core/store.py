@@ -135,7 +135,7 @@ class MitmStore:
         self.sweep()
         channel = CascadeChannel(turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers)
         self._channels[turn.id] = self._open[turn.id] = channel
-        channel.on_close += [self.calls.learn, self._finish]
+        channel.on_close += [self._finish, self.calls.learn]
         for callback in self.on_open:
             callback(channel)
         return channel

@@ -244,7 +244,7 @@ def not_started(output: str) -> Check:
     reason = ours or next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no word")
     fix = "see more: mitmdump -s $(zerogravity addon-path)"
     if ours:
-        fix = "do what it says"
+        fix = "mend that, then run doctor again"
     elif "address already in use" in output:
         fix = "stop what listens there, or choose another port"
     return Check("mitmdump", False, f"did not start: {reason.strip()}", fix)

@@ -39,11 +39,18 @@ NS = 1_000_000_000
 STALE_S = 300.0
 DOCTOR = "Run: zerogravity doctor"
 ROUTE = "Point the language server's endpoint or HTTPS_PROXY at the proxy port."
+UNPROVEN = (Termination.UPSTREAM_STATUS, Termination.UPSTREAM_GARBAGE, Termination.EMPTY)  # by an answer like this
 LS_FAILED = (Termination.LS_GONE, Termination.LS_REFUSED)
 WORKS = {
     "language_server": "answers",
     "path": "calls to Google come through the proxy",
     "google": "answers",
+}
+
+UNTRIED = {
+    "language_server": "not looked at yet",
+    "path": "no call to Google seen yet",
+    "google": "not asked yet",
 }
 
 
@@ -121,7 +128,7 @@ class Hop:
 
     def fail(self, fault: Fault, needs: Proof, *, breaks: bool, now_ns: int, wall: float) -> None:
         """Something went wrong here, and this time it was so."""
-        if self.breaks and not breaks:
+        if self.breaks and not breaks and not self._stale(now_ns):
             return  # what is worse stays until something shows that it is over
         again = self.trouble is not None and self.breaks == breaks
         self.needs = min(self.needs, needs) if again else needs
@@ -138,25 +145,21 @@ class Hop:
             self.since = wall
         self.known, self.trouble, self.breaks = True, None, False
 
+    def _stale(self, now_ns: int) -> bool:
+        return now_ns - self.seen_ns > STALE_S * NS
+
     def check(self, now_ns: int) -> Check:
         """The verdict."""
         fault = self.trouble
         if fault is None:
             text = WORKS[self.name] if self.known else UNTRIED[self.name]
             return Check(self.name, True, text, since=self.since, failure=self.failure)
-        stale = now_ns - self.seen_ns > STALE_S * NS
+        stale = self._stale(now_ns)
         held = self.breaks and not stale
         text = (
             fault.message if held else f"{'not tried since' if stale else 'answers'}; the last failure: {fault.message}"
         )
         return Check(self.name, not held, text, fix_of(self.name, fault), self.since, self.failure)
-
-
-UNTRIED = {
-    "language_server": "known",
-    "path": "no call to Google seen yet",
-    "google": "not asked yet",
-}
 
 
 class Health:
@@ -194,8 +197,8 @@ class Health:
         self._works(self._path, Proof.ANSWER)
 
     def path_refused(self, fault: Fault) -> None:
-        """A call has come here, and it could not be read."""
-        self._fails(self._path, fault, Proof.ANSWER)
+        """A call has come here, and it could not be read. Where others could, it is somebody else's."""
+        self._fails(self._path, fault, Proof.ANSWER, breaks=self._seen is None)
 
     def google_seen(self, fault: Fault | None) -> None:
         """A call came here and there was no connection to Google; None: Google has answered one, whatever it said."""
@@ -221,7 +224,7 @@ class Health:
         fault = terminal.fault if isinstance(terminal, Failed) else None
         if "told" in marks and (fault is None or fault.termination not in LS_FAILED):
             self._works(self._ls, Proof.TURN)
-        if fault is None or ("first_byte" in marks and fault.termination is not Termination.UPSTREAM_STATUS):
+        if fault is None or ("first_byte" in marks and fault.termination not in UNPROVEN):
             self._works(self._google, Proof.TURN)
         if fault is not None:
             self._blame(fault, channel)

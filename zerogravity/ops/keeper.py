@@ -46,6 +46,7 @@ class Keeper:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._keep(), name="keeper")
+        self._task.add_done_callback(_tell_end)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -87,3 +88,9 @@ class Keeper:
         if fault is not None:
             return SEARCH_S
         return PREFER_S if self._ls.second_choice else KEEP_S
+
+
+def _tell_end(task: asyncio.Task[None]) -> None:
+    """It ends by being stopped, or by a bug of ours, which must not go unheard."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("the language server is looked at no more", exc_info=error)

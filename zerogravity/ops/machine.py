@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -155,9 +156,12 @@ def holder_of(number: int) -> Holder | None:
 
 def is_ours(command: Sequence[str]) -> bool:
     """``zerogravity serve``, ``python -m zerogravity serve``, ``mitmdump -s …/capture.py``, or ``…/script.py``."""
-    names = [Path(argument).name for argument in command]
+    programs = [Path(argument).name for argument in command[:2]]  # an interpreter and its script, too
+    if "zerogravity" in programs or ("-m", "zerogravity") in pairwise(command):
+        return True
     scripts = ("addons/capture.py", "zerogravity/capture/script.py")
-    return "zerogravity" in names or any(argument.endswith(scripts) for argument in command)
+    loads = any(argument.endswith(scripts) for argument in command)
+    return loads and any(program.startswith("mitm") for program in programs)
 
 
 # -- the rest ------------------------------------------------------------------------------------------------------

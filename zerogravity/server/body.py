@@ -54,7 +54,8 @@ class Arrivals:
         """At shutdown."""
         self.over = True
         for limit in self._limits:
-            limit.reschedule(asyncio.get_running_loop().time())
+            if not limit.expired():  # this very moment, and its reader is about to be told
+                limit.reschedule(asyncio.get_running_loop().time())
 
 
 ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
@@ -167,13 +168,18 @@ def lone_surrogate(data: bytes) -> int | None:
     return None
 
 
+def structure_of(data: bytes) -> int:
+    """How many elements a JSON text has at most: opening brackets, commas and colons, wherever they stand."""
+    return sum(map(data.count, (b"{", b"[", b",", b":")))
+
+
 def check_structure(data: bytes, limits: Limits) -> None:
     """Refuse bodies that are too deep or have too many members, and the numbers JSON does not have.
 
     Counting bytes wherever they stand is an upper bound, and all that ordinary requests need.
     """
     deep = data.count(b"{") + data.count(b"[")
-    many = deep + data.count(b",") + data.count(b":")
+    many = structure_of(data)
     odd = b"NaN" in data or b"Infinity" in data
     if deep <= limits.json_depth and many <= limits.json_structure and not odd:
         return

@@ -6,15 +6,14 @@ the client had sent it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from math import inf
-from typing import cast
+from collections.abc import Callable
 
 from zerogravity.config import Limits
 from zerogravity.core.store import RememberedCall
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.server.body import structure_of
+from zerogravity.wire import jsonio
 
-NUMBER = 8  # bytes of a number, true, false or null, about
 MEMBER, ELEMENT = 200, 70  # bytes that a member of a parsed body, an element of a structure costs beside its text
 
 
@@ -27,6 +26,11 @@ class Room:
         self._structure = 0
         self._limits = limits
 
+    def replace(self, body: object) -> None:
+        """The request is now this: media have taken the place of their addresses. It is not counted against the limit:
+        what is fetched has one of its own."""
+        self.size = len(jsonio.dumps(body))
+
     @property
     def memory(self) -> int:
         """Bytes that all of it takes as objects, about (measured: one to five times its JSON)."""
@@ -34,8 +38,7 @@ class Room:
 
     def take(self, value: object, param: str) -> None:
         """``value`` becomes part of the request."""
-        size, structure = weight(value, self._limits.body_bytes - self.size, self._limits.json_structure)
-        self._add(size, structure, param)
+        self._add(*weight(value), param)
 
     def recalling(
         self, recall: Callable[[str], RememberedCall | None], param: str
@@ -69,27 +72,7 @@ def too_long(param: str, limit: str) -> FaultError:
     )
 
 
-def weight(value: object, most_bytes: float = inf, most_structure: float = inf) -> tuple[int, int]:
-    """About (bytes, brackets with commas and colons) of a value as JSON; counting ends where it is too much anyway."""
-    size = structure = 0
-    left: list[object] = [value]
-    while left and size <= most_bytes and structure <= most_structure:
-        match left.pop():
-            case str(text):
-                size += 2 + (len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass")))
-            case bytes(data):
-                size += len(data)
-            case Mapping() as members:
-                members = cast("Mapping[str, object]", members)
-                structure += 1 + 2 * len(members)
-                size += 2 + 2 * len(members)
-                left.extend(members)
-                left.extend(members.values())
-            case list() | tuple() as elements:
-                elements = cast("Sequence[object]", elements)
-                structure += 1 + len(elements)
-                size += 2 + len(elements)
-                left.extend(elements)
-            case _:
-                size += NUMBER
-    return size, structure
+def weight(value: object) -> tuple[int, int]:
+    """(bytes, structure) of a value as JSON. Structure in strings counts as well: an upper bound, as for bodies."""
+    data = jsonio.dumps(value)
+    return len(data), structure_of(data)

@@ -13,7 +13,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import read_json
 from zerogravity.server.fetch import fetch_media
-from zerogravity.server.room import Room, weight
+from zerogravity.server.room import Room
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.shelf import SHELF
 from zerogravity.surfaces.responses.request import lookups
@@ -56,7 +56,7 @@ async def turn_of(
     room = Room(raw, services.config.limits)
     if services.config.remote_urls:
         body = await fetch_media(body, surface.name, services.fetch)
-        room.size = weight(body)[0]
+        room.replace(body)
     turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, room))
     turn = replace(turn, size=room.memory)
     if services.recorder is not None:

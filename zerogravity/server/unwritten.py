@@ -146,6 +146,8 @@ class Unwritten:
 
     def _trim(self) -> None:
         """The oldest are lost first, but not the one that is being written now."""
+        if self._bytes <= self._max_bytes:
+            return
         for key, entry in list(self._waiting.items()):
             if self._bytes <= self._max_bytes:
                 return

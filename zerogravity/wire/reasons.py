@@ -134,7 +134,8 @@ ROWS = (
         "Give the language server an API key that is valid for this.",
         "API_KEY_INVALID API_KEY_EXPIRED API_KEY_SERVICE_BLOCKED API_KEY_HTTP_REFERRER_BLOCKED "
         "API_KEY_IP_ADDRESS_BLOCKED API_KEY_ANDROID_APP_BLOCKED API_KEY_IOS_APP_BLOCKED keyInvalid keyExpired",
-        r"\bapi[ _-]?key\b",
+        r"\bAPI key (?:is )?(?:not valid|invalid|not found|missing|expired|was reported|has been|does not)"
+        r"|\b(?:pass|use|provide|need) (?:a |an |another )?(?:valid )?API key",
         400, 401, 403,
     ),
     _row(
@@ -202,6 +203,7 @@ _REFUSED = Row(
 )  # fmt: skip
 _OF_STATUS = {401: _OF[Reason.LOGIN], 402: _OF[Reason.BILLING], 403: _REFUSED, 413: _OF[Reason.TOO_LONG],
               429: _OF[Reason.RATE], **dict.fromkeys((500, 502, 503, 504, 529), _TROUBLE)}  # fmt: skip
+_OF_REQUESTS = frozenset({Reason.TOO_LONG, Reason.MODEL, Reason.API_KEY})
 _DELAYED = frozenset({Reason.CREDITS, Reason.QUOTA, Reason.RATE})  # told apart by how long they last
 
 
@@ -213,7 +215,9 @@ class Refusal:
 
 def explain(status: int, error: Mapping[str, Any], delay: float | None = None) -> Refusal:
     """``error``: the inner object of Google's error. ``delay``: the seconds to wait that were told."""
-    row = _by_word(error) or _by_text(status, _said(error)) or _OF_STATUS.get(status)
+    told = f"{error.get('status')} {error.get('message')}"[:TEXT]
+    about_request = status == 400 and "INVALID_ARGUMENT" in told
+    row = _by_word(error) or _by_text(status, _said(error), about_request=about_request) or _OF_STATUS.get(status)
     if row is None:
         return Refusal(None, "")
     if row.reason in _DELAYED and _by_day(error):
@@ -267,13 +271,17 @@ def _by_word(error: Mapping[str, Any]) -> Row | None:
     return next((row for row in ROWS if row.words & words), None)
 
 
-def _by_text(status: int, said: str) -> Row | None:
-    """``status`` 0: unknown, which only what needs none can match."""
+def _by_text(status: int, said: str, *, about_request: bool = False) -> Row | None:
+    """``status`` 0: unknown, which only what needs none can match. ``about_request``: what is said may quote the
+    client's own words (names in schemas), so few rows count."""
     return next(
         (
             row
             for row in ROWS
-            if row.says is not None and (not row.statuses or status in row.statuses) and row.says.search(said)
+            if row.says is not None
+            and (not row.statuses or status in row.statuses)
+            and (not about_request or row.reason in _OF_REQUESTS)
+            and row.says.search(said)
         ),
         None,
     )
