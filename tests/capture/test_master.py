@@ -14,6 +14,7 @@ from tests.running import URL, command, free_port, mitmdump, taken
 from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
 
+LINK = re.compile(r"inspector: (\S+)\n")
 CERTIFICATE = "google-ca.pem"
 # Early 3.12s complain about cancelled connections of any stream server (mitmproxy's here); later ones do not.
 ASYNCIO = re.compile(r"Exception in callback StreamReaderProtocol\.connection_made.*?CancelledError\n", re.DOTALL)
@@ -32,8 +33,11 @@ async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.
         async with command(tmp_path, "serve", *arguments, **variables) as serving:
             url = (await serving.until(URL))[1]
             assert serving.said.startswith(f"language server: --cloud_code_endpoint http://127.0.0.1:{port}\n")
+            link = (await serving.until(LINK))[1]
             async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/responses", json=body) as answer:
                 said = await answer.json()
+                async with session.get(link, allow_redirects=False) as inspector:
+                    assert inspector.status == 303, "the link that is printed opens the inspector"
             assert (answer.status, said["status"]) == (200, "completed")
             assert said["output"][-1]["content"][0]["text"]
             assert ready.read_text() == f"{url}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -82,9 +83,13 @@ def test_doctor_as_json(run, checks, found, code, first):
 
 def test_doctor_is_told_what_to_look_at(run, checks, tmp_path):
     checks(FINE)
-    run("doctor", "--ls", "--proxy-port", 9000, "--certs-dir", tmp_path)
+    flags = ("--mode", "proxy", "--no-mitm", "--ls-url", "http://x", "--set", "zg_upstream=http://y")
+    ca = "ssl_verify_upstream_trusted_ca=ca.pem"
+    run("doctor", "--ls", "--proxy-port", 9000, "--certs-dir", tmp_path, *flags, "--set", ca)
     asked = checks.asked
     assert (asked.real, asked.proxy_port, asked.certs_dir) == (True, 9000, tmp_path)
+    assert asked.upstream_ca == Path("ca.pem")
+    assert asked.settings == {"mode": "proxy", "intercept": False, "ls_url": "http://x", "upstream": "http://y"}
 
 
 def test_markup_in_a_check_is_text(run, checks):

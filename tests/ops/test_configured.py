@@ -52,7 +52,7 @@ async def ls():
     [
         ({}, True, "takes our token and is logged in", ""),
         ({"ls_csrf": "wrong"}, False, "refused our CSRF token", "ls-csrf"),
-        ({"ls_csrf": None}, False, "refused our CSRF token", "ls-csrf"),
+        ({"ls_csrf": None}, False, "wants a token, and none was given", "ZEROGRAVITY_LS_CSRF"),
         ({"ls_url": "http://127.0.0.1:1"}, False, "nothing answers at http://127.0.0.1:1", "zerogravity ls"),
         ({"ls_cert": "/no/such/file.pem"}, False, "can not be read", "ls"),
     ],

@@ -20,9 +20,11 @@ from zerogravity.language_server.client import Endpoint
 from zerogravity.language_server.discover import Found, Process
 from zerogravity.ops import configured, doctor
 from zerogravity.ops.doctor import Examined, examine, path
+from zerogravity.ops.health import Health
 from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack, StackError, StackOptions
 from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.trace.server import in_thread
 
 GOOD = Finished("stop")
 
@@ -212,6 +214,17 @@ async def test_proxy_mode_is_examined_as_such(fake, tmp_path, authority):
     assert options.mode == "proxy"
     assert options.mitm_settings == ({"confdir": str(tmp_path)} if authority else {})
     assert ("certificates" in [check.name for check in wrong]) is not authority
+
+
+async def test_a_running_one_that_serves_may_know_what_we_do_not(fake, tmp_path, clock, monkeypatch):
+    monkeypatch.setattr(doctor.machine, "holder_of", lambda _: doctor.machine.Holder(7, "zerogravity", ours=True))
+    with in_thread(lambda _: None, services={"health": Health(clock)}) as url:
+        what = Examined(
+            certs_dir=tmp_path, google="http://127.0.0.1:1", settings={"listen": url.removeprefix("http://")}
+        )
+        checks = [check async for check in examine(what, env={}, find=finding(), make=await fake())]
+    (found,) = [check for check in checks if check.name == "language_server"]
+    assert (found.ok, found.text, bool(found.fix)) == (True, "none is running", True)
 
 
 async def test_without_a_configuration_there_is_nothing_to_examine(fake):

@@ -129,6 +129,8 @@ def test_without_interception_there_is_no_path(clock):
         (DROP, "matched", {}),  # the proxy tells it by itself
         (IDLE, "matched", {"google": "warns"}),
         (EMPTY, "done", {"google": "warns"}),
+        (upstream(502, "upstream_garbage", "x", T.UPSTREAM_GARBAGE), "done", {"google": "warns"}),
+        (upstream(502, "malformed_function_call", "x", T.UPSTREAM_GARBAGE), "done", {}),
         (GONE_CLIENT, "done", {}),
         (internal(), "done", {}),
         (internal("full", T.QUEUE_FULL), "nowhere", {}),

@@ -74,7 +74,7 @@ def test_settings(tmp_path):
     file = tmp_path / "some.toml"
     file.write_text('listen = "127.0.0.1:9000"\n[limits]\nturns = 2\n')
     check, config = machine.settings(str(file), {})
-    assert (verdict(check), check.text, config.port) == ("ok", "2 settings changed", 9000)
+    assert (verdict(check), check.text, config.port) == ("ok", "changed: listen, limits.turns", 9000)
     file.write_text("")
     assert machine.settings(str(file), {})[0].text == "all defaults"
     check, config = machine.settings(str(file), {"ZEROGRAVITY_LISSTEN": "x"})
@@ -172,6 +172,22 @@ def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token", at=
     process = Process(11, "core", csrf, (42100,), at if route else None)
     where = Endpoint("https://127.0.0.1:42100", "secret-token") if endpoint else None
     return Found(process, where, logged_in, (Model("M18", "Flash"),))
+
+
+@pytest.mark.parametrize(
+    ("by", "mode", "told"),
+    [
+        ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "reverse", "ok"),
+        ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "proxy", "start us with --mode reverse"),
+        ({"proxy": "http://127.0.0.1:9999"}, "proxy", "ok"),
+        ({"proxy": "http://127.0.0.1:9999"}, "reverse", "start us with --mode proxy"),
+        ({"proxy": "http://127.0.0.1:9999"}, None, "ok"),
+    ],
+)
+def test_the_way_must_be_the_one_we_take_calls_in(by, mode, told):
+    check = machine.route(Found(Process(11, "core", "t", (1,), **by), None), 9999, mode)
+    assert (check.fix or "ok") == told
+    assert check.ok is (told == "ok")
 
 
 LANGUAGE_SERVERS = pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,8 +284,9 @@ class Capture:
             Interceptor(gateway, abort_upstream, lambda: bodies.kept(ctx.master)) if config.intercept else None
         )
         logger.log(ALERT, "zerogravity answers agents on %s", gateway.url)
-        if gateway.inspector_url is not None:
-            logger.log(ALERT, "inspector: %s", gateway.inspector_url)
+        if gateway.inspector_url is not None:  # to the terminal alone: its token belongs in no log
+            sys.stderr.write(f"inspector: {gateway.inspector_url}\n")
+            sys.stderr.flush()
 
     async def done(self) -> None:
         gateway, self.gateway, self._interceptor = self.gateway, None, None

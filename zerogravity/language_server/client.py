@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -285,7 +286,8 @@ class LsClient:
             text = f"what answers at {endpoint.url} does not have the certificate it should have"
             raise FaultError(refused(502, text)) from error
         except aiohttp.ClientConnectorError as error:
-            text = f"nothing answers at {endpoint.url}: {error.strerror or 'connection failed'}"
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else "connection failed"
+            text = f"nothing answers at {endpoint.url}: {why}"
             raise FaultError(gone(text)) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise FaultError(gone(f"{method} failed: {type(error).__name__}")) from error

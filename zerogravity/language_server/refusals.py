@@ -83,7 +83,8 @@ def refused(status: int, message: str, *, remedy: str = "", heals: bool = True) 
 
 def gone(message: str) -> Fault:
     """The LS does not answer, or not any more."""
-    return language_server(503, "ls_gone", message, Termination.LS_GONE)
+    remedy = "Start the editor, or name another one with --ls-url; those that run: zerogravity ls"
+    return language_server(503, "ls_gone", message, Termination.LS_GONE, remedy=remedy)
 
 
 def not_logged_in() -> Fault:

@@ -45,23 +45,33 @@ def console() -> Console:
 @click.option("--ls", "real", is_flag=True,
               help="Drive the real language server up to the proxy as well. For these seconds its calls to Google are "
                    "answered by a stand-in: no quota is spent.")  # fmt: skip
+@click.option("--mode", type=click.Choice(["reverse", "proxy"]), help="How the language server reaches us.")
+@click.option("--no-mitm", is_flag=True, help="No interception.")
 @click.option("--proxy-port", type=int, default=8742, show_default=True, help="Port the language server talks to.")
 @click.option("--google", default=GOOGLE, show_default=True, help="Where calls go in reverse mode.")
-@click.option("--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="PEM file that verifies where calls go, if it is not one of the usual authorities.")  # fmt: skip
+@click.option("--listen", help="Where agents are answered.")
+@click.option("--ls-url", help="URL of the language server.")
+@click.option("--ls-csrf", help="Its CSRF token; better in ZEROGRAVITY_LS_CSRF.")
+@click.option("--ls-command", help="The command that starts one.")
 @click.option("--certs-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the authority is.")
+@click.option("--set", "options", multiple=True, metavar="NAME=VALUE",
+              help="As serve takes it: zg_… and ssl_verify_upstream_trusted_ca are looked at.")  # fmt: skip
 @config_file
 @as_json
-def doctor(real: bool, proxy_port: int, google: str, upstream_ca: Path | None, certs_dir: Path | None,
-           config_file: str | None, as_json: bool) -> None:  # fmt: skip
+def doctor(real: bool, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None, options: tuple[str, ...],
+           config_file: str | None, as_json: bool, **flags: str | None) -> None:  # fmt: skip
     """Look at this machine and at the path as it is configured, hop by hop; then send turns through a path of our own
     with stand-ins at both ends. Name the first hop that is broken. Give the flags that serve is started with.
 
     Leaves with 1 when one is. Example: zerogravity doctor --ls
     """
-    what = Examined(
-        config_file, proxy_port, certs_dir or user_config_path("zerogravity") / "ca", google, upstream_ca, real
-    )
+    given = {name: value for name, _, value in (option.partition("=") for option in options)}
+    ca = given.get("ssl_verify_upstream_trusted_ca")
+    settings: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
+    settings |= {name[3:]: value for name, value in given.items() if name.startswith("zg_")}
+    settings |= {"intercept": False} if no_mitm else {}
+    home = certs_dir or user_config_path("zerogravity") / "ca"
+    what = Examined(config_file, proxy_port, home, google, Path(ca) if ca else None, real, settings)
     checks = lifeline.run(_examine(what, silent=as_json))
     broken = next((check for check in checks if not check.ok), None)
     if as_json:

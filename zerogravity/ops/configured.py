@@ -64,9 +64,9 @@ async def language_server(config: Config, found: Sequence[Found], proxy_port: in
         answering = await answers(given(config, config.ls_url))
         yield answering
         if answering.ok and (process := process_at(config.ls_url, found)) is not None and config.intercept:
-            yield machine.route(process, proxy_port)
+            yield machine.route(process, proxy_port, config.mode)
     else:
-        yield machine.language_server(found, proxy_port)
+        yield machine.language_server(found, proxy_port, config.mode if config.intercept else None)
 
 
 def given(config: Config, url: str) -> Endpoint:
@@ -81,13 +81,15 @@ async def answers(endpoint: Endpoint) -> Check:
         models = read_models(await client.model_configs())
     except Refused as error:
         if error.status in (401, 403):
-            fix = "ZEROGRAVITY_LS_CSRF or --ls-csrf must be the token it was started with; without --ls-url it is found"
-            return _broken(error.fault, f"{fix}: zerogravity ls")
+            if not endpoint.csrf:
+                text = f"{endpoint.url} wants a token, and none was given"
+                return Check(LANGUAGE_SERVER, False, text, "Set ZEROGRAVITY_LS_CSRF to the token it was started with.")
+            return _broken(error.fault, "Set ZEROGRAVITY_LS_CSRF to the token it was started with.")
         return Check(
             LANGUAGE_SERVER, True, f"{endpoint.url} answers, but not what its models are: {error.fault.message}"
         )
     except FaultError as error:
-        return _broken(error.fault, "is it --ls-url of one that runs? Those that do: zerogravity ls")
+        return _broken(error.fault, "Name one that runs with --ls-url; zerogravity ls lists them.")
     finally:
         await client.close()
     return Check(LANGUAGE_SERVER, True, f"{endpoint.url} takes our token and is logged in, {len(models)} models")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,7 +50,7 @@ SURFACES: dict[str, tuple[str, dict[str, Any], Callable[[bytes], Any]]] = {
 @dataclass(frozen=True, slots=True)
 class Examined:
     """What is looked at, with the flags that ``serve`` is started with. ``upstream_ca``: PEM file that Google's
-    certificate is verified by. ``real``: drive the real language server, too."""
+    certificate is verified by. ``real``: drive the real language server, too. ``settings`` by name, as flags."""
 
     config_file: str | None = None
     proxy_port: int = 8742
@@ -58,6 +58,7 @@ class Examined:
     google: str = GOOGLE
     upstream_ca: Path | None = None
     real: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 class Running(Protocol):
@@ -82,7 +83,7 @@ async def examine(
     environment = os.environ if env is None else env
     yield machine.python()
     yield machine.dependencies()
-    check, config = machine.settings(what.config_file, environment)
+    check, config = machine.settings(what.config_file, environment, what.settings)
     yield check
     if config is None:
         return
@@ -90,12 +91,15 @@ async def examine(
     yield front
     if config.intercept:
         yield machine.port("proxy_port", "127.0.0.1", what.proxy_port, "--proxy-port")
+    served = False
     if front.ok and config.port and not machine.free(config.host, config.port):
+        served = True
         async for check in configured.running(config, url_of(config.host, config.port)):
+            served = served and check.ok
             yield check
     found: list[Found] = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
     async for check in configured.language_server(config, found, what.proxy_port):
-        yield check
+        yield replace(check, ok=check.ok or served)  # one that runs and serves may know what we do not
     if config.intercept:
         yield await configured.google(config.upstream or what.google, ca=what.upstream_ca)
     yield machine.authority(what.certs_dir, needed=config.mode == "proxy")

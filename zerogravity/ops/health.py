@@ -294,6 +294,8 @@ class Health:
                 self._fails(self._google, fault, Proof.TURN)
             case Termination.UPSTREAM_STATUS if fault.upstream_status not in (429, *range(500, 600)):
                 pass  # about this request, not about the path
+            case Termination.UPSTREAM_GARBAGE if fault.code != "upstream_garbage":
+                pass  # the model's own mistake
             case Termination.UPSTREAM_DROP if "first_byte" not in channel.marks and self._intercepting:
                 pass  # the proxy has told it already, if it was so
             case (

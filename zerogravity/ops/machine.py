@@ -63,16 +63,18 @@ def numbers(text: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", re.split(r"[a-z+]", text)[0])))
 
 
-def settings(file: str | None, env: Mapping[str, str]) -> tuple[Check, configuration.Config | None]:
+def settings(
+    file: str | None, env: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> tuple[Check, configuration.Config | None]:
     """The configuration as ``serve`` would load it."""
     try:
-        loaded = configuration.load({}, file=file, env=env)
+        loaded = configuration.load(flags, file=file, env=env)
     except FaultError as error:
         return Check(
             "configuration", False, error.fault.message, "mend it; all settings: zerogravity config show"
         ), None
-    changed = sum(origin != "default" for origin in loaded.origins.values())
-    return Check("configuration", True, f"{changed} settings changed" if changed else "all defaults"), loaded.config
+    changed = [name for name, origin in loaded.origins.items() if origin != "default"]
+    return Check("configuration", True, f"changed: {', '.join(changed)}" if changed else "all defaults"), loaded.config
 
 
 # -- ports ---------------------------------------------------------------------------------------------------------
@@ -167,7 +169,7 @@ def is_ours(command: Sequence[str]) -> bool:
 # -- the rest ------------------------------------------------------------------------------------------------------
 
 
-def language_server(found: Sequence[Found], proxy_port: int) -> Check:
+def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = "reverse") -> Check:
     """The best of those that run: does it answer, is it logged in, do its calls come by here."""
     name = "language_server"
     if not found:
@@ -181,16 +183,19 @@ def language_server(found: Sequence[Found], proxy_port: int) -> Check:
     if not best.logged_in:
         return Check(name, False, f"{who} is not logged in to Google", "log in in the editor")
     text = f"{who} on {best.endpoint.url}, {len(best.models)} models"
-    by = route(best, proxy_port)
+    by = route(best, proxy_port, mode)
     return Check(name, by.ok, f"{text}, {by.text}", by.fix)
 
 
-def route(one: Found, proxy_port: int) -> Check:
-    """Whether the calls of a language server pass the port that we listen on."""
+def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
+    """Whether the calls of a language server pass the port that we listen on, in the way that we take them there."""
     name, text = "route", f"calls go by {one.process.route}"
     if not one.process.routed_here:
         flag = f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
         return Check(name, False, text, f"start it with {flag}, or with HTTPS_PROXY=http://127.0.0.1:{proxy_port}")
+    if mode is not None and (one.process.route.startswith("endpoint")) is not (mode == "reverse"):
+        other = "proxy" if mode == "reverse" else "reverse"
+        return Check(name, False, f"{text}, and we run in {mode} mode", f"start us with --mode {other}")
     if (where := one.process.passes) != proxy_port:
         return Check(name, True, text, f"it calls at port {where}: start us with --proxy-port {where}")
     return Check(name, True, text)
