@@ -55,7 +55,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.script": ("capture.host",),
     "capture.commands": ANYTHING,
     "capture.master": ANYTHING,
-    "capture.porter": ("capture.doors", "certs", "config", "ops"),
+    "capture.porter": ("capture.doors", "capture.match", "certs", "config", "errors", "ops"),
     "gateway": ANYTHING,
     "cli": ANYTHING,
     "__main__": ("cli",),

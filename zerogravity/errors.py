@@ -162,6 +162,13 @@ def untrusted(message: str) -> Fault:
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 
 
+def misled() -> Fault:
+    """A call for Google has come to the proxy as to an endpoint."""
+    text = "calls for Google come here as to an endpoint, and this is a proxy"
+    remedy = "Start us without --mode proxy, or give the language server HTTPS_PROXY instead of an endpoint."
+    return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
+
+
 def language_server(status: int, code: str, message: str, termination: Termination, **more: Any) -> Fault:
     """The language server is absent, refuses, or never calls Google."""
     return _foreign(Guilt.LS, status, code, message, termination=termination, **more)

@@ -175,6 +175,24 @@ async def test_a_language_server_that_does_not_trust_us(tmp_path: Path) -> None:
         await broken(scene, "path", "does not trust our certificate", "SSL_CERT_FILE")
 
 
+async def test_a_language_server_that_takes_the_proxy_for_an_endpoint(tmp_path: Path) -> None:
+    certs.create(tmp_path / "ca", now=dt.datetime.now(dt.UTC))
+    proxy = free_port()
+    options = quick(csrf=CSRF, endpoint=f"http://127.0.0.1:{proxy}", retries=0)
+    settings = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_LS_CSRF": CSRF}
+    limits = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
+    arguments = ["--mode", "proxy", "--proxy-port", str(proxy), "--certs-dir", str(tmp_path / "ca")]
+    async with (
+        LanguageServerSimulator(options) as ls,
+        aiohttp.ClientSession() as http,
+        command(tmp_path, "serve", *arguments, ZEROGRAVITY_LS_URL=ls.url, **settings, **limits) as running,
+    ):
+        scene = Scene(running, (await running.until(URL))[1], ls, http, tmp_path)
+        said = await ask(SimpleNamespace(url=scene.url), http, "chat", "hello", stream=False)
+        assert (said.status, "as to an endpoint" in said.error["message"]) == (504, True)
+        await broken(scene, "path", "as to an endpoint", "without --mode proxy")
+
+
 async def test_calls_that_go_another_way(tmp_path: Path) -> None:
     match = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
     async with GoogleSimulator(tls=False) as google, serving(tmp_path, google.url, **match) as scene:

@@ -23,9 +23,10 @@ from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, Revers
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
-from zerogravity.capture import doors
+from zerogravity.capture import doors, match
 from zerogravity.certs import GOOGLE_HOSTS
 from zerogravity.config import Config
+from zerogravity.errors import Fault, misled
 from zerogravity.ops import machine
 
 logger = logging.getLogger("zerogravity.capture")
@@ -43,6 +44,7 @@ class Front(Protocol):
 
     @property
     def url(self) -> str: ...
+    def path_refused(self, fault: Fault) -> None: ...
 
 
 class Porter:
@@ -70,6 +72,8 @@ class Porter:
     async def _refuse(self, flow: http.HTTPFlow) -> None:
         if await self._is_refused(flow.client_conn, (flow.request.host, flow.request.port)):
             logger.warning("refused: a proxied request to %s:%s", flow.request.host, flow.request.port)
+            if (front := self._front()) is not None and match.is_generate_path(flow.request.path):
+                front.path_refused(misled())
             flow.request.stream = False  # else mitmproxy would connect to hand its body on
             flow.response = http.Response.make(403, REFUSED, {"content-type": "text/plain"})
 
