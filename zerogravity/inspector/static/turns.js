@@ -68,14 +68,19 @@ export class TurnList {
   }
 }
 
+/** " (since 14:02:11, 3 times)" of what is broken. */
+const lasting = ({ ok, since: from, last_failure: failure }) => (ok || !from ? ""
+  : ` (since ${new Date(from).toLocaleTimeString()}${failure?.times > 1 ? `, ${failure.times} times` : ""})`);
+
 /** Broken, works with a warning, works. */
 const verdict = (check) => (check.ok ? (check.fix ? "warn" : "good") : "bad");
 
 /** What a hop is like, since when, what to do, and its last failure. */
-function history({ text, ok, fix, since, last_failure: failure }) {
+function history(check) {
+  const { text, fix, last_failure: failure } = check;
   const when = (at) => new Date(at).toLocaleTimeString();
   return [
-    text + (since && !ok ? ` (since ${when(since)})` : ""),
+    text + lasting(check),
     fix && `what to do: ${fix}`,
     failure && `last failure at ${when(failure.at)}${failure.times > 1 ? `, ${failure.times} times` : ""}: ${failure.text}`,
   ].filter(Boolean).join("\n");
@@ -89,9 +94,12 @@ export function health(box, told, connection) {
   delete rest.ready;
   fill(box,
     h("span", { class: `chip ${connection === "live" ? "good" : "bad"}` }, h("i", { class: "dot" }), connection),
-    line && h("span", { class: `chip told ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }), line),
+    line && h("span", { class: `chip told ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }),
+      checks ? (ready ? "ready" : "not ready") : line),
     (checks ?? []).map((check) => h("span", { class: `chip ${verdict(check)}`, title: history(check) },
       h("i", { class: "dot" }), check.name)),
     Object.entries(rest).map(([name, value]) => chip(name.replaceAll("_", " "),
-      typeof value === "number" ? (name.endsWith("_ms") ? seconds(value) : name.endsWith("bytes") ? bytes(value) : short(value)) : String(value))));
+      typeof value === "number" ? (name.endsWith("_ms") ? seconds(value) : name.endsWith("bytes") ? bytes(value) : short(value)) : String(value))),
+    (checks ?? []).filter((check) => check.fix).map((check) => h("p", { class: `hop ${verdict(check)}` },
+      h("b", {}, check.name), ` ${check.text}${lasting(check)} `, h("span", { class: "fix" }, check.fix))));
 }
