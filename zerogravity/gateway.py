@@ -11,7 +11,7 @@ import secrets
 import shlex
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -31,8 +31,8 @@ from zerogravity.language_server.child import LsChild, Route
 from zerogravity.language_server.client import ABSENT, Endpoint, LsClient
 from zerogravity.language_server.discover import discover
 from zerogravity.language_server.steps import read_steps, told_in_full
-from zerogravity.ops import machine, otel
-from zerogravity.ops.health import Health
+from zerogravity.ops import configured, machine, otel
+from zerogravity.ops.health import Check, Health
 from zerogravity.ops.keeper import Keeper
 from zerogravity.ops.metrics import Metrics
 from zerogravity.ops.usage import UsageLog
@@ -107,7 +107,9 @@ class Gateway:
         )
         self.engine = self._engine()
         self.health = Health(self.clock, intercepting=config.intercept)
-        self.keeper = Keeper(self.ls, self.health, learn=self.catalogue.refresh, besides=self.store.sweep)
+        self.keeper = Keeper(
+            self.ls, self.health, learn=self.catalogue.refresh, besides=self.store.sweep, greet=self._greet()
+        )
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
         self.spans = otel.start(self.store)
@@ -129,6 +131,13 @@ class Gateway:
             why_no_call=lambda: self.health.why_no_call(),  # made after the engine
             **by_steps,
         )
+
+    def _greet(self) -> Callable[[], Awaitable[Check]] | None:
+        """How to see whether Google can be reached, where calls go by us."""
+        if not self.config.intercept:
+            return None
+        where = self._route.google or self.config.upstream or GOOGLE
+        return partial(configured.google, where, ca=self._route.google_ca)
 
     def _recorder(self) -> TraceSink:
         config = self.config

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 
 from tests.waiting import until
-from zerogravity.errors import FaultError, Termination, language_server
+from zerogravity.errors import FaultError, Termination, language_server, unreachable
 from zerogravity.language_server.refusals import error_of, gone, not_logged_in
 from zerogravity.ops import keeper as module
-from zerogravity.ops.health import Health
+from zerogravity.ops.health import Check, Health
 from zerogravity.ops.keeper import Keeper
 
 STRANGER = FaultError(language_server(502, "ls_refused", "another certificate", Termination.LS_REFUSED))
@@ -87,6 +87,26 @@ async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):
     for _ in range(20):
         await asyncio.sleep(0)
     assert ls.looks == looks, "then it is left in peace"
+
+
+async def test_a_google_that_was_away_is_greeted_until_it_is_back(clock, monkeypatch):
+    monkeypatch.setattr(module, "PREFER_S", 0)
+    ls, health, answers = Ls(), Health(clock), [False, False, True]
+
+    async def greet():
+        return Check("google", answers.pop(0), "x", "y")
+
+    keeper = Keeper(ls, health, learn=lambda _: None, greet=greet)
+    try:
+        keeper.start()
+        await until(lambda: ls.looks == 1)
+        assert len(answers) == 3, "nobody is greeted without a reason"
+        health.google_seen(unreachable("Connect call failed"))
+        assert health.google_away
+        await until(lambda: not health.google_away)
+        assert answers == []
+    finally:
+        await keeper.stop()
 
 
 async def test_a_failed_turn_and_a_child_that_came_up_are_reasons_to_look(scene):

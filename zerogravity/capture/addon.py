@@ -361,14 +361,16 @@ def _settle() -> None:
 
 def _route() -> Route:
     """How a language server reaches the proxy that this mitmproxy is."""
+    trusted = ctx.options.ssl_verify_upstream_trusted_ca
+    ca = Path(trusted).expanduser() if trusted else None
     for spec in ctx.options.mode:
         mode = ProxyMode.parse(spec)
         url = f"http://127.0.0.1:{mode.listen_port(ctx.options.listen_port)}"
-        if spec.startswith("reverse:"):
-            return Route(endpoint=url)
+        if isinstance(mode, ReverseMode):
+            return Route(endpoint=url, google=f"{mode.scheme}://{mode.address[0]}:{mode.address[1]}", google_ca=ca)
         if mode.type_name in ("regular", "upstream"):
-            return Route(proxy=url, bundle=Path(ctx.options.confdir).expanduser() / "bundle.pem")
-    return Route()
+            return Route(proxy=url, bundle=Path(ctx.options.confdir).expanduser() / "bundle.pem", google_ca=ca)
+    return Route(google_ca=ca)
 
 
 def _is_google(flow: http.HTTPFlow) -> bool:

@@ -39,11 +39,14 @@ Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where its calls go. ``endpoint``: our reverse proxy. ``proxy`` and ``bundle``: our proxy and whom it signs as."""
+    """Where its calls go. ``endpoint``: our reverse proxy. ``proxy`` and ``bundle``: our proxy and whom it signs as.
+    ``google``: where they go on to, if that is not Google itself, verified by ``google_ca``."""
 
     endpoint: str = ""
     proxy: str | None = None
     bundle: Path | None = None
+    google: str = ""
+    google_ca: Path | None = None
 
 
 class LsChild:

@@ -12,7 +12,7 @@ and the metrics read it.
 | a turn: ``ls_refused``                        | language_server | a turn that got further                        |
 | a turn: ``match_timeout``, no call seen       | path            | any call through the proxy                     |
 | the proxy: our certificate is not trusted     | path            | the same                                       |
-| the proxy: no connection to Google            | google          | any answer of Google                           |
+| the proxy: no connection to Google            | google          | any answer of Google, or a greeting            |
 | a turn: a refusal of the account or the way in | google          | a turn that Google answered, or another bearer |
 | a turn: quota, 5xx, silence, drop, garbage    | google          | not broken, but told until a turn ends well    |
 
@@ -163,7 +163,7 @@ class Hop:
 
 
 class Health:
-    """``on_trouble``: called when a turn has failed at the language server, which is then worth a look."""
+    """``on_trouble``: called when the language server or the way to Google has failed: that is worth a look."""
 
     def __init__(
         self,
@@ -206,6 +206,7 @@ class Health:
             self._works(self._google, Proof.ANSWER)
         else:
             self._fails(self._google, fault, Proof.ANSWER)
+            self.on_trouble()
 
     def bearer_changed(self) -> None:
         """What Google said of the old one says nothing of the new one."""
@@ -248,11 +249,16 @@ class Health:
     def degraded(self) -> Mapping[str, str]:
         return dict(self._degraded)
 
+    @property
+    def google_away(self) -> bool:
+        """Whether there was no connection to Google, which a greeting can show to be over."""
+        return self._google.breaks and self._google.needs is Proof.ANSWER
+
     def why_no_call(self) -> str | None:
         """What a turn is told for which no call has come."""
         if self._path.trouble is not None and self._known_why():
             return self._path.trouble.told
-        if self._google.trouble is not None and self._google.needs is Proof.ANSWER:
+        if self._google.trouble is not None and self.google_away:
             return f"its calls come here, but {self._google.trouble.told}"
         return None
 

@@ -1,31 +1,33 @@
 """Looks at the language server now and then, and at once when there is a reason → ``Health``, and the models it offers.
 
 A look asks what a turn would need: somebody answers there, takes our token and is logged in. Turns ask for themselves.
+A Google that could not be reached is greeted until it can, since no turn may come that would show it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.language_server.client import LsClient
 from zerogravity.language_server.refusals import Refused
-from zerogravity.ops.health import Health
+from zerogravity.ops.health import Check, Health
 
 logger = logging.getLogger("zerogravity")
 KEEP_S = 60.0  # between two looks
-PREFER_S = 10.0  # the same while a better LS may still come
+PREFER_S = 10.0  # the same while a better LS may still come, or Google be back
 SEARCH_S = 2.0  # the same while there is none that works
 RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
 LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
 class Keeper:
-    """``learn``: told the models of a good look. ``besides``: done after each look, whatever it showed."""
+    """``learn``: told the models of a good look. ``besides``: done after each look, whatever it showed. ``greet``:
+    whether Google can be reached."""
 
     def __init__(
         self,
@@ -34,11 +36,13 @@ class Keeper:
         *,
         learn: Callable[[Sequence[Mapping[str, Any]]], object],
         besides: Callable[[], object] = lambda: None,
+        greet: Callable[[], Awaitable[Check]] | None = None,
     ) -> None:
         self._ls = ls
         self._health = health
         self._learn = learn
         self._besides = besides
+        self._greet = greet
         self._now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         health.looked(LOOKING)
@@ -70,6 +74,8 @@ class Keeper:
             before = fault
             self._health.looked(fault)
             self._besides()
+            if self._greet is not None and self._health.google_away and (await self._greet()).ok:
+                self._health.google_seen(None)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._now.wait(), self._pause(fault))
 
@@ -87,7 +93,7 @@ class Keeper:
     def _pause(self, fault: Fault | None) -> float:
         if fault is not None:
             return SEARCH_S
-        return PREFER_S if self._ls.second_choice else KEEP_S
+        return PREFER_S if self._ls.second_choice or self._health.google_away else KEEP_S
 
 
 def _tell_end(task: asyncio.Task[None]) -> None:
