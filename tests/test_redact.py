@@ -15,6 +15,8 @@ from zerogravity.surfaces.common.schema import convert_schema
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\nabc\n-----END RSA PRIVATE KEY-----"
 SECRETS = [
     "ya29.a0AfB_byC-x.y", "1//0gabcdefghijklmnopqrstuv", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln-x_y",
+    "sk_live_4eC39HqLyjWDarjtT1", "gsk_abcdefghijklmnopqrstuv", "xai-abcdefghijklmnopqrst",
+    "AQ.Ab8RN6KIabcdefghijklmnop",
     "sk-proj-abc123DEF456", "AIzaSyA-1234567890abcdef", "GOCSPX-abcdefghijkl", "ghp_0123456789abcdefABCD",
     "github_pat_11ABCDEFG0123456789", "glpat-abcdefghij0123456789", "xoxb-123456789012-abc", "AKIAIOSFODNN7EXAMPLE",
     "hf_abcdefghijklmnopqrstuvwx", "npm_abcdefghijklmnopqrstuvwxyz0123456789", PEM,
@@ -42,7 +44,14 @@ TEXTS = [
         '{"password": {"type": "string", "default": "[redacted]"}}',
     ),
     ('"{\\"apiKey\\":{\\"const\\":\\"hunter22\\"}}"', '"{\\"apiKey\\":{\\"const\\":\\"[redacted]\\"}}"'),
+    ("redis://:hunter22@host/0", "redis://:[redacted]@host/0"),
+    ("Set-Cookie: session=abc123; Path=/", "Set-Cookie: [redacted]"),
+    ("-----BEGIN PGP PRIVATE KEY BLOCK-----\nabc\n-----END PGP PRIVATE KEY BLOCK-----.", "[redacted]."),
+    # however many stand in a row
+    (" " + "AKIA" * 15_000, " " + "[redacted]" * 3_000),
+    (("ghp_" + "a" * 16 + " ") * 3_000, "[redacted] " * 3_000),
     # and what only looks like one
+    ("a cookie: eat it", "a cookie: eat it"),
     (
         '{"password": {"type": "string"}, "size": {"default": "large"}}',
         '{"password": {"type": "string"}, "size": {"default": "large"}}',

@@ -70,7 +70,10 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("glpat-", r"[A-Za-z0-9_\-]{16,}"),
         ("xoxa- xoxb- xoxe- xoxp- xoxr- xoxs-", r"[A-Za-z0-9\-]{10,}"),
         ("AKIA ASIA", r"[A-Z0-9]{16}"),
-        ("hf_", r"[A-Za-z0-9]{20,}"),
+        ("hf_ gsk_", r"[A-Za-z0-9]{20,}"),
+        ("sk_live_ sk_test_ rk_live_ rk_test_", r"[A-Za-z0-9]{10,}"),
+        ("xai- xapp-", r"[A-Za-z0-9\-]{16,}"),
+        ("AQ.", r"[A-Za-z0-9_\-]{20,}"),
         ("npm_", r"[A-Za-z0-9]{30,}"),
     )
     for begin in begins.split()
@@ -82,11 +85,13 @@ _WORDS = (
 # What the lower-cased text must hold for the pattern to be worth trying → pattern; its first group stays.
 _PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("private key", re.compile(
-        r"()-----BEGIN [A-Z ]*PRIVATE KEY-----[^\"]*?(?:-----END [A-Z ]*PRIVATE KEY-----|(?=\")|\Z)")),
+        r"()-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[^\"]*?"
+        r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|(?=\")|\Z)")),
+    ("cookie", re.compile(r"\b((?:set-)?cookie:\s{0,3})(?=[\w.\-]{1,80}=)[^\r\n\"'\\]{4,}", re.IGNORECASE)),
     ("bearer", re.compile(
         r"\b(bearer\s+)(?=\S{20}|[A-Za-z]*[0-9._~+/=\-])[A-Za-z0-9._~+/=\-]{6,}", re.IGNORECASE)),
     ("basic", re.compile(r"\b([Bb]asic\s+)(?=[A-Za-z]{0,60}[A-Z0-9=+/])[A-Za-z0-9+/]{12,}={0,2}")),
-    ("://", re.compile(r"(://[^\s/:@\"'\\]{1,100}:)[^\s/@\"'\\]{1,200}(?=@)")),
+    ("://", re.compile(r"(://[^\s/:@\"'\\]{0,100}:)[^\s/@\"'\\]{1,200}(?=@)")),
     ("=", re.compile(
         r"([?&;](?:key|api_?key|token|[a-z]+_token|auth|password|secret)=)[^&\s\"'<>#\\]+", re.IGNORECASE)),
 )  # fmt: skip
@@ -98,7 +103,7 @@ _ASSIGNMENTS = (
         r"(" + _WORDS + r"\s?[:=]\s?)(?=[^\s\"']{0,80}[0-9])[A-Za-z0-9_\-+/=.~]{8,}+(?![(\[])", re.IGNORECASE),
     # the same inside a schema: "password": {"type": "string", "default": "value"}
     re.compile(
-        r"(" + _WORDS + r"\\*[\"']\s{0,3}:\s{0,3}\{[^{}]{0,500}?\\*[\"'](?:default|const|example)\\*[\"']"
+        r"(" + _WORDS + r"\\*[\"']\s{0,3}:\s{0,3}\{[^{}]{0,500}?\\{0,15}+[\"'](?:default|const|example)\\*[\"']"
         r"\s{0,3}:\s{0,3}\\*[\"'])[^\"'\\\n]+", re.IGNORECASE,
     ),
 )  # fmt: skip
@@ -252,10 +257,8 @@ def _spans_within(value: str) -> list[tuple[int, int]]:
     if (":" in value or "=" in value) and any(word in lowered for word in _ASSIGNED):
         patterns += _ASSIGNMENTS
     found = {(match.end(1), match.end()) for pattern in patterns for match in pattern.finditer(value)}
-    ends = {end for _, end in found}
-    while tokens := set(_tokens(value, ends)) - found:
-        found |= tokens
-        ends |= {end for _, end in tokens}
+    found |= set(_tokens(value, {end for _, end in found}))
+    found |= set(_chained(value, {end for _, end in found}))
     merged: list[tuple[int, int]] = []
     for start, end in sorted(found):
         if merged and start < merged[-1][1]:
@@ -263,6 +266,19 @@ def _spans_within(value: str) -> list[tuple[int, int]]:
         else:
             merged.append((start, end))
     return merged
+
+
+def _chained(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
+    """Tokens that stand right behind another secret, and behind those; each end is looked at once."""
+    waiting = list(ends)
+    while waiting:
+        at = waiting.pop()
+        for begin, pattern in _TOKENS:
+            if value.startswith(begin, at) and (match := pattern.match(value, at)) is not None:
+                yield match.span()
+                if match.end() not in ends:
+                    ends.add(match.end())
+                    waiting.append(match.end())
 
 
 def _tokens(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:

@@ -51,6 +51,9 @@ def turn(clock, make_turn, health):
                 health.path_seen()
             if phase == far:
                 break
+            if phase == "told" and far == "matched-by-others":
+                health.path_seen()
+                break
         if far == "done":
             health.google_seen(None)
             channel.append(0, b"", (CallOpened(),))
@@ -207,6 +210,28 @@ def test_a_call_that_was_seen_for_another_turn_is_no_missing_path(clock, make_tu
     clock.advance(1)
     health.path_seen()
     channel.close(Failed(UNMATCHED))
+    assert off(health) == {"path": "warns"}
+
+
+def test_calls_of_others_while_turn_after_turn_has_none(health, turn):
+    for expected in ("warns", "broken", "broken"):
+        turn(UNMATCHED, "matched-by-others")
+        assert off(health) == {"path": expected}
+        health.path_seen()
+    turn(OK)
+    assert off(health) == {}
+
+
+def test_an_ls_that_answers_looks_and_drops_every_turn(health, turn):
+    turn(GONE, "admitted")
+    health.looked(None)
+    assert off(health) == {}, "it may have restarted"
+    turn(GONE, "admitted")
+    health.looked(None)
+    assert off(health) == {"language_server": "broken"}
+    turn(OK)
+    turn(GONE, "admitted")
+    health.looked(None)
     assert off(health) == {}
 
 

@@ -280,6 +280,32 @@ async def test_what_waits_is_written_before_the_end(serve: Serve) -> None:
     assert disk.log == [f"put {identity}", "close"]
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_end_is_told_when_it_is_written(serve: Serve, tmp_path: Path, stream: bool) -> None:
+    """With a file: what a client has been told is stored outlives a kill. Without one nobody waits."""
+    disk = Disk()
+    disk.gate = asyncio.Event()
+    served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})
+    asking = asyncio.create_task(served.ask("POST", PATH, {"Content-Type": "application/json"},
+                                            json.dumps({**HELLO, "stream": stream}).encode()))  # fmt: skip
+    await disk.begun.wait()
+    await until(lambda: served.engine.channels[-1].closed)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not asking.done()
+    disk.gate.set()
+    status, _, data = await asking
+    assert (status, b'"completed"' in data) == (200, True)
+
+
+async def test_the_end_is_told_though_it_can_not_be_written(serve: Serve, tmp_path: Path) -> None:
+    disk = Disk()
+    disk.failure = TROUBLES["full"]
+    served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})
+    assert (await served.post(PATH, HELLO))[2]["status"] == "completed"
+    disk.failure = None
+
+
 # -- in the background ---------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import struct
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -81,3 +83,23 @@ async def test_nobody_behind_it() -> None:
     await alone.start()
     assert await heard(alone, b"") == b""
     await alone.stop()
+
+
+async def test_a_reset_is_handed_on() -> None:
+    """Whoever waits behind the relay must hear of it: the other side was killed, say."""
+
+    async def resets(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(resets, "127.0.0.1", 0)
+    made = Relay(server.sockets[0].getsockname()[1], random.Random(1))
+    await made.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", made.port)
+    async with asyncio.timeout(20):
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    await left(writer)
+    await made.stop()
+    server.close()
+    await server.wait_closed()

@@ -10,7 +10,9 @@ and the metrics read it.
 | a look: nobody answers, token or login refused | language_server | a good look, or a turn that got further        |
 | a turn: ``ls_gone``, not logged in            | language_server | the same                                       |
 | a turn: ``ls_refused``                        | language_server | a turn that got further                        |
+| a turn: ``ls_gone`` again, after a good look  | language_server | a turn that got further                        |
 | a turn: ``match_timeout``, no call seen       | path            | any call through the proxy                     |
+| two: ``match_timeout``, other calls seen      | path            | a turn's own call                              |
 | the proxy: our certificate is not trusted     | path            | the same                                       |
 | the proxy: no connection to Google            | google          | any answer of Google, or a greeting            |
 | a turn: a refusal of the account or the way in | google          | a turn that Google answered, or another bearer |
@@ -180,6 +182,7 @@ class Health:
         self._intercepting = intercepting
         self._ls, self._path, self._google = Hop("language_server"), Hop("path"), Hop("google")
         self._seen: int | None = None
+        self._gone = self._unmatched = 0  # turns in a row that ended so
         self._degraded: dict[str, str] = {}
 
     # -- what the rooms tell ---------------------------------------------------------------------------------
@@ -225,6 +228,10 @@ class Health:
         fault = terminal.fault if isinstance(terminal, Failed) else None
         if "told" in marks and (fault is None or fault.termination not in LS_FAILED):
             self._works(self._ls, Proof.TURN)
+            self._gone = 0
+        if "matched" in marks:
+            self._works(self._path, Proof.TURN)
+            self._unmatched = 0
         if fault is None or ("first_byte" in marks and fault.termination not in UNPROVEN):
             self._works(self._google, Proof.TURN)
         if fault is not None:
@@ -288,14 +295,19 @@ class Health:
         """The table at the top."""
         match fault.termination:
             case Termination.LS_GONE:
-                self._fails(self._ls, fault, Proof.LOOK)
+                self._gone += 1  # a good look in between shows nothing the second time
+                self._fails(self._ls, fault, Proof.LOOK if self._gone == 1 else Proof.TURN)
             case Termination.LS_REFUSED if fault.status == 429:
                 self._fails(self._ls, fault, Proof.TURN, breaks=False)
             case Termination.LS_REFUSED:
                 self._fails(self._ls, fault, Proof.LOOK if fault.code == "ls_not_logged_in" else Proof.TURN)
+            case Termination.MATCH_TIMEOUT if self._known_why():
+                pass
             case Termination.MATCH_TIMEOUT:
-                if not self._known_why() and (self._seen is None or self._seen < channel.marks["received"]):
-                    self._fails(self._path, fault, Proof.ANSWER)
+                others = self._seen is not None and self._seen >= channel.marks["received"]
+                self._unmatched += 1
+                needs = Proof.TURN if others else Proof.ANSWER
+                self._fails(self._path, fault, needs, breaks=not others or self._unmatched > 1)
             case Termination.UPSTREAM_STATUS if fault.reason in LASTING:
                 self._fails(self._google, fault, Proof.TURN)
             case Termination.UPSTREAM_STATUS if fault.upstream_status not in (429, *range(500, 600)):

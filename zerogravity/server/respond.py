@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Self
 
 from aiohttp import web
@@ -18,6 +19,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, Termination
 from zerogravity.server.guard import rendered
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
+from zerogravity.server.shelf import SHELF
 from zerogravity.surfaces.surface import Answer, Emitter, Surface
 
 FLUSH = 128 << 10  # a replay of a long turn is written in pieces of this size, and lets others run in between
@@ -50,6 +52,7 @@ async def whole(
     request[EXCHANGE].channel = channel
     with channel.cursor():
         await channel.wait_closed()
+    await request.app[SHELF].ended(channel)
     response = rendered(answer(channel, services.secret))
     response.headers.update({**timing(channel), **noted(channel.turn)})
     return response
@@ -68,7 +71,10 @@ async def stream(
         emitter = surface.emitter(channel, services.secret)
         headers = {**timing(channel), **noted(channel.turn)}
         async with Wire(request, emitter.content_type, headers) as wire:
-            pump = Pump(cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0)
+            pump = Pump(
+                cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0,
+                ending=partial(request.app[SHELF].ended, channel),
+            )  # fmt: skip
             try:
                 await pump.run()
             finally:
@@ -162,7 +168,8 @@ async def first_content(channel: CascadeChannel, grace: float) -> None:
 class Pump:
     """Moves one reader's frames from the channel to ``send``: whatever has arrived since goes out as one piece.
 
-    ``heartbeat``: seconds of silence. ``skip``: how many frames are left out. ``clock``: by default the loop's.
+    ``heartbeat``: seconds of silence. ``skip``: how many frames are left out. ``ending``: awaited before the last
+    frames. ``clock``: by default the loop's.
     """
 
     def __init__(
@@ -173,6 +180,7 @@ class Pump:
         *,
         heartbeat: float,
         skip: int = 0,
+        ending: Callable[[], Awaitable[None]] | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock or asyncio.get_running_loop().time
@@ -181,6 +189,7 @@ class Pump:
         self._send = send
         self._heartbeat = heartbeat
         self._skip = skip
+        self._ending = ending
         self._frames: list[bytes] = []
         self._size = 0
         self.largest = 0
@@ -196,6 +205,9 @@ class Pump:
             if batch:
                 self.largest = max(self.largest, len(batch))
                 for record in batch:
+                    if self._ending is not None and record.terminal is not None:
+                        await self._flush()
+                        await self._ending()
                     self._take(feed(record))
                     if self._size >= FLUSH:
                         await self._flush()

@@ -46,6 +46,13 @@ class Shelf:
         """Wait until it has been tried to write down that this turn runs."""
         await self._unwritten.tried(channel.turn.owner, response_id(channel.id))
 
+    async def ended(self, channel: CascadeChannel) -> None:
+        """Before a client is told that its response is over and stored: wait until it has been tried to write it down.
+        Where nothing outlives this process there is nothing to wait for."""
+        turn = channel.turn
+        if turn.store and turn.surface == "responses" and self._services.config.store_path is not None:
+            await self._unwritten.tried(turn.owner, response_id(channel.id))
+
     async def close(self) -> None:
         """Everything is put away, or said to be lost; then the store itself is closed."""
         await self._unwritten.close(CLOSE_S)

@@ -18,6 +18,7 @@ import asyncio
 import re
 from collections import OrderedDict
 from contextlib import nullcontext, suppress
+from functools import partial
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -164,7 +165,8 @@ class Connection:
             async def send(frames: list[bytes]) -> None:
                 await self._send(channel, frames, suffix)
 
-            pump = Pump(cursor, emitter, send, heartbeat=self._limits.heartbeat_seconds)
+            ending = partial(self._request.app[SHELF].ended, channel)
+            pump = Pump(cursor, emitter, send, heartbeat=self._limits.heartbeat_seconds, ending=ending)
             try:
                 await pump.run()
             except Stalled:

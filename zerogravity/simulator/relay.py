@@ -68,8 +68,8 @@ class Relay:
                 await end.wait_closed()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> bool:
-        """Until one side has said all, or the connection breaks (True)."""
-        with suppress(OSError):
+        """Until one side has said all, or the connection breaks (True): a reset is one, too."""
+        try:
             while data := await reader.read(1 << 16):
                 for piece in self._pieces(data):
                     if self.delays:
@@ -81,6 +81,8 @@ class Relay:
                     writer.write(piece)
                     await writer.drain()
             writer.write_eof()
+        except OSError:
+            return True
         return False
 
     def _pieces(self, data: bytes) -> list[bytes]:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import re
 import secrets
+from glob import escape
 from pathlib import Path
 
 _RUN = re.compile(r"[0-9a-f]{16}")
@@ -54,7 +55,7 @@ class Runs:
     def _sweep(self) -> None:
         """What the dead have left behind."""
         assert self._path is not None
-        for file in self._path.parent.glob(f"{self._path.name}-run-*"):
+        for file in self._path.parent.glob(f"{escape(self._path.name)}-run-*"):
             if not _locked(file):
                 file.unlink(missing_ok=True)
 
