@@ -22,8 +22,7 @@ _NEGATIVE_ZERO = re.compile(rb"-(?=0\s*+(?:[,}\]]|\Z))")  # begins with one lite
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_STRING_TOKEN = re.compile(_STRING, re.DOTALL)
+_STRING = rb'"[^"\\]{0,999}+(?:\\.[^"\\]{0,999}+){0,99}+"'  # long ones: _end_of_string, which is many times as fast
 _FLAT = rb'[^"{}\[\]]++|' + _STRING
 _NESTED = reduce(lambda inner, _: _FLAT + rb"|[{\[](?:" + inner + rb")*+[}\]]", range(4), _FLAT)  # passed at a stroke
 _INSIDE = re.compile(rb"(?:" + _NESTED + rb")*+", re.DOTALL)
@@ -133,23 +132,36 @@ def _end(data: bytes, position: int) -> int:
     """Where the value that begins at ``position`` ends."""
     first = data[position]
     if first == _QUOTE:
-        found = _STRING_TOKEN.match(data, position)
-    elif first in (_OPEN_OBJECT, _OPEN_ARRAY):
+        return _end_of_string(data, position)
+    if first in (_OPEN_OBJECT, _OPEN_ARRAY):
         return _end_of_nest(data, position)
-    else:
-        found = _SCALAR.match(data, position)
-    if found is None:
+    if (found := _SCALAR.match(data, position)) is None:
         raise _Malformed
     return found.end()
 
 
+def _end_of_string(data: bytes, position: int) -> int:
+    """A quote ends it that no odd number of backslashes stands before."""
+    quote = position
+    while (quote := data.find(b'"', quote + 1)) >= 0:
+        before = quote
+        while data[before - 1] == _BACKSLASH:
+            before -= 1
+        if (quote - before) % 2 == 0:
+            return quote + 1
+    raise _Malformed
+
+
 def _end_of_nest(data: bytes, position: int) -> int:
     depth = 0
-    while position < len(data) and data[position] != _QUOTE:  # a quote here has no other
-        depth += 1 if data[position] in (_OPEN_OBJECT, _OPEN_ARRAY) else -1
-        position += 1
-        if depth == 0:
-            return position
+    while position < len(data):
+        if data[position] == _QUOTE:  # a long one, or it has no other
+            position = _end_of_string(data, position)
+        else:
+            depth += 1 if data[position] in (_OPEN_OBJECT, _OPEN_ARRAY) else -1
+            position += 1
+            if depth == 0:
+                return position
         position = cast("re.Match[bytes]", _INSIDE.match(data, position)).end()
     raise _Malformed
 
