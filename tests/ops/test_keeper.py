@@ -22,7 +22,7 @@ class Ls:
     second_choice = False
 
     def __init__(self):
-        self.answer = None
+        self.answer = self.heart = None
         self.looks = 0
 
     async def prefer(self):
@@ -33,6 +33,10 @@ class Ls:
         if self.answer is not None:
             raise self.answer
         return [{"label": "x"}]
+
+    async def heartbeat(self):
+        if self.heart is not None:
+            raise self.heart
 
 
 @pytest.fixture
@@ -72,6 +76,23 @@ async def test_what_a_look_teaches(scene, answer, ok, text):
     await until(lambda: swept)
     assert (ls_of(health).ok, text in ls_of(health).text) == (ok, True)
     assert bool(learnt) == (answer is None)
+
+
+@pytest.mark.parametrize(
+    ("heart", "ok"),
+    [
+        (None, True),
+        (error_of(404, b"<html>"), False),  # some other server
+        (error_of(501, b'{"code":"unimplemented"}'), True),
+        (FaultError(gone("nothing answers")), False),
+    ],
+)
+async def test_what_answers_may_be_no_language_server(scene, heart, ok):
+    ls, health, keeper, _, swept = scene
+    ls.answer, ls.heart = error_of(404, b"404 page not found"), heart
+    keeper.start()
+    await until(lambda: swept)
+    assert ls_of(health).ok is ok
 
 
 async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):

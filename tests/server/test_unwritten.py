@@ -306,6 +306,20 @@ async def test_the_end_is_told_though_it_can_not_be_written(serve: Serve, tmp_pa
     disk.failure = None
 
 
+async def test_a_file_that_is_removed_under_us_is_made_again(serve: Serve, tmp_path: Path) -> None:
+    """SQLite would go on writing to what nobody can find any more."""
+    file = tmp_path / "r.db"
+    served = await serve(store_path=str(file), services={"responses": await open_store(str(file), limit=10)})
+    await served.post(PATH, HELLO)
+    for one in tmp_path.glob("r.db*"):
+        if "-run-" not in one.name:
+            one.unlink()
+    identity = (await served.post(PATH, HELLO))[2]["id"]
+    assert rows(file) == 1
+    assert (await served.get(f"{PATH}/{identity}"))[0] == 200
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 # -- in the background ---------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,10 @@ KEEP_S = 60.0  # between two looks
 PREFER_S = 10.0  # the same while a better LS may still come, or Google be back
 SEARCH_S = 2.0  # the same while there is none that works
 RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
+NO_LS = language_server(
+    502, "ls_refused", "what answers there is no language server", Termination.LS_REFUSED,
+    remedy="Name another one with --ls-url; those that run: zerogravity ls",
+)  # fmt: skip
 LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
@@ -85,7 +89,17 @@ class Keeper:
             await self._ls.prefer()
             self._learn(await self._ls.model_configs())
         except Refused as error:
-            return error.fault if error.status in (401, 403) else None
+            return error.fault if error.status in (401, 403) else await self._stranger()
+        except FaultError as error:
+            return error.fault
+        return None
+
+    async def _stranger(self) -> Fault | None:
+        """Whether it is no language server at all: none is without this question."""
+        try:
+            await self._ls.heartbeat()
+        except Refused as error:
+            return NO_LS if error.status == 404 else None
         except FaultError as error:
             return error.fault
         return None

@@ -8,6 +8,7 @@ process has begun is running as long as that process lives, then it is cut off. 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sqlite3
 import time
@@ -24,6 +25,7 @@ from zerogravity.surfaces.responses.stored import StoredResponse, cut_off
 from zerogravity.wire import jsonio
 
 Json = Mapping[str, Any]
+logger = logging.getLogger("zerogravity.server")
 MAX_AGE_S = 30 * 86400
 MAX_BYTES = 512 << 20
 VERSION = 2
@@ -60,6 +62,7 @@ class ResponseStore:
         self._thread = thread
         self._path = path
         self._database: sqlite3.Connection | None = opened.database
+        self._identity = _identity(path)
         self._runs = opened.runs
         self._limits = limits
         self._closed = False
@@ -100,9 +103,15 @@ class ResponseStore:
     def _guarded[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
         """After a failure that no waiting heals the file is opened anew: it may have been put right meanwhile."""
         try:
+            if self._database is not None and _identity(self._path) != self._identity:
+                logger.warning("%s has been removed or replaced: it is opened anew", self._path)
+                self._release_database()
             if self._database is None:
                 self._database = _connect(self._path)
+                self._identity = _identity(self._path)
             return work(self._database)
+        except OSError as error:
+            raise FaultError(internal(f"stored responses: {error}", code="store_unusable")) from error
         except sqlite3.Error as error:
             if _is_busy(error):
                 told = internal(f"stored responses: {error}", status=503, code="store_busy", retry_after=1)
@@ -207,11 +216,6 @@ async def open_store(
 
 
 def _open(path: Path | None) -> _Opened:
-    if path is not None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        with suppress(PermissionError):  # somebody else's file: theirs to protect
-            path.chmod(0o600)
     database = _connect(path)
     try:
         return _Opened(database, Runs(path))
@@ -220,7 +224,21 @@ def _open(path: Path | None) -> _Opened:
         raise
 
 
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    """Which file that is, whatever its name; None: there is none."""
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
 def _connect(path: Path | None) -> sqlite3.Connection:
+    if path is not None:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with suppress(PermissionError):  # somebody else's file: theirs to protect
+            path.chmod(0o600)
     database = sqlite3.connect(":memory:" if path is None else path, timeout=OPEN_S)
     try:
         database.execute("PRAGMA foreign_keys = ON")
