@@ -334,3 +334,15 @@ def test_an_object_that_is_too_large() -> None:
     assert len(cut(*[b'{"a": 1}'] * 20, max_object=64)) == 20
     with pytest.raises(ObjectTooLarge, match="more than 64"):
         cut(b'{"a": "' + b"x" * 60, max_object=64)
+
+
+@pytest.mark.parametrize("begin", [b"", b'\\"', b"\\\\", b'\\\\\\"'])
+@pytest.mark.parametrize("before", [0, 1, 4093, 4094, 4095, 4096, 4097, 20479, 20480])
+@pytest.mark.parametrize("end", [b"", b"\\\\", b'\\"', b'\\\\\\"', b"\\n"])
+def test_the_end_of_a_long_string(begin: bytes, before: int, end: bytes) -> None:
+    """Escapes may stand across any border of what is looked at."""
+    text = b'"' + begin + b"x" * before + end + b'"'
+    data = b'{"a": {"b": [' + text + b', "z"]}, "c": ' + text + b"}"
+    assert jsonio.at(data, ("a", "b", 0)) == text
+    assert jsonio.at(data, ("c",)) == text
+    assert jsonio.elements(data, ("a", "b")) == [text, b'"z"']

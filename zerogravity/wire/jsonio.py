@@ -141,14 +141,18 @@ def _end(data: bytes, position: int) -> int:
 
 
 def _end_of_string(data: bytes, position: int) -> int:
-    """A quote ends it that no odd number of backslashes stands before."""
-    quote = position
-    while (quote := data.find(b'"', quote + 1)) >= 0:
-        before = quote
-        while data[before - 1] == _BACKSLASH:
-            before -= 1
-        if (quote - before) % 2 == 0:
-            return quote + 1
+    """Where quotes are escaped, that is blotted out first, in windows that grow: plain searches all of it."""
+    begin, size = position + 1, 4096
+    quote = data.find(b'"', begin)
+    if quote >= 0 and data[quote - 1] != _BACKSLASH:
+        return quote + 1
+    while quote >= 0:
+        window = data[begin : begin + size].replace(b"\\\\", b"__").replace(b'\\"', b"__")
+        if (found := window.find(b'"')) >= 0:
+            return begin + found + 1
+        if begin + size >= len(data):
+            break
+        size *= 4
     raise _Malformed
 
 
