@@ -84,6 +84,22 @@ async def program(folder: Path, *words: str, **variables: str) -> AsyncIterator[
         await running.ended()
 
 
+async def script(file: Path, *arguments: str, seconds: float) -> str:
+    """What a script of ours says. Fails when it leaves with another code than 0, or takes too long."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(file), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            said = (await process.communicate())[0].decode()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    assert process.returncode == 0, said
+    return said
+
+
 @asynccontextmanager
 async def taken() -> AsyncIterator[int]:
     """A port on which somebody else listens."""

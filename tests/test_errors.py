@@ -93,3 +93,8 @@ def test_what_is_told_is_whole_sentences(words, remedy, told):
 def test_a_fault_without_a_remedy_tells_its_message():
     fault = errors.internal("it broke")
     assert (fault.remedy, fault.told) == ("", "it broke")
+
+
+def test_garbage():
+    fault = errors.garbage("no")
+    assert (fault.status, fault.termination, fault.guilt) == (502, Termination.UPSTREAM_GARBAGE, Guilt.UPSTREAM)

@@ -19,6 +19,7 @@ from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.errors import (
+    DOCTOR,
     Fault,
     FaultError,
     Guilt,
@@ -33,7 +34,6 @@ logger = logging.getLogger("zerogravity.engine")
 NS = 1_000_000_000
 LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
 CLOSE_S = 5.0
-DOCTOR = "Run: zerogravity doctor"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ _ENDS = (".", "!", "?", "…", '."', '!"', '?"', ".)", "!)", "?)", ".'", "。")
 _URL_LAST = re.compile(r"https?://\S*[^\s.,;:!?)\]}>\"']$")
 
 
+DOCTOR = "Run: zerogravity doctor"  # where nothing better is known
+
+
 class Guilt(StrEnum):
     """Whose mistake it is; decides the default status family."""
 
@@ -167,6 +170,11 @@ def misled() -> Fault:
     text = "calls for Google come here as to an endpoint, and this is a proxy"
     remedy = "Start us without --mode proxy, or give the language server HTTPS_PROXY instead of an endpoint."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
+
+
+def garbage(message: str) -> Fault:
+    """Google's answer can not be read."""
+    return upstream(502, "upstream_garbage", message, Termination.UPSTREAM_GARBAGE)
 
 
 def language_server(status: int, code: str, message: str, termination: Termination, **more: Any) -> Fault:

@@ -31,7 +31,7 @@ from zerogravity.language_server.child import LsChild, Route
 from zerogravity.language_server.client import ABSENT, Endpoint, LsClient
 from zerogravity.language_server.discover import discover
 from zerogravity.language_server.steps import read_steps, told_in_full
-from zerogravity.ops import configured, machine, otel
+from zerogravity.ops import greeting, machine, otel
 from zerogravity.ops.health import Check, Health
 from zerogravity.ops.keeper import Keeper
 from zerogravity.ops.metrics import Metrics
@@ -105,8 +105,8 @@ class Gateway:
             rediscover=None if config.ls_url else locate,
             absent=ABSENT if self.child is None else "the language server of ls_command is not up (yet)",
         )
-        self.engine = self._engine()
         self.health = Health(self.clock, intercepting=config.intercept)
+        self.engine = self._engine()
         self.keeper = Keeper(
             self.ls, self.health, learn=self.catalogue.refresh, besides=self.store.sweep, greet=self._greet()
         )
@@ -128,7 +128,7 @@ class Gateway:
             limits=_limits(config),
             clock=self.clock,
             delete_cascades=config.delete_cascades,
-            why_no_call=lambda: self.health.why_no_call(),  # made after the engine
+            why_no_call=self.health.why_no_call,
             **by_steps,
         )
 
@@ -137,7 +137,7 @@ class Gateway:
         if not self.config.intercept:
             return None
         where = self._route.google or self.config.upstream or GOOGLE
-        return partial(configured.google, where, ca=self._route.google_ca)
+        return partial(greeting.google, where, ca=self._route.google_ca)
 
     def _recorder(self) -> TraceSink:
         config = self.config

@@ -105,6 +105,16 @@ async def ask(
     return said
 
 
+async def ready(http: aiohttp.ClientSession, url: str) -> None:
+    """Until turns can be served."""
+    async with asyncio.timeout(60):
+        while True:
+            async with http.get(f"{url}/ready") as answer:
+                if answer.status == 200:
+                    return
+            await asyncio.sleep(0.05)
+
+
 async def at_rest(stack: Stack) -> None:
     """Nothing runs any more, here or in the gateway's process: no turn, no reader, no call to Google; and no bug was
     logged."""

@@ -3,7 +3,6 @@ and is over when it is over."""
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import json
 from collections.abc import AsyncIterator
@@ -16,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.support import ask, quick
+from tests.e2e.support import ask, quick, ready
 from tests.running import URL, Command, command, free_port
 from zerogravity import certs
 from zerogravity.simulator.google import GoogleSimulator
@@ -86,9 +85,7 @@ def lasting(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 async def works(scene: Scene) -> None:
-    async with asyncio.timeout(20):
-        while (await scene.get("/ready"))[0] != 200:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await ready(scene.http, scene.url)
     assert [check for check in (await scene.get("/ready"))[1]["checks"] if not check["ok"]] == []
 
 

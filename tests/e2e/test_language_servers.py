@@ -18,7 +18,7 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.e2e.support import SURFACES, ask
+from tests.e2e.support import SURFACES, ask, ready
 from tests.running import URL, Command, command, free_port
 from zerogravity import certs
 from zerogravity.simulator.google import GoogleSimulator
@@ -48,16 +48,6 @@ async def language_server(
         if process.returncode is None:
             process.kill()
         await process.communicate()
-
-
-async def ready(http: aiohttp.ClientSession, url: str) -> None:
-    """Until turns can be served."""
-    async with asyncio.timeout(60):
-        while True:
-            async with http.get(f"{url}/ready") as answer:
-                if answer.status == 200:
-                    return
-            await asyncio.sleep(0.05)
 
 
 async def told(http: aiohttp.ClientSession, url: str, word: str) -> None:

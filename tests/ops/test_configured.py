@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
 
 import pytest
-import trustme
-from aiohttp import web
 
 from tests.running import free_port
 from zerogravity.config import load, url_of
@@ -128,42 +125,6 @@ async def test_whichever_runs():
 def test_whom_a_turn_would_be_told(settings, servers, route):
     made = configured.route_of(config(**settings), servers, 8742)
     assert (None if made is None else (made.endpoint.url, made.by_proxy, made.port)) == route
-
-
-# -- Google --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def site():
-    """``await site(ca)`` → the URL of something that listens, over TLS with a certificate of ``ca`` if there is one."""
-    runners = []
-
-    async def start(ca=None):
-        context = None
-        if ca is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            ca.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-        runner = web.AppRunner(web.Application())
-        await runner.setup()
-        runners.append(runner)
-        made = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-        await made.start()
-        return f"{'https' if ca else 'http'}://127.0.0.1:{made.port}"
-
-    yield start
-    for runner in runners:
-        await runner.cleanup()
-
-
-async def test_google_is_greeted(site, tmp_path):
-    ca, file = trustme.CA(), tmp_path / "ca.pem"
-    ca.cert_pem.write_to_path(str(file))
-    assert (await configured.google(await site())).ok
-    assert (await configured.google(await site(ca), ca=file)).ok
-    stranger = await configured.google(await site(ca))
-    assert (stranger.ok, "certificate" in stranger.text, "authority" in stranger.fix) == (False, True, True)
-    nobody = await configured.google(f"http://127.0.0.1:{free_port()}")
-    assert (nobody.ok, "can not be reached" in nobody.text, "network" in nobody.fix) == (False, True, True)
 
 
 # -- a gateway that runs -------------------------------------------------------------------------------------------

@@ -213,12 +213,42 @@ def test_a_call_that_was_seen_for_another_turn_is_no_missing_path(clock, make_tu
     assert off(health) == {"path": "warns"}
 
 
+def test_turns_of_one_outage_that_have_no_call_count_once(clock, make_turn, health):
+    store = MitmStore(clock)
+    health.watch(store)
+    during = [store.open(make_turn()) for _ in range(3)]
+    health.path_seen()
+    clock.advance(20)
+    for channel in during:
+        channel.close(Failed(UNMATCHED))
+    assert off(health) == {"path": "warns"}
+
+
 def test_calls_of_others_while_turn_after_turn_has_none(health, turn):
     for expected in ("warns", "broken", "broken"):
         turn(UNMATCHED, "matched-by-others")
         assert off(health) == {"path": expected}
         health.path_seen()
     turn(OK)
+    assert off(health) == {}
+
+
+def test_many_turns_of_one_outage_are_over_with_a_good_look(clock, make_turn, health):
+    store = MitmStore(clock)
+    health.watch(store)
+    during = [store.open(make_turn()) for _ in range(3)]
+    clock.advance(1)
+    during[0].close(Failed(GONE))
+    during[1].close(Failed(GONE))
+    health.looked(None)
+    assert off(health) == {}
+    clock.advance(1)
+    during[2].close(Failed(GONE))  # it began before that look
+    health.looked(None)
+    assert off(health) == {}
+    health.looked(GONE)
+    store.open(make_turn()).close(Failed(GONE))  # another outage, which a look has seen as well
+    health.looked(None)
     assert off(health) == {}
 
 

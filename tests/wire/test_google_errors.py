@@ -145,8 +145,3 @@ def test_durations(text: str, seconds: float | None) -> None:
     found = google_errors.parse_duration(text)
     assert found == (None if seconds is None else pytest.approx(seconds))
     assert found is None or math.isfinite(found)
-
-
-def test_garbage() -> None:
-    fault = google_errors.garbage("no")
-    assert (fault.status, fault.termination, fault.guilt) == (502, Termination.UPSTREAM_GARBAGE, Guilt.UPSTREAM)

@@ -20,7 +20,7 @@ from zerogravity.capture.told import FILLER, muted, names_a_call, stop_chunk
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
-from zerogravity.errors import Fault, internal
+from zerogravity.errors import Fault, garbage, internal
 from zerogravity.wire import google, google_errors, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
 from zerogravity.wire.objects import ObjectParser, ObjectTooLarge, Piece
@@ -302,7 +302,7 @@ class Tap:
     def _give_up(self, message: str) -> None:
         """The answer can not be read: the turn ends, the bytes flow on."""
         self._broken = True
-        self._channel.close(Failed(google_errors.garbage(message)))
+        self._channel.close(Failed(garbage(message)))
 
     def _guard(self) -> None:
         self._broken = True

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.fold import TurnState
-from zerogravity.errors import Fault, Termination, upstream
+from zerogravity.errors import Fault, Termination, garbage, upstream
 
 LENGTH = frozenset({"MAX_TOKENS", "CONTINUATION"})
 FILTERED = frozenset({
@@ -72,7 +72,7 @@ def decide(
     finish = state.finish
     match finish:
         case None if garbled:
-            return Finish(Failed(_garbage("the upstream answer ended without a finish reason, and can not be read")))
+            return Finish(Failed(garbage("the upstream answer ended without a finish reason, and can not be read")))
         case None if silent:
             return _once_more(state, _empty("the upstream answered 200 without any event"))
         case None:
@@ -107,10 +107,6 @@ def _dropped(message: str) -> Fault:
 
 def _empty(message: str) -> Fault:
     return upstream(502, "empty_response", message, Termination.EMPTY)
-
-
-def _garbage(message: str) -> Fault:
-    return upstream(502, "upstream_garbage", message, Termination.UPSTREAM_GARBAGE)
 
 
 def _malformed(finish: str, message: str | None) -> Fault:

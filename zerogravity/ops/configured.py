@@ -1,31 +1,24 @@
-"""The path as it is configured → one ``Check`` per hop: whether a gateway runs there and what it says of itself, the
-language server that the settings name, with their token, and whether Google can be reached from here.
-
-Changes nothing and starts nothing; Google is greeted (TLS), not asked.
+"""The path as it is configured → one ``Check`` per hop: whether a gateway runs there and what it says of itself, and
+the language server that the settings name, with their token. Changes nothing and starts nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import shutil
-import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import certifi
-
 from zerogravity.config import Config
-from zerogravity.errors import Fault, FaultError, unreachable
+from zerogravity.errors import Fault, FaultError
 from zerogravity.language_server.client import Endpoint, LsClient
 from zerogravity.language_server.discover import Found, read_models
 from zerogravity.language_server.refusals import Refused
 from zerogravity.ops import machine, status
-from zerogravity.ops.health import Check, fix_of, told
+from zerogravity.ops.health import Check, told
 
-GREETING_S = 5.0
 LANGUAGE_SERVER = "language_server"
 
 
@@ -130,31 +123,3 @@ def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> Route |
 
 def _broken(fault: Fault, fix: str) -> Check:
     return Check(LANGUAGE_SERVER, False, fault.message, fault.remedy or fix)
-
-
-# -- Google --------------------------------------------------------------------------------------------------------
-
-
-async def google(url: str, *, ca: Path | None = None) -> Check:
-    """Where calls go answers, with a certificate that holds."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    context = ssl.create_default_context(cafile=ca or certifi.where()) if secure else None  # what mitmproxy trusts
-    try:
-        async with asyncio.timeout(GREETING_S):
-            _, writer = await asyncio.open_connection(
-                parts.hostname, parts.port or (443 if secure else 80), ssl=context
-            )
-    except TimeoutError:
-        return _lost(url, f"no answer within {GREETING_S:g} s")
-    except ssl.SSLError as error:
-        return _lost(url, f"its certificate does not hold: {getattr(error, 'verify_message', '') or error.reason}")
-    except OSError as error:
-        return _lost(url, error.strerror or str(error))
-    writer.close()
-    return Check("google", True, f"{url} can be reached")
-
-
-def _lost(url: str, why: str) -> Check:
-    fault = unreachable(f"{url}: {why}")
-    return Check("google", False, fault.message, fix_of("google", fault))

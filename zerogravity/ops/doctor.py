@@ -18,7 +18,7 @@ import aiohttp
 
 from zerogravity.config import ENV, Config, url_of
 from zerogravity.language_server.discover import Found, find_all
-from zerogravity.ops import configured, machine
+from zerogravity.ops import configured, greeting, machine
 from zerogravity.ops.health import Check
 from zerogravity.simulator.stack import GOOGLE, Stack, StackError, StackOptions
 from zerogravity.surfaces.check import GrammarError, check_chat, check_gemini, check_responses
@@ -101,7 +101,7 @@ async def examine(
     async for check in configured.language_server(config, found, what.proxy_port):
         yield replace(check, ok=check.ok or served)  # one that runs and serves may know what we do not
     if config.intercept:
-        yield await configured.google(config.upstream or what.google, ca=what.upstream_ca)
+        yield await greeting.google(config.upstream or what.google, ca=what.upstream_ca)
     yield machine.authority(what.certs_dir, needed=config.mode == "proxy")
     yield machine.disk(config.trace_path)
     yield machine.core_dumps()

@@ -34,12 +34,11 @@ from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
-from zerogravity.errors import Fault, Termination
+from zerogravity.errors import DOCTOR, Fault, Termination
 from zerogravity.wire.reasons import LASTING
 
 NS = 1_000_000_000
 STALE_S = 300.0
-DOCTOR = "Run: zerogravity doctor"
 ROUTE = "Point the language server's endpoint or HTTPS_PROXY at the proxy port."
 UNPROVEN = (Termination.UPSTREAM_STATUS, Termination.UPSTREAM_GARBAGE, Termination.EMPTY)  # by an answer like this
 LS_FAILED = (Termination.LS_GONE, Termination.LS_REFUSED)
@@ -182,7 +181,9 @@ class Health:
         self._intercepting = intercepting
         self._ls, self._path, self._google = Hop("language_server"), Hop("path"), Hop("google")
         self._seen: int | None = None
-        self._gone = self._unmatched = 0  # turns in a row that ended so
+        self._unmatched: int | None = None  # when a turn first had no call, with no turn's own call since
+        self._gone: int | None = None  # when a turn last met nobody, with no other sign of that since
+        self._good_look: int | None = None
         self._degraded: dict[str, str] = {}
 
     # -- what the rooms tell ---------------------------------------------------------------------------------
@@ -190,8 +191,10 @@ class Health:
     def looked(self, fault: Fault | None) -> None:
         """The language server has been looked at; None: it answers, knows our token and is logged in."""
         if fault is None:
+            self._good_look = self._clock()
             self._works(self._ls, Proof.LOOK)
         else:
+            self._gone = None
             self._fails(self._ls, fault, Proof.LOOK)
 
     def path_seen(self) -> None:
@@ -228,10 +231,10 @@ class Health:
         fault = terminal.fault if isinstance(terminal, Failed) else None
         if "told" in marks and (fault is None or fault.termination not in LS_FAILED):
             self._works(self._ls, Proof.TURN)
-            self._gone = 0
+            self._gone = None
         if "matched" in marks:
             self._works(self._path, Proof.TURN)
-            self._unmatched = 0
+            self._unmatched = None
         if fault is None or ("first_byte" in marks and fault.termination not in UNPROVEN):
             self._works(self._google, Proof.TURN)
         if fault is not None:
@@ -295,8 +298,11 @@ class Health:
         """The table at the top."""
         match fault.termination:
             case Termination.LS_GONE:
-                self._gone += 1  # a good look in between shows nothing the second time
-                self._fails(self._ls, fault, Proof.LOOK if self._gone == 1 else Proof.TURN)
+                before, good = self._gone, self._good_look
+                # One that was fine to look at when this turn came shows nothing by a further look.
+                again = before is not None and good is not None and before <= good <= channel.marks["received"]
+                self._gone = self._clock()
+                self._fails(self._ls, fault, Proof.TURN if again else Proof.LOOK)
             case Termination.LS_REFUSED if fault.status == 429:
                 self._fails(self._ls, fault, Proof.TURN, breaks=False)
             case Termination.LS_REFUSED:
@@ -305,9 +311,10 @@ class Health:
                 pass
             case Termination.MATCH_TIMEOUT:
                 others = self._seen is not None and self._seen >= channel.marks["received"]
-                self._unmatched += 1
+                again = self._unmatched is not None and self._unmatched <= channel.marks["received"]
+                self._unmatched = self._clock() if self._unmatched is None else self._unmatched
                 needs = Proof.TURN if others else Proof.ANSWER
-                self._fails(self._path, fault, needs, breaks=not others or self._unmatched > 1)
+                self._fails(self._path, fault, needs, breaks=not others or again)
             case Termination.UPSTREAM_STATUS if fault.reason in LASTING:
                 self._fails(self._google, fault, Proof.TURN)
             case Termination.UPSTREAM_STATUS if fault.upstream_status not in (429, *range(500, 600)):

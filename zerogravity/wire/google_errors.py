@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from zerogravity.errors import Fault, Termination, upstream
+from zerogravity.errors import Fault, upstream
 from zerogravity.wire import jsonio, reasons
 from zerogravity.wire.reasons import Reason
 
@@ -42,11 +42,6 @@ def inside(error: object) -> Fault:
     """The value of ``error`` in a chunk of a 200 answer."""
     found = _object(error)
     return _fault(_status(found), found)
-
-
-def garbage(message: str) -> Fault:
-    """The answer can not be read."""
-    return upstream(502, "upstream_garbage", message, Termination.UPSTREAM_GARBAGE)
 
 
 def retry_after(error: Mapping[str, Any]) -> float | None:
