@@ -183,6 +183,10 @@ class GoogleSimulator:
 
         self._scripts.append(_Scripted(scenario, fits, times))
 
+    def unscript(self) -> None:
+        """Forget the scripts that are left."""
+        self._scripts.clear()
+
     @property
     def agent_requests(self) -> list[Received]:
         """The generate calls that are no checkpoint, tab or background call."""

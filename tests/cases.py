@@ -1,0 +1,30 @@
+"""Where the shared cases are: bug reports re-made, recorded answers and requests, the runtime's own calls. They are
+read in place; without them the tests that play them are skipped."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BESIDE = Path(__file__).resolve().parents[2] / "shared" / "cases"
+
+
+def cases() -> Path | None:
+    """The folder of the cases, or None. ``ZEROGRAVITY_CASES`` names another one than ``../shared/cases``."""
+    folder = Path(os.environ.get("ZEROGRAVITY_CASES") or BESIDE)
+    return folder if folder.is_dir() else None
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    """The objects of one JSON-lines file of the cases; none where it is absent."""
+    folder = cases()
+    if folder is None or not (folder / name).is_file():
+        return []
+    return [json.loads(line) for line in (folder / name).read_text().splitlines() if line.strip()]
+
+
+needed = pytest.mark.skipif(cases() is None, reason="the shared cases are not here (ZEROGRAVITY_CASES)")
