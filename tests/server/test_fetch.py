@@ -220,7 +220,8 @@ def chat(url: str) -> dict[str, Any]:
         ("chat", chat("data:image/png;base64,AAAA"), []),
         ("chat", {"messages": [{"role": "user", "content": X}]}, []),
         ("chat", {"messages": "x"}, []),
-        ("chat", {"messages": [7, {"content": [7, {"image_url": X}]}]}, []),
+        ("chat", {"messages": [7, {"content": [7, {"image_url": X}]}]}, ["messages[1].content[1].image_url"]),
+        ("chat", {"messages": [7, {"content": [7, {"image_url": 7}]}]}, []),
         ("responses", {"input": X}, []),
         ("responses", {"input": [{"role": "user", "content": [
             {"type": "input_image", "image_url": X}, {"type": "input_file", "file_url": X}]}]},

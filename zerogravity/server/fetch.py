@@ -170,16 +170,23 @@ def remote(body: Mapping[str, Any], surface: str) -> Iterator[Place]:
     match surface:
         case "chat":
             for path, part in _parts(body, "messages", "content"):
-                if isinstance(image := part.get("image_url"), dict):
-                    yield from _place(image, "url", f"{path}.image_url.url")
+                yield from _picture(part, path)
         case "responses":
             for name in ("content", "output"):
                 for path, part in _parts(body, "input", name):
-                    yield from _place(part, "image_url", f"{path}.image_url")
+                    yield from _picture(part, path)
                     yield from _place(part, "file_url", f"{path}.file_url", picture=False)
         case _:
             for path, part in _parts(body, "contents", "parts"):
                 yield from _files(part, path)
+
+
+def _picture(part: dict[str, Any], path: str) -> Iterator[Place]:
+    """An ``image_url``, in either API's form."""
+    if isinstance(image := part.get("image_url"), dict):
+        yield from _place(image, "url", f"{path}.image_url.url")
+    else:
+        yield from _place(part, "image_url", f"{path}.image_url")
 
 
 def _files(part: dict[str, Any], path: str) -> Iterator[Place]:

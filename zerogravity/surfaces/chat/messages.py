@@ -192,9 +192,7 @@ def _user_part(part: Json, kind: str, path: str) -> Part:
 def picture_part(value: object, path: str) -> Part:
     """An ``image_url`` part, of a user or replayed by an assistant, with its signature."""
     part = fields.as_object(value, path)
-    image = required_object(part, "image_url", path)
-    place = f"{path}.image_url"
-    made = attachments.picture(image, "url", place, detail=attachments.detail(image, place))
+    made = attachments.picture(part, path)
     signature = signature_of(part)
     return made if signature is None else {**made, "thoughtSignature": signature}
 

@@ -13,7 +13,7 @@ Which models take a level is ``History``'s to know. Facts: wire-gemini-and-mappi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields, media
@@ -33,11 +33,16 @@ def detail(holder: Json, path: str) -> str | None:
     return fields.choice(holder, "detail", DETAILS, path=path)
 
 
-def picture(holder: Json, name: str, path: str, *, detail: str | None) -> Part:
-    """The picture whose URL is the member ``name``. Raises FaultError 400."""
-    part = media.image(fields.required_string(holder, name, path=path), param=f"{path}.{name}")
-    level = _LEVELS.get(detail)
-    return part if level is None else {**part, "mediaResolution": level}
+def picture(part: Json, path: str) -> Part:
+    """The picture of a part's ``image_url``: a URL (Responses, and Chat at its beginning) or an object that holds it
+    (Chat), on both surfaces. Raises FaultError 400."""
+    holder, name, closely = part, "image_url", detail(part, path)
+    if isinstance(nested := part.get("image_url"), dict):
+        holder, name, path = cast("Json", nested), "url", f"{path}.image_url"
+        closely = detail(holder, path) or closely
+    made = media.image(fields.required_string(holder, name, path=path), param=f"{path}.{name}")
+    level = _LEVELS.get(closely)
+    return made if level is None else {**made, "mediaResolution": level}
 
 
 def audio(holder: Json, path: str) -> Part:

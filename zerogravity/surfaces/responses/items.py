@@ -315,23 +315,14 @@ def _part(value: object, path: str) -> Part:
         case "refusal":
             return {"text": fields.required_string(part, "refusal", path=path)}
         case "input_image":
-            return _image(part, path)
+            attachments.no_file_id(part, path, "image_url")
+            return attachments.picture(part, path)
         case "input_file":
             return attachments.file(part, path, urls=True)
         case "input_audio":
             return attachments.audio(part, path)
         case kind:
             raise fields.invalid_value(f"{path}.type", kind, CONTENT)
-
-
-def _image(part: Json, path: str) -> Part:
-    detail = attachments.detail(part, path)
-    attachments.no_file_id(part, path, "image_url")
-    url = part.get("image_url")
-    if isinstance(url, dict):  # Chat's nesting, which some clients send here too
-        part, path = cast("Json", url), f"{path}.image_url"
-        return attachments.picture(part, "url", path, detail=attachments.detail(part, path) or detail)
-    return attachments.picture(part, "image_url", path, detail=detail)
 
 
 def found(tools: Sequence[Any]) -> list[Json]:
