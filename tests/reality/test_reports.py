@@ -38,6 +38,7 @@ async def stack() -> AsyncIterator[Stack]:
 
 @pytest.mark.parametrize("case", CASES)
 async def test_report(stack: Stack, case: dict[str, Any]) -> None:
+    stack.output.clear()
     key = f"k{secrets.token_hex(6)}"
     told: list[Result] = []
     names: dict[str, Any] = {**HELPERS, "KEY": key, "T": told}
