@@ -39,11 +39,12 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
 from zerogravity.surfaces.check import check_responses
 from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 
 STOP, TOOL = Finished("stop"), Finished("tool")
 SOURCES = ["reasoning.encrypted_content", "web_search_call.action.sources"]
-KINDS = ("", "", "custom", "local_shell", "tool_search")
+KINDS = ("", "", "custom", *CLIENT_TOOLS)
 
 
 @st.composite

@@ -157,8 +157,8 @@ def test_the_model_can_not_have_the_last_word() -> None:
         ({"role": "assistant", "content": 3}, "input[0].content", "invalid_type"),
         ({"role": "assistant", "content": [{"type": "input_image"}]}, "input[0].content[0].type", "invalid_value"),
         ({"type": 3}, "input[0].type", "invalid_type"),
-        ({"type": "novelty"}, "input[0].type", "invalid_value"),
-        ({"type": "compaction_trigger"}, "input[0].type", "invalid_value"),
+        ({"type": "novelty_call", "call_id": "c"}, "input[0].type", "invalid_value"),
+        ({"type": "novelty_call_output", "call_id": "c", "output": "x"}, "input[0].type", "invalid_value"),
         ({"type": "function_call", "call_id": "c"}, "input[0].name", "missing_required_parameter"),
         ({"type": "function_call", "call_id": "c", "name": ""}, "input[0].name", "invalid_value"),
         ({"type": "function_call", "name": "f"}, "input[0].call_id", "missing_required_parameter"),
@@ -427,9 +427,18 @@ def test_pictures_of_the_model_go_back() -> None:
     assert made[1]["parts"] == [PNG_PART, {**PNG_PART, "thoughtSignature": "sig"}]
 
 
+def test_a_search_of_the_server_is_skipped_though_it_bears_a_call_id() -> None:
+    """OpenAI took the same history."""
+    call = {"type": "tool_search_call", "call_id": "c", "execution": "server", "arguments": {}, "status": "completed"}
+    output = {"type": "tool_search_output", "call_id": "c", "execution": "server", "tools": []}
+    turn = parse(input=[user("x"), call, output])
+    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
+    assert len(turn.notes) == 2
+
+
 @pytest.mark.parametrize(
     "kind", ["web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "mcp_call",
-             "mcp_list_tools", "shell_call", "apply_patch_call_output", "program"]
+             "mcp_list_tools", "program", "agent_message", "agent_reasoning", "context_compaction", "novelty"]
 )  # fmt: skip
 def test_replayed_items_of_hosted_tools_are_skipped_and_noted(kind: str) -> None:
     turn = parse(input=[user("x"), {"type": kind, "id": "ws_1", "status": "completed"}])

@@ -74,7 +74,8 @@ def test_a_custom_tool_with_a_grammar(form: dict[str, Any]) -> None:
     assert entry["description"].startswith("Edits files.\n")
     assert "lark grammar:\nstart: WORD" in entry["description"]
     assert turn.tool_kinds == {"apply_patch": "custom"}
-    assert turn.echo["tools"] == [tool]
+    flat = {"type": "grammar", "syntax": "lark", "definition": "start: WORD"}
+    assert turn.echo["tools"] == [{**tool, "format": flat}]
 
 
 def test_a_custom_tool_of_plain_text() -> None:
@@ -215,15 +216,41 @@ def test_pictures_offered_beside_other_tools() -> None:
     assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["file_search", "code_interpreter", "mcp", "computer", "computer_use_preview", "shell", "apply_patch",
-     "programmatic_tool_calling", "something_new"],
-)  # fmt: skip
-def test_kinds_that_can_not_be_served(kind: str) -> None:
-    fault = refused(tools=[F, {"type": kind}])
-    assert (fault.param, fault.code) == ("tools[1].type", "invalid_value")
-    assert kind in fault.message
+HOSTED = [
+    {"type": "file_search", "vector_store_ids": ["vs_1"]}, {"type": "code_interpreter", "container": {"type": "auto"}},
+    {"type": "mcp", "server_label": "d", "server_url": "https://example.com"}, {"type": "computer"},
+    {"type": "computer_use_preview"}, {"type": "shell", "environment": {"type": "container_auto"}},
+    {"type": "programmatic_tool_calling"}, {"type": "something_new"}, {"type": "image_generation"},
+]  # fmt: skip
+KINDS = [tool["type"] for tool in HOSTED]
+
+
+@pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
+def test_hosted_tools_beside_others_are_left_out_and_noted(hosted: dict[str, Any]) -> None:
+    kind = hosted["type"]
+    turn = parse(tools=[hosted, F, {"type": "web_search"}])
+    assert [entry["name"] for entry in declarations(turn)] == ["f"]
+    assert turn.notes == (f"tools[0]: {kind} left out: it can not be served",)
+    assert [tool["type"] for tool in turn.echo["tools"]] == ["function", "web_search"]
+    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": kind}, {"type": "function", "name": "f"}]}
+    assert parse(tools=[hosted, F], tool_choice=allowed).generate["toolConfig"]
+
+
+@pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
+@pytest.mark.parametrize("choice", ["named", "allowed"])
+def test_hosted_tools_that_are_forced_are_refused(hosted: dict[str, Any], choice: str) -> None:
+    named = {"type": hosted["type"]}
+    forced = named if choice == "named" else {"type": "allowed_tools", "mode": "required", "tools": [named]}
+    fault = refused(tools=[hosted, F], tool_choice=forced)
+    assert (fault.param, fault.code) == ("tool_choice", "invalid_value")
+    assert hosted["type"] in fault.message
+
+
+@pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
+def test_hosted_tools_alone_are_refused(hosted: dict[str, Any]) -> None:
+    fault = refused(tools=[hosted])
+    assert fault.param in ("tools[0].type", "tools[0].environment")
+    assert (fault.code, fault.status) == ("invalid_value", 400)
 
 
 @pytest.mark.parametrize("kind", ["mcp", "file_search", "image_generation"])

@@ -11,6 +11,8 @@ Facts: wire-openai 5, 6, 13.
 
 from __future__ import annotations
 
+from typing import cast
+
 from zerogravity.surfaces.check.errors import Json, a_count, a_string, an_object, fail, need, objects
 from zerogravity.wire import jsonio
 
@@ -36,10 +38,12 @@ NUMBERS = (
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs", "max_output_tokens",
     "max_tool_calls",
 )  # fmt: skip
+PATCHES = ("create_file", "update_file", "delete_file")
 TEXTS = ("previous_response_id", "user", "service_tier", "safety_identifier", "prompt_cache_key")
 PREFIXES = {
     "message": "msg_", "reasoning": "rs_", "function_call": "fc_", "custom_tool_call": "ctc_",
     "web_search_call": "ws_", "image_generation_call": "ig_", "local_shell_call": "lsh_", "tool_search_call": "tsc_",
+    "shell_call": "sh_", "apply_patch_call": "apc_",
 }  # fmt: skip
 
 
@@ -159,6 +163,23 @@ def _call(item: Json, kind: str, place: str) -> None:
             need(action.get("type") == "exec", f"{place}.action.type", "is not exec")
             need(isinstance(action.get("command"), list), f"{place}.action.command", "must be an array")
             an_object(action.get("env"), f"{place}.action.env")
+        case "shell_call":
+            action = an_object(item.get("action"), f"{place}.action")
+            commands = action.get("commands")
+            need(isinstance(commands, list), f"{place}.action.commands", "must be an array")
+            for command in cast("list[object]", commands):
+                a_string(command, f"{place}.action.commands")
+            for name in ("timeout_ms", "max_output_length"):
+                need(isinstance(action.get(name, ""), int | None), f"{place}.action.{name}", "must be a number or null")
+            environment = an_object(item.get("environment"), f"{place}.environment")
+            need(environment.get("type") == "local", f"{place}.environment.type", "is not local")
+        case "apply_patch_call":
+            operation = an_object(item.get("operation"), f"{place}.operation")
+            word = operation.get("type")
+            need(word in PATCHES, f"{place}.operation.type", f"{word!r} is no known word")
+            a_string(operation.get("path"), f"{place}.operation.path")
+            need(("diff" in operation) is (word != "delete_file"), f"{place}.operation", "has a diff too many or few")
+            a_string(operation.get("diff", ""), f"{place}.operation.diff")
         case "tool_search_call":
             need(item.get("execution") == "client", f"{place}.execution", "is not client")
             an_object(item.get("arguments"), f"{place}.arguments")

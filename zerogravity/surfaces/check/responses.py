@@ -155,7 +155,8 @@ class _Stream:
             self._done.append(item)
             self._open = None
             return
-        need(value.get("item_id") == opened.added["id"], f"{place}.item_id", "is not the open item's")
+        if opened.named:
+            need(value.get("item_id") == opened.added["id"], f"{place}.item_id", "is not the open item's")
         opened.take(name, value, place)
 
 
@@ -173,9 +174,11 @@ def _opened(item: Json, place: str) -> _Item:
 
 
 class _Item:
-    """An item that has been added and is not done. ``empty``: what it has nothing of when it is added."""
+    """An item that has been added and is not done. ``empty``: what it has nothing of when it is added. ``named``: its
+    own events tell its id."""
 
     empty: ClassVar[Json] = {}
+    named: ClassVar[bool] = True
 
     def __init__(self, added: Json) -> None:
         self.added = added
@@ -327,6 +330,39 @@ class _Search(_Item):
         need(self._passed == len(self.phases), place, "is done before its last phase")
 
 
+class _Shell(_Item):
+    """Commands, one after the other: added, deltas, done."""
+
+    empty: ClassVar[Json] = {"action": {"commands": [], "timeout_ms": None, "max_output_length": None}}
+    named = False
+
+    def __init__(self, added: Json) -> None:
+        super().__init__(added)
+        self._commands: list[str] = []
+        self._open: str | None = None
+
+    def take(self, name: str, value: Json, place: str) -> None:
+        index = a_count(value.get("command_index"), f"{place}.command_index")
+        need(index == len(self._commands), f"{place}.command_index", "is not that of the open or next command")
+        match name.removeprefix("response.shell_call_command."):
+            case "added":
+                need(self._open is None, place, "another command is still open")
+                self._open = a_string(value.get("command"), f"{place}.command")
+            case "delta":
+                need(self._open is not None, place, "no command is open")
+                self._open = f"{self._open}{a_string(value.get('delta'), f'{place}.delta')}"
+            case "done":
+                need(self._open == value.get("command"), f"{place}.command", "is not what its deltas add up to")
+                self._commands.append(a_string(value.get("command"), f"{place}.command"))
+                self._open = None
+            case _:
+                super().take(name, value, place)
+
+    def finish(self, item: Json, place: str) -> None:
+        need(self._open is None, place, "a command is still open")
+        need(item["action"]["commands"] == self._commands, f"{place}.action.commands", "are not those that were told")
+
+
 class _Picture(_Search):
     phases = ("in_progress", "generating", "completed")
     empty: ClassVar[Json] = {"result": None}
@@ -340,5 +376,7 @@ _ITEMS: dict[str, type[_Item]] = {
     "web_search_call": _Search,
     "image_generation_call": _Picture,
     "local_shell_call": _Item,
+    "shell_call": _Shell,
+    "apply_patch_call": _Item,
     "tool_search_call": _Item,
 }

@@ -179,10 +179,14 @@ def tool_members(
 
 
 def custom_input(args_json: str) -> str:
-    """The plain text of a custom tool's call; arguments of another form are handed on as they are."""
+    """The plain text of a custom tool's call: the member ``input``, or the only one under whatever name the model gave
+    it; none is the empty text. Arguments of another form are handed on as they are."""
     try:
         value = jsonio.loads(args_json.encode())
     except ValueError:
         return args_json
-    text = cast("dict[str, Any]", value).get("input") if isinstance(value, dict) else None
+    given = cast("dict[str, Any]", value) if isinstance(value, dict) else {"": value}
+    if not given or value is None:
+        return ""
+    text = next(iter(given.values())) if len(given) == 1 else given.get("input")
     return text if isinstance(text, str) else args_json

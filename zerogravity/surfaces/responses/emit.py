@@ -50,6 +50,11 @@ EMPTY: dict[str, Json] = {
     "web_search_call": {"status": "in_progress"},
     "image_generation_call": {"status": "in_progress", "result": None},
     "local_shell_call": {"status": "in_progress"},
+    "shell_call": {
+        "status": "in_progress",
+        "action": {"commands": [], "timeout_ms": None, "max_output_length": None},
+    },
+    "apply_patch_call": {"status": "in_progress"},
     "tool_search_call": {"status": "in_progress"},
 }
 
@@ -138,6 +143,8 @@ class ResponsesEmitter:
                 frames += self._whole_part(item["content"][0])
             elif kind in CALLS:
                 frames += self._call(item)
+            elif kind == "shell_call":
+                frames += self._commands(item["action"]["commands"])
             for phase in PHASES.get(kind, ()):
                 frames.append(self._frame(f"response.{kind}.{phase}", **self._place))
             frames.append(self._done(item))
@@ -157,6 +164,18 @@ class ResponsesEmitter:
         name = {"name": item["name"]} if item["type"] == "function_call" else {}
         frames = [self._frame(f"{events}.delta", **self._place, delta=text)] if text else []
         return [*frames, self._frame(f"{events}.done", **self._place, **name, **{member: text})]
+
+    def _commands(self, commands: list[str]) -> list[bytes]:
+        """These events name their item by its index alone."""
+        frames: list[bytes] = []
+        for number, command in enumerate(commands):
+            place = {"output_index": self._place["output_index"], "command_index": number}
+            name = "response.shell_call_command"
+            frames.append(self._frame(f"{name}.added", **place, command=""))
+            if command:
+                frames.append(self._frame(f"{name}.delta", **place, delta=command))
+            frames.append(self._frame(f"{name}.done", **place, command=command))
+        return frames
 
     # -- parts ------------------------------------------------------------------------------------------------
 

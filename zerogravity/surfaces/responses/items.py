@@ -5,15 +5,17 @@
 | message: system, developer                  | systemInstruction, behind ``instructions``; its pictures a user part |
 | message: user                               | text, images, files, audio of a user content                         |
 | message: assistant                          | model text (output_text, refusal)                                    |
-| function_call, custom_tool_call, local_shell_call, tool_search_call | functionCall                                 |
-| their outputs, a text or a list             | functionResponse                                                     |
+| function_call, custom_tool_call             | functionCall; their outputs, a text or a list: functionResponse      |
+| calls of the client's other tools, results  | the same (``client_tools.py``); a tool search of the server is       |
+|                                             | skipped                                                              |
 | reasoning with our encrypted_content        | signatures of the calls behind it; signed thoughts go back as such   |
 | any other reasoning                         | nothing: thoughts are never answer text                              |
 | compaction with our encrypted_content       | a user text: the summary                                             |
 | item_reference                              | the stored item; an unknown one is skipped and noted                 |
 | image_generation_call                       | a picture of the model                                               |
 | additional_tools                            | declarations (``tools.py``)                                          |
-| other items of hosted tools                 | skipped and noted                                                    |
+| other items of hosted tools, and kinds that | skipped and noted; an unknown one with a call_id is refused: half of |
+| nobody knows                                | a call can not be left out                                           |
 
 Facts: wire-openai 3, 6; wire-gemini-and-mapping 4, 6; real-clients, Codex and Others.
 """
@@ -30,6 +32,8 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import attachments, fields, media
 from zerogravity.surfaces.common.carrier import Carried, unseal, unseal_text
 from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.responses import client_tools
+from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tools import Tools
 from zerogravity.surfaces.surface import Context
 from zerogravity.wire import jsonio
@@ -41,14 +45,16 @@ CONTENT = ("input_text", "input_image", "input_file", "input_audio")
 PREFIXES = {
     "message": "msg", "function_call": "fc", "function_call_output": "fco", "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctco", "reasoning": "rs", "compaction": "cmp", "compaction_summary": "cmp",
-    "local_shell_call": "lsh", "local_shell_call_output": "lsho", "tool_search_call": "tsc",
-    "tool_search_output": "tso", "additional_tools": "at", "image_generation_call": "ig", "web_search_call": "ws",
+    "local_shell_call": "lsh", "local_shell_call_output": "lsho", "shell_call": "sh", "shell_call_output": "sho",
+    "apply_patch_call": "apc", "apply_patch_call_output": "apco", "tool_search_call": "tsc",
+    "tool_search_output": "tso",
+    "additional_tools": "at", "image_generation_call": "ig", "web_search_call": "ws",
 }  # fmt: skip
 SKIPPED = (
     "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
-    "shell_call", "shell_call_output", "apply_patch_call", "apply_patch_call_output", "mcp_list_tools",
-    "mcp_approval_request", "mcp_approval_response", "mcp_call", "program", "program_output",
+    "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call", "program", "program_output",
 )  # fmt: skip
+CLIENT_ITEMS = {kind for tool in CLIENT_TOOLS.values() for kind in (tool.call, tool.result)}
 SUMMARY = "This dialogue was shortened. What happened so far, in the words of your own summary:\n\n"
 
 
@@ -132,7 +138,7 @@ class Items:
         self._tools = tools
         self._carried: dict[str, Carried] = {}  # by call id, from reasoning items
         self._thoughts: list[Part] = []  # signed ones, until what they led to is there
-        self._shells: dict[str, str] = {}  # id of a local_shell_call → its call id
+        self._own_ids: dict[str, str] = {}  # id of a call's item → its call id
 
     def read(self, entries: Sequence[Entry]) -> None:
         """Raises FaultError 400 naming the entry."""
@@ -148,8 +154,8 @@ class Items:
                     self._call(item, path, _json({"input": text}))
                 case "function_call_output" | "custom_tool_call_output":
                     self._output(fields.required_string(item, "call_id", path=path), item, path)
-                case "local_shell_call" | "local_shell_call_output" | "tool_search_call" | "tool_search_output":
-                    self._client_tool(entry.kind, item, path)
+                case kind if kind in CLIENT_ITEMS:
+                    self._client_tool(kind, item, path)
                 case "reasoning":
                     self._reasoning(item, path)
                 case "compaction" | "compaction_summary":
@@ -158,9 +164,9 @@ class Items:
                     self._picture(item, path)
                 case "additional_tools":
                     pass
-                case kind if kind in SKIPPED:
+                case kind if kind in SKIPPED or item.get("call_id") is None:
                     self.notes.append(f"{path}: {kind} skipped: there is nothing like it upstream")
-                case kind:
+                case kind:  # half of a call: without it the other half would say something else
                     raise fields.invalid_value(f"{path}.type", kind, (*PREFIXES, "item_reference", *SKIPPED))
 
     # -- messages --------------------------------------------------------------------------------------------
@@ -226,24 +232,17 @@ class Items:
 
     def _client_tool(self, kind: str, item: Json, path: str) -> None:
         """Tools that a client runs and that have item types of their own."""
-        match kind:
-            case "local_shell_call":
-                call_id = fields.required_string(item, "call_id", path=path)
-                self._shells[str(item.get("id"))] = call_id
-                action = dict(fields.obj(item, "action", path=path) or {})
-                action.pop("type", None)
-                self._made(call_id, self._tools.key("local_shell", kind="local_shell"), _json(action))
-            case "local_shell_call_output":
-                own = fields.string(item, "call_id", path=path) or fields.required_string(item, "id", path=path)
-                self._output(self._shells.get(own, own), item, path)
-            case "tool_search_call" if (call_id := fields.string(item, "call_id", path=path)) is not None:
-                arguments = item.get("arguments")
-                text = arguments if isinstance(arguments, str) else _json(arguments or {})
-                self._made(call_id, self._tools.key("tool_search", kind="tool_search"), text)
-            case "tool_search_output" if (call_id := fields.string(item, "call_id", path=path)) is not None:
-                self._history.result(call_id, _json({"tools": found(fields.array(item, "tools", path=path) or [])}))
-            case _:
-                self.notes.append(f"{path}: {kind} of the server, skipped: its tools are declared")
+        if kind.startswith("tool_search") and (item.get("execution") == "server" or item.get("call_id") is None):
+            self.notes.append(f"{path}: {kind} of the server, skipped: its tools are declared")
+        elif (tool := client_tools.of_call(kind)) is not None:
+            call_id = fields.required_string(item, "call_id", path=path)
+            self._own_ids[str(item.get("id"))] = call_id
+            given = _json(CLIENT_TOOLS[tool].given(item, path))
+            self._made(call_id, self._tools.key(tool, kind=tool), given)
+        elif (tool := client_tools.of_result(kind)) is not None:
+            # a local shell's result may name its call by the id of the call's item
+            own = fields.string(item, "call_id", path=path) or fields.required_string(item, "id", path=path)
+            self._history.result(self._own_ids.get(own, own), CLIENT_TOOLS[tool].heard(item, path))
 
     # -- what clients keep for us ----------------------------------------------------------------------------
 
@@ -323,15 +322,6 @@ def _part(value: object, path: str) -> Part:
             return attachments.audio(part, path)
         case kind:
             raise fields.invalid_value(f"{path}.type", kind, CONTENT)
-
-
-def found(tools: Sequence[Any]) -> list[Json]:
-    """What a tool search found, in few words; the tools themselves are declared."""
-    return [
-        {name: tool[name] for name in ("name", "description") if isinstance(tool.get(name), str)}
-        for tool in cast("Sequence[Json]", tools)
-        if isinstance(tool, dict)
-    ]
 
 
 def _json(value: Any) -> str:

@@ -19,7 +19,7 @@
 What the emitter, the store and the next turn need is in the turn, all of it plain JSON:
 
 ``turn.echo``        the members of the Response object that do not depend on the answer, complete.
-``turn.tool_kinds``  key → ``custom``, ``local_shell``, ``tool_search``; the key of a call is its ``turn.client_name``.
+``turn.tool_kinds``  key → ``custom`` or one of ``CLIENT_TOOLS``; the key of a call is its ``turn.client_name``.
 ``turn.metadata``    ``include``: as asked. ``namespaces``: key → {``namespace``, ``name``}; such a call shows both.
                      ``input``: this request's own items with ids, oldest first. ``system``, ``tools``: what a
                      continuing turn takes over (``StoredTurn``).
@@ -42,8 +42,9 @@ from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_be
 from zerogravity.surfaces.common.thinking import thinking_config, within_limit
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.responses.adapt import adapted
+from zerogravity.surfaces.responses.choice import tool_request
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
-from zerogravity.surfaces.responses.tools import echoed, read_tools, tool_request
+from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.surfaces.surface import Context, StoredTurn
 
 Json = Mapping[str, Any]
@@ -115,7 +116,7 @@ def parse(body: Json, context: Context) -> Turn:
     if config:
         generate["generationConfig"] = config
         refuse_beside_functions(generate, target.family, param="text.format")
-    echo = echoed_members(body)
+    echo = echoed_members(body, tools.shown)
     return Turn(
         id=context.turn_id,
         surface="responses",
@@ -242,7 +243,7 @@ def _format(body: Json) -> tuple[dict[str, Any], tuple[str, ...]]:
 # -- the echo ------------------------------------------------------------------------------------------------
 
 
-def echoed_members(body: Json) -> dict[str, Any]:
+def echoed_members(body: Json, tools: Sequence[Json]) -> dict[str, Any]:
     """What the Response object repeats, with the API's defaults."""
     if fields.integer(body, "top_logprobs", lo=0, hi=20):
         raise fields.unsupported("top_logprobs", "is not supported: no log probabilities are captured")
@@ -260,7 +261,7 @@ def echoed_members(body: Json) -> dict[str, Any]:
         "temperature": _number(body, "temperature", 1.0),
         "top_p": _number(body, "top_p", 1.0),
         "tool_choice": "auto" if choice is None else choice,
-        "tools": echoed(body),
+        "tools": [*tools],
         "previous_response_id": fields.string(body, "previous_response_id"),
         "truncation": fields.choice(body, "truncation", ("auto", "disabled")) or "disabled",
         "text": _text(body),

@@ -29,9 +29,9 @@ from zerogravity.surfaces.common.carrier import Carried, of_call, seal
 from zerogravity.surfaces.common.faults import message_of, openai_error
 from zerogravity.surfaces.common.finish import responses_status
 from zerogravity.surfaces.common.grounding import citations, queries, sources
-from zerogravity.surfaces.common.history import arguments
 from zerogravity.surfaces.common.tools import custom_input
 from zerogravity.surfaces.common.usage import responses_usage
+from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.surface import Answer
 
@@ -44,6 +44,8 @@ PREFIXES = {
     "web_search_call": "ws",
     "image_generation_call": "ig",
     "local_shell_call": "lsh",
+    "shell_call": "sh",
+    "apply_patch_call": "apc",
     "tool_search_call": "tsc",
 }
 
@@ -269,24 +271,10 @@ def call_item(turn: Turn, call: Call) -> Json:
     """A whole call, in the words the client declared its tool with."""
     key = turn.client_name(call.name)
     base: Json = {"status": "completed", "call_id": call.call_id}
-    match turn.tool_kinds.get(key):
-        case "local_shell":
-            return {"type": "local_shell_call", **base, "action": shell_action(call.args_json)}
-        case "tool_search":
-            return {"type": "tool_search_call", **base, "execution": "client", "arguments": arguments(call.args_json)}
-        case kind:
-            named: Json = turn.metadata.get("namespaces", {}).get(key) or {"name": key}
-            if kind == "custom":
-                return {"type": "custom_tool_call", **base, **named, "input": custom_input(call.args_json)}
-            return {"type": "function_call", **base, **named, "arguments": call.args_json}
-
-
-def shell_action(args_json: str) -> Json:
-    """What a local_shell_call runs; a command line in one string is a shell's to read."""
-    given = arguments(args_json)
-    command = given.get("command")
-    words = cast("list[Any]", command) if isinstance(command, list) else ["sh", "-c", command] if command else []
-    action: Json = {"type": "exec", "command": [str(word) for word in words], "env": {}}
-    for name, kind in (("working_directory", str), ("timeout_ms", int), ("user", str)):
-        action[name] = given[name] if isinstance(given.get(name), kind) else None
-    return action
+    kind = turn.tool_kinds.get(key)
+    if kind in CLIENT_TOOLS:
+        return {**call_members(kind, call.args_json), **base}
+    named: Json = turn.metadata.get("namespaces", {}).get(key) or {"name": key}
+    if kind == "custom":
+        return {"type": "custom_tool_call", **base, **named, "input": custom_input(call.args_json)}
+    return {"type": "function_call", **base, **named, "arguments": call.args_json}

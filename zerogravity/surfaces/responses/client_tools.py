@@ -1,0 +1,225 @@
+"""Tools that the client runs and that have item types of their own: declaration ↔ function, item ↔ arguments.
+
+| tool         | its call             | its result                | the function's arguments                        |
+|--------------|----------------------|---------------------------|-------------------------------------------------|
+| local_shell  | local_shell_call     | local_shell_call_output   | command, working_directory, timeout_ms          |
+| shell        | shell_call           | shell_call_output         | commands, timeout_ms, max_output_length         |
+| apply_patch  | apply_patch_call     | apply_patch_call_output   | type (create, update, delete), path, diff       |
+| tool_search  | tool_search_call     | tool_search_output        | query, or what the client declared              |
+
+``shell`` with an environment other than the client's own machine is a hosted tool: it can not be served here.
+Facts: wire-openai 3, 4; OpenAI's schema (FunctionShellCall, ApplyPatchToolCall, LocalShellToolCall, ToolSearchCall).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.history import arguments
+from zerogravity.wire import jsonio
+
+Json = Mapping[str, Any]
+Members = dict[str, Any]
+PATCHES = ("create_file", "update_file", "delete_file")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTool:
+    """One kind. ``made``: arguments → the members that its call's item has besides type, status and call_id.
+    ``given``: such an item → arguments. ``heard``: a result's item → what the model is told."""
+
+    call: str
+    result: str
+    description: str
+    parameters: Json
+    made: Callable[[Json], Members]
+    given: Callable[[Json, str], Json]
+    heard: Callable[[Json, str], str]
+
+
+def call_members(kind: str, args_json: str) -> Members:
+    """The item of a call that the model made: all but its id, status and call_id."""
+    tool = CLIENT_TOOLS[kind]
+    return {"type": tool.call, **tool.made(arguments(args_json))}
+
+
+def of_call(kind: str) -> str | None:
+    """The tool whose calls are items of that kind."""
+    return next((name for name, tool in CLIENT_TOOLS.items() if tool.call == kind), None)
+
+
+def of_result(kind: str) -> str | None:
+    """The tool whose results are items of that kind."""
+    return next((name for name, tool in CLIENT_TOOLS.items() if tool.result == kind), None)
+
+
+def hosted(kind: str, tool: Json, path: str) -> bool:
+    """Whether OpenAI would run it, on a machine that is not the client's."""
+    if kind != "shell":
+        return False
+    environment = fields.obj(tool, "environment", path=path)
+    if environment is None:
+        return False
+    return fields.required_string(environment, "type", path=f"{path}.environment") != "local"
+
+
+# -- local_shell ---------------------------------------------------------------------------------------------
+
+
+def _exec(given: Json) -> Members:
+    """A command line in one string is a shell's to read."""
+    command = given.get("command")
+    words = cast("list[Any]", command) if isinstance(command, list) else ["sh", "-c", command] if command else []
+    action: Members = {"type": "exec", "command": [str(word) for word in words], "env": {}}
+    for name, kind in (("working_directory", str), ("timeout_ms", int), ("user", str)):
+        action[name] = given[name] if isinstance(given.get(name), kind) else None
+    return {"action": action}
+
+
+def _executed(item: Json, path: str) -> Json:
+    return {name: value for name, value in (fields.obj(item, "action", path=path) or {}).items() if name != "type"}
+
+
+# -- shell ---------------------------------------------------------------------------------------------------
+
+
+def _commands(given: Json) -> Members:
+    commands = given.get("commands", given.get("command"))
+    lines = cast("list[Any]", commands) if isinstance(commands, list) else [commands] if commands else []
+    action: Members = {"commands": [line if isinstance(line, str) else _json(line) for line in lines]}
+    for name in ("timeout_ms", "max_output_length"):
+        value = given.get(name)
+        action[name] = value if isinstance(value, int) and not isinstance(value, bool) else None
+    return {"action": action, "environment": {"type": "local"}}
+
+
+def _commanded(item: Json, path: str) -> Json:
+    action = fields.obj(item, "action", path=path)
+    if action is None:
+        raise fields.missing(f"{path}.action")
+    return {name: value for name, value in action.items() if value is not None}
+
+
+def _ran(item: Json, path: str) -> str:
+    """What each command printed and how it ended; an older client's plain text as it is."""
+    output = item.get("output")
+    if isinstance(output, str):
+        return output
+    runs = [fields.as_object(each, f"{path}.output[{at}]") for at, each in enumerate(_list(item, "output", path))]
+    wanted = ("stdout", "stderr", "outcome")
+    return _json({"output": [{name: run[name] for name in wanted if name in run} for run in runs]})
+
+
+# -- apply_patch ---------------------------------------------------------------------------------------------
+
+
+def _operation(given: Json) -> Members:
+    """A kind that is none of the three is read from what is there."""
+    kind, diff = given.get("type"), given.get("diff")
+    if kind not in PATCHES:
+        kind = "delete_file" if diff is None else "update_file"
+    path = given.get("path")
+    operation: Members = {"type": kind, "path": path if isinstance(path, str) else ""}
+    if kind != "delete_file":
+        operation["diff"] = diff if isinstance(diff, str) else ""
+    return {"operation": operation}
+
+
+def _operated(item: Json, path: str) -> Json:
+    operation = fields.obj(item, "operation", path=path)
+    if operation is None:
+        raise fields.missing(f"{path}.operation")
+    return operation
+
+
+def _patched(item: Json, path: str) -> str:
+    """Its words, and whether it worked where they do not say."""
+    status = fields.choice(item, "status", ("completed", "failed"), path=path) or "completed"
+    output = fields.string(item, "output", path=path) or ""
+    return _json({"status": status, "output": output}) if status == "failed" or not output else output
+
+
+# -- tool_search ---------------------------------------------------------------------------------------------
+
+
+def _found(item: Json, path: str) -> str:
+    """What a tool search found, in few words; the tools themselves are declared."""
+    tools = [cast("Json", tool) for tool in _list(item, "tools", path) if isinstance(tool, dict)]
+    names = ("name", "description")
+    return _json({"tools": [{name: tool[name] for name in names if isinstance(tool.get(name), str)} for tool in tools]})
+
+
+def _sought(item: Json, path: str) -> Json:
+    given = item.get("arguments")
+    return arguments(given) if isinstance(given, str) else fields.obj(item, "arguments", path=path) or {}
+
+
+def _said(item: Json, path: str) -> str:
+    output = item.get("output")
+    if output is None:
+        raise fields.missing(f"{path}.output")
+    return output if isinstance(output, str) else _json(output)
+
+
+def _list(item: Json, name: str, path: str) -> Sequence[Any]:
+    return fields.array(item, name, path=path) or []
+
+
+def _json(value: Any) -> str:
+    return jsonio.dumps(value).decode()
+
+
+def _schema(required: Sequence[str], **properties: Json) -> Json:
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+_MS: Json = {"type": "integer", "description": "When to give up, in milliseconds."}
+_DIFF = (
+    "create_file: the whole file, each line with + before it. update_file: hunks; each begins with a line @@, which may"
+    " name a line above to find the place, followed by the lines around the change (a space before each), those that go"
+    " (-) and those that come (+). delete_file: none."
+)
+CLIENT_TOOLS: dict[str, ClientTool] = {
+    "local_shell": ClientTool(
+        "local_shell_call", "local_shell_call_output",
+        "Runs a command on the user's machine; the answer is its output.",
+        _schema(
+            ["command"],
+            command={"type": "array", "items": {"type": "string"}, "description": "The program and its arguments."},
+            working_directory={"type": "string", "description": "Where to run it."},
+            timeout_ms=_MS,
+        ),
+        _exec, _executed, _said,
+    ),
+    "shell": ClientTool(
+        "shell_call", "shell_call_output",
+        "Runs shell commands on the user's machine, one after the other; the answer is what each of them printed.",
+        _schema(
+            ["commands"],
+            commands={"type": "array", "items": {"type": "string"}, "description": "The command lines."},
+            timeout_ms=_MS,
+            max_output_length={"type": "integer", "description": "How many characters of each output are wanted."},
+        ),
+        _commands, _commanded, _ran,
+    ),
+    "apply_patch": ClientTool(
+        "apply_patch_call", "apply_patch_call_output",
+        "Creates, changes or deletes one file of the user's; call it once for each file.",
+        _schema(
+            ["type", "path"],
+            type={"type": "string", "enum": list(PATCHES)},
+            path={"type": "string", "description": "The file."},
+            diff={"type": "string", "description": _DIFF},
+        ),
+        _operation, _operated, _patched,
+    ),
+    "tool_search": ClientTool(
+        "tool_search_call", "tool_search_output",
+        "Finds further tools.",
+        _schema(["query"], query={"type": "string", "description": "What the wanted tools should do."}),
+        lambda given: {"execution": "client", "arguments": given}, _sought, _found,
+    ),
+}  # fmt: skip
