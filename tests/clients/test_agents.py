@@ -102,3 +102,17 @@ async def test_previous_response_id(wire: Wire, tmp_path: Path, kind: str) -> No
     assert [content["role"] for content in contents] == ["user", "model", "user", "model", "user"]
     assert contents[2]["parts"][0]["functionResponse"]["response"] == {"output": "18 degrees in Lima"}
     assert contents[3]["parts"][0]["thoughtSignature"]
+
+
+@pytest.mark.parametrize("kind", ["responses", "websocket"])
+@pytest.mark.parametrize("tool", ["shell", "patch"])
+async def test_tools_that_the_client_runs(wire: Wire, tmp_path: Path, kind: str, tool: str) -> None:
+    """They have item types of their own, streamed and not, there and back."""
+    said = await script("agents", f"{kind}-{tool}", wire.url, tmp_path)
+    assert "tool_call_output_item" in said["first"]["items"]
+    assert said["first"]["called"]
+    contents = google(said["second"])
+    name = {"shell": "shell", "patch": "apply_patch"}[tool]
+    assert [part["functionCall"]["name"] for part in contents[1]["parts"]] == [name]
+    (result,) = contents[2]["parts"]
+    assert {"shell": "three files", "patch": "changed"}[tool] in json.dumps(result)

@@ -9,11 +9,13 @@ from typing import Any
 
 from agents import (
     Agent,
+    ApplyPatchTool,
     ModelSettings,
     OpenAIChatCompletionsModel,
     OpenAIResponsesModel,
     OpenAIResponsesWSModel,
     Runner,
+    ShellTool,
     function_tool,
     set_tracing_disabled,
 )
@@ -105,6 +107,42 @@ async def forced() -> Any:
     one = agent(tools=[get_weather], tool_use_behavior="stop_on_first_tool")
     one.model_settings.tool_choice = "get_weather"
     return told(await Runner.run(one, "Hello in Rome"))
+
+
+async def shell() -> Any:
+    """A shell of the client's own; the whole history goes back for a second prompt."""
+
+    async def run(request: Any) -> str:
+        called.append(list(request.data.action.commands))
+        return "three files"
+
+    one = agent(tools=[ShellTool(executor=run)])
+    first = await Runner.run(one, "How many files are there? Use the tool.")
+    again = [*first.to_input_list(), {"role": "user", "content": "sim:echo"}]
+    return {"first": told(first), "second": told(await Runner.run(one, again))}
+
+
+class Editor:
+    """Writes nothing down."""
+
+    def create_file(self, operation: Any) -> str:
+        return self.update_file(operation)
+
+    def update_file(self, operation: Any) -> str:
+        called.append([operation.type, operation.path, operation.diff])
+        return "changed"
+
+    def delete_file(self, operation: Any) -> str:
+        return self.update_file(operation)
+
+
+async def patch() -> Any:
+    one = agent(tools=[ApplyPatchTool(editor=Editor())])
+    result = Runner.run_streamed(one, "Write a file. Use the tool.")
+    async for _ in result.stream_events():
+        pass
+    again = [*result.to_input_list(), {"role": "user", "content": "sim:echo"}]
+    return {"first": told(result), "second": told(await Runner.run(one, again))}
 
 
 set_tracing_disabled(True)

@@ -58,6 +58,8 @@ def test_they_are_functions_for_google(tool: dict[str, Any]) -> None:
          {"operation": {"type": "create_file", "path": "a", "diff": "+x"}}),
         ("apply_patch", '{"type":"delete_file","path":"a","diff":"-x"}',
          {"operation": {"type": "delete_file", "path": "a"}}),
+        ("apply_patch", '{"type":"create_file","path":"a"}',
+         {"operation": {"type": "create_file", "path": "a", "diff": "+"}}),
         ("apply_patch", '{"path":"a","diff":"@@"}', {"operation": {"type": "update_file", "path": "a", "diff": "@@"}}),
     ],
 )  # fmt: skip

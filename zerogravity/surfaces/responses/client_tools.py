@@ -117,10 +117,13 @@ def _ran(item: Json, path: str) -> str:
 
 
 def _operation(given: Json) -> Members:
-    """A kind that is none of the three is read from what is there."""
+    """A kind that is none of the three is read from what is there. A new file of nothing is one empty line: clients
+    take an empty diff for a missing one."""
     kind, diff = given.get("type"), given.get("diff")
     if kind not in PATCHES:
         kind = "delete_file" if diff is None else "update_file"
+    if kind == "create_file":
+        diff = diff or "+"
     path = given.get("path")
     operation: Members = {"type": kind, "path": path if isinstance(path, str) else ""}
     if kind != "delete_file":
@@ -180,7 +183,7 @@ _MS: Json = {"type": "integer", "description": "When to give up, in milliseconds
 _DIFF = (
     "create_file: the whole file, each line with + before it. update_file: hunks; each begins with a line @@, which may"
     " name a line above to find the place, followed by the lines around the change (a space before each), those that go"
-    " (-) and those that come (+). delete_file: none."
+    " (-) and those that come (+). delete_file: empty."
 )
 CLIENT_TOOLS: dict[str, ClientTool] = {
     "local_shell": ClientTool(
@@ -209,7 +212,7 @@ CLIENT_TOOLS: dict[str, ClientTool] = {
         "apply_patch_call", "apply_patch_call_output",
         "Creates, changes or deletes one file of the user's; call it once for each file.",
         _schema(
-            ["type", "path"],
+            ["type", "path", "diff"],
             type={"type": "string", "enum": list(PATCHES)},
             path={"type": "string", "description": "The file."},
             diff={"type": "string", "description": _DIFF},
