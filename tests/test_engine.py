@@ -295,6 +295,28 @@ async def test_a_refusal_after_the_match_does_not_spoil_the_answer(bench: Bench)
     assert channel.termination is Termination.OK
 
 
+async def test_an_error_of_the_ls_after_polled_records_does_not_spoil_the_answer() -> None:
+    """Without interception nothing is matched: what has been read of the steps shows that the answer comes."""
+
+    async def reader(channel: CascadeChannel, _: FakeLs) -> None:
+        channel.append(0, b"", (CallOpened(), TextDelta("hello")))
+        await channel.wait_closed()
+
+    bench = Bench(reader=reader)
+    bench.ls.hold.add("send")
+    bench.ls.faults["send"] = FaultError(REFUSED)
+    channel = await bench.running()
+    assert "matched" not in channel.marks
+    bench.ls.let("send")
+    await settled()
+    assert not channel.closed
+    finished(channel)
+    await settled()
+    assert channel.termination is Termination.OK
+    assert channel.state.text == "hello"
+    await bench.engine.close()
+
+
 async def test_a_refused_annotation_does_no_harm(bench: Bench) -> None:
     bench.ls.faults["annotate"] = FaultError(REFUSED)
     channel = await bench.running()
@@ -371,6 +393,55 @@ async def test_a_turn_cancelled_while_it_waits_leaves_the_queue(bench: Bench) ->
     bench.engine.cancel(first)
     await settled()
     assert bench.engine.active == 1
+
+
+@pytest.mark.parametrize("before", [0, 2], ids=["places are free", "it would wait"])
+async def test_a_turn_that_ends_before_its_first_step_takes_no_place(bench: Bench, before: int) -> None:
+    for _ in range(before):
+        await bench.running()
+    channel = bench.run()
+    bench.engine.cancel(channel)
+    await settled()
+    assert (bench.engine.active, bench.engine.waiting) == (before, 0)
+    assert bench.ls.started == before
+    assert not [task for task in bench.engine._tasks if channel.id in task.get_name()]
+
+
+@pytest.mark.parametrize("end", ["finished", "cancelled", "while it waits", "at once", "shutdown"])
+async def test_who_fails_at_a_turns_end_costs_nobody_anything(bench: Bench, end: str, caplog: Any) -> None:
+    told: list[CascadeChannel] = []
+
+    def fails(_: CascadeChannel) -> None:
+        raise RuntimeError("our bug")
+
+    def watch(channel: CascadeChannel) -> None:
+        channel.on_close.append(fails)
+        channel.on_close.append(told.append)
+
+    bench.store.on_open.append(fails)
+    bench.store.on_open.append(watch)
+    before = [bench.run(), bench.run(), bench.run()] if end == "at once" else [bench.run(), bench.run()]
+    if end == "finished":
+        bench.engine.cancel(before[0])
+    channel = bench.run() if end == "at once" else await bench.running()
+    match end:
+        case "finished":
+            matched(channel), answered(channel), finished(channel)
+        case "cancelled" | "while it waits":
+            bench.engine.cancel(channel)
+        case "shutdown":
+            await bench.engine.close()
+        case _:
+            assert fault_of(channel).code == "queue_full"
+    await settled()
+    assert channel in told
+    assert channel.closed
+    for other in before:
+        bench.engine.cancel(other)
+    await settled()
+    assert bench.engine.active == bench.engine.waiting == bench.tasks == bench.store.open_count == 0
+    assert len(told) == len(bench.channels)
+    assert caplog.text.count("our bug") >= 2 * len(bench.channels)
 
 
 async def test_a_turn_cancelled_as_it_gets_its_place_hands_it_on(bench: Bench) -> None:

@@ -16,7 +16,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
 )
 from zerogravity.core.policy import Await
-from zerogravity.errors import FaultError, Termination, internal, upstream
+from zerogravity.errors import FaultError, Guilt, Termination, internal, upstream
 
 
 @pytest.fixture
@@ -69,6 +69,9 @@ def test_the_byte_limit_ends_the_turn(make_turn, clock):
     assert text(channel, "b" * 700) == [None]
     assert channel.termination is Termination.LIMIT_BYTES
     assert channel.state.text == "a" * 400
+    fault = channel.terminal.fault
+    assert (fault.status, fault.guilt, fault.heals) == (502, Guilt.INTERNAL, True)
+    assert "event log is full" in fault.message
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,28 @@ def test_polled_records_count_by_their_texts(make_turn, clock, event):
     assert channel.append(0, b"", (Notice("n", "x"), event)) is not None
     assert channel.append(0, b"", (event,)) is None
     assert channel.termination is Termination.LIMIT_BYTES
+
+
+@pytest.mark.parametrize("failing", ["first", "middle", "last"])
+def test_one_who_fails_at_the_end_keeps_no_other_from_being_told(channel, caplog, failing):
+    told = []
+
+    def fails(_):
+        raise RuntimeError("our bug")
+
+    members = {name: fails if name == failing else told.append for name in ("first", "middle", "last")}
+    for member in members.values():
+        channel.on_close.append(member)
+    assert channel.close(Finished("stop"))
+    assert told == [channel, channel]
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+def test_who_wants_to_know_of_the_end_too_late_is_told_at_once(channel):
+    told = []
+    channel.close(Finished("stop"))
+    channel.on_close.append(told.append)
+    assert told == [channel]
 
 
 def test_on_close_runs_once_after_the_terminal_record(channel):

@@ -216,7 +216,7 @@ def test_the_service_is_named(store, clock, make_turn, telling, monkeypatch):
 def test_no_spans_unless_asked_for(store, caplog, environment, log):
     with caplog.at_level(logging.WARNING, "zerogravity.otel"):
         assert otel.start(store, environment) is None
-    assert store.on_open == []
+    assert len(store.on_open) == 0
     assert log in caplog.text
     assert bool(caplog.text) is bool(log)
 

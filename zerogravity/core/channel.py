@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.events import (
     CallOpened,
     Event,
@@ -60,7 +61,7 @@ class CascadeChannel:
     ``id``     the turn's id; every id and number a reader sees is derived from it.
     ``marks``  phase → monotonic ns of its first time; the phases before the first byte are set by the engine.
     ``state``  the live fold of everything appended.
-    ``on_close``  called once with the channel when the terminal record has been appended.
+    ``on_close``  called once with the channel when the terminal record has been appended; at once if there is one.
     ``on_abandoned``  called when the last counted reader leaves before the terminal record.
     """
 
@@ -74,7 +75,7 @@ class CascadeChannel:
         self.readers = 0
         self.expired = False
         self.marks: dict[str, int] = {"received": clock()}
-        self.on_close: list[Callable[[CascadeChannel], None]] = []
+        self.on_close = Callbacks[CascadeChannel]()
         self.on_abandoned: Callable[[CascadeChannel], None] | None = None
         self._awaiting: Await | None = None
         self.upstream_abort: list[Callable[[], None]] = []  # how to cut the upstream calls that are still running
@@ -105,9 +106,7 @@ class CascadeChannel:
             return False
         self._append(-1, b"", (terminal,), (0, 0))
         self.mark("done")
-        callbacks, self.on_close = self.on_close, []
-        for callback in callbacks:
-            callback(self)
+        self.on_close.over(self)
         return True
 
     def mark(self, phase: Phase) -> None:

@@ -7,9 +7,10 @@ running ones.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, Clock
 from zerogravity.core.fold import Call
 from zerogravity.core.turn import Turn
@@ -115,7 +116,7 @@ class MitmStore:
     ) -> None:
         self.clock = clock
         self.calls = CallMemory(clock)
-        self.on_open: list[Callable[[CascadeChannel], None]] = []
+        self.on_open = Callbacks[CascadeChannel]()
         self.evicted = 0
         self._channels: dict[str, CascadeChannel] = {}
         self._cascades: dict[str, CascadeChannel] = {}
@@ -135,9 +136,9 @@ class MitmStore:
         self.sweep()
         channel = CascadeChannel(turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers)
         self._channels[turn.id] = self._open[turn.id] = channel
-        channel.on_close += [self._finish, self.calls.learn]
-        for callback in self.on_open:
-            callback(channel)
+        channel.on_close.append(self._finish)
+        channel.on_close.append(self.calls.learn)
+        self.on_open.tell(channel)
         return channel
 
     def bind(self, channel: CascadeChannel, cascade_id: str) -> None:

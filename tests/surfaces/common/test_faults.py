@@ -58,10 +58,20 @@ def test_google_statuses(code: int, status: str, openai: int, kind: str, name: s
     assert mine.body["error"]["status"] == gemini_status
 
 
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize(("delay", "header"), [(0, "1"), (0.0, "1"), (0.2, "1"), (1, "1"), (1.1, "2"), (None, None)])
+def test_nobody_is_told_to_come_again_at_once(status: int, delay: float | None, header: str | None) -> None:
+    """``Retry-After: 0`` makes clients ask again without a pause."""
+    fault = Fault(Guilt.UPSTREAM, status, "overloaded", "Slow down", retry_after=delay)
+    for answer in (openai_error(fault), google_error(fault)):
+        assert answer.headers.get("Retry-After") == header
+
+
 @pytest.mark.parametrize(
     ("details", "message", "header"),
     [
         ([retry("22s")], "m", "22"),
+        ([retry("0s")], "m", "1"),
         ([retry("0.479s")], "m", "1"),
         ([retry("45.837906927s")], "m", "46"),
         ([quota("479.4ms")], "m", "1"),
