@@ -33,19 +33,20 @@ ARROWS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.bodies"), (*BASE, "wire", *PURE_CAPTURE)),
     "capture": (),
     "admission": (),
-    "engine": (*BASE, "admission"),
-    "language_server": (*BASE, "wire", "engine", "lifeline"),
+    "background": ("core", "errors"),
+    "engine": (*BASE, "admission", "background"),
+    "language_server": (*BASE, "background", "wire", "engine", "lifeline"),
     "surfaces": (*BASE, "wire.sse", "wire.jsonio"),
-    "server": (*BASE, "logs", "wire", "config", "surfaces", "ops"),
+    "server": (*BASE, "background", "logs", "wire", "config", "surfaces", "ops"),
     "inspector": (*BASE, "wire", "surfaces", "trace.shadow"),
-    "ops": (*BASE, "wire", "config", "lifeline"),
+    "ops": (*BASE, "background", "wire", "config", "lifeline"),
     "ops.cli": (*BASE, "config", "lifeline", "ops", "simulator.stack"),
     "ops.configured": (*BASE, "config", "language_server", "ops"),
     "ops.doctor": ANYTHING,
-    "ops.keeper": (*BASE, "language_server", "ops"),
+    "ops.keeper": (*BASE, "background", "language_server", "ops"),
     "ops.machine": (*BASE, "certs", "config", "language_server.discover", "ops"),
     "ops.otel": (*BASE, "ops", "trace.otel"),  # one table of names
-    "trace": (*BASE, "wire", "surfaces"),
+    "trace": (*BASE, "background", "wire", "surfaces"),
     "trace.cli": ANYTHING,
     "trace.server": ANYTHING,  # composition: the front server in front of recordings
     "simulator": ("errors", "ids", "certs", "lifeline"),
@@ -244,7 +245,8 @@ def test_the_addon_file_stays_thin():
 
 
 GUARD_POINTS = {
-    "core.callbacks", "capture.tap", "capture.addon", "engine", "server.guard", "trace.recorder", "ops.beside", "logs",
+    "background", "core.callbacks", "capture.tap", "capture.addon", "engine", "server.guard", "trace.recorder",
+    "ops.beside", "logs",
 }  # fmt: skip
 
 

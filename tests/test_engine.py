@@ -119,6 +119,8 @@ class FakeLs:
         await self._do("send", cascade_id)
 
     async def follow(self, cascade_id: str) -> None:
+        if "follow" in self.faults:
+            raise self.faults["follow"]
         self.following += 1
         try:
             await asyncio.Event().wait()
@@ -493,6 +495,73 @@ async def test_a_cascade_that_starts_after_the_turns_end_is_told_nothing(bench: 
     await settled()
     assert bench.ls.sent == []
     assert bench.store.find("cascade-1") is None
+
+
+@pytest.mark.parametrize("end", ["cancelled", "client gone", "too late", "shutdown"])
+@pytest.mark.parametrize(
+    ("delete", "outcome", "deleted"),
+    [
+        (True, "comes", ["cascade-1"]),
+        (True, "fails", []),
+        (True, "breaks", []),
+        (True, "never comes", []),
+        (False, "comes", []),
+    ],
+)
+async def test_a_cascade_that_was_being_started_when_its_turn_ended_is_deleted(
+    end: str, delete: bool, outcome: str, deleted: list[str]
+) -> None:
+    bench = Bench(delete_cascades=delete)
+    bench.ls.hold.add("start")
+    if outcome in ("fails", "breaks"):
+        bench.ls.faults["start"] = FaultError(GONE) if outcome == "fails" else RuntimeError("our bug")
+    channel = await bench.running()
+    closing = None
+    match end:
+        case "cancelled":
+            bench.engine.cancel(channel)
+        case "client gone":
+            bench.engine.cancel(channel, Termination.CLIENT_GONE)
+        case "too late":
+            await bench.time.advance(20.1)
+        case _:
+            closing = asyncio.create_task(bench.engine.close(timeout=0.05 if outcome == "never comes" else 10))
+    await settled()
+    assert channel.closed
+    assert bench.engine.active == 0, "its place is free at once"
+    if outcome != "never comes":
+        bench.ls.let("start")
+    await settled()
+    await (closing or bench.engine.close(timeout=0.05))
+    assert bench.ls.told("delete") == deleted
+    assert bench.ls.sent == []
+    assert "cancel" not in bench.ls.names(), "it was told nothing"
+    assert bench.tasks == 0
+
+
+async def test_a_cascade_that_is_another_turns_is_not_deleted() -> None:
+    """An LS that gives one id twice."""
+    bench = Bench(delete_cascades=True)
+    first = await bench.running()
+    bench.ls.started = 0
+    second = await bench.running()
+    assert fault_of(second).code == "internal"
+    assert not first.closed
+    assert "delete" not in bench.ls.names()
+    await bench.engine.close()
+
+
+@pytest.mark.parametrize("method", ["cancel", "delete", "annotate", "follow"])
+async def test_our_own_bug_in_tidying_up_leaves_nothing_running(method: str, caplog: Any) -> None:
+    bench = Bench(delete_cascades=True)
+    bench.ls.faults[method] = RuntimeError("our bug")
+    channel = await bench.running()
+    bench.engine.cancel(channel)
+    await settled()
+    assert bench.tasks == bench.engine.active == 0
+    assert bench.ls.told("delete") == ["cascade-1"]
+    assert "our bug" in caplog.text
+    await bench.engine.close()
 
 
 @pytest.mark.parametrize("blocking", [False, True])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from zerogravity import background
 from zerogravity.admission import Places
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
@@ -64,7 +65,7 @@ class LanguageServer(Protocol):
         """Refuse if it is known that no turn can be served (not logged in). Asks nobody when nothing is known."""
         ...
 
-    async def start_cascade(self, model: str) -> str: ...
+    def start_cascade(self, model: str) -> Coroutine[Any, Any, str]: ...
     async def send_message(
         self, cascade_id: str, text: str, *, model: str, images: tuple[Mapping[str, str], ...] = ()
     ) -> None:
@@ -113,7 +114,8 @@ class Engine[Ls: LanguageServer]:
         self._why_no_call = why_no_call
         self._wait = wait
         self._places = Places(self.limits.concurrent, self.limits.waiting)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = background.Tasks()
+        self._spawn = self._tasks.spawn
         self._lingering: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -158,17 +160,7 @@ class Engine[Ls: LanguageServer]:
             channel.close(Failed(shutting_down()))
         for telling in self._lingering:
             telling.cancel()
-        try:
-            async with asyncio.timeout(timeout):
-                while self._tasks:
-                    await asyncio.wait(set(self._tasks))
-        except TimeoutError:
-            logger.info("%d tasks did not end by themselves", len(self._tasks))
-        while self._tasks:
-            late = set(self._tasks)
-            for task in late:
-                task.cancel()
-            await asyncio.wait(late)
+        await self._tasks.end(timeout)
 
     # -- one turn --------------------------------------------------------------------------------------------
 
@@ -225,10 +217,9 @@ class Engine[Ls: LanguageServer]:
         """Start a cascade, make the channel claimable, then send the message (invariant 9)."""
         model = channel.turn.target.ls_model
         await self._ls.check()
-        cascade_id = await self._ls.start_cascade(model)
-        if channel.closed:
+        cascade_id = await self._started(channel, model)
+        if cascade_id is None:
             return
-        self._store.bind(channel, cascade_id)
         channel.mark("told")
         if self._reader is not None:
             beside = self._guarded(channel, self._reader(channel, self._ls))
@@ -246,17 +237,39 @@ class Engine[Ls: LanguageServer]:
         else:
             await self._tidy(self._ls.annotate, cascade_id)
 
+    async def _started(self, channel: CascadeChannel, model: str) -> str | None:
+        """The cascade of this turn, claimable; None when the turn has ended meanwhile, and wants none any more."""
+        starting = self._spawn(self._ls.start_cascade(model), f"start {channel.id}")
+        try:
+            await asyncio.wait((starting,))
+            if not channel.closed:
+                self._store.bind(channel, starting.result())
+            return channel.cascade_id
+        finally:
+            if channel.cascade_id is None:
+                self._spawn(self._discard(starting), f"discard {channel.id}")
+
+    async def _discard(self, starting: asyncio.Task[str]) -> None:
+        """A cascade that may come all the same, told nothing and known to nobody."""
+        if not self._delete:
+            starting.cancel()
+        await asyncio.wait((starting,))
+        if starting.cancelled() or starting.exception() is not None or self._store.find(starting.result()) is not None:
+            return
+        if self._delete:
+            await self._tidy(self._ls.delete, starting.result())
+
     async def _follow(self, channel: CascadeChannel, cascade_id: str) -> None:
         """Drain the cascade's state stream until Google's call is here: some LS run no model unless somebody does
         (F4). From then on it would say again what we read off the wire, whole texts at each event (measured: a
         quarter of a paced turn's CPU)."""
-        following = asyncio.create_task(self._tidy(self._ls.follow, cascade_id), name=f"follow {channel.id}")
+        following = self._spawn(self._tidy(self._ls.follow, cascade_id), f"follow {channel.id}")
         try:
             while "matched" not in channel.marks and not channel.closed:
                 await channel.phase_changed()
         finally:
             following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await asyncio.wait((following,))
 
     async def _watch(self, channel: CascadeChannel) -> None:
         """Sleep until the terminal record or a deadline. Re-armed from the newest record, not per event."""
@@ -341,15 +354,11 @@ class Engine[Ls: LanguageServer]:
             await call(cascade_id)
         except FaultError as error:
             logger.info("tidying up: %s", error)
+        except Exception:  # guard point: what is to be done after it must be done
+            logger.exception("tidying up")
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

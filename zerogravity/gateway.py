@@ -94,7 +94,12 @@ class Gateway:
         self.catalogue = Catalogue(config.aliases)
         self._route = route or Route()
         self.child = (
-            LsChild(shlex.split(config.ls_command), self._route, changed=lambda up: self.keeper.child_changed(up))
+            LsChild(
+                shlex.split(config.ls_command),
+                self._route,
+                changed=lambda up: self.keeper.child_changed(up),
+                report=lambda trouble: self._tell("the language server of ls_command", trouble),
+            )
             if config.ls_command
             else None
         )

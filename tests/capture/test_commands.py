@@ -17,6 +17,8 @@ from zerogravity import config as configuration
 from zerogravity.capture.commands import Commands
 from zerogravity.core.events import Finished, TextDelta
 from zerogravity.core.store import MitmStore
+from zerogravity.errors import bad_request
+from zerogravity.trace import server
 from zerogravity.trace.recorder import Recorder
 
 
@@ -93,11 +95,41 @@ async def test_replay(call, rooms, make_turn, caplog):
     traced = recorded(rooms, make_turn())
     with caplog.at_level(logging.INFO, "zerogravity.capture"):
         call("replay", traced.id, "max")
-        await next(iter(call.master.addons.get("zerogravity.commands")._starting))
+        await next(iter(call.master.addons.get("zerogravity.commands")._tasks))
     url = re.search(rf"replaying {traced.id} on (http://127\.0\.0\.1:\d+)", caplog.text)[1]
     body = {"model": "whatever", "messages": [{"role": "user", "content": "x"}]}
     async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/chat/completions", json=body) as answer:
         assert (await answer.json())["choices"][0]["message"]["content"] == "Hello"
+
+
+async def test_a_replay_that_can_not_be_stopped_keeps_no_other_from_it(rooms, caplog):
+    stopped = []
+
+    class Replay:
+        def __init__(self, url):
+            self.url = url
+
+        async def stop(self):
+            if self.url == "broken":
+                raise RuntimeError("our bug")
+            stopped.append(self.url)
+
+    commands = Commands(lambda: rooms)
+    commands._replays = [Replay("first"), Replay("broken"), Replay("last")]
+    await commands.done()
+    assert stopped == ["first", "last"]
+    assert "our bug" in caplog.text
+
+
+async def test_a_replay_that_is_refused_says_why(rooms, make_turn, monkeypatch, caplog):
+    async def refuses(*_, **__):
+        raise bad_request("the port is taken")
+
+    traced, commands = recorded(rooms, make_turn()), Commands(lambda: rooms)
+    monkeypatch.setattr(server, "start", refuses)
+    commands.replay(traced.id, "max")
+    await commands.done()
+    assert "can not replay: the port is taken" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -17,18 +17,17 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
+from zerogravity.background import FIRST_S
 from zerogravity.core.events import Finished
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.language_server.child import (
-    FIRST_DELAY_S,
     STEADY_S,
     LsChild,
     Route,
     completed,
-    delay,
     environment,
     fill,
     metadata,
@@ -135,10 +134,6 @@ def test_the_command_is_filled_in(argument: str, filled: str) -> None:
 )  # fmt: skip
 def test_flags_it_needs_are_added(template: list[str], endpoint: str, command: list[str]) -> None:
     assert completed(template, {"csrf": "token", "port": "42", "endpoint": endpoint}) == command
-
-
-def test_delays() -> None:
-    assert [delay(failures) for failures in (0, 1, 2, 3, 5, 6, 999)] == [1, 1, 2, 4, 16, 30, 30]
 
 
 def test_the_environment_of_reverse_mode_has_none_of_our_secrets() -> None:
@@ -288,7 +283,7 @@ async def test_restarts_come_later_and_later(make: Make) -> None:
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
     await until(lambda: len(naps.seconds) == 4)
-    assert naps.seconds == [FIRST_DELAY_S, FIRST_DELAY_S * 2, FIRST_DELAY_S * 4, FIRST_DELAY_S]
+    assert naps.seconds == [FIRST_S, FIRST_S * 2, FIRST_S * 4, FIRST_S]
 
 
 @pytest.mark.parametrize("failing", ["sys.exit(3)", "__import__('threading').Event().wait()"], ids=["ends", "hangs"])
@@ -311,7 +306,48 @@ async def test_a_start_that_fails_is_tried_again(make: Make, tmp_path: Path, fai
             (tmp_path / "broken").unlink()
         naps.go.release()
     await until(lambda: child.endpoint)
-    assert naps.seconds == [FIRST_DELAY_S, FIRST_DELAY_S * 2, FIRST_DELAY_S * 4]
+    assert naps.seconds == [FIRST_S, FIRST_S * 2, FIRST_S * 4]
+
+
+@pytest.mark.parametrize("place", ["_feed", "_ready", "changed", "os.pipe"])
+async def test_our_own_bug_does_not_leave_it_dead(make: Make, monkeypatch, caplog, place: str) -> None:
+    """Whatever goes wrong in a new start: it is told, and the next one comes."""
+    broken, reports = False, list[str | None]()
+
+    def fails(*_: object) -> None:
+        if broken:
+            raise OSError("too many open files") if place == "os.pipe" else RuntimeError("our bug")
+
+    async def sleep(_: float) -> None:
+        nonlocal broken
+        await asyncio.sleep(0)
+        broken = len(reports) == 0 if place != "changed" else "our bug" not in caplog.text
+
+    child = make(sleep=sleep, report=reports.append, changed=fails if place == "changed" else lambda _: None)
+    await child.start()
+    if place == "os.pipe":
+        pipe = os.pipe
+        monkeypatch.setattr(os, "pipe", lambda: fails() or pipe())
+    elif place != "changed":
+        work = getattr(child, place)
+
+        async def first_fails(*given: object) -> object:
+            fails()
+            return await work(*given)
+
+        monkeypatch.setattr(child, place, first_fails)
+    broken = True
+    first = child.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: child.endpoint and child.pid != first)
+    if place == "changed":
+        assert reports == []
+    else:
+        await until(lambda: reports and reports[0])
+        name = "OSError" if place == "os.pipe" else "RuntimeError"
+        assert reports[0] == f"{name}; see the log"
+    assert ("too many" if place == "os.pipe" else "our bug") in caplog.text
 
 
 async def test_it_ends_when_we_are_killed(tmp_path: Path) -> None:

@@ -141,3 +141,46 @@ async def test_a_failed_turn_and_a_child_that_came_up_are_reasons_to_look(scene)
     keeper.child_changed(True)
     await until(lambda: ls.looks == 3)
     assert ls_of(health).ok
+
+
+@pytest.mark.parametrize("place", ["the question", "what is learnt", "what is done besides", "the greeting"])
+async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, place):
+    """Whatever goes wrong in a look: it is told, and the next one comes."""
+    for pause in ("SEARCH_S", "PREFER_S", "KEEP_S"):
+        monkeypatch.setattr(module, pause, 0)
+    broken = True
+
+    def fails(*_):
+        if broken:
+            raise RuntimeError("our bug")
+
+    async def greet():
+        fails()
+        return Check("google", True, "x", "y")
+
+    ls, health = Ls(), Health(clock)
+    learn, besides = (
+        fails if place == name else lambda *_: None for name in ("what is learnt", "what is done besides")
+    )
+    ls.answer = RuntimeError("our bug") if place == "the question" else None
+    keeper = Keeper(ls, health, learn=learn, besides=besides, greet=greet if place == "the greeting" else None,
+                    sleep=soon)  # fmt: skip
+    try:
+        health.google_seen(unreachable("Connect call failed"))
+        keeper.start()
+        await until(lambda: ls.looks > 3)
+        assert "our bug" in caplog.text
+        alone = place in ("the question", "the greeting")  # the others are beside the look
+        assert ("looks" in health.degraded) is alone
+        assert ls_of(health).ok is (place != "the question")
+        broken, ls.answer = False, None
+        looks = ls.looks
+        await until(lambda: ls.looks > looks + 1)
+        await until(lambda: not health.degraded)
+        assert ls_of(health).ok
+    finally:
+        await keeper.stop()
+
+
+async def soon(_):
+    await asyncio.sleep(0)

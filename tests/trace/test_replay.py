@@ -24,6 +24,7 @@ from zerogravity.core.events import (
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, Termination, bad_request
+from zerogravity.trace import replay as replaying
 from zerogravity.trace.read import Trace
 from zerogravity.trace.replay import Mishap, Pace, ReplayEngine, parse_mishap, parse_speed
 
@@ -265,6 +266,26 @@ async def test_it_returns_at_once_and_stops_when_everybody_has_left(make_turn):
     assert third.termination is Termination.SHUTDOWN
     assert engine.active == 0
     assert engine.run(make_turn()).termination is Termination.SHUTDOWN
+
+
+@pytest.mark.parametrize("place", ["sleep", "decoder"])
+async def test_our_own_bug_ends_the_turn(make_turn, monkeypatch, caplog, place):
+    """Whoever listens is not left waiting for ever."""
+
+    async def sleep(_):
+        if place == "sleep":
+            raise RuntimeError("our bug")
+
+    if place == "decoder":
+        monkeypatch.setattr(replaying.GoogleDecoder, "decode", lambda *_: 1 / 0)
+    engine = ReplayEngine(MitmStore(FakeClock()), lambda _: Recorded(answer(chunk("a"))), sleep=sleep)
+    channel = engine.run(make_turn())
+    async with asyncio.timeout(10):
+        await channel.wait_closed()
+    assert channel.termination is Termination.INTERNAL
+    await engine.close()
+    assert engine.active == 0
+    assert "replay turn_" in caplog.text
 
 
 async def test_no_recording_is_a_failed_turn_or_somebody_elses(make_turn):

@@ -4,7 +4,6 @@ and other addons. Composition: reaches into several rooms, decides nothing.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Protocol
 from mitmproxy import command, ctx, exceptions, flow, http, types
 from mitmproxy.log import ALERT
 
+from zerogravity import background
 from zerogravity.capture import bodies
 from zerogravity.config import Config
 from zerogravity.core.store import MitmStore
@@ -20,6 +20,7 @@ from zerogravity.errors import FaultError
 from zerogravity.trace import read, server
 from zerogravity.trace.replay import Pace, parse_speed
 
+STOP_S = 10.0
 logger = logging.getLogger("zerogravity.capture")
 
 
@@ -40,13 +41,14 @@ class Commands:
     def __init__(self, rooms: Callable[[], Rooms | None]) -> None:
         self._rooms = rooms
         self._replays: list[server.ReplayServer] = []
-        self._starting: set[asyncio.Task[None]] = set()
+        self._tasks = background.Tasks()
 
     async def done(self) -> None:
-        await asyncio.gather(*self._starting, return_exceptions=True)
+        await self._tasks.end(STOP_S)
         for replay in self._replays:
-            await replay.stop()
+            self._tasks.spawn(replay.stop(), f"stopping the replay on {replay.url}")
         self._replays.clear()
+        await self._tasks.end(STOP_S)
 
     @command.command("zerogravity.turns")
     def turns(self) -> Sequence[str]:
@@ -82,9 +84,7 @@ class Commands:
             found, pace = read.find(self._traces(), turn), Pace(parse_speed(speed))
         except FaultError as error:
             raise exceptions.CommandError(error.fault.told) from error
-        task = asyncio.get_running_loop().create_task(self._serve(found, pace))
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
+        self._tasks.spawn(self._serve(found, pace), f"replaying {found.id}")
 
     @command.command("zerogravity.har")
     def har(self, flows: Sequence[flow.Flow], path: types.Path) -> None:
@@ -99,8 +99,8 @@ class Commands:
     async def _serve(self, found: read.Trace, pace: Pace) -> None:
         try:
             replay = await server.start(lambda _: found, always=found, pace=pace)
-        except OSError as error:
-            logger.error("can not replay: %s", error)
+        except (OSError, FaultError) as error:
+            logger.error("can not replay: %s", error.fault.told if isinstance(error, FaultError) else error)
             return
         self._replays.append(replay)
         logger.log(ALERT, "replaying %s on %s", found.id, replay.url)

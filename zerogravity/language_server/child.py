@@ -20,7 +20,8 @@ from uuid import uuid4
 
 import psutil
 
-from zerogravity import lifeline
+from zerogravity import background, lifeline
+from zerogravity.core.callbacks import attempt
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.language_server.client import METADATA, Endpoint
 from zerogravity.language_server.discover import Process, flags_of, listening, probe
@@ -29,7 +30,6 @@ logger = logging.getLogger("zerogravity.language_server")
 READY_S = 60.0  # a cold one takes its time
 LOOK_S = 0.1
 STOP_S = 2.0  # SIGTERM, then SIGKILL, as the vendor does
-FIRST_DELAY_S, LONGEST_DELAY_S = 1.0, 30.0
 STEADY_S = 60.0  # one that lived so long did not fail at once: its next start is not put off
 FIELDS = {"ideName": 1, "locale": 4, "extensionName": 12}  # of exa.codeium_common_pb.Metadata
 LINE = 500  # of a line of its output, that much is kept
@@ -54,7 +54,7 @@ class LsChild:
 
     ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``; without a port it is looked up, the flags of the
     other two are added where it has neither them nor their place. ``changed`` is told when it answers (True) and when
-    it has ended (False).
+    it has ended (False), ``report`` why it can not be kept running by our own fault, or None when it can again.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class LsChild:
         route: Route,
         *,
         changed: Callable[[bool], None] = lambda _: None,
+        report: Callable[[str | None], None] = lambda _: None,
         ready_s: float = READY_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -78,7 +79,8 @@ class LsChild:
         self._family: lifeline.Family | None = None
         self._output: asyncio.Task[None] | None = None
         self._last: deque[str] = deque(maxlen=20)
-        self._keeper: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._keeper = background.Rounds("keeping the language server", self._round, report=report, sleep=sleep)
 
     @property
     def pid(self) -> int | None:
@@ -101,33 +103,30 @@ class LsChild:
         except BaseException:
             await self._end_process()
             raise
-        self._keeper = asyncio.create_task(self._keep(), name="language server child")
+        self._keeper.start()
         return endpoint
 
     async def stop(self) -> None:
         """Stop it, and everything it started."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
-            self._keeper = None
+        await self._keeper.stop()
         await self._end_process()
 
-    async def _keep(self) -> None:
-        """Start it again whenever it has ended, later and later while it does not last."""
-        failures = 0
-        while True:
-            began = self._clock()
-            if self._process is not None:
-                code = await self._process.wait()
-                logger.warning("the language server ended with code %s", code)
-                self._changed(False)
-            await self._end_process()
-            failures = 0 if self._clock() - began >= STEADY_S else failures + 1
-            await self._sleep(delay(failures))
-            try:
-                await self._launch()
-            except FaultError as error:
-                logger.warning("%s", error.fault.told)
+    async def _round(self) -> None:
+        """Start it again when it has ended, later and later while it does not last."""
+        began = self._clock()
+        if self._process is not None:
+            code = await self._process.wait()
+            logger.warning("the language server ended with code %s", code)
+            attempt(self._changed, False)
+        await self._end_process()
+        self._failures = 0 if self._clock() - began >= STEADY_S else self._failures + 1
+        await self._sleep(background.delay(self._failures))
+        try:
+            await self._launch()
+        except FaultError as error:
+            logger.warning("%s", error.fault.told)
+        finally:
+            if self.endpoint is None:
                 await self._end_process()  # it may be there and never be ready
 
     # -- one process -----------------------------------------------------------------------------------------
@@ -140,7 +139,9 @@ class LsChild:
         command = completed(self._command, values)
         # A pipe of our own: asyncio's would keep wait() waiting for whoever has inherited it.
         reading, writing = os.pipe()
-        self._output = asyncio.create_task(self._listen(await _reader(reading), values["csrf"]), name="its output")
+        self._output = background.task(
+            self._listen(await _reader(reading), values["csrf"]), "reading the language server's output"
+        )
         try:
             self._family = await lifeline.start(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=writing, stderr=writing,
@@ -156,7 +157,7 @@ class LsChild:
         port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
         self.endpoint = await self._ready(process, csrf, port)
         logger.info("language server %s answers at %s", process.pid, self.endpoint.url)
-        self._changed(True)
+        attempt(self._changed, True)
         return self.endpoint
 
     async def _feed(self, process: asyncio.subprocess.Process) -> None:
@@ -217,11 +218,6 @@ async def _reader(descriptor: int) -> Output:
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
     )
     return reader, transport
-
-
-def delay(failures: int) -> float:
-    """Seconds before the next start: few at first, ever more after failures in a row."""
-    return min(FIRST_DELAY_S * 2 ** min(max(failures - 1, 0), 10), LONGEST_DELAY_S)
 
 
 def completed(template: Sequence[str], values: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+from zerogravity import background
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Notice, Terminal
 from zerogravity.core.policy import Finish, decide
@@ -49,7 +50,7 @@ async def read_steps(
     assert cascade_id is not None
     poll = _Poll(ls, cascade_id)
     woken = asyncio.Event()
-    following = asyncio.create_task(_follow(ls, cascade_id, woken), name=f"follow {channel.id}")
+    following = background.task(_follow(ls, cascade_id, woken), f"follow {channel.id}")
     notes = tuple(Notice("not_applied", text) for text in unapplied(channel.turn))
     try:
         while not channel.closed:
@@ -63,7 +64,7 @@ async def read_steps(
             await _pause(following, woken, sleep, chance)
     finally:
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await asyncio.wait((following,))
 
 
 async def _end(channel: CascadeChannel, poll: _Poll, over: Over) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from zerogravity.background import Rounds
+from zerogravity.core.callbacks import attempt
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.language_server.client import LsClient
 from zerogravity.language_server.refusals import Refused
@@ -41,6 +43,7 @@ class Keeper:
         learn: Callable[[Sequence[Mapping[str, Any]]], object],
         besides: Callable[[], object] = lambda: None,
         greet: Callable[[], Awaitable[Check]] | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ls = ls
         self._health = health
@@ -48,18 +51,11 @@ class Keeper:
         self._besides = besides
         self._greet = greet
         self._now = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._before: Fault | None = LOOKING
+        self._rounds = Rounds("looking at the language server", self._round, report=self._tell, sleep=sleep)
+        self.start, self.stop = self._rounds.start, self._rounds.stop
         health.looked(LOOKING)
         health.on_trouble = self._now.set
-
-    def start(self) -> None:
-        self._task = asyncio.create_task(self._keep(), name="keeper")
-        self._task.add_done_callback(_tell_end)
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     def child_changed(self, up: bool) -> None:
         """The language server that we started ourselves has come up, or has ended."""
@@ -68,26 +64,31 @@ class Keeper:
         else:
             self._health.looked(RESTARTING)
 
-    async def _keep(self) -> None:
-        before: Fault | None = LOOKING
-        while True:
-            self._now.clear()
-            fault = await self._look()
-            if fault is not None and fault != before:
-                logger.info("language server: %s", fault.told)
-            before = fault
-            self._health.looked(fault)
-            self._besides()
-            if self._greet is not None and self._health.google_away and (await self._greet()).ok:
-                self._health.google_seen(None)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._now.wait(), self._pause(fault))
+    async def _round(self) -> None:
+        """One look, then the time until the next one."""
+        self._now.clear()
+        fault = await self._look()
+        if fault is not None and fault != self._before:
+            logger.info("language server: %s", fault.told)
+        self._before = fault
+        self._health.looked(fault)
+        attempt(self._besides)
+        if self._greet is not None and self._health.google_away and (await self._greet()).ok:
+            self._health.google_seen(None)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._now.wait(), self._pause(fault))
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble is None:
+            self._health.recover("looks")
+        else:
+            self._health.degrade("looks", f"the language server can not be looked at now: {trouble}")
 
     async def _look(self) -> Fault | None:
         """Why no turn can be served, if that is so. One that knows us but not this question may well serve turns."""
         try:
             await self._ls.prefer()
-            self._learn(await self._ls.model_configs())
+            attempt(self._learn, await self._ls.model_configs())
         except Refused as error:
             return error.fault if error.status in (401, 403) else await self._stranger()
         except FaultError as error:
@@ -108,9 +109,3 @@ class Keeper:
         if fault is not None:
             return SEARCH_S
         return PREFER_S if self._ls.second_choice or self._health.google_away else KEEP_S
-
-
-def _tell_end(task: asyncio.Task[None]) -> None:
-    """It ends by being stopped, or by a bug of ours, which must not go unheard."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("the language server is looked at no more", exc_info=error)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from zerogravity import logs
+from zerogravity.background import Rounds
 from zerogravity.config import split_address, url_of
 from zerogravity.server import guard
 from zerogravity.server.body import ARRIVALS, Arrivals
@@ -61,16 +62,15 @@ async def watch_loop(app: web.Application) -> AsyncIterator[None]:
     gauge = app[SERVICES].metrics.loop_lag
     loop = asyncio.get_running_loop()
 
-    async def watch() -> None:
-        while True:
-            due = loop.time() + 1
-            await asyncio.sleep(1)
-            gauge.set(max(0.0, loop.time() - due))
+    async def measure() -> None:
+        due = loop.time() + 1
+        await asyncio.sleep(1)
+        gauge.set(max(0.0, loop.time() - due))
 
-    task = asyncio.create_task(watch())
+    rounds = Rounds("watching the event loop", measure)
+    rounds.start()
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await rounds.stop()
 
 
 @dataclass(slots=True)

@@ -23,6 +23,7 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from zerogravity import background
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished
 from zerogravity.core.turn import Turn
@@ -127,7 +128,7 @@ class Connection:
         except FaultError as error:
             await self._fault(error.fault, stream_id)
             return
-        task = asyncio.create_task(self._answer(body, data, stream_id), name="websocket turn")
+        task = background.task(self._answer(body, data, stream_id), "websocket turn")
         self._running[task] = stream_id
         task.add_done_callback(self._running.pop)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
-from zerogravity import ids
+from zerogravity import background, ids
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, FunctionCall, Record, Usage
 from zerogravity.core.store import MitmStore
@@ -102,7 +102,7 @@ class ReplayEngine:
         self._fallback = fallback
         self._sleep = sleep
         self._chance = chance or Random(0)  # the same jitter each time: a replay can be repeated
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = background.Tasks()
         self._closing = False
 
     @property
@@ -127,7 +127,7 @@ class ReplayEngine:
             channel.close(Failed(fault or internal()))
         else:
             channel.mark("matched")
-            self._spawn(self._play(channel, trace))
+            self._tasks.spawn(self._guarded(channel, trace), f"replay {trace.id}")
         return channel
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
@@ -139,10 +139,14 @@ class ReplayEngine:
         self._closing = True
         for channel in self._store:
             channel.close(Failed(shutting_down()))
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.end()
+
+    async def _guarded(self, channel: CascadeChannel, trace: Trace) -> None:
+        """Whatever goes wrong with a recording: whoever listens is told that it is over."""
+        try:
+            await self._play(channel, trace)
+        finally:
+            channel.close(Failed(internal()))
 
     async def _play(self, channel: CascadeChannel, trace: Trace) -> None:
         clock = self._store.clock
@@ -166,11 +170,6 @@ class ReplayEngine:
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name="replay")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 class _Replay:
