@@ -507,12 +507,35 @@ async def test_a_state_stream_is_drained_whatever_it_does(
     assert station.seen[0][1]["conversationId"] == station.seen[1][1]["id"] == CASCADE
 
 
-async def test_a_finite_stream_is_opened_again(station: Station, driver: Driver) -> None:
-    turns = iter([streamed(STATE, STATE, OVER), streamed(STATE, STATE, OVER), streamed(STATE, OVER)])
-    station.answers[AGENT] = lambda request: next(turns)(request)
-    station.answers[REACTIVE] = (404, b"")
-    await driver(station.endpoint).follow(CASCADE)
-    assert station.methods() == [AGENT] * 3 + [REACTIVE]
+@pytest.mark.parametrize(
+    ("lasting", "pauses"),
+    [
+        ([0.01], [0.1]),
+        ([0.01] * 9, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5]),
+        ([0.01, 0.01, 60, 0.01, 0.01], [0.1, 0.2, 0.1, 0.1, 0.2]),
+        ([60, 60, 60], [0.1, 0.1, 0.1]),
+    ],
+    ids=["once", "again and again", "one that lasts", "all last"],
+)
+@pytest.mark.parametrize("method", [AGENT, REACTIVE])
+async def test_a_finite_stream_is_opened_again_after_a_pause(
+    station: Station, driver: Driver, method: str, lasting: list[float], pauses: list[float]
+) -> None:
+    now, slept, lengths = [0.0], list[float](), iter([*lasting, None])
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        if (seconds := next(lengths)) is None:
+            return await streamed(STATE, OVER)(request)
+        now[0] += seconds
+        return await streamed(STATE, STATE, OVER)(request)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    station.answers |= {AGENT: (501, b""), REACTIVE: (404, b""), method: stream}
+    await driver(station.endpoint, sleep=sleep, clock=lambda: now[0]).follow(CASCADE)
+    assert slept == pauses
+    assert station.methods().count(method) == len(lasting) + 1
 
 
 # -- secrets -----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from zerogravity.background import delay
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.language_server.refusals import Refused, end_of, error_of, gone, not_logged_in, refused
 from zerogravity.wire import connect, jsonio
@@ -32,6 +34,8 @@ NO_COMMANDS = {"runCommand": {"autoCommandConfig": {"autoExecutionPolicy": "CASC
 UNARY = aiohttp.ClientTimeout(total=30, connect=5)
 WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
 
+REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # before a state stream is opened again that did not last
+LASTING_S = 10.0
 ABSENT = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF (see: zerogravity ls)"
 SECOND_CHOICE = ("workspace", "simulator")
 
@@ -70,12 +74,16 @@ class LsClient:
         blocking: bool = False,
         short_calls: int = 16,
         absent: str = ABSENT,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.logged_in = True
         self._rediscover = rediscover
         self._blocking = blocking
         self._absent = absent
+        self._sleep = sleep
+        self._clock = clock
         self._places = asyncio.Semaphore(short_calls)
         self._searching = asyncio.Lock()
         self._searches = 0
@@ -251,15 +259,19 @@ class LsClient:
         """
         for method, name in (("StreamAgentStateUpdates", "conversationId"), ("StreamCascadeReactiveUpdates", "id")):
             body = {"protocolVersion": 1, name: cascade_id, "subscriberId": "zerogravity"}
+            short = 0  # streams in a row that did not last
             try:
-                while await self._drain(method, body, on_change):
-                    pass  # the stream is finite: the LS ends it now and then (A.10)
+                while (lasted := await self._drain(method, body, on_change)) is not None:
+                    # The LS ends it now and then (A.10), and one that ends at once would be opened without end.
+                    short = 0 if lasted >= LASTING_S else short + 1
+                    await self._sleep(delay(short, REOPEN_S, LONGEST_REOPEN_S))
             except FaultError as error:
                 logger.debug("%s: %s", method, error)
 
-    async def _drain(self, method: str, body: Json, on_change: Callable[[], None] | None) -> bool:
-        """One server-streaming RPC to its end; whether it was a good one. Raises FaultError."""
-        endpoint, parser, frames = await self._found(), connect.EnvelopeParser(), 0
+    async def _drain(self, method: str, body: Json, on_change: Callable[[], None] | None) -> float | None:
+        """One server-streaming RPC to its end: the seconds that it lasted. None: it gave no more than the state as it
+        was, as some builds do. Raises FaultError."""
+        endpoint, parser, frames, began = await self._found(), connect.EnvelopeParser(), 0, self._clock()
         data = connect.envelope(jsonio.dumps(body))
         try:
             async with self._request(endpoint, method, data, WHOLE_TURN, "application/connect+json") as response:
@@ -274,7 +286,7 @@ class LsClient:
                             on_change()
         except (aiohttp.ClientError, TimeoutError, ValueError, connect.ConnectError) as error:
             raise FaultError(gone(f"{method} broke off: {type(error).__name__}")) from error
-        return frames > 1  # one frame is the state as it was: a stream that gives no more would be opened for ever
+        return self._clock() - began if frames > 1 else None
 
     async def _post(
         self, endpoint: Endpoint, method: str, body: Mapping[str, Any], timeout: aiohttp.ClientTimeout
