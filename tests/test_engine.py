@@ -255,6 +255,30 @@ async def test_what_can_not_be_served_is_refused_before_there_is_a_channel() -> 
     assert bench.engine.active == 0
 
 
+async def test_a_model_is_told_by_the_name_that_it_has_when_the_turn_gets_its_place() -> None:
+    """A turn may wait for minutes, and another language server be there when it goes on."""
+    names = {"gemini-3-flash": "OLD"}
+
+    def placeholder(target: Target) -> str:
+        if target.name not in names:
+            raise bad_request("it is gone", status=404)
+        return names[target.name]
+
+    bench = Bench(limits=Limits(concurrent=1, waiting=5), placeholder=placeholder)
+    first, second, third = await bench.running(), await bench.running(), await bench.running()
+    names["gemini-3-flash"] = "NEW"
+    bench.engine.cancel(first)
+    await settled()
+    assert bench.ls.told("start") == ["OLD", "NEW"]
+    names.clear()
+    bench.engine.cancel(second)
+    await settled()
+    assert fault_of(third).status == 404
+    assert bench.ls.told("start") == ["OLD", "NEW"]
+    await bench.engine.close()
+    assert bench.engine.active == 0
+
+
 # -- refusals ----------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.support import SURFACES, ask
+from tests.e2e.support import SURFACES, ask, request
 from zerogravity import config as configuration
 from zerogravity import gateway as rooms
 from zerogravity.errors import FaultError
@@ -106,6 +106,42 @@ async def test_models_are_taken_from_the_language_server(start: Start, http, ls)
     gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
     assert await ready(http, gateway, 200)
     assert gateway.catalogue.resolve("gemini-3.5-flash-high").ls_model == "MODEL_PLACEHOLDER_M132"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("looked", [True, False], ids=["known", "before the first look"])
+async def test_a_name_whose_placeholder_is_another_models_is_gone(
+    start: Start, http, ls, monkeypatch, surface: str, stream: bool, looked: bool
+) -> None:
+    """gpt-5 stands for Gemini 3.1 Pro. Where that is not, nobody else answers under its name."""
+    ls.options.labels = {"MODEL_PLACEHOLDER_M37": "Gemini 9 Ultra"}
+    if not looked:
+        monkeypatch.setattr(keeper.Keeper, "_look", unfinished)
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
+    if looked:
+        assert await ready(http, gateway, 200)
+    for model in ("gpt-5", "gemini-3.1-pro"):
+        path, body = request(surface, "sim:text", stream=stream)
+        path = path.replace("gemini-3-flash", model)
+        body |= {"model": model} if "model" in body else {}
+        async with http.post(gateway.url + path, json=body) as answer:
+            told = await answer.json()
+        assert answer.status == 404
+        message = told["error"]["message"]
+        assert f"The model '{model}' does not exist or is not offered" in message or model == "gpt-5"
+        assert "gemini-9-ultra" in message
+        assert not ls.cascades
+        for lists in ("/v1/models", "/v1beta/models"):
+            assert await status(http, f"{gateway.url}{lists}/{model}") == 404
+            async with http.get(gateway.url + lists) as answer:
+                listed = await answer.text()
+            assert f'{model}"' not in listed
+            assert "gemini-9-ultra" in listed
+
+
+async def unfinished(_: Any) -> None:
+    await asyncio.Event().wait()
 
 
 async def test_without_interception_turns_are_answered_and_counted(start: Start, http, ls) -> None:

@@ -18,7 +18,7 @@ from zerogravity.admission import Places
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import (
     DOCTOR,
     Fault,
@@ -62,7 +62,7 @@ class LanguageServer(Protocol):
     """What the engine needs of a language server. Every method raises FaultError."""
 
     async def check(self) -> None:
-        """Refuse if it is known that no turn can be served (not logged in). Asks nobody when nothing is known."""
+        """Refuse if it is known that no turn can be served (not logged in)."""
         ...
 
     def start_cascade(self, model: str) -> Coroutine[Any, Any, str]: ...
@@ -88,6 +88,7 @@ class Engine[Ls: LanguageServer]:
     ``message``  None: the LS is told the marker only. Else what it is told of a turn; raises FaultError for a turn
                  that can not be served so.
     ``why_no_call``  why the LS's call to Google may not have come, if that is known.
+    ``placeholder``  what the LS calls a model now: it may be another LS by the time a turn gets its place.
     ``wait``     ``asyncio.wait_for``-like, injectable: waits for an awaitable at most so many seconds.
     """
 
@@ -102,6 +103,7 @@ class Engine[Ls: LanguageServer]:
         reader: Callable[[CascadeChannel, Ls], Coroutine[Any, Any, None]] | None = None,
         message: Callable[[Turn], Message] | None = None,
         why_no_call: Callable[[], str | None] = lambda: None,
+        placeholder: Callable[[Target], str] = lambda target: target.ls_model,
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
         self.limits = limits or Limits()
@@ -112,6 +114,7 @@ class Engine[Ls: LanguageServer]:
         self._reader = reader
         self._message = message
         self._why_no_call = why_no_call
+        self._placeholder = placeholder
         self._wait = wait
         self._places = Places(self.limits.concurrent, self.limits.waiting)
         self._tasks = background.Tasks()
@@ -215,8 +218,8 @@ class Engine[Ls: LanguageServer]:
 
     async def _tell(self, channel: CascadeChannel, message: Message | None, work: list[asyncio.Task[None]]) -> None:
         """Start a cascade, make the channel claimable, then send the message (invariant 9)."""
-        model = channel.turn.target.ls_model
         await self._ls.check()
+        model = self._placeholder(channel.turn.target)
         cascade_id = await self._started(channel, model)
         if cascade_id is None:
             return

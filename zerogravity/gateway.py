@@ -28,8 +28,9 @@ from zerogravity.errors import Fault, FaultError
 from zerogravity.inspector.api import Inspector
 from zerogravity.inspector.bodies import Bodies
 from zerogravity.language_server.child import LsChild, Route
-from zerogravity.language_server.client import ABSENT, Endpoint, LsClient
+from zerogravity.language_server.client import ABSENT, LsClient
 from zerogravity.language_server.discover import discover
+from zerogravity.language_server.endpoint import Endpoint
 from zerogravity.language_server.steps import read_steps, told_in_full
 from zerogravity.ops import greeting, machine, otel
 from zerogravity.ops.health import Check, Health
@@ -91,7 +92,7 @@ class Gateway:
         self.secret = _secret(config.data_path / "secret")
         self.bearer = Bearer(config.token)
         self.metrics = Metrics()
-        self.catalogue = Catalogue(config.aliases)
+        self.catalogue = Catalogue(config.aliases, rewrites=config.intercept)
         self._route = route or Route()
         self.child = (
             LsChild(
@@ -109,12 +110,11 @@ class Gateway:
             _given(config),
             rediscover=None if config.ls_url else locate,
             absent=ABSENT if self.child is None else "the language server of ls_command is not up (yet)",
+            learn=self.catalogue.refresh,
         )
         self.health = Health(self.clock, intercepting=config.intercept)
         self.engine = self._engine()
-        self.keeper = Keeper(
-            self.ls, self.health, learn=self.catalogue.refresh, besides=self.store.sweep, greet=self._greet()
-        )
+        self.keeper = Keeper(self.ls, self.health, besides=self.store.sweep, greet=self._greet())
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
         self.spans = otel.start(self.store)
@@ -134,6 +134,7 @@ class Gateway:
             clock=self.clock,
             delete_cascades=config.delete_cascades,
             why_no_call=self.health.why_no_call,
+            placeholder=lambda target: self.catalogue.resolve(target.name).ls_model,
             **by_steps,
         )
 

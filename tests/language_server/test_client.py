@@ -245,7 +245,8 @@ async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Sta
     client = driver(station.endpoint)
     assert client.known_fault() is None
     await client.check()
-    assert station.seen == []  # nothing is asked while nothing is known
+    await client.check()
+    assert station.methods() == ["GetUserStatus"]  # once, for its models
     station.answers["GetUserStatus"] = (500, {"code": "unknown", "message": "not logged in"})
     fault = await fault_of(client.model_configs())
     assert (fault.status, fault.code, fault.heals) == (401, "ls_not_logged_in", False)
@@ -255,6 +256,44 @@ async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Sta
     station.answers["GetUserStatus"] = (200, {"userStatus": {"name": "Ada"}})
     await client.check()
     assert client.known_fault() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((200, {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [{"label": "x"}, 7]}}}),
+         [[{"label": "x"}]]),
+        ((200, {"userStatus": {}}), [[]]),
+        ((501, {"code": "unimplemented"}), []),
+        ((403, b"Invalid CSRF token"), []),
+        ((503, {}), []),
+        ((200, b"no json"), []),
+    ],
+)  # fmt: skip
+async def test_one_that_is_new_to_us_is_asked_for_its_models_before_it_is_told_of_one(
+    station: Station, driver: Driver, answer: Any, told: Any
+) -> None:
+    """Whatever it says to that: it may serve turns. One that comes in its place is asked again."""
+    learnt: list[Any] = []
+    station.answers["GetUserStatus"] = answer
+    client = driver(station.endpoint, learn=learnt.append)
+    for _ in range(3):
+        await client.check()
+    assert station.methods() == ["GetUserStatus"]
+    assert learnt == told
+    client.endpoint = replace(station.endpoint, pid=7)
+    await client.check()
+    assert station.methods() == ["GetUserStatus"] * 2
+
+
+async def test_our_own_bug_in_learning_is_no_fault_of_the_ls(station: Station, driver: Driver, caplog: Any) -> None:
+    def fails(_: Any) -> None:
+        raise RuntimeError("our bug")
+
+    client = driver(station.endpoint, learn=fails)
+    await client.check()
+    assert await client.model_configs() == []
+    assert "our bug" in caplog.text
 
 
 @pytest.mark.parametrize("status", [403, 501, 503])

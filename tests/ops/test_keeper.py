@@ -24,6 +24,7 @@ class Ls:
     def __init__(self):
         self.answer = self.heart = None
         self.looks = 0
+        self.learnt = []
 
     async def prefer(self):
         pass
@@ -32,7 +33,8 @@ class Ls:
         self.looks += 1
         if self.answer is not None:
             raise self.answer
-        return [{"label": "x"}]
+        self.learnt.append([{"label": "x"}])
+        return self.learnt[-1]
 
     async def heartbeat(self):
         if self.heart is not None:
@@ -41,9 +43,9 @@ class Ls:
 
 @pytest.fixture
 async def scene(clock):
-    ls, health, learnt, swept = Ls(), Health(clock), [], []
-    keeper = Keeper(ls, health, learn=learnt.append, besides=lambda: swept.append(1))
-    yield ls, health, keeper, learnt, swept
+    ls, health, swept = Ls(), Health(clock), []
+    keeper = Keeper(ls, health, besides=lambda: swept.append(1))
+    yield ls, health, keeper, ls.learnt, swept
     await keeper.stop()
 
 
@@ -117,7 +119,7 @@ async def test_a_google_that_was_away_is_greeted_until_it_is_back(clock, monkeyp
     async def greet():
         return Check("google", answers.pop(0), "x", "y")
 
-    keeper = Keeper(ls, health, learn=lambda _: None, greet=greet)
+    keeper = Keeper(ls, health, greet=greet)
     try:
         keeper.start()
         await until(lambda: ls.looks == 1)
@@ -143,7 +145,7 @@ async def test_a_failed_turn_and_a_child_that_came_up_are_reasons_to_look(scene)
     assert ls_of(health).ok
 
 
-@pytest.mark.parametrize("place", ["the question", "what is learnt", "what is done besides", "the greeting"])
+@pytest.mark.parametrize("place", ["the question", "what is done besides", "the greeting"])
 async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, place):
     """Whatever goes wrong in a look: it is told, and the next one comes."""
     for pause in ("SEARCH_S", "PREFER_S", "KEEP_S"):
@@ -159,11 +161,9 @@ async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, pl
         return Check("google", True, "x", "y")
 
     ls, health = Ls(), Health(clock)
-    learn, besides = (
-        fails if place == name else lambda *_: None for name in ("what is learnt", "what is done besides")
-    )
+    besides = fails if place == "what is done besides" else lambda: None
     ls.answer = RuntimeError("our bug") if place == "the question" else None
-    keeper = Keeper(ls, health, learn=learn, besides=besides, greet=greet if place == "the greeting" else None,
+    keeper = Keeper(ls, health, besides=besides, greet=greet if place == "the greeting" else None,
                     sleep=soon)  # fmt: skip
     try:
         health.google_seen(unreachable("Connect call failed"))

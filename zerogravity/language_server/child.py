@@ -23,8 +23,9 @@ import psutil
 from zerogravity import background, lifeline
 from zerogravity.core.callbacks import attempt
 from zerogravity.errors import Fault, FaultError, Termination, language_server
-from zerogravity.language_server.client import METADATA, Endpoint
+from zerogravity.language_server.client import METADATA
 from zerogravity.language_server.discover import Process, flags_of, listening, probe
+from zerogravity.language_server.endpoint import Endpoint
 
 logger = logging.getLogger("zerogravity.language_server")
 READY_S = 60.0  # a cold one takes its time

@@ -12,17 +12,15 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from zerogravity.background import delay
+from zerogravity.core.callbacks import attempt
 from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.language_server.endpoint import Endpoint, tls
 from zerogravity.language_server.refusals import Refused, end_of, error_of, gone, not_logged_in, refused
 from zerogravity.wire import connect, jsonio
 
@@ -42,29 +40,11 @@ SECOND_CHOICE = ("workspace", "simulator")
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a language server listens. ``cert``: PEM file its certificate is pinned to, else loopback only.
-
-    ``kind``: ``core``, ``workspace``, ``simulator``, ``child`` (our own) or ``given`` (by the user).
-    """
-
-    url: str
-    csrf: str = field(repr=False)
-    cert: Path | None = None
-    pid: int | None = None
-    kind: str = "given"
-
-    @property
-    def shown_csrf(self) -> str:
-        """Enough of the token to recognise it."""
-        return f"{self.csrf[:4]}…" if self.csrf else "none"
-
-
 class LsClient:
     """One language server. ``rediscover`` is asked when it does not answer any more or refuses our token: it restarts
     on other ports, with another token. ``short_calls`` of them run at a time; those that last a turn are bounded by
-    the engine's places. ``absent``: what to say when there is none."""
+    the engine's places. ``absent``: what to say when there is none. ``learn``: told the models whenever it has
+    said which it offers."""
 
     def __init__(
         self,
@@ -74,6 +54,7 @@ class LsClient:
         blocking: bool = False,
         short_calls: int = 16,
         absent: str = ABSENT,
+        learn: Callable[[list[Json]], object] = lambda _: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,6 +63,8 @@ class LsClient:
         self._rediscover = rediscover
         self._blocking = blocking
         self._absent = absent
+        self._learn = learn
+        self._taught: Endpoint | None = None  # the one that has been asked for its models
         self._sleep = sleep
         self._clock = clock
         self._places = asyncio.Semaphore(short_calls)
@@ -114,9 +97,17 @@ class LsClient:
         return None if self.logged_in else not_logged_in()
 
     async def check(self) -> None:
-        """Refuse while the LS is not logged in; asks it again, since people do log in."""
-        if not self.logged_in:
-            await self.user_status()
+        """Refuse while the LS is not logged in; asks it again, since people do log in. One that is new to us is asked,
+        too: a model has another placeholder in another build."""
+        if self.logged_in and self._taught is not None and self._taught == self.endpoint:
+            return
+        try:
+            await self.model_configs()
+        except FaultError as error:
+            if not self.logged_in:
+                raise
+            logger.info("its models are not known: %s", error)  # it may serve turns all the same
+            self._taught = self.endpoint
 
     async def start_cascade(self, model: str) -> str:
         answer = await self._login_known("StartCascade", {
@@ -189,7 +180,10 @@ class LsClient:
         status = await self.user_status()
         data = status.get("cascadeModelConfigData")
         configs = data.get("clientModelConfigs") if isinstance(data, dict) else None
-        return [item for item in configs if isinstance(item, dict)] if isinstance(configs, list) else []
+        models = _list(configs)
+        self._taught = self.endpoint
+        attempt(self._learn, models)
+        return models
 
     async def steps(self, cascade_id: str, offset: int = 0) -> list[Json]:
         body = {"cascadeId": cascade_id, "stepOffset": offset, "verbosity": "CLIENT_TRAJECTORY_VERBOSITY_DEBUG"}
@@ -322,7 +316,7 @@ class LsClient:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
             self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
         if endpoint not in self._contexts:
-            self._contexts[endpoint] = _tls(endpoint)
+            self._contexts[endpoint] = tls(endpoint)
         headers = {
             "Content-Type": content_type,
             "Connect-Protocol-Version": "1",
@@ -356,25 +350,6 @@ class LsClient:
         return self.endpoint != old
 
 
-def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
-    """Pinned to the LS's own certificate, or unverified on loopback only. Raises FaultError otherwise."""
-    parts = urlsplit(endpoint.url)
-    if parts.scheme == "http" or endpoint.cert is None:
-        if not loopback(parts.hostname or ""):
-            text = f"{endpoint.url} is not on this machine: give its certificate (ls_cert) and an https URL"
-            raise FaultError(language_server(502, "ls_refused", text, Termination.LS_REFUSED, heals=False))
-        return False
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False  # the certificate is for "localhost", also when dialling 127.0.0.1 (A.1)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it is its own authority
-    try:
-        context.load_verify_locations(endpoint.cert)
-    except OSError as error:  # ssl.SSLError is one
-        text = f"the certificate {endpoint.cert} can not be read: {error.strerror or error.args[-1]}"
-        raise FaultError(refused(502, text, heals=False)) from error
-    return context
-
-
 def _nothing_sent(error: BaseException | None) -> bool:
     return isinstance(error, aiohttp.ClientConnectorError)
 
@@ -384,14 +359,6 @@ def _cut(error: BaseException | None) -> bool:
     return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError) and not (
         _nothing_sent(error)
     )
-
-
-def loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _list(value: object) -> list[Json]:

@@ -18,7 +18,8 @@ import aiohttp
 import psutil
 
 from zerogravity.errors import FaultError
-from zerogravity.language_server.client import Endpoint, LsClient, loopback
+from zerogravity.language_server.client import LsClient
+from zerogravity.language_server.endpoint import Endpoint, loopback
 
 Kind = Literal["core", "workspace", "simulator"]
 RANK: dict[Kind, int] = {"core": 0, "workspace": 1, "simulator": 2}  # whom to talk to, first choice first

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from zerogravity.config import Config
 from zerogravity.errors import Fault, FaultError
-from zerogravity.language_server.client import Endpoint, LsClient
+from zerogravity.language_server.client import LsClient
 from zerogravity.language_server.discover import Found, read_models
+from zerogravity.language_server.endpoint import Endpoint
 from zerogravity.language_server.refusals import Refused
 from zerogravity.ops import machine, status
 from zerogravity.ops.health import Check, told

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from zerogravity.background import Rounds
 from zerogravity.core.callbacks import attempt
@@ -32,7 +31,7 @@ LOOKING = language_server(503, "ls_absent", "the language server has not been fo
 
 
 class Keeper:
-    """``learn``: told the models of a good look. ``besides``: done after each look, whatever it showed. ``greet``:
+    """``besides``: done after each look, whatever it showed. ``greet``:
     whether Google can be reached."""
 
     def __init__(
@@ -40,14 +39,12 @@ class Keeper:
         ls: LsClient,
         health: Health,
         *,
-        learn: Callable[[Sequence[Mapping[str, Any]]], object],
         besides: Callable[[], object] = lambda: None,
         greet: Callable[[], Awaitable[Check]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._ls = ls
         self._health = health
-        self._learn = learn
         self._besides = besides
         self._greet = greet
         self._now = asyncio.Event()
@@ -88,7 +85,7 @@ class Keeper:
         """Why no turn can be served, if that is so. One that knows us but not this question may well serve turns."""
         try:
             await self._ls.prefer()
-            attempt(self._learn, await self._ls.model_configs())
+            await self._ls.model_configs()
         except Refused as error:
             return error.fault if error.status in (401, 403) else await self._stranger()
         except FaultError as error:

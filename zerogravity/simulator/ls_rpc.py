@@ -261,7 +261,8 @@ class Service:
         reset = timestamp((dt.datetime.now(dt.UTC) + dt.timedelta(hours=5)).timestamp())
         configs = [
             {
-                "label": label, "modelOrAlias": {"model": enum}, "isRecommended": name == MODELS[0][0],
+                "label": self.options.labels.get(enum, label), "modelOrAlias": {"model": enum},
+                "isRecommended": name == MODELS[0][0],
                 "supportsImages": name.startswith(("gemini", "claude")),
                 "quotaInfo": {"remainingFraction": self.options.quotas.get(enum, 0.83), "resetTime": reset},
                 "supportedMimeTypes": {"image/png": True},

@@ -81,6 +81,79 @@ def test_what_the_language_server_says_counts() -> None:
     assert catalogue.resolve("gemini-3-flash").ls_model == "MODEL_PLACEHOLDER_M18"
 
 
+M37, OTHER = "MODEL_PLACEHOLDER_M37", "MODEL_PLACEHOLDER_M999"
+
+
+@pytest.mark.parametrize(
+    ("said", "lost", "kept"),
+    [
+        ([], (), ("gpt-5", "gemini-3.1-pro")),
+        ([("Gemini 3 Flash", "MODEL_PLACEHOLDER_M18")], (), ("gpt-5", "gemini-3.1-pro-high", "gpt-5-mini")),
+        ([("Gemini 3.1 Pro (High)", M37)], (), ("gpt-5", "gemini-3.1-pro", "gemini-3.1-pro-high")),
+        ([("gemini 3.1 pro high", M37)], (), ("gpt-5", "gemini-3.1-pro", "gemini-3.1-pro-high")),
+        ([("Gemini 9 Ultra", M37)],
+         ("gpt-5", "gpt-5-codex", "gemini-3.1-pro", "gemini-3.1-pro-high", "gemini-3.1-pro-preview",
+          "gemini-pro-latest", "models/gemini-3.1-pro", "mine"),
+         ("gemini-9-ultra", "gpt-5-mini", "gemini-3.1-pro-low")),
+        ([("Gemini 3.1 Pro (Low)", M37)], ("gpt-5", "gemini-3.1-pro"), ("gemini-3.1-pro-low",)),
+        ([("Gemini 9 Ultra", M37), ("Gemini 3.1 Pro (High)", OTHER)], (), ("gpt-5", "gemini-3.1-pro", "mine")),
+        ([("Gemini 9 Ultra", M37), ("Gemini 3.1 Pro (High)", M37)], (), ("gpt-5", "gemini-9-ultra")),
+        ([("Claude Sonnet 4.6", "MODEL_PLACEHOLDER_M35")], (), ("claude-sonnet-4-6", "sonnet-4.6")),
+        ([("Claude Sonnet 5", "MODEL_PLACEHOLDER_M35")], ("claude-sonnet-4-6", "sonnet-4.6"), ("claude-sonnet-5",)),
+        ([("Gemini 3.1 Flash Image", "MODEL_PLACEHOLDER_M21")], ("gemini-3-pro-image",), ("gemini-3.1-flash-image",)),
+        # Google is told these by name, whatever stands behind the placeholder.
+        ([("Gemini 3.5 Flash (High)", "MODEL_PLACEHOLDER_M132")], (), ("gemini-3.8-flash", "gemini-flash-latest")),
+        ([("Gemini 4 Flash", "MODEL_PLACEHOLDER_M132")], ("gemini-3.5-flash-high",), ("gemini-3.8-flash",)),
+        ([("Claude Haiku 5", "MODEL_PLACEHOLDER_M132")], ("gemini-3.8-flash", "gemini-flash-latest"), ()),
+    ],
+)  # fmt: skip
+def test_nothing_is_answered_by_another_model_under_its_name(said: Any, lost: Any, kept: Any) -> None:
+    catalogue = Catalogue({"mine": "gpt-5"})
+    catalogue.refresh([config(label, model) for label, model in said])
+    listed = [info.id for info in catalogue.list()]
+    labels = {model: {slug(label).replace(".", "-") for label, other in said if other == model} for _, model in said}
+    for info in catalogue.list():  # the rule itself
+        target = info.target
+        if target.wire_model is None and target.ls_model in labels:
+            names = {slug(text).replace(".", "-") for text in (info.id, info.display_name)}
+            assert names & labels[target.ls_model], info
+    for name in kept:
+        assert catalogue.get(name).id in listed
+    for name in lost:
+        assert name not in listed
+        with pytest.raises(FaultError) as caught:
+            catalogue.resolve(name)
+        fault = caught.value.fault
+        assert (fault.status, fault.code, fault.param) == (404, "model_not_found", "model")
+        assert f"There are: {', '.join(listed)}." in fault.message
+        if name in ALIASES or name == "mine":
+            assert f"It stands for '{'gemini' if 'sonnet' not in name else 'claude'}" in fault.message
+
+
+def test_what_the_language_server_says_later_counts_alone() -> None:
+    """It is another build, or another one altogether: nothing is left of what the one before has said."""
+    catalogue, fresh = Catalogue(), Catalogue()
+    catalogue.refresh([config("Gemini 9 Ultra", M37), config("Gemini 3 Flash", OTHER)])
+    later = [config("Gemini 3.1 Pro (High)", M37)]
+    assert catalogue.refresh(later) == fresh.refresh(later) == 1
+    assert catalogue.list() == fresh.list()
+    assert catalogue.resolve("gpt-5").ls_model == M37
+    assert catalogue.refresh([]) == catalogue.refresh([{"label": 1}]) == 0
+    assert catalogue.list() == fresh.list(), "one that says nothing takes nothing away"
+
+
+def test_without_interception_google_can_not_be_told_another_name() -> None:
+    """A name that lives of the rewritten request would be answered by the model that its placeholder stands for."""
+    catalogue = Catalogue(rewrites=False)
+    for name in ("gemini-3.8-flash", "gemini-flash-latest", "gemini-3.5-flash-lite"):
+        with pytest.raises(FaultError):
+            catalogue.resolve(name)
+    assert catalogue.resolve("gemini-3.5-flash").ls_model == "MODEL_PLACEHOLDER_M132"
+    catalogue.refresh([config("Gemini 3.8 Flash", "MODEL_PLACEHOLDER_M502")])
+    assert catalogue.resolve("gemini-3.8-flash").ls_model == "MODEL_PLACEHOLDER_M502"
+    assert all(info.target.wire_model is None for info in catalogue.list())
+
+
 @pytest.mark.parametrize(
     ("name", "family"),
     [

@@ -7,7 +7,7 @@ LS says at run time. Facts: language-server-and-google B; wire-gemini-and-mappin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -145,13 +145,12 @@ class ModelInfo:
 
 
 class Catalogue:
-    """The models that can be asked for. ``aliases`` come before the default ones."""
+    """The models that can be asked for. ``aliases`` come before the default ones. ``rewrites``: Google can be told
+    another wire model than the LS's."""
 
-    def __init__(self, aliases: Mapping[str, str] | None = None) -> None:
-        self._models = {
-            name: _info(name, label, Target(name, ls_model, _WIRE.get(name), family))
-            for name, ls_model, family, label in _TABLE
-        }
+    def __init__(self, aliases: Mapping[str, str] | None = None, *, rewrites: bool = True) -> None:
+        self._rewrites = rewrites
+        self._models = _offered((), rewrites)
         self._aliases = {**ALIASES, **(aliases or {})}
 
     def resolve(self, name: str) -> Target:
@@ -163,8 +162,10 @@ class Catalogue:
             if wanted not in self._aliases:
                 break
             wanted = self._aliases[wanted]
+        stands = "" if wanted == name.removeprefix("models/") else f" It stands for '{wanted}'."
         raise bad_request(
-            f"The model '{name}' does not exist or is not offered by the language server.",
+            f"The model '{name}' does not exist or is not offered by the language server.{stands} "
+            f"There are: {', '.join(self._models)}.",
             param="model", code="model_not_found", status=404,
         )  # fmt: skip
 
@@ -178,21 +179,52 @@ class Catalogue:
     def refresh(self, ls_configs: Iterable[Mapping[str, Any]]) -> int:
         """Take the LS's own list (``clientModelConfigs``): labels decide which placeholder a name means.
 
-        Returns how many models it named. Names of the default table that the LS does not offer stay.
+        Returns how many models it named; when it names none, what was known stays.
         """
-        count = 0
+        said: list[tuple[str, str]] = []
         for config in ls_configs:
             label, choice = config.get("label"), config.get("modelOrAlias")
             model = cast("Mapping[str, Any]", choice).get("model") if isinstance(choice, dict) else None
-            if not isinstance(label, str) or not isinstance(model, str):
-                continue
-            count += 1
-            names = [info.id for info in self._models.values() if info.display_name == label] or [slug(label)]
-            for name in names:
-                family = family_of(name)
-                wire = self._models[name].target.wire_model if name in self._models else None
-                self._models[name] = _info(name, label, Target(name, model, wire, family))
-        return count
+            if isinstance(label, str) and isinstance(model, str):
+                said.append((label, model))
+        if said:
+            self._models = _offered(said, self._rewrites)
+        return len(said)
+
+
+def _offered(said: Sequence[tuple[str, str]], rewrites: bool) -> dict[str, ModelInfo]:
+    """All models by name. ``said``: label and placeholder of what the LS offers.
+
+    A name of the table that it does not offer stays as long as its placeholder is nobody else's: what is asked for
+    by one name must never be answered by another model.
+    """
+    places, taken = dict[str, str](), dict[str, list[str]]()
+    for label, place in said:
+        places[_key(label)] = place
+        taken.setdefault(place, []).append(label)
+    models: dict[str, ModelInfo] = {}
+    for name, place, family, label in _TABLE:
+        wire = _WIRE.get(name) if rewrites else None
+        told = [places[key] for key in (_key(name), _key(label)) if key in places]
+        if told or _serves(name, wire, taken.get(place, ())):
+            models[name] = _info(name, label, Target(name, told[-1] if told else place, wire, family))
+    ours = {key for name, _, _, label in _TABLE for key in (_key(name), _key(label))}
+    for label, place in said:
+        if _key(label) not in ours:
+            models[slug(label)] = _info(slug(label), label, Target(slug(label), place, None, family_of(slug(label))))
+    return models
+
+
+def _serves(name: str, wire: str | None, others: Sequence[str]) -> bool:
+    """Whether a name's own placeholder still leads to it; ``others``: the labels that the LS gives that placeholder."""
+    if wire is not None:  # Google is told the name itself; the LS only has to write a request for a model of that kind
+        return all(family_of(slug(label)).startswith("gemini") for label in others)
+    return not others and name not in _WIRE
+
+
+def _key(text: str) -> str:
+    """What labels and names of one model have in common: ``Claude Sonnet 4.6`` is ``claude-sonnet-4-6``."""
+    return slug(text).replace(".", "-")
 
 
 def _info(name: str, label: str, target: Target) -> ModelInfo:
