@@ -17,7 +17,7 @@ from zerogravity.capture import rewrite
 from zerogravity.capture.addon import OPTIONS, Capture, Interceptor, redirect
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, TextDelta
-from zerogravity.errors import Termination
+from zerogravity.errors import Termination, internal
 from zerogravity.gateway import Gateway
 
 CASCADE = "c0ffee00-1111-4222-8333-444455556666"
@@ -242,6 +242,45 @@ def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, 
     hooks.responseheaders(again)
     assert gateway.health.why_no_call() is None
     assert gateway.health.checks()[-1].ok
+
+
+@pytest.mark.parametrize(
+    ("message", "connected", "http2", "ended", "known", "code"),
+    [
+        ("Connect call failed", True, False, None, True, Termination.UPSTREAM_DROP),
+        ("server closed connection", True, False, None, True, Termination.UPSTREAM_DROP),
+        # our own cut: a cancel, a client that has gone, a deadline of ours, a shutdown
+        ("server closed connection", True, False, Termination.CANCELLED, False, Termination.CANCELLED),
+        ("server closed connection", True, False, Termination.CLIENT_GONE, False, Termination.CLIENT_GONE),
+        ("server closed connection", True, False, Termination.CLIENT_STALL, False, Termination.CLIENT_STALL),
+        ("server closed connection", True, False, Termination.UPSTREAM_IDLE, False, Termination.UPSTREAM_IDLE),
+        ("server closed connection", True, False, Termination.LIMIT_TIME, False, Termination.LIMIT_TIME),
+        ("server closed connection", True, False, Termination.SHUTDOWN, False, Termination.SHUTDOWN),
+        ("stream reset by client (CANCEL)", True, True, Termination.CANCELLED, False, Termination.CANCELLED),
+        # the language server's
+        ("Client disconnected.", False, False, None, False, Termination.LS_GONE),
+        ("stream reset by client (CANCEL)", True, True, None, False, Termination.LS_GONE),
+        # a Google that resets a stream is there
+        ("stream reset by client (INTERNAL_ERROR)", True, False, None, False, Termination.UPSTREAM_DROP),
+    ],
+)
+def test_only_what_google_does_is_remembered_of_google(
+    hooks, gateway, channel, message: str, connected: bool, http2: bool, ended: Any, known: bool, code: Termination
+) -> None:
+    flow = flow_of(agent_body())
+    ask(hooks, flow)
+    if http2:
+        flow.request.http_version = "HTTP/2.0"
+    if ended is not None:
+        channel.close(Failed(internal("we have ended it", ended)))
+    if not connected:
+        flow.client_conn.state = ConnectionState.CLOSED
+    flow.error = tflow.terr(message)
+    hooks.error(flow)
+    assert channel.termination is code
+    assert gateway.health.google_away is known
+    assert gateway.health.checks()[-1].ok is not known
+    assert flow not in hooks.claims
 
 
 def test_what_does_not_go_to_google_tells_nothing_of_the_path(hooks, gateway) -> None:

@@ -3,6 +3,7 @@ and is over when it is over."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ import pytest
 
 from tests.e2e.support import ask, quick, ready
 from tests.running import URL, Command, command, free_port
+from tests.waiting import until
 from zerogravity import certs
 from zerogravity.simulator.google import GoogleSimulator
 from zerogravity.simulator.language_server import LanguageServerSimulator
@@ -129,6 +131,21 @@ async def test_a_google_out_of_reach_until_it_is_back(tmp_path: Path, tls: bool)
             async with GoogleSimulator(tls=False, port=port):
                 await works(scene)  # no turn has to show it
                 assert await scene.turn() == 200
+
+
+async def test_our_own_cut_says_nothing_of_google(tmp_path: Path) -> None:
+    """A client that leaves before the first byte: the call to Google is cut, which looks like a broken connection."""
+    async with GoogleSimulator(tls=False) as google, serving(tmp_path, google.url) as scene:
+        await works(scene)
+        asked = asyncio.create_task(scene.turn("sim:stall-before 60"))
+        await google.wait_for(1)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+        await until(lambda: not any(cascade.running for cascade in scene.ls.cascades.values()))
+        assert (await scene.turn()) == 200
+        status, told = await scene.get("/ready")
+        assert status == 200
+        assert "last_failure" not in told["checks"][-1]
 
 
 async def test_a_login_that_google_refuses_until_it_is_taken(tmp_path: Path) -> None:

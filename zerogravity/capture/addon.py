@@ -37,6 +37,7 @@ from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.capture")
 
+RESET = "stream reset by client"  # mitmproxy's words for either side's; whoever resets a stream has been reached
 EVENT_STREAM = {"content-type": "text/event-stream"}
 
 
@@ -153,10 +154,11 @@ class Interceptor:
     def error(self, flow: http.HTTPFlow) -> None:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
         message = flow.error.msg if flow.error else "connection lost"
-        hung_up, lost = not flow.client_conn.connected, unreachable(message)
-        if flow in self._bound and flow.response is None and not hung_up:
+        reset, claim = message.startswith(RESET), self.claims.pop(flow, None)
+        hung_up = not flow.client_conn.connected or (reset and flow.request.is_http2)
+        lost, ours = unreachable(message), claim is not None and claim.channel.closed  # then we have cut it
+        if flow in self._bound and flow.response is None and not (hung_up or reset or ours):
             self._gateway.google_seen(lost)
-        claim = self.claims.pop(flow, None)
         if claim is None:
             return
         gone = language_server(503, "ls_gone", "the language server ended or hung up", Termination.LS_GONE)
