@@ -431,6 +431,37 @@ def test_flags_reach_the_addon(started: list[tuple[Any, ...]], tmp_path: Path, s
     assert verbosity == "info"
 
 
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        ([], {}),
+        (["--trace", "--passive"], {"zg_trace": True, "zg_capture_passive": True}),
+        (["--no-trace", "--no-passive"], {"zg_trace": False, "zg_capture_passive": False}),
+        (["--trace", "--no-trace"], {"zg_trace": False}),
+    ],
+)
+def test_a_switch_is_handed_on_as_it_was_given(started, monkeypatch, flags: list[str], wanted: Any) -> None:
+    """Off is a wish like on: it counts before the environment."""
+    monkeypatch.setenv("ZEROGRAVITY_TRACE", "true")
+    assert run("serve", *flags).exit_code == 0
+    ours = {name: value for name, value in started[0][0].items() if name.startswith("zg_")}
+    assert ours == wanted
+
+
+def test_a_flag_counts_before_an_option_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+
+    async def ends(self: Any) -> None:
+        seen.append({name: option.current() for name, option in self.options.items() if name.startswith("zg_")})
+        await self.done()
+
+    monkeypatch.setattr(master.Master, "run", ends)
+    options = ("zg_trace=false", "zg_listen=127.0.0.1:1", "zg_key=k")
+    given = [text for option in options for text in ("--set", option)]
+    assert run("serve", "--trace", "--listen", "127.0.0.1:0", *given).exit_code == 0
+    assert (seen[0]["zg_trace"], seen[0]["zg_listen"], seen[0]["zg_key"]) == (True, "127.0.0.1:0", "k")
+
+
 @pytest.mark.parametrize("chosen", ["flag", "env"])
 def test_proxy_mode(started: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen) -> None:
     folder = tmp_path / "ca"

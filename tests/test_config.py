@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -375,3 +376,23 @@ def test_settings_can_not_be_changed_afterwards() -> None:
         found.key = "x"  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(ValueError, match="frozen"):
         found.limits.turns = 9  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("sources", list(permutations(("file", "env", "flag"), 2)))
+@pytest.mark.parametrize("first", ["ls_url", "ls_command"])
+def test_a_language_server_that_is_named_takes_the_place_of_a_weaker_sources(tmp_path, sources, first) -> None:
+    """Of the two ways to name one, what the stronger source says counts; only one source that says both is refused."""
+    words = {"ls_url": "http://127.0.0.1:1", "ls_command": "ls"}
+    second = next(name for name in words if name != first)
+    said = dict(zip(sources, (first, second), strict=True))
+    file = tmp_path / "config.toml"
+    file.write_text(f'{said["file"]} = "{words[said["file"]]}"' if "file" in said else "")
+    env = {f"ZEROGRAVITY_{said['env'].upper()}": words[said["env"]]} if "env" in said else {}
+    flags = {said["flag"]: words[said["flag"]]} if "flag" in said else {}
+    config = load(flags, file=file, env=env).config
+    stronger = max(sources, key=("file", "env", "flag").index)
+    assert {name: getattr(config, name) for name in words} == {
+        name: words[name] if name == said[stronger] else None for name in words
+    }
+    with pytest.raises(FaultError, match="one of them"):
+        load(words, env={})

@@ -112,8 +112,10 @@ def main() -> None:
     "--ls-command",
     help="Start a language server with this command and look after it; its token and endpoint are added.",
 )
-@click.option("--trace", is_flag=True, help="Write a trace folder for each turn.")
-@click.option("--passive", is_flag=True, help="Record Google calls that are not ours as well.")
+@click.option("--trace/--no-trace", default=None, help="Write a trace folder for each turn.")
+@click.option(
+    "--passive/--no-passive", "capture_passive", default=None, help="Record Google calls that are not ours as well."
+)
 @click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file.")
 @click.option(
     "--certs-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the authority is (proxy mode)."
@@ -121,14 +123,12 @@ def main() -> None:
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any further mitmproxy option.")
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings.")
 def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None,
-          settings: tuple[str, ...], quiet: bool, config_file: str | None, passive: bool,
-          **flags: Any) -> None:  # fmt: skip
+          settings: tuple[str, ...], quiet: bool, config_file: str | None, **flags: Any) -> None:  # fmt: skip
     """Answer agents beside a language server; the same as ``mitmdump -s addons/capture.py``, leaner.
 
     Example: zerogravity serve --ls-url https://127.0.0.1:42100
     """
-    given = {name: value for name, value in flags.items() if value not in (None, False)}
-    given |= {"capture_passive": True} if passive else {}
+    given = {name: value for name, value in flags.items() if value is not None}
     loaded = configuration.load({**given, "mode": mode, "intercept": False if no_mitm else None}, file=config_file)
     refuse_idle(loaded.config)
     if not loaded.config.intercept:
@@ -191,7 +191,10 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: str, api: str
 def refuse_idle(config: configuration.Config) -> None:
     """Raises UsageError for a flag that would do nothing in this mode: no wish is silently ignored."""
     if not config.intercept:
-        idle, where = ("mode", "proxy_port", "google", "certs_dir", "settings", "passive"), "without interception"
+        idle, where = (
+            ("mode", "proxy_port", "google", "certs_dir", "settings", "capture_passive"),
+            "without interception",
+        )
     elif config.mode == "proxy":
         idle, where = ("google",), "in proxy mode; there it is ZEROGRAVITY_UPSTREAM"
     else:

@@ -25,6 +25,7 @@ from zerogravity.errors import Fault, FaultError, Guilt, Termination
 ENV = "ZEROGRAVITY_"
 NOT_SETTINGS = frozenset({"CONFIG", "PYTHON", "VENV", "CACHE"})  # environment names that mean something else
 SECRETS = frozenset({"key", "keys", "ls_csrf", "token", "inspector_token"})
+RIVALS = {"ls_url": "ls_command", "ls_command": "ls_url"}  # one takes the other's place
 MIB = 1 << 20
 
 
@@ -99,6 +100,22 @@ class Config(BaseModel):
     metrics: bool = Field(True, description="answer GET /metrics")
     ready_file: str | None = Field(None, description="write the URL being served to this file when ready")
     limits: Limits = Field(default_factory=lambda: Limits())  # pyright: ignore[reportCallIssue]
+
+    @field_validator(
+        "ls_url",
+        "ls_cert",
+        "ls_command",
+        "upstream",
+        "trace_dir",
+        "data_dir",
+        "store_path",
+        "ready_file",
+        mode="before",
+    )
+    @classmethod
+    def _none(cls, value: Any) -> Any:
+        """Nothing: takes away what a weaker source says. A key is never taken away so."""
+        return None if value == "" else value
 
     @field_validator("keys", "allowed_hosts", "cors_origins", mode="before")
     @classmethod
@@ -230,6 +247,9 @@ def load(
     ):
         for name, value in found.items():
             _known(name, origin(name))
+            if (rival := RIVALS.get(name)) is not None and rival not in found:
+                values.pop(rival, None)  # a weaker source's: what is chosen here takes its place
+                origins.pop(rival, None)
             values[name] = value
             origins[name] = origin(name)
     try:

@@ -392,3 +392,62 @@ def test_where_responses_are_stored_can_be_said(loaded, tmp_path) -> None:
     capture, context = loaded
     context.configure(capture, zg_store_path=str(tmp_path / "responses.sqlite"))
     assert capture._load_config().store_path == str(tmp_path / "responses.sqlite")
+
+
+# -- where a setting comes from ------------------------------------------------------------------------------------
+
+
+WORDS = {
+    "listen": ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"),
+    "ls_url": ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
+    "upstream": ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
+}
+SETTINGS = tuple((name, kind is bool) for name, kind, _ in OPTIONS if name != "config")
+SOURCES = ("file", "environment", "option")
+
+
+@pytest.mark.parametrize("strongest", SOURCES)
+@pytest.mark.parametrize(("name", "switch"), SETTINGS)
+@pytest.mark.parametrize("on", [True, False])
+def test_an_option_before_the_environment_before_the_file(
+    loaded, tmp_path, monkeypatch, name: str, switch: bool, strongest: str, on: bool
+) -> None:
+    """Whatever the strongest source says, everything weaker says something else."""
+    capture, context = loaded
+    file, rank = tmp_path / "config.toml", SOURCES.index(strongest)
+    words = WORDS.get(name, ("one", "two", "three"))
+    values = [on if number == rank else not on for number in range(3)] if switch else words
+    texts = [str(value).lower() if switch else value for value in values]
+    file.write_text(f"{name} = {texts[0] if switch else json.dumps(texts[0])}")
+    context.options.set(f"zg_config={file}")
+    if rank >= 1:
+        monkeypatch.setenv(f"ZEROGRAVITY_{name.upper()}", texts[1])
+    if rank >= 2:
+        context.options.set(f"zg_{name}={texts[2]}")
+    assert getattr(capture._load_config(), name) == values[rank]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, switch in SETTINGS if not switch and name not in ("listen", "key", "ls_csrf")]
+)
+def test_an_empty_option_takes_away_what_the_environment_says(loaded, monkeypatch, name: str) -> None:
+    capture, context = loaded
+    monkeypatch.setenv(f"ZEROGRAVITY_{name.upper()}", WORDS.get(name, ("one",))[0])
+    assert getattr(capture._load_config(), name)
+    context.options.set(f"zg_{name}=")
+    assert getattr(capture._load_config(), name) is None
+
+
+def test_an_empty_key_is_no_key_less(loaded, monkeypatch) -> None:
+    capture, context = loaded
+    monkeypatch.setenv("ZEROGRAVITY_KEY", "k")
+    with pytest.raises(exceptions.OptionsError, match="not empty"):
+        context.options.set("zg_key=")
+    assert capture._load_config().key == "k"
+
+
+def test_what_nobody_gives_is_left_alone(loaded, monkeypatch) -> None:
+    """mitmproxy's own defaults are nobody's wish."""
+    capture, _ = loaded
+    monkeypatch.setenv("ZEROGRAVITY_TRACE", "true")
+    assert capture._load_config().trace

@@ -90,6 +90,8 @@ def test_doctor_is_told_what_to_look_at(run, checks, tmp_path):
     assert (asked.real, asked.proxy_port, asked.certs_dir) == (True, 9000, tmp_path)
     assert asked.upstream_ca == Path("ca.pem")
     assert asked.settings == {"mode": "proxy", "intercept": False, "ls_url": "http://x", "upstream": "http://y"}
+    run("doctor", "--ls-url", "http://x", "--set", "zg_ls_url=http://z")
+    assert checks.asked.settings == {"ls_url": "http://x"}
 
 
 def test_markup_in_a_check_is_text(run, checks):

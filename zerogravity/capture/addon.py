@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from mitmproxy import contentviews, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
+from mitmproxy.optmanager import unset
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from zerogravity import config as configuration
@@ -255,8 +256,9 @@ class Capture:
             return error.fault.told
 
     def _load_config(self) -> configuration.Config:
-        flags = {name: getattr(ctx.options, f"zg_{name}") for name, _, _ in OPTIONS if name != "config"}
-        given = {name: value for name, value in flags.items() if value not in (None, False)}
+        """What has been given counts, ``false`` too; what has not is left to the environment, file and defaults."""
+        known = {name.removeprefix("zg_"): option.value for name, option in ctx.options.items()}
+        given = {name: known[name] for name, _, _ in OPTIONS if name != "config" and known[name] is not unset}
         return configuration.load(given, file=ctx.options.zg_config).config
 
     # -- start and stop --------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ FLAGS = ("--listen", "--proxy-port")  # what the command calls its ports
 
 async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, verbosity: str = "info") -> int:
     """Run until SIGINT or SIGTERM. ``settings`` are mitmproxy options (``mode``, ``confdir``, ``zg_…``) by name,
-    ``further`` ones as ``NAME=VALUE``, as mitmdump takes them.
+    ``further`` ones as ``NAME=VALUE``, as mitmdump takes them; where both name one of ours, ``settings`` counts.
 
     Returns the exit code; errors during start have been logged. Raises FaultError for a refused option.
     """
@@ -49,6 +49,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
     try:
         master.options.update(termlog_verbosity=verbosity, **settings)
         master.options.set(*further)
+        master.options.update(**{name: value for name, value in settings.items() if name.startswith("zg_")})
     except exceptions.OptionsError as error:
         await master.done()
         raise bad_request(str(error), code="invalid_config") from None

@@ -67,8 +67,8 @@ def doctor(real: bool, no_mitm: bool, proxy_port: int, google: str, certs_dir: P
     """
     given = {name: value for name, _, value in (option.partition("=") for option in options)}
     ca = given.get("ssl_verify_upstream_trusted_ca")
-    settings: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
-    settings |= {name[3:]: value for name, value in given.items() if name.startswith("zg_")}
+    settings: dict[str, Any] = {name[3:]: value for name, value in given.items() if name.startswith("zg_")}
+    settings |= {name: value for name, value in flags.items() if value is not None}
     settings |= {"intercept": False} if no_mitm else {}
     home = certs_dir or user_config_path("zerogravity") / "ca"
     what = Examined(config_file, proxy_port, home, google, Path(ca) if ca else None, real, settings)
