@@ -16,7 +16,7 @@ MODULES = {
 }
 ANYTHING = ("",)
 BASE = ("errors", "ids", "core", "redact")
-PURE_CAPTURE = ("capture.match", "capture.rewrite", "capture.tap", "capture.told")
+PURE_CAPTURE = ("capture.fit", "capture.match", "capture.rewrite", "capture.tap", "capture.told")
 
 # room → rooms it may import (itself always). The longest name that fits a module counts.
 ARROWS: dict[str, tuple[str, ...]] = {
@@ -31,6 +31,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "wire": BASE,
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.bodies"), (*BASE, "wire", *PURE_CAPTURE)),
+    "capture.fit": (*BASE, "surfaces.common"),  # one table of families
     "capture": (),
     "admission": (),
     "background": ("core", "errors"),

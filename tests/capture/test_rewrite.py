@@ -23,7 +23,10 @@ LS_REQUEST: dict[str, Any] = {
     "tools": [{"functionDeclarations": [{"name": "run_command"}]}],
     "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}},
     "generationConfig": {
-        "temperature": 0.4, "topK": 50, "maxOutputTokens": 65536, "stopSequences": ["<|user|>"],
+        "temperature": 0.4, "topP": 1, "topK": 50, "candidateCount": 1, "maxOutputTokens": 65536,
+        "stopSequences": ["<|user|>", "<|endoftext|>"], "seed": 5, "presencePenalty": 1, "responseLogprobs": True,
+        "responseMimeType": "application/json", "responseSchema": {"type": "OBJECT"}, "responseModalities": ["TEXT"],
+        "mediaResolution": "MEDIA_RESOLUTION_LOW", "newMember": {},
         "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 10000},
     },
     "labels": {"trajectory_id": "t"},
@@ -34,6 +37,7 @@ ENVELOPE: dict[str, Any] = {
     "requestType": "agent",
 }  # fmt: skip
 CONTENTS = [{"role": "user", "parts": [{"text": "Grüße"}]}]
+TAKEN_OVER = {"maxOutputTokens": 65536, "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 10000}}
 
 
 def rewritten(generate: dict[str, Any], make_turn: MakeTurn, request: dict[str, Any] = LS_REQUEST) -> dict[str, Any]:
@@ -56,32 +60,35 @@ def test_the_turn_replaces_what_the_model_is_told(make_turn: MakeTurn) -> None:
         "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
         "safetySettings": [{"category": "c", "threshold": "BLOCK_NONE"}],
     }
-    kept = {name: LS_REQUEST[name] for name in ("generationConfig", "labels", "sessionId")}
-    assert rewritten(generate, make_turn) == {**generate, **kept}
+    kept = {name: LS_REQUEST[name] for name in ("labels", "sessionId")}
+    assert rewritten(generate, make_turn) == {**generate, **kept, "generationConfig": TAKEN_OVER}
 
 
 def test_what_the_turn_has_not_is_removed(make_turn: MakeTurn) -> None:
     request = {**LS_REQUEST, "safetySettings": []}
     assert rewritten({"contents": CONTENTS}, make_turn, request) == {
         "contents": CONTENTS,
-        **{name: LS_REQUEST[name] for name in ("generationConfig", "labels", "sessionId")},
+        **{name: LS_REQUEST[name] for name in ("labels", "sessionId")},
+        "generationConfig": TAKEN_OVER,
     }
 
 
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        ({}, LS_REQUEST["generationConfig"]),
-        ({"temperature": 0}, {**LS_REQUEST["generationConfig"], "temperature": 0}),
-        ({"topP": 1, "stopSequences": ["x"]}, {**LS_REQUEST["generationConfig"], "topP": 1, "stopSequences": ["x"]}),
-        ({"thinkingConfig": {"thinkingLevel": "LOW"}},
-         {**LS_REQUEST["generationConfig"], "thinkingConfig": {"thinkingLevel": "LOW"}}),
-        ({"thinkingConfig": {}}, {**LS_REQUEST["generationConfig"], "thinkingConfig": {}}),
-        ({"responseModalities": ["IMAGE"], "new": 1},
-         {**LS_REQUEST["generationConfig"], "responseModalities": ["IMAGE"], "new": 1}),
+        ({}, TAKEN_OVER),
+        ({"temperature": 0}, {**TAKEN_OVER, "temperature": 0}),
+        ({"topP": 1, "stopSequences": ["x"]}, {**TAKEN_OVER, "topP": 1, "stopSequences": ["x"]}),
+        ({"thinkingConfig": {"thinkingLevel": "LOW"}}, {**TAKEN_OVER, "thinkingConfig": {"thinkingLevel": "LOW"}}),
+        ({"thinkingConfig": {}}, {**TAKEN_OVER, "thinkingConfig": {}}),
+        ({"responseModalities": ["IMAGE"], "new": 1}, {**TAKEN_OVER, "responseModalities": ["IMAGE"], "new": 1}),
+        ({"maxOutputTokens": 9, "topK": 50, "candidateCount": 1, "seed": 5},
+         {**TAKEN_OVER, "maxOutputTokens": 9, "topK": 50, "candidateCount": 1, "seed": 5}),
     ],
 )  # fmt: skip
-def test_generation_config_is_merged(wanted: Any, expected: dict[str, Any], make_turn: MakeTurn) -> None:
+def test_of_generation_config_only_limit_and_thinking_are_taken_over(
+    wanted: Any, expected: dict[str, Any], make_turn: MakeTurn
+) -> None:
     sent = rewritten({"contents": CONTENTS, "generationConfig": wanted}, make_turn)
     assert sent["generationConfig"] == expected
 
@@ -100,7 +107,7 @@ def test_an_ls_without_generation_config(own: Any, make_turn: MakeTurn) -> None:
     [
         ({"responseSchema": {"a": 1}}, {"responseJsonSchema": {"b": 2}}, {"responseJsonSchema": {"b": 2}}),
         ({"responseJsonSchema": {"a": 1}}, {"responseSchema": {"b": 2}}, {"responseSchema": {"b": 2}}),
-        ({"responseSchema": {"a": 1}}, {"seed": 1}, {"responseSchema": {"a": 1}, "seed": 1}),
+        ({"responseSchema": {"a": 1}}, {"seed": 1}, {"seed": 1}),
     ],
 )
 def test_one_schema_only(own: Any, wanted: Any, expected: Any, make_turn: MakeTurn) -> None:
@@ -130,6 +137,9 @@ def test_notes_say_what_was_done(make_turn: MakeTurn) -> None:
     assert rewrite({**ENVELOPE, "request": LS_REQUEST}, turn).notes == (
         "systemInstruction removed", "tools removed", "toolConfig removed", "contents replaced", "cachedContent added",
         "generationConfig: seed, topP",
+        "generationConfig of the language server's removed: temperature, topK, candidateCount, stopSequences, "
+        "presencePenalty, responseLogprobs, responseMimeType, responseSchema, responseModalities, mediaResolution, "
+        "newMember",
     )  # fmt: skip
 
 
@@ -150,4 +160,4 @@ def test_nothing_of_the_ls_prompt_ever_stays(own: dict[str, Any], wanted: dict[s
         name: turn.generate[name] for name in REPLACED if name in turn.generate
     }
     assert sent.get("labels") == wanted.get("labels", own.get("labels"))
-    assert sent.get("generationConfig", {}) == {**own.get("generationConfig", {}), **wanted.get("generationConfig", {})}
+    assert sent.get("generationConfig", {}) == wanted.get("generationConfig", {})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from zerogravity.core.channel import RECORD_OVERHEAD, TURN_OVERHEAD
-from zerogravity.core.events import Failed, Finished, FunctionCall, ServerTool, Signature, TextDelta
+from zerogravity.core.events import Failed, Finished, FunctionCall, ServerTool, Signature, TextDelta, ThinkingDelta
 from zerogravity.core.store import CallMemory, MitmStore, RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import internal
@@ -192,6 +192,28 @@ def test_calls_are_remembered_when_their_turn_ends(store, make_turn):
     assert store.calls.get("call_2") == RememberedCall("read", "{}", None, None, "claude", first=False)
     assert store.calls.get("call_3").first
     assert len(store.calls) == 3
+
+
+def test_thoughts_are_remembered_with_the_first_call_of_their_step(store, make_turn):
+    channel = store.open(make_turn(target=Target("claude-x", "M", family="claude")))
+    channel.append(0, b"1", (Signature("s1", "thought"), ThinkingDelta("one"), TextDelta("So."), ThinkingDelta("un")))
+    channel.append(0, b"2", (TextDelta("signed"), ThinkingDelta("two"), Signature("s2", "thought")))
+    channel.append(0, b"3", (FunctionCall("call_1", "f", "{}", None, "toolu_1"), FunctionCall("call_2", "f", "{}")))
+    channel.append(0, b"4", (ThinkingDelta("three"), Signature("s3", "thought"), FunctionCall("call_3", "f", "{}")))
+    channel.close(Finished("tool"))
+    assert store.calls.get("call_1").thoughts == (("one", "s1"), ("two", "s2"))
+    assert store.calls.get("toolu_1") == store.calls.get("call_1")
+    assert store.calls.get("call_2").thoughts == ()
+    assert store.calls.get("call_3").thoughts == (("three", "s3"),)
+    assert store.calls.get("call_2").signature is None
+    assert store.calls.bytes == 2 * (3 + 10) + 3 + 3 + 7
+
+
+def test_a_call_without_thoughts_is_known_by_our_id_alone(store, make_turn):
+    channel = store.open(make_turn())
+    channel.append(0, b"1", (ThinkingDelta("one"), FunctionCall("call_1", "f", "{}", "sig", "call_up")))
+    channel.close(Finished("tool"))
+    assert (len(store.calls), store.calls.get("call_up")) == (1, None)
 
 
 def test_what_googles_own_tools_did_is_remembered_with_its_call_and_counted(store, make_turn):

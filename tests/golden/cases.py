@@ -64,7 +64,8 @@ def ls_body(turn: Turn) -> dict[str, Any]:
             "tools": [{"functionDeclarations": [{"name": "run_command"}]}],
             "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}},
             "generationConfig": {
-                "temperature": 0.4, "topP": 1, "topK": 50, "candidateCount": 1, "maxOutputTokens": 65536,
+                "temperature": 0.4, "topP": 1, "topK": 50, "candidateCount": 1,
+                "maxOutputTokens": 64000 if turn.target.family == "claude" else 65536,
                 "stopSequences": STOP_SEQUENCES, "thinkingConfig": thinking,
             },
             "labels": {"trajectory_id": "t"},

@@ -86,7 +86,7 @@ def parsed(name: str, text: str, of: Context | None = None) -> Turn:
 
 
 def to_google(turn: Turn) -> Any:
-    own = jsonio.dumps(ls_body(turn)).replace(b'"topK":50', b'"topK":5e1,"logprobs":-0')
+    own = jsonio.dumps(ls_body(turn)).replace(b'"maxOutputTokens":65536', b'"maxOutputTokens":6.5e4')
     return spelled(rewrite(jsonio.loads(own), turn).body)["request"]
 
 
@@ -103,7 +103,7 @@ def test_requests(name: str, number: str) -> None:
     assert user["parts"][0]["functionResponse"]["response"] == {"in result": number}
     config = request["generationConfig"]
     assert (config["temperature"], config["topP"]) == ("1.10", "0.50")
-    assert (config["topK"], config["logprobs"]) == ("5e1", "-0")  # the language server's own
+    assert config["maxOutputTokens"] == "6.5e4"  # the language server's own
     declared = request["tools"][0]["functionDeclarations"][0]["parameters"]["properties"]["a"]
     assert list(numbers(declared)) == [number if name == "gemini" else bound] * 2
     if name == "gemini":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, Clock
-from zerogravity.core.fold import Call
+from zerogravity.core.fold import Call, Reasoning
 from zerogravity.core.turn import Turn
 
 NS = 1_000_000_000
@@ -23,7 +23,8 @@ MAX_TURNS = 10_000
 class RememberedCall:
     """What must go back to Google with a call's result. ``family`` of the model that made it: signatures are bound
     to it. ``first``: it was the first call of its step, the one whose signature is enforced. ``before`` and ``after``:
-    source texts of the parts of Google's own tools around it."""
+    source texts of the parts of Google's own tools around it. ``thoughts``: (text, signature) of each signed thought
+    that led to the step; only its first call has them."""
 
     name: str
     args_json: str
@@ -33,6 +34,7 @@ class RememberedCall:
     first: bool = True
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    thoughts: tuple[tuple[str, str], ...] = ()
 
 
 class CallMemory:
@@ -75,30 +77,41 @@ class CallMemory:
             self.bytes -= _size(entry[1])
 
     def learn(self, channel: CascadeChannel) -> None:
-        """Remember every call of a channel. Of a run of calls only the first holds (and needs) a signature."""
+        """Remember every call of a channel. Of a run of calls only the first holds (and needs) a signature.
+
+        One with thoughts is found by Google's own id, too: that is the one which Gemini clients know.
+        """
         after_call = False
+        thoughts: list[tuple[str, str]] = []
         for item in channel.state.items:
+            if isinstance(item, Reasoning) and item.signature:
+                thoughts.append((item.text, item.signature))
             if isinstance(item, Call):
-                family = channel.turn.target.family
-                self.put(
-                    item.call_id,
-                    RememberedCall(
-                        item.name,
-                        item.args_json,
-                        item.signature,
-                        item.upstream_id,
-                        family,
-                        first=not after_call,
-                        before=tuple(item.before),
-                        after=tuple(item.after),
-                    ),
+                made = RememberedCall(
+                    item.name,
+                    item.args_json,
+                    item.signature,
+                    item.upstream_id,
+                    channel.turn.target.family,
+                    first=not after_call,
+                    before=tuple(item.before),
+                    after=tuple(item.after),
+                    thoughts=tuple(thoughts),
                 )
+                self.put(item.call_id, made)
+                if thoughts and item.upstream_id:
+                    self.put(item.upstream_id, made)
+                thoughts = []
             after_call = isinstance(item, Call)
 
 
+def size_around(call: RememberedCall) -> int:
+    """Characters of what goes back to Google with a call."""
+    return sum(map(len, (*call.before, *call.after))) + sum(len(text) + len(sign) for text, sign in call.thoughts)
+
+
 def _size(call: RememberedCall) -> int:
-    parts = sum(map(len, call.before)) + sum(map(len, call.after))
-    return len(call.name) + len(call.args_json) + len(call.signature or "") + parts
+    return len(call.name) + len(call.args_json) + len(call.signature or "") + size_around(call)
 
 
 class MitmStore:

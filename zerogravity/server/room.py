@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zerogravity.config import Limits
-from zerogravity.core.store import RememberedCall
+from zerogravity.core.store import RememberedCall, size_around
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.body import structure_of
 from zerogravity.wire import jsonio
@@ -43,12 +43,12 @@ class Room:
     def recalling(
         self, recall: Callable[[str], RememberedCall | None], param: str
     ) -> Callable[[str], RememberedCall | None]:
-        """``recall``, counted: with a call comes what Google's own tools did around it."""
+        """``recall``, counted: with a call come its thoughts and what Google's own tools did around it."""
 
         def counted(call_id: str) -> RememberedCall | None:
             call = recall(call_id)
-            if call is not None and (call.before or call.after):
-                self._add(sum(map(len, call.before)) + sum(map(len, call.after)), 0, param)
+            if call is not None and (brought := size_around(call)):
+                self._add(brought, 0, param)
             return call
 
         return counted

@@ -15,7 +15,7 @@ class Family:
     """``levels``: accepted thinkingLevel words (none: a level is refused). ``budget``: (least, most) or None.
 
     ``signed``: the first call of a step must come back signed. ``call_ids``: ids on calls on the public host.
-    ``part_resolution``: mediaResolution on single parts.
+    ``part_resolution``: mediaResolution on single parts. ``most_tokens``: the largest maxOutputTokens.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Family:
     part_resolution: bool = False
     penalties: bool = True
     public: bool = True
+    most_tokens: int = 65_536
     kind: Literal["gemini", "claude", "gpt-oss"] = "gemini"
 
 
@@ -52,7 +53,7 @@ _TABLE: tuple[tuple[str, Family], ...] = (
     (r"gemini-3-pro.*", _three("gemini-3-pro", ("LOW", "HIGH"))),
     (r"gemini-3\.\d+-pro.*|gemini-pro-agent", _three("gemini-3.1-pro", ("LOW", "MEDIUM", "HIGH"))),
     (r"gemini-4.*", _three("gemini-4", ("LOW", "MEDIUM", "HIGH", "XHIGH"))),
-    (r"claude-.*", Family("claude", "budget", budget=(0, 128000), public=False, kind="claude")),
+    (r"claude-.*", Family("claude", "budget", budget=(0, 128000), public=False, most_tokens=64_000, kind="claude")),
     (r"gpt-oss-.*", Family("gpt-oss", "budget", budget=(0, 32768), public=False, kind="gpt-oss")),
 )
 

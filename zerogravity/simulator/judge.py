@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from zerogravity.simulator.ask import get, listed, parts_of
@@ -10,6 +10,7 @@ from zerogravity.simulator.code_assist import missing_model
 from zerogravity.simulator.failures import bad_request, error_info
 from zerogravity.simulator.families import Family, family_of
 from zerogravity.simulator.rules import contents_trouble
+from zerogravity.simulator.rules_claude import claude_trouble
 from zerogravity.simulator.rules_config import generation_trouble, tools_trouble
 from zerogravity.simulator.scenarios import Scenario, error
 from zerogravity.simulator.shapes import ENVELOPE, PUBLIC, violations
@@ -66,10 +67,11 @@ def _trouble(received: Received, family: Family, signer: Signer, *, internal: bo
     if wrong:
         return _invalid("\n".join(text for _, text in wrong), *wrong)
     request, model = received.request, received.model.removeprefix("models/")
-    rules = (
+    rules: tuple[Iterable[str], ...] = (
         contents_trouble(request, family, signer),
         tools_trouble(request, family, internal=internal),
         generation_trouble(request, family, model),
+        claude_trouble(request, family, signer) if family.kind == "claude" else (),
     )
     first = next((text for rule in rules for text in rule), None)
     return None if first is None else _invalid(first)

@@ -101,7 +101,8 @@ def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> dict[str, Any
         "tools": [{"functionDeclarations": [_declaration(name)]} for name in TOOLS],
         "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}},
         "generationConfig": {
-            "temperature": 0.4, "topP": 1, "topK": 50, "candidateCount": 1, "maxOutputTokens": 65536,
+            "temperature": 0.4, "topP": 1, "topK": 50, "candidateCount": 1,
+            "maxOutputTokens": 64000 if model.startswith("claude-") else 65536,
             "stopSequences": STOP_SEQUENCES,
             "thinkingConfig": {"includeThoughts": True},
         },

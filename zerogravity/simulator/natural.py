@@ -91,12 +91,18 @@ def json_answer(ask: Ask) -> Scenario:
 
 def claude_answer(ask: Ask, thoughts: list[str], texts: list[str]) -> Scenario:
     """Claude's form through Google's host: empty text first, signature on a thought part, STOP in an empty text."""
-    thinking: list[Step] = []
-    if ask.thoughts:
-        signed = {"text": "", "thought": True, "thoughtSignature": ask.sign("text", "")}
-        thinking = [*think(*thoughts, pace=ask.pace), (ask.pace, event(signed))]
+    steps = [*_claude_thoughts(ask, thoughts), *say(*texts, pace=ask.pace), *stop(None, pace=ask.pace)]
+    return Scenario(steps, name="natural-claude")
+
+
+def _claude_thoughts(ask: Ask, thoughts: list[str]) -> list[Step]:
+    """An empty text, then the thoughts, and their signature in a part of its own, which holds for these words only."""
     start: list[Step] = [(ask.pace, event({"text": ""}))]
-    return Scenario([*start, *thinking, *say(*texts, pace=ask.pace), *stop(None, pace=ask.pace)], name="natural-claude")
+    if not ask.thoughts:
+        return start
+    words = "".join(thoughts) if ask.family.kind == "claude" else ""
+    signed = {"text": "", "thought": True, "thoughtSignature": ask.sign("text", words)}
+    return [*start, *think(*thoughts, pace=ask.pace), (ask.pace, event(signed))]
 
 
 def _told_schema(ask: Ask) -> Mapping[str, Any] | None:
@@ -161,6 +167,8 @@ def _mentions(prompt: str, name: str) -> bool:
 
 
 def _thoughts(ask: Ask, text: str) -> list[Step]:
+    if ask.family.kind == "claude":
+        return _claude_thoughts(ask, [text])
     if not ask.thoughts or ask.family.thinking == "none":
         return []
     half = len(text) // 2

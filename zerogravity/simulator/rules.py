@@ -129,7 +129,7 @@ def _server_tools(contents: list[dict[str, Any]], family: Family) -> Iterator[st
 def _signatures(contents: list[dict[str, Any]], family: Family, signer: Signer) -> Iterator[str]:
     """Given ones are genuine everywhere; in the current turn the first call of each step has one (4). One of a call is
     only genuine behind the steps of Google's own tools that it was given behind."""
-    if family.kind == "gpt-oss" or not (family.signed or family.kind == "claude"):
+    if not family.signed:  # Claude's are Anthropic's to judge
         return
     current = max((at for at, one in enumerate(contents) if role_of(one) == "user" and not answers_of(one)), default=0)
     for index, content in enumerate(contents):
@@ -147,7 +147,7 @@ def _signatures(contents: list[dict[str, Any]], family: Family, signer: Signer) 
                 if role_of(content) == "user":
                     yield INVALID
         calls = [part for part in parts_of(content) if get(part, "functionCall") is not None]
-        if family.signed and index > current and calls and not get(calls[0], "thoughtSignature") and not lone:
+        if index > current and calls and not get(calls[0], "thoughtSignature") and not lone:
             name = get(calls[0], "functionCall").get("name", "")
             yield UNSIGNED.format(name=name, position=index)
 

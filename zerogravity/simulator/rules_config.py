@@ -22,6 +22,10 @@ SERVER_SIDE = (
     "Please enable tool_config.include_server_side_tool_invocations to use Built-in tools with Function calling."
 )
 WITHOUT = "Function calling config is set without function_declarations."
+MOST_TOKENS = (
+    "Unable to submit request because it has a maxOutputTokens value of {limit} but the supported range is from 1 "
+    "(inclusive) to {end} (exclusive). Update the value and try again."
+)
 ALLOWED = "Allowed function names should only be set when function calling mode is set to ANY or VALIDATED."
 
 
@@ -123,10 +127,12 @@ def generation_trouble(request: Mapping[str, Any], family: Family, model: str) -
     limit = get(config, "maxOutputTokens")
     if limit is not None and int(limit) < 1:
         yield f"{where}.max_output_tokens: must be positive\n"
+    elif limit is not None and int(limit) > family.most_tokens and family.kind != "claude":
+        yield MOST_TOKENS.format(limit=limit, end=family.most_tokens + 1)
     yield from _form(request, config, family, where)
     thinking = get(config, "thinkingConfig")
     if thinking is not None:
-        yield from _thinking(thinking, family, model, int(limit) if limit is not None else None)
+        yield from _thinking(thinking, family, model)
 
 
 def _form(request: Mapping[str, Any], config: Mapping[str, Any], family: Family, where: str) -> Iterator[str]:
@@ -147,7 +153,7 @@ def _form(request: Mapping[str, Any], config: Mapping[str, Any], family: Family,
         yield "Function calling with a response mime type: 'application/json' is unsupported"
 
 
-def _thinking(thinking: Mapping[str, Any], family: Family, model: str, limit: int | None) -> Iterator[str]:
+def _thinking(thinking: Mapping[str, Any], family: Family, model: str) -> Iterator[str]:
     level, budget = get(thinking, "thinkingLevel"), get(thinking, "thinkingBudget")
     if family.thinking == "none":
         yield f"Thinking is not enabled for models/{model}"
@@ -161,15 +167,13 @@ def _thinking(thinking: Mapping[str, Any], family: Family, model: str, limit: in
         elif word not in family.levels and word != "THINKING_LEVEL_UNSPECIFIED":
             yield f"Thinking level {word} is not supported for this model. Please retry with other thinking level."
     if budget is not None and family.budget is not None:
-        yield from _budget(int(budget), family, limit)
+        yield from _budget(int(budget), family)
 
 
-def _budget(budget: int, family: Family, limit: int | None) -> Iterator[str]:
+def _budget(budget: int, family: Family) -> Iterator[str]:
     assert family.budget is not None
     least, most = family.budget
     if budget == 0 and not family.budget_off:
         yield "Budget 0 is invalid. This model only works in thinking mode."
     elif budget not in (0, -1) and not max(least, 1) <= budget <= most:
         yield f"The thinking budget {budget} is invalid. Please choose a value between {least} and {most}."
-    elif family.kind == "claude" and budget > 0 and limit is not None and limit <= budget:
-        yield "`max_tokens` must be greater than `thinking.budget_tokens`."

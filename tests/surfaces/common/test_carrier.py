@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerogravity.core.fold import Call
+from zerogravity.core.fold import Call, Reasoning
 from zerogravity.surfaces.common.carrier import (
     MAX_PARTS,
     PREFIX,
     Carried,
     of_call,
+    of_thought,
     seal,
     seal_text,
     unseal,
@@ -69,3 +70,19 @@ def test_one_changed_character_is_a_forgery(place: int, character: str) -> None:
 @given(st.text(max_size=60))
 def test_any_text_is_answered(text: str) -> None:
     assert unseal(SECRET, PREFIX + text) is None
+
+
+@pytest.mark.parametrize(
+    ("family", "text", "signature", "before"),
+    [
+        ("claude", "hmm", "c2ln", ("hmm",)),
+        ("claude", "x" * (MAX_PARTS + 1), "c2ln", ()),
+        ("gemini-3-flash", "hmm", "c2ln", ()),
+        ("claude", "hmm", None, None),
+    ],
+)
+def test_a_thought_of_claudes_takes_its_own_text_along(
+    family: str, text: str, signature: str | None, before: tuple[str, ...] | None
+) -> None:
+    thought = Reasoning(0, [text], signature)
+    assert of_thought(thought, family) == ([] if before is None else [Carried("c2ln", family, None, before)])

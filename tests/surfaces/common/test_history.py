@@ -15,6 +15,7 @@ from tests.judging import about, complaint
 from zerogravity.core.store import RememberedCall
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.carrier import Carried
+from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import STAND_IN, History, arguments, response_object
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.common.tools import NameMap
@@ -313,6 +314,7 @@ def test_google_takes_any_dialogue(entries: list[Any], model: str) -> None:
         assert "nothing to answer" in error.fault.message
         return
     request = {"contents": contents, **({"systemInstruction": system} if system else {})}
+    request, _ = handed_on(request, Catalogue().resolve(model), lambda _: None)
     assert complaint(about(model, **request)) is None
     for earlier, later in pairwise(contents):
         results = [any("functionResponse" in part for part in content["parts"]) for content in (earlier, later)]

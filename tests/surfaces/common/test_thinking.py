@@ -10,7 +10,7 @@ from tests.judging import about, complaint
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.models import FAMILIES, rules
-from zerogravity.surfaces.common.thinking import EFFORTS, thinking_config, within_limit
+from zerogravity.surfaces.common.thinking import EFFORTS, thinking_config
 
 # none, minimal, low, medium, high, xhigh, max
 MIN_HIGH = ["MINIMAL", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"]
@@ -71,21 +71,3 @@ def test_an_unknown_word_is_refused_on_every_family(effort: str) -> None:
         with pytest.raises(FaultError) as caught:
             thinking_config(effort, target(family), summaries=None, param="reasoning_effort")
         assert caught.value.fault.param == "reasoning_effort"
-
-
-@pytest.mark.parametrize(
-    ("family", "config", "limit", "made"),
-    [
-        ("gemini-2.5-flash", {"thinkingBudget": 8192}, 100, {"thinkingBudget": 8192}),
-        ("claude", None, None, None),
-        ("claude", None, 1025, None),
-        ("claude", None, 1024, {"thinkingBudget": 0}),
-        ("claude", {"thinkingBudget": 8192}, 4096, {"thinkingBudget": 4095}),
-        ("claude", {"thinkingBudget": 8192}, 8193, {"thinkingBudget": 8192}),
-        ("claude", {"thinkingBudget": 1024, "includeThoughts": True}, 1000,
-         {"thinkingBudget": 0, "includeThoughts": True}),
-        ("claude", {"thinkingBudget": 0}, 10, {"thinkingBudget": 0}),
-    ],
-)  # fmt: skip
-def test_a_budget_below_the_limit(family: str, config: object, limit: int | None, made: object) -> None:
-    assert within_limit(config, limit, target(family)) == made  # type: ignore[arg-type]

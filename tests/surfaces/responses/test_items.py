@@ -520,3 +520,14 @@ def test_any_dialogue_obeys_the_rules_of_turns(items: list[dict[str, Any]], mode
     assert [part["functionCall"]["name"] for part in calls] == [item["name"] for item in asked]
     own = {f"sig_{number}" for number in range(3)} | {STAND_IN, None}
     assert {part.get("thoughtSignature") for part in calls} <= own
+
+
+def test_a_thought_that_brings_its_own_text_is_that_whatever_the_client_made_of_it() -> None:
+    carried = Carried("c2ln", "claude", None, ("hm, exactly",))
+    for summary in ("", "hm, about"):
+        turn = parse(
+            model="claude-sonnet-4-6", input=[user("x"), thought(carried, summary=summary), call("c"), output("c")]
+        )
+        signed = {"text": "hm, exactly", "thought": True, "thoughtSignature": "c2ln"}
+        assert turn.generate["contents"][1]["parts"][0] == signed
+        assert turn.notes == ()

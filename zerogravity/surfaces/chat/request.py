@@ -32,10 +32,11 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.chat.messages import Messages
 from zerogravity.surfaces.chat.tools import read_tools, tool_request
 from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
-from zerogravity.surfaces.common.thinking import thinking_config, within_limit
+from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.surface import Context
 
@@ -81,6 +82,7 @@ def parse(body: Json, context: Context) -> Turn:
         refuse_beside_functions(generate, target.family, param="response_format")
     if isinstance(cached := google_extras(body).get("cached_content"), str):
         generate["cachedContent"] = cached
+    generate, suited = handed_on(generate, target, context.recall)
     metadata = fields.metadata(body)
     return Turn(
         id=context.turn_id,
@@ -95,7 +97,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*notes, *reader.notes, *history.notes, *more, *unserved(body)),
+        notes=(*notes, *reader.notes, *history.notes, *more, *suited, *unserved(body)),
     )
 
 
@@ -155,7 +157,6 @@ def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple
     }
     if wanted["thinkingConfig"] is None and body.get("reasoning_effort") is not None:
         notes.append("reasoning_effort left out: this model does not think")
-    wanted["thinkingConfig"] = within_limit(wanted["thinkingConfig"], wanted["maxOutputTokens"], target)
     config = {name: value for name, value in wanted.items() if value is not None}
     if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
         config["seed"] &= 2**31 - 1

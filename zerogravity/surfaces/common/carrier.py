@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from zerogravity.core.fold import Call
+from zerogravity.core.fold import Call, Reasoning
+from zerogravity.surfaces.common.models import rules
 from zerogravity.wire import jsonio
 
 PREFIX = "zg1."
@@ -26,7 +27,8 @@ MAX_PARTS = 64 << 10  # characters of ``before`` that a client is asked to keep 
 class Carried:
     """One signature: of the call ``call_id``, or of the text or thought of its item (``call_id`` None).
 
-    ``before``: source texts of the parts of Google's own tools that stand before the call.
+    ``before``: source texts of the parts of Google's own tools that stand before the call; of a thought its own text,
+    since its signature is worth nothing with any other.
     """
 
     signature: str
@@ -41,6 +43,15 @@ def of_call(call: Call, family: str) -> list[Carried]:
     if not call.signature or sum(map(len, call.before)) > MAX_PARTS:
         return []
     return [Carried(call.signature, family, call.call_id, tuple(call.before))]
+
+
+def of_thought(thought: Reasoning, family: str) -> list[Carried]:
+    """What has to come back of a thought. Its text is left to the client's copy where Claude's rules do not bind it,
+    or where it is too large."""
+    if not thought.signature:
+        return []
+    whole = rules(family).anthropic and len(thought.text) <= MAX_PARTS
+    return [Carried(thought.signature, family, None, (thought.text,) if whole else ())]
 
 
 def seal(secret: bytes, carried: Sequence[Carried]) -> str:

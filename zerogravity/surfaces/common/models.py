@@ -23,7 +23,8 @@ class Family:
     functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
     of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
     may be asked for beside functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
-    when they do not. ``budget_below_limit``: the budget must be smaller than maxOutputTokens.
+    when they do not. ``output_limit``: the largest maxOutputTokens. ``anthropic``: Google hands the request on to
+    Anthropic's API, which has rules of its own (``claude.py``; of the merged request, ``capture/fit.py``).
     """
 
     thinking: Literal["level", "budget", "none"] = "level"
@@ -37,7 +38,8 @@ class Family:
     penalties: bool = False
     json_with_functions: bool = True
     media_resolution: bool = True
-    budget_below_limit: bool = False
+    output_limit: int = 65_536
+    anthropic: bool = False
 
 
 _FLASH = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
@@ -70,7 +72,7 @@ FAMILIES: dict[str, Family] = {
     "gemini-3-image": Family("none", ()),
     "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
     "gemma": replace(_GEMINI_2, thinking="none"),
-    "claude": replace(_OTHER, budget_below_limit=True),
+    "claude": replace(_OTHER, output_limit=64_000, anthropic=True),
     "gpt-oss": replace(_OTHER, budget=(1024, 8192)),
 }
 _DEFAULT_FAMILY = "gemini"
@@ -228,7 +230,8 @@ def _key(text: str) -> str:
 
 
 def _info(name: str, label: str, target: Target) -> ModelInfo:
-    return ModelInfo(name, label, target, thinking=rules(target.family).thinking != "none")
+    family = rules(target.family)
+    return ModelInfo(name, label, target, output_limit=family.output_limit, thinking=family.thinking != "none")
 
 
 def rules(family: str) -> Family:

@@ -52,21 +52,6 @@ def thinking_config(
     return config or None
 
 
-def within_limit(config: dict[str, Any] | None, limit: int | None, target: Target) -> dict[str, Any] | None:
-    """Claude's budget must be smaller than maxOutputTokens; a limit without room for thoughts switches them off.
-
-    The language server's own budget, which stands where we say nothing, is the lowest one.
-    """
-    family = rules(target.family)
-    if limit is None or not family.budget_below_limit:
-        return config
-    lowest = family.budget[0]
-    wanted = (config or {}).get("thinkingBudget", lowest)
-    if wanted < limit:
-        return config
-    return {**(config or {}), "thinkingBudget": limit - 1 if limit > lowest else 0}
-
-
 def _level(effort: str, family: Family) -> str:
     """The wanted rung, or the nearest one above it, or the highest."""
     wanted = _RUNG[effort]

@@ -1,4 +1,5 @@
-"""A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google.
+"""A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google; only
+for Claude it is made what Anthropic takes.
 
 The model, the method, ``alt`` and ``fields`` stand in the URL: ``parse_request`` takes them as arguments. Unknown
 members are kept; Google judges them. Labels and session stay the language server's. Facts:
@@ -12,6 +13,7 @@ from typing import Any, cast
 
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.gemini import fields
 from zerogravity.surfaces.gemini.shape import REQUEST, normalise
 from zerogravity.surfaces.surface import Context
@@ -42,6 +44,7 @@ def parse_request(
         if not content.get("parts"):
             text = f"* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty."
             raise bad_request(text, param=f"contents[{index}].parts", code="invalid_argument")
+    generate, suited = handed_on(generate, target, context.recall)
     return Turn(
         id=context.turn_id,
         surface="gemini",
@@ -56,7 +59,7 @@ def parse_request(
         },
         owner=context.owner,
         created=context.created,
-        notes=notes,
+        notes=(*notes, *suited),
     )
 
 

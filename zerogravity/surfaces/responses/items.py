@@ -253,8 +253,8 @@ class Items:
         for carried in self._unsealed(item, path):
             if carried.call_id is not None:
                 self._carried[carried.call_id] = carried
-            elif text:
-                self._thoughts.append({"text": text, "thought": True, "thoughtSignature": carried.signature})
+            elif whole := "".join(carried.before) or text:
+                self._thoughts.append({"text": whole, "thought": True, "thoughtSignature": carried.signature})
 
     def _unsealed(self, item: Json, path: str) -> list[Carried]:
         """Our own signatures, if the model that will answer made them."""

@@ -36,10 +36,11 @@ from typing import Any, cast
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
-from zerogravity.surfaces.common.thinking import thinking_config, within_limit
+from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.responses.adapt import adapted
 from zerogravity.surfaces.responses.choice import tool_request
@@ -116,6 +117,7 @@ def parse(body: Json, context: Context) -> Turn:
     if config:
         generate["generationConfig"] = config
         refuse_beside_functions(generate, target.family, param="text.format")
+    generate, suited = handed_on(generate, target, context.recall)
     echo = echoed_members(body, tools.shown)
     return Turn(
         id=context.turn_id,
@@ -139,7 +141,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *_unserved(body)),
+        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *suited, *_unserved(body)),
     )
 
 
@@ -197,7 +199,6 @@ def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[di
     }
     if wanted["thinkingConfig"] is None and (fields.obj(body, "reasoning") or {}).get("effort") is not None:
         notes.append("reasoning.effort left out: this model does not think")
-    wanted["thinkingConfig"] = within_limit(wanted["thinkingConfig"], wanted["maxOutputTokens"], target)
     config = {name: value for name, value in wanted.items() if value is not None}
     if not rules(target.family).penalties:
         for name in ("presencePenalty", "frequencyPenalty"):

@@ -25,7 +25,7 @@ from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
-from zerogravity.surfaces.common.carrier import Carried, of_call, seal
+from zerogravity.surfaces.common.carrier import Carried, of_call, of_thought, seal
 from zerogravity.surfaces.common.faults import message_of, openai_error
 from zerogravity.surfaces.common.finish import responses_status
 from zerogravity.surfaces.common.grounding import citations, queries, sources
@@ -180,7 +180,7 @@ class Output:
                 self._add(message_item([part], "incomplete" if item.cut else "completed"))
                 self._search(item.grounding)
             case Reasoning():
-                self._reasoning(item.text, item.signature, item.carries)
+                self._reasoning(item.text, item, item.carries)
             case _:
                 pass
         return self.items[begin:]
@@ -204,10 +204,10 @@ class Output:
         if held is not None:
             item = media_item(held)
             if self._encrypted and held.signature and item["type"] == "image_generation_call":
-                item["encrypted_content"] = self._seal(held.signature, None)
+                item["encrypted_content"] = seal(self._secret, [Carried(held.signature, self._turn.target.family)])
             self._add(item)
 
-    def _reasoning(self, text: str, own: str | None, call: Call | None) -> None:
+    def _reasoning(self, text: str, own: Reasoning | None, call: Call | None) -> None:
         """A reasoning item with its own signature and that of the call behind it."""
         item: Json = {"type": "reasoning", "summary": [summary_part(text)] if text else []}
         if self._encrypted:
@@ -216,9 +216,9 @@ class Output:
                 self._carried.add(call.call_id)
         self._add(item)
 
-    def _seal(self, own: str | None, call: Call | None) -> str:
+    def _seal(self, own: Reasoning | None, call: Call | None) -> str:
         family = self._turn.target.family
-        carried = [Carried(own, family)] if own else []
+        carried = of_thought(own, family) if own is not None else []
         return seal(self._secret, [*carried, *of_call(call, family)] if call is not None else carried)
 
     def _search(self, grounding: Json | None) -> None:

@@ -16,7 +16,7 @@ from zerogravity.core.events import Finished, Usage
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
-from zerogravity.surfaces.common.carrier import Carried, of_call, seal
+from zerogravity.surfaces.common.carrier import Carried, of_call, of_thought, seal
 from zerogravity.surfaces.common.history import STAND_IN, arguments, parsed
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.usage import responses_usage
@@ -170,8 +170,8 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     shown = [item for item in output if item["type"] == "reasoning" and item["summary"]]
     found: dict[str, list[Carried]] = {}
     for thought, item in zip(thoughts, shown, strict=False):
-        if thought.signature:
-            found[item["id"]] = [Carried(thought.signature, turn.target.family)]
+        if carried := of_thought(thought, turn.target.family):
+            found[item["id"]] = carried
     signed = {call.call_id: call for call in state.function_calls if call.signature}
     for item in output:
         if (call := signed.get(item.get("call_id", ""))) is not None:
