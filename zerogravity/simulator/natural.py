@@ -91,11 +91,11 @@ def json_answer(ask: Ask) -> Scenario:
 
 def claude_answer(ask: Ask, thoughts: list[str], texts: list[str]) -> Scenario:
     """Claude's form through Google's host: empty text first, signature on a thought part, STOP in an empty text."""
-    steps = [*_claude_thoughts(ask, thoughts), *say(*texts, pace=ask.pace), *stop(None, pace=ask.pace)]
+    steps = [*claude_thoughts(ask, thoughts), *say(*texts, pace=ask.pace), *stop(None, pace=ask.pace)]
     return Scenario(steps, name="natural-claude")
 
 
-def _claude_thoughts(ask: Ask, thoughts: list[str]) -> list[Step]:
+def claude_thoughts(ask: Ask, thoughts: list[str]) -> list[Step]:
     """An empty text, then the thoughts, and their signature in a part of its own, which holds for these words only."""
     start: list[Step] = [(ask.pace, event({"text": ""}))]
     if not ask.thoughts:
@@ -168,7 +168,7 @@ def _mentions(prompt: str, name: str) -> bool:
 
 def _thoughts(ask: Ask, text: str) -> list[Step]:
     if ask.family.kind == "claude":
-        return _claude_thoughts(ask, [text])
+        return claude_thoughts(ask, [text])
     if not ask.thoughts or ask.family.thinking == "none":
         return []
     half = len(text) // 2
