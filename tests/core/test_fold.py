@@ -63,6 +63,14 @@ ITEMS = [
      [("thinking", "x", "s"), ("text", "a", None)]),
     ("thought signature before its thinking (Claude)", (S("s", "thought"), ThinkingDelta("x"), CALL),
      [("thinking", "x", "s"), ("call", "call_1", None)]),
+    ("two thoughts, each signed behind it", (
+        ThinkingDelta("x"), S("s", "thought"), ThinkingDelta("y"), ThinkingDelta("z"), S("t", "thought"), CALL),
+     [("thinking", "x", "s"), ("thinking", "yz", "t"), ("call", "call_1", None)]),
+    ("two thoughts, each signed before it", (
+        S("s", "thought"), ThinkingDelta("x"), ThinkingDelta("y"), S("t", "thought"), ThinkingDelta("z"), CALL),
+     [("thinking", "xy", "s"), ("thinking", "z", "t"), ("call", "call_1", None)]),
+    ("a thought signed before and behind", (S("s", "thought"), ThinkingDelta("x"), S("s", "thought"), CALL),
+     [("thinking", "x", "s"), ("call", "call_1", None)]),
     ("thought signature without thinking goes to the call", (S("s", "thought"), CALL), [("call", "call_1", "s")]),
     ("alone before its call", (S("s", "alone"), CALL), [("call", "call_1", "s")]),
     ("alone after its call", (CALL, S("s", "alone")), [("call", "call_1", "s")]),

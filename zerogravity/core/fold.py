@@ -34,12 +34,14 @@ from zerogravity.core.events import (
 @dataclass(slots=True)
 class Reasoning:
     """A run of thinking. ``signature`` came on a thought part; ``carries``: the signed call that followed
-    it directly, known before the item closes."""
+    it directly, known before the item closes. ``whole``: a signature behind it has ended it, since that holds for these
+    words only; more thinking is another thought."""
 
     index: int
     pieces: list[str] = field(default_factory=list[str])
     signature: str | None = None
     carries: Call | None = None
+    whole: bool = field(default=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -208,7 +210,7 @@ class Assembler:
             case ThinkingDelta(text):
                 if not text:
                     return
-                if not isinstance(self._open, Reasoning):
+                if not isinstance(self._open, Reasoning) or self._open.whole:
                     yield from self._close()
                     yield self._start(Reasoning(len(state.items), signature=self._thought_signature()))
                     state.has_thinking = True
@@ -307,8 +309,12 @@ class Assembler:
         """Put a signature where it belongs: on the open text or thought, or on the neighbouring call."""
         items = self.state.items
         match event.target:
-            case "thought" if isinstance(self._open, Reasoning):
-                self._open.signature = event.data
+            case "thought" if isinstance(thought := self._open, Reasoning):
+                thought.whole = True
+                if thought.signature is None:
+                    thought.signature = event.data
+                elif thought.signature != event.data:  # it stands before the next one
+                    self._pending, self._lent = event, None
             case "text" if items and isinstance(items[-1], Message | Media):
                 items[-1].signature = event.data
             case "text" if isinstance(self._open, Reasoning):
