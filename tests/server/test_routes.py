@@ -51,9 +51,12 @@ async def test_models_by_alias_and_with_prefixes(serve: Serve) -> None:
     _, _, entry = await served.get("/v1/models/team/mine")
     assert entry["id"] == "team/mine"
     for path in ("/v1beta/models/team/mine", "/v1beta/models/models/gemini-3-flash", "/v1alpha/models/gemini-3-flash",
-                 "/v1beta/models/models%2Fgemini-3-flash"):  # fmt: skip
+                 "/v1beta/models/models%2Fgemini-3-flash", "/v1beta/models/google/gemini-3-flash"):  # fmt: skip
         status, _, entry = await served.get(path)
         assert (status, entry["name"]) == (200, "models/gemini-3-flash"), path
+    for name in ("google/gemini-3-flash", "openrouter%2Fgoogle%2Fgemini-3-flash"):
+        status, _, entry = await served.get(f"/v1/models/{name}")
+        assert (status, entry["id"]) == (200, name.replace("%2F", "/"))
 
 
 async def test_google_models_in_pages(serve: Serve) -> None:
@@ -78,7 +81,8 @@ GEMINI = {"contents": [{"parts": [{"text": "hi"}]}]}
 
 @pytest.mark.parametrize("version", ["v1", "v1beta", "v1alpha"])
 @pytest.mark.parametrize("model", ["models/gemini-3-flash", "models/models%2Fgemini-3-flash",
-                                   "tunedModels/gemini-3-flash", "models/models/gemini-3-flash"])  # fmt: skip
+                                   "tunedModels/gemini-3-flash", "models/models/gemini-3-flash",
+                                   "models/google/gemini-3-flash", "models/vertex_ai%2Fgemini-3-flash"])  # fmt: skip
 @pytest.mark.parametrize("colon", [":", "%3A"])
 async def test_gemini_paths(serve: Serve, version: str, model: str, colon: str) -> None:
     served = await serve()

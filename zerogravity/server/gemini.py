@@ -12,7 +12,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.server.body import read_json
 from zerogravity.server.guard import rendered, unknown_url
-from zerogravity.server.models import asked_fields, bare
+from zerogravity.server.models import asked_fields
 from zerogravity.server.respond import answer
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import counted, read_turn, start
@@ -28,11 +28,11 @@ async def call(request: web.Request) -> web.StreamResponse:
         raise unknown_url(request)
     match method:
         case "generateContent":
-            return await generate(request, bare(model), stream=False)
+            return await generate(request, model, stream=False)
         case "streamGenerateContent":
-            return await generate(request, bare(model), stream=True)
+            return await generate(request, model, stream=True)
         case "countTokens":
-            return await count(request, bare(model))
+            return await count(request, model)
         case _:
             raise bad_request(f"the method {method[:60]} is not served", code="unknown_url", status=404)
 

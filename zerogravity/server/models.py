@@ -40,7 +40,7 @@ async def google_listing(request: web.Request) -> web.Response:
 
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
-    info = request.app[SERVICES].catalogue.get(bare(request.match_info["name"]))
+    info = request.app[SERVICES].catalogue.get(request.match_info["name"])
     mask = fields.parse(asked_fields(request), fields.MODEL)
     return rendered(Answer(200, fields.masked(model_json(info), mask)))
 
@@ -49,13 +49,6 @@ def asked_fields(request: web.Request) -> str:
     """The field mask, as Google takes it: in the query by either name, or in a header."""
     query = request.query
     return query.get("fields") or query.get("$fields") or request.headers.get("X-Goog-FieldMask", "")
-
-
-def bare(name: str) -> str:
-    """A model name without the prefixes that clients put before it."""
-    while name.startswith(("models/", "tunedModels/")):
-        name = name.partition("/")[2]
-    return name
 
 
 def openai_model(info: Any) -> dict[str, Any]:

@@ -30,6 +30,44 @@ def test_default_aliases_lead_somewhere(alias: str) -> None:
     assert Catalogue().resolve(alias).name in {info.id for info in Catalogue().list()}
 
 
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("models/gemini-3-flash", "gemini-3-flash"), ("google/gemini-3-flash", "gemini-3-flash"),
+        ("gemini/gemini-3-flash", "gemini-3-flash"), ("vertex_ai/gemini-2.5-pro", "gemini-2.5-pro"),
+        ("openai/gemini-3-flash", "gemini-3-flash"), ("openrouter/google/gemini-3-flash-preview", "gemini-3-flash"),
+        ("publishers/google/models/gemini-2.5-flash", "gemini-2.5-flash"), ("/gemini-3-flash", "gemini-3-flash"),
+        ("projects/p/locations/global/publishers/google/models/gemini-3-flash", "gemini-3-flash"),
+        ("tunedModels/gemini-3-flash", "gemini-3-flash"), ("models/models/gemini-3-flash", "gemini-3-flash"),
+        ("anthropic/claude-sonnet-4-6", "claude-sonnet-4-6"), ("anthropic/claude-sonnet-4.5", "claude-sonnet-4-5"),
+        ("openrouter/anthropic/claude-opus-4.6", "claude-opus-4-6-thinking"),
+        ("openai/gpt-oss-120b", "gpt-oss-120b-medium"), ("openai/gpt-5", "gemini-3.1-pro"),
+        ("gemini-3.1-pro-preview-customtools", "gemini-3.1-pro"),
+        ("models/gemini-3.1-pro-preview-customtools", "gemini-3.1-pro"),
+    ],
+)  # fmt: skip
+def test_a_providers_prefix_changes_nothing(asked: str, name: str) -> None:
+    catalogue = Catalogue()
+    assert catalogue.resolve(asked).name == name
+    assert catalogue.get(asked).id == name
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "/", "google/", "google/gemini-2", "gemini-3-flash/", "gemini-3-flash/x", "/" * 9999]
+)
+def test_what_no_prefix_explains(asked: str) -> None:
+    with pytest.raises(FaultError):
+        Catalogue().resolve(asked)
+
+
+def test_an_alias_may_have_slashes_and_its_target_a_prefix() -> None:
+    catalogue = Catalogue({"openai/gemini-3-flash": "google/gemini-2.5-pro", "team/mine": "gemini-2.5-flash"})
+    assert catalogue.resolve("openai/gemini-3-flash").name == "gemini-2.5-pro"
+    assert catalogue.resolve("openrouter/openai/gemini-3-flash").name == "gemini-2.5-pro"
+    assert catalogue.resolve("models/team/mine").name == "gemini-2.5-flash"
+    assert catalogue.resolve("google/gemini-3-flash").name == "gemini-3-flash"
+
+
 def test_aliases_of_the_config() -> None:
     catalogue = Catalogue(
         {"gpt-5": "gemini-3-flash", "mine": "other", "other": "gpt-5", "loop": "pool", "pool": "loop"}

@@ -7,7 +7,7 @@ LS says at run time. Facts: language-server-and-google B; wire-gemini-and-mappin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -76,6 +76,7 @@ FAMILIES: dict[str, Family] = {
     "gpt-oss": replace(_OTHER, budget=(1024, 8192)),
 }
 _DEFAULT_FAMILY = "gemini"
+MAX_PREFIXES = 8
 
 # name, what the LS is told, family, label
 _TABLE: tuple[tuple[str, str, str, str], ...] = (
@@ -115,11 +116,16 @@ ALIASES: dict[str, str] = {
     "opus-4.5": "claude-opus-4-5-thinking",
     "sonnet-4.6": "claude-sonnet-4-6",
     "claude-sonnet-4-6-thinking": "claude-sonnet-4-6",
+    "claude-opus-4.6": "claude-opus-4-6-thinking",  # with a dot: as OpenRouter writes them
+    "claude-opus-4.5": "claude-opus-4-5-thinking",
+    "claude-sonnet-4.6": "claude-sonnet-4-6",
+    "claude-sonnet-4.5": "claude-sonnet-4-5",
     "gpt-oss": "gpt-oss-120b-medium",
     "gpt-oss-120b": "gpt-oss-120b-medium",
     "gemini-3-flash-preview": "gemini-3-flash",
     "gemini-3-pro-preview": "gemini-3-pro",
     "gemini-3.1-pro-preview": "gemini-3.1-pro",
+    "gemini-3.1-pro-preview-customtools": "gemini-3.1-pro",  # gemini-cli's own
     "gemini-3.8-flash-low": "gemini-3.8-flash",
     "gemini-3.8-flash-medium": "gemini-3.8-flash",
     "gemini-3.8-flash-high": "gemini-3.8-flash",
@@ -156,15 +162,17 @@ class Catalogue:
         self._aliases = {**ALIASES, **(aliases or {})}
 
     def resolve(self, name: str) -> Target:
-        """Raises FaultError 404 ``model_not_found``."""
-        wanted = name.removeprefix("models/")
+        """Whatever stands before a known name and a slash only says through whom clients think they reach it:
+        ``models/``, ``google/``, ``openrouter/google/``. Raises FaultError 404 ``model_not_found``."""
+        wanted, meant = name, ""
         for _ in range(4):  # an alias may name an alias; bounded, so a loop ends as unknown
+            wanted = next((end for end in _ends(wanted) if end in self._models or end in self._aliases), "")
             if (found := self._models.get(wanted)) is not None:
                 return found.target
             if wanted not in self._aliases:
                 break
-            wanted = self._aliases[wanted]
-        stands = "" if wanted == name.removeprefix("models/") else f" It stands for '{wanted}'."
+            wanted = meant = self._aliases[wanted]
+        stands = f" It stands for '{meant}'." if meant else ""
         raise bad_request(
             f"The model '{name}' does not exist or is not offered by the language server.{stands} "
             f"There are: {', '.join(self._models)}.",
@@ -232,6 +240,13 @@ def _key(text: str) -> str:
 def _info(name: str, label: str, target: Target) -> ModelInfo:
     family = rules(target.family)
     return ModelInfo(name, label, target, output_limit=family.output_limit, thinking=family.thinking != "none")
+
+
+def _ends(name: str) -> Iterator[str]:
+    """A name, and what is behind each of its slashes: the longest first, since an alias may hold some. Nobody nests
+    deeper than Vertex (``projects/P/locations/L/publishers/google/models/M``)."""
+    parts = name.split("/", MAX_PREFIXES)
+    return ("/".join(parts[begin:]) for begin in range(len(parts)))
 
 
 def rules(family: str) -> Family:
