@@ -19,10 +19,10 @@ pytestmark = [pytest.mark.e2e, cases.needed, pytest.mark.asyncio(loop_scope="mod
 REPORTS = cases.lines("reports.jsonl")
 PENDING = {
     "call-empty-name-stream", "assistant-null-no-calls", "chat-reasoning-object", "thought-call-gemini", "chat-name",
-    "claude-thought-resp-include", "resp-response-format", "call-prefix-0", "tools-239",
+    "claude-thought-resp-include", "resp-response-format", "call-prefix-0",
     "claude-thought-chat", "root-freeform", "any-default", "out-dict", "claude-max-below-ls-budget",
     "ls-stop-sequences", "compaction-trigger-stream", "item-agent-message", "lone-surrogate", "call-empty-name-chat",
-    "hosted-mixed", "call-args-string", "claude-noarg-chat", "url-0", "claude-blank-text", "custom-input-patch",
+    "hosted-mixed", "call-args-string", "claude-noarg-chat", "url-0", "claude-blank-text",
 }  # fmt: skip
 CASES = [
     pytest.param(one, id=one["id"], marks=[pytest.mark.xfail(strict=True)] if one["id"] in PENDING else [])

@@ -103,6 +103,7 @@ GOOD: dict[str, Json] = {
     "single values for lists": {"contents": {"parts": {"text": "hi"}}},
     "snake case": {"contents": [user("hi")], "generation_config": {"max_output_tokens": 5, "stop_sequences": ["x"]}},
     "numbers as text": request(generationConfig={"maxOutputTokens": "5", "seed": "-3", "temperature": "0.5"}),
+    "512 functions": request(tools=[{"functionDeclarations": [{"name": f"f{number}"} for number in range(512)]}]),
     "nulls": request(generationConfig=None, safetySettings=None),
     "a round": request(*ROUND),
     "a round with ids": request(user("hi"), model(call(id="a")), user(result(id="a"))),
@@ -308,6 +309,11 @@ def unsigned(name: str, position: int) -> str:
 
 EMPTY_DATA = REQUEST + "contents[{}].parts[{}].data: required oneof field 'data' must have one initialized field\n"
 SENSE: dict[str, tuple[Json, str]] = {
+    "513 functions": (
+        request(tools=[{"functionDeclarations": [{"name": f"f{number}"}]} for number in range(513)]),
+        "The GenerateContentRequest proto is invalid:\n"
+        "  * tools[0].function_declarations: [FIELD_INVALID] At most 512 function declarations can be specified.",
+    ),
     "no contents": ({}, REQUEST + "contents: contents is not specified\n"),
     "empty contents": ({"contents": []}, REQUEST + "contents: contents is not specified\n"),
     "role": (request({"role": "assistant", "parts": [{"text": "x"}]}), "Please use a valid role: user, model."),

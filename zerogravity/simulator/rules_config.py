@@ -26,6 +26,10 @@ MOST_TOKENS = (
     "Unable to submit request because it has a maxOutputTokens value of {limit} but the supported range is from 1 "
     "(inclusive) to {end} (exclusive). Update the value and try again."
 )
+TOO_MANY = (
+    "The GenerateContentRequest proto is invalid:\n"
+    "  * tools[0].function_declarations: [FIELD_INVALID] At most 512 function declarations can be specified."
+)
 ALLOWED = "Allowed function names should only be set when function calling mode is set to ANY or VALIDATED."
 
 
@@ -42,6 +46,8 @@ def tools_trouble(request: Mapping[str, Any], family: Family, *, internal: bool)
             if name in names:
                 yield f"Duplicate function declaration found: {name}"
             names.append(name)
+    if len(names) > 512:
+        yield TOO_MANY
     config = get(request, "toolConfig") or {}
     if names and built_in:
         if not family.mixed_tools:

@@ -31,7 +31,6 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.chat import surface
 from zerogravity.surfaces.check import check_chat
-from zerogravity.surfaces.common.tools import custom_input
 
 echoes = st.fixed_dictionaries(
     {},
@@ -214,11 +213,14 @@ def test_custom_tools_calls_are_plain_text() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "text"), [('{"input":"a"}', "a"), ('{"other":1}', '{"other":1}'), ("[1]", "[1]"), ("{", "{")]
-)
-def test_a_custom_tools_input(arguments: str, text: str) -> None:
-    assert custom_input(arguments) == text
+@pytest.mark.parametrize(("arguments", "text"), [('{"patch":"*** Begin"}', "*** Begin"), ("{}", "")])
+def test_a_custom_tools_text_under_another_name(arguments: str, text: str) -> None:
+    events: list[Event] = [FunctionCall("call_1", "patch", arguments)]
+    _, second, *_ = deltas(events, TOOL, tool_kinds={"patch": "custom"})
+    assert second == {"tool_calls": [{"index": 0, "custom": {"input": text}}]}
+    whole = surface.answer(channel_of(records_of(events, TOOL), {}, tool_kinds={"patch": "custom"}), bytes(32)).body
+    (call,) = whole["choices"][0]["message"]["tool_calls"]
+    assert call["custom"] == {"name": "patch", "input": text}
 
 
 def test_the_deprecated_form_has_one_call_and_its_own_word() -> None:

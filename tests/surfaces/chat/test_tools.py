@@ -59,6 +59,29 @@ def test_a_hosted_search(kind: str) -> None:
     assert parse(tools=[{"type": kind}]).generate["tools"] == [{"googleSearch": {}}]
 
 
+@pytest.mark.parametrize("kind", ["file_search", "code_interpreter", "image_generation", "mcp", "shell", "retrieval"])
+@pytest.mark.parametrize("beside", [F, {"type": "web_search"}, {"type": "custom", "name": "patch"}])
+def test_a_hosted_tool_that_nobody_forces_locks_no_client_out(kind: str, beside: dict[str, Any]) -> None:
+    turn = parse(tools=[{"type": kind}, beside], tool_choice="auto")
+    assert turn.generate["tools"] == parse(tools=[beside]).generate["tools"]
+    assert f"tools[0]: {kind} left out: it can not be served" in turn.notes
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"tools": [{"type": "file_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "mcp"}, {"type": "new"}]}, "tools[0].type"),
+        ({"tools": [F, {"type": "file_search"}], "tool_choice": {"type": "file_search"}}, "tool_choice"),
+        ({"tools": [F], "tool_choice": {"type": "file_search"}}, "tool_choice.type"),
+    ],
+)
+def test_a_hosted_tool_alone_or_forced_is_refused(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(**body)
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
+
+
 def test_functions_survive_beside_a_search_on_every_family() -> None:
     newer = parse(tools=[F, {"type": "web_search"}]).generate
     assert declared(tools=[F, {"type": "web_search"}]) == ["f"]
@@ -130,7 +153,7 @@ def test_lost_schema_keywords_are_noted() -> None:
         ({"tools": {}}, "tools", "invalid_type"),
         ({"tools": ["f"]}, "tools[0]", "invalid_type"),
         ({"tools": [{}]}, "tools[0].type", "missing_required_parameter"),
-        ({"tools": [F, {"type": "code_interpreter"}]}, "tools[1].type", "invalid_value"),
+        ({"tools": [{"type": "code_interpreter"}]}, "tools[0].type", "invalid_value"),
         ({"tools": [{"type": "function"}]}, "tools[0].function", "missing_required_parameter"),
         ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name", "missing_required_parameter"),
         ({"tools": [{"type": "function", "function": {"name": ""}}]}, "tools[0].function.name", "invalid_value"),
@@ -142,7 +165,7 @@ def test_lost_schema_keywords_are_noted() -> None:
          "invalid_type"),
         ({"tools": [{"type": "custom", "custom": {"name": "c", "format": {"type": "xml"}}}]},
          "tools[0].custom.format.type", "invalid_value"),
-        ({"tools": [function(f"f{n}") for n in range(129)]}, "tools", "array_above_max_length"),
+        ({"tools": [function(f"f{n}") for n in range(513)]}, "tools", "array_above_max_length"),
         ({"functions": [{}]}, "functions[0].name", "missing_required_parameter"),
         ({"tools": [F], "tool_choice": "always"}, "tool_choice", "invalid_value"),
         ({"tools": [F], "tool_choice": 1}, "tool_choice", "invalid_type"),

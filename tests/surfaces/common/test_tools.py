@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.judging import about, complaint
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common import tools
-from zerogravity.surfaces.common.tools import Declared, NameMap, declare, tool_config, tool_members
+from zerogravity.surfaces.common.tools import Declared, NameMap, custom_input, declare, tool_config, tool_members
 
 LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
 
@@ -94,7 +95,7 @@ def test_the_last_declaration_of_a_name_wins_once() -> None:
 @pytest.mark.parametrize(
     ("given", "param", "code"),
     [
-        ([Declared(f"t{n}") for n in range(129)], "tools", "array_above_max_length"),
+        ([Declared(f"t{n}") for n in range(513)], "tools", "array_above_max_length"),
         ([Declared("", param="tools[0].function")], "tools[0].function.name", "invalid_value"),
         ([Declared("f", None, {"type": "string"}, "tools[0]")], "tools[0].parameters", "invalid_function_parameters"),
         ([Declared("f", None, 7, "tools[0]")], "tools[0].parameters", "invalid_type"),
@@ -159,3 +160,29 @@ def test_search_beside_functions(
     assert members == made
     assert len(notes) == noted
     assert complaint(about("gemini-3-flash" if together else "gemini-2.5-flash", **members)) is None
+
+
+@pytest.mark.parametrize("count", [129, 512])
+def test_as_many_functions_as_google_takes(count: int) -> None:
+    declared, _ = declare([Declared(f"t{number}") for number in range(count)] * 2, NameMap())
+    assert len(declared) == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ('{"input":"a"}', "a"), ('{"patch":"*** Begin Patch\\n"}', "*** Begin Patch\n"), ('{"":"a"}', "a"),
+        ('{"input":""}', ""), ("{}", ""), ("", ""), ("null", ""), ('{"input":null}', ""), ('"a"', "a"),
+        ('{"code":"a","timeout":5}', "a"), ('{"path":"x","input":"a"}', "a"), ('{"patch":"a","input":null}', "a"),
+        ('{"input":"{\\"a\\":1}"}', '{"a":1}'),
+        ('{"path":"x","patch":"a"}', '{"path":"x","patch":"a"}'), ('{"other":1}', '{"other":1}'), ("[1]", "[1]"),
+        ("{", "{"), ("5", "5"), ('{"input":["a"]}', '{"input":["a"]}'), ("\ud800", "\ud800"),
+    ],
+)  # fmt: skip
+def test_the_text_of_a_custom_tools_call(arguments: str, text: str) -> None:
+    assert custom_input(arguments) == text
+
+
+@given(st.text(), st.text())
+def test_a_lone_text_is_a_custom_tools_input_whatever_its_name(name: str, text: str) -> None:
+    assert custom_input(json.dumps({name: text})) == text

@@ -200,6 +200,19 @@ def test_wrong_types_are_refused_in_googles_form(body: dict[str, Any], field: st
     assert [violation["field"] for violation in violations] == [field]
 
 
+@pytest.mark.parametrize("apart", [1, 9])
+def test_at_most_512_functions_in_all_tools(apart: int) -> None:
+    names = [{"name": f"f{number}"} for number in range(513)]
+    tools = [{"functionDeclarations": names[begin::apart]} for begin in range(apart)]
+    with pytest.raises(FaultError) as caught:
+        parse(tools=tools)
+    answer = surface.error(caught.value.fault)
+    assert (answer.status, answer.body["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    assert "at most 512 functions can be declared, got 513" in answer.body["error"]["message"]
+    tools[0]["functionDeclarations"].pop()
+    assert parse(tools=tools).generate["tools"] == tools
+
+
 def test_a_shown_value_is_cut() -> None:
     with pytest.raises(FaultError) as caught:
         parse(systemInstruction="x" * 10_000)

@@ -102,6 +102,8 @@ def test_thinking_and_text_that_alternate_are_items_of_their_own() -> None:
     [
         (None, '{"a": 1}', {"type": "function_call", "name": "t", "arguments": '{"a": 1}'}),
         ("custom", '{"input":"x\\ny"}', {"type": "custom_tool_call", "name": "t", "input": "x\ny"}),
+        ("custom", '{"patch":"x"}', {"type": "custom_tool_call", "name": "t", "input": "x"}),
+        ("custom", "{}", {"type": "custom_tool_call", "name": "t", "input": ""}),
         ("custom", '{"other":1}', {"type": "custom_tool_call", "name": "t", "input": '{"other":1}'}),
         ("tool_search", '{"query":"q"}',
          {"type": "tool_search_call", "execution": "client", "arguments": {"query": "q"}}),
@@ -120,7 +122,8 @@ def test_thinking_and_text_that_alternate_are_items_of_their_own() -> None:
                                                     "working_directory": None, "timeout_ms": None, "user": None}},
         ),
     ],
-    ids=["function", "custom", "custom, odd", "tool_search", "tool_search, too deep", "shell", "shell, one string"],
+    ids=["function", "custom", "custom, another name", "custom, nothing", "custom, odd", "tool_search",
+         "tool_search, too deep", "shell", "shell, one string"],
 )  # fmt: skip
 def test_a_call_is_told_as_its_tool_was_declared(kind: str | None, arguments: str, members: dict[str, Any]) -> None:
     of = turn(tool_kinds={"t": kind} if kind else {}, tool_names={"t_1f": "t"})

@@ -1,7 +1,8 @@
 """``tools``, ``tool_choice`` and their deprecated twins ``functions``, ``function_call`` → Google's declarations.
 
 Both nestings are read: ``{"type": "function", "function": {…}}`` and the flat one of the Responses API. A custom tool
-becomes a function with one string ``input``. Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
+becomes a function with one string ``input``. Tools of other kinds can be run by nobody here: beside others they are left
+out and noted, alone or forced they are refused. Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ CHOICES = ("none", "auto", "required")
 @dataclass(slots=True)
 class Tools:
     """``kinds``: client's name → ``custom``. ``legacy``: calls go back as ``function_call``. ``strict``: some
-    function wants its schema obeyed. ``notes``: wishes about the search that Google's does not know."""
+    function wants its schema obeyed. ``unserved``: kind → where it was declared, of tools that nobody here can run.
+    ``notes``: what was left out."""
 
     declared: list[Declared] = field(default_factory=list[Declared])
     kinds: dict[str, str] = field(default_factory=dict[str, str])
     search: bool = False
     legacy: bool = False
     strict: bool = False
+    unserved: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
 
     def knows(self, name: str) -> bool:
@@ -60,7 +63,8 @@ def read_tools(body: Json) -> Tools:
             tools.search = True
             tools.notes += [f"{path}.{name}: no counterpart upstream" for name in tool if name != "type"]
         else:
-            raise fields.invalid_value(f"{path}.type", kind, KINDS)
+            tools.unserved[kind] = path
+            tools.notes.append(f"{path}: {kind} left out: it can not be served")
     functions = fields.array(body, "functions") or []
     tools.legacy = bool(functions) and not tools.declared
     for index, value in enumerate(functions):
@@ -69,6 +73,9 @@ def read_tools(body: Json) -> Tools:
         _search_options(body["web_search_options"])
         tools.search = True
         tools.notes += [f"web_search_options.{name}: no counterpart upstream" for name in body["web_search_options"]]
+    if not tools.declared and not tools.search:
+        for kind, path in tools.unserved.items():
+            raise fields.invalid_value(f"{path}.type", kind, KINDS)
     return tools
 
 
@@ -132,6 +139,9 @@ def _choice(body: Json, tools: Tools, names: NameMap) -> tuple[Mode, list[str]] 
             return _allowed(choice, tools, names)
         case kind if kind.startswith("web_search"):
             return None
+        case kind if kind in tools.unserved:
+            text = f"Invalid '{param}': the tool '{kind}' can not be run here, so it can not be forced."
+            raise bad_request(text, param=param, code="invalid_value")
         case kind:
             raise fields.invalid_value(f"{param}.type", kind, ("function", "custom", "allowed_tools"))
 

@@ -24,7 +24,7 @@ from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.schema import object_schema
 from zerogravity.wire import jsonio
 
-MAX_TOOLS = 128
+MAX_FUNCTIONS = 512  # Google: "At most 512 function declarations can be specified."
 MAX_NAME = 64
 MAX_NODES = 30_000  # schema nodes of all tools: what parsing may cost
 _LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
@@ -104,12 +104,8 @@ def custom_tool(name: str, custom: Mapping[str, Any], path: str) -> Declared:
 def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """functionDeclarations and notes on what was lost. A name declared twice: the last one wins, once.
 
-    Raises FaultError 400: too many tools, empty name, parameters that are no object schema.
+    Raises FaultError 400: too many functions, empty name, parameters that are no object schema.
     """
-    if len(tools) > MAX_TOOLS:
-        raise bad_request(
-            f"At most {MAX_TOOLS} tools are allowed, got {len(tools)}.", param="tools", code="array_above_max_length"
-        )
     made: dict[str, dict[str, Any]] = {}
     notes: list[str] = []
     nodes = 0
@@ -131,7 +127,14 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
         if converted.schema is not None:
             declaration["parameters"] = converted.schema
         made[name] = declaration
+    if len(made) > MAX_FUNCTIONS:
+        raise bad_request(too_many(len(made)), param="tools", code="array_above_max_length")
     return list(made.values()), tuple(notes)
+
+
+def too_many(count: int) -> str:
+    """What a client is told that declares more functions than Google takes."""
+    return f"Invalid 'tools': at most {MAX_FUNCTIONS} functions can be declared, got {count}. Declare fewer at a time."
 
 
 Mode = Literal["auto", "none", "required", "allowed"]
@@ -179,14 +182,18 @@ def tool_members(
 
 
 def custom_input(args_json: str) -> str:
-    """The plain text of a custom tool's call: the member ``input``, or the only one under whatever name the model gave
-    it; none is the empty text. Arguments of another form are handed on as they are."""
+    """The plain text of a custom tool's call: ``input``, or the only text there is, under whatever name the model put
+    it (``patch``, ``code`` …). No arguments are the empty text; those of another form are handed on as they are."""
     try:
-        value = jsonio.loads(args_json.encode())
+        value = jsonio.loads(args_json.encode() or b"null")
     except ValueError:
         return args_json
-    given = cast("dict[str, Any]", value) if isinstance(value, dict) else {"": value}
-    if not given or value is None:
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else "" if value is None else args_json
+    given = {name: each for name, each in cast("dict[str, Any]", value).items() if each is not None}
+    if not given:
         return ""
-    text = next(iter(given.values())) if len(given) == 1 else given.get("input")
-    return text if isinstance(text, str) else args_json
+    if isinstance(text := given.get("input"), str):
+        return text
+    texts = [each for each in given.values() if isinstance(each, str)]
+    return texts[0] if len(texts) == 1 else args_json

@@ -14,6 +14,7 @@ from typing import Any, cast
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.tools import MAX_FUNCTIONS, too_many
 from zerogravity.surfaces.gemini import fields
 from zerogravity.surfaces.gemini.shape import REQUEST, normalise
 from zerogravity.surfaces.surface import Context
@@ -44,6 +45,7 @@ def parse_request(
         if not content.get("parts"):
             text = f"* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty."
             raise bad_request(text, param=f"contents[{index}].parts", code="invalid_argument")
+    _count_functions(generate)
     generate, suited = handed_on(generate, target, context.recall)
     return Turn(
         id=context.turn_id,
@@ -61,6 +63,15 @@ def parse_request(
         created=context.created,
         notes=(*notes, *suited),
     )
+
+
+def _count_functions(generate: Json) -> None:
+    """Google's own bound, told at once instead of by a turn that fails. Raises FaultError 400."""
+    tools = cast("list[Json]", generate.get("tools") or [])
+    count = sum(len(tool.get("functionDeclarations", ())) for tool in tools)
+    if count > MAX_FUNCTIONS:
+        text = f"* GenerateContentRequest.tools[0].function_declarations: [FIELD_INVALID] {too_many(count)}"
+        raise bad_request(text, param="tools", code="invalid_argument")
 
 
 def asks_for_thoughts(generate: Json) -> bool:
