@@ -18,7 +18,7 @@ from zerogravity.simulator.stack import Stack, StackOptions
 pytestmark = [pytest.mark.e2e, cases.needed, pytest.mark.asyncio(loop_scope="module")]
 REPORTS = cases.lines("reports.jsonl")
 PENDING = {
-    "call-empty-name-stream", "assistant-null-no-calls", "chat-reasoning-object", "thought-call-gemini", "chat-name",
+    "call-empty-name-stream", "thought-call-gemini",
     "claude-thought-resp-include", "resp-response-format", "call-prefix-0",
     "claude-thought-chat", "root-freeform", "any-default", "out-dict", "claude-max-below-ls-budget",
     "ls-stop-sequences", "compaction-trigger-stream", "item-agent-message", "lone-surrogate", "call-empty-name-chat",

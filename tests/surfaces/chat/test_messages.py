@@ -69,7 +69,7 @@ def test_system_and_developer_go_into_the_instruction_in_order() -> None:
         ]
     )
     texts = [part["text"] for part in turn.generate["systemInstruction"]["parts"]]
-    assert texts == ["one", "two", "three", "four"]
+    assert texts == ["one", "two", "three", "x: four"]
     assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
 
 
@@ -95,10 +95,108 @@ def test_assistant_messages(message: dict[str, Any], parts: list[dict[str, Any]]
     assert made[1] == {"role": "model", "parts": parts}
 
 
-@pytest.mark.parametrize("message", [{"content": ""}, {"content": None, "reasoning_content": "x"}, {"content": []}])
+@pytest.mark.parametrize(
+    "message",
+    [{"content": ""}, {"content": None, "reasoning_content": "x"}, {"content": []}, {"content": None},
+     {"content": None, "refusal": None, "tool_calls": None}, {"content": None, "tool_calls": []},
+     {"content": None, "name": "Sam"}],
+)  # fmt: skip
 def test_an_assistant_that_said_nothing_leaves_no_content(message: dict[str, Any]) -> None:
-    made = contents_of(USER, {"role": "assistant", **message}, {"role": "user", "content": "again"})
+    turn = parse(messages=[USER, {"role": "assistant", **message}, {"role": "user", "content": "again"}])
+    made = turn.generate["contents"]
     assert made == [{"role": "user", "parts": [{"text": "Hello"}, {"text": "again"}]}]
+
+
+# -- names of participants ---------------------------------------------------------------------------------------
+
+ONE_NAME = "In this conversation you answer under the name Ann."
+
+
+def named(role: str, name: Any, content: Any) -> dict[str, Any]:
+    return {"role": role, "name": name, "content": content}
+
+
+def picture(url: str = PNG) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+@pytest.mark.parametrize(
+    ("content", "parts"),
+    [
+        ("hi", [{"text": "Sam: hi"}]),
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], [{"text": "Sam: a"}, {"text": "b"}]),
+        ([picture(), {"type": "text", "text": "a"}], [BLOB, {"text": "Sam: a"}]),
+        ([picture()], [{"text": "Sam:"}, BLOB]),
+        ([{"type": "text", "text": ""}, {"type": "text", "text": "a"}], [{"text": "Sam: a"}]),
+    ],
+)  # fmt: skip
+def test_who_said_it_stands_before_it(content: Any, parts: list[dict[str, Any]]) -> None:
+    assert contents_of(named("user", "Sam", content)) == [{"role": "user", "parts": parts}]
+
+
+def test_participants_of_a_group_chat_are_told_apart() -> None:
+    turn = parse(messages=[named("user", "Adam", "I am from Seattle."), named("user", "Sam", "I am from Tacoma."),
+                           named("user", "Adam", "What did Sam say?")])  # fmt: skip
+    texts = [part["text"] for part in turn.generate["contents"][0]["parts"]]
+    assert texts == ["Adam: I am from Seattle.", "Sam: I am from Tacoma.", "Adam: What did Sam say?"]
+    assert "systemInstruction" not in turn.generate
+    assert turn.notes == ()
+
+
+@pytest.mark.parametrize("name", [None, "", "  "])
+def test_no_name_is_no_name(name: Any) -> None:
+    turn = parse(messages=[named("system", name, "s"), named("user", name, "a"), named("assistant", name, "b"), USER])
+    assert turn.generate["systemInstruction"]["parts"] == [{"text": "s"}]
+    assert [content["parts"] for content in turn.generate["contents"]] == [
+        [{"text": each}] for each in ("a", "b", "Hello")
+    ]
+
+
+def test_a_name_stays_on_one_line() -> None:
+    assert contents_of(named("user", "Sam\n\nof Tacoma", "hi"))[0]["parts"] == [{"text": "Sam of Tacoma: hi"}]
+
+
+@pytest.mark.parametrize("role", ["system", "developer"])
+def test_names_of_the_instructions_speakers(role: str) -> None:
+    turn = parse(
+        messages=[named(role, "example_user", "How do I?"), named(role, "example_assistant", "Like this."), USER]
+    )
+    texts = [part["text"] for part in turn.generate["systemInstruction"]["parts"]]
+    assert texts == ["example_user: How do I?", "example_assistant: Like this."]
+
+
+def test_an_assistants_only_name_does_not_stand_in_its_words() -> None:
+    """What it said is the pattern of what it says next: agents' frameworks put one name on every message."""
+    turn = parse(messages=[USER, named("assistant", "Ann", "a"), USER, named("assistant", "Ann", "b"), USER])
+    assert [content["parts"][0]["text"] for content in turn.generate["contents"]] == [
+        "Hello",
+        "a",
+        "Hello",
+        "b",
+        "Hello",
+    ]
+    assert turn.generate["systemInstruction"]["parts"] == [{"text": ONE_NAME}]
+
+
+def test_several_assistants_are_told_apart() -> None:
+    ann, sam, bob = named("assistant", "Ann", "a"), named("user", "Sam", "b"), named("assistant", "Bob", "c")
+    turn = parse(messages=[USER, ann, sam, bob, {"role": "assistant", "content": "d"}, USER])
+    made = [[part["text"] for part in content["parts"]] for content in turn.generate["contents"]]
+    assert made == [["Hello"], ["Ann: a"], ["Sam: b"], ["Bob: c", "d"], ["Hello"]]
+    (told,) = turn.generate["systemInstruction"]["parts"]
+    assert "Do not put a name before your own answers." in told["text"]
+
+
+def test_names_of_calls_and_tools_are_no_participants() -> None:
+    spoken = {**assistant(call("c", "f")), "name": "Ann"}
+    turn = parse(messages=[USER, spoken, {**tool("c"), "name": "f"}])
+    assert turn.generate["systemInstruction"]["parts"] == [{"text": ONE_NAME}]
+    assert set(turn.generate["contents"][1]["parts"][0]) == {"functionCall", "thoughtSignature"}
+    assert turn.generate["contents"][2]["parts"][0]["functionResponse"]["response"] == {"output": "ok"}
+    assert turn.notes == ()
+
+
+# -- calls and results -------------------------------------------------------------------------------------------
 
 
 def tool(call_id: str, content: Any = "ok") -> dict[str, Any]:

@@ -154,6 +154,87 @@ def test_what_is_refused_and_how(body: dict[str, Any], param: str, code: str) ->
     assert answer.headers["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("input", "Hi", "'messages'"), ("instructions", "Be brief.", "'system'"), ("prompt", "Hi", "'messages'"),
+        ("max_output_tokens", 100, "'max_completion_tokens'"),
+        ("text", {"format": {"type": "json_object"}}, "'response_format'"),
+        ("previous_response_id", "resp_1", "/v1/responses"), ("conversation", "conv_1", "'messages'"),
+        ("background", True, "/v1/responses"),
+    ],
+)  # fmt: skip
+def test_names_of_the_responses_api_are_refused_with_the_right_one(name: str, value: Any, right: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(**{name: value})
+    fault = caught.value.fault
+    assert (fault.status, fault.param, fault.code) == (400, name, "unsupported_parameter")
+    assert right in fault.message
+    nothing: dict[str, Any] = {name: None}
+    assert parse(**nothing).notes == ()
+
+
+LOW = {"thinkingLevel": "LOW", "includeThoughts": True}
+HIGH = {**LOW, "thinkingLevel": "HIGH"}
+PRO, FLASH, CLAUDE = "gemini-2.5-pro", "gemini-2.5-flash", "claude-sonnet-4-6"
+
+
+def budget(tokens: int, *, thoughts: bool = True) -> dict[str, Any]:
+    return {"thinkingBudget": tokens, "includeThoughts": thoughts}
+
+
+@pytest.mark.parametrize(
+    ("body", "config", "shown"),
+    [
+        ({"reasoning": {"effort": "low"}}, LOW, 2), ({"reasoning": {}}, None, 1),
+        ({"reasoning": {"effort": "low"}, "reasoning_effort": "low"}, LOW, 2),
+        ({"reasoning": {"effort": "low", "exclude": True}}, {**LOW, "includeThoughts": False}, 0),
+        ({"reasoning": {"effort": "low"}, "include_reasoning": False}, {**LOW, "includeThoughts": False}, 0),
+        ({"reasoning": {"effort": "none"}}, {"thinkingLevel": "MINIMAL", "includeThoughts": False}, 0),
+        ({"reasoning": {"enabled": False}}, {"thinkingLevel": "MINIMAL", "includeThoughts": False}, 0),
+        ({"reasoning": {"enabled": True}}, {"includeThoughts": True}, 2),
+        ({"reasoning": {"effort": "high", "summary": "auto"}}, HIGH, 2),
+        ({"reasoning": {"max_tokens": 1000}}, LOW, 2), ({"reasoning": {"max_tokens": 9000}}, HIGH, 2),
+        ({"reasoning": {"effort": "xhigh"}}, HIGH, 2),
+        ({"model": "gemini-3-pro", "reasoning": {"effort": "medium"}}, HIGH, 2),
+        ({"model": PRO, "reasoning": {"max_tokens": 2000}}, budget(2000), 2),
+        ({"model": PRO, "reasoning": {"max_tokens": 0}}, budget(128, thoughts=False), 0),
+        ({"model": FLASH, "reasoning": {"max_tokens": 99999}}, budget(24576), 2),
+        ({"model": FLASH, "reasoning": {"enabled": False}}, budget(0, thoughts=False), 0),
+        ({"model": CLAUDE, "reasoning": {"effort": "low"}}, budget(1024), 2),
+    ],
+)  # fmt: skip
+def test_openrouters_form_of_reasoning(body: dict[str, Any], config: Any, shown: int) -> None:
+    turn = parse(**body)
+    assert turn.generate.get("generationConfig", {}).get("thinkingConfig") == config
+    assert turn.echo["reasoning"] == ["reasoning_content", "reasoning"][:shown]
+    assert turn.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"reasoning": {"effort": "lots"}}, "reasoning.effort"), ({"reasoning": {"effort": 1}}, "reasoning.effort"),
+        ({"reasoning": "low"}, "reasoning"), ({"reasoning": {"max_tokens": "many"}}, "reasoning.max_tokens"),
+        ({"reasoning": {"max_tokens": -1}}, "reasoning.max_tokens"),
+        ({"reasoning": {"exclude": "no"}}, "reasoning.exclude"),
+        ({"reasoning": {"enabled": 1}}, "reasoning.enabled"), ({"reasoning": {"summary": "x"}}, "reasoning.summary"),
+        ({"reasoning": {"effort": "low", "max_tokens": 5}}, "reasoning.max_tokens"),
+        ({"reasoning": {"effort": "low"}, "reasoning_effort": "high"}, "reasoning.effort"),
+    ],
+)  # fmt: skip
+def test_reasoning_is_checked_as_reasoning_effort_is(body: dict[str, Any], param: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        parse(**body)
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
+
+
+def test_what_reasoning_can_not_do_is_noted() -> None:
+    assert parse(reasoning={"effort": "low", "depth": 3}).notes == ("reasoning.depth: no counterpart upstream",)
+    turn = parse(model="gemini-3-pro-image", reasoning={"effort": "low"})
+    assert turn.notes == ("reasoning.effort left out: this model does not think",)
+
+
 def test_an_unknown_model_is_a_404() -> None:
     with pytest.raises(FaultError) as caught:
         parse(model="gpt-2")

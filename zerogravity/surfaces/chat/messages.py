@@ -10,7 +10,8 @@
 |                                 | what Google's own tools did before them                                     |
 | tool, function                  | functionResponse                                                            |
 
-Knows nothing of turns that are running. Facts: wire-openai 9, 10; wire-gemini-and-mapping 4, 6.
+A message's ``name`` becomes words (``names.py``). Knows nothing of turns that are running.
+Facts: wire-openai 9, 10; wire-gemini-and-mapping 4, 6.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.surfaces.chat import names
 from zerogravity.surfaces.common import attachments, fields
 from zerogravity.surfaces.common.carrier import Carried
 from zerogravity.surfaces.common.history import SERVER_TOOLS, History
@@ -29,44 +31,45 @@ Json = Mapping[str, Any]
 Part = dict[str, Any]
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 USER_PARTS = ("text", "image_url", "input_audio", "file")
+SAYING = {"content", "refusal", "reasoning_content", "reasoning"}  # null: the assistant said nothing
 THOUGHT_PARTS = ("thinking", "redacted_thinking", "reasoning")  # how other gateways' clients replay thoughts
-NAMES = "names of participants: no counterpart upstream"
 
 
 class Messages:
     """Reads one request's messages into a ``History``. ``family`` is the one that will answer: a signature that
-    another family made is not handed on. ``notes``: what was read and means nothing upstream."""
+    another family made is not handed on."""
 
     def __init__(self, history: History, context: Context, family: str) -> None:
         self._history = history
         self._context = context
         self._family = family
         self._index = 0
-        self.notes: list[str] = []
+        self._several = False  # assistants, who must be told apart
         self._legacy: list[tuple[str, str]] = []  # (name, id) of function_call entries without their result
 
     def read(self, messages: list[Any]) -> None:
         """Raises FaultError 400 naming the entry."""
+        known = names.assistants(messages)
+        self._several = len(known) > 1
         for index, value in enumerate(messages):
             path, self._index = f"messages[{index}]", index
             message = fields.as_object(value, path)
             if fields.required_string(message, "role", path=path) not in ROLES:
                 raise fields.invalid_value(f"{path}.role", message["role"], ROLES)
-            named = fields.string(message, "name", path=path)
-            if named is not None and message["role"] != "function" and NAMES not in self.notes:
-                self.notes.append(NAMES)
+            name = fields.string(message, "name", path=path)  # a tool's is its function's, which is known
             match message["role"]:
                 case "system" | "developer":
-                    for text in texts(message, path):
-                        self._history.system(text)
+                    for part in names.by(name, user_parts(message, path, ("text",))):
+                        self._history.system(str(part["text"]))
                 case "user":
-                    self._history.user(user_parts(message, path))
+                    self._history.user(names.by(name, user_parts(message, path)))
                 case "assistant":
                     self._assistant(message, path)
                 case "tool":
                     self._tool(message, path)
                 case _:
                     self._function(message, path)
+        self._history.system(names.introduced(known))
 
     def _assistant(self, message: Json, path: str) -> None:
         if message.get("audio") is not None:
@@ -79,13 +82,12 @@ class Messages:
         said = list(assistant_parts(message, path))
         if refusal:
             said.append({"text": refusal})
-        spoken = any(message.get(name) is not None for name in ("content", "refusal", "reasoning_content", "reasoning"))
-        if not (spoken or calls or legacy or pictures):
+        if not (SAYING & message.keys() or calls or legacy or pictures):
             raise fields.missing(f"{path}.content")
         signature = signature_of(message)
         if signature is not None and said and "text" in said[-1] and not calls:
             said[-1] = {**said[-1], "thoughtSignature": signature}
-        for part in said:
+        for part in names.by(message.get("name") if self._several else None, said):
             self._history.model_part(part)
         for number, picture in enumerate(pictures):
             self._history.model_part(picture_part(picture, f"{path}.images[{number}]"))
@@ -149,11 +151,6 @@ class Messages:
             raise bad_request(text, param=f"{path}.name", code="invalid_value")
         self._legacy.remove(found)
         self._history.result(found[1], content or "", param=path)
-
-
-def texts(message: Json, path: str) -> list[str]:
-    """The content of a system or developer message: a string or text parts."""
-    return [str(part["text"]) for part in user_parts(message, path, ("text",))]
 
 
 def user_parts(message: Json, path: str, kinds: tuple[str, ...] = USER_PARTS) -> list[Part]:
@@ -242,8 +239,8 @@ def output_of(parts: list[Part]) -> str | list[Part]:
 
 def signature_of(entry: Json) -> str | None:
     """Where Google's own bridge (``extra_content``) and LiteLLM (``provider_specific_fields``) carry it."""
-    for names in (("extra_content", "google", "thought_signature"), ("provider_specific_fields", "thought_signature")):
-        value = _within(entry, *names)
+    for way in (("extra_content", "google", "thought_signature"), ("provider_specific_fields", "thought_signature")):
+        value = _within(entry, *way)
         if isinstance(value, str) and value:
             return value
     return None

@@ -7,12 +7,13 @@
 | seed                                      | the same, folded into Google's 31 bits                             |
 | presence_penalty, frequency_penalty       | the same; left out where the family does not know them             |
 | response_format                           | responseMimeType, responseSchema                                   |
-| reasoning_effort                          | thinkingConfig; thoughts come back as ``reasoning_content``        |
-| include_reasoning                         | true: also as ``reasoning``, OpenRouter's name; false: no thoughts |
+| reasoning_effort, reasoning,              | thinkingConfig; thoughts come back as ``reasoning_content``        |
+| include_reasoning                         | (``thinking.py``)                                                  |
 | extra_body.google, google                 | thinking_config and cached_content, as on Google's own bridge      |
 | modalities                                | text, or text and image; audio is refused, as is ``audio``         |
 | n > 1, logprobs, top_logprobs, logit_bias | refused: one candidate is captured, without log probabilities      |
 | moderation                                | refused                                                            |
+| names of the Responses API                | refused with what to send in their place                           |
 | stream_options.include_usage              | a usage chunk                                                      |
 | parallel_tool_calls: false                | only the first call of an answer is handed on                      |
 | service_tier, metadata                    | echoed                                                             |
@@ -30,13 +31,13 @@ from typing import Any, cast
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.chat.messages import Messages
+from zerogravity.surfaces.chat.thinking import google_extras, thinking, wish
 from zerogravity.surfaces.chat.tools import read_tools, tool_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
-from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.surface import Context
 
@@ -48,14 +49,25 @@ GOOGLE = ("thinking_config", "cached_content")
 SERVED = frozenset({
     "model", "messages", "stream", "stream_options", "tools", "tool_choice", "functions", "function_call",
     "parallel_tool_calls", "max_completion_tokens", "max_tokens", "temperature", "top_p", "top_k", "stop", "seed",
-    "presence_penalty", "frequency_penalty", "response_format", "reasoning_effort", "include_reasoning", "modalities",
-    "audio", "n", "logprobs", "top_logprobs", "logit_bias", "service_tier", "metadata", "web_search_options",
-    "extra_body", "google",
+    "presence_penalty", "frequency_penalty", "response_format", "reasoning_effort", "reasoning", "include_reasoning",
+    "modalities", "audio", "n", "logprobs", "top_logprobs", "logit_bias", "service_tier", "metadata",
+    "web_search_options", "extra_body", "google",
 })  # fmt: skip
+RESPONSES = {
+    "input": "send 'messages'",
+    "instructions": "send a message with the role 'system'",
+    "prompt": "send 'messages'",
+    "max_output_tokens": "send 'max_completion_tokens'",
+    "text": "send 'response_format' and 'verbosity'",
+    "previous_response_id": "send the whole conversation as 'messages', or use /v1/responses",
+    "conversation": "send the whole conversation as 'messages'",
+    "background": "use /v1/responses",
+}
 
 
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
+    fields.refuse_others(body, RESPONSES, "Chat Completions")
     model = fields.required_string(body, "model")
     messages = fields.array(body, "messages")
     if messages is None:
@@ -97,7 +109,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*notes, *reader.notes, *history.notes, *more, *suited, *unserved(body)),
+        notes=(*notes, *history.notes, *more, *suited, *unserved(body)),
     )
 
 
@@ -126,12 +138,10 @@ def echo(body: Json, *, stream: bool, legacy: bool) -> dict[str, Any]:
     options = options or {}
     fields.boolean(options, "include_obfuscation", path="stream_options")
     tier = fields.choice(body, "service_tier", TIERS)
-    both = fields.boolean(body, "include_reasoning")
-    silent = body.get("include_reasoning") is False or body.get("reasoning_effort") == "none"
     parallel = fields.boolean(body, "parallel_tool_calls", default=True)
     return {
         "include_usage": fields.boolean(options, "include_usage", path="stream_options"),
-        "reasoning": [] if silent else ["reasoning_content", "reasoning"] if both else ["reasoning_content"],
+        "reasoning": list(wish(body).shown),
         "legacy": legacy,
         "one_call": legacy or not parallel,
         "service_tier": "default" if tier is not None else None,
@@ -140,7 +150,8 @@ def echo(body: Json, *, stream: bool, legacy: bool) -> dict[str, Any]:
 
 def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
     """generationConfig and notes. 0 is a value, null is none."""
-    notes: list[str] = []
+    thoughts, unknown = thinking(body, target)
+    notes = [*unknown]
     first = fields.integer(body, "max_completion_tokens", lo=1, hi=INT32)
     second = fields.integer(body, "max_tokens", lo=1, hi=INT32)
     wanted: dict[str, Any] = {
@@ -153,10 +164,8 @@ def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple
         "presencePenalty": fields.number(body, "presence_penalty", lo=-2, hi=2),
         "frequencyPenalty": fields.number(body, "frequency_penalty", lo=-2, hi=2),
         "responseModalities": modalities(body),
-        "thinkingConfig": thinking(body, target),
+        "thinkingConfig": thoughts,
     }
-    if wanted["thinkingConfig"] is None and body.get("reasoning_effort") is not None:
-        notes.append("reasoning_effort left out: this model does not think")
     config = {name: value for name, value in wanted.items() if value is not None}
     if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
         config["seed"] &= 2**31 - 1
@@ -200,39 +209,6 @@ def modalities(body: Json) -> list[str] | None:
         if word not in ("text", "image"):
             raise fields.invalid_value(f"modalities[{index}]", word, ("text", "image"))
     return ["TEXT", "IMAGE"] if "image" in given else None
-
-
-def thinking(body: Json, target: Target) -> dict[str, Any] | None:
-    """``reasoning_effort``, or the thinking_config of Google's own bridge, which wins."""
-    effort = fields.string(body, "reasoning_effort")
-    summaries = None if effort is None else body.get("include_reasoning") is not False
-    config = thinking_config(effort, target, summaries=summaries, param="reasoning_effort")
-    given = fields.obj(google_extras(body), "thinking_config", path="extra_body.google")
-    return config if given is None else given_thinking(given, target, "extra_body.google.thinking_config")
-
-
-def given_thinking(given: Json, target: Target, path: str) -> dict[str, Any]:
-    """Google's own words: one of level and budget, and only what the model has."""
-    family = rules(target.family)
-    if family.thinking == "none":
-        raise fields.unsupported(path, "is not supported: this model does not think")
-    level = fields.string(given, "thinking_level", path=path)
-    budget = fields.integer(given, "thinking_budget", lo=-1, hi=INT32, path=path)
-    if level is not None and budget is not None:
-        raise bad_request(f"Invalid '{path}': a level and a budget exclude each other.", param=path)
-    if level is not None and level.upper() not in family.levels:
-        raise fields.invalid_value(f"{path}.thinking_level", level, family.levels or ("none: send thinking_budget",))
-    if unknown := [name for name in given if name not in ("include_thoughts", "thinking_level", "thinking_budget")]:
-        raise fields.unsupported(f"{path}.{unknown[0]}", "is not known")
-    shown = fields.boolean(given, "include_thoughts", path=path) if "include_thoughts" in given else None
-    made = {"thinkingBudget": budget, "thinkingLevel": level, "includeThoughts": shown}
-    return {name: value for name, value in made.items() if value is not None}
-
-
-def google_extras(body: Json) -> Json:
-    """Members that Google's OpenAI endpoint reads from ``extra_body.google``; some clients send them at the top."""
-    extra = fields.obj(body, "extra_body") or {}
-    return fields.obj(extra, "google", path="extra_body") or fields.obj(body, "google") or {}
 
 
 def response_format(body: Json) -> tuple[dict[str, Any], tuple[str, ...]]:

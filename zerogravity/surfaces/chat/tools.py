@@ -1,8 +1,8 @@
 """``tools``, ``tool_choice`` and their deprecated twins ``functions``, ``function_call`` → Google's declarations.
 
 Both nestings are read: ``{"type": "function", "function": {…}}`` and the flat one of the Responses API. A custom tool
-becomes a function with one string ``input``. Tools of other kinds can be run by nobody here: beside others they are left
-out and noted, alone or forced they are refused. Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
+becomes a function with one string ``input``. Tools of other kinds can be run by nobody here: beside others they are
+left out and noted, alone or forced they are refused. Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
 """
 
 from __future__ import annotations

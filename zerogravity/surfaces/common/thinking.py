@@ -9,6 +9,7 @@
 | high          | HIGH                                 | 24576                                        |
 | xhigh, max    | XHIGH where listed, else HIGH        | the model's maximum                          |
 | absent        | nothing: the model's default         | nothing                                      |
+| a budget      | the level whose budget is not lower  | that budget                                  |
 
 Facts: wire-gemini-and-mapping 3, 6.
 """
@@ -28,9 +29,15 @@ _RUNG = {"none": 0, "minimal": 0, "low": 1, "medium": 2, "high": 3, "xhigh": 4, 
 
 
 def thinking_config(
-    effort: str | None, target: Target, *, summaries: bool | None, param: str = "reasoning.effort"
+    effort: str | None,
+    target: Target,
+    *,
+    summaries: bool | None,
+    param: str = "reasoning.effort",
+    budget: int | None = None,
 ) -> dict[str, Any] | None:
     """thinkingConfig, or None when nothing is to be said. ``summaries``: ask for thoughts (None: not decided).
+    ``budget``: tokens, instead of an effort.
 
     Raises FaultError 400 on an unknown word.
     """
@@ -40,11 +47,13 @@ def thinking_config(
     if family.thinking == "none":
         return None
     config: dict[str, Any] = {}
+    if budget is not None:
+        effort = _nearest(budget)
     if effort is not None:
         if family.thinking == "level":
             config["thinkingLevel"] = _level(effort, family)
         else:
-            config["thinkingBudget"] = _budget(effort, family)
+            config["thinkingBudget"] = _budget(effort, family, budget)
     if effort == "none":
         config["includeThoughts"] = False
     elif summaries is not None:
@@ -59,8 +68,13 @@ def _level(effort: str, family: Family) -> str:
     return above[0] if above else family.levels[-1]
 
 
-def _budget(effort: str, family: Family) -> int:
+def _budget(effort: str, family: Family, tokens: int | None) -> int:
     lowest, highest = family.budget
     if effort == "none":
         return 0 if family.budget_off else lowest
-    return min(max(_BUDGETS.get(effort, highest), lowest), highest)
+    return min(max(tokens or _BUDGETS.get(effort, highest), lowest), highest)
+
+
+def _nearest(tokens: int) -> str:
+    """The effort whose budget holds so many tokens."""
+    return next((word for word, most in _BUDGETS.items() if tokens <= most), "high")
