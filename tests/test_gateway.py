@@ -236,3 +236,31 @@ async def test_stop_ends_everything(start: Start, http, ls) -> None:
     assert asyncio.all_tasks() - before == set()
     with pytest.raises(aiohttp.ClientConnectorError):
         await status(http, f"{gateway.url}/health")
+
+
+@pytest.mark.parametrize("place", ["keeper.stop", "engine.close", "ls.close", "recorder.close"])
+async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
+    start: Start, http, ls, place, monkeypatch
+) -> None:
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, trace=True)
+    assert await ready(http, gateway, 200)
+    room, _, verb = place.partition(".")
+    end = getattr(getattr(gateway, room), verb)
+
+    def fails() -> Any:
+        monkeypatch.undo()
+        if asyncio.iscoroutine(made := end()):
+            return bug(made)
+        raise RuntimeError("our bug")
+
+    async def bug(made: Any) -> None:
+        await made
+        raise RuntimeError("our bug")
+
+    monkeypatch.setattr(getattr(gateway, room), verb, fails)
+    with pytest.raises(RuntimeError, match="our bug"):
+        await gateway.stop()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await status(http, f"{gateway.url}/health")
+    assert len(gateway.engine._tasks) == 0
+    assert gateway.usage.beside._closed

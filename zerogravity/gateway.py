@@ -12,7 +12,7 @@ import shlex
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -257,16 +257,17 @@ class Gateway:
     async def stop(self) -> None:
         """Every open turn gets its terminal, then the server, then the connections to the LS."""
         self.health.stopping = True
-        await self.keeper.stop()
-        await self.engine.close()
-        if self._running is not None:
-            await self._running.stop()
-        await self.ls.close()
-        if self.child is not None:
-            await self.child.stop()
-        for beside in (self.recorder, self.usage, self.spans):
-            if beside is not None:
-                await asyncio.to_thread(beside.close)
+        async with AsyncExitStack() as stack:  # last in, first out; one that fails keeps no other from its end
+            for beside in (self.spans, self.usage, self.recorder):
+                if beside is not None:
+                    stack.push_async_callback(asyncio.to_thread, beside.close)
+            if self.child is not None:
+                stack.push_async_callback(self.child.stop)
+            stack.push_async_callback(self.ls.close)
+            if self._running is not None:
+                stack.push_async_callback(self._running.stop)
+            stack.push_async_callback(self.engine.close)
+            stack.push_async_callback(self.keeper.stop)
 
     def _hops(self) -> dict[str, float]:
         return {check.name: float(check.ok) for check in self.health.checks()}

@@ -89,3 +89,24 @@ def test_failing_work_is_reported_once_and_goes_on(beside, error, text):
     each.put(3)
     assert each.flush()
     assert (told, done, each.degraded) == ([text, None], [3], None)
+
+
+def test_a_report_that_fails_does_not_end_the_thread(caplog):
+    done = []
+
+    def work(batch):
+        if batch == ["bad"]:
+            raise OSError("no space")
+        done.extend(batch)
+
+    def report(_):
+        raise RuntimeError("our bug")
+
+    beside = Beside("test", work, report=report)
+    beside.put("bad")
+    assert beside.flush()
+    beside.put("good")
+    assert beside.flush()
+    beside.close()
+    assert done == ["good"]
+    assert "our bug" in caplog.text

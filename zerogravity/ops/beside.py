@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from zerogravity.core.callbacks import attempt
+
 logger = logging.getLogger("zerogravity.ops")
 
 
@@ -111,4 +113,4 @@ class Beside[T]:
             self.degraded = trouble
             if trouble is not None:
                 logger.warning("%s: %s", self._name, trouble)
-            self._report(trouble)
+            attempt(self._report, trouble)

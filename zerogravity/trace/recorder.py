@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity import ids, redact
+from zerogravity.core.callbacks import attempt
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Record
 from zerogravity.core.store import MitmStore
@@ -328,9 +329,9 @@ class Recorder:
         if self.degraded != text:
             self.degraded = text
             logger.warning("%s", text)
-            self._report(text)
+            attempt(self._report, text)
 
     def _well(self) -> None:
         if self.degraded is not None:
             self.degraded = None
-            self._report(None)
+            attempt(self._report, None)
