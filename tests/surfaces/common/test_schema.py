@@ -15,6 +15,22 @@ from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.schema import MAX_DEPTH, MAX_NODES, MAX_TEXT, convert_schema, object_schema
 
 S, J, N = {"type": "string"}, {"type": "integer"}, {"type": "number"}
+FREE = {"type": "object", "description": "May hold members of any name (additionalProperties: true)."}
+INNER = {"anyOf": [S, N, {"type": "boolean"}, FREE]}
+
+
+def null(**schema: Any) -> dict[str, Any]:
+    return {**schema, "nullable": True}
+
+
+def anything(**said: Any) -> dict[str, Any]:
+    """Any JSON value, as Google's proto Schema can say it."""
+    branches = ({**S, **said}, N, {"type": "boolean"}, FREE, {"type": "array", "items": INNER})
+    return {"anyOf": [null(**branch) for branch in branches]}
+
+
+ANY = anything()
+LIST = {"type": "array", "items": ANY}
 A_B = {"type": "object", "properties": {"a": S, "b": J}, "required": ["a"]}
 
 
@@ -37,13 +53,13 @@ def said(text: str, **more: Any) -> dict[str, Any]:
          {"type": "object", "properties": {"b": J, "a": S}}, ()),
         ({"$ref": "#/$defs/x", "default": 5, "$defs": {"x": J}}, {**J, "default": 5}, ()),
         ({"$ref": "#/$defs/x", "$defs": {"x": {"$ref": "#/$defs/y"}, "y": J}}, J, ()),
-        ({"$ref": "#/$defs/x", "$defs": {"x": True}}, S, ()),
+        ({"$ref": "#/$defs/x", "$defs": {"x": True}}, ANY, ()),
         ({"type": "object", "properties": {"a": {"$ref": "#/$defs/none"}}},
-         {"type": "object", "properties": {"a": {"type": "object"}}}, ("/a: unknown $ref #/$defs/none",)),
+         {"type": "object", "properties": {"a": FREE}}, ("/a: unknown $ref #/$defs/none",)),
         ({"type": "object", "properties": {"a": {"$ref": "#anchor"}}},
-         {"type": "object", "properties": {"a": {"type": "object"}}}, ("/a: unknown $ref #anchor",)),
+         {"type": "object", "properties": {"a": FREE}}, ("/a: unknown $ref #anchor",)),
         ({"type": "object", "properties": {"a": {"$ref": "https://example.com/x"}}},
-         {"type": "object", "properties": {"a": {"type": "object"}}}, ("/a: unknown $ref https://example.com/x",)),
+         {"type": "object", "properties": {"a": FREE}}, ("/a: unknown $ref https://example.com/x",)),
         # const
         ({"const": "x"}, {**S, "enum": ["x"]}, ()),
         ({"type": "string", "const": "x", "description": "d"}, said("d", **S, enum=["x"]), ()),
@@ -83,7 +99,15 @@ def said(text: str, **more: Any) -> dict[str, Any]:
                     {"type": "object", "properties": {"c": N, "a": S}}]}, ()),
         ({**A_B, "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}, A_B, ()),
         ({"anyOf": [{"type": "null"}]}, {**S, "nullable": True}, ()),
-        ({"anyOf": [{}, {"type": "null"}]}, {**S, "nullable": True}, ()),
+        ({"anyOf": [{}, {"type": "null"}]}, ANY, ()),
+        ({"anyOf": [False, S]}, S, ()),
+        ({"anyOf": [{"type": ["string", "null"]}, J]}, {"anyOf": [null(**S), null(**J)]}, ()),
+        ({"anyOf": [{**S, "nullable": True}, J]}, {"anyOf": [null(**S), null(**J)]}, ()),
+        ({"oneOf": [{"enum": ["a", None]}, J]}, {"anyOf": [null(**S, enum=["a"]), null(**J)]}, ()),
+        ({"anyOf": [null(**S), null(**S)]}, null(**S), ()),
+        ({"anyOf": [S, {"anyOf": [J, {"type": "null"}, N]}]}, {"anyOf": [null(**S), null(**J), null(**N)]}, ()),
+        ({"anyOf": [{"$ref": "#/$defs/x"}, J], "$defs": {"x": {"type": ["string", "null"]}}},
+         {"anyOf": [null(**S), null(**J)]}, ()),
         # allOf
         ({"allOf": [{"properties": {"a": S}, "required": ["a"]}, {"properties": {"b": J}}]}, A_B, ()),
         ({"allOf": [{"$ref": "#/$defs/x"}], "description": "d", "$defs": {"x": J}}, said("d", **J), ()),
@@ -105,13 +129,41 @@ def said(text: str, **more: Any) -> dict[str, Any]:
         ({"type": "null"}, {**S, "nullable": True}, ()),
         ({"type": "string", "nullable": True}, {**S, "nullable": True}, ()),
         ({"type": "file"}, S, ()),
-        ({"description": "anything"}, said("anything", **S), ()),
         ({"properties": {"a": S}}, {"type": "object", "properties": {"a": S}}, ()),
         ({"items": J}, {"type": "array", "items": J}, ()),
         # arrays
-        ({"type": "array"}, {"type": "array", "items": S}, ()),
-        ({"type": "array", "items": {}}, {"type": "array", "items": S}, ()),
-        ({"type": "array", "items": True}, {"type": "array", "items": S}, ()),
+        ({"type": "array"}, LIST, ()),
+        ({"type": "array", "items": {}}, LIST, ()),
+        ({"type": "array", "items": True}, LIST, ()),
+        # no type: of its values, its default, its keywords; else any value
+        ({"description": "anything"}, anything(description="anything"), ()),
+        ({"type": []}, ANY, ()),
+        ({"type": ""}, ANY, ()),
+        ({"type": None}, ANY, ()),
+        ({"type": "any"}, ANY, ()),
+        ({"title": "T"}, ANY, ()),
+        ({"nullable": True}, ANY, ()),
+        ({"default": None}, ANY, ()),
+        ({"not": {"type": "null"}}, anything(description='not: {"type":"null"}.'), (".: not",)),
+        ({"anyOf": [{"type": ""}, S]}, ANY, ()),
+        ({"default": 3}, {**J, "default": 3}, ()),
+        ({"default": 1.5}, {**N, "default": 1.5}, ()),
+        ({"default": False}, {"type": "boolean", "default": False}, ()),
+        ({"default": "x"}, {**S, "default": "x"}, ()),
+        ({"default": []}, LIST, (".: default",)),
+        ({"default": {"id": "x", "readOnly": True}},
+         said(f'{FREE["description"]} default: {{"id":"x","readOnly":true}}.', type="object"), (".: default",)),
+        ({"examples": [1, 2]}, said("examples: [1,2].", **J), (".: examples",)),
+        ({"examples": [1, 2.5]}, said("examples: [1,2.5].", **N), (".: examples",)),
+        ({"enum": ["a", 1]}, {"anyOf": [{**S, "enum": ["a"]}, said("Must be 1.", **J)]},
+         ("/anyOf: enum of other than strings",)),
+        ({"minLength": 1}, {**S, "minLength": 1}, ()),
+        ({"minimum": 1}, {**N, "minimum": 1}, ()),
+        ({"minItems": 1}, {**LIST, "minItems": 1}, ()),
+        ({"minProperties": 1}, {**FREE, "minProperties": 1}, ()),
+        ({"patternProperties": {"^x": J}},
+         said('May hold members by their names (patternProperties: {"^x": {"type":"integer"}}).', type="object"),
+         (".: patternProperties",)),
         ({"type": "array", "items": [S, J]}, {"type": "array", "items": {"anyOf": [S, J]}},
          (".: the positions of a tuple",)),
         ({"prefixItems": [S, S]}, {"type": "array", "items": S}, (".: the positions of a tuple",)),
@@ -143,25 +195,43 @@ def said(text: str, **more: Any) -> dict[str, Any]:
         ({"type": "number", "minimum": 10**400}, N, (".: minimum",)),
         ({**A_B, "additionalProperties": False}, A_B,
          (".: additionalProperties",)),
-        ({**A_B, "additionalProperties": True}, A_B, (".: additionalProperties",)),
-        ({"type": "object", "additionalProperties": J}, said('additionalProperties: {"type":"integer"}.',
-                                                             type="object"), (".: additionalProperties",)),
+        ({**A_B, "additionalProperties": True}, said("May hold further members (additionalProperties: true).", **A_B),
+         (".: additionalProperties",)),
+        ({"type": "object", "properties": {}, "additionalProperties": False}, {"type": "object"},
+         (".: additionalProperties",)),
+        ({"type": "object", "unevaluatedProperties": J},
+         said('May hold members of any name (additionalProperties: {"type":"integer"}).', type="object"),
+         (".: additionalProperties",)),
+        ({"type": "object", "additionalProperties": {"$ref": "#/$defs/x"}, "$defs": {"x": A_B}},
+         said('May hold members of any name (additionalProperties: {"type":"object","properties":{"a":'
+              '{"type":"string"},"b":{"type":"integer"}},"required":["a"]}).', type="object"),
+         (".: additionalProperties",)),
+        ({"type": "object", "additionalProperties": said("x" * 700, **S)},
+         said('May hold members of any name (additionalProperties: {"type":"string"}).', type="object"),
+         (".: additionalProperties",)),
+        ({"type": "object", "propertyNames": {"enum": ["a", "b"]}, "additionalProperties": J},
+         {"type": "object", "properties": {"a": J, "b": J}}, ()),
+        ({"type": "object", "additionalProperties": J},
+         said('May hold members of any name (additionalProperties: {"type":"integer"}).', type="object"),
+         (".: additionalProperties",)),
         ({"type": "string", "$schema": "x", "$id": "y", "$comment": "z", "deprecated": True, "readOnly": True}, S, ()),
         # required
         ({**A_B, "required": ["a", "zz", "a", 7]}, A_B, (".: required names without a property",)),
         ({**A_B, "required": True}, {"type": "object", "properties": {"a": S, "b": J}}, ()),
-        ({"type": "object", "required": ["a"]}, {"type": "object"}, (".: required names without a property",)),
+        ({"type": "object", "required": ["a"]}, said(f'{FREE["description"]} required: ["a"].', type="object"),
+         (".: required names without a property",)),
         # default
         ({"type": "string", "default": "x"}, {**S, "default": "x"}, ()),
         ({"type": "boolean", "default": False}, {"type": "boolean", "default": False}, ()),
         ({"type": "string", "default": None}, S, ()),
-        ({"type": "object", "default": {"$ref": "#", "type": ["a"]}}, {"type": "object"}, (".: default",)),
+        ({"type": "object", "default": {"$ref": "#", "type": ["a"]}},
+         said(f'{FREE["description"]} default: {{"$ref":"#","type":["a"]}}.', type="object"), (".: default",)),
         # no schemas where schemas belong
         ({"type": "object", "properties": {"a": "string", "b": None, "c": True, "d": False}},
-         {"type": "object", "properties": dict.fromkeys("abcd", S)},
-         ("/a: what is no schema", "/b: what is no schema")),
-        ({"type": "object", "properties": []}, {"type": "object"}, ()),
-        ({"type": 7}, S, ()),
+         {"type": "object", "properties": {"a": S, "b": ANY, "c": ANY, "d": said("Must not be given.", **S)}},
+         ("/a: what is no schema", "/b: what is no schema", "/d: false")),
+        ({"type": "object", "properties": []}, FREE, ()),
+        ({"type": 7}, ANY, ()),
     ],
 )  # fmt: skip
 def test_the_keyword_table(given: Any, made: Any, lost: tuple[str, ...]) -> None:
@@ -201,7 +271,7 @@ def test_properties_named_like_keywords_are_names() -> None:
         {"allOf": [{"$ref": "#/$defs/n"}], "$defs": {"n": {"properties": {"next": {"$ref": "#/$defs/n"}}}}},
     ],
 )  # fmt: skip
-def test_cycles_are_cut_to_a_plain_object_and_reported(schema: Any) -> None:
+def test_cycles_are_cut_and_reported(schema: Any) -> None:
     made = convert_schema(schema)
     assert list(complaints(made.schema)) == []
     assert any("recursion" in loss for loss in made.lost) or schema == {"allOf": [{"$ref": "#"}]}
@@ -227,7 +297,9 @@ def test_types_that_all_name_one_another_are_cut_where_they_lie_deep() -> None:
 def test_a_cycle_is_open_once() -> None:
     node = {"type": "object", "properties": {"v": S, "next": {"$ref": "#/$defs/node"}}}
     made = convert_schema({"$ref": "#/$defs/node", "$defs": {"node": node}})
-    assert made.schema == {"type": "object", "properties": {"v": S, "next": {"type": "object"}}}
+    assert made.schema == {"type": "object", "properties": {
+        "v": S, "next": {"type": "object", "description": f'Like "node" above. {FREE["description"]}'},
+    }}  # fmt: skip
     assert made.lost == ("/next: recursion #/$defs/node",)
 
 

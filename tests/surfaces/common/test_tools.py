@@ -84,7 +84,60 @@ def test_declarations() -> None:
     assert made[0]["description"] == "d"
     assert made[0]["parameters"]["properties"]["a"]["type"] == "string"
     assert made[1:] == [{"name": "g"}, {"name": "h"}]
-    assert notes == ("tool f x: /a: multipleOf",)
+    assert notes == ("tools: not in Google's schemas: multipleOf (f x/a)",)
+
+
+def test_what_many_schemas_lose_is_one_note() -> None:
+    schema = {**SCHEMA, "additionalProperties": False, "minLength": -1}
+    _, notes = declare([Declared(f"t{n}", None, schema) for n in range(17)], NameMap())
+    assert notes == (
+        "tools: not in Google's schemas: minLength (t0, t1, t2 and 14 more)",
+        "tools: not in Google's schemas: multipleOf (t0/a, t1/a, t2/a and 14 more)",
+        "tools: not in Google's schemas: additionalProperties (t0, t1, t2 and 14 more)",
+    )
+    _, notes = declare([Declared(f"t{n}", None, SCHEMA) for n in range(4)], NameMap())
+    assert notes == ("tools: not in Google's schemas: multipleOf (t0/a, t1/a, t2/a, t3/a)",)
+
+
+OPEN = "Arguments: May hold members of any name (additionalProperties: true)."
+
+
+@pytest.mark.parametrize(
+    ("schema", "description"),
+    [
+        ({"type": "object"}, "d"),
+        ({"type": "object", "properties": {}}, "d"),
+        ({"type": "object", "properties": {}, "additionalProperties": False}, "d"),
+        ({}, "d"),
+        ({"type": "object", "additionalProperties": True}, f"d\n\n{OPEN}"),
+        ({"type": "object", "properties": {}, "additionalProperties": {}}, f"d\n\n{OPEN}"),
+        ({"type": "dict[str, any]"}, f"d\n\n{OPEN}"),
+        ({"additionalProperties": True}, f"d\n\n{OPEN}"),
+        ({"$ref": "#/$defs/x", "$defs": {"x": {"type": "object", "additionalProperties": True}}}, f"d\n\n{OPEN}"),
+        ({"allOf": [{"type": "object", "additionalProperties": True}]}, f"d\n\n{OPEN}"),
+        ({"anyOf": [{"type": "object", "additionalProperties": True}, {"type": "null"}]}, f"d\n\n{OPEN}"),
+        ({"type": "object", "description": "by name", "additionalProperties": {"type": "string"}},
+         'd\n\nArguments: by name. May hold members of any name (additionalProperties: {"type":"string"}).'),
+        ({"type": "object", "patternProperties": {"^x-": {"type": "string"}}, "additionalProperties": False},
+         'd\n\nArguments: May hold members by their names (patternProperties: {"^x-": {"type":"string"}}).'),
+        ({"type": "object", "description": "any filter"}, "d\n\nArguments: any filter"),
+        ({"type": "object", "required": ["a"]}, f'd\n\n{OPEN} required: ["a"].'),
+        ({"type": "object", "minProperties": 1}, f"d\n\n{OPEN}"),
+        ({"type": "object", "not": {"required": ["x"]}},
+         'd\n\nArguments: not: {"required":["x"]}.'),
+    ],
+)  # fmt: skip
+def test_arguments_that_no_schema_lists_are_told(schema: Any, description: str) -> None:
+    (made,), _ = declare([Declared("f", "d", schema)], NameMap())
+    assert made == {"name": "f", "description": description}
+
+
+def test_further_arguments_are_told() -> None:
+    schema = {**SCHEMA, "additionalProperties": {"type": "string"}, "description": "filters"}
+    (made,), _ = declare([Declared("f", None, schema)], NameMap())
+    assert made["parameters"]["description"] == (
+        'filters. May hold further members (additionalProperties: {"type":"string"}).'
+    )
 
 
 def test_the_last_declaration_of_a_name_wins_once() -> None:

@@ -301,7 +301,9 @@ def test_declared_twice_the_last_one_wins() -> None:
 
 def test_schema_losses_are_noted() -> None:
     schema = {**CITY, "additionalProperties": False}
-    assert parse(tools=[function("f", parameters=schema)]).notes == ("tool f: .: additionalProperties",)
+    assert parse(tools=[function("f", parameters=schema)]).notes == (
+        "tools: not in Google's schemas: additionalProperties (f)",
+    )
 
 
 # -- tool_choice -------------------------------------------------------------------------------------------------

@@ -2,22 +2,30 @@
 
 | input                                   | output                                                     |
 |-----------------------------------------|------------------------------------------------------------|
-| $ref, $defs, definitions                | inlined (JSON pointers); a cycle is cut to a plain object, |
-|                                         | as is what lies deep when the whole would be too large     |
+| $ref, $defs, definitions                | inlined (JSON pointers); a cycle is cut to a plain object  |
+|                                         | or array that names it, as is what lies deep when the      |
+|                                         | whole would be too large                                   |
 | const                                   | enum of one when a string, else "Must be X." in description |
 | enum                                    | strings on STRING; other values into the description       |
 | null in enum, type list or anyOf        | nullable                                                   |
-| type: [A, B]; oneOf                     | anyOf                                                      |
+| type: [A, B]; values of A and B; oneOf  | anyOf                                                      |
+| int, dict, list[str], any …             | what they mean (``kinds.py``)                              |
+| no type, {}, true                       | of its values, its default, its keywords; else any value:  |
+|                                         | anyOf all types                                            |
 | anyOf beside other keywords             | pushed into the branches; branches of bare ``required`` go |
 | allOf; keywords beside $ref             | merged                                                     |
 | items: [a, b], prefixItems              | items = anyOf of the members                               |
-| array without items; schema without type | items of strings; type inferred                           |
+| array without items                     | items of any value                                         |
 | required naming no property             | that name removed                                          |
+| members that are not listed             | told in the description: an OBJECT has only what it lists  |
+| (additionalProperties, patternProperties, an object without properties) |                            |
+| propertyNames with an enum              | properties                                                 |
 | format                                  | date-time, int32, int64, float, double; others as a hint   |
-| exclusiveMinimum, multipleOf, not, if … | a short hint in the description, then removed      |
-| x-…, additionalProperties: true, false  | removed                                                    |
+| exclusiveMinimum, multipleOf, not, if … | a short hint in the description, then removed              |
+| x-…, additionalProperties: false        | removed                                                    |
 | function parameters that are a union    | one object with the properties of all branches             |
 
+In Google's JSON Schema (``dialect=JSON``, for ``responseJsonSchema``) unlisted members and cycles are said as such.
 Property *names* are never touched, nor is anything inside ``default``. Facts: wire-gemini-and-mapping 2.5.
 """
 
@@ -25,71 +33,60 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.common.compose import Json, Out, camel, combine, follow, merge_all, one_object, sequence
-from zerogravity.surfaces.common.kinds import inferred, is_null, is_number, kind_of_value, types_of
-from zerogravity.wire import jsonio
+from zerogravity.surfaces.common import keywords
+from zerogravity.surfaces.common.compose import (
+    Json,
+    Out,
+    camel,
+    combine,
+    follow,
+    merge_all,
+    one_object,
+    resolve,
+    sequence,
+)
+from zerogravity.surfaces.common.json_dialect import finished
+from zerogravity.surfaces.common.keywords import PROTO, Dialect
+from zerogravity.surfaces.common.kinds import inferred, is_null, read, types_of
+from zerogravity.surfaces.common.unions import branches_of, describe, flat, nullable_all, of_type, one_of
+from zerogravity.surfaces.common.walk import Place, TooLargeError, Walk
 
 MAX_DEPTH = 60
 MAX_NODES = 3_000
 REFERENCES = (MAX_DEPTH, 3, 1)  # how many lie inside one another; fewer when the whole would be too large
 MAX_TEXT = 1 << 18  # characters of a converted schema: a long text behind many $refs is copied by each
-MAX_HINT = 120
-_COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength")
-_TEXTS = ("title", "pattern")
-_BOUNDS = ("minimum", "maximum")
-_FORMATS = {"string": ("date-time",), "integer": ("int32", "int64"), "number": ("float", "double")}
-_STRUCTURE = {
-    "type", "description", "nullable", "enum", "const", "properties", "required", "items", "prefixItems", "anyOf",
-    "oneOf", "allOf", "$ref", "$defs", "definitions", "default", "propertyOrdering",
-}  # fmt: skip
-_SILENT = {"$schema", "$id", "$anchor", "$comment", "$vocabulary", "deprecated", "readOnly", "writeOnly", "strict"}
+MAX_MEMBERS = 600  # characters of a hint on members that are not listed
 _NOT_SHARED = {"anyOf", "oneOf", "description", "title", "nullable", "default", "$defs", "definitions"}
+_NAMING = ("propertyNames", "additionalProperties")
+_SCALARS: tuple[Out, ...] = ({"type": "string"}, {"type": "number"}, {"type": "boolean"})
 
 
 @dataclass(frozen=True, slots=True)
 class Converted:
     """``schema``: None when there is nothing to say (a function without arguments). ``lost``: ``path: keyword``.
-    ``nodes``: what it has cost."""
+    ``nodes``: what it has cost. ``closed``: where it admits less members than the original. ``told``: what is to be
+    said of arguments without a schema."""
 
     schema: Out | None
     lost: tuple[str, ...]
     nodes: int = 0
+    closed: tuple[str, ...] = ()
+    told: str = ""
 
 
-class _TooLargeError(Exception):
-    """The walk has reached a limit."""
-
-
-@dataclass(slots=True)
-class _Walk:
-    root: Json
-    ordering: bool
-    limit: int
-    lost: list[str] = field(default_factory=list[str])
-    nodes: int = 0
-    text: int = 0
-
-    def lose(self, path: str, what: str) -> None:
-        self.lost.append(f"{path or '.'}: {what}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the walk is: property names from the root, references on the way."""
-
-    path: str = ""
-    refs: tuple[str, ...] = ()
-    depth: int = 0
-
-    def into(self, step: str, *refs: str) -> _Place:
-        return _Place(f"{self.path}/{step}" if step else self.path, (*self.refs, *refs), self.depth + 1)
-
-
-def convert_schema(schema: object, *, ordering: bool = False, param: str = "parameters") -> Converted:
+def convert_schema(
+    schema: object,
+    *,
+    ordering: bool = False,
+    param: str = "parameters",
+    dialect: Dialect = PROTO,
+    arguments: bool = False,
+) -> Converted:
     """Any JSON schema → a schema that Google's strict parser takes. ``ordering``: add propertyOrdering.
 
     Raises FaultError 400 when it is no schema, too deep or too large.
@@ -100,49 +97,59 @@ def convert_schema(schema: object, *, ordering: bool = False, param: str = "para
         raise bad_request(f"Invalid schema for '{param}': it must be an object.", param=param, code="invalid_type")
     root, nodes = cast("Json", schema), 0
     for limit in REFERENCES:
-        walk = _Walk(root, ordering, limit)
+        walk = Walk(root, dialect, ordering, arguments, limit)
         try:
-            out = _node(root, walk, _Place())
-        except _TooLargeError:
+            out = _whole(walk)
+        except TooLargeError:
             nodes += walk.nodes
         else:
-            return Converted(out, tuple(dict.fromkeys(walk.lost)), nodes + walk.nodes)
+            return Converted(out, tuple(dict.fromkeys(walk.lost)), nodes + walk.nodes, tuple(walk.closed))
     raise _too_large(param)
 
 
 def object_schema(schema: object, *, param: str) -> Converted:
     """The same for function parameters, which must be an object; None when it has no properties."""
-    typeless = isinstance(schema, dict) and _says_no_type(cast("Json", schema))
-    wanted: object = {**cast("Json", schema), "type": "object"} if typeless else cast("object", schema)
-    converted = convert_schema(wanted, param=param)
+    converted = convert_schema(schema, param=param, arguments=True)
     out, lost = converted.schema, converted.lost
     if out is not None and "anyOf" in out and (whole := one_object(out["anyOf"])) is not None:
         out, lost = whole, (*lost, ".: the alternatives")
     if out is None or (out.get("type") == "object" and not out.get("properties")):
-        return Converted(None, lost, converted.nodes)
+        told = str(out.get("description", "")) if out is not None else ""
+        return Converted(None, lost, converted.nodes, converted.closed, told)
     if out.get("type") != "object":
         raise bad_request(
             f"Invalid schema for '{param}': schema must be of type 'object', got '{out.get('type', 'anyOf')}'.",
             param=param, code="invalid_function_parameters",
         )  # fmt: skip
-    return Converted(out, lost, converted.nodes)
+    return Converted(out, lost, converted.nodes, converted.closed)
 
 
-def _says_no_type(schema: Json) -> bool:
-    combined = any(key in schema for key in ("$ref", "anyOf", "any_of", "oneOf", "allOf"))
-    return bool(schema) and not combined and schema.get("type") is None
+def _whole(walk: Walk) -> Out:
+    """The root, and what it refers to."""
+    out = _node(walk.root, walk, Place())
+    if not walk.dialect.whole:
+        return out
+    made: Out = {}
+    while missing := [reference for reference in walk.defined if walk.defined[reference] not in made]:
+        for reference in missing:
+            at = Place(f"/$defs/{walk.defined[reference]}", (reference,), 1, outer=False)
+            made[walk.defined[reference]] = _node(resolve(walk.root, reference), walk, at)
+    return finished({**out, "$defs": made} if made else out, walk.lose)
 
 
-def _node(schema: object, walk: _Walk, at: _Place) -> Out:
+def _node(schema: object, walk: Walk, at: Place) -> Out:
     """One schema and all below it."""
     walk.nodes += 1
     if at.depth > MAX_DEPTH or walk.nodes > MAX_NODES:
-        raise _TooLargeError
+        raise TooLargeError
+    if schema is False:
+        walk.lose(at.path, "false")
+        return {"type": "string", "description": "Must not be given."}
     if not isinstance(schema, dict):
-        if not isinstance(schema, bool):
+        if schema is not True:
             walk.lose(at.path, "what is no schema")
-        return {"type": "string"}
-    node = camel(cast("Json", schema))
+        return _node({"type": schema} if isinstance(schema, str) else {}, walk, at)
+    node = _understood(cast("Json", schema), walk, at)
     if isinstance(reference := node.get("$ref"), str):
         return _reference(reference, node, walk, at)
     if isinstance(node.get("allOf"), list):
@@ -150,56 +157,81 @@ def _node(schema: object, walk: _Walk, at: _Place) -> Out:
         walk.nodes += merged.steps
         for dropped in merged.dropped:
             walk.lose(at.path, dropped)
-        return _node(merged.schema, walk, _Place(at.path, merged.refs, at.depth + 1))
+        return _node(merged.schema, walk, Place(at.path, merged.refs, at.depth + 1, at.outer, at.within))
+    if is_null(node):
+        return _plain(node, "string", walk, at, nullable=True)
     types = types_of(node)
-    named = [name for name in types if name is not None]
     nullable = node.get("nullable") is True or None in types
-    branches = [*_branches(node, "anyOf"), *_branches(node, "oneOf")]
+    branches = [*branches_of(node, "anyOf"), *branches_of(node, "oneOf")]
+    named = [name for name in types if name is not None] or ([] if branches else inferred(node))
     if not branches and len(named) > 1:
-        branches = [_of_type(node, name) for name in named]
+        branches = [of_type(node, name) for name in named]
         node = {key: value for key, value in node.items() if key in ("description", "default")}
     if branches:
         made, nullable = _union(branches, node, walk, at, nullable)
         if made is not None:
-            return _nullable(made) if nullable else made
-    return _plain(node, named[0] if named else inferred(node), walk, at, nullable)
+            return nullable_all(made) if nullable else made
+        named = named or ["string"]
+    if not named and not (walk.arguments and at.outer):
+        return _anything(node, walk, at)
+    return _plain(node, named[0] if named else "object", walk, at, nullable)
 
 
-def _plain(node: Json, kind: str, walk: _Walk, at: _Place, nullable: bool) -> Out:
+def _understood(schema: Json, walk: Walk, at: Place) -> Json:
+    """The schema in JSON Schema's words; what one reference in an allOf says is that reference."""
+    node, unknown = read(camel(schema))
+    for word in unknown:
+        walk.lose(at.path, f"the type {word}")
+    if unknown:
+        hints = [hint for word in unknown for hint in keywords.hint("type", word)]
+        node = {**node, "description": keywords.described(node.get("description"), hints)}
+    match node.get("allOf"):
+        case [{"$ref": str() as reference, **rest}] if not rest and "$ref" not in node:
+            return {**{key: value for key, value in node.items() if key != "allOf"}, "$ref": reference}
+        case _:
+            return node
+
+
+def _plain(node: Json, kind: str, walk: Walk, at: Place, nullable: bool) -> Out:
     """A schema that is no union and no reference."""
-    hints: list[str] = []
-    out = _copied(node, kind, hints, walk, at.path)
-    out["type"] = kind
-    nullable = _enum(node, out, kind, hints, walk, at.path) or nullable
     if kind == "object":
-        _properties(node, out, walk, at)
+        node = _listed(node, walk.root)
+    hints: list[str] = []
+    lose = partial(walk.lose, at.path)
+    out = keywords.copied(node, kind, walk.dialect, hints, lose)
+    out["type"] = kind
+    nullable = keywords.enum(node, out, kind, walk.dialect, hints, lose) or nullable
+    if kind == "object":
+        _members(node, out, hints, walk, at)
     if kind == "array":
         out["items"] = _items(node, walk, at)
-    _default(node, out, walk, at.path)
+    keywords.default(node, out, walk.dialect, hints, lose)
     if nullable:
         out["nullable"] = True
-    if text := _described(node.get("description"), hints):
+    if text := keywords.described(node.get("description"), hints):
         out["description"] = text
     walk.text += sum(len(value) for value in out.values() if isinstance(value, str))
-    walk.text += sum(len(value) for value in out.get("enum", ()))
+    walk.text += sum(len(value) for value in out.get("enum", ()) if isinstance(value, str))
     if walk.text > MAX_TEXT:
-        raise _TooLargeError
+        raise TooLargeError
     return out
 
 
-def _described(given: object, hints: Sequence[str]) -> str:
-    """The description, and the hints as sentences of their own."""
-    text = given if isinstance(given, str) else ""
-    if text and hints and text.rstrip()[-1:] not in ".!?:;…":
-        text = f"{text.rstrip()}."
-    return " ".join([*([text] if text else []), *hints])
+def _anything(node: Json, walk: Walk, at: Place) -> Out:
+    """Any JSON value."""
+    free = _plain({"type": "object"}, "object", walk, at.into(""), nullable=False)
+    inner: list[Out] = [*map(dict, _SCALARS), free]
+    array: Out = {"type": "array", "items": {"anyOf": [dict(branch) for branch in inner]}}
+    said = _plain({key: value for key, value in node.items() if key != "title"}, "string", walk, at, nullable=False)
+    return nullable_all({"anyOf": [said, *inner[1:], array]})
 
 
 # -- references and unions -----------------------------------------------------------------------------------
 
 
-def _reference(reference: str, node: Json, walk: _Walk, at: _Place) -> Out:
-    """The schema behind a $ref with what stands beside it. A cycle or an unknown target is a plain object."""
+def _reference(reference: str, node: Json, walk: Walk, at: Place) -> Out:
+    """The schema behind a $ref with what stands beside it. A cycle or an unknown target is cut, if it can not be said
+    as a reference: through a property, since Google wants a cycle to have an end."""
     target, why = follow(reference, walk.root, at.refs, walk.limit)
     rest = {key: value for key, value in node.items() if key not in ("$ref", "$defs", "definitions")}
     if isinstance(target, dict):
@@ -207,29 +239,29 @@ def _reference(reference: str, node: Json, walk: _Walk, at: _Place) -> Out:
         merged = combine(rest, camel(cast("Json", target)), dropped)
         for what in dropped:
             walk.lose(at.path, what)
-        return _node(merged, walk, at.into("", reference))
+        return _node(merged, walk, at.same("", reference))
     if target is not None:  # a schema may be true
-        return _node(rest or target, walk, at.into("", reference))
+        return _node(rest or target, walk, at.same("", reference))
+    if walk.dialect.whole and reference in at.refs[: at.within]:
+        return {"$ref": f"#/$defs/{walk.define(reference)}"}
     walk.lose(at.path, why)
-    description = node.get("description")
-    return {"type": "object", **({"description": description} if isinstance(description, str) else {})}
+    return _node(_cut(reference, rest, walk.root), walk, at.same())
 
 
-def _branches(node: Json, keyword: str) -> list[Json]:
-    """The branches of a union that say more than ``required``."""
-    found = [camel(cast("Json", item)) if isinstance(item, dict) else {} for item in sequence(node.get(keyword))]
-    return [item for item in found if set(item) - {"required"} or not item]
+def _cut(reference: str, rest: Json, root: Json) -> Out:
+    """What stands for a schema that is not followed: its type and its name."""
+    target = resolve(root, reference)
+    schema, _ = read(camel(cast("Json", target if isinstance(target, dict) else {})))
+    names = () if target is None else (f'Like "{schema.get("title") or reference.rsplit("/", 1)[-1]}" above.',)
+    text = keywords.described(rest.get("description"), names)
+    made: Out = {"description": text} if text else {}
+    if any(key in schema for key in ("anyOf", "oneOf")):
+        return made
+    kinds = schema.get("type") or inferred(schema) or "object"
+    return {"type": kinds, **{key: schema[key] for key in ("enum", "const") if key in schema}, **made}
 
 
-def _of_type(node: Json, name: str) -> Out:
-    """One branch of ``type: [A, B]``, with the enum values of that type."""
-    branch = {key: value for key, value in node.items() if key not in ("description", "default", "enum")}
-    if values := [value for value in sequence(node.get("enum")) if kind_of_value(value) in (name, "null")]:
-        branch["enum"] = values
-    return {**branch, "type": name}
-
-
-def _union(branches: Sequence[Json], node: Json, walk: _Walk, at: _Place, nullable: bool) -> tuple[Out | None, bool]:
+def _union(branches: Sequence[Json], node: Json, walk: Walk, at: Place, nullable: bool) -> tuple[Out | None, bool]:
     """anyOf with what stood beside it pushed into its branches; one branch left is no union."""
     real = [branch for branch in branches if not is_null(branch)]
     nullable = nullable or len(real) < len(branches)
@@ -239,136 +271,112 @@ def _union(branches: Sequence[Json], node: Json, walk: _Walk, at: _Place, nullab
     if not isinstance(shared.get("type"), str):
         shared.pop("type", None)
     dropped: list[str] = []
-    made = [_node(combine(branch, shared, dropped), walk, at.into("anyOf")) for branch in real]
+    made = flat([_node(combine(branch, shared, dropped), walk, at.same("anyOf")) for branch in real])
     for what in dropped:
         walk.lose(at.path, what)
     for branch in made:
         nullable |= bool(branch.pop("nullable", False))
-    unique = list({json.dumps(branch, sort_keys=True): branch for branch in made}.values())
-    if len(unique) == 1 and "anyOf" not in unique[0]:
-        _default(node, unique[0], walk, at.path)
+    out = one_of(made)
+    if "anyOf" not in out:
+        keywords.default(node, out, walk.dialect, [], partial(walk.lose, at.path))
         if isinstance(title := node.get("title"), str):
-            unique[0].setdefault("title", title)
+            out.setdefault("title", title)
     elif node.get("default") is not None:
         walk.lose(at.path, "default")
-    out: Out = unique[0] if len(unique) == 1 else {"anyOf": _flat(unique)}
     if isinstance(description := node.get("description"), str) and description:
-        _describe(out, description)
+        describe(out, description)
     return out, nullable
 
 
-def _flat(branches: Sequence[Out]) -> list[Out]:
-    """A union of unions is a union."""
-    return [inner for branch in branches for inner in branch.get("anyOf", [branch])]
+# -- what lies inside ----------------------------------------------------------------------------------------
 
 
-def _describe(out: Out, description: str) -> None:
-    """A union's description goes where there is none, or before the first."""
-    branches = out.get("anyOf")
-    if branches is None:
-        out["description"] = description
-        return
-    silent = [branch for branch in branches if "description" not in branch]
-    for branch in silent:
-        branch["description"] = description
-    if not silent:
-        branches[0]["description"] = f"{description} {branches[0]['description']}"
-
-
-def _nullable(out: Out) -> Out:
-    """Nothing may stand beside anyOf, so its branches say it."""
-    for schema in out.get("anyOf", [out]):
-        schema["nullable"] = True
-    return out
-
-
-# -- one schema ----------------------------------------------------------------------------------------------
-
-
-def _copied(node: Json, kind: str, hints: list[str], walk: _Walk, path: str) -> Out:
-    """Keywords Google knows are taken over; what it does not know becomes a hint."""
-    out: Out = {}
-    for key, value in node.items():
-        if key in _STRUCTURE or key in _SILENT:
-            continue
-        if (key in _TEXTS and isinstance(value, str)) or (key == "format" and value in _FORMATS.get(kind, ())):
-            out[key] = value
-        elif key in _COUNTS and is_number(value) and value == int(value) and 0 <= value < 2**63:
-            out[key] = int(value)
-        elif key in _BOUNDS and is_number(value):
-            out[key] = value
-        else:
-            walk.lose(path, key)
-            hints += _hint(key, value)
-    return out
-
-
-def _hint(key: str, value: object) -> list[str]:
-    """What a removed keyword said, in a few words; nothing where it says nothing."""
-    if (
-        key.startswith("x-")
-        or (isinstance(value, bool) and key == "additionalProperties")
-        or value in ({}, [], "", None)
-    ):
-        return []
-    text = jsonio.dumps(value).decode()
-    return [f"{key}: {text}."] if len(text) <= MAX_HINT else []
-
-
-def _enum(node: Json, out: Out, kind: str, hints: list[str], walk: _Walk, path: str) -> bool:
-    """enum and const; returns whether null was among the values."""
-    values = [node["const"]] if "const" in node else sequence(node.get("enum"))
-    word = "const" if "const" in node else "enum"
-    real = [value for value in values if value is not None and value != ""]
-    if "" in values:
-        walk.lose(path, f"the empty string in {word}")
-    if kind == "string" and real and all(isinstance(value, str) for value in real):
-        out["enum"] = list(dict.fromkeys(real))
-        out.pop("format", None)
-    elif real:
-        shown = ", ".join(jsonio.dumps(value).decode() for value in real[:50])
-        hints.append(f"Must be {shown}." if len(real) == 1 else f"Allowed: {shown}.")
-        walk.lose(path, f"{word} of other than strings")
-    return None in values
-
-
-def _properties(node: Json, out: Out, walk: _Walk, at: _Place) -> None:
+def _members(node: Json, out: Out, hints: list[str], walk: Walk, at: Place) -> None:
     """``properties`` is a map of names, not a schema: names like ``type`` or ``$ref`` are names."""
     given = node.get("properties")
     named: Json = cast("Json", given) if isinstance(given, dict) else {}
-    required = [name for name in sequence(node.get("required")) if isinstance(name, str)]
-    if any(name not in named for name in required):
+    required = list(dict.fromkeys(name for name in sequence(node.get("required")) if isinstance(name, str)))
+    if named:
+        out["properties"] = {name: _node(value, walk, at.into(name, name=True)) for name, value in named.items()}
+        if kept := [name for name in required if name in named]:
+            out["required"] = kept
+        order = [name for name in sequence(node.get("propertyOrdering")) if isinstance(name, str)]
+        if order and sorted(order) == sorted(named):
+            out["propertyOrdering"] = order
+        elif walk.ordering:
+            out["propertyOrdering"] = list(named)
+    opened = _unlisted(node, out, hints, walk, at)
+    if absent := [name for name in required if name not in named]:
         walk.lose(at.path, "required names without a property")
-    if not named:
-        return
-    out["properties"] = {name: _node(value, walk, at.into(name)) for name, value in named.items()}
-    if kept := [name for name in dict.fromkeys(required) if name in named]:
-        out["required"] = kept
-    order = [name for name in sequence(node.get("propertyOrdering")) if isinstance(name, str)]
-    if order and sorted(order) == sorted(named):
-        out["propertyOrdering"] = order
-    elif walk.ordering:
-        out["propertyOrdering"] = list(named)
+        hints += keywords.hint("required", absent) if opened else ()
 
 
-def _items(node: Json, walk: _Walk, at: _Place) -> Out:
+def _listed(node: Json, root: Json) -> Json:
+    """``propertyNames`` with an enum: its names as properties."""
+    names = node.get("propertyNames")
+    if isinstance(names, dict) and isinstance(reference := cast("Json", names).get("$ref"), str):
+        names = resolve(root, reference)
+    listed = sequence(cast("Json", names).get("enum")) if isinstance(names, dict) else []
+    rest = node.get("additionalProperties", {})
+    if not listed or rest is False or not all(isinstance(name, str) for name in listed):
+        return node
+    given = node.get("properties")
+    named = {**dict.fromkeys(listed, rest), **(cast("Json", given) if isinstance(given, dict) else {})}
+    return {**{key: node[key] for key in node if key not in _NAMING}, "properties": named}
+
+
+def _unlisted(node: Json, out: Out, hints: list[str], walk: Walk, at: Place) -> bool:
+    """Members that are not listed; whether there may be any."""
+    given = node.get("additionalProperties", node.get("unevaluatedProperties"))
+    found = node.get("patternProperties")
+    patterns: Json = cast("Json", found) if isinstance(found, dict) else {}
+    patterns = {name: value for name, value in patterns.items() if value is not False}
+    said = given is not None or bool(patterns)
+    if said and (not walk.dialect.whole or patterns):
+        walk.lose(at.path, "patternProperties" if patterns else "additionalProperties")
+    if (given is False and not patterns) or (not said and "properties" in out):
+        if said and walk.dialect.whole:
+            out["additionalProperties"] = False
+        return False
+    if not said and walk.arguments and at.outer and not (node.get("required") or node.get("minProperties")):
+        return False  # a function without arguments is declared so
+    made = {name: _value(schema, walk, at) for name, schema in patterns.items()}
+    rest = _value(cast("Json", given), walk, at) if isinstance(given, dict) else given is True or not patterns
+    if walk.dialect.whole:
+        values = [*made.values(), *([rest] if isinstance(rest, dict) else [])]
+        out["additionalProperties"] = True if rest is True or True in values else one_of(cast("list[Out]", values))
+    else:
+        walk.closed.append(at.path)
+        more = "further members" if "properties" in out else "members of any name"
+        hints += [f"May hold {more} (additionalProperties: {_short(rest)})."] if rest else ()
+    if made:
+        shown = ", ".join(f"{json.dumps(name)}: {_short(value)}" for name, value in made.items())
+        hints.append(f"May hold members by their names (patternProperties: {{{shown}}}).")
+    return True
+
+
+def _value(schema: object, walk: Walk, at: Place) -> Out | bool:
+    """The schema of unlisted members; true: any value."""
+    anything = schema is True or (isinstance(schema, dict) and not read(cast("Json", schema))[0])
+    return True if anything else _node(schema, walk, at.into("additionalProperties"))
+
+
+def _short(value: Out | bool) -> str:
+    """A converted schema as part of a hint; of a long one its type alone."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if len(text) <= MAX_MEMBERS or isinstance(value, bool):
+        return text
+    return _short({"type": value["type"]} if "type" in value else True)
+
+
+def _items(node: Json, walk: Walk, at: Place) -> Out:
     items = node.get("items")
     members: list[object] = sequence(node.get("prefixItems")) or sequence(items)
     if members:
         walk.lose(at.path, "the positions of a tuple")
         rest = [cast("object", items)] if isinstance(items, dict) else []
-        made = [_node(member, walk, at.into("items")) for member in (*members, *rest)]
-        unique = list({json.dumps(member, sort_keys=True): member for member in made}.values())
-        return unique[0] if len(unique) == 1 else {"anyOf": _flat(unique)}
-    return _node(cast("object", items), walk, at.into("items")) if isinstance(items, dict) else {"type": "string"}
-
-
-def _default(node: Json, out: Out, walk: _Walk, path: str) -> None:
-    value = node.get("default")
-    if isinstance(value, str | bool) or is_number(value):
-        out["default"] = value
-    elif value is not None:
-        walk.lose(path, "default")
+        return one_of([_node(member, walk, at.into("items")) for member in (*members, *rest)])
+    return _node(cast("object", items) if isinstance(items, dict | str) else {}, walk, at.into("items"))
 
 
 def _too_large(param: str) -> FaultError:

@@ -21,7 +21,8 @@ from typing import Any, Literal, cast
 
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.common.schema import object_schema
+from zerogravity.surfaces.common.losses import noted
+from zerogravity.surfaces.common.schema import Converted, object_schema
 from zerogravity.wire import jsonio
 
 MAX_FUNCTIONS = 512  # Google: "At most 512 function declarations can be specified."
@@ -107,7 +108,7 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
     Raises FaultError 400: too many functions, empty name, parameters that are no object schema.
     """
     made: dict[str, dict[str, Any]] = {}
-    notes: list[str] = []
+    losses: list[tuple[str, str]] = []
     nodes = 0
     for tool in tools:
         if not tool.name:
@@ -119,17 +120,22 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
         if nodes > MAX_NODES:
             text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in all."
             raise bad_request(text, param=tool.param, code="invalid_function_parameters")
-        notes += [f"tool {tool.name}: {loss}" for loss in converted.lost]
+        losses += [(tool.name, loss) for loss in converted.lost]
         name = names.to_google(tool.name)
-        declaration: dict[str, Any] = {"name": name, "description": tool.description or ""}
-        if not tool.description:
-            del declaration["description"]
+        declaration: dict[str, Any] = {"name": name}
+        if described := "\n\n".join(filter(None, (tool.description, _about_arguments(converted)))):
+            declaration["description"] = described
         if converted.schema is not None:
             declaration["parameters"] = converted.schema
         made[name] = declaration
     if len(made) > MAX_FUNCTIONS:
         raise bad_request(too_many(len(made)), param="tools", code="array_above_max_length")
-    return list(made.values()), tuple(notes)
+    return list(made.values()), noted("tools", losses)
+
+
+def _about_arguments(converted: Converted) -> str:
+    """Without parameters a function reads as one without arguments; what may be passed is told here."""
+    return f"Arguments: {converted.told}" if converted.told else ""
 
 
 def too_many(count: int) -> str:
