@@ -64,6 +64,11 @@ def thinking(**config: Any) -> Json:
     return request(generationConfig={"thinkingConfig": config})
 
 
+def json_schema(schema: Json) -> Json:
+    config = {"responseMimeType": "application/json", "responseJsonSchema": schema}
+    return {"contents": [user("hi")], "generationConfig": config}
+
+
 def schema(**parameters: Any) -> Json:
     declared = {"name": "f", "parameters": {"type": "OBJECT", "properties": parameters}}
     return {"contents": [user("hi")], "tools": [{"functionDeclarations": [declared]}]}
@@ -140,6 +145,23 @@ GOOD: dict[str, Json] = {
     ),
     "anyOf": schema(a={"anyOf": [{"type": "STRING"}, {"type": "NUMBER"}]}),
     "a property named like a keyword": schema(type={"type": "STRING"}, required={"type": "STRING"}),
+    "JSON schema of an answer": json_schema(
+        {
+            "$ref": "#/$defs/n",
+            "$defs": {
+                "n": {
+                    "type": "object",
+                    "required": ["m"],
+                    "additionalProperties": {"type": ["string", "null"]},
+                    "properties": {
+                        "m": {"$ref": "#/$defs/m"},
+                        "kids": {"type": "array", "items": {"$ref": "#/$defs/n"}},
+                    },
+                },
+                "m": {"oneOf": [{"const": 1}, {"type": "object", "additionalProperties": True}]},
+            },
+        }
+    ),
     "json schema": {
         "contents": [user("hi")],
         "tools": [
@@ -472,6 +494,30 @@ SENSE: dict[str, tuple[Json, str]] = {
         request(generationConfig={"responseSchema": {"type": "STRING"}}),
         REQUEST + "generation_config.response_schema: only allowed when response_mime_type is application/json or "
         "text/x.enum\n",
+    ),
+    "beside a reference": (
+        json_schema({"$ref": "#/$defs/a", "description": "d", "$defs": {"a": {"type": "string"}}}),
+        REQUEST + "generation_config.response_json_schema: no other properties may be set beside $ref: description\n",
+    ),
+    "a reference to nothing": (
+        json_schema({"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}),
+        REQUEST + "generation_config.response_json_schema.properties[a]: $ref #/$defs/b can not be resolved\n",
+    ),
+    "recursion without an end": (
+        json_schema(
+            {
+                "$ref": "#/$defs/n",
+                "$defs": {
+                    "n": {
+                        "type": "object",
+                        "required": ["kids"],
+                        "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/n"}}},
+                    }
+                },
+            }
+        ),
+        REQUEST + "generation_config.response_json_schema: cyclic references may only be used within non-required "
+        "properties: #/$defs/n\n",
     ),
     "a type of answer": (
         request(generationConfig={"responseMimeType": "text/html"}),

@@ -136,6 +136,40 @@ async def test_json_as_asked_for(google: GoogleSimulator) -> None:
     assert (await ask(google, "Is it?", tools=[], generationConfig=config)).text == "yes"
 
 
+MAP = {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "integer"}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "answer"),
+    [
+        ({"responseSchema": {"type": "OBJECT"}}, {}),
+        ({"responseSchema": {"type": "OBJECT", "properties": {"m": {"type": "OBJECT", "description": "m: {}"}}}},
+         {"m": {}}),
+        ({"responseJsonSchema": {"type": "object"}}, {}),
+        ({"responseJsonSchema": {"type": "object", "additionalProperties": False}}, {}),
+        ({"responseJsonSchema": {"type": "object", "additionalProperties": True}}, {"key": "value"}),
+        ({"responseJsonSchema": MAP}, {"key": [1, 1]}),
+        ({"responseJsonSchema": {**MAP, "properties": {"n": {"type": "integer"}}}}, {"n": 1, "extra": [1, 1]}),
+    ],
+)  # fmt: skip
+async def test_a_schema_is_all_that_the_decoder_can_make(google: GoogleSimulator, schema: Any, answer: Any) -> None:
+    config = {"responseMimeType": "application/json", **schema}
+    assert json.loads((await ask(google, "Hi", tools=[], generationConfig=config)).text) == answer
+
+
+@pytest.mark.parametrize(
+    ("about", "args"),
+    [
+        ("Sets headers.", {}),
+        ("Arguments: May hold members of any name (additionalProperties: true).", {"key": "value"}),
+    ],
+)
+async def test_arguments_that_are_only_told(google: GoogleSimulator, about: str, args: Any) -> None:
+    tools = [{"functionDeclarations": [{"name": "set_headers", "description": about}]}]
+    stream = await ask(google, "Please call set_headers", tools=tools)
+    assert [call["args"] for call in stream.calls] == [args]
+
+
 @pytest.mark.parametrize("place", ["instructions", "prompt"])
 async def test_json_as_told_in_words(google: GoogleSimulator, place: str) -> None:
     told = 'Answer with {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]} only.'

@@ -15,6 +15,7 @@ from zerogravity.simulator.synthesise import Synthesiser
 QUOTE = 2000  # characters of a tool result that the answer quotes
 WANTS_TOOL = re.compile(r"\bweather\b|\btools?\b|\bcreate a file\b|\bwrite a file\b|\bcreate the file\b", re.I)
 WANTS_SEARCH = re.compile(r"\bsearch|\bnews\b|\blatest\b|\bthe web\b", re.I)
+SCHEMA_WORDS = {"properties", "additionalProperties", "$defs"}
 WRITERS = ("write_file", "writefile", "write", "create_file", "create", "apply_patch", "edit", "editor",
            "exec_command", "exec", "shell", "local_shell", "bash", "run_shell_command", "run_command",
            "execute")  # fmt: skip
@@ -46,7 +47,7 @@ def call_part(ask: Ask, turn: int, *, signed: bool) -> dict[str, Any]:
     if tools:
         tool = fitting(ask, tools)
         made = Synthesiser(ask.prompt, ask.folder, turn=turn)
-        args = made.arguments(tool.schema, tool.name)
+        args = made.arguments(tool.schema, tool.name, tool.description)
         if tool.description.startswith("Run JavaScript") and args.keys() == {"input"}:
             args = {"input": made.javascript()}
         call: dict[str, Any] = {"name": tool.name, "args": args}
@@ -115,7 +116,7 @@ def _told_schema(ask: Ask) -> Mapping[str, Any] | None:
             value, _ = json.JSONDecoder().raw_decode(text, max(start, 0))
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict) and isinstance(value.get("properties"), dict):
+        if isinstance(value, dict) and (SCHEMA_WORDS & value.keys()):
             return value
     return None
 

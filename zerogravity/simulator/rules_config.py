@@ -115,6 +115,61 @@ def schema_trouble(schema: Mapping[str, Any], where: str) -> Iterator[str]:
         yield from schema_trouble(branch, f"{where}.any_of[{index}]")
 
 
+def json_schema_trouble(schema: Any, where: str) -> Iterator[str]:
+    """Everything wrong with a JSON Schema: its references. Keywords that Google does not know have no effect."""
+    for path, one in _schemas(schema, ""):
+        if "$ref" not in one:
+            continue
+        if beside := [name for name in one if not name.startswith("$")]:
+            yield f"{where}{path}: no other properties may be set beside $ref: {', '.join(beside)}\n"
+        if _target(one["$ref"], schema) is None:
+            yield f"{where}{path}: $ref {one['$ref']} can not be resolved\n"
+    defined = schema.get("$defs") or {} if isinstance(schema, dict) else {}
+    for start in ("#", *(f"#/$defs/{name}" for name in defined)):
+        reached, open_ = set[str](), _demanded(_target(start, schema))
+        while open_:
+            reached |= open_
+            open_ = {inner for one in open_ for inner in _demanded(_target(one, schema))} - reached
+        if start in reached:
+            yield f"{where}: cyclic references may only be used within non-required properties: {start}\n"
+
+
+def _schemas(schema: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """A JSON Schema and those in it, as far as Google reads it."""
+    if not isinstance(schema, dict):
+        return
+    yield path, schema
+    for name in ("items", "additionalProperties"):
+        yield from _schemas(schema.get(name), f"{path}.{name}")
+    for name in ("properties", "$defs"):
+        for key, one in (schema.get(name) or {}).items():
+            yield from _schemas(one, f"{path}.{name}[{key}]")
+    for name in ("anyOf", "oneOf", "prefixItems"):
+        for index, one in enumerate(schema.get(name) or []):
+            yield from _schemas(one, f"{path}.{name}[{index}]")
+
+
+def _demanded(schema: Any) -> set[str]:
+    """The references in a value's schema that there is no way around: not in properties that may be absent."""
+    if not isinstance(schema, dict):
+        return set()
+    found = {str(schema["$ref"])} if "$ref" in schema else set[str]()
+    inner = [schema.get("items"), schema.get("additionalProperties")]
+    for name in ("anyOf", "oneOf", "prefixItems"):
+        inner += schema.get(name) or []
+    inner += [one for name, one in (schema.get("properties") or {}).items() if name in (schema.get("required") or [])]
+    return found.union(*map(_demanded, inner))
+
+
+def _target(reference: Any, root: Any) -> Any:
+    if reference == "#":
+        return root
+    place = root
+    for token in str(reference).removeprefix("#/").split("/"):
+        place = place.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(place, dict) else None
+    return place
+
+
 def generation_trouble(request: Mapping[str, Any], family: Family, model: str) -> Iterator[str]:
     """Everything wrong with generationConfig."""
     config = get(request, "generationConfig") or {}
@@ -154,6 +209,8 @@ def _form(request: Mapping[str, Any], config: Mapping[str, Any], family: Family,
         yield f"{where}.response_schema: only allowed when response_mime_type is application/json or text/x.enum\n"
     if schema is not None:
         yield from schema_trouble(schema, f"{where}.response_schema")
+    if json_schema is not None:
+        yield from json_schema_trouble(json_schema, f"{where}.response_json_schema")
     declared = any(get(tool, "functionDeclarations") for tool in listed(get(request, "tools")))
     if mime == "application/json" and declared and not family.mixed_tools and family.kind == "gemini":
         yield "Function calling with a response mime type: 'application/json' is unsupported"

@@ -13,6 +13,7 @@ FILE = re.compile(r"(?<![\w/])(/?(?:[\w.-]+/)*[\w-]+\.[A-Za-z]\w{0,4})(?![\w/])"
 QUOTED = re.compile(r"[\"“'‘`]([^\"”'’`\n]{1,200})[\"”'’`]")
 PLACE = re.compile(r"\b(?:in|for|of|at|and)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)")
 EITHER = re.compile(r"relative or absolute|absolute or relative")
+UNLISTED = re.compile(r"additionalProperties|patternProperties")
 DATE = "2026-03-01"
 FORMATS = {
     "date-time": f"{DATE}T10:00:00Z", "date": DATE, "time": "10:00:00Z", "email": "ada@example.com", "uri": "https://example.org/",
@@ -28,10 +29,13 @@ class Synthesiser:
         self._folder = folder
         self._turn = turn  # which of several parallel calls: other values
         self._made = 0
+        self._told = False
 
-    def arguments(self, schema: Mapping[str, Any], function: str = "") -> dict[str, Any]:
-        """Arguments for a function: its required members, and those that writing a file or a command needs."""
-        value = self.value(schema, schema, function, 0)
+    def arguments(self, schema: Mapping[str, Any], function: str = "", about: str = "") -> dict[str, Any]:
+        """Arguments for a function: its required members, and those that writing a file or a command needs. No schema
+        constrains them: members that descriptions speak of (``about``: the function's) may be there."""
+        self._told = True
+        value = self.value(schema or {"type": "object", "description": about}, schema, function, 0)
         return value if isinstance(value, dict) else {}
 
     def value(self, schema: Any, root: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
@@ -72,11 +76,16 @@ class Synthesiser:
             wanted = [*properties] if depth < 2 else [*properties][:1]
         if depth >= MAX_DEPTH:
             wanted = schema.get("required") or ()
-        return {
+        made = {
             key: self.value(properties.get(key) or {}, root, f"{name}.{key}", depth + 1)
             for key in (*properties, *(one for one in wanted if one not in properties))
             if key in wanted
         }
+        rest = schema.get("additionalProperties")
+        told = self._told and not properties and UNLISTED.search(str(schema.get("description") or ""))
+        if (rest or told) and depth < MAX_DEPTH:  # without it, an object has what it lists and no more
+            made["extra" if properties else "key"] = self.value(rest or {}, root, f"{name}.value", depth + 1)
+        return made
 
     def _array(self, schema: Mapping[str, Any], root: Mapping[str, Any], name: str, depth: int) -> list[Any]:
         leaf = name.rsplit(".", 1)[-1].lower()

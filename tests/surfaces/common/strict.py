@@ -65,3 +65,39 @@ def complaints(schema: Any, path: str = "schema") -> Iterator[str]:
         yield f"{path}.nullable: {schema['nullable']!r}"
     if "default" in schema and isinstance(schema["default"], dict | list | None):
         yield f"{path}.default: {schema['default']!r}"
+
+
+JSON_KNOWN = {
+    "$defs", "$ref", "type", "format", "title", "description", "enum", "items", "prefixItems", "minItems", "maxItems",
+    "minimum", "maximum", "anyOf", "properties", "additionalProperties", "required", "propertyOrdering",
+}  # fmt: skip
+
+
+def json_complaints(schema: Any, path: str = "schema") -> Iterator[str]:
+    """What is no part of Google's subset of JSON Schema; of its references, the stand-in judges."""
+    if schema is True:
+        return
+    if not isinstance(schema, dict) or not schema:
+        yield f"{path}: {schema!r}"
+        return
+    for name in schema.keys() - JSON_KNOWN:
+        yield f"{path}: {name} has no effect"
+    kinds = ("$ref" in schema) + ("anyOf" in schema) + (schema.get("type") in {*TYPES, "null"})
+    if kinds != 1:
+        yield f"{path}: {sorted(schema)}"
+    if schema.get("type") == "object" and not schema.get("properties") and "additionalProperties" not in schema:
+        yield f"{path}: an object that says nothing of its members"
+    for value in schema.get("enum", []):
+        if not isinstance(value, str | int | float) or isinstance(value, bool) or value == "":
+            yield f"{path}.enum: {value!r}"
+    for name in schema.get("required", []):
+        if name not in schema.get("properties", {}):
+            yield f"{path}.required: {name!r}"
+    for name in ("properties", "$defs"):
+        for key, one in schema.get(name, {}).items():
+            yield from json_complaints(one, f"{path}.{name}[{key}]")
+    for name in ("items", "additionalProperties"):
+        if schema.get(name) not in (None, False):
+            yield from json_complaints(schema[name], f"{path}.{name}")
+    for index, branch in enumerate(schema.get("anyOf", [])):
+        yield from json_complaints(branch, f"{path}.anyOf[{index}]")

@@ -9,7 +9,6 @@ import pytest
 
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.common.output import json_schema, refuse_beside_functions
 
 Read = Callable[[Any], Any]
 READERS: dict[str, Read] = {
@@ -92,24 +91,3 @@ def test_metadata_is_bounded(given: dict[str, Any], param: str) -> None:
 def test_metadata() -> None:
     assert fields.metadata({"metadata": {"k" * 64: "v" * 512}}) == {"k" * 64: "v" * 512}
     assert fields.metadata({}) == fields.metadata({"metadata": None}) == {}
-
-
-def test_the_form_of_the_answer() -> None:
-    form = {"name": "n", "strict": True, "schema": {"type": "object", "properties": {"a": {"not": {"x": 1}}}}}
-    config, lost = json_schema(form, path="response_format.json_schema")
-    assert config["responseMimeType"] == "application/json"
-    assert config["responseSchema"]["propertyOrdering"] == ["a"]
-    assert lost == ("response_format: /a: not",)
-    assert json_schema({"name": "n"}, path="p") == ({"responseMimeType": "application/json"}, ())
-
-
-@pytest.mark.parametrize("family", ["gemini-2.5-pro", "gemini-2.0"])
-def test_json_beside_functions(family: str) -> None:
-    config = {"generationConfig": {"responseMimeType": "application/json"}}
-    functions = {"tools": [{"functionDeclarations": [{"name": "f"}]}]}
-    for fine in (config, functions, {**config, "tools": [{"googleSearch": {}}]}):
-        refuse_beside_functions(fine, family, param="text.format")
-    refuse_beside_functions({**config, **functions}, "gemini-3-flash", param="text.format")
-    with pytest.raises(FaultError) as caught:
-        refuse_beside_functions({**config, **functions}, family, param="text.format")
-    assert caught.value.fault.param == "text.format"

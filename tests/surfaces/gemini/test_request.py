@@ -290,3 +290,13 @@ def test_snake_case_is_the_inverse_of_googles_camel_case(name: str) -> None:
 def test_normalising_twice_changes_nothing() -> None:
     once = normalise(EVERYTHING, REQUEST)
     assert normalise(once, REQUEST) == once
+
+
+def test_functions_beside_a_form_that_google_refuses_are_left_to_google() -> None:
+    body = {
+        "contents": HI, "tools": [{"functionDeclarations": [{"name": "f"}]}],
+        "generationConfig": {"responseMimeType": "application/json"},
+    }  # fmt: skip
+    turn = parse_request(body, CONTEXT, model="gemini-2.5-flash")
+    assert turn.generate == body
+    assert turn.notes == ()

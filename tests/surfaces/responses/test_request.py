@@ -179,7 +179,7 @@ def test_what_is_left_out_is_noted() -> None:
     )  # fmt: skip
     assert turn.notes == (
         "presencePenalty left out: this model does not know it",
-        "text: .: additionalProperties",
+        "text: not in Google's schemas: additionalProperties (the root)",
         "client_metadata: no counterpart upstream",
         "prompt_cache_retention: no counterpart upstream",
         "surprise: no counterpart upstream",

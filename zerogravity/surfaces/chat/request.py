@@ -6,7 +6,7 @@
 | temperature, top_p, top_k, stop           | the same                                                           |
 | seed                                      | the same, folded into Google's 31 bits                             |
 | presence_penalty, frequency_penalty       | the same; left out where the family does not know them             |
-| response_format                           | responseMimeType, responseSchema                                   |
+| response_format                           | responseMimeType and a schema (``output.py``)                      |
 | reasoning_effort, reasoning,              | thinkingConfig; thoughts come back as ``reasoning_content``        |
 | include_reasoning                         | (``thinking.py``)                                                  |
 | extra_body.google, google                 | thinking_config and cached_content, as on Google's own bridge      |
@@ -37,7 +37,7 @@ from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
+from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.surface import Context
 
@@ -91,7 +91,7 @@ def parse(body: Json, context: Context) -> Turn:
     config, more = generation_config(body, target)
     if config:
         generate["generationConfig"] = config
-        refuse_beside_functions(generate, target.family, param="response_format")
+    formed = apply_form(response_format(body, target.family), generate, target.family, param="response_format")
     if isinstance(cached := google_extras(body).get("cached_content"), str):
         generate["cachedContent"] = cached
     generate, suited = handed_on(generate, target, context.recall)
@@ -109,7 +109,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*notes, *history.notes, *more, *suited, *unserved(body)),
+        notes=(*notes, *history.notes, *more, *formed, *suited, *unserved(body)),
     )
 
 
@@ -174,8 +174,7 @@ def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple
         for name in ("presencePenalty", "frequencyPenalty"):
             if config.pop(name, 0):
                 notes.append(f"{name} left out: this model does not know it")
-    formed, lost = response_format(body)
-    return {**config, **formed}, (*notes, *lost)
+    return config, tuple(notes)
 
 
 def stops(body: Json) -> list[str] | None:
@@ -211,22 +210,22 @@ def modalities(body: Json) -> list[str] | None:
     return ["TEXT", "IMAGE"] if "image" in given else None
 
 
-def response_format(body: Json) -> tuple[dict[str, Any], tuple[str, ...]]:
+def response_format(body: Json, family: str) -> Form:
     """text, json_object, json_schema."""
     given = fields.obj(body, "response_format")
     if given is None:
-        return {}, ()
+        return TEXT
     kind = fields.required_string(given, "type", path="response_format")
     match kind:
         case "text":
-            return {}, ()
+            return TEXT
         case "json_object":
-            return dict(JSON_MODE), ()
+            return JSON_MODE
         case "json_schema":
             inner = fields.obj(given, "json_schema", path="response_format")
             if inner is None:
                 raise fields.missing("response_format.json_schema")
-            return json_schema(inner, path="response_format.json_schema")
+            return json_schema(inner, family, path="response_format.json_schema")
         case _:
             raise fields.invalid_value("response_format.type", kind, ("text", "json_object", "json_schema"))
 

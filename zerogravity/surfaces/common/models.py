@@ -23,8 +23,9 @@ class Family:
     functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
     of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
     may be asked for beside functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
-    when they do not. ``output_limit``: the largest maxOutputTokens. ``anthropic``: Google hands the request on to
-    Anthropic's API, which has rules of its own (``claude.py``; of the merged request, ``capture/fit.py``).
+    when they do not. ``json_schema``: responseJsonSchema is known to constrain the answer. ``output_limit``: the
+    largest maxOutputTokens. ``anthropic``: Google hands the request on to Anthropic's API, which has rules of its own
+    (``claude.py``; of the merged request, ``capture/fit.py``).
     """
 
     thinking: Literal["level", "budget", "none"] = "level"
@@ -38,6 +39,7 @@ class Family:
     penalties: bool = False
     json_with_functions: bool = True
     media_resolution: bool = True
+    json_schema: bool = True
     output_limit: int = 65_536
     anthropic: bool = False
 
@@ -47,19 +49,20 @@ _GEMINI_2 = Family(
     "budget", (), (0, 24576), True, ids_on_calls=False, search_with_functions=False, media_in_results=False,
     needs_signature=False, penalties=True, json_with_functions=False, media_resolution=False,
 )  # fmt: skip
+_GEMINI_OLD = replace(_GEMINI_2, thinking="none", json_schema=False)
 _OTHER = Family(
     "budget", (), (1024, 32000), True, search_with_functions=False, media_in_results=False, needs_signature=False,
-    media_resolution=False,
+    media_resolution=False, json_schema=False,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
     "gemini": Family(),  # one that is newer than this table: what the most of them take
-    "gemini-1.5": replace(_GEMINI_2, thinking="none"),
+    "gemini-1.5": _GEMINI_OLD,
     "gemini-2.5": _GEMINI_2,
     "gemini-2.5-pro": replace(_GEMINI_2, budget=(128, 32768), budget_off=False),
     "gemini-2.5-flash": _GEMINI_2,
     "gemini-2.5-flash-lite": replace(_GEMINI_2, budget=(512, 24576)),
-    "gemini-2.0": replace(_GEMINI_2, thinking="none"),
+    "gemini-2.0": _GEMINI_OLD,
     "gemini-3-pro": Family(levels=("LOW", "HIGH")),
     "gemini-3.1-pro": Family(),
     "gemini-3-flash": Family(levels=_FLASH),
@@ -71,7 +74,7 @@ FAMILIES: dict[str, Family] = {
     "gemini-3.8-flash": Family(),
     "gemini-3-image": Family("none", ()),
     "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
-    "gemma": replace(_GEMINI_2, thinking="none"),
+    "gemma": _GEMINI_OLD,
     "claude": replace(_OTHER, output_limit=64_000, anthropic=True),
     "gpt-oss": replace(_OTHER, budget=(1024, 8192)),
 }

@@ -54,7 +54,7 @@ from zerogravity.surfaces.common.json_dialect import finished
 from zerogravity.surfaces.common.keywords import PROTO, Dialect
 from zerogravity.surfaces.common.kinds import inferred, is_null, read, types_of
 from zerogravity.surfaces.common.unions import branches_of, describe, flat, nullable_all, of_type, one_of
-from zerogravity.surfaces.common.walk import Place, TooLargeError, Walk
+from zerogravity.surfaces.common.walk import Place, TooLargeError, Walk, name_of
 
 MAX_DEPTH = 60
 MAX_NODES = 3_000
@@ -252,7 +252,7 @@ def _cut(reference: str, rest: Json, root: Json) -> Out:
     """What stands for a schema that is not followed: its type and its name."""
     target = resolve(root, reference)
     schema, _ = read(camel(cast("Json", target if isinstance(target, dict) else {})))
-    names = () if target is None else (f'Like "{schema.get("title") or reference.rsplit("/", 1)[-1]}" above.',)
+    names = () if target is None else (f'Like "{schema.get("title") or name_of(reference)}" above.',)
     text = keywords.described(rest.get("description"), names)
     made: Out = {"description": text} if text else {}
     if any(key in schema for key in ("anyOf", "oneOf")):
@@ -357,8 +357,9 @@ def _unlisted(node: Json, out: Out, hints: list[str], walk: Walk, at: Place) -> 
 
 def _value(schema: object, walk: Walk, at: Place) -> Out | bool:
     """The schema of unlisted members; true: any value."""
-    anything = schema is True or (isinstance(schema, dict) and not read(cast("Json", schema))[0])
-    return True if anything else _node(schema, walk, at.into("additionalProperties"))
+    if schema is True or (isinstance(schema, dict) and not read(cast("Json", schema))[0]):
+        return True
+    return _node(cast("object", schema), walk, at.into("additionalProperties"))
 
 
 def _short(value: Out | bool) -> str:

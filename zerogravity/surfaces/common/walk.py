@@ -36,7 +36,7 @@ class Walk:
     def define(self, reference: str) -> str:
         """The name of a definition, to be made when the rest is done."""
         if reference not in self.defined:
-            name = _UNSAFE.sub("_", reference.rsplit("/", 1)[-1]) or "root"
+            name = _UNSAFE.sub("_", name_of(reference))
             while name in self.defined.values():
                 name += "_"
             self.defined[reference] = name
@@ -63,3 +63,8 @@ class Place:
         """A schema of something in the value."""
         within = len(self.refs) if name else self.within
         return Place(f"{self.path}/{step}", self.refs, self.depth + 1, outer=False, within=within)
+
+
+def name_of(reference: str) -> str:
+    """``#/$defs/node`` → ``node``."""
+    return reference.rsplit("/", 1)[-1].strip("#") or "root"

@@ -1,5 +1,6 @@
 """A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google; only
-for Claude it is made what Anthropic takes.
+for Claude it is made what Anthropic takes, and of a form beside functions that the family refuses, what the tool mode
+makes moot is left out (``output.py``).
 
 The model, the method, ``alt`` and ``fields`` stand in the URL: ``parse_request`` takes them as arguments. Unknown
 members are kept; Google judges them. Labels and session stay the language server's. Facts:
@@ -8,12 +9,13 @@ wire-gemini-and-mapping 1.1, 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.output import beside_functions
 from zerogravity.surfaces.common.tools import MAX_FUNCTIONS, too_many
 from zerogravity.surfaces.gemini import fields
 from zerogravity.surfaces.gemini.shape import REQUEST, normalise
@@ -34,9 +36,11 @@ def parse_request(
     wanted = fields.parse(mask, fields.GENERATE)
     generate: dict[str, Any] = normalise(body, REQUEST)
     generate.pop("model", None)  # the path's; the envelope has its own
-    notes = tuple(
-        f"{name}: the language server's own is kept" for name in LS_OWN if generate.pop(name, None) is not None
-    )
+    notes = [f"{name}: the language server's own is kept" for name in LS_OWN if generate.pop(name, None) is not None]
+    schema = cast("Json", generate.get("generationConfig") or {}).get("responseSchema")
+    if places := list(empty_objects(schema, "responseSchema")):
+        notes.append(f"can only be {{}}, responseJsonSchema says what it may hold: {', '.join(places)}")
+    notes += beside_functions(generate, target.family, param="responseMimeType") or ()
     contents = cast("list[Any]", generate.get("contents") or [])
     if not contents:
         text = "* GenerateContentRequest.contents: contents is not specified"
@@ -72,6 +76,21 @@ def _count_functions(generate: Json) -> None:
     if count > MAX_FUNCTIONS:
         text = f"* GenerateContentRequest.tools[0].function_declarations: [FIELD_INVALID] {too_many(count)}"
         raise bad_request(text, param="tools", code="invalid_argument")
+
+
+def empty_objects(schema: object, path: str) -> Iterator[str]:
+    """Where a Schema has objects without properties: as a constraint, these hold nothing."""
+    if not isinstance(schema, dict):
+        return
+    node = cast("Json", schema)
+    inner = cast("Json", node.get("properties") or {})
+    if str(node.get("type")).upper() == "OBJECT" and not inner and not node.get("additionalProperties"):
+        yield path
+    for name, one in inner.items():
+        yield from empty_objects(one, f"{path}.{name}")
+    yield from empty_objects(node.get("items"), f"{path}.items")
+    for branch in cast("list[object]", node.get("anyOf") or []):
+        yield from empty_objects(branch, f"{path}.anyOf")
 
 
 def asks_for_thoughts(generate: Json) -> bool:

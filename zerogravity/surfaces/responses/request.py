@@ -6,7 +6,7 @@
 | tools, tool_choice                          | ``tools.py``                                                        |
 | max_output_tokens, temperature, top_p       | generationConfig                                                    |
 | presence_penalty, frequency_penalty         | the same; left out where the family does not know them              |
-| text.format                                 | responseMimeType, responseSchema                                    |
+| text.format                                 | responseMimeType and a schema (``output.py``)                       |
 | reasoning.effort, .summary                  | thinkingConfig                                                      |
 | parallel_tool_calls, include, stream        | what the emitter does                                               |
 | store, background                           | what the server does; background needs store                        |
@@ -39,7 +39,7 @@ from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.output import JSON_MODE, json_schema, refuse_beside_functions
+from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.responses.adapt import adapted
@@ -116,7 +116,7 @@ def parse(body: Json, context: Context) -> Turn:
     config, lost = generation_config(body, target, pictures=tools.pictures)
     if config:
         generate["generationConfig"] = config
-        refuse_beside_functions(generate, target.family, param="text.format")
+    formed = apply_form(_format(body, target.family), generate, target.family, param="text.format")
     generate, suited = handed_on(generate, target, context.recall)
     echo = echoed_members(body, tools.shown)
     return Turn(
@@ -141,7 +141,7 @@ def parse(body: Json, context: Context) -> Turn:
         tool_kinds=tools.kinds,
         owner=context.owner,
         created=context.created,
-        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *suited, *_unserved(body)),
+        notes=(*skipped, *notes, *reader.notes, *history.notes, *lost, *formed, *suited, *_unserved(body)),
     )
 
 
@@ -204,8 +204,7 @@ def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[di
         for name in ("presencePenalty", "frequencyPenalty"):
             if config.pop(name, 0):
                 notes.append(f"{name} left out: this model does not know it")
-    formed, lost = _format(body)
-    return {**config, **formed}, (*notes, *lost)
+    return config, tuple(notes)
 
 
 def _thinking(body: Json, target: Target) -> dict[str, Any] | None:
@@ -223,20 +222,20 @@ def _summary(reasoning: Json) -> str | None:
     return None if wanted == "none" else wanted
 
 
-def _format(body: Json) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _format(body: Json, family: str) -> Form:
     """``text.format``: text, json_object, json_schema."""
     given = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
     if given is None:
-        return {}, ()
+        return TEXT
     match fields.required_string(given, "type", path="text.format"):
         case "text":
-            return {}, ()
+            return TEXT
         case "json_object":
-            return dict(JSON_MODE), ()
+            return JSON_MODE
         case "json_schema":
             if given.get("schema") is None:
                 raise fields.missing("text.format.schema")
-            return json_schema(given, path="text.format")
+            return json_schema(given, family, path="text.format")
         case kind:
             raise fields.invalid_value("text.format.type", kind, ("text", "json_object", "json_schema"))
 
