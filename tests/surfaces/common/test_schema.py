@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.judging import about, complaint
 from tests.surfaces.common.strict import complaints
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.common.kinds import kind_of_value
 from zerogravity.surfaces.common.schema import MAX_DEPTH, MAX_NODES, MAX_TEXT, convert_schema, object_schema
 
 S, J, N = {"type": "string"}, {"type": "integer"}, {"type": "number"}
@@ -101,6 +103,10 @@ def said(text: str, **more: Any) -> dict[str, Any]:
         ({"anyOf": [{"type": "null"}]}, {**S, "nullable": True}, ()),
         ({"anyOf": [{}, {"type": "null"}]}, ANY, ()),
         ({"anyOf": [False, S]}, S, ()),
+        ({"anyOf": [{"type": "object", "additionalProperties": J, "description": "inner"}, {"type": "null"}],
+          "description": "outer"},
+         null(**said('outer. May hold members of any name (additionalProperties: {"type":"integer"}).', type="object")),
+         ("/anyOf: additionalProperties",)),
         ({"anyOf": [{"type": ["string", "null"]}, J]}, {"anyOf": [null(**S), null(**J)]}, ()),
         ({"anyOf": [{**S, "nullable": True}, J]}, {"anyOf": [null(**S), null(**J)]}, ()),
         ({"oneOf": [{"enum": ["a", None]}, J]}, {"anyOf": [null(**S, enum=["a"]), null(**J)]}, ()),
@@ -448,3 +454,90 @@ def test_no_property_name_is_lost(properties: dict[str, Any]) -> None:
     assert list(made.schema["properties"]) == list(properties)
     declaration = {"name": "f", "parameters": made.schema}
     assert complaint(about(tools=[{"functionDeclarations": [declaration]}])) is None
+
+
+def empty_objects(schema: Any) -> Iterator[dict[str, Any]]:
+    """The objects without properties in a converted schema."""
+    if schema.get("type") == "object" and not schema.get("properties"):
+        yield schema
+    items = [schema["items"]] if "items" in schema else []
+    for inner in (*schema.get("properties", {}).values(), *schema.get("anyOf", []), *items):
+        yield from empty_objects(inner)
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(names, schemas, min_size=1, max_size=2))
+def test_an_object_that_lost_its_members_says_so(properties: dict[str, Any]) -> None:
+    try:
+        made = object_schema({"type": "object", "properties": properties}, param="p")
+    except FaultError:
+        return
+    text = json.dumps(properties)
+    if "false" in text and ("additionalProperties" in text or "unevaluatedProperties" in text):
+        return  # some of them say that they have none
+    assert made.schema is not None
+    for schema in empty_objects(made.schema):
+        assert "May hold members" in schema["description"]
+
+
+# -- what is valid stays expressible -----------------------------------------------------------------------------
+
+Pair = tuple[Any, Any]  # a schema and a value of it
+keys = st.sampled_from(("a", "b", "type", "$ref"))
+words = st.text("abc", min_size=1, max_size=3)
+plain: st.SearchStrategy[Pair] = st.one_of(
+    words.map(lambda value: ({"type": "string"}, value)),
+    words.map(lambda value: ({"type": ["str"]}, value)),
+    words.map(lambda value: ({"enum": [value, "zz", 7]}, value)),
+    st.integers(0, 9).map(lambda value: ({"type": "integer"}, value)),
+    st.integers(0, 9).map(lambda value: ({"type": "int | null"}, value)),
+    st.integers(0, 9).map(lambda value: ({"default": 1}, value)),
+    st.integers(0, 9).map(lambda value: ({"minimum": 0}, value + 0.5)),
+    st.booleans().map(lambda value: ({"type": "bool"}, value)),
+    st.just(({"type": "string", "nullable": True}, None)),
+    st.just(({"type": ["object", "null"]}, None)),
+    st.tuples(st.sampled_from(({}, True, {"type": "any"}, {"description": "x"}, {"default": None})),
+              st.none() | words | st.booleans() | st.dictionaries(keys, words) | st.lists(words | st.integers(0, 9))),
+)  # fmt: skip
+
+
+def nest(pairs: st.SearchStrategy[Pair]) -> st.SearchStrategy[Pair]:
+    lists = st.lists(pairs, min_size=1, max_size=3)
+    return st.one_of(
+        pairs.map(lambda pair: ({"type": "array", "items": pair[0]}, [pair[1]])),
+        lists.map(lambda found: ({"prefixItems": [one for one, _ in found]}, [value for _, value in found])),
+        st.dictionaries(keys, pairs, max_size=3).map(lambda found: (
+            {"properties": {name: one for name, (one, _) in found.items()}, "required": list(found)},
+            {name: value for name, (_, value) in found.items()},
+        )),
+        pairs.map(lambda pair: ({"type": "object", "additionalProperties": pair[0]}, {"x": pair[1]})),
+        pairs.map(lambda pair: ({"patternProperties": {"^x": pair[0]}}, {"x": pair[1]})),
+        pairs.map(lambda pair: ({"type": "dict"}, {"x": pair[1]})),
+        lists.map(lambda found: ({"anyOf": [{"type": "null"}, *(one for one, _ in found)]}, found[-1][1])),
+        lists.map(lambda found: ({"oneOf": [one for one, _ in found]}, found[0][1])),
+        pairs.map(lambda pair: ({"allOf": [pair[0], {"description": "d"}]}, pair[1])),
+    )  # fmt: skip
+
+
+def fits(value: Any, schema: Any) -> bool:
+    """Whether a model that reads the schema and its descriptions may give this value."""
+    if "anyOf" in schema:
+        return any(fits(value, branch) for branch in schema["anyOf"])
+    if value is None:
+        return schema.get("nullable", False)
+    if schema["type"] != kind_of_value(value) and (schema["type"], kind_of_value(value)) != ("number", "integer"):
+        return False
+    if isinstance(value, list):
+        return all(fits(item, schema["items"]) for item in value)
+    if isinstance(value, dict):
+        listed, told = schema.get("properties", {}), "May hold" in schema.get("description", "")
+        return all(fits(item, listed[name]) if name in listed else told for name, item in value.items())
+    return "enum" not in schema or value in schema["enum"]
+
+
+@given(st.recursive(plain, nest, max_leaves=6))
+def test_what_is_valid_stays_expressible(pair: Pair) -> None:
+    schema, value = pair
+    made = convert_schema({"type": "object", "properties": {"p": schema}}).schema
+    assert made is not None
+    assert fits({"p": value}, made)

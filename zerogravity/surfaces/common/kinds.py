@@ -48,8 +48,10 @@ _SPEAKS_OF = (
 def read(schema: Json) -> tuple[Json, tuple[str, ...]]:
     """The schema with JSON Schema's own type words, and the words that nobody knows."""
     given = schema.get("type")
+    if given is None or (isinstance(given, str) and given in TYPES):
+        return schema, ()
     words: list[object] = [given] if isinstance(given, str) else sequence(given)
-    if given is None or (words and all(word == "null" or word in TYPES for word in words if isinstance(word, str))):
+    if words and all(word == "null" or word in TYPES for word in words if isinstance(word, str)):
         return schema, ()
     made = {key: value for key, value in schema.items() if key != "type"}
     meant: list[Out] = []
@@ -112,15 +114,15 @@ def _split(text: str, mark: str) -> list[str]:
             parts.append("")
         else:
             parts[-1] += char
-    return parts
+    return [part.strip() for part in parts]
 
 
 def types_of(schema: Json) -> list[str | None]:
     """The types that a schema names; None stands for null."""
-    schema, _ = read(schema)
-    given = schema.get("type")
-    words = [given] if isinstance(given, str) else sequence(given)
-    found = [None if word == "null" else word for word in words if isinstance(word, str)]
+    given = read(schema)[0].get("type")
+    if isinstance(given, str):
+        return [None if given == "null" else given]
+    found = [None if word == "null" else word for word in sequence(given) if isinstance(word, str)]
     return list(dict.fromkeys(found))
 
 

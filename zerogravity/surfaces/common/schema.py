@@ -271,6 +271,9 @@ def _union(branches: Sequence[Json], node: Json, walk: Walk, at: Place, nullable
     if not isinstance(shared.get("type"), str):
         shared.pop("type", None)
     dropped: list[str] = []
+    description = node.get("description")
+    if len(real) == 1 and isinstance(description, str) and description:  # its own words go, its hints stay
+        real, description = [{**real[0], "description": description}], None
     made = flat([_node(combine(branch, shared, dropped), walk, at.same("anyOf")) for branch in real])
     for what in dropped:
         walk.lose(at.path, what)
@@ -283,7 +286,7 @@ def _union(branches: Sequence[Json], node: Json, walk: Walk, at: Place, nullable
             out.setdefault("title", title)
     elif node.get("default") is not None:
         walk.lose(at.path, "default")
-    if isinstance(description := node.get("description"), str) and description:
+    if isinstance(description, str) and description:
         describe(out, description)
     return out, nullable
 

@@ -32,10 +32,7 @@ def flat(branches: Sequence[Out]) -> list[Out]:
 
 def describe(out: Out, description: str) -> None:
     """A union's description goes where there is none, or before the first."""
-    branches = out.get("anyOf")
-    if branches is None:
-        out["description"] = description
-        return
+    branches = out.get("anyOf", [out])
     silent = [branch for branch in branches if "description" not in branch]
     for branch in silent:
         branch["description"] = description
