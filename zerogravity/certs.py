@@ -20,13 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from zerogravity.errors import FaultError, internal
+from zerogravity.hosts import GOOGLE_HOSTS
 
-GOOGLE_HOSTS = (
-    "cloudcode-pa.googleapis.com",
-    "daily-cloudcode-pa.googleapis.com",
-    "daily-cloudcode-pa.sandbox.googleapis.com",
-    "generativelanguage.googleapis.com",
-)
 MAX_DAYS = 90
 
 
@@ -91,6 +86,15 @@ def load(directory: Path, *, now: dt.datetime | None = None) -> Authority:
     if now is not None and now >= expires:
         raise FaultError(internal(f"the authority in {directory} expired on {expires:%Y-%m-%d}; {make_one}"))
     return Authority(directory, expires, hosts)
+
+
+def spoken_for(directory: Path) -> tuple[str, ...]:
+    """The hosts that may be opened with what is in ``directory``: an authority of an older version knows fewer than we
+    do, and whoever trusts it takes no other name from it. One that is not ours is held to none."""
+    try:
+        return load(directory).hosts
+    except (FaultError, OSError):
+        return GOOGLE_HOSTS
 
 
 def _ours(key_file: Path) -> tuple[x509.Certificate, tuple[str, ...]]:

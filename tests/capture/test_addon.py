@@ -203,6 +203,126 @@ def test_a_refusal_ends_the_turn_and_the_ls_gets_a_clean_stop(hooks, channel) ->
     assert b'"finishReason":"STOP"' in flow.response.content
 
 
+SSE, WHOLE = "text/event-stream", "application/json"
+VERTEX = "/v1beta1/projects/p/locations/us-central1/publishers/google/models/gemini-v"
+FORMS = [
+    (PATH.decode(), True, SSE, "gemini-3-flash-agent"),
+    ("/v1internal:streamGenerateContent", True, WHOLE, "gemini-3-flash-agent"),
+    ("/v1internal:generateContent", True, WHOLE, "gemini-3-flash-agent"),
+    ("/v1beta/models/gemini-x:streamGenerateContent?alt=sse&key=K", False, SSE, "gemini-x"),
+    ("/v1beta/models/gemini-x:streamGenerateContent?key=K", False, WHOLE, "gemini-x"),
+    ("/v1/models/gemini-x%3AgenerateContent", False, WHOLE, "gemini-x"),
+    (f"{VERTEX}:streamGenerateContent?alt=sse", False, SSE, "gemini-v"),
+    (f"{VERTEX}:generateContent?alt=sse", False, WHOLE, "gemini-v"),
+    ("/v1beta1/publishers/google/models/gemini-v:streamGenerateContent", False, WHOLE, "gemini-v"),
+]
+
+
+def body_for(path: str, **more: Any) -> dict[str, Any]:
+    return agent_body(**more) if "v1internal" in path else agent_body(**more)["request"]
+
+
+def check_stop(response: http.Response, path: str, envelope: bool, kind: str, model: str | None) -> None:
+    """``response`` is a clean STOP in the form that a call of ``path`` asks for."""
+    assert response.status_code == 200
+    assert response.headers["content-type"] == kind
+    data = response.content.removeprefix(b"data: ") if kind == SSE else response.content
+    value = json.loads(data)
+    if kind == WHOLE and "stream" in path:
+        assert isinstance(value, list)
+        (value,) = value
+    assert ("response" in value) is envelope
+    inner = value["response"] if envelope else value
+    assert inner["candidates"][0]["finishReason"] == "STOP"
+    assert inner["candidates"][0]["content"]["parts"][0]["text"]
+    if model is not None:
+        assert inner["modelVersion"] == model
+
+
+@pytest.mark.parametrize(("path", "envelope", "kind", "model"), FORMS)
+@pytest.mark.parametrize("why", ["closed", "refused", "checkpoint"])
+def test_a_local_answer_has_the_form_of_the_call(hooks, gateway, channel, path, envelope, kind, model, why) -> None:
+    body = body_for(path)
+    if why == "closed":
+        channel.close(Finished("stop"))
+    if why == "checkpoint":
+        inner = body.get("request", body)
+        inner["contents"].append({"role": "user", "parts": [{"text": "Summarise."}]})
+        inner["toolConfig"] = {"functionCallingConfig": {"mode": "NONE"}}
+    flow = flow_of(body, path.encode())
+    ask(hooks, flow)
+    if why == "refused":
+        error = {"error": {"code": 503, "status": "UNAVAILABLE", "message": "later"}}
+        answered(flow, 503, json.dumps(error).encode(), b"application/json")
+        hooks.responseheaders(flow)
+        hooks.response(flow)
+    assert gateway.config.answer_checkpoints
+    check_stop(flow.response, path, envelope, kind, model)
+
+
+@pytest.mark.parametrize(("path", "envelope", "kind", "model"), FORMS)
+@pytest.mark.parametrize("came", ["nothing", "error", "thinking"])
+def test_a_stop_after_an_answer_without_text_has_the_form_of_the_call(
+    hooks, channel, path, envelope, kind, model, came
+) -> None:
+    flow = flow_of(body_for(path), path.encode())
+    ask(hooks, flow)
+    answered(flow, kind=kind.encode())
+    hooks.responseheaders(flow)
+    chunk: dict[str, Any] = {"candidates": [{"content": {"parts": [{"text": "hm", "thought": True}]}}]}
+    value = {"error": {"code": 400, "message": "no"}} if came == "error" else {"response": chunk} if envelope else chunk
+    data = b"" if came == "nothing" else json.dumps(value).encode()
+    if kind == SSE:
+        data = data and b"data: " + data + b"\r\n\r\n"
+    elif data and "stream" in path:
+        data = b"[" + data + b"]"
+    flow.response.content = b"".join([*flow.response.stream(data), *flow.response.stream(b"")])
+    if channel.closed:
+        if kind == SSE:
+            flow.response.content = b"data: " + flow.response.content.rpartition(b"data: ")[2]
+        check_stop(flow.response, path, envelope, kind, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (agent_body("00000000-1111-4222-8333-444455556666"), PATH),
+        (agent_body(kind="tab"), PATH),
+        (agent_body(kind="checkpoint"), PATH),
+        (b"{not json", PATH),
+        ({"contents": []}, b"/v1beta1/publishers/google/models/gemini-x:streamGenerateContent?alt=sse"),
+        (agent_body(), b"/v1internal:countTokens"),
+        (agent_body()["request"], f"{VERTEX}:countTokens".encode()),
+        (agent_body(), b"/v1internal:loadCodeAssist"),
+    ],
+)
+@pytest.mark.parametrize("settings", [{}, {"capture_passive": True, "answer_checkpoints": False}])
+def test_a_call_that_is_not_claimed_keeps_all_of_its_headers(tmp_path, make_turn, body, path, settings) -> None:
+    given = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "token": "ya29.ours", "answer_checkpoints": False}
+    gateway = Gateway(configuration.load({**given, **settings}, env={}).config)
+    gateway.store.bind(gateway.store.open(make_turn()), CASCADE)
+    hooks = Interceptor(gateway, lambda _: None)
+    flow = flow_of(body, path)
+    flow.request.headers["Accept-Encoding"] = "gzip;q=1.0, x-odd"
+    before = flow.request.headers.fields, flow.request.raw_content
+    ask(hooks, flow)
+    assert (flow.request.headers.fields, flow.request.raw_content) == before
+    answered(flow, content=ANSWER)
+    headers = flow.response.headers.fields
+    hooks.responseheaders(flow)
+    assert flow.response.headers.fields == headers
+
+
+@pytest.mark.parametrize("path", [form[0] for form in FORMS])
+def test_every_generate_path_is_claimed(hooks, channel, path) -> None:
+    flow = flow_of(body_for(path), path.encode())
+    ask(hooks, flow)
+    assert hooks.claims[flow].channel is channel
+    sent = json.loads(flow.request.content)
+    assert sent.get("request", sent)["contents"] == channel.turn.generate["contents"]
+    assert "accept-encoding" not in flow.request.headers
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_broken_connection_ends_the_turn(hooks, channel, begun) -> None:
     flow = flow_of(agent_body())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from types import MappingProxyType
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cases import cases
 from tests.strategies import json_values
 from zerogravity.capture.match import Match, is_generate_path, match
+from zerogravity.wire import jsonio
 
 STREAM = "/v1internal:streamGenerateContent?alt=sse"
 MINE, OTHER, THIRD = (f"c0ffee00-1111-4222-8333-44445555666{digit}" for digit in "678")
@@ -94,6 +98,123 @@ AGENTS = [
     ("public form", {"contents": [TURN]}),
     ("public form with tools", {"contents": [TURN, model(), TURN], "tools": TOOLS}),
 ]  # fmt: skip
+
+
+MALFORMED = (
+    "Error: There was a problem. \nError Message: model output error: encountered an improper format stop reason.\n"
+    "Please retry with a properly formatted function call. \nRetries remaining: 0"
+)
+EMPTY = "Error: model output error: model output must contain either output text or tool calls, these cannot both be"
+SUMMARISE = "You have been working on the task described above but have not yet completed\nit. Write a summary."
+RESUMING = f"# Resuming from a compaction\n\n# User Requests\n1. {marker(OTHER)} and so on"
+
+
+def result(role: str = "model") -> dict[str, Any]:
+    """A tool's answer; the runtime gives it the model's role (facts antigravity-runtime)."""
+    return {"role": role, "parts": [{"functionResponse": {"name": "f", "response": {"output": "Error: no"}}}]}
+
+
+def plain(*contents: Any, mode: str = "AUTO", **members: Any) -> dict[str, Any]:
+    """A call on the public path: no envelope, and nothing in it that says what it is."""
+    return {"contents": list(contents), "toolConfig": {"functionCallingConfig": {"mode": mode}}, **members}
+
+
+RETRIES = [
+    (f"{name}, mode {mode}, {'without tools' if tools is None else 'with tools'}, {form}",
+     call(*contents, mode=mode, tools=tools, **kind) if kind is not None
+     else plain(*contents, mode=mode, **({} if tools is None else {"tools": tools})))
+    for name, contents in (
+        ("a retry after the request", (TURN, user(EMPTY))),
+        ("a retry after half an answer", (TURN, model("half"), user("Error: unexpected EOF: unexpected EOF"))),
+        ("the last retry", (TURN, user(MALFORMED), model("half"), user(MALFORMED))),
+        ("a retry after a tool's result", (TURN, model(), result(), user(MALFORMED))),
+        ("a retry with a step's number", (TURN, model(), user(f"Step Id: 7\n\n{MALFORMED}"))),
+        ("a retry with a reminder after it", (TURN, model(), user(MALFORMED), EPHEMERAL)),
+        ("a retry and a reminder in one", (TURN, model(), user(MALFORMED, "<EPHEMERAL_MESSAGE>\nx"))),
+        ("a tool's result", (TURN, model(), result())),
+        ("a tool's result as the user's", (TURN, model(), result("user"))),
+        ("a tool's result and a reminder", (TURN, model(), result("user"), EPHEMERAL)),
+        ("resumed", (TURN, user(RESUMING))),
+        ("the turn and a history", (TURN, HISTORY, EPHEMERAL)),
+    )
+    for mode in ("AUTO", "VALIDATED", "NONE")
+    for tools in (TOOLS, None)
+    for form, kind in (("as an agent", {}), ("old build", {"requestType": None}), ("public", None))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [row[1] for row in RETRIES], ids=[row[0] for row in RETRIES])
+def test_retries_and_follow_ups_are_agent_calls(body: dict[str, Any]) -> None:
+    assert match(STREAM, body) == AGENT
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        (TURN,),
+        (TURN, model(), TURN),
+        (TURN, model()),
+        (TURN, result()),
+        (TURN, HISTORY, EPHEMERAL),
+        (TURN, user(RESUMING)),
+    ],
+    ids=["a request", "an answer and a request", "an answer", "a result", "a history", "resumed"],
+)
+@pytest.mark.parametrize("order", [user(SUMMARISE), user(f"Step Id: 9\n\n{SUMMARISE}")], ids=["plain", "numbered"])
+@pytest.mark.parametrize("kind", ["agent", None, "", "checkpoint", "web_search", "new"])
+@pytest.mark.parametrize("tools", [TOOLS, None], ids=["tools", "none"])
+def test_a_summary_is_a_checkpoint_whatever_precedes_it_and_whatever_it_says_it_is(before, order, kind, tools) -> None:
+    found = match(STREAM, call(*before, order, mode="NONE", tools=tools, requestType=kind))
+    assert found == Match("checkpoint", MINE, "checkpoint")
+    public = plain(*before, order, mode="NONE", **({"tools": tools} if tools else {}))
+    assert match(STREAM, public) == Match("checkpoint", MINE, "checkpoint")
+
+
+def test_a_summary_in_the_content_of_the_request_is_a_checkpoint() -> None:
+    body = plain(user(wrapped(marker(MINE)), SUMMARISE), mode="NONE", tools=TOOLS)
+    assert match(STREAM, body) == Match("checkpoint", MINE, "checkpoint")
+
+
+def captured() -> Iterator[tuple[str, int, str, dict[str, Any]]]:
+    """What the runtime has really sent, each with our marker in its newest request."""
+    folder = cases()
+    for file in sorted((folder / "runtime").glob("*.json")) if folder is not None else ():
+        for number, request in enumerate(jsonio.loads(file.read_bytes())["requests"]):
+            path = f"{request.get('path') or '/v1beta/models/m:streamGenerateContent'}?{request.get('query') or ''}"
+            yield file.stem, number, path, request["body"]
+
+
+def marked(body: dict[str, Any]) -> dict[str, Any]:
+    """``body``, in whose newest request of a user our marker stands, and none in older ones."""
+    body = deepcopy(body)
+    parts = [
+        part for content in body["contents"] for part in content["parts"] if "<USER_REQUEST>" in part.get("text", "")
+    ]
+    for part in parts:
+        part["text"] = re.sub(r"(?s)<USER_REQUEST>\n.*?\n</USER", "<USER_REQUEST>\nbefore\n</USER", part["text"])
+    parts[-1]["text"] = parts[-1]["text"].replace("before", marker(MINE))
+    return body
+
+
+CAPTURED = list(captured())
+
+
+@pytest.mark.skipif(not CAPTURED, reason="needs shared/cases/runtime")
+@pytest.mark.parametrize(
+    ("name", "number", "path", "body"), CAPTURED, ids=[f"{name}-{number}" for name, number, _, _ in CAPTURED]
+)
+def test_what_the_real_runtime_sends(name: str, number: int, path: str, body: dict[str, Any]) -> None:
+    kind = "checkpoint" if (name, number) == ("compaction", 1) else "agent"
+    wanted = Match(kind, MINE, kind)
+    sent = marked(body)
+    assert match(path, sent) == wanted
+    for envelope in ({}, {"requestType": "agent", "requestId": witness(MINE)}):
+        assert match(STREAM, {"model": "gemini-x", "request": sent, **envelope}) == wanted
+    for mode in ("NONE", "ANY"):  # the last retry has NONE, a summary always
+        silenced = {**sent, "toolConfig": {"functionCallingConfig": {"mode": mode}}}
+        assert match(path, silenced) == (wanted if kind == "agent" or mode == "NONE" else AGENT)
+    without = {key: value for key, value in sent.items() if key != "tools"}
+    assert match(path, without) == wanted
 
 
 @pytest.mark.parametrize("body", [row[1] for row in AGENTS], ids=[row[0] for row in AGENTS])
@@ -180,6 +301,12 @@ def test_the_rest_is_left_alone(body: dict[str, Any], cascade: str | None, reaso
         "/v1/models/gemini-x:generateContent", "/v1alpha/models/gemini-x:generateContent?",
         "/v1beta/tunedModels/t:generateContent", "/v1beta/models/models%2Fgemini-x:streamGenerateContent",
         "/v1beta/models/gemini-x%3AstreamGenerateContent", "/some/base/v1internal:streamGenerateContent",
+        "/v1beta1/publishers/google/models/gemini-x:streamGenerateContent?alt=sse",
+        "/v1/publishers/google/models/gemini-x:generateContent",
+        "/v1beta1/projects/p-1/locations/us-central1/publishers/google/models/gemini-x:streamGenerateContent?alt=sse",
+        "/v1/projects/p-1/locations/global/publishers/google/models/gemini-x@001:generateContent?key=K",
+        "/v1/projects/123/locations/europe-west4/endpoints/456:streamGenerateContent",
+        "/base/v1beta1/publishers/google/models/gemini-x%3AgenerateContent",
     ],
 )  # fmt: skip
 def test_generate_paths(path: str) -> None:
@@ -193,6 +320,11 @@ def test_generate_paths(path: str) -> None:
         "/v1beta/models/gemini-x:countTokens", "/v1beta/models", "/v1beta/models/:generateContent",
         "/v2/models/x:generateContent", "/x?next=/v1internal:generateContent", "/v1internal:fetchModels?alt=sse",
         "/v1internal/x:generateContent", "/xv1internal:generateContent",
+        "/v1beta1/publishers/google/models/gemini-x:countTokens", "/v1beta1/publishers/google/models/x:predict",
+        "/v1beta1/publishers/google/models/:generateContent", "/v1beta1/publishers/google:generateContent",
+        "/v1/projects/p/locations/l/publishers/anthropic/models/claude:streamRawPredict",
+        "/v1/projects/p/locations/l:generateContent", "/v1/projects/p/publishers/google/models/x:generateContent",
+        "/v2beta1/publishers/google/models/x:generateContent", "/v1/projects/p/locations/l/endpoints/e:rawPredict",
     ],
 )  # fmt: skip
 def test_other_paths(path: str) -> None:

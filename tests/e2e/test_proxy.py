@@ -95,6 +95,7 @@ async def test_a_program_behind_the_proxy_is_recorded_untouched(proxied: Stack, 
     request = {"contents": [{"role": "user", "parts": [{"text": "sim:echo a passive kumquat"}]}], "session_id": "s"}
     body = {"model": "gemini-3-flash", "project": "p", "user_prompt_id": "u", "request": request}
     sent = json.dumps(body).encode()
+    before = set(closed(traces, "passive"))
     headers = {"Authorization": "Bearer ya29.secret-of-theirs", "Content-Type": "application/json"}
     async with (
         aiohttp.ClientSession() as http,
@@ -108,12 +109,39 @@ async def test_a_program_behind_the_proxy_is_recorded_untouched(proxied: Stack, 
     received = proxied.google.requests[-1]
     assert received.body == body
     assert received.headers["authorization"] == "Bearer ya29.secret-of-theirs"
-    await until(lambda: closed(traces, "passive"))
-    (folder,) = closed(traces, "passive")
+    await until(lambda: set(closed(traces, "passive")) - before)
+    (folder,) = set(closed(traces, "passive")) - before
     assert json.loads((folder / "turn.json").read_text())["code"] == "ok"
     everything = b"".join(file.read_bytes() for file in folder.iterdir())
     assert b"passive kumquat" in everything
     assert b"secret-of-theirs" not in b"".join(file.read_bytes() for file in traces.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://aiplatform.googleapis.com/v1beta1/publishers/google/models/gemini-2.5-flash",
+        "https://europe-west4-aiplatform.googleapis.com/v1/projects/p/locations/europe-west4/publishers/google/models/"
+        "gemini-2.5-flash",
+    ],
+    ids=["key", "project"],
+)
+async def test_vertex_is_opened_streamed_and_recorded(proxied: Stack, traces: Path, url: str) -> None:
+    context = ssl.create_default_context(cafile=str(bundle(proxied)))
+    before = set(closed(traces, "passive"))
+    body = {"contents": [{"role": "user", "parts": [{"text": "sim:echo a vertical kumquat"}]}]}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(
+            f"{url}:streamGenerateContent?alt=sse", json=body, ssl=context, headers={"x-goog-api-key": "AIza-mine"},
+            proxy=f"http://127.0.0.1:{proxied.proxy_port}",
+        ) as answer,
+    ):  # fmt: skip
+        assert (answer.status, answer.headers.get("content-length")) == (200, None)
+        assert "vertical kumquat" in await answer.text()
+    await until(lambda: set(closed(traces, "passive")) - before)
+    (folder,) = set(closed(traces, "passive")) - before
+    assert json.loads((folder / "turn.json").read_text())["model"] == "gemini-2.5-flash"
 
 
 async def test_the_public_api_in_reverse_mode(tmp_path: Path) -> None:

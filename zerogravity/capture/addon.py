@@ -5,12 +5,10 @@ Everything that decides something is in the pure modules beside this one; here i
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
@@ -19,34 +17,32 @@ from mitmproxy import contentviews, ctx, exceptions, http, tls
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
-from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from zerogravity import config as configuration
 from zerogravity import logs
-from zerogravity.capture import bodies, match, porter, rewrite, tap, told
+from zerogravity.capture import bodies, match, porter, rewrite, setup, tap, told
 from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
-from zerogravity.certs import GOOGLE_HOSTS
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.errors import FaultError, Termination, internal, language_server, unreachable, untrusted
 from zerogravity.gateway import Gateway
-from zerogravity.language_server.child import Route
+from zerogravity.hosts import is_google
 from zerogravity.ops import machine
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.capture")
 
 RESET = "stream reset by client"  # mitmproxy's words for either side's; whoever resets a stream has been reached
-EVENT_STREAM = {"content-type": "text/event-stream"}
-
 
 @dataclass(slots=True)
 class Claim:
     """A call that belongs to a turn, from its request to the end of its answer."""
 
     channel: CascadeChannel
+    asked: told.Asked
     tap: tap.Tap | None = None
 
 
@@ -71,12 +67,9 @@ class Interceptor:
         self._kept = kept
 
     def requestheaders(self, flow: http.HTTPFlow, *, google: bool = True) -> None:
-        """Ask Google for plain bytes: what is compressed can not be read before a block is full. ``google``: that is
-        where it goes; a proxy gets other requests as well."""
+        """``google``: that is where it goes; a proxy gets other requests as well."""
         if google:
             self._bound.add(flow)
-        if match.is_generate_path(flow.request.path):
-            flow.request.headers.pop("accept-encoding", None)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Decide what this call is; put the turn into it if it is the agent call of an open turn."""
@@ -96,11 +89,11 @@ class Interceptor:
                 self._passive(flow, body)
             elif found.kind == "checkpoint":
                 if self._gateway.config.answer_checkpoints:
-                    self._answer(flow, body, text="Conversation")
+                    flow.response = _stopped(told.asked(flow.request.path, body.get("model")), "Conversation")
             elif found.kind != "agent":
                 self._gateway.metrics.unmatched(found.reason)
             elif channel.closed:
-                self._answer(flow, body)
+                flow.response = _stopped(told.asked(flow.request.path, body.get("model")))
             else:
                 self._claim(flow, channel, body)
         except Exception:  # guard: interception fails open (invariant 5)
@@ -130,13 +123,16 @@ class Interceptor:
             encoding=headers.get("content-encoding", ""),
             content_type=headers.get("content-type", ""),
             passive=channel.turn.surface == "passive",
+            asked=claim.asked,
         )
+        flow.response.stream = active.feed
+        if channel.turn.surface == "passive":
+            return  # the same bytes, under the same headers
         headers.pop("content-length", None)
         if active.inflates:
             headers.pop("content-encoding", None)
         if flow.request.http_version == "HTTP/1.1":
             headers["transfer-encoding"] = "chunked"
-        flow.response.stream = active.feed
 
     def response(self, flow: http.HTTPFlow) -> None:
         """A claimed call that Google refused: the client gets the fault, the LS a clean stop (it would retry)."""
@@ -150,7 +146,7 @@ class Interceptor:
         tap.refused(channel, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
         if channel.turn.surface != "passive":
             flow.metadata["zerogravity.original_status"] = response.status_code
-            flow.response = http.Response.make(200, told.synthetic_stop(), EVENT_STREAM)
+            flow.response = _stopped(claim.asked)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
@@ -179,10 +175,12 @@ class Interceptor:
         channel.mark("matched")
         done = rewrite.rewrite(body, channel.turn)
         flow.request.content = done.body
+        # What is compressed can not be read before a block is full.
+        flow.request.headers.pop("accept-encoding", None)
         if (bearer := self._gateway.bearer.value) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"
         channel.awaiting = None
-        self.claims[flow] = Claim(channel)
+        self.claims[flow] = Claim(channel, told.asked(flow.request.path, body.get("model")))
         flow.comment = channel.id
         channel.upstream_abort.append(lambda: self._abort(flow))
         self._gateway.witnesses.upstream_request(
@@ -191,24 +189,21 @@ class Interceptor:
         for note in done.notes:
             logger.debug("%s: %s", channel.id, note)
 
-    def _answer(self, flow: http.HTTPFlow, body: dict[str, Any], *, text: str = "ok") -> None:
-        """Answer the LS locally: Google is never contacted."""
-        model = body.get("model")
-        flow.response = http.Response.make(
-            200,
-            told.synthetic_stop(model if isinstance(model, str) else None, text, envelope="request" in body),
-            EVENT_STREAM,
-        )
-
     def _passive(self, flow: http.HTTPFlow, body: dict[str, Any]) -> None:
         """Record a call that is not ours, untouched, when ``capture_passive`` is on."""
         if not self._gateway.config.capture_passive:
             return
         channel = self._gateway.passive_channel(flow.request.path, body)
-        self.claims[flow] = Claim(channel)
+        self.claims[flow] = Claim(channel, told.asked(flow.request.path))
         flow.comment = channel.id
         content = flow.request.get_content(strict=False) or b""
         self._gateway.witnesses.upstream_request(channel.id, 0, content, content, dict(flow.request.headers))
+
+
+def _stopped(asked: told.Asked, text: str = told.FILLER) -> http.Response:
+    """A local answer to the LS's call."""
+    body = told.synthetic_stop(asked.model, text, envelope=asked.envelope, form=asked.form)
+    return http.Response.make(200, body, {"content-type": asked.content_type})
 
 
 class Capture:
@@ -274,15 +269,15 @@ class Capture:
         if why := await porter.loops(config):
             logger.error("zerogravity can not serve: %s", why)  # an error during start ends mitmdump
             return
-        _prepare()
-        gateway = Gateway(config, _route())
+        setup.prepare()
+        gateway = Gateway(config, setup.route())
         try:
             await gateway.start()
         except (OSError, FaultError) as error:
             await gateway.stop()
             logger.error("zerogravity can not serve: %s", machine.why(error, config.host, config.port, self._flags[0]))
             return
-        _settle()
+        setup.settle()
         self.gateway = gateway
         self._interceptor = (
             Interceptor(gateway, abort_upstream, lambda: bodies.kept(ctx.master)) if config.intercept else None
@@ -299,7 +294,7 @@ class Capture:
 
     def tls_failed_client(self, data: tls.TlsData) -> None:
         """Somebody's call to Google was opened and broken off: they do not take our certificate."""
-        if self.gateway is not None and data.conn.sni in GOOGLE_HOSTS:
+        if self.gateway is not None and is_google(data.conn.sni):
             self.gateway.path_refused(untrusted(data.conn.error or "TLS failed"))
 
     # -- hooks -----------------------------------------------------------------------------------------------
@@ -307,7 +302,7 @@ class Capture:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if self._interceptor is None or self.gateway is None:
             return
-        google = _is_google(flow)
+        google = is_google(flow.request.host)
         if (base := self.gateway.config.upstream) and google:
             redirect(flow, base)
         self._interceptor.requestheaders(flow, google=google or isinstance(flow.client_conn.proxy_mode, ReverseMode))
@@ -345,40 +340,6 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("expose_proxy", bool, "Let other machines use the proxy, where it listens beyond loopback."),
     ("ready_file", str | None, "Write the URL being served to this file when ready."),
 )
-
-
-def _prepare() -> None:
-    """mitmproxy's own settings, as the path needs them."""
-    # Connections are made when a request is there: then a Google out of reach is that turn's failure, at once.
-    ctx.options.update(connection_strategy="lazy")
-    if not all(spec.startswith("reverse:") for spec in ctx.options.mode):
-        # A copied upstream certificate would break our authority's name constraints (T6).
-        ctx.options.update(upstream_cert=False)
-
-
-def _settle() -> None:
-    """What is imported by now stays for ever: the collector need not look at it again, nor so often (measured)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
-def _route() -> Route:
-    """How a language server reaches the proxy that this mitmproxy is."""
-    trusted = ctx.options.ssl_verify_upstream_trusted_ca
-    ca = Path(trusted).expanduser() if trusted else None
-    for spec in ctx.options.mode:
-        mode = ProxyMode.parse(spec)
-        url = f"http://127.0.0.1:{mode.listen_port(ctx.options.listen_port)}"
-        if isinstance(mode, ReverseMode):
-            return Route(endpoint=url, google=f"{mode.scheme}://{mode.address[0]}:{mode.address[1]}", google_ca=ca)
-        if mode.type_name in ("regular", "upstream"):
-            return Route(proxy=url, bundle=Path(ctx.options.confdir).expanduser() / "bundle.pem", google_ca=ca)
-    return Route(google_ca=ca)
-
-
-def _is_google(flow: http.HTTPFlow) -> bool:
-    return flow.request.host in GOOGLE_HOSTS
 
 
 def redirect(flow: http.HTTPFlow, base: str) -> None:

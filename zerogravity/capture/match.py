@@ -9,11 +9,14 @@ inside the last ``<USER_REQUEST>`` wrapper wins over any other: history and summ
 | checkpoint                 | any                                                     | checkpoint |
 | tab, web_search, …         | any                                                     | other      |
 | agent, or none (old build) | declares the summariser's dummy tool                    | checkpoint |
-| agent, or none             | tool mode NONE, and ends with a question of its own     | checkpoint |
-| none                       | the same without tools, or a small model without them   | checkpoint |
+| agent, or none             | ends with "Error: …": a retry, whatever precedes it     | agent      |
+| any                        | tool mode NONE, and ends with an order of the LS's own  | checkpoint |
+| none                       | no tools, and such an order right after an answer       | checkpoint |
+| none                       | no tools, or mode NONE, and a small model               | checkpoint |
 | agent, or none             | anything else                                           | agent      |
 
-Facts: language-server-and-google C.1, C.3, D.1-D.3.
+What a request ends with is its last user text that is neither a reminder nor a quoted history. Facts:
+language-server-and-google C.1, C.3, D.1-D.3; antigravity-runtime.
 """
 
 from __future__ import annotations
@@ -24,16 +27,23 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 Kind = Literal["agent", "checkpoint", "other"]
+Ending = Literal["turn", "retry", "order"]
 Json = Mapping[str, Any]
 
+_MODEL = (  # of Google's two public APIs: Gemini, and Vertex with a key or in a project
+    r"(?:models|tunedModels|(?:projects/[^/?]+/locations/[^/?]+/)?publishers/[^/?]+/models"
+    r"|projects/[^/?]+/locations/[^/?]+/endpoints)/[^/?]+"
+)
 _PATH = re.compile(
-    r"(?:/[^?]*)?/(?:v1internal|v1(?:beta|alpha)?/(?:models|tunedModels)/[^/?]+)(?::|%3[Aa])"
-    r"(?:generateContent|streamGenerateContent)"
+    rf"(?:/[^?]*)?/(?:v1internal|v1(?:alpha|beta|beta1)?/{_MODEL})(?::|%3[Aa])(?:generateContent|streamGenerateContent)"
 )
 _MARKER = re.compile(r"<cid:([^<>\s]{1,128})>")
 _WITNESS = re.compile(r"agent/([^/]+)/\d+/[^/]+/\d+")
 _SMALL_MODEL = "flash-lite"
 _DUMMY_TOOL = "do_not_call"
+_STEP = re.compile(r"\s*(?:Step Id: \d+\s+)?")
+_RETRY = "Error: "
+_FURNITURE = ("<EPHEMERAL_MESSAGE>", "# Conversation History", "# Resuming from a compaction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,24 +122,31 @@ def _kind(body: Json, request: Json) -> Kind:
     kind = body.get("requestType") or None
     if kind == "checkpoint" or str(body.get("requestId", "")).startswith("checkpoint/"):
         return "checkpoint"
-    if kind not in (None, "agent"):
+    known = kind in (None, "agent")
+    declared = _declared(request)
+    if known and _DUMMY_TOOL in declared:
+        return "checkpoint"
+    ending, silenced = _ending(request), _tool_mode(request) == "NONE"
+    if silenced and ending == "order":
+        return "checkpoint"
+    if not known:
         return "other"
-    return "checkpoint" if _summarises(body, request, sure=kind == "agent") else "agent"
+    if kind is None and ending != "retry" and (silenced or not declared) and _is_small(body, request, ending):
+        return "checkpoint"
+    return "agent"
 
 
-def _summarises(body: Json, request: Json, *, sure: bool) -> bool:
-    """Whether this has the shape of a summary or title call. ``sure``: it calls itself an agent call, so less of
-    it must be odd to be believed."""
-    declared = [
+def _is_small(body: Json, request: Json, ending: Ending) -> bool:
+    """Whether a call of an old build, without tools to use, has the shape of a summary or title call."""
+    return _SMALL_MODEL in str(body.get("model", "")) or (ending == "order" and _follows_an_answer(request))
+
+
+def _declared(request: Json) -> list[object]:
+    return [
         declaration.get("name")
         for tool in _objects(request.get("tools"))
         for declaration in _objects(tool.get("functionDeclarations"))
     ]
-    if _DUMMY_TOOL in declared:
-        return True
-    if _tool_mode(request) != "NONE" and (declared or sure):
-        return False
-    return _ends_with_a_question_of_its_own(request) or (not sure and _SMALL_MODEL in str(body.get("model", "")))
 
 
 def _tool_mode(request: Json) -> object:
@@ -138,13 +155,27 @@ def _tool_mode(request: Json) -> object:
     return cast("Json", calling).get("mode") if isinstance(calling, dict) else None
 
 
-def _ends_with_a_question_of_its_own(request: Json) -> bool:
-    """A last user text without marker right after a model's answer: nobody's turn, the summariser's order."""
+def _ending(request: Json) -> Ending:
+    """What the user texts after the model's last content, or after a tool's result, end with."""
+    for content in reversed(list(_objects(request.get("contents")))):
+        parts = list(_objects(content.get("parts")))
+        if content.get("role", "user") != "user" or any("functionResponse" in part for part in parts):
+            break
+        for text in reversed(list(_user_texts(content))):
+            bare = _STEP.sub("", text, count=1)
+            if bare.startswith(_RETRY):
+                return "retry"
+            if "<USER_REQUEST>" in bare or _MARKER.search(bare):
+                return "turn"
+            if not bare.startswith(_FURNITURE):
+                return "order"
+    return "turn"
+
+
+def _follows_an_answer(request: Json) -> bool:
+    """Whether the last content comes right after the model's."""
     contents = list(_objects(request.get("contents")))
-    if len(contents) < 2 or contents[-2].get("role") != "model":
-        return False
-    texts = list(_user_texts(contents[-1]))
-    return bool(texts) and not any(_MARKER.search(text) for text in texts)
+    return len(contents) > 1 and contents[-2].get("role") == "model"
 
 
 def _witness(request_id: object) -> str | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -23,8 +25,8 @@ from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, Revers
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
+from zerogravity import certs
 from zerogravity.capture import doors, match
-from zerogravity.certs import GOOGLE_HOSTS
 from zerogravity.config import Config
 from zerogravity.errors import Fault, misled
 from zerogravity.ops import machine
@@ -32,7 +34,6 @@ from zerogravity.ops import machine
 logger = logging.getLogger("zerogravity.capture")
 
 LOOPBACK = "127.0.0.1"
-GOOGLE = rf"^({'|'.join(re.escape(host) for host in GOOGLE_HOSTS)}):\d+$"
 NAMED = (RegularMode, UpstreamMode, Socks5Mode)  # where the client names its target
 REFUSED = "zerogravity: this leads back to the machine that the proxy runs on; ask it directly, without the proxy\n"
 
@@ -144,7 +145,14 @@ def _chosen(context: Context) -> doors.Address | None:
 
 
 def _is_wanted(name: str, port: int) -> bool:
-    return any(re.search(one, f"{name}:{port}", re.IGNORECASE) for one in ctx.options.allow_hosts or [GOOGLE])
+    if ctx.options.allow_hosts:
+        return any(re.search(one, f"{name}:{port}", re.IGNORECASE) for one in ctx.options.allow_hosts)
+    return name.lower() in _spoken_for(ctx.options.confdir)
+
+
+@lru_cache(1)
+def _spoken_for(confdir: str) -> frozenset[str]:
+    return frozenset(certs.spoken_for(Path(confdir).expanduser()))
 
 
 def _is_here(client: Client) -> bool:

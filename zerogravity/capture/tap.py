@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from zerogravity import ids
-from zerogravity.capture.told import FILLER, muted, names_a_call, stop_chunk
+from zerogravity.capture.told import FILLER, Asked, muted, names_a_call, stop_chunk
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
@@ -36,6 +36,7 @@ class Tap:
 
     ``inflates``  the LS gets plain bytes although Google's were compressed: drop the content-encoding header.
     ``passive``   record only: the LS (or whoever asked) gets identical bytes, whatever they are.
+    ``asked``     what form of answer the call wants; without it, as what comes looks.
     ``failures``  how often the guard had to open, in this process: a metric.
 
     A JSON body (no ``alt=sse``) is recorded object by object as it comes, but given to the LS whole, at its end.
@@ -51,12 +52,14 @@ class Tap:
         encoding: str = "",
         content_type: str = "text/event-stream",
         passive: bool = False,
+        asked: Asked | None = None,
     ) -> None:
         self.inflates = False
         self._channel = channel
         self._call_no = call_no
         self._passive = passive
         self._json = "json" in content_type
+        self._asked = asked
         self._sse = SseParser()
         self._objects = ObjectParser()
         self._inflater: Inflater | None = None
@@ -238,6 +241,11 @@ class Tap:
     def _ls_has_text(self) -> bool:
         return self._hid or self._decoder.has_text
 
+    @property
+    def _enveloped(self) -> bool:
+        """As the call asks for: an answer that is empty, or an error alone, does not show it."""
+        return self._decoder.enveloped if self._asked is None else self._asked.envelope
+
     def _wants_stop(self) -> bool:
         """Whether the LS lacks some text, or a clean end."""
         finish = self._decoder.finish
@@ -253,8 +261,10 @@ class Tap:
             return shown
         if self._ls_has_text:
             return body
-        chunk = jsonio.dumps(stop_chunk(self._decoder.model, FILLER, envelope=self._decoder.enveloped))
-        return b"[" + chunk + b"]" if body.lstrip().startswith(b"[") else chunk
+        chunk = jsonio.dumps(stop_chunk(self._decoder.model, FILLER, envelope=self._enveloped))
+        begun = body.lstrip()[:1]
+        array = begun == b"[" or (not begun and self._asked is not None and self._asked.form == "array")
+        return b"[" + chunk + b"]" if array else chunk
 
     def _without_calls(self, data: bytes) -> bytes | None:
         """A chunk, or an array of them, without its calls; None if it has none, or is cut."""
@@ -272,7 +282,7 @@ class Tap:
     def _stop(self) -> bytes:
         """A last event: some text if there was none, STOP, and no figures that would replace the real ones."""
         text = "" if self._ls_has_text else FILLER
-        chunk = stop_chunk(self._decoder.model, text, envelope=self._decoder.enveloped, usage=False)
+        chunk = stop_chunk(self._decoder.model, text, envelope=self._enveloped, usage=False)
         return sse.encode(jsonio.dumps(chunk), eol=b"\r\n")
 
     def _close(self, *, dropped: bool, broken: Fault | None = None) -> bool:

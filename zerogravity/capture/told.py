@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+from urllib.parse import parse_qs, unquote
 
 from zerogravity.wire import jsonio, sse
 
 Json = dict[str, Any]
+Form = Literal["events", "array", "object"]
 FILLER = "ok"
+_MODEL = re.compile(r"/(?:models|tunedModels|endpoints)/([^/?]+?)(?::|%3[Aa])")
+_STREAMS = re.compile(r"(?::|%3[Aa])streamGenerateContent$")
 _CALL_KEYS = ("functionCall", "function_call")
 _CALL = re.compile(rb"function(?:Call|_call)")
 
 
-def synthetic_stop(model: str | None = None, text: str = FILLER, *, envelope: bool = True) -> bytes:
-    """A whole SSE answer for the LS: some text and a clean STOP, so that it neither retries nor loops (D.5)."""
-    return sse.encode(jsonio.dumps(stop_chunk(model, text, envelope=envelope)), eol=b"\r\n")
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The form of answer that a call asks for. ``envelope``: in Google's internal API alone; on the others the LS
+    would read nothing in it and call again for ever."""
+
+    envelope: bool = True
+    form: Form = "events"
+    model: str | None = None
+
+    @property
+    def content_type(self) -> str:
+        return "text/event-stream" if self.form == "events" else "application/json"
+
+
+def asked(path: str, model: object = None) -> Asked:
+    """``model``: the one the body names, where the path names none."""
+    place, _, query = path.partition("?")
+    named = _MODEL.search(place)
+    form: Form = "object"
+    if _STREAMS.search(place):
+        form = "events" if parse_qs(query).get("alt") == ["sse"] else "array"
+    return Asked(named is None, form, unquote(named[1]) if named else model if isinstance(model, str) else None)
+
+
+def synthetic_stop(
+    model: str | None = None, text: str = FILLER, *, envelope: bool = True, form: Form = "events"
+) -> bytes:
+    """Some text and a clean STOP, so that the LS neither retries nor loops (D.5)."""
+    chunk = jsonio.dumps(stop_chunk(model, text, envelope=envelope))
+    match form:
+        case "events":
+            return sse.encode(chunk, eol=b"\r\n")
+        case "array":
+            return b"[" + chunk + b"]"
+        case "object":
+            return chunk
 
 
 def stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = True) -> Json:

@@ -27,7 +27,10 @@ from zerogravity.simulator.signatures import Signer
 from zerogravity.simulator.transport import Exchange, Front, Shared
 
 Kind = Literal["agent", "checkpoint", "tab", "count", "background"]
-PUBLIC = re.compile(r"/(v1|v1beta|v1alpha)/(?:tunedModels|models)(?:/(?P<model>.+?))?(?::(?P<method>[A-Za-z]+))?")
+PUBLIC = re.compile(
+    r"/(v1|v1beta|v1alpha|v1beta1)/(?:tunedModels|models|(?:projects/[^/]+/locations/[^/]+/)?publishers/google/models)"
+    r"(?:/(?P<model>.+?))?(?::(?P<method>[A-Za-z]+))?"
+)
 INTERNAL = re.compile(r"/v1internal:(?P<method>[A-Za-z]+)")
 NOT_FOUND_PAGE = b"""<!DOCTYPE html>
 <html lang=en>

@@ -1,0 +1,38 @@
+"""Which hosts are Google's: the table, and every spelling of its names."""
+
+from __future__ import annotations
+
+import pytest
+
+from zerogravity.hosts import GOOGLE_HOSTS, is_google
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "daily-cloudcode-pa.googleapis.com", "cloudcode-pa.googleapis.com", "generativelanguage.googleapis.com",
+        "daily-cloudcode-pa.sandbox.googleapis.com", "aiplatform.googleapis.com",
+        "us-central1-aiplatform.googleapis.com", "europe-west4-aiplatform.googleapis.com",
+        "asia-northeast1-aiplatform.googleapis.com", "aiplatform.eu.rep.googleapis.com",
+        "US-Central1-AIplatform.GoogleAPIs.com", "generativelanguage.googleapis.com.",
+    ],
+)  # fmt: skip
+def test_hosts_that_generate(host: str) -> None:
+    assert is_google(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        None, "", "googleapis.com", "play.googleapis.com", "aiplatform.googleapis.com.example", "x-aiplatform.example",
+        "evil-aiplatform.googleapis.com", "storage.googleapis.com", "aiplatform-googleapis.com", "localhost",
+        "127.0.0.1", "oauth2.googleapis.com",
+    ],
+)  # fmt: skip
+def test_other_hosts(host: str | None) -> None:
+    assert not is_google(host)
+
+
+def test_none_is_listed_twice() -> None:
+    assert len(set(GOOGLE_HOSTS)) == len(GOOGLE_HOSTS)
+    assert all(host == host.lower() for host in GOOGLE_HOSTS)

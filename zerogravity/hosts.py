@@ -1,0 +1,41 @@
+"""Google's hosts that generate, in one table: what proxy mode opens, and what our authority may speak for.
+
+Facts: language-server-and-google C.1, E; antigravity-runtime. Vertex has a host of its own for each region, which no
+name constraint takes in one word, so they are listed; a region that is missing here is tunnelled as it is.
+"""
+
+from __future__ import annotations
+
+CODE_ASSIST = (
+    "cloudcode-pa.googleapis.com",
+    "daily-cloudcode-pa.googleapis.com",
+    "daily-cloudcode-pa.sandbox.googleapis.com",
+)
+PUBLIC = ("generativelanguage.googleapis.com",)
+REGIONS = (
+    "africa-south1",
+    *("asia-east1", "asia-east2", "asia-northeast1", "asia-northeast2", "asia-northeast3"),
+    *("asia-south1", "asia-south2", "asia-southeast1", "asia-southeast2", "asia-southeast3"),
+    *("australia-southeast1", "australia-southeast2"),
+    *("europe-central2", "europe-north1", "europe-north2", "europe-southwest1"),
+    *("europe-west1", "europe-west2", "europe-west3", "europe-west4", "europe-west6"),
+    *("europe-west8", "europe-west9", "europe-west10", "europe-west12"),
+    *("me-central1", "me-central2", "me-west1"),
+    *("northamerica-northeast1", "northamerica-northeast2", "northamerica-south1"),
+    *("southamerica-east1", "southamerica-west1"),
+    *("us-central1", "us-east1", "us-east4", "us-east5", "us-south1"),
+    *("us-west1", "us-west2", "us-west3", "us-west4"),
+)
+VERTEX = (
+    "aiplatform.googleapis.com",
+    "aiplatform.us.rep.googleapis.com",
+    "aiplatform.eu.rep.googleapis.com",
+    *(f"{region}-aiplatform.googleapis.com" for region in REGIONS),
+)
+GOOGLE_HOSTS = (*CODE_ASSIST, *PUBLIC, *VERTEX)
+_KNOWN = frozenset(GOOGLE_HOSTS)
+
+
+def is_google(host: str | None) -> bool:
+    """Whether this is one of them, however it is spelled."""
+    return host is not None and host.lower().rstrip(".") in _KNOWN
