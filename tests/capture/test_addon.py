@@ -15,7 +15,7 @@ from mitmproxy.test import taddons, tflow, tutils
 from zerogravity import config as configuration
 from zerogravity.capture import rewrite
 from zerogravity.capture.addon import OPTIONS, Capture, Interceptor, redirect
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, RequestLine
 from zerogravity.core.events import Failed, Finished, TextDelta
 from zerogravity.errors import Termination, internal
 from zerogravity.gateway import Gateway
@@ -311,6 +311,21 @@ def test_a_call_that_is_not_claimed_keeps_all_of_its_headers(tmp_path, make_turn
     headers = flow.response.headers.fields
     hooks.responseheaders(flow)
     assert flow.response.headers.fields == headers
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_where_a_call_went_and_in_what_version_is_known(hooks, channel, status) -> None:
+    path = f"{VERTEX}:generateContent?x=1"
+    flow = flow_of(body_for(path), path.encode())
+    flow.request.scheme, flow.request.host, flow.request.port = "https", "us-central1-aiplatform.googleapis.com", 443
+    flow.request.method = "PUT"
+    ask(hooks, flow)
+    url = f"https://us-central1-aiplatform.googleapis.com{path}"
+    assert channel.lines == {0: RequestLine("PUT", url, "HTTP/1.1")}
+    answered(flow, status)
+    flow.response.http_version = "HTTP/2.0"
+    hooks.responseheaders(flow)
+    assert channel.lines == {0: RequestLine("PUT", url, "HTTP/2.0")}
 
 
 @pytest.mark.parametrize("path", [form[0] for form in FORMS])

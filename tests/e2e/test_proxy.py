@@ -141,7 +141,11 @@ async def test_vertex_is_opened_streamed_and_recorded(proxied: Stack, traces: Pa
         assert "vertical kumquat" in await answer.text()
     await until(lambda: set(closed(traces, "passive")) - before)
     (folder,) = set(closed(traces, "passive")) - before
-    assert json.loads((folder / "turn.json").read_text())["model"] == "gemini-2.5-flash"
+    turn = json.loads((folder / "turn.json").read_text())
+    (line,) = turn["upstream"]
+    assert (turn["model"], line["method"], line["call"]) == ("gemini-2.5-flash", "POST", 0)
+    assert line["url"].endswith(f"{url.partition('.com')[2]}:streamGenerateContent?alt=sse")
+    assert line["http_version"] == "HTTP/1.1"
 
 
 async def test_the_public_api_in_reverse_mode(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import (
     CallClosed,
     CallOpened,
@@ -124,6 +125,22 @@ def test_a_turn_and_its_calls(store, clock, make_turn, telling):
     assert [event.name for event in turn.events] == [
         "received", "matched", "first_byte", "first_thinking", "first_text", "first_call", "done",
     ]  # fmt: skip
+
+
+def test_where_a_call_went(store, clock, make_turn, telling):
+    ended = telling()
+    channel = store.open(make_turn(stream=True))
+    url = "https://aiplatform.googleapis.com/v1/publishers/google/models/m:generateContent"
+    channel.lines[0] = RequestLine("POST", f"{url}?key=AIzaSyA-0123456789abcdefghijklmno", "HTTP/2.0")
+    channel.append(0, b"", (CallOpened(),))
+    channel.close(Finished("stop"))
+    _, call = ended()
+    assert call.name == "POST generateContent"
+    assert {name: call.attributes[name] for name in ("http.request.method", "url.full", "server.address", "server.port",
+            "network.protocol.version")} == {
+        "http.request.method": "POST", "url.full": f"{url}?key=[redacted]",
+        "server.address": "aiplatform.googleapis.com", "server.port": 443, "network.protocol.version": "2",
+    }  # fmt: skip
 
 
 def test_times_and_family(store, clock, make_turn, telling):

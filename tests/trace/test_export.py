@@ -5,11 +5,13 @@ import hashlib
 import io
 import json
 import re
+import shlex
 import zipfile
 from html.parser import HTMLParser
 
 import pytest
 
+from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import (
     CallClosed,
     CallOpened,
@@ -116,6 +118,91 @@ def test_har_has_both_sides_bodies(traces):
     assert client["timings"] == pytest.approx(
         {"blocked": 100, "dns": -1, "connect": -1, "ssl": -1, "send": 0, "wait": 300, "receive": 1000}
     )
+
+
+LINES = {
+    0: RequestLine("POST", "https://eu-x.example/v1beta/models/m:generateContent?key=AIzaSyA-0123456789abcdefghijklmno",
+                   "HTTP/2.0"),
+    1: RequestLine("PUT", "http://127.0.0.1:81/v1internal:streamGenerateContent?alt=sse&x=", "HTTP/1.1"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def lined(recording, make_turn):
+    """A turn of two calls that say where they went."""
+    made = recording()
+    channel = made.store.open(make_turn(surface="chat", stream=True))
+    for call, line in LINES.items():
+        channel.lines[call] = line
+        headers = {
+            "X-Goog-Api-Key": "AIzaSyA-0123456789abcdefghijklmno",
+            "Content-Length": "9",
+            "user-agent": "it's ls",
+        }
+        made.recorder.upstream_request(channel.id, call, b"{}", b'{"a": "it\'s"}', headers)
+        channel.append(call, b"", (CallOpened(),))
+        channel.append(call, b"{}", (TextDelta("x"),))
+        channel.append(call, b"", (CallClosed("STOP"),))
+    channel.close(Finished("stop"))
+    made.flush()
+    return read.find(made.root)
+
+
+def test_har_shows_where_a_call_went_and_how(lined):
+    first, second = [entry for entry in har([lined])["log"]["entries"] if "_call" in entry]
+    assert (first["request"]["method"], second["request"]["method"]) == ("POST", "PUT")
+    assert first["request"]["url"] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"
+    assert second["request"]["url"] == LINES[1].url
+    assert second["request"]["queryString"] == [{"name": "alt", "value": "sse"}, {"name": "x", "value": ""}]
+    for entry, version in ((first, "HTTP/2.0"), (second, "HTTP/1.1")):
+        assert entry["request"]["httpVersion"] == entry["response"]["httpVersion"] == version
+
+
+def test_spans_show_where_a_call_went_and_how(lined):
+    _, first, second = spans([lined])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert (first["name"], second["name"]) == ("POST generateContent", "PUT streamGenerateContent")
+    told = attributes(first)
+    assert told["http.request.method"] == "POST"
+    assert told["url.full"] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"
+    assert (told["server.address"], told["server.port"], told["network.protocol.version"]) == (
+        "eu-x.example",
+        "443",
+        "2",
+    )
+    told = attributes(second)
+    assert (told["server.address"], told["server.port"], told["network.protocol.version"]) == ("127.0.0.1", "81", "1.1")
+
+
+def test_curl_sends_again_what_was_sent(lined):
+    about, first, second = FORMATS["curl"][0]([lined]).decode().splitlines()
+    assert about == f"# {lined.id}"
+    words = shlex.split(first)
+    assert words[:5] == ["curl", "-N", "--http2", "-X", "POST"]
+    assert words[5] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"
+    headers = [words[place + 1] for place, word in enumerate(words) if word == "-H"]
+    assert headers == ["x-goog-api-key: [redacted]", "user-agent: it's ls"]
+    assert words[-2:] == ["--data-binary", '{"a":"it\'s"}']
+    assert shlex.split(second)[2:6] == ["--http1.1", "-X", "PUT", LINES[1].url]
+
+
+def test_a_page_and_lines_tell_it_too(lined):
+    shown = [{"call": 0, "method": "POST", "http_version": "HTTP/2.0",
+              "url": "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"},
+             {"call": 1, "method": "PUT", "url": LINES[1].url, "http_version": "HTTP/1.1"}]  # fmt: skip
+    assert lined.info["upstream"] == shown
+    told = [json.loads(line) for line in FORMATS["jsonl"][0]([lined]).splitlines()]
+    assert told[0]["upstream"] == shown
+    assert b"AIzaSy" not in b"".join(FORMATS[form][0]([lined]) for form in FORMATS if form != "bundle")
+
+
+@pytest.mark.parametrize("told", [None, "x", [None, {}, {"call": "0"}, {"call": [0]}], {}])
+def test_traces_that_do_not_say_it_are_read(lined, told):
+    info = {name: value for name, value in lined.info.items() if name != "upstream"}
+    older = read.Trace(lined.folder, info if told is None else {**info, "upstream": told})
+    assert older.lines() == {}
+    assert len(har([older])["log"]["entries"]) == 3
+    assert len(spans([older])["resourceSpans"][0]["scopeSpans"][0]["spans"]) == 3
+    assert FORMATS["curl"][0]([older]) == f"# {lined.id}\n".encode()
 
 
 # -- OpenTelemetry -----------------------------------------------------------------------------------------------------

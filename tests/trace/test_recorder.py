@@ -13,6 +13,7 @@ from tests.conftest import FakeClock
 from tests.strategies import TURN_ID, record_lists, replay
 from tests.trace.conftest import WALL
 from zerogravity import redact
+from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import (
     CallClosed,
     CallOpened,
@@ -86,6 +87,21 @@ def test_a_turn_leaves_its_folder(recording, make_turn):
     ]  # fmt: skip
     assert [frame.seq for frame in trace.emitted] == [0, 1, 2, 4]
     assert [record.t_ns / 1e9 for record in trace.records] == [0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+def test_where_a_call_goes_is_written_while_the_turn_runs(recording, make_turn):
+    made = recording()
+    channel = made.store.open(make_turn())
+    channel.lines[0] = RequestLine("POST", "https://x.example/a?access_token=ya29.abcdefghijkl", "HTTP/1.1")
+    made.recorder.upstream_request(channel.id, 0, b"{}", b"{}", {})
+    made.flush()
+    trace = read.find(made.root)
+    assert not trace.closed
+    assert trace.lines() == {0: RequestLine("POST", "https://x.example/a?access_token=[redacted]", "HTTP/1.1")}
+    channel.lines[0] = replace(channel.lines[0], http_version="HTTP/2.0")  # Google has answered
+    say(channel, made.clock, "x")
+    made.flush()
+    assert read.find(made.root).lines()[0].http_version == "HTTP/2.0"
 
 
 def test_the_summary(recording, make_turn):

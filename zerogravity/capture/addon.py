@@ -24,7 +24,7 @@ from zerogravity import logs
 from zerogravity.capture import bodies, match, porter, rewrite, setup, tap, told
 from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, RequestLine
 from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.errors import FaultError, Termination, internal, language_server, unreachable, untrusted
@@ -113,9 +113,10 @@ class Interceptor:
         if claim is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
+        channel, headers = claim.channel, flow.response.headers
+        channel.lines[channel.state.calls_opened] = _line(flow)
         if flow.response.status_code != 200:
             return
-        channel, headers = claim.channel, flow.response.headers
         flow.metadata[bodies.CALL] = channel.state.calls_opened
         claim.tap = active = tap.Tap(
             channel,
@@ -182,6 +183,7 @@ class Interceptor:
         channel.awaiting = None
         self.claims[flow] = Claim(channel, told.asked(flow.request.path, body.get("model")))
         flow.comment = channel.id
+        channel.lines[channel.state.calls_opened] = _line(flow)
         channel.upstream_abort.append(lambda: self._abort(flow))
         self._gateway.witnesses.upstream_request(
             channel.id, channel.state.calls_opened, original, done.body, dict(flow.request.headers)
@@ -196,8 +198,14 @@ class Interceptor:
         channel = self._gateway.passive_channel(flow.request.path, body)
         self.claims[flow] = Claim(channel, told.asked(flow.request.path))
         flow.comment = channel.id
+        channel.lines[0] = _line(flow)
         content = flow.request.get_content(strict=False) or b""
         self._gateway.witnesses.upstream_request(channel.id, 0, content, content, dict(flow.request.headers))
+
+
+def _line(flow: http.HTTPFlow) -> RequestLine:
+    """How a call goes out. The version is the LS's own until Google has answered in another one."""
+    return RequestLine(flow.request.method, flow.request.url, (flow.response or flow.request).http_version)
 
 
 def _stopped(asked: told.Asked, text: str = told.FILLER) -> http.Response:

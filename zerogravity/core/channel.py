@@ -47,6 +47,15 @@ class CursorExpired(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestLine:
+    """An upstream call as it went out: ``http_version`` as in ``HTTP/2.0``, the one that Google answered in."""
+
+    method: str
+    url: str
+    http_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     records: int
     bytes: int
@@ -78,6 +87,7 @@ class CascadeChannel:
         self.on_close = Callbacks[CascadeChannel]()
         self.on_abandoned: Callable[[CascadeChannel], None] | None = None
         self._awaiting: Await | None = None
+        self.lines: dict[int, RequestLine] = {}  # of each upstream call, by its number
         self.upstream_abort: list[Callable[[], None]] = []  # how to cut the upstream calls that are still running
         self._clock = clock
         self._assembler = Assembler()

@@ -162,6 +162,7 @@ def details(channel: CascadeChannel) -> dict[str, Any]:
         "finish": state.finish,
         "finish_message": state.finish_message,
         "upstream_model": state.model,
+        "upstream": [{"call": call, **asdict(line)} for call, line in sorted(channel.lines.items())],
         "failure": None if failure is None else {
             "code": failure.code, "message": failure.message, "remedy": failure.remedy,
             "status": failure.status, "guilt": failure.guilt, "google": failure.google,

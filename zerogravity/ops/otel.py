@@ -106,9 +106,10 @@ class Spans:
         parent = trace.set_span_in_context(span, Context())
         for call, records in names.calls_of(ended.records).items():
             self._ids.say(channel.id, f"call{call}")
-            values = redact.json_value(names.call_attributes(records, call))
+            line = channel.lines.get(call)
+            values = redact.json_value(names.call_attributes(records, call, line))
             child = self._tracer.start_span(
-                names.CALL, parent, trace.SpanKind.CLIENT, values, start_time=records[0].t_ns + offset
+                names.call_name(line), parent, trace.SpanKind.CLIENT, values, start_time=records[0].t_ns + offset
             )
             if values.get(names.NAMES["status"], 0) >= 400:
                 child.set_status(trace.StatusCode.ERROR)

@@ -186,7 +186,7 @@ def grep(context: click.Context, pattern: str, ignore_case: bool, limit: int, as
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File [default: stdout].")
 @click.pass_context
 def export(context: click.Context, references: tuple[str, ...], form: str, every: bool, output: Path | None) -> None:
-    """Turns as one file: har, jsonl, otel, html.
+    """Turns as one file: har, jsonl, otel, html; curl sends again what was sent to Google.
 
     Example: zerogravity trace export last --format html -o turn.html
     """

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any, get_args
 
 from zerogravity.core import events
+from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import Event, Failed, Record
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault, Guilt, Termination
@@ -101,6 +102,15 @@ def turn_in(value: Mapping[str, Any], generate: Mapping[str, Any]) -> Turn:
 
 def usage_out(usage: events.Usage) -> dict[str, Any]:
     return asdict(usage)
+
+
+def line_out(line: RequestLine) -> dict[str, str]:
+    return asdict(line)
+
+
+def line_in(value: Mapping[str, Any]) -> RequestLine:
+    """A member that is missing is empty."""
+    return RequestLine(*(str(value.get(name, "")) for name in ("method", "url", "http_version")))
 
 
 def _plain(value: Any) -> Any:

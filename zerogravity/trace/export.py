@@ -1,5 +1,5 @@
-"""Traces → one file for somebody else: jsonl, har, otel, html, or a zip of the folders. Everything was redacted when it
-was recorded; nothing is read but trace folders.
+"""Traces → one file for somebody else: curl, jsonl, har, otel, html, or a zip of the folders. Everything was redacted
+when it was recorded; nothing is read but trace folders.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from zerogravity import __version__
 from zerogravity.trace import codec
+from zerogravity.trace.curl import curl
 from zerogravity.trace.har import har
 from zerogravity.trace.html import page
 from zerogravity.trace.otel import spans
@@ -78,6 +79,7 @@ def _otel(traces: Sequence[Trace]) -> bytes:
 
 
 FORMATS: dict[str, tuple[Callable[[Sequence[Trace]], bytes], str]] = {
+    "curl": (curl, ".sh"),
     "har": (_har, ".har"),
     "jsonl": (jsonl, ".jsonl"),
     "otel": (_otel, ".otlp.json"),

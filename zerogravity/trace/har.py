@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
+from zerogravity.core.channel import RequestLine
 from zerogravity.trace.read import Trace
 from zerogravity.wire import jsonio
 
 PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
-GOOGLE = "https://daily-cloudcode-pa.googleapis.com/v1internal:streamGenerateContent?alt=sse"
+OLDER = "https://daily-cloudcode-pa.googleapis.com/v1internal:streamGenerateContent?alt=sse"
 
 
 def har(traces: Iterable[Trace]) -> dict[str, Any]:
@@ -34,6 +36,7 @@ def _client(trace: Trace) -> dict[str, Any] | None:
         return None
     request = trace.body("client_request") or {}
     headers = request.get("headers") or {}
+    url = f"http://{headers.get('host', 'localhost')}{path}"
     status, mime, text, shown = _answer(trace)
     marks = _marks(trace)
     first = trace.emitted[0].t_ms if trace.emitted else marks.get("done", 0.0)
@@ -42,7 +45,7 @@ def _client(trace: Trace) -> dict[str, Any] | None:
     return {
         "startedDateTime": _when(trace, 0),
         "time": total,
-        "request": _request(f"http://{headers.get('host', 'localhost')}{path}", headers, request.get("body")),
+        "request": _request(RequestLine("POST", url, "HTTP/1.1"), headers, request.get("body")),
         "response": _response(status, shown, mime, text),
         "cache": {},
         "timings": _timings(blocked=blocked, wait=max(0.0, first - blocked), receive=total - first),
@@ -84,6 +87,7 @@ def _upstream(trace: Trace) -> list[dict[str, Any]]:
         records = [record for record in trace.records if record.call_no == call]
         request = trace.body("upstream_request", call) or {}
         headers = request.get("headers") or {}
+        line = trace.lines().get(call) or RequestLine("POST", OLDER, "HTTP/1.1")
         first, last = records[0].t_ns / 1e6, records[-1].t_ns / 1e6
         start = min(marks.get("matched", first), first) if call == 0 else first
         opened = next((event for event in records[0].events if type(event).__name__ == "CallOpened"), None)
@@ -91,9 +95,9 @@ def _upstream(trace: Trace) -> list[dict[str, Any]]:
         entries.append({
             "startedDateTime": _when(trace, start),
             "time": last - start,
-            "request": _request(GOOGLE, headers, request.get("body")),
+            "request": _request(line, headers, request.get("body")),
             "response": _response(getattr(opened, "status", 200), {}, "text/event-stream",
-                                  body.decode("utf-8", "replace")),
+                                  body.decode("utf-8", "replace"), line.http_version),
             "cache": {},
             "timings": _timings(blocked=-1, wait=first - start, receive=last - first),
             "comment": f"turn {trace.id}, call {call} to Google",
@@ -104,15 +108,18 @@ def _upstream(trace: Trace) -> list[dict[str, Any]]:
     return entries
 
 
-def _request(url: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
+def _request(line: RequestLine, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
     text = body if isinstance(body, str) else jsonio.dumps(body).decode()
     made: dict[str, Any] = {
-        "method": "POST",
-        "url": url,
-        "httpVersion": "HTTP/1.1",
+        "method": line.method,
+        "url": line.url,
+        "httpVersion": line.http_version,
         "cookies": [],
         "headers": _headers(headers),
-        "queryString": [{"name": "alt", "value": "sse"}] if url.endswith("alt=sse") else [],
+        "queryString": [
+            {"name": name, "value": value}
+            for name, value in parse_qsl(urlsplit(line.url).query, keep_blank_values=True)
+        ],
         "headersSize": -1,
         "bodySize": -1,
     }
@@ -122,12 +129,14 @@ def _request(url: str, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
     return made
 
 
-def _response(status: int, headers: Mapping[str, str], mime: str, text: str) -> dict[str, Any]:
+def _response(
+    status: int, headers: Mapping[str, str], mime: str, text: str, http_version: str = "HTTP/1.1"
+) -> dict[str, Any]:
     size = len(text.encode())
     return {
         "status": status,
         "statusText": HTTPStatus(status).phrase if status in list(HTTPStatus) else "",
-        "httpVersion": "HTTP/1.1",
+        "httpVersion": http_version,
         "cookies": [],
         "headers": _headers({"content-type": mime, **headers}),
         "content": {"size": size, "mimeType": mime, "text": text},

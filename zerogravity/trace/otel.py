@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import urlsplit
 
 from zerogravity import __version__
+from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import CallClosed, CallOpened, Record
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.trace.read import Trace
@@ -44,8 +46,16 @@ NAMES = {
     "call": "zerogravity.call",
     "status": "http.response.status_code",
 }
+LINE_NAMES = {
+    "method": "http.request.method",
+    "url": "url.full",
+    "host": "server.address",
+    "port": "server.port",
+    "protocol": "network.protocol.version",
+}
 PROVIDER = "gcp.gemini"
-CALL = "POST streamGenerateContent"
+OLDER = "POST streamGenerateContent"  # the name of a call of which a trace does not say how it went out
+PORTS = {"https": 443, "http": 80}
 CLIENT, SERVER, ERROR = 3, 2, 2  # span kinds and a status code of the protocol
 
 
@@ -116,7 +126,12 @@ def content_attributes(generate: Mapping[str, Any], state: TurnState, code: str 
     })  # fmt: skip
 
 
-def call_attributes(records: Sequence[Record], call: int) -> dict[str, Any]:
+def call_name(line: RequestLine | None) -> str:
+    """A span's name: the method, and what was called, without names that are different each time."""
+    return OLDER if line is None else f"{line.method} {urlsplit(line.url).path.rpartition('/')[2].rpartition(':')[2]}"
+
+
+def call_attributes(records: Sequence[Record], call: int, line: RequestLine | None = None) -> dict[str, Any]:
     """One call to Google; ``records`` are those of this call."""
     opened = _first(records, CallOpened)
     closed = _first(records, CallClosed)
@@ -126,7 +141,21 @@ def call_attributes(records: Sequence[Record], call: int) -> dict[str, Any]:
         "finish": [closed.finish] if closed is not None and closed.finish else None,
         "status": opened.status if opened is not None else None,
         "call": call,
-    })  # fmt: skip
+    }) | _line_attributes(line)  # fmt: skip
+
+
+def _line_attributes(line: RequestLine | None) -> dict[str, Any]:
+    if line is None:
+        return {}
+    parts = urlsplit(line.url)
+    values = {
+        "method": line.method,
+        "url": line.url,
+        "host": parts.hostname,
+        "port": parts.port or PORTS.get(parts.scheme),
+        "protocol": line.http_version.removeprefix("HTTP/").removesuffix(".0"),  # the conventions say 2
+    }
+    return {LINE_NAMES[name]: value for name, value in values.items() if value is not None}
 
 
 def calls_of(records: Iterable[Record]) -> dict[int, list[Record]]:
@@ -225,14 +254,15 @@ def _turn(trace: Trace, *, content: bool) -> dict[str, Any]:
 
 
 def _calls(trace: Trace) -> list[dict[str, Any]]:
+    lines = trace.lines()
     return [
         {
             **_ids(trace, f"call{call}"),
             "parentSpanId": _ids(trace, "turn")["spanId"],
-            "name": CALL,
+            "name": call_name(lines.get(call)),
             "kind": CLIENT,
             **_times(trace, records[0].t_ns / 1e6, records[-1].t_ns / 1e6),
-            "attributes": _attributes(values := call_attributes(records, call)),
+            "attributes": _attributes(values := call_attributes(records, call, lines.get(call))),
             "status": {"code": ERROR} if values.get(NAMES["status"], 0) >= 400 else {},
         }
         for call, records in calls_of(trace.records).items()

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import CallOpened, Record
 from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.turn import Turn
@@ -123,6 +124,15 @@ class Trace:
         suffix = f".call{call_no}" if call_no else ""
         found = self._json(f"{kind}{suffix}{dot}{rest}.json")
         return found if isinstance(found, dict) else None
+
+    def lines(self) -> dict[int, RequestLine]:
+        """Where each call to Google went, and how; older traces do not say."""
+        told = self.info.get("upstream")
+        return {
+            entry["call"]: codec.line_in(entry)
+            for entry in (told if isinstance(told, list) else ())
+            if isinstance(entry, Mapping) and isinstance(entry.get("call"), int)
+        }
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".tmp")

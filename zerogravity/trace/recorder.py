@@ -285,6 +285,7 @@ class Recorder:
                 shown = {"call": call_no, "headers": redact.headers(headers)}
                 writer.body(f"upstream_request{suffix}.original", shown, original)
                 writer.body(f"upstream_request{suffix}", shown, rewritten)
+                writer.summarise()  # a turn that never ends shows where it called, too
 
     def _advance(self, writer: TurnWriter) -> None:
         if writer.advance():

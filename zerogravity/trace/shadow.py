@@ -44,10 +44,13 @@ class Shadow:
         self._emitter: Emitter | None = None
 
     def refresh(self) -> None:
-        """Learn what is not in records: the phases, the cascade, late arrivals."""
+        """Learn what is not in records: the phases, the cascade, late arrivals, where the calls went."""
         self.channel.cascade_id = self._original.cascade_id
         self.channel.late = self._original.late
         self.channel.marks = dict(self._original.marks)
+        self.channel.lines = {
+            call: replace(line, url=redact.text(line.url)) for call, line in self._original.lines.copy().items()
+        }
 
     def add(self, record: Record) -> tuple[Record, list[bytes]]:
         """The redacted record, and the frames a streaming reader got for it."""

@@ -55,6 +55,7 @@ def summary(channel: CascadeChannel) -> dict[str, Any]:
             "text": preview(state.text),
             "thinking": preview(state.thinking),
         },
+        "upstream": [{"call": call, **codec.line_out(line)} for call, line in sorted(channel.lines.items())],
         "notices": [f"{notice.code}: {notice.text}" for notice in state.notices],
         "digest": digest.digest(digest.normal(turn)),
     }

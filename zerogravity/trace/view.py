@@ -85,6 +85,8 @@ def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> Render
         told = f"{failure.get('code')} ({failure.get('status')}{google}): {trace.told}"
         parts.append(Panel(plain(told), title="failure", title_align="left", border_style="red"))
     parts.append(_numbers(trace.info))
+    for call, line in trace.lines().items():
+        parts.append(plain(f"call {call}: {line.method} {line.url} {line.http_version}", "dim"))
     for name in ("notes", "notices"):
         if trace.info.get(name):
             parts.append(plain(f"{name}: " + "; ".join(map(str, trace.info[name])), "dim"))

@@ -19,6 +19,7 @@ export class Bodies {
   constructor(box, id, failed) {
     this.id = id;
     this.failed = failed;
+    this.lines = [];
     this.shown = "LS → Google: what changed";
     this.choice = h("div", { class: "choice" });
     this.body = h("div", {}, empty("…"));
@@ -41,12 +42,18 @@ export class Bodies {
     upstream.forEach(({ original, sent }, n) => {
       const call = many ? ` (call ${n})` : "";
       views.set(`LS's own request${call}`, () => whole(original));
-      views.set(`sent to Google${call}`, () => whole(sent));
+      views.set(`sent to Google${call}`, () => [this.line(n), whole(sent)]);
     });
     views.set("Google's answer", () => size
       ? [answer.length < size && h("p", { class: "dim" }, `The beginning of ${bytes(size)}; the pane Events has all of it.`), whole(answer)]
       : empty("Nothing came."));
     return views;
+  }
+
+  /** Where a call went, and how. */
+  line(n) {
+    const found = this.lines[n];
+    return found && h("p", { class: "dim" }, `${found.method} ${found.url} ${found.http_version}`);
   }
 
   draw(bodies) {
@@ -61,6 +68,7 @@ export class Bodies {
   }
 
   update(details, turn) {
+    this.lines = details.upstream;
     const state = `${turn.calls} ${turn.closed}`;
     if (this.state !== undefined && this.state !== state) this.load();
     this.state = state;

@@ -1,0 +1,38 @@
+"""Traces → curl commands that send again what was sent to Google, a call each. Pure. What was redacted has to be put
+back by whoever sends it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+
+from zerogravity.core.channel import RequestLine
+from zerogravity.trace.read import Trace
+from zerogravity.wire import jsonio
+
+FRAMING = ("content-length", "transfer-encoding", "connection", "host")  # curl's own business
+VERSIONS = {"HTTP/1.0": "--http1.0", "HTTP/1.1": "--http1.1", "HTTP/2.0": "--http2"}
+
+
+def curl(traces: Iterable[Trace]) -> bytes:
+    """A shell script."""
+    return "".join(line + "\n" for trace in traces for line in _calls(trace)).encode()
+
+
+def _calls(trace: Trace) -> Iterator[str]:
+    yield f"# {trace.id}"
+    for call, line in trace.lines().items():
+        sent = trace.body("upstream_request", call)
+        if sent is not None:
+            yield _command(line, sent.get("headers") or {}, sent.get("body"))
+
+
+def _command(line: RequestLine, headers: Mapping[str, object], body: object) -> str:
+    text = body if isinstance(body, str) else jsonio.dumps(body).decode()
+    version = VERSIONS.get(line.http_version)
+    words = ["curl", "-N", *([version] if version else []), "-X", line.method, line.url]
+    for name, value in headers.items():
+        if name.lower() not in FRAMING:
+            words += ["-H", f"{name}: {value}"]
+    return shlex.join([*words, "--data-binary", text])
