@@ -12,10 +12,13 @@ import pytest
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "cases"
 
+# Taken out of the environment: to the product everything of that prefix is a setting.
+_GIVEN = os.environ.pop("ZEROGRAVITY_CASES", None)
+
 
 def cases() -> Path | None:
     """The folder of the cases, or None. ``ZEROGRAVITY_CASES`` names another one than ``../shared/cases``."""
-    folder = Path(os.environ.get("ZEROGRAVITY_CASES") or BESIDE)
+    folder = Path(_GIVEN or BESIDE)
     return folder if folder.is_dir() else None
 
 

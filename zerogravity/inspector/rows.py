@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zerogravity import redact
+from zerogravity.core.asked import asked as all_asked
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     CallClosed,
@@ -123,13 +124,8 @@ def results(turn: Turn) -> frozenset[str]:
 
 
 def asked(turn: Turn) -> str:
-    """The beginning of the newest thing the client said, redacted before it is cut."""
-    for content in reversed(contents(turn)):
-        if content.get("role") != "model":
-            for part in parts(content):
-                if isinstance(text := part.get("text"), str) and text.strip():
-                    return " ".join(redact.text(text[: PREVIEW * 4]).split())[:PREVIEW]
-    return ""
+    """The beginning of what the user asked, redacted before it is cut."""
+    return redact.text(all_asked(turn))[:PREVIEW]
 
 
 def contents(turn: Turn) -> list[dict[str, Any]]:

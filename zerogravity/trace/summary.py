@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from zerogravity.core.asked import asked
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
@@ -51,7 +52,7 @@ def summary(channel: CascadeChannel) -> dict[str, Any]:
         },
         "called": [turn.client_name(call.name) for call in state.function_calls],
         "previews": {
-            "user": preview(_last_user_text(turn)),
+            "user": preview(asked(turn)),
             "text": preview(state.text),
             "thinking": preview(state.thinking),
         },
@@ -91,14 +92,9 @@ def preview(text: str) -> str:
     return line if len(line) <= PREVIEW else line[: PREVIEW - 1] + "…"
 
 
-def _last_user_text(turn: Turn) -> str:
-    texts = [part["text"] for part in _parts(turn.generate, "user") if isinstance(part.get("text"), str)]
-    return texts[-1] if texts else ""
-
-
-def _parts(generate: Mapping[str, Any], role: str | None = None) -> Iterator[Mapping[str, Any]]:
+def _parts(generate: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     contents = generate.get("contents")
     for content in contents if isinstance(contents, Sequence) else ():
-        if isinstance(content, Mapping) and (role is None or content.get("role", "user") == role):
+        if isinstance(content, Mapping):
             parts = content.get("parts")
             yield from (part for part in (parts if isinstance(parts, Sequence) else ()) if isinstance(part, Mapping))
