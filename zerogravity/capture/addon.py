@@ -360,8 +360,11 @@ def redirect(flow: http.HTTPFlow, base: str) -> None:
 
 
 def abort_upstream(flow: http.HTTPFlow) -> None:
-    """Cut the connection to Google of a running call. mitmproxy can kill a flow only between hooks, so the
-    transport itself is closed; its ``error`` hook then runs as for any drop."""
+    """End a running call to Google; its ``error`` hook then runs as for any drop. mitmproxy can kill a flow only
+    between hooks, so the transport itself is closed; where other calls share it, the stream alone is ended."""
     if flow.error is not None or (flow.response is not None and flow.response.timestamp_end is not None):
         return  # nothing runs any more; the connection may serve another turn
-    porter.cut(flow.server_conn)
+    if flow.server_conn.alpn == b"h2":
+        porter.end_stream(flow)
+    else:
+        porter.cut(flow.server_conn)

@@ -26,7 +26,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData
 
 from zerogravity import certs
-from zerogravity.capture import doors, match
+from zerogravity.capture import doors, match, streams
 from zerogravity.config import Config
 from zerogravity.errors import Fault, misled
 from zerogravity.ops import machine
@@ -231,6 +231,13 @@ def cut(connection: Server) -> None:
         transport = handler.transports.get(connection)
         if transport is not None and transport.writer is not None:
             transport.writer.transport.abort()
+
+
+def end_stream(flow: http.HTTPFlow) -> None:
+    """End one of the calls that share a connection."""
+    for handler in list(_proxyserver().connections.values()):
+        if handler.client is flow.client_conn:
+            streams.end(flow, handler)
 
 
 def _proxyserver() -> Any:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from zerogravity.simulator.ls_http2 import Http2Connection
 from zerogravity.simulator.ls_options import LsOptions
 from zerogravity.simulator.ls_requests import ENUMS, go_json
 
@@ -63,6 +64,7 @@ class GoogleClient:
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
         self._made_for: tuple[Any, ...] = ()
+        self._http2: Http2Connection | None = None
         self._ssl: ssl.SSLContext | bool = True
 
     async def close(self) -> None:
@@ -71,6 +73,8 @@ class GoogleClient:
         self._session, self._retired = None, []
         for session in sessions:
             await session.close()
+        if self._http2 is not None:
+            await self._http2.close()
 
     async def generate(self, body: dict[str, Any], enum: str, call: GoogleCall) -> AsyncIterator[dict[str, Any]]:
         """The inner chunks of one streamed answer. Raises GoogleRefused, GoogleGone."""
@@ -121,10 +125,19 @@ class GoogleClient:
         lines = {
             "User-Agent": options.user_agent, **headers, "Content-Type": "application/json", "Accept-Encoding": "gzip",
         }  # fmt: skip
-        return self._open().post(
+        session = self._open()
+        if options.one_connection and endpoint.startswith("https:"):
+            return self._shared_with(endpoint, proxy).post(path, lines, go_json(body))
+        return session.post(
             endpoint + path, data=_pieces(go_json(body)), headers=lines, proxy=proxy, ssl=self._ssl,
             skip_auto_headers=AUTOMATIC, allow_redirects=False,
         )  # fmt: skip
+
+    def _shared_with(self, endpoint: str, proxy: str | None) -> Http2Connection:
+        if self._http2 is None:
+            context = self._ssl if isinstance(self._ssl, ssl.SSLContext) else ssl.create_default_context()
+            self._http2 = Http2Connection(endpoint, proxy, context)
+        return self._http2
 
     def _open(self) -> aiohttp.ClientSession:
         key = (self._options.endpoint, self._options.proxy_url, self._options.proxy_ca)

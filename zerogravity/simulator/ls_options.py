@@ -18,6 +18,7 @@ class LsOptions:
     """The socket, the way to Google, how prompts are written, and how a turn goes.
 
     ``http_port``: a second, plain port (None: none, 0: any). ``proxy_ca``: like SSL_CERT_FILE, it replaces all others.
+    ``one_connection``: calls on https go over one of HTTP/2.
     ``layout``: the LS's own entries as contents of their own or as parts of one. ``history_lines`` are quoted in the
     conversation-history entry; with ``quote_history`` so are the first texts of the earlier cascades, marker and all.
     ``request_id``: ``agent/<cascade>/…``, the same with another cascade's id, or a bare UUID as in old builds.
@@ -56,6 +57,7 @@ class LsOptions:
     api_key: str = field(default="stand-in-key", repr=False)
     user_agent: str = "antigravity/1.20.5 linux/amd64"
     connections: int = 100
+    one_connection: bool = False
     read_timeout: float = 600.0
 
     wrap: bool = True
