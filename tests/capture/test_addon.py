@@ -17,6 +17,7 @@ from zerogravity.capture import rewrite
 from zerogravity.capture.addon import OPTIONS, Capture, Interceptor, redirect
 from zerogravity.core.channel import CascadeChannel, RequestLine
 from zerogravity.core.events import Failed, Finished, TextDelta
+from zerogravity.core.policy import Await
 from zerogravity.errors import Termination, internal
 from zerogravity.gateway import Gateway
 
@@ -151,6 +152,14 @@ def test_the_answer_is_tapped_as_it_streams(hooks, channel) -> None:
     assert flow.response.status_code == 200
     assert channel.terminal == Finished("stop")
     assert channel.state.text == "Paris"
+
+
+@pytest.mark.parametrize(("kind", "waits"), [("agent", False), ("checkpoint", True), ("tab", True)])
+def test_the_call_that_was_awaited_ends_the_wait(hooks, channel, kind, waits) -> None:
+    """From its claim on: its first byte has the time of any call, not the rest of the wait for it."""
+    channel.awaiting = Await(20, internal("no further call came"))
+    ask(hooks, flow_of(agent_body(kind=kind)))
+    assert (channel.awaiting is not None) is waits
 
 
 @pytest.mark.parametrize("begun", [False, True])

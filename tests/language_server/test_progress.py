@@ -107,6 +107,8 @@ def test_growing_texts_become_deltas() -> None:
         ([("Hello", ""), ("Hello you", "Bye you")], ["Hello", " you"]),
         ([("Hello", ""), ("Hello <EPHEMERAL_MESSAGE>x", "Hello <EPHEMERAL_MESSAGE>x")], ["Hello",
          " <EPHEMERAL_MESSAGE>x"]),
+        ([("Hello", ""), ("Hello <ephemeral-message>", "Hello <ephemeral-message> is a tag")], ["Hello",
+         " <ephemeral-message> is a tag"]),
         ([("Hello", "Hello"), ("Hello!", "Hello <EPHEMERAL_MESSAGE>stray</EPHEMERAL_MESSAGE>")], ["Hello", "!"]),
         ([("Hello", ""), ("Hi", "")], ["Hello", "changed"]),
         ([("Hello", ""), ("Hi", ""), ("Hi there", ""), ("Hello again", "")], ["Hello", "changed", " again"]),

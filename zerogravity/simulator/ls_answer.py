@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from zerogravity.simulator.ask import get
+from zerogravity.simulator.ls_read import mapping, mappings, text
 from zerogravity.simulator.ls_state import PlannerStep
 
 STOP_REASONS = {
@@ -45,45 +46,47 @@ class Answer:
     thoughts: list[str] = field(default_factory=list[str])
     text: bool = False
     finish: str = ""
+    blocked: str = ""
     usage: dict[str, Any] = field(default_factory=dict[str, Any])
     model: str = ""
     response_id: str = ""
 
     def take(self, chunk: Mapping[str, Any], step: PlannerStep, *, keep_thinking: bool) -> None:
         """Add one chunk, to this and to the step that grows with it."""
-        self.usage = get(chunk, "usageMetadata") or self.usage
-        self.model = get(chunk, "modelVersion") or self.model
-        self.response_id = get(chunk, "responseId") or self.response_id
-        candidates = chunk.get("candidates") or [{}]
-        for part in (candidates[0].get("content") or {}).get("parts") or []:
+        self.usage = mapping(get(chunk, "usageMetadata")) or self.usage
+        self.model = text(get(chunk, "modelVersion")) or self.model
+        self.response_id = text(get(chunk, "responseId")) or self.response_id
+        candidate = next(iter(mappings(chunk.get("candidates"))), {})
+        for part in mappings(mapping(candidate.get("content")).get("parts")):
             self._take_part(part, step, keep_thinking)
-        if reason := get(candidates[0], "finishReason"):
+        if reason := text(get(candidate, "finishReason")):
             self.finish = reason
-        elif get(get(chunk, "promptFeedback") or {}, "blockReason"):
-            self.finish = "PROHIBITED_CONTENT"
+        elif reason := text(get(mapping(get(chunk, "promptFeedback")), "blockReason")):
+            self.finish, self.blocked = "PROHIBITED_CONTENT", reason
 
     def _take_part(self, part: dict[str, Any], step: PlannerStep, keep_thinking: bool) -> None:
-        signature, call, text = get(part, "thoughtSignature"), get(part, "functionCall"), part.get("text") or ""
+        signature, call, said = text(get(part, "thoughtSignature")), get(part, "functionCall"), text(part.get("text"))
         if signature:
             step.signature = signature
         if part.get("thought"):
-            if text:
-                self.thoughts.append(text)
-            if keep_thinking and text:
-                step.thoughts.append(text)
+            if said:
+                self.thoughts.append(said)
+            if keep_thinking and said:
+                step.thoughts.append(said)
             return
         if call is not None:
-            made = Call(call.get("name", ""), call.get("args") or {}, call.get("id") or "")
+            call = mapping(call)
+            made = Call(text(call.get("name")), call.get("args") or {}, text(call.get("id")))
             self.calls.append(made)
             step.calls.append(made.step_form)
-        elif text:
+        elif said:
             self.text = True
-            step.texts.append(text)
+            step.texts.append(said)
         elif not signature and set(part) <= {"text", "thought"}:
             return
         last = self.parts[-1] if self.parts else {}
-        if call is None and text and not signature and set(last) == {"text"}:
-            last["text"] += text
+        if call is None and said and not signature and set(last) == {"text"}:
+            last["text"] += said
         else:
             self.parts.append(dict(part))
 

@@ -19,11 +19,13 @@ import aiohttp
 
 from zerogravity.simulator.ls_http2 import Http2Connection
 from zerogravity.simulator.ls_options import LsOptions
+from zerogravity.simulator.ls_read import count, mapping
 from zerogravity.simulator.ls_requests import ENUMS, go_json
 
 PIECE = 4096  # Go's transport writes a chunked body from a buffer of this size
 MAX_ERROR = 1 << 20
 MAX_LINE = 32 << 20
+API_CLIENT = "google-genai-sdk/1.74.0 gl-go/go1.28"
 AUTOMATIC = ("Accept", "User-Agent", "Content-Type", "Accept-Encoding")
 
 
@@ -32,7 +34,7 @@ class GoogleRefused(Exception):
 
     def __init__(self, status: int, body: dict[str, Any]) -> None:
         self.status = status
-        self.error: dict[str, Any] = body.get("error") or {}
+        self.error = mapping(body.get("error"))
         self.message = str(self.error.get("message") or f"HTTP {status}")
         super().__init__(f"{self.error.get('status', 'UNKNOWN')} (code {status}): {self.message}")
 
@@ -90,7 +92,7 @@ class GoogleClient:
                     if call.first_ns is None:
                         call.first_ns = time.monotonic_ns()
                     call.chunks += 1
-                    yield _inner(chunk)
+                    yield chunk if self._options.runtime else _inner(chunk)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise GoogleGone(f"{type(error).__name__}: {error}") from error
         finally:
@@ -125,11 +127,13 @@ class GoogleClient:
         lines = {
             "User-Agent": options.user_agent, **headers, "Content-Type": "application/json", "Accept-Encoding": "gzip",
         }  # fmt: skip
-        session = self._open()
+        if options.runtime:
+            lines["X-Goog-Api-Client"] = API_CLIENT
+        session, data = self._open(), go_json(body)
         if options.one_connection and endpoint.startswith("https:"):
-            return self._shared_with(endpoint, proxy).post(path, lines, go_json(body))
+            return self._shared_with(endpoint, proxy).post(path, lines, data)
         return session.post(
-            endpoint + path, data=_pieces(go_json(body)), headers=lines, proxy=proxy, ssl=self._ssl,
+            endpoint + path, data=data if options.runtime else _pieces(data), headers=lines, proxy=proxy, ssl=self._ssl,
             skip_auto_headers=AUTOMATIC, allow_redirects=False,
         )  # fmt: skip
 
@@ -183,7 +187,7 @@ def _error_of(body: bytes) -> dict[str, Any]:
 def _inner(chunk: dict[str, Any]) -> dict[str, Any]:
     error = chunk.get("error")
     if isinstance(error, dict):
-        raise GoogleRefused(int(error.get("code") or 500), chunk)
+        raise GoogleRefused(count(error.get("code")) or 500, chunk)
     inner = chunk.get("response")
     return inner if isinstance(inner, dict) else chunk
 

@@ -25,6 +25,8 @@ class LsOptions:
     ``blocking``: whether SendUserCascadeMessage waits for the end of the turn: as asked for, always, never.
     ``checkpoint``: the title call before, beside or after the agent call. ``background``: loadCodeAssist and the like.
     ``delay_s``: before Google is called. ``calls_google`` off: the message is taken and nothing ever happens.
+    ``runtime``: requests, retries and results as Google's Antigravity runtime has them (``ls_runtime``);
+    ``compaction``: its context is full at once. Its other habits are in ``BUILDS``.
     ``late_s``: one more call of the same turn so many seconds after its end, also after a cancel.
     ``summary_call``: a second call for the thinking summary after an answer that had thoughts (F7).
     ``retries``, ``retry_s``: of 429, 5xx and transport errors; the wait doubles. ``forced``: calls after empty texts.
@@ -76,6 +78,8 @@ class LsOptions:
     background: bool = True
     delay_s: float = 0.0
     calls_google: bool = True
+    runtime: bool = False
+    compaction: bool = False
     late_s: float | None = None
     summary_call: bool = False
     retries: int = 3
@@ -97,6 +101,21 @@ class LsOptions:
     quotas: Mapping[str, float] = field(default_factory=dict[str, float])
     missing: frozenset[str] = frozenset()
     refusals: Mapping[str, tuple[int, str, str]] = field(default_factory=dict[str, tuple[int, str, str]])
+
+
+# what is known of the habits of whole builds: options that differ from an editor's language server
+BUILDS: Mapping[str, Mapping[str, Any]] = {
+    "antigravity-0.1.22": {
+        "runtime": True, "envelope": False, "one_connection": True, "step_ids": False, "history": False,
+        "ephemeral": False, "checkpoint": "none", "background": False, "invocations": 1 << 30,
+        "user_agent": "google-antigravity-sdk/0.1.22 python/3.13.0 client-os/linux client-os-ver/6.1",
+    },
+}  # fmt: skip
+
+
+def build(name: str, **changes: Any) -> LsOptions:
+    """The options of a build, one of ``BUILDS``, with changes."""
+    return LsOptions(**{**BUILDS[name], **changes})
 
 
 def with_knobs(options: LsOptions, config: Mapping[str, Any]) -> LsOptions:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from zerogravity.simulator.families import MODELS
 from zerogravity.simulator.ls_options import LsOptions
@@ -73,7 +73,9 @@ def user_contents(
 
     made: list[str] = []
     wrapped = f"<USER_REQUEST>\n{text}\n</USER_REQUEST>" if options.wrap else text
-    state = f"The current local time is: {timestamp()}.\n\nThe user has no open files."
+    state = f"The current local time is: {timestamp()}."
+    if not options.runtime:
+        state += "\n\nThe user has no open files."
     metadata = f"<ADDITIONAL_METADATA>\n{state}\n</ADDITIONAL_METADATA>"
     made.append(entry(f"{wrapped}\n{metadata}") if options.wrap else text)
     if options.history:
@@ -132,6 +134,18 @@ def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> dict[str, Any
     return body
 
 
+def runtime_body(cascade: Cascade, *, mode: str, most: int = 65535) -> dict[str, Any]:
+    """A call of Google's Antigravity runtime: on the public API, all tools in one entry, a session of its own."""
+    return {
+        "contents": cascade.contents,
+        "systemInstruction": {"role": "user", "parts": [{"text": "<System>\nPlain.\n</System>"}]},
+        "tools": [{"functionDeclarations": [_schema_declaration(name) for name in TOOLS]}],
+        "toolConfig": {"functionCallingConfig": {"mode": mode}},
+        "generationConfig": {"maxOutputTokens": most},
+        "sessionId": str(int.from_bytes(UUID(cascade.id).bytes[:8], signed=True)),
+    }
+
+
 def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> dict[str, Any]:
     """The title call: repeats the user's wrapped text, marker and all."""
     said = [one for one in cascade.contents if one["role"] == "user"]
@@ -162,6 +176,12 @@ def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> dict[s
     if not options.request_types:
         del body["requestType"]
     return body
+
+
+def _schema_declaration(name: str) -> dict[str, Any]:
+    member = TOOLS[name][0]
+    schema = {"type": "object", "properties": {member: {"type": "string"}}, "required": [member]}
+    return {"name": name, "description": f"d {name}", "parametersJsonSchema": schema}
 
 
 def _declaration(name: str) -> dict[str, Any]:

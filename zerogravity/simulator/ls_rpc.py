@@ -15,6 +15,7 @@ from zerogravity.simulator.families import MODELS
 from zerogravity.simulator.ls_google import GoogleCall, GoogleClient
 from zerogravity.simulator.ls_options import LsOptions, with_knobs
 from zerogravity.simulator.ls_requests import model_enum
+from zerogravity.simulator.ls_runtime import RuntimeTurn
 from zerogravity.simulator.ls_state import Cascade, pruned, timestamp
 from zerogravity.simulator.ls_turn import Message, Turn
 
@@ -144,7 +145,8 @@ class Service:
             earlier = [one for one in self.cascades.values() if one is not cascade and one.steps]
             cascade.quoted = tuple(str(one.steps[0].payload.get("userResponse", "")) for one in earlier[-3:])
         cascade.snapshot = [step.render() for step in cascade.steps]
-        turn = Turn(cascade, message, self.google, options, self._note)
+        kind = RuntimeTurn if options.runtime else Turn
+        turn = kind(cascade, message, self.google, options, self._note)
         turn.begin()
         cascade.task = asyncio.create_task(turn.run())
         cascade.task.add_done_callback(lambda _: self._ended(cascade, turn))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from zerogravity.simulator.ls_read import count
+
 STEP = "CORTEX_STEP_TYPE_"
 STATUS = "CORTEX_STEP_STATUS_"
 RUN = "CASCADE_RUN_STATUS_"
@@ -110,16 +112,16 @@ class PlannerStep(Step):
 
 def model_usage(enum: str, figures: dict[str, Any], response_id: str) -> dict[str, Any]:
     """Google's usageMetadata as the LS keeps it: numbers as strings."""
-    thinking, response = figures.get("thoughtsTokenCount", 0), figures.get("candidatesTokenCount", 0)
+    thinking, response = count(figures.get("thoughtsTokenCount")), count(figures.get("candidatesTokenCount"))
     counts = {
-        "inputTokens": figures.get("promptTokenCount", 0), "outputTokens": thinking + response,
+        "inputTokens": count(figures.get("promptTokenCount")), "outputTokens": thinking + response,
         "thinkingOutputTokens": thinking, "responseOutputTokens": response,
-        "cacheReadTokens": figures.get("cachedContentTokenCount", 0),
+        "cacheReadTokens": count(figures.get("cachedContentTokenCount")),
     }  # fmt: skip
     provider = "ANTHROPIC_VERTEX" if "vrtx" in response_id else "GOOGLE_GEMINI"
     return {
         "model": enum,
-        **{name: str(count) for name, count in counts.items() if count},
+        **{name: str(number) for name, number in counts.items() if number},
         "apiProvider": f"API_PROVIDER_{provider}",
         "responseId": response_id,
     }

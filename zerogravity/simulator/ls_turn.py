@@ -17,6 +17,7 @@ from uuid import uuid4
 from zerogravity.simulator.ls_answer import Answer, Call
 from zerogravity.simulator.ls_google import GoogleCall, GoogleClient, GoogleGone, GoogleRefused
 from zerogravity.simulator.ls_options import LsOptions
+from zerogravity.simulator.ls_read import mappings
 from zerogravity.simulator.ls_requests import TOOLS, agent_body, checkpoint_body, user_contents
 from zerogravity.simulator.ls_state import Cascade, PlannerStep, Step, duration, model_usage, timestamp
 
@@ -155,9 +156,12 @@ class Turn:
                 self._say(FEEDBACK)
         raise Stopped("ERROR")
 
+    def _body(self) -> dict[str, Any]:
+        return agent_body(self.cascade, self.message.enum, self.options)
+
     async def _call(self, answer: Answer, step: PlannerStep, attempt: int) -> None:
         """One agent call; its step grows with the stream."""
-        body = agent_body(self.cascade, self.message.enum, self.options)
+        body = self._body()
         call = self._new_call("agent")
         held: list[dict[str, Any]] = []
         with _outcome(call):
@@ -211,7 +215,7 @@ class Turn:
 
     def _fail(self, step: PlannerStep, status: int, text: str, error: dict[str, Any]) -> None:
         """The steps of a failed call, be it retried or not: only the last one of an idle cascade is final (A.8)."""
-        details = [json.dumps(detail) for detail in error.get("details") or []]
+        details = [json.dumps(detail) for detail in mappings(error.get("details"))]
         shown = {
             "userErrorMessage": "Agent execution terminated due to error.",
             "shortError": text, "fullError": text, "errorCode": status, "errorId": f"err-{uuid4()}",
@@ -251,17 +255,23 @@ class Turn:
     async def title(self) -> None:
         """The checkpoint call: repeats the user's text, asks for a title."""
         body = checkpoint_body(self.cascade, self.last_text, self.options)
-        call = self._new_call("checkpoint")
-        answer, step = Answer(), PlannerStep("CHECKPOINT")
-        with contextlib.suppress(GoogleRefused, GoogleGone), _outcome(call):
-            async for chunk in self.google.generate(body, self.options.checkpoint_model, call):
-                answer.take(chunk, step, keep_thinking=False)
-            payload = {"intentOnly": True, "conversationTitle": step.text, "userIntent": "(what the user wants)"}
+        with contextlib.suppress(GoogleRefused, GoogleGone):
+            title = await self._aside("checkpoint", body, self.options.checkpoint_model)
+            payload = {"intentOnly": True, "conversationTitle": title, "userIntent": "(what the user wants)"}
             self.cascade.add(Step("CHECKPOINT", payload=payload))
+
+    async def _aside(self, kind: str, body: dict[str, Any], model: str) -> str:
+        """The text of an answer that is no step. Raises GoogleRefused, GoogleGone."""
+        call = self._new_call(kind)
+        answer, step = Answer(), PlannerStep("CHECKPOINT")
+        with _outcome(call):
+            async for chunk in self.google.generate(body, model, call):
+                answer.take(chunk, step, keep_thinking=False)
+        return step.text
 
     async def once(self) -> None:
         """One more agent call whose answer goes nowhere: the summary call, or one that comes late."""
-        body = agent_body(self.cascade, self.message.enum, self.options)
+        body = self._body()
         call = self._new_call("agent")
         with contextlib.suppress(GoogleRefused, GoogleGone), _outcome(call):
             async for _ in self.google.generate(body, self.message.enum, call):
