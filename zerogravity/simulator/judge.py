@@ -13,7 +13,7 @@ from zerogravity.simulator.rules import contents_trouble
 from zerogravity.simulator.rules_claude import claude_trouble
 from zerogravity.simulator.rules_config import generation_trouble, tools_trouble
 from zerogravity.simulator.scenarios import Scenario, error
-from zerogravity.simulator.shapes import ENVELOPE, PUBLIC, violations
+from zerogravity.simulator.shapes import ENVELOPE, PUBLIC, RUNTIME, violations
 from zerogravity.simulator.signatures import Signer
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ def credentials(received: Received, *, internal: bool) -> tuple[int, Any] | None
     return 403, error(403, "PERMISSION_DENIED", text + "other form of API consumer identity to call this API.")
 
 
+OWN = "google-antigravity-sdk/"
+
+
 def refusal(received: Received, signer: Signer, *, internal: bool, auth: bool, strict: bool) -> Scenario | None:
     """The refusal of a generate call, or None when it is to be answered."""
     if auth and (bad := credentials(received, internal=internal)) is not None:
@@ -61,7 +64,9 @@ def refusal(received: Received, signer: Signer, *, internal: bool, auth: bool, s
 
 def _trouble(received: Received, family: Family, signer: Signer, *, internal: bool) -> Scenario | None:
     """The 400 of a request that breaks a rule: all that the codec finds, or else the first thing without sense."""
-    wrong = list(violations(received.body, ENVELOPE if internal else PUBLIC))
+    # Nobody but Google's own runtime has been seen to send a sessionId on the public API.
+    public = RUNTIME if received.headers.get("user-agent", "").startswith(OWN) else PUBLIC
+    wrong = list(violations(received.body, ENVELOPE if internal else public))
     if not (internal or family.call_ids):
         wrong += _ids(received.request)
     if wrong:

@@ -120,7 +120,8 @@ _REQUEST: dict[str, Any] = {
     "contents": Many(CONTENT), "systemInstruction": CONTENT, "tools": Many(TOOL), "toolConfig": TOOL_CONFIG,
     "generationConfig": GENERATION, "safetySettings": Many(SAFETY), "cachedContent": str,
 }  # fmt: skip
-PUBLIC = Message(lambda: {**_REQUEST, "model": str, "store": bool, "serviceTier": str, "sessionId": str})
+PUBLIC = Message(lambda: {**_REQUEST, "model": str, "store": bool, "serviceTier": str})
+RUNTIME = Message(lambda: {**PUBLIC.members(), "sessionId": str})
 INNER = Message(lambda: {**_REQUEST, "labels": Named(str), "sessionId": str})
 ENVELOPE = Message(members(
     project=str, requestId=str, model=str, userAgent=str, requestType=str, request=INNER, userPromptId=str,
