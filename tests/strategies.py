@@ -229,7 +229,7 @@ class _Log:
         self.records.append(Record(len(self.records), self._now, call_no, data, events, span))
 
 
-def _captured_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> CallClosed:
+def _captured_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> tuple[Event, ...]:
     enveloped = draw(st.booleans())
     decoder = GoogleDecoder(lambda n: ids.derive("call", TURN_ID, first + n))
     offset = 0
@@ -238,18 +238,16 @@ def _captured_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> Call
         end = offset + len(data) + 10
         log.add(call_no, data, decoder.decode(data), (offset, end))
         offset = end
-    (closed,) = decoder.close()
-    assert isinstance(closed, CallClosed)
-    return closed
+    return decoder.close()
 
 
-def _polled_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> CallClosed:
+def _polled_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> tuple[Event, ...]:
     events = draw(polled_events(first))
     while events:
         size = draw(st.integers(1, 3))
         log.add(call_no, b"", tuple(events[:size]))
         del events[:size]
-    return CallClosed(draw(st.sampled_from(FINISHES)), draw(st.none() | texts(10)))
+    return (CallClosed(draw(st.sampled_from(FINISHES)), draw(st.none() | texts(10))),)
 
 
 @st.composite
@@ -265,7 +263,7 @@ def record_lists(draw: st.DrawFn, *, captured: bool | None = None, max_calls: in
         first = len(fold(log.records).function_calls)
         log.add(call_no, b"", (CallOpened(draw(st.sampled_from((None, "gemini-3-flash-a")))),))
         closed = (_captured_call if captured else _polled_call)(draw, log, call_no, first)
-        log.add(call_no, b"", (closed,))
+        log.add(call_no, b"", closed)
         match policy.decide(fold(log.records)):
             case policy.Finish(terminal):
                 break

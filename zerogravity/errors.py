@@ -71,6 +71,8 @@ class Fault:
     ``remedy``       what the person in front of the machine can do, a sentence of our own; empty when there is none.
     ``reason``       why Google refused, from the closed list of ``wire.reasons``; empty when that is not known.
     ``upstream_status``  Google's own status, before it became ``status``; of an error inside a 200, the error's code.
+    ``finish``       the finishReason that Google ended the answer with, where that is the failure: clients that know
+                     Google's words are told it as the end of an answer. ``finish_message``: what it says of it.
     """
 
     guilt: Guilt
@@ -86,6 +88,8 @@ class Fault:
     remedy: str = ""
     upstream_status: int | None = None
     reason: str = ""
+    finish: str = ""
+    finish_message: str | None = None
 
     @property
     def google(self) -> str:

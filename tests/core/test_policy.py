@@ -32,8 +32,8 @@ OK, DROP, EMPTY = Termination.OK, Termination.UPSTREAM_DROP, Termination.EMPTY
 GARBAGE = Termination.UPSTREAM_GARBAGE
 
 
-def end(finish):
-    return CallClosed(finish, "said so")
+def end(finish, broken=None):
+    return CallClosed(finish, "said so", broken)
 
 
 ROWS = [
@@ -52,9 +52,21 @@ ROWS = [
     ("continuation", (OPEN, TEXT, end("CONTINUATION")), {}, ("finish", "length", "CONTINUATION")),
     *((f"malformed {word}", (OPEN, end(word)), {}, ("await", GARBAGE)) for word in sorted(policy.MALFORMED)),
     ("malformed with text", (OPEN, TEXT, end("MALFORMED_FUNCTION_CALL")), {}, ("fail", "malformed_function_call")),
-    ("malformed with thinking", (OPEN, THINK, end("MALFORMED_RESPONSE")), {}, ("fail", "malformed_response")),
+    ("malformed with a call", (OPEN, CALL, end("UNEXPECTED_TOOL_CALL")), {}, ("fail", "unexpected_tool_call")),
+    ("malformed with a picture", (OPEN, BLOB, end("MALFORMED_RESPONSE")), {}, ("fail", "malformed_response")),
+    ("malformed with thinking", (OPEN, THINK, end("MALFORMED_RESPONSE")), {}, ("await", GARBAGE)),
     ("malformed again", (OPEN, end("MALFORMED_RESPONSE"), OPEN, end("MALFORMED_FUNCTION_CALL")), {},
      ("fail", "malformed_function_call")),
+    ("broken call", (OPEN, end("STOP", "no name")), {}, ("await", GARBAGE)),
+    ("broken call with thinking", (OPEN, THINK, end("STOP", "no name")), {}, ("await", GARBAGE)),
+    ("broken call, odd reason", (OPEN, end("OTHER", "no name")), {}, ("await", GARBAGE)),
+    ("broken call beside a good one", (OPEN, CALL, end("STOP", "no name")), {}, ("fail", "malformed_function_call")),
+    ("broken call with text", (OPEN, TEXT, end("STOP", "no name")), {}, ("fail", "malformed_function_call")),
+    ("broken call, then a good one", (OPEN, end("STOP", "no name"), OPEN, CALL, end("STOP")), {}, ("finish", "tool", None)),
+    ("broken call, again", (OPEN, end("STOP", "no name")) * 2, {}, ("fail", "malformed_function_call")),
+    ("broken call, cut off", (OPEN, end("MAX_TOKENS", "no name")), {}, ("finish", "length", "MAX_TOKENS")),
+    ("broken call, filtered", (OPEN, end("SAFETY", "no name")), {}, ("finish", "filtered", "SAFETY")),
+    ("broken call, no finish reason", (OPEN, end(None, "no name")), {}, ("fail", "upstream_drop")),
     ("no finish reason", (OPEN, TEXT, end(None)), {}, ("fail", "upstream_drop")),
     ("no finish reason, with calls", (OPEN, CALL, end(None)), {}, ("fail", "upstream_drop")),
     ("nothing and no finish reason", (OPEN, end(None)), {}, ("fail", "upstream_drop")),
@@ -120,6 +132,24 @@ def test_googles_words_are_told():
     assert "MALFORMED_RESPONSE: said so" in terminal.fault.message
 
 
+@pytest.mark.parametrize(
+    ("events", "finish", "message"),
+    [
+        ((OPEN, TEXT, end("MALFORMED_RESPONSE")), "MALFORMED_RESPONSE", "said so"),
+        ((OPEN, TEXT, end("STOP", "no name")), "MALFORMED_FUNCTION_CALL", "no name"),
+        ((OPEN, end("STOP"), OPEN, end("NO_IMAGE")), "NO_IMAGE", None),
+        ((OPEN, THINK, end("OTHER")) * 3, "OTHER", None),
+        ((OPEN, end("STOP")) * 2, "", None),
+        ((OPEN, THINK, end("STOP")) * 3, "", None),
+        ((OPEN, TEXT, end(None)), "", None),
+    ],
+)
+def test_the_end_that_is_the_failure(events, finish, message):
+    """Only where Google said it: a STOP without an answer, or a cut, is none."""
+    fault = policy.decide(fold([Record(0, 0, 0, b"", events)])).terminal.fault
+    assert (fault.finish, fault.finish_message) == (finish, message)
+
+
 def test_the_words_that_mean_more_than_an_end():
     """The table of the facts sheet, word by word: one that is forgotten would be a good end."""
     assert {"MAX_TOKENS", "CONTINUATION"} == policy.LENGTH
@@ -179,10 +209,15 @@ MUTATIONS = [
     ("case _ if state.has_thinking:", "case _ if False:"),
     (">= MAX_FOLLOW_UPS", "> MAX_FOLLOW_UPS"),
     (">= MAX_FOLLOW_UPS", ">= 2"),
-    ("return Await(FOLLOW_UP_S, _empty(", 'return Await(FOLLOW_UP_S, _dropped('),
-    ('return _once_more(state, _empty("the upstream answer was empty"))', 'return Finish(Failed(_empty("the upstream answer was empty")))'),
-    ("if state.emitted or state.calls_opened > 1:", "if state.calls_opened > 1:"),
-    ("if state.emitted or state.calls_opened > 1:", "if state.emitted:"),
+    ("return Await(FOLLOW_UP_S, late)", "return Finish(Failed(late))"),
+    ('return _once_more(state, _empty("the upstream answer was empty", finish))', 'return Finish(Failed(_empty("the upstream answer was empty", finish)))'),
+    ("if state.has_text or state.has_calls or", "if state.has_calls or"),
+    ("if state.has_text or state.has_calls or", "if state.has_text or"),
+    (" or state.has_media or state.calls_opened > 1:", " or state.calls_opened > 1:"),
+    (" or state.has_media or state.calls_opened > 1:", " or state.has_media:"),
+    ("if state.has_text or state.has_calls or", "if state.has_thinking or state.has_text or state.has_calls or"),
+    ("case _ if state.broken is not None:", "case _ if state.broken is not None and not state.has_calls:"),
+    ("case _ if state.broken is not None:", "case _ if False:"),
     ("return Await(FOLLOW_UP_S, fault)", "return Finish(Failed(fault))"),
     *((f'"{word}"', '"X"') for word in sorted(policy.LENGTH | policy.FILTERED | policy.MALFORMED)),
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
 from zerogravity.errors import Fault, garbage, internal
-from zerogravity.wire import google, google_errors, jsonio, sse
+from zerogravity.wire import calls, google, google_errors, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
 from zerogravity.wire.objects import ObjectParser, ObjectTooLarge, Piece
 from zerogravity.wire.sse import SseError, SseEvent, SseParser
@@ -71,7 +71,9 @@ class Tap:
         self._odd, self._halved = b"", False  # how a JSON body begins; whether it ended in the middle of an event
         self._hid = False  # a call has been kept from the LS, which has got some text in its place
         first = len(channel.state.function_calls)
-        self._decoder = google.GoogleDecoder(lambda number: ids.derive("call", channel.id, first + number))
+        self._decoder = google.GoogleDecoder(
+            lambda number: ids.derive("call", channel.id, first + number), calls.names(channel.turn.generate)
+        )
         try:
             channel.awaiting = None
             channel.append(call_no, b"", (CallOpened(),))

@@ -63,10 +63,12 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class InlineData:
-    """A blob of the answer, e.g. an image; ``data`` is base64 text as Google sent it."""
+    """A blob of the answer, e.g. an image; ``data`` is base64 text as Google sent it. ``draft``: it came as part of
+    the thinking, and no other came."""
 
     mime: str
     data: str
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,11 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class CallClosed:
     """One upstream body has ended. ``finish`` is Google's finishReason, or ``BLOCKED:<blockReason>``, or None when
-    the body ended without any; ``message`` its finishMessage."""
+    the body ended without any; ``message`` its finishMessage. ``broken``: why a call of it can not be run."""
 
     finish: str | None
     message: str | None = None
+    broken: str | None = None
 
 
 FinishReason = Literal["stop", "tool", "length", "filtered"]

@@ -101,7 +101,8 @@ class TurnState:
     """Everything that has arrived so far, as objects.
 
     ``usage``: the last figures of each upstream call, added up. ``finish``/``finish_message``: Google's words of the
-    newest call. ``terminal``: set once, at the end. ``began_ns``/``ended_ns``: arrival of the first and last record.
+    newest call; ``broken``: why a call in it can not be run. ``terminal``: set once, at the end.
+    ``began_ns``/``ended_ns``: arrival of the first and last record.
     """
 
     items: list[Item] = field(default_factory=list[Item])
@@ -112,6 +113,7 @@ class TurnState:
     model: str | None = None
     finish: str | None = None
     finish_message: str | None = None
+    broken: str | None = None
     terminal: Terminal | None = None
     began_ns: int | None = field(default=None, compare=False)
     ended_ns: int | None = field(default=None, compare=False)
@@ -242,9 +244,9 @@ class Assembler:
                 self._new_answer()
                 state.calls_opened += 1
                 state.model = model or state.model
-                state.finish = state.finish_message = None
-            case CallClosed(finish, message):
-                state.finish, state.finish_message = finish, message
+                state.finish = state.finish_message = state.broken = None
+            case CallClosed(finish, message, broken):
+                state.finish, state.finish_message, state.broken = finish, message, broken
             case Finished(reason):
                 yield from self._close(cut=reason in ("length", "filtered"))
                 state.terminal = event

@@ -6,7 +6,8 @@
 | the connection broke                                     | Fail(upstream_drop)                        |
 | prompt blocked, or a safety finishReason                 | Finish(filtered)                           |
 | MAX_TOKENS, CONTINUATION                                 | Finish(length), also with no text          |
-| malformed/unexpected call etc., nothing emitted, 1st call | Await the LS's own retry, then Fail        |
+| malformed/unexpected call etc., or a call that can not be | Await the LS's own retry, then Fail       |
+| run: 1st call, nothing but thinking emitted              |                                            |
 | the same later, or with something emitted                | Fail(upstream_garbage)                     |
 | no finishReason, and something that can not be read      | Fail(upstream_garbage)                     |
 | no finishReason, and not one event                       | as nothing at all                          |
@@ -83,20 +84,23 @@ def decide(
             return Finish(Finished("length", finish))
         case str() if finish in MALFORMED:
             return _once_more(state, _malformed(finish, state.finish_message))
+        case _ if state.broken is not None:
+            return _once_more(state, _malformed("MALFORMED_FUNCTION_CALL", state.broken))
         case _ if state.has_calls:
             return Finish(Finished("tool"))
         case _ if state.has_text or state.has_media:
             return Finish(Finished("stop"))
         case _ if state.has_thinking:
             if state.calls_opened >= MAX_FOLLOW_UPS:
-                return Finish(Failed(_empty("the upstream sent thinking but no answer")))
-            return Await(FOLLOW_UP_S, _empty("the upstream sent thinking but no answer, and no further call came"))
+                return Finish(Failed(_empty("the upstream sent thinking but no answer", finish)))
+            late = _empty("the upstream sent thinking but no answer, and no further call came", finish)
+            return Await(FOLLOW_UP_S, late)
         case _:
-            return _once_more(state, _empty("the upstream answer was empty"))
+            return _once_more(state, _empty("the upstream answer was empty", finish))
 
 
 def _once_more(state: TurnState, fault: Fault) -> Decision:
-    if state.emitted or state.calls_opened > 1:
+    if state.has_text or state.has_calls or state.has_media or state.calls_opened > 1:
         return Finish(Failed(fault))
     return Await(FOLLOW_UP_S, fault)
 
@@ -105,10 +109,13 @@ def _dropped(message: str) -> Fault:
     return upstream(502, "upstream_drop", message, Termination.UPSTREAM_DROP)
 
 
-def _empty(message: str) -> Fault:
-    return upstream(502, "empty_response", message, Termination.EMPTY)
+def _empty(message: str, finish: str = "STOP") -> Fault:
+    """A STOP without an answer says nothing to anybody; any other word says why there is none."""
+    told = "" if finish == "STOP" else finish
+    return upstream(502, "empty_response", message, Termination.EMPTY, finish=told)
 
 
 def _malformed(finish: str, message: str | None) -> Fault:
     text = f"the model's answer was unusable ({finish}{': ' + message if message else ''})"
-    return upstream(502, finish.lower(), text, Termination.UPSTREAM_GARBAGE)
+    code, told = finish.lower(), {"finish": finish, "finish_message": message}
+    return upstream(502, code, text, Termination.UPSTREAM_GARBAGE, **told)

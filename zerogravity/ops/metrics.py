@@ -27,7 +27,7 @@ REASONS = frozenset({
     "path", "no_marker", "ambiguous_marker", "witness_disagrees", "request_type", "agent", "checkpoint",
 })  # fmt: skip
 PARSE_FAILURES = frozenset({
-    "not_json", "json_repaired", "not_an_object", "unknown_part", "unnamed_call", "thought_part",
+    "not_json", "json_repaired", "not_an_object", "unknown_part", "broken_call", "call_mended", "thought_part",
 })  # fmt: skip
 KINDS = frozenset({"agent", "passive"})
 PLACES = frozenset({"request", "response", "tap", "rewrite", "match"})

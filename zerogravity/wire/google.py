@@ -7,7 +7,7 @@ Facts: language-server-and-google C.4, E; wire-gemini-and-mapping 4, 5.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import orjson
@@ -26,7 +26,8 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.errors import Fault
-from zerogravity.wire import google_errors, jsonio
+from zerogravity.wire import google_errors, jsonio, words
+from zerogravity.wire.calls import Calls, Whole, says_something
 from zerogravity.wire.halves import Halves
 
 Json = dict[str, Any]
@@ -42,7 +43,8 @@ _INDENTED = re.compile(rb"[\r\n][ \t\r\n]*+")  # never inside a string: there li
 
 
 class GoogleDecoder:
-    """One upstream answer. ``call_id(n)`` names the n-th function call of this answer.
+    """One upstream answer. ``call_id(n)`` names the n-th function call of this answer; ``declared``: the functions that
+    the model was told of.
 
     ``fault``      set when the answer itself said that something is wrong (error event, error body).
     ``finish``     the finishReason so far, ``BLOCKED:<blockReason>`` for a refused prompt.
@@ -50,9 +52,10 @@ class GoogleDecoder:
     ``has_text``   a text part that is neither empty nor thinking has come.
     ``source``     the newest payload, with no half of a character in it.
     ``begun``      a chunk that says anything has come; ``garbled``: something that can not be read.
+    ``broken``     why a call can not be run.
     """
 
-    def __init__(self, call_id: Callable[[int], str]) -> None:
+    def __init__(self, call_id: Callable[[int], str], declared: Collection[str] = ()) -> None:
         self.fault: Fault | None = None
         self.model: str | None = None
         self.finish: str | None = None
@@ -63,12 +66,19 @@ class GoogleDecoder:
         self.source = b""
         self._halves = Halves()
         self._call_id = call_id
-        self._calls = 0
+        self._calls = Calls(declared)
+        self._called = 0
         self._blocked = False  # the prompt was refused: no finishReason says more
-        self._after_call = False  # no text, thinking or media since the last call
+        self._after_call = False  # no text, thinking or media since the last piece of a call
         self._counts: Json | None = None  # usageMetadata as it came last
         self._usage: Usage | None = None
         self._message: str | None = None
+        self._has_blob = False
+        self._draft: tuple[Event, ...] = ()  # a picture of the thinking, until another one comes
+
+    @property
+    def broken(self) -> str | None:
+        return self._calls.broken
 
     def decode(self, data: bytes) -> tuple[Event, ...]:
         """The events of one payload: a chunk, an error object, or a JSON array of either."""
@@ -94,8 +104,14 @@ class GoogleDecoder:
         return tuple(events)
 
     def close(self) -> tuple[Event, ...]:
-        """The end of the body."""
-        return (*self._halves.end(), CallClosed(self.finish, self._message))
+        """The end of the body, with what can only be known there: a call that might have gone on, the picture of an
+        answer that has it in its thinking alone."""
+        events: list[Event] = [*self._halves.end()]
+        was = self.broken
+        self._take(self._calls.end(self.finish), was, events)
+        if self.finish in ("STOP", "MAX_TOKENS"):
+            events += self._draft
+        return (*events, CallClosed(self.finish, self._message, self.broken))
 
     def _mended(self, data: bytes, events: list[Event]) -> Any:
         """What orjson refuses (NaN, lone surrogates, a byte order mark, broken UTF-8), said so."""
@@ -133,7 +149,7 @@ class GoogleDecoder:
             self._candidates(candidates, source, events, enveloped=inner is not chunk)
         if isinstance(feedback := inner.get("promptFeedback"), dict):
             feedback = cast("Json", feedback)
-            if reason := _text(feedback.get("blockReason")):
+            if reason := words.block_reason(feedback.get("blockReason"), enveloped=self.enveloped):
                 self._blocked = True
                 self.finish = "BLOCKED:" + reason
                 self._message = _text(feedback.get("blockReasonMessage"))
@@ -165,6 +181,8 @@ class GoogleDecoder:
             text = part.get("text")
             if len(part) == 1 and isinstance(text, str):  # the common case
                 if text:
+                    if self._after_call:
+                        self._flush(events)
                     self.has_text, self._after_call = True, False
                     events.append(TextDelta(text))
             elif (key := _kept_key(part)) is not None:
@@ -172,28 +190,40 @@ class GoogleDecoder:
                     sources = jsonio.elements(source, (*path, "content", "parts"))
                 own = sources[index] if index < len(sources) else b""
                 if _KEPT[key]:
-                    self._call(_camel(part), jsonio.at(own, (key, "args")), events)
-                elif own:
+                    was, self._after_call = self.broken, True
+                    self._take(self._calls.take(part, own), was, events)
+                    continue
+                self._flush(events)
+                if own:
                     events.append(ServerTool(_one_line(own)))
             else:
+                if self._after_call and says_something(part):
+                    self._flush(events)
                 self._part(_camel(part), events)
         if isinstance(grounding := candidate.get("groundingMetadata"), dict) and grounding:
             exact = jsonio.loads(jsonio.at(source, (*path, "groundingMetadata")) or b"{}")
             events.append(Grounding(cast("Json", exact)))
-        finish = candidate.get("finishReason")
-        if isinstance(finish, str) and finish != "FINISH_REASON_UNSPECIFIED" and not self._blocked:
+        finish = words.finish_reason(candidate.get("finishReason"), enveloped=self.enveloped)
+        if finish is not None and not self._blocked:
             self.finish = finish
             self._message = _text(candidate.get("finishMessage"))
 
-    def _call(self, part: Json, arguments: bytes | None, events: list[Event]) -> None:
-        call = cast("Json", part["functionCall"])
-        name = _text(call.get("name")) or ""
-        if not name:
-            events.append(Notice("unnamed_call", "a function call without a name"))
-        call_id, signature = self._call_id(self._calls), _text(part.get("thoughtSignature")) or None
-        events.append(FunctionCall(call_id, name, _arguments(arguments), signature, _text(call.get("id")) or None))
-        self._calls += 1
-        self._after_call = True
+    def _flush(self, events: list[Event]) -> None:
+        """Something else than a call follows."""
+        if self._calls.waits_at is not None:
+            was = self.broken
+            self._take(self._calls.flush(), was, events)
+
+    def _take(self, calls: list[Whole], was: str | None, events: list[Event]) -> None:
+        """Calls that are complete now. ``was``: what was broken before."""
+        for call in calls:
+            if call.mended:
+                events.append(Notice("call_mended", f"a call of {call.name[:64]} was put together"))
+            call_id = self._call_id(self._called)
+            events.append(FunctionCall(call_id, call.name, call.args, call.signature, call.upstream_id))
+            self._called += 1
+        if self.broken is not None and was is None:
+            events.append(Notice("broken_call", self.broken))
 
     def _part(self, part: Json, events: list[Event]) -> None:
         """Everything but plain text and calls."""
@@ -210,11 +240,16 @@ class GoogleDecoder:
             if signature:
                 events.append(Signature(signature, "thought" if thought else "alone"))
         elif thought:
+            if isinstance(event := _content(part), InlineData) and event.data and not self._has_blob:
+                signed = (Signature(signature, "text"),) if signature else ()
+                self._draft = (InlineData(event.mime, event.data, draft=True), *signed)
             events.append(Notice("thought_part", f"thinking that is no text: {_names(part)}"))
         elif (event := _content(part)) is not None:
             events.append(event)
             if not isinstance(event, Notice):
                 self._after_call = False
+                if isinstance(event, InlineData):
+                    self._has_blob, self._draft = True, ()
                 if signature:
                     events.append(Signature(signature, "text"))
 
@@ -253,13 +288,6 @@ def _camel(part: Json) -> Json:
     if part.keys().isdisjoint(_SNAKE):
         return part
     return {_SNAKE.get(key, key): value for key, value in part.items()}
-
-
-def _arguments(source: bytes | None) -> str:
-    """Source text of the arguments on one line; a missing or null value is an empty object."""
-    if source is None or source == b"null":
-        return "{}"
-    return _one_line(source)
 
 
 def _one_line(source: bytes) -> str:

@@ -1,0 +1,42 @@
+"""Google's enums as numbers → their words: a proto3 JSON writer may write either.
+
+The two hosts count the ends of an answer differently: v1internal (the envelope) as Vertex does
+(google.cloud.aiplatform.v1beta1), the public form as google.ai.generativelanguage.v1beta. A number that is in no table
+is ``OTHER``: an end all the same.
+"""
+
+from __future__ import annotations
+
+_VERTEX = (
+    "", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
+    "MALFORMED_FUNCTION_CALL", "MODEL_ARMOR", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
+    "IMAGE_OTHER", "UNEXPECTED_TOOL_CALL", "NO_IMAGE",
+)  # fmt: skip
+_PUBLIC = (
+    "", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII",
+    "MALFORMED_FUNCTION_CALL", "IMAGE_SAFETY", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS",
+    "IMAGE_PROHIBITED_CONTENT", "IMAGE_OTHER", "NO_IMAGE", "IMAGE_RECITATION", "MISSING_THOUGHT_SIGNATURE",
+)  # fmt: skip
+_BLOCKED = ("", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT")  # so far both count alike
+_BLOCKED_VERTEX = (*_BLOCKED, "MODEL_ARMOR", "IMAGE_SAFETY", "JAILBREAK")
+_BLOCKED_PUBLIC = (*_BLOCKED, "IMAGE_SAFETY")
+
+
+def finish_reason(value: object, *, enveloped: bool) -> str | None:
+    """The word of a ``finishReason``; None when it tells no end."""
+    word = _word(value, _VERTEX if enveloped else _PUBLIC)
+    return None if word == "FINISH_REASON_UNSPECIFIED" else word
+
+
+def block_reason(value: object, *, enveloped: bool) -> str | None:
+    """The same of a ``blockReason``."""
+    word = _word(value, _BLOCKED_VERTEX if enveloped else _BLOCKED_PUBLIC)
+    return None if word in ("BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED") else word
+
+
+def _word(value: object, table: tuple[str, ...]) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        return None
+    return (table[value] if value < len(table) else "OTHER") or None
