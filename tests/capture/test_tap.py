@@ -9,6 +9,7 @@ import json
 import logging
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import brotli
@@ -337,6 +338,63 @@ def test_an_answer_without_answer_is_left_as_it_is(chunks: tuple[Any, ...], chan
     assert run(channel, body) == body
     assert channel.awaiting is not None
     assert not channel.closed
+
+
+BROKEN: list[tuple[str, tuple[Any, ...]]] = [
+    ("no name", (chunk({"functionCall": {"args": {"a": 1}}}, finish="STOP"),)),
+    ("no name, its end behind it", (thought("Hm."), chunk({"functionCall": {"name": ""}}), END, {"usageMetadata": {}})),
+    ("arguments that are none", (chunk({"functionCall": {"name": "f", "args": [1]}}), END)),
+    ("in pieces", (chunk({"functionCall": {"name": "f"}}), chunk({"functionCall": {"args": "x", "willContinue": True}}),
+                   chunk({"functionCall": {"args": [1]}}), END)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("envelope", [True, False])
+@pytest.mark.parametrize("chunks", [row[1] for row in BROKEN], ids=[row[0] for row in BROKEN])
+def test_a_broken_call_makes_the_ls_call_again(
+    chunks: tuple[Any, ...], envelope: bool, channel: CascadeChannel
+) -> None:
+    shown = run(channel, *frames(*chunks, envelope=envelope))
+    assert finishes(shown) == ["MALFORMED_FUNCTION_CALL"]
+    assert b"functionCall" not in shown
+    assert (b'"response"' in shown) == envelope
+    assert channel.awaiting is not None
+    assert channel.awaiting.late.code == "malformed_function_call"
+    run(channel, body_of(call("f"), END))
+    assert channel.terminal == Finished("tool")
+    assert [item.name for item in channel.state.function_calls] == ["f"]
+
+
+def test_a_broken_call_after_a_good_one_gives_the_ls_a_clean_end(channel: CascadeChannel) -> None:
+    closing, more = chunk({"functionCall": {}}), chunk({"functionCall": {"args": {"a": 1}}})
+    shown = run(channel, body_of(text("a"), call("f", x=1), closing, more, END))
+    assert finishes(shown) == ["STOP"]
+    assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "malformed_function_call")
+
+
+def test_a_call_that_breaks_at_the_very_end_is_asked_for_by_nobody(channel: CascadeChannel) -> None:
+    """The LS has had the clean end already."""
+    piece = {"jsonPath": "$.a", "stringValue": "x", "willContinue": True}
+    shown = run(channel, body_of(chunk({"functionCall": {"name": "f", "partialArgs": [piece]}}), END))
+    assert finishes(shown)[-1] == "STOP"
+    assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "malformed_function_call")
+
+
+@pytest.mark.parametrize("array", [True, False])
+def test_a_broken_call_in_a_json_body(array: bool, channel: CascadeChannel) -> None:
+    body = json.dumps({"response": chunk({"functionCall": {"name": " "}}, finish="STOP")})
+    shown = json.loads(run(channel, (f"[{body}]" if array else body).encode(), content_type="application/json"))
+    only = shown[0] if array else shown
+    assert only["response"]["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"
+    assert channel.awaiting is not None
+
+
+def test_a_name_that_the_model_puts_its_namespace_before(channel: CascadeChannel) -> None:
+    declared = {"tools": [{"functionDeclarations": [{"name": "view"}]}]}
+    channel = CascadeChannel(replace(channel.turn, generate=declared), lambda: 0)
+    run(channel, body_of(call("default_api:view"), END))
+    assert [item.name for item in channel.state.function_calls] == ["view"]
+    assert b"default_api:view" in channel.records[1].data, "what is recorded is what came"
 
 
 def test_the_follow_up_goes_into_the_same_channel(channel: CascadeChannel) -> None:

@@ -37,6 +37,7 @@ logger = logging.getLogger("zerogravity.capture")
 
 RESET = "stream reset by client"  # mitmproxy's words for either side's; whoever resets a stream has been reached
 
+
 @dataclass(slots=True)
 class Claim:
     """A call that belongs to a turn, from its request to the end of its answer."""

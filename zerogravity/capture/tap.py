@@ -3,7 +3,8 @@
 The LS gets every event without a function call as identical bytes; from the first call of the client's on it gets the
 same chunks without the calls, with some text and a clean STOP, so it neither runs the client's tools nor loops (facts
 D.4, D.5). It always ends up with some text, except where the policy waits for its next call: then the unmodified
-answer makes it call again.
+answer makes it call again. Of a call that nobody can run it is told what Google says of such calls, whatever Google
+said of this one; what comes behind it is for nobody.
 
 Traps of mitmproxy's stream callables (measured): one that raises loses the chunk; ``b""`` for a data chunk ends a
 chunked body: an empty list is returned instead; the final ``b""`` call may return a tail.
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from zerogravity import ids
-from zerogravity.capture.told import FILLER, Asked, muted, names_a_call, stop_chunk
+from zerogravity.capture.told import FILLER, Asked, muted, names_a_call, retry_chunk, stop_chunk
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
@@ -191,6 +192,8 @@ class Tap:
         events = self._record(event, last=last)
         if last and _unread(events):
             return b""  # the body ended in the middle of it: the LS would only try again
+        if self._decoder.broken is not None:
+            return b""
         if not names_a_call(event.data) or event.event == "raw":  # something raw is no event to the LS
             return None
         shown = self._without_calls(event.data)
@@ -228,8 +231,8 @@ class Tap:
         if self._json:
             out += filter(None, (self._whole(waiting=waiting),))
             self._held.clear()
-        elif not waiting and self._wants_stop():
-            out.append(_BLANK_LINE + self._stop() if open_end else self._stop())
+        elif self._decoder.broken is not None or (not waiting and self._wants_stop()):
+            out.append(_BLANK_LINE + self._stop(again=waiting) if open_end else self._stop(again=waiting))
 
     def _cut(self) -> bool:
         try:
@@ -257,13 +260,16 @@ class Tap:
     def _whole(self, *, waiting: bool) -> bytes:
         """What the LS gets for a JSON body."""
         body = bytes(self._held)
-        if waiting:
+        if waiting and self._decoder.broken is None:
             return body
-        if names_a_call(body) and (shown := self._without_calls(body)) is not None:
+        if self._decoder.broken is None and names_a_call(body) and (shown := self._without_calls(body)) is not None:
             return shown
-        if self._ls_has_text:
+        if self._ls_has_text and self._decoder.broken is None:
             return body
-        chunk = jsonio.dumps(stop_chunk(self._decoder.model, FILLER, envelope=self._enveloped))
+        model, envelope = self._decoder.model, self._enveloped
+        chunk = jsonio.dumps(
+            retry_chunk(model, envelope=envelope) if waiting else stop_chunk(model, FILLER, envelope=envelope)
+        )
         begun = body.lstrip()[:1]
         array = begun == b"[" or (not begun and self._asked is not None and self._asked.form == "array")
         return b"[" + chunk + b"]" if array else chunk
@@ -281,15 +287,19 @@ class Tap:
         self._hid = True
         return jsonio.dumps(shown if isinstance(value, list) else shown[0])
 
-    def _stop(self) -> bytes:
-        """A last event: some text if there was none, STOP, and no figures that would replace the real ones."""
-        text = "" if self._ls_has_text else FILLER
-        chunk = stop_chunk(self._decoder.model, text, envelope=self._enveloped, usage=False)
+    def _stop(self, *, again: bool = False) -> bytes:
+        """A last event: some text if there was none, STOP, and no figures that would replace the real ones. ``again``:
+        one that makes the LS call once more."""
+        text, model, envelope = "" if self._ls_has_text else FILLER, self._decoder.model, self._enveloped
+        chunk = (
+            retry_chunk(model, envelope=envelope) if again else stop_chunk(model, text, envelope=envelope, usage=False)
+        )
         return sse.encode(jsonio.dumps(chunk), eol=b"\r\n")
 
     def _close(self, *, dropped: bool, broken: Fault | None = None) -> bool:
         """Append the end of this call and do what the policy says. True: the turn goes on in the LS's next call."""
         channel, decoder = self._channel, self._decoder
+        told_of_it = decoder.broken is not None or self._json
         channel.append(self._call_no, b"", decoder.close())
         if channel.closed:
             return False
@@ -302,8 +312,8 @@ class Tap:
         match decision:
             case Finish(terminal):
                 channel.close(terminal)
-            case Await(late=late) if self._passive:
-                channel.close(Failed(late))
+            case Await(late=late) if self._passive or (decoder.broken is not None and not told_of_it):
+                channel.close(Failed(late))  # the LS has had a good end, or its own: nobody asks again
             case Await():
                 channel.awaiting = decision
                 return True

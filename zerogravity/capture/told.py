@@ -56,9 +56,9 @@ def synthetic_stop(
             return chunk
 
 
-def stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = True) -> Json:
+def stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = True, finish: str = "STOP") -> Json:
     """Its one event. ``usage``: with figures, which would replace those of an answer before it."""
-    candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP", "index": 0}
+    candidate: Json = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": finish, "index": 0}
     response: Json = {"candidates": [candidate], "responseId": "r-local"}
     if usage:
         response["usageMetadata"] = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
@@ -67,6 +67,12 @@ def stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = Tr
     if not envelope:
         return response
     return {"response": response, "traceId": "0" * 16, "metadata": {}}
+
+
+def retry_chunk(model: str | None, *, envelope: bool) -> Json:
+    """The end of an answer with a call that can not be run: the LS asks once more, as it does of itself where Google
+    says so."""
+    return stop_chunk(model, "", envelope=envelope, usage=False, finish="MALFORMED_FUNCTION_CALL")
 
 
 def names_a_call(data: bytes) -> bool:
