@@ -21,6 +21,7 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.attachments import HIGH
 from zerogravity.surfaces.common.carrier import Carried
 from zerogravity.surfaces.common.models import rules
+from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.wire import jsonio
 
@@ -62,6 +63,7 @@ class History:
         self._contents: list[dict[str, Any]] = []
         self._system: list[dict[str, Any]] = []
         self._step: _Step | None = None
+        self._lost: set[str] = set()  # ids of calls without a name, which Google refuses
         self._late: list[list[Part]] = []  # user parts that came between a call and its result
 
     # -- entries ---------------------------------------------------------------------------------------------
@@ -99,12 +101,15 @@ class History:
         remembered = self._recall(call_id)
         if remembered is not None and remembered.family != self._target.family:
             remembered = None
+        if not name.strip() and not (remembered and remembered.name):
+            self._lose([call_id])
+            return
         if self._step is not None and not self._open_calls():
             self._finish_step()
         if self._step is None:
             self._step = _Step(self._take_model_parts())
         step = self._step
-        google_name = self._names.to_google(name) if name else (remembered.name if remembered else "")
+        google_name = self._names.to_google(name) if name.strip() else (remembered.name if remembered else "")
         call: dict[str, Any] = {"name": google_name, "args": arguments(args_json)}
         upstream_id = remembered.upstream_id if remembered else None
         if self._rules.ids_on_calls:
@@ -124,6 +129,8 @@ class History:
     def result(self, call_id: str, output: str | Sequence[Part], *, error: bool = False, param: str = "input") -> None:
         """The result of a call: text, or parts (texts and media). Raises FaultError 400 for an unknown call."""
         call = self._unanswered(call_id)
+        if call is None and call_id in self._lost:
+            return
         if call is None:
             raise bad_request(
                 f"No tool call found for function call output with call_id {call_id}.",
@@ -144,6 +151,8 @@ class History:
         Calls without a result at its end wait for theirs.
         """
         self._finish_step()
+        contents, lost = named(contents)
+        self._lose(lost)
         for content in contents:
             self._contents.append(dict(content))
         last = self._contents[-1] if self._contents else None
@@ -153,9 +162,9 @@ class History:
             self._step = _Step([dict(part) for part in parts])
             for part in parts:
                 if isinstance(call := part.get("functionCall"), dict):
-                    named = cast("dict[str, Any]", call)
+                    made = cast("dict[str, Any]", call)
                     self._step.calls.append(
-                        _Call(str(part.get("zgCallId", named.get("id", ""))), named["name"], named.get("id"))
+                        _Call(str(part.get("zgCallId", made.get("id", ""))), made["name"], made.get("id"))
                     )
             for part in self._step.parts:
                 part.pop("zgCallId", None)
@@ -178,6 +187,12 @@ class History:
         return contents, system
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    def _lose(self, call_ids: Sequence[str]) -> None:
+        """Calls that nobody has run are left out, with their results."""
+        self._lost.update(call_ids)
+        if call_ids and NOTE not in self.notes:
+            self.notes.append(NOTE)
 
     def _open_calls(self) -> bool:
         return self._step is not None and any(call.result is None for call in self._step.calls)

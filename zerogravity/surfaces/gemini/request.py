@@ -15,6 +15,7 @@ from typing import Any, cast
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.common.output import beside_functions
 from zerogravity.surfaces.common.tools import MAX_FUNCTIONS, too_many
 from zerogravity.surfaces.gemini import fields
@@ -49,6 +50,10 @@ def parse_request(
         if not content.get("parts"):
             text = f"* GenerateContentRequest.contents[{index}].parts: contents.parts must not be empty."
             raise bad_request(text, param=f"contents[{index}].parts", code="invalid_argument")
+    kept, lost = named(contents)
+    if kept:
+        generate["contents"] = kept
+        notes += [NOTE] if lost else []
     _count_functions(generate)
     generate, suited = handed_on(generate, target, context.recall)
     return Turn(

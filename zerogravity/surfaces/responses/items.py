@@ -210,10 +210,8 @@ class Items:
     # -- calls -----------------------------------------------------------------------------------------------
 
     def _call(self, item: Json, path: str, arguments: str) -> None:
-        name = fields.required_string(item, "name", path=path)
-        if not name:
-            raise bad_request(f"Invalid '{path}.name': it is empty.", param=f"{path}.name", code="invalid_value")
-        key = self._tools.key(name, fields.string(item, "namespace", path=path))
+        name, namespace = fields.required_string(item, "name", path=path), fields.string(item, "namespace", path=path)
+        key = self._tools.key(name, namespace) if name.strip() else ""  # the history drops it
         call_id = fields.required_string(item, "call_id", path=path)
         for carried in self._unsealed(item, path):  # a stored call, found by reference
             self._carried[call_id] = carried
