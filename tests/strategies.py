@@ -145,6 +145,89 @@ def usage_metadata(draw: st.DrawFn) -> dict[str, Any]:
     return {key: full[key] for key in draw(st.sets(st.sampled_from(sorted(full))))}
 
 
+def call_pieces() -> st.SearchStrategy[dict[str, Any]]:
+    """A functionCall, or a piece of one, that may be of no use to anybody."""
+    pieces = st.fixed_dictionaries(
+        {"jsonPath": st.sampled_from(("$.a", "$.b[0]", "$", "a", "$['x y']", 1))},
+        optional={
+            "stringValue": texts(4),
+            "numberValue": st.integers(),
+            "boolValue": st.booleans(),
+            "nullValue": st.just("NULL_VALUE"),
+            "willContinue": st.booleans(),
+        },
+    )
+    args = st.one_of(json_objects, st.sampled_from(("", '{"a": 1}', "[1]", "x", [1], 5, None, True)))
+    calls = st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from(("f", "g", "", " ", "default_api:f", 7)),
+            "args": args,
+            "id": st.sampled_from(("1", "2")),
+            "willContinue": st.booleans(),
+            "partialArgs": st.lists(pieces, max_size=2),
+        },
+    )
+    return st.fixed_dictionaries(
+        {"functionCall": calls}, optional={"thought": st.just(True), "thoughtSignature": signatures}
+    )
+
+
+ENDS = ("STOP", "STOP", "MAX_TOKENS", "SAFETY", "OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "NO_IMAGE",
+        "FINISH_REASON_UNSPECIFIED", "NEW", 0, 1, 2, 3, 9, 99, "", None, [], True)  # fmt: skip
+
+
+@st.composite
+def candidates(draw: st.DrawFn) -> dict[str, Any]:
+    """One candidate in any shape: with parts or without, with an end or without, odd ones, drafts of pictures."""
+    draft = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
+    shown = st.lists(st.one_of(parts(), call_pieces(), st.just(draft)), max_size=3)
+    made: dict[str, Any] = {}
+    match draw(st.sampled_from(("none", "parts", "parts", "parts", "empty", "odd"))):
+        case "parts":
+            made["content"] = {"role": "model", "parts": draw(shown)}
+        case "empty":
+            made["content"] = draw(st.sampled_from(({}, {"role": "model"}, {"parts": []})))
+        case "odd":
+            made["content"] = draw(st.sampled_from((None, [], "x", {"parts": None}, {"parts": ["x", 1, None]})))
+        case _:
+            pass
+    if draw(st.booleans()):
+        made["finishReason"] = draw(st.sampled_from(ENDS))
+    if draw(seldom):
+        made["finishMessage"] = draw(texts(8))
+    if draw(seldom):
+        made["index"] = draw(st.sampled_from((0, 0, None)))
+    return made
+
+
+@st.composite
+def shapes(draw: st.DrawFn, max_chunks: int = 6) -> list[dict[str, Any]]:
+    """Any sequence of chunk shapes: ends twice, before, beside and behind parts, no candidates, figures alone, a prompt
+    refused anywhere."""
+    made: list[dict[str, Any]] = []
+    for _ in range(draw(st.integers(0, max_chunks))):
+        chunk: dict[str, Any] = {}
+        match draw(st.sampled_from(("one", "one", "one", "one", "more", "none", "odd"))):
+            case "one":
+                chunk["candidates"] = [draw(candidates())]
+            case "more":
+                chunk["candidates"] = draw(st.lists(candidates(), max_size=2))
+            case "odd":
+                chunk["candidates"] = draw(st.sampled_from((None, {}, "x", ["x", None])))
+            case _:
+                pass
+        if draw(seldom):
+            chunk["usageMetadata"] = draw(st.one_of(usage_metadata(), st.sampled_from((None, []))))
+        if draw(seldom):
+            reason = draw(st.sampled_from(("SAFETY", "OTHER", 1, 0, None, [])))
+            chunk["promptFeedback"] = draw(st.sampled_from(({"blockReason": reason}, {"safetyRatings": []}, None, "x")))
+        if draw(seldom):
+            chunk["modelVersion"] = draw(st.sampled_from(("m", None)))
+        made.append(chunk)
+    return made
+
+
 @st.composite
 def answers(draw: st.DrawFn, max_chunks: int = 6) -> list[dict[str, Any]]:
     """All chunks of one upstream answer, in order; usage may follow STOP, and so may parts."""
@@ -233,7 +316,7 @@ def _captured_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> tupl
     enveloped = draw(st.booleans())
     decoder = GoogleDecoder(lambda n: ids.derive("call", TURN_ID, first + n))
     offset = 0
-    for chunk in draw(answers()):
+    for chunk in draw(st.one_of(answers(), answers(), shapes())):
         data = jsonio.dumps({"response": chunk, "traceId": "t", "metadata": {}} if enveloped else chunk)
         end = offset + len(data) + 10
         log.add(call_no, data, decoder.decode(data), (offset, end))

@@ -38,7 +38,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "background": ("core", "errors"),
     "engine": (*BASE, "admission", "background"),
     "language_server": (*BASE, "background", "wire", "engine", "lifeline"),
-    "surfaces": (*BASE, "wire.sse", "wire.jsonio"),
+    "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.words"),
     "server": (*BASE, "background", "logs", "wire", "config", "surfaces", "ops"),
     "inspector": (*BASE, "wire", "surfaces", "trace.shadow"),
     "ops": (*BASE, "background", "wire", "config", "lifeline"),

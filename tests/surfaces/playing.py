@@ -18,6 +18,7 @@ from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.surface import Context, Surface
 from zerogravity.wire import jsonio
+from zerogravity.wire.calls import names
 from zerogravity.wire.google import GoogleDecoder
 
 SURFACES: dict[str, Surface] = {"chat": chat.surface, "responses": responses.surface, "gemini": gemini.surface}
@@ -59,7 +60,7 @@ def call(name: str = "f", signature: str | None = None, **args: Any) -> dict[str
 def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
     """The closed channel of one upstream call; a chunk may be raw bytes."""
     channel = CascadeChannel(turn, lambda: 0)
-    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n))
+    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n), names(turn.generate))
     channel.append(0, b"", (CallOpened(),))
     for value in chunks:
         data = value if isinstance(value, bytes) else jsonio.dumps({"response": value})
@@ -71,9 +72,6 @@ def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
             channel.close(terminal)
         case policy.Await(late=late):
             channel.close(Failed(late))
-        case other:
-            assert isinstance(other, policy.Retry), other
-            channel.close(Failed(other.otherwise))
     return channel
 
 

@@ -143,8 +143,12 @@ class TurnState:
 
     @property
     def emitted(self) -> bool:
-        """Whether anything a client would show has arrived: after that nothing is retried."""
+        """Whether anything a client would show has arrived."""
         return bool(self.items)
+
+    def shows(self, *, thinking: bool) -> bool:
+        """The same for a client that wants thinking, or does not."""
+        return self.emitted if thinking else any(not isinstance(item, Reasoning) for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)

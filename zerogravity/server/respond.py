@@ -67,7 +67,7 @@ async def stream(
     limits = services.config.limits
     with channel.cursor() as cursor:
         if resume_from is None:
-            await first_content(channel, limits.grace_seconds)
+            await first_content(surface, channel, limits.grace_seconds)
         emitter = surface.emitter(channel, services.secret)
         headers = {**timing(channel), **noted(channel.turn)}
         async with Wire(request, emitter.content_type, headers) as wire:
@@ -153,15 +153,15 @@ async def stall_limit(seconds: float) -> AsyncIterator[None]:
         raise Stalled from None
 
 
-async def first_content(channel: CascadeChannel, grace: float) -> None:
+async def first_content(surface: Surface, channel: CascadeChannel, grace: float) -> None:
     """Wait up to ``grace`` seconds for something to show. Raises FaultError when the turn failed before that."""
     try:
         async with asyncio.timeout(grace):
-            while not channel.state.emitted and not channel.closed:
+            while not surface.shows(channel) and not channel.closed:
                 await channel.changed()
     except TimeoutError:
         return
-    if not channel.state.emitted and isinstance(channel.terminal, Failed):
+    if not surface.shows(channel) and isinstance(channel.terminal, Failed):
         raise FaultError(channel.terminal.fault)
 
 

@@ -159,7 +159,7 @@ class Connection:
         channel = start(self._request.app, turn) if generate else self._warmed(turn)
         self._request[EXCHANGE].channel = channel
         with channel.cursor() as cursor:
-            await first_content(channel, self._limits.grace_seconds)
+            await first_content(self._surface, channel, self._limits.grace_seconds)
             emitter = self._surface.emitter(channel, self._services.secret)
             suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
 

@@ -98,6 +98,10 @@ class Surface(Protocol):
         """The non-streamed answer of a closed channel: the finished object, or the fault's error."""
         ...
 
+    def shows(self, channel: CascadeChannel) -> bool:
+        """Whether there is something for the client yet: a failure before that is a plain HTTP status."""
+        ...
+
     def error(self, fault: Fault) -> Answer:
         """A fault in this surface's form, with its status and headers (Retry-After, x-should-retry)."""
         ...

@@ -8,7 +8,7 @@ from typing import Any
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
-from zerogravity.surfaces.chat.completion import answer
+from zerogravity.surfaces.chat.completion import answer, reasoning_names
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import parse
 from zerogravity.surfaces.common.faults import openai_error
@@ -26,6 +26,9 @@ class _Chat:
 
     def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
         return answer(channel.turn, channel.state)
+
+    def shows(self, channel: CascadeChannel) -> bool:
+        return channel.state.shows(thinking=bool(reasoning_names(channel.turn)))
 
     def error(self, fault: Fault) -> Answer:
         return openai_error(fault)

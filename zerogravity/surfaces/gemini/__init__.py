@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, bad_request
 from zerogravity.surfaces.common.faults import google_error
@@ -45,6 +46,11 @@ class _Gemini:
 
     def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
         return answer(channel)
+
+    def shows(self, channel: CascadeChannel) -> bool:
+        """Google's own word for a failure is an answer, too."""
+        told = isinstance(channel.terminal, Failed) and bool(channel.terminal.fault.finish)
+        return told or channel.state.shows(thinking=bool(channel.turn.echo.get("thoughts", True)))
 
     def error(self, fault: Fault) -> Answer:
         return google_error(fault)

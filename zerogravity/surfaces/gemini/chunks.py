@@ -5,8 +5,12 @@
 | a chunk                                   | its source text                                                       |
 | an empty part beside a call or a text     | the chunk without it: gemini-cli drops chunks that hold one           |
 | the same with a thought signature         | two chunks: the one's, then the signed part's; neither is lost        |
-| thought parts nobody asked for            | nothing: the language server's request always asks for them           |
-| a finishReason                            | held until the turn is over; taken off when the turn goes on or fails |
+| thought parts nobody asked for            | nothing: the language server's request always asks for them; a call is |
+|                                           | none, nor is the only picture                                         |
+| a call in pieces, or that can not be run  | what ``wire.calls`` makes of it                                       |
+| a finishReason                            | held until the turn is over; taken off when the turn goes on or fails; |
+|                                           | kept where it is the failure itself (a malformed call …)              |
+| a number for a word, a member of no kind  | what ``gemini.fit`` says                                              |
 | usage of a second upstream call           | the sum over all calls                                                |
 | an error                                  | nothing here: the turn's fault says it                                |
 | a record without bytes (polled)           | a chunk rendered from its events                                      |
@@ -19,17 +23,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from zerogravity.core.events import CallClosed, CallOpened, Failed, Finished, Record
+from zerogravity.core.events import (
+    CallClosed,
+    CallOpened,
+    Failed,
+    Finished,
+    FunctionCall,
+    InlineData,
+    Record,
+    Signature,
+    Terminal,
+)
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
-from zerogravity.surfaces.gemini.splice import array, composed, edited, unwrapped
+from zerogravity.surfaces.gemini.fit import fitted
+from zerogravity.surfaces.gemini.gather import SILENT, Gather, objects, parts_of
+from zerogravity.surfaces.gemini.splice import array, composed, edited, source, unwrapped
 from zerogravity.surfaces.gemini.tokens import summed
-from zerogravity.wire import jsonio
+from zerogravity.wire import calls, jsonio
 
 Json = dict[str, Any]
-SILENT = frozenset({"index", "content"})  # a candidate with nothing else says nothing once its parts are gone
 BOM = b"\xef\xbb\xbf"
 END = ("finishReason", "finishMessage")
+CALLED = frozenset({*calls.KEYS, "toolCall", "toolResponse", "tool_call", "tool_response"})
 KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata"})  # without any of them a chunk says nothing
 
 
@@ -44,6 +60,13 @@ class Chunks:
         self._earlier: Json | None = None  # usage of the calls before this one
         self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
+        self._declared = calls.names(turn.generate)
+        self._new_call()
+
+    def _new_call(self) -> None:
+        self._gather = Gather(self._declared)
+        self._captured = False  # whether this call has chunks of Google's
+        self._usage = None
         self._closed = CallClosed(None)
 
     def feed(self, record: Record) -> list[bytes]:
@@ -52,24 +75,24 @@ class Chunks:
         if any(isinstance(event, CallOpened) for event in record.events):
             out += self._next_call()
         if record.data:
+            self._captured = True
             for text in elements(record.data):
                 out += self._chunk(text)
         else:
             out += self._polled(record)
-        match record.terminal:
-            case Finished() as terminal:
-                out += self._finish(terminal)
-            case Failed():
-                out += self._unfinished()
-            case None:
-                pass
+        if (terminal := record.terminal) is not None:
+            told = isinstance(terminal, Finished) or terminal.fault.finish
+            out += self._finish(terminal) if told else self._unfinished()
         return out
 
     def _chunk(self, text: bytes) -> Iterator[bytes]:
         """One object of Google's stream."""
         text, chunk = self._unwrapped(text)
-        if chunk is None:
-            return
+        if chunk is not None:
+            for whole in self._gather.feed(text, chunk):
+                yield from self._shown(*whole)
+
+    def _shown(self, text: bytes, chunk: Json) -> Iterator[bytes]:
         usage = chunk.get("usageMetadata")
         if isinstance(usage, dict):
             self._usage = text
@@ -95,15 +118,17 @@ class Chunks:
         if not isinstance(value, dict):
             return text, None
         chunk = cast("Json", value)
-        if isinstance(inner := chunk.get("response"), dict):
+        enveloped = isinstance(inner := chunk.get("response"), dict)
+        if enveloped:
+            inner = cast("Json", inner)
             whole, text = text, unwrapped(text, chunk)
             if "usageMetadata" in chunk and "usageMetadata" not in inner:
                 text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
                 inner["usageMetadata"] = chunk["usageMetadata"]
-            chunk = cast("Json", inner)
+            chunk = inner
         if "error" in chunk:
             text = edited(text, ("error",), None)
-        return text, None if KNOWN.isdisjoint(chunk) else chunk
+        return (text, None) if KNOWN.isdisjoint(chunk) else fitted(text, chunk, enveloped=enveloped)
 
     def _cleaned(self, text: bytes, chunk: Json) -> Iterator[tuple[bytes, bool]]:
         """(text, whether it tells the end) of what is left of a chunk; parts that are taken away are cut out."""
@@ -137,12 +162,18 @@ class Chunks:
         return composed(members)
 
     def _polled(self, record: Record) -> Iterator[bytes]:
-        for event in record.events:
+        events = record.events
+        for event in events:
             if isinstance(event, CallClosed):
                 self._closed = event
-        text = render.chunk(self._turn, record.events)
+                for whole in self._gather.end(event.finish):
+                    yield from self._shown(*whole)
+        if self._captured:  # its calls have been shown, and thinking with its picture to whoever wanted it
+            known = (FunctionCall, InlineData, Signature) if self._thoughts else FunctionCall
+            events = tuple(event for event in events if not isinstance(event, known))
+        text = render.chunk(self._turn, events)
         if text is not None:
-            yield from self._chunk(text)
+            yield from self._shown(text, cast("Json", jsonio.loads(text)))
 
     def _next_call(self) -> list[bytes]:
         """The turn goes on in another upstream call: what the one before has said of its end was not the end."""
@@ -153,18 +184,23 @@ class Chunks:
         if self._usage is not None:
             usage = usage_of(self._usage)
             self._earlier = usage if self._earlier is None else summed(self._earlier, usage)
-        self._usage, self._closed = None, CallClosed(None)
+        self._new_call()
         return out
 
     def _unfinished(self) -> list[bytes]:
         """What was held, without its end."""
-        held, self._held, self._ended = self._held, [], False
+        held = [text for whole in self._gather.end(None) for text in self._shown(*whole)]
+        held, self._held, self._ended = [*held, *self._held], [], False
         return [text for text in map(without_end, held) if text is not None]
 
-    def _finish(self, terminal: Finished) -> list[bytes]:
+    def _finish(self, terminal: Terminal) -> list[bytes]:
         held, self._held = settled(self._held), []
+        finish, message = self._closed.finish, self._closed.message
+        if isinstance(terminal, Failed) and terminal.fault.finish != finish:
+            finish, message = terminal.fault.finish, terminal.fault.finish_message
+            held = [ended_by(text, finish, message) for text in held]
         if not self._ended:
-            held.append(render.last_chunk(self._turn, terminal, self._closed.finish, self._closed.message))
+            held.append(render.last_chunk(self._turn, terminal, finish, message))
         if self._usage is None and self._earlier is not None:
             held[-1] = edited(held[-1], ("usageMetadata",), jsonio.dumps(self._earlier))
         return held
@@ -197,7 +233,7 @@ def grouped(parts: list[Json], *, thoughts: bool) -> list[list[int]]:
     Beside another part an empty one is left out, and a signed empty text goes into a chunk of its own. Left out as
     well: thoughts that were not asked for.
     """
-    kept = [index for index, part in enumerate(parts) if thoughts or part.get("thought") is not True]
+    kept = [index for index, part in enumerate(parts) if thoughts or not is_thought(part)]
     if all(is_empty(parts[index]) for index in kept):
         signed = [[index] for index in kept if "thoughtSignature" in parts[index]]
         return signed or ([kept[:1]] if kept or not parts else [])
@@ -210,15 +246,34 @@ def grouped(parts: list[Json], *, thoughts: bool) -> list[list[int]]:
     return [group for group in groups if group]
 
 
+def is_thought(part: Json) -> bool:
+    """Calls, and what Google's own tools did, are none, whatever flag they bear."""
+    return part.get("thought") is True and CALLED.isdisjoint(part)
+
+
 def is_empty(part: Json) -> bool:
     """Whether gemini-cli takes the part for a broken one."""
     return not part or (part.get("text") == "" and part.keys() <= {"text", "thoughtSignature"})
 
 
+def refusals(held: list[bytes]) -> list[bytes]:
+    """What is said of a refused prompt, where there is more to say than that."""
+    chunks = [cast("Json", jsonio.loads(text)) for text in held]
+    if len(chunks) == 1 and not chunks[0].get("candidates"):
+        return []
+    return [
+        source(text, "promptFeedback")
+        for text, chunk in zip(held, chunks, strict=True)
+        if "blockReason" in chunk.get("promptFeedback", ())
+    ]
+
+
 def without_end(text: bytes) -> bytes | None:
-    """The chunk without finishReason; None when it says nothing else."""
+    """The chunk without finishReason or refusal; None when it says nothing else."""
     chunk = cast("Json", jsonio.loads(text))
     said = False
+    if "blockReason" in chunk.get("promptFeedback", ()):
+        text = edited(text, ("promptFeedback",), None)
     for number, candidate in objects(chunk.get("candidates")):
         for name in END:
             if name in candidate:
@@ -227,8 +282,22 @@ def without_end(text: bytes) -> bytes | None:
     return text if said else None
 
 
+def ended_by(text: bytes, finish: str, message: str | None) -> bytes:
+    """The chunk with another end, if it tells one."""
+    for number, candidate in objects(cast("Json", jsonio.loads(text)).get("candidates")):
+        if "finishReason" in candidate and not candidate.get("index"):
+            text = edited(text, ("candidates", number, "finishReason"), jsonio.dumps(finish))
+            told = None if message is None else jsonio.dumps(message)
+            text = edited(text, ("candidates", number, "finishMessage"), told)
+    return text
+
+
 def settled(held: list[bytes]) -> list[bytes]:
-    """The last chunks of a turn with one finishReason, and no content behind it: what came later gets it."""
+    """The last chunks of a turn with one end, and no content behind it: what came later gets it."""
+    if any(b"blockReason" in text for text in held) and (refused := refusals(held)):
+        usage = [found for text in held if (found := jsonio.at(text, ("usageMetadata",))) is not None]
+        last = {"promptFeedback": refused[-1], **({"usageMetadata": usage[-1]} if usage else {})}
+        return [*filter(None, map(without_end, held)), composed(last)]
     if len(held) < 2:
         return held
     ends: list[tuple[int, int]] = []  # (chunk, candidate) with a finishReason
@@ -246,7 +315,7 @@ def settled(held: list[bytes]) -> list[bytes]:
     for index, number in ends:
         for name in END:
             made[index] = edited(made[index], ("candidates", number, name), None)
-    index, number = max(ends[-1], *bearers)
+    index, number = max([ends[-1], *bearers])
     for name, word in words.items():
         if word is not None:
             made[index] = edited(made[index], ("candidates", number, name), word)
@@ -262,17 +331,3 @@ def tells_end(chunk: Json) -> bool:
         isinstance(candidate.get("finishReason"), str) and not candidate.get("index")
         for _, candidate in objects(chunk.get("candidates"))
     )
-
-
-def parts_of(candidate: Json) -> list[Json]:
-    content = candidate.get("content")
-    parts = cast("Json", content).get("parts") if isinstance(content, dict) else None
-    if not isinstance(parts, list):
-        return []
-    return [cast("Json", part) if isinstance(part, dict) else {} for part in cast("list[Any]", parts)]
-
-
-def objects(value: object) -> list[tuple[int, Json]]:
-    """The objects of an array, with their indices."""
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [(index, cast("Json", item)) for index, item in enumerate(items) if isinstance(item, dict)]

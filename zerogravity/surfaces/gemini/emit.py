@@ -1,7 +1,8 @@
 """Records → a Gemini stream: SSE events that are exactly ``data: {json}`` with CRLF, or one JSON array.
 
 No comments, no ``event:`` lines, no ``[DONE]``, no heartbeats: google-genai and gemini-cli take anything but data for
-broken JSON. A failed turn ends with ``{"error": …}`` and never with a finishReason. Facts: wire-gemini-and-mapping 1.3.
+broken JSON. A failed turn ends with ``{"error": …}`` and never with a finishReason, except
+where that is the failure. Facts: wire-gemini-and-mapping 1.3.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class GeminiEmitter:
         if self._mask is not None:
             texts = [jsonio.dumps(left) for text in texts if (left := masked(jsonio.loads(text), self._mask))]
         terminal = record.terminal
-        if isinstance(terminal, Failed):
+        if isinstance(terminal, Failed) and not terminal.fault.finish:
             texts.append(jsonio.dumps({"error": google_error_object(terminal.fault)}))
         frames = [self._frame(text) for text in texts]
         if terminal is not None and not self._sse:

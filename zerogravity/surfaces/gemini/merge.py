@@ -19,8 +19,9 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record
 from zerogravity.surfaces.common.faults import google_error
 from zerogravity.surfaces.gemini import render
-from zerogravity.surfaces.gemini.chunks import Chunks, objects, parts_of
+from zerogravity.surfaces.gemini.chunks import Chunks
 from zerogravity.surfaces.gemini.fields import masked
+from zerogravity.surfaces.gemini.gather import objects, parts_of
 from zerogravity.surfaces.surface import Answer
 from zerogravity.wire import jsonio
 
@@ -28,10 +29,10 @@ Json = dict[str, Any]
 
 
 def answer(channel: CascadeChannel) -> Answer:
-    """The whole answer of a closed channel, or the fault's error."""
+    """The whole answer of a closed channel, or the fault's error unless Google itself ended it so."""
     terminal = channel.terminal
     assert terminal is not None, "the turn is not over"
-    if isinstance(terminal, Failed):
+    if isinstance(terminal, Failed) and not terminal.fault.finish:
         return google_error(terminal.fault)
     records: Iterable[Record] = channel.records
     if channel.expired:

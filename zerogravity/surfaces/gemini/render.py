@@ -16,6 +16,7 @@ from zerogravity.core.events import (
     InlineData,
     ServerTool,
     Signature,
+    Terminal,
     TextDelta,
     ThinkingDelta,
     Usage,
@@ -51,9 +52,9 @@ def chunk(turn: Turn, events: Iterable[Event]) -> bytes | None:
     return composed({**members, **_origin(turn)}) if members else None
 
 
-def last_chunk(turn: Turn, terminal: Finished, finish: str | None, message: str | None) -> bytes:
+def last_chunk(turn: Turn, terminal: Terminal, finish: str | None, message: str | None) -> bytes:
     """The end of a turn that has not told its finishReason: Google's own word if it is known."""
-    word = finish or _FINISH[terminal.reason]
+    word = finish or (_FINISH[terminal.reason] if isinstance(terminal, Finished) else "OTHER")
     if word.startswith("BLOCKED:"):
         feedback = {"blockReason": word.removeprefix("BLOCKED:")}
         said = {**feedback, "blockReasonMessage": message} if message else feedback

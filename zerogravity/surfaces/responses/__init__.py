@@ -27,6 +27,9 @@ class _Responses:
     def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
         return answer(channel.turn, channel.state, secret)
 
+    def shows(self, channel: CascadeChannel) -> bool:
+        return channel.state.shows(thinking=True)
+
     def error(self, fault: Fault) -> Answer:
         return openai_error(fault)
 

@@ -1,0 +1,217 @@
+"""Any sequence of chunk shapes on every surface: a stream that ends properly, a whole answer that agrees with it, no
+call that a client can not run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from tests.strategies import shapes
+from tests.surfaces.playing import ALL, SECRET, SURFACES, ask, call, chunk, frames, hear, play
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, Finished
+from zerogravity.surfaces.check import check_gemini
+from zerogravity.surfaces.surface import Answer
+
+TOOLS: dict[str, dict[str, Any]] = {
+    "chat": {"tools": [{"type": "function", "function": {"name": name}} for name in ("f", "my tool")]},
+    "responses": {"tools": [{"type": "function", "name": name} for name in ("f", "my tool")]},
+    "gemini": {"tools": [{"functionDeclarations": [{"name": "f"}, {"name": "my_tool"}]}]},
+}
+
+
+def whole(name: str, channel: CascadeChannel) -> Answer:
+    return SURFACES[name].answer(channel, SECRET)
+
+
+def calls_of(name: str, body: Any) -> list[tuple[str, str]]:
+    """The calls of a whole answer."""
+    match name:
+        case "chat":
+            made = body["choices"][0]["message"].get("tool_calls", [])
+            return [(one["function"]["name"], one["function"]["arguments"]) for one in made]
+        case "responses":
+            return [(one["name"], one["arguments"]) for one in body["output"] if one["type"] == "function_call"]
+        case _:
+            parts = [part for one in body.get("candidates", ()) for part in one.get("content", {}).get("parts", ())]
+            made = [part["functionCall"] for part in parts if "functionCall" in part]
+            return [(one["name"], json.dumps(one.get("args", {}))) for one in made]
+
+
+@pytest.mark.parametrize("name", ALL)
+@given(chunks=shapes())
+def test_any_shapes(name: str, chunks: list[Any]) -> None:
+    channel = play(ask(name, **TOOLS[name]), *chunks)
+    heard, answer = hear(name, channel), whole(name, channel)
+    for _, called, args in heard.calls:
+        assert called.strip()
+        assert isinstance(json.loads(args), dict)
+    if isinstance(channel.terminal, Finished):
+        assert answer.status == 200
+        assert [called for called, _ in calls_of(name, answer.body)] == [called for _, called, _ in heard.calls]
+    elif name != "gemini" or not channel.terminal.fault.finish:
+        assert heard.error is not None
+        assert answer.status == channel.terminal.fault.status
+    else:
+        assert answer.status == 200
+        assert heard.finish == channel.terminal.fault.finish
+
+
+@given(chunks=shapes())
+def test_the_gemini_surface_says_what_the_others_say(chunks: list[Any]) -> None:
+    heard = {name: hear(name, play(ask(name, **TOOLS[name]), *chunks)) for name in ALL}
+    assert [one[1] for one in heard["gemini"].calls] == [one[1] for one in heard["chat"].calls]
+    assert heard["responses"].calls == heard["chat"].calls
+    assert heard["gemini"].thoughts == heard["chat"].thoughts
+
+
+END = {"candidates": [{"finishReason": "STOP"}]}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        (chunk({"text": "a"}), END, END),
+        (chunk({"text": "a"}), END, {"usageMetadata": {"totalTokenCount": 1}}, END),
+        (END, chunk({"text": "a"}), END),
+        (END, END, chunk({"text": "a"})),
+        (chunk({"text": "a"}, finish="STOP"), END),
+        (chunk({"text": "a"}), {"candidates": [{"finishReason": 1}]}),
+        (chunk({"text": "a"}), {"candidates": [{"finishReason": "FINISH_REASON_UNSPECIFIED"}]}, END),
+        (chunk({"text": "a"}), {}, {"candidates": []}, END, {}),
+    ],
+)
+@pytest.mark.parametrize("name", ALL)
+def test_ends_in_chunks_of_their_own(name: str, chunks: tuple[Any, ...]) -> None:
+    channel = play(ask(name), *chunks)
+    heard = hear(name, channel)
+    assert (heard.text, heard.error) == ("a", None)
+    assert heard.finish in ("STOP", "stop", "completed")
+    assert whole(name, channel).status == 200
+
+
+NAMES = {"chat": "my tool", "responses": "my tool", "gemini": "my_tool"}
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("separator", [":", "."])
+def test_the_models_namespace(name: str, separator: str) -> None:
+    turn = ask(name, **TOOLS[name])
+    (wire,) = [one["name"] for one in turn.generate["tools"][0]["functionDeclarations"] if one["name"] != "f"]
+    channel = play(turn, chunk(call(f"default_api{separator}{wire}", a=1), finish="STOP"))
+    expected = NAMES[name]
+    assert [one[1] for one in hear(name, channel).calls] == [expected]
+    assert [one[0] for one in calls_of(name, whole(name, channel).body)] == [expected]
+    assert b"default_api" in channel.records[1].data, "what is recorded is what came"
+
+
+THOUGHT_CALL = chunk({"functionCall": {"name": "f", "args": {"a": 1}}, "thought": True}, finish="STOP")
+DRAFT = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
+PICTURE = {"inlineData": {"mimeType": "image/png", "data": "BBBB"}}
+NO_THOUGHTS: dict[str, dict[str, Any]] = {"chat": {}, "responses": {}, "gemini": {"generationConfig": {}}}
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_call_marked_as_a_thought_is_a_call(name: str, asked: bool) -> None:
+    channel = play(ask(name, **TOOLS[name], **({} if asked else NO_THOUGHTS[name])), THOUGHT_CALL)
+    assert [one[1] for one in hear(name, channel).calls] == ["f"]
+    assert [one[0] for one in calls_of(name, whole(name, channel).body)] == ["f"]
+
+
+def pictures(name: str, body: Any) -> list[str]:
+    match name:
+        case "chat":
+            return [one["image_url"]["url"][-4:] for one in body["choices"][0]["message"].get("images", ())]
+        case "responses":
+            return [one["result"] for one in body["output"] if one["type"] == "image_generation_call"]
+        case _:
+            parts = [part for one in body["candidates"] for part in one.get("content", {}).get("parts", ())]
+            return [part["inlineData"]["data"] for part in parts if "inlineData" in part]
+
+
+@pytest.mark.parametrize(("parts", "expected"), [((DRAFT,), ["AAAA"]), ((DRAFT, PICTURE), ["BBBB"])])
+@pytest.mark.parametrize("name", ALL)
+def test_a_picture_of_the_thinking_comes_when_there_is_no_other(
+    name: str, parts: tuple[Any, ...], expected: list[str]
+) -> None:
+    chunks = (*(chunk(part) for part in parts), END)
+    channel = play(ask(name, **NO_THOUGHTS[name]), *chunks)
+    assert hear(name, channel).error is None
+    assert pictures(name, whole(name, channel).body) == expected
+
+
+def test_a_gemini_client_that_asked_for_thoughts_gets_drafts_as_they_came() -> None:
+    channel = play(ask("gemini"), chunk(DRAFT), chunk(PICTURE, finish="STOP"))
+    parts = [
+        part for one in check_gemini(frames("gemini", channel)) for part in one["candidates"][0]["content"]["parts"]
+    ]
+    assert parts == [DRAFT, PICTURE]
+    alone = play(ask("gemini"), chunk(DRAFT, finish="STOP"))
+    assert pictures("gemini", whole("gemini", alone).body) == ["AAAA"]
+
+
+FAILURES = ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",
+            "MISSING_THOUGHT_SIGNATURE", "NO_IMAGE", "OTHER")  # fmt: skip
+USAGE = {"promptTokenCount": 5, "totalTokenCount": 5}
+
+
+@pytest.mark.parametrize("finish", FAILURES)
+def test_google_s_own_word_for_a_failure_reaches_a_gemini_client(finish: str) -> None:
+    channel = play(ask("gemini"), chunk(finish=finish, usage=USAGE, finishMessage="why"))
+    assert isinstance(channel.terminal, Failed)
+    answer = whole("gemini", channel)
+    assert answer.status == 200
+    candidate = answer.body["candidates"][0]
+    assert (candidate["finishReason"], candidate["finishMessage"]) == (finish, "why")
+    assert answer.body["usageMetadata"] == USAGE
+    (streamed,) = check_gemini(frames("gemini", channel))
+    assert streamed["candidates"] == answer.body["candidates"]
+    assert SURFACES["gemini"].shows(channel), "a stream of it begins with 200"
+    for name in ("chat", "responses"):
+        other = play(ask(name), chunk(finish=finish, usage=USAGE, finishMessage="why"))
+        assert whole(name, other).status == 502
+        assert not SURFACES[name].shows(other)
+
+
+@pytest.mark.parametrize("parts", [(), ({"text": "x"},)])
+@pytest.mark.parametrize("broken", [{"args": {"a": 1}}, {"name": "f", "args": [1]}, {"name": "f", "args": "x"}])
+def test_a_broken_call_is_a_malformed_one(broken: dict[str, Any], parts: tuple[Any, ...]) -> None:
+    chunks = (chunk(*parts, {"functionCall": broken}, finish="STOP", usage=USAGE),)
+    for name in ("chat", "responses"):
+        channel = play(ask(name), *chunks)
+        assert whole(name, channel).body["error"]["code"] == "malformed_function_call"
+        heard = hear(name, channel)
+        assert heard.error is not None
+        assert not heard.calls
+    channel = play(ask("gemini"), *chunks)
+    heard = hear("gemini", channel)
+    assert (heard.calls, heard.error, heard.finish) == ([], None, "MALFORMED_FUNCTION_CALL")
+    candidate = whole("gemini", channel).body["candidates"][0]
+    assert candidate["finishReason"] == "MALFORMED_FUNCTION_CALL"
+    assert candidate["finishMessage"]
+    assert heard.text == ("x" if parts else "")
+
+
+PIECES = [
+    ({"functionCall": {"name": "f"}}, {"functionCall": {"args": {"a": "b"}}}),
+    ({"functionCall": {"name": "f", "willContinue": True}},
+     {"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "b"}], "willContinue": True}},
+     {"functionCall": {}}),
+    ({"functionCall": {"name": "f", "args": '{"a":"b"}'}},),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("pieces", PIECES)
+@pytest.mark.parametrize("name", ALL)
+def test_pieces_are_one_call(name: str, pieces: tuple[Any, ...], together: bool) -> None:
+    chunks = (chunk(*pieces),) if together else tuple(map(chunk, pieces))
+    channel = play(ask(name), chunk({"text": "x"}), *chunks, END)
+    assert [(one[1], json.loads(one[2])) for one in hear(name, channel).calls] == [("f", {"a": "b"})]
+    ((called, args),) = calls_of(name, whole(name, channel).body)
+    assert (called, json.loads(args)) == ("f", {"a": "b"})
+    assert hear(name, channel).text == "x"

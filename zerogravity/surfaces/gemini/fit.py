@@ -1,0 +1,80 @@
+"""A chunk of Google's → the same chunk as Google's own clients can read it.
+
+| member                                        | becomes                                       |
+|-----------------------------------------------|-----------------------------------------------|
+| finishReason, blockReason as a number         | its word                                      |
+| the same when it tells nothing (unspecified)  | left out: gemini-cli takes any for the end    |
+| what should be an object or a list and is not | left out, as proto-JSON does with null        |
+| a second candidate of one index               | left out: the first one counts                |
+
+Everything else keeps its text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from zerogravity.surfaces.gemini.splice import Path, edited
+from zerogravity.wire import jsonio, words
+
+Json = dict[str, Any]
+Edit = tuple[Path, str | None]
+
+
+def fitted(text: bytes, chunk: Json, *, enveloped: bool) -> tuple[bytes, Json]:
+    """The chunk's text and value."""
+    edits = list(_edits(chunk, enveloped=enveloped))
+    if not edits:
+        return text, chunk
+    for path, word in reversed(edits):  # from behind: elements that are left out move none that are still named
+        text = edited(text, path, None if word is None else jsonio.dumps(word))
+    return text, cast("Json", jsonio.loads(text))
+
+
+def _edits(chunk: Json, *, enveloped: bool) -> Iterator[Edit]:
+    if "candidates" in chunk and not isinstance(chunk["candidates"], list):
+        yield ("candidates",), None
+    elif "candidates" in chunk:
+        seen: set[int] = set()
+        for number, candidate in enumerate(cast("list[Any]", chunk["candidates"])):
+            index = cast("Json", candidate).get("index", 0) if isinstance(candidate, dict) else None
+            index = index if type(index) is int else 0
+            if isinstance(candidate, dict) and index not in seen:
+                seen.add(index)
+                yield from _candidate(cast("Json", candidate), ("candidates", number), enveloped=enveloped)
+            else:
+                yield ("candidates", number), None
+    if "usageMetadata" in chunk and not isinstance(chunk["usageMetadata"], dict):
+        yield ("usageMetadata",), None
+    if "promptFeedback" in chunk:
+        feedback = chunk["promptFeedback"]
+        if not isinstance(feedback, dict):
+            yield ("promptFeedback",), None
+        elif "blockReason" in feedback:
+            given = cast("Json", feedback)["blockReason"]
+            yield from _word(given, words.block_reason(given, enveloped=enveloped), ("promptFeedback", "blockReason"))
+
+
+def _candidate(candidate: Json, path: Path, *, enveloped: bool) -> Iterator[Edit]:
+    if "index" in candidate and type(candidate["index"]) is not int:
+        yield (*path, "index"), None
+    if "content" in candidate:
+        content = candidate["content"]
+        parts = cast("Json", content).get("parts", []) if isinstance(content, dict) else None
+        if not isinstance(content, dict):
+            yield (*path, "content"), None
+        elif not isinstance(parts, list):
+            yield (*path, "content", "parts"), None
+        else:
+            for index, part in enumerate(cast("list[Any]", parts)):
+                if not isinstance(part, dict):
+                    yield (*path, "content", "parts", index), None
+    if "finishReason" in candidate:
+        given = candidate["finishReason"]
+        yield from _word(given, words.finish_reason(given, enveloped=enveloped), (*path, "finishReason"))
+
+
+def _word(given: object, word: str | None, path: Path) -> Iterator[Edit]:
+    if word is None or word != given:
+        yield path, word
