@@ -17,13 +17,7 @@ from zerogravity.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, cases.needed, pytest.mark.asyncio(loop_scope="module")]
 REPORTS = cases.lines("reports.jsonl")
-PENDING = {
-    "call-empty-name-stream", "thought-call-gemini",
-    "claude-thought-resp-include", "resp-response-format", "call-prefix-0",
-    "claude-thought-chat", "root-freeform", "any-default", "out-dict", "claude-max-below-ls-budget",
-    "ls-stop-sequences", "compaction-trigger-stream", "item-agent-message", "lone-surrogate", "call-empty-name-chat",
-    "hosted-mixed", "call-args-string", "claude-noarg-chat", "url-0", "claude-blank-text",
-}  # fmt: skip
+PENDING = {"compaction-trigger-stream", "lone-surrogate", "resp-response-format", "url-0"}
 CASES = [
     pytest.param(one, id=one["id"], marks=[pytest.mark.xfail(strict=True)] if one["id"] in PENDING else [])
     for one in REPORTS

@@ -138,8 +138,9 @@ M37, OTHER = "MODEL_PLACEHOLDER_M37", "MODEL_PLACEHOLDER_M999"
         ([("Gemini 9 Ultra", M37), ("Gemini 3.1 Pro (High)", M37)], (), ("gpt-5", "gemini-9-ultra")),
         ([("Claude Sonnet 4.6", "MODEL_PLACEHOLDER_M35")], (), ("claude-sonnet-4-6", "sonnet-4.6")),
         ([("Claude Sonnet 5", "MODEL_PLACEHOLDER_M35")], ("claude-sonnet-4-6", "sonnet-4.6"), ("claude-sonnet-5",)),
-        ([("Gemini 3.1 Flash Image", "MODEL_PLACEHOLDER_M21")], ("gemini-3-pro-image",), ("gemini-3.1-flash-image",)),
         # Google is told these by name, whatever stands behind the placeholder.
+        ([("Gemini 3.1 Flash Image", "MODEL_PLACEHOLDER_M21")], (), ("gemini-3-pro-image", "gemini-3.1-flash-image")),
+        ([("Claude Haiku 5", "MODEL_PLACEHOLDER_M21")], ("gemini-3-pro-image", "gemini-3.1-flash-image"), ()),
         ([("Gemini 3.5 Flash (High)", "MODEL_PLACEHOLDER_M132")], (), ("gemini-3.8-flash", "gemini-flash-latest")),
         ([("Gemini 4 Flash", "MODEL_PLACEHOLDER_M132")], ("gemini-3.5-flash-high",), ("gemini-3.8-flash",)),
         ([("Claude Haiku 5", "MODEL_PLACEHOLDER_M132")], ("gemini-3.8-flash", "gemini-flash-latest"), ()),

@@ -111,7 +111,10 @@ _TABLE: tuple[tuple[str, str, str, str], ...] = (
 )
 
 # Where the table's placeholder stands for another wire model, Google is told the name itself.
-_WIRE = {"gemini-3.8-flash": "gemini-3.8-flash-medium", "gemini-3.5-flash-lite": "gemini-3.5-flash-lite"}
+_WIRE = {
+    "gemini-3.8-flash": "gemini-3.8-flash-medium", "gemini-3.5-flash-lite": "gemini-3.5-flash-lite",
+    "gemini-3-pro-image": "gemini-3-pro-image",
+}  # fmt: skip
 
 ALIASES: dict[str, str] = {
     "opus-4.6": "claude-opus-4-6-thinking",
