@@ -18,7 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.server.support import Serve
+from tests.server.support import Serve, Served, read_answer
+from tests.waiting import until
 from zerogravity.config import Limits
 from zerogravity.errors import FaultError
 from zerogravity.server import body as module
@@ -36,6 +37,16 @@ DATA = json.dumps(HELLO).encode()
 def raw_deflate(data: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(data) + packer.flush()
+
+
+def broken(data: bytes) -> bytes:
+    """One byte before the end, in what checks the rest, is another one."""
+    return data[:-6] + bytes([data[-6] ^ 0x55]) + data[-5:]
+
+
+def crowd(served: Served) -> int:
+    """How many requests are being answered."""
+    return next(each.__self__.count for each in served.running._runner.app.middlewares if hasattr(each, "__self__"))  # type: ignore[union-attr]  # pyright: ignore
 
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
@@ -94,6 +105,81 @@ async def test_broken_encoding(serve: Serve, encoding: str) -> None:
     status, _, body = await served.ask("POST", PATH, {"Content-Encoding": encoding}, b"\x00no such thing" * 9)
     assert status == 400
     assert b"no such thing" not in body
+
+
+GOOGLE = "/v1beta/models/gemini-3-flash:generateContent"
+UNDECODABLE = {
+    **{f"{name} that is none": (name, b"\x00no such thing" * 9) for name in (*PACKED, "x-gzip")},
+    **{f"{name} that is text": (name, DATA) for name in PACKED},
+    **{f"{name} cut": (name, pack(DATA * 9)[:-5]) for name, pack in PACKED.items()},
+    **{f"{name} after its head": (name, pack(DATA)[:3]) for name, pack in PACKED.items()},
+    **{f"{name} with a wrong byte": (name, broken(pack(DATA * 9))) for name, pack in PACKED.items() if name != "br"},
+    "raw deflate cut": ("deflate", raw_deflate(DATA * 9)[:-5]),
+    "gzip of gzip": ("gzip, gzip", gzip.compress(gzip.compress(DATA))),
+    "unknown": ("compress", DATA),
+}
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
+@pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE, "/v1beta/models/gemini-3-flash:countTokens"])
+@pytest.mark.parametrize("case", UNDECODABLE)
+async def test_what_can_not_be_decoded_is_told_at_once_and_ends_the_connection(
+    serve: Serve, case: str, path: str, chunked: bool
+) -> None:
+    """Whatever follows on it is not guessed at, and a client that keeps connections knows."""
+    served = await serve()
+    encoding, data = UNDECODABLE[case]
+    body, size = (b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data), "Transfer-Encoding: chunked") if chunked else (
+        data, f"Content-Length: {len(data)}")  # fmt: skip
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
+        f"Content-Encoding: {encoding}\r\n{size}\r\n\r\n"
+    )
+    answer = await served.raw(head.encode() + body + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    status, headers, told = read_answer(answer)
+    assert status == (415 if "," in encoding or encoding == "compress" else 400)
+    assert headers["connection"] == "close"
+    error = json.loads(told)["error"]
+    assert (error["code"] == status) if path.startswith("/v1beta") else (error["type"] == "invalid_request_error")
+    assert "no such thing" not in error["message"]
+    assert not served.engine.channels
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE])
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one piece", "behind the head"])
+async def test_chunks_that_are_none_are_told_at_once_in_the_form_of_the_path(
+    serve: Serve, path: str, at_once: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = await serve()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
+    try:
+        writer.write(head.encode() + (b"" if at_once else b"2\r\n{}\r\n"))
+        if not at_once:
+            await until(lambda: crowd(served) == 1)
+        writer.write(b"zz no chunk\r\nabc\r\n0\r\n\r\n")
+        status, headers, told = read_answer(await asyncio.wait_for(reader.read(), 5))
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    assert (status, headers["connection"]) == (400, "close")
+    error = json.loads(told)["error"]
+    assert ("status" in error) is (path == GOOGLE)
+    assert "zz" not in error["message"]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_body_of_several_members_and_no_body(serve: Serve) -> None:
+    served = await serve()
+    two = gzip.compress(DATA[:20]) + gzip.compress(DATA[20:]) + bytes(8)
+    assert (await served.ask("POST", PATH, {"Content-Encoding": "x-gzip"}, two))[0] == 200
+    status, _, told = await served.ask("POST", PATH, {"Content-Encoding": "gzip", "Content-Type": "application/json",
+                                                      "Content-Length": "0"})  # fmt: skip
+    assert (status, json.loads(told)["error"]["code"]) == (400, "invalid_json")
 
 
 @pytest.mark.parametrize("encoding", PACKED)

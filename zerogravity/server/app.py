@@ -101,6 +101,7 @@ async def start_server(services: Services) -> Running:
         peer_connections=limits.peer_connections,
         handler_cancellation=True,
         access_log=None,
+        auto_decompress=False,  # see body.inflated
         logger=framework_logger(),
         keepalive_timeout=limits.keepalive_seconds,
         lingering_time=2.0,

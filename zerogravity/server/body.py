@@ -19,8 +19,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from zerogravity.config import MIB, Limits
 from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, shutting_down
 from zerogravity.wire import jsonio
+from zerogravity.wire.inflate import InflateError, Inflater, TooMuch
 
-ENCODINGS = frozenset({"", "identity", "gzip", "deflate", "br", "zstd"})
+PLAIN = frozenset({"", "identity"})
+ENCODINGS = PLAIN | {"gzip", "x-gzip", "deflate", "br", "zstd"}
 THREAD_FROM = MIB  # below, a thread costs more than it frees
 _JSON_TYPE = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json", re.IGNORECASE)
 _SLICE = MIB
@@ -67,15 +69,25 @@ async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaph
         raise bad_request(
             "the request needs Content-Type: application/json", code="unsupported_content_type", status=415
         )
-    data = await read(request, limits)
+    data = await read(request, limits, parses)
     return await parse(data, limits, parses), data
 
 
-async def read(request: web.Request, limits: Limits) -> bytes:
-    """The decompressed body."""
-    if request.headers.get("Content-Encoding", "").strip().lower() not in ENCODINGS:
-        raise bad_request("this Content-Encoding is not supported; use gzip, deflate, br or zstd",
+async def read(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> bytes:
+    """The decompressed body. What can not be decoded has been received as a whole, or the connection ends with it."""
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ENCODINGS:
+        raise bad_request("this Content-Encoding is not supported; use one of gzip, deflate, br and zstd, once",
                           code="unsupported_content_encoding", status=415)  # fmt: skip
+    data = await received(request, limits)
+    if encoding in PLAIN:
+        return data
+    async with parses:  # a few bytes may become many
+        return await asyncio.to_thread(inflated, data, encoding, limits)
+
+
+async def received(request: web.Request, limits: Limits) -> bytes:
+    """The body as it was sent, in time."""
     length = request.content_length
     if length is not None and length > limits.body_bytes:
         raise too_large(limits)
@@ -90,7 +102,19 @@ async def read(request: web.Request, limits: Limits) -> bytes:
     except web.HTTPRequestEntityTooLarge:
         raise too_large(limits) from None
     except (web.RequestPayloadError, HttpProcessingError):
-        raise bad_request("the request body could not be decoded", code="invalid_body") from None
+        raise bad_request("the request body could not be read", code="invalid_body") from None
+
+
+def inflated(data: bytes, encoding: str, limits: Limits) -> bytes:
+    """The plain bytes. aiohttp's own way waits for ever for the end of a body that is cut."""
+    inflater = Inflater(encoding, max_output=limits.body_bytes, max_ratio=limits.body_bytes)
+    try:
+        return inflater.feed(data) + inflater.end()
+    except TooMuch:
+        raise too_large(limits) from None
+    except InflateError:
+        text = f"the request body is no {encoding}, or it is cut; send it again, or without Content-Encoding"
+        raise bad_request(text, code="invalid_body") from None
 
 
 def too_large(limits: Limits) -> FaultError:

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from zerogravity import ids, redact
 from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal
+from zerogravity.server import paths
 from zerogravity.server.body import overloaded
 from zerogravity.server.services import EXCHANGE, SERVICES, Exchange, Services
 from zerogravity.surfaces.surface import Answer, Surface
@@ -34,9 +35,9 @@ OPEN_PATHS = frozenset({"/health", "/ready"})  # no key: they tell nothing but w
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]{1,64}(?:, ?[A-Za-z0-9_-]{1,64}){0,63}")
-_GEMINI_PATH = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%3[Aa])\w+$")
 _MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
-_KNOWN = ("responses", "chat", "models", "completions", "embeddings")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,200}")
+UNREAD = frozenset({"invalid_body", "unsupported_content_encoding"})  # what is left of such a body is nobody's request
 
 
 # -- which surface -------------------------------------------------------------------------------------------------
@@ -51,9 +52,10 @@ def speaks_gemini(request: web.Request) -> bool:
 def surface_of(request: web.Request, services: Services) -> Surface:
     """The surface a path belongs to; decides the form of errors, of unmatched routes too."""
     path = request.rel_url.raw_path
-    if _GEMINI_PATH.match(path) or (_MODEL_LIST.match(path) and speaks_gemini(request)):
+    meant = paths.meant(path) or path if request.match_info.http_exception is not None else path
+    if paths.is_gemini(meant) or (_MODEL_LIST.match(path) and speaks_gemini(request)):
         return services.surfaces["gemini"]
-    return services.surfaces["chat" if path.startswith("/v1/chat/") else "responses"]
+    return services.surfaces["chat" if meant.startswith("/v1/chat/") else "responses"]
 
 
 # -- request id and access record ----------------------------------------------------------------------------------
@@ -158,7 +160,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     exchange.code = exchange.code or fault.termination.value
     if request.writer.output_size > 0:  # the answer has begun: only breaking off tells the truth
         raise ConnectionResetError("the answer has begun already")
-    return rendered(exchange.surface.error(fault), close=fault.status in (408, 413))
+    return rendered(exchange.surface.error(fault), close=fault.status in (408, 413) or fault.code in UNREAD)
 
 
 async def fault_of(work: Awaitable[None], request_id: str) -> Fault | None:
@@ -190,15 +192,10 @@ def rendered(answer: Answer, *, close: bool = False) -> web.Response:
 
 def unknown_url(request: web.Request) -> FaultError:
     """404 that names the path that was probably meant."""
-    path = request.rel_url.path
-    first = path.strip("/").split("/")[0]
-    meant = ""
-    if first in _KNOWN:
-        meant = f"/v1{path}"
-    elif path.startswith("/v1/v1"):
-        meant = path[3:]
+    meant = paths.meant(request.rel_url.raw_path)
     hint = f" Did you mean {meant[:200]}?" if meant else ""
-    return bad_request(f"Unknown URL: {request.method} {path[:200]}.{hint}", code="unknown_url", status=404)
+    text = f"Unknown URL: {request.method} {request.rel_url.path[:200]}.{hint}"
+    return bad_request(text, code="unknown_url", status=404)
 
 
 # -- host and origin -----------------------------------------------------------------------------------------------
@@ -287,8 +284,10 @@ def check_origin(request: web.Request, services: Services) -> None:
         own = parts.scheme in ("http", "https") and is_own_host(parts.netloc, request, services)
     site = request.headers.get("Sec-Fetch-Site", "none").lower()
     if (origin is not None and not own) or site not in ("none", "same-origin"):
+        name = f" ({origin})" if origin is not None and _ORIGIN.fullmatch(origin) else ""
         raise FaultError(
-            Fault(Guilt.CLIENT, 403, "foreign_origin", "requests of other web pages are not answered",
+            Fault(Guilt.CLIENT, 403, "foreign_origin",
+                  f"requests of other web pages are not answered; a page that may has its origin{name} in cors_origins",
                   termination=Termination.REJECTED, heals=False)
         )  # fmt: skip
 
@@ -318,7 +317,7 @@ async def keys(request: web.Request, handler: Handler) -> web.StreamResponse:
     exchange.owner = owner_of(given)
     accepted = services.config.accepted_keys
     path = request.rel_url.raw_path
-    guarded = path not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
+    guarded = spelled(request) not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
     if accepted and guarded:
         # Every configured key is compared, so that the time does not tell which one was nearly right.
         right = [hmac.compare_digest(plain(given), plain(key)) for key in accepted]
@@ -328,6 +327,12 @@ async def keys(request: web.Request, handler: Handler) -> web.StreamResponse:
                 Fault(Guilt.CLIENT, 401, "invalid_api_key", word, termination=Termination.REJECTED, heals=False)
             )
     return await handler(request)
+
+
+def spelled(request: web.Request) -> str:
+    """The path as it was sent: what needs no key has one spelling."""
+    path = request.raw_path
+    return (path if path.startswith("/") else urlsplit(path).path).partition("?")[0]
 
 
 def key_of(request: web.Request) -> str:

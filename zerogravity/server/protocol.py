@@ -14,21 +14,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 
 from zerogravity import ids
+from zerogravity.errors import bad_request
+from zerogravity.server.paths import canonical, is_gemini
+from zerogravity.surfaces.common.faults import google_error, openai_error
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")
 TELL_S = 60.0  # between two log lines about connections that were closed
 _PLACE = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
-UNREADABLE = {
-    "error": {
-        "message": "the HTTP request could not be read",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "bad_http_request",
-    }
-}  # fmt: skip
+TARGET = 1024  # bytes of such data in which a request's target is looked for
+UNREADABLE = bad_request("the HTTP request could not be read", code="bad_http_request").fault
 UNMET = {
     "error": {
         "message": "the only Expect that is known here is 100-continue",
@@ -38,6 +36,7 @@ UNMET = {
     }
 }  # fmt: skip
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Factory = Callable[..., web.BaseRequest]
 
 
 class NoArguments(logging.Filter):
@@ -73,6 +72,18 @@ class BareResponse(web.Response):
 class Connection(web.RequestHandler):
     """One connection. Unreadable requests get a fixed answer and one log line without their bytes."""
 
+    _begins = b""  # how the data begin that could not be read
+
+    def data_received(self, data: bytes) -> None:
+        """aiohttp's, which leaves whoever reads a body alone when the rest of it can not be read."""
+        super().data_received(data)
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
+            self._begins = data[:TARGET]
+            if self._current_request is not None:
+                content = self._current_request.content
+                content.set_exception(web.RequestPayloadError("broken chunks"))
+                content.feed_eof()  # and nobody waits for its rest
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -87,9 +98,10 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has begun already")
         answer = BareResponse(
             status=status,
-            body=jsonio.dumps(UNREADABLE),
+            body=jsonio.dumps(unreadable(self._begins)),
             content_type="application/json",
             headers={
+                "Connection": "close",
                 "x-request-id": request_id,
                 "Server-Timing": "total;dur=0.0" if status == 400 else "total",  # one that did not parse took no time
                 "X-Content-Type-Options": "nosniff",
@@ -97,6 +109,14 @@ class Connection(web.RequestHandler):
         )
         answer.force_close()
         return answer
+
+
+def unreadable(begins: bytes) -> Any:
+    """The fixed answer, in the form of the API whose path stands in the request's first line, if it could be read."""
+    _, _, rest = begins.partition(b" ")
+    path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
+    form = google_error if is_gemini(canonical(path)) else openai_error
+    return form(UNREADABLE).body
 
 
 def in_our_form(handler: Handler) -> Handler:
@@ -109,6 +129,18 @@ def in_our_form(handler: Handler) -> Handler:
             return web.Response(status=417, body=jsonio.dumps(UNMET), content_type="application/json")
 
     return answered
+
+
+def at_its_path(factory: Factory) -> Factory:
+    """Requests with their canonical path, before anybody looks at it: routes and guards see the same one."""
+
+    def made(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
+        url = message.url
+        if (path := canonical(url.raw_path)) != url.raw_path:
+            message = message._replace(url=url.with_path(path, encoded=True, keep_query=True))
+        return factory(message, *rest)
+
+    return made
 
 
 class Connections(web.Server):
@@ -131,7 +163,7 @@ class Connections(web.Server):
             in_our_form(server.request_handler),
             limit=limit,
             peer_limit=peer_limit,
-            request_factory=server.request_factory,
+            request_factory=at_its_path(server.request_factory),
             handler_cancellation=server.handler_cancellation,
             **server._kwargs,  # aiohttp builds the server itself and offers no other way to its arguments
         )

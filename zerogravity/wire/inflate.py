@@ -32,6 +32,10 @@ class InflateError(Exception):
     """The bytes are not what content-encoding says, cut in the middle, or a bomb."""
 
 
+class TooMuch(InflateError):
+    """Beyond a limit; whether the rest would have been right is not known."""
+
+
 class _Stage(Protocol):
     """One encoding. ``feed`` gives pieces of about STEP bytes at most; ``complete``: the data may end here."""
 
@@ -151,7 +155,7 @@ class Inflater:
         for piece in self._stages[number].feed(data):
             self._out += len(piece)
             if self._out > self._max_output or (self._out > RATIO_FLOOR and self._out > self._in * self._max_ratio):
-                raise InflateError("the compressed body grows beyond the limit")
+                raise TooMuch("the compressed body grows beyond the limit")
             yield from self._through(number + 1, piece)
 
 

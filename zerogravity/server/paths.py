@@ -1,0 +1,62 @@
+"""The path of a request → the one that is meant, and whose API it is. Pure; raw (percent-encoded) paths throughout.
+
+| written                                              | here                                                          |
+|------------------------------------------------------|---------------------------------------------------------------|
+| ``//v1/…``, ``/v1//…``, ``/v1/…/``                   | the same path for routes and guards alike (``canonical``)     |
+| ``/api/v1/…``, ``/openai/v1/…``, ``/v1/v1/…``        | 404 that names the right path (``meant``)                     |
+| … ``/V1/…``, ``/v1beta/openai/…``, or no version     | the same                                                      |
+
+Another base is told and not served: it is a setting to be put right, and what a guard lets by has one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+
+PAGE = "/inspector/"  # a slash at the end means something here: the page's own links are relative to it
+VERSIONS = ("v1", "v1beta", "v1alpha")
+_SLASHES = re.compile(r"/{2,}")
+_GEMINI = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%3[Aa])\w+$")
+
+
+def canonical(path: str) -> str:
+    """The path with one slash wherever there are several, and none at its end (but for the inspector's page)."""
+    if "//" not in path and not path.endswith("/"):
+        return path
+    single = _SLASHES.sub("/", path)
+    return single if single.startswith(PAGE) else single.rstrip("/") or "/"
+
+
+def is_gemini(path: str) -> bool:
+    """Whether Google's API is spoken at a path, whoever speaks."""
+    return _GEMINI.match(path) is not None
+
+
+def meant(path: str) -> str | None:
+    """The path of ours that an unknown one was probably meant to be."""
+    parts = canonical(path).strip("/").split("/")
+    for at in range(len(parts)):
+        found = _served(parts[at:], parts[at - 1].lower() if at else "")
+        if found is not None:
+            return found if found != path else None
+    return None
+
+
+def _served(parts: list[str], before: str) -> str | None:
+    """The path of ours that ends in ``parts``; ``before``: what stands before them."""
+    word, *rest = parts
+    match word.lower():
+        case "models" | "tunedmodels" as kind:
+            calls = rest and (":" in rest[-1] or "%3a" in rest[-1].lower())
+            version = before if before in VERSIONS else "v1beta" if calls else "v1"
+            return "/".join(["", version, "models" if kind == "models" else "tunedModels", *rest])
+        case "responses":
+            return "/".join(["/v1/responses", *rest])
+        case "chat" if [part.lower() for part in rest] == ["completions"]:
+            return "/v1/chat/completions"
+        case "token" if not rest and before in ("", *VERSIONS):
+            return "/v1/token"
+        case "health" | "ready" | "metrics" | "inspector" as own if not rest:
+            return f"/{own}"
+        case _:
+            return None
