@@ -396,3 +396,20 @@ def test_a_language_server_that_is_named_takes_the_place_of_a_weaker_sources(tmp
     }
     with pytest.raises(FaultError, match="one of them"):
         load(words, env={})
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("https://app.example", "https://app.example"),
+        ("https://App.Example/", "https://app.example"),
+        ("https://app.example:443", "https://app.example"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("https://bücher.example:8443", "https://xn--bcher-kva.example:8443"),
+        ("chrome-extension://abcdefgh", "chrome-extension://abcdefgh"),
+        ("null", "null"),
+    ],
+)
+def test_origins_are_what_browsers_send(written: str, expected: str) -> None:
+    assert load({"cors_origins": (written,)}, env={}, file=None).config.cors_origins == (expected,)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from yarl import URL
 
 from zerogravity.errors import Fault, FaultError, Guilt, Termination
 
@@ -161,7 +162,7 @@ class Config(BaseModel):
     def _no_star(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "*" in value:
             raise ValueError("name each origin; '*' would let any web page use your account")
-        return value
+        return tuple(map(_origin, value))
 
     @field_validator("listen")
     @classmethod
@@ -268,6 +269,14 @@ def split_address(text: str) -> tuple[str, int]:
     if ":" in host and not text.strip().startswith("["):
         raise ValueError("an IPv6 address needs brackets, like [::1]:8741")
     return (host or "127.0.0.1") if colon else "127.0.0.1", int(port)
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: no path, no default port, a host in ASCII (``xn--…``) and lower case."""
+    url = URL(text)
+    if not url.scheme or not url.host_subcomponent:
+        return text
+    return f"{url.scheme}://{url.host_subcomponent}" + ("" if url.is_default_port() else f":{url.explicit_port}")
 
 
 def _is_url(text: str) -> bool:

@@ -80,8 +80,8 @@ async def _silent(_: web.Request) -> web.StreamResponse:
 
 
 def _to(location: str) -> Handler:
-    async def handler(_: web.Request) -> web.Response:
-        return web.Response(status=302, headers={"Location": location})
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": location.replace("{port}", str(request.url.port))})
 
     return handler
 
@@ -105,6 +105,8 @@ HOSTS: dict[str, list[str]] = {
     "inner.test": ["10.0.0.1"],
     "both.test": ["127.0.0.1", "10.0.0.1"],
     "none.test": [],
+    "xn--bcher-kva.test": ["127.0.0.1"],
+    "xn--strae-oqa.test": ["10.0.0.1"],  # straße, which is not strasse
 }
 
 
@@ -121,6 +123,8 @@ async def site() -> AsyncIterator[tuple[str, Fetch]]:
         "/a.png": _png, "/huge": _huge, "/silent": _silent, "/told": _told, "/404": _with(404),
         "/gzip": _with(Content_Encoding="gzip"), "/hop1": _to("/hop2"), "/hop2": _to("/hop3"), "/hop3": _to("/a.png"),
         "/hop0": _to("/hop1"), "/plain": _to("http://good.test/a.png"), "/nowhere": _to(""),
+        "/idn": _to("https://bücher.test:{port}/a.png"), "/puny": _to("https://XN--bcher-kva.test:{port}/a.png"),
+        "/idn-inner": _to("https://straße.test/a.png"),
         "/inner": _to("https://inner.test/a.png"), "/metadata": _to("https://169.254.169.254/latest"),
     }.items():  # fmt: skip
         app.router.add_get(path, handler)
@@ -135,10 +139,11 @@ async def site() -> AsyncIterator[tuple[str, Fetch]]:
     await server.close()
 
 
-@pytest.mark.parametrize("path", ["/a.png", "/hop1", "/told"])
-async def test_what_is_fetched(site: tuple[str, Fetch], path: str) -> None:
+@pytest.mark.parametrize("path", ["/a.png", "/hop1", "/told", "/idn", "/puny"])
+@pytest.mark.parametrize("host", ["good.test", "bücher.test", "BÜCHER.test", "xn--bcher-kva.test"])
+async def test_what_is_fetched(site: tuple[str, Fetch], host: str, path: str) -> None:
     base, fetch = site
-    assert await fetch.get(base + path, "p") == PNG
+    assert await fetch.get(base.replace("good.test", host) + path, "p") == PNG
 
 
 @pytest.mark.parametrize(
@@ -150,6 +155,7 @@ async def test_what_is_fetched(site: tuple[str, Fetch], path: str) -> None:
         ("/hop0", "redirects"),
         ("/plain", "only plain https"),
         ("/inner", "not a public one"),
+        ("/idn-inner", "not a public one"),
         ("/metadata", "not a public one"),
         ("/nowhere", "redirects"),
     ],
@@ -166,7 +172,7 @@ async def test_answers_that_are_refused(site: tuple[str, Fetch], path: str, why:
     "url",
     [
         "http://good.test/a.png", "https://user@good.test/", "https://user:secret@good.test/", "https:///a.png", "https://",
-        "https://inner.test/", "https://both.test/", "https://none.test/", "https://10.0.0.1/", "https://[::1]/",
+        "https://inner.test/", "https://straße.test/", "https://both.test/", "https://none.test/", "https://10.0.0.1/", "https://[::1]/",
         "https://169.254.169.254/latest/meta-data", "https://127.1/", "https://2130706433/", "https://[fe80::1%25eth0]/",
         "https://[", "https://good.test:99999/", "https://good.test:x/",
     ],

@@ -68,6 +68,10 @@ async def test_own_names_are_served(serve: Serve, host: str) -> None:
         ("box.lan:443", "box.lan:443", 200),
         ("box.lan:443", "box.lan:{port}", 421),
         ("box.lan:80", "box.lan", 200),
+        ("bücher.lan", "xn--bcher-kva.lan:{port}", 200),
+        ("xn--bcher-kva.lan", "xn--BCHER-kva.lan:{port}", 200),
+        ("bücher.lan", "bucher.lan:{port}", 421),
+        ("bücher.lan:443", "xn--bcher-kva.lan:443", 200),
     ],
 )
 async def test_configured_names(serve: Serve, allowed: str, host: str, status: int) -> None:

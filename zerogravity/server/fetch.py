@@ -2,7 +2,8 @@
 
 The guard of threat T11: https only, no user info; the name is resolved once and exactly these addresses are connected
 to, all of them public; each redirect is checked anew, at most 3; 10 MiB, 10 s, no cookies, no credentials, no
-compression; the media type is what the bytes say. Surfaces stay pure: they see data URIs only.
+compression; the media type is what the bytes say. A host's name is its ASCII form (``xn--…``) throughout. Surfaces stay
+pure: they see data URIs only.
 """
 
 from __future__ import annotations
@@ -69,17 +70,17 @@ class Fetch:
 
     async def _addresses(self, url: URL, param: str) -> Sequence[str]:
         """Where to connect: all of the name's addresses, or a refusal when one of them must not be reached."""
-        if url.scheme != "https" or not url.host or url.user is not None or url.password is not None:
+        if url.scheme != "https" or not url.raw_host or url.user is not None or url.password is not None:
             raise refused(param, "only plain https URLs are fetched")
-        addresses = await self.resolve(url.host, url.port or 443)
+        addresses = await self.resolve(url.raw_host, url.port or 443)
         if not addresses or not all(self.allowed(address) for address in addresses):
             raise refused(param, "its host is not a public one")
         return addresses
 
     def _session(self, url: URL, addresses: Sequence[str]) -> aiohttp.ClientSession:
-        assert url.host is not None
+        assert url.raw_host is not None
         connector = aiohttp.TCPConnector(
-            resolver=Pinned(url.host, addresses), ssl=self.ssl, use_dns_cache=False, force_close=True
+            resolver=Pinned(url.raw_host, addresses), ssl=self.ssl, use_dns_cache=False, force_close=True
         )
         return aiohttp.ClientSession(
             connector=connector, headers=HEADERS, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
@@ -218,7 +219,7 @@ def _list(value: object) -> list[Any]:
 
 def _host(url: str) -> str | None:
     try:
-        return URL(url).host
+        return URL(url).raw_host
     except ValueError:
         return None
 

@@ -16,6 +16,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from yarl import URL
 
 from zerogravity import ids, redact
 from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal
@@ -256,12 +257,14 @@ def is_own_host(text: str, request: web.Request, services: Services) -> bool:
 
 
 def split_host(text: str) -> tuple[str | None, int]:
-    """Host header → (lower-case name without brackets, port; 80 when none is given). (None, 0): it is malformed."""
+    """Host header → (lower-case name without brackets, as ``xn--…`` where it is not ASCII; port, by default 80).
+    (None, 0): it is malformed."""
     try:
         parts = urlsplit(f"//{text}")
         if parts.path or parts.query or parts.fragment or "@" in text or not parts.hostname:
             return None, 0
-        return parts.hostname.lower().removesuffix("."), parts.port or 80
+        name = parts.hostname if parts.hostname.isascii() else URL.build(scheme="http", host=parts.hostname).raw_host
+        return (name or "").lower().removesuffix("."), parts.port or 80
     except ValueError:
         return None, 0
 
