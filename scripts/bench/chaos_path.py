@@ -67,7 +67,7 @@ class Told:
             return str(self.status)
         if self.response is not None:
             return str(self.response["status"])
-        return "failed" if self.stream and b'"error"' in self.raw.rstrip().splitlines()[-1] else "ok"
+        return "failed" if self.stream and b'"error"' in self.raw.rstrip().rpartition(b"\n")[2] else "ok"
 
     def complaint(self, *, may_break: bool) -> str | None:
         """What is wrong with it, if anything is."""
@@ -152,7 +152,8 @@ class Chaos:
         except TimeoutError:
             told.broken = f"hangs: nothing more came within {TURN_S} s"
         except aiohttp.ClientError as error:
-            told.broken = f"{type(error).__name__}: {error}"
+            if told.ended != "failed" or told.surface == "responses":  # a body that failed may lack its end
+                told.broken = f"{type(error).__name__}: {error}"
         self._remember(told)
         self.done += 1
         return told

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.reading import to_the_end
 from tests.waiting import until
 from zerogravity.simulator.language_server import LsOptions
 from zerogravity.simulator.stack import Stack
@@ -93,7 +94,7 @@ async def ask(
     """One turn, to its end. A stream has passed its surface's grammar checker."""
     path, body = request(surface, prompt, stream=stream, tools=tools)
     async with http.post(stack.url + path, json=body) as response:
-        raw = await response.read()
+        raw, _ = await to_the_end(response)
         headers = {name.lower(): value for name, value in response.headers.items()}
         said = Said(response.status, headers, raw, surface)
     if response.status == 200 and stream:

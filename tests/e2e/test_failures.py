@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import CHECK, SURFACES, Said, ask, at_rest, quick, request
+from tests.reading import to_the_end
 from tests.waiting import until
 from zerogravity.simulator.stack import ADDON, Stack, StackOptions, free_port
 
@@ -305,7 +306,7 @@ async def test_h26_sigterm_ends_open_streams_properly() -> None:
             responses.append((surface, response, await response.content.readany()))
         stack.process.send_signal(signal.SIGTERM)
         for surface, response, begun in responses:
-            CHECK[surface](begun + await response.read())
+            CHECK[surface](begun + (await to_the_end(response))[0])
         async with asyncio.timeout(10):
             assert await stack.process.wait() == 0
 

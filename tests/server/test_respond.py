@@ -12,7 +12,9 @@ import aiohttp
 import pytest
 
 from tests.conftest import FakeClock
+from tests.reading import to_the_end
 from tests.server.support import Serve, Served, forever, hello, say
+from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel, Cursor
 from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, Usage
 from zerogravity.core.turn import Turn
@@ -74,11 +76,78 @@ async def test_after_the_grace_faults_come_in_the_stream(serve: Serve, caplog: p
     async with served.http.post(served.url + CHAT, json=STREAM) as answer:
         assert answer.status == 200
         served.engine.channels[0].close(Failed(BROKEN))
-        data = await answer.read()
+        data, ended = await to_the_end(answer)
     check_chat(data)
+    assert not ended
     assert b'"upstream_drop"' in data
     assert b"[DONE]" not in data
     assert codes(caplog) == ["upstream_drop"]
+
+
+GEMINI: dict[str, Any] = {"contents": [{"parts": [{"text": "hi"}]}]}
+STREAMS: dict[str, tuple[str, dict[str, Any], bool]] = {  # path, body, whether a failure ends its body well
+    "chat": (CHAT, STREAM, False),
+    "sse": ("/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse", GEMINI, False),
+    "array": ("/v1beta/models/gemini-3-flash:streamGenerateContent", GEMINI, False),
+    "masked": ("/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse&fields=candidates", GEMINI, False),
+    "responses": ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "stream": True}, True),
+}
+
+
+@pytest.mark.parametrize("terminal", [Failed(BROKEN), Failed(BUSY), Finished("stop"), Finished("length", "MAX_TOKENS")])
+@pytest.mark.parametrize("size", [1, 1 << 20], ids=["small", "large"])
+@pytest.mark.parametrize("kind", STREAMS)
+async def test_a_failure_in_the_middle_is_told_and_is_no_good_end(
+    serve: Serve, kind: str, size: int, terminal: Failed | Finished
+) -> None:
+    """Everything before it comes, the error comes, and whoever overlooks that finds a body without its end."""
+    served = await serve()
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), TextDelta("x" * size))
+        channel.close(terminal)
+
+    served.engine.script = script
+    path, body, well = STREAMS[kind]
+    async with served.http.post(served.url + path, json=body) as answer:
+        data, ended = await to_the_end(answer)
+    failed = isinstance(terminal, Failed)
+    assert answer.status == 200
+    assert data.count(b"x" * size) >= 1
+    assert (b"the connection broke" in data or b"slow down" in data) is failed
+    assert data.endswith(b"]" if kind == "array" else (b"\n\n", b"\r\n\r\n"))
+    assert ended is (well or not failed)
+
+
+async def test_who_reads_late_is_told_as_well(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """aiohttp's client drops what nobody has read when the body breaks off; and who leaves then was answered."""
+    caplog.set_level(logging.INFO)
+    served = await serve()
+    served.engine.script = forever
+    answer = asyncio.create_task(served.http.post(served.url + CHAT, json=STREAM))
+    channel = await served.engine.begun()
+    say(channel, CallOpened(), TextDelta("Hel"))
+    answered = await answer
+    channel.close(Failed(BROKEN))
+    await until(lambda: not channel.readers)
+    data = b""
+    while b"upstream_drop" not in data:
+        data += await answered.content.readany()
+    answered.close()
+    await until(lambda: codes(caplog))
+    assert [
+        json.loads(record.message)["status"] for record in caplog.records if record.name == "zerogravity.access"
+    ] == [200]
+
+
+async def test_before_chunks_were_known_a_body_ends_with_its_connection(serve: Serve) -> None:
+    served = await serve(limits={"grace_seconds": 0.01})
+    served.engine.script = forever
+    body = json.dumps(STREAM).encode()
+    head = f"POST {CHAT} HTTP/1.0\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
+    asked = asyncio.create_task(served.raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body))
+    (await served.engine.begun()).close(Failed(BROKEN))
+    assert (await asked).startswith((b"HTTP/1.0 502", b"HTTP/1.1 502", b"HTTP/1.0 200"))
 
 
 async def test_the_first_content_ends_the_wait(serve: Serve) -> None:
@@ -449,11 +518,13 @@ async def test_stop_ends_every_open_stream_properly(serve: Serve) -> None:
     answers = [await served.http.post(served.url + CHAT, json=STREAM) for _ in range(3)]
     begun = [await answer.content.readline() for answer in answers]
     idle = await asyncio.open_connection("127.0.0.1", served.running.port)
+    rests = [asyncio.create_task(to_the_end(answer)) for answer in answers]
     await served.engine.close()
     await served.running.stop()
-    for first, answer in zip(begun, answers, strict=True):
-        data = first + await answer.read()
+    for first, (rest, ended) in zip(begun, await asyncio.gather(*rests), strict=True):
+        data = first + rest
         check_chat(data)
+        assert not ended
         assert b'"code":"shutdown"' in data
     assert await idle[0].read() == b""
     idle[1].close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -197,3 +198,27 @@ async def test_google(served: Served, version: str) -> None:
         with pytest.raises(errors.ClientError) as missing:
             await google.models.generate_content(model="no-such-model", contents="hi")
         assert (missing.value.code, missing.value.status) == (404, "NOT_FOUND")
+
+
+async def test_a_failure_in_the_middle_of_a_stream(client: openai.AsyncOpenAI, served: Served) -> None:
+    """Where the body has no good end, too: the error is what is raised, not the broken connection."""
+
+    async def broken(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), TextDelta("Hel"))
+        channel.close(Failed(upstream(502, "upstream_drop", "the connection broke")))
+
+    served.engine.script = broken
+    messages: Any = [{"role": "user", "content": "hi"}]
+    stream = await client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    with pytest.raises(openai.APIError, match="the connection broke") as caught:
+        _ = [chunk async for chunk in stream]
+    assert caught.value.code == "upstream_drop"
+    events = await client.responses.create(model=MODEL, input="hi", stream=True)
+    assert [event async for event in events][-1].type == "response.failed"
+
+    def ask() -> None:
+        with genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=served.url)) as google:
+            list(google.models.generate_content_stream(model=MODEL, contents="hi"))
+
+    with pytest.raises(errors.ServerError, match="the connection broke"):
+        await asyncio.to_thread(ask)

@@ -1,5 +1,10 @@
 """A channel → one HTTP answer: the only way. Headers wait for the first content, so that an early failure is a plain
 HTTP status; then one write per wake-up, heartbeats in silence, one terminal, and the connection closes.
+
+A turn that fails in the middle says so in an error event. Chat and Gemini have none of their own: some clients skip it
+(Google's Go SDK takes whatever ends well for a whole answer), so there the body ends without its last chunk, too.
+``response.failed`` is the proper end of a Responses stream, which every client of it waits for and some take a
+connection that breaks for a reason to ask again: that body ends well.
 """
 
 from __future__ import annotations
@@ -25,6 +30,8 @@ from zerogravity.surfaces.surface import Answer, Emitter, Surface
 FLUSH = 128 << 10  # a replay of a long turn is written in pieces of this size, and lets others run in between
 FRAMES = 256  # of a stored stream per write
 NOTES, NOTE = 1024, 200  # characters of a header: of all notes, of one
+LINGER_S = 0.25
+ENDS_OPEN = frozenset({"chat", "gemini"})  # whose bodies do not end well when the turn has failed
 PHASES = (
     ("queue", "received", "admitted"), ("ls", "admitted", "told"), ("match", "told", "matched"),
     ("upstream", "matched", "first_byte"), ("thinking", "received", "first_thinking"),
@@ -91,7 +98,7 @@ async def again(request: web.Request, frames: Sequence[bytes]) -> web.StreamResp
 
 
 class Wire:
-    """One streamed answer: headers when the block begins, the end of the body when it ends well.
+    """One streamed answer: headers when the block begins, the end of the body when it and the turn end well.
 
     A client that takes nothing is cut off. One that has gone is no failure of this request.
     """
@@ -125,6 +132,8 @@ class Wire:
     async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> bool:
         channel = self._exchange.channel
         match error:
+            case None if channel is not None and failed_openly(channel):
+                await hang_up(self._request)
             case None:
                 with suppress(ConnectionError):  # everything has been sent
                     await self.response.write_eof()
@@ -270,6 +279,23 @@ def leave_stalled(services: Services, channel: CascadeChannel) -> None:
     """A stalled reader is closed; the turn goes on only if somebody else reads it, or nobody has to."""
     if channel.readers <= 1 and not channel.turn.background and not channel.closed:
         services.engine.cancel(channel, Termination.CLIENT_STALL)
+
+
+def failed_openly(channel: CascadeChannel) -> bool:
+    """Whether the stream's end must not look like the end of an answer."""
+    return isinstance(channel.terminal, Failed) and channel.turn.surface in ENDS_OPEN
+
+
+async def hang_up(request: web.Request) -> None:
+    """Close the connection behind what has been sent, unless the client does so first, for which it has a moment: some
+    drop what they have not read yet when a body breaks off."""
+    try:
+        await asyncio.sleep(LINGER_S)
+    except asyncio.CancelledError:  # it has, or we stop: nothing is left to be done
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+    if request.transport is not None:
+        request.transport.close()
 
 
 def cut(request: web.Request) -> None:
