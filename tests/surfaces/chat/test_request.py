@@ -174,6 +174,18 @@ def test_names_of_the_responses_api_are_refused_with_the_right_one(name: str, va
     assert parse(**nothing).notes == ()
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize(
+    ("model", "asked", "sent"),
+    [("gemini-3-flash", 65_536, 65_536), ("gemini-3-flash", 2**31 - 1, 65_536), ("claude-sonnet-4-6", 99_999, 64_000)],
+)
+def test_a_limit_above_the_models_is_lowered_and_noted(name: str, model: str, asked: int, sent: int) -> None:
+    body: dict[str, Any] = {"model": model, name: asked}
+    turn = parse(**body)
+    assert turn.generate["generationConfig"]["maxOutputTokens"] == sent
+    assert turn.notes == (() if asked == sent else (f"maxOutputTokens lowered to {sent}: this model gives no more",))
+
+
 LOW = {"thinkingLevel": "LOW", "includeThoughts": True}
 HIGH = {**LOW, "thinkingLevel": "HIGH"}
 PRO, FLASH, CLAUDE = "gemini-2.5-pro", "gemini-2.5-flash", "claude-sonnet-4-6"

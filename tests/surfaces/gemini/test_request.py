@@ -200,6 +200,15 @@ def test_wrong_types_are_refused_in_googles_form(body: dict[str, Any], field: st
     assert [violation["field"] for violation in violations] == [field]
 
 
+@pytest.mark.parametrize(
+    ("asked", "sent"), [(65_536, 65_536), (65_537, 65_536), ("100000", 65_536), (1e6, 65_536), ("many", "many")]
+)
+def test_a_limit_above_the_models_is_lowered_and_noted(asked: Any, sent: Any) -> None:
+    turn = parse(generationConfig={"maxOutputTokens": asked, "topK": 3})
+    assert turn.generate["generationConfig"] == {"maxOutputTokens": sent, "topK": 3}
+    assert turn.notes == (() if asked == sent else ("maxOutputTokens lowered to 65536: this model gives no more",))
+
+
 @pytest.mark.parametrize("apart", [1, 9])
 def test_at_most_512_functions_in_all_tools(apart: int) -> None:
     names = [{"name": f"f{number}"} for number in range(513)]

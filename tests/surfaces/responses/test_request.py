@@ -100,6 +100,8 @@ def test_what_the_turn_holds_is_plain_json() -> None:
         ({"max_tool_calls": 0}, "max_tool_calls", "integer_below_min_value"),
         ({"temperature": 2.1}, "temperature", "decimal_above_max_value"),
         ({"temperature": True}, "temperature", "invalid_type"),
+        ({"top_k": 0}, "top_k", "integer_below_min_value"),
+        ({"seed": "x"}, "seed", "invalid_type"),
         ({"top_p": -0.1}, "top_p", "decimal_below_min_value"),
         ({"presence_penalty": 3}, "presence_penalty", "decimal_above_max_value"),
         ({"frequency_penalty": -3}, "frequency_penalty", "decimal_below_min_value"),
@@ -141,6 +143,45 @@ def test_refused_by_name(body: dict[str, Any], param: str, code: str) -> None:
     assert surface.error(fault).headers["x-should-retry"] == "false"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("messages", [{"role": "user", "content": "Hi"}], "'input'"),
+        ("response_format", {"type": "json_object"}, "'text.format'"), ("max_tokens", 9, "'max_output_tokens'"),
+        ("max_completion_tokens", 9, "'max_output_tokens'"), ("reasoning_effort", "low", "'reasoning.effort'"),
+        ("verbosity", "low", "'text.verbosity'"), ("functions", [{"name": "f"}], "'tools'"),
+        ("function_call", "auto", "'tool_choice'"),
+        ("web_search_options", {"search_context_size": "low"}, "'web_search'"),
+        ("stop", ["x"], "/v1/chat/completions"), ("stop", "x", "/v1/chat/completions"), ("logprobs", True, "captured"),
+        ("logit_bias", {"5": 1}, "upstream"), ("n", 2, "must be 1"),
+    ],
+)  # fmt: skip
+def test_names_of_the_chat_api_are_refused_with_the_right_one(name: str, value: Any, right: str) -> None:
+    fault = refused(**{name: value})
+    assert (fault.param, fault.code) == (name, "unsupported_parameter")
+    assert right in fault.message
+
+
+def test_chats_messages_without_input_are_told_so() -> None:
+    assert refused(input=None, messages=[{"role": "user", "content": "Hi"}]).param == "messages"
+
+
+@pytest.mark.parametrize("body", [{"stop": []}, {"max_tokens": None}, {"logprobs": False}, {"messages": []}, {"n": 1}])
+def test_names_of_the_chat_api_that_ask_for_nothing_are_taken(body: dict[str, Any]) -> None:
+    assert parse(**body).generate == parse().generate
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "sent"),
+    [("gemini-3-flash", 65_536, 65_536), ("gemini-3-flash", 128_000, 65_536), ("claude-sonnet-4-6", 128_000, 64_000)],
+)
+def test_a_limit_above_the_models_is_lowered_and_noted(model: str, asked: int, sent: int) -> None:
+    turn = parse(model=model, max_output_tokens=asked)
+    assert turn.generate["generationConfig"]["maxOutputTokens"] == sent
+    assert turn.notes == (() if asked == sent else (f"maxOutputTokens lowered to {sent}: this model gives no more",))
+    assert turn.echo["max_output_tokens"] == sent
+
+
 # -- generationConfig --------------------------------------------------------------------------------------------
 
 
@@ -149,6 +190,7 @@ def test_refused_by_name(body: dict[str, Any], param: str, code: str) -> None:
     [
         ({"max_output_tokens": 16}, {"maxOutputTokens": 16}),
         ({"temperature": 0, "top_p": 0}, {"temperature": 0, "topP": 0}),
+        ({"top_k": 5, "seed": 2**40 + 7}, {"topK": 5, "seed": 7}),
         ({"model": OLD, "presence_penalty": 1, "frequency_penalty": -1},
          {"presencePenalty": 1, "frequencyPenalty": -1}),
         ({"presence_penalty": 1}, {}),

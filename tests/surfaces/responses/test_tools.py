@@ -338,7 +338,6 @@ def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
 def test_choices(choice: Any, wanted: Any) -> None:
     tools = [F, G, {"type": "custom", "name": "x"}, SPACE, {"type": "local_shell"}]
     assert config(tools=tools, tool_choice=choice) == wanted
-    assert parse(tools=tools, tool_choice=choice).echo["tool_choice"] == (choice or "auto")
 
 
 @pytest.mark.parametrize(

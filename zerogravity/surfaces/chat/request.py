@@ -2,7 +2,7 @@
 
 | parameter                                 | here                                                               |
 |-------------------------------------------|--------------------------------------------------------------------|
-| max_completion_tokens, max_tokens         | maxOutputTokens; the first wins                                    |
+| max_completion_tokens, max_tokens         | maxOutputTokens; the first wins; at most what the model gives      |
 | temperature, top_p, top_k, stop           | the same                                                           |
 | seed                                      | the same, folded into Google's 31 bits                             |
 | presence_penalty, frequency_penalty       | the same; left out where the family does not know them             |
@@ -36,14 +36,13 @@ from zerogravity.surfaces.chat.tools import read_tools, tool_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
-from zerogravity.surfaces.common.models import rules
+from zerogravity.surfaces.common.limits import INT32, within_family
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.surface import Context
 
 Json = Mapping[str, Any]
 MAX_STOPS = 4
-INT32 = 2**31 - 1
 TIERS = ("auto", "default", "flex", "scale", "priority", "fast")
 GOOGLE = ("thinking_config", "cached_content")
 SERVED = frozenset({
@@ -150,8 +149,7 @@ def echo(body: Json, *, stream: bool, legacy: bool) -> dict[str, Any]:
 
 def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
     """generationConfig and notes. 0 is a value, null is none."""
-    thoughts, unknown = thinking(body, target)
-    notes = [*unknown]
+    thoughts, notes = thinking(body, target)
     first = fields.integer(body, "max_completion_tokens", lo=1, hi=INT32)
     second = fields.integer(body, "max_tokens", lo=1, hi=INT32)
     wanted: dict[str, Any] = {
@@ -166,15 +164,8 @@ def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple
         "responseModalities": modalities(body),
         "thinkingConfig": thoughts,
     }
-    config = {name: value for name, value in wanted.items() if value is not None}
-    if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
-        config["seed"] &= 2**31 - 1
-        notes.append("seed folded into 31 bits")
-    if not rules(target.family).penalties:
-        for name in ("presencePenalty", "frequencyPenalty"):
-            if config.pop(name, 0):
-                notes.append(f"{name} left out: this model does not know it")
-    return config, tuple(notes)
+    config, lowered = within_family(wanted, target.family)
+    return config, (*notes, *lowered)
 
 
 def stops(body: Json) -> list[str] | None:

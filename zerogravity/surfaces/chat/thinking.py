@@ -21,11 +21,11 @@ from typing import Any
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.limits import INT32
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.thinking import thinking_config
 
 Json = Mapping[str, Any]
-INT32 = 2**31 - 1
 KNOWN = ("effort", "max_tokens", "exclude", "enabled", "summary")
 
 

@@ -52,7 +52,7 @@ def refuse_others(body: Json, counterparts: Mapping[str, str], api: str) -> None
     """Members of the sister API: what they ask for would be lost without a word. ``counterparts``: name → what to send
     in its place. Raises FaultError 400 for one that asks for something."""
     for name, right in counterparts.items():
-        if body.get(name) not in (None, "", [], {}):
+        if body.get(name) not in (None, False, "", [], {}):
             raise unsupported(name, f"is none of the {api} API's: {right}")
 
 

@@ -91,15 +91,26 @@ def custom_tool(name: str, custom: Mapping[str, Any], path: str) -> Declared:
     """A custom tool: a function with one string ``input``; its grammar is told in words."""
     description = fields.string(custom, "description", path=path) or ""
     form = fields.obj(custom, "format", path=path) or {}
-    if fields.choice(form, "type", ("text", "grammar"), path=f"{path}.format") == "grammar":
-        inner = fields.obj(form, "grammar", path=f"{path}.format")
-        grammar, place = (form, f"{path}.format") if inner is None else (inner, f"{path}.format.grammar")
+    fields.choice(form, "type", ("text", "grammar"), path=f"{path}.format")
+    inner = fields.obj(form, "grammar", path=f"{path}.format")
+    if (grammar := custom_grammar(form)) is not None:
+        place = f"{path}.format" if inner is None else f"{path}.format.grammar"
         syntax = fields.choice(grammar, "syntax", ("lark", "regex"), path=place) or "lark"
         definition = fields.string(grammar, "definition", path=place) or ""
         description = f"{description}\n\nThe input must match this {syntax} grammar:\n{definition}".lstrip()
     text = {"type": "string", "description": "The whole input of the tool, as plain text."}
     schema = {"type": "object", "properties": {"input": text}, "required": ["input"]}
     return Declared(name, description, schema, path)
+
+
+def custom_grammar(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The grammar of a custom tool's ``format``, in either API's nesting; None for plain text. Where its type is not
+    said, what stands in it says it."""
+    inner = form.get("grammar")
+    kind = form.get("type") or ("grammar" if inner or "definition" in form else "text")
+    if kind != "grammar":
+        return None
+    return cast("Mapping[str, Any]", inner) if isinstance(inner, dict) else form
 
 
 def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, Any]], tuple[str, ...]]:

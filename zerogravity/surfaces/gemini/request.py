@@ -1,6 +1,6 @@
 """A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google; only
-for Claude it is made what Anthropic takes, and of a form beside functions that the family refuses, what the tool mode
-makes moot is left out (``output.py``).
+a limit above the model's is lowered, for Claude it is made what Anthropic takes, and of a form beside functions that
+the family refuses, what the tool mode makes moot is left out (``output.py``).
 
 The model, the method, ``alt`` and ``fields`` stand in the URL: ``parse_request`` takes them as arguments. Unknown
 members are kept; Google judges them. Labels and session stay the language server's. Facts:
@@ -15,6 +15,7 @@ from typing import Any, cast
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.limits import lower_limit
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.common.output import beside_functions
 from zerogravity.surfaces.common.tools import MAX_FUNCTIONS, too_many
@@ -55,6 +56,8 @@ def parse_request(
         generate["contents"] = kept
         notes += [NOTE] if lost else []
     _count_functions(generate)
+    config = cast("dict[str, Any]", generate.get("generationConfig") or {})
+    notes += lower_limit(config, target.family)
     generate, suited = handed_on(generate, target, context.recall)
     return Turn(
         id=context.turn_id,

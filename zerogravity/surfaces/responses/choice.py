@@ -27,6 +27,8 @@ from zerogravity.surfaces.responses.tools import Tools, space_of
 
 Json = Mapping[str, Any]
 CHOICES = ("none", "auto", "required")
+SHOWN_ALONE = ("function", "custom", "shell", "apply_patch", "image_generation", "web_search_preview",
+               "web_search_preview_2025_03_11")  # fmt: skip
 
 
 def tool_request(body: Json, tools: Tools, names: NameMap, family: str) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -42,6 +44,27 @@ def tool_request(body: Json, tools: Tools, names: NameMap, family: str) -> tuple
     together = rules(family).search_with_functions
     members, more = tool_members(declarations, search=choice.search, together=together, config=config)
     return members, (*tools.notes, *notes, *more)
+
+
+def shown_choice(body: Json) -> Any:
+    """``tool_choice`` as the Response shows it; ``_choice`` has checked it. The API has no form for one that names a
+    tool of some kinds: such a one is what it means here, the only tool that is allowed."""
+    value = body.get("tool_choice")
+    if value is None or isinstance(value, str):
+        return "auto" if value is None else value
+    if value["type"] == "allowed_tools":
+        inner = value.get("allowed_tools") or value
+        return {"type": "allowed_tools", "mode": inner["mode"], "tools": [_shown(tool) for tool in inner["tools"]]}
+    if value["type"] in SHOWN_ALONE:
+        return _shown(value)
+    mode = "auto" if value["type"].startswith("web_search") else "required"
+    return {"type": "allowed_tools", "mode": mode, "tools": [_shown(value)]}
+
+
+def _shown(tool: Json) -> Json:
+    """One tool that a choice names, flat."""
+    inner = tool.get(tool["type"]) or tool
+    return {"type": tool["type"], **{name: inner[name] for name in ("name", "namespace") if inner.get(name)}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@
 |---------------------------------------------|---------------------------------------------------------------------|
 | input, instructions, previous_response_id   | contents and systemInstruction (``items.py``); instructions first    |
 | tools, tool_choice                          | ``tools.py``                                                        |
-| max_output_tokens, temperature, top_p       | generationConfig                                                    |
+| max_output_tokens                           | maxOutputTokens, at most what the model gives                       |
+| temperature, top_p, top_k, seed             | generationConfig; the last two are no names of OpenAI's             |
 | presence_penalty, frequency_penalty         | the same; left out where the family does not know them              |
 | text.format                                 | responseMimeType and a schema (``output.py``)                       |
 | reasoning.effort, .summary                  | thinkingConfig                                                      |
@@ -14,6 +15,7 @@
 | service_tier                                | checked; ``default`` is what serves                                 |
 | top_logprobs above 0                        | refused: no log probabilities are captured                          |
 | conversation, prompt, context_management, moderation | refused: there is nothing here that could keep their promise |
+| names of the Chat Completions API           | refused with what to send in their place                            |
 | anything else                               | noted                                                               |
 
 What the emitter, the store and the next turn need is in the turn, all of it plain JSON:
@@ -38,12 +40,12 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
-from zerogravity.surfaces.common.models import rules
+from zerogravity.surfaces.common.limits import INT32, within_family
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.surfaces.responses.adapt import adapted
-from zerogravity.surfaces.responses.choice import tool_request
+from zerogravity.surfaces.responses.choice import shown_choice, tool_request
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.surfaces.surface import Context, StoredTurn
@@ -66,8 +68,24 @@ SERVED = frozenset({
     "model", "input", "instructions", "previous_response_id", "tools", "tool_choice", "max_output_tokens",
     "temperature", "top_p", "presence_penalty", "frequency_penalty", "text", "reasoning", "parallel_tool_calls",
     "include", "stream", "stream_options", "store", "background", "metadata", "user", "truncation", "max_tool_calls",
-    "safety_identifier", "prompt_cache_key", "service_tier", "top_logprobs", *REFUSED,
+    "safety_identifier", "prompt_cache_key", "service_tier", "top_logprobs", "top_k", "seed", *REFUSED,
 })  # fmt: skip
+CHAT = {
+    "messages": "send 'input'",
+    "response_format": "send 'text.format'",
+    "max_tokens": "send 'max_output_tokens'",
+    "max_completion_tokens": "send 'max_output_tokens'",
+    "reasoning_effort": "send 'reasoning.effort'",
+    "verbosity": "send 'text.verbosity'",
+    "functions": "send 'tools'",
+    "function_call": "send 'tool_choice'",
+    "web_search_options": "send a tool of the type 'web_search'",
+    "stop": "it has no stop sequences; /v1/chat/completions has",
+    "logprobs": "no log probabilities are captured",
+    "logit_bias": "the upstream models do not support it",
+}
+REASONING = ("effort", "summary", "generate_summary", "context", "mode")
+FORM = ("type", "name", "description", "schema", "strict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,7 @@ def lookups(body: Json) -> Lookups:
 
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
+    fields.refuse_others(body, CHAT, "Responses")
     model = fields.required_string(body, "model")
     for name, why in REFUSED.items():
         if body.get(name) is not None:
@@ -118,7 +137,7 @@ def parse(body: Json, context: Context) -> Turn:
         generate["generationConfig"] = config
     formed = apply_form(_format(body, target.family), generate, target.family, param="text.format")
     generate, suited = handed_on(generate, target, context.recall)
-    echo = echoed_members(body, tools.shown)
+    echo = echoed_members(body, tools.shown, config.get("maxOutputTokens"))
     return Turn(
         id=context.turn_id,
         surface="responses",
@@ -187,23 +206,20 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
 
 def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
     """generationConfig and notes. 0 is a value, null is none."""
-    notes: list[str] = []
     wanted: dict[str, Any] = {
-        "maxOutputTokens": fields.integer(body, "max_output_tokens", lo=16, hi=2**31 - 1),
+        "maxOutputTokens": fields.integer(body, "max_output_tokens", lo=16, hi=INT32),
         "temperature": fields.number(body, "temperature", lo=0, hi=2),
         "topP": fields.number(body, "top_p", lo=0, hi=1),
+        "topK": fields.integer(body, "top_k", lo=1, hi=INT32),
+        "seed": fields.integer(body, "seed", lo=-(2**63), hi=2**63 - 1),
         "presencePenalty": fields.number(body, "presence_penalty", lo=-2, hi=2),
         "frequencyPenalty": fields.number(body, "frequency_penalty", lo=-2, hi=2),
         "responseModalities": ["TEXT", "IMAGE"] if pictures else None,
         "thinkingConfig": _thinking(body, target),
     }
+    config, notes = within_family(wanted, target.family)
     if wanted["thinkingConfig"] is None and (fields.obj(body, "reasoning") or {}).get("effort") is not None:
         notes.append("reasoning.effort left out: this model does not think")
-    config = {name: value for name, value in wanted.items() if value is not None}
-    if not rules(target.family).penalties:
-        for name in ("presencePenalty", "frequencyPenalty"):
-            if config.pop(name, 0):
-                notes.append(f"{name} left out: this model does not know it")
     return config, tuple(notes)
 
 
@@ -243,8 +259,10 @@ def _format(body: Json, family: str) -> Form:
 # -- the echo ------------------------------------------------------------------------------------------------
 
 
-def echoed_members(body: Json, tools: Sequence[Json]) -> dict[str, Any]:
-    """What the Response object repeats, with the API's defaults."""
+def echoed_members(body: Json, tools: Sequence[Json], limit: int | None) -> dict[str, Any]:
+    """What the Response object repeats, with the API's defaults. ``limit``: of tokens, as it went to Google."""
+    if (fields.integer(body, "n", lo=1) or 1) > 1:
+        raise fields.unsupported("n", "must be 1: one candidate is captured per request")
     if fields.integer(body, "top_logprobs", lo=0, hi=20):
         raise fields.unsupported("top_logprobs", "is not supported: no log probabilities are captured")
     store = fields.boolean(body, "store", default=True)
@@ -253,14 +271,13 @@ def echoed_members(body: Json, tools: Sequence[Json]) -> dict[str, Any]:
         text = "Invalid 'background': a background response has to be stored, but 'store' is false."
         raise bad_request(text, param="background", code="invalid_value")
     fields.choice(body, "service_tier", TIERS)
-    choice = body.get("tool_choice")
     return {
         "instructions": fields.string(body, "instructions"),
         "metadata": fields.metadata(body),
         "parallel_tool_calls": fields.boolean(body, "parallel_tool_calls", default=True),
         "temperature": _number(body, "temperature", 1.0),
         "top_p": _number(body, "top_p", 1.0),
-        "tool_choice": "auto" if choice is None else choice,
+        "tool_choice": shown_choice(body),
         "tools": [*tools],
         "previous_response_id": fields.string(body, "previous_response_id"),
         "truncation": fields.choice(body, "truncation", ("auto", "disabled")) or "disabled",
@@ -270,7 +287,7 @@ def echoed_members(body: Json, tools: Sequence[Json]) -> dict[str, Any]:
         "top_logprobs": 0,
         "reasoning": _reasoning(body),
         "user": fields.string(body, "user"),
-        "max_output_tokens": fields.integer(body, "max_output_tokens"),
+        "max_output_tokens": limit,
         "max_tool_calls": fields.integer(body, "max_tool_calls", lo=1),
         "store": store,
         "background": background,
@@ -287,16 +304,23 @@ def _number(body: Json, name: str, default: float) -> float:
 
 def _text(body: Json) -> dict[str, Any]:
     text = fields.obj(body, "text") or {}
-    form: Json = fields.obj(text, "format", path="text") or {"type": "text"}
-    if form["type"] == "json_schema":
-        form = {"description": None, **form, "strict": bool(form.get("strict"))}
+    given: Json = fields.obj(text, "format", path="text") or {"type": "text"}
+    form: Json = {"type": given["type"]}
+    if given["type"] == "json_schema":
+        known = {name: value for name, value in given.items() if name in FORM}
+        form = {"description": None, **known, "strict": bool(given.get("strict"))}
     verbosity = fields.choice(text, "verbosity", ("low", "medium", "high"), path="text")
     return {"format": dict(form), "verbosity": verbosity or "medium"}
 
 
 def _reasoning(body: Json) -> dict[str, Any]:
     given = fields.obj(body, "reasoning") or {}
-    return {"effort": None, **given, "summary": _summary(given)}
+    fields.choice(given, "context", ("auto", "current_turn", "all_turns"), path="reasoning")
+    fields.string(given, "mode", path="reasoning")
+    known = {name: value for name, value in given.items() if name in REASONING}
+    if known.get("generate_summary") == "none":  # the old name has no such word
+        del known["generate_summary"]
+    return {"effort": None, **known, "summary": _summary(given)}
 
 
 def _include(body: Json) -> list[str]:
@@ -322,4 +346,6 @@ def _unserved(body: Json) -> list[str]:
     """Notes on what was asked for and means nothing upstream; what is known is checked all the same."""
     fields.string(body, "prompt_cache_retention")
     notes = [f"{name}: no counterpart upstream" for name in body if name not in SERVED and body[name] is not None]
+    reasoning = fields.obj(body, "reasoning") or {}
+    notes += [f"reasoning.{name}: no counterpart upstream" for name in reasoning if name not in REASONING]
     return notes + [f"include {name}: nothing to show" for name in _include(body) if name not in PROMISED]

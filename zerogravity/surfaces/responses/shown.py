@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from zerogravity.surfaces.common.tools import nested
+from zerogravity.surfaces.common.tools import custom_grammar, nested
 
 Json = Mapping[str, Any]
 Check = Callable[[object], bool]
@@ -71,6 +71,8 @@ def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = 
         name = DATED.get(kind) or ("web_search_preview" if "preview" in kind else "web_search")
         kind = kind if kind in DATED else name
     given = dict(_flat(tool, name, path))
+    if isinstance(place := given.get("user_location"), dict):
+        given["user_location"] = {"type": "approximate", **cast("Json", place)}
     inner = given.pop("tools", None) if name == "namespace" else None
     made = {"type": kind, **({} if within else ALWAYS.get(name, {})), **_kept(given, MEMBERS[name], path, notes)}
     if name == "namespace":
@@ -89,10 +91,18 @@ def _flat(tool: Json, kind: str, path: str) -> Json:
         return tool
     inner, _ = nested(tool, kind, path, flat=True)
     flat = {**{name: value for name, value in tool.items() if name != kind}, **inner}
-    form = flat.get("format")
-    if isinstance(form, dict) and isinstance(grammar := cast("Json", form).get("grammar"), dict):
-        flat["format"] = {"type": "grammar", "syntax": "lark", **cast("Json", grammar)}
+    if isinstance(form := flat.get("format"), dict):
+        flat["format"] = _format(cast("Json", form))
     return flat
+
+
+def _format(form: Json) -> Json:
+    """What a custom tool takes, with all that typed clients need of it."""
+    if (grammar := custom_grammar(form)) is None:
+        return {**form, "type": "text"}
+    rest = {name: value for name, value in form.items() if name != "grammar"}
+    return {**rest, "type": "grammar", "syntax": grammar.get("syntax") or "lark",
+            "definition": grammar.get("definition") or ""}  # fmt: skip
 
 
 def _kept(given: Json, members: Json, path: str, notes: list[str]) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""Numbers of generationConfig as a client wishes them → as the family takes them, with notes on what was changed.
+
+| member                            | where the family does not take it                             |
+|-----------------------------------|---------------------------------------------------------------|
+| maxOutputTokens                   | lowered to the most that the model gives                      |
+| seed                              | folded into Google's 31 bits                                  |
+| presencePenalty, frequencyPenalty | left out                                                      |
+
+Facts: wire-gemini-and-mapping 2.4; wire-anthropic 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zerogravity.surfaces.common.models import rules
+
+INT32 = 2**31 - 1
+
+
+def within_family(wanted: Mapping[str, Any], family: str) -> tuple[dict[str, Any], list[str]]:
+    """generationConfig and notes. None is a value that was not set."""
+    config = {name: value for name, value in wanted.items() if value is not None}
+    notes = lower_limit(config, family)
+    if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
+        config["seed"] &= INT32
+        notes.append("seed folded into 31 bits")
+    if not rules(family).penalties:
+        for name in ("presencePenalty", "frequencyPenalty"):
+            if config.pop(name, 0):
+                notes.append(f"{name} left out: this model does not know it")
+    return config, notes
+
+
+def lower_limit(config: dict[str, Any], family: str) -> list[str]:
+    """A limit that no answer of this model can reach is the model's own: Google refuses it instead. In place."""
+    given, most = config.get("maxOutputTokens"), rules(family).output_limit
+    if isinstance(given, str) and given.isdecimal() and len(given) < 20:  # proto-JSON's other spelling
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int | float) or given <= most:
+        return []
+    config["maxOutputTokens"] = most
+    return [f"maxOutputTokens lowered to {most}: this model gives no more"]
