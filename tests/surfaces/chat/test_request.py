@@ -159,7 +159,6 @@ def test_what_is_refused_and_how(body: dict[str, Any], param: str, code: str) ->
     [
         ("input", "Hi", "'messages'"), ("instructions", "Be brief.", "'system'"), ("prompt", "Hi", "'messages'"),
         ("max_output_tokens", 100, "'max_completion_tokens'"),
-        ("text", {"format": {"type": "json_object"}}, "'response_format'"),
         ("previous_response_id", "resp_1", "/v1/responses"), ("conversation", "conv_1", "'messages'"),
         ("background", True, "/v1/responses"),
     ],
@@ -172,6 +171,16 @@ def test_names_of_the_responses_api_are_refused_with_the_right_one(name: str, va
     assert right in fault.message
     nothing: dict[str, Any] = {name: None}
     assert parse(**nothing).notes == ()
+
+
+def test_text_is_refused_only_for_a_form_that_would_be_lost() -> None:
+    """Cursor sends its Responses members here, too."""
+    with pytest.raises(FaultError) as caught:
+        parse(text={"format": {"type": "json_object"}})
+    assert (caught.value.fault.status, caught.value.fault.param) == (400, "text.format")
+    assert "'response_format'" in caught.value.fault.message
+    turn = parse(text={"verbosity": "low", "format": {"type": "text"}})
+    assert turn.notes == ("text: no counterpart upstream",)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])

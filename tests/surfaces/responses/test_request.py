@@ -149,7 +149,7 @@ def test_refused_by_name(body: dict[str, Any], param: str, code: str) -> None:
         ("messages", [{"role": "user", "content": "Hi"}], "'input'"),
         ("response_format", {"type": "json_object"}, "'text.format'"), ("max_tokens", 9, "'max_output_tokens'"),
         ("max_completion_tokens", 9, "'max_output_tokens'"), ("reasoning_effort", "low", "'reasoning.effort'"),
-        ("verbosity", "low", "'text.verbosity'"), ("functions", [{"name": "f"}], "'tools'"),
+        ("functions", [{"name": "f"}], "'tools'"),
         ("function_call", "auto", "'tool_choice'"),
         ("web_search_options", {"search_context_size": "low"}, "'web_search'"),
         ("stop", ["x"], "/v1/chat/completions"), ("stop", "x", "/v1/chat/completions"), ("logprobs", True, "captured"),
@@ -166,7 +166,9 @@ def test_chats_messages_without_input_are_told_so() -> None:
     assert refused(input=None, messages=[{"role": "user", "content": "Hi"}]).param == "messages"
 
 
-@pytest.mark.parametrize("body", [{"stop": []}, {"max_tokens": None}, {"logprobs": False}, {"messages": []}, {"n": 1}])
+@pytest.mark.parametrize(
+    "body", [{"stop": []}, {"max_tokens": None}, {"logprobs": False}, {"messages": []}, {"n": 1}, {"verbosity": "low"}]
+)
 def test_names_of_the_chat_api_that_ask_for_nothing_are_taken(body: dict[str, Any]) -> None:
     assert parse(**body).generate == parse().generate
 

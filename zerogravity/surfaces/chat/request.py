@@ -57,7 +57,6 @@ RESPONSES = {
     "instructions": "send a message with the role 'system'",
     "prompt": "send 'messages'",
     "max_output_tokens": "send 'max_completion_tokens'",
-    "text": "send 'response_format' and 'verbosity'",
     "previous_response_id": "send the whole conversation as 'messages', or use /v1/responses",
     "conversation": "send the whole conversation as 'messages'",
     "background": "use /v1/responses",
@@ -122,6 +121,9 @@ def refuse(body: Json) -> None:
         raise fields.unsupported("top_logprobs", "is not supported: no log probabilities are captured")
     if fields.obj(body, "logit_bias"):
         raise fields.unsupported("logit_bias", "is not supported by the upstream models")
+    form = fields.obj(fields.obj(body, "text") or {}, "format", path="text") or {}
+    if form.get("type") not in (None, "text"):  # its verbosity means nothing upstream
+        raise fields.unsupported("text.format", "is none of the Chat Completions API's: send 'response_format'")
     if body.get("moderation") is not None:
         raise fields.unsupported("moderation", "is not supported")
     if body.get("audio") is not None:

@@ -76,7 +76,6 @@ CHAT = {
     "max_tokens": "send 'max_output_tokens'",
     "max_completion_tokens": "send 'max_output_tokens'",
     "reasoning_effort": "send 'reasoning.effort'",
-    "verbosity": "send 'text.verbosity'",
     "functions": "send 'tools'",
     "function_call": "send 'tool_choice'",
     "web_search_options": "send a tool of the type 'web_search'",
