@@ -15,6 +15,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished
 from zerogravity.surfaces.check import check_gemini
 from zerogravity.surfaces.surface import Answer
+from zerogravity.wire import jsonio
 
 TOOLS: dict[str, dict[str, Any]] = {
     "chat": {"tools": [{"type": "function", "function": {"name": name}} for name in ("f", "my tool")]},
@@ -215,3 +216,21 @@ def test_pieces_are_one_call(name: str, pieces: tuple[Any, ...], together: bool)
     ((called, args),) = calls_of(name, whole(name, channel).body)
     assert (called, json.loads(args)) == ("f", {"a": "b"})
     assert hear(name, channel).text == "x"
+
+
+def test_a_gemini_client_reads_words_where_google_wrote_numbers() -> None:
+    """A proto3 JSON writer may write either; Google's SDKs check the words."""
+    ratings = [{"category": 1, "probability": 2, "severity": 7}, "odd", {"category": "HARM_CATEGORY_NEW"}]
+    usage: Any = {
+        "trafficType": 1,
+        "promptTokensDetails": [{"modality": 1, "tokenCount": 5}, 7],
+        "cacheTokensDetails": 3,
+    }
+    sent = chunk({"text": "a"}, finish="STOP", usage=usage, safetyRatings=ratings)
+    channel = play(ask("gemini"), {**sent, "promptFeedback": {"safetyRatings": ratings[:1]}})
+    said = jsonio.loads(b"".join(frames("gemini", channel)).partition(b"data: ")[2].strip())
+    words = [{"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "LOW", "severity": 7}, *ratings[1:]]
+    assert said["candidates"][0]["safetyRatings"] == words
+    assert said["promptFeedback"]["safetyRatings"] == words[:1]
+    details = [{"modality": "TEXT", "tokenCount": 5}, 7]
+    assert said["usageMetadata"] == {**usage, "trafficType": "ON_DEMAND", "promptTokensDetails": details}

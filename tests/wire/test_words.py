@@ -49,3 +49,19 @@ def test_block_reasons(value: Any, vertex: str | None, public: str | None) -> No
     decoder = GoogleDecoder(str)
     decoder.decode(jsonio.dumps({"response": {"promptFeedback": {"blockReason": value}}}))
     assert decoder.close() == (CallClosed(None if vertex is None else f"BLOCKED:{vertex}"),)
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "vertex", "public"),
+    [
+        ("modality", 1, "TEXT", "TEXT"), ("modality", 5, "DOCUMENT", "DOCUMENT"), ("modality", 99, 99, 99),
+        ("modality", "TEXT", "TEXT", "TEXT"), ("modality", True, True, True),
+        ("trafficType", 1, "ON_DEMAND", "ON_DEMAND"),
+        ("probability", 1, "NEGLIGIBLE", "NEGLIGIBLE"), ("severity", 4, "HARM_SEVERITY_HIGH", "HARM_SEVERITY_HIGH"),
+        ("category", 1, "HARM_CATEGORY_HATE_SPEECH", "HARM_CATEGORY_DEROGATORY"),
+        ("category", 8, 8, "HARM_CATEGORY_HATE_SPEECH"), ("category", -1, -1, -1),
+    ],
+)  # fmt: skip
+def test_other_enums(member: str, value: Any, vertex: object, public: object) -> None:
+    assert words.named(member, value, enveloped=True) == vertex
+    assert words.named(member, value, enveloped=False) == public

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from google.genai import types
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import TURN_ID, record_lists, replay
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Failed, Record
+from zerogravity.core.events import Failed, Notice, Record
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.check import check_gemini
 from zerogravity.surfaces.gemini import surface
@@ -67,7 +68,7 @@ def said(chunks: list[dict[str, Any]]) -> Said:
     candidates = [candidate for chunk in chunks for candidate in chunk.get("candidates", [])]
     parts = [part for candidate in candidates for part in candidate.get("content", {}).get("parts", [])]
     return Said(
-        "".join(part["text"] for part in parts if part.get("thought")),
+        "".join(part.get("text", "") for part in parts if part.get("thought")),
         "".join(part.get("text", "") for part in parts if not part.get("thought")),
         [part["functionCall"]["name"] for part in parts if "functionCall" in part],
         sum("executableCode" in part or "codeExecutionResult" in part for part in parts),
@@ -98,6 +99,9 @@ def known(body: dict[str, Any]) -> dict[str, Any]:
     return {**body, "candidates": candidates} if candidates else body
 
 
+GATHERED = re.compile(rb'"partialArgs"|"willContinue"|"args":[^{]|"functionCall":\{(?:\}|"args")|default_api')
+
+
 @given(record_lists(captured=True), st.booleans())
 def test_no_captured_part_is_ever_rendered_anew(records: list[Record], thoughts: bool) -> None:
     channel = channel_of(records, {"alt": "sse", "thoughts": thoughts})
@@ -105,12 +109,22 @@ def test_no_captured_part_is_ever_rendered_anew(records: list[Record], thoughts:
     for frame in frames_of(channel):
         text = frame.removeprefix(b"data: ").removesuffix(b"\r\n\r\n")
         for part in jsonio.elements(jsonio.at(text, ("candidates", 0, "content", "parts")) or b"[]"):
+            value = jsonio.loads(part)
+            if "functionCall" in value and GATHERED.search(log):
+                continue  # one call of several pieces, or one that was mended
+            if "inlineData" in value and "thought" not in value:
+                part = jsonio.dumps(
+                    value["inlineData"]
+                )  # the only picture there is, shown without its mark as a thought
             assert part in log
 
 
 @given(record_lists(captured=True))
 def test_no_signature_is_lost(records: list[Record]) -> None:
     channel = channel_of(records, {"alt": "sse", "thoughts": True})
+    events = [event for record in records for event in record.events]
+    if any(isinstance(event, Notice) and event.code == "broken_call" for event in events):
+        return  # nobody gets that call, so neither what it was signed with
     if isinstance(channel.terminal, Failed) or len({record.call_no for record in records}) > 2:
         return
     marker = b'"thoughtSignature":'

@@ -2,7 +2,8 @@
 
 | member                                        | becomes                                       |
 |-----------------------------------------------|-----------------------------------------------|
-| finishReason, blockReason as a number         | its word                                      |
+| an enum as a number (finishReason,            | its word                                      |
+| blockReason, modality, safety ratings …)      |                                               |
 | the same when it tells nothing (unspecified)  | left out: gemini-cli takes any for the end    |
 | what should be an object or a list and is not | left out, as proto-JSON does with null        |
 | a second candidate of one index               | left out: the first one counts                |
@@ -20,6 +21,8 @@ from zerogravity.wire import jsonio, words
 
 Json = dict[str, Any]
 Edit = tuple[Path, str | None]
+DETAILS = ("promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails", "toolUsePromptTokensDetails")
+RATING = ("category", "probability", "severity")
 
 
 def fitted(text: bytes, chunk: Json, *, enveloped: bool) -> tuple[bytes, Json]:
@@ -45,7 +48,10 @@ def _edits(chunk: Json, *, enveloped: bool) -> Iterator[Edit]:
                 yield from _candidate(cast("Json", candidate), ("candidates", number), enveloped=enveloped)
             else:
                 yield ("candidates", number), None
-    if "usageMetadata" in chunk and not isinstance(chunk["usageMetadata"], dict):
+    usage = chunk.get("usageMetadata")
+    if isinstance(usage, dict):
+        yield from _usage(cast("Json", usage), enveloped=enveloped)
+    elif "usageMetadata" in chunk:
         yield ("usageMetadata",), None
     if "promptFeedback" in chunk:
         feedback = chunk["promptFeedback"]
@@ -54,6 +60,33 @@ def _edits(chunk: Json, *, enveloped: bool) -> Iterator[Edit]:
         elif "blockReason" in feedback:
             given = cast("Json", feedback)["blockReason"]
             yield from _word(given, words.block_reason(given, enveloped=enveloped), ("promptFeedback", "blockReason"))
+        if isinstance(feedback, dict):
+            yield from _enums(cast("Json", feedback), "safetyRatings", RATING, ("promptFeedback",), enveloped=enveloped)
+
+
+def _usage(usage: Json, *, enveloped: bool) -> Iterator[Edit]:
+    path = ("usageMetadata",)
+    given = usage.get("trafficType")
+    if type(given) is int:
+        yield from _named("trafficType", given, (*path, "trafficType"), enveloped=enveloped)
+    for name in DETAILS:
+        yield from _enums(usage, name, ("modality",), path, enveloped=enveloped)
+
+
+def _enums(holder: Json, name: str, members: tuple[str, ...], path: Path, *, enveloped: bool) -> Iterator[Edit]:
+    """The words of the numbers in a list of objects."""
+    listed = holder.get(name)
+    for number, entry in enumerate(cast("list[Any]", listed) if isinstance(listed, list) else ()):
+        for member in members if isinstance(entry, dict) else ():
+            given = cast("Json", entry).get(member)
+            if type(given) is int:
+                yield from _named(member, given, (*path, name, number, member), enveloped=enveloped)
+
+
+def _named(member: str, given: int, path: Path, *, enveloped: bool) -> Iterator[Edit]:
+    word = words.named(member, given, enveloped=enveloped)
+    if isinstance(word, str):
+        yield path, word
 
 
 def _candidate(candidate: Json, path: Path, *, enveloped: bool) -> Iterator[Edit]:
@@ -73,6 +106,7 @@ def _candidate(candidate: Json, path: Path, *, enveloped: bool) -> Iterator[Edit
     if "finishReason" in candidate:
         given = candidate["finishReason"]
         yield from _word(given, words.finish_reason(given, enveloped=enveloped), (*path, "finishReason"))
+    yield from _enums(candidate, "safetyRatings", RATING, path, enveloped=enveloped)
 
 
 def _word(given: object, word: str | None, path: Path) -> Iterator[Edit]:
