@@ -99,6 +99,20 @@ def test_a_place_to_search_near_is_an_approximate_one() -> None:
     assert shown(tools=[tool])["tools"][0]["user_location"] == {"type": "approximate", "city": "Rome"}
 
 
+@pytest.mark.parametrize(
+    ("tool", "member", "kept"),
+    [
+        ({**F, "allowed_callers": ["direct"]}, "allowed_callers", True),
+        ({**F, "allowed_callers": [""]}, "allowed_callers", False),
+        ({"type": "shell", "allowed_callers": ["direct", "anybody"]}, "allowed_callers", False),
+        ({"type": "web_search_preview", "search_content_types": ["text"]}, "search_content_types", True),
+        ({"type": "web_search_preview", "search_content_types": ["smell"]}, "search_content_types", False),
+    ],
+)
+def test_words_of_a_closed_list_are_shown_or_dropped(tool: dict[str, Any], member: str, *, kept: bool) -> None:
+    assert (member in shown(tools=[tool])["tools"][0]) is kept
+
+
 KINDS = ("function", "custom", "namespace", "web_search", "web_search_preview", "tool_search", "local_shell", "shell",
          "apply_patch", "image_generation", "file_search", "mcp")  # fmt: skip
 MEMBERS = ("name", "description", "parameters", "strict", "format", "tools", "filters", "user_location", "environment",

@@ -27,8 +27,12 @@ def _texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[Any]", value))
 
 
+def _each(*allowed: str) -> Check:
+    return lambda value: _texts(value) and all(word in allowed for word in cast("list[str]", value))
+
+
 TEXT, FLAG, NUMBER, OBJECT = _is(str), _is(bool), _is(int), _is(dict)
-CALLERS: Json = {"allowed_callers": _texts}
+CALLERS: Json = {"allowed_callers": _each("direct", "programmatic")}
 FUNCTION: Json = {
     "name": TEXT, "description": TEXT, "parameters": OBJECT, "strict": FLAG, "defer_loading": FLAG,
     "output_schema": OBJECT, "async": FLAG, **CALLERS,
@@ -37,7 +41,8 @@ FORMAT: Json = {"type": _words("text", "grammar"), "syntax": _words("lark", "reg
 CUSTOM: Json = {"name": TEXT, "description": TEXT, "format": FORMAT, "defer_loading": FLAG, "async": FLAG, **CALLERS}
 PLACE: Json = {"type": _words("approximate"), "city": TEXT, "country": TEXT, "region": TEXT, "timezone": TEXT}
 SEARCH: Json = {
-    "search_context_size": _words("low", "medium", "high"), "user_location": PLACE, "search_content_types": _texts,
+    "search_context_size": _words("low", "medium", "high"), "user_location": PLACE,
+    "search_content_types": _each("text", "image"),
     "filters": {"allowed_domains": _texts}, "external_web_access": FLAG,
 }  # fmt: skip
 MEMBERS: dict[str, Json] = {
@@ -52,9 +57,10 @@ MEMBERS: dict[str, Json] = {
     "apply_patch": CALLERS,
     "image_generation": {
         "action": _words("generate", "edit", "auto"), "background": _words("transparent", "opaque", "auto"),
-        "size": TEXT, "quality": _words("low", "medium", "high", "auto"), "moderation": _words("auto", "low"),
-        "output_format": _words("png", "webp", "jpeg"), "output_compression": NUMBER, "partial_images": NUMBER,
-        "input_fidelity": _words("high", "low"), "model": TEXT,
+        "size": TEXT, "quality": _words("low", "medium", "high", "xhigh", "max", "auto"),
+        "moderation": _words("auto", "low"),
+        "output_format": _words("png", "webp", "jpeg", "gif", "svg"), "output_compression": NUMBER,
+        "partial_images": NUMBER, "input_fidelity": _words("high", "low"), "model": TEXT,
     },
 }  # fmt: skip
 DATED = {"web_search_2025_08_26": "web_search", "web_search_preview_2025_03_11": "web_search_preview"}
