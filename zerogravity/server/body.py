@@ -135,6 +135,7 @@ def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
     """Bytes → object. Raises FaultError 400; a syntax error is told with its position."""
     check_text(data)
     check_structure(data, limits)
+    data = mended(data)
     try:
         value = jsonio.loads(data)
     except json.JSONDecodeError as error:
@@ -151,7 +152,7 @@ def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
 
 def check_text(data: bytes) -> None:
     """JSON is UTF-8 that stands for characters; anything else would only be guessed at (T14): another encoding, a byte
-    order mark (RFC 8259, 8.1), half of a surrogate pair, which nobody could write back."""
+    order mark (RFC 8259, 8.1)."""
     if data.startswith(_BOM):
         text = "a byte order mark at line 1 column 1 does not belong there; send UTF-8 without it"
         raise bad_request(f"the request body is not valid JSON: {text}", code="invalid_json")
@@ -162,34 +163,34 @@ def check_text(data: bytes) -> None:
         raise bad_request(
             f"the request body is not UTF-8: byte {error.start} can not be read", code="invalid_json"
         ) from None
-    position = lone_surrogate(data)
-    if position is not None:
-        before = data[:position]
-        column = len(before[before.rfind(b"\n") + 1 :].decode()) + 1
-        raise bad_request(
-            f"the request body is not valid JSON: {data[position : position + 6].decode()} at line "
-            f"{before.count(b'\n') + 1} column {column} is half of a surrogate pair and stands for no character",
-            code="invalid_json",
-        )
 
 
-def lone_surrogate(data: bytes) -> int | None:
-    """Where an escape stands that is half of a surrogate pair without its other half."""
+def mended(data: bytes) -> bytes:
+    """Half of a surrogate pair stands for no character, and nobody could write it back: it becomes U+FFFD, as wherever
+    UTF-16 is decoded. A text that was cut between the two (a tool's result, often) must not cost its turn."""
     if b"\\ud" not in data and b"\\uD" not in data:
-        return None
-    position = 0
+        return data
+    pieces, position, begin = list[bytes](), 0, 0
     while (found := _SURROGATES.search(data, position)) is not None:
-        start = found.start()
-        before = start
-        while before and data[before - 1] == _BACKSLASH:
+        start = before = found.start()
+        while before > position and data[before - 1] == _BACKSLASH:
             before -= 1
         if (start - before) % 2:  # the backslash is itself escaped: a plain text like \\ud800
-            position = start + 6
+            position = start + 2
         elif found.group(1):
-            return start
+            pieces += (data[begin:start], b"\\ufffd")
+            position = begin = start + 6
         else:
             position = found.end()
-    return None
+    return b"".join((*pieces, data[begin:])) if pieces else data
+
+
+async def mended_note(data: bytes) -> tuple[str, ...]:
+    """What has to be told of that, if anything."""
+    if b"\\ud" not in data and b"\\uD" not in data:
+        return ()
+    found = mended(data) if len(data) < THREAD_FROM else await asyncio.to_thread(mended, data)
+    return () if found is data else ("halves of surrogate pairs in the request: U+FFFD in their place",)
 
 
 def structure_of(data: bytes) -> int:

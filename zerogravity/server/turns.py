@@ -11,7 +11,7 @@ from aiohttp import web
 from zerogravity import ids
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
-from zerogravity.server.body import read_json
+from zerogravity.server.body import mended_note, read_json
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.room import Room
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
@@ -58,7 +58,7 @@ async def turn_of(
         body = await fetch_media(body, surface.name, services.fetch)
         room.replace(body)
     turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, room))
-    turn = replace(turn, size=room.memory)
+    turn = replace(turn, size=room.memory, notes=(*turn.notes, *await mended_note(raw)))
     if services.recorder is not None:
         services.recorder.client_request(turn, raw, request.headers)
     return turn
