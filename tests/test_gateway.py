@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import stat
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.e2e.support import SURFACES, ask, request
 from zerogravity import config as configuration
 from zerogravity import gateway as rooms
+from zerogravity.core.budget import SHARES
 from zerogravity.errors import FaultError
 from zerogravity.gateway import Gateway
 from zerogravity.ops import keeper, usage
@@ -264,3 +266,28 @@ async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
         await status(http, f"{gateway.url}/health")
     assert len(gateway.engine._tasks) == 0
     assert gateway.usage.beside._closed
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["memory", "file"])
+@pytest.mark.parametrize("trace", [False, True], ids=["untraced", "traced"])
+async def test_all_that_is_kept_has_one_budget_and_one_gauge(
+    start: Start, http, tmp_path: Path, stored: bool, trace: bool
+) -> None:
+    total = 64 << 20
+    more = {"store_path": str(tmp_path / "responses.db")} if stored else {}
+    gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", trace=trace, limits={"store_bytes": total}, **more)
+    budget = gateway.budget
+    bounds = {
+        "turns": gateway.store._max_bytes,
+        "calls": gateway.store.calls._max_bytes,
+        "bodies": gateway.bodies._max_bytes,
+        **({"traces": 2 * gateway.recorder.limits.job_bytes} if trace else {}),  # type: ignore[union-attr]
+    }
+    assert {name: budget.share(name) for name in bounds} == bounds
+    assert sum(map(budget.share, SHARES)) == total
+    assert (budget.share("responses") == 0) is stored
+    async with http.get(f"{gateway.url}/metrics") as answer:
+        text = await answer.text()
+    told = set(re.findall(r'^zg_kept_bytes\{what="(\w+)"\}', text, re.MULTILINE))
+    assert told == set(SHARES) - ({"responses"} if stored else set())
+    assert float(text.partition("\nzg_kept_limit_bytes ")[2].split()[0]) == total

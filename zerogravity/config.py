@@ -50,12 +50,14 @@ class Limits(BaseModel):
     idle_seconds: float = Field(120, gt=0, description="upstream silence after it")
     turn_seconds: float = Field(1800, gt=0, description="a whole turn")
     turn_bytes: int = Field(64 * MIB, ge=MIB, description="event log of one turn")
-    store_bytes: int = Field(512 * MIB, ge=MIB, description="memory of all turns: their requests and event logs")
+    store_bytes: int = Field(512 * MIB, ge=MIB, description="memory of all that is kept")
     store_turns: int = Field(10_000, ge=1, description="finished turns in memory")
     store_seconds: float = Field(3600, gt=0, description="how long finished turns are kept")
     responses: int = Field(2000, ge=1, description="stored responses")
     responses_seconds: float = Field(30 * 86400, gt=0, description="how long stored responses are kept")
-    unwritten_bytes: int = Field(64 * MIB, ge=MIB, description="stored responses that wait for the disk")
+    unwritten_bytes: int = Field(
+        64 * MIB, ge=MIB, description="stored responses that wait for the disk; at most an eighth of store_bytes"
+    )
     readers: int = Field(16, ge=1, description="readers of one turn; 429")
     grace_seconds: float = Field(3, ge=0, description="how long a failure may still become an HTTP status")
     heartbeat_seconds: float = Field(15, gt=0, description="silence after which a heartbeat is sent")

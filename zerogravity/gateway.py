@@ -20,6 +20,7 @@ from typing import Any
 from zerogravity import ids
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config, is_loopback
+from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
@@ -42,6 +43,7 @@ from zerogravity.server.counting import GOOGLE, GoogleCount
 from zerogravity.server.services import Bearer, Services
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import Catalogue, family_of
+from zerogravity.surfaces.responses.database import MAX_BYTES as FILE_BYTES
 from zerogravity.surfaces.responses.database import open_store
 from zerogravity.surfaces.surface import Emitter, Surface
 from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
@@ -81,9 +83,12 @@ class Gateway:
     def __init__(self, config: Config, route: Route | None = None) -> None:
         self.config = config
         self.clock = time.monotonic_ns
+        self.inspector_token = _inspector_token(config)
+        self.budget = _budget(config, inspected=self.inspector_token is not None)
         self.store = MitmStore(
             self.clock,
-            max_bytes=config.limits.store_bytes,
+            max_bytes=self.budget.share("turns"),
+            call_bytes=self.budget.share("calls"),
             max_turns=config.limits.store_turns,
             max_age_s=config.limits.store_seconds,
             turn_bytes=config.limits.turn_bytes,
@@ -118,8 +123,7 @@ class Gateway:
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
         self.spans = otel.start(self.store)
-        self.inspector_token = _inspector_token(config)
-        self.bodies = Bodies()
+        self.bodies = Bodies(max_bytes=self.budget.share("bodies"))
         self.witnesses = Witnesses(self.recorder, self.bodies if self.inspector_token else None)
         self._watch()
         self._running: Running | None = None
@@ -149,7 +153,8 @@ class Gateway:
         config = self.config
         if not config.trace:
             return NullRecorder()
-        limits = TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400)
+        waiting = self.budget.share("traces") // 2  # for the thread, and by it for turns that have not begun
+        limits = TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400, job_bytes=waiting)
         return Recorder(
             config.trace_path,
             clock=self.clock,
@@ -168,6 +173,12 @@ class Gateway:
 
     def _watch(self) -> None:
         self.metrics.watch(self.store)
+        self.metrics.kept(self.budget)
+        for name, held in (
+            ("turns", lambda: self.store.bytes), ("calls", lambda: self.store.calls.bytes),
+            ("bodies", lambda: self.bodies.bytes), ("traces", lambda: self.recorder.waiting_bytes),
+        ):  # fmt: skip
+            self.budget.watch(name, held)
         self.health.watch(self.store)
         self.recorder.attach(self.store)
         self.usage.attach(self.store)
@@ -188,14 +199,17 @@ class Gateway:
     def _inspector(self) -> Inspector | None:
         if self.inspector_token is None:
             return None
-        return Inspector(
+        made = Inspector(
             self.store,
             self.bodies,
             self.inspector_token,
             emitter=self._render_again,
             clock=self.clock,
             health=self._shown,
+            view_bytes=self.budget.share("views"),
         )
+        self.budget.watch("views", lambda: made.views.bytes)
+        return made
 
     def _shown(self) -> dict[str, Any]:
         """The inspector's health strip."""
@@ -226,8 +240,13 @@ class Gateway:
         """Open the front server. Raises OSError (port taken) or FaultError (refused configuration)."""
         config = self.config
         responses_store = await open_store(
-            config.store_path, limit=config.limits.responses, max_age_s=config.limits.responses_seconds
+            config.store_path,
+            limit=config.limits.responses,
+            max_age_s=config.limits.responses_seconds,
+            max_bytes=FILE_BYTES if config.store_path else self.budget.share("responses"),
         )
+        if not config.store_path:
+            self.budget.watch("responses", lambda: responses_store.bytes)
         inspector = self._inspector()
         services = Services(
             store=self.store,
@@ -237,6 +256,7 @@ class Gateway:
             responses=responses_store,  # the server closes it
             health=self.health,
             metrics=self.metrics,
+            budget=self.budget,
             secret=self.secret,
             bearer=self.bearer,
             recorder=self.witnesses,
@@ -326,6 +346,13 @@ async def serve(config: Config) -> int:
         return 0
     finally:
         await gateway.stop()
+
+
+def _budget(config: Config, *, inspected: bool) -> Budget:
+    """What is kept nowhere, or on the disk, leaves its share to the turns."""
+    present = {"traces": config.trace, "responses": not config.store_path, "bodies": inspected, "views": inspected,
+               "connections": config.websocket}  # fmt: skip
+    return Budget(config.limits.store_bytes, [name for name, there in present.items() if not there])
 
 
 def _given(config: Config) -> Endpoint | None:

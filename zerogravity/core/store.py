@@ -122,13 +122,14 @@ class MitmStore:
         clock: Clock,
         *,
         max_bytes: int = 512 << 20,
+        call_bytes: int = 64 << 20,
         max_turns: int = MAX_TURNS,
         max_age_s: float = 3600,
         turn_bytes: int = MAX_BYTES,
         turn_readers: int = MAX_READERS,
     ) -> None:
         self.clock = clock
-        self.calls = CallMemory(clock)
+        self.calls = CallMemory(clock, max_bytes=call_bytes)
         self.on_open = Callbacks[CascadeChannel]()
         self.evicted = 0
         self._channels: dict[str, CascadeChannel] = {}

@@ -21,7 +21,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
 from zerogravity.inspector import asked, rows
 from zerogravity.inspector.bodies import Bodies
-from zerogravity.inspector.view import BEFORE, EmitterOf, View, Views
+from zerogravity.inspector.view import BEFORE, MAX_BYTES, EmitterOf, View, Views
 from zerogravity.wire import jsonio
 
 STATIC = Path(__file__).parent / "static"
@@ -66,6 +66,7 @@ class Inspector:
         emitter: EmitterOf,
         clock: Callable[[], int],
         health: Callable[[], Mapping[str, Any]],
+        view_bytes: int = MAX_BYTES,
     ) -> None:
         if not token:
             raise ValueError("the inspector needs a token")
@@ -74,7 +75,7 @@ class Inspector:
         self._token = token
         self._clock = clock
         self._health = health
-        self._views = Views(emitter)
+        self.views = Views(emitter, view_bytes)
         self._results: dict[str, frozenset[str]] = {}  # turn id → calls whose results it brought
         self._stopping = asyncio.Event()
 
@@ -227,7 +228,7 @@ class Inspector:
         """Client request, the LS's own requests, what was sent to Google instead, and Google's answer as it came."""
         channel = self._find(request)
         kept = self._bodies.get(channel.id)
-        view = await self._views.of(channel)
+        view = await self.views.of(channel)
         answer, size = bytearray(), 0
         for record in view.records:
             size += len(record.data)
@@ -278,7 +279,7 @@ class Inspector:
     async def _view(self, request: web.Request) -> tuple[CascadeChannel, View, int, int]:
         channel = self._find(request)
         start, limit = _page_of(request)
-        return channel, await self._views.of(channel), start, limit
+        return channel, await self.views.of(channel), start, limit
 
     def _find(self, request: web.Request) -> CascadeChannel:
         channel = self._store.get(request.match_info["id"])

@@ -29,6 +29,11 @@ class Bodies:
         self._bytes = 0
         self._max_turns, self._max_bytes = max_turns, max_bytes
 
+    @property
+    def bytes(self) -> int:
+        """How much is kept."""
+        return self._bytes
+
     def client_request(self, turn_id: str, body: bytes) -> None:
         kept = self._entry(turn_id)
         before = kept.size

@@ -88,8 +88,9 @@ def _redacted(record: Record) -> Record:
 class Views:
     """The views of the turns that were looked at last; bounded in number and bytes."""
 
-    def __init__(self, emitter_of: EmitterOf) -> None:
+    def __init__(self, emitter_of: EmitterOf, max_bytes: int = MAX_BYTES) -> None:
         self._emitter_of = emitter_of
+        self._max_bytes = max_bytes
         self._views: OrderedDict[str, View] = OrderedDict()
 
     async def of(self, channel: CascadeChannel) -> View:
@@ -105,8 +106,10 @@ class Views:
     def _trim(self) -> None:
         for turn_id in [turn_id for turn_id, view in self._views.items() if view.channel.expired]:
             del self._views[turn_id]
-        while len(self._views) > 1 and (len(self._views) > MAX_VIEWS or self._bytes() > MAX_BYTES):
+        while len(self._views) > 1 and (len(self._views) > MAX_VIEWS or self.bytes > self._max_bytes):
             self._views.popitem(last=False)
 
-    def _bytes(self) -> int:
+    @property
+    def bytes(self) -> int:
+        """How much they hold."""
         return sum(view.size for view in self._views.values())

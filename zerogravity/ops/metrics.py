@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
+from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Record
 from zerogravity.core.store import MitmStore
@@ -93,6 +94,11 @@ class Metrics:
         gauge("zg_store_channels", "Turns in memory", lambda: len(store))
         gauge("zg_readers", "Readers of all turns", lambda: sum(channel.readers for channel in store))
         counter("zg_store_evicted", "Turns dropped to keep the budget", lambda: store.evicted)
+
+    def kept(self, budget: Budget) -> None:
+        """The one budget: who holds how much of it."""
+        self.states("zg_kept_bytes", "Bytes held of what is kept in memory", "what", budget.held)
+        self.gauge("zg_kept_limit_bytes", "Bytes that may be kept in memory", lambda: budget.total)
 
     def gauge(self, name: str, text: str, read: Callable[[], float | None]) -> None:
         """A state that is asked for at each scrape; None leaves it out."""

@@ -14,10 +14,11 @@ from zerogravity.config import split_address, url_of
 from zerogravity.server import guard
 from zerogravity.server.body import ARRIVALS, Arrivals
 from zerogravity.server.protocol import Runner, framework_logger
+from zerogravity.server.remembered import Remembered
 from zerogravity.server.routes import add_routes
 from zerogravity.server.services import SERVICES, Services
 from zerogravity.server.shelf import SHELF, Shelf
-from zerogravity.server.websocket import SOCKETS, close_sockets
+from zerogravity.server.websocket import REMEMBERED, SOCKETS, close_sockets
 
 __all__ = ["Running", "Services", "build_app", "start_server"]
 
@@ -40,6 +41,8 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[SHELF] = Shelf(services)
     app[SOCKETS] = set()
+    app[REMEMBERED] = remembered = Remembered(services.budget.share("connections"))
+    services.budget.watch("connections", lambda: remembered.bytes)
     app[ARRIVALS] = Arrivals()
     add_routes(app)
     if services.mount is not None:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from zerogravity.config import Config
+from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
@@ -72,6 +73,7 @@ class Services:
     ``mount``  adds further routes, e.g. the inspector's, before the application is frozen.
     ``count_tokens``  Google's own count (``counting.py``), if there is a way to get one.
     ``fetch``  how remote media are fetched, where the configuration allows it.
+    ``budget``  how much may be kept.
     ``wall``  wall-clock seconds, display only. ``parses``  how many large bodies may be parsed at the same time.
     """
 
@@ -90,6 +92,7 @@ class Services:
     fetch: Fetch = field(default_factory=Fetch)
     surfaces: Mapping[str, Surface] = field(default_factory=_surfaces)
     wall: Callable[[], float] = time.time
+    budget: Budget = field(default_factory=Budget)
     parses: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
 

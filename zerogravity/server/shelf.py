@@ -22,8 +22,9 @@ class Shelf:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        limit = services.config.limits.unwritten_bytes
+        limit = min(services.config.limits.unwritten_bytes, services.budget.share("unwritten"))
         self._unwritten = Unwritten(services.responses, limit, self._tell)
+        services.budget.watch("unwritten", lambda: self._unwritten.bytes)
         self.get = self._unwritten.get
         self.delete = self._unwritten.delete
         self.item = self._unwritten.item

@@ -66,7 +66,7 @@ class Unwritten:
         self._max_bytes = max_bytes
         self._report = report
         self._waiting: OrderedDict[Key, Entry] = OrderedDict()
-        self._bytes = 0
+        self.bytes = 0
         self._lost: OrderedDict[Key, str] = OrderedDict()
         self._lost_count = 0
         self._trouble: str | None = None
@@ -131,25 +131,25 @@ class Unwritten:
     def _add(self, key: Key, entry: Entry) -> None:
         """What is newer takes the place of what still waits, and its turn."""
         if (older := self._waiting.get(key)) is not None:
-            self._bytes -= older.size
+            self.bytes -= older.size
             older.tried.set()
         self._waiting[key] = entry
-        self._bytes += entry.size
+        self.bytes += entry.size
         self._lost.pop(key, None)
         if self._task is None:
             self._task = asyncio.create_task(self._write_all(), name="stored responses")
 
     def _remove(self, key: Key) -> None:
         entry = self._waiting.pop(key)
-        self._bytes -= entry.size
+        self.bytes -= entry.size
         entry.tried.set()
 
     def _trim(self) -> None:
         """The oldest are lost first, but not the one that is being written now."""
-        if self._bytes <= self._max_bytes:
+        if self.bytes <= self._max_bytes:
             return
         for key, entry in list(self._waiting.items()):
-            if self._bytes <= self._max_bytes:
+            if self.bytes <= self._max_bytes:
                 return
             if entry is not self._current and not entry.removes:
                 self._lose(key, f"more than {self._max_bytes} bytes waited ({self._trouble or 'the disk is slow'})")

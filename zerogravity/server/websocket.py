@@ -30,22 +30,23 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, bad_request
 from zerogravity.server.body import overloaded, parse
 from zerogravity.server.guard import fault_of, rendered
+from zerogravity.server.remembered import Known, Remembered
 from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.shelf import SHELF
 from zerogravity.server.turns import start, turn_of
 from zerogravity.surfaces.common.faults import openai_error_object
 from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.surfaces.surface import Answer
 from zerogravity.wire import jsonio
 
-REMEMBERED = 32  # responses of one connection that are stored nowhere else
 AT_ONCE = 16  # responses of one connection that run or wait
 _STREAM_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _OURS = ("type", "generate", "stream_id", "stream", "stream_options")
 
 SOCKETS: web.AppKey[set[web.WebSocketResponse[bool]]] = web.AppKey("sockets", set)
+REMEMBERED: web.AppKey[Remembered] = web.AppKey("remembered", Remembered)
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
@@ -91,7 +92,8 @@ class Connection:
         self._services = request.app[SERVICES]
         self._limits = self._services.config.limits
         self._surface = self._services.surfaces["responses"]
-        self._local: OrderedDict[str, StoredResponse] = OrderedDict()
+        self._remembered = request.app[REMEMBERED]
+        self._local: Known = OrderedDict()  # what is stored nowhere else
         self._running: dict[asyncio.Task[None], str | None] = {}  # → its stream_id
         self._in_turn = asyncio.Lock()  # those without a stream_id
 
@@ -112,6 +114,7 @@ class Connection:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
+            self._remembered.leave(self._local)
 
     async def _take(self, kind: WSMsgType, data: Any) -> None:
         """One message. What is wrong with it is answered, and the connection goes on."""
@@ -212,9 +215,7 @@ class Connection:
         if channel.turn.store or response_id(channel.id) in self._local:
             return
         stored = of_turn(channel, self._services.secret)
-        self._local[stored.id] = stored
-        while len(self._local) > REMEMBERED:
-            self._local.popitem(last=False)
+        self._remembered.add(self._local, stored, channel.held)
 
     async def _fault(self, fault: Fault, stream_id: str | None) -> None:
         """An error stands by itself, with the status that HTTP would have."""

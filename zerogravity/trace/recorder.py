@@ -48,6 +48,8 @@ class TraceSink(Protocol):
 
     dropped: int
 
+    @property
+    def waiting_bytes(self) -> int: ...
     def attach(self, store: MitmStore) -> None: ...
     def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None: ...
     def upstream_request(
@@ -60,6 +62,7 @@ class NullRecorder:
     """Tracing is off."""
 
     dropped = 0
+    waiting_bytes = 0
     degraded: str | None = None
 
     def attach(self, store: MitmStore) -> None:
@@ -196,12 +199,17 @@ class Recorder:
             return
         self._thread.join(timeout)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What waits to be written."""
+        return self._put_bytes - self._done_bytes
+
     def _opened(self, channel: CascadeChannel) -> None:
         self._put(_Opened(channel, channel.records))
 
     def _put(self, job: _Opened | _Body) -> None:
         size = 0 if isinstance(job, _Opened) else _weight([job])
-        if self._closed or self._put_bytes - self._done_bytes + size > self.limits.job_bytes:
+        if self._closed or self.waiting_bytes + size > self.limits.job_bytes:
             self.dropped += 1
             return
         try:

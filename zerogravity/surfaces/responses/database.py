@@ -66,6 +66,7 @@ class ResponseStore:
         self._runs = opened.runs
         self._limits = limits
         self._closed = False
+        self.bytes = 0  # of all that is stored, as of the last change
 
     async def put(self, stored: StoredResponse) -> None:
         """Keep it, in the place of an older one with its id; the oldest ones make room."""
@@ -150,6 +151,7 @@ class ResponseStore:
         while True:
             count, size = database.execute("SELECT count(*), coalesce(sum(size), 0) FROM responses").fetchone()
             if count <= limits.count and size <= limits.bytes:
+                self.bytes = size
                 return
             database.execute(_OLDEST)
 
@@ -169,6 +171,7 @@ class ResponseStore:
     def _delete(self, database: sqlite3.Connection, response_id: str, owner: str) -> None:
         with database:
             database.execute("DELETE FROM responses WHERE owner = ? AND id = ?", (owner, response_id))
+            self._sweep(database)
 
     def _members(self, stored: StoredResponse) -> dict[str, Any]:
         return {name: getattr(stored, name) for name in MEMBERS} | {"run": self._runs.own if stored.running else ""}

@@ -1,0 +1,39 @@
+"""What only one WebSocket connection knows: bounded in number for each, in bytes for all. Oldest out first."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from zerogravity.surfaces.responses.stored import StoredResponse
+
+Known = OrderedDict[str, StoredResponse]
+EACH = 32  # responses of one connection
+
+
+class Remembered:
+    """``bytes``: what all connections remember, about."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.bytes = 0
+        self._max_bytes = max_bytes
+        self._all: OrderedDict[tuple[int, str], tuple[Known, int]] = OrderedDict()
+
+    def add(self, known: Known, stored: StoredResponse, size: int) -> None:
+        """A connection, which knows ``known``, remembers one more."""
+        known[stored.id] = stored
+        self._all[id(known), stored.id] = (known, size)
+        self.bytes += size
+        while len(known) > EACH:
+            self._forget(next(key for key in self._all if key[0] == id(known)))
+        while self.bytes > self._max_bytes and len(self._all) > 1:
+            self._forget(next(iter(self._all)))
+
+    def leave(self, known: Known) -> None:
+        """The connection is over."""
+        for key in [key for key in self._all if key[0] == id(known)]:
+            self._forget(key)
+
+    def _forget(self, key: tuple[int, str]) -> None:
+        known, size = self._all.pop(key)
+        known.pop(key[1], None)  # the connection may have dropped it by itself
+        self.bytes -= size
