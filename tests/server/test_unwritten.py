@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,9 @@ import pytest
 from tests.server.support import Serve, Served, forever
 from tests.waiting import until
 from zerogravity.errors import FaultError, internal
+from zerogravity.server import shelf
 from zerogravity.surfaces.check import check_response, check_responses
+from zerogravity.surfaces.responses import database
 from zerogravity.surfaces.responses.database import open_store
 from zerogravity.surfaces.responses.stored import StoredResponse
 
@@ -372,3 +375,30 @@ async def test_what_its_process_did_not_finish_has_failed(serve: Serve, tmp_path
     assert (await second.post(PATH, {**HELLO, "previous_response_id": identity}))[0] == 200
     assert (await second.ask("DELETE", f"{PATH}/{identity}"))[0] == 200
     assert (await second.get(f"{PATH}/{identity}"))[0] == 404
+
+
+async def test_a_disk_that_does_not_answer_holds_up_no_end(
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither ours nor that of a test that fails meanwhile."""
+    monkeypatch.setattr(shelf, "CLOSE_S", 0.05)
+    monkeypatch.setattr(database, "CLOSE_S", 0.05)
+    store = await open_store(str(tmp_path / "responses.db"), limit=10)
+    answers, asked = threading.Event(), threading.Event()
+
+    def blocked(*_: Any) -> None:
+        asked.set()
+        answers.wait(30)
+
+    monkeypatch.setattr(store, "_put", blocked)
+    served = await serve(services={"responses": store})
+    posted = asyncio.create_task(served.post(PATH, {**HELLO, "stream": True}))
+    try:
+        await until(asked.is_set)
+        async with asyncio.timeout(10):
+            await served.running.stop()
+        assert "the disk does not answer" in caplog.text
+        assert "could not write" in caplog.text
+    finally:
+        answers.set()
+        await asyncio.gather(posted, return_exceptions=True)

@@ -30,6 +30,7 @@ MAX_AGE_S = 30 * 86400
 MAX_BYTES = 512 << 20
 VERSION = 2
 READABLE = (0, 1, VERSION)  # 0: new; 1: without runs
+CLOSE_S = 2.0  # how long the disk is waited for at the end
 OPEN_S, BUSY_MS = 5.0, 250  # how long somebody else's lock is waited for: at the start, and by each read or write
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS responses (
@@ -85,11 +86,16 @@ class ResponseStore:
         return await self._run(self._item, item_id, owner, hidden)
 
     async def close(self) -> None:
-        """Release the file and the thread; may be called twice."""
+        """Release the file and the thread; may be called twice. A disk that does not answer is not waited for."""
         if not self._closed:
             self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._release)
-            self._thread.shutdown(wait=False)
+            released = asyncio.get_running_loop().run_in_executor(self._thread, self._release)
+            await asyncio.wait({released}, timeout=CLOSE_S)
+            if released.done():
+                released.result()
+            else:
+                logger.error("stored responses: the disk does not answer, and the file is left as it is")
+            self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run[**P, T](
         self, work: Callable[Concatenate[sqlite3.Connection, P], T], *args: P.args, **kwargs: P.kwargs
