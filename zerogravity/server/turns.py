@@ -77,7 +77,7 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
                 known[previous] = stored
         if previous in known:
             before = known[previous]
-            room.take((before.contents, before.system, before.tools), "previous_response_id")
+            room.take((before.contents, before.system, before.tools, before.earlier), "previous_response_id")
         for path, item_id in wanted.items:
             if item_id not in items:
                 here = (response.items[item_id] for response in local.values() if item_id in response.items)

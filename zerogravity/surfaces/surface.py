@@ -25,6 +25,8 @@ class StoredTurn:
     ``family``: of the model that answered; signatures are bound to it.
     ``system``: texts of system and developer items, which carry over (instructions do not).
     ``tools``: declarations that came inside the input, which stay declared.
+    ``users``: the user's own messages, of the whole chain. ``summary``: the item that, with them, stands for a dialogue
+    that has been compacted; ``contents`` are empty then.
     """
 
     contents: tuple[Mapping[str, Any], ...]
@@ -32,6 +34,8 @@ class StoredTurn:
     family: str = ""
     system: tuple[str, ...] = ()
     tools: tuple[Mapping[str, Any], ...] = ()
+    users: tuple[Mapping[str, Any], ...] = ()
+    summary: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

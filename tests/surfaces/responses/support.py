@@ -20,7 +20,7 @@ ECHO: dict[str, Any] = {
     "instructions": "Be brief.", "metadata": {"k": "v"}, "parallel_tool_calls": True, "temperature": 1.0, "top_p": 1.0,
     "tool_choice": "auto", "tools": [], "previous_response_id": None, "truncation": "disabled",
     "text": {"format": {"type": "text"}}, "presence_penalty": 0.0, "frequency_penalty": 0.0, "top_logprobs": 0,
-    "reasoning": {"effort": None, "summary": None}, "user": None, "max_output_tokens": None, "max_tool_calls": None,
+    "reasoning": {"effort": None, "summary": "auto"}, "user": None, "max_output_tokens": None, "max_tool_calls": None,
     "store": True, "background": False, "service_tier": "default", "safety_identifier": None, "prompt_cache_key": None,
 }  # fmt: skip
 SEALED = {"include": ["reasoning.encrypted_content"]}

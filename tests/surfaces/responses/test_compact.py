@@ -15,13 +15,22 @@ from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Finis
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.responses import compact
+from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
+from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
 from zerogravity.surfaces.surface import Answer, StoredTurn
 
 DIALOGUE = [
     {"role": "developer", "content": "D"}, user("one"), call("c"), output("c"),
     {"type": "reasoning", "summary": []}, {"role": "assistant", "content": "done"}, user("two"),
 ]  # fmt: skip
+
+
+def kept(turn: Turn, events: Sequence[Event]) -> StoredResponse:
+    channel = CascadeChannel(turn, lambda: 0)
+    channel.append(0, b"", (CallOpened(), *events))
+    channel.close(Finished("stop"))
+    return of_turn(channel, SECRET)
 
 
 def asked(**body: Any) -> Turn:
@@ -39,7 +48,7 @@ def test_the_model_is_asked_for_a_summary() -> None:
     turn = asked(instructions="I", tools=[{"type": "mcp"}], stream=True, store=True)
     made = turn.generate["contents"]
     check_contents(made, turn.target.family)
-    assert made[-1]["parts"][-1] == {"text": compact.PROMPT}
+    assert made[-1]["parts"][-1] == {"text": PROMPT}
     assert [part["text"] for part in turn.generate["systemInstruction"]["parts"]] == ["I", "D"]
     assert "tools" not in turn.generate
     assert (turn.stream, turn.store) == (False, False)
@@ -47,7 +56,19 @@ def test_the_model_is_asked_for_a_summary() -> None:
 
 def test_a_string_is_compacted_too() -> None:
     (content,) = asked(input="hello").generate["contents"]
-    assert content["parts"] == [{"text": "hello"}, {"text": compact.PROMPT}]
+    assert content["parts"] == [{"text": "hello"}, {"text": PROMPT}]
+
+
+def test_the_users_messages_of_the_whole_chain_are_kept() -> None:
+    """Facts: OpenAI keeps all of the user's messages as they are."""
+    first = kept(parse(input=[user("one"), {"role": "developer", "content": "D"}]), [TextDelta("1")])
+    second = kept(parse(context(stored={"r": first.turn}), previous_response_id="r", input="two"), [TextDelta("2")])
+    for body, said in (({}, ["one", "two"]), ({"input": [user("three")]}, ["one", "two", "three"])):
+        turn = compact.parse({"model": "gemini-3-flash", "previous_response_id": "r", **body},
+                             context(stored={"r": second.turn}))  # fmt: skip
+        *messages, summary = answered(turn, [TextDelta("S")], Finished("stop")).body["output"]
+        assert [item["content"][0]["text"] for item in messages] == said
+        assert summary["type"] == "compaction"
 
 
 def test_a_stored_dialogue_is_compacted_too() -> None:
@@ -55,7 +76,7 @@ def test_a_stored_dialogue_is_compacted_too() -> None:
                         family="gemini-3-flash")  # fmt: skip
     body = {"model": "gemini-3-flash", "previous_response_id": "r"}
     turn = compact.parse(body, context(stored={"r": before}))
-    assert [content["parts"][0]["text"] for content in turn.generate["contents"]] == ["x", "y", compact.PROMPT]
+    assert [content["parts"][0]["text"] for content in turn.generate["contents"]] == ["x", "y", PROMPT]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +121,9 @@ def test_the_answer_keeps_the_users_messages_and_one_summary() -> None:
         ([TextDelta("half")], Failed(errors.upstream(503, "overloaded", "busy")), 503, "overloaded"),
         ([], Finished("stop"), 502, "empty_response"),
         ([TextDelta(" \n")], Finished("stop"), 502, "empty_response"),
+        ([TextDelta("half")], Finished("length", "MAX_TOKENS"), 502, "compaction_incomplete"),
+        ([TextDelta("half")], Finished("filtered", "RECITATION"), 502, "compaction_incomplete"),
+        ([], Finished("filtered", "PROHIBITED_CONTENT"), 502, "compaction_incomplete"),
     ],
 )
 def test_no_summary_is_an_error(events: list[Event], end: Terminal, status: int, code: str) -> None:

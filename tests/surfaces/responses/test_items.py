@@ -159,6 +159,7 @@ def test_the_model_can_not_have_the_last_word() -> None:
         ({"type": 3}, "input[0].type", "invalid_type"),
         ({"type": "novelty_call", "call_id": "c"}, "input[0].type", "invalid_value"),
         ({"type": "novelty_call_output", "call_id": "c", "output": "x"}, "input[0].type", "invalid_value"),
+        ({"type": "compaction_trigger"}, "input", "invalid_value"),
         ({"type": "function_call", "call_id": "c"}, "input[0].name", "missing_required_parameter"),
         ({"type": "function_call", "name": "f"}, "input[0].call_id", "missing_required_parameter"),
         ({"type": "function_call", "call_id": "c", "name": "f", "arguments": {}}, "input[0].arguments",

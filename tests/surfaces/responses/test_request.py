@@ -242,7 +242,9 @@ def test_what_is_left_out_is_noted() -> None:
         ({"parallel_tool_calls": False}, {"parallel_tool_calls": False}),
         ({"temperature": 0, "top_p": 0.5}, {"temperature": 0, "top_p": 0.5}),
         ({"truncation": "auto"}, {"truncation": "auto"}),
-        ({"presence_penalty": 1, "frequency_penalty": 1}, {"presence_penalty": 1, "frequency_penalty": 1}),
+        ({"presence_penalty": 1, "frequency_penalty": 1}, {}),  # this model does not know them
+        ({"model": "gemini-2.5-pro", "presence_penalty": 1, "frequency_penalty": 1},
+         {"presence_penalty": 1, "frequency_penalty": 1}),
         ({"max_output_tokens": 99, "max_tool_calls": 3}, {"max_output_tokens": 99, "max_tool_calls": 3}),
         ({"store": False}, {"store": False}),
         ({"background": True}, {"background": True}),
@@ -359,3 +361,23 @@ def test_ids() -> None:
     assert turn_id_of(response_id(TURN_ID)) == TURN_ID
     assert turn_id_of("resp_../../etc/passwd") is None
     assert turn_id_of(TURN_ID) is None
+
+
+@pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6", "gpt-oss"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"temperature": None},
+        {"temperature": 0, "top_p": 0.1},
+        {"presence_penalty": -2, "frequency_penalty": 0.5},
+        {"input": [{"role": "user", "content": "x"}, {"type": "compaction_trigger"}], "temperature": 0.3},
+    ],
+)
+def test_what_is_said_of_sampling_is_what_is_sent(model: str, body: dict[str, Any]) -> None:
+    turn = parse(model=model, **body)
+    sent = turn.generate.get("generationConfig", {})
+    assert {name: turn.echo[name] for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")} == {
+        "temperature": sent.get("temperature", 1.0), "top_p": sent.get("topP", 1.0),
+        "presence_penalty": sent.get("presencePenalty", 0.0), "frequency_penalty": sent.get("frequencyPenalty", 0.0),
+    }  # fmt: skip

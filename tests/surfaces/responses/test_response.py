@@ -18,6 +18,7 @@ from zerogravity.core.events import (
     Failed,
     Finished,
     FunctionCall,
+    Grounding,
     InlineData,
     Record,
     ServerTool,
@@ -300,3 +301,136 @@ def test_what_a_stateless_client_sends_back_restores_the_signature(events: list[
         ("f", "U0lH"),
         ("g", None),
     ]
+
+
+# -- whether thinking is shown ----------------------------------------------------------------------------------
+
+THOUGHT: list[Event] = [ThinkingDelta("hm"), Signature("dGg=", "thought"), TextDelta("a")]
+SHOWN = [{"type": "summary_text", "text": "hm"}]
+
+
+@pytest.mark.parametrize(
+    ("reasoning", "include", "expected"),
+    [
+        (None, [], None),
+        ({"effort": "high"}, [], None),
+        ({"effort": "high", "summary": "none"}, [], None),
+        ({"summary": "auto"}, [], (SHOWN, None)),
+        ({"effort": "low", "summary": "detailed"}, [], (SHOWN, None)),
+        ({"generate_summary": "concise"}, [], (SHOWN, None)),
+        ({"summary": "auto"}, SEALED["include"], (SHOWN, ())),
+        (None, SEALED["include"], ([], ("hm",))),
+        ({"effort": "high"}, SEALED["include"], ([], ("hm",))),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_reasoning_items_come_as_the_request_wants_them(
+    reasoning: dict[str, Any] | None, include: list[str], expected: Any, stream: bool
+) -> None:
+    """Whatever the model thinks unasked. A thought that is not shown travels with its signature."""
+    body = {"model": "gemini-3-flash", "input": "x", "reasoning": reasoning, "include": include, "stream": stream}
+    of = surface.parse(body, Context("turn_" + "7" * 32, 1, Catalogue().resolve, secret=SECRET))
+    whole = rendered(THOUGHT, STOP, of)
+    check_response(whole)
+    *found, message = whole["output"]
+    assert message["content"][0]["text"] == "a"
+    if stream:
+        assert check_responses(frames(records(THOUGHT, STOP), of))[-1]["response"] == whole
+    if expected is None:
+        assert found == []
+        return
+    (item,) = found
+    summary, text = expected
+    sealed = None if text is None else unseal(SECRET, item["encrypted_content"])
+    assert item["summary"] == summary
+    assert sealed == (None if text is None else [Carried("dGg=", "gemini-3-flash", None, text)])
+    back = surface.parse(
+        {"model": "gemini-3-flash", "input": [{"role": "user", "content": "x"}, item, message, {"role": "user",
+         "content": "y"}]}, Context("turn_" + "8" * 32, 1, Catalogue().resolve, secret=SECRET),
+    )  # fmt: skip
+    signed = {"text": "hm", "thought": True, "thoughtSignature": "dGg="}
+    assert back.generate["contents"][1]["parts"] == [*([signed] if sealed else []), {"text": "a"}]
+
+
+@given(record_lists(), st.booleans(), st.sampled_from((None, "auto")), st.sampled_from(([], SEALED["include"])))
+def test_no_member_is_null_where_something_is_sealed(
+    made: list[Record], stream: bool, summary: str | None, include: list[str]
+) -> None:
+    of = turn(stream=stream, metadata={"include": include}, echo={"reasoning": {"effort": None, "summary": summary}})
+    items = response.render(of, fold(made), SECRET)["output"]
+    streamed = [value.get("item", {}) for value in check_responses(frames(made, of))]
+    for item in [*items, *streamed]:
+        assert item.get("encrypted_content", "") is not None
+        assert item.get("type") != "reasoning" or summary or include
+
+
+# -- the signature of a text ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-pro"])
+@pytest.mark.parametrize(
+    ("events", "kinds", "parts"),
+    [
+        ([TextDelta("a"), Signature("U0lH", "text")], ["message", "reasoning"],
+         [{"text": "a", "thoughtSignature": "U0lH"}]),
+        ([TextDelta("a"), Signature("U0lH", "alone")], ["message", "reasoning"],
+         [{"text": "a", "thoughtSignature": "U0lH"}]),
+        ([ThinkingDelta("hm"), TextDelta("a"), Signature("U0lH", "text")], ["reasoning", "message", "reasoning"],
+         [{"text": "a", "thoughtSignature": "U0lH"}]),
+        ([TextDelta("a"), Signature("U0lH", "text"), ThinkingDelta("hm"), TextDelta("b")],
+         ["message", "reasoning", "reasoning", "message"], [{"text": "a", "thoughtSignature": "U0lH"}, {"text": "b"}]),
+        ([TextDelta("a")], ["message"], [{"text": "a"}]),
+    ],
+)  # fmt: skip
+def test_the_signature_of_a_text_travels_too(
+    model: str, events: list[Event], kinds: list[str], parts: list[dict[str, Any]]
+) -> None:
+    of = turn(metadata=SEALED, target=Catalogue().resolve(model))
+    output = rendered(events, STOP, of)["output"]
+    assert check_responses(frames(records(events, STOP), of))[-1]["response"]["output"] == output
+    assert [item["type"] for item in output] == kinds
+    for other in (model, "claude-sonnet-4-6"):
+        body = {"model": other, "input": [{"role": "user", "content": "x"}, *output, {"role": "user", "content": "y"}]}
+        back = surface.parse(body, Context("turn_" + "7" * 32, 1, Catalogue().resolve, secret=SECRET))
+        bare = [{"text": part["text"]} for part in parts]
+        assert back.generate["contents"][1]["parts"] == (parts if other == model else bare)
+
+
+def test_a_text_that_is_closed_takes_no_signature_of_the_next_answer() -> None:
+    events: list[Event] = [TextDelta("a"), CallOpened(), Signature("U0lH", "alone"), TextDelta("b")]
+    assert [kind for kind, _ in carried(events, STOP)] == ["message", "message"]
+
+
+# -- where a search stands --------------------------------------------------------------------------------------
+
+FOUND = Grounding({"webSearchQueries": ["q"], "groundingChunks": [{"web": {"uri": "https://a", "title": "A"}}]})
+OTHER = Grounding({"webSearchQueries": ["r"]})
+
+
+@pytest.mark.parametrize(
+    ("events", "whole", "streamed"),
+    [
+        ([TextDelta("a"), FOUND], "wm", "mw"),
+        ([FOUND, TextDelta("a")], "wm", "mw"),
+        ([ThinkingDelta("hm"), TextDelta("a"), FOUND], "rwm", "rmw"),
+        ([TextDelta("a"), FOUND, FunctionCall("call_1", "f", "{}"), TextDelta("b"), OTHER], "wmfwm", "mwfmw"),
+        ([TextDelta("a"), FunctionCall("call_1", "f", "{}"), FOUND], "wmf", "mfw"),
+        ([FunctionCall("call_1", "f", "{}"), FOUND], "fw", "fw"),
+        ([TextDelta("a"), FOUND, TextDelta("b"), FOUND], "wm", "mw"),
+        ([TextDelta("a")], "m", "m"),
+    ],
+)
+def test_a_search_stands_before_its_message_where_nothing_is_streamed(
+    events: list[Event], whole: str, streamed: str
+) -> None:
+    first = {"m": "message", "w": "web_search_call", "f": "function_call", "r": "reasoning"}
+    for stream, background, expected in (
+        (False, False, whole), (True, False, streamed), (False, True, streamed), (True, True, streamed),
+    ):  # fmt: skip
+        of = turn(stream=stream, background=background, echo={"background": background})
+        made = rendered(events, STOP, of)
+        check_response(made)
+        assert [item["type"] for item in made["output"]] == [first[letter] for letter in expected]
+        assert [item["id"] for item in rendered(events, STOP, of)["output"]] == [item["id"] for item in made["output"]]
+        if stream or background:
+            assert check_responses(frames(records(events, STOP), of))[-1]["response"] == made

@@ -101,11 +101,60 @@ def test_calls_that_the_client_never_saw_are_not_kept() -> None:
     assert [part["zgCallId"] for part in parts] == ["c"]
 
 
-@pytest.mark.parametrize("end", [Failed(errors.upstream(502, "x", "y")), Finished("filtered")])
+@pytest.mark.parametrize("end", [Failed(errors.upstream(502, "x", "y")), Finished("length")])
 def test_no_answer_adds_nothing_to_the_history(end: Finished | Failed) -> None:
     made = kept([], end)
     assert made.contents == ({"role": "user", "parts": [{"text": "Hello"}]},)
     assert made.response["status"] in ("failed", "incomplete")
+
+
+@pytest.mark.parametrize("events", [[], [ThinkingDelta("hm"), Signature("s", "thought")]])
+def test_a_refusal_is_what_the_model_has_said(events: list[Event]) -> None:
+    made = kept(events, Finished("filtered", "SAFETY"))
+    (shown,) = made.response["output"]
+    (part,) = shown["content"]
+    assert part["type"] == "refusal"
+    assert made.contents[1:] == ({"role": "model", "parts": [{"text": part["refusal"]}]},)
+    again = parse(input=[user("Hello"), shown, user("why?")])
+    after = parse(context(stored={"r": made.turn}), previous_response_id="r", input="why?")
+    assert after.generate == again.generate, "the same as when the client keeps it"
+
+
+SYSTEM = {"role": "developer", "content": "D"}
+SAID = {"role": "assistant", "content": "A"}
+SAID_PART = {"role": "model", "parts": [{"text": "A"}]}
+
+
+@pytest.mark.parametrize(
+    ("given", "dialogue"),
+    [
+        ([SYSTEM], []),
+        ([SYSTEM, {"role": "system", "content": "E"}], []),
+        ([SYSTEM, SAID], [SAID_PART]),
+        ([user("x"), SAID], [{"role": "user", "parts": [{"text": "x"}]}, SAID_PART]),
+        ([user("x")], [{"role": "user", "parts": [{"text": "x"}]}]),
+    ],
+)
+def test_what_nobody_has_said_is_no_history(given: list[Any], dialogue: list[Any]) -> None:
+    """What only Google's rules demand goes to Google and is not stored: the next turn sees to its own."""
+    turn = parse(input=given)
+    check_contents(turn.generate["contents"], turn.target.family)
+    warm = kept([], of=turn)
+    assert list(warm.contents) == dialogue
+    after = parse(context(stored={"r": warm.turn}), previous_response_id="r", input="go on")
+    check_contents(after.generate["contents"], after.target.family)
+    texts = [part["text"] for content in after.generate["contents"] for part in content["parts"]]
+    assert "Continue." not in texts
+    assert [text for text in texts if text in ("D", "E")] == [], "system text is said once, as such"
+    told = [part["text"] for part in after.generate.get("systemInstruction", {"parts": []})["parts"]]
+    assert told == [item["content"] for item in given if item["role"] in ("developer", "system")]
+
+
+def test_an_answer_stands_behind_what_it_answered() -> None:
+    made = kept([TextDelta("B")], of=parse(input=[user("x"), SAID]))
+    assert [content["role"] for content in made.contents] == ["user", "model", "user", "model"]
+    made = kept([TextDelta("B")], of=parse(input=[SYSTEM]))
+    assert made.contents == ({"role": "model", "parts": [{"text": "B"}]},)
 
 
 def test_a_failed_answer_is_shown_but_not_continued() -> None:
@@ -135,7 +184,7 @@ def test_items_found_by_reference_bring_their_signatures(include: list[str]) -> 
         ThinkingDelta("hm"), Signature("own", "thought"), TextDelta("a"), ThinkingDelta("ah"),
         FunctionCall("c", "f", "{}", "sig"),
     ]  # fmt: skip
-    made = kept(events, TOOL, parse(include=include, tools=[function("f")]))
+    made = kept(events, TOOL, parse(include=include, tools=[function("f")], reasoning={"summary": "auto"}))
     found = {
         item["type"]: unseal(SECRET, item["encrypted_content"])
         for item in reversed(made.items.values()) if "encrypted_content" in item
@@ -148,7 +197,7 @@ def test_items_found_by_reference_bring_their_signatures(include: list[str]) -> 
 
 def test_reasoning_that_only_carries_is_not_taken_for_a_thought() -> None:
     events: list[Event] = [FunctionCall("c", "f", "{}", "sig"), ThinkingDelta("hm"), Signature("own", "thought")]
-    made = kept(events, TOOL, parse(include=["reasoning.encrypted_content"]))
+    made = kept(events, TOOL, parse(include=["reasoning.encrypted_content"], reasoning={"summary": "auto"}))
     carrying, _, thinking = made.response["output"]
     assert carrying["id"] not in made.sealed
     assert unseal(SECRET, made.sealed[thinking["id"]]) == [Carried("own", FAMILY)]

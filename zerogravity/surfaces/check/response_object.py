@@ -43,7 +43,7 @@ TEXTS = ("previous_response_id", "user", "service_tier", "safety_identifier", "p
 PREFIXES = {
     "message": "msg_", "reasoning": "rs_", "function_call": "fc_", "custom_tool_call": "ctc_",
     "web_search_call": "ws_", "image_generation_call": "ig_", "local_shell_call": "lsh_", "tool_search_call": "tsc_",
-    "shell_call": "sh_", "apply_patch_call": "apc_",
+    "shell_call": "sh_", "apply_patch_call": "apc_", "compaction": "cmp_",
 }  # fmt: skip
 
 
@@ -64,6 +64,8 @@ def check_response(value: Json, place: str = "response") -> None:
         here = f"{place}.output[{index}]"
         check_item(item, here)
         need(status != "completed" or item.get("status") != "incomplete", here, "is incomplete in a completed response")
+        alone = item["type"] != "compaction" or (len(output) == 1 and status == "completed")
+        need(alone, here, "is a compaction that is not the whole answer")
     _ids(output, place)
 
 
@@ -133,8 +135,10 @@ def check_item(item: Json, place: str) -> None:
     if kind == "reasoning":
         for index, part in enumerate(objects(item.get("summary"), f"{place}.summary")):
             check_part(part, ("summary_text",), f"{place}.summary[{index}]")
-        sealed = item.get("encrypted_content")
-        need(sealed is None or isinstance(sealed, str), f"{place}.encrypted_content", "must be a string or null")
+        a_string(item.get("encrypted_content", ""), f"{place}.encrypted_content")
+        return
+    if kind == "compaction":
+        need(bool(a_string(item.get("encrypted_content"), f"{place}.encrypted_content")), place, "holds no summary")
         return
     words = ("completed", "incomplete") if kind == "message" else ("completed",)
     need(item.get("status") in words, f"{place}.status", f"must be {' or '.join(words)}")

@@ -168,7 +168,8 @@ def _opened(item: Json, place: str) -> _Item:
     made = _ITEMS[kind](item)
     for member, empty in made.empty.items():
         need(member in item and item[member] == empty, f"{place}.{member}", f"must be {empty!r} when it is added")
-    if kind != "reasoning":
+    a_string(item.get("encrypted_content", ""), f"{place}.encrypted_content")
+    if kind not in ("reasoning", "compaction"):
         need(item.get("status") == "in_progress", f"{place}.status", "must be in_progress when it is added")
     return made
 
@@ -368,6 +369,10 @@ class _Picture(_Search):
     empty: ClassVar[Json] = {"result": None}
 
 
+class _Compaction(_Item):
+    empty: ClassVar[Json] = {"encrypted_content": ""}
+
+
 _ITEMS: dict[str, type[_Item]] = {
     "message": _Parted,
     "reasoning": _Reasoning,
@@ -379,4 +384,5 @@ _ITEMS: dict[str, type[_Item]] = {
     "shell_call": _Shell,
     "apply_patch_call": _Item,
     "tool_search_call": _Item,
+    "compaction": _Compaction,
 }

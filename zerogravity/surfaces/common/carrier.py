@@ -20,15 +20,16 @@ from zerogravity.wire import jsonio
 
 PREFIX = "zg1."
 TEXT_PREFIX = "zg1t."
+TEXT = ""  # in the place of a call's id: the signature of the answer's text before the item
 MAX_PARTS = 64 << 10  # characters of ``before`` that a client is asked to keep and to send again and again
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One signature: of the call ``call_id``, or of the text or thought of its item (``call_id`` None).
+    """One signature: of the call ``call_id``, of the text before its item (``TEXT``), or of its item itself (None).
 
     ``before``: source texts of the parts of Google's own tools that stand before the call; of a thought its own text,
-    since its signature is worth nothing with any other.
+    where its item does not show it, or where the signature is worth nothing with any other (Claude).
     """
 
     signature: str
@@ -45,12 +46,14 @@ def of_call(call: Call, family: str) -> list[Carried]:
     return [Carried(call.signature, family, call.call_id, tuple(call.before))]
 
 
-def of_thought(thought: Reasoning, family: str) -> list[Carried]:
-    """What has to come back of a thought. Its text is left to the client's copy where Claude's rules do not bind it,
-    or where it is too large."""
-    if not thought.signature:
+def of_thought(thought: Reasoning, family: str, *, shown: bool) -> list[Carried]:
+    """What has to come back of a thought: its signature, and its text unless the client is ``shown`` that; Claude's
+    rules bind the two, so there it comes in any case. Nothing if an unseen text is too large: a signature is worth
+    nothing without it."""
+    fits = len(thought.text) <= MAX_PARTS
+    if not thought.signature or not (shown or fits):
         return []
-    whole = rules(family).anthropic and len(thought.text) <= MAX_PARTS
+    whole = not shown or (rules(family).anthropic and fits)
     return [Carried(thought.signature, family, None, (thought.text,) if whole else ())]
 
 

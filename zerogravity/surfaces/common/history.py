@@ -25,9 +25,10 @@ from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.common.tools import NameMap
 from zerogravity.wire import jsonio
 
-STAND_IN = "skip_thought_signature_validator"
-SERVER_TOOLS = frozenset(("toolCall", "toolResponse", "tool_call", "tool_response"))
 Part = Mapping[str, Any]
+STAND_IN = "skip_thought_signature_validator"
+CONTINUE: Part = {"role": "user", "parts": [{"text": "Continue."}]}  # Google wants the user to speak last
+SERVER_TOOLS = frozenset(("toolCall", "toolResponse", "tool_call", "tool_response"))
 
 
 @dataclass(slots=True)
@@ -51,7 +52,8 @@ class _Step:
 class History:
     """Builds contents entry by entry; ``build`` closes it. ``param`` arguments name the entry in errors.
 
-    ``notes``: what was left out, since there is no place for it.
+    ``notes``: what was left out, since there is no place for it. ``dialogue``: once it is built, the contents without
+    what nobody has said and only Google's rules demand: what a later turn goes on from.
     """
 
     def __init__(self, recall: Callable[[str], RememberedCall | None], names: NameMap, target: Target) -> None:
@@ -60,6 +62,7 @@ class History:
         self._target = target
         self._rules = rules(target.family)
         self.notes: list[str] = []
+        self.dialogue: list[dict[str, Any]] = []
         self._contents: list[dict[str, Any]] = []
         self._system: list[dict[str, Any]] = []
         self._step: _Step | None = None
@@ -171,18 +174,25 @@ class History:
 
     # -- the end ---------------------------------------------------------------------------------------------
 
-    def build(self, *, param: str = "input") -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """(contents, systemInstruction). Raises FaultError 400 when a call has no result or nothing is asked."""
+    def build(
+        self, *, param: str = "input", closing: Sequence[Part] = ()
+    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """(contents, systemInstruction). ``closing``: what the user is made to say last, which is no part of the
+        dialogue. Raises FaultError 400 when a call has no result or nothing is asked."""
         self._finish_step()
-        contents = self._contents
-        if not contents and self._system:
-            contents = [{"role": "user", "parts": [self._system.pop()]}]  # Google needs contents
-        if not contents:
+        if not self._contents and not self._system:
             raise bad_request(f"Invalid '{param}': it holds nothing to answer.", param=param, code="invalid_value")
+        contents = self.dialogue = self._contents
+        if closing:
+            self._contents = [dict(content) for content in contents]
+            self._add("user", closing)
+            contents = self._contents
+        if not contents:
+            contents = [{"role": "user", "parts": [self._system.pop()]}]  # Google needs contents
         if contents[0]["role"] != "user":
             contents = [{"role": "user", "parts": [{"text": "(continued)"}]}, *contents]
         if contents[-1]["role"] == "model":
-            contents = [*contents, {"role": "user", "parts": [{"text": "Continue."}]}]
+            contents = [*contents, dict(CONTINUE)]
         system = {"role": "user", "parts": self._system} if self._system else None
         return contents, system
 

@@ -28,8 +28,8 @@ Json = Mapping[str, Any]
 logger = logging.getLogger("zerogravity.server")
 MAX_AGE_S = 30 * 86400
 MAX_BYTES = 512 << 20
-VERSION = 2
-READABLE = (0, 1, VERSION)  # 0: new; 1: without runs
+VERSION = 3
+READABLE = (0, 1, 2, VERSION)  # 0: new; 1: without runs; 2: without the messages of earlier responses
 CLOSE_S = 2.0  # how long the disk is waited for at the end
 OPEN_S, BUSY_MS = 5.0, 250  # how long somebody else's lock is waited for: at the start, and by each read or write
 _SCHEMA = """
@@ -185,8 +185,8 @@ class ResponseStore:
     def _stored(self, data: bytes, frames: bytes) -> StoredResponse:
         members = jsonio.loads(data)
         run = members.pop("run", "")
-        for name in ("input_items", "contents", "system", "tools"):
-            members[name] = tuple(members[name])
+        for name in ("input_items", "contents", "earlier", "system", "tools"):
+            members[name] = tuple(members.get(name, ()))
         stored = StoredResponse(**members, frames=_split(frames), running=bool(run))
         return stored if not run or self._runs.alive(run) else cut_off(stored)
 

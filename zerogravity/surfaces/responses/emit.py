@@ -6,7 +6,8 @@
 |                 | in_progress with the first record                                                          |
 | thinking, text  | item added, part added, a delta per event; when it closes: text done, part done, item done |
 | anything else   | the whole choreography of its item at once (``Output`` says which)                         |
-| Finished        | ``response.completed`` or ``response.incomplete``                                          |
+| Finished        | ``response.completed`` or ``response.incomplete``; a summary that was asked for before it, |
+|                 | whole and sealed, and nothing of it sooner                                                 |
 | Failed          | ``response.failed``, cancelled turns too: there is no event of that name. No ``error`` event: |
 |                 | it is no end for any client, and the SDKs raise at it                                      |
 
@@ -22,7 +23,7 @@ from __future__ import annotations
 from typing import Any
 
 from zerogravity.core.events import Record, Terminal
-from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Message, Opened, Reasoning, Step
+from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Message, Opened, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.response import Json, Output
@@ -56,6 +57,7 @@ EMPTY: dict[str, Json] = {
     },
     "apply_patch_call": {"status": "in_progress"},
     "tool_search_call": {"status": "in_progress"},
+    "compaction": {"encrypted_content": ""},
 }
 
 
@@ -90,25 +92,29 @@ class ResponsesEmitter:
             self._queued = False
             running = response.unfinished(self._turn, "in_progress")
             frames.append(self._frame("response.in_progress", response=running))
-        for step in self._assembler.feed(record):
-            if isinstance(step, Grew):
-                frames.append(self._delta(step.delta))
-            else:
+        steps = self._assembler.feed(record)
+        if self._output.compacts:
+            steps = [step for step in steps if isinstance(step, Ended)]
+        for step in steps:
+            if not isinstance(step, Grew):
                 frames += self._step(step)
+            elif isinstance(step.item, Message) or self._output.thinks:
+                frames.append(self._delta(step.delta))
         return frames
 
     def _step(self, step: Step) -> list[bytes]:
         match step:
             case Opened(item):
                 frames = self._whole(self._output.opened(item))
-                return frames + self._open(item) if isinstance(item, Message | Reasoning) else frames
-            case Closed(Message() | Reasoning() as item):
-                itself, *more = self._output.closed(item)
-                return self._close(itself) + self._whole(more)
+                return frames + self._open(item) if self._output.grows(item) else frames
+            case Closed(item):
+                made = self._output.closed(item)
+                frames = self._close(made.pop(0)) if self._output.grows(item) else []
+                return frames + self._whole(made)
             case Ended(terminal):
                 frames = self._whole(self._output.ended(self._assembler.state, terminal))
                 return [*frames, self._end(terminal)]
-            case _:
+            case Grew():  # which is rendered by ``feed``
                 return []
 
     def _end(self, terminal: Terminal) -> bytes:
@@ -118,14 +124,14 @@ class ResponsesEmitter:
 
     # -- items ------------------------------------------------------------------------------------------------
 
-    def _open(self, item: Message | Reasoning) -> list[bytes]:
+    def _open(self, item: Item) -> list[bytes]:
         """An item that will grow."""
         if isinstance(item, Message):
             return [
                 self._added({"id": self._output.next_id("message"), **response.message_item([], "in_progress")}),
                 *self._open_part("output_text"),
             ]
-        empty: Json = {"id": self._output.next_id("reasoning"), **self._output.empty_reasoning()}
+        empty: Json = {"id": self._output.next_id("reasoning"), "type": "reasoning", "summary": []}
         return [self._added(empty), *self._open_summary()]
 
     def _close(self, item: Json) -> list[bytes]:
@@ -138,7 +144,7 @@ class ResponsesEmitter:
         frames: list[bytes] = []
         for item in items:
             kind: str = item["type"]
-            frames.append(self._added(response.unsealed({**item, **EMPTY[kind]})))
+            frames.append(self._added({**response.unsealed(item), **EMPTY[kind]}))
             if kind == "message":
                 frames += self._whole_part(item["content"][0])
             elif kind in CALLS:

@@ -8,9 +8,11 @@
 | function_call, custom_tool_call             | functionCall; their outputs, a text or a list: functionResponse      |
 | calls of the client's other tools, results  | the same (``client_tools.py``); a tool search of the server is       |
 |                                             | skipped                                                              |
-| reasoning with our encrypted_content        | signatures of the calls behind it; signed thoughts go back as such   |
+| reasoning with our encrypted_content        | signatures of the calls behind it, of the text before it; signed     |
+|                                             | thoughts go back as such                                             |
 | any other reasoning                         | nothing: thoughts are never answer text                              |
 | compaction with our encrypted_content       | a user text: the summary                                             |
+| compaction_trigger                          | last: see ``compaction.py``; further ahead skipped and noted         |
 | item_reference                              | the stored item; an unknown one is skipped and noted                 |
 | image_generation_call                       | a picture of the model                                               |
 | additional_tools                            | declarations (``tools.py``)                                          |
@@ -30,10 +32,11 @@ from zerogravity import ids
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import attachments, fields, media
-from zerogravity.surfaces.common.carrier import Carried, unseal, unseal_text
+from zerogravity.surfaces.common.carrier import TEXT, Carried, unseal, unseal_text
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
+from zerogravity.surfaces.responses.compaction import TRIGGER
 from zerogravity.surfaces.responses.tools import Tools
 from zerogravity.surfaces.surface import Context
 from zerogravity.wire import jsonio
@@ -47,8 +50,8 @@ PREFIXES = {
     "custom_tool_call_output": "ctco", "reasoning": "rs", "compaction": "cmp", "compaction_summary": "cmp",
     "local_shell_call": "lsh", "local_shell_call_output": "lsho", "shell_call": "sh", "shell_call_output": "sho",
     "apply_patch_call": "apc", "apply_patch_call_output": "apco", "tool_search_call": "tsc",
-    "tool_search_output": "tso",
-    "additional_tools": "at", "image_generation_call": "ig", "web_search_call": "ws",
+    "tool_search_output": "tso", "additional_tools": "at", "image_generation_call": "ig", "web_search_call": "ws",
+    TRIGGER: "cmpt",
 }  # fmt: skip
 SKIPPED = (
     "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
@@ -109,7 +112,10 @@ def identified(entries: Sequence[Entry], turn_id: str) -> list[Json]:
         given = entry.item.get("id")
         prefix = PREFIXES.get(entry.kind, "item")
         own = given if isinstance(given, str) and given else ids.derive(prefix, turn_id, "input", index)
-        made.append({**(_message(entry.item) if entry.kind == "message" else entry.item), "id": own})
+        item = _message(entry.item) if entry.kind == "message" else entry.item
+        if item.get("encrypted_content", "") is None:
+            item = {name: value for name, value in item.items() if name != "encrypted_content"}
+        made.append({**item, "id": own})
     return made
 
 
@@ -142,11 +148,11 @@ class Items:
 
     def read(self, entries: Sequence[Entry]) -> None:
         """Raises FaultError 400 naming the entry."""
-        for entry in entries:
+        for number, entry in enumerate(entries):
             item, path = entry.item, entry.path
             match entry.kind:
                 case "message":
-                    self._message(item, path)
+                    self._message(item, path, entries[number + 1 : number + 2])
                 case "function_call":
                     self._call(item, path, fields.string(item, "arguments", path=path) or "")
                 case "custom_tool_call":
@@ -164,6 +170,8 @@ class Items:
                     self._picture(item, path)
                 case "additional_tools":
                     pass
+                case kind if kind == TRIGGER:
+                    self.notes.append(f"{path}: {kind} skipped: it counts as the last item only")
                 case kind if kind in SKIPPED or item.get("call_id") is None:
                     self.notes.append(f"{path}: {kind} skipped: there is nothing like it upstream")
                 case kind:  # half of a call: without it the other half would say something else
@@ -171,12 +179,15 @@ class Items:
 
     # -- messages --------------------------------------------------------------------------------------------
 
-    def _message(self, item: Json, path: str) -> None:
+    def _message(self, item: Json, path: str, behind: Sequence[Entry]) -> None:
         role = fields.required_string(item, "role", path=path)
         if role not in ROLES:
             raise fields.invalid_value(f"{path}.role", role, ROLES)
         if role == "assistant":
-            self._model([{"text": text} for text in said(item, path)])
+            parts: list[Part] = [{"text": text} for text in said(item, path)]
+            if parts and (signature := self._signature(item, behind)):
+                parts[-1]["thoughtSignature"] = signature
+            self._model(parts)
             return
         parts = content_parts(item, "content", path)
         self._thoughts.clear()
@@ -188,6 +199,15 @@ class Items:
             self._history.system(text)
         self.system += texts
         self._history.user([part for part in parts if "text" not in part])
+
+    def _signature(self, item: Json, behind: Sequence[Entry]) -> str | None:
+        """Of a text of the model: in its own item, if that is a stored one, or in the reasoning item behind it."""
+        for each in (item, *(entry.item for entry in behind if entry.kind == "reasoning")):
+            text = each.get("encrypted_content")
+            for carried in (unseal(self._context.secret, text) if isinstance(text, str) else None) or ():
+                if carried.call_id == TEXT and carried.family == self._target.family:
+                    return carried.signature
+        return None
 
     def _model(self, parts: Sequence[Part]) -> None:
         """What the model said, behind the signed thoughts that led to it."""

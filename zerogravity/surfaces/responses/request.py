@@ -5,7 +5,9 @@
 | input, instructions, previous_response_id   | contents and systemInstruction (``items.py``); instructions first    |
 | tools, tool_choice                          | ``tools.py``                                                        |
 | max_output_tokens                           | maxOutputTokens, at most what the model gives                       |
-| temperature, top_p, top_k, seed             | generationConfig; the last two are no names of OpenAI's             |
+| temperature, top_p, top_k, seed             | generationConfig; the last two are no names of OpenAI's. Nothing of |
+|                                             | the language server's own sampling is left, so that unset ones are  |
+|                                             | the model's own: 1 is what is echoed                                |
 | presence_penalty, frequency_penalty         | the same; left out where the family does not know them              |
 | text.format                                 | responseMimeType and a schema (``output.py``)                       |
 | reasoning.effort, .summary                  | thinkingConfig                                                      |
@@ -23,8 +25,10 @@ What the emitter, the store and the next turn need is in the turn, all of it pla
 ``turn.echo``        the members of the Response object that do not depend on the answer, complete.
 ``turn.tool_kinds``  key → ``custom`` or one of ``CLIENT_TOOLS``; the key of a call is its ``turn.client_name``.
 ``turn.metadata``    ``include``: as asked. ``namespaces``: key → {``namespace``, ``name``}; such a call shows both.
-                     ``input``: this request's own items with ids, oldest first. ``system``, ``tools``: what a
-                     continuing turn takes over (``StoredTurn``).
+                     ``input``: this request's own items with ids, oldest first. ``users``: the user's messages of the
+                     responses before. ``compacts``: the answer is a summary. ``system``, ``tools``: what a
+                     continuing turn takes over (``StoredTurn``). ``dialogue``: the contents without what only
+                     Google's rules demand, where they hold something of that kind.
 
 Facts: wire-openai 2, 5, 14; wire-gemini-and-mapping 2.4, 6.
 """
@@ -44,6 +48,7 @@ from zerogravity.surfaces.common.limits import INT32, within_family
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
+from zerogravity.surfaces.responses import compaction
 from zerogravity.surfaces.responses.adapt import adapted
 from zerogravity.surfaces.responses.choice import shown_choice, tool_request
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
@@ -119,15 +124,12 @@ def parse(body: Json, context: Context) -> Turn:
     names = NameMap()
     members, notes = tool_request(body, tools, names, target.family)
     history = History(context.recall, names, target)
-    if instructions := fields.string(body, "instructions"):
-        history.system(instructions)
-    if previous is not None:
-        for text in previous.system:
-            history.system(text)
-        history.extend(adapted(previous, target))
     reader = Items(history, context, target, tools)
-    reader.read(entries)
-    contents, system = history.build()
+    compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
+    _before(body, previous, target, history, reader)
+    reader.read(entries[:-1] if compacts else entries)
+    contents, system = history.build(closing=[{"text": compaction.PROMPT}] if compacts else ())
+    made_up = contents is not history.dialogue
     generate: dict[str, Any] = {"contents": contents, **members}
     if system is not None:
         generate["systemInstruction"] = system
@@ -135,8 +137,10 @@ def parse(body: Json, context: Context) -> Turn:
     if config:
         generate["generationConfig"] = config
     formed = apply_form(_format(body, target.family), generate, target.family, param="text.format")
+    if compacts:
+        generate = compaction.request(generate)
     generate, suited = handed_on(generate, target, context.recall)
-    echo = echoed_members(body, tools.shown, config.get("maxOutputTokens"))
+    echo = echoed_members(body, tools.shown, generate.get("generationConfig") or {})
     return Turn(
         id=context.turn_id,
         surface="responses",
@@ -152,8 +156,11 @@ def parse(body: Json, context: Context) -> Turn:
             "include": _include(body),
             "namespaces": tools.namespaces,
             "input": identified(entries, context.turn_id),
+            "users": list(previous.users) if previous else [],
+            "compacts": compacts,
             "system": [*(previous.system if previous else ()), *reader.system],
             "tools": [tool for _, group in added for tool in group],
+            **({"dialogue": history.dialogue} if made_up else {}),
         },
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
@@ -198,6 +205,19 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
         if entry.kind in ("additional_tools", "tool_search_output"):
             groups.append((f"{entry.path}.tools", fields.array(entry.item, "tools", path=entry.path) or []))
     return groups
+
+
+def _before(body: Json, previous: StoredTurn | None, target: Target, history: History, reader: Items) -> None:
+    """What stands ahead of the input: instructions, and the dialogue that it continues."""
+    if instructions := fields.string(body, "instructions"):
+        history.system(instructions)
+    if previous is None:
+        return
+    for text in previous.system:
+        history.system(text)
+    history.extend(adapted(previous, target))
+    if previous.summary is not None:  # the dialogue was compacted: as if it were input
+        reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
 
 
 # -- generationConfig ----------------------------------------------------------------------------------------
@@ -258,8 +278,9 @@ def _format(body: Json, family: str) -> Form:
 # -- the echo ------------------------------------------------------------------------------------------------
 
 
-def echoed_members(body: Json, tools: Sequence[Json], limit: int | None) -> dict[str, Any]:
-    """What the Response object repeats, with the API's defaults. ``limit``: of tokens, as it went to Google."""
+def echoed_members(body: Json, tools: Sequence[Json], config: Json) -> dict[str, Any]:
+    """What the Response object repeats, with the API's defaults. Of sampling and limits it says what is sent
+    (``config``): what the model does not know is not claimed."""
     if (fields.integer(body, "n", lo=1) or 1) > 1:
         raise fields.unsupported("n", "must be 1: one candidate is captured per request")
     if fields.integer(body, "top_logprobs", lo=0, hi=20):
@@ -274,19 +295,19 @@ def echoed_members(body: Json, tools: Sequence[Json], limit: int | None) -> dict
         "instructions": fields.string(body, "instructions"),
         "metadata": fields.metadata(body),
         "parallel_tool_calls": fields.boolean(body, "parallel_tool_calls", default=True),
-        "temperature": _number(body, "temperature", 1.0),
-        "top_p": _number(body, "top_p", 1.0),
+        "temperature": config.get("temperature", 1.0),
+        "top_p": config.get("topP", 1.0),
         "tool_choice": shown_choice(body),
         "tools": [*tools],
         "previous_response_id": fields.string(body, "previous_response_id"),
         "truncation": fields.choice(body, "truncation", ("auto", "disabled")) or "disabled",
         "text": _text(body),
-        "presence_penalty": _number(body, "presence_penalty", 0.0),
-        "frequency_penalty": _number(body, "frequency_penalty", 0.0),
+        "presence_penalty": config.get("presencePenalty", 0.0),
+        "frequency_penalty": config.get("frequencyPenalty", 0.0),
         "top_logprobs": 0,
         "reasoning": _reasoning(body),
         "user": fields.string(body, "user"),
-        "max_output_tokens": limit,
+        "max_output_tokens": config.get("maxOutputTokens") if body.get("max_output_tokens") is not None else None,
         "max_tool_calls": fields.integer(body, "max_tool_calls", lo=1),
         "store": store,
         "background": background,
@@ -294,11 +315,6 @@ def echoed_members(body: Json, tools: Sequence[Json], limit: int | None) -> dict
         "safety_identifier": fields.string(body, "safety_identifier"),
         "prompt_cache_key": fields.string(body, "prompt_cache_key"),
     }
-
-
-def _number(body: Json, name: str, default: float) -> float:
-    given = fields.number(body, name)
-    return default if given is None else given
 
 
 def _text(body: Json) -> dict[str, Any]:

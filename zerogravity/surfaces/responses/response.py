@@ -2,17 +2,29 @@
 
 | the answer has                 | output item                                                                   |
 |--------------------------------|-------------------------------------------------------------------------------|
-| a run of thinking              | ``reasoning`` with one summary part                                           |
+| a run of thinking              | ``reasoning``, as below                                                       |
 | a run of text                  | ``message`` with one ``output_text``; citations by the grounding it came with |
-| grounding with queries         | ``web_search_call`` behind that message, or last: no stream can know it sooner |
+| grounding with queries         | ``web_search_call`` before that message; where the answer is streamed, or may |
+|                                | be (background), behind it or last: no stream can know it sooner              |
 | a call                         | ``function_call``, ``custom_tool_call`` …, by the tool's kind                 |
 | a picture / another blob       | ``image_generation_call`` / ``message`` with a data URI; whole when something |
 |                                | else begins, since their signatures come behind them                          |
 | nothing, since it was filtered | ``message`` with a ``refusal``                                                |
+| a summary that was asked for   | ``compaction``, and nothing else (``compaction.py``)                          |
 
-With ``include: reasoning.encrypted_content`` each reasoning item carries the signatures that stateless clients must
-give back: its own and that of the call behind it, with what Google's own tools did before that. A call that came signed
-without thinking gets an empty reasoning item before it, for its signature alone; pictures carry theirs themselves.
+Reasoning items come when the request asks for them, whatever the model thinks unasked:
+
+| asked for                                    | reasoning items                                                    |
+|----------------------------------------------|--------------------------------------------------------------------|
+| ``reasoning.summary`` (not ``none``)         | with one summary part                                              |
+| ``include: reasoning.encrypted_content``     | with ``encrypted_content``; without a summary unless that is asked |
+| both                                         | with both                                                          |
+| ``reasoning.effort`` alone, or nothing       | none                                                               |
+
+``encrypted_content`` carries the signatures that stateless clients must give back, and is there as soon as the item is
+done: that of the thought, and of the call behind it with what Google's own tools did before that. A call that came
+signed without thinking gets an empty reasoning item before it, a text that came signed one behind it, since a stream
+knows it no sooner; pictures carry theirs themselves. A thought whose text is not shown is carried with it.
 Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
 """
 
@@ -25,13 +37,14 @@ from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
-from zerogravity.surfaces.common.carrier import Carried, of_call, of_thought, seal
+from zerogravity.surfaces.common.carrier import TEXT, Carried, of_call, of_thought, seal
 from zerogravity.surfaces.common.faults import message_of, openai_error
 from zerogravity.surfaces.common.finish import responses_status
 from zerogravity.surfaces.common.grounding import citations, queries, sources
 from zerogravity.surfaces.common.tools import custom_input
 from zerogravity.surfaces.common.usage import responses_usage
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
+from zerogravity.surfaces.responses.compaction import settled, summary
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.surface import Answer
 
@@ -47,13 +60,14 @@ PREFIXES = {
     "shell_call": "sh",
     "apply_patch_call": "apc",
     "tool_search_call": "tsc",
+    "compaction": "cmp",
 }
 
 
 def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     """The HTTP answer of a turn that is over: the Response, or the fault's error unless it ran in the background."""
-    terminal = state.terminal
-    assert terminal is not None, "the turn is not over"
+    assert state.terminal is not None, "the turn is not over"
+    terminal = settled(turn, state, state.terminal)
     if isinstance(terminal, Failed) and not turn.background:
         return openai_error(terminal.fault)
     return Answer(200, render(turn, state, secret))
@@ -64,8 +78,14 @@ def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_pro
     if state.terminal is None:
         return unfinished(turn, status)
     output = Output(turn, secret)
+    streamed = turn.stream or turn.background
+    last = next((item for item in reversed(state.items) if isinstance(item, Message)), None)
     for item in state.items:
         output.opened(item)
+        if isinstance(item, Message) and not streamed:
+            output.searched(item.grounding)
+            if item is last:
+                output.searched(state.grounding)
         output.closed(item)
     output.ended(state, state.terminal)
     return finished(turn, state, state.terminal, output.items)
@@ -78,6 +98,7 @@ def unfinished(turn: Turn, status: str) -> Json:
 
 def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json]) -> Json:
     """The Response of a turn that is over."""
+    terminal = settled(turn, state, terminal)
     status, reason = responses_status(terminal)
     return _object(
         turn,
@@ -88,6 +109,14 @@ def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json
         incomplete_details={"reason": reason} if reason else None,
         usage=responses_usage(state.usage),
     )
+
+
+def refusal(state: TurnState, terminal: Terminal) -> str | None:
+    """What an answer says of which the provider's filter has left nothing."""
+    shown = state.has_text or state.has_calls or state.has_media
+    if shown or not isinstance(terminal, Finished) or terminal.reason != "filtered":
+        return None
+    return f"The answer was withheld by the provider's filter ({terminal.detail or 'unspecified'})."
 
 
 def error(fault: Fault) -> Json:
@@ -129,11 +158,15 @@ def _completed_at(turn: Turn, state: TurnState) -> int:
 class Output:
     """Finished output items in order. Tell it of items as they open and close; it says which output items that makes.
 
-    ``items``: all so far; the position of an item there is its ``output_index``.
+    ``items``: all so far; the position of an item there is its ``output_index``. ``thinks``: the thinking's own text is
+    shown. ``compacts``: the answer is a summary, which is shown at its end.
     """
 
     def __init__(self, turn: Turn, secret: bytes) -> None:
         self.items: list[Json] = []
+        reasoning = cast("Json", turn.echo.get("reasoning") or {})
+        self.thinks = reasoning.get("summary") is not None
+        self.compacts = bool(turn.metadata.get("compacts"))
         self._turn = turn
         self._secret = secret
         include = cast("list[str]", turn.metadata.get("include") or [])
@@ -149,20 +182,21 @@ class Output:
         """The id of the next item, if it is of that kind: the same on every read."""
         return ids.derive(PREFIXES[kind], self._turn.id, len(self.items))
 
-    def empty_reasoning(self) -> Json:
-        """A reasoning item as it is when it is added."""
-        sealed: Json = {"encrypted_content": None} if self._encrypted else {}
-        return {"type": "reasoning", "summary": [], **sealed}
+    def grows(self, item: Item) -> bool:
+        """Whether it is shown as it comes."""
+        return isinstance(item, Message) or (isinstance(item, Reasoning) and self.thinks)
 
     def opened(self, item: Item) -> list[Json]:
         """What is whole when ``item`` begins."""
+        if self.compacts:
+            return []
         begin = len(self.items)
         self._release()
         match item:
             case Call() if not (self._one_call and self._called):
                 self._called = True
                 if self._encrypted and item.signature and not item.late and item.call_id not in self._carried:
-                    self._reasoning("", None, item)
+                    self._reasoning(None, item)
                 self._add(call_item(self._turn, item))
             case Media():
                 self._held = item
@@ -172,26 +206,34 @@ class Output:
 
     def closed(self, item: Item) -> list[Json]:
         """What is whole as soon as ``item`` ends: itself, and what belongs behind it."""
+        if self.compacts:
+            return []
         begin = len(self.items)
         match item:
             case Message():
                 text = item.text
                 part = text_part(text, [url_citation(*each) for each in _cited(text, item)])
                 self._add(message_item([part], "incomplete" if item.cut else "completed"))
-                self._search(item.grounding)
-            case Reasoning():
-                self._reasoning(item.text, item, item.carries)
+                if self._encrypted and item.signature:
+                    self._add({"type": "reasoning", "summary": [], "encrypted_content": self._signed(item, TEXT)})
+                self.searched(item.grounding)
+            case Reasoning() if self.thinks or self._encrypted:
+                self._reasoning(item, item.carries)
             case _:
                 pass
         return self.items[begin:]
 
     def ended(self, state: TurnState, terminal: Terminal) -> list[Json]:
-        """What is said when the turn is over: a search that belongs to no message, or why there is no answer."""
+        """What is said when the turn is over: a search that belongs to no message, why there is no answer, or the
+        summary."""
+        if self.compacts:
+            if isinstance(settled(self._turn, state, terminal), Finished):
+                self._add(summary(state, self._secret))
+            return self.items
         begin = len(self.items)
         self._release()
-        self._search(state.grounding)
-        if isinstance(terminal, Finished) and terminal.reason == "filtered" and not state.emitted:
-            why = f"The answer was withheld by the provider's filter ({terminal.detail or 'unspecified'})."
+        self.searched(state.grounding)
+        if why := refusal(state, terminal):
             self._add(message_item([{"type": "refusal", "refusal": why}], "completed"))
         return self.items[begin:]
 
@@ -204,25 +246,29 @@ class Output:
         if held is not None:
             item = media_item(held)
             if self._encrypted and held.signature and item["type"] == "image_generation_call":
-                item["encrypted_content"] = seal(self._secret, [Carried(held.signature, self._turn.target.family)])
+                item["encrypted_content"] = self._signed(held, None)
             self._add(item)
 
-    def _reasoning(self, text: str, own: Reasoning | None, call: Call | None) -> None:
-        """A reasoning item with its own signature and that of the call behind it."""
-        item: Json = {"type": "reasoning", "summary": [summary_part(text)] if text else []}
+    def _reasoning(self, own: Reasoning | None, call: Call | None) -> None:
+        """A reasoning item of a thought and of the call behind it, or of one of them."""
+        shown = own is not None and self.thinks
+        item: Json = {"type": "reasoning", "summary": [summary_part(own.text)] if own is not None and shown else []}
         if self._encrypted:
-            item["encrypted_content"] = self._seal(own, call)
+            family = self._turn.target.family
+            carried = of_thought(own, family, shown=shown) if own is not None else []
             if call is not None:
+                carried += of_call(call, family)
                 self._carried.add(call.call_id)
+            item["encrypted_content"] = seal(self._secret, carried)
         self._add(item)
 
-    def _seal(self, own: Reasoning | None, call: Call | None) -> str:
-        family = self._turn.target.family
-        carried = of_thought(own, family) if own is not None else []
-        return seal(self._secret, [*carried, *of_call(call, family)] if call is not None else carried)
+    def _signed(self, item: Message | Media, mark: str | None) -> str:
+        return seal(self._secret, [Carried(item.signature or "", self._turn.target.family, mark)])
 
-    def _search(self, grounding: Json | None) -> None:
+    def searched(self, grounding: Json | None) -> None:
         """One item per search; the same queries once more are the same search."""
+        if self.compacts:
+            return
         asked = queries(grounding)
         if not asked or asked in self._searches:
             return
@@ -235,7 +281,7 @@ class Output:
 
 def unsealed(item: Json) -> Json:
     """An item as it is when it is added: what it seals is known when it is done."""
-    return {**item, "encrypted_content": None} if "encrypted_content" in item else item
+    return {name: value for name, value in item.items() if name != "encrypted_content"}
 
 
 def message_item(parts: list[Json], status: str) -> Json:

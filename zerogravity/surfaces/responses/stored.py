@@ -13,14 +13,15 @@ from typing import Any, cast
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished, Usage
-from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
+from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
-from zerogravity.surfaces.common.carrier import Carried, of_call, of_thought, seal
-from zerogravity.surfaces.common.history import STAND_IN, arguments, parsed
+from zerogravity.surfaces.common.carrier import TEXT, Carried, of_call, of_thought, seal
+from zerogravity.surfaces.common.history import CONTINUE, STAND_IN, arguments, parsed
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.usage import responses_usage
 from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.responses.compaction import settled, users
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
 from zerogravity.surfaces.surface import StoredTurn
 
@@ -33,12 +34,14 @@ class StoredResponse:
     """One response.
 
     ``response``     the Response object. ``input_items``: the request's own items with ids, oldest first.
-    ``contents``     Google-shaped history up to and including its answer, signatures in place.
+    ``contents``     Google-shaped history up to and including its answer, signatures in place; none of what nobody has
+                     said. Empty behind a compaction: what goes on from it reads the users' messages and the summary.
     ``sealed``       item id → ``encrypted_content`` that a reference to the item brings back, shown or not.
     ``family, system, tools``  see ``StoredTurn``.
     ``frames``       the SSE frames of a background stream, for byte-for-byte replay.
     ``running``      it has only begun: the process that stored it is still at it.
     ``cut_off``      that process has ended in the middle of it.
+    ``earlier``      the user's messages of the responses that it continues, oldest first.
     """
 
     id: str
@@ -54,6 +57,7 @@ class StoredResponse:
     frames: tuple[bytes, ...] = ()
     running: bool = False
     cut_off: bool = False
+    earlier: tuple[Json, ...] = ()
 
     @property
     def items(self) -> dict[str, Json]:
@@ -73,7 +77,10 @@ class StoredResponse:
     @property
     def turn(self) -> StoredTurn:
         """What a turn that continues it takes over."""
-        return StoredTurn(self.contents, self.items, self.family, self.system, self.tools)
+        said = (*self.earlier, *users(self.input_items))
+        output = cast("list[Json]", self.response.get("output") or [])
+        summary = next((item for item in output if item["type"] == "compaction"), None)
+        return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, said, summary)
 
 
 # -- a channel → what is stored ------------------------------------------------------------------------------
@@ -91,9 +98,16 @@ def of_turn(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes] = ()
     turn, state = channel.turn, channel.state
     made = response.render(turn, state, secret)
     stored = replace(_kept(turn, made, tuple(frames)), sealed=_sealed(turn, state, made["output"], secret))
-    if isinstance(state.terminal, Finished) and (parts := answer_parts(turn, state)):
-        return replace(stored, contents=(*stored.contents, {"role": "model", "parts": parts}))
-    return stored
+    assert state.terminal is not None, "the turn is not over"
+    if not isinstance(settled(turn, state, state.terminal), Finished):
+        return stored
+    if turn.metadata.get("compacts"):
+        return replace(stored, contents=())
+    why = response.refusal(state, state.terminal)
+    if not (parts := [{"text": why}] if why else answer_parts(turn, state)):
+        return stored
+    between = [CONTINUE] if stored.contents and stored.contents[-1]["role"] == "model" else []
+    return replace(stored, contents=(*stored.contents, *between, {"role": "model", "parts": parts}))
 
 
 def cut_off(stored: StoredResponse) -> StoredResponse:
@@ -117,7 +131,8 @@ def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
         created=turn.created,
         response=made,
         input_items=tuple(metadata.get("input", ())),
-        contents=tuple(cast("list[Json]", turn.generate["contents"])),
+        contents=tuple(cast("list[Json]", metadata.get("dialogue", turn.generate["contents"]))),
+        earlier=tuple(metadata.get("users", ())),
         family=turn.target.family,
         system=tuple(metadata.get("system", ())),
         tools=tuple(metadata.get("tools", ())),
@@ -170,10 +185,19 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     shown = [item for item in output if item["type"] == "reasoning" and item["summary"]]
     found: dict[str, list[Carried]] = {}
     for thought, item in zip(thoughts, shown, strict=False):
-        if carried := of_thought(thought, turn.target.family):
+        if carried := of_thought(thought, turn.target.family, shown=True):
             found[item["id"]] = carried
+    said = [item for item in state.items if isinstance(item, Message) or _told_in_text(item)]
+    for text, item in zip(said, [item for item in output if item["type"] == "message"], strict=False):
+        if text.signature and isinstance(text, Message):
+            found[item["id"]] = [Carried(text.signature, turn.target.family, TEXT)]
     signed = {call.call_id: call for call in state.function_calls if call.signature}
     for item in output:
         if (call := signed.get(item.get("call_id", ""))) is not None:
             found[item["id"]] = of_call(call, turn.target.family)
     return {item_id: seal(secret, carried) for item_id, carried in found.items()}
+
+
+def _told_in_text(item: Item) -> bool:
+    """A blob that is no picture is shown as a message, too."""
+    return isinstance(item, Media) and not item.mime.startswith("image/")

@@ -1,0 +1,72 @@
+"""Compaction: the model itself sums a dialogue up, and its summary is sealed into one item that is accepted as input
+in the dialogue's place.
+
+| asked by                                         | answered by                                                |
+|--------------------------------------------------|------------------------------------------------------------|
+| ``compaction_trigger``, the last item of a turn  | a Response whose only output is the item                   |
+| POST /v1/responses/compact (``compact.py``)      | ``response.compaction``: the user's messages, and the item |
+
+A trigger that stands further ahead has been answered already; it is skipped and noted. The turn declares no tools and
+has no form; its limit is the client's or the model's, never the language server's. A summary that is not whole (cut by
+a limit or a filter, a call instead, nothing) is a failure: whoever went on with it would have lost the dialogue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from zerogravity.core.events import Failed, Terminal
+from zerogravity.core.fold import TurnState
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Termination, upstream
+from zerogravity.surfaces.common.carrier import seal_text
+
+Json = Mapping[str, Any]
+TRIGGER = "compaction_trigger"
+LIMIT = 65_536
+KEPT = ("maxOutputTokens", "temperature", "topP", "presencePenalty", "frequencyPenalty", "thinkingConfig")
+PROMPT = """\
+The dialogue above has become long and will be replaced by your summary of it. Whoever goes on with the work will see
+the user's own messages and this summary, and nothing else. Write down, briefly and exactly: what was asked and what is
+wanted in the end; what has been done and found out, with names of files, functions, commands and figures; decisions
+and the reasons for them; what failed; what is still to do, and the next step. Quote what must be known word for word.
+Do not answer the user, call no tools, and write only the summary."""
+WHY: dict[str, tuple[str, Termination]] = {
+    "length": ("it did not fit into the limit of tokens", Termination.LENGTH),
+    "filtered": ("it was withheld by the provider's filter", Termination.FILTERED),
+    "tool": ("the model called a function instead", Termination.TOOL),
+}
+
+
+def request(generate: Json) -> dict[str, Any]:
+    """The Google request of a turn, as one that is to be answered by a summary."""
+    config: Json = generate.get("generationConfig") or {}
+    made: dict[str, Any] = {"maxOutputTokens": LIMIT, **{name: config[name] for name in KEPT if name in config}}
+    if "thinkingConfig" in made:
+        made["thinkingConfig"] = {**made["thinkingConfig"], "includeThoughts": False}
+    said = {name: generate[name] for name in ("contents", "systemInstruction") if name in generate}
+    return {**said, "generationConfig": made}
+
+
+def settled(turn: Turn, state: TurnState, terminal: Terminal) -> Terminal:
+    """How the turn has ended for its client: without a whole summary a compaction has failed."""
+    if not turn.metadata.get("compacts") or isinstance(terminal, Failed):
+        return terminal
+    if terminal.reason in WHY:
+        why, termination = WHY[terminal.reason]
+        told = f"the model's summary is not whole: {why}" + (f" ({terminal.detail})" if terminal.detail else "")
+        return Failed(upstream(502, "compaction_incomplete", told, termination, heals=False))
+    if not state.text.strip():
+        return Failed(upstream(502, "empty_response", "the model wrote no summary", Termination.EMPTY))
+    return terminal
+
+
+def summary(state: TurnState, secret: bytes) -> dict[str, Any]:
+    """The item that takes the place of the dialogue, without its id."""
+    return {"type": "compaction", "encrypted_content": seal_text(secret, state.text)}
+
+
+def users(items: Iterable[Json]) -> list[Json]:
+    """The user's own messages, which stand beside the summary."""
+    return [item for item in items if item.get("type") == "message" and item.get("role") == "user"]
