@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from tests.server.support import Serve, Served, forever, hello, say
 from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
+from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, language_server, upstream
+from zerogravity.server.shelf import SLICE
 from zerogravity.surfaces.check import check_response, check_responses
 from zerogravity.surfaces.responses.database import open_store
 
@@ -70,12 +73,13 @@ def not_found(found: tuple[int, Any, Any], identity: str) -> None:
 async def test_h13_what_was_answered_is_what_is_stored(serve: Serve, stream: bool) -> None:
     served = await serve()
     served.engine.script = rich
+    asked = {**HELLO, "reasoning": {"summary": "auto"}}
     if stream:
-        data = await streamed(served, HELLO)
+        data = await streamed(served, asked)
         check_responses(data)
         answered = events(data)[-1]["response"]
     else:
-        _, _, answered = await served.post(PATH, HELLO)
+        _, _, answered = await served.post(PATH, asked)
     check_response(answered)
     assert [item["type"] for item in answered["output"]] == ["reasoning", "message", "function_call"]
     status, _, stored = await served.get(f"{PATH}/{answered['id']}")
@@ -331,6 +335,70 @@ async def test_background_is_answered_at_once_and_polled(serve: Serve) -> None:
     assert (await served.get(path + "/input_items"))[2] == listed
 
 
+async def test_a_long_background_turn_lets_others_run_when_it_ends(serve: Serve) -> None:
+    """Its frames are made in pieces, and are those of the stream."""
+    served = await serve()
+    served.engine.script = forever
+    _, _, queued = await served.post(PATH, BEHIND)
+    channel = served.engine.channels[0]
+    say(channel, CallOpened())
+    for number in range(20_000):
+        say(channel, TextDelta(f"{number} "))
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    channel.close(Finished("stop"))
+    channel.release()
+    stored = await served.shelf.get(queued["id"], channel.turn.owner)
+    counting.cancel()
+    await asyncio.gather(counting, return_exceptions=True)
+    assert stored is not None
+    assert turns >= 20_000 // SLICE - 2
+    check_responses(b"".join(stored.frames))
+    assert len(stored.frames) > 20_000
+
+
+async def test_a_request_without_a_turn_is_shown_to_nobody(serve: Serve) -> None:
+    """Counting, warm-ups: whoever keeps bodies by turn would keep these for ever."""
+
+    class Seen:
+        def __init__(self) -> None:
+            self.turns: list[str] = []
+
+        def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
+            assert body
+            assert "Host" in headers
+            self.turns.append(turn.id)
+
+    seen = Seen()
+    served = await serve(services={"recorder": seen})
+    for path in ("/input_tokens", "?x=1"):
+        await served.post(PATH + path, {**HELLO, **({"temperature": 9} if "?" in path else {})})
+    contents = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
+    await served.post("/v1beta/models/gemini-3-flash:countTokens", contents)
+    async with served.http.ws_connect(served.url + PATH) as socket:
+        await socket.send_json({"type": "response.create", **HELLO, "generate": False})
+        while json.loads(await socket.receive_str(timeout=10))["type"] != "response.completed":
+            pass
+        assert seen.turns == []
+        await socket.send_json({"type": "response.create", **HELLO})
+        while json.loads(await socket.receive_str(timeout=10))["type"] != "response.completed":
+            pass
+    await served.post(PATH, HELLO)
+    await served.post(PATH + "/compact", HELLO)
+    await served.post("/v1beta/models/gemini-3-flash:generateContent", contents)
+    await served.post(
+        "/v1/chat/completions", {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]}
+    )
+    assert seen.turns == [channel.id for channel in served.engine.channels]
+
+
 async def test_background_goes_on_when_everybody_has_left(serve: Serve) -> None:
     served = await serve()
     served.engine.script = forever
@@ -467,7 +535,8 @@ async def test_compact(serve: Serve) -> None:
     status, headers, compacted = await served.post(PATH + "/compact", body)
     assert status == 200, compacted
     assert compacted["object"] == "response.compaction"
-    assert [item["type"] for item in compacted["output"]] == ["message", "compaction"]
+    assert [item["type"] for item in compacted["output"]] == ["message", "message", "compaction"]
+    assert "number 7" in str(compacted["output"][0])
     assert "Server-Timing" in headers
     assert "remember the number 7" in json.dumps(served.engine.channels[-1].turn.generate["contents"])
     not_found(await served.get(f"{PATH}/{compacted['id']}"), compacted["id"])
@@ -475,6 +544,28 @@ async def test_compact(serve: Serve) -> None:
     status, _, answered = await served.post(PATH, {**HELLO, "input": more})
     assert status == 200, answered
     assert "Hello" in json.dumps(served.engine.channels[-1].turn.generate), "the summary is read again"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("before", [False, True])
+async def test_a_trailing_compaction_trigger(serve: Serve, stream: bool, before: bool) -> None:
+    served = await serve()
+    body: dict[str, Any] = {**HELLO, "input": [{"role": "user", "content": "two"}, {"type": "compaction_trigger"}]}
+    if before:
+        body["previous_response_id"] = (await served.post(PATH, HELLO))[2]["id"]
+    if stream:
+        data = await streamed(served, body)
+        check_responses(data)
+        response = events(data)[-1]["response"]
+    else:
+        response = (await served.post(PATH, body))[2]
+    check_response(response)
+    assert [item["type"] for item in response["output"]] == ["compaction"]
+    assert (await served.get(f"{PATH}/{response['id']}"))[2] == response
+    await served.post(PATH, {**HELLO, "input": "three", "previous_response_id": response["id"]})
+    (content,) = served.engine.channels[-1].turn.generate["contents"]
+    told = [part["text"].rpartition("\n")[2] for part in content["parts"]]
+    assert told == [*(["hi"] if before else []), "two", "Hello", "three"]
 
 
 async def test_compact_refused_and_failed(serve: Serve) -> None:

@@ -17,7 +17,7 @@ import pytest
 from tests.server.support import Serve, Served, forever
 from tests.waiting import until
 from zerogravity.errors import FaultError, internal
-from zerogravity.server import shelf
+from zerogravity.server import shelf, unwritten
 from zerogravity.surfaces.check import check_response, check_responses
 from zerogravity.surfaces.responses import database
 from zerogravity.surfaces.responses.database import open_store
@@ -217,7 +217,10 @@ async def test_reads_while_somebody_holds_the_file(serve: Serve, tmp_path: Path,
 # -- for ever ------------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_too_much_is_lost_and_told(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_too_much_is_lost_and_told(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unwritten, "PAUSES", (2.0,))  # what is tried again just then would not be lost
     disk = Disk()
     disk.failure = TROUBLES["full"]
     served = await serve(services={"responses": disk}, limits={"unwritten_bytes": MIB})

@@ -449,3 +449,113 @@ async def test_half_a_surrogate_pair_costs_no_turn(serve: Serve) -> None:
     turn = served.engine.channels[0].turn
     assert turn.generate["contents"][0]["parts"][0]["text"] == "cut \ufffd"
     assert any("U+FFFD" in note for note in turn.notes)
+
+
+# -- what the connection remembers ---------------------------------------------------------------------------------
+
+
+async def broken(channel: CascadeChannel) -> None:
+    say(channel, CallOpened(), TextDelta("Hel"))
+    channel.close(Failed(upstream(502, "upstream_drop", "gone", Termination.UPSTREAM_DROP)))
+
+
+async def refused(channel: CascadeChannel) -> None:
+    channel.close(Failed(upstream(429, "rate_limit_exceeded", "slow down")))
+
+
+async def cut_short(channel: CascadeChannel) -> None:
+    say(channel, CallOpened(), TextDelta("Hel"))
+    channel.close(Finished("length"))
+
+
+FAILING: dict[str, tuple[Any, dict[str, Any]]] = {
+    "in the middle": (broken, {}),
+    "at once": (refused, {}),
+    "bad output": (hello, {"input": [{"type": "function_call_output", "call_id": "call_no", "output": "x"}]}),
+    "bad member": (hello, {"temperature": 3}),
+    "bad generate": (hello, {"generate": 1}),
+    "no whole summary": (cut_short, {"input": [{"type": "compaction_trigger"}]}),
+}
+
+
+@pytest.mark.parametrize("how", FAILING)
+async def test_a_continuation_that_fails_forgets_what_it_continued(serve: Serve, how: str) -> None:
+    """As the API and Open Responses' suite have it; what is stored is not forgotten."""
+    script, members = FAILING[how]
+    served = await serve()
+    async with connected(served) as socket:
+        for store in (False, True):
+            first = (await ask(socket, store=store))[-1]["response"]
+            served.engine.script = script
+            more = {"store": False, "previous_response_id": first["id"]}
+            found = await ask(socket, **{"input": "on", **more, **members})
+            assert found[-1]["type"] in ("error", "response.failed"), found[-1]
+            served.engine.script = hello
+            again = (await ask(socket, input="on", **more))[-1]
+            if store:
+                assert again["type"] == "response.completed"
+            else:
+                assert (again["type"], again["error"]["code"]) == ("error", "previous_response_not_found")
+
+
+async def test_what_is_incomplete_has_not_failed(serve: Serve) -> None:
+    served = await serve()
+    async with connected(served) as socket:
+        first = (await ask(socket, store=False))[-1]["response"]
+        served.engine.script = cut_short
+        for _ in range(2):
+            found = await ask(socket, store=False, input="on", previous_response_id=first["id"])
+            assert found[-1]["type"] == "response.incomplete"
+
+
+async def test_compaction(serve: Serve) -> None:
+    """As Codex asks for it: only the trigger, behind what the connection knows."""
+    served = await serve()
+    async with connected(served) as socket:
+        first = (await ask(socket, store=False, input="one"))[-1]["response"]
+        trigger = [{"type": "compaction_trigger"}]
+        found = await ask(socket, store=False, input=trigger, previous_response_id=first["id"])
+        check_responses(as_sse(found))
+        (item,) = found[-1]["response"]["output"]
+        assert (found[-1]["type"], item["type"]) == ("response.completed", "compaction")
+        kept = [{"role": "user", "content": "one"}, item, {"role": "user", "content": "two"}]
+        for more in ({"input": "two", "previous_response_id": found[-1]["response"]["id"]}, {"input": kept}):
+            assert (await ask(socket, store=False, **more))[-1]["type"] == "response.completed"
+        by_id, by_item = (channel.turn.generate for channel in served.engine.channels[-2:])
+        assert by_id == by_item
+        told = (await ask(socket, input=[{"role": "user", "content": "x"}, *trigger], generate=False))[-1]
+        assert (told["type"], told["error"]["param"]) == ("error", "generate")
+
+
+async def test_a_warm_up_is_no_history_of_its_own(serve: Serve) -> None:
+    served = await serve()
+    async with connected(served) as socket:
+        for beginning in ("system", "assistant"):
+            item = {"role": "developer" if beginning == "system" else "assistant", "content": "long beginning"}
+            warm = (await ask(socket, generate=False, store=False, input=[item]))[-1]["response"]
+            await ask(socket, store=False, input="and now", previous_response_id=warm["id"])
+            told = json.dumps(served.engine.channels[-1].turn.generate)
+            assert told.count("long beginning") == 1
+            assert "Continue." not in told
+
+
+async def test_what_was_dropped_from_memory_ends_its_response_only(serve: Serve) -> None:
+    """A reader so slow that its turn's events are gone: it is told, and the connection goes on."""
+
+    async def dropped(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), TextDelta("Hel"))
+        channel.close(Finished("stop"))
+        channel.release()
+
+    served = await serve()
+    async with connected(served) as socket:
+        for store, instead in ((True, "GET /v1/responses/resp_"), (False, "once more")):
+            served.engine.script = dropped
+            found = await ask(socket, stream_id="a", store=store)
+            error = found[-1]
+            assert (error["type"], error["status"], error["stream_id"]) == ("error", 503, "a")
+            assert error["error"]["code"] == "response_expired"
+            assert instead in error["error"]["message"]
+            served.engine.script = hello
+            assert (await ask(socket, stream_id="a"))[-1]["type"] == "response.completed"
+    assert served.logs == []

@@ -46,8 +46,7 @@ async def generate(request: web.Request, model: str, *, stream: bool) -> web.Str
         text = f"Invalid value at 'alt', \"{alt[:40]}\": answers are json or sse"
         raise bad_request(text, param="alt", code="invalid_argument")
     said: dict[str, Any] = {"model": model, "stream": stream, "alt": alt, "fields": asked_fields(request)}
-    turn = await read_turn(request, surface, said=said)
-    return await answer(request, surface, start(request.app, turn))
+    return await answer(request, surface, start(request.app, await read_turn(request, surface, said=said)))
 
 
 async def count(request: web.Request, model: str) -> web.Response:

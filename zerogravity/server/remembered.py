@@ -28,6 +28,11 @@ class Remembered:
         while self.bytes > self._max_bytes and len(self._all) > 1:
             self._forget(next(iter(self._all)))
 
+    def forget(self, known: Known, response: str) -> None:
+        """That one, if the connection remembers it."""
+        if (id(known), response) in self._all:
+            self._forget((id(known), response))
+
     def leave(self, known: Known) -> None:
         """The connection is over."""
         for key in [key for key in self._all if key[0] == id(known)]:
@@ -35,5 +40,5 @@ class Remembered:
 
     def _forget(self, key: tuple[int, str]) -> None:
         known, size = self._all.pop(key)
-        known.pop(key[1], None)  # the connection may have dropped it by itself
+        known.pop(key[1])
         self.bytes -= size

@@ -33,8 +33,8 @@ async def create(request: web.Request) -> web.StreamResponse:
     """POST /v1/responses"""
     services = request.app[SERVICES]
     surface = services.surfaces["responses"]
-    turn = await read_turn(request, surface)
-    channel = start(request.app, turn)
+    asked = await read_turn(request, surface)
+    turn, channel = asked.turn, start(request.app, asked)
     if not turn.background:
         return await answer(request, surface, channel)
     if isinstance(channel.terminal, Failed):  # refused at once: nothing was begun that could be asked for
@@ -132,7 +132,7 @@ async def input_tokens(request: web.Request) -> web.Response:
     some = services.catalogue.list()[0].id  # the model may be left out
     surface = services.surfaces["responses"]
     said = {"store": False, "background": False, "stream": False, "stream_options": None}
-    turn = await read_turn(request, surface, said=said, unsaid={"model": some})
+    turn = (await read_turn(request, surface, said=said, unsaid={"model": some})).turn
     count = await counted(services, turn)
     headers = ESTIMATE if count is None else {}
     if count is None:
@@ -142,9 +142,9 @@ async def input_tokens(request: web.Request) -> web.Response:
 
 async def compact(request: web.Request) -> web.Response:
     """POST /v1/responses/compact: a turn of its own, in which the model sums the dialogue up."""
-    turn = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
-    channel = start(request.app, turn)
-    return await whole(request, channel, lambda channel, secret: summary.answer(turn, channel.state, secret))
+    asked = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
+    channel = start(request.app, asked)
+    return await whole(request, channel, lambda channel, secret: summary.answer(asked.turn, channel.state, secret))
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

@@ -17,8 +17,7 @@ async def create_chat_completion(request: web.Request) -> web.StreamResponse:
     """POST /v1/chat/completions"""
     services = request.app[SERVICES]
     surface = services.surfaces["chat"]
-    turn = await read_turn(request, surface)
-    return await answer(request, surface, start(request.app, turn))
+    return await answer(request, surface, start(request.app, await read_turn(request, surface)))
 
 
 def add_routes(app: web.Application) -> None:

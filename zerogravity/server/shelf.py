@@ -4,17 +4,21 @@ One that runs in the background is written when it starts, too: should this proc
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from functools import partial
 
 from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Record
 from zerogravity.server.services import Services
-from zerogravity.server.unwritten import Unwritten
+from zerogravity.server.unwritten import Make, Unwritten
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import StoredResponse, of_start, of_turn
 
 CLOSE_S = 2.0  # how long the disk is waited for at the end
+SLICE = 200  # records of a background response that are rendered in one go: a few milliseconds
 
 
 class Shelf:
@@ -40,7 +44,7 @@ class Shelf:
             self._put(channel)
             return
         if channel.turn.background:
-            self._add(channel, partial(of_start, channel, self._services.secret))
+            self._add(channel, partial(self._begun, channel))
         channel.on_close.append(self._put)
 
     async def begun(self, channel: CascadeChannel) -> None:
@@ -59,19 +63,26 @@ class Shelf:
         await self._unwritten.close(CLOSE_S)
 
     def _put(self, channel: CascadeChannel) -> None:
-        self._add(channel, partial(self._over, channel))
+        self._add(channel, partial(self._over, channel, channel.records))
 
-    def _add(self, channel: CascadeChannel, make: partial[StoredResponse]) -> None:
+    def _add(self, channel: CascadeChannel, make: Make) -> None:
         self._unwritten.put(channel.turn.owner, response_id(channel.id), make, channel.held)
 
-    def _over(self, channel: CascadeChannel) -> StoredResponse:
-        """A background response keeps its frames: they can be read again long after its records are gone."""
+    async def _begun(self, channel: CascadeChannel) -> StoredResponse:
+        return of_start(channel, self._services.secret)
+
+    async def _over(self, channel: CascadeChannel, records: Sequence[Record]) -> StoredResponse:
+        """A background response keeps its frames: they can be read again long after its records are gone. There may be
+        tens of thousands: others run in between. ``records``: the list itself, which eviction takes from the channel.
+        """
         services, frames = self._services, list[bytes]()
         if channel.turn.background:
             emitter = services.surfaces["responses"].emitter(channel, services.secret)
             frames = emitter.begin()
-            for record in channel.records:
+            for number, record in enumerate(records, 1):
                 frames += emitter.feed(record)
+                if number % SLICE == 0:
+                    await asyncio.sleep(0)
         return of_turn(channel, services.secret, frames)
 
     def _tell(self, trouble: str | None) -> None:

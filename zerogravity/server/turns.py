@@ -1,9 +1,10 @@
-"""Request → running turn: body, lookups, the surface's parser, the engine. Used by every route that starts a turn."""
+"""Request → running turn: body, lookups, the surface's parser, the engine. Used by every route that starts a turn, and
+by those that only want to know what it would be: nobody is shown a request that has no turn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +27,15 @@ Parse = Callable[[Json, Context], Turn]
 INPUTS = {"responses": "input", "chat": "messages", "gemini": "contents"}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A turn, and what it came as."""
+
+    turn: Turn
+    body: bytes
+    headers: Mapping[str, str]
+
+
 async def read_turn(
     request: web.Request,
     surface: Surface,
@@ -33,7 +43,7 @@ async def read_turn(
     said: Json | None = None,
     unsaid: Json | None = None,
     parse: Parse | None = None,
-) -> Turn:
+) -> Asked:
     """The request's turn. ``said``: what the path and the query say, as members of the body; ``unsaid``: what counts
     where the body says nothing. ``parse``: by another parser than the surface's first one."""
     services = request.app[SERVICES]
@@ -50,7 +60,7 @@ async def turn_of(
     *,
     local: Local | None = None,
     parse: Parse | None = None,
-) -> Turn:
+) -> Asked:
     """The turn that a body asks for. ``local``: responses that only this connection knows."""
     services = request.app[SERVICES]
     room = Room(raw, services.config.limits)
@@ -59,9 +69,7 @@ async def turn_of(
         room.replace(body)
     turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, room))
     turn = replace(turn, size=room.memory, notes=(*turn.notes, *await mended_note(raw)))
-    if services.recorder is not None:
-        services.recorder.client_request(turn, raw, request.headers)
-    return turn
+    return Asked(turn, raw, request.headers)
 
 
 async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, room: Room) -> Context:
@@ -95,9 +103,12 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
     )
 
 
-def start(app: web.Application, turn: Turn) -> CascadeChannel:
+def start(app: web.Application, asked: Asked) -> CascadeChannel:
     """Hand the turn to the engine; what is to be stored is, once it is over."""
-    channel = app[SERVICES].engine.run(turn)
+    services, turn = app[SERVICES], asked.turn
+    if services.recorder is not None:
+        services.recorder.client_request(turn, asked.body, asked.headers)
+    channel = services.engine.run(turn)
     if turn.surface == "responses" and turn.store:
         app[SHELF].keep(channel)
     return channel

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -28,6 +28,7 @@ ENTRY_BYTES = 1024  # what an entry costs beside what is to be written
 LOST = 10_000  # ids that are remembered as lost
 LINE = 100  # ids in one line of the log
 Key = tuple[str, str]  # owner, response id
+Make = Callable[[], Awaitable[StoredResponse]]
 
 
 class Entry:
@@ -36,22 +37,24 @@ class Entry:
     ``tried``: set when it is written, or the disk is known to take nothing.
     """
 
-    __slots__ = ("_make", "_stored", "size", "tried")
+    __slots__ = ("_lock", "_make", "_stored", "size", "tried")
 
-    def __init__(self, make: Callable[[], StoredResponse] | None, size: int) -> None:
+    def __init__(self, make: Make | None, size: int) -> None:
         self.size = size + ENTRY_BYTES
         self.tried = asyncio.Event()
         self._make = make
+        self._lock = asyncio.Lock()
         self._stored: StoredResponse | None = None
 
     @property
     def removes(self) -> bool:
         return self._make is None and self._stored is None
 
-    def made(self) -> StoredResponse | None:
-        """Made when it is first wanted, so that the end of a turn does not wait for it."""
-        if self._make is not None:
-            self._stored, self._make = self._make(), None
+    async def made(self) -> StoredResponse | None:
+        """Made once, when it is first wanted: the end of a turn does not wait for it, and others run in between."""
+        async with self._lock:
+            if self._make is not None:
+                self._stored, self._make = await self._make(), None
         return self._stored
 
 
@@ -72,14 +75,25 @@ class Unwritten:
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._current: Entry | None = None
+        self._makers: set[asyncio.Task[Any]] = set()
         self._closing = asyncio.Event()
 
-    def put(self, owner: str, response_id: str, make: Callable[[], StoredResponse], size: int) -> None:
+    def put(self, owner: str, response_id: str, make: Make, size: int) -> None:
         """Store it as soon as the disk allows, in the place of what there is with that id."""
         entry = Entry(make, size)
-        asyncio.get_running_loop().call_soon(entry.made)  # soon: what it is made of does not stay for ever
+        self._begin(entry)
         self._add((owner, response_id), entry)
         self._trim()
+
+    def _begin(self, entry: Entry) -> None:
+        """Soon, even if the disk does not want it yet: what it is made of does not stay for ever."""
+
+        async def make() -> None:
+            await asyncio.gather(entry.made(), return_exceptions=True)  # a failure is the writer's to tell
+
+        task = asyncio.create_task(make(), name="stored response")
+        self._makers.add(task)
+        task.add_done_callback(self._makers.discard)
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -92,7 +106,7 @@ class Unwritten:
     async def get(self, response_id: str, owner: str) -> StoredResponse | None:
         key = (owner, response_id)
         if (entry := self._waiting.get(key)) is not None:
-            return entry.made()
+            return await entry.made()
         if (why := self._lost.get(key)) is not None:
             raise FaultError(_not_stored(response_id, why))
         return await self._store.get(response_id, owner)
@@ -109,7 +123,7 @@ class Unwritten:
         """The newest item with that id."""
         mine = {key[1]: entry for key, entry in self._waiting.items() if key[0] == owner}
         for entry in reversed(mine.values()):
-            if (made := entry.made()) is not None and (item := made.items.get(item_id)) is not None:
+            if (made := await entry.made()) is not None and (item := made.items.get(item_id)) is not None:
                 return item
         return await self._store.item(item_id, owner, hidden=mine)
 
@@ -120,6 +134,9 @@ class Unwritten:
             await asyncio.wait({task}, timeout=seconds)
             task.cancel()
             await asyncio.wait({task})
+        for maker in self._makers:
+            maker.cancel()
+        await asyncio.gather(*self._makers, return_exceptions=True)
         left = [response_id for _, response_id in self._waiting]
         for begin in range(0, len(left), LINE):
             ids = ", ".join(left[begin : begin + LINE])
@@ -195,7 +212,7 @@ class Unwritten:
 
     async def _write(self, key: Key, entry: Entry) -> None:
         owner, response_id = key
-        if (made := entry.made()) is None:
+        if (made := await entry.made()) is None:
             await self._store.delete(response_id, owner)
         else:
             await self._store.put(made)

@@ -8,8 +8,10 @@ text each. The same parser, emitter and pump as over HTTP. Facts: wire-openai 8;
 | … with ``stream_id``         | runs beside others, and all its events repeat it; without one they run one by one |
 | anything else                | an error; the connection goes on                                                  |
 
-``previous_response_id`` may also name a response of this connection that was not stored. A turn that can not begin is
-answered with ``{"type": "error", "status", "error"}``, as HTTP would with that status.
+``previous_response_id`` may also name a response of this connection that was not stored, until a turn that continues it
+fails: then that is forgotten, as the API does, and the client sends the whole dialogue. A turn that can not begin is
+answered with ``{"type": "error", "status", "error"}``, as HTTP would with that status; so is one whose rest is gone
+from memory, since it was read too slowly.
 """
 
 from __future__ import annotations
@@ -24,18 +26,19 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from zerogravity import background
-from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Finished
+from zerogravity.core.channel import CascadeChannel, CursorExpired
+from zerogravity.core.events import Failed, Finished
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, bad_request
+from zerogravity.errors import Fault, FaultError, Termination, bad_request, internal
 from zerogravity.server.body import overloaded, parse
 from zerogravity.server.guard import fault_of, rendered
 from zerogravity.server.remembered import Known, Remembered
 from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.shelf import SHELF
-from zerogravity.server.turns import start, turn_of
+from zerogravity.server.turns import Asked, start, turn_of
 from zerogravity.surfaces.common.faults import openai_error_object
+from zerogravity.surfaces.responses.compaction import TRIGGER, settled
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.surfaces.surface import Answer
@@ -152,14 +155,15 @@ class Connection:
         async with turn:
             fault = await fault_of(self._respond(body, raw, stream_id), self._request[EXCHANGE].id)
             if fault is not None:
+                self._forget(body.get("previous_response_id"))
                 await self._fault(fault, stream_id)
 
     async def _respond(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
-        turn = await self._read(body, raw)
+        asked = await self._read(body, raw)
         generate = body.get("generate", True)
         if not isinstance(generate, bool):
             raise bad_request("'generate' must be true or false.", param="generate")
-        channel = start(self._request.app, turn) if generate else self._warmed(turn)
+        channel = start(self._request.app, asked) if generate else self._warmed(asked.turn)
         self._request[EXCHANGE].channel = channel
         with channel.cursor() as cursor:
             await first_content(self._surface, channel, self._limits.grace_seconds)
@@ -176,10 +180,12 @@ class Connection:
             except Stalled:
                 leave_stalled(self._services, channel)
                 cut(self._request)
+            except CursorExpired:
+                raise FaultError(_gone(channel)) from None
             finally:
                 self._services.metrics.reader_left(pump.largest)
 
-    async def _read(self, body: dict[str, Any], raw: bytes) -> Turn:
+    async def _read(self, body: dict[str, Any], raw: bytes) -> Asked:
         """The turn that a message asks for."""
         if body.get("background"):
             raise bad_request("'background' is not supported over WebSocket.", param="background")
@@ -188,6 +194,8 @@ class Connection:
 
     def _warmed(self, turn: Turn) -> CascadeChannel:
         """A turn that is over before anybody is asked: its input is kept for the next one."""
+        if turn.metadata["compacts"]:
+            raise bad_request(f"'generate' is false, so there can be no {TRIGGER}: leave either out.", param="generate")
         channel = CascadeChannel(turn, self._services.store.clock)
         channel.close(Finished("stop"))
         if turn.store:
@@ -212,10 +220,18 @@ class Connection:
         task = asyncio.current_task()
         assert task is not None
         self._running[task] = None
+        assert channel.terminal is not None
+        if isinstance(settled(channel.turn, channel.state, channel.terminal), Failed):
+            self._forget(channel.turn.previous_id)
         if channel.turn.store or response_id(channel.id) in self._local:
             return
         stored = of_turn(channel, self._services.secret)
         self._remembered.add(self._local, stored, channel.held)
+
+    def _forget(self, response: object) -> None:
+        """A turn that continues that response has failed."""
+        if isinstance(response, str):
+            self._remembered.forget(self._local, response)
 
     async def _fault(self, fault: Fault, stream_id: str | None) -> None:
         """An error stands by itself, with the status that HTTP would have."""
@@ -228,3 +244,10 @@ class Connection:
                     await self._socket.send_frame(jsonio.dumps(told), WSMsgType.TEXT)
         except Stalled:
             cut(self._request)
+
+
+def _gone(channel: CascadeChannel) -> Fault:
+    """The rest of its events has been dropped before this client took them."""
+    instead = f"GET /v1/responses/{response_id(channel.id)} has it whole" if channel.turn.store else "ask once more"
+    text = f"the rest of this response was dropped from memory, since it was read too slowly; {instead}"
+    return internal(text, Termination.LIMIT_BYTES, status=503, code="response_expired")
