@@ -17,11 +17,7 @@ from zerogravity.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, cases.needed, pytest.mark.asyncio(loop_scope="module")]
 REPORTS = cases.lines("reports.jsonl")
-PENDING = {"compaction-trigger-stream", "lone-surrogate"}
-CASES = [
-    pytest.param(one, id=one["id"], marks=[pytest.mark.xfail(strict=True)] if one["id"] in PENDING else [])
-    for one in REPORTS
-]
+CASES = [pytest.param(one, id=one["id"]) for one in REPORTS]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

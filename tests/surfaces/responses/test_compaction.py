@@ -42,7 +42,7 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.check import check_responses
 from zerogravity.surfaces.responses import surface
-from zerogravity.surfaces.responses.compaction import LIMIT, PROMPT
+from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
 
@@ -88,15 +88,18 @@ def test_the_model_is_asked_for_a_summary_and_nothing_else() -> None:
     assert turn.generate["contents"][-1]["parts"][-1] == {"text": PROMPT}
     assert set(turn.generate) == {"contents", "systemInstruction", "generationConfig"}
     assert turn.generate["generationConfig"] == {
-        "maxOutputTokens": LIMIT, "temperature": 0.5,
+        "maxOutputTokens": 65_536, "temperature": 0.5,
         "thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": False},
     }  # fmt: skip
     assert turn.echo["tools"], "the answer repeats what was asked"
 
 
-@pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-pro", "claude-sonnet-4-6", "gpt-oss"])
-def test_the_limit_is_the_clients_or_the_models(model: str) -> None:
-    assert asked(model=model).generate["generationConfig"]["maxOutputTokens"] == LIMIT
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [("gemini-3-flash", 65_536), ("gemini-2.5-pro", 65_536), ("claude-sonnet-4-6", 64_000), ("gpt-oss", 65_536)],
+)
+def test_the_limit_is_the_clients_or_the_models(model: str, most: int) -> None:
+    assert asked(model=model).generate["generationConfig"]["maxOutputTokens"] == most
     limited = asked(model=model, max_output_tokens=20_000)
     assert limited.generate["generationConfig"]["maxOutputTokens"] == 20_000
 

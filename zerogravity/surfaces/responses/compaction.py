@@ -24,7 +24,6 @@ from zerogravity.surfaces.common.carrier import seal_text
 
 Json = Mapping[str, Any]
 TRIGGER = "compaction_trigger"
-LIMIT = 65_536
 KEPT = ("maxOutputTokens", "temperature", "topP", "presencePenalty", "frequencyPenalty", "thinkingConfig")
 PROMPT = """\
 The dialogue above has become long and will be replaced by your summary of it. Whoever goes on with the work will see
@@ -39,10 +38,10 @@ WHY: dict[str, tuple[str, Termination]] = {
 }
 
 
-def request(generate: Json) -> dict[str, Any]:
-    """The Google request of a turn, as one that is to be answered by a summary."""
+def request(generate: Json, limit: int) -> dict[str, Any]:
+    """The Google request of a turn, as one that is to be answered by a summary. ``limit``: the model's, of tokens."""
     config: Json = generate.get("generationConfig") or {}
-    made: dict[str, Any] = {"maxOutputTokens": LIMIT, **{name: config[name] for name in KEPT if name in config}}
+    made: dict[str, Any] = {"maxOutputTokens": limit, **{name: config[name] for name in KEPT if name in config}}
     if "thinkingConfig" in made:
         made["thinkingConfig"] = {**made["thinkingConfig"], "includeThoughts": False}
     said = {name: generate[name] for name in ("contents", "systemInstruction") if name in generate}

@@ -45,6 +45,7 @@ from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.limits import INT32, within_family
+from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.common.thinking import thinking_config
 from zerogravity.surfaces.common.tools import NameMap
@@ -138,7 +139,7 @@ def parse(body: Json, context: Context) -> Turn:
         generate["generationConfig"] = config
     formed = apply_form(_format(body, target.family), generate, target.family, param="text.format")
     if compacts:
-        generate = compaction.request(generate)
+        generate = compaction.request(generate, rules(target.family).output_limit)
     generate, suited = handed_on(generate, target, context.recall)
     echo = echoed_members(body, tools.shown, generate.get("generationConfig") or {})
     return Turn(
