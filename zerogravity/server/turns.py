@@ -84,8 +84,9 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
             if stored is not None and not stored.running:
                 known[previous] = stored
         if previous in known:
-            before = known[previous]
-            room.take((before.contents, before.system, before.tools, before.earlier), "previous_response_id")
+            before = known[previous].turn
+            instead = () if before.summary is None else (*before.users, before.summary)  # of contents
+            room.take((before.contents, before.system, before.tools, instead), "previous_response_id")
         for path, item_id in wanted.items:
             if item_id not in items:
                 here = (response.items[item_id] for response in local.values() if item_id in response.items)
