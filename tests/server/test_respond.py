@@ -19,6 +19,7 @@ from zerogravity.core.channel import CascadeChannel, Cursor
 from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
+from zerogravity.server import respond
 from zerogravity.server.respond import FLUSH, Pump, leave_stalled, noted, timing
 from zerogravity.surfaces import chat, gemini
 from zerogravity.surfaces.check import check_chat
@@ -119,8 +120,11 @@ async def test_a_failure_in_the_middle_is_told_and_is_no_good_end(
     assert ended is (well or not failed)
 
 
-async def test_who_reads_late_is_told_as_well(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+async def test_who_reads_late_is_told_as_well(
+    serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """aiohttp's client drops what nobody has read when the body breaks off; and who leaves then was answered."""
+    monkeypatch.setattr(respond, "LINGER_S", 20)
     caplog.set_level(logging.INFO)
     served = await serve()
     served.engine.script = forever

@@ -11,6 +11,7 @@ pytest.importorskip("zerogravity.surfaces.gemini.emit")
 
 import aiohttp
 
+from tests.reading import to_the_end
 from zerogravity.core.events import CallClosed, CallOpened, Finished, TextDelta, ThinkingDelta
 from zerogravity.core.turn import Target
 from zerogravity.surfaces import chat, gemini, responses
@@ -86,7 +87,7 @@ async def test_replayed_with_a_cut(trace, path, body, streamed):
             async with http.post(path, json=body) as answer:
                 assert answer.status == 502
             async with http.post(path, json={**body, **streamed}) as answer:
-                text = await answer.text()
+                text = (await to_the_end(answer))[0].decode()
                 # the Responses API has a closed list of codes
                 assert ("server_error" if path == "/v1/responses" else "upstream_drop") in text
                 assert "monde" not in text
