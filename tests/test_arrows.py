@@ -62,6 +62,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.streams": (),
     "capture.porter": ("capture.doors", "capture.match", "capture.streams", "certs", "config", "errors", "ops"),
     "gateway": ANYTHING,
+    "witnesses": ("core", "inspector", "trace"),
     "cli": ANYTHING,
     "__main__": ("cli",),
 }

@@ -47,31 +47,10 @@ from zerogravity.surfaces.responses.database import MAX_BYTES as FILE_BYTES
 from zerogravity.surfaces.responses.database import open_store
 from zerogravity.surfaces.surface import Emitter, Surface
 from zerogravity.trace.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
+from zerogravity.witnesses import Witnesses
 
 logger = logging.getLogger("zerogravity")
 SURFACES: Mapping[str, Surface] = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
-
-
-class Witnesses:
-    """Everybody who wants to see the bodies of a turn: the trace recorder, and the inspector's memory."""
-
-    def __init__(self, recorder: TraceSink, bodies: Bodies | None) -> None:
-        self._recorder = recorder
-        self._bodies = bodies
-
-    def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
-        """What an agent sent."""
-        self._recorder.client_request(turn, body, headers)
-        if self._bodies is not None:
-            self._bodies.client_request(turn.id, body)
-
-    def upstream_request(
-        self, turn_id: str, call_no: int, original: bytes, rewritten: bytes, headers: Mapping[str, str]
-    ) -> None:
-        """What the LS wanted to send to Google, and what was sent instead."""
-        self._recorder.upstream_request(turn_id, call_no, original, rewritten, headers)
-        if self._bodies is not None:
-            self._bodies.upstream_request(turn_id, original, rewritten)
 
 
 class Gateway:
