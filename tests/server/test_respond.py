@@ -16,7 +16,7 @@ from tests.reading import to_the_end
 from tests.server.support import Serve, Served, forever, hello, say
 from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel, Cursor
-from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, Usage
+from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, ThinkingDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
@@ -68,6 +68,38 @@ async def test_early_faults_are_plain_answers(
     status, told, body = await served.post(path, {"contents": [{"parts": [{"text": "hi"}]}]})
     assert (status, body["error"]["code"]) == (fault.status, fault.status)
     assert {name: told.get(name) for name in headers} == headers
+
+
+GEMINI = "/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse"
+SAID = {"model": "gemini-3-flash", "input": "hi", "stream": True}
+ASKED = {"contents": [{"parts": [{"text": "hi"}]}]}
+SHOWN = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (CHAT, STREAM, 200),  # reasoning_content is always shown there
+        (CHAT, {**STREAM, "include_reasoning": False}, 502),
+        ("/v1/responses", SAID, 502),
+        ("/v1/responses", {**SAID, "reasoning": {"effort": "low"}}, 502),
+        ("/v1/responses", {**SAID, "reasoning": {"summary": "auto"}}, 200),
+        (GEMINI, ASKED, 502),
+        (GEMINI, {**ASKED, **SHOWN}, 200),
+    ],
+)  # fmt: skip
+async def test_thinking_that_nobody_asked_for_is_no_content(serve: Serve, path: str, body: Any, status: int) -> None:
+    """A turn that fails after it is a plain status, not a 200 with an error in it."""
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), ThinkingDelta("Let me see."))
+        channel.close(Failed(BROKEN))
+
+    served = await serve()
+    served.engine.script = script
+    async with served.http.post(served.url + path, json=body) as answer:
+        assert answer.status == status
+        await to_the_end(answer)
 
 
 async def test_after_the_grace_faults_come_in_the_stream(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

@@ -49,6 +49,9 @@ class PlainSurface:
             return self.error(channel.terminal.fault)
         return Answer(200, {"text": channel.state.text, "echo": dict(channel.turn.echo)})
 
+    def shows(self, channel):
+        return channel.state.emitted
+
     def error(self, fault):
         return Answer(fault.status, {"error": fault.message})
 

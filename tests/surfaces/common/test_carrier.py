@@ -73,16 +73,20 @@ def test_any_text_is_answered(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "text", "signature", "before"),
+    ("family", "text", "signature", "shown", "before"),
     [
-        ("claude", "hmm", "c2ln", ("hmm",)),
-        ("claude", "x" * (MAX_PARTS + 1), "c2ln", ()),
-        ("gemini-3-flash", "hmm", "c2ln", ()),
-        ("claude", "hmm", None, None),
+        ("claude", "hmm", "c2ln", True, ("hmm",)),
+        ("claude", "hmm", "c2ln", False, ("hmm",)),
+        ("claude", "x" * (MAX_PARTS + 1), "c2ln", True, ()),
+        ("gemini-3-flash", "hmm", "c2ln", True, ()),
+        ("gemini-3-flash", "hmm", "c2ln", False, ("hmm",)),
+        ("claude", "hmm", None, True, None),
+        ("gemini-3-flash", "x" * (MAX_PARTS + 1), "c2ln", False, None),
     ],
 )
-def test_a_thought_of_claudes_takes_its_own_text_along(
-    family: str, text: str, signature: str | None, before: tuple[str, ...] | None
+def test_a_thought_takes_its_text_along_where_nobody_else_keeps_it(
+    family: str, text: str, signature: str | None, shown: bool, before: tuple[str, ...] | None
 ) -> None:
     thought = Reasoning(0, [text], signature)
-    assert of_thought(thought, family) == ([] if before is None else [Carried("c2ln", family, None, before)])
+    expected = [] if before is None else [Carried("c2ln", family, None, before)]
+    assert of_thought(thought, family, shown=shown) == expected

@@ -11,8 +11,10 @@ from hypothesis import given
 from tests.judging import about, complaint
 from tests.surfaces.common.strict import complaints, json_complaints
 from tests.surfaces.common.test_schema import FREE, schemas
+from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
 from zerogravity.simulator.synthesise import Synthesiser
+from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 
 S, J, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}
@@ -248,7 +250,9 @@ def test_families_that_take_the_pair_get_it(family: str, word: str) -> None:
     generate, notes = applied(mode(word), family)
     assert generate == {**mode(word), "generationConfig": {"topP": 0.5, "responseMimeType": "application/json"}}
     assert notes == ()
-    assert complaint(about(MODELS[family], **generate)) is None
+    asked = {**generate, "contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
+    suited, _ = handed_on(asked, Target(MODELS[family], "M", None, family), lambda _: None)
+    assert complaint(about(MODELS[family], **suited)) is None
 
 
 def test_without_a_form_or_functions_there_is_no_conflict() -> None:

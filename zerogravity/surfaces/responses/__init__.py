@@ -11,7 +11,7 @@ from zerogravity.errors import Fault
 from zerogravity.surfaces.common.faults import openai_error
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.surfaces.responses.request import parse
-from zerogravity.surfaces.responses.response import answer
+from zerogravity.surfaces.responses.response import answer, shows_thinking
 from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
 
 
@@ -28,7 +28,9 @@ class _Responses:
         return answer(channel.turn, channel.state, secret)
 
     def shows(self, channel: CascadeChannel) -> bool:
-        return channel.state.shows(thinking=True)
+        """A summary is shown whole, so nothing of it before its end; thinking only to those that asked for it."""
+        turn = channel.turn
+        return not turn.metadata.get("compacts") and channel.state.shows(thinking=shows_thinking(turn))
 
     def error(self, fault: Fault) -> Answer:
         return openai_error(fault)

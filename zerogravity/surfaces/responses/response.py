@@ -73,6 +73,11 @@ def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     return Answer(200, render(turn, state, secret))
 
 
+def shows_thinking(turn: Turn) -> bool:
+    """Whether the request asks to see what the model thinks."""
+    return cast("Json", turn.echo.get("reasoning") or {}).get("summary") is not None
+
+
 def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_progress") -> Json:
     """The Response as it is now. ``status``: what to call a turn that is not over (``queued``, ``in_progress``)."""
     if state.terminal is None:
@@ -164,8 +169,7 @@ class Output:
 
     def __init__(self, turn: Turn, secret: bytes) -> None:
         self.items: list[Json] = []
-        reasoning = cast("Json", turn.echo.get("reasoning") or {})
-        self.thinks = reasoning.get("summary") is not None
+        self.thinks = shows_thinking(turn)
         self.compacts = bool(turn.metadata.get("compacts"))
         self._turn = turn
         self._secret = secret
