@@ -105,10 +105,12 @@ def test_what_is_changed_is_said() -> None:
     fitted(left(10000, 65536), {"maxOutputTokens": 65000}, "claude", notes)
     fitted(left(10000, 65536), {"maxOutputTokens": 100}, "claude", notes)
     fitted(left(10000, 64000), {"maxOutputTokens": 8000}, "claude", notes)
+    fitted({}, {"thinkingConfig": thinks(512)}, "claude", notes)
     assert notes == [
         "maxOutputTokens lowered to 64000: this model gives no more",
         "thinking switched off: 100 tokens leave no room for it",
         "thinkingBudget 7999: at least 1024, and below 8000 in all",
+        "thinkingBudget 1024: at least 1024",
     ]
     unchanged: list[str] = []
     fitted(left(1024, 64000), {"temperature": 0}, "claude", unchanged)

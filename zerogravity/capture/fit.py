@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from zerogravity.surfaces.common.claude import OFF, whole
+from zerogravity.surfaces.common.claude import OFF
+from zerogravity.surfaces.common.limits import lower_limit, whole
 from zerogravity.surfaces.common.models import FAMILIES, Family, rules
 
 Json = Mapping[str, Any]
@@ -35,12 +36,10 @@ def fitted(left: Json, wanted: Json, family: str, notes: list[str]) -> dict[str,
     thinking = config.pop("thinkingConfig", None)
     if "thinkingConfig" not in wanted and thinking is not None:
         thinking = _left(thinking, known, notes) if isinstance(thinking, dict) else None
-    limit = whole(config.get("maxOutputTokens"))
-    if limit is not None and limit > known.output_limit:
-        config["maxOutputTokens"] = limit = known.output_limit
-        notes.append(f"maxOutputTokens lowered to {limit}: this model gives no more")
+    notes += lower_limit(config, family)
     if known.anthropic and isinstance(thinking, dict):
         given = cast("Json", thinking)
+        limit = whole(config.get("maxOutputTokens"))
         thinking = _budgeted(given, left.get("thinkingConfig"), limit, known, notes)
     return config if thinking is None else {**config, "thinkingConfig": thinking}
 
@@ -97,5 +96,6 @@ def _budgeted(thinking: Json, left: object, limit: int | None, family: Family, n
         return dict(OFF)
     fits = max(budget, lowest) if limit is None else min(max(budget, lowest), limit - 1)
     if fits != whole(thinking.get("thinkingBudget")):
-        notes.append(f"thinkingBudget {fits}: at least {lowest}, and below {limit} in all")
+        below = "" if limit is None else f", and below {limit} in all"
+        notes.append(f"thinkingBudget {fits}: at least {lowest}{below}")
     return {**thinking, "thinkingBudget": fits}

@@ -30,6 +30,7 @@ from typing import Any, cast
 from zerogravity.core.store import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.common.history import STAND_IN
+from zerogravity.surfaces.common.limits import whole
 from zerogravity.surfaces.common.models import Family, rules
 
 Json = Mapping[str, Any]
@@ -235,13 +236,3 @@ def _function(declared: Json) -> Json:
         if isinstance(given, dict) and given:
             return {**rest, name: {**NO_ARGUMENTS, **given}}
     return {**rest, "parameters": dict(NO_ARGUMENTS)}
-
-
-def whole(value: object) -> int | None:
-    """An integer in any of proto-JSON's spellings."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return int(float(value))
-    except (ValueError, OverflowError):
-        return None

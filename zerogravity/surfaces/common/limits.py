@@ -35,10 +35,18 @@ def within_family(wanted: Mapping[str, Any], family: str) -> tuple[dict[str, Any
 
 def lower_limit(config: dict[str, Any], family: str) -> list[str]:
     """A limit that no answer of this model can reach is the model's own: Google refuses it instead. In place."""
-    given, most = config.get("maxOutputTokens"), rules(family).output_limit
-    if isinstance(given, str) and given.isdecimal() and len(given) < 20:  # proto-JSON's other spelling
-        given = int(given)
-    if isinstance(given, bool) or not isinstance(given, int | float) or given <= most:
+    given, most = whole(config.get("maxOutputTokens")), rules(family).output_limit
+    if given is None or given <= most:
         return []
     config["maxOutputTokens"] = most
     return [f"maxOutputTokens lowered to {most}: this model gives no more"]
+
+
+def whole(value: object) -> int | None:
+    """An integer in any of proto-JSON's spellings."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(float(value))
+    except (ValueError, OverflowError):
+        return None
