@@ -18,7 +18,7 @@ from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.surface import Context, Surface
 from zerogravity.wire import jsonio
-from zerogravity.wire.calls import names
+from zerogravity.wire.calls import declared_names
 from zerogravity.wire.google import GoogleDecoder
 
 SURFACES: dict[str, Surface] = {"chat": chat.surface, "responses": responses.surface, "gemini": gemini.surface}
@@ -60,7 +60,7 @@ def call(name: str = "f", signature: str | None = None, **args: Any) -> dict[str
 def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
     """The closed channel of one upstream call; a chunk may be raw bytes."""
     channel = CascadeChannel(turn, lambda: 0)
-    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n), names(turn.generate))
+    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n), declared_names(turn.generate))
     channel.append(0, b"", (CallOpened(),))
     for value in chunks:
         data = value if isinstance(value, bytes) else jsonio.dumps({"response": value})

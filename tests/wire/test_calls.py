@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import json_objects
 from zerogravity.core.events import CallClosed, Event, FunctionCall, InlineData, Notice, Signature, TextDelta
-from zerogravity.wire.calls import names
+from zerogravity.wire.calls import declared_names
 from zerogravity.wire.google import GoogleDecoder
 
 DECLARED = frozenset({"f", "view", "tool_1a2b3c4d", "default_api:both", "both"})
@@ -226,5 +226,5 @@ def test_the_only_picture_is_delivered(chunks: list[Any], finish: str | None, ex
 
 def test_declared_names() -> None:
     generate = {"tools": [{"functionDeclarations": [{"name": "f"}, {}, "x"]}, {"googleSearch": {}}, {}, 1]}
-    assert names(generate) == {"f"}
-    assert names({}) == names({"tools": None}) == frozenset()
+    assert declared_names(generate) == {"f"}
+    assert declared_names({}) == declared_names({"tools": None}) == frozenset()

@@ -73,7 +73,7 @@ class Tap:
         self._hid = False  # a call has been kept from the LS, which has got some text in its place
         first = len(channel.state.function_calls)
         self._decoder = google.GoogleDecoder(
-            lambda number: ids.derive("call", channel.id, first + number), calls.names(channel.turn.generate)
+            lambda number: ids.derive("call", channel.id, first + number), calls.declared_names(channel.turn.generate)
         )
         try:
             channel.awaiting = None

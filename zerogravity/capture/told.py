@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 from urllib.parse import parse_qs, unquote
 
-from zerogravity.wire import jsonio, sse
+from zerogravity.wire import calls, jsonio, sse
 
 Json = dict[str, Any]
 Form = Literal["events", "array", "object"]
 FILLER = "ok"
 _MODEL = re.compile(r"/(?:models|tunedModels|endpoints)/([^/?]+?)(?::|%3[Aa])")
 _STREAMS = re.compile(r"(?::|%3[Aa])streamGenerateContent$")
-_CALL_KEYS = ("functionCall", "function_call")
 _CALL = re.compile(rb"function(?:Call|_call)")
 
 
@@ -105,7 +104,7 @@ def _muted_candidate(candidate: Any, filler: str) -> Any:
     if not isinstance(parts, list):
         return candidate
     parts = cast("list[Any]", parts)
-    kept = [part for part in parts if not (isinstance(part, dict) and any(key in part for key in _CALL_KEYS))]
+    kept = [part for part in parts if not (isinstance(part, dict) and any(key in part for key in calls.KEYS))]
     if len(kept) == len(parts):
         return candidate
     if filler or not kept:

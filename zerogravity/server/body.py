@@ -27,7 +27,6 @@ THREAD_FROM = MIB  # below, a thread costs more than it frees
 _JSON_TYPE = re.compile(r"application/(?:[\w.!#$&^-]+\+)?json", re.IGNORECASE)
 _SLICE = MIB
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[]{},:"))
-_NOT_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _BACKSLASH = ord("\\")
 _BOM = b"\xef\xbb\xbf"

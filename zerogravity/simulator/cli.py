@@ -23,7 +23,6 @@ from zerogravity.simulator.language_server import LanguageServerSimulator, LsOpt
 from zerogravity.simulator.ls_child import StdinError, proxy_for, read_metadata, tell_parent, trusted
 
 GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
-FLAGGED = {"quotas", "refusals", "port", "http_port", "csrf", "endpoint", "proxy_url", "proxy_ca"}
 
 
 @click.group()

@@ -21,7 +21,7 @@ from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal, shutting_down, upstream
 from zerogravity.trace.read import Trace
-from zerogravity.wire.calls import names
+from zerogravity.wire.calls import declared_names
 from zerogravity.wire.google import GoogleDecoder
 from zerogravity.wire.google_errors import parse_duration
 
@@ -210,7 +210,7 @@ class _Replay:
 
     def _new_decoder(self) -> GoogleDecoder:
         first = len(self._channel.state.function_calls)
-        return GoogleDecoder(lambda number: self._call_id(first + number), names(self._channel.turn.generate))
+        return GoogleDecoder(lambda number: self._call_id(first + number), declared_names(self._channel.turn.generate))
 
     def _renamed(self, event: Event) -> Event:
         """Polled records have no bytes to decode again."""

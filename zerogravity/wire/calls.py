@@ -30,7 +30,6 @@ Json = dict[str, Any]
 KEYS = ("functionCall", "function_call")
 PIECES = ("partialArgs", "partial_args")
 _NAMESPACE = re.compile(r"default_api[:.]")
-_INDENTED = re.compile(rb"[\r\n][ \t\r\n]*+")  # never inside a string: there line ends are escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ class Calls:
                 return self._break(f"arguments of {held.name[:64]} that are no object")
             if _not_finite(args, text):
                 return self._break(f"a number in the arguments of {held.name[:64]} that JSON does not have")
-            held.made.take(_one_line(text))
+            held.made.take(jsonio.one_line(text))
         name = next((name for name in PIECES if call.get(name)), None)
         if name is not None:
             held.source = None
@@ -166,7 +165,7 @@ class Calls:
                 return None
             if not isinstance(value, dict) or _not_finite(value, text):
                 return None
-            held.made.take(_one_line(text))
+            held.made.take(jsonio.one_line(text))
         return held.made.text()
 
     def _own_name(self, name: str) -> str:
@@ -180,7 +179,7 @@ class Calls:
         return False
 
 
-def names(generate: Mapping[str, Any]) -> frozenset[str]:
+def declared_names(generate: Mapping[str, Any]) -> frozenset[str]:
     """What a request to Google declares."""
     tools = generate.get("tools")
     found: list[Any] = []
@@ -239,12 +238,6 @@ def _part(held: _Held, name: str, args: bytes) -> bytes:
         members += b',"id":' + jsonio.dumps(held.upstream_id)
     signature = b"" if held.signature is None else b',"thoughtSignature":' + jsonio.dumps(held.signature)
     return b'{"functionCall":{' + members + b"}" + signature + b"}"
-
-
-def _one_line(source: bytes) -> bytes:
-    if b"\n" in source or b"\r" in source:  # looked for first: that is many times as fast
-        source = _INDENTED.sub(b" ", source)
-    return source
 
 
 def _text(value: Json, name: str) -> str:

@@ -6,7 +6,6 @@ Facts: language-server-and-google C.4, E; wire-gemini-and-mapping 4, 5.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
@@ -39,7 +38,6 @@ _KEPT = {  # parts of which we keep the source text → whether they are calls
     "functionCall": True, "function_call": True,
     "toolCall": False, "tool_call": False, "toolResponse": False, "tool_response": False,
 }  # fmt: skip
-_INDENTED = re.compile(rb"[\r\n][ \t\r\n]*+")  # never inside a string: there line ends are escaped
 
 
 class GoogleDecoder:
@@ -195,7 +193,7 @@ class GoogleDecoder:
                     continue
                 self._flush(events)
                 if own:
-                    events.append(ServerTool(_one_line(own)))
+                    events.append(ServerTool(jsonio.one_line(own).decode("utf-8", "replace")))
             else:
                 if self._after_call and says_something(part):
                     self._flush(events)
@@ -288,12 +286,6 @@ def _camel(part: Json) -> Json:
     if part.keys().isdisjoint(_SNAKE):
         return part
     return {_SNAKE.get(key, key): value for key, value in part.items()}
-
-
-def _one_line(source: bytes) -> str:
-    if b"\n" in source or b"\r" in source:  # looked for first: that is many times as fast
-        source = _INDENTED.sub(b" ", source)
-    return source.decode("utf-8", "replace")
 
 
 def _usage(counts: Json) -> Usage:

@@ -28,6 +28,7 @@ _NESTED = reduce(lambda inner, _: _FLAT + rb"|[{\[](?:" + inner + rb")*+[}\]]", 
 _INSIDE = re.compile(rb"(?:" + _NESTED + rb")*+", re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,:\[\]{}"]++')
 _SPACE = re.compile(rb"[ \t\r\n]*+")
+_INDENTED = re.compile(rb"[\r\n][ \t\r\n]*+")  # never inside a string: there line ends are escaped
 
 
 class Number(float):
@@ -114,6 +115,13 @@ _OPEN_OBJECT, _OPEN_ARRAY, _CLOSE_OBJECT, _CLOSE_ARRAY = b"{[}]"
 
 class _Malformed(Exception):
     """Not JSON here."""
+
+
+def one_line(source: bytes) -> bytes:
+    """A value's source text without the line ends between its tokens."""
+    if b"\n" in source or b"\r" in source:  # looked for first: that is many times as fast
+        source = _INDENTED.sub(b" ", source)
+    return source
 
 
 def _start(data: bytes) -> int:

@@ -60,7 +60,7 @@ class Chunks:
         self._earlier: Json | None = None  # usage of the calls before this one
         self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
-        self._declared = calls.names(turn.generate)
+        self._declared = calls.declared_names(turn.generate)
         self._new_call()
 
     def _new_call(self) -> None:
