@@ -201,7 +201,8 @@ def test_what_a_decoder_makes_of_it_fits_the_original(schema: Any) -> None:
 
 # -- functions beside it ---------------------------------------------------------------------------------------
 
-FUNCTIONS = {"tools": [{"functionDeclarations": [{"name": "f"}]}]}
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
+FUNCTIONS = {"tools": [{"functionDeclarations": [{"name": "f", "parameters": CITY}]}]}
 TWO = ["gemini-2.5-pro", "gemini-2.0"]
 
 
