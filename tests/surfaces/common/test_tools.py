@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from tests.judging import about, complaint
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common import tools
-from zerogravity.surfaces.common.tools import Declared, NameMap, custom_input, declare, tool_config, tool_members
+from zerogravity.surfaces.common.tools import (
+    Declared,
+    NameMap,
+    calling_mode,
+    custom_input,
+    declare,
+    tool_config,
+    tool_members,
+)
 
 LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
 
@@ -181,6 +189,20 @@ def test_what_all_schemas_together_may_cost() -> None:
 )
 def test_modes(mode: Any, names: list[str], made: dict[str, Any]) -> None:
     assert tool_config(mode, names) == {"functionCallingConfig": made}
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [("ANY", "ANY"), ("any", "ANY"), (2, "ANY"), ("2", "ANY"), ("NONE", "NONE"), (3, "NONE"), ("AUTO", "AUTO"),
+     (None, ""), (0, "")],
+)  # fmt: skip
+def test_a_mode_is_read_in_any_spelling(given: Any, word: str) -> None:
+    assert calling_mode({"toolConfig": {"functionCallingConfig": {"mode": given}}}) == word
+
+
+@pytest.mark.parametrize("request_", [{}, {"toolConfig": None}, {"toolConfig": {"functionCallingConfig": []}}])
+def test_without_a_mode(request_: dict[str, Any]) -> None:
+    assert calling_mode(request_) == ""
 
 
 F = [{"name": "f"}]

@@ -20,7 +20,9 @@ from zerogravity.surfaces.common.tools import (
     NameMap,
     custom_tool,
     declare,
+    left_out,
     nested,
+    not_forced,
     tool_config,
     tool_members,
 )
@@ -33,7 +35,7 @@ CHOICES = ("none", "auto", "required")
 @dataclass(slots=True)
 class Tools:
     """``kinds``: client's name → ``custom``. ``legacy``: calls go back as ``function_call``. ``strict``: some
-    function wants its schema obeyed. ``unserved``: kind → where it was declared, of tools that nobody here can run.
+    function wants its schema obeyed. ``left_out``: kind → where it was declared, of tools that nobody here can run.
     ``notes``: what was left out."""
 
     declared: list[Declared] = field(default_factory=list[Declared])
@@ -41,7 +43,7 @@ class Tools:
     search: bool = False
     legacy: bool = False
     strict: bool = False
-    unserved: dict[str, str] = field(default_factory=dict[str, str])
+    left_out: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
 
     def knows(self, name: str) -> bool:
@@ -63,8 +65,8 @@ def read_tools(body: Json) -> Tools:
             tools.search = True
             tools.notes += [f"{path}.{name}: no counterpart upstream" for name in tool if name != "type"]
         else:
-            tools.unserved[kind] = path
-            tools.notes.append(f"{path}: {kind} left out: it can not be served")
+            tools.left_out[kind] = path
+            tools.notes.append(left_out(kind, path))
     functions = fields.array(body, "functions") or []
     tools.legacy = bool(functions) and not tools.declared
     for index, value in enumerate(functions):
@@ -74,7 +76,7 @@ def read_tools(body: Json) -> Tools:
         tools.search = True
         tools.notes += [f"web_search_options.{name}: no counterpart upstream" for name in body["web_search_options"]]
     if not tools.declared and not tools.search:
-        for kind, path in tools.unserved.items():
+        for kind, path in tools.left_out.items():
             raise fields.invalid_value(f"{path}.type", kind, KINDS)
     return tools
 
@@ -139,9 +141,8 @@ def _choice(body: Json, tools: Tools, names: NameMap) -> tuple[Mode, list[str]] 
             return _allowed(choice, tools, names)
         case kind if kind.startswith("web_search"):
             return None
-        case kind if kind in tools.unserved:
-            text = f"Invalid '{param}': the tool '{kind}' can not be run here, so it can not be forced."
-            raise bad_request(text, param=param, code="invalid_value")
+        case kind if kind in tools.left_out:
+            raise not_forced(kind, param)
         case kind:
             raise fields.invalid_value(f"{param}.type", kind, ("function", "custom", "allowed_tools"))
 

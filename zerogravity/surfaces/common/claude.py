@@ -32,6 +32,7 @@ from zerogravity.core.turn import Target
 from zerogravity.surfaces.common.history import STAND_IN
 from zerogravity.surfaces.common.limits import whole
 from zerogravity.surfaces.common.models import Family, rules
+from zerogravity.surfaces.common.tools import calling_mode
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]
@@ -40,7 +41,6 @@ OFF: Json = {"includeThoughts": False, "thinkingBudget": 0}
 NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
 NOTHING_SAID, NO_OUTPUT = "(blank)", "(no output)"
 SCHEMAS = ("parameters", "parametersJsonSchema")
-FORCED = ("ANY", "2")
 ENVELOPE = 0x12  # the first byte of Gemini's signatures; Claude's are base64 of base64 here
 
 
@@ -76,9 +76,7 @@ def _thinking(made: dict[str, Any], family: Family) -> list[str]:
 
 
 def _obstacles(made: Json, config: Json, family: Family) -> Iterator[str]:
-    choice: Json = made.get("toolConfig") or {}
-    calling: Json = choice.get("functionCallingConfig") or {}
-    if str(calling.get("mode")).upper() in FORCED:
+    if calling_mode(made) == "ANY":
         yield "this model can not be forced to call a function and think"
     limit, least = whole(config.get("maxOutputTokens")), family.budget[0]
     if limit is not None and limit <= least:

@@ -22,6 +22,7 @@ from zerogravity.surfaces.common.keywords import JSON
 from zerogravity.surfaces.common.losses import noted
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.schema import convert_schema
+from zerogravity.surfaces.common.tools import calling_mode
 from zerogravity.wire import jsonio
 
 MEMBERS = ("responseMimeType", "responseSchema", "responseJsonSchema")
@@ -81,19 +82,19 @@ def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str)
 def beside_functions(generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...] | None:
     """A form and functions in one request, where the family refuses the pair: what the tool mode makes moot is taken
     out and noted. None: nothing is moot."""
-    config = _object(generate, "generationConfig")
+    config = cast("Mapping[str, Any]", generate.get("generationConfig") or {})
     tools = cast("list[Any]", generate.get("tools") or [])
     declaring = [tool for tool in tools if "functionDeclarations" in tool]
     wanted = config.get("responseMimeType") not in (None, "text/plain")
     if rules(family).json_with_functions or not wanted or not declaring:
         return ()
-    match _object(_object(generate, "toolConfig"), "functionCallingConfig").get("mode"):
-        case "ANY" | 2:
+    match calling_mode(generate):
+        case "ANY":
             generate["generationConfig"] = {name: config[name] for name in config if name not in MEMBERS}
             if not generate["generationConfig"]:
                 del generate["generationConfig"]
             return (f"{param} left out: this model takes none beside functions, and one must be called",)
-        case "NONE" | 3:
+        case "NONE":
             generate["tools"] = [tool for tool in tools if tool not in declaring]
             generate.pop("toolConfig")
             if not generate["tools"]:
@@ -101,8 +102,3 @@ def beside_functions(generate: dict[str, Any], family: str, *, param: str) -> tu
             return (f"functions left out: this model takes none beside {param}, and none may be called",)
         case _:
             return None
-
-
-def _object(outer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = outer.get(name)
-    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

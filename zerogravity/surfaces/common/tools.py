@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, cast
 
-from zerogravity.errors import bad_request
+from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.losses import noted
 from zerogravity.surfaces.common.schema import Converted, object_schema
@@ -154,8 +154,20 @@ def too_many(count: int) -> str:
     return f"Invalid 'tools': at most {MAX_FUNCTIONS} functions can be declared, got {count}. Declare fewer at a time."
 
 
+def left_out(kind: str, path: str) -> str:
+    """The note on a tool that nobody here can run, beside others that can be."""
+    return f"{path}: {kind} left out: it can not be served"
+
+
+def not_forced(kind: str, param: str) -> FaultError:
+    """The refusal of a choice that forces such a tool."""
+    text = f"Invalid '{param}': the tool '{kind}' can not be run here, so it can not be forced."
+    return bad_request(text, param=param, code="invalid_value")
+
+
 Mode = Literal["auto", "none", "required", "allowed"]
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "allowed": "VALIDATED"}
+_NUMBERS = {"2": "ANY", "3": "NONE"}  # of Google's enum: those that somebody asks for
 
 
 def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
@@ -164,6 +176,15 @@ def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
     if names and mode in ("required", "allowed"):
         config["allowedFunctionNames"] = list(names)
     return {"functionCallingConfig": config}
+
+
+def calling_mode(generate: Mapping[str, Any]) -> str:
+    """The mode of a request's functionCallingConfig in Google's word, in whatever spelling of proto-JSON it stands
+    there; "" for none."""
+    value: Any = generate
+    for name in ("toolConfig", "functionCallingConfig", "mode"):
+        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
+    return _NUMBERS.get(str(value), str(value).upper()) if value else ""
 
 
 def tool_members(

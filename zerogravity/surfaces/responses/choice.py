@@ -21,7 +21,7 @@ from typing import Any
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.tools import Mode, NameMap, declare, nested, tool_config, tool_members
+from zerogravity.surfaces.common.tools import Mode, NameMap, declare, nested, not_forced, tool_config, tool_members
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tools import Tools, space_of
 
@@ -146,10 +146,7 @@ def _named(entry: Json, tools: Tools, path: str) -> tuple[list[str], bool]:
                 raise _undeclared(kind)
             return [], True
         case _ if kind in tools.left_out:
-            raise bad_request(
-                f"Invalid 'tool_choice': the tool '{kind}' can not be run here, so it can not be forced.",
-                param="tool_choice", code="invalid_value",
-            )  # fmt: skip
+            raise not_forced(kind, "tool_choice")
         case _:
             raise _undeclared(kind)
     if not keys or not all(tools.knows(key) for key in keys):

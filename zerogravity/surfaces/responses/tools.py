@@ -26,7 +26,7 @@ from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.common.tools import Declared, custom_tool, nested
+from zerogravity.surfaces.common.tools import Declared, custom_tool, left_out, nested
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.shown import shown
@@ -73,7 +73,7 @@ class Tools:
     def leave_out(self, kind: str, path: str) -> None:
         """A tool that nothing here can run: the client has others, and nobody made it use this one."""
         self.left_out.setdefault(kind, path)
-        self.notes.append(f"{path}: {kind} left out: it can not be served")
+        self.notes.append(left_out(kind, path))
 
     def add(self, name: str, namespace: str, kind: str = "") -> str:
         """A key for a tool that is being declared; no two tools share one."""
@@ -110,7 +110,7 @@ def read_tools(groups: Sequence[tuple[str, Sequence[Any]]], *, pictures: bool) -
     given = bool(tools.declared or tools.search or tools.pictures)
     for kind, place in tools.left_out.items():
         if place.startswith("tools[") and not given:
-            raise _unserved(kind, place)
+            raise _refused(kind, place)
     return tools
 
 
@@ -123,7 +123,7 @@ def _served(tool: Json, kind: str, path: str, pictures: bool) -> bool:
     return kind.startswith("web_search") or (kind in KINDS and not client_tools.hosted(kind, tool, path))
 
 
-def _unserved(kind: str, path: str) -> FaultError:
+def _refused(kind: str, path: str) -> FaultError:
     if kind == "image_generation":
         text = f"Invalid value: 'image_generation' at '{path}.type'. This model does not make pictures."
         return bad_request(text, param=f"{path}.type", code="invalid_value")
