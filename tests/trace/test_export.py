@@ -177,11 +177,11 @@ def test_curl_sends_again_what_was_sent(lined):
     about, first, second = FORMATS["curl"][0]([lined]).decode().splitlines()
     assert about == f"# {lined.id}"
     words = shlex.split(first)
-    assert words[:5] == ["curl", "-N", "--http2", "-X", "POST"]
+    assert words[:5] == ["curl", "-gN", "--http2", "-X", "POST"]  # -g: brackets mean nothing in a URL
     assert words[5] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"
     headers = [words[place + 1] for place, word in enumerate(words) if word == "-H"]
     assert headers == ["x-goog-api-key: [redacted]", "user-agent: it's ls"]
-    assert words[-2:] == ["--data-binary", '{"a":"it\'s"}']
+    assert words[-2:] == ["--data-raw", '{"a":"it\'s"}']
     assert shlex.split(second)[2:6] == ["--http1.1", "-X", "PUT", LINES[1].url]
 
 

@@ -1,5 +1,5 @@
 """Traces → curl commands that send again what was sent to Google, a call each. Pure. What was redacted has to be put
-back by whoever sends it.
+back by whoever sends it. A body is a body and a URL is a URL, whatever curl reads into ``@file`` and ``[1-9]``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def _calls(trace: Trace) -> Iterator[str]:
 def _command(line: RequestLine, headers: Mapping[str, object], body: object) -> str:
     text = body if isinstance(body, str) else jsonio.dumps(body).decode()
     version = VERSIONS.get(line.http_version)
-    words = ["curl", "-N", *([version] if version else []), "-X", line.method, line.url]
+    words = ["curl", "-gN", *([version] if version else []), "-X", line.method, line.url]
     for name, value in headers.items():
         if name.lower() not in FRAMING:
             words += ["-H", f"{name}: {value}"]
-    return shlex.join([*words, "--data-binary", text])
+    return shlex.join([*words, "--data-raw", text])
