@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from zerogravity import background
 from zerogravity.errors import Fault, FaultError, internal
 from zerogravity.surfaces.responses.database import ResponseStore
 from zerogravity.surfaces.responses.stored import StoredResponse
@@ -75,7 +76,7 @@ class Unwritten:
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._current: Entry | None = None
-        self._makers: set[asyncio.Task[Any]] = set()
+        self._makers = background.Tasks()
         self._closing = asyncio.Event()
 
     def put(self, owner: str, response_id: str, make: Make, size: int) -> None:
@@ -91,9 +92,7 @@ class Unwritten:
         async def make() -> None:
             await asyncio.gather(entry.made(), return_exceptions=True)  # a failure is the writer's to tell
 
-        task = asyncio.create_task(make(), name="stored response")
-        self._makers.add(task)
-        task.add_done_callback(self._makers.discard)
+        self._makers.spawn(make(), "stored response")
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -134,9 +133,7 @@ class Unwritten:
             await asyncio.wait({task}, timeout=seconds)
             task.cancel()
             await asyncio.wait({task})
-        for maker in self._makers:
-            maker.cancel()
-        await asyncio.gather(*self._makers, return_exceptions=True)
+        await self._makers.end()
         left = [response_id for _, response_id in self._waiting]
         for begin in range(0, len(left), LINE):
             ids = ", ".join(left[begin : begin + LINE])
@@ -154,7 +151,7 @@ class Unwritten:
         self.bytes += entry.size
         self._lost.pop(key, None)
         if self._task is None:
-            self._task = asyncio.create_task(self._write_all(), name="stored responses")
+            self._task = background.task(self._write_all(), "stored responses")
 
     def _remove(self, key: Key) -> None:
         entry = self._waiting.pop(key)
