@@ -862,7 +862,8 @@ def breaking(original: Callable[..., Any], at: int) -> Callable[..., Any]:
 
 PLACES: list[tuple[Any, str]] = [
     (SseParser, "feed"), (SseParser, "end"), (GoogleDecoder, "decode"), (GoogleDecoder, "close"),
-    (CascadeChannel, "append"), (tap_module, "decide"), (tap_module, "names_a_call"), (tap_module.jsonio, "loads"),
+    (CascadeChannel, "append"), (tap_module, "decide"), (tap_module.calls, "names_a_call"),
+    (tap_module.jsonio, "loads"),
 ]  # fmt: skip
 
 

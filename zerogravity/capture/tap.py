@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from zerogravity import ids
-from zerogravity.capture.told import FILLER, Asked, muted, names_a_call, retry_chunk, stop_chunk
+from zerogravity.capture.told import FILLER, Asked, muted, retry_chunk, stop_chunk
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
@@ -194,7 +194,7 @@ class Tap:
             return b""  # the body ended in the middle of it: the LS would only try again
         if self._decoder.broken is not None:
             return b""
-        if not names_a_call(event.data) or event.event == "raw":  # something raw is no event to the LS
+        if not calls.names_a_call(event.data) or event.event == "raw":  # something raw is no event to the LS
             return None
         shown = self._without_calls(event.data)
         return None if shown is None else sse.encode(shown, event=event.event, eol=b"\r\n")
@@ -260,12 +260,13 @@ class Tap:
     def _whole(self, *, waiting: bool) -> bytes:
         """What the LS gets for a JSON body."""
         body = bytes(self._held)
-        if waiting and self._decoder.broken is None:
-            return body
-        if self._decoder.broken is None and names_a_call(body) and (shown := self._without_calls(body)) is not None:
-            return shown
-        if self._ls_has_text and self._decoder.broken is None:
-            return body
+        if self._decoder.broken is None:
+            if waiting:
+                return body
+            if calls.names_a_call(body) and (shown := self._without_calls(body)) is not None:
+                return shown
+            if self._ls_has_text:
+                return body
         model, envelope = self._decoder.model, self._enveloped
         chunk = jsonio.dumps(
             retry_chunk(model, envelope=envelope) if waiting else stop_chunk(model, FILLER, envelope=envelope)

@@ -14,7 +14,6 @@ Form = Literal["events", "array", "object"]
 FILLER = "ok"
 _MODEL = re.compile(r"/(?:models|tunedModels|endpoints)/([^/?]+?)(?::|%3[Aa])")
 _STREAMS = re.compile(r"(?::|%3[Aa])streamGenerateContent$")
-_CALL = re.compile(rb"function(?:Call|_call)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,6 @@ def retry_chunk(model: str | None, *, envelope: bool) -> Json:
     """The end of an answer with a call that can not be run: the LS asks once more, as it does of itself where Google
     says so."""
     return stop_chunk(model, "", envelope=envelope, usage=False, finish="MALFORMED_FUNCTION_CALL")
-
-
-def names_a_call(data: bytes) -> bool:
-    """Cheap, and true of everything that may hold a call."""
-    return b"function" in data and _CALL.search(data) is not None
 
 
 def muted(chunk: Any, filler: str) -> Any:

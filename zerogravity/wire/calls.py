@@ -29,6 +29,7 @@ from zerogravity.wire.partial import Partial
 Json = dict[str, Any]
 KEYS = ("functionCall", "function_call")
 PIECES = ("partialArgs", "partial_args")
+_NAMED = re.compile(rb"function(?:Call|_call)")
 _NAMESPACE = re.compile(r"default_api[:.]")
 
 
@@ -187,6 +188,11 @@ def declared_names(generate: Mapping[str, Any]) -> frozenset[str]:
         declared: Any = cast("Json", tool).get("functionDeclarations") if isinstance(tool, Mapping) else None
         found += [cast("Json", item).get("name") for item in declared or () if isinstance(item, Mapping)]
     return frozenset(name for name in found if isinstance(name, str))
+
+
+def names_a_call(data: bytes) -> bool:
+    """Cheap, and true of every chunk that may hold a call."""
+    return b"function" in data and _NAMED.search(data) is not None
 
 
 def is_call(part: Json) -> bool:

@@ -70,7 +70,8 @@ def _usage(usage: Json, *, enveloped: bool) -> Iterator[Edit]:
     if type(given) is int:
         yield from _named("trafficType", given, (*path, "trafficType"), enveloped=enveloped)
     for name in DETAILS:
-        yield from _enums(usage, name, ("modality",), path, enveloped=enveloped)
+        if name in usage:
+            yield from _enums(usage, name, ("modality",), path, enveloped=enveloped)
 
 
 def _enums(holder: Json, name: str, members: tuple[str, ...], path: Path, *, enveloped: bool) -> Iterator[Edit]:
@@ -106,7 +107,8 @@ def _candidate(candidate: Json, path: Path, *, enveloped: bool) -> Iterator[Edit
     if "finishReason" in candidate:
         given = candidate["finishReason"]
         yield from _word(given, words.finish_reason(given, enveloped=enveloped), (*path, "finishReason"))
-    yield from _enums(candidate, "safetyRatings", RATING, path, enveloped=enveloped)
+    if "safetyRatings" in candidate:
+        yield from _enums(candidate, "safetyRatings", RATING, path, enveloped=enveloped)
 
 
 def _word(given: object, word: str | None, path: Path) -> Iterator[Edit]:

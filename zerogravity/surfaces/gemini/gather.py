@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from zerogravity.surfaces.gemini.splice import array, edited
 from zerogravity.wire import jsonio
-from zerogravity.wire.calls import Calls, Whole, is_call, says_something
+from zerogravity.wire.calls import Calls, Whole, is_call, names_a_call, says_something
 
 Json = dict[str, Any]
 Chunk = tuple[bytes, Json]  # its text and its value
@@ -44,6 +44,8 @@ class Gather:
 
     def feed(self, text: bytes, chunk: Json) -> list[Chunk]:
         """The chunks that are complete now."""
+        if not self._queue and not names_a_call(text):
+            return [(text, chunk)]
         number, parts = _first(chunk)
         called = any(map(is_call, parts))
         if not called and not self._queue:
