@@ -31,7 +31,6 @@ FLUSH = 128 << 10  # a replay of a long turn is written in pieces of this size, 
 FRAMES = 256  # of a stored stream per write
 NOTES, NOTE = 1024, 200  # characters of a header: of all notes, of one
 LINGER_S = 0.25
-ENDS_OPEN = frozenset({"chat", "gemini"})  # whose bodies do not end well when the turn has failed
 PHASES = (
     ("queue", "received", "admitted"), ("ls", "admitted", "told"), ("match", "told", "matched"),
     ("upstream", "matched", "first_byte"), ("thinking", "received", "first_thinking"),
@@ -132,7 +131,7 @@ class Wire:
     async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> bool:
         channel = self._exchange.channel
         match error:
-            case None if channel is not None and failed_openly(channel):
+            case None if channel is not None and ends_open(self._exchange.surface, channel):
                 await hang_up(self._request)
             case None:
                 with suppress(ConnectionError):  # everything has been sent
@@ -281,9 +280,9 @@ def leave_stalled(services: Services, channel: CascadeChannel) -> None:
         services.engine.cancel(channel, Termination.CLIENT_STALL)
 
 
-def failed_openly(channel: CascadeChannel) -> bool:
+def ends_open(surface: Surface, channel: CascadeChannel) -> bool:
     """Whether the stream's end must not look like the end of an answer."""
-    return isinstance(channel.terminal, Failed) and channel.turn.surface in ENDS_OPEN
+    return isinstance(channel.terminal, Failed) and not surface.ends_failed
 
 
 async def hang_up(request: web.Request) -> None:

@@ -89,6 +89,8 @@ class Surface(Protocol):
     """One API. Implemented by the packages ``surfaces.responses``, ``surfaces.chat`` and ``surfaces.gemini``."""
 
     name: str
+    ends_failed: bool
+    """Whether its streams have an event that properly ends a failed turn; else the body breaks off behind the error."""
 
     def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
         """Client request → Turn. Raises FaultError naming the parameter."""

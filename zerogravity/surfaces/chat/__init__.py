@@ -17,6 +17,7 @@ from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
 
 class _Chat:
     name = "chat"
+    ends_failed = False
 
     def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
         return parse(body, context)

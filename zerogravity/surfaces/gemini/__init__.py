@@ -22,6 +22,7 @@ FROM_URL = ("model", "stream", "alt", "fields")
 
 class _Gemini:
     name = "gemini"
+    ends_failed = False
 
     def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
         """For callers that know no URL: ``model``, ``stream``, ``alt`` and ``fields`` are read from the body, and taken

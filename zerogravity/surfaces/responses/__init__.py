@@ -17,6 +17,7 @@ from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
 
 class _Responses:
     name = "responses"
+    ends_failed = True
 
     def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
         return parse(body, context)
