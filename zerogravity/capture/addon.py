@@ -43,7 +43,7 @@ class Claim:
     """A call that belongs to a turn, from its request to the end of its answer."""
 
     channel: CascadeChannel
-    asked: told.Asked
+    expected: told.Expected
     tap: tap.Tap | None = None
 
 
@@ -90,11 +90,11 @@ class Interceptor:
                 self._passive(flow, body)
             elif found.kind == "checkpoint":
                 if self._gateway.config.answer_checkpoints:
-                    flow.response = _stopped(told.asked(flow.request.path, body.get("model")), "Conversation")
+                    flow.response = _stopped(told.expected(flow.request.path, body.get("model")), "Conversation")
             elif found.kind != "agent":
                 self._gateway.metrics.unmatched(found.reason)
             elif channel.closed:
-                flow.response = _stopped(told.asked(flow.request.path, body.get("model")))
+                flow.response = _stopped(told.expected(flow.request.path, body.get("model")))
             else:
                 self._claim(flow, channel, body)
         except Exception:  # guard: interception fails open (invariant 5)
@@ -125,7 +125,7 @@ class Interceptor:
             encoding=headers.get("content-encoding", ""),
             content_type=headers.get("content-type", ""),
             passive=channel.turn.surface == "passive",
-            asked=claim.asked,
+            expected=claim.expected,
         )
         flow.response.stream = active.feed
         if channel.turn.surface == "passive":
@@ -148,7 +148,7 @@ class Interceptor:
         tap.refused(channel, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
         if channel.turn.surface != "passive":
             flow.metadata["zerogravity.original_status"] = response.status_code
-            flow.response = _stopped(claim.asked)
+            flow.response = _stopped(claim.expected)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
@@ -182,7 +182,7 @@ class Interceptor:
         if (bearer := self._gateway.bearer.value) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"
         channel.awaiting = None
-        self.claims[flow] = Claim(channel, told.asked(flow.request.path, body.get("model")))
+        self.claims[flow] = Claim(channel, told.expected(flow.request.path, body.get("model")))
         flow.comment = channel.id
         channel.lines[channel.state.calls_opened] = _line(flow)
         channel.upstream_abort.append(lambda: self._abort(flow))
@@ -197,7 +197,7 @@ class Interceptor:
         if not self._gateway.config.capture_passive:
             return
         channel = self._gateway.passive_channel(flow.request.path, body)
-        self.claims[flow] = Claim(channel, told.asked(flow.request.path))
+        self.claims[flow] = Claim(channel, told.expected(flow.request.path))
         flow.comment = channel.id
         channel.lines[0] = _line(flow)
         content = flow.request.get_content(strict=False) or b""
@@ -209,10 +209,10 @@ def _line(flow: http.HTTPFlow) -> RequestLine:
     return RequestLine(flow.request.method, flow.request.url, (flow.response or flow.request).http_version)
 
 
-def _stopped(asked: told.Asked, text: str = told.FILLER) -> http.Response:
+def _stopped(expected: told.Expected, text: str = told.FILLER) -> http.Response:
     """A local answer to the LS's call."""
-    body = told.synthetic_stop(asked.model, text, envelope=asked.envelope, form=asked.form)
-    return http.Response.make(200, body, {"content-type": asked.content_type})
+    body = told.synthetic_stop(expected.model, text, envelope=expected.envelope, form=expected.form)
+    return http.Response.make(200, body, {"content-type": expected.content_type})
 
 
 class Capture:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from zerogravity import ids
-from zerogravity.capture.told import FILLER, Asked, muted, retry_chunk, stop_chunk
+from zerogravity.capture.told import FILLER, Expected, muted, retry_chunk, stop_chunk
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
@@ -37,7 +37,7 @@ class Tap:
 
     ``inflates``  the LS gets plain bytes although Google's were compressed: drop the content-encoding header.
     ``passive``   record only: the LS (or whoever asked) gets identical bytes, whatever they are.
-    ``asked``     what form of answer the call wants; without it, as what comes looks.
+    ``expected``  what form of answer the call wants; without it, as what comes looks.
     ``failures``  how often the guard had to open, in this process: a metric.
 
     A JSON body (no ``alt=sse``) is recorded object by object as it comes, but given to the LS whole, at its end.
@@ -53,14 +53,14 @@ class Tap:
         encoding: str = "",
         content_type: str = "text/event-stream",
         passive: bool = False,
-        asked: Asked | None = None,
+        expected: Expected | None = None,
     ) -> None:
         self.inflates = False
         self._channel = channel
         self._call_no = call_no
         self._passive = passive
         self._json = "json" in content_type
-        self._asked = asked
+        self._expected = expected
         self._sse = SseParser()
         self._objects = ObjectParser()
         self._inflater: Inflater | None = None
@@ -249,7 +249,7 @@ class Tap:
     @property
     def _enveloped(self) -> bool:
         """As the call asks for: an answer that is empty, or an error alone, does not show it."""
-        return self._decoder.enveloped if self._asked is None else self._asked.envelope
+        return self._decoder.enveloped if self._expected is None else self._expected.envelope
 
     def _wants_stop(self) -> bool:
         """Whether the LS lacks some text, or a clean end."""
@@ -272,7 +272,7 @@ class Tap:
             retry_chunk(model, envelope=envelope) if waiting else stop_chunk(model, FILLER, envelope=envelope)
         )
         begun = body.lstrip()[:1]
-        array = begun == b"[" or (not begun and self._asked is not None and self._asked.form == "array")
+        array = begun == b"[" or (not begun and self._expected is not None and self._expected.form == "array")
         return b"[" + chunk + b"]" if array else chunk
 
     def _without_calls(self, data: bytes) -> bytes | None:

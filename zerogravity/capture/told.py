@@ -17,7 +17,7 @@ _STREAMS = re.compile(r"(?::|%3[Aa])streamGenerateContent$")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Expected:
     """The form of answer that a call asks for. ``envelope``: in Google's internal API alone; on the others the LS
     would read nothing in it and call again for ever."""
 
@@ -30,14 +30,14 @@ class Asked:
         return "text/event-stream" if self.form == "events" else "application/json"
 
 
-def asked(path: str, model: object = None) -> Asked:
+def expected(path: str, model: object = None) -> Expected:
     """``model``: the one the body names, where the path names none."""
     place, _, query = path.partition("?")
     named = _MODEL.search(place)
     form: Form = "object"
     if _STREAMS.search(place):
         form = "events" if parse_qs(query).get("alt") == ["sse"] else "array"
-    return Asked(named is None, form, unquote(named[1]) if named else model if isinstance(model, str) else None)
+    return Expected(named is None, form, unquote(named[1]) if named else model if isinstance(model, str) else None)
 
 
 def synthetic_stop(

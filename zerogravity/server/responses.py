@@ -33,8 +33,8 @@ async def create(request: web.Request) -> web.StreamResponse:
     """POST /v1/responses"""
     services = request.app[SERVICES]
     surface = services.surfaces["responses"]
-    asked = await read_turn(request, surface)
-    turn, channel = asked.turn, start(request.app, asked)
+    incoming = await read_turn(request, surface)
+    turn, channel = incoming.turn, start(request.app, incoming)
     if not turn.background:
         return await answer(request, surface, channel)
     if isinstance(channel.terminal, Failed):  # refused at once: nothing was begun that could be asked for
@@ -142,9 +142,9 @@ async def input_tokens(request: web.Request) -> web.Response:
 
 async def compact(request: web.Request) -> web.Response:
     """POST /v1/responses/compact: a turn of its own, in which the model sums the dialogue up."""
-    asked = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
-    channel = start(request.app, asked)
-    return await whole(request, channel, lambda channel, secret: summary.answer(asked.turn, channel.state, secret))
+    incoming = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
+    channel = start(request.app, incoming)
+    return await whole(request, channel, lambda channel, secret: summary.answer(incoming.turn, channel.state, secret))
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ INPUTS = {"responses": "input", "chat": "messages", "gemini": "contents"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Incoming:
     """A turn, and what it came as."""
 
     turn: Turn
@@ -43,7 +43,7 @@ async def read_turn(
     said: Json | None = None,
     unsaid: Json | None = None,
     parse: Parse | None = None,
-) -> Asked:
+) -> Incoming:
     """The request's turn. ``said``: what the path and the query say, as members of the body; ``unsaid``: what counts
     where the body says nothing. ``parse``: by another parser than the surface's first one."""
     services = request.app[SERVICES]
@@ -60,7 +60,7 @@ async def turn_of(
     *,
     local: Local | None = None,
     parse: Parse | None = None,
-) -> Asked:
+) -> Incoming:
     """The turn that a body asks for. ``local``: responses that only this connection knows."""
     services = request.app[SERVICES]
     room = Room(raw, services.config.limits)
@@ -69,7 +69,7 @@ async def turn_of(
         room.replace(body)
     turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, room))
     turn = replace(turn, size=room.memory, notes=(*turn.notes, *await mended_note(raw)))
-    return Asked(turn, raw, request.headers)
+    return Incoming(turn, raw, request.headers)
 
 
 async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, room: Room) -> Context:
@@ -104,11 +104,11 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
     )
 
 
-def start(app: web.Application, asked: Asked) -> CascadeChannel:
+def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
     """Hand the turn to the engine; what is to be stored is, once it is over."""
-    services, turn = app[SERVICES], asked.turn
+    services, turn = app[SERVICES], incoming.turn
     if services.recorder is not None:
-        services.recorder.client_request(turn, asked.body, asked.headers)
+        services.recorder.client_request(turn, incoming.body, incoming.headers)
     channel = services.engine.run(turn)
     if turn.surface == "responses" and turn.store:
         app[SHELF].keep(channel)

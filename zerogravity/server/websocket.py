@@ -36,7 +36,7 @@ from zerogravity.server.remembered import Known, Remembered
 from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.shelf import SHELF
-from zerogravity.server.turns import Asked, start, turn_of
+from zerogravity.server.turns import Incoming, start, turn_of
 from zerogravity.surfaces.common.faults import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, settled
 from zerogravity.surfaces.responses.ids import response_id
@@ -159,11 +159,11 @@ class Connection:
                 await self._fault(fault, stream_id)
 
     async def _respond(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
-        asked = await self._read(body, raw)
+        incoming = await self._read(body, raw)
         generate = body.get("generate", True)
         if not isinstance(generate, bool):
             raise bad_request("'generate' must be true or false.", param="generate")
-        channel = start(self._request.app, asked) if generate else self._warmed(asked.turn)
+        channel = start(self._request.app, incoming) if generate else self._warmed(incoming.turn)
         self._request[EXCHANGE].channel = channel
         with channel.cursor() as cursor:
             await first_content(self._surface, channel, self._limits.grace_seconds)
@@ -185,7 +185,7 @@ class Connection:
             finally:
                 self._services.metrics.reader_left(pump.largest)
 
-    async def _read(self, body: dict[str, Any], raw: bytes) -> Asked:
+    async def _read(self, body: dict[str, Any], raw: bytes) -> Incoming:
         """The turn that a message asks for."""
         if body.get("background"):
             raise bad_request("'background' is not supported over WebSocket.", param="background")
