@@ -129,7 +129,15 @@ def test_results_are_named_by_their_ids(scene):
     ],
 )
 def test_what_was_asked(scene, generate, text):
-    assert rows.asked(scene.turn(generate=generate)) == text
+    channel = scene.store.open(scene.turn(generate=generate))
+    assert rows.summary(channel, 0)["asked"] == text
+
+
+def test_what_was_asked_is_looked_for_once(scene, monkeypatch):
+    channel = scene.store.open(scene.turn())
+    first = rows.summary(channel, 0)["asked"]
+    monkeypatch.setattr(rows, "asked", lambda _: "once more")
+    assert rows.summary(channel, 1)["asked"] == first
 
 
 def test_lanes_runs_ticks_and_gaps(scene):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from zerogravity import redact
-from zerogravity.core.asked import asked as all_asked
+from zerogravity.core.asked import asked
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     CallClosed,
@@ -62,7 +63,7 @@ def summary(channel: CascadeChannel, now: int, answered: Collection[str] = ()) -
         "model": redact.text(turn.model)[:PREVIEW],
         "target": redact.text(turn.target.name),
         "stream": turn.stream,
-        "asked": asked(turn),
+        "asked": question(channel),
         "state": state,
         "state_ms": (now - since) / 1e6,
         "closed": channel.closed,
@@ -123,9 +124,16 @@ def results(turn: Turn) -> frozenset[str]:
     )
 
 
-def asked(turn: Turn) -> str:
-    """The beginning of what the user asked, redacted before it is cut."""
-    return redact.text(all_asked(turn))[:PREVIEW]
+def question(channel: CascadeChannel) -> str:
+    """The beginning of what the user asked, redacted before it is cut. Found once for each turn: it may take
+    milliseconds, and rows are drawn twice a second in the loop that captures."""
+    found = _QUESTIONS.get(channel)
+    if found is None:
+        found = _QUESTIONS[channel] = redact.text(asked(channel.turn))[:PREVIEW]
+    return found
+
+
+_QUESTIONS: WeakKeyDictionary[CascadeChannel, str] = WeakKeyDictionary()
 
 
 def contents(turn: Turn) -> list[dict[str, Any]]:
