@@ -1,8 +1,8 @@
 """Records → a Gemini stream: SSE events that are exactly ``data: {json}`` with CRLF, or one JSON array.
 
 No comments, no ``event:`` lines, no ``[DONE]``, no heartbeats: google-genai and gemini-cli take anything but data for
-broken JSON. A failed turn ends with ``{"error": …}`` and never with a finishReason, except
-where that is the failure. Facts: wire-gemini-and-mapping 1.3.
+broken JSON. A failed turn ends with ``{"error": …}`` and never with a finishReason, except where that is the failure.
+Facts: wire-gemini-and-mapping 1.3.
 """
 
 from __future__ import annotations
