@@ -1,0 +1,75 @@
+"""Calls that nobody can run, through the whole path: the language server's own retry heals them, or they are told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.e2e.support import SURFACES, Said, ask, at_rest, quick
+from tests.reality.playing import Result
+from zerogravity.simulator.scenarios import Scenario, call, event, think
+from zerogravity.simulator.stack import Stack, StackOptions
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+# Google's parts of a call that can not be run, each with how it says that the answer is over
+BROKEN: dict[str, dict[str, Any]] = {
+    "no name": {"functionCall": {"args": {"city": "Rome"}}},
+    "an empty name": {"functionCall": {"name": "", "args": {"city": "Rome"}}},
+    "a list": {"functionCall": {"name": "get_weather", "args": ["Rome"]}},
+    "cut JSON": {"functionCall": {"name": "get_weather", "args": '{"city": "Ro'}},
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    async with Stack(StackOptions(ls=quick())) as running:
+        yield running
+        await at_rest(running)
+
+
+def called(said: Said) -> list[tuple[str, str]]:
+    """(name, arguments as text) of every call that the client was given."""
+    result = Result(said.surface, said.status, {}, "", [], 0.0, said.body, said.events)
+    return [(name, arguments) for name, arguments, _ in result.calls]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_the_language_server_s_retry_heals_a_broken_call(stack: Stack, surface: str, kind: str, stream) -> None:
+    word = f"{surface}-{stream}-{kind.replace(' ', '-')}"
+    good = Scenario([*think("Hm."), (0, event(call("get_weather", {"city": "Oslo"}), finish="STOP"))])
+    stack.google.script(Scenario([*think("Hm."), (0, event(BROKEN[kind], finish="STOP"))]), match=word)
+    stack.google.script(good, match=word)
+    before = len(stack.google.agent_requests)
+    async with aiohttp.ClientSession() as http:
+        said = await ask(stack, http, surface, f"about {word}", stream=stream, tools=True)
+    assert said.status == 200, said.body
+    assert said.error is None
+    ((name, arguments),) = called(said)
+    assert name == "get_weather"
+    assert "Oslo" in arguments
+    assert len(stack.google.agent_requests) == before + 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_what_stays_broken_is_a_failure(stack: Stack, surface: str, stream) -> None:
+    word = f"never-{surface}-{stream}"
+    stack.google.script(Scenario([(0, event(BROKEN["no name"], finish="STOP"))]), match=word, times=2)
+    before = len(stack.google.agent_requests)
+    async with aiohttp.ClientSession() as http:
+        said = await ask(stack, http, surface, f"about {word}", stream=stream, tools=True)
+    assert called(said) == []
+    assert len(stack.google.agent_requests) == before + 2
+    if surface == "gemini":  # such a client handles Google's own word for it
+        (last,) = (said.events or [said.body])[-1:]
+        assert last["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"
+    else:
+        assert said.status == 502
+        assert said.body["error"]["code"] == "malformed_function_call"
