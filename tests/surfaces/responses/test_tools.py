@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tests.surfaces.responses.asking import call, contents, function, output, parse, refused, user
+from zerogravity.core.fold import Call
 from zerogravity.core.turn import Turn
+from zerogravity.surfaces.responses.response import call_item
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 F, G, SEARCH = function("f"), function("g"), {"type": "web_search"}
@@ -104,7 +106,29 @@ def test_names_that_would_meet_stay_apart() -> None:
     assert spaces[turn.client_name(names[1])] == {"namespace": "crm", "name": "find"}
 
 
-def test_illegal_names_are_restored() -> None:
+SPACED = {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "shell"}]}
+
+
+@pytest.mark.parametrize(
+    ("tools", "shown"),
+    [
+        ([{"type": "shell"}, function("shell")], {"type": "function_call", "name": "shell"}),
+        ([{"type": "local_shell"}, function("local_shell")], {"type": "function_call", "name": "local_shell"}),
+        ([{"type": "apply_patch"}, {"type": "custom", "name": "apply_patch"}],
+         {"type": "custom_tool_call", "name": "apply_patch"}),
+        ([{"type": "shell"}, SPACED], {"type": "custom_tool_call", "name": "shell"}),
+        ([SPACE, function("crm.find")], {"type": "function_call", "name": "crm.find"}),
+        ([function("crm.find"), SPACE], {"type": "function_call", "name": "find", "namespace": "crm"}),
+        ([function("shell"), {"type": "shell"}], {"type": "shell_call"}),
+    ],
+)  # fmt: skip
+def test_a_call_has_the_name_that_its_client_declared(tools: Any, shown: dict[str, Any]) -> None:
+    """Two tools that Google would take for one: the second is told to it under another name."""
+    turn = parse(tools=tools)
+    (name,) = [entry["name"] for entry in declarations(turn) if entry["name"].endswith("_")]
+    item = call_item(turn, Call(0, "call_1", name, "{}"))
+    assert {member: item.get(member) for member in shown} == shown
+    assert item.get("namespace") == shown.get("namespace")
     turn = parse(tools=[{**SPACE, "name": "my crm"}])
     names = [entry["name"] for entry in declarations(turn)]
     assert all(name.replace("_", "").replace(".", "").isalnum() for name in names)

@@ -42,7 +42,8 @@ class Tools:
     """Everything a request declares. A tool's *key* is its name towards ``NameMap``: the client's own name, or
     ``namespace.name``.
 
-    ``kinds``: key → ``custom`` or one of ``CLIENT_TOOLS``. ``namespaces``: key → {namespace, name}.
+    ``kinds``: key → ``custom`` or one of ``CLIENT_TOOLS``. ``namespaces``: key → {namespace, name},
+    where the client's own name is not the key.
     ``strict``: some function wants its schema obeyed. ``shown``: the request's own, as the Response shows them.
     ``left_out``: kind → where it was declared, of what can not be served here.
     """
@@ -86,6 +87,8 @@ class Tools:
         self._keys[identity] = key
         if namespace:
             self.namespaces[key] = {"namespace": namespace, "name": name}
+        elif key != name:
+            self.namespaces[key] = {"name": name}
         return key
 
 
