@@ -15,11 +15,14 @@ from openai.types.responses import (
 from pydantic import TypeAdapter
 
 from tests.strategies import json_values
+from tests.surfaces.responses.asking import SECRET, context
 from tests.surfaces.responses.support import rendered, stream, turn
 from tests.surfaces.responses.test_emit import TOOL
 from tests.surfaces.responses.test_tools import declarations, parse, refused, user
-from zerogravity.core.events import FunctionCall
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import CallOpened, Finished, FunctionCall
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
+from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.wire import jsonio
 
 SHELL = {"type": "shell", "environment": {"type": "local"}}
@@ -119,6 +122,21 @@ def test_they_go_back_as_calls_and_results(call: Any, output: Any, args: Any, re
     contents = parse(input=items, tools=[tool]).generate["contents"]
     assert contents[1]["parts"][0]["functionCall"] == {"name": tool["type"], "args": args, "id": "c"}
     assert contents[2]["parts"][0]["functionResponse"] == {"name": tool["type"], "response": response, "id": "c"}
+
+
+@pytest.mark.parametrize("model", ["gemini-3-flash", "claude-sonnet-4-6"])
+def test_a_result_may_name_the_item_of_a_call_that_is_stored(model: str) -> None:
+    """As OpenAI's schema has it for a local shell: its output has an ``id`` and no ``call_id``."""
+    tools = [{"type": "local_shell"}]
+    channel = CascadeChannel(parse(tools=tools), lambda: 0)
+    channel.append(0, b"", (CallOpened(), FunctionCall("call_1", "local_shell", '{"command":["ls"]}')))
+    channel.close(Finished("tool"))
+    stored = of_turn(channel, SECRET)
+    (item,) = stored.response["output"]
+    result = {"type": "local_shell_call_output", "id": item["id"], "output": "a"}
+    within = context(stored={"resp": stored.turn})
+    turn = parse(within, model=model, input=[result], previous_response_id="resp", tools=tools)
+    assert turn.generate["contents"][-1]["parts"][0]["functionResponse"]["response"] == {"output": "a"}
 
 
 @pytest.mark.parametrize(

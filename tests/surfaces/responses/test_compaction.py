@@ -104,9 +104,23 @@ def test_the_limit_is_the_clients_or_the_models(model: str, most: int) -> None:
     assert limited.generate["generationConfig"]["maxOutputTokens"] == 20_000
 
 
+FORM = {"type": "object", "additionalProperties": {"type": "string"}}
+
+
+@pytest.mark.parametrize("tool_choice", ["auto", "required", "none"])
+@pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-flash", "claude-sonnet-4-6"])
+def test_a_form_is_moot_whatever_stands_beside_it(model: str, tool_choice: str) -> None:
+    text = {"format": {"type": "json_schema", "name": "n", "schema": FORM}}
+    turn = asked(model=model, tools=[function("f")], tool_choice=tool_choice, text=text)
+    assert turn.generate == asked(model=model).generate
+    assert not [note for note in turn.notes if "text.format" in note]
+
+
 def test_nothing_to_sum_up_is_refused() -> None:
-    fault = refused(input=[TRIGGER])
-    assert (fault.param, fault.code) == ("input", "invalid_value")
+    for instructions in (None, "I"):
+        fault = refused(input=[TRIGGER], instructions=instructions)
+        assert (fault.param, fault.code) == ("input", "invalid_value")
+    assert refused(input=[{"role": "developer", "content": "D"}, TRIGGER]).param == "input"
     assert refused(input=[user("x"), call("c"), TRIGGER]).message.startswith("No tool output found")
 
 

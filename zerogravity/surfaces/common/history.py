@@ -180,7 +180,7 @@ class History:
         """(contents, systemInstruction). ``closing``: what the user is made to say last, which is no part of the
         dialogue. Raises FaultError 400 when a call has no result or nothing is asked."""
         self._finish_step()
-        if not self._contents and not self._system:
+        if not self._contents and (closing or not self._system):
             raise bad_request(f"Invalid '{param}': it holds nothing to answer.", param=param, code="invalid_value")
         contents = self.dialogue = self._contents
         if closing:

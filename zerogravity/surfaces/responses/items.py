@@ -24,7 +24,7 @@ Facts: wire-openai 3, 6; wire-gemini-and-mapping 4, 6; real-clients, Codex and O
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -57,7 +57,8 @@ SKIPPED = (
     "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
     "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call", "program", "program_output",
 )  # fmt: skip
-CLIENT_ITEMS = {kind for tool in CLIENT_TOOLS.values() for kind in (tool.call, tool.result)}
+CLIENT_CALLS = {tool.call for tool in CLIENT_TOOLS.values()}
+CLIENT_ITEMS = CLIENT_CALLS | {tool.result for tool in CLIENT_TOOLS.values()}
 SUMMARY = "This dialogue was shortened. What happened so far, in the words of your own summary:\n\n"
 
 
@@ -177,6 +178,13 @@ class Items:
                 case kind:  # half of a call: without it the other half would say something else
                     raise fields.invalid_value(f"{path}.type", kind, (*PREFIXES, "item_reference", *SKIPPED))
 
+    def know(self, items: Iterable[Json]) -> None:
+        """Calls that were made, here or in the response that the input continues."""
+        for item in items:
+            own, call_id = item.get("id"), item.get("call_id")
+            if isinstance(own, str) and isinstance(call_id, str) and item.get("type") in CLIENT_CALLS:
+                self._own_ids[own] = call_id
+
     # -- messages --------------------------------------------------------------------------------------------
 
     def _message(self, item: Json, path: str, behind: Sequence[Entry]) -> None:
@@ -254,7 +262,7 @@ class Items:
             self.notes.append(f"{path}: {kind} of the server, skipped: its tools are declared")
         elif (tool := client_tools.of_call(kind)) is not None:
             call_id = fields.required_string(item, "call_id", path=path)
-            self._own_ids[str(item.get("id"))] = call_id
+            self.know([item])
             given = _json(CLIENT_TOOLS[tool].given(item, path))
             self._made(call_id, self._tools.key(tool, kind=tool), given)
         elif (tool := client_tools.of_result(kind)) is not None:

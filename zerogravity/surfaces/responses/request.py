@@ -24,7 +24,7 @@ What the emitter, the store and the next turn need is in the turn, all of it pla
 
 ``turn.echo``        the members of the Response object that do not depend on the answer, complete.
 ``turn.tool_kinds``  key → ``custom`` or one of ``CLIENT_TOOLS``; the key of a call is its ``turn.client_name``.
-``turn.metadata``    ``include``: as asked. ``namespaces``: key → {``namespace``, ``name``}; such a call shows both.
+``turn.metadata``    ``include``: as asked. ``namespaces``: key → {``namespace``, ``name``}, which such a call shows.
                      ``input``: this request's own items with ids, oldest first. ``users``: the user's messages of the
                      responses before. ``compacts``: the answer is a summary. ``system``, ``tools``: what a
                      continuing turn takes over (``StoredTurn``). ``dialogue``: the contents without what only
@@ -137,7 +137,8 @@ def parse(body: Json, context: Context) -> Turn:
     config, lost = generation_config(body, target, pictures=tools.pictures)
     if config:
         generate["generationConfig"] = config
-    formed = apply_form(_format(body, target.family), generate, target.family, param="text.format")
+    form = _format(body, target.family)
+    formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
     if compacts:
         generate = compaction.request(generate, rules(target.family).output_limit)
     generate, suited = handed_on(generate, target, context.recall)
@@ -217,6 +218,7 @@ def _before(body: Json, previous: StoredTurn | None, target: Target, history: Hi
     for text in previous.system:
         history.system(text)
     history.extend(adapted(previous, target))
+    reader.know(previous.items.values())
     if previous.summary is not None:  # the dialogue was compacted: as if it were input
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
 
