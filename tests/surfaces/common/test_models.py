@@ -169,6 +169,17 @@ def test_nothing_is_answered_by_another_model_under_its_name(said: Any, lost: An
             assert f"It stands for '{'gemini' if 'sonnet' not in name else 'claude'}" in fault.message
 
 
+@pytest.mark.parametrize("label", ["日本語", "", " ", "—", "***"])
+def test_a_label_that_makes_no_name_answers_to_none(label: str) -> None:
+    catalogue, fresh = Catalogue(), Catalogue()
+    catalogue.refresh([config(label, OTHER), config("Gemini 3 Flash", M37)])
+    fresh.refresh([config("Gemini 3 Flash", M37)])
+    assert catalogue.list() == fresh.list()
+    for name in ("nonsense", "google/nonsense", label, ""):
+        with pytest.raises(FaultError):
+            catalogue.resolve(name)
+
+
 def test_what_the_language_server_says_later_counts_alone() -> None:
     """It is another build, or another one altogether: nothing is left of what the one before has said."""
     catalogue, fresh = Catalogue(), Catalogue()

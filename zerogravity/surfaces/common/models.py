@@ -226,7 +226,7 @@ def _offered(said: Sequence[tuple[str, str]], rewrites: bool) -> dict[str, Model
             models[name] = _info(name, label, Target(name, told[-1] if told else place, wire, family))
     ours = {key for name, _, _, label in _TABLE for key in (_key(name), _key(label))}
     for label, place in said:
-        if _key(label) not in ours:
+        if slug(label) and _key(label) not in ours:  # without a letter of ours there is no name to ask for it by
             models[slug(label)] = _info(slug(label), label, Target(slug(label), place, None, family_of(slug(label))))
     return models
 
