@@ -270,6 +270,20 @@ def test_hosted_tools_that_are_forced_are_refused(hosted: dict[str, Any], choice
     assert hosted["type"] in fault.message
 
 
+CONTAINER, SHELL = {"type": "shell", "environment": {"type": "container_auto"}}, {"type": "shell"}
+ALLOWED = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}, SHELL]}
+
+
+@pytest.mark.parametrize(("choice", "names"), [(SHELL, ["shell"]), (ALLOWED, ["f", "shell"])])
+def test_of_two_shells_the_clients_own_is_chosen(choice: Any, names: list[str]) -> None:
+    turn = parse(tools=[CONTAINER, SHELL, F], tool_choice=choice)
+    assert turn.generate["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == names
+
+
+def test_a_choice_of_a_shell_is_none_of_a_function_of_its_name() -> None:
+    assert refused(tools=[function("shell")], tool_choice=SHELL).param == "tool_choice"
+
+
 @pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
 def test_hosted_tools_alone_are_refused(hosted: dict[str, Any]) -> None:
     fault = refused(tools=[hosted])

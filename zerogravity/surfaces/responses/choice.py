@@ -116,7 +116,8 @@ def _allowed(choice: Json, tools: Tools) -> _Choice:
     for index, value in enumerate(given):
         place = f"{path}.tools[{index}]"
         entry = fields.as_object(value, place)
-        if len(given) > 1 and entry.get("type") in tools.left_out:
+        kind = entry.get("type")
+        if len(given) > 1 and kind in tools.left_out and not tools.runs(kind):
             continue
         named, searched = _named(entry, tools, place)
         keys += named
@@ -137,7 +138,7 @@ def _named(entry: Json, tools: Tools, path: str) -> tuple[list[str], bool]:
         case "namespace":
             name = fields.required_string(entry, "name", path=path)
             keys = tools.within(space_of(name))
-        case _ if kind in CLIENT_TOOLS and kind not in tools.left_out:
+        case _ if kind in CLIENT_TOOLS and tools.runs(kind):
             name, keys = kind, [tools.key(kind, kind=kind)]
         case "image_generation" if tools.pictures:
             return [], False

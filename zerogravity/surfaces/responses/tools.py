@@ -67,6 +67,10 @@ class Tools:
     def knows(self, key: str) -> bool:
         return any(tool.name == key for tool in self.declared)
 
+    def runs(self, kind: str) -> bool:
+        """Whether a client's tool of that kind is declared."""
+        return kind in self.kinds.values()
+
     def within(self, namespace: str) -> list[str]:
         """The keys of a namespace's tools."""
         return [key for (_, space, _), key in self._keys.items() if space == namespace]
