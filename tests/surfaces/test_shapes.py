@@ -234,3 +234,9 @@ def test_a_gemini_client_reads_words_where_google_wrote_numbers() -> None:
     assert said["promptFeedback"]["safetyRatings"] == words[:1]
     details = [{"modality": "TEXT", "tokenCount": 5}, 7]
     assert said["usageMetadata"] == {**usage, "trafficType": "ON_DEMAND", "promptTokensDetails": details}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_arguments_that_are_null_are_none(name: str) -> None:
+    channel = play(ask(name), chunk({"functionCall": {"name": "f", "args": None}}, finish="STOP"))
+    assert [(called, json.loads(arguments)) for _, called, arguments in hear(name, channel).calls] == [("f", {})]

@@ -129,6 +129,8 @@ class Calls:
         if isinstance(args, str):
             held.texts.append(args)
             held.source = None
+        elif args is None and "args" in call:
+            held.source = None  # null is no object, though to Google it is the empty one
         elif not _empty(args):
             text = jsonio.at(source, (key, "args")) or jsonio.dumps(args)
             if not isinstance(args, dict):
