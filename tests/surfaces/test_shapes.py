@@ -197,6 +197,25 @@ def test_a_broken_call_is_a_malformed_one(broken: dict[str, Any], parts: tuple[A
     assert heard.text == ("x" if parts else "")
 
 
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("behind", [{"text": "y"}, call("f", a="y"), {"inlineData": {"mimeType": "y", "data": "eQ=="}}])
+@pytest.mark.parametrize("broken", [{"args": {"a": 1}}, {"name": "f", "args": [1]}, {"name": "f", "args": "x"}])
+@pytest.mark.parametrize("name", ALL)
+def test_what_comes_behind_a_broken_call_is_for_nobody(
+    name: str, broken: dict[str, Any], behind: dict[str, Any], together: bool
+) -> None:
+    first, then = {"functionCall": broken}, chunk({"text": "z"}, finish="STOP", usage=USAGE)
+    channel = play(ask(name), *([chunk(first, behind)] if together else [chunk(first), chunk(behind)]), then)
+    assert not (channel.state.has_text or channel.state.has_calls or channel.state.has_media), "it can be healed"
+    heard = hear(name, channel)
+    assert (heard.text, heard.calls) == ("", [])
+    assert b'"y"' not in b"".join(frames(name, channel))
+    if name == "gemini":
+        assert heard.finish == "MALFORMED_FUNCTION_CALL"
+        assert whole(name, channel).body["candidates"][0].get("content") is None
+        assert whole(name, channel).body["usageMetadata"] == USAGE
+
+
 PIECES = [
     ({"functionCall": {"name": "f"}}, {"functionCall": {"args": {"a": "b"}}}),
     ({"functionCall": {"name": "f", "willContinue": True}},

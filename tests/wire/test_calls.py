@@ -160,6 +160,22 @@ def test_calls_that_nobody_can_run(chunks: list[Any], why: str) -> None:
             assert isinstance(json.loads(event.args_json), dict)
 
 
+BEHIND: list[Any] = [
+    TEXT, f(name="f", args={"b": 1}), {"text": "x", "thought": True}, {"inlineData": {"mimeType": "image/png"}},
+    {"toolCall": {"id": "1"}}, {"text": "", "thoughtSignature": "c2ln"}, {"executableCode": {"code": "1"}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("chunks", [row[1] for row in BROKEN[:15]], ids=[row[0] for row in BROKEN[:15]])
+def test_what_comes_behind_a_broken_call_is_for_nobody(chunks: list[Any], together: bool) -> None:
+    alone, _ = decoded([*chunks, [f(name="view")]])
+    for behind in BEHIND:
+        events, closed = decoded([*chunks[:-1], [*chunks[-1], behind]] if together else [*chunks, [behind]])
+        assert events == alone
+        assert closed.broken is not None
+
+
 @pytest.mark.parametrize("finish", ["MAX_TOKENS", "SAFETY", None])
 def test_what_the_answer_was_cut_in_is_no_call_and_no_fault(finish: str | None) -> None:
     chunks: list[Any] = [

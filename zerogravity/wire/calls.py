@@ -8,6 +8,7 @@
 | ``args`` that are the JSON text of an object                | with that object                                      |
 | ``default_api:view`` or ``default_api.view``                | ``view``, when that is declared and the other is not  |
 | no name, arguments that are no object, NaN or Infinity      | none: ``broken`` says why                             |
+| whatever comes behind such a one                            | none                                                  |
 
 A piece without a name belongs to the call before it. Text in between ends a call of which nothing says that it goes on.
 What an answer was cut in (length, filter) is no call. Sans-I/O, knows neither events nor surfaces; numbers and whole
@@ -91,6 +92,8 @@ class Calls:
         begins = held is None or not _continues(held, name, upstream_id, call)
         if held is None or begins:
             done = self._close()
+            if self.broken is not None:
+                return done
             if not name:
                 self._nameless(call)
                 return done

@@ -50,7 +50,7 @@ class GoogleDecoder:
     ``has_text``   a text part that is neither empty nor thinking has come.
     ``source``     the newest payload, with no half of a character in it.
     ``begun``      a chunk that says anything has come; ``garbled``: something that can not be read.
-    ``broken``     why a call can not be run.
+    ``broken``     why a call can not be run; of what comes behind it, only the end and the usage are read.
     """
 
     def __init__(self, call_id: Callable[[int], str], declared: Collection[str] = ()) -> None:
@@ -107,7 +107,7 @@ class GoogleDecoder:
         events: list[Event] = [*self._halves.end()]
         was = self.broken
         self._take(self._calls.end(self.finish), was, events)
-        if self.finish in ("STOP", "MAX_TOKENS"):
+        if self.finish in ("STOP", "MAX_TOKENS") and self.broken is None:
             events += self._draft
         return (*events, CallClosed(self.finish, self._message, self.broken))
 
@@ -172,6 +172,8 @@ class GoogleDecoder:
         parts = _list(cast("Json", content).get("parts")) if isinstance(content, dict) else []
         sources: list[bytes] | None = None
         for index, part in enumerate(parts):
+            if self.broken is not None:
+                break  # what comes behind it is for nobody
             if not isinstance(part, dict):
                 events.append(Notice("unknown_part", "a part that is no object"))
                 continue
@@ -179,8 +181,8 @@ class GoogleDecoder:
             text = part.get("text")
             if len(part) == 1 and isinstance(text, str):  # the common case
                 if text:
-                    if self._after_call:
-                        self._flush(events)
+                    if self._after_call and self._flush(events):
+                        continue
                     self.has_text, self._after_call = True, False
                     events.append(TextDelta(text))
             elif (key := _kept_key(part)) is not None:
@@ -191,12 +193,11 @@ class GoogleDecoder:
                     was, self._after_call = self.broken, True
                     self._take(self._calls.take(part, own), was, events)
                     continue
-                self._flush(events)
-                if own:
+                if own and not self._flush(events):
                     events.append(ServerTool(jsonio.one_line(own).decode("utf-8", "replace")))
             else:
-                if self._after_call and says_something(part):
-                    self._flush(events)
+                if self._after_call and says_something(part) and self._flush(events):
+                    continue
                 self._part(_camel(part), events)
         if isinstance(grounding := candidate.get("groundingMetadata"), dict) and grounding:
             exact = jsonio.loads(jsonio.at(source, (*path, "groundingMetadata")) or b"{}")
@@ -206,11 +207,12 @@ class GoogleDecoder:
             self.finish = finish
             self._message = _text(candidate.get("finishMessage"))
 
-    def _flush(self, events: list[Event]) -> None:
-        """Something else than a call follows."""
+    def _flush(self, events: list[Event]) -> bool:
+        """Something else than a call follows. True: the call before it can not be run."""
         if self._calls.waits_at is not None:
             was = self.broken
             self._take(self._calls.flush(), was, events)
+        return self.broken is not None
 
     def _take(self, calls: list[Whole], was: str | None, events: list[Event]) -> None:
         """Calls that are complete now. ``was``: what was broken before."""

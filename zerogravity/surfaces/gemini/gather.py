@@ -1,7 +1,8 @@
 """Google's chunks → the same chunks with calls that a client can run, by the rules of ``wire.calls``.
 
 A chunk waits while a call that began in it may go on, and so does what comes behind it. A call put together stands
-where it began; a chunk in which nothing had to be done keeps Google's own text.
+where it began; a chunk in which nothing had to be done keeps Google's own text. Behind a call that can not be run no
+part is shown.
 """
 
 from __future__ import annotations
@@ -44,21 +45,24 @@ class Gather:
 
     def feed(self, text: bytes, chunk: Json) -> list[Chunk]:
         """The chunks that are complete now."""
-        if not self._queue and not names_a_call(text):
+        broken = self._calls.broken is not None
+        if not self._queue and not broken and not names_a_call(text):
             return [(text, chunk)]
         number, parts = _first(chunk)
         called = any(map(is_call, parts))
-        if not called and not self._queue:
+        if not called and not self._queue and not broken:
             return [(text, chunk)]
         waiting = _Waiting(text, chunk, number)
         self._queue.append(waiting)
         sources = jsonio.elements(text, _path(number)) if called else []
         for index, part in enumerate(parts):
-            if is_call(part):
+            if not is_call(part) and says_something(part):
+                _settle(self._calls.flush())
+            if self._calls.broken is not None:
+                waiting.places[index] = _Place(b"")
+            elif is_call(part):
                 place = waiting.places[index] = _Place(sources[index])
                 _settle(self._calls.take(part, place.source, place))
-            elif says_something(part):
-                _settle(self._calls.flush())
         return self._released()
 
     def end(self, finish: str | None) -> list[Chunk]:
