@@ -245,12 +245,20 @@ def test_a_gemini_client_reads_words_where_google_wrote_numbers() -> None:
         "promptTokensDetails": [{"modality": 1, "tokenCount": 5}, 7],
         "cacheTokensDetails": 3,
     }
-    sent = chunk({"text": "a"}, finish="STOP", usage=usage, safetyRatings=ratings)
+    ran = ({"executableCode": {"language": 1, "code": "1"}}, {"codeExecutionResult": {"outcome": 3}})
+    pages = {"urlMetadata": [{"retrievedUrl": "https://a", "urlRetrievalStatus": 1}, {"urlRetrievalStatus": 99}]}
+    more: Any = {"safetyRatings": ratings, "urlContextMetadata": pages}
+    sent = chunk({"text": "a"}, *ran, finish="STOP", usage=usage, **more)
     channel = play(ask("gemini"), {**sent, "promptFeedback": {"safetyRatings": ratings[:1]}})
     said = jsonio.loads(b"".join(frames("gemini", channel)).partition(b"data: ")[2].strip())
     words = [{"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "LOW", "severity": 7}, *ratings[1:]]
     assert said["candidates"][0]["safetyRatings"] == words
     assert said["promptFeedback"]["safetyRatings"] == words[:1]
+    parts = said["candidates"][0]["content"]["parts"][1:]
+    assert parts[0]["executableCode"] == {"language": "PYTHON", "code": "1"}
+    assert parts[1]["codeExecutionResult"] == {"outcome": "OUTCOME_DEADLINE_EXCEEDED"}
+    statuses = [one["urlRetrievalStatus"] for one in said["candidates"][0]["urlContextMetadata"]["urlMetadata"]]
+    assert statuses == ["URL_RETRIEVAL_STATUS_SUCCESS", 99]
     details = [{"modality": "TEXT", "tokenCount": 5}, 7]
     assert said["usageMetadata"] == {**usage, "trafficType": "ON_DEMAND", "promptTokensDetails": details}
 

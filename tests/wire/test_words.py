@@ -56,6 +56,8 @@ def test_block_reasons(value: Any, vertex: str | None, public: str | None) -> No
     [
         ("modality", 1, "TEXT", "TEXT"), ("modality", 5, "DOCUMENT", "DOCUMENT"), ("modality", 99, 99, 99),
         ("modality", "TEXT", "TEXT", "TEXT"), ("modality", True, True, True),
+        ("language", 1, "PYTHON", "PYTHON"), ("outcome", 2, "OUTCOME_FAILED", "OUTCOME_FAILED"),
+        ("urlRetrievalStatus", 4, "URL_RETRIEVAL_STATUS_UNSAFE", "URL_RETRIEVAL_STATUS_UNSAFE"),
         ("trafficType", 1, "ON_DEMAND", "ON_DEMAND"),
         ("probability", 1, "NEGLIGIBLE", "NEGLIGIBLE"), ("severity", 4, "HARM_SEVERITY_HIGH", "HARM_SEVERITY_HIGH"),
         ("category", 1, "HARM_CATEGORY_HATE_SPEECH", "HARM_CATEGORY_DEROGATORY"),

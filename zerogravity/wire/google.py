@@ -263,7 +263,9 @@ def _content(part: Json) -> Event | None:
             return InlineData(mime or "application/octet-stream", _text(blob.get("data")) or "")
         case {"executableCode": dict()}:
             code = cast("Json", part["executableCode"])
-            return TextDelta(_fenced(_text(code.get("code")) or "", (_text(code.get("language")) or "").lower()))
+            language = _text(words.named("language", code.get("language"), enveloped=True)) or ""
+            language = "" if language == "LANGUAGE_UNSPECIFIED" else language.lower()
+            return TextDelta(_fenced(_text(code.get("code")) or "", language))
         case {"codeExecutionResult": dict()}:
             return TextDelta(_fenced(_text(cast("Json", part["codeExecutionResult"]).get("output")) or "", ""))
         case _:

@@ -3,7 +3,8 @@
 | member                                        | becomes                                       |
 |-----------------------------------------------|-----------------------------------------------|
 | an enum as a number (finishReason,            | its word                                      |
-| blockReason, modality, safety ratings …)      |                                               |
+| blockReason, modality, safety ratings, what   |                                               |
+| became of code and of pages …)                |                                               |
 | the same when it tells nothing (unspecified)  | left out: gemini-cli takes any for the end    |
 | what should be an object or a list and is not | left out, as proto-JSON does with null        |
 | a second candidate of one index               | left out: the first one counts                |
@@ -22,6 +23,7 @@ from zerogravity.wire import jsonio, words
 Json = dict[str, Any]
 Edit = tuple[Path, str | None]
 DETAILS = ("promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails", "toolUsePromptTokensDetails")
+RUN = (("executableCode", "language"), ("codeExecutionResult", "outcome"))
 RATING = ("category", "probability", "severity")
 
 
@@ -102,13 +104,27 @@ def _candidate(candidate: Json, path: Path, *, enveloped: bool) -> Iterator[Edit
             yield (*path, "content", "parts"), None
         else:
             for index, part in enumerate(cast("list[Any]", parts)):
-                if not isinstance(part, dict):
+                if isinstance(part, dict):
+                    yield from _run(cast("Json", part), (*path, "content", "parts", index), enveloped=enveloped)
+                else:
                     yield (*path, "content", "parts", index), None
     if "finishReason" in candidate:
         given = candidate["finishReason"]
         yield from _word(given, words.finish_reason(given, enveloped=enveloped), (*path, "finishReason"))
     if "safetyRatings" in candidate:
         yield from _enums(candidate, "safetyRatings", RATING, path, enveloped=enveloped)
+    if isinstance(pages := candidate.get("urlContextMetadata"), dict):
+        place = (*path, "urlContextMetadata")
+        yield from _enums(cast("Json", pages), "urlMetadata", ("urlRetrievalStatus",), place, enveloped=enveloped)
+
+
+def _run(part: Json, path: Path, *, enveloped: bool) -> Iterator[Edit]:
+    """Code that Google ran, and what became of it."""
+    for name, member in RUN:
+        held = part.get(name)
+        given = cast("Json", held).get(member) if isinstance(held, dict) else None
+        if type(given) is int:
+            yield from _named(member, given, (*path, name, member), enveloped=enveloped)
 
 
 def _word(given: object, word: str | None, path: Path) -> Iterator[Edit]:
