@@ -57,6 +57,44 @@ async def test_the_language_server_s_retry_heals_a_broken_call(stack: Stack, sur
     assert len(stack.google.agent_requests) == before + 2
 
 
+def unusable(*parts: dict[str, Any], finish: str = "STOP") -> Scenario:
+    return Scenario([*((0, event(part)) for part in parts), (0, event(finish=finish))])
+
+
+NAMELESS: dict[str, Any] = {"functionCall": {"args": {"city": "kumquat"}}}
+TEXT: dict[str, Any] = {"text": "kumquat"}
+OPEN: dict[str, Any] = {
+    "functionCall": {"name": "get_weather", "partialArgs": [{"jsonPath": "$[0]", "stringValue": "kumquat"}]}
+}
+FIRST = {
+    "malformed": unusable(finish="MALFORMED_FUNCTION_CALL"),
+    "not a number": unusable({"functionCall": {"name": "get_weather", "args": {"city": float("nan"), "x": "kumquat"}}}),
+    "pieces that do not fit": unusable(OPEN),
+    "a name that is no text": unusable({"functionCall": {"name": 5, "args": {"city": "kumquat"}}}),
+    "then a call": unusable(NAMELESS, call("get_weather", {"city": "kumquat"})),
+    "then text": unusable(NAMELESS, TEXT),
+    "then thinking": unusable(NAMELESS, {**TEXT, "thought": True}),
+    "then a picture": unusable(NAMELESS, {"inlineData": {"mimeType": "image/kumquat", "data": "eQ=="}}),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("first", [*FIRST, "sim:malformed-once", "sim:nameless-once"])
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_nothing_is_seen_of_the_first(stack: Stack, surface: str, first: str, stream) -> None:
+    prompt = f"what is the weather? {surface} {stream} {first.replace(' ', '-')}"
+    if first in FIRST:
+        stack.google.script(FIRST[first], match=prompt)
+    before = len(stack.google.agent_requests)
+    async with aiohttp.ClientSession() as http:
+        said = await ask(stack, http, surface, prompt, stream=stream, tools=True)
+    assert (said.status, said.error, said.text) == (200, None, "")
+    assert [name for name, _ in called(said)] == ["get_weather"]
+    assert not any(word in said.raw for word in (b"kumquat", b"MALFORMED", b"Malformed"))
+    one, other = [received.request["contents"] for received in stack.google.agent_requests[before:]]
+    assert one == other
+
+
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_what_stays_broken_is_a_failure(stack: Stack, surface: str, stream) -> None:

@@ -18,8 +18,8 @@ from tests.simulator.support import INTERNAL, WEATHER, Http2Client, Reply, Strea
 from zerogravity.simulator import scenarios
 from zerogravity.simulator.catalogue import CATALOGUE, GROUNDED, TEXTS, THOUGHTS
 from zerogravity.simulator.failures import FAILURES
-from zerogravity.simulator.google import GoogleSimulator
-from zerogravity.simulator.scenarios import Do, Scenario, answer, say
+from zerogravity.simulator.google import FIRST, GoogleSimulator
+from zerogravity.simulator.scenarios import SIGN, Do, Scenario, answer, event, say
 
 TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)
 STOP = ["STOP"]
@@ -102,6 +102,7 @@ STREAMS: dict[str, Expect] = {
         and "\u2028" in s.calls[0]["args"]["text"] and s.calls[0]["args"]["nested"]["default"] is None,
     ),
     "tool-unknown": Expect("", "", 1, also=lambda r, s: s.calls[0]["name"] == "no_such_function"),
+    "nameless": Expect("", "", 1, also=lambda r, s: s.calls[0]["name"] == ""),
     "snake": Expect(**TOOL, also=lambda r, s: {"function_call", "thought_signature"} == set(s.call_parts[0])),
     "search-tool": Expect(
         **TOOL, also=lambda r, s: [list(part) for part in s.parts[-3:]]
@@ -195,7 +196,7 @@ def test_every_scenario_is_in_the_tables_here() -> None:
 def test_every_scenario_is_in_the_public_table() -> None:
     first_columns = "".join(line.split("|")[1] for line in (scenarios.__doc__ or "").splitlines() if line[:1] == "|")
     named = {word for word in re.split(r"[ ·]+", first_columns) if re.fullmatch(r"[a-z0-9][a-z0-9-]*", word)}
-    assert named - {"keyword"} == set(CATALOGUE) | {"flaky", "thinking-once"}
+    assert named - {"keyword"} == set(CATALOGUE) | set(FIRST)
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -218,8 +219,8 @@ def check(reply: Reply, expect: Expect) -> None:
     assert len(stream.calls) == expect.calls
     assert stream.finishes == (STOP if expect.finishes is None else expect.finishes)
     assert expect.also is None or expect.also(reply, stream)
-    for event in stream.events:
-        assert "error" in event or {"response", "traceId", "metadata"} <= set(event)
+    for one in stream.events:
+        assert "error" in one or {"response", "traceId", "metadata"} <= set(one)
 
 
 MAIN = ("think", "parallel", "flood 50", "big 300", "split 5", "gzip", "usage-after", "503-mid", "cut", "empty", "lf")
@@ -336,6 +337,20 @@ async def test_flaky_fails_as_often_as_told(google: GoogleSimulator) -> None:
     statuses = [(await fetch(google, INTERNAL, envelope(inner("again sim:flaky 2")))).status for _ in range(4)]
     assert statuses == [503, 503, 200, 200]
     assert (await fetch(google, INTERNAL, envelope(inner("other sim:flaky")))).status == 503
+
+
+@pytest.mark.parametrize("once", ["malformed-once", "nameless-once"])
+async def test_a_call_that_is_broken_once(google: GoogleSimulator, once: str) -> None:
+    body = envelope(inner(f"sim:{once} what is the weather?"))
+    first, second = [(await fetch(google, INTERNAL, body)).stream for _ in range(2)]
+    assert [call["name"] for call in first.calls] == [""] * (once == "nameless-once")
+    assert [call["name"] for call in second.calls] == ["get_weather"]
+
+
+async def test_a_call_whose_name_is_no_text(google: GoogleSimulator) -> None:
+    google.script(Scenario([(0, event({"functionCall": {"name": 5}, "thoughtSignature": SIGN}, finish="STOP"))]))
+    told = (await fetch(google, INTERNAL, envelope(inner("hello")))).stream
+    assert [call["name"] for call in told.calls] == [5]
 
 
 async def test_thinking_once_thinks_then_answers(google: GoogleSimulator) -> None:

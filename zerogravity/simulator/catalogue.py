@@ -137,6 +137,12 @@ def _tool_unknown(ask: Ask, _: Numbers) -> Scenario:
     return Scenario([(ask.pace, event(call("no_such_function", {"a": 1}), finish="STOP"))])
 
 
+def _nameless(ask: Ask, _: Numbers) -> Scenario:
+    part = _call_parts(ask, 1)[0]
+    part["functionCall"]["name"] = ""
+    return Scenario([(ask.pace, event(part, finish="STOP"))])
+
+
 def _snake(ask: Ask, _: Numbers) -> Scenario:
     part = _call_parts(ask, 1)[0]
     spelled = {"function_call": part["functionCall"], "thought_signature": part.get("thoughtSignature", SIGN)}
@@ -348,7 +354,7 @@ CATALOGUE: dict[str, Builder] = {
     "tool": _tool, "parallel": _parallel, "parallel-split": _parallel_split, "tool-apart": _tool_apart,
     "sig-before": _sig_alone(before=True), "sig-after": _sig_alone(before=False), "tool-text": _tool_text,
     "tool-late-text": _tool_late_text, "tool-noargs": _tool_noargs, "tool-exact": _tool_exact,
-    "tool-unknown": _tool_unknown, "snake": _snake, "search-tool": _search_tool,
+    "tool-unknown": _tool_unknown, "nameless": _nameless, "snake": _snake, "search-tool": _search_tool,
     "image": _image, "code": _code, "grounding": _grounding, "signed-text": _signed_text, "echo": _echo, "json": _json,
     "unicode": _unicode, "claude": _claude,
     "slow": _slow, "stall": _stall, "stall-before": _stall_before, "long": _long, "flood": _flood, "big": _big,

@@ -41,6 +41,7 @@ NOT_FOUND_PAGE = b"""<!DOCTYPE html>
 """
 KEPT_BODIES = 64 << 20
 MAX_TRIES = 1000
+FIRST = {"flaky": "503", "thinking-once": "thinking-only", "malformed-once": "malformed", "nameless-once": "nameless"}
 
 
 @dataclass(slots=True, eq=False)
@@ -305,9 +306,8 @@ class GoogleSimulator:
         if received.kind == "checkpoint":
             return Scenario([*say("A short title"), *stop(None)], usage="none", name="checkpoint")
         keyword = ask.keyword
-        if keyword is not None and keyword[0] in ("flaky", "thinking-once"):
-            first = "503" if keyword[0] == "flaky" else "thinking-only"
-            return self._flaky(ask, first, int(keyword[1][0]) if keyword[1] else 1)
+        if keyword is not None and keyword[0] in FIRST:
+            return self._flaky(ask, FIRST[keyword[0]], int(keyword[1][0]) if keyword[1] else 1)
         return catalogue.named(ask) or natural.natural(ask)
 
     def _flaky(self, ask: Ask, name: str, failing: int) -> Scenario:

@@ -367,7 +367,7 @@ def _signed_part(part: dict[str, Any], ask: Ask, call_name: str) -> dict[str, An
         if step is not None:
             return {**rest, key: ask.sign("server", step)}
         if call is not None or not rest:
-            name = (call or {}).get("name") or call_name or ask.lone_call
+            name = str((call or {}).get("name") or call_name or ask.lone_call)
             return {**rest, key: ask.sign("call", behind(name, ran)) if name else ask.sign("text", "")}
         return {**rest, key: ask.sign("image" if "inlineData" in part else "text", "")}
     return part

@@ -15,12 +15,14 @@ Numbers after a name are its arguments (``sim:long 500``).
 | echo · json · unicode | the request as text · JSON for the schema · U+2028, U+0085, emoji in small pieces |
 | 400 401 403 404 429 500 503 504 | Google's error with details before the stream |
 | 429-quota · 429-bare · 400-long · 403-verify · 503-capacity | hours to wait · no details · context length · reasons |
-| flaky N · thinking-once | 503 for the first N tries of this very prompt (default 1) · thoughts alone the first time |
+| flaky N | 503 for the first N tries of this very prompt (default 1) |
+| thinking-once · malformed-once · nameless-once | so the first time, then a good answer |
 | 503-mid · 429-mid · raw-mid | error event inside the stream · a bare JSON error inside the stream |
 | drop · drop-think · drop-before · cut | closed after text · after thoughts · before headers · inside an event |
 | reset · reset-before · half-close · gzip-cut | RST · RST before headers · FIN without end · inside a deflate block |
 | no-finish · empty · empty-body · thinking-only | ends without reason · STOP without parts · nothing · thoughts, STOP |
 | garbage · nonsense | an event that is not JSON · a 200 that is an HTML page |
+| nameless | a call without a name |
 | malformed · unexpected · unsigned | MALFORMED_FUNCTION_CALL · UNEXPECTED_TOOL_CALL · MISSING_THOUGHT_SIGNATURE |
 | safety · recitation · other · blocked · max-tokens · max-thinking | endings that are not STOP |
 | slow N · stall N · stall-before N | N s between events · silence of N s after some text · before the headers |
