@@ -3,7 +3,16 @@ from __future__ import annotations
 import pytest
 
 from zerogravity.core.channel import RECORD_OVERHEAD, TURN_OVERHEAD
-from zerogravity.core.events import Failed, Finished, FunctionCall, ServerTool, Signature, TextDelta, ThinkingDelta
+from zerogravity.core.events import (
+    CallOpened,
+    Failed,
+    Finished,
+    FunctionCall,
+    ServerTool,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+)
 from zerogravity.core.store import CallMemory, MitmStore, RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import internal
@@ -207,6 +216,16 @@ def test_thoughts_are_remembered_with_the_first_call_of_their_step(store, make_t
     assert store.calls.get("call_3").thoughts == (("three", "s3"),)
     assert store.calls.get("call_2").signature is None
     assert store.calls.bytes == 2 * (3 + 10) + 3 + 3 + 7
+
+
+def test_the_thoughts_of_an_answer_before_led_to_no_call_of_this_one(store, make_turn):
+    """What was thought before the language server asked once more stands in another answer."""
+    channel = store.open(make_turn())
+    for number, text in enumerate(("one", "two")):
+        channel.append(number, b"", (CallOpened(), ThinkingDelta(text), Signature(f"s{number}", "thought")))
+    channel.append(1, b"", (FunctionCall("call_1", "f", "{}"),))
+    channel.close(Finished("tool"))
+    assert store.calls.get("call_1").thoughts == (("two", "s1"),)
 
 
 def test_a_call_without_thoughts_is_known_by_our_id_alone(store, make_turn):

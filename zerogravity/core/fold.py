@@ -102,6 +102,7 @@ class TurnState:
 
     ``usage``: the last figures of each upstream call, added up. ``finish``/``finish_message``: Google's words of the
     newest call; ``broken``: why a call in it can not be run. ``terminal``: set once, at the end.
+    ``answer_at``: the index of the first item of the newest call.
     ``began_ns``/``ended_ns``: arrival of the first and last record.
     """
 
@@ -110,6 +111,7 @@ class TurnState:
     grounding: dict[str, Any] | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
     calls_opened: int = 0
+    answer_at: int = 0
     model: str | None = None
     finish: str | None = None
     finish_message: str | None = None
@@ -247,6 +249,7 @@ class Assembler:
                 yield from self._close()
                 self._new_answer()
                 state.calls_opened += 1
+                state.answer_at = len(state.items)
                 state.model = model or state.model
                 state.finish = state.finish_message = state.broken = None
             case CallClosed(finish, message, broken):

@@ -24,7 +24,7 @@ class RememberedCall:
     """What must go back to Google with a call's result. ``family`` of the model that made it: signatures are bound
     to it. ``first``: it was the first call of its step, the one whose signature is enforced. ``before`` and ``after``:
     source texts of the parts of Google's own tools around it. ``thoughts``: (text, signature) of each signed thought
-    that led to the step; only its first call has them."""
+    of its own answer that led to the step; only its first call has them."""
 
     name: str
     args_json: str
@@ -84,7 +84,7 @@ class CallMemory:
         after_call = False
         thoughts: list[tuple[str, str]] = []
         for item in channel.state.items:
-            if isinstance(item, Reasoning) and item.signature:
+            if isinstance(item, Reasoning) and item.signature and item.index >= channel.state.answer_at:
                 thoughts.append((item.text, item.signature))
             if isinstance(item, Call):
                 made = RememberedCall(
