@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -182,6 +183,34 @@ async def test_before_chunks_were_known_a_body_ends_with_its_connection(serve: S
     asked = asyncio.create_task(served.raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body))
     (await served.engine.begun()).close(Failed(BROKEN))
     assert (await asked).startswith((b"HTTP/1.0 502", b"HTTP/1.1 502", b"HTTP/1.0 200"))
+
+
+@pytest.mark.parametrize("terminal", [Failed(BROKEN), Finished("stop")])
+@pytest.mark.parametrize("kind", STREAMS)
+async def test_without_chunks_a_reset_is_no_good_end(serve: Serve, kind: str, terminal: Failed | Finished) -> None:
+    """HTTP/1.0, as nginx speaks it to what is behind it unless told otherwise: it hands a body on as it ends here."""
+    served = await serve()
+
+    async def script(channel: CascadeChannel) -> None:
+        say(channel, CallOpened(), TextDelta("Hel"))
+        channel.close(terminal)
+
+    served.engine.script = script
+    path, asked, well = STREAMS[kind]
+    body = json.dumps(asked).encode()
+    head = f"POST {path} HTTP/1.0\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    data, ended = b"", False
+    with suppress(ConnectionResetError):
+        while piece := await reader.read(1 << 16):
+            data += piece
+        ended = True
+    writer.close()
+    failed = isinstance(terminal, Failed)
+    assert b"Hel" in data
+    assert (b"the connection broke" in data) is failed
+    assert ended is (well or not failed)
 
 
 async def test_the_first_content_ends_the_wait(serve: Serve) -> None:

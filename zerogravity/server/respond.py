@@ -10,12 +10,14 @@ connection that breaks for a reason to ask again: that body ends well.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Self
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
@@ -36,6 +38,7 @@ PHASES = (
     ("upstream", "matched", "first_byte"), ("thinking", "received", "first_thinking"),
     ("text", "received", "first_text"), ("call", "received", "first_call"), ("turn", "received", "done"),
 )  # fmt: skip
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closed by a reset
 Send = Callable[[list[bytes]], Awaitable[None]]
 
 
@@ -293,11 +296,17 @@ async def hang_up(request: web.Request) -> None:
     except asyncio.CancelledError:  # it has, or we stop: nothing is left to be done
         if (task := asyncio.current_task()) is not None:
             task.uncancel()
-    if request.transport is not None:
+    if request.version < HttpVersion11:
+        cut(request)
+    elif request.transport is not None:
         request.transport.close()
 
 
 def cut(request: web.Request) -> None:
-    """Break the connection off: what is not sent yet would never be taken."""
-    if request.transport is not None:
-        request.transport.abort()
+    """Break the connection off: what is not sent yet would never be taken. Bodies of HTTP/1.0 end with the connection,
+    so there only a reset is no good end."""
+    if request.transport is None:
+        return
+    if request.version < HttpVersion11:
+        request.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, AT_ONCE)
+    request.transport.abort()
