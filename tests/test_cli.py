@@ -220,7 +220,14 @@ def test_config_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(rows) == set(cli.configuration.NAMES)
     as_text = run("config", "show", "--config", file)
     assert re.search(rf"^limits\.turns +9 +file {re.escape(str(file))}$", as_text.stdout, re.M)
+    assert as_text.stderr == f"file: {file}\n"
     assert "s3cret" not in as_json.output + as_text.output
+
+
+def test_config_show_names_the_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli.configuration, "user_config_path", lambda _name: tmp_path)
+    monkeypatch.delenv("ZEROGRAVITY_CONFIG", raising=False)
+    assert run("config", "show").stderr == f"file: {tmp_path / 'config.toml'} (there is none)\n"
 
 
 def test_config_show_of_refused_settings(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -296,5 +296,6 @@ def config_show(config_file: str | None, as_json: bool) -> None:
             json.dumps([{"name": name, "value": value, "origin": origin} for name, value, origin in rows], indent=2)
         )
         return
+    click.echo(f"file: {loaded.file}{'' if loaded.file.exists() else ' (there is none)'}", err=True)
     for name, value, origin in rows:
         click.echo(f"{name:<28} {value!s:<40} {origin}")

@@ -213,10 +213,12 @@ class Config(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """``origins``: name → ``flag``, ``env NAME``, ``file PATH`` or ``default``."""
+    """``origins``: name → ``flag``, ``env NAME``, ``file PATH`` or ``default``. ``file``: where the
+    configuration file is looked for."""
 
     config: Config
     origins: Mapping[str, str]
+    file: Path
 
     def describe(self) -> list[tuple[str, Any, str]]:
         """(name, value, origin) of every setting; secrets as a short hash, folders as they are used."""
@@ -259,7 +261,7 @@ def load(
         config = Config.model_validate(_nested(values))
     except ValidationError as error:
         raise _invalid(_explain(error, origins)) from None
-    return Loaded(config, {name: origins.get(name, "default") for name in NAMES})
+    return Loaded(config, {name: origins.get(name, "default") for name in NAMES}, _file_path(path))
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -86,6 +86,13 @@ def test_ls_without_traces(tmp_path):
     result = CliRunner().invoke(cli.trace, ["--dir", str(tmp_path), "ls"])
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no traces" in result.stderr
+    assert "serve --trace" in result.stderr
+
+
+def test_a_filter_that_leaves_nothing_is_not_told_as_an_empty_folder(run):
+    told = run("ls", "--code", "empty").stderr
+    assert "none of the traces" in told
+    assert "no traces" not in told
 
 
 def test_show(run):

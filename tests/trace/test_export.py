@@ -174,8 +174,9 @@ def test_spans_show_where_a_call_went_and_how(lined):
 
 
 def test_curl_sends_again_what_was_sent(lined):
-    about, first, second = FORMATS["curl"][0]([lined]).decode().splitlines()
+    about, advice, first, second = FORMATS["curl"][0]([lined]).decode().splitlines()
     assert about == f"# {lined.id}"
+    assert advice == "# put back what stands as [redacted] here, and keep it to yourself"
     words = shlex.split(first)
     assert words[:5] == ["curl", "-gN", "--http2", "-X", "POST"]  # -g: brackets mean nothing in a URL
     assert words[5] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"
@@ -202,7 +203,7 @@ def test_traces_that_do_not_say_it_are_read(lined, told):
     assert older.lines() == {}
     assert len(har([older])["log"]["entries"]) == 3
     assert len(spans([older])["resourceSpans"][0]["scopeSpans"][0]["spans"]) == 3
-    assert FORMATS["curl"][0]([older]) == f"# {lined.id}\n".encode()
+    assert FORMATS["curl"][0]([older]) == f"# {lined.id}\n# no call to Google is recorded\n".encode()
 
 
 # -- OpenTelemetry -----------------------------------------------------------------------------------------------------

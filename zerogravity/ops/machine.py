@@ -120,6 +120,8 @@ def why(error: Exception, host: str, number: int, flag: str) -> str:
 
 def _taken(host: str, number: int, flag: str, found: Holder | None) -> str:
     where = f"{host or '*'}:{number}"
+    if found is not None and found.pid == os.getpid():
+        return f"{where} is the other port of this very process: choose another one with {flag}"
     if found is not None and found.ours:
         return f"zerogravity already runs on {where} (pid {found.pid}): use that, or choose another port with {flag}"
     return f"{where} is taken by {_who(found)}: stop it, or choose another port with {flag}"

@@ -84,8 +84,10 @@ def ls(
         say_json([found.info for found in found])
     elif found:
         show(view.turns(found, width=console().width))
+    elif next(read.scan(root_of(context)), None) is not None:
+        click.echo(f"none of the traces in {root_of(context)} is like that", err=True)
     else:
-        click.echo(f"no traces in {root_of(context)}", err=True)
+        click.echo(read.nothing(root_of(context)), err=True)
 
 
 @trace.command("show")

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from zerogravity.core.channel import RequestLine
+from zerogravity.redact import MASK
 from zerogravity.trace.read import Trace
 from zerogravity.wire import jsonio
 
@@ -17,11 +18,20 @@ VERSIONS = {"HTTP/1.0": "--http1.0", "HTTP/1.1": "--http1.1", "HTTP/2.0": "--htt
 
 def curl(traces: Iterable[Trace]) -> bytes:
     """A shell script."""
-    return "".join(line + "\n" for trace in traces for line in _calls(trace)).encode()
+    return "".join(line + "\n" for trace in traces for line in _told(trace)).encode()
+
+
+def _told(trace: Trace) -> Iterator[str]:
+    yield f"# {trace.id}"
+    commands = list(_calls(trace))
+    if not commands:
+        yield "# no call to Google is recorded"
+    if any(MASK in command for command in commands):
+        yield f"# put back what stands as {MASK} here, and keep it to yourself"
+    yield from commands
 
 
 def _calls(trace: Trace) -> Iterator[str]:
-    yield f"# {trace.id}"
     for call, line in trace.lines().items():
         sent = trace.body("upstream_request", call)
         if sent is not None:

@@ -170,12 +170,17 @@ def scan(root: Path) -> Iterator[Trace]:
             yield trace
 
 
+def nothing(root: Path) -> str:
+    """What is said where there is no trace at all."""
+    return f"there are no traces in {root}; `zerogravity serve --trace` writes one for each turn"
+
+
 def find(root: Path, reference: str = "last") -> Trace:
     """``last``, an id, or the beginning of one. Raises FaultError 404."""
     if reference == "last":
         newest = next(scan(root), None)
         if newest is None:
-            raise _unknown(f"there are no traces in {root}")
+            raise _unknown(nothing(root))
         return newest
     match = _REFERENCE.fullmatch(reference)
     if match is None:
