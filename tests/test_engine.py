@@ -643,6 +643,7 @@ async def test_a_turn_as_a_whole(bench: Bench) -> None:
         await bench.time.advance(100)
     assert fault_of(channel).termination is Termination.LIMIT_TIME
     assert fault_of(channel).status == 504
+    assert "(limits.turn_seconds)" in fault_of(channel).message
 
 
 async def test_the_wait_for_a_place_is_part_of_the_turn() -> None:

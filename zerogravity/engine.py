@@ -20,6 +20,7 @@ from zerogravity.core.events import Failed
 from zerogravity.core.store import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import (
+    AGAIN,
     DOCTOR,
     Fault,
     FaultError,
@@ -35,6 +36,7 @@ logger = logging.getLogger("zerogravity.engine")
 NS = 1_000_000_000
 LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
 CLOSE_S = 5.0
+FEWER = "Send fewer at once, or raise limits.turns."
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,17 +372,17 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 def _queue_full(limits: Limits) -> Fault:
     text = f"{limits.concurrent} turns run and {limits.waiting} wait"
-    return language_server(503, "queue_full", text, Termination.QUEUE_FULL, retry_after=10)
+    return language_server(503, "queue_full", text, Termination.QUEUE_FULL, retry_after=10, remedy=FEWER)
 
 
 def _queue_timeout(seconds: float) -> Fault:
     text = f"no place became free within {seconds:g} s"
-    return language_server(503, "queue_timeout", text, Termination.QUEUE_TIMEOUT, retry_after=30)
+    return language_server(503, "queue_timeout", text, Termination.QUEUE_TIMEOUT, retry_after=30, remedy=FEWER)
 
 
 def _no_cascade(seconds: float) -> Fault:
     text = f"the language server started no cascade within {seconds:g} s"
-    return language_server(504, "ls_gone", text, Termination.LS_GONE)
+    return language_server(504, "ls_gone", text, Termination.LS_GONE, remedy=DOCTOR)
 
 
 def _unmatched(seconds: float, why: str | None) -> Fault:
@@ -391,8 +393,8 @@ def _unmatched(seconds: float, why: str | None) -> Fault:
 
 
 def _idle(seconds: float) -> Fault:
-    return upstream(504, "upstream_idle", f"Google has sent nothing for {seconds:g} s", Termination.UPSTREAM_IDLE)
+    return upstream(504, "upstream_idle", f"Google sent nothing for {seconds:g} s; {AGAIN}", Termination.UPSTREAM_IDLE)
 
 
 def _too_long(seconds: float) -> Fault:
-    return internal(f"the turn took longer than {seconds:g} s", Termination.LIMIT_TIME, status=504)
+    return internal(f"the turn took more than {seconds:g} s (limits.turn_seconds)", Termination.LIMIT_TIME, status=504)

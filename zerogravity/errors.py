@@ -147,6 +147,7 @@ def upstream(
     return _foreign(Guilt.UPSTREAM, status, code, message, termination=termination, **more)
 
 
+AGAIN = "send the request again"
 NO_WAY = "Check this machine's network, firewall and VPN; --google or ZEROGRAVITY_UPSTREAM says where calls go."
 BAD_CERTIFICATE = (
     "Something between here and Google shows a certificate of its own. If it is your company's, name its authority: "

@@ -71,7 +71,7 @@ def test_the_byte_limit_ends_the_turn(make_turn, clock):
     assert channel.state.text == "a" * 400
     fault = channel.terminal.fault
     assert (fault.status, fault.guilt, fault.heals) == (502, Guilt.INTERNAL, True)
-    assert "event log is full" in fault.message
+    assert "event log is full (limits.turn_bytes)" in fault.message
 
 
 @pytest.mark.parametrize(

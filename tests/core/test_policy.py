@@ -127,6 +127,14 @@ def test_failures_have_their_termination_code_and_are_the_upstreams(events, ende
     assert (terminal.fault.termination, terminal.fault.status, terminal.fault.guilt) == (code, 502, "upstream")
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row[3][0] in ("fail", "await") and "fault" not in row[2]],
+                         ids=lambda row: row[0])  # fmt: skip
+def test_what_to_do_is_told(row):
+    decision = policy.decide(fold([Record(0, 0, 0, b"", row[1])]), **row[2])
+    fault = decision.late if isinstance(decision, policy.Await) else decision.terminal.fault
+    assert "send the request again" in fault.message
+
+
 def test_googles_words_are_told():
     terminal = policy.decide(fold([Record(0, 0, 0, b"", (OPEN, TEXT, end("MALFORMED_RESPONSE")))])).terminal
     assert "MALFORMED_RESPONSE: said so" in terminal.fault.message

@@ -324,7 +324,7 @@ async def test_h05_silence_is_filled_with_heartbeats_and_ends_as_idle(begun: boo
             said = await ask(stack, http, surface, "sim:stall 30" if begun else "sim:stall-before 30")
             assert said.status == 200
             assert bool(said.text) is begun
-            assert "Google has sent nothing for 1 s" in said.error["message"]
+            assert "Google sent nothing for 1 s; send the request again" in said.error["message"]
             assert (b"\n: " in said.raw or said.raw.startswith(b": ")) is (surface != "gemini")
         await at_rest(stack)
 

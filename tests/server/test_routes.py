@@ -12,6 +12,7 @@ from tests.server.support import Serve
 from zerogravity.errors import Termination, language_server
 from zerogravity.ops.health import Health
 from zerogravity.server.fetch import Fetch
+from zerogravity.server.guard import SERVED
 from zerogravity.server.services import Bearer
 
 # -- models --------------------------------------------------------------------------------------------------------
@@ -345,7 +346,7 @@ async def test_unknown_paths(serve: Serve, path: str, hint: str | None) -> None:
     status, _, body = await served.get(path + "?key=hidden")
     assert status == 404
     message = body["error"]["message"]
-    assert message == f"Unknown URL: GET {path}." + (f" Did you mean {hint}?" if hint else "")
+    assert message == f"Unknown URL: GET {path}. " + (f"Did you mean {hint}?" if hint else SERVED)
     assert {**body["error"], "message": ""} == {
         "message": "", "type": "invalid_request_error", "param": None, "code": "unknown_url",
     }  # fmt: skip

@@ -106,7 +106,8 @@ class CascadeChannel:
             self.late += 1
             return None
         if self.size + (len(data) or _weight(events)) > self._max_bytes:
-            self.close(Failed(internal("the turn's event log is full", Termination.LIMIT_BYTES, status=502)))
+            full = "the turn's event log is full (limits.turn_bytes)"
+            self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
             return None
         return self._append(call_no, data, events, span)
 

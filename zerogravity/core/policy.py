@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.fold import TurnState
-from zerogravity.errors import Fault, Termination, garbage, upstream
+from zerogravity.errors import AGAIN, Fault, Termination, garbage, upstream
 
 LENGTH = frozenset({"MAX_TOKENS", "CONTINUATION"})
 FILTERED = frozenset({
@@ -38,6 +38,10 @@ MALFORMED = frozenset({
     "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MALFORMED_RESPONSE",
     "MISSING_THOUGHT_SIGNATURE",
 })  # fmt: skip
+UNREADABLE = (
+    f"the upstream answer can not be read, and has no end; {AGAIN}, and if it stays so, look for a proxy between here "
+    "and Google that answers in its place"
+)
 FOLLOW_UP_S = 20.0
 MAX_FOLLOW_UPS = 3
 
@@ -73,7 +77,7 @@ def decide(
     finish = state.finish
     match finish:
         case None if garbled:
-            return Finish(Failed(garbage("the upstream answer ended without a finish reason, and can not be read")))
+            return Finish(Failed(garbage(UNREADABLE)))
         case None if silent:
             return _once_more(state, _empty("the upstream answered 200 without any event"))
         case None:
@@ -106,16 +110,16 @@ def _once_more(state: TurnState, fault: Fault) -> Decision:
 
 
 def _dropped(message: str) -> Fault:
-    return upstream(502, "upstream_drop", message, Termination.UPSTREAM_DROP)
+    return upstream(502, "upstream_drop", f"{message}; {AGAIN}", Termination.UPSTREAM_DROP)
 
 
 def _empty(message: str, finish: str = "STOP") -> Fault:
     """A STOP without an answer says nothing to anybody; any other word says why there is none."""
     told = "" if finish == "STOP" else finish
-    return upstream(502, "empty_response", message, Termination.EMPTY, finish=told)
+    return upstream(502, "empty_response", f"{message}; {AGAIN}", Termination.EMPTY, finish=told)
 
 
 def _malformed(finish: str, message: str | None) -> Fault:
-    text = f"the model's answer was unusable ({finish}{': ' + message if message else ''})"
+    text = f"the model's answer was unusable ({finish}{': ' + message if message else ''}); {AGAIN}"
     code, told = finish.lower(), {"finish": finish, "finish_message": message}
     return upstream(502, code, text, Termination.UPSTREAM_GARBAGE, **told)

@@ -191,11 +191,14 @@ def rendered(answer: Answer, *, close: bool = False) -> web.Response:
     return response
 
 
+SERVED = "There are /v1/responses, /v1/chat/completions, /v1/models and /v1beta/models/{model}:generateContent."
+
+
 def unknown_url(request: web.Request) -> FaultError:
     """404 that names the path that was probably meant."""
     meant = paths.meant(request.rel_url.raw_path)
-    hint = f" Did you mean {meant[:200]}?" if meant else ""
-    text = f"Unknown URL: {request.method} {request.rel_url.path[:200]}.{hint}"
+    hint = f"Did you mean {meant[:200]}?" if meant else SERVED
+    text = f"Unknown URL: {request.method} {request.rel_url.path[:200]}. {hint}"
     return bad_request(text, code="unknown_url", status=404)
 
 
@@ -290,7 +293,7 @@ def check_origin(request: web.Request, services: Services) -> None:
         name = f" ({origin})" if origin is not None and _ORIGIN.fullmatch(origin) else ""
         raise FaultError(
             Fault(Guilt.CLIENT, 403, "foreign_origin",
-                  f"requests of other web pages are not answered; a page that may has its origin{name} in cors_origins",
+                  f"other web pages are not answered; to let one in, put its origin{name} into cors_origins",
                   termination=Termination.REJECTED, heals=False)
         )  # fmt: skip
 
