@@ -121,6 +121,11 @@ def test_every_termination_code_is_explained() -> None:
     assert sorted([*told, *good]) == sorted(code.value for code in Termination if code is not Termination.REJECTED)
 
 
+def test_every_failure_that_is_not_the_clients_own_end_has_something_to_do() -> None:
+    without = [cells[0] for cells in rows("When a turn fails") if not cells[2]]
+    assert without == ["`client_gone`, `client_stall`, `cancelled`, `shutdown`"]
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
