@@ -318,7 +318,10 @@ def test_no_language_server(found: list[discover.Found]) -> None:
     as_text, as_json = run("ls"), run("ls", "--json")
     assert (as_text.exit_code, as_json.exit_code) == (1, 1)
     assert json.loads(as_json.stdout) == []
-    assert (as_text.stdout, as_text.stderr) == ("", "zerogravity: no language server runs here\n")
+    assert (as_text.stdout, as_text.stderr) == (
+        "",
+        "zerogravity: no language server runs here: start the editor, or give serve one with --ls-url\n",
+    )
 
 
 # -- demo ----------------------------------------------------------------------------------------------------------

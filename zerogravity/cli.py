@@ -275,7 +275,9 @@ def language_servers(as_json: bool) -> None:
     elif found:
         click.echo("\n".join(discover.describe(found)))
     else:
-        click.echo("zerogravity: no language server runs here", err=True)
+        click.echo(
+            "zerogravity: no language server runs here: start the editor, or give serve one with --ls-url", err=True
+        )
     sys.exit(0 if found else 1)
 
 
