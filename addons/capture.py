@@ -10,6 +10,6 @@ from pathlib import Path
 # mitmproxy puts only this file's folder on the path.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from zerogravity.capture.host import addons_of
+from zerogravity.capture.loader import addons_of
 
 addons = addons_of(__file__)

@@ -19,8 +19,8 @@ from zerogravity import errors, ids
 from zerogravity.core import policy
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    CallClosed,
-    CallOpened,
+    AttemptClosed,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -36,7 +36,7 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.fold import fold
-from zerogravity.errors import Fault, Guilt, Termination
+from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.wire import jsonio
 from zerogravity.wire.google import GoogleDecoder
 
@@ -255,14 +255,14 @@ def answers(draw: st.DrawFn, max_chunks: int = 6) -> list[dict[str, Any]]:
 def faults() -> st.SearchStrategy[Fault]:
     """Faults that may end a running turn: one per termination code, and some of Google's."""
     ends = [
-        Fault(Guilt.INTERNAL, 500, code.value, f"ended by {code.value}", termination=code)
+        Fault(Origin.INTERNAL, 500, code.value, f"ended by {code.value}", termination=code)
         for code in Termination
         if code
         not in (Termination.OK, Termination.LENGTH, Termination.FILTERED, Termination.TOOL, Termination.REJECTED)
     ]
     told = [
         errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=0.4794, rpc_status="RESOURCE_EXHAUSTED"),
-        errors.upstream(400, "invalid_argument", "bad \u2028 request", heals=False, rpc_status="INVALID_ARGUMENT",
+        errors.upstream(400, "invalid_argument", "bad \u2028 request", retryable=False, rpc_status="INVALID_ARGUMENT",
                         details=({"@type": "type.googleapis.com/google.rpc.BadRequest"},)),
         errors.upstream(503, "upstream_error", "overloaded", retry_after=30.0),
     ]  # fmt: skip
@@ -307,30 +307,30 @@ class _Log:
         self._draw = draw
         self._now = 1_000_000_000
 
-    def add(self, call_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)) -> None:
+    def add(self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)) -> None:
         self._now += self._draw(st.integers(0, 3_000_000))
-        self.records.append(Record(len(self.records), self._now, call_no, data, events, span))
+        self.records.append(Record(len(self.records), self._now, attempt_no, data, events, span))
 
 
-def _captured_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> tuple[Event, ...]:
+def _captured_call(draw: st.DrawFn, log: _Log, attempt_no: int, first: int) -> tuple[Event, ...]:
     enveloped = draw(st.booleans())
     decoder = GoogleDecoder(lambda n: ids.derive("call", TURN_ID, first + n))
     offset = 0
     for chunk in draw(st.one_of(answers(), answers(), shapes())):
         data = jsonio.dumps({"response": chunk, "traceId": "t", "metadata": {}} if enveloped else chunk)
         end = offset + len(data) + 10
-        log.add(call_no, data, decoder.decode(data), (offset, end))
+        log.add(attempt_no, data, decoder.decode(data), (offset, end))
         offset = end
     return decoder.close()
 
 
-def _polled_call(draw: st.DrawFn, log: _Log, call_no: int, first: int) -> tuple[Event, ...]:
+def _polled_call(draw: st.DrawFn, log: _Log, attempt_no: int, first: int) -> tuple[Event, ...]:
     events = draw(polled_events(first))
     while events:
         size = draw(st.integers(1, 3))
-        log.add(call_no, b"", tuple(events[:size]))
+        log.add(attempt_no, b"", tuple(events[:size]))
         del events[:size]
-    return (CallClosed(draw(st.sampled_from(FINISHES)), draw(st.none() | texts(10))),)
+    return (AttemptClosed(draw(st.sampled_from(FINISHES)), draw(st.none() | texts(10))),)
 
 
 @st.composite
@@ -342,11 +342,11 @@ def record_lists(draw: st.DrawFn, *, captured: bool | None = None, max_calls: in
     log = _Log(draw)
     captured = draw(st.booleans()) if captured is None else captured
     terminal: Finished | Failed | None = None
-    for call_no in range(draw(st.integers(1, max_calls))):
+    for attempt_no in range(draw(st.integers(1, max_calls))):
         first = len(fold(log.records).function_calls)
-        log.add(call_no, b"", (CallOpened(draw(st.sampled_from((None, "gemini-3-flash-a")))),))
-        closed = (_captured_call if captured else _polled_call)(draw, log, call_no, first)
-        log.add(call_no, b"", closed)
+        log.add(attempt_no, b"", (AttemptOpened(draw(st.sampled_from((None, "gemini-3-flash-a")))),))
+        closed = (_captured_call if captured else _polled_call)(draw, log, attempt_no, first)
+        log.add(attempt_no, b"", closed)
         match policy.decide(fold(log.records)):
             case policy.Finish(terminal):
                 break
@@ -366,5 +366,5 @@ def replay(records: Iterable[Record], channel: CascadeChannel) -> CascadeChannel
         if record.terminal is not None:
             channel.close(record.terminal)
         else:
-            channel.append(record.call_no, record.data, record.events, record.span)
+            channel.append(record.attempt_no, record.data, record.events, record.span)
     return channel

@@ -16,7 +16,7 @@ MODULES = {
 }
 ANYTHING = ("",)
 BASE = ("errors", "ids", "core", "redact")
-PURE_CAPTURE = ("capture.fit", "capture.match", "capture.rewrite", "capture.tap", "capture.told")
+PURE_CAPTURE = tuple(f"capture.{name}" for name in ("generation_config", "match", "rewrite", "tap", "ls_answer"))
 
 # room → rooms it may import (itself always). The longest name that fits a module counts.
 ARROWS: dict[str, tuple[str, ...]] = {
@@ -31,64 +31,57 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "core": ("errors", "ids"),
     "wire": BASE,
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
-    **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.bodies"), (*BASE, "wire", *PURE_CAPTURE)),
-    "capture.fit": (*BASE, "surfaces.common"),  # one table of families
+    **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.flow_bodies"), (*BASE, "wire", *PURE_CAPTURE)),
+    "capture.generation_config": (*BASE, "surfaces.common"),  # one table of families
     "capture": (),
     "admission": (),
     "background": ("core", "errors"),
+    "worker": (),
     "engine": (*BASE, "admission", "background"),
-    "language_server": (*BASE, "background", "wire", "engine", "lifeline"),
-    "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.words"),
-    "server": (*BASE, "background", "logs", "wire", "config", "surfaces", "ops"),
-    "inspector": (*BASE, "wire", "surfaces", "trace.shadow"),
-    "ops": (*BASE, "background", "wire", "config", "lifeline"),
-    "ops.cli": (*BASE, "config", "lifeline", "ops", "simulator.stack"),
-    "ops.configured": (*BASE, "config", "language_server", "ops"),
-    "ops.doctor": ANYTHING,
-    "ops.keeper": (*BASE, "background", "language_server", "ops"),
-    "ops.machine": (*BASE, "certs", "config", "language_server.discover", "ops"),
-    "ops.otel": (*BASE, "ops", "trace.otel"),  # one table of names
-    "trace": (*BASE, "background", "wire", "surfaces"),
-    "trace.cli": ANYTHING,
-    "trace.server": ANYTHING,  # composition: the front server in front of recordings
-    "simulator": ("errors", "ids", "certs", "lifeline"),
+    "backends": (*BASE, "background", "wire", "engine", "lifeline"),
+    "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
+    "store": (*BASE, "background", "surfaces.responses", "wire.jsonio", "worker"),
+    "server": (*BASE, "background", "logs", "wire", "config", "surfaces", "store", "observe.health", "observe.metrics"),
+    "observe": (*BASE, "background", "wire", "config", "lifeline", "surfaces", "worker"),
+    "observe.configured": (*BASE, "config", "backends", "observe"),
+    "observe.doctor": ANYTHING,
+    "observe.ls_probe": (*BASE, "background", "backends", "observe"),
+    "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
+    "testing": (*BASE, "background", "wire", "surfaces", "observe"),
+    "testing.simulator": ("errors", "ids", "certs", "lifeline"),
+    "testing.replay_server": ANYTHING,  # composition: the front server in front of recordings
     # composition
     "capture.addon": ANYTHING,
-    "capture.host": ("capture.addon",),
-    "capture.script": ("capture.host",),
+    "capture.loader": ("capture.addon",),
+    "capture.script": ("capture.loader",),
     "capture.commands": ANYTHING,
     "capture.master": ANYTHING,
-    "capture.setup": ("language_server",),
-    "capture.streams": (),
-    "capture.porter": ("capture.doors", "capture.match", "capture.streams", "certs", "config", "errors", "ops"),
-    "gateway": ANYTHING,
-    "witnesses": ("core", "inspector", "trace"),
+    "capture.proxy_options": ("backends",),
+    "capture.http2_reset": (),
+    "capture.proxy_guard": (
+        "capture.proxy_rules", "capture.match", "capture.http2_reset", "certs", "config", "errors", "observe",
+    ),
+    "compose": ANYTHING,
     "cli": ANYTHING,
     "__main__": ("cli",),
-}
+}  # fmt: skip
 
 # package of somebody else → the only rooms that may import it
 GUESTS = {
-    "aiohttp": ("server", "language_server", "inspector", "simulator", "ops"),
+    "aiohttp": ("server", "backends", "observe", "testing", "cli.demo"),
     "mitmproxy": (
-        "capture.addon",
-        "capture.bodies",
-        "capture.commands",
-        "capture.contentview",
-        "capture.host",
-        "capture.master",
-        "capture.porter",
-        "capture.setup",
-        "capture.streams",
-        "trace.export",
+        *(f"capture.{name}" for name in ("addon", "flow_bodies", "commands", "contentview", "loader", "master")),
+        *(f"capture.{name}" for name in ("proxy_guard", "proxy_options", "http2_reset")),
+        "observe.exports.export",
         "cli",
     ),
-    "prometheus_client": ("ops",),
-    "psutil": ("language_server", "ops", "simulator"),
-    "click": ("cli", "trace.cli", "ops.cli", "simulator"),
-    "rich": ("cli", "trace", "ops.cli", "ops.status", "simulator"),
+    "prometheus_client": ("observe",),
+    "psutil": ("backends", "observe", "testing"),
+    "click": ("cli",),
+    "rich": ("cli", "observe", "testing"),
     "pydantic": ("config",),
-    "opentelemetry": ("trace", "ops"),
+    "opentelemetry": ("observe",),
+    "sqlite3": ("store",),
 }
 
 # rooms without input or output, clock or chance, and what they may not import for that; with reasoned exceptions
@@ -99,14 +92,6 @@ WORLD = {
 PURE = ("core", "wire", "surfaces", "errors", *PURE_CAPTURE)
 ALLOWED = {
     ("core.channel", "asyncio"),  # wakes readers
-    ("surfaces.responses.database", "asyncio"),  # the store of responses is the one door to a disk here
-    ("surfaces.responses.database", "sqlite3"),
-    ("surfaces.responses.database", "pathlib"),
-    ("surfaces.responses.database", "os"),
-    ("surfaces.responses.database", "time"),
-    ("surfaces.responses.runs", "pathlib"),
-    ("surfaces.responses.runs", "os"),
-    ("surfaces.responses.runs", "secrets"),
 }
 
 MAX_MODULE, MAX_FUNCTION = 400, 60
@@ -165,8 +150,8 @@ def test_imports_follow_the_arrows(module):
         ("core.fold", "from zerogravity.wire import sse", True),
         ("core.fold", "import asyncio", True),
         ("core.channel", "import asyncio", False),
-        ("core.store", "def f():\n    from time import time", True),
-        ("wire.sse", "from zerogravity.surfaces import surface", True),
+        ("core.registry", "def f():\n    from time import time", True),
+        ("wire.sse", "from zerogravity.surfaces import base", True),
         ("wire.sse", "import aiohttp", True),
         ("surfaces.chat.emit", "from zerogravity.wire import jsonio", False),
         ("surfaces.chat.emit", "from zerogravity.wire import google", True),
@@ -174,12 +159,12 @@ def test_imports_follow_the_arrows(module):
         ("server.respond", "from aiohttp import web", False),
         ("server.respond", "from zerogravity.capture import tap", True),
         ("server.respond", "from zerogravity.engine import Engine", True),
-        ("engine", "from zerogravity.language_server import client", True),
+        ("engine", "from zerogravity.backends.antigravity import client", True),
         ("capture.tap", "from mitmproxy import http", True),
         ("capture.tap", "from zerogravity.capture import rewrite", False),
         ("capture.addon", "from mitmproxy import http", False),
-        ("trace.recorder", "from mitmproxy import http", True),
-        ("simulator.google", "from zerogravity.core import events", True),
+        ("observe.recorder", "from mitmproxy import http", True),
+        ("testing.simulator.google", "from zerogravity.core import events", True),
         ("newroom.thing", "import json", True),
     ],
 )
@@ -252,8 +237,8 @@ def test_the_addon_file_stays_thin():
 
 
 GUARD_POINTS = {
-    "background", "core.callbacks", "capture.tap", "capture.addon", "engine", "server.guard", "trace.recorder",
-    "ops.beside", "logs",
+    "background", "core.callbacks", "capture.tap", "capture.addon", "engine", "server.middleware", "observe.recorder",
+    "worker", "logs",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from zerogravity import config
 from zerogravity.config import Config, Limits, load
-from zerogravity.errors import FaultError, Guilt
+from zerogravity.errors import FaultError, Origin
 
 HIDDEN = "s3cret-value"
 
@@ -38,7 +38,7 @@ def refused(flags: dict[str, Any] | None = None, **sources: Any) -> str:
     with pytest.raises(FaultError) as caught:
         load(flags, **{"env": {}, **sources})
     fault = caught.value.fault
-    assert (fault.code, fault.guilt, fault.status, fault.heals) == ("invalid_config", Guilt.CLIENT, 400, False)
+    assert (fault.code, fault.origin, fault.status, fault.retryable) == ("invalid_config", Origin.CLIENT, 400, False)
     return fault.message
 
 

@@ -13,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import FakeClock
-from zerogravity.admission import Places
+from zerogravity.admission import AdmissionQueue
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallClosed, CallOpened, Failed, Finished, TextDelta
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta
 from zerogravity.core.policy import Await
-from zerogravity.core.store import MitmStore
+from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import LINGER_S, NS, Engine, Limits, Message
-from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, internal, language_server, upstream
+from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, language_server, upstream
 
 REFUSED = language_server(502, "ls_refused", "no", Termination.LS_REFUSED)
 GONE = language_server(503, "ls_gone", "gone", Termination.LS_GONE)
-LOGGED_OUT = language_server(401, "ls_not_logged_in", "log in", Termination.LS_REFUSED, heals=False)
+LOGGED_OUT = language_server(401, "ls_not_logged_in", "log in", Termination.LS_REFUSED, retryable=False)
 EMPTY = upstream(502, "empty_response", "nothing came", Termination.EMPTY)
 
 
@@ -180,11 +180,11 @@ def matched(channel: CascadeChannel) -> None:
 
 
 def answered(channel: CascadeChannel, text: str = "hello") -> None:
-    channel.append(0, b"{}", (CallOpened(), TextDelta(text)))
+    channel.append(0, b"{}", (AttemptOpened(), TextDelta(text)))
 
 
 def finished(channel: CascadeChannel) -> None:
-    channel.append(0, b"{}", (CallClosed("STOP"),))
+    channel.append(0, b"{}", (AttemptClosed("STOP"),))
     channel.close(Finished("stop"))
 
 
@@ -325,7 +325,7 @@ async def test_an_error_of_the_ls_after_polled_records_does_not_spoil_the_answer
     """Without interception nothing is matched: what has been read of the steps shows that the answer comes."""
 
     async def reader(channel: CascadeChannel, _: FakeLs) -> None:
-        channel.append(0, b"", (CallOpened(), TextDelta("hello")))
+        channel.append(0, b"", (AttemptOpened(), TextDelta("hello")))
         await channel.wait_closed()
 
     bench = Bench(reader=reader)
@@ -483,19 +483,19 @@ async def test_a_turn_cancelled_as_it_gets_its_place_hands_it_on(bench: Bench) -
 
 
 async def test_places_are_handed_on_whatever_happens_at_once() -> None:
-    places = Places(1, 3)
-    held, waiting, gone, last = (places.ask() for _ in range(4))
+    places = AdmissionQueue(1, 3)
+    held, waiting, gone, last = (places.acquire() for _ in range(4))
     assert held is not None and waiting is not None and gone is not None and last is not None
     assert held.done() and not waiting.done()
-    assert places.ask() is None
-    places.give_back(gone)
-    places.give_back(held)
+    assert places.acquire() is None
+    places.release(gone)
+    places.release(held)
     assert waiting.done()
     waiting_too_long = waiting  # its waiter timed out in the tick in which the place came: it gives it back unused
-    places.give_back(waiting_too_long)
+    places.release(waiting_too_long)
     assert last.done() and not last.cancelled()
     assert (places.taken, len(places.queue)) == (1, 0)
-    places.give_back(last)
+    places.release(last)
     assert places.taken == 0
 
 
@@ -996,6 +996,6 @@ def test_the_fault_of_a_client_is_its_own() -> None:
     bench = Bench()
     channel = bench.store.open(Turn("turn_1", "chat", "m", Target("m", "M"), {"contents": []}))
     assert bench.engine.cancel(channel, Termination.CLIENT_STALL)
-    assert fault_of(channel).guilt is Guilt.CLIENT
+    assert fault_of(channel).origin is Origin.CLIENT
     assert fault_of(channel).status == 499
     assert fault_of(channel).termination is Termination.CLIENT_STALL

@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from zerogravity import errors
-from zerogravity.errors import Fault, FaultError, Guilt, Termination
+from zerogravity.errors import Fault, FaultError, Origin, Termination
 
 DOCUMENTED = (
     "ok length filtered tool upstream_status upstream_drop upstream_garbage upstream_idle empty ls_refused ls_gone "
@@ -19,26 +19,26 @@ def test_termination_codes_are_the_documented_ones():
 
 def test_a_bad_request_names_its_parameter_and_can_not_heal():
     fault = errors.bad_request("no", param="input[0]", code="invalid_type").fault
-    assert (fault.guilt, fault.status, fault.code, fault.param) == (Guilt.CLIENT, 400, "invalid_type", "input[0]")
-    assert (fault.termination, fault.heals) == (Termination.REJECTED, False)
+    assert (fault.origin, fault.status, fault.code, fault.param) == (Origin.CLIENT, 400, "invalid_type", "input[0]")
+    assert (fault.termination, fault.retryable) == (Termination.REJECTED, False)
 
 
 @pytest.mark.parametrize(
-    ("fault", "guilt", "status", "code", "termination"),
+    ("fault", "origin", "status", "code", "termination"),
     [
-        (errors.upstream(429, "slow", "m"), Guilt.UPSTREAM, 429, "slow", Termination.UPSTREAM_STATUS),
-        (errors.upstream(504, "d", "m", Termination.UPSTREAM_IDLE), Guilt.UPSTREAM, 504, "d",
+        (errors.upstream(429, "slow", "m"), Origin.UPSTREAM, 429, "slow", Termination.UPSTREAM_STATUS),
+        (errors.upstream(504, "d", "m", Termination.UPSTREAM_IDLE), Origin.UPSTREAM, 504, "d",
          Termination.UPSTREAM_IDLE),
-        (errors.language_server(503, "x", "m", Termination.LS_GONE), Guilt.LS, 503, "x", Termination.LS_GONE),
-        (errors.internal(), Guilt.INTERNAL, 500, "internal", Termination.INTERNAL),
-        (errors.internal("m", Termination.LIMIT_TIME, status=504), Guilt.INTERNAL, 504, "limit_time",
+        (errors.language_server(503, "x", "m", Termination.LS_GONE), Origin.LS, 503, "x", Termination.LS_GONE),
+        (errors.internal(), Origin.INTERNAL, 500, "internal", Termination.INTERNAL),
+        (errors.internal("m", Termination.LIMIT_TIME, status=504), Origin.INTERNAL, 504, "limit_time",
          Termination.LIMIT_TIME),
-        (errors.internal("m", code="other"), Guilt.INTERNAL, 500, "other", Termination.INTERNAL),
+        (errors.internal("m", code="other"), Origin.INTERNAL, 500, "other", Termination.INTERNAL),
     ],
 )  # fmt: skip
-def test_faults_by_guilt(fault, guilt, status, code, termination):
-    assert (fault.guilt, fault.status, fault.code, fault.termination) == (guilt, status, code, termination)
-    assert fault.heals
+def test_faults_by_origin(fault, origin, status, code, termination):
+    assert (fault.origin, fault.status, fault.code, fault.termination) == (origin, status, code, termination)
+    assert fault.retryable
 
 
 def test_further_fields_are_handed_on():
@@ -59,7 +59,7 @@ def test_a_fault_is_a_value():
 
 
 def test_the_exception_carries_the_fault():
-    fault = Fault(Guilt.LS, 503, "gone", "it left")
+    fault = Fault(Origin.LS, 503, "gone", "it left")
     error = FaultError(fault)
     assert error.fault is fault
     assert str(error) == "gone: it left"
@@ -97,4 +97,4 @@ def test_a_fault_without_a_remedy_tells_its_message():
 
 def test_garbage():
     fault = errors.garbage("no")
-    assert (fault.status, fault.termination, fault.guilt) == (502, Termination.UPSTREAM_GARBAGE, Guilt.UPSTREAM)
+    assert (fault.status, fault.termination, fault.origin) == (502, Termination.UPSTREAM_GARBAGE, Origin.UPSTREAM)

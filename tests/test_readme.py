@@ -16,12 +16,12 @@ from aiohttp import web
 from zerogravity import config as configuration
 from zerogravity.capture.addon import OPTIONS
 from zerogravity.capture.commands import Commands
-from zerogravity.cli import main
+from zerogravity.cli.main import main
 from zerogravity.config import MIB, Limits
 from zerogravity.errors import Termination
 from zerogravity.server.routes import add_routes
-from zerogravity.simulator.catalogue import CATALOGUE
-from zerogravity.surfaces import check
+from zerogravity.testing import check
+from zerogravity.testing.simulator.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()

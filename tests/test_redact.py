@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.strategies import json_values, texts
 from zerogravity import redact
 from zerogravity.redact import MASK
-from zerogravity.surfaces.common.schema import convert_schema
+from zerogravity.surfaces.json_schema.convert import convert_schema
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\nabc\n-----END RSA PRIVATE KEY-----"
 SECRETS = [

@@ -1,5 +1,5 @@
 """``python -m zerogravity`` is the ``zerogravity`` command."""
 
-from zerogravity.cli import main
+from zerogravity.cli.main import main
 
 main()

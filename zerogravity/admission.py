@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 
-class Places:
+class AdmissionQueue:
     """A number of places and a bounded queue for them, first come, first served."""
 
     def __init__(self, count: int, waiting: int) -> None:
@@ -15,7 +15,7 @@ class Places:
         self._count = count
         self._waiting = waiting
 
-    def ask(self) -> asyncio.Future[None] | None:
+    def acquire(self) -> asyncio.Future[None] | None:
         """Done as soon as the place is ours, perhaps at once. None: the queue is full."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.taken < self._count:
@@ -27,7 +27,7 @@ class Places:
             return None
         return place
 
-    def give_back(self, place: asyncio.Future[None]) -> None:
+    def release(self, place: asyncio.Future[None]) -> None:
         """Leave the queue, or hand the place on. Safe when both happen at once: the future says what we had."""
         if not place.done() or place.cancelled():
             place.cancel()

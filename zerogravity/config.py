@@ -21,7 +21,7 @@ from platformdirs import user_config_path, user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from yarl import URL
 
-from zerogravity.errors import Fault, FaultError, Guilt, Termination
+from zerogravity.errors import Fault, FaultError, Origin, Termination
 
 ENV = "ZEROGRAVITY_"
 NOT_SETTINGS = frozenset({"CONFIG", "PYTHON", "VENV", "CACHE"})  # environment names that mean something else
@@ -383,7 +383,9 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
 
 def _invalid(message: str, name: str | None = None) -> FaultError:
     return FaultError(
-        Fault(Guilt.CLIENT, 400, "invalid_config", message, param=name, termination=Termination.REJECTED, heals=False)
+        Fault(
+            Origin.CLIENT, 400, "invalid_config", message, param=name, termination=Termination.REJECTED, retryable=False
+        )
     )
 
 

@@ -14,17 +14,17 @@ from functools import partial
 from typing import Any, Protocol
 
 from zerogravity import background
-from zerogravity.admission import Places
+from zerogravity.admission import AdmissionQueue
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
-from zerogravity.core.store import MitmStore
+from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import (
     AGAIN,
     DOCTOR,
     Fault,
     FaultError,
-    Guilt,
+    Origin,
     Termination,
     internal,
     language_server,
@@ -118,7 +118,7 @@ class Engine[Ls: LanguageServer]:
         self._why_no_call = why_no_call
         self._placeholder = placeholder
         self._wait = wait
-        self._places = Places(self.limits.concurrent, self.limits.waiting)
+        self._places = AdmissionQueue(self.limits.concurrent, self.limits.waiting)
         self._tasks = background.Tasks()
         self._spawn = self._tasks.spawn
         self._lingering: set[asyncio.Task[None]] = set()
@@ -146,7 +146,7 @@ class Engine[Ls: LanguageServer]:
             channel.on_abandoned = self._abandoned
         if self._closing:
             channel.close(Failed(shutting_down()))
-        elif (place := self._places.ask()) is None:
+        elif (place := self._places.acquire()) is None:
             channel.close(Failed(_queue_full(self.limits)))
         else:
             self._spawn(self._supervise(channel, message, place), f"turn {channel.id}")
@@ -156,7 +156,7 @@ class Engine[Ls: LanguageServer]:
         """End a running turn: the client gets a terminal, the LS and the upstream call are stopped."""
         gone = termination is Termination.CLIENT_GONE
         message = "the client has gone" if gone else "the turn was cancelled"
-        return channel.close(Failed(Fault(Guilt.CLIENT, 499, termination.value, message, termination=termination)))
+        return channel.close(Failed(Fault(Origin.CLIENT, 499, termination.value, message, termination=termination)))
 
     async def close(self, timeout: float = CLOSE_S) -> None:
         """Shutdown: every open turn gets its terminal first, then what runs for it ends, by force if need be."""
@@ -188,7 +188,7 @@ class Engine[Ls: LanguageServer]:
             logger.exception("turn %s failed by our own fault", channel.id)
             channel.close(Failed(internal()))
         finally:
-            self._places.give_back(place)
+            self._places.release(place)
             self._clean_up(channel, work)
 
     async def _admitted(self, channel: CascadeChannel, place: asyncio.Future[None]) -> None:

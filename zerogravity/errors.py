@@ -1,4 +1,4 @@
-"""What can go wrong, as a value: one ``Fault`` by guilt, mapped once per surface to its error shape.
+"""What can go wrong, as a value: one ``Fault`` by origin, mapped once per surface to its error shape.
 
 What others say (Google, the language server) goes through the redactor here, on its way to everybody; a client may
 read its own words. Knows no surface and no transport. Termination codes: the closed list of logs, metrics and traces.
@@ -20,7 +20,7 @@ _URL_LAST = re.compile(r"https?://\S*[^\s.,;:!?)\]}>\"']$")
 DOCTOR = "Run: zerogravity doctor"  # where nothing better is known
 
 
-class Guilt(StrEnum):
+class Origin(StrEnum):
     """Whose mistake it is; decides the default status family."""
 
     CLIENT = "client"
@@ -67,7 +67,7 @@ class Fault:
     ``rpc_status``   google.rpc status word when the upstream gave one (``RESOURCE_EXHAUSTED``).
     ``details``      google.rpc details of the upstream error, for the Gemini surface.
     ``termination``  the closed code that logs and metrics use.
-    ``heals``        False: a retry can not help, clients are told so (``x-should-retry: false``).
+    ``retryable``        False: a retry can not help, clients are told so (``x-should-retry: false``).
     ``remedy``       what the person in front of the machine can do, a sentence of our own; empty when there is none.
     ``reason``       why Google refused, from the closed list of ``wire.reasons``; empty when that is not known.
     ``upstream_status``  Google's own status, before it became ``status``; of an error inside a 200, the error's code.
@@ -75,7 +75,7 @@ class Fault:
                      Google's words are told it as the end of an answer. ``finish_message``: what it says of it.
     """
 
-    guilt: Guilt
+    origin: Origin
     status: int
     code: str
     message: str
@@ -84,7 +84,7 @@ class Fault:
     rpc_status: str | None = None
     details: tuple[Any, ...] = ()
     termination: Termination = Termination.INTERNAL
-    heals: bool = True
+    retryable: bool = True
     remedy: str = ""
     upstream_status: int | None = None
     reason: str = ""
@@ -136,7 +136,7 @@ def bad_request(
 ) -> FaultError:
     """The client's request can not be served as it is; ``param`` names the member."""
     return FaultError(
-        Fault(Guilt.CLIENT, status, code, message, param=param, termination=Termination.REJECTED, heals=False)
+        Fault(Origin.CLIENT, status, code, message, param=param, termination=Termination.REJECTED, retryable=False)
     )
 
 
@@ -144,7 +144,7 @@ def upstream(
     status: int, code: str, message: str, termination: Termination = Termination.UPSTREAM_STATUS, **more: Any
 ) -> Fault:
     """Google's side failed or refused. What it quotes may be the language server's bearer."""
-    return _foreign(Guilt.UPSTREAM, status, code, message, termination=termination, **more)
+    return _foreign(Origin.UPSTREAM, status, code, message, termination=termination, **more)
 
 
 AGAIN = "send the request again"
@@ -184,20 +184,20 @@ def garbage(message: str) -> Fault:
 
 def language_server(status: int, code: str, message: str, termination: Termination, **more: Any) -> Fault:
     """The language server is absent, refuses, or never calls Google."""
-    return _foreign(Guilt.LS, status, code, message, termination=termination, **more)
+    return _foreign(Origin.LS, status, code, message, termination=termination, **more)
 
 
-def _foreign(guilt: Guilt, status: int, code: str, message: str, **more: Any) -> Fault:
+def _foreign(origin: Origin, status: int, code: str, message: str, **more: Any) -> Fault:
     details = tuple(redact.json_value(detail) for detail in more.pop("details", ()))
     told: dict[str, Any] = {
         name: redact.text(value) if isinstance(value, str) else value for name, value in more.items()
     }
-    return Fault(guilt, status, code, redact.text(message), details=details, **told)
+    return Fault(origin, status, code, redact.text(message), details=details, **told)
 
 
 def internal(message: str = "internal error", termination: Termination = Termination.INTERNAL, **more: Any) -> Fault:
     """Our own bug or our own shutdown."""
-    return Fault(Guilt.INTERNAL, more.pop("status", 500), more.pop("code", termination.value), message,
+    return Fault(Origin.INTERNAL, more.pop("status", 500), more.pop("code", termination.value), message,
                  termination=termination, **more)  # fmt: skip
 
 

@@ -20,11 +20,11 @@ from typing import Any
 import aiohttp
 import psutil
 
-from zerogravity.simulator.google import GoogleSimulator
-from zerogravity.simulator.language_server import LsOptions
-from zerogravity.simulator.relay import Relay
-from zerogravity.simulator.stack import Stack, StackOptions, free_port
-from zerogravity.surfaces.check import GrammarError, check_chat, check_gemini, check_response, check_responses
+from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_response, check_responses
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.language_server import LsOptions
+from zerogravity.testing.simulator.relay import Relay
+from zerogravity.testing.simulator.stack import Stack, StackOptions, free_port
 
 MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterator
 from zerogravity.capture.tap import Tap
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.surface import Context, Surface
 from zerogravity.wire import jsonio
 
 CHUNK = 64 << 10

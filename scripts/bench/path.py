@@ -33,7 +33,7 @@ import aiohttp
 import psutil
 
 from zerogravity import lifeline
-from zerogravity.simulator.stack import Stack, StackOptions, free_port
+from zerogravity.testing.simulator.stack import Stack, StackOptions, free_port
 
 STAMP = re.compile(r"@(\d+):(\d+) ")
 MODEL = "gemini-3-flash"

@@ -35,8 +35,8 @@ from typing import Any
 import aiohttp
 import psutil
 
-from zerogravity.simulator.language_server import LsOptions
-from zerogravity.simulator.stack import ADDON, Stack, StackOptions
+from zerogravity.testing.simulator.language_server import LsOptions
+from zerogravity.testing.simulator.stack import ADDON, Stack, StackOptions
 
 MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}

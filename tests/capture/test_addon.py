@@ -15,11 +15,11 @@ from mitmproxy.test import taddons, tflow, tutils
 from zerogravity import config as configuration
 from zerogravity.capture import rewrite
 from zerogravity.capture.addon import OPTIONS, Capture, Interceptor, redirect
+from zerogravity.compose import Gateway
 from zerogravity.core.channel import CascadeChannel, RequestLine
 from zerogravity.core.events import Failed, Finished, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.errors import Termination, internal
-from zerogravity.gateway import Gateway
 
 CASCADE = "c0ffee00-1111-4222-8333-444455556666"
 PATH = b"/v1internal:streamGenerateContent?alt=sse"
@@ -91,7 +91,7 @@ def test_an_agent_call_of_an_open_turn_is_claimed_and_rewritten(hooks, gateway, 
     flow = flow_of(agent_body())
     ask(hooks, flow)
     sent = json.loads(flow.request.content)
-    assert sent["request"]["contents"] == channel.turn.generate["contents"]
+    assert sent["request"]["contents"] == channel.turn.google_request["contents"]
     assert "tools" not in sent["request"]
     assert sent["project"] == "p"
     assert sent["request"]["sessionId"] == "-1"
@@ -343,7 +343,7 @@ def test_every_generate_path_is_claimed(hooks, channel, path) -> None:
     ask(hooks, flow)
     assert hooks.claims[flow].channel is channel
     sent = json.loads(flow.request.content)
-    assert sent.get("request", sent)["contents"] == channel.turn.generate["contents"]
+    assert sent.get("request", sent)["contents"] == channel.turn.google_request["contents"]
     assert "accept-encoding" not in flow.request.headers
 
 

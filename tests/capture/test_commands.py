@@ -12,14 +12,14 @@ from mitmproxy import exceptions
 from mitmproxy.addons import savehar
 from mitmproxy.test import taddons
 
-from tests.capture.test_bodies import SENT, tapped
+from tests.capture.test_flow_bodies import SENT, tapped
 from zerogravity import config as configuration
 from zerogravity.capture.commands import Commands
 from zerogravity.core.events import Finished, TextDelta
-from zerogravity.core.store import MitmStore
+from zerogravity.core.registry import MitmStore
 from zerogravity.errors import bad_request
-from zerogravity.trace import server
-from zerogravity.trace.recorder import Recorder
+from zerogravity.observe.recorder import Recorder
+from zerogravity.testing import replay_server
 
 
 class Rooms:
@@ -126,7 +126,7 @@ async def test_a_replay_that_is_refused_says_why(rooms, make_turn, monkeypatch, 
         raise bad_request("the port is taken")
 
     traced, commands = recorded(rooms, make_turn()), Commands(lambda: rooms)
-    monkeypatch.setattr(server, "start", refuses)
+    monkeypatch.setattr(replay_server, "start", refuses)
     commands.replay(traced.id, "max")
     await commands.done()
     assert "can not replay: the port is taken" in caplog.text

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from tests.running import URL, command, free_port, mitmdump, taken
-from zerogravity.simulator.google import GoogleSimulator
-from zerogravity.simulator.language_server import LanguageServerSimulator, LsOptions
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 LINK = re.compile(r"inspector: (\S+)\n")
 CERTIFICATE = "google-ca.pem"

@@ -42,7 +42,7 @@ TAKEN_OVER = {"maxOutputTokens": 65536, "thinkingConfig": {"includeThoughts": Tr
 
 def rewritten(generate: dict[str, Any], make_turn: MakeTurn, request: dict[str, Any] = LS_REQUEST) -> dict[str, Any]:
     """The inner request that is sent; that both forms agree and the rest of the envelope stays is checked here."""
-    turn = make_turn(generate=MappingProxyType(generate))
+    turn = make_turn(google_request=MappingProxyType(generate))
     before = copy.deepcopy(request)
     with_envelope = json.loads(rewrite({**ENVELOPE, "request": request}, turn).body)
     without = json.loads(rewrite(request, turn).body)
@@ -133,7 +133,9 @@ def test_the_model(wire_model: str | None, sent: str, make_turn: MakeTurn) -> No
 
 
 def test_notes_say_what_was_done(make_turn: MakeTurn) -> None:
-    turn = make_turn(generate={"contents": CONTENTS, "cachedContent": "x", "generationConfig": {"seed": 1, "topP": 1}})
+    turn = make_turn(
+        google_request={"contents": CONTENTS, "cachedContent": "x", "generationConfig": {"seed": 1, "topP": 1}}
+    )
     assert rewrite({**ENVELOPE, "request": LS_REQUEST}, turn).notes == (
         "systemInstruction removed", "tools removed", "toolConfig removed", "contents replaced", "cachedContent added",
         "generationConfig: seed, topP",
@@ -157,7 +159,7 @@ def test_nothing_of_the_ls_prompt_ever_stays(own: dict[str, Any], wanted: dict[s
     turn = Turn("turn_1", "responses", "m", Target("g", "M18"), {"contents": [], **wanted})
     sent = json.loads(rewrite({"model": "m", "request": own}, turn).body)["request"]
     assert {name: sent[name] for name in REPLACED if name in sent} == {
-        name: turn.generate[name] for name in REPLACED if name in turn.generate
+        name: turn.google_request[name] for name in REPLACED if name in turn.google_request
     }
     assert sent.get("labels") == wanted.get("labels", own.get("labels"))
     assert sent.get("generationConfig", {}) == wanted.get("generationConfig", {})

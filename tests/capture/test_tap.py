@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import tap as tap_module
+from zerogravity.capture.ls_answer import synthetic_stop
 from zerogravity.capture.tap import Tap, refused
-from zerogravity.capture.told import synthetic_stop
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    CallClosed,
-    CallOpened,
+    AttemptClosed,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -126,7 +126,7 @@ def feed(tap: Tap, *pieces: bytes, end: bool = True) -> bytes:
 
 
 def run(channel: CascadeChannel, *pieces: bytes, **options: Any) -> bytes:
-    return feed(Tap(channel, channel.state.calls_opened, **options), *pieces)
+    return feed(Tap(channel, channel.state.attempts, **options), *pieces)
 
 
 def cut(body: bytes, *cuts: int) -> list[bytes]:
@@ -182,8 +182,8 @@ def test_h01_text_passes_as_it_is_at_every_split(envelope: bool, eol: bytes) -> 
     for at in range(len(body)):
         channel = channel_of()
         assert run(channel, *cut(body, at)) == body
-        assert [(r.call_no, r.data, r.events, r.span) for r in channel.records] == [
-            (r.call_no, r.data, r.events, r.span) for r in whole.records
+        assert [(r.attempt_no, r.data, r.events, r.span) for r in channel.records] == [
+            (r.attempt_no, r.data, r.events, r.span) for r in whole.records
         ]
 
 
@@ -191,12 +191,12 @@ def test_records_hold_the_bytes_of_their_event(channel: CascadeChannel) -> None:
     body = body_of(*TEXT_TURN)
     assert run(channel, *cut(body, 10, 200, 201, 500)) == body
     opened, *told, closed, terminal = channel.records
-    assert opened.events == (CallOpened(),)
+    assert opened.events == (AttemptOpened(),)
     assert [body[slice(*record.span)] for record in told] == frames(*TEXT_TURN)
     assert [b"data: " + record.data + b"\r\n\r\n" for record in told] == frames(*TEXT_TURN)
     assert told[0].events == (ThinkingDelta("Hm. "),)
-    assert (closed.events, terminal.events) == ((CallClosed("STOP"),), (Finished("stop"),))
-    assert [record.call_no for record in channel.records] == [0] * 7 + [-1]
+    assert (closed.events, terminal.events) == ((AttemptClosed("STOP"),), (Finished("stop"),))
+    assert [record.attempt_no for record in channel.records] == [0] * 7 + [-1]
 
 
 def test_events_go_on_at_once_and_incomplete_ones_with_their_end(channel: CascadeChannel) -> None:
@@ -317,7 +317,7 @@ def test_call_ids_are_counted_over_the_whole_turn(channel: CascadeChannel) -> No
         ids.derive("call", channel.id, number) for number in range(3)
     ]
     later = channel_of()
-    later.append(0, b"", (CallOpened(), FunctionCall("call_polled", "p", "{}")))
+    later.append(0, b"", (AttemptOpened(), FunctionCall("call_polled", "p", "{}")))
     run(later, body_of(call("f"), END))
     assert later.state.function_calls[1].call_id == ids.derive("call", later.id, 1)
 
@@ -391,7 +391,7 @@ def test_a_broken_call_in_a_json_body(array: bool, channel: CascadeChannel) -> N
 
 def test_a_name_that_the_model_puts_its_namespace_before(channel: CascadeChannel) -> None:
     declared = {"tools": [{"functionDeclarations": [{"name": "view"}]}]}
-    channel = CascadeChannel(replace(channel.turn, generate=declared), lambda: 0)
+    channel = CascadeChannel(replace(channel.turn, google_request=declared), lambda: 0)
     run(channel, body_of(call("default_api:view"), END))
     assert [item.name for item in channel.state.function_calls] == ["view"]
     assert b"default_api:view" in channel.records[1].data, "what is recorded is what came"
@@ -400,12 +400,12 @@ def test_a_name_that_the_model_puts_its_namespace_before(channel: CascadeChannel
 def test_the_follow_up_goes_into_the_same_channel(channel: CascadeChannel) -> None:
     run(channel, body_of(thought("Hm."), END, {"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 2}}))
     body = body_of(text("Paris."), END, {"usageMetadata": {"promptTokenCount": 6, "candidatesTokenCount": 1}})
-    tap = Tap(channel, channel.state.calls_opened)
+    tap = Tap(channel, channel.state.attempts)
     assert channel.awaiting is None
     assert feed(tap, body) == body
     assert (channel.state.thinking, channel.state.text) == ("Hm.", "Paris.")
     assert channel.state.usage == Usage(prompt=11, candidates=1, thoughts=2, total=14)
-    assert [record.call_no for record in channel.records] == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, -1]
+    assert [record.attempt_no for record in channel.records] == [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, -1]
     assert channel.terminal == Finished("stop")
 
 
@@ -786,7 +786,7 @@ def test_a_json_body_that_is_cut(channel: CascadeChannel) -> None:
     tap.abort("reset")
     assert [record.events for record in dropped.records[1:-1]] == [
         record.events for record in channel.records[1:-2]
-    ] + [(Notice("dropped", "reset"),), (CallClosed(None),)]
+    ] + [(Notice("dropped", "reset"),), (AttemptClosed(None),)]
 
 
 def test_a_json_error(channel: CascadeChannel) -> None:
@@ -961,7 +961,7 @@ def test_a_refusal(channel: CascadeChannel) -> None:
     body = json.dumps({"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}).encode()
     refused(channel, 429, {"Retry-After": "7"}, body)
     opened, terminal = channel.records
-    assert opened == Record(0, opened.t_ns, 0, body, (CallOpened(status=429), CallClosed(None)), (0, len(body)))
+    assert opened == Record(0, opened.t_ns, 0, body, (AttemptOpened(status=429), AttemptClosed(None)), (0, len(body)))
     assert isinstance(terminal.terminal, Failed)
     fault = terminal.terminal.fault
     assert (fault.status, fault.code, fault.retry_after, fault.message) == (
@@ -991,7 +991,7 @@ def test_synthetic_stop(model: str | None, envelope: bool) -> None:
     assert ("response" in json.loads(body[6:])) is envelope
     decoder = GoogleDecoder(str)
     assert decoder.decode(body[6:]) == (TextDelta("Conversation"), Usage(1, 0, 1, 0, 0, 2))
-    assert decoder.close() == (CallClosed("STOP"),)
+    assert decoder.close() == (AttemptClosed("STOP"),)
     assert words(synthetic_stop()) == "ok"
 
 

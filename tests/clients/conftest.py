@@ -12,7 +12,7 @@ import pytest_asyncio
 from tests.clients.install import client
 from tests.clients.wire import Wire
 from tests.e2e.support import quick
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 HERE = Path(__file__).resolve().parent
 WANTED = os.environ.get("ZEROGRAVITY_CLIENTS") == "1"

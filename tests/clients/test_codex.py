@@ -13,7 +13,7 @@ from tests.clients.install import npm_bin
 from tests.clients.run import Ran, home, run
 from tests.clients.wire import Wire
 from tests.e2e.support import quick
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("codex",)

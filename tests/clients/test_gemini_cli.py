@@ -15,8 +15,8 @@ from tests.clients.install import npm_bin
 from tests.clients.run import Ran, home, run
 from tests.clients.wire import Wire
 from tests.e2e.support import quick, until
-from zerogravity.simulator.stack import Stack, StackOptions
-from zerogravity.trace.read import scan
+from zerogravity.observe.trace_reader import scan
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("gemini-cli",)

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from zerogravity.surfaces.check import check_chat, check_gemini, check_response, check_responses
+from zerogravity.testing.check import check_chat, check_gemini, check_response, check_responses
 
 HOP = {"host", "connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "content-encoding"}
 

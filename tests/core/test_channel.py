@@ -6,7 +6,7 @@ import pytest
 
 from zerogravity.core.channel import RECORD_OVERHEAD, CascadeChannel, CursorExpired
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Failed,
     Finished,
     FunctionCall,
@@ -16,7 +16,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
 )
 from zerogravity.core.policy import Await
-from zerogravity.errors import FaultError, Guilt, Termination, internal, upstream
+from zerogravity.errors import FaultError, Origin, Termination, internal, upstream
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_records_are_numbered_timed_and_counted(channel, clock):
     assert [r.seq for r in channel.records] == [0, 1]
     assert record.t_ns - channel.records[0].t_ns == 1_000_000_000
     assert channel.records[0].span == (4, 9)
-    assert (channel.records[0].call_no, record.call_no) == (0, 1)
+    assert (channel.records[0].attempt_no, record.attempt_no) == (0, 1)
     assert channel.statistics().records == 2
     assert channel.statistics().bytes == channel.size == 3 + 1 + 2 * RECORD_OVERHEAD
 
@@ -70,7 +70,7 @@ def test_the_byte_limit_ends_the_turn(make_turn, clock):
     assert channel.termination is Termination.LIMIT_BYTES
     assert channel.state.text == "a" * 400
     fault = channel.terminal.fault
-    assert (fault.status, fault.guilt, fault.heals) == (502, Guilt.INTERNAL, True)
+    assert (fault.status, fault.origin, fault.retryable) == (502, Origin.INTERNAL, True)
     assert "event log is full (limits.turn_bytes)" in fault.message
 
 
@@ -126,7 +126,7 @@ def test_marks_are_the_first_times(channel, clock):
     channel.mark("told")
     clock.advance(1)
     channel.mark("told")
-    channel.append(0, b"", (CallOpened(),))
+    channel.append(0, b"", (AttemptOpened(),))
     clock.advance(1)
     channel.append(0, b"x", (ThinkingDelta("x"),))
     clock.advance(1)
@@ -146,7 +146,7 @@ def test_phase_is_the_newest_even_at_the_same_instant(channel):
     assert channel.phase == "received"
     channel.mark("queued")
     assert channel.phase == "queued"
-    channel.append(0, b"", (CallOpened(),))
+    channel.append(0, b"", (AttemptOpened(),))
     assert channel.phase == "first_byte"
     channel.close(Finished("stop"))
     channel.mark("matched")

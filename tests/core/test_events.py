@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import counts, usage_sources
 from zerogravity.core import events
-from zerogravity.core.events import CallClosed, Event, Failed, Finished, Record, TextDelta, Usage
+from zerogravity.core.events import AttemptClosed, Event, Failed, Finished, Record, TextDelta, Usage
 from zerogravity.errors import internal
 
 usages = st.builds(Usage, counts, counts, counts, counts, counts, counts, usage_sources)
@@ -36,7 +36,7 @@ def test_the_union_names_every_event_of_the_module():
     [
         ((), None),
         ((TextDelta("x"),), None),
-        ((CallClosed("STOP"),), None),
+        ((AttemptClosed("STOP"),), None),
         ((Finished("stop"),), Finished("stop")),
         ((TextDelta("x"), Finished("tool")), Finished("tool")),
         ((Failed(internal("x")),), Failed(internal("x"))),

@@ -5,8 +5,8 @@ from hypothesis import given
 
 from tests.strategies import record_lists
 from zerogravity.core.events import (
-    CallClosed,
-    CallOpened,
+    AttemptClosed,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -30,8 +30,8 @@ SECOND = FunctionCall("call_2", "read", "{}")
 A, B = ServerTool("a"), ServerTool("b")
 
 
-def records(*events: Event, call_no: int = 0) -> list[Record]:
-    return [Record(seq, seq, call_no, b"", (event,)) for seq, event in enumerate(events)]
+def records(*events: Event, attempt_no: int = 0) -> list[Record]:
+    return [Record(seq, seq, attempt_no, b"", (event,)) for seq, event in enumerate(events)]
 
 
 def brief(item):
@@ -84,22 +84,23 @@ ITEMS = [
     ("alone after text, then other text: it stays there", (T("a"), S("s", "alone"), ThinkingDelta("x"), CALL),
      [("text", "a", "s"), ("thinking", "x", None), ("call", "call_1", None)]),
     ("text signature of the next answer is not the closed thought's",
-     (ThinkingDelta("x"), CallClosed("STOP"), CallOpened(), S("s", "text"), T("a")),
+     (ThinkingDelta("x"), AttemptClosed("STOP"), AttemptOpened(), S("s", "text"), T("a")),
      [("thinking", "x", None), ("text", "a", None)]),
     ("alone after text, the call has its own", (T("a"), S("s", "alone"), SIGNED),
      [("text", "a", "s"), ("call", "call_1", "sig-own")]),
     ("one signature serves one call", (S("s", "alone"), CALL, SECOND),
      [("call", "call_1", "s"), ("call", "call_2", None)]),
-    ("a signature does not survive its answer", (S("s", "alone"), CallClosed("STOP"), CallOpened(), CALL),
+    ("a signature does not survive its answer", (S("s", "alone"), AttemptClosed("STOP"), AttemptOpened(), CALL),
      [("call", "call_1", None)]),
-    ("a further answer starts a new item", (ThinkingDelta("x"), CallClosed("STOP"), CallOpened(), ThinkingDelta("y")),
+    ("a further answer starts a new item",
+     (ThinkingDelta("x"), AttemptClosed("STOP"), AttemptOpened(), ThinkingDelta("y")),
      [("thinking", "x", None), ("thinking", "y", None)]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("events", "expected"), [row[1:] for row in ITEMS], ids=[row[0] for row in ITEMS])
 def test_items(events, expected):
-    assert [brief(item) for item in fold(records(CallOpened(), *events)).items] == expected
+    assert [brief(item) for item in fold(records(AttemptOpened(), *events)).items] == expected
 
 
 def test_a_call_keeps_everything_google_said():
@@ -130,7 +131,7 @@ def test_thinking_knows_the_calls_that_followed_it():
         ([A, TextDelta("x"), B, CALL, SECOND], [(["a", "b"], []), ([], [])]),
         ([CALL, A, SECOND, B], [([], ["a"]), ([], ["b"])]),
         ([A, CALL, TextDelta("x"), B], [(["a"], ["b"])]),
-        ([A, CallOpened(), CALL, CallOpened(), B, SECOND], [([], []), (["b"], [])]),
+        ([A, AttemptOpened(), CALL, AttemptOpened(), B, SECOND], [([], []), (["b"], [])]),
         ([A, TextDelta("x")], []),
     ],
 )
@@ -159,15 +160,15 @@ def test_grounding_belongs_to_the_text_being_written():
 
 
 def test_the_rest_of_the_state():
-    state = fold(records(CallOpened("m-1"), Notice("odd", "a part"), CallClosed("MAX_TOKENS", "why")))
-    assert (state.calls_opened, state.model) == (1, "m-1")
+    state = fold(records(AttemptOpened("m-1"), Notice("odd", "a part"), AttemptClosed("MAX_TOKENS", "why")))
+    assert (state.attempts, state.model) == (1, "m-1")
     assert (state.finish, state.finish_message) == ("MAX_TOKENS", "why")
     assert state.notices == [Notice("odd", "a part")]
     assert not state.emitted
 
 
 def test_a_new_call_forgets_the_finish_of_the_last_but_not_the_model():
-    state = fold(records(CallOpened("m-1"), CallClosed("STOP"), CallOpened()))
+    state = fold(records(AttemptOpened("m-1"), AttemptClosed("STOP"), AttemptOpened()))
     assert (state.finish, state.model) == (None, "m-1")
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.strategies import record_lists
 from zerogravity.core import policy
 from zerogravity.core.events import (
-    CallClosed,
-    CallOpened,
+    AttemptClosed,
+    AttemptOpened,
     FunctionCall,
     InlineData,
     Record,
@@ -25,7 +25,7 @@ from zerogravity.core.events import (
 from zerogravity.core.fold import fold
 from zerogravity.errors import Termination, upstream
 
-OPEN, TEXT, THINK = CallOpened(), TextDelta("x"), ThinkingDelta("x")
+OPEN, TEXT, THINK = AttemptOpened(), TextDelta("x"), ThinkingDelta("x")
 CALL, BLOB = FunctionCall("call_1", "f", "{}"), InlineData("image/png", "AA")
 FAULT = upstream(429, "rate_limit_exceeded", "slow down")
 OK, DROP, EMPTY = Termination.OK, Termination.UPSTREAM_DROP, Termination.EMPTY
@@ -33,7 +33,7 @@ GARBAGE = Termination.UPSTREAM_GARBAGE
 
 
 def end(finish, broken=None):
-    return CallClosed(finish, "said so", broken)
+    return AttemptClosed(finish, "said so", broken)
 
 
 ROWS = [
@@ -124,7 +124,7 @@ def test_row(events, ended, expected):
 )
 def test_failures_have_their_termination_code_and_are_the_upstreams(events, ended, code):
     terminal = policy.decide(fold([Record(0, 0, 0, b"", events)]), **ended).terminal
-    assert (terminal.fault.termination, terminal.fault.status, terminal.fault.guilt) == (code, 502, "upstream")
+    assert (terminal.fault.termination, terminal.fault.status, terminal.fault.origin) == (code, 502, "upstream")
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row[3][0] in ("fail", "await") and "fault" not in row[2]],

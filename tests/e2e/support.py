@@ -12,9 +12,9 @@ import aiohttp
 
 from tests.reading import to_the_end
 from tests.waiting import until
-from zerogravity.simulator.language_server import LsOptions
-from zerogravity.simulator.stack import Stack
-from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.simulator.language_server import LsOptions
+from zerogravity.testing.simulator.stack import Stack
 
 MODEL = "gemini-3-flash"
 SURFACES = ("responses", "chat", "gemini")

@@ -11,10 +11,10 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import at_rest, quick, ready
-from zerogravity.simulator.ls_requests import STOP_SEQUENCES, agent_body
-from zerogravity.simulator.natural import claude_thoughts
-from zerogravity.simulator.scenarios import Scenario, event, stop
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.default_answers import claude_thoughts
+from zerogravity.testing.simulator.ls_requests import STOP_SEQUENCES, agent_body
+from zerogravity.testing.simulator.scenarios import Scenario, event, stop
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

@@ -23,7 +23,7 @@ import pytest_asyncio
 from cryptography import x509
 
 from tests.running import URL, Command, command, free_port, mitmdump
-from zerogravity.simulator import tls
+from zerogravity.testing.simulator import tls
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

@@ -23,8 +23,8 @@ import pytest
 
 from tests.running import URL, Command, command, free_port, program
 from tests.waiting import until
-from zerogravity.simulator.google import GoogleSimulator
-from zerogravity.simulator.stack import ADDON
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.stack import ADDON
 
 pytestmark = pytest.mark.e2e
 KILLED_S, TOLD_S = 2.0, 3.0

@@ -20,9 +20,9 @@ from tests.e2e.support import ask, quick, ready
 from tests.running import URL, Command, command, free_port
 from tests.waiting import until
 from zerogravity import certs
-from zerogravity.simulator.google import GoogleSimulator
-from zerogravity.simulator.language_server import LanguageServerSimulator
-from zerogravity.simulator.stack import GOOGLE
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator
+from zerogravity.testing.simulator.stack import GOOGLE
 
 pytestmark = pytest.mark.e2e
 CSRF = "the-token-of-this-ls"

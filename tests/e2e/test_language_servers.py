@@ -21,7 +21,7 @@ import pytest
 from tests.e2e.support import SURFACES, ask, ready
 from tests.running import URL, Command, command, free_port
 from zerogravity import certs
-from zerogravity.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.google import GoogleSimulator
 
 pytestmark = pytest.mark.e2e
 

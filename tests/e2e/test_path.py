@@ -15,9 +15,9 @@ from google import genai
 from google.genai import types
 
 from tests.e2e.support import at_rest
-from zerogravity.simulator.language_server import LsOptions
-from zerogravity.simulator.stack import Stack, StackOptions
-from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.simulator.language_server import LsOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 from tests.e2e.support import MODEL, TOOL, quick
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.e2e
 TOOLS: list[Any] = [{"type": "function", "name": "get_weather", "parameters": TOOL}]

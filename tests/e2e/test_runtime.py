@@ -6,9 +6,9 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import SURFACES, ask, at_rest
-from zerogravity.simulator.google import GoogleSimulator
-from zerogravity.simulator.ls_options import build
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.ls_options import build
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
 

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from mitmproxy.io import FlowReader
 
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.e2e
 

@@ -22,13 +22,13 @@ import pytest_asyncio
 from click.testing import CliRunner
 
 from tests.e2e.support import MODEL, at_rest, quick
-from zerogravity.cli import main
-from zerogravity.simulator.failures import error_info
-from zerogravity.simulator.scenarios import Scenario, call, calls, event, failure
-from zerogravity.simulator.scenarios import answer as answered
-from zerogravity.simulator.stack import Stack, StackOptions
-from zerogravity.trace import read
-from zerogravity.trace.export import FORMATS
+from zerogravity.cli.main import main
+from zerogravity.observe import trace_reader
+from zerogravity.observe.exports.export import FORMATS
+from zerogravity.testing.simulator.failures import error_info
+from zerogravity.testing.simulator.scenarios import Scenario, call, calls, event, failure
+from zerogravity.testing.simulator.scenarios import answer as answered
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -250,7 +250,7 @@ async def inspected(stack: Stack, http: aiohttp.ClientSession) -> dict[str, str]
 
 def exported(folder: Path) -> dict[str, str]:
     """The traces themselves, every export of them, and what the commands say."""
-    traces = list(read.scan(folder))
+    traces = list(trace_reader.scan(folder))
     assert len(traces) > 10
     found = {"traces": "\n".join(file.read_text("utf-8", "replace") for file in folder.rglob("*") if file.is_file())}
     for name, (write, _) in FORMATS.items():

@@ -25,7 +25,7 @@ import pytest
 
 from tests.e2e.support import CHECK, MODEL, quick, request
 from tests.waiting import until
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.e2e
 TOLD_S = 3.0

@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from tests.e2e.support import ask, at_rest, quick, request
 from tests.waiting import until
-from zerogravity.simulator.google import Received
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.google import Received
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 # This LS knows no cancel: what ends a call is our doing, not its own.

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from zerogravity.capture.rewrite import rewrite
-from zerogravity.core.store import RememberedCall
+from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
-from zerogravity.simulator.ls_requests import BUDGETS, ENUMS, STOP_SEQUENCES
 from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces.base import Context, StoredTurn, Surface
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.surface import Context, StoredTurn, Surface
+from zerogravity.testing.simulator.ls_requests import BUDGETS, ENUMS, STOP_SEQUENCES
 from zerogravity.wire import jsonio
 
 HERE = Path(__file__).parent

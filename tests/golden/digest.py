@@ -1,5 +1,6 @@
-"""``python -m tests.golden.digest > before.txt``: one line for each golden case and each recorded answer on each surface,
-with the SHA-256 of what reaches Google or the client. Two runs are equal where a change leaves the wire as it was."""
+"""``python -m tests.golden.digest > before.txt``: one line for each golden case, recorded answer and recorded request,
+on each surface, with the SHA-256 of what reaches Google or the client. Two runs are equal where a change leaves the
+wire as it was."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import aiohttp
 
-from zerogravity.simulator import shapes
-from zerogravity.simulator.google import Received
-from zerogravity.simulator.scenarios import SIGN, Event, Scenario, Step
-from zerogravity.simulator.stack import Stack
-from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.simulator import shapes
+from zerogravity.testing.simulator.google import Received
+from zerogravity.testing.simulator.scenarios import SIGN, Event, Scenario, Step
+from zerogravity.testing.simulator.stack import Stack
 
 MODEL = "gemini-3-flash"
 CHECK: dict[str, Any] = {"chat": check_chat, "responses": check_responses, "gemini": check_gemini}

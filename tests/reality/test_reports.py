@@ -13,7 +13,7 @@ import pytest_asyncio
 from tests import cases
 from tests.e2e.support import at_rest, quick
 from tests.reality.playing import HELPERS, Result, filled, scenario, send
-from zerogravity.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, cases.needed, pytest.mark.asyncio(loop_scope="module")]
 REPORTS = cases.lines("reports.jsonl")

@@ -12,13 +12,13 @@ import pytest
 
 from tests.server.support import ScriptedEngine, Serve, Served, open_sockets
 from zerogravity import config as configuration
-from zerogravity.core.store import MitmStore
-from zerogravity.ops.health import Health
-from zerogravity.ops.metrics import Metrics
+from zerogravity.core.registry import MitmStore
+from zerogravity.observe.health import Health
+from zerogravity.observe.metrics import Metrics
 from zerogravity.server.app import start_server
 from zerogravity.server.services import Services
+from zerogravity.store.responses import open_store
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.responses.database import open_store
 
 
 @pytest.fixture(autouse=True)

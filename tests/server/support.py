@@ -12,13 +12,13 @@ from typing import Any
 import aiohttp
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Event, Failed, Finished, TextDelta
-from zerogravity.core.store import MitmStore
+from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, TextDelta
+from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, Guilt, Termination
+from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.server.app import Running
+from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.services import Services
-from zerogravity.server.shelf import SHELF, Shelf
 
 Script = Callable[[CascadeChannel], Awaitable[None]]
 
@@ -29,7 +29,7 @@ def say(channel: CascadeChannel, *events: Event) -> None:
 
 async def hello(channel: CascadeChannel) -> None:
     """The default turn: two pieces of text and a good end."""
-    say(channel, CallOpened())
+    say(channel, AttemptOpened())
     say(channel, TextDelta("Hel"))
     say(channel, TextDelta("lo"))
     channel.close(Finished("stop"))
@@ -66,7 +66,7 @@ class ScriptedEngine:
         return self.channels[-1]
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
-        return channel.close(Failed(Fault(Guilt.CLIENT, 499, termination.value, "cancelled", termination=termination)))
+        return channel.close(Failed(Fault(Origin.CLIENT, 499, termination.value, "cancelled", termination=termination)))
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)
@@ -96,8 +96,8 @@ class Served:
         return self.running.url
 
     @property
-    def shelf(self) -> Shelf:
-        return self.running._runner.app[SHELF]  # pyright: ignore[reportPrivateUsage]
+    def shelf(self) -> ResponseWriter:
+        return self.running._runner.app[RESPONSE_WRITER]  # pyright: ignore[reportPrivateUsage]
 
     async def post(self, path: str, body: Any, **options: Any) -> tuple[int, Any, Any]:
         """(status, headers, parsed body)"""

@@ -322,7 +322,7 @@ async def test_half_a_pair_costs_no_turn_and_is_told(serve: Serve, path: str, si
     status, headers, body = await served.ask("POST", path, body=json.dumps(bodies[path]).encode())
     assert status == 200, body
     assert "U+FFFD" in headers["x-zerogravity-notes"]
-    text: str = served.engine.channels[0].turn.generate["contents"][0]["parts"][0]["text"]
+    text: str = served.engine.channels[0].turn.google_request["contents"][0]["parts"][0]["text"]
     assert text.endswith("cut \ufffd")
 
 
@@ -343,7 +343,7 @@ async def test_structure_inside_of_strings_counts_nothing(serve: Serve, text: st
     body = json.dumps({**HELLO, "messages": [{"role": "user", "content": text}]}).encode()
     status, _, _ = await served.ask("POST", PATH, body=body)
     assert status == 200
-    assert served.engine.channels[0].turn.generate["contents"][0]["parts"][0]["text"] == text
+    assert served.engine.channels[0].turn.google_request["contents"][0]["parts"][0]["text"] == text
 
 
 values = st.recursive(

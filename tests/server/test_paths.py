@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.server.support import Serve
-from tests.server.test_guard import ROUTES
+from tests.server.test_middleware import ROUTES
 from zerogravity.server import paths
 
 CALL = "models/gemini-3-flash:generateContent"

@@ -17,13 +17,13 @@ from tests.reading import to_the_end
 from tests.server.support import Serve, Served, forever, hello, say
 from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel, Cursor
-from zerogravity.core.events import CallOpened, Failed, Finished, TextDelta, ThinkingDelta, Usage
+from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta, ThinkingDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
 from zerogravity.server.respond import FLUSH, Pump, leave_stalled, noted, timing
 from zerogravity.surfaces import chat, gemini
-from zerogravity.surfaces.check import check_chat
+from zerogravity.testing.check import check_chat
 
 CHAT = "/v1/chat/completions"
 HELLO: dict[str, Any] = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]}
@@ -56,7 +56,7 @@ async def test_early_faults_are_plain_answers(
     served = await serve()
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened())
+        say(channel, AttemptOpened())
         channel.close(Failed(fault))
 
     served.engine.script = script
@@ -93,7 +93,7 @@ async def test_thinking_that_nobody_asked_for_is_no_content(serve: Serve, path: 
     """A turn that fails after it is a plain status, not a 200 with an error in it."""
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), ThinkingDelta("Let me see."))
+        say(channel, AttemptOpened(), ThinkingDelta("Let me see."))
         channel.close(Failed(BROKEN))
 
     served = await serve()
@@ -138,7 +138,7 @@ async def test_a_failure_in_the_middle_is_told_and_is_no_good_end(
     served = await serve()
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("x" * size))
+        say(channel, AttemptOpened(), TextDelta("x" * size))
         channel.close(terminal)
 
     served.engine.script = script
@@ -163,7 +163,7 @@ async def test_who_reads_late_is_told_as_well(
     served.engine.script = forever
     answer = asyncio.create_task(served.http.post(served.url + CHAT, json=STREAM))
     channel = await served.engine.begun()
-    say(channel, CallOpened(), TextDelta("Hel"))
+    say(channel, AttemptOpened(), TextDelta("Hel"))
     answered = await answer
     channel.close(Failed(BROKEN))
     arrived: Any = answered.content
@@ -192,7 +192,7 @@ async def test_without_chunks_a_reset_is_no_good_end(serve: Serve, kind: str, te
     served = await serve()
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("Hel"))
+        say(channel, AttemptOpened(), TextDelta("Hel"))
         channel.close(terminal)
 
     served.engine.script = script
@@ -217,7 +217,7 @@ async def test_the_first_content_ends_the_wait(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 1000})
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), Usage(prompt=1))
+        say(channel, AttemptOpened(), Usage(prompt=1))
         say(channel, TextDelta("Hel"))
         await channel.wait_closed()
 
@@ -251,7 +251,7 @@ def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], 
     for phase in ("queued", "admitted", "told", "matched"):
         clock.advance(0.25)
         channel.mark(phase)
-    say(channel, CallOpened())
+    say(channel, AttemptOpened())
     clock.advance(1.5)
     say(channel, TextDelta("x"))
     assert timing(channel) == {
@@ -383,7 +383,7 @@ async def test_heartbeats_on_the_wire(serve: Serve) -> None:
         while data.count(b": keep-alive\n\n") < 3:
             data += await answer.content.readany()
         channel = served.engine.channels[0]
-        say(channel, CallOpened(), TextDelta("x"))
+        say(channel, AttemptOpened(), TextDelta("x"))
         channel.close(Finished("stop"))
         check_chat(data + await answer.read())
 
@@ -438,7 +438,7 @@ async def test_leaving_ends_the_turn(serve: Serve, stream: bool, caplog: pytest.
     served = await serve(limits={"grace_seconds": 0.01})
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("Hel"))
+        say(channel, AttemptOpened(), TextDelta("Hel"))
         await channel.wait_closed()
 
     served.engine.script = script
@@ -492,7 +492,7 @@ async def test_stalled_reader_is_cut(serve: Serve, caplog: pytest.LogCaptureFixt
     served = await serve(limits={"write_stall_seconds": 0.05})
 
     async def flood(channel: CascadeChannel) -> None:
-        say(channel, CallOpened())
+        say(channel, AttemptOpened())
         for _ in range(200):  # more than all buffers between us
             say(channel, TextDelta("x" * 100_000))
             await asyncio.sleep(0)
@@ -548,7 +548,7 @@ async def test_records_that_are_gone_end_the_stream(serve: Serve, caplog: pytest
     served = await serve()
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("Hel"))
+        say(channel, AttemptOpened(), TextDelta("Hel"))
         await gone.wait()
         say(channel, TextDelta("lo"))
         channel.close(Finished("stop"))
@@ -574,7 +574,7 @@ async def test_stop_ends_every_open_stream_properly(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 0.01})
 
     async def script(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("Hel"))
+        say(channel, AttemptOpened(), TextDelta("Hel"))
         await channel.wait_closed()
 
     served.engine.script = script

@@ -14,12 +14,12 @@ import pytest
 from tests.server.support import Serve, Served, forever, hello, say
 from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
+from zerogravity.core.events import AttemptOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, language_server, upstream
-from zerogravity.server.shelf import SLICE
-from zerogravity.surfaces.check import check_response, check_responses
-from zerogravity.surfaces.responses.database import open_store
+from zerogravity.server.response_writer import SLICE
+from zerogravity.store.responses import open_store
+from zerogravity.testing.check import check_response, check_responses
 
 PATH = "/v1/responses"
 HELLO: dict[str, Any] = {"model": "gemini-3-flash", "input": "hi"}
@@ -30,7 +30,7 @@ BY_ID = (("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items
 
 async def rich(channel: CascadeChannel) -> None:
     """Thinking, text, a call, usage."""
-    say(channel, CallOpened())
+    say(channel, AttemptOpened())
     say(channel, ThinkingDelta("Let me "))
     say(channel, ThinkingDelta("see."))
     say(channel, TextDelta("Hel"))
@@ -181,9 +181,9 @@ async def test_h20_responses_belong_to_the_key_that_made_them(serve: Serve) -> N
     reference = {"type": "item_reference", "id": message["id"]}
     served.engine.script = rich
     await served.post(PATH, {**HELLO, "input": [reference, {"role": "user", "content": "go on"}]}, headers=two)
-    assert "Hello" not in json.dumps(dict(served.engine.channels[-1].turn.generate))
+    assert "Hello" not in json.dumps(dict(served.engine.channels[-1].turn.google_request))
     await served.post(PATH, {**HELLO, "input": [reference, {"role": "user", "content": "go on"}]}, headers=one)
-    assert "Hello" in json.dumps(dict(served.engine.channels[-1].turn.generate))
+    assert "Hello" in json.dumps(dict(served.engine.channels[-1].turn.google_request))
 
 
 async def test_a_turn_continues_the_one_before_at_once(serve: Serve) -> None:
@@ -195,7 +195,7 @@ async def test_a_turn_continues_the_one_before_at_once(serve: Serve) -> None:
     status, _, second = await served.post(PATH, {**HELLO, "input": [output], "previous_response_id": first["id"]})
     assert status == 200, second
     assert second["previous_response_id"] == first["id"]
-    contents = served.engine.channels[-1].turn.generate["contents"]
+    contents = served.engine.channels[-1].turn.google_request["contents"]
     assert [content["role"] for content in contents] == ["user", "model", "user"]
     assert contents[0]["parts"][0]["text"] == "hi"
     assert contents[1]["parts"][0]["text"] == "Hello"
@@ -322,7 +322,7 @@ async def test_background_is_answered_at_once_and_polled(serve: Serve) -> None:
     channel = served.engine.channels[0]
     path = f"{PATH}/{queued['id']}"
     assert (await served.get(path))[2] == queued
-    say(channel, CallOpened(), TextDelta("Hel"))
+    say(channel, AttemptOpened(), TextDelta("Hel"))
     _, _, running = await served.get(path)
     assert running == {**queued, "status": "in_progress"}
     _, _, listed = await served.get(path + "/input_items")
@@ -341,7 +341,7 @@ async def test_a_long_background_turn_lets_others_run_when_it_ends(serve: Serve)
     served.engine.script = forever
     _, _, queued = await served.post(PATH, BEHIND)
     channel = served.engine.channels[0]
-    say(channel, CallOpened())
+    say(channel, AttemptOpened())
     for number in range(20_000):
         say(channel, TextDelta(f"{number} "))
     turns = 0
@@ -414,7 +414,7 @@ async def test_background_goes_on_when_everybody_has_left(serve: Serve) -> None:
     while channel.readers:
         await served.get("/health")
     assert not channel.closed
-    say(channel, CallOpened(), TextDelta("Hello"))
+    say(channel, AttemptOpened(), TextDelta("Hello"))
     channel.close(Finished("stop"))
     assert text_of((await served.get(f"{PATH}/{identity}"))[2]) == "Hello"
 
@@ -454,7 +454,7 @@ async def test_cancel(serve: Serve) -> None:
     served.engine.script = forever
     _, _, queued = await served.post(PATH, BEHIND)
     channel = served.engine.channels[0]
-    say(channel, CallOpened(), TextDelta("Hel"))
+    say(channel, AttemptOpened(), TextDelta("Hel"))
     path = f"{PATH}/{queued['id']}"
     reader = await served.http.get(f"{served.url}{path}?stream=true")
     status, _, cancelled = await served.post(path + "/cancel", None)
@@ -520,7 +520,7 @@ async def test_input_tokens(serve: Serve) -> None:
     assert not served.engine.channels
 
     async def count(turn: Any) -> int:
-        return len(turn.generate["contents"])
+        return len(turn.google_request["contents"])
 
     served = await serve(services={"count_tokens": count})
     status, headers, body = await served.post(PATH + "/input_tokens", HELLO)
@@ -538,12 +538,12 @@ async def test_compact(serve: Serve) -> None:
     assert [item["type"] for item in compacted["output"]] == ["message", "message", "compaction"]
     assert "number 7" in str(compacted["output"][0])
     assert "Server-Timing" in headers
-    assert "remember the number 7" in json.dumps(served.engine.channels[-1].turn.generate["contents"])
+    assert "remember the number 7" in json.dumps(served.engine.channels[-1].turn.google_request["contents"])
     not_found(await served.get(f"{PATH}/{compacted['id']}"), compacted["id"])
     more = [*compacted["output"], {"role": "user", "content": "go on"}]
     status, _, answered = await served.post(PATH, {**HELLO, "input": more})
     assert status == 200, answered
-    assert "Hello" in json.dumps(served.engine.channels[-1].turn.generate), "the summary is read again"
+    assert "Hello" in json.dumps(served.engine.channels[-1].turn.google_request), "the summary is read again"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -563,7 +563,7 @@ async def test_a_trailing_compaction_trigger(serve: Serve, stream: bool, before:
     assert [item["type"] for item in response["output"]] == ["compaction"]
     assert (await served.get(f"{PATH}/{response['id']}"))[2] == response
     await served.post(PATH, {**HELLO, "input": "three", "previous_response_id": response["id"]})
-    (content,) = served.engine.channels[-1].turn.generate["contents"]
+    (content,) = served.engine.channels[-1].turn.google_request["contents"]
     told = [part["text"].rpartition("\n")[2] for part in content["parts"]]
     assert told == [*(["hi"] if before else []), "two", "Hello", "three"]
 

@@ -16,7 +16,7 @@ from tests.server.support import Serve, Served, forever, say
 from tests.strategies import record_lists, replay
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -30,15 +30,15 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.server.respond import Pump
 from zerogravity.surfaces import responses
-from zerogravity.surfaces.check import check_responses
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.responses.request import parse
-from zerogravity.surfaces.surface import Context
+from zerogravity.testing.check import check_responses
 
 PATH = "/v1/responses"
 BEHIND: dict[str, Any] = {"model": "gemini-3-flash", "input": "hi", "background": True}
 SECRET = bytes(32)
 STORY: list[tuple[Event, ...]] = [
-    (CallOpened(),),
+    (AttemptOpened(),),
     (ThinkingDelta("Let me "),),
     (ThinkingDelta("see.\n\u2028"),),
     (TextDelta("Hel"),),
@@ -157,7 +157,7 @@ async def test_h18_one_reader_stalls_and_no_other_notices(serve: Serve) -> None:
 
     async def flood(channel: CascadeChannel) -> None:
         await gate.wait()
-        say(channel, CallOpened())
+        say(channel, AttemptOpened())
         for _ in range(100):
             say(channel, TextDelta("x" * 40_000))
             await asyncio.sleep(0)

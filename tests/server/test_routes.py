@@ -10,9 +10,9 @@ import pytest
 
 from tests.server.support import Serve
 from zerogravity.errors import Termination, language_server
-from zerogravity.ops.health import Health
+from zerogravity.observe.health import Health
 from zerogravity.server.fetch import Fetch
-from zerogravity.server.guard import SERVED
+from zerogravity.server.middleware import SERVED
 from zerogravity.server.services import Bearer
 
 # -- models --------------------------------------------------------------------------------------------------------
@@ -222,8 +222,8 @@ async def test_tokens_are_counted_by_who_can(serve: Serve) -> None:
     status, headers, body = await served.post(COUNT, {"generate_content_request": {**GEMINI, "model": "models/x"}})
     assert (status, body) == (200, {"totalTokens": 7})
     assert "x-zerogravity-tokens" not in headers
-    assert asked[0].generate["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
-    assert "model" not in asked[0].generate
+    assert asked[0].google_request["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+    assert "model" not in asked[0].google_request
     _, headers, _ = await served.post(COUNT.replace("3-flash", "2.5-pro"), GEMINI)
     assert headers["x-zerogravity-tokens"] == "estimate", "whoever can not tell says so, and is helped out"
     assert not served.engine.channels, "nothing is sent"
@@ -318,7 +318,7 @@ async def test_remote_media_only_where_allowed(serve: Serve, allowed: bool) -> N
     if allowed:
         assert status == 200, told
         assert asked == ["input[0].content[0].image_url https://pictures.example/a.png"]
-        parts = served.engine.channels[0].turn.generate["contents"][0]["parts"]
+        parts = served.engine.channels[0].turn.google_request["contents"][0]["parts"]
         assert parts[0]["inlineData"]["mimeType"] == "image/png"
     else:
         assert (status, told["error"]["param"]) == (400, "input[0].content[0].image_url")

@@ -13,7 +13,7 @@ from google.genai import errors, types
 
 from tests.server.support import Serve, Served, forever, say
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
+from zerogravity.core.events import AttemptOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
 from zerogravity.errors import upstream
 
 MODEL = "gemini-3-flash"
@@ -21,7 +21,7 @@ KEY = "zg-sdk-key"
 
 
 async def story(channel: CascadeChannel) -> None:
-    say(channel, CallOpened())
+    say(channel, AttemptOpened())
     say(channel, ThinkingDelta("Let me see."))
     say(channel, TextDelta("Hel"))
     say(channel, TextDelta("lo"), Usage(prompt=3, candidates=2, thoughts=1, total=6))
@@ -128,7 +128,7 @@ async def test_websocket(client: openai.AsyncOpenAI, served: Served) -> None:
         assert first[-1].response.output_text == "Hello"
         more = await ask(input="go on", store=False, previous_response_id=first[-1].response.id)
         assert more[-1].response.output_text == "Hello"
-        assert len(served.engine.channels[-1].turn.generate["contents"]) == 3
+        assert len(served.engine.channels[-1].turn.google_request["contents"]) == 3
         (error,) = await ask(input="x", previous_response_id="resp_" + "0" * 32)
         assert (error.status, error.error.code) == (400, "previous_response_not_found")
 
@@ -158,7 +158,7 @@ async def test_errors_that_can_not_heal_are_not_tried_again(served: Served) -> N
     async with openai.AsyncOpenAI(base_url=served.url + "/v1", api_key=KEY, max_retries=2) as patient:
 
         async def gone(channel: CascadeChannel) -> None:
-            fault = upstream(500, "upstream_auth", "the account is closed", heals=False)
+            fault = upstream(500, "upstream_auth", "the account is closed", retryable=False)
             channel.close(Failed(fault))
 
         served.engine.script = gone
@@ -184,7 +184,7 @@ async def test_chat(client: openai.AsyncOpenAI) -> None:
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 async def test_google(served: Served, version: str) -> None:
     async def call(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), FunctionCall("call_1", "look", "{}"), Usage(prompt=3, candidates=2, total=5))
+        say(channel, AttemptOpened(), FunctionCall("call_1", "look", "{}"), Usage(prompt=3, candidates=2, total=5))
         channel.close(Finished("tool"))
 
     options = types.HttpOptions(base_url=served.url, api_version=version)
@@ -204,7 +204,7 @@ async def test_a_failure_in_the_middle_of_a_stream(client: openai.AsyncOpenAI, s
     """Where the body has no good end, too: the error is what is raised, not the broken connection."""
 
     async def broken(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("Hel"))
+        say(channel, AttemptOpened(), TextDelta("Hel"))
         channel.close(Failed(upstream(502, "upstream_drop", "the connection broke")))
 
     served.engine.script = broken

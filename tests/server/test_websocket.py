@@ -15,9 +15,9 @@ from aiohttp import web
 
 from tests.server.support import Serve, Served, forever, hello, say
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Failed, Finished, FunctionCall, TextDelta
+from zerogravity.core.events import AttemptOpened, Failed, Finished, FunctionCall, TextDelta
 from zerogravity.errors import Termination, upstream
-from zerogravity.surfaces.check import check_responses
+from zerogravity.testing.check import check_responses
 
 PATH = "/v1/responses"
 CREATE: dict[str, Any] = {"type": "response.create", "model": "gemini-3-flash", "input": "hi"}
@@ -85,7 +85,7 @@ async def test_warm_up_and_what_it_warms(serve: Serve) -> None:
         more = {"previous_response_id": response["id"], "store": False, "tools": tools}
         found = await ask(socket, input=[{"role": "user", "content": "and now"}], **more)
         assert found[-1]["type"] == "response.completed", found[-1]
-        told = json.dumps(served.engine.channels[0].turn.generate["contents"])
+        told = json.dumps(served.engine.channels[0].turn.google_request["contents"])
         assert "long beginning" in told
         assert "and now" in told
 
@@ -94,7 +94,7 @@ async def test_what_was_not_stored_is_known_to_its_connection_only(serve: Serve)
     served = await serve()
 
     async def call(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), FunctionCall(f"call_{channel.id[-8:]}", "look", "{}"))
+        say(channel, AttemptOpened(), FunctionCall(f"call_{channel.id[-8:]}", "look", "{}"))
         channel.close(Finished("tool"))
 
     served.engine.script = call
@@ -106,7 +106,7 @@ async def test_what_was_not_stored_is_known_to_its_connection_only(serve: Serve)
         more = {"input": [output], "previous_response_id": first["id"], "store": False}
         second = (await ask(socket, **more))[-1]["response"]
         assert text_of(second) == "Hello"
-        contents = served.engine.channels[-1].turn.generate["contents"]
+        contents = served.engine.channels[-1].turn.google_request["contents"]
         assert [content["role"] for content in contents] == ["user", "model", "user"]
         error = (await ask(other, **more))[-1]
         assert error["type"] == "error"
@@ -122,7 +122,7 @@ async def test_items_that_were_not_stored_are_known_to_their_connection(serve: S
         reference = {"type": "item_reference", "id": first["output"][0]["id"]}
         for each, known in ((socket, True), (other, False)):
             await ask(each, store=False, input=[reference, {"role": "user", "content": "go on"}])
-            told = json.dumps(served.engine.channels[-1].turn.generate["contents"])
+            told = json.dumps(served.engine.channels[-1].turn.google_request["contents"])
             assert ("Hello" in told) is known
 
 
@@ -133,7 +133,7 @@ async def test_stored_responses_are_continued_over_either_transport(serve: Serve
         second = (await ask(socket, input="go on", previous_response_id=first["id"]))[-1]["response"]
     body = {"model": "gemini-3-flash", "input": "and on", "previous_response_id": second["id"]}
     assert (await served.post(PATH, body))[0] == 200
-    assert len(served.engine.channels[-1].turn.generate["contents"]) == 5
+    assert len(served.engine.channels[-1].turn.google_request["contents"]) == 5
 
 
 async def test_without_stream_id_one_at_a_time(serve: Serve) -> None:
@@ -249,7 +249,7 @@ async def test_early_and_late_faults(serve: Serve) -> None:
         channel.close(busy)
 
     async def late(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("Hel"))
+        say(channel, AttemptOpened(), TextDelta("Hel"))
         channel.close(busy)
 
     async with connected(served) as socket:
@@ -298,7 +298,7 @@ async def test_leaving_ends_what_runs(serve: Serve, caplog: pytest.LogCaptureFix
         await socket.send_json({**CREATE, "stream_id": "b"})
         while len(served.engine.channels) < 2:
             await served.engine.begun()
-        say(served.engine.channels[0], CallOpened(), TextDelta("Hel"))
+        say(served.engine.channels[0], AttemptOpened(), TextDelta("Hel"))
         await socket.receive_str()
     for channel in served.engine.channels:
         await channel.wait_closed()
@@ -341,7 +341,7 @@ async def test_old_connections_are_ended_after_the_running_response(serve: Serve
         (error,) = await events(idle)
         assert (error["status"], error["error"]["code"]) == (400, "websocket_connection_limit_reached")
         assert (await idle.receive()).type is aiohttp.WSMsgType.CLOSE
-        say(channel, CallOpened(), TextDelta("Hello"))
+        say(channel, AttemptOpened(), TextDelta("Hello"))
         channel.close(Finished("stop"))
         check_responses(as_sse(await events(socket)))
         (error,) = await events(socket)
@@ -354,7 +354,7 @@ async def test_shutdown_ends_turns_then_connections(serve: Serve) -> None:
     served.engine.script = forever
     async with connected(served) as socket, connected(served) as idle:
         await socket.send_json(CREATE)
-        say(await served.engine.begun(), CallOpened(), TextDelta("Hel"))
+        say(await served.engine.begun(), AttemptOpened(), TextDelta("Hel"))
         await socket.receive_str()
         await served.engine.close()
         stopping = asyncio.create_task(served.running.stop())
@@ -447,7 +447,7 @@ async def test_half_a_surrogate_pair_costs_no_turn(serve: Serve) -> None:
         await socket.send_str(WHOLE.replace('"x"', r'"cut \ud83d"').rstrip(", ") + "}")
         assert (await events(socket))[-1]["type"] == "response.completed"
     turn = served.engine.channels[0].turn
-    assert turn.generate["contents"][0]["parts"][0]["text"] == "cut \ufffd"
+    assert turn.google_request["contents"][0]["parts"][0]["text"] == "cut \ufffd"
     assert any("U+FFFD" in note for note in turn.notes)
 
 
@@ -455,7 +455,7 @@ async def test_half_a_surrogate_pair_costs_no_turn(serve: Serve) -> None:
 
 
 async def broken(channel: CascadeChannel) -> None:
-    say(channel, CallOpened(), TextDelta("Hel"))
+    say(channel, AttemptOpened(), TextDelta("Hel"))
     channel.close(Failed(upstream(502, "upstream_drop", "gone", Termination.UPSTREAM_DROP)))
 
 
@@ -464,7 +464,7 @@ async def refused(channel: CascadeChannel) -> None:
 
 
 async def cut_short(channel: CascadeChannel) -> None:
-    say(channel, CallOpened(), TextDelta("Hel"))
+    say(channel, AttemptOpened(), TextDelta("Hel"))
     channel.close(Finished("length"))
 
 
@@ -521,7 +521,7 @@ async def test_compaction(serve: Serve) -> None:
         kept = [{"role": "user", "content": "one"}, item, {"role": "user", "content": "two"}]
         for more in ({"input": "two", "previous_response_id": found[-1]["response"]["id"]}, {"input": kept}):
             assert (await ask(socket, store=False, **more))[-1]["type"] == "response.completed"
-        by_id, by_item = (channel.turn.generate for channel in served.engine.channels[-2:])
+        by_id, by_item = (channel.turn.google_request for channel in served.engine.channels[-2:])
         assert by_id == by_item
         told = (await ask(socket, input=[{"role": "user", "content": "x"}, *trigger], generate=False))[-1]
         assert (told["type"], told["error"]["param"]) == ("error", "generate")
@@ -534,7 +534,7 @@ async def test_a_warm_up_is_no_history_of_its_own(serve: Serve) -> None:
             item = {"role": "developer" if beginning == "system" else "assistant", "content": "long beginning"}
             warm = (await ask(socket, generate=False, store=False, input=[item]))[-1]["response"]
             await ask(socket, store=False, input="and now", previous_response_id=warm["id"])
-            told = json.dumps(served.engine.channels[-1].turn.generate)
+            told = json.dumps(served.engine.channels[-1].turn.google_request)
             assert told.count("long beginning") == 1
             assert "Continue." not in told
 
@@ -543,7 +543,7 @@ async def test_what_was_dropped_from_memory_ends_its_response_only(serve: Serve)
     """A reader so slow that its turn's events are gone: it is told, and the connection goes on."""
 
     async def dropped(channel: CascadeChannel) -> None:
-        say(channel, CallOpened(), TextDelta("Hel"))
+        say(channel, AttemptOpened(), TextDelta("Hel"))
         channel.close(Finished("stop"))
         channel.release()
 

@@ -10,13 +10,13 @@ from typing import Any
 from zerogravity import ids
 from zerogravity.core import policy
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Failed
-from zerogravity.core.store import RememberedCall
+from zerogravity.core.events import AttemptOpened, Failed
+from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces import chat, gemini, responses
-from zerogravity.surfaces.check import check_chat, check_gemini, check_responses
+from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.surface import Context, Surface
+from zerogravity.testing.check import check_chat, check_gemini, check_responses
 from zerogravity.wire import jsonio
 from zerogravity.wire.calls import declared_names
 from zerogravity.wire.google import GoogleDecoder
@@ -60,8 +60,8 @@ def call(name: str = "f", signature: str | None = None, **args: Any) -> dict[str
 def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
     """The closed channel of one upstream call; a chunk may be raw bytes."""
     channel = CascadeChannel(turn, lambda: 0)
-    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n), declared_names(turn.generate))
-    channel.append(0, b"", (CallOpened(),))
+    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n), declared_names(turn.google_request))
+    channel.append(0, b"", (AttemptOpened(),))
     for value in chunks:
         data = value if isinstance(value, bytes) else jsonio.dumps({"response": value})
         events = decoder.decode(data)

@@ -80,4 +80,4 @@ def test_what_is_served_google_takes(name: str, data: st.DataObject) -> None:
 def test_the_gemini_surface_never_stumbles(data: st.DataObject) -> None:
     turn = tried("gemini", data)
     if turn is not None:
-        assert sent(turn)["request"]["contents"] == turn.generate["contents"]
+        assert sent(turn)["request"]["contents"] == turn.google_request["contents"]

@@ -28,14 +28,14 @@ from tests.surfaces.playing import (
     play,
 )
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.store import CallMemory, RememberedCall
+from zerogravity.core.registry import CallMemory, RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
-from zerogravity.simulator.signatures import Signer, behind
-from zerogravity.surfaces.common.carrier import Carried, seal
-from zerogravity.surfaces.common.history import STAND_IN
+from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.openai.history import STAND_IN
+from zerogravity.surfaces.openai.sealed_state import Carried, seal
 from zerogravity.surfaces.responses.stored import of_turn
-from zerogravity.surfaces.surface import Context
+from zerogravity.testing.simulator.signatures import Signer, behind
 from zerogravity.wire.google_errors import decode_error
 
 openai = pytest.mark.parametrize("name", OPENAI)
@@ -90,8 +90,8 @@ def sent(name: str, request: dict[str, Any], of: Context | None = None) -> dict[
     """The Google-shaped request, accepted by Google."""
     turn = SURFACES[name].parse(request, of or context())
     wire = turn.target.wire_model or turn.target.name
-    assert complaint({"model": wire, "request": dict(turn.generate)}) is None
-    return dict(turn.generate)
+    assert complaint({"model": wire, "request": dict(turn.google_request)}) is None
+    return dict(turn.google_request)
 
 
 def parts(generate: dict[str, Any], kind: str) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def test_01_no_call_of_the_current_turn_is_unsigned(name: str) -> None:
     assert [part.get("thoughtSignature") for part in parts(made, "functionCall")] == [STAND_IN, None, STAND_IN]
     known = context(c3=RememberedCall("f", "{}", STAND_IN[::-1], None, "gemini-3-flash"))
     turn = SURFACES[name].parse(body(name, *steps), known)
-    assert parts(dict(turn.generate), "functionCall")[2]["thoughtSignature"] == STAND_IN[::-1]
+    assert parts(dict(turn.google_request), "functionCall")[2]["thoughtSignature"] == STAND_IN[::-1]
 
 
 @every
@@ -322,9 +322,9 @@ def test_20_function_names_are_legal_told_apart_and_given_back(name: str) -> Non
     turn = SURFACES[name].parse(
         body(name, user("go"), calls(("c1", "my tool", "{}")), result("c1"), tools=wanted), context()
     )
-    declared = [entry["name"] for entry in turn.generate["tools"][0]["functionDeclarations"]]
+    declared = [entry["name"] for entry in turn.google_request["tools"][0]["functionDeclarations"]]
     assert len(set(declared)) == 4
-    assert parts(dict(turn.generate), "functionCall")[0]["functionCall"]["name"] == declared[0]
+    assert parts(dict(turn.google_request), "functionCall")[0]["functionCall"]["name"] == declared[0]
     heard = hear(name, play(turn, chunk(*(call(one) for one in declared), finish="STOP")))
     assert tuple(called for _, called, _ in heard.calls) == wanted
 
@@ -387,7 +387,7 @@ def test_21_what_the_search_did_goes_back_with_the_result(name: str, way: str, t
     assert [content["role"] for content in contents] == ["user", "model", "user"]
     assert [next(iter(part)) for part in contents[1]["parts"]] == ["toolCall", "toolResponse", "functionCall"]
     assert [part for part in contents[1]["parts"] if "functionCall" not in part] == searched_again(contents)
-    other = SURFACES[name].parse({**request, "model": "gemini-2.5-flash"}, of).generate
+    other = SURFACES[name].parse({**request, "model": "gemini-2.5-flash"}, of).google_request
     assert not parts(dict(other), "toolCall")
 
 

@@ -47,8 +47,8 @@ HISTORIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", ALL)
 def test_the_session_goes_on(name: str) -> None:
     turn = ask(name, **HISTORIES[name])
-    parts = [part for content in turn.generate["contents"] for part in content["parts"]]
-    assert all(content["parts"] for content in turn.generate["contents"])
+    parts = [part for content in turn.google_request["contents"] for part in content["parts"]]
+    assert all(content["parts"] for content in turn.google_request["contents"])
     assert [part["functionCall"]["name"] for part in parts if "functionCall" in part] == ["f"]
     assert [part["functionResponse"]["name"] for part in parts if "functionResponse" in part] == ["f"]
     assert [part["text"] for part in parts if "text" in part] == ["Hi", "go on"]

@@ -19,11 +19,11 @@ from zerogravity.capture.tap import Tap
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
+from zerogravity.store.responses import open_store
 from zerogravity.surfaces import gemini
-from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.responses.database import open_store
+from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.responses.stored import of_turn
-from zerogravity.surfaces.surface import Context
 from zerogravity.wire import jsonio
 
 NUMBERS = ["1.10", "1E5", "1e400", "-0", "0.1000000000000000055", "18446744073709551617", "0.5", "7"]

@@ -13,8 +13,8 @@ from tests.strategies import shapes
 from tests.surfaces.playing import ALL, SECRET, SURFACES, ask, call, chunk, frames, hear, play
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished
-from zerogravity.surfaces.check import check_gemini
-from zerogravity.surfaces.surface import Answer
+from zerogravity.surfaces.base import Answer
+from zerogravity.testing.check import check_gemini
 from zerogravity.wire import jsonio
 
 TOOLS: dict[str, dict[str, Any]] = {
@@ -101,7 +101,7 @@ NAMES = {"chat": "my tool", "responses": "my tool", "gemini": "my_tool"}
 @pytest.mark.parametrize("separator", [":", "."])
 def test_the_models_namespace(name: str, separator: str) -> None:
     turn = ask(name, **TOOLS[name])
-    (wire,) = [one["name"] for one in turn.generate["tools"][0]["functionDeclarations"] if one["name"] != "f"]
+    (wire,) = [one["name"] for one in turn.google_request["tools"][0]["functionDeclarations"] if one["name"] != "f"]
     channel = play(turn, chunk(call(f"default_api{separator}{wire}", a=1), finish="STOP"))
     expected = NAMES[name]
     assert [one[1] for one in hear(name, channel).calls] == [expected]

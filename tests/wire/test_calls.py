@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import json_objects
-from zerogravity.core.events import CallClosed, Event, FunctionCall, InlineData, Notice, Signature, TextDelta
+from zerogravity.core.events import AttemptClosed, Event, FunctionCall, InlineData, Notice, Signature, TextDelta
 from zerogravity.wire.calls import declared_names
 from zerogravity.wire.google import GoogleDecoder
 
@@ -26,7 +26,7 @@ def piece(path: str, more: bool = False, **value: Any) -> dict[str, Any]:
     return {"jsonPath": path, **value, **({"willContinue": True} if more else {})}
 
 
-def decoded(chunks: list[list[Any] | bytes], finish: str | None = "STOP") -> tuple[list[Event], CallClosed]:
+def decoded(chunks: list[list[Any] | bytes], finish: str | None = "STOP") -> tuple[list[Event], AttemptClosed]:
     decoder = GoogleDecoder(str, DECLARED)
     events: list[Event] = []
     for parts in chunks:
@@ -36,7 +36,7 @@ def decoded(chunks: list[list[Any] | bytes], finish: str | None = "STOP") -> tup
         events += decoder.decode(data)
     events += decoder.decode(json.dumps({"candidates": [{"finishReason": finish}]}).encode())
     *rest, closed = decoder.close()
-    assert isinstance(closed, CallClosed)
+    assert isinstance(closed, AttemptClosed)
     return [*events, *rest], closed
 
 
@@ -106,7 +106,7 @@ RUN: list[tuple[str, list[Any], list[tuple[str, str]]]] = [
 @pytest.mark.parametrize(("chunks", "expected"), [row[1:] for row in RUN], ids=[row[0] for row in RUN])
 def test_calls_that_can_be_run(chunks: list[Any], expected: list[tuple[str, str]]) -> None:
     assert calls(chunks) == expected
-    assert decoded(chunks)[1] == CallClosed("STOP")
+    assert decoded(chunks)[1] == AttemptClosed("STOP")
     assert all(isinstance(json.loads(args), dict) for _, args in calls(chunks))
 
 
@@ -182,7 +182,7 @@ def test_what_the_answer_was_cut_in_is_no_call_and_no_fault(finish: str | None) 
         [f(name="view", args={"a": 1}), f(name="f", partialArgs=[piece("$.a", more=True, stringValue="x")])]
     ]
     assert calls(chunks, finish) == [("view", '{"a": 1}')]
-    assert decoded(chunks, finish)[1] == CallClosed(finish)
+    assert decoded(chunks, finish)[1] == AttemptClosed(finish)
 
 
 def test_signature_and_id_come_with_any_piece() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.strategies import answers, json_objects, json_values
 from zerogravity.core.events import (
-    CallClosed,
+    AttemptClosed,
     Event,
     FunctionCall,
     Grounding,
@@ -43,7 +43,7 @@ def events_of(*chunks: object, envelope: bool = False) -> list[Event]:
     for item in chunks:
         found += fresh.decode(json.dumps({"response": item, "traceId": "t"} if envelope else item).encode())
     fresh.decode(b'{"candidates": [{"finishReason": "STOP"}]}')
-    return [*found, *(event for event in fresh.close() if not isinstance(event, CallClosed))]
+    return [*found, *(event for event in fresh.close() if not isinstance(event, AttemptClosed))]
 
 
 def call(number: int, name: str, args: str = "{}", signature: str | None = None, upstream: str | None = None) -> Event:
@@ -139,7 +139,7 @@ def test_an_empty_text_signs_what_it_follows(between: dict[str, Any]) -> None:
 def test_chunks_that_say_nothing(data: bytes) -> None:
     fresh = decoder()
     assert fresh.decode(data) == ()
-    assert fresh.close()[-1] == CallClosed(None)
+    assert fresh.close()[-1] == AttemptClosed(None)
     assert fresh.fault is None
 
 
@@ -200,21 +200,23 @@ def test_any_arguments(objects: list[dict[str, Any]], ascii_only: bool, indent: 
 @pytest.mark.parametrize(
     ("chunks", "closed"),
     [
-        ([], CallClosed(None)),
-        ([chunk({"text": "a"})], CallClosed(None)),
-        ([chunk({"text": "a"}, finishReason="STOP"), {"usageMetadata": {"promptTokenCount": 1}}], CallClosed("STOP")),
-        ([chunk(finishReason="FINISH_REASON_UNSPECIFIED")], CallClosed(None)),
-        ([chunk(finishReason="STOP"), chunk(finishReason="FINISH_REASON_UNSPECIFIED")], CallClosed("STOP")),
+        ([], AttemptClosed(None)),
+        ([chunk({"text": "a"})], AttemptClosed(None)),
+        ([chunk({"text": "a"}, finishReason="STOP"), {"usageMetadata": {"promptTokenCount": 1}}],
+         AttemptClosed("STOP")),
+        ([chunk(finishReason="FINISH_REASON_UNSPECIFIED")], AttemptClosed(None)),
+        ([chunk(finishReason="STOP"), chunk(finishReason="FINISH_REASON_UNSPECIFIED")], AttemptClosed("STOP")),
         ([chunk(finishReason="MALFORMED_FUNCTION_CALL", finishMessage="call:f{")],
-         CallClosed("MALFORMED_FUNCTION_CALL", "call:f{")),
-        ([chunk(finishReason="SOMETHING_NEW")], CallClosed("SOMETHING_NEW")),
-        ([{"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}], CallClosed("BLOCKED:PROHIBITED_CONTENT")),
-        ([{"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "no"}}], CallClosed("BLOCKED:OTHER", "no")),
-        ([{"promptFeedback": {"blockReason": "OTHER"}}, chunk(finishReason="STOP")], CallClosed("BLOCKED:OTHER")),
-        ([{"promptFeedback": {"safetyRatings": []}}, chunk(finishReason="STOP")], CallClosed("STOP")),
+         AttemptClosed("MALFORMED_FUNCTION_CALL", "call:f{")),
+        ([chunk(finishReason="SOMETHING_NEW")], AttemptClosed("SOMETHING_NEW")),
+        ([{"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}], AttemptClosed("BLOCKED:PROHIBITED_CONTENT")),
+        ([{"promptFeedback": {"blockReason": "OTHER", "blockReasonMessage": "no"}}],
+         AttemptClosed("BLOCKED:OTHER", "no")),
+        ([{"promptFeedback": {"blockReason": "OTHER"}}, chunk(finishReason="STOP")], AttemptClosed("BLOCKED:OTHER")),
+        ([{"promptFeedback": {"safetyRatings": []}}, chunk(finishReason="STOP")], AttemptClosed("STOP")),
     ],
 )  # fmt: skip
-def test_the_end(chunks: list[object], closed: CallClosed) -> None:
+def test_the_end(chunks: list[object], closed: AttemptClosed) -> None:
     fresh = decoder()
     for item in chunks:
         fresh.decode(json.dumps(item).encode())
@@ -293,7 +295,7 @@ def test_a_whole_body() -> None:
         TextDelta("a"), call(0, "f", '{ "x": 1 }'),
         Notice("not_an_object", "a chunk that is no JSON object"),
     )  # fmt: skip
-    assert fresh.close()[-1] == CallClosed("STOP")
+    assert fresh.close()[-1] == AttemptClosed("STOP")
 
 
 @pytest.mark.parametrize(
@@ -345,7 +347,7 @@ def test_any_json_anywhere_is_decoded_without_raising(value: Any, place: str) ->
     }[place]
     fresh = decoder()
     assert all(isinstance(event, Event) for event in fresh.decode(json.dumps(data).encode()))
-    assert isinstance(fresh.close()[-1], CallClosed)
+    assert isinstance(fresh.close()[-1], AttemptClosed)
     google_errors.decode_error(500, {}, json.dumps(data).encode())
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.errors import Guilt, Termination
+from zerogravity.errors import Origin, Termination
 from zerogravity.wire import google_errors
 from zerogravity.wire.google import GoogleDecoder
 
@@ -61,8 +61,8 @@ def error(code: object = 429, status: str | None = None, message: str = "m", **i
 def test_error_table(status: int, body: dict[str, Any], expected: tuple[int, str, float | None, bool]) -> None:
     for shown in (body, [body]):
         fault = google_errors.decode_error(status, {}, json.dumps(shown, indent=2).encode())
-        assert (fault.status, fault.code, fault.retry_after, fault.heals) == expected
-        assert (fault.guilt, fault.termination) == (Guilt.UPSTREAM, Termination.UPSTREAM_STATUS)
+        assert (fault.status, fault.code, fault.retry_after, fault.retryable) == expected
+        assert (fault.origin, fault.termination) == (Origin.UPSTREAM, Termination.UPSTREAM_STATUS)
         assert fault.rpc_status == body.get("error", {}).get("status")
         assert list(fault.details) == body.get("error", {}).get("details", [])
     fresh = decoder()

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from tests.strategies import json_values
 from zerogravity.wire import jsonio
+from zerogravity.wire.json_objects import ObjectParser, ObjectTooLarge, Piece
 from zerogravity.wire.jsonio import Number
-from zerogravity.wire.objects import ObjectParser, ObjectTooLarge, Piece
 
 BIG = 2**64 + 1
 

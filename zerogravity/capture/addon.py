@@ -21,16 +21,16 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 
 from zerogravity import config as configuration
 from zerogravity import logs
-from zerogravity.capture import bodies, match, porter, rewrite, setup, tap, told
+from zerogravity.capture import flow_bodies, ls_answer, match, proxy_guard, proxy_options, rewrite, tap
 from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
+from zerogravity.compose import Gateway
 from zerogravity.core.channel import CascadeChannel, RequestLine
 from zerogravity.core.events import Failed
-from zerogravity.core.store import MitmStore
+from zerogravity.core.registry import MitmStore
 from zerogravity.errors import FaultError, Termination, internal, language_server, unreachable, untrusted
-from zerogravity.gateway import Gateway
 from zerogravity.hosts import is_google
-from zerogravity.ops import machine
+from zerogravity.observe import machine
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.capture")
@@ -43,7 +43,7 @@ class Claim:
     """A call that belongs to a turn, from its request to the end of its answer."""
 
     channel: CascadeChannel
-    expected: told.Expected
+    expected: ls_answer.Expected
     tap: tap.Tap | None = None
 
 
@@ -90,11 +90,11 @@ class Interceptor:
                 self._passive(flow, body)
             elif found.kind == "checkpoint":
                 if self._gateway.config.answer_checkpoints:
-                    flow.response = _stopped(told.expected(flow.request.path, body.get("model")), "Conversation")
+                    flow.response = _stopped(ls_answer.expected(flow.request.path, body.get("model")), "Conversation")
             elif found.kind != "agent":
                 self._gateway.metrics.unmatched(found.reason)
             elif channel.closed:
-                flow.response = _stopped(told.expected(flow.request.path, body.get("model")))
+                flow.response = _stopped(ls_answer.expected(flow.request.path, body.get("model")))
             else:
                 self._claim(flow, channel, body)
         except Exception:  # guard: interception fails open (invariant 5)
@@ -115,13 +115,13 @@ class Interceptor:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
         channel, headers = claim.channel, flow.response.headers
-        channel.lines[channel.state.calls_opened] = _line(flow)
+        channel.lines[channel.state.attempts] = _line(flow)
         if flow.response.status_code != 200:
             return
-        flow.metadata[bodies.CALL] = channel.state.calls_opened
+        flow.metadata[flow_bodies.CALL] = channel.state.attempts
         claim.tap = active = tap.Tap(
             channel,
-            channel.state.calls_opened,
+            channel.state.attempts,
             encoding=headers.get("content-encoding", ""),
             content_type=headers.get("content-type", ""),
             passive=channel.turn.surface == "passive",
@@ -170,7 +170,7 @@ class Interceptor:
     def _keep(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
         """Somebody saves or shows this flow: it needs the body that has streamed by."""
         if self._kept():
-            bodies.fill(flow, channel)
+            flow_bodies.fill(flow, channel)
 
     def _claim(self, flow: http.HTTPFlow, channel: CascadeChannel, body: dict[str, Any]) -> None:
         original = flow.request.get_content(strict=False) or b""
@@ -182,12 +182,12 @@ class Interceptor:
         if (bearer := self._gateway.bearer.value) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"
         channel.awaiting = None
-        self.claims[flow] = Claim(channel, told.expected(flow.request.path, body.get("model")))
+        self.claims[flow] = Claim(channel, ls_answer.expected(flow.request.path, body.get("model")))
         flow.comment = channel.id
-        channel.lines[channel.state.calls_opened] = _line(flow)
+        channel.lines[channel.state.attempts] = _line(flow)
         channel.upstream_abort.append(lambda: self._abort(flow))
         self._gateway.witnesses.upstream_request(
-            channel.id, channel.state.calls_opened, original, done.body, dict(flow.request.headers)
+            channel.id, channel.state.attempts, original, done.body, dict(flow.request.headers)
         )
         for note in done.notes:
             logger.debug("%s: %s", channel.id, note)
@@ -197,7 +197,7 @@ class Interceptor:
         if not self._gateway.config.capture_passive:
             return
         channel = self._gateway.passive_channel(flow.request.path, body)
-        self.claims[flow] = Claim(channel, told.expected(flow.request.path))
+        self.claims[flow] = Claim(channel, ls_answer.expected(flow.request.path))
         flow.comment = channel.id
         channel.lines[0] = _line(flow)
         content = flow.request.get_content(strict=False) or b""
@@ -209,9 +209,9 @@ def _line(flow: http.HTTPFlow) -> RequestLine:
     return RequestLine(flow.request.method, flow.request.url, (flow.response or flow.request).http_version)
 
 
-def _stopped(expected: told.Expected, text: str = told.FILLER) -> http.Response:
+def _stopped(expected: ls_answer.Expected, text: str = ls_answer.FILLER) -> http.Response:
     """A local answer to the LS's call."""
-    body = told.synthetic_stop(expected.model, text, envelope=expected.envelope, form=expected.form)
+    body = ls_answer.synthetic_stop(expected.model, text, envelope=expected.envelope, form=expected.form)
     return http.Response.make(200, body, {"content-type": expected.content_type})
 
 
@@ -230,7 +230,10 @@ class Capture:
         self.gateway: Gateway | None = None
         self._interceptor: Interceptor | None = None
         self._flags = flags
-        self.addons = [Commands(lambda: self.gateway), porter.Porter(lambda: self.gateway)]  # mitmproxy finds them here
+        self.addons = [
+            Commands(lambda: self.gateway),
+            proxy_guard.ProxyGuard(lambda: self.gateway),
+        ]  # mitmproxy finds them here
 
     # -- options ---------------------------------------------------------------------------------------------
 
@@ -240,14 +243,14 @@ class Capture:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
         contentviews.add(GoogleStreamContentview())
         if not ctx.options.listen_host:  # mitmproxy would listen on all addresses
-            ctx.options.update(listen_host=porter.LOOPBACK)
+            ctx.options.update(listen_host=proxy_guard.LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
         if updated and not any(name.startswith("zg_") or name in ("mode", "listen_host") for name in updated):
             return
         why = self._no_start()
         if {"scripts", "mode"} <= updated:  # our file has just been loaded: an exception would be shown as its bug
-            if why := why or porter.taken(self._flags[1]):
+            if why := why or proxy_guard.taken(self._flags[1]):
                 logger.error("zerogravity can not serve: %s", why)
         elif why:
             raise exceptions.OptionsError(why)
@@ -255,7 +258,7 @@ class Capture:
     def _no_start(self) -> str | None:
         """Why the options are no good."""
         try:
-            return porter.no_start(exposed=self._load_config().expose_proxy)
+            return proxy_guard.no_start(exposed=self._load_config().expose_proxy)
         except FaultError as error:
             return error.fault.told
 
@@ -274,22 +277,22 @@ class Capture:
             logger.error("unknown options: %s; more settings in config.toml or as ZEROGRAVITY_…", ", ".join(unknown))
             return
         config = self._load_config()
-        await porter.settle()
-        if why := await porter.loops(config):
+        await proxy_guard.settle()
+        if why := await proxy_guard.loops(config):
             logger.error("zerogravity can not serve: %s", why)  # an error during start ends mitmdump
             return
-        setup.prepare()
-        gateway = Gateway(config, setup.route())
+        proxy_options.prepare()
+        gateway = Gateway(config, proxy_options.route())
         try:
             await gateway.start()
         except (OSError, FaultError) as error:
             await gateway.stop()
             logger.error("zerogravity can not serve: %s", machine.why(error, config.host, config.port, self._flags[0]))
             return
-        setup.settle()
+        proxy_options.settle()
         self.gateway = gateway
         self._interceptor = (
-            Interceptor(gateway, abort_upstream, lambda: bodies.kept(ctx.master)) if config.intercept else None
+            Interceptor(gateway, abort_upstream, lambda: flow_bodies.kept(ctx.master)) if config.intercept else None
         )
         logger.log(ALERT, "zerogravity answers agents on %s", gateway.url)
         if gateway.inspector_url is not None:  # to the terminal alone: its token belongs in no log
@@ -366,6 +369,6 @@ def abort_upstream(flow: http.HTTPFlow) -> None:
     if flow.error is not None or (flow.response is not None and flow.response.timestamp_end is not None):
         return  # nothing runs any more; the connection may serve another turn
     if flow.server_conn.alpn == b"h2":
-        porter.end_stream(flow)
+        proxy_guard.end_stream(flow)
     else:
-        porter.cut(flow.server_conn)
+        proxy_guard.cut(flow.server_conn)

@@ -13,12 +13,13 @@ from mitmproxy import command, ctx, exceptions, flow, http, types
 from mitmproxy.log import ALERT
 
 from zerogravity import background
-from zerogravity.capture import bodies
+from zerogravity.capture import flow_bodies
 from zerogravity.config import Config
-from zerogravity.core.store import MitmStore
+from zerogravity.core.registry import MitmStore
 from zerogravity.errors import FaultError
-from zerogravity.trace import read, server
-from zerogravity.trace.replay import Pace, parse_speed
+from zerogravity.observe import trace_reader
+from zerogravity.testing import replay_server
+from zerogravity.testing.replay import Pace, parse_speed
 
 STOP_S = 10.0
 logger = logging.getLogger("zerogravity.capture")
@@ -40,7 +41,7 @@ class Commands:
 
     def __init__(self, rooms: Callable[[], Rooms | None]) -> None:
         self._rooms = rooms
-        self._replays: list[server.ReplayServer] = []
+        self._replays: list[replay_server.ReplayServer] = []
         self._tasks = background.Tasks()
 
     async def done(self) -> None:
@@ -71,7 +72,7 @@ class Commands:
         told: list[str] = []
         for turn_id in dict.fromkeys(f.comment for f in flows if f.comment.startswith("turn_")):
             try:
-                told.append(f"{turn_id} {read.find(root, turn_id).folder}")
+                told.append(f"{turn_id} {trace_reader.find(root, turn_id).folder}")
             except FaultError:
                 told.append(f"{turn_id} not recorded")
         return told
@@ -81,7 +82,7 @@ class Commands:
         """Answer agents with a recorded turn (its id, or "last") on a free port, at speed 0.25..max. The URL is logged;
         it is served until mitmproxy ends."""
         try:
-            found, pace = read.find(self._traces(), turn), Pace(parse_speed(speed))
+            found, pace = trace_reader.find(self._traces(), turn), Pace(parse_speed(speed))
         except FaultError as error:
             raise exceptions.CommandError(error.fault.told) from error
         self._tasks.spawn(self._serve(found, pace), f"replaying {found.id}")
@@ -93,12 +94,12 @@ class Commands:
         for f in flows:
             channel = rooms.store.get(f.comment) if rooms is not None else None
             if isinstance(f, http.HTTPFlow) and channel is not None:
-                bodies.fill(f, channel)
+                flow_bodies.fill(f, channel)
         ctx.master.commands.call("save.har", flows, path)
 
-    async def _serve(self, found: read.Trace, pace: Pace) -> None:
+    async def _serve(self, found: trace_reader.Trace, pace: Pace) -> None:
         try:
-            replay = await server.start(lambda _: found, always=found, pace=pace)
+            replay = await replay_server.start(lambda _: found, always=found, pace=pace)
         except (OSError, FaultError) as error:
             logger.error("can not replay: %s", error.fault.told if isinstance(error, FaultError) else error)
             return

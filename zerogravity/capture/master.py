@@ -17,7 +17,7 @@ from mitmproxy import exceptions, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig, update_alt_svc
 from mitmproxy.master import Master
 
-from zerogravity.capture import porter
+from zerogravity.capture import proxy_guard
 from zerogravity.capture.addon import Capture
 from zerogravity.errors import bad_request
 
@@ -53,7 +53,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
     except exceptions.OptionsError as error:
         await master.done()
         raise bad_request(str(error), code="invalid_config") from None
-    if why := porter.taken(FLAGS[1]):
+    if why := proxy_guard.taken(FLAGS[1]):
         logging.getLogger("zerogravity.capture").error("zerogravity can not serve: %s", why)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from zerogravity.capture.fit import fitted, thoughtless
+from zerogravity.capture.generation_config import fitted, thoughtless
 from zerogravity.core.turn import Turn
 from zerogravity.wire import jsonio
 
@@ -63,7 +63,7 @@ def rewrite(body: Json, turn: Turn) -> Rewritten:
 
 
 def _inner(request: Json, turn: Turn, notes: list[str]) -> dict[str, Any]:
-    generate = turn.generate
+    generate = turn.google_request
     out = {name: value for name, value in request.items() if name not in REPLACED}
     notes += [f"{name} removed" for name in REPLACED if name in request and name not in generate]
     for name, value in generate.items():

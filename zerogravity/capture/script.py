@@ -1,8 +1,8 @@
 """What ``mitmdump -s`` loads where there is no checkout with ``addons/capture.py``; see ``zerogravity addon-path``."""
 
 try:
-    from zerogravity.capture import host
+    from zerogravity.capture import loader
 except ImportError:  # somebody else's mitmproxy, which knows only this file's folder
-    import host  # pyright: ignore[reportMissingImports]
+    import loader  # pyright: ignore[reportMissingImports]
 
-addons = host.addons_of(__file__)
+addons = loader.addons_of(__file__)

@@ -17,14 +17,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from zerogravity import ids
-from zerogravity.capture.told import FILLER, Expected, muted, retry_chunk, stop_chunk
+from zerogravity.capture.ls_answer import FILLER, Expected, muted, retry_chunk, stop_chunk
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Notice
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
 from zerogravity.errors import Fault, garbage, internal
 from zerogravity.wire import calls, google, google_errors, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
-from zerogravity.wire.objects import ObjectParser, ObjectTooLarge, Piece
+from zerogravity.wire.json_objects import ObjectParser, ObjectTooLarge, Piece
 from zerogravity.wire.sse import SseError, SseEvent, SseParser
 
 Json = dict[str, Any]
@@ -48,7 +48,7 @@ class Tap:
     def __init__(
         self,
         channel: CascadeChannel,
-        call_no: int,
+        attempt_no: int,
         *,
         encoding: str = "",
         content_type: str = "text/event-stream",
@@ -57,7 +57,7 @@ class Tap:
     ) -> None:
         self.inflates = False
         self._channel = channel
-        self._call_no = call_no
+        self._call_no = attempt_no
         self._passive = passive
         self._json = "json" in content_type
         self._expected = expected
@@ -73,11 +73,12 @@ class Tap:
         self._hid = False  # a call has been kept from the LS, which has got some text in its place
         first = len(channel.state.function_calls)
         self._decoder = google.GoogleDecoder(
-            lambda number: ids.derive("call", channel.id, first + number), calls.declared_names(channel.turn.generate)
+            lambda number: ids.derive("call", channel.id, first + number),
+            calls.declared_names(channel.turn.google_request),
         )
         try:
             channel.awaiting = None
-            channel.append(call_no, b"", (CallOpened(),))
+            channel.append(attempt_no, b"", (AttemptOpened(),))
             self._undo(encoding)
         except Exception:
             logger.exception("the answer can not be tapped")
@@ -354,8 +355,8 @@ def _fail(channel: CascadeChannel) -> None:
 def refused(channel: CascadeChannel, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """A non-200 answer: the turn ends with Google's error. Never raises."""
     try:
-        call_no = channel.state.calls_opened
-        channel.append(call_no, body, (CallOpened(status=status), CallClosed(None)), (0, len(body)))
+        attempt_no = channel.state.attempts
+        channel.append(attempt_no, body, (AttemptOpened(status=status), AttemptClosed(None)), (0, len(body)))
         channel.close(Failed(google_errors.decode_error(status, headers, body)))
     except Exception:
         logger.exception("a refusal could not be read")

@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -27,7 +27,7 @@ from zerogravity.core.events import FunctionCall as FunctionCallEvent
 from zerogravity.core.fold import Assembler, TurnState
 from zerogravity.core.policy import Await
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, Guilt, Termination, internal
+from zerogravity.errors import Fault, FaultError, Origin, Termination, internal
 
 Phase = Literal[
     "received", "queued", "admitted", "told", "matched", "first_byte",
@@ -99,7 +99,7 @@ class CascadeChannel:
     # -- writing ---------------------------------------------------------------------------------------------
 
     def append(
-        self, call_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)
+        self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)
     ) -> Record | None:
         """Add one record. After the end, or beyond the byte limit, nothing is added and None is returned."""
         if self.closed:
@@ -109,7 +109,7 @@ class CascadeChannel:
             full = "the turn's event log is full (limits.turn_bytes)"
             self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
             return None
-        return self._append(call_no, data, events, span)
+        return self._append(attempt_no, data, events, span)
 
     def close(self, terminal: Terminal) -> bool:
         """End the turn. The first call wins; later ones change nothing and return False."""
@@ -137,8 +137,8 @@ class CascadeChannel:
             self._awaiting = decision
             _wake(self._supervisors)
 
-    def _append(self, call_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int]) -> Record:
-        record = Record(self.count, self._clock(), call_no, data, events, span)
+    def _append(self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int]) -> Record:
+        record = Record(self.count, self._clock(), attempt_no, data, events, span)
         self.records.append(record)
         self.count += 1
         self.size += RECORD_OVERHEAD + (len(data) or _weight(events))
@@ -151,7 +151,7 @@ class CascadeChannel:
     def _mark_events(self, record: Record) -> None:
         for event in record.events:
             match event:
-                case CallOpened():
+                case AttemptOpened():
                     self.marks.setdefault("first_byte", record.t_ns)
                 case ThinkingDelta():
                     self.marks.setdefault("first_thinking", record.t_ns)
@@ -216,7 +216,7 @@ class CascadeChannel:
         """
         if not observer and self.readers >= self._max_readers:
             raise FaultError(
-                Fault(Guilt.CLIENT, 429, "too_many_readers", "this response has too many readers",
+                Fault(Origin.CLIENT, 429, "too_many_readers", "this response has too many readers",
                       termination=Termination.REJECTED)
             )  # fmt: skip
         return Cursor(self, max(start, 0), observer=observer)

@@ -16,8 +16,8 @@ UsageSource = Literal["captured", "ls", "estimate"]
 
 
 @dataclass(frozen=True, slots=True)
-class CallOpened:
-    """An upstream call was matched to this turn; ``call_no`` of the record counts them from 0.
+class AttemptOpened:
+    """An upstream call was matched to this turn; ``attempt_no`` of the record counts them from 0.
 
     Written when Google's answer begins (or at the first polled step), so it marks the first byte.
     """
@@ -123,7 +123,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class CallClosed:
+class AttemptClosed:
     """One upstream body has ended. ``finish`` is Google's finishReason, or ``BLOCKED:<blockReason>``, or None when
     the body ended without any; ``message`` its finishMessage. ``broken``: why a call of it can not be run."""
 
@@ -152,7 +152,7 @@ class Failed:
 
 Terminal = Finished | Failed
 Event = (
-    CallOpened
+    AttemptOpened
     | ThinkingDelta
     | TextDelta
     | FunctionCall
@@ -162,7 +162,7 @@ Event = (
     | Grounding
     | Usage
     | Notice
-    | CallClosed
+    | AttemptClosed
     | Finished
     | Failed
 )
@@ -174,7 +174,7 @@ class Record:
 
     ``seq``      0, 1, 2 … within the channel.
     ``t_ns``     monotonic nanoseconds.
-    ``call_no``  which upstream call of the turn, from 0; -1 for steps of our own.
+    ``attempt_no``  which upstream call of the turn, from 0; -1 for steps of our own.
     ``data``     the payload bytes of the event (what stood after ``data:``), uncompressed; where Google cut a character
                  in two between events, mended. ``span`` is of what came.
     ``span``     (start, end) byte offsets of the whole event in that call's uncompressed body.
@@ -182,7 +182,7 @@ class Record:
 
     seq: int
     t_ns: int
-    call_no: int
+    attempt_no: int
     data: bytes
     events: tuple[Event, ...]
     span: tuple[int, int] = (0, 0)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from zerogravity.core.events import (
-    CallClosed,
-    CallOpened,
+    AttemptClosed,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -110,7 +110,7 @@ class TurnState:
     usage_by_call: dict[int, Usage] = field(default_factory=dict[int, Usage])
     grounding: dict[str, Any] | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
-    calls_opened: int = 0
+    attempts: int = 0
     answer_at: int = 0
     model: str | None = None
     finish: str | None = None
@@ -196,7 +196,7 @@ class Assembler:
 
     def feed(self, record: Record) -> Iterator[Step]:
         """The steps that ``record`` causes. Must be exhausted before the next record."""
-        self._call_no = record.call_no
+        self._call_no = record.attempt_no
         state = self.state
         if state.began_ns is None:
             state.began_ns = record.t_ns
@@ -245,14 +245,14 @@ class Assembler:
                 state.usage_by_call[self._call_no] = event
             case Notice():
                 state.notices.append(event)
-            case CallOpened(model=model):
+            case AttemptOpened(model=model):
                 yield from self._close()
                 self._new_answer()
-                state.calls_opened += 1
+                state.attempts += 1
                 state.answer_at = len(state.items)
                 state.model = model or state.model
                 state.finish = state.finish_message = state.broken = None
-            case CallClosed(finish, message, broken):
+            case AttemptClosed(finish, message, broken):
                 state.finish, state.finish_message, state.broken = finish, message, broken
             case Finished(reason):
                 yield from self._close(cut=reason in ("length", "filtered"))

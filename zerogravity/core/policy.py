@@ -95,7 +95,7 @@ def decide(
         case _ if state.has_text or state.has_media:
             return Finish(Finished("stop"))
         case _ if state.has_thinking:
-            if state.calls_opened >= MAX_FOLLOW_UPS:
+            if state.attempts >= MAX_FOLLOW_UPS:
                 return Finish(Failed(_empty("the upstream sent thinking but no answer", finish)))
             late = _empty("the upstream sent thinking but no answer, and no further call came", finish)
             return Await(FOLLOW_UP_S, late)
@@ -104,7 +104,7 @@ def decide(
 
 
 def _once_more(state: TurnState, fault: Fault) -> Decision:
-    if state.has_text or state.has_calls or state.has_media or state.calls_opened > 1:
+    if state.has_text or state.has_calls or state.has_media or state.attempts > 1:
         return Finish(Failed(fault))
     return Await(FOLLOW_UP_S, fault)
 

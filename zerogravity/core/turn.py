@@ -32,7 +32,8 @@ class Target:
 class Turn:
     """One request, translated once.
 
-    ``generate``    Google-shaped: contents, systemInstruction, tools, toolConfig, generationConfig, safetySettings.
+    ``google_request``  in Google's form: contents, systemInstruction, tools, toolConfig, generationConfig,
+                    safetySettings.
     ``echo``        what the surface must echo back (Responses: every request parameter).
     ``tool_names``  upstream function name → the client's tool name, only where they differ.
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
@@ -46,7 +47,7 @@ class Turn:
     surface: SurfaceName
     model: str
     target: Target
-    generate: Mapping[str, Any]
+    google_request: Mapping[str, Any]
     stream: bool = False
     store: bool = False
     background: bool = False

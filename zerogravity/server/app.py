@@ -11,13 +11,13 @@ from aiohttp import web
 from zerogravity import logs
 from zerogravity.background import Rounds
 from zerogravity.config import split_address, url_of
-from zerogravity.server import guard
+from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
+from zerogravity.server.connection_memory import Remembered
 from zerogravity.server.protocol import Runner, framework_logger
-from zerogravity.server.remembered import Remembered
+from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.routes import add_routes
 from zerogravity.server.services import SERVICES, Services
-from zerogravity.server.shelf import SHELF, Shelf
 from zerogravity.server.websocket import REMEMBERED, SOCKETS, close_sockets
 
 __all__ = ["Running", "Services", "build_app", "start_server"]
@@ -29,17 +29,17 @@ def build_app(services: Services) -> web.Application:
     logs.install()
     app = web.Application(
         middlewares=[
-            guard.record,
-            guard.faults,
-            guard.neighbours,
-            guard.keys,
-            guard.Crowd(services.config.limits.requests).middleware,
+            middleware.record,
+            middleware.faults,
+            middleware.host_and_origin,
+            middleware.keys,
+            middleware.ConcurrencyLimit(services.config.limits.requests).middleware,
         ],
         client_max_size=services.config.limits.body_bytes,
         logger=framework_logger(),
     )
     app[SERVICES] = services
-    app[SHELF] = Shelf(services)
+    app[RESPONSE_WRITER] = ResponseWriter(services)
     app[SOCKETS] = set()
     app[REMEMBERED] = remembered = Remembered(services.budget.share("connections"))
     services.budget.watch("connections", lambda: remembered.bytes)
@@ -47,7 +47,7 @@ def build_app(services: Services) -> web.Application:
     add_routes(app)
     if services.mount is not None:
         services.mount(app)
-    app.on_response_prepare.append(guard.mark_answer)
+    app.on_response_prepare.append(middleware.mark_answer)
     app.on_shutdown.append(app[ARRIVALS].end)
     app.on_shutdown.append(close_sockets)
     app.cleanup_ctx.append(watch_loop)
@@ -57,7 +57,7 @@ def build_app(services: Services) -> web.Application:
 
 async def put_away(app: web.Application) -> None:
     """After the last answer: what is still being stored, then the store."""
-    await app[SHELF].close()
+    await app[RESPONSE_WRITER].close()
 
 
 async def watch_loop(app: web.Application) -> AsyncIterator[None]:

@@ -17,7 +17,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from zerogravity.config import MIB, Limits
-from zerogravity.errors import Fault, FaultError, Guilt, Termination, bad_request, shutting_down
+from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, shutting_down
 from zerogravity.wire import jsonio
 from zerogravity.wire.inflate import InflateError, Inflater, TooMuch
 
@@ -234,5 +234,5 @@ def check_structure(data: bytes, limits: Limits) -> None:
 def overloaded(message: str, seconds: float = 1) -> FaultError:
     """Too much at once; a retry helps."""
     return FaultError(
-        Fault(Guilt.INTERNAL, 503, "overloaded", message, retry_after=seconds, termination=Termination.REJECTED)
+        Fault(Origin.INTERNAL, 503, "overloaded", message, retry_after=seconds, termination=Termination.REJECTED)
     )

@@ -38,7 +38,10 @@ class GoogleCount:
     async def __call__(self, turn: Turn) -> int | None:
         if self.bearer.value is None or not countable(turn):
             return None
-        asked = {"model": f"models/{turn.target.wire_model or turn.target.name}", "contents": turn.generate["contents"]}
+        asked = {
+            "model": f"models/{turn.target.wire_model or turn.target.name}",
+            "contents": turn.google_request["contents"],
+        }
         headers = {"Authorization": f"Bearer {self.bearer.value}", "Content-Type": "application/json"}
         timeout = aiohttp.ClientTimeout(total=self.timeout_s)
         try:
@@ -57,9 +60,9 @@ class GoogleCount:
 
 def countable(turn: Turn) -> bool:
     """Whether the contents are all there is to count."""
-    form = cast("dict[str, Any]", turn.generate.get("generationConfig") or {})
-    more = [turn.generate.get(name) for name in UNCOUNTED] + [form.get(name) for name in UNCOUNTED_FORMS]
-    return bool(turn.generate.get("contents")) and not any(more)
+    form = cast("dict[str, Any]", turn.google_request.get("generationConfig") or {})
+    more = [turn.google_request.get(name) for name in UNCOUNTED] + [form.get(name) for name in UNCOUNTED_FORMS]
+    return bool(turn.google_request.get("contents")) and not any(more)
 
 
 def total(data: bytes) -> int | None:

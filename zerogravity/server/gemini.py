@@ -11,12 +11,12 @@ from zerogravity import ids
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.server.body import read_json
-from zerogravity.server.guard import rendered, unknown_url
+from zerogravity.server.middleware import rendered, unknown_url
 from zerogravity.server.models import asked_fields
 from zerogravity.server.respond import answer
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import counted, read_turn, start
-from zerogravity.surfaces.gemini import fields
+from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.models import count_answer, estimate
 from zerogravity.surfaces.gemini.request import count_request
 
@@ -53,9 +53,9 @@ async def count(request: web.Request, model: str) -> web.Response:
     """How many tokens a request has: as the service says that can count, else an estimate that is marked as one."""
     services, exchange = request.app[SERVICES], request[EXCHANGE]
     target = services.catalogue.resolve(model)
-    mask = fields.parse(asked_fields(request), fields.COUNT)
+    mask = field_mask.parse(asked_fields(request), field_mask.COUNT)
     body, _ = await read_json(request, services.config.limits, services.parses)
     generate = count_request(body)
     total = await counted(services, Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner))
     found = estimate(generate) if total is None else count_answer(total, estimated=False)
-    return rendered(replace(found, body=fields.masked(found.body, mask)))
+    return rendered(replace(found, body=field_mask.masked(found.body, mask)))

@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
-from zerogravity.server.guard import rendered, speaks_gemini
+from zerogravity.server.middleware import rendered, speaks_gemini
 from zerogravity.server.services import SERVICES
-from zerogravity.surfaces.gemini import fields
+from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.models import list_json, model_json
-from zerogravity.surfaces.surface import Answer
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -33,16 +33,16 @@ async def google_listing(request: web.Request) -> web.Response:
     """GET /v1beta/models?pageSize=&pageToken="""
     query = request.query
     found = request.app[SERVICES].catalogue.list()
-    mask = fields.parse(asked_fields(request), fields.MODELS)
+    mask = field_mask.parse(asked_fields(request), field_mask.MODELS)
     listed = list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))
-    return rendered(Answer(200, fields.masked(listed, mask)))
+    return rendered(Answer(200, field_mask.masked(listed, mask)))
 
 
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
     info = request.app[SERVICES].catalogue.get(request.match_info["name"])
-    mask = fields.parse(asked_fields(request), fields.MODEL)
-    return rendered(Answer(200, fields.masked(model_json(info), mask)))
+    mask = field_mask.parse(asked_fields(request), field_mask.MODEL)
+    return rendered(Answer(200, field_mask.masked(model_json(info), mask)))
 
 
 def asked_fields(request: web.Request) -> str:

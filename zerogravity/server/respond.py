@@ -24,10 +24,10 @@ from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, Termination
-from zerogravity.server.guard import rendered
+from zerogravity.server.middleware import rendered
+from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
-from zerogravity.server.shelf import SHELF
-from zerogravity.surfaces.surface import Answer, Emitter, Surface
+from zerogravity.surfaces.base import Answer, Emitter, Surface
 
 FLUSH = 128 << 10  # a replay of a long turn is written in pieces of this size, and lets others run in between
 FRAMES = 256  # of a stored stream per write
@@ -61,7 +61,7 @@ async def whole(
     request[EXCHANGE].channel = channel
     with channel.cursor():
         await channel.wait_closed()
-    await request.app[SHELF].ended(channel)
+    await request.app[RESPONSE_WRITER].ended(channel)
     response = rendered(answer(channel, services.secret))
     response.headers.update({**timing(channel), **noted(channel.turn)})
     return response
@@ -82,7 +82,7 @@ async def stream(
         async with Wire(request, emitter.content_type, headers) as wire:
             pump = Pump(
                 cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0,
-                ending=partial(request.app[SHELF].ended, channel),
+                ending=partial(request.app[RESPONSE_WRITER].ended, channel),
             )  # fmt: skip
             try:
                 await pump.run()

@@ -12,18 +12,18 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.server.guard import rendered
+from zerogravity.server.middleware import rendered
 from zerogravity.server.respond import again, answer, noted, stream, whole
+from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
-from zerogravity.server.shelf import SHELF
 from zerogravity.server.turns import counted, read_turn, start
+from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.gemini.models import ESTIMATE, estimate
 from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.surfaces.responses.request import INCLUDES
 from zerogravity.surfaces.responses.response import render
 from zerogravity.surfaces.responses.stored import StoredResponse
-from zerogravity.surfaces.surface import Answer
 
 PAGE, MAX_PAGE = 20, 100
 Json = Mapping[str, Any]
@@ -39,7 +39,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         return await answer(request, surface, channel)
     if isinstance(channel.terminal, Failed):  # refused at once: nothing was begun that could be asked for
         raise FaultError(channel.terminal.fault)
-    await request.app[SHELF].begun(channel)
+    await request.app[RESPONSE_WRITER].begun(channel)
     if turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
@@ -77,7 +77,7 @@ async def delete(request: web.Request) -> web.Response:
     else:
         elsewhere(found)
     identity = request.match_info["id"]
-    if not await request.app[SHELF].delete(identity, request[EXCHANGE].owner):
+    if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner):
         raise unknown(identity)  # somebody was quicker
     return rendered(Answer(200, {"id": identity, "object": "response", "deleted": True}))
 
@@ -136,7 +136,7 @@ async def input_tokens(request: web.Request) -> web.Response:
     count = await counted(services, turn)
     headers = ESTIMATE if count is None else {}
     if count is None:
-        count = estimate(turn.generate).body["totalTokens"]
+        count = estimate(turn.google_request).body["totalTokens"]
     return rendered(Answer(200, {"object": "response.input_tokens", "input_tokens": count}, headers))
 
 
@@ -162,7 +162,7 @@ async def find(request: web.Request) -> CascadeChannel | StoredResponse:
         if turn.surface == "responses" and turn.store and turn.owner == owner:
             return channel
         raise unknown(identity)
-    stored = await request.app[SHELF].get(identity, owner)
+    stored = await request.app[RESPONSE_WRITER].get(identity, owner)
     if stored is None:
         raise unknown(identity)
     return stored

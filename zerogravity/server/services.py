@@ -17,14 +17,14 @@ from aiohttp import web
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.store import MitmStore
+from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination
-from zerogravity.ops.health import Health
-from zerogravity.ops.metrics import Metrics
+from zerogravity.observe.health import Health
+from zerogravity.observe.metrics import Metrics
 from zerogravity.server.fetch import Fetch
-from zerogravity.surfaces.responses.database import ResponseStore
-from zerogravity.surfaces.surface import Surface
+from zerogravity.store.responses import ResponseStore
+from zerogravity.surfaces.base import Surface
 
 
 class Runs(Protocol):

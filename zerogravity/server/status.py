@@ -8,11 +8,11 @@ from aiohttp import web
 
 from zerogravity import __version__
 from zerogravity.errors import bad_request
-from zerogravity.ops import metrics as measured
+from zerogravity.observe import metrics as measured
 from zerogravity.server.body import read_json
-from zerogravity.server.guard import rendered
+from zerogravity.server.middleware import rendered
 from zerogravity.server.services import SERVICES
-from zerogravity.surfaces.surface import Answer
+from zerogravity.surfaces.base import Answer
 
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
 

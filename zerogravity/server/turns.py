@@ -14,12 +14,12 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import mended_note, read_json
 from zerogravity.server.fetch import fetch_media
-from zerogravity.server.room import Room
+from zerogravity.server.lookup_budget import LookupBudget
+from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
-from zerogravity.server.shelf import SHELF
+from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.responses.request import lookups
 from zerogravity.surfaces.responses.stored import StoredResponse
-from zerogravity.surfaces.surface import Context, Surface
 
 Json = Mapping[str, Any]
 Local = Mapping[str, StoredResponse]
@@ -63,18 +63,18 @@ async def turn_of(
 ) -> Incoming:
     """The turn that a body asks for. ``local``: responses that only this connection knows."""
     services = request.app[SERVICES]
-    room = Room(raw, services.config.limits)
+    budget = LookupBudget(raw, services.config.limits)
     if services.config.remote_urls:
         body = await fetch_media(body, surface.name, services.fetch)
-        room.replace(body)
-    turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, room))
-    turn = replace(turn, size=room.memory, notes=(*turn.notes, *await mended_note(raw)))
+        budget.replace(body)
+    turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, budget))
+    turn = replace(turn, size=budget.memory, notes=(*turn.notes, *await mended_note(raw)))
     return Incoming(turn, raw, request.headers)
 
 
-async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, room: Room) -> Context:
-    """Everything the parser may look up, fetched before: parsers do not wait. It has to fit into ``room``."""
-    services, shelf, owner = request.app[SERVICES], request.app[SHELF], request[EXCHANGE].owner
+async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, budget: LookupBudget) -> Context:
+    """Everything the parser may look up, fetched before: parsers do not wait. It has to fit into ``budget``."""
+    services, shelf, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
     known, items = dict(local), dict[str, Json | None]()
     if surface.name == "responses":
         wanted = lookups(body)
@@ -86,18 +86,18 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
         if previous in known:
             before = known[previous].turn
             instead = () if before.summary is None else (*before.users, before.summary)  # of contents
-            room.take((before.contents, before.system, before.tools, instead), "previous_response_id")
+            budget.take((before.contents, before.system, before.tools, instead), "previous_response_id")
         for path, item_id in wanted.items:
             if item_id not in items:
                 here = (response.items[item_id] for response in local.values() if item_id in response.items)
                 items[item_id] = next(here, None) or await shelf.item(item_id, owner)
-            room.take(items[item_id], path)
+            budget.take(items[item_id], path)
     return Context(
         turn_id=ids.new("turn"),
         created=int(services.wall()),
         target=services.catalogue.resolve,
         owner=owner,
-        recall=room.recalling(services.store.calls.get, INPUTS[surface.name]),
+        recall=budget.recalling(services.store.calls.get, INPUTS[surface.name]),
         stored=lambda identity: found.turn if (found := known.get(identity)) is not None else None,
         item=items.get,
         secret=services.secret,
@@ -111,7 +111,7 @@ def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
         services.recorder.client_request(turn, incoming.body, incoming.headers)
     channel = services.engine.run(turn)
     if turn.surface == "responses" and turn.store:
-        app[SHELF].keep(channel)
+        app[RESPONSE_WRITER].keep(channel)
     return channel
 
 

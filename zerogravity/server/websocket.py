@@ -31,17 +31,17 @@ from zerogravity.core.events import Failed, Finished
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Termination, bad_request, internal
 from zerogravity.server.body import overloaded, parse
-from zerogravity.server.guard import fault_of, rendered
-from zerogravity.server.remembered import Known, Remembered
+from zerogravity.server.connection_memory import Known, Remembered
+from zerogravity.server.middleware import fault_of, rendered
 from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
+from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
-from zerogravity.server.shelf import SHELF
 from zerogravity.server.turns import Incoming, start, turn_of
-from zerogravity.surfaces.common.faults import openai_error_object
+from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.common.errors import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, settled
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import of_turn
-from zerogravity.surfaces.surface import Answer
 from zerogravity.wire import jsonio
 
 AT_ONCE = 16  # responses of one connection that run or wait
@@ -173,7 +173,7 @@ class Connection:
             async def send(frames: list[bytes]) -> None:
                 await self._send(channel, frames, suffix)
 
-            ending = partial(self._request.app[SHELF].ended, channel)
+            ending = partial(self._request.app[RESPONSE_WRITER].ended, channel)
             pump = Pump(cursor, emitter, send, heartbeat=self._limits.heartbeat_seconds, ending=ending)
             try:
                 await pump.run()
@@ -199,7 +199,7 @@ class Connection:
         channel = CascadeChannel(turn, self._services.store.clock)
         channel.close(Finished("stop"))
         if turn.store:
-            self._request.app[SHELF].keep(channel)
+            self._request.app[RESPONSE_WRITER].keep(channel)
         return channel
 
     async def _send(self, channel: CascadeChannel, frames: list[bytes], suffix: bytes) -> None:

@@ -25,7 +25,7 @@ from typing import Any, cast
 
 from zerogravity.core.policy import FILTERED, LENGTH
 from zerogravity.wire import jsonio
-from zerogravity.wire.partial import Partial
+from zerogravity.wire.partial_args import Partial
 
 Json = dict[str, Any]
 KEYS = ("functionCall", "function_call")

@@ -12,7 +12,7 @@ from typing import Any, cast
 import orjson
 
 from zerogravity.core.events import (
-    CallClosed,
+    AttemptClosed,
     Event,
     FunctionCall,
     Grounding,
@@ -25,9 +25,9 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.errors import Fault
-from zerogravity.wire import google_errors, jsonio, words
+from zerogravity.wire import enums, google_errors, jsonio
 from zerogravity.wire.calls import Calls, Whole, says_something
-from zerogravity.wire.halves import Halves
+from zerogravity.wire.surrogates import Halves
 
 Json = dict[str, Any]
 _SNAKE = {
@@ -109,7 +109,7 @@ class GoogleDecoder:
         self._take(self._calls.end(self.finish), was, events)
         if self.finish in ("STOP", "MAX_TOKENS") and self.broken is None:
             events += self._draft
-        return (*events, CallClosed(self.finish, self._message, self.broken))
+        return (*events, AttemptClosed(self.finish, self._message, self.broken))
 
     def _mended(self, data: bytes, events: list[Event]) -> Any:
         """What orjson refuses (NaN, lone surrogates, a byte order mark, broken UTF-8), said so."""
@@ -147,7 +147,7 @@ class GoogleDecoder:
             self._candidates(candidates, source, events, enveloped=inner is not chunk)
         if isinstance(feedback := inner.get("promptFeedback"), dict):
             feedback = cast("Json", feedback)
-            if reason := words.block_reason(feedback.get("blockReason"), enveloped=self.enveloped):
+            if reason := enums.block_reason(feedback.get("blockReason"), enveloped=self.enveloped):
                 self._blocked = True
                 self.finish = "BLOCKED:" + reason
                 self._message = _text(feedback.get("blockReasonMessage"))
@@ -202,7 +202,7 @@ class GoogleDecoder:
         if isinstance(grounding := candidate.get("groundingMetadata"), dict) and grounding:
             exact = jsonio.loads(jsonio.at(source, (*path, "groundingMetadata")) or b"{}")
             events.append(Grounding(cast("Json", exact)))
-        finish = words.finish_reason(candidate.get("finishReason"), enveloped=self.enveloped)
+        finish = enums.finish_reason(candidate.get("finishReason"), enveloped=self.enveloped)
         if finish is not None and not self._blocked:
             self.finish = finish
             self._message = _text(candidate.get("finishMessage"))
@@ -263,7 +263,7 @@ def _content(part: Json) -> Event | None:
             return InlineData(mime or "application/octet-stream", _text(blob.get("data")) or "")
         case {"executableCode": dict()}:
             code = cast("Json", part["executableCode"])
-            language = _text(words.named("language", code.get("language"), enveloped=True)) or ""
+            language = _text(enums.named("language", code.get("language"), enveloped=True)) or ""
             language = "" if language == "LANGUAGE_UNSPECIFIED" else language.lower()
             return TextDelta(_fenced(_text(code.get("code")) or "", language))
         case {"codeExecutionResult": dict()}:

@@ -84,21 +84,21 @@ def _fault(status: int, error: Json, told: float | None = None) -> Fault:
         # Our side's credentials, never the client's key (wire-gemini 7, errors).
         what = "login" if refusal.reason is Reason.LOGIN else "request"
         text = f"Google refused the language server's {what} ({status}): {message}"
-        return upstream(502, "upstream_auth", text, heals=False, **more)
+        return upstream(502, "upstream_auth", text, retryable=False, **more)
     match status:
         case 429:
             exhausted = refusal.reason in reasons.USED_UP
             name = "insufficient_quota" if exhausted else "rate_limit_exceeded"
-            return upstream(429, name, message, retry_after=delay, heals=not exhausted, **more)
+            return upstream(429, name, message, retry_after=delay, retryable=not exhausted, **more)
         case 400:
             name = "context_length_exceeded" if refusal.reason is Reason.TOO_LONG else "invalid_argument"
-            return upstream(400, name, message, heals=False, **more)
+            return upstream(400, name, message, retryable=False, **more)
         case 404:
-            return upstream(404, "model_not_found", message, heals=False, **more)
+            return upstream(404, "model_not_found", message, retryable=False, **more)
         case 413:
-            return upstream(413, "request_too_large", message, heals=False, **more)
+            return upstream(413, "request_too_large", message, retryable=False, **more)
         case _ if 400 <= status < 499:
-            return upstream(status, "upstream_error", message, heals=status in (408, 409), **more)
+            return upstream(status, "upstream_error", message, retryable=status in (408, 409), **more)
         case _:
             status = status if 500 <= status < 600 else 502
             return upstream(status, "upstream_error", message, retry_after=delay, **more)

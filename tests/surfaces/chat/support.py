@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from zerogravity.core.store import RememberedCall
+from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.chat import surface
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.surface import Context
 
 TURN_ID = "turn_" + "5" * 32
 HELLO = [{"role": "user", "content": "Hello"}]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.surfaces.check import GrammarError, check_chat
+from zerogravity.testing.check import GrammarError, check_chat
 
 HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "system_fingerprint": "f"}
 Values = list[dict[str, Any]]

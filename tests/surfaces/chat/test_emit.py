@@ -15,7 +15,7 @@ from tests.strategies import TURN_ID, record_lists, replay
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -30,7 +30,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.chat import surface
-from zerogravity.surfaces.check import check_chat
+from zerogravity.testing.check import check_chat
 
 echoes = st.fixed_dictionaries(
     {},
@@ -107,7 +107,7 @@ def deltas(events: list[Event], end: Finished | Failed, **fields: Any) -> list[d
 
 
 def records_of(events: list[Event], end: Finished | Failed) -> list[Record]:
-    made = [Record(0, 0, 0, b"", (CallOpened(),))]
+    made = [Record(0, 0, 0, b"", (AttemptOpened(),))]
     made += [Record(number, 0, 0, b"", (event,)) for number, event in enumerate(events, 1)]
     return [*made, Record(len(made), 0, -1, b"", (end,))]
 

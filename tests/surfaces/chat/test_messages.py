@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.surfaces.chat.support import PNG, call, function, parse
-from zerogravity.core.store import RememberedCall
+from zerogravity.core.registry import RememberedCall
 from zerogravity.errors import FaultError
 
 BLOB = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
@@ -18,7 +18,7 @@ STAND_IN = "skip_thought_signature_validator"
 
 
 def contents_of(*messages: Any, **body: Any) -> list[dict[str, Any]]:
-    return list(parse(messages=list(messages), **body).generate["contents"])
+    return list(parse(messages=list(messages), **body).google_request["contents"])
 
 
 def one_user_content(*parts: Any) -> list[dict[str, Any]]:
@@ -68,9 +68,9 @@ def test_system_and_developer_go_into_the_instruction_in_order() -> None:
             {"role": "developer", "content": "four", "name": "x"},
         ]
     )
-    texts = [part["text"] for part in turn.generate["systemInstruction"]["parts"]]
+    texts = [part["text"] for part in turn.google_request["systemInstruction"]["parts"]]
     assert texts == ["one", "two", "three", "x: four"]
-    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
+    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_assistant_messages(message: dict[str, Any], parts: list[dict[str, Any]]
 )  # fmt: skip
 def test_an_assistant_that_said_nothing_leaves_no_content(message: dict[str, Any]) -> None:
     turn = parse(messages=[USER, {"role": "assistant", **message}, {"role": "user", "content": "again"}])
-    made = turn.generate["contents"]
+    made = turn.google_request["contents"]
     assert made == [{"role": "user", "parts": [{"text": "Hello"}, {"text": "again"}]}]
 
 
@@ -137,17 +137,17 @@ def test_who_said_it_stands_before_it(content: Any, parts: list[dict[str, Any]])
 def test_participants_of_a_group_chat_are_told_apart() -> None:
     turn = parse(messages=[named("user", "Adam", "I am from Seattle."), named("user", "Sam", "I am from Tacoma."),
                            named("user", "Adam", "What did Sam say?")])  # fmt: skip
-    texts = [part["text"] for part in turn.generate["contents"][0]["parts"]]
+    texts = [part["text"] for part in turn.google_request["contents"][0]["parts"]]
     assert texts == ["Adam: I am from Seattle.", "Sam: I am from Tacoma.", "Adam: What did Sam say?"]
-    assert "systemInstruction" not in turn.generate
+    assert "systemInstruction" not in turn.google_request
     assert turn.notes == ()
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
 def test_no_name_is_no_name(name: Any) -> None:
     turn = parse(messages=[named("system", name, "s"), named("user", name, "a"), named("assistant", name, "b"), USER])
-    assert turn.generate["systemInstruction"]["parts"] == [{"text": "s"}]
-    assert [content["parts"] for content in turn.generate["contents"]] == [
+    assert turn.google_request["systemInstruction"]["parts"] == [{"text": "s"}]
+    assert [content["parts"] for content in turn.google_request["contents"]] == [
         [{"text": each}] for each in ("a", "b", "Hello")
     ]
 
@@ -161,38 +161,38 @@ def test_names_of_the_instructions_speakers(role: str) -> None:
     turn = parse(
         messages=[named(role, "example_user", "How do I?"), named(role, "example_assistant", "Like this."), USER]
     )
-    texts = [part["text"] for part in turn.generate["systemInstruction"]["parts"]]
+    texts = [part["text"] for part in turn.google_request["systemInstruction"]["parts"]]
     assert texts == ["example_user: How do I?", "example_assistant: Like this."]
 
 
 def test_an_assistants_only_name_does_not_stand_in_its_words() -> None:
     """What it said is the pattern of what it says next: agents' frameworks put one name on every message."""
     turn = parse(messages=[USER, named("assistant", "Ann", "a"), USER, named("assistant", "Ann", "b"), USER])
-    assert [content["parts"][0]["text"] for content in turn.generate["contents"]] == [
+    assert [content["parts"][0]["text"] for content in turn.google_request["contents"]] == [
         "Hello",
         "a",
         "Hello",
         "b",
         "Hello",
     ]
-    assert turn.generate["systemInstruction"]["parts"] == [{"text": ONE_NAME}]
+    assert turn.google_request["systemInstruction"]["parts"] == [{"text": ONE_NAME}]
 
 
 def test_several_assistants_are_told_apart() -> None:
     ann, sam, bob = named("assistant", "Ann", "a"), named("user", "Sam", "b"), named("assistant", "Bob", "c")
     turn = parse(messages=[USER, ann, sam, bob, {"role": "assistant", "content": "d"}, USER])
-    made = [[part["text"] for part in content["parts"]] for content in turn.generate["contents"]]
+    made = [[part["text"] for part in content["parts"]] for content in turn.google_request["contents"]]
     assert made == [["Hello"], ["Ann: a"], ["Sam: b"], ["Bob: c", "d"], ["Hello"]]
-    (told,) = turn.generate["systemInstruction"]["parts"]
+    (told,) = turn.google_request["systemInstruction"]["parts"]
     assert "Do not put a name before your own answers." in told["text"]
 
 
 def test_names_of_calls_and_tools_are_no_participants() -> None:
     spoken = {**assistant(call("c", "f")), "name": "Ann"}
     turn = parse(messages=[USER, spoken, {**tool("c"), "name": "f"}])
-    assert turn.generate["systemInstruction"]["parts"] == [{"text": ONE_NAME}]
-    assert set(turn.generate["contents"][1]["parts"][0]) == {"functionCall", "thoughtSignature"}
-    assert turn.generate["contents"][2]["parts"][0]["functionResponse"]["response"] == {"output": "ok"}
+    assert turn.google_request["systemInstruction"]["parts"] == [{"text": ONE_NAME}]
+    assert set(turn.google_request["contents"][1]["parts"][0]) == {"functionCall", "thoughtSignature"}
+    assert turn.google_request["contents"][2]["parts"][0]["functionResponse"]["response"] == {"output": "ok"}
     assert turn.notes == ()
 
 
@@ -274,7 +274,7 @@ def test_where_a_calls_signature_comes_from(
 ) -> None:
     messages = [USER, assistant(call("c", "f", **sent)), tool("c")]
     turn = parse(lambda _: recalled, messages=messages)
-    assert turn.generate["contents"][1]["parts"][0]["thoughtSignature"] == signature
+    assert turn.google_request["contents"][1]["parts"][0]["thoughtSignature"] == signature
 
 
 def test_a_custom_tools_round() -> None:
@@ -313,12 +313,12 @@ def test_renamed_tools_are_renamed_in_the_history_too() -> None:
         tools=[function("my tool")],
         tool_choice={"type": "function", "function": {"name": "my tool"}},
     )
-    declared = turn.generate["tools"][0]["functionDeclarations"][0]["name"]
+    declared = turn.google_request["tools"][0]["functionDeclarations"][0]["name"]
     assert declared != "my tool"
     assert turn.client_name(declared) == "my tool"
-    assert turn.generate["contents"][1]["parts"][0]["functionCall"]["name"] == declared
-    assert turn.generate["contents"][2]["parts"][0]["functionResponse"]["name"] == declared
-    assert turn.generate["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [declared]
+    assert turn.google_request["contents"][1]["parts"][0]["functionCall"]["name"] == declared
+    assert turn.google_request["contents"][2]["parts"][0]["functionResponse"]["name"] == declared
+    assert turn.google_request["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [declared]
 
 
 def user(*parts: Any) -> list[Any]:

@@ -17,7 +17,7 @@ CITY_SCHEMA = {
 
 
 def config_of(**body: Any) -> dict[str, Any]:
-    return dict(parse(**body).generate.get("generationConfig", {}))
+    return dict(parse(**body).google_request.get("generationConfig", {}))
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_text_is_refused_only_for_a_form_that_would_be_lost() -> None:
 def test_a_limit_above_the_models_is_lowered_and_noted(name: str, model: str, asked: int, sent: int) -> None:
     body: dict[str, Any] = {"model": model, name: asked}
     turn = parse(**body)
-    assert turn.generate["generationConfig"]["maxOutputTokens"] == sent
+    assert turn.google_request["generationConfig"]["maxOutputTokens"] == sent
     assert turn.notes == (() if asked == sent else (f"maxOutputTokens lowered to {sent}: this model gives no more",))
 
 
@@ -227,7 +227,7 @@ def budget(tokens: int, *, thoughts: bool = True) -> dict[str, Any]:
 )  # fmt: skip
 def test_openrouters_form_of_reasoning(body: dict[str, Any], config: Any, shown: int) -> None:
     turn = parse(**body)
-    assert turn.generate.get("generationConfig", {}).get("thinkingConfig") == config
+    assert turn.google_request.get("generationConfig", {}).get("thinkingConfig") == config
     assert turn.echo["reasoning"] == ["reasoning_content", "reasoning"][:shown]
     assert turn.notes == ()
 
@@ -272,7 +272,7 @@ def test_an_unknown_model_is_a_404() -> None:
     ],
 )  # fmt: skip
 def test_values_that_ask_for_nothing_else_change_nothing_upstream(body: dict[str, Any]) -> None:
-    assert parse(**body).generate == parse().generate
+    assert parse(**body).google_request == parse().google_request
 
 
 @pytest.mark.parametrize("name", ["user", "verbosity", "prediction", "store", "something_new"])
@@ -310,15 +310,15 @@ def test_the_turn_itself() -> None:
     assert turn.metadata == {"k": "v"}
     assert turn.owner == "someone"
     assert turn.created == 1_770_000_000
-    assert turn.generate == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    assert turn.google_request == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
 
 def test_cached_content_of_googles_bridge() -> None:
     turn = parse(extra_body={"google": {"cached_content": "cachedContents/1"}})
-    assert turn.generate["cachedContent"] == "cachedContents/1"
+    assert turn.google_request["cachedContent"] == "cachedContents/1"
 
 
 def test_web_search_options_become_googles_search() -> None:
     turn = parse(web_search_options={"search_context_size": "low", "user_location": {"type": "approximate"}})
-    assert turn.generate["tools"] == [{"googleSearch": {}}]
-    assert parse(messages=HELLO, web_search_options={}).generate["tools"] == [{"googleSearch": {}}]
+    assert turn.google_request["tools"] == [{"googleSearch": {}}]
+    assert parse(messages=HELLO, web_search_options={}).google_request["tools"] == [{"googleSearch": {}}]

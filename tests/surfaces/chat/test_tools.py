@@ -16,12 +16,12 @@ FLAT_F, FLAT_G = {"type": "function", "name": "f"}, {"type": "function", "name":
 
 
 def declared(**body: Any) -> list[str]:
-    tools = parse(**body).generate.get("tools", [])
+    tools = parse(**body).google_request.get("tools", [])
     return [entry["name"] for tool in tools for entry in tool.get("functionDeclarations", [])]
 
 
 def config(**body: Any) -> dict[str, Any] | None:
-    made = parse(**body).generate.get("toolConfig")
+    made = parse(**body).google_request.get("toolConfig")
     return None if made is None else made["functionCallingConfig"]
 
 
@@ -33,13 +33,13 @@ def config(**body: Any) -> dict[str, Any] | None:
     ],
 )
 def test_both_nestings(tool: dict[str, Any]) -> None:
-    assert parse(tools=[tool]).generate["tools"] == [
+    assert parse(tools=[tool]).google_request["tools"] == [
         {"functionDeclarations": [{"name": "f", "description": "d", "parameters": CITY}]}
     ]
 
 
 def test_a_tool_without_parameters() -> None:
-    assert parse(tools=[{"type": "function", "function": {"name": "f"}}]).generate["tools"] == [
+    assert parse(tools=[{"type": "function", "function": {"name": "f"}}]).google_request["tools"] == [
         {"functionDeclarations": [{"name": "f"}]}
     ]
 
@@ -47,7 +47,7 @@ def test_a_tool_without_parameters() -> None:
 def test_a_custom_tool_is_a_function_with_one_string() -> None:
     grammar = {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: WORD"}}
     turn = parse(tools=[{"type": "custom", "custom": {"name": "patch", "description": "d", "format": grammar}}])
-    entry = turn.generate["tools"][0]["functionDeclarations"][0]
+    entry = turn.google_request["tools"][0]["functionDeclarations"][0]
     assert entry["parameters"]["required"] == ["input"]
     assert entry["description"].startswith("d\n")
     assert "start: WORD" in entry["description"]
@@ -56,14 +56,14 @@ def test_a_custom_tool_is_a_function_with_one_string() -> None:
 
 @pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "web_search_2025_08_26"])
 def test_a_hosted_search(kind: str) -> None:
-    assert parse(tools=[{"type": kind}]).generate["tools"] == [{"googleSearch": {}}]
+    assert parse(tools=[{"type": kind}]).google_request["tools"] == [{"googleSearch": {}}]
 
 
 @pytest.mark.parametrize("kind", ["file_search", "code_interpreter", "image_generation", "mcp", "shell", "retrieval"])
 @pytest.mark.parametrize("beside", [F, {"type": "web_search"}, {"type": "custom", "name": "patch"}])
 def test_a_hosted_tool_that_nobody_forces_locks_no_client_out(kind: str, beside: dict[str, Any]) -> None:
     turn = parse(tools=[{"type": kind}, beside], tool_choice="auto")
-    assert turn.generate["tools"] == parse(tools=[beside]).generate["tools"]
+    assert turn.google_request["tools"] == parse(tools=[beside]).google_request["tools"]
     assert f"tools[0]: {kind} left out: it can not be served" in turn.notes
 
 
@@ -83,12 +83,12 @@ def test_a_hosted_tool_alone_or_forced_is_refused(body: dict[str, Any], param: s
 
 
 def test_functions_survive_beside_a_search_on_every_family() -> None:
-    newer = parse(tools=[F, {"type": "web_search"}]).generate
+    newer = parse(tools=[F, {"type": "web_search"}]).google_request
     assert declared(tools=[F, {"type": "web_search"}]) == ["f"]
     assert newer["toolConfig"]["includeServerSideToolInvocations"] is True
     older = parse(model="gemini-2.5-flash", tools=[F, {"type": "web_search"}])
-    assert older.generate["tools"][0]["functionDeclarations"][0]["name"] == "f"
-    assert "googleSearch" not in str(older.generate)
+    assert older.google_request["tools"][0]["functionDeclarations"][0]["name"] == "f"
+    assert "googleSearch" not in str(older.google_request)
     assert any("search" in note for note in older.notes)
 
 

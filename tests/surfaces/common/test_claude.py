@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.judging import about, complaint
-from zerogravity.capture.fit import thoughtless
-from zerogravity.core.store import RememberedCall
+from zerogravity.capture.generation_config import thoughtless
+from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
-from zerogravity.simulator.signatures import STAND_INS, Signer
 from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.claude import OFF, handed_on
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.surface import Context
+from zerogravity.testing.simulator.signatures import STAND_INS, Signer
 
 Json = dict[str, Any]
 CLAUDE, GEMINI = "claude-opus-4-6-thinking", "gemini-3-flash"
@@ -295,7 +295,7 @@ DIALOGUES: dict[str, Json] = {
 @pytest.mark.parametrize("known", [{}, KNOWN, {"c1": remembered(("hmm", FOREIGN), family="gemini-3-flash")}])
 def test_every_surface_sends_what_claude_takes(surface: str, known: dict[str, RememberedCall]) -> None:
     turn = parse(surface, CLAUDE, DIALOGUES[surface], known)
-    generate = dict(turn.generate)
+    generate = dict(turn.google_request)
     assert generate["contents"][0] == user("hi")
     assert generate["contents"][1]["parts"] == [*([thought()] if known is KNOWN else []), call()]
     assert thinking_is_off(generate) is (known is not KNOWN)
@@ -313,7 +313,7 @@ def test_a_forced_call_on_every_surface(surface: str) -> None:
                    "generationConfig": {"thinkingConfig": {"includeThoughts": True, "thinkingBudget": 2048}}},
     }  # fmt: skip
     turn = parse(surface, CLAUDE, {**DIALOGUES[surface], **forced[surface]}, KNOWN)
-    assert thinking_is_off(dict(turn.generate))
+    assert thinking_is_off(dict(turn.google_request))
     assert "thinking switched off for this request: this model can not be forced to call a function and think" in (
         turn.notes
     )
@@ -322,8 +322,8 @@ def test_a_forced_call_on_every_surface(surface: str) -> None:
 def test_other_models_get_it_as_it_is() -> None:
     body = DIALOGUES["gemini"]
     turn = parse("gemini", GEMINI, body, KNOWN)
-    assert turn.generate["contents"] == body["contents"]
-    assert turn.generate["systemInstruction"] == body["systemInstruction"]
+    assert turn.google_request["contents"] == body["contents"]
+    assert turn.google_request["systemInstruction"] == body["systemInstruction"]
     assert turn.notes == ()
 
 

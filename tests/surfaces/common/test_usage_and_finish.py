@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from zerogravity.core.events import Failed, Finished, Usage
 from zerogravity.errors import Termination, internal, upstream
-from zerogravity.surfaces.common.finish import chat_finish, responses_status
-from zerogravity.surfaces.common.usage import chat_usage, responses_usage
+from zerogravity.surfaces.openai.finish import chat_finish, responses_status
+from zerogravity.surfaces.openai.usage import chat_usage, responses_usage
 
 SOME = Usage(prompt=100, cached=60, candidates=20, thoughts=30, tool_use=5, total=155)
 

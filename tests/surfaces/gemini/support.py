@@ -7,7 +7,7 @@ from typing import Any
 from zerogravity import ids
 from zerogravity.core import policy
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Failed
+from zerogravity.core.events import AttemptOpened, Failed
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.gemini import surface
 from zerogravity.wire import jsonio
@@ -39,7 +39,7 @@ def captured(
     for number, chunks in enumerate(calls):
         first = len(channel.state.function_calls)
         decoder = GoogleDecoder(lambda n, first=first: ids.derive("call", TURN_ID, first + n))
-        channel.append(number, b"", (CallOpened(),))
+        channel.append(number, b"", (AttemptOpened(),))
         for value in chunks:
             data = value
             if not isinstance(value, bytes):

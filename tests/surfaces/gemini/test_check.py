@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.surfaces.check import GrammarError, check_gemini
+from zerogravity.testing.check import GrammarError, check_gemini
 
 Values = list[dict[str, Any]]
 Change = Callable[[Values], Any]

@@ -11,8 +11,8 @@ from tests.surfaces.gemini.support import captured, chunk, frames_of, turn
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    CallClosed,
-    CallOpened,
+    AttemptClosed,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -25,11 +25,11 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.surfaces.check import check_gemini
 from zerogravity.surfaces.gemini import surface
+from zerogravity.surfaces.gemini.json_edit import edited
 from zerogravity.surfaces.gemini.merge import merged
-from zerogravity.surfaces.gemini.splice import edited
-from zerogravity.surfaces.gemini.tokens import summed
+from zerogravity.surfaces.gemini.usage import summed
+from zerogravity.testing.check import check_gemini
 
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
 SIGNED = {"text": "", "thoughtSignature": "U0lH"}
@@ -399,9 +399,9 @@ def polled(
     *events: Event, end: Finished | Failed, finish: str | None = None, message: str | None = None
 ) -> CascadeChannel:
     channel = CascadeChannel(turn(), lambda: 0)
-    channel.append(0, b"", (CallOpened(),))
+    channel.append(0, b"", (AttemptOpened(),))
     channel.append(0, b"", events)
-    channel.append(0, b"", (CallClosed(finish, message),))
+    channel.append(0, b"", (AttemptClosed(finish, message),))
     channel.close(end)
     return channel
 

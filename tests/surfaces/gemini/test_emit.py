@@ -13,8 +13,8 @@ from tests.strategies import TURN_ID, record_lists, replay
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Notice, Record
 from zerogravity.core.turn import Target, Turn
-from zerogravity.surfaces.check import check_gemini
 from zerogravity.surfaces.gemini import surface
+from zerogravity.testing.check import check_gemini
 from zerogravity.wire import jsonio, sse
 
 forms = st.fixed_dictionaries({"alt": st.sampled_from(["sse", "json"]), "thoughts": st.booleans()})
@@ -128,7 +128,7 @@ def test_no_signature_is_lost(records: list[Record]) -> None:
     said = [jsonio.loads(record.data) for record in records if record.data]
     if any(len(one.get("response", one).get("candidates") or ()) > 1 for one in said):
         return  # of two candidates of one index the first one counts
-    if isinstance(channel.terminal, Failed) or len({record.call_no for record in records}) > 2:
+    if isinstance(channel.terminal, Failed) or len({record.attempt_no for record in records}) > 2:
         return
     marker = b'"thoughtSignature":'
     assert b"".join(frames_of(channel)).count(marker) == sum(record.data.count(marker) for record in records)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from tests.strategies import json_objects
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.gemini import parse_request, surface
+from zerogravity.surfaces.gemini.proto_json import PART, REQUEST, normalise, snake
 from zerogravity.surfaces.gemini.request import count_request
-from zerogravity.surfaces.gemini.shape import PART, REQUEST, normalise, snake
-from zerogravity.surfaces.surface import Context
 
 CONTEXT = Context("turn_" + "5" * 32, 1_770_000_000, Catalogue().resolve, owner="someone")
 HI = [{"role": "user", "parts": [{"text": "hi"}]}]
@@ -30,7 +30,7 @@ def image(data: str) -> dict[str, Any]:
 
 
 def generate(**body: Any) -> dict[str, Any]:
-    return dict(parse(**body).generate)
+    return dict(parse(**body).google_request)
 
 
 EVERYTHING: dict[str, Any] = {
@@ -72,7 +72,7 @@ EVERYTHING: dict[str, Any] = {
 
 def test_a_body_in_one_spelling_is_not_touched() -> None:
     made = parse(**EVERYTHING)
-    assert {**made.generate, "labels": EVERYTHING["labels"]} == EVERYTHING
+    assert {**made.google_request, "labels": EVERYTHING["labels"]} == EVERYTHING
     assert made.notes == ("labels: the language server's own is kept",)
 
 
@@ -205,7 +205,7 @@ def test_wrong_types_are_refused_in_googles_form(body: dict[str, Any], field: st
 )
 def test_a_limit_above_the_models_is_lowered_and_noted(asked: Any, sent: Any) -> None:
     turn = parse(generationConfig={"maxOutputTokens": asked, "topK": 3})
-    assert turn.generate["generationConfig"] == {"maxOutputTokens": sent, "topK": 3}
+    assert turn.google_request["generationConfig"] == {"maxOutputTokens": sent, "topK": 3}
     assert turn.notes == (() if asked == sent else ("maxOutputTokens lowered to 65536: this model gives no more",))
 
 
@@ -219,7 +219,7 @@ def test_at_most_512_functions_in_all_tools(apart: int) -> None:
     assert (answer.status, answer.body["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert "at most 512 functions can be declared, got 513" in answer.body["error"]["message"]
     tools[0]["functionDeclarations"].pop()
-    assert parse(tools=tools).generate["tools"] == tools
+    assert parse(tools=tools).google_request["tools"] == tools
 
 
 def test_a_shown_value_is_cut() -> None:
@@ -307,5 +307,5 @@ def test_functions_beside_a_form_that_google_refuses_are_left_to_google() -> Non
         "generationConfig": {"responseMimeType": "application/json"},
     }  # fmt: skip
     turn = parse_request(body, CONTEXT, model="gemini-2.5-flash")
-    assert turn.generate == body
+    assert turn.google_request == body
     assert turn.notes == ()

@@ -14,11 +14,11 @@ from pydantic import BaseModel
 from tests.surfaces.gemini.support import captured, chunk, frames_of
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.base import Answer, Context
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.gemini import parse_request, surface
 from zerogravity.surfaces.gemini.models import estimate, list_json
 from zerogravity.surfaces.gemini.request import count_request
-from zerogravity.surfaces.surface import Answer, Context
 from zerogravity.wire import jsonio
 
 CONTEXT = Context("turn_" + "5" * 32, 1, Catalogue().resolve)
@@ -89,7 +89,7 @@ def test_generate(loop: Loop, client: genai.Client) -> None:
     assert answer.text == "Hello there"
     assert answer.usage_metadata is not None
     assert answer.usage_metadata.total_token_count == 5
-    assert loop.turns[0].generate["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+    assert loop.turns[0].google_request["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
 
 
 def test_stream_with_awkward_text(loop: Loop, client: genai.Client) -> None:
@@ -108,7 +108,7 @@ def test_thoughts_when_asked_for(loop: Loop, client: genai.Client) -> None:
     )
     answer = client.models.generate_content(model=MODEL, contents="hi", config=config)
     assert [part.thought for part in answer.candidates[0].content.parts] == [True, None]
-    assert loop.turns[0].generate["generationConfig"]["thinkingConfig"]["includeThoughts"] is True
+    assert loop.turns[0].google_request["generationConfig"]["thinkingConfig"]["includeThoughts"] is True
     answer = client.models.generate_content(model=MODEL, contents="hi")
     assert [part.text for part in answer.candidates[0].content.parts] == ["a"]
 
@@ -123,14 +123,14 @@ def test_automatic_function_calling(loop: Loop, client: genai.Client) -> None:
         return [chunk(part, {"text": ""}), chunk({"text": ""}, finish="STOP")]
 
     def tell(turn: Turn) -> list[Any]:
-        answer = turn.generate["contents"][-1]["parts"][0]["functionResponse"]["response"]
+        answer = turn.google_request["contents"][-1]["parts"][0]["functionResponse"]["response"]
         return [chunk({"text": str(answer["result"])}), END]
 
     loop.scripts = [call, tell]
     config = types.GenerateContentConfig(tools=[get_weather])
     answer = client.models.generate_content(model=MODEL, contents="weather?", config=config)
     assert answer.text == "sunny in Rome"
-    sent = loop.turns[1].generate["contents"][1]["parts"][0]
+    sent = loop.turns[1].google_request["contents"][1]["parts"][0]
     assert sent["thoughtSignature"] == "U0lH"
     assert sent["functionCall"] == {"name": "get_weather", "args": {"city": "Rome"}}
 
@@ -144,12 +144,12 @@ def test_a_chat_sends_its_history_back(loop: Loop, client: genai.Client) -> None
     for _ in chat.send_message_stream("first"):
         pass
     assert chat.send_message("second").text == "two"
-    roles = [content["role"] for content in loop.turns[1].generate["contents"]]
+    roles = [content["role"] for content in loop.turns[1].google_request["contents"]]
     assert roles[0] == "user"
     assert roles[-1] == "user"
-    texts = [part.get("text") for content in loop.turns[1].generate["contents"] for part in content["parts"]]
+    texts = [part.get("text") for content in loop.turns[1].google_request["contents"] for part in content["parts"]]
     assert [text for text in texts if text] == ["first", "one", "second"]
-    assert "U0lH" in str(loop.turns[1].generate["contents"])
+    assert "U0lH" in str(loop.turns[1].google_request["contents"])
 
 
 class City(BaseModel):
@@ -162,7 +162,7 @@ def test_structured_output(loop: Loop, client: genai.Client) -> None:
     config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=City)
     answer = client.models.generate_content(model=MODEL, contents="hi", config=config)
     assert answer.parsed == City(name="Rome")
-    sent = loop.turns[0].generate["generationConfig"]
+    sent = loop.turns[0].google_request["generationConfig"]
     assert sent["responseMimeType"] == "application/json"
     assert "name" in sent["responseSchema"]["properties"]
 
@@ -171,7 +171,7 @@ def test_media_in_both_alphabets(loop: Loop, client: genai.Client) -> None:
     loop.scripts = [says(chunk({"text": "a"}), END)]
     picture = types.Part.from_bytes(data=b"\xff\xfe\xfd\x00", mime_type="image/png")
     client.models.generate_content(model=MODEL, contents=[picture, "what?"])
-    assert loop.turns[0].generate["contents"][0]["parts"][0] == {
+    assert loop.turns[0].google_request["contents"][0]["parts"][0] == {
         "inlineData": {"mimeType": "image/png", "data": "//79AA=="}
     }
 

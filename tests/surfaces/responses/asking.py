@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from tests.strategies import TURN_ID
-from zerogravity.core.store import RememberedCall
+from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError
+from zerogravity.surfaces.base import Context, StoredTurn
 from zerogravity.surfaces.common.models import Catalogue, rules
 from zerogravity.surfaces.responses import surface
-from zerogravity.surfaces.surface import Context, StoredTurn
 
 SECRET = bytes(range(32))
 PNG = "data:image/png;base64,iVBORw0KGgo="
@@ -47,8 +47,8 @@ def refused(within: Context | None = None, **body: Any) -> Fault:
 
 def contents(*items: Mapping[str, Any], within: Context | None = None, **body: Any) -> list[dict[str, Any]]:
     made = parse(within, input=list(items), **body)
-    check_contents(made.generate["contents"], made.target.family)
-    return list(made.generate["contents"])
+    check_contents(made.google_request["contents"], made.target.family)
+    return list(made.google_request["contents"])
 
 
 def user(*parts: Any) -> dict[str, Any]:

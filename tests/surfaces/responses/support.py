@@ -8,12 +8,12 @@ from typing import Any
 
 from tests.strategies import TURN_ID, replay
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Event, Failed, Finished, Record
+from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, Record
 from zerogravity.core.fold import fold
 from zerogravity.core.turn import Target, Turn
-from zerogravity.surfaces.check import check_responses
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
+from zerogravity.testing.check import check_responses
 
 SECRET = bytes(range(32))
 ECHO: dict[str, Any] = {
@@ -37,7 +37,7 @@ def turn(**fields: Any) -> Turn:
 
 def records(events: Sequence[Event], end: Finished | Failed) -> list[Record]:
     """One record per event, 400 ms apart."""
-    each = [(CallOpened(),), *((event,) for event in events), (end,)]
+    each = [(AttemptOpened(),), *((event,) for event in events), (end,)]
     return [Record(number, number * 400_000_000, 0, b"", made) for number, made in enumerate(each)]
 
 

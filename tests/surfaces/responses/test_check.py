@@ -22,7 +22,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.surfaces.check import GrammarError, check_response, check_responses
+from zerogravity.testing.check import GrammarError, check_response, check_responses
 
 Values = list[dict[str, Any]]
 Change = Callable[[Values], Any]

@@ -20,7 +20,7 @@ from tests.surfaces.responses.support import rendered, stream, turn
 from tests.surfaces.responses.test_emit import TOOL
 from tests.surfaces.responses.test_tools import declarations, parse, refused, user
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallOpened, Finished, FunctionCall
+from zerogravity.core.events import AttemptOpened, Finished, FunctionCall
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.wire import jsonio
@@ -43,7 +43,7 @@ def test_they_are_functions_for_google(tool: dict[str, Any]) -> None:
     (entry,) = declarations(turn)
     assert entry["name"] == tool["type"]
     assert turn.tool_kinds == {tool["type"]: tool["type"]}
-    calling = turn.generate["toolConfig"]["functionCallingConfig"]
+    calling = turn.google_request["toolConfig"]["functionCallingConfig"]
     assert calling == {"mode": "ANY", "allowedFunctionNames": [tool["type"]]}
     assert turn.echo["tools"] == [tool]
 
@@ -119,7 +119,7 @@ def test_they_go_back_as_calls_and_results(call: Any, output: Any, args: Any, re
         {"call_id": "c", "status": "completed", **call},
         {"type": f"{kind}_output", "call_id": "c", **output},
     ]
-    contents = parse(input=items, tools=[tool]).generate["contents"]
+    contents = parse(input=items, tools=[tool]).google_request["contents"]
     assert contents[1]["parts"][0]["functionCall"] == {"name": tool["type"], "args": args, "id": "c"}
     assert contents[2]["parts"][0]["functionResponse"] == {"name": tool["type"], "response": response, "id": "c"}
 
@@ -129,14 +129,14 @@ def test_a_result_may_name_the_item_of_a_call_that_is_stored(model: str) -> None
     """As OpenAI's schema has it for a local shell: its output has an ``id`` and no ``call_id``."""
     tools = [{"type": "local_shell"}]
     channel = CascadeChannel(parse(tools=tools), lambda: 0)
-    channel.append(0, b"", (CallOpened(), FunctionCall("call_1", "local_shell", '{"command":["ls"]}')))
+    channel.append(0, b"", (AttemptOpened(), FunctionCall("call_1", "local_shell", '{"command":["ls"]}')))
     channel.close(Finished("tool"))
     stored = of_turn(channel, SECRET)
     (item,) = stored.response["output"]
     result = {"type": "local_shell_call_output", "id": item["id"], "output": "a"}
     within = context(stored={"resp": stored.turn})
     turn = parse(within, model=model, input=[result], previous_response_id="resp", tools=tools)
-    assert turn.generate["contents"][-1]["parts"][0]["functionResponse"]["response"] == {"output": "a"}
+    assert turn.google_request["contents"][-1]["parts"][0]["functionResponse"]["response"] == {"output": "a"}
 
 
 @pytest.mark.parametrize(

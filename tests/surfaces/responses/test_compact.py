@@ -11,14 +11,14 @@ from openai.types.responses import CompactedResponse
 from tests.surfaces.responses.asking import SECRET, call, check_contents, context, output, parse, text, user
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import CallClosed, CallOpened, Event, Failed, Finished, Terminal, TextDelta, Usage
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, Finished, Terminal, TextDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.base import Answer, StoredTurn
 from zerogravity.surfaces.responses import compact
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
-from zerogravity.surfaces.surface import Answer, StoredTurn
 
 DIALOGUE = [
     {"role": "developer", "content": "D"}, user("one"), call("c"), output("c"),
@@ -28,7 +28,7 @@ DIALOGUE = [
 
 def kept(turn: Turn, events: Sequence[Event]) -> StoredResponse:
     channel = CascadeChannel(turn, lambda: 0)
-    channel.append(0, b"", (CallOpened(), *events))
+    channel.append(0, b"", (AttemptOpened(), *events))
     channel.close(Finished("stop"))
     return of_turn(channel, SECRET)
 
@@ -39,23 +39,23 @@ def asked(**body: Any) -> Turn:
 
 def answered(turn: Turn, events: Sequence[Event], end: Terminal) -> Answer:
     channel = CascadeChannel(turn, lambda: 0)
-    channel.append(0, b"", (CallOpened(), *events, CallClosed("STOP")))
+    channel.append(0, b"", (AttemptOpened(), *events, AttemptClosed("STOP")))
     channel.close(end)
     return compact.answer(turn, channel.state, SECRET)
 
 
 def test_the_model_is_asked_for_a_summary() -> None:
     turn = asked(instructions="I", tools=[{"type": "mcp"}], stream=True, store=True)
-    made = turn.generate["contents"]
+    made = turn.google_request["contents"]
     check_contents(made, turn.target.family)
     assert made[-1]["parts"][-1] == {"text": PROMPT}
-    assert [part["text"] for part in turn.generate["systemInstruction"]["parts"]] == ["I", "D"]
-    assert "tools" not in turn.generate
+    assert [part["text"] for part in turn.google_request["systemInstruction"]["parts"]] == ["I", "D"]
+    assert "tools" not in turn.google_request
     assert (turn.stream, turn.store) == (False, False)
 
 
 def test_a_string_is_compacted_too() -> None:
-    (content,) = asked(input="hello").generate["contents"]
+    (content,) = asked(input="hello").google_request["contents"]
     assert content["parts"] == [{"text": "hello"}, {"text": PROMPT}]
 
 
@@ -76,7 +76,7 @@ def test_a_stored_dialogue_is_compacted_too() -> None:
                         family="gemini-3-flash")  # fmt: skip
     body = {"model": "gemini-3-flash", "previous_response_id": "r"}
     turn = compact.parse(body, context(stored={"r": before}))
-    assert [content["parts"][0]["text"] for content in turn.generate["contents"]] == ["x", "y", PROMPT]
+    assert [content["parts"][0]["text"] for content in turn.google_request["contents"]] == ["x", "y", PROMPT]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_the_answer_keeps_the_users_messages_and_one_summary() -> None:
     assert body["usage"]["total_tokens"] == 16
     CompactedResponse.model_validate({**body, "output": body["output"][2:]})  # its types know no user messages
     again = parse(input=[*body["output"], user("three")])
-    assert [part["text"] for part in again.generate["contents"][0]["parts"]] == [
+    assert [part["text"] for part in again.google_request["contents"][0]["parts"]] == [
         "one", "two", SUMMARY + "It went well.", "three"
     ]  # fmt: skip
 

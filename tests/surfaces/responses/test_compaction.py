@@ -26,7 +26,7 @@ from tests.surfaces.responses.asking import (
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -40,11 +40,11 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.check import check_responses
 from zerogravity.surfaces.responses import surface
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.testing.check import check_responses
 
 TRIGGER = {"type": "compaction_trigger"}
 DIALOGUE = [
@@ -61,7 +61,7 @@ def asked(*items: Any, within: Any = None, **body: Any) -> Turn:
 
 def over(turn: Turn, events: Sequence[Event], end: Terminal = STOP) -> CascadeChannel:
     channel = CascadeChannel(turn, lambda: 0)
-    channel.append(0, b"", (CallOpened(), *events))
+    channel.append(0, b"", (AttemptOpened(), *events))
     channel.close(end)
     return channel
 
@@ -84,10 +84,10 @@ def test_the_model_is_asked_for_a_summary_and_nothing_else() -> None:
         text={"format": {"type": "json_schema", "name": "n", "schema": {"type": "object", "properties": {}}}},
         reasoning={"effort": "low", "summary": "auto"}, include=["reasoning.encrypted_content"],
     )  # fmt: skip
-    check_contents(turn.generate["contents"], turn.target.family)
-    assert turn.generate["contents"][-1]["parts"][-1] == {"text": PROMPT}
-    assert set(turn.generate) == {"contents", "systemInstruction", "generationConfig"}
-    assert turn.generate["generationConfig"] == {
+    check_contents(turn.google_request["contents"], turn.target.family)
+    assert turn.google_request["contents"][-1]["parts"][-1] == {"text": PROMPT}
+    assert set(turn.google_request) == {"contents", "systemInstruction", "generationConfig"}
+    assert turn.google_request["generationConfig"] == {
         "maxOutputTokens": 65_536, "temperature": 0.5,
         "thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": False},
     }  # fmt: skip
@@ -99,9 +99,9 @@ def test_the_model_is_asked_for_a_summary_and_nothing_else() -> None:
     [("gemini-3-flash", 65_536), ("gemini-2.5-pro", 65_536), ("claude-sonnet-4-6", 64_000), ("gpt-oss", 65_536)],
 )
 def test_the_limit_is_the_clients_or_the_models(model: str, most: int) -> None:
-    assert asked(model=model).generate["generationConfig"]["maxOutputTokens"] == most
+    assert asked(model=model).google_request["generationConfig"]["maxOutputTokens"] == most
     limited = asked(model=model, max_output_tokens=20_000)
-    assert limited.generate["generationConfig"]["maxOutputTokens"] == 20_000
+    assert limited.google_request["generationConfig"]["maxOutputTokens"] == 20_000
 
 
 FORM = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -112,7 +112,7 @@ FORM = {"type": "object", "additionalProperties": {"type": "string"}}
 def test_a_form_is_moot_whatever_stands_beside_it(model: str, tool_choice: str) -> None:
     text = {"format": {"type": "json_schema", "name": "n", "schema": FORM}}
     turn = asked(model=model, tools=[function("f")], tool_choice=tool_choice, text=text)
-    assert turn.generate == asked(model=model).generate
+    assert turn.google_request == asked(model=model).google_request
     assert not [note for note in turn.notes if "text.format" in note]
 
 
@@ -130,7 +130,7 @@ def test_only_a_trailing_trigger_counts() -> None:
     item = kept(first).response["output"][0]
     turn = parse(input=[user("one"), TRIGGER, item, user("two")])
     assert turn.notes == ("input[1]: compaction_trigger skipped: it counts as the last item only",)
-    (content,) = turn.generate["contents"]
+    (content,) = turn.google_request["contents"]
     assert [part["text"] for part in content["parts"]] == ["one", f"{SUMMARY}It went well.", "two"]
     assert not turn.metadata["compacts"]
 
@@ -201,18 +201,18 @@ def test_a_dialogue_goes_on_from_its_summary() -> None:
     first = kept(parse(input=[{"role": "developer", "content": "D"}, user("one")]), [TextDelta("1")])
     within = context(stored={"r": first.turn})
     turn = parse(within, previous_response_id="r", input=[user("two"), TRIGGER])
-    texts = [part["text"] for content in turn.generate["contents"] for part in content["parts"]]
+    texts = [part["text"] for content in turn.google_request["contents"] for part in content["parts"]]
     assert texts == ["one", "1", "two", PROMPT]
     made = kept(turn)
     by_id = parse(context(stored={"s": made.turn}), previous_response_id="s", input="three")
-    check_contents(by_id.generate["contents"], by_id.target.family)
+    check_contents(by_id.google_request["contents"], by_id.target.family)
     by_item = parse(
         input=[{"role": "developer", "content": "D"}, user("one"), user("two"), *made.response["output"], user("three")]
     )
-    assert by_id.generate == by_item.generate
+    assert by_id.google_request == by_item.google_request
     after = kept(by_id, [TextDelta("3")])
     longer = parse(context(stored={"t": after.turn}), previous_response_id="t", input="four")
-    told = [part["text"] for content in longer.generate["contents"] for part in content["parts"]]
+    told = [part["text"] for content in longer.google_request["contents"] for part in content["parts"]]
     assert told == ["one", "two", f"{SUMMARY}It went well.", "three", "3", "four"]
     again = asked(user("five"), within=context(stored={"t": after.turn}), previous_response_id="t")
     users = kept(again).turn.users
@@ -225,5 +225,5 @@ def test_a_failed_compaction_leaves_the_dialogue(events: list[Event], end: Termi
     turn = parse(context(stored={"r": first.turn}), previous_response_id="r", input=[TRIGGER])
     failed = kept(turn, events, end)
     after = parse(context(stored={"f": failed.turn}), previous_response_id="f", input="two")
-    texts = [part["text"] for content in after.generate["contents"] for part in content["parts"]]
+    texts = [part["text"] for content in after.google_request["contents"] for part in content["parts"]]
     assert texts == ["one", "1", "two"]

@@ -21,7 +21,7 @@ from tests.strategies import record_lists
 from tests.surfaces.responses.support import SEALED, SECRET, TURN, channel, frames, records, stream, turn
 from zerogravity import errors
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -37,10 +37,10 @@ from zerogravity.core.events import (
 from zerogravity.core.fold import fold
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.surfaces.check import check_responses
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
+from zerogravity.testing.check import check_responses
 
 STOP, TOOL = Finished("stop"), Finished("tool")
 SOURCES = ["reasoning.encrypted_content", "web_search_call.action.sources"]
@@ -253,7 +253,7 @@ def test_ends(end: Finished, kind: str, reason: str | None) -> None:
 
 def test_text_that_was_whole_before_the_end_is_not_cut() -> None:
     """The language server's next call ended in nothing: the message of the first one had been done."""
-    made = records([TextDelta("a"), CallOpened()], Finished("length"))
+    made = records([TextDelta("a"), AttemptOpened()], Finished("length"))
     assert check_responses(frames(made))[-1]["response"]["output"][0]["status"] == "completed"
 
 

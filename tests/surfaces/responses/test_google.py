@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tests.surfaces.responses.asking import function, parse
 from tests.surfaces.responses.test_items import dialogues
-from zerogravity.simulator.families import family_of
-from zerogravity.simulator.rules import CORRUPTED, contents_trouble
-from zerogravity.simulator.rules_config import generation_trouble, tools_trouble
-from zerogravity.simulator.shapes import PUBLIC, violations
-from zerogravity.simulator.signatures import Signer
+from zerogravity.testing.simulator.families import family_of
+from zerogravity.testing.simulator.rules import CORRUPTED, contents_trouble
+from zerogravity.testing.simulator.rules_config import generation_trouble, tools_trouble
+from zerogravity.testing.simulator.shapes import PUBLIC, violations
+from zerogravity.testing.simulator.signatures import Signer
 
 F, SEARCH = (
     function("f", parameters={"type": "object", "properties": {"a": {"type": ["string", "null"]}}}),
@@ -41,7 +41,7 @@ def test_google_takes_what_we_make(items: list[Any], model: str, choice: Any, re
         model=model, input=items, tools=TOOLS, tool_choice=choice, reasoning=reasoning, temperature=0, top_p=1,
         presence_penalty=1, max_output_tokens=9999,
     )  # fmt: skip
-    family, request = family_of(model), turn.generate
+    family, request = family_of(model), turn.google_request
     assert family is not None
     trouble = [text for where, text in violations(request, PUBLIC) if not where.endswith("thought_signature")]
     trouble += [text for text in contents_trouble(request, family, Signer()) if text != CORRUPTED]

@@ -25,8 +25,8 @@ from tests.surfaces.responses.asking import (
     text,
     user,
 )
-from zerogravity.core.store import RememberedCall
-from zerogravity.surfaces.common.carrier import Carried, seal, seal_text
+from zerogravity.core.registry import RememberedCall
+from zerogravity.surfaces.openai.sealed_state import Carried, seal, seal_text
 from zerogravity.surfaces.responses.items import SUMMARY
 
 OLD = "gemini-2.5-pro"
@@ -59,7 +59,7 @@ def the_call(*items: dict[str, Any], **body: Any) -> dict[str, Any]:
 
 
 def test_a_string_is_one_user_message_unchanged() -> None:
-    assert parse(input="  a\n").generate["contents"] == [{"role": "user", "parts": [{"text": "  a\n"}]}]
+    assert parse(input="  a\n").google_request["contents"] == [{"role": "user", "parts": [{"text": "  a\n"}]}]
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_system_and_developer_messages_wherever_they_stand() -> None:
             {"role": "developer", "content": [text("D"), {"type": "input_image", "image_url": PNG}]}, user("b"),
         ],
     )  # fmt: skip
-    assert [part["text"] for part in turn.generate["systemInstruction"]["parts"]] == ["I", "S", "D"]
-    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "a"}, PNG_PART, {"text": "b"}]}]
+    assert [part["text"] for part in turn.google_request["systemInstruction"]["parts"]] == ["I", "S", "D"]
+    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "a"}, PNG_PART, {"text": "b"}]}]
     assert turn.metadata["system"] == ["S", "D"]
 
 
@@ -295,8 +295,8 @@ def test_a_tool_search_of_the_server_leaves_only_its_tools() -> None:
             {"type": "tool_search_output", "call_id": None, "tools": [function("find")], "execution": "server"},
         ]
     )  # fmt: skip
-    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
-    assert turn.generate["tools"] == [{"functionDeclarations": [{"name": "find"}]}]
+    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
+    assert turn.google_request["tools"] == [{"functionDeclarations": [{"name": "find"}]}]
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_references_are_followed() -> None:
 
 def test_unknown_references_are_skipped_and_noted() -> None:
     turn = parse(input=[user("x"), {"type": "item_reference", "id": "rs_gone"}])
-    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
+    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
     assert turn.notes == ("input[1]: item rs_gone is not stored here, skipped",)
     assert len(turn.metadata["input"]) == 1
 
@@ -432,7 +432,7 @@ def test_a_search_of_the_server_is_skipped_though_it_bears_a_call_id() -> None:
     call = {"type": "tool_search_call", "call_id": "c", "execution": "server", "arguments": {}, "status": "completed"}
     output = {"type": "tool_search_output", "call_id": "c", "execution": "server", "tools": []}
     turn = parse(input=[user("x"), call, output])
-    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
+    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
     assert len(turn.notes) == 2
 
 
@@ -442,7 +442,7 @@ def test_a_search_of_the_server_is_skipped_though_it_bears_a_call_id() -> None:
 )  # fmt: skip
 def test_replayed_items_of_hosted_tools_are_skipped_and_noted(kind: str) -> None:
     turn = parse(input=[user("x"), {"type": kind, "id": "ws_1", "status": "completed"}])
-    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
+    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
     assert turn.notes == (f"input[1]: {kind} skipped: there is nothing like it upstream",)
 
 
@@ -513,10 +513,10 @@ dialogues = st.lists(
 @given(dialogues, st.sampled_from(("gemini-3-flash", OLD, "claude-sonnet-4-6")))
 def test_any_dialogue_obeys_the_rules_of_turns(items: list[dict[str, Any]], model: str) -> None:
     turn = parse(model=model, input=items)
-    check_contents(turn.generate["contents"], turn.target.family)
+    check_contents(turn.google_request["contents"], turn.target.family)
     assert len(turn.metadata["input"]) == len(items)
     asked = [item for item in items if item.get("type") in ("function_call", "custom_tool_call")]
-    calls = [part for content in turn.generate["contents"] for part in content["parts"] if "functionCall" in part]
+    calls = [part for content in turn.google_request["contents"] for part in content["parts"] if "functionCall" in part]
     assert [part["functionCall"]["name"] for part in calls] == [item["name"] for item in asked]
     own = {f"sig_{number}" for number in range(3)} | {STAND_IN, None}
     assert {part.get("thoughtSignature") for part in calls} <= own
@@ -529,5 +529,5 @@ def test_a_thought_that_brings_its_own_text_is_that_whatever_the_client_made_of_
             model="claude-sonnet-4-6", input=[user("x"), thought(carried, summary=summary), call("c"), output("c")]
         )
         signed = {"text": "hm, exactly", "thought": True, "thoughtSignature": "c2ln"}
-        assert turn.generate["contents"][1]["parts"][0] == signed
+        assert turn.google_request["contents"][1]["parts"][0] == signed
         assert turn.notes == ()

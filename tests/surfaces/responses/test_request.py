@@ -11,11 +11,11 @@ from openai.types.responses import Response
 from tests.strategies import TURN_ID
 from tests.surfaces.responses.asking import context, function, parse, refused
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.responses import surface
 from zerogravity.surfaces.responses.ids import response_id, turn_id_of
 from zerogravity.surfaces.responses.request import Lookups, lookups
 from zerogravity.surfaces.responses.response import unfinished
-from zerogravity.surfaces.surface import StoredTurn
 
 PRO, OLD = "gemini-3-pro", "gemini-2.5-pro"
 # the members of a Response that do not depend on the answer, and what the API shows for those not asked for
@@ -32,7 +32,7 @@ NAMED = {"type": "json_schema", "name": "n", "schema": SCHEMA}
 
 
 def config(**body: Any) -> dict[str, Any]:
-    return dict(parse(**body).generate.get("generationConfig", {}))
+    return dict(parse(**body).google_request.get("generationConfig", {}))
 
 
 # -- the turn ----------------------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ def config(**body: Any) -> dict[str, Any]:
 
 def test_the_smallest_request() -> None:
     turn = parse()
-    assert turn.generate == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+    assert turn.google_request == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
     assert turn.echo == DEFAULTS
     assert (turn.id, turn.surface, turn.model, turn.owner) == (TURN_ID, "responses", "gemini-3-flash", "someone")
     assert (turn.stream, turn.store, turn.background, turn.previous_id) == (False, True, False, None)
@@ -73,7 +73,7 @@ def test_what_the_turn_holds_is_plain_json() -> None:
         input=[{"role": "developer", "content": "D"}, {"role": "user", "content": "x"}],
         include=["reasoning.encrypted_content"], metadata={"a": "b"},
     )  # fmt: skip
-    for value in (turn.echo, turn.metadata, turn.tool_kinds, turn.generate):
+    for value in (turn.echo, turn.metadata, turn.tool_kinds, turn.google_request):
         assert json.loads(json.dumps(value)) == value
 
 
@@ -138,7 +138,7 @@ def test_what_the_turn_holds_is_plain_json() -> None:
 )  # fmt: skip
 def test_refused_by_name(body: dict[str, Any], param: str, code: str) -> None:
     fault = refused(**body)
-    assert (fault.param, fault.code, fault.heals) == (param, code, False)
+    assert (fault.param, fault.code, fault.retryable) == (param, code, False)
     assert surface.error(fault).body["error"]["type"] == "invalid_request_error"
     assert surface.error(fault).headers["x-should-retry"] == "false"
 
@@ -170,7 +170,7 @@ def test_chats_messages_without_input_are_told_so() -> None:
     "body", [{"stop": []}, {"max_tokens": None}, {"logprobs": False}, {"messages": []}, {"n": 1}, {"verbosity": "low"}]
 )
 def test_names_of_the_chat_api_that_ask_for_nothing_are_taken(body: dict[str, Any]) -> None:
-    assert parse(**body).generate == parse().generate
+    assert parse(**body).google_request == parse().google_request
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_names_of_the_chat_api_that_ask_for_nothing_are_taken(body: dict[str, An
 )
 def test_a_limit_above_the_models_is_lowered_and_noted(model: str, asked: int, sent: int) -> None:
     turn = parse(model=model, max_output_tokens=asked)
-    assert turn.generate["generationConfig"]["maxOutputTokens"] == sent
+    assert turn.google_request["generationConfig"]["maxOutputTokens"] == sent
     assert turn.notes == (() if asked == sent else (f"maxOutputTokens lowered to {sent}: this model gives no more",))
     assert turn.echo["max_output_tokens"] == sent
 
@@ -306,9 +306,9 @@ def test_a_turn_goes_on_where_the_stored_one_ended() -> None:
         context(stored={"resp_1": BEFORE}), previous_response_id="resp_1", instructions="I",
         input=[{"role": "system", "content": "T"}, {"role": "user", "content": "three"}],
     )  # fmt: skip
-    assert turn.generate["contents"] == [*BEFORE.contents, {"role": "user", "parts": [{"text": "three"}]}]
-    assert [part["text"] for part in turn.generate["systemInstruction"]["parts"]] == ["I", "S", "T"]
-    assert turn.generate["tools"] == [{"functionDeclarations": [{"name": "g"}]}]
+    assert turn.google_request["contents"] == [*BEFORE.contents, {"role": "user", "parts": [{"text": "three"}]}]
+    assert [part["text"] for part in turn.google_request["systemInstruction"]["parts"]] == ["I", "S", "T"]
+    assert turn.google_request["tools"] == [{"functionDeclarations": [{"name": "g"}]}]
     assert turn.metadata["system"] == ["S", "T"]  # not the instructions: they do not carry over
     assert turn.metadata["tools"] == [function("g")]
     assert [item["content"][0]["text"] for item in turn.metadata["input"]] == ["T", "three"]
@@ -317,8 +317,8 @@ def test_a_turn_goes_on_where_the_stored_one_ended() -> None:
 
 def test_nothing_new_need_be_said() -> None:
     turn = parse(context(stored={"resp_1": BEFORE}), previous_response_id="resp_1", input=None)
-    assert turn.generate["contents"][:2] == list(BEFORE.contents)
-    assert turn.generate["contents"][-1]["role"] == "user"
+    assert turn.google_request["contents"][:2] == list(BEFORE.contents)
+    assert turn.google_request["contents"][-1]["role"] == "user"
 
 
 def test_branches_do_not_touch_their_parent() -> None:
@@ -327,9 +327,9 @@ def test_branches_do_not_touch_their_parent() -> None:
                         family="gemini-3-flash")  # fmt: skip
     answer = [{"type": "function_call_output", "call_id": "c", "output": "r"}]
     made = [parse(context(stored={"p": parent}), previous_response_id="p", input=answer) for _ in range(2)]
-    assert made[0].generate == made[1].generate
+    assert made[0].google_request == made[1].google_request
     assert parent.contents[1]["parts"] == [*parts]
-    assert made[0].generate["contents"][1]["parts"] == [{k: v for k, v in parts[0].items() if k != "zgCallId"}]
+    assert made[0].google_request["contents"][1]["parts"] == [{k: v for k, v in parts[0].items() if k != "zgCallId"}]
 
 
 def test_a_stored_call_needs_its_output() -> None:
@@ -376,7 +376,7 @@ def test_ids() -> None:
 )
 def test_what_is_said_of_sampling_is_what_is_sent(model: str, body: dict[str, Any]) -> None:
     turn = parse(model=model, **body)
-    sent = turn.generate.get("generationConfig", {})
+    sent = turn.google_request.get("generationConfig", {})
     assert {name: turn.echo[name] for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")} == {
         "temperature": sent.get("temperature", 1.0), "top_p": sent.get("topP", 1.0),
         "presence_penalty": sent.get("presencePenalty", 0.0), "frequency_penalty": sent.get("frequencyPenalty", 0.0),

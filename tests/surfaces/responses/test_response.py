@@ -13,7 +13,7 @@ from tests.strategies import TURN_ID, json_values, record_lists
 from tests.surfaces.responses.support import ECHO, SEALED, SECRET, TURN, frames, records, rendered, turn
 from zerogravity import errors
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -28,12 +28,12 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.fold import Call, fold
-from zerogravity.errors import Fault, Guilt, Termination
-from zerogravity.surfaces.check import check_response, check_responses
-from zerogravity.surfaces.common.carrier import Carried, unseal
+from zerogravity.errors import Fault, Origin, Termination
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.surfaces.openai.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses import response, surface
-from zerogravity.surfaces.surface import Context
+from zerogravity.testing.check import check_response, check_responses
 from zerogravity.wire import jsonio
 
 STOP, TOOL = Finished("stop"), Finished("tool")
@@ -173,7 +173,7 @@ def test_pictures_and_other_blobs() -> None:
     [
         (errors.upstream(429, "insufficient_quota", "quota", retry_after=9000.0), "rate_limit_exceeded"),
         (errors.upstream(400, "context_length_exceeded", "too long"), "invalid_prompt"),
-        (Fault(Guilt.CLIENT, 408, "timeout", "late"), "server_error"),
+        (Fault(Origin.CLIENT, 408, "timeout", "late"), "server_error"),
         (errors.upstream(503, "upstream_error", "overloaded"), "server_error"),
         (errors.internal(), "server_error"),
     ],
@@ -271,7 +271,7 @@ def test_signatures_travel_with_stateless_clients(
 
 
 def test_a_signature_of_the_next_upstream_call_is_not_the_closed_thoughts() -> None:
-    events: list[Event] = [ThinkingDelta("hm"), CallOpened(), Signature("U0lH", "text"), TextDelta("a")]
+    events: list[Event] = [ThinkingDelta("hm"), AttemptOpened(), Signature("U0lH", "text"), TextDelta("a")]
     assert carried(events, STOP) == [("reasoning", []), ("message", None)]
 
 
@@ -296,7 +296,7 @@ def test_what_a_stateless_client_sends_back_restores_the_signature(events: list[
     history = [{"role": "user", "content": "hi"}, *output, *results]
     body = {"model": "gemini-3-flash", "input": history, "tools": tools, "store": False, **SEALED}
     back = surface.parse(body, Context("turn_" + "7" * 32, 1, Catalogue().resolve, secret=SECRET))
-    parts = back.generate["contents"][1]["parts"]
+    parts = back.google_request["contents"][1]["parts"]
     assert [(part["functionCall"]["name"], part.get("thoughtSignature")) for part in parts] == [
         ("f", "U0lH"),
         ("g", None),
@@ -349,7 +349,7 @@ def test_reasoning_items_come_as_the_request_wants_them(
          "content": "y"}]}, Context("turn_" + "8" * 32, 1, Catalogue().resolve, secret=SECRET),
     )  # fmt: skip
     signed = {"text": "hm", "thought": True, "thoughtSignature": "dGg="}
-    assert back.generate["contents"][1]["parts"] == [*([signed] if sealed else []), {"text": "a"}]
+    assert back.google_request["contents"][1]["parts"] == [*([signed] if sealed else []), {"text": "a"}]
 
 
 @given(record_lists(), st.booleans(), st.sampled_from((None, "auto")), st.sampled_from(([], SEALED["include"])))
@@ -393,11 +393,11 @@ def test_the_signature_of_a_text_travels_too(
         body = {"model": other, "input": [{"role": "user", "content": "x"}, *output, {"role": "user", "content": "y"}]}
         back = surface.parse(body, Context("turn_" + "7" * 32, 1, Catalogue().resolve, secret=SECRET))
         bare = [{"text": part["text"]} for part in parts]
-        assert back.generate["contents"][1]["parts"] == (parts if other == model else bare)
+        assert back.google_request["contents"][1]["parts"] == (parts if other == model else bare)
 
 
 def test_a_text_that_is_closed_takes_no_signature_of_the_next_answer() -> None:
-    events: list[Event] = [TextDelta("a"), CallOpened(), Signature("U0lH", "alone"), TextDelta("b")]
+    events: list[Event] = [TextDelta("a"), AttemptOpened(), Signature("U0lH", "alone"), TextDelta("b")]
     assert [kind for kind, _ in carried(events, STOP)] == ["message", "message"]
 
 

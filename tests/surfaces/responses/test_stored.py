@@ -20,7 +20,7 @@ from tests.surfaces.responses.asking import SECRET, STAND_IN, check_contents, co
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    CallOpened,
+    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -34,8 +34,8 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.common.carrier import Carried, unseal
-from zerogravity.surfaces.responses.database import ResponseStore, open_store
+from zerogravity.store.responses import ResponseStore, open_store
+from zerogravity.surfaces.openai.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
 
 FAMILY = "gemini-3-flash"
@@ -45,7 +45,7 @@ STOP, TOOL = Finished("stop"), Finished("tool")
 def over(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> CascadeChannel:
     """A closed channel."""
     channel = CascadeChannel(of or parse(), lambda: 0)
-    channel.append(0, b"", (CallOpened(), *events))
+    channel.append(0, b"", (AttemptOpened(), *events))
     channel.close(end)
     return channel
 
@@ -117,7 +117,7 @@ def test_a_refusal_is_what_the_model_has_said(events: list[Event]) -> None:
     assert made.contents[1:] == ({"role": "model", "parts": [{"text": part["refusal"]}]},)
     again = parse(input=[user("Hello"), shown, user("why?")])
     after = parse(context(stored={"r": made.turn}), previous_response_id="r", input="why?")
-    assert after.generate == again.generate, "the same as when the client keeps it"
+    assert after.google_request == again.google_request, "the same as when the client keeps it"
 
 
 SYSTEM = {"role": "developer", "content": "D"}
@@ -138,15 +138,15 @@ SAID_PART = {"role": "model", "parts": [{"text": "A"}]}
 def test_what_nobody_has_said_is_no_history(given: list[Any], dialogue: list[Any]) -> None:
     """What only Google's rules demand goes to Google and is not stored: the next turn sees to its own."""
     turn = parse(input=given)
-    check_contents(turn.generate["contents"], turn.target.family)
+    check_contents(turn.google_request["contents"], turn.target.family)
     warm = kept([], of=turn)
     assert list(warm.contents) == dialogue
     after = parse(context(stored={"r": warm.turn}), previous_response_id="r", input="go on")
-    check_contents(after.generate["contents"], after.target.family)
-    texts = [part["text"] for content in after.generate["contents"] for part in content["parts"]]
+    check_contents(after.google_request["contents"], after.target.family)
+    texts = [part["text"] for content in after.google_request["contents"] for part in content["parts"]]
     assert "Continue." not in texts
     assert [text for text in texts if text in ("D", "E")] == [], "system text is said once, as such"
-    told = [part["text"] for part in after.generate.get("systemInstruction", {"parts": []})["parts"]]
+    told = [part["text"] for part in after.google_request.get("systemInstruction", {"parts": []})["parts"]]
     assert told == [item["content"] for item in given if item["role"] in ("developer", "system")]
 
 
@@ -214,7 +214,7 @@ def test_any_turn_can_be_continued_under_the_rules_of_turns(made: list[Record], 
             context(stored={"r": kept.turn}), model=model, previous_response_id="r",
             input=[*[output(call_id) for call_id in seen if finished], user("go on")],
         )  # fmt: skip
-        check_contents(after.generate["contents"], after.target.family)
+        check_contents(after.google_request["contents"], after.target.family)
 
 
 # -- the store ---------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ LITE = {
 
 
 def declarations(turn: Turn) -> list[dict[str, Any]]:
-    return [entry for tool in turn.generate.get("tools", []) for entry in tool.get("functionDeclarations", [])]
+    return [entry for tool in turn.google_request.get("tools", []) for entry in tool.get("functionDeclarations", [])]
 
 
 def declared(**body: Any) -> list[str]:
@@ -31,12 +31,12 @@ def declared(**body: Any) -> list[str]:
 
 
 def config(**body: Any) -> dict[str, Any] | None:
-    made = parse(**body).generate.get("toolConfig", {})
+    made = parse(**body).google_request.get("toolConfig", {})
     return made.get("functionCallingConfig")
 
 
 def searches(**body: Any) -> bool:
-    return any("googleSearch" in tool for tool in parse(**body).generate.get("tools", []))
+    return any("googleSearch" in tool for tool in parse(**body).google_request.get("tools", []))
 
 
 # -- kinds -------------------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_codex_wraps_its_plain_tools() -> None:
     assert turn.tool_kinds == {"apply_patch": "custom"}
     assert turn.metadata["tools"] == LITE["tools"]
     assert turn.echo["tools"] == []
-    assert turn.generate["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
 
 
 def test_a_namespace_within_the_default_one() -> None:
@@ -163,7 +163,7 @@ def test_a_namespace_within_the_default_one() -> None:
 def test_a_search(kind: str) -> None:
     tool = {"type": kind, "search_context_size": "low", "user_location": {"type": "approximate"}}
     turn = parse(tools=[tool])
-    assert turn.generate["tools"] == [{"googleSearch": {}}]
+    assert turn.google_request["tools"] == [{"googleSearch": {}}]
     assert turn.echo["tools"] == [tool]
 
 
@@ -178,10 +178,10 @@ def test_limits_of_a_search_are_noted() -> None:
 
 def test_a_search_beside_functions() -> None:
     turn = parse(tools=[SEARCH, F])
-    assert turn.generate["tools"] == [{"functionDeclarations": [{"name": "f"}], "googleSearch": {}}]
-    assert turn.generate["toolConfig"] == {"includeServerSideToolInvocations": True}
+    assert turn.google_request["tools"] == [{"functionDeclarations": [{"name": "f"}], "googleSearch": {}}]
+    assert turn.google_request["toolConfig"] == {"includeServerSideToolInvocations": True}
     old = parse(tools=[SEARCH, F], model=OLD)
-    assert old.generate["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
+    assert old.google_request["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
     assert old.notes == ("web search left out: this model does not take it beside functions",)
 
 
@@ -225,7 +225,7 @@ def test_a_function_named_like_a_kind() -> None:
 def test_pictures() -> None:
     tools = [{"type": "image_generation"}]
     made = parse(model="gemini-3-pro-image", tools=tools)
-    assert made.generate["generationConfig"]["responseModalities"] == ["TEXT", "IMAGE"]
+    assert made.google_request["generationConfig"]["responseModalities"] == ["TEXT", "IMAGE"]
     fault = refused(tools=tools)
     assert (fault.param, fault.code) == ("tools[0].type", "invalid_value")
 
@@ -236,7 +236,7 @@ def test_pictures_offered_beside_other_tools() -> None:
     turn = parse(tools=tools)
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
     assert turn.notes == ("tools[0]: image_generation left out: it can not be served",)
-    assert parse(model="gemini-3-pro-image", tools=tools).generate["generationConfig"]["responseModalities"]
+    assert parse(model="gemini-3-pro-image", tools=tools).google_request["generationConfig"]["responseModalities"]
     assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
 
 
@@ -257,7 +257,7 @@ def test_hosted_tools_beside_others_are_left_out_and_noted(hosted: dict[str, Any
     assert turn.notes == (f"tools[0]: {kind} left out: it can not be served",)
     assert [tool["type"] for tool in turn.echo["tools"]] == ["function", "web_search"]
     allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": kind}, {"type": "function", "name": "f"}]}
-    assert parse(tools=[hosted, F], tool_choice=allowed).generate["toolConfig"]
+    assert parse(tools=[hosted, F], tool_choice=allowed).google_request["toolConfig"]
 
 
 @pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
@@ -277,7 +277,7 @@ ALLOWED = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function
 @pytest.mark.parametrize(("choice", "names"), [(SHELL, ["shell"]), (ALLOWED, ["f", "shell"])])
 def test_of_two_shells_the_clients_own_is_chosen(choice: Any, names: list[str]) -> None:
     turn = parse(tools=[CONTAINER, SHELL, F], tool_choice=choice)
-    assert turn.generate["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == names
+    assert turn.google_request["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == names
 
 
 def test_a_choice_of_a_shell_is_none_of_a_function_of_its_name() -> None:
@@ -433,7 +433,7 @@ def test_bad_choices(choice: Any, param: str) -> None:
 
 def test_required_needs_tools() -> None:
     assert refused(tool_choice="required").param == "tool_choice"
-    assert parse(tool_choice="auto").generate.get("toolConfig") is None
+    assert parse(tool_choice="auto").google_request.get("toolConfig") is None
     assert parse(tools=[SEARCH], tool_choice="required").notes == ("tool_choice: only functions can be required",)
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
+from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
 from zerogravity.surfaces.chat.completion import answer, reasoning_names
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import parse
-from zerogravity.surfaces.common.faults import openai_error
-from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
+from zerogravity.surfaces.common.errors import openai_error
 
 
 class _Chat:

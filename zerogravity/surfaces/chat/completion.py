@@ -14,13 +14,13 @@ from zerogravity import ids
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.fold import Call, Media, Message, TurnState
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.common.carrier import of_call
-from zerogravity.surfaces.common.faults import openai_error
-from zerogravity.surfaces.common.finish import chat_finish
-from zerogravity.surfaces.common.grounding import citations
-from zerogravity.surfaces.common.tools import custom_input
-from zerogravity.surfaces.common.usage import chat_usage
-from zerogravity.surfaces.surface import Answer
+from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.common.errors import openai_error
+from zerogravity.surfaces.openai.citations import citations
+from zerogravity.surfaces.openai.finish import chat_finish
+from zerogravity.surfaces.openai.sealed_state import of_call
+from zerogravity.surfaces.openai.tools import custom_input
+from zerogravity.surfaces.openai.usage import chat_usage
 
 
 def answer(turn: Turn, state: TurnState) -> Answer:

@@ -20,11 +20,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.chat import names
-from zerogravity.surfaces.common import attachments, fields
-from zerogravity.surfaces.common.carrier import Carried
-from zerogravity.surfaces.common.history import SERVER_TOOLS, History
-from zerogravity.surfaces.surface import Context
+from zerogravity.surfaces.openai import fields, media_parts
+from zerogravity.surfaces.openai.history import SERVER_TOOLS, History
+from zerogravity.surfaces.openai.sealed_state import Carried
 from zerogravity.wire import jsonio
 
 Json = Mapping[str, Any]
@@ -181,15 +181,15 @@ def _user_part(part: Json, kind: str, path: str) -> Part:
         case "image_url":
             return picture_part(part, path)
         case "input_audio":
-            return attachments.audio(part, path)
+            return media_parts.audio(part, path)
         case _:
-            return attachments.file(required_object(part, "file", path), f"{path}.file")
+            return media_parts.file(required_object(part, "file", path), f"{path}.file")
 
 
 def picture_part(value: object, path: str) -> Part:
     """An ``image_url`` part, of a user or replayed by an assistant, with its signature."""
     part = fields.as_object(value, path)
-    made = attachments.picture(part, path)
+    made = media_parts.picture(part, path)
     signature = signature_of(part)
     return made if signature is None else {**made, "thoughtSignature": signature}
 

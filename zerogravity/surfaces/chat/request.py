@@ -30,16 +30,16 @@ from typing import Any, cast
 
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.chat.messages import Messages
 from zerogravity.surfaces.chat.thinking import google_extras, thinking, wish
 from zerogravity.surfaces.chat.tools import read_tools, tool_request
-from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.limits import INT32, within_family
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
-from zerogravity.surfaces.common.tools import NameMap
-from zerogravity.surfaces.surface import Context
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.history import History
+from zerogravity.surfaces.openai.tools import NameMap
 
 Json = Mapping[str, Any]
 MAX_STOPS = 4
@@ -99,7 +99,7 @@ def parse(body: Json, context: Context) -> Turn:
         surface="chat",
         model=model,
         target=target,
-        generate=generate,
+        google_request=generate,
         stream=stream,
         echo=echo(body, stream=stream, legacy=tools.legacy),
         metadata=metadata,

@@ -20,10 +20,10 @@ from typing import Any
 
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.limits import INT32
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.thinking import thinking_config
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.thinking import thinking_config
 
 Json = Mapping[str, Any]
 KNOWN = ("effort", "max_tokens", "exclude", "enabled", "summary")

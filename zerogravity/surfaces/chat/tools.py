@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.tools import (
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.tools import (
     Declared,
     Mode,
     NameMap,

@@ -27,12 +27,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
-from zerogravity.core.store import RememberedCall
+from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
-from zerogravity.surfaces.common.history import STAND_IN
 from zerogravity.surfaces.common.limits import whole
 from zerogravity.surfaces.common.models import Family, rules
-from zerogravity.surfaces.common.tools import calling_mode
+from zerogravity.surfaces.openai.history import STAND_IN
+from zerogravity.surfaces.openai.tools import calling_mode
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]

@@ -17,12 +17,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.common.keywords import JSON
-from zerogravity.surfaces.common.losses import noted
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.schema import convert_schema
-from zerogravity.surfaces.common.tools import calling_mode
+from zerogravity.surfaces.json_schema.convert import convert_schema
+from zerogravity.surfaces.json_schema.keywords import JSON
+from zerogravity.surfaces.json_schema.losses import noted
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.tools import calling_mode
 from zerogravity.wire import jsonio
 
 MEMBERS = ("responseMimeType", "responseSchema", "responseJsonSchema")

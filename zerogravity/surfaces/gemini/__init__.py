@@ -9,11 +9,11 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, bad_request
-from zerogravity.surfaces.common.faults import google_error
+from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
+from zerogravity.surfaces.common.errors import google_error
 from zerogravity.surfaces.gemini.emit import GeminiEmitter
 from zerogravity.surfaces.gemini.merge import answer
 from zerogravity.surfaces.gemini.request import parse_request
-from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
 
 __all__ = ["parse_request", "surface"]
 

@@ -24,8 +24,8 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from zerogravity.core.events import (
-    CallClosed,
-    CallOpened,
+    AttemptClosed,
+    AttemptOpened,
     Failed,
     Finished,
     FunctionCall,
@@ -36,10 +36,10 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
-from zerogravity.surfaces.gemini.fit import fitted
-from zerogravity.surfaces.gemini.gather import SILENT, Gather, objects, parts_of
-from zerogravity.surfaces.gemini.splice import array, composed, edited, source, unwrapped
-from zerogravity.surfaces.gemini.tokens import summed
+from zerogravity.surfaces.gemini.call_assembly import SILENT, Gather, objects, parts_of
+from zerogravity.surfaces.gemini.client_form import fitted
+from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source, unwrapped
+from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.wire import calls, jsonio
 
 Json = dict[str, Any]
@@ -60,19 +60,19 @@ class Chunks:
         self._earlier: Json | None = None  # usage of the calls before this one
         self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
-        self._declared = calls.declared_names(turn.generate)
+        self._declared = calls.declared_names(turn.google_request)
         self._new_call()
 
     def _new_call(self) -> None:
         self._gather = Gather(self._declared)
         self._captured = False  # whether this call has chunks of Google's
         self._usage = None
-        self._closed = CallClosed(None)
+        self._closed = AttemptClosed(None)
 
     def feed(self, record: Record) -> list[bytes]:
         """The chunks that ``record`` causes."""
         out: list[bytes] = []
-        if any(isinstance(event, CallOpened) for event in record.events):
+        if any(isinstance(event, AttemptOpened) for event in record.events):
             out += self._next_call()
         if record.data:
             self._captured = True
@@ -164,7 +164,7 @@ class Chunks:
     def _polled(self, record: Record) -> Iterator[bytes]:
         events = record.events
         for event in events:
-            if isinstance(event, CallClosed):
+            if isinstance(event, AttemptClosed):
                 self._closed = event
                 for whole in self._gather.end(event.finish):
                     yield from self._shown(*whole)

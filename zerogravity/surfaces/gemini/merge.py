@@ -17,12 +17,12 @@ from typing import Any, cast
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record
-from zerogravity.surfaces.common.faults import google_error
+from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.common.errors import google_error
 from zerogravity.surfaces.gemini import render
+from zerogravity.surfaces.gemini.call_assembly import objects, parts_of
 from zerogravity.surfaces.gemini.chunks import Chunks
-from zerogravity.surfaces.gemini.fields import masked
-from zerogravity.surfaces.gemini.gather import objects, parts_of
-from zerogravity.surfaces.surface import Answer
+from zerogravity.surfaces.gemini.field_mask import masked
 from zerogravity.wire import jsonio
 
 Json = dict[str, Any]

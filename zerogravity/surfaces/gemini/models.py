@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.common.models import ModelInfo
-from zerogravity.surfaces.surface import Answer
 from zerogravity.wire import jsonio
 
 Json = Mapping[str, Any]

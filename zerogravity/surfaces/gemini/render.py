@@ -23,7 +23,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.gemini.splice import array, composed
+from zerogravity.surfaces.gemini.json_edit import array, composed
 from zerogravity.wire import jsonio
 
 _FINISH = {"stop": "STOP", "tool": "STOP", "length": "MAX_TOKENS", "filtered": "SAFETY"}

@@ -14,14 +14,14 @@ from typing import Any, cast
 
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.limits import lower_limit
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.common.output import beside_functions
-from zerogravity.surfaces.common.tools import MAX_FUNCTIONS, too_many
-from zerogravity.surfaces.gemini import fields
-from zerogravity.surfaces.gemini.shape import REQUEST, normalise
-from zerogravity.surfaces.surface import Context
+from zerogravity.surfaces.gemini import field_mask
+from zerogravity.surfaces.gemini.proto_json import REQUEST, normalise
+from zerogravity.surfaces.openai.tools import MAX_FUNCTIONS, too_many
 
 Json = Mapping[str, Any]
 LS_OWN = ("labels", "sessionId")  # by these Google knows the language server's cascade
@@ -35,7 +35,7 @@ def parse_request(
     Raises FaultError 400 naming the field, 404 for an unknown model.
     """
     target = context.target(model)
-    wanted = fields.parse(mask, fields.GENERATE)
+    wanted = field_mask.parse(mask, field_mask.GENERATE)
     generate: dict[str, Any] = normalise(body, REQUEST)
     generate.pop("model", None)  # the path's; the envelope has its own
     notes = [f"{name}: the language server's own is kept" for name in LS_OWN if generate.pop(name, None) is not None]
@@ -64,7 +64,7 @@ def parse_request(
         surface="gemini",
         model=model,
         target=target,
-        generate=generate,
+        google_request=generate,
         stream=stream,
         echo={
             "alt": "sse" if sse else "json",

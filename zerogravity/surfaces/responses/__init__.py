@@ -8,11 +8,11 @@ from typing import Any
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
-from zerogravity.surfaces.common.faults import openai_error
+from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
+from zerogravity.surfaces.common.errors import openai_error
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.surfaces.responses.request import parse
 from zerogravity.surfaces.responses.response import answer, shows_thinking
-from zerogravity.surfaces.surface import Answer, Context, Emitter, Surface
 
 
 class _Responses:

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.tools import Mode, NameMap, declare, nested, not_forced, tool_config, tool_members
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.tools import Mode, NameMap, declare, nested, not_forced, tool_config, tool_members
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tools import Tools, space_of
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.common.history import arguments
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.history import arguments
 from zerogravity.wire import jsonio
 
 Json = Mapping[str, Any]

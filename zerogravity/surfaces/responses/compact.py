@@ -12,13 +12,13 @@ from typing import Any, cast
 from zerogravity.core.events import Failed
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.common.faults import openai_error
-from zerogravity.surfaces.common.usage import responses_usage
+from zerogravity.surfaces.base import Answer, Context
+from zerogravity.surfaces.common.errors import openai_error
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses import compaction, request
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.response import render
-from zerogravity.surfaces.surface import Answer, Context
 
 Json = Mapping[str, Any]
 READ = ("model", "instructions", "previous_response_id")

@@ -20,7 +20,7 @@ from zerogravity.core.events import Failed, Terminal
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
-from zerogravity.surfaces.common.carrier import seal_text
+from zerogravity.surfaces.openai.sealed_state import seal_text
 
 Json = Mapping[str, Any]
 TRIGGER = "compaction_trigger"
@@ -55,7 +55,7 @@ def settled(turn: Turn, state: TurnState, terminal: Terminal) -> Terminal:
     if terminal.reason in WHY:
         why, termination = WHY[terminal.reason]
         told = f"the model's summary is not whole: {why}" + (f" ({terminal.detail})" if terminal.detail else "")
-        return Failed(upstream(502, "compaction_incomplete", told, termination, heals=False))
+        return Failed(upstream(502, "compaction_incomplete", told, termination, retryable=False))
     if not state.text.strip():
         return Failed(upstream(502, "empty_response", "the model wrote no summary", Termination.EMPTY))
     return terminal

@@ -31,14 +31,15 @@ from typing import Any, cast
 from zerogravity import ids
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common import attachments, fields, media
-from zerogravity.surfaces.common.carrier import TEXT, Carried, unseal, unseal_text
-from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.common import media
+from zerogravity.surfaces.openai import fields, media_parts
+from zerogravity.surfaces.openai.history import History
+from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, unseal, unseal_text
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.compaction import TRIGGER
 from zerogravity.surfaces.responses.tools import Tools
-from zerogravity.surfaces.surface import Context
 from zerogravity.wire import jsonio
 
 Json = Mapping[str, Any]
@@ -340,12 +341,12 @@ def _part(value: object, path: str) -> Part:
         case "refusal":
             return {"text": fields.required_string(part, "refusal", path=path)}
         case "input_image":
-            attachments.no_file_id(part, path, "image_url")
-            return attachments.picture(part, path)
+            media_parts.no_file_id(part, path, "image_url")
+            return media_parts.picture(part, path)
         case "input_file":
-            return attachments.file(part, path, urls=True)
+            return media_parts.file(part, path, urls=True)
         case "input_audio":
-            return attachments.audio(part, path)
+            return media_parts.audio(part, path)
         case kind:
             raise fields.invalid_value(f"{path}.type", kind, CONTENT)
 

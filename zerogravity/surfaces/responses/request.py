@@ -41,20 +41,20 @@ from typing import Any, cast
 
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.base import Context, StoredTurn
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.history import History
 from zerogravity.surfaces.common.limits import INT32, within_family
 from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
-from zerogravity.surfaces.common.thinking import thinking_config
-from zerogravity.surfaces.common.tools import NameMap
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.history import History
+from zerogravity.surfaces.openai.thinking import thinking_config
+from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.surfaces.responses import compaction
-from zerogravity.surfaces.responses.adapt import adapted
 from zerogravity.surfaces.responses.choice import shown_choice, tool_request
+from zerogravity.surfaces.responses.cross_family import adapted
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
 from zerogravity.surfaces.responses.tools import read_tools
-from zerogravity.surfaces.surface import Context, StoredTurn
 
 Json = Mapping[str, Any]
 TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
@@ -148,7 +148,7 @@ def parse(body: Json, context: Context) -> Turn:
         surface="responses",
         model=model,
         target=target,
-        generate=generate,
+        google_request=generate,
         stream=_stream(body),
         store=echo["store"],
         background=echo["background"],

@@ -37,16 +37,16 @@ from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
-from zerogravity.surfaces.common.carrier import TEXT, Carried, of_call, of_thought, seal
-from zerogravity.surfaces.common.faults import message_of, openai_error
-from zerogravity.surfaces.common.finish import responses_status
-from zerogravity.surfaces.common.grounding import citations, queries, sources
-from zerogravity.surfaces.common.tools import custom_input
-from zerogravity.surfaces.common.usage import responses_usage
+from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.common.errors import message_of, openai_error
+from zerogravity.surfaces.openai.citations import citations, queries, sources
+from zerogravity.surfaces.openai.finish import responses_status
+from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
+from zerogravity.surfaces.openai.tools import custom_input
+from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
 from zerogravity.surfaces.responses.compaction import settled, summary
 from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.surface import Answer
 
 Json = dict[str, Any]
 PREFIXES = {

@@ -16,14 +16,14 @@ from zerogravity.core.events import Finished, Usage
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
-from zerogravity.surfaces.common.carrier import TEXT, Carried, of_call, of_thought, seal
-from zerogravity.surfaces.common.history import CONTINUE, STAND_IN, arguments, parsed
+from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.usage import responses_usage
+from zerogravity.surfaces.openai.history import CONTINUE, STAND_IN, arguments, parsed
+from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
+from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import settled, users
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
-from zerogravity.surfaces.surface import StoredTurn
 
 Json = Mapping[str, Any]
 CUT_OFF = "zerogravity ended while this response was running"
@@ -131,7 +131,7 @@ def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
         created=turn.created,
         response=made,
         input_items=tuple(metadata.get("input", ())),
-        contents=tuple(cast("list[Json]", metadata.get("dialogue", turn.generate["contents"]))),
+        contents=tuple(cast("list[Json]", metadata.get("dialogue", turn.google_request["contents"]))),
         earlier=tuple(metadata.get("users", ())),
         family=turn.target.family,
         system=tuple(metadata.get("system", ())),

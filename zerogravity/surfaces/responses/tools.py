@@ -25,11 +25,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.common import fields
-from zerogravity.surfaces.common.tools import Declared, custom_tool, left_out, nested
+from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.tools import Declared, custom_tool, left_out, nested
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
-from zerogravity.surfaces.responses.shown import shown
+from zerogravity.surfaces.responses.tool_echo import shown
 
 Json = Mapping[str, Any]
 KINDS = ("function", "custom", "namespace", "web_search", *CLIENT_TOOLS, "image_generation")

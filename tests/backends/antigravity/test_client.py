@@ -1,0 +1,596 @@
+"""The driver over real sockets: what is sent, what refusals become, TLS, reuse, a restart elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from aiohttp import web
+
+from tests.backends.conftest import CSRF, Station
+from zerogravity.backends.antigravity.client import Endpoint, LsClient
+from zerogravity.backends.antigravity.errors import Refused, error_of
+from zerogravity.errors import FaultError, Origin, Termination
+from zerogravity.wire.connect import END, envelope
+
+CASCADE = "c0ffee00-1111-4222-8333-444455556666"
+Driver = Callable[..., LsClient]
+
+
+async def fault_of(call: Any) -> Any:
+    with pytest.raises(FaultError) as raised:
+        await call
+    return raised.value.fault
+
+
+# -- what is sent ------------------------------------------------------------------------------------------------
+
+
+async def test_start_cascade(station: Station, driver: Driver) -> None:
+    station.answers["StartCascade"] = (200, {"cascadeId": CASCADE})
+    assert await driver(station.endpoint).start_cascade("MODEL_PLACEHOLDER_M18") == CASCADE
+    ((method, body),) = station.seen
+    assert method == "StartCascade"
+    assert body["source"] == "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT"
+    assert body["metadata"]["ideName"] == "antigravity"
+    headers = station.headers[0]
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Connect-Protocol-Version"] == "1"
+    assert headers["X-Codeium-Csrf-Token"] == CSRF
+
+
+@pytest.mark.parametrize("answer", [{}, {"cascadeId": ""}, {"cascadeId": 7}, [], b"no json"])
+async def test_a_cascade_without_an_id_is_refused(station: Station, driver: Driver, answer: Any) -> None:
+    station.answers["StartCascade"] = (200, answer)
+    fault = await fault_of(driver(station.endpoint).start_cascade("M"))
+    assert (fault.status, fault.code) == (502, "ls_refused")
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("MODEL_PLACEHOLDER_M26", {"requestedModel": {"model": "MODEL_PLACEHOLDER_M26"}}),
+        ("1026", {"planModel": 1026}),
+    ],
+)
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_a_message(station: Station, driver: Driver, model: str, named: dict[str, Any], blocking: bool) -> None:
+    images = ({"base64Data": "AA==", "mimeType": "image/png"},)
+    client = driver(station.endpoint, blocking=blocking)
+    await client.send_message(CASCADE, "hello", model=model, images=images)
+    ((method, body),) = station.seen
+    assert method == "SendUserCascadeMessage"
+    assert body["cascadeId"] == CASCADE
+    assert body["items"] == [{"text": "hello"}]
+    assert body["images"] == [{"base64Data": "AA==", "mimeType": "image/png"}]
+    assert body.get("blocking", False) is blocking
+    planner = body["cascadeConfig"]["plannerConfig"]
+    assert {name: planner[name] for name in ("requestedModel", "planModel") if name in planner} == named
+    assert "conversational" in planner  # a oneof's member is a key of its own (F3)
+    policy = planner["toolConfig"]["runCommand"]["autoCommandConfig"]["autoExecutionPolicy"]
+    assert policy == "CASCADE_COMMANDS_AUTO_EXECUTION_OFF"
+
+
+async def test_a_queued_message_is_taken(station: Station, driver: Driver) -> None:
+    station.answers["SendUserCascadeMessage"] = (200, {"queued": True})
+    await driver(station.endpoint).send_message(CASCADE, "hello", model="M")
+
+
+@pytest.mark.parametrize(
+    ("verb", "method", "body"),
+    [
+        ("cancel", "CancelCascadeInvocation", {"cascadeId": CASCADE}),
+        ("delete", "DeleteCascadeTrajectory", {"cascadeId": CASCADE}),
+        ("trajectory", "GetCascadeTrajectory", {"cascadeId": CASCADE}),
+        ("generator_metadata", "GetCascadeTrajectoryGeneratorMetadata", {"cascadeId": CASCADE}),
+    ],
+)
+async def test_calls_about_a_cascade(
+    station: Station, driver: Driver, verb: str, method: str, body: dict[str, Any]
+) -> None:
+    await getattr(driver(station.endpoint), verb)(CASCADE)
+    assert station.seen == [(method, body)]
+
+
+async def test_annotations_are_merged_and_timed(station: Station, driver: Driver) -> None:
+    await driver(station.endpoint).annotate(CASCADE)
+    ((method, body),) = station.seen
+    assert method == "UpdateConversationAnnotations"
+    assert body["mergeAnnotations"] is True
+    assert body["annotations"]["lastUserViewTime"].endswith("Z")
+
+
+async def test_steps_from_an_offset(station: Station, driver: Driver) -> None:
+    station.answers["GetCascadeTrajectorySteps"] = (200, {"steps": [{"type": "X"}, "odd"]})
+    assert await driver(station.endpoint).steps(CASCADE, 3) == [{"type": "X"}]
+    assert station.seen[0][1]["stepOffset"] == 3
+
+
+async def test_lists_that_are_empty_are_left_out_by_the_ls(station: Station, driver: Driver) -> None:
+    client = driver(station.endpoint)
+    assert await client.steps(CASCADE) == []
+    assert await client.generator_metadata(CASCADE) == []
+    assert await client.model_configs() == []
+
+
+async def test_settings_are_best_effort(station: Station, driver: Driver) -> None:
+    station.answers["SetUserSettings"] = (501, {"code": "unimplemented"})
+    await driver(station.endpoint).use_proxy()
+    assert station.seen == [
+        ("SetUserSettings", {"userSettings": {"detectAndUseProxy": "DETECT_AND_USE_PROXY_ENABLED"}})
+    ]
+
+
+# -- refusals ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fault"),
+    [
+        (400, b'{"code":"invalid_argument","message":"cascade_id is required"}', (502, "ls_refused", False)),
+        (400, b'{"code":"failed_precondition","message":"x"}', (502, "ls_refused", False)),
+        (401, b'{"code":"unauthenticated"}', (502, "ls_refused", True)),
+        (403, b"Invalid CSRF token", (502, "ls_refused", True)),
+        (404, b'{"code":"not_found","message":"cascade x not found"}', (502, "ls_refused", True)),
+        (404, b"404 page not found", (502, "ls_refused", False)),
+        (429, b'{"code":"resource_exhausted","message":"quota"}', (429, "rate_limit_exceeded", True)),
+        (500, b'{"code":"resource_exhausted","message":"quota"}', (429, "rate_limit_exceeded", True)),
+        (499, b'{"code":"canceled"}', (502, "ls_refused", True)),
+        (500, b'{"code":"unknown","message":"model not found"}', (502, "ls_refused", True)),
+        (501, b'{"code":"unimplemented"}', (502, "ls_refused", False)),
+        (503, b'{"code":"unavailable"}', (503, "ls_refused", True)),
+        (504, b'{"code":"deadline_exceeded"}', (504, "ls_refused", True)),
+        (502, b"<html>", (503, "ls_refused", True)),
+        (302, b"", (502, "ls_refused", True)),
+    ],
+)
+def test_the_table_of_refusals(status: int, body: bytes, fault: tuple[int, str, bool]) -> None:
+    found = error_of(status, body).fault
+    assert (found.status, found.code, found.retryable) == fault
+    assert found.origin is Origin.LS
+    assert found.termination is Termination.LS_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "remedy"),
+    [
+        (403, b"Invalid CSRF token", "--ls-csrf"),
+        (401, b"", "--ls-csrf"),
+        (500, {"code": "unknown", "message": "model not found"}, "Log in to Google"),
+        (404, {"code": "not_found", "message": "x"}, "Log in to Google"),
+        (501, {"code": "unimplemented"}, "Update the editor"),
+        (429, {"code": "resource_exhausted", "message": "quota"}, "fewer requests"),
+        (500, {"code": "unknown", "message": "RESOURCE_EXHAUSTED (code 429): You have exhausted your capacity on this "
+               "model. Your quota will reset after 143h4m52s."}, "resets in 5 d 23 h"),
+        (500, {"code": "unknown", "message": 'request failed: {"error": {"code": 403, "status": "PERMISSION_DENIED", '
+               '"message": "m", "details": [{"reason": "SUBSCRIPTION_REQUIRED"}]}}'}, "licence"),
+        (403, {"code": "permission_denied", "message": "PERMISSION_DENIED (code 403): This version of Antigravity is "
+               "no longer supported. Please update to receive the latest features!"}, "Update the editor"),
+        (403, {"code": "permission_denied", "message": "rpc error: code = Unauthenticated desc = Request had invalid "
+               "authentication credentials."}, "Log in again"),
+        (503, {"code": "unavailable", "message": "UNAVAILABLE (code 503): No capacity available for model x"},
+         "no room"),
+        (400, {"code": "invalid_argument", "message": "cascade_id is required"}, ""),
+        (500, {"code": "unknown", "message": "x"}, ""),
+    ],
+)  # fmt: skip
+def test_what_to_do_about_a_refusal(status: int, body: object, remedy: str) -> None:
+    found = error_of(status, body if isinstance(body, bytes) else json.dumps(body).encode()).fault
+    assert remedy in found.remedy
+    assert bool(remedy) == bool(found.remedy)
+    assert ("CSRF" in found.message) == ("csrf" in found.remedy)
+    assert ".." not in found.told
+
+
+async def test_a_refusal_says_what_the_ls_said(station: Station, driver: Driver) -> None:
+    station.answers["CancelCascadeInvocation"] = (400, {"code": "invalid_argument", "message": "cascade_id is odd"})
+    with pytest.raises(Refused, match="cascade_id is odd") as raised:
+        await driver(station.endpoint).cancel(CASCADE)
+    assert (raised.value.status, raised.value.word) == (400, "invalid_argument")
+
+
+async def test_nobody_there(driver: Driver, unused_tcp_port: int) -> None:
+    fault = await fault_of(driver(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", CSRF)).heartbeat())
+    assert (fault.status, fault.code, fault.termination) == (503, "ls_gone", Termination.LS_GONE)
+    assert str(unused_tcp_port) in fault.message
+    assert CSRF not in fault.message
+
+
+async def test_googles_refusal_is_no_missing_login_and_no_wrong_token(station: Station, driver: Driver) -> None:
+    for status in (500, 403):
+        text = "PERMISSION_DENIED (code 403): This version of Antigravity is no longer supported."
+        station.answers["GetUserStatus"] = (status, {"code": "unknown", "message": text})
+        client = driver(station.endpoint)
+        fault = await fault_of(client.model_configs())
+        assert fault.code == "ls_refused"
+        assert fault.remedy.startswith("Update the editor")
+    assert [method for method, _ in station.seen] == ["GetUserStatus"] * 2  # nothing is tried with another token
+
+
+async def test_none_found(driver: Driver) -> None:
+    async def nothing() -> None:
+        return None
+
+    for client in (driver(None), driver(None, rediscover=nothing)):
+        fault = await fault_of(client.heartbeat())
+        assert (fault.status, fault.code) == (503, "ls_absent")
+        assert "--ls-url" in fault.message
+
+
+async def test_a_redirect_gets_neither_the_token_nor_the_message(station: Station, driver: Driver) -> None:
+    other = Station()
+    await other.start()
+
+    def redirect(request: web.Request) -> web.Response:
+        return web.Response(status=307, headers={"Location": other.url + request.path})
+
+    station.answers["Heartbeat"] = redirect
+    fault = await fault_of(driver(station.endpoint).heartbeat())
+    assert fault.code == "ls_refused"
+    assert other.seen == []
+    await other.stop()
+
+
+# -- login -------------------------------------------------------------------------------------------------------
+
+
+async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Station, driver: Driver) -> None:
+    client = driver(station.endpoint)
+    assert client.known_fault() is None
+    await client.check()
+    await client.check()
+    assert station.methods() == ["GetUserStatus"]  # once, for its models
+    station.answers["GetUserStatus"] = (500, {"code": "unknown", "message": "not logged in"})
+    fault = await fault_of(client.model_configs())
+    assert (fault.status, fault.code, fault.retryable) == (401, "ls_not_logged_in", False)
+    assert "log in" in fault.remedy
+    assert client.known_fault() == fault
+    assert await fault_of(client.check()) == fault
+    station.answers["GetUserStatus"] = (200, {"userStatus": {"name": "Ada"}})
+    await client.check()
+    assert client.known_fault() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((200, {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [{"label": "x"}, 7]}}}),
+         [[{"label": "x"}]]),
+        ((200, {"userStatus": {}}), [[]]),
+        ((501, {"code": "unimplemented"}), []),
+        ((403, b"Invalid CSRF token"), []),
+        ((503, {}), []),
+        ((200, b"no json"), []),
+    ],
+)  # fmt: skip
+async def test_one_that_is_new_to_us_is_asked_for_its_models_before_it_is_told_of_one(
+    station: Station, driver: Driver, answer: Any, told: Any
+) -> None:
+    """Whatever it says to that: it may serve turns. One that comes in its place is asked again."""
+    learnt: list[Any] = []
+    station.answers["GetUserStatus"] = answer
+    client = driver(station.endpoint, learn=learnt.append)
+    for _ in range(3):
+        await client.check()
+    assert station.methods() == ["GetUserStatus"]
+    assert learnt == told
+    client.endpoint = replace(station.endpoint, pid=7)
+    await client.check()
+    assert station.methods() == ["GetUserStatus"] * 2
+
+
+async def test_our_own_bug_in_learning_is_no_fault_of_the_ls(station: Station, driver: Driver, caplog: Any) -> None:
+    def fails(_: Any) -> None:
+        raise RuntimeError("our bug")
+
+    client = driver(station.endpoint, learn=fails)
+    await client.check()
+    assert await client.model_configs() == []
+    assert "our bug" in caplog.text
+
+
+@pytest.mark.parametrize("status", [403, 501, 503])
+async def test_other_refusals_say_nothing_about_the_login(station: Station, driver: Driver, status: int) -> None:
+    station.answers["GetUserStatus"] = (status, {})
+    client = driver(station.endpoint)
+    with pytest.raises(Refused):
+        await client.user_status()
+    assert client.known_fault() is None
+
+
+@pytest.mark.parametrize(("login", "code"), [(500, "ls_not_logged_in"), (200, "ls_refused"), (501, "ls_refused")])
+async def test_a_message_refused_for_want_of_a_login(station: Station, driver: Driver, login: int, code: str) -> None:
+    station.answers["SendUserCascadeMessage"] = (500, {"code": "unknown", "message": "model not found"})
+    station.answers["GetUserStatus"] = (login, {})
+    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="M"))
+    assert fault.code == code
+    assert station.methods() == ["SendUserCascadeMessage", "GetUserStatus"]
+
+
+async def test_models(station: Station, driver: Driver) -> None:
+    configs = [{"label": "Gemini 3 Flash", "modelOrAlias": {"model": "MODEL_PLACEHOLDER_M18"}}]
+    data = {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [*configs, 7]}}}
+    station.answers["GetUserStatus"] = (200, data)
+    assert await driver(station.endpoint).model_configs() == configs
+
+
+# -- TLS and connections -----------------------------------------------------------------------------------------
+
+
+async def test_its_own_certificate_is_accepted_and_no_other(station: Station, driver: Driver, pinned: Path) -> None:
+    await driver(replace(station.endpoint, cert=pinned)).heartbeat()
+    trustme.CA().cert_pem.write_to_path(pinned)
+    fault = await fault_of(driver(replace(station.endpoint, cert=pinned)).heartbeat())
+    assert fault.code == "ls_refused"
+    assert "certificate" in fault.message
+    assert station.methods() == ["Heartbeat"]
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_a_certificate_that_can_not_be_read(
+    station: Station, driver: Driver, tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "cert.pem"
+    if content is not None:
+        file.write_text(content)
+    fault = await fault_of(driver(replace(station.endpoint, cert=file)).heartbeat())
+    assert fault.retryable is False
+    assert str(file) in fault.message
+
+
+@pytest.mark.parametrize("url", ["https://192.0.2.1:42100", "http://192.0.2.1:42100", "https://ls.example:1"])
+async def test_nothing_unverified_leaves_this_machine(driver: Driver, url: str) -> None:
+    fault = await fault_of(driver(Endpoint(url, CSRF)).heartbeat())
+    assert (fault.code, fault.retryable) == ("ls_refused", False)
+
+
+async def test_connections_are_kept(station: Station, driver: Driver) -> None:
+    client = driver(station.endpoint)
+    for _ in range(5):
+        await client.heartbeat()
+    assert len(station.peers) == 1
+
+
+async def test_few_short_calls_at_a_time_and_long_ones_beside_them(station: Station, driver: Driver) -> None:
+    go, full, inside, most = asyncio.Event(), asyncio.Event(), 0, 0
+
+    async def slow(_: web.Request) -> tuple[int, dict[str, Any]]:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        if inside == 3:
+            full.set()
+        await go.wait()
+        inside -= 1
+        return 200, {}
+
+    arrived = asyncio.Event()
+
+    async def long(_: web.Request) -> tuple[int, dict[str, Any]]:
+        arrived.set()
+        return 200, {}
+
+    station.answers |= {"Heartbeat": slow, "SendUserCascadeMessage": long}
+    client = driver(station.endpoint, short_calls=3)
+    calls = [asyncio.create_task(client.heartbeat()) for _ in range(8)]
+    await full.wait()
+    await client.send_message(CASCADE, "x", model="M")  # comes through though all short ones are taken
+    assert arrived.is_set()
+    go.set()
+    await asyncio.gather(*calls)
+    assert most <= 3
+    assert len(station.methods()) == 9
+
+
+# -- restarts ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_restart_on_another_port_is_noticed(station: Station, driver: Driver, unused_tcp_port: int) -> None:
+    searches = 0
+
+    async def rediscover() -> Endpoint:
+        nonlocal searches
+        searches += 1
+        return station.endpoint
+
+    client = driver(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", "old"), rediscover=rediscover)
+    await asyncio.gather(*(client.heartbeat() for _ in range(5)))
+    assert client.endpoint == station.endpoint
+    assert searches == 1  # those who fail together search once
+    await client.heartbeat()
+    assert searches == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "searches"), [("workspace", 2), ("simulator", 2), ("core", 0), ("child", 0), ("given", 0)]
+)
+async def test_the_first_choice_is_taken_when_it_is_back(
+    station: Station, driver: Driver, kind: str, searches: int
+) -> None:
+    """While an editor restarts there may be none but the servers of its workspaces."""
+    second = Endpoint("https://127.0.0.1:9", "old", kind=kind)
+    found = [second, replace(station.endpoint, kind="core")]
+
+    async def rediscover() -> Endpoint:
+        return found.pop(0)
+
+    client = driver(second, rediscover=rediscover)
+    for _ in range(4):
+        await client.prefer()
+    assert len(found) == 2 - searches
+    assert client.endpoint is not None
+    assert client.endpoint.kind == ("core" if searches else kind)
+
+
+async def test_those_who_find_nothing_search_once(unused_tcp_port: int) -> None:
+    searches = asked = 0
+    everybody = asyncio.Event()
+
+    class Counting(LsClient):
+        async def _moved(self, old: Endpoint | None) -> bool:
+            nonlocal asked
+            asked += 1
+            if asked >= 5:
+                everybody.set()
+            return await super()._moved(old)
+
+    async def rediscover() -> None:
+        nonlocal searches
+        searches += 1
+        await everybody.wait()
+
+    client = Counting(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", "old"), rediscover=rediscover)
+    faults = await asyncio.gather(*(fault_of(client.heartbeat()) for _ in range(5)))
+    assert {fault.code for fault in faults} == {"ls_gone"}
+    assert searches == 1
+    await fault_of(client.heartbeat())
+    assert searches == 2  # it may have come up since
+    await client.close()
+
+
+async def test_a_new_token_is_noticed(station: Station, driver: Driver) -> None:
+    async def rediscover() -> Endpoint:
+        return station.endpoint
+
+    client = driver(Endpoint(station.url, "the old token"), rediscover=rediscover)
+    station.answers["StartCascade"] = (200, {"cascadeId": CASCADE})
+    assert await client.start_cascade("M") == CASCADE
+    assert station.methods() == ["StartCascade", "StartCascade"]
+
+
+async def test_a_token_that_stays_wrong_is_tried_once(station: Station, driver: Driver) -> None:
+    wrong = Endpoint(station.url, "wrong")
+
+    async def rediscover() -> Endpoint:
+        return wrong
+
+    fault = await fault_of(driver(wrong, rediscover=rediscover).heartbeat())
+    assert (fault.status, fault.code) == (502, "ls_refused")
+    assert len(station.seen) == 1
+
+
+async def test_a_given_endpoint_is_never_left(driver: Driver, unused_tcp_port: int) -> None:
+    client = driver(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", CSRF))
+    assert (await fault_of(client.heartbeat())).code == "ls_gone"
+
+
+async def test_a_kept_connection_that_has_died_is_replaced(station: Station, driver: Driver) -> None:
+    client = driver(station.endpoint)
+    await client.heartbeat()
+    port = station.port
+    await station.stop()
+    await station.start(port)
+    await client.heartbeat()
+    assert station.methods() == ["Heartbeat", "Heartbeat"]
+
+
+async def test_a_message_is_never_sent_twice(station: Station, driver: Driver) -> None:
+    station.answers["SendUserCascadeMessage"] = ConnectionError
+    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="M"))
+    assert fault.code == "ls_gone"
+    assert station.methods() == ["SendUserCascadeMessage"]
+
+
+async def test_what_changes_nothing_is_tried_twice(station: Station, driver: Driver) -> None:
+    station.answers["Heartbeat"] = ConnectionError
+    fault = await fault_of(driver(station.endpoint).heartbeat())
+    assert fault.code == "ls_gone"
+    assert len(station.seen) == 2
+
+
+# -- state streams -----------------------------------------------------------------------------------------------
+
+
+def streamed(*frames: bytes) -> Callable[[web.Request], Any]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/connect+json"})
+        await response.prepare(request)
+        for frame in frames:
+            await response.write(frame)
+        return response
+
+    return answer
+
+
+DISABLED = envelope(json.dumps({"error": {"code": "unknown", "message": "reactive state is disabled"}}).encode(), END)
+STATE, OVER = envelope(b'{"update":{}}'), envelope(b"{}", END)
+AGENT, REACTIVE = "StreamAgentStateUpdates", "StreamCascadeReactiveUpdates"
+
+
+@pytest.mark.parametrize(
+    ("agent", "reactive", "methods", "least"),
+    [
+        ((501, b""), streamed(DISABLED), [AGENT, REACTIVE], 0),
+        (streamed(DISABLED), (404, b"404 page not found"), [AGENT, REACTIVE], 0),
+        (streamed(STATE, OVER), streamed(STATE, OVER), [AGENT, REACTIVE], 2),
+        (streamed(STATE), streamed(b"\x00\x00"), [AGENT, REACTIVE], 1),
+        (streamed(b"\x01\x00\x00\x00\x01x"), streamed(OVER), [AGENT, REACTIVE], 0),
+    ],
+    ids=["neither", "disabled", "one frame", "cut", "nonsense"],
+)
+async def test_a_state_stream_is_drained_whatever_it_does(
+    station: Station, driver: Driver, agent: Any, reactive: Any, methods: list[str], least: int
+) -> None:
+    station.answers |= {AGENT: agent, REACTIVE: reactive}
+    woken: list[None] = []
+    await driver(station.endpoint).follow(CASCADE, lambda: woken.append(None))
+    assert station.methods() == methods
+    assert len(woken) >= least
+    assert station.seen[0][1]["conversationId"] == station.seen[1][1]["id"] == CASCADE
+
+
+@pytest.mark.parametrize(
+    ("lasting", "pauses"),
+    [
+        ([0.01], [0.1]),
+        ([0.01] * 9, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5, 5, 5]),
+        ([0.01, 0.01, 60, 0.01, 0.01], [0.1, 0.2, 0.1, 0.1, 0.2]),
+        ([60, 60, 60], [0.1, 0.1, 0.1]),
+    ],
+    ids=["once", "again and again", "one that lasts", "all last"],
+)
+@pytest.mark.parametrize("method", [AGENT, REACTIVE])
+async def test_a_finite_stream_is_opened_again_after_a_pause(
+    station: Station, driver: Driver, method: str, lasting: list[float], pauses: list[float]
+) -> None:
+    now, slept, lengths = [0.0], list[float](), iter([*lasting, None])
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        if (seconds := next(lengths)) is None:
+            return await streamed(STATE, OVER)(request)
+        now[0] += seconds
+        return await streamed(STATE, STATE, OVER)(request)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    station.answers |= {AGENT: (501, b""), REACTIVE: (404, b""), method: stream}
+    await driver(station.endpoint, sleep=sleep, clock=lambda: now[0]).follow(CASCADE)
+    assert slept == pauses
+    assert station.methods().count(method) == len(lasting) + 1
+
+
+# -- secrets -----------------------------------------------------------------------------------------------------
+
+
+async def test_the_token_is_in_no_text(station: Station, driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    endpoint = station.endpoint
+
+    async def rediscover() -> Endpoint:
+        return replace(endpoint, pid=7)
+
+    client = driver(replace(endpoint, csrf="wrong-" + CSRF), rediscover=rediscover)
+    await client.heartbeat()
+    station.answers["Heartbeat"] = (500, {"code": "unknown"})
+    texts = [repr(endpoint), str(endpoint), endpoint.shown_csrf, (await fault_of(client.heartbeat())).message]
+    assert not [text for text in (*texts, caplog.text) if CSRF in text]
+    assert endpoint.shown_csrf == "5f0c…"
+    assert Endpoint("https://127.0.0.1:1", "").shown_csrf == "none"

@@ -1,0 +1,157 @@
+"""The engine and the driver against the language-server stand-in: refusals, habits and cancels over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.waiting import until
+from zerogravity.backends.antigravity.client import Endpoint, LsClient
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import AttemptOpened, Failed, Finished
+from zerogravity.core.registry import MitmStore
+from zerogravity.core.turn import Target, Turn
+from zerogravity.engine import Engine, Limits
+from zerogravity.errors import Fault, Termination
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+
+
+class Bench:
+    """An engine that waits for interception, which a test plays by hand."""
+
+    def __init__(self, ls: LanguageServerSimulator) -> None:
+        self.ls = ls
+        self.store = MitmStore(time.monotonic_ns)
+        self.client = LsClient(Endpoint(ls.url, ls.csrf))
+        self.engine = Engine(self.store, self.client, clock=time.monotonic_ns, limits=Limits(match=20))
+        self.made = 0
+
+    def run(self) -> CascadeChannel:
+        self.made += 1
+        target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
+        turn = Turn(f"turn_{self.made:032x}", "chat", "gemini-3-flash", target, {"contents": []})
+        return self.engine.run(turn)
+
+    async def refused(self) -> Fault:
+        channel = self.run()
+        async with asyncio.timeout(10):
+            terminal = await channel.wait_closed()
+        assert isinstance(terminal, Failed)
+        return terminal.fault
+
+    @property
+    def busy(self) -> bool:
+        """Whether the LS runs any cascade."""
+        return any(cascade.running for cascade in self.ls.cascades.values())
+
+
+@pytest_asyncio.fixture
+async def bench(unused_tcp_port: int) -> AsyncIterator[Bench]:
+    nobody = f"http://127.0.0.1:{unused_tcp_port}"
+    async with LanguageServerSimulator(LsOptions(endpoint=nobody, retries=0, background=False)) as ls:
+        made = Bench(ls)
+        yield made
+        await made.engine.close()
+        assert not made.engine._tasks
+        assert not made.busy
+        await made.client.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "refusal", "status", "code"),
+    [
+        ("StartCascade", (500, "unknown", "no"), 502, "ls_refused"),
+        ("StartCascade", (403, "permission_denied", "no"), 502, "ls_refused"),
+        ("StartCascade", (503, "unavailable", "no"), 503, "ls_refused"),
+        ("SendUserCascadeMessage", (500, "unknown", "no"), 502, "ls_refused"),
+        ("SendUserCascadeMessage", (429, "resource_exhausted", "no"), 429, "rate_limit_exceeded"),
+        ("SendUserCascadeMessage", (501, "unimplemented", "no"), 502, "ls_refused"),
+    ],
+)
+async def test_refusals(bench: Bench, method: str, refusal: tuple[int, str, str], status: int, code: str) -> None:
+    bench.ls.options.refusals = {method: refusal}
+    fault = await bench.refused()
+    assert (fault.status, fault.code) == (status, code)
+    assert bench.store.open_count == 0
+    assert all(bench.store.claim(cascade_id) is None for cascade_id in bench.ls.cascades)
+
+
+async def test_nobody_listens(bench: Bench) -> None:
+    await bench.ls.stop()
+    fault = await bench.refused()
+    assert (fault.status, fault.code) == (503, "ls_gone")
+    assert bench.store.open_count == 0
+
+
+async def test_a_wrong_token(bench: Bench) -> None:
+    bench.ls.options.csrf = "another"
+    fault = await bench.refused()
+    assert (fault.status, fault.code) == (502, "ls_refused")
+    assert "CSRF" in fault.message
+
+
+async def test_not_logged_in_is_found_out_and_then_known(bench: Bench) -> None:
+    bench.ls.options.logged_in = False
+    for _ in range(2):
+        fault = await bench.refused()
+        assert (fault.status, fault.code, fault.retryable) == (401, "ls_not_logged_in", False)
+    assert not bench.ls.cascades
+
+
+@pytest.mark.parametrize("blocking", ["always", "never"])
+async def test_an_ls_that_never_calls_google(bench: Bench, blocking: Any) -> None:
+    bench.ls.options.blocking = blocking
+    bench.ls.options.calls_google = False
+    bench.engine.limits = Limits(match=0.2)
+    fault = await bench.refused()
+    assert (fault.status, fault.code) == (504, "match_timeout")
+    await until(lambda: not bench.busy)
+
+
+@pytest.mark.parametrize("blocking", ["always", "never"])
+async def test_a_client_that_leaves(bench: Bench, blocking: Any) -> None:
+    bench.ls.options.blocking = blocking
+    bench.ls.options.calls_google = False
+    channel = bench.run()
+    cursor = channel.cursor()
+    await until(lambda: bench.busy)
+    cursor.close()
+    await until(lambda: not bench.busy)
+    assert channel.termination is Termination.CLIENT_GONE
+    (cascade,) = bench.ls.cascades.values()
+    assert cascade.executors[-1]["terminationReason"].endswith("USER_CANCELED")
+
+
+async def test_shutdown_stops_the_cascades(bench: Bench) -> None:
+    bench.ls.options.calls_google = False
+    channels = [bench.run() for _ in range(3)]
+    await until(lambda: sum(cascade.running for cascade in bench.ls.cascades.values()) == 3)
+    await bench.engine.close()
+    assert not bench.busy
+    assert [channel.termination for channel in channels] == [Termination.SHUTDOWN] * 3
+
+
+async def test_a_build_that_runs_only_when_its_state_is_followed(bench: Bench) -> None:
+    """Some need a subscriber (F4): the engine drains the state stream of every cascade."""
+    bench.ls.options.subscriber = True
+    bench.run()
+    await until(lambda: bool(bench.ls.calls))
+
+
+async def test_the_view_is_annotated_and_the_state_no_longer_followed(bench: Bench) -> None:
+    bench.ls.options.calls_google = False
+    channel = bench.run()
+    await until(lambda: any(cascade.annotations for cascade in bench.ls.cascades.values()))
+    channel.mark("matched")
+    channel.append(0, b"{}", (AttemptOpened(),))
+    channel.close(Finished("stop"))
+    await until(lambda: not bench.engine._tasks)
+    (cascade,) = bench.ls.cascades.values()
+    assert cascade.running  # a good turn's cascade is left to the LS
+    assert "lastUserViewTime" in cascade.annotations
+    await bench.client.cancel(cascade.id)

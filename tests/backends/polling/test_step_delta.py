@@ -1,0 +1,453 @@
+"""Steps → events, as tables: deltas that never take back, the done rules and their traps, errors, usage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerogravity.backends.polling.step_delta import (
+    IDLE_LOOKS_EMPTY,
+    IDLE_LOOKS_TEXT,
+    Look,
+    Over,
+    Progress,
+    Run,
+    advance,
+    closing,
+    error_in,
+    lacks_usage,
+    usage_of,
+)
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    Event,
+    Notice,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+
+Step = dict[str, Any]
+USER: Step = {
+    "type": "CORTEX_STEP_TYPE_USER_INPUT", "status": "CORTEX_STEP_STATUS_DONE",
+    "userInput": {"items": [{"text": "hi"}]},
+}  # fmt: skip
+HISTORY: Step = {"type": "CORTEX_STEP_TYPE_CONVERSATION_HISTORY", "status": "CORTEX_STEP_STATUS_DONE"}
+CHECKPOINT: Step = {"type": "CORTEX_STEP_TYPE_CHECKPOINT", "status": "CORTEX_STEP_STATUS_DONE"}
+START = (USER, HISTORY)
+FIGURES = {
+    "inputTokens": "5321", "outputTokens": "48", "thinkingOutputTokens": "20", "responseOutputTokens": "28",
+    "cacheReadTokens": "4096",
+}  # fmt: skip
+LS_USAGE = Usage(5321, 4096, 28, 20, total=5369, source="ls")
+
+
+def planner(response: str = "", status: str = "GENERATING", **more: Any) -> Step:
+    stop = more.pop("stop", "STOP_PATTERN" if status == "DONE" else "")
+    step: Step = {
+        "type": "CORTEX_STEP_TYPE_PLANNER_RESPONSE",
+        "status": f"CORTEX_STEP_STATUS_{status}",
+        "plannerResponse": {"response": response, **({"stopReason": f"STOP_REASON_{stop}"} if stop else {})},
+    }
+    for name in ("metadata", "error"):
+        if name in more:
+            step[name] = more.pop(name)
+    step["plannerResponse"] |= more
+    return step
+
+
+def tool(kind: str = "VIEW_FILE", status: str = "DONE", **more: Any) -> Step:
+    return {"type": f"CORTEX_STEP_TYPE_{kind}", "status": f"CORTEX_STEP_STATUS_{status}", **more}
+
+
+def failed(**error: Any) -> Step:
+    return tool("ERROR_MESSAGE", errorMessage={"shouldShowUser": True, "error": error})
+
+
+def looks(*steps: tuple[list[Step], Run]) -> list[Look]:
+    """What each of several looks in a row brings."""
+    progress, found = Progress(), []
+    for step, run in steps:
+        found.append(advance(progress, step, run))
+        progress = found[-1].progress
+    return found
+
+
+def texts(looked: list[Look]) -> list[Event]:
+    return [event for look in looked for _, events in look.batches for event in events]
+
+
+# -- deltas ------------------------------------------------------------------------------------------------------
+
+
+def test_growing_texts_become_deltas() -> None:
+    stages = [
+        planner(),
+        planner(thinking="Hmm"),
+        planner(thinking="Hmm, so", thinkingSignature="c2ln"),
+        planner("Pa", thinking="Hmm, so", thinkingSignature="c2ln"),
+        planner("Paris", thinking="Hmm, so", thinkingSignature="c2ln"),
+        planner("Paris", thinking="Hmm, so", thinkingSignature="c2ln"),
+    ]
+    looked = looks(*(([*START, stage], "unknown") for stage in stages))
+    assert [look.batches for look in looked] == [
+        (),
+        ((0, (AttemptOpened(),)), (0, (ThinkingDelta("Hmm"),))),
+        ((0, (ThinkingDelta(", so"), Signature("c2ln", "thought"))),),
+        ((0, (TextDelta("Pa"),)),),
+        ((0, (TextDelta("ris"),)),),
+        (),
+    ]
+    assert all(look.over is None for look in looked)
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        ([("Hello", "Hello"), ("Hello you", "Hello you")], ["Hello", " you"]),
+        ([("Hello", ""), ("Hello you", "Hello you!")], ["Hello", " you!"]),
+        ([("", "Hello"), ("Hello you", "Hello y")], ["Hello", " y"]),
+        ([("Hello", ""), ("Hello you", "Bye you")], ["Hello", " you"]),
+        ([("Hello", ""), ("Hello <EPHEMERAL_MESSAGE>x", "Hello <EPHEMERAL_MESSAGE>x")], ["Hello",
+         " <EPHEMERAL_MESSAGE>x"]),
+        ([("Hello", ""), ("Hello <ephemeral-message>", "Hello <ephemeral-message> is a tag")], ["Hello",
+         " <ephemeral-message> is a tag"]),
+        ([("Hello", "Hello"), ("Hello!", "Hello <EPHEMERAL_MESSAGE>stray</EPHEMERAL_MESSAGE>")], ["Hello", "!"]),
+        ([("Hello", ""), ("Hi", "")], ["Hello", "changed"]),
+        ([("Hello", ""), ("Hi", ""), ("Hi there", ""), ("Hello again", "")], ["Hello", "changed", " again"]),
+        ([("Hello", ""), ("", "")], ["Hello", "changed"]),
+    ],
+)  # fmt: skip
+def test_which_text_is_told(stages: list[tuple[str, str]], told: list[str]) -> None:
+    looked = looks(*(([USER, planner(raw, modifiedResponse=modified)], "unknown") for raw, modified in stages))
+    found = [
+        event.text if isinstance(event, TextDelta) else "changed"
+        for event in texts(looked)
+        if isinstance(event, TextDelta | Notice)
+    ]
+    assert found == told
+
+
+@given(
+    st.lists(st.tuples(st.text("ab<", max_size=6), st.text("ab<", max_size=6), st.text("xy", max_size=4)), max_size=8)
+)
+def test_what_is_told_only_grows(stages: list[tuple[str, str, str]]) -> None:
+    """Whatever the LS writes: what was told is the beginning of one text that was there, never unsaid."""
+    progress, told, thought = Progress(), "", ""
+    for raw, modified, thinking in stages:
+        look = advance(progress, [USER, planner(raw, modifiedResponse=modified, thinking=thinking)], "unknown")
+        for event in (event for _, events in look.batches for event in events):
+            if isinstance(event, TextDelta):
+                assert event.text
+                told += event.text
+                assert told in (raw, modified)
+            if isinstance(event, ThinkingDelta):
+                thought += event.text
+                assert thought == thinking
+        progress = look.progress
+    assert not progress.told or (progress.told[0].text, progress.told[0].thinking) == (told, thought)
+
+
+def test_the_older_signature_and_one_that_comes_too_late() -> None:
+    first = looks(([USER, planner("", thinking="t", signature="b2xk")], "unknown"))
+    assert Signature("b2xk", "thought") in texts(first)
+    late = looks(([USER, planner("text", thinking="t")], "unknown"), ([USER, planner("text", thinking="t",
+                  thinkingSignature="bGF0ZQ==")], "unknown"))  # fmt: skip
+    assert not [event for event in texts(late) if isinstance(event, Signature)]
+
+
+def test_the_ls_own_tools_are_notices() -> None:
+    calls = [{"id": "1", "name": "view_file", "argumentsJson": "{}"}]
+    first = planner("Let me look.", "DONE", toolCalls=calls, metadata={"modelUsage": FIGURES})
+    looked = looks(
+        ([USER, first], "running"),
+        ([USER, first, tool()], "running"),
+        ([USER, first, tool(), planner("It says 7.")], "running"),
+        ([USER, first, tool(), planner("It says 7.", "DONE"), CHECKPOINT], "unknown"),
+    )
+    assert [look.batches for look in looked] == [
+        ((0, (AttemptOpened(),)), (0, (TextDelta("Let me look."),))),
+        (),
+        (
+            (0, (Notice("ls_tool_call", "the language server ran its own tool view_file"), LS_USAGE,
+                 AttemptClosed("STOP"))),
+            (1, (AttemptOpened(),)),
+            (1, (TextDelta("It says 7."),)),
+        ),
+        (),
+    ]  # fmt: skip
+    assert [look.over for look in looked] == [None, None, None, Over()]
+
+
+def test_answers_before_the_newest_user_input_are_not_ours() -> None:
+    old = planner("old", "DONE")
+    assert looks(([USER, old, USER], "idle"))[0] == Look(Progress(idle=1))
+    looked = looks(([USER, old, USER, planner("new", "DONE")], "unknown"))
+    assert [event for event in texts(looked) if isinstance(event, TextDelta)] == [TextDelta("new")]
+
+
+# -- the end -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("steps", "over"),
+    [
+        ([*START, planner("text", "DONE")], True),
+        ([*START, planner("text", "DONE"), CHECKPOINT], True),
+        ([*START, planner("text", "DONE", stop="MAX_TOKENS")], True),
+        ([*START, planner("", "DONE", stop="MAX_TOKENS")], True),
+        ([*START, planner("", "DONE", stop="CONTENT_FILTER")], True),
+        ([*START, planner("text", "GENERATING")], False),
+        ([*START, planner("", "DONE")], False),
+        ([*START, planner("", "DONE", thinking="only")], False),
+        ([*START, planner("text", "DONE", toolCalls=[{"name": "view_file"}])], False),
+        ([*START, planner("text", "DONE", stop="ERROR")], False),
+        ([*START, planner("text", "DONE"), tool(status="RUNNING")], False),
+        ([*START, planner("text", "DONE"), failed(errorCode=503)], False),
+        ([*START], False),
+        ([], False),
+    ],
+)
+@pytest.mark.parametrize("run", ["unknown", "running"])
+def test_done_without_asking_for_the_status(steps: list[Step], over: bool, run: Run) -> None:
+    assert (looks((steps, run))[0].over is not None) is over
+
+
+@pytest.mark.parametrize(
+    ("steps", "unsure"),
+    [
+        ([*START], False),
+        ([*START, planner("text")], False),
+        ([*START, planner("", "DONE", thinking="only")], True),
+        ([*START, planner("text", "DONE", toolCalls=[{"name": "view_file"}])], True),
+        ([*START, planner("x", "DONE"), tool(status="RUNNING")], False),
+        ([*START, failed(errorCode=500)], True),
+    ],
+)
+def test_when_the_run_status_is_worth_asking_for(steps: list[Step], unsure: bool) -> None:
+    assert looks((steps, "unknown"))[0].unsure is unsure
+
+
+def idle(steps: list[Step], *, ran: bool = True) -> tuple[int, Over | None]:
+    """How many looks at an idle cascade it takes, and what comes out; 0 looks: never."""
+    progress = Progress(ran=ran)
+    progress = advance(progress, steps, "unknown").progress
+    for number in range(1, IDLE_LOOKS_EMPTY + 5):
+        look = advance(progress, steps, "idle")
+        progress = look.progress
+        if look.over is not None:
+            return number, look.over
+    return 0, None
+
+
+def test_idle_before_the_run_is_no_end() -> None:
+    assert idle([*START], ran=False) == (0, None)
+
+
+def test_idle_with_text() -> None:
+    assert idle([*START, planner("text")], ran=False) == (IDLE_LOOKS_TEXT, Over())
+    calls = [{"name": "view_file"}]
+    assert idle([*START, planner("text", "DONE", toolCalls=calls), tool()]) == (IDLE_LOOKS_TEXT, Over())
+
+
+def test_idle_is_seen_before_the_text() -> None:
+    progress = Progress(ran=True)
+    for _ in range(IDLE_LOOKS_EMPTY - 1):
+        look = advance(progress, [*START], "idle")
+        assert look.over is None
+        progress = look.progress
+    look = advance(progress, [*START, planner("late")], "idle")
+    assert (look.over, look.progress.idle) == (None, 0)
+    look = advance(look.progress, [*START, planner("later", "DONE")], "idle")
+    assert look.over == Over()
+
+
+@pytest.mark.parametrize("ran", [True, False])
+def test_idle_without_an_answer(ran: bool) -> None:
+    number, over = idle([*START, planner("", "DONE", thinking="only")], ran=ran)
+    assert (number, over) == (IDLE_LOOKS_EMPTY, Over())  # the policy says what an answer without text is
+    number, over = idle([*START])
+    assert number == IDLE_LOOKS_EMPTY
+    assert over is not None and over.fault is not None
+    assert over.fault.code == "empty_response"
+
+
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        (planner("te", "CANCELED"), "ls_cancelled"),
+        (planner("te", "INTERRUPTED"), "ls_cancelled"),
+        (planner("te", "DONE", stop="CLIENT_CANCELED"), "ls_cancelled"),
+        (planner("te", "DONE", stop="CLIENT_STREAM_ERROR"), "upstream_drop"),
+        (planner("te", "DONE", stop="CLIENT_LOOPING"), "upstream_drop"),
+    ],
+)
+def test_answers_that_broke_off(step: Step, code: str) -> None:
+    _, over = idle([*START, step])
+    assert over is not None and over.fault is not None
+    assert over.fault.code == code
+
+
+def test_an_answer_that_failed_in_the_middle_is_not_said_again() -> None:
+    """The LS would retry; the client has heard the first half already."""
+    steps = [*START, planner("half", "ERROR", error={"errorCode": 503, "shortError": "x"}), failed(errorCode=503)]
+    (look,) = looks((steps, "running"))
+    assert look.over is not None and look.over.cancel
+    assert look.over.fault is not None and look.over.fault.status == 503
+    assert closing(look.progress, steps, (), look.over)[-1][1][-1] == AttemptClosed(None)
+    (look,) = looks(([*START, planner("half", "ERROR", error={"shortError": "stream error"})], "running"))
+    assert look.over is not None and look.over.fault is not None
+    assert (look.over.fault.code, look.over.fault.message) == ("upstream_drop", "the answer broke off: stream error")
+    (look,) = looks(([*START, planner("half", "ERROR")], "running"))
+    assert look.over is not None and look.over.fault is not None
+    assert look.over.fault.code == "upstream_drop"
+
+
+def test_a_failure_of_which_nothing_was_told_is_retried_in_silence() -> None:
+    broken = planner("", "ERROR", error={"errorCode": 503})
+    again = planner("whole", "DONE")
+    looked = looks(
+        ([*START, planner()], "running"),
+        ([*START, broken, failed(errorCode=503)], "running"),
+        ([*START, broken, failed(errorCode=503), planner()], "running"),
+        ([*START, broken, failed(errorCode=503), again], "unknown"),
+    )
+    assert [look.over for look in looked] == [None, None, None, Over()]
+    assert texts(looked) == [AttemptOpened(), TextDelta("whole")]
+
+
+def test_a_tool_that_waits_for_a_person() -> None:
+    waiting = tool("RUN_COMMAND", "WAITING")
+    (look,) = looks(
+        ([*START, planner("I would run it.", "DONE", toolCalls=[{"name": "run_command"}]), waiting], "running")
+    )
+    assert look.over == Over(cancel=True, waits=True)
+    assert closing(look.progress, [*START, planner("I would run it.", "DONE")], (), look.over)[-1][1] == (
+        Notice("ls_waits", "the language server wanted to run a tool of its own and waits for a person"),
+    )
+    (look,) = looks(([*START, planner("", "DONE", toolCalls=[{"name": "run_command"}]), waiting], "running"))
+    assert look.over is not None and look.over.cancel and look.over.fault is not None
+    assert (look.over.fault.status, look.over.fault.retryable) == (502, False)
+
+
+# -- errors ------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_is_final_only_when_it_is_last_and_nothing_runs() -> None:
+    error = failed(errorCode=429, shortError="RESOURCE_EXHAUSTED (code 429): quota")
+    looked = looks(
+        ([*START, error], "running"), ([*START, error], "unknown"), ([*START, error, planner("go on")], "idle"),
+    )  # fmt: skip
+    assert [look.over for look in looked] == [None, None, None]
+    (look,) = looks(([*START, error], "idle"))
+    assert look.over is not None and look.over.fault is not None
+    assert look.over.fault.status == 429
+
+
+RETRY = json.dumps({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2s"})
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "retry_after"),
+    [
+        ({"errorCode": 429, "shortError": "quota", "rpcErrorDetails": [RETRY]}, 429, "rate_limit_exceeded", 2.0),
+        ({"shortError": "RESOURCE_EXHAUSTED (code 429): quota"}, 429, "rate_limit_exceeded", None),
+        ({"details": '{"error":{"code":429,"status":"RESOURCE_EXHAUSTED","message":"m"}}'}, 429,
+         "rate_limit_exceeded", None),
+        ({"errorCode": 429, "shortError": "q", "fullError": "quota will reset after 7s."}, 429, "rate_limit_exceeded",
+         7.0),
+        ({"errorCode": 401, "shortError": "x"}, 502, "upstream_auth", None),
+        ({"errorCode": 403, "shortError": "x"}, 502, "upstream_auth", None),
+        ({"errorCode": 503, "userErrorMessage": "high traffic"}, 503, None, None),
+        ({"errorCode": 0, "userErrorMessage": "Agent execution terminated due to error."}, 502, "ls_error", None),
+        ({"errorCode": "429", "details": "no json", "rpcErrorDetails": [7, "x"]}, 502, "ls_error", None),
+        ({"details": "[1]"}, 502, "ls_error", None),
+        ({}, 502, "ls_error", None),
+    ],
+)  # fmt: skip
+def test_errors(error: dict[str, Any], status: int, code: str | None, retry_after: float | None) -> None:
+    fault = error_in(failed(**error))
+    assert fault is not None
+    assert (fault.status, fault.retry_after) == (status, retry_after)
+    assert code is None or fault.code == code
+    assert fault.message
+
+
+def test_details_are_told_once() -> None:
+    """The LS keeps them in two places."""
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}
+    inner = json.dumps({"error": {"code": 429, "message": "m", "details": [info]}})
+    fault = error_in(failed(errorCode=429, details=inner, rpcErrorDetails=[json.dumps(info)]))
+    assert fault is not None
+    assert fault.details == (info,)
+
+
+def test_an_error_on_the_step_that_failed() -> None:
+    assert error_in(tool()) is None
+    fault = error_in(tool(error={"errorCode": 429, "shortError": "quota"}))
+    assert fault is not None
+    assert (fault.status, fault.message) == (429, "quota")
+
+
+# -- usage -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("figures", "usage"),
+    [
+        (FIGURES, LS_USAGE),
+        ({"inputTokens": "10", "outputTokens": "5", "thinkingOutputTokens": "2"}, Usage(10, 0, 3, 2, total=15,
+                                                                                        source="ls")),
+        ({"inputTokens": "10", "outputTokens": "1", "thinkingOutputTokens": "2"}, Usage(10, 0, 0, 2, total=12,
+                                                                                        source="ls")),
+        ({"inputTokens": "3", "responseOutputTokens": 4, "cacheReadTokens": "100"}, Usage(103, 100, 4, 0, total=107,
+                                                                                          source="ls")),
+        ({"cacheReadTokens": "5"}, None),
+        ({"inputTokens": "-1", "outputTokens": "x"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_figures(figures: dict[str, Any], usage: Usage | None) -> None:
+    assert usage_of(figures) == usage
+
+
+@pytest.mark.parametrize(
+    ("metadata", "generators", "usage"),
+    [
+        ({"modelUsage": FIGURES}, [], LS_USAGE),
+        ({"modelUsage": FIGURES}, [{"stepIndices": [1], "chatModel": {"usage": {"inputTokens": "1"}}}], LS_USAGE),
+        ({}, [{"stepIndices": [1], "chatModel": {"usage": FIGURES}}], LS_USAGE),
+        ({}, [{"stepIndices": [2], "chatModel": {"usage": FIGURES}}, {"stepIndices": 1}, {}], None),
+        ({}, [], None),
+    ],
+)
+def test_where_usage_comes_from(metadata: Step, generators: list[Step], usage: Usage | None) -> None:
+    steps = [USER, planner("x" * 40, "DONE", thinking="y" * 9, metadata=metadata)]
+    (look,) = looks((steps, "unknown"))
+    assert lacks_usage(look.progress, steps) is ("modelUsage" not in metadata)
+    ((number, (found, closed)),) = closing(look.progress, steps, generators)
+    assert (number, closed) == (0, AttemptClosed("STOP"))
+    assert isinstance(found, Usage)
+    if usage is not None:
+        assert found == usage
+    else:
+        assert (found.source, found.candidates, found.thoughts) == ("estimate", 10, 3)
+        assert found.total == found.prompt + 13
+        assert found.prompt > 0
+
+
+def test_usage_of_every_call() -> None:
+    first = planner("a", "DONE", toolCalls=[{"name": "t"}])
+    steps = [USER, first, tool(), planner("b", "DONE", stop="MAX_TOKENS", metadata={"modelUsage": FIGURES})]
+    (look,) = looks((steps, "unknown"))
+    generators = [{"stepIndices": [1], "chatModel": {"usage": {"inputTokens": "7", "outputTokens": "1"}}}]
+    assert closing(look.progress, steps, generators) == [
+        (0, (Usage(7, 0, 1, 0, total=8, source="ls"),)),
+        (1, (LS_USAGE, AttemptClosed("MAX_TOKENS"))),
+    ]

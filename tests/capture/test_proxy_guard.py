@@ -1,0 +1,91 @@
+"""Who comes in, and what mitmproxy's options make of the start."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from mitmproxy import exceptions
+from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons, tflow
+
+from zerogravity import config as configuration
+from zerogravity.capture.addon import Capture
+from zerogravity.capture.proxy_guard import ProxyGuard
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"mode": ["regular"]}, None),
+        ({"mode": ["regular@8099"]}, None),
+        ({"mode": ["regular@127.0.0.1:8099"]}, None),
+        ({"mode": ["regular@::1:8099"]}, None),
+        ({"mode": ["regular@0.0.0.0:8099"]}, "0.0.0.0 lets other machines"),
+        ({"mode": ["regular@:8099"]}, "all addresses lets other machines"),
+        ({"mode": ["regular"], "listen_host": "::"}, ":: lets other machines"),
+        ({"mode": ["regular"], "listen_host": ""}, "all addresses lets other machines"),
+        ({"mode": ["regular@127.0.0.1:1"], "listen_host": "::"}, None),
+        ({"mode": ["regular", "socks5@0.0.0.0:1080"]}, "other machines"),
+        ({"mode": ["reverse:https://g.example@0.0.0.0:1"]}, "other machines"),
+        ({"mode": ["reverse:https://g.example"]}, None),
+        ({"mode": ["reverse:g.example"]}, None),
+        ({"mode": ["reverse:tcp://g.example:1"]}, "not served"),
+        ({"mode": ["upstream:http://p.example:3128"]}, None),
+        ({"mode": ["upstream:http://p.example:3128@0.0.0.0:1"]}, "other machines"),
+        ({"mode": ["transparent"]}, None),
+        ({"mode": ["local:curl"]}, None),
+        ({"mode": ["wireguard"]}, "not served"),
+        ({"mode": ["dns"]}, "not served"),
+        ({"mode": ["tun"]}, "not served"),
+        ({"mode": ["nonsense"]}, "Invalid proxy mode|unknown mode"),
+        ({"mode": ["regular@0.0.0.0:8099"], "zg_expose_proxy": True}, None),
+        ({"mode": ["regular"], "listen_host": "::", "zg_expose_proxy": True}, None),
+        ({"mode": ["wireguard"], "zg_expose_proxy": True}, "not served"),
+    ],
+    ids=str,
+)
+def test_modes_at_the_start(options: dict[str, Any], word: str | None) -> None:
+    capture = Capture()
+    with taddons.context(Proxyserver(), NextLayer(), capture) as context:
+        assert context.options.listen_host == "127.0.0.1", "unless somebody names another"
+        if word is None:
+            context.options.update(**options)
+            return
+        with pytest.raises(exceptions.OptionsError, match=word):
+            context.options.update(**options)
+
+
+def test_an_address_that_was_named_is_kept() -> None:
+    capture = Capture()
+    with taddons.context() as context:
+        context.options.update(listen_host="::1")
+        context.master.addons.add(capture)
+        assert context.options.listen_host == "::1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "exposed", "let_in"),
+    [
+        ("127.0.0.1", False, True),
+        ("::1", False, True),
+        ("::ffff:127.0.0.1", False, True),
+        ("203.0.113.7", False, False),
+        ("2001:db8::1", False, False),
+        ("203.0.113.7", True, True),
+    ],
+)
+def test_other_machines_get_in_only_where_it_was_asked_for(peer: str, exposed: bool, let_in: bool) -> None:
+    config = configuration.load({"expose_proxy": exposed}, env={}).config
+    client = tflow.tclient_conn()
+    client.peername = (peer, 50000)
+    ProxyGuard(lambda: SimpleNamespace(config=config, url="http://127.0.0.1:8741")).client_connected(client)
+    assert (client.error is None) is let_in
+
+
+def test_nobody_gets_in_before_the_gateway_runs() -> None:
+    client = tflow.tclient_conn()
+    ProxyGuard(lambda: None).client_connected(client)
+    assert client.error

@@ -1,0 +1,207 @@
+"""The commands as they are typed: what is on stdout, what the exit code says."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from zerogravity.cli import operations
+from zerogravity.core.events import Finished, Usage
+from zerogravity.core.registry import MitmStore
+from zerogravity.core.turn import Target
+from zerogravity.observe.health import Check
+from zerogravity.store.usage import FILE, UsageLog
+from zerogravity.testing.replay_server import in_thread
+
+FINE = Check("python", True, "3.13.0")
+WARNS = Check("core_dumps", True, "on", "run: ulimit -c 0")
+BROKEN = Check("path.proxy", False, "no: 504", "look at its log")
+AFTER = Check("path.chat", False, "no", "nothing")
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """``run(command, …)`` → the result; settings come from nowhere but its arguments."""
+    monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ZEROGRAVITY_CONFIG", "/dev/null")
+
+    def invoke(command, *arguments):
+        return CliRunner().invoke(getattr(operations, command), list(map(str, arguments)))
+
+    return invoke
+
+
+# -- doctor --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    """``checks(…)``: what the next examination finds; holds what was asked for."""
+
+    def set_checks(*found):
+        async def examine(what):
+            set_checks.asked = what
+            for check in found:
+                yield check
+
+        monkeypatch.setattr(operations, "examine", examine)
+
+    return set_checks
+
+
+def test_doctor_names_the_first_broken_hop(run, checks):
+    checks(FINE, WARNS, BROKEN, AFTER)
+    result = run("doctor")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["✓", "python", "3.13.0"]
+    assert lines[1].split() == ["!", "core_dumps", "on"]
+    assert lines[2] == "  → run: ulimit -c 0"
+    assert lines[3].split() == ["✗", "path.proxy", "no:", "504"]
+    assert lines[-2:] == ["first broken hop: path.proxy: no: 504", "what to do: look at its log"]
+
+
+def test_a_warning_breaks_nothing(run, checks):
+    checks(FINE, WARNS)
+    result = run("doctor")
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "everything works")
+
+
+@pytest.mark.parametrize(("found", "code", "first"), [((FINE,), 0, None), ((FINE, BROKEN, AFTER), 1, "path.proxy")])
+def test_doctor_as_json(run, checks, found, code, first):
+    checks(*found)
+    result = run("doctor", "--json")
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["first_broken"], told["ok"]) == (code, first, not code)
+    assert told["checks"][0] == {"name": "python", "ok": True, "text": "3.13.0"}
+
+
+def test_doctor_is_told_what_to_look_at(run, checks, tmp_path):
+    checks(FINE)
+    flags = ("--mode", "proxy", "--no-mitm", "--ls-url", "http://x", "--set", "zg_upstream=http://y")
+    ca = "ssl_verify_upstream_trusted_ca=ca.pem"
+    run("doctor", "--ls", "--proxy-port", 9000, "--certs-dir", tmp_path, *flags, "--set", ca)
+    asked = checks.asked
+    assert (asked.real, asked.proxy_port, asked.certs_dir) == (True, 9000, tmp_path)
+    assert asked.upstream_ca == Path("ca.pem")
+    assert asked.settings == {"mode": "proxy", "intercept": False, "ls_url": "http://x", "upstream": "http://y"}
+    run("doctor", "--ls-url", "http://x", "--set", "zg_ls_url=http://z")
+    assert checks.asked.settings == {"ls_url": "http://x"}
+
+
+def test_markup_in_a_check_is_text(run, checks):
+    checks(Check("x", True, "[red]not red[/red] [/]"))
+    assert "[red]not red[/red] [/]" in run("doctor").stdout
+
+
+# -- status --------------------------------------------------------------------------------------------------------
+
+
+def nothing(_):
+    raise AssertionError("nobody asks for a turn")
+
+
+def test_status_of_a_running_server(run):
+    with in_thread(nothing) as url:
+        result = run("status", "--url", url + "/")
+        assert result.exit_code == 0, result.output
+        assert result.stdout.startswith(f"{url}  ready")
+        assert "turns    none yet" in result.stdout
+        told = json.loads(run("status", "--url", url, "--json").stdout)
+    assert (told["ready"], told["url"], told["figures"]["turns"]) == (True, url, {})
+    assert told["figures"]["now"]["zg_turns_active"] == 0
+
+
+@pytest.mark.parametrize("arguments", [("--url", "http://127.0.0.1:1"), ("--url", "http://127.0.0.1:1", "-w", "1")])
+def test_status_of_nothing(run, arguments):
+    result = run("status", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "nobody answers on http://127.0.0.1:1" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [(None, "mine"), ("http://127.0.0.1:9", "mine"), ("http://localhost:9", "mine"), ("http://evil.example", None)],
+)
+def test_nobody_else_is_told_our_key(run, monkeypatch, url, told):
+    asked = []
+
+    async def fetch(where, key):
+        asked.append(key)
+        raise OSError("no")
+
+    monkeypatch.setattr(operations.told, "fetch", fetch)
+    monkeypatch.setenv("ZEROGRAVITY_KEY", "mine")
+    run("status", *(("--url", url) if url else ()))
+    assert asked == [told]
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("box", "http://box:1"),
+    ],
+)
+def test_url_of(host, url):
+    assert operations.url_of(host, 1) == url
+
+
+# -- usage ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def used(clock, make_turn, tmp_path):
+    """Three turns of two models, today."""
+    log, store = UsageLog(tmp_path / FILE), MitmStore(clock)
+    log.attach(store)
+    for name, prompt in (("flash", 1_000_000), ("flash", 234_567), ("pro", 10)):
+        channel = store.open(make_turn(target=Target(name, "1")))
+        channel.append(0, b"", (Usage(prompt=prompt, candidates=5, thoughts=2),))
+        channel.close(Finished("stop"))
+    log.close()
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def test_usage_table(run, used):
+    lines = [line.split() for line in run("usage").stdout.splitlines()]
+    assert lines[0] == ["day", "model", "turns", "failed", "in", "cached", "out", "thinking", "tools", "tokens"]
+    assert lines[1] == [used, "flash", "2", "0", "1,234,567", "0", "10", "4", "0", "1,234,581"]
+    assert lines[2] == [used, "pro", "1", "0", "10", "0", "5", "2", "0", "17"]
+    assert lines[3] == ["total", "3", "0", "1,234,577", "0", "15", "6", "0", "1,234,598"]
+
+
+def test_usage_of_one_model_as_json(run, used):
+    (row,) = json.loads(run("usage", "--model", "pro", "--json").stdout)
+    assert row == {
+        "day": used, "model": "pro", "turns": 1, "failed": 0, "prompt": 10, "cached": 0, "candidates": 5, "thoughts": 2,
+        "tool_use": 0, "total": 17,
+    }  # fmt: skip
+
+
+def test_no_usage(run, tmp_path):
+    result = run("usage")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"no usage in {tmp_path / FILE} in the last 30 days" in result.stderr
+    assert json.loads(run("usage", "--json").stdout) == []
+
+
+def test_usage_that_can_not_be_read(run, tmp_path):
+    (tmp_path / "x").write_bytes(b"no database" * 100)
+    result = run("usage", "--file", tmp_path / "x")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "can not be read" in result.stderr
+
+
+def test_a_single_row_has_no_sum(used, run):
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    with console.file:
+        console.print(operations.usage_table([operations.Row(used, "pro", 1)]))
+    assert len(console.export_text().splitlines()) == 2

@@ -1,0 +1,62 @@
+"""The inspector's fixtures: a scene of scripted turns, and a served inspector that looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.observe.inspector.support import TOKEN, Looked, Scene, emitter
+from zerogravity import config as configuration
+from zerogravity.core.registry import MitmStore
+from zerogravity.observe.health import Health
+from zerogravity.observe.inspector.api import Inspector
+from zerogravity.observe.inspector.bodies import Bodies
+from zerogravity.observe.metrics import Metrics
+from zerogravity.server.app import start_server
+from zerogravity.server.services import Services
+from zerogravity.store.responses import open_store
+from zerogravity.surfaces.common.models import Catalogue
+
+Look = Callable[..., Awaitable[Looked]]
+
+
+@pytest.fixture
+def scene(clock: Any) -> Scene:
+    return Scene(MitmStore(clock), Bodies(), clock.advance)
+
+
+@pytest.fixture
+async def look(scene: Scene, clock: Any) -> AsyncIterator[Look]:
+    """``await look(**settings)`` → Looked. ``emitter=`` renders instead of the surfaces."""
+    started: list[Looked] = []
+
+    async def make(render: Any = emitter, **settings: Any) -> Looked:
+        config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
+        inspector = Inspector(
+            scene.store, scene.bodies, TOKEN, emitter=render, clock=clock, health=lambda: dict(scene.health)
+        )
+        services = Services(
+            store=scene.store,
+            engine=None,  # type: ignore[arg-type]  # no turn is asked for here
+            catalogue=Catalogue(config.aliases),
+            config=config,
+            responses=await open_store(None, limit=config.limits.responses),
+            health=Health(clock),
+            metrics=Metrics(),
+            mount=inspector.mount,
+        )
+        looked = Looked(
+            scene,
+            await start_server(services),
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20), cookie_jar=aiohttp.DummyCookieJar()),
+        )
+        started.append(looked)
+        return looked
+
+    yield make
+    for looked in started:
+        await looked.http.close()
+        await looked.stop()

@@ -1,0 +1,153 @@
+"""The configured path, hop by hop: each hop broken in each of its ways, and what to do about it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.running import free_port
+from zerogravity.backends.antigravity.client import Endpoint
+from zerogravity.backends.antigravity.discover import Found, Process
+from zerogravity.config import load, url_of
+from zerogravity.errors import Termination, language_server
+from zerogravity.observe import configured
+from zerogravity.observe.health import Health
+from zerogravity.testing.replay_server import in_thread
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+
+TOKEN = "csrf-token-of-this-one"
+
+
+def config(**settings):
+    return load(settings, env={"ZEROGRAVITY_CONFIG": "/dev/null"}).config
+
+
+def found(port, **more):
+    process = {"cloud_code_endpoint": "http://127.0.0.1:8742", **more}
+    return Found(Process(11, "core", TOKEN, (port,), **process), Endpoint(f"https://127.0.0.1:{port}", TOKEN), True)
+
+
+async def all_of(checks):
+    made = [check async for check in checks]
+    assert all(check.ok or check.fix for check in made)
+    assert TOKEN not in repr(made)
+    return made
+
+
+@pytest.fixture
+async def ls():
+    async with LanguageServerSimulator(LsOptions(csrf=TOKEN)) as running:
+        yield running
+
+
+# -- language server -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "ok", "text", "fix"),
+    [
+        ({}, True, "takes our token and is logged in", ""),
+        ({"ls_csrf": "wrong"}, False, "refused our CSRF token", "ls-csrf"),
+        ({"ls_csrf": None}, False, "wants a token, and none was given", "ZEROGRAVITY_LS_CSRF"),
+        ({"ls_url": "http://127.0.0.1:1"}, False, "nothing answers at http://127.0.0.1:1", "zerogravity ls"),
+        ({"ls_cert": "/no/such/file.pem"}, False, "can not be read", "ls"),
+    ],
+)
+async def test_the_given_one_is_asked_with_the_given_token(ls, settings, ok, text, fix):
+    given = {"ls_url": ls.url, "ls_csrf": TOKEN, **settings}
+    (check,) = await all_of(configured.language_server(config(**given), [found(1)], 8742))
+    assert (check.name, check.ok) == ("language_server", ok)
+    assert text in check.text
+    assert fix in check.fix
+
+
+async def test_the_given_one_is_not_logged_in(ls):
+    ls.options.logged_in = False
+    (check,) = await all_of(configured.language_server(config(ls_url=ls.url, ls_csrf=TOKEN), [], 8742))
+    assert not check.ok
+    assert "not logged in" in check.text
+
+
+async def test_a_build_that_does_not_know_the_question_may_serve_turns(ls):
+    ls.options.missing = frozenset({"GetUserStatus"})
+    (check,) = await all_of(configured.language_server(config(ls_url=ls.url, ls_csrf=TOKEN), [], 8742))
+    assert check.ok
+    assert "answers" in check.text
+
+
+@pytest.mark.parametrize(
+    ("process", "ok", "fix"),
+    [
+        ({}, True, ""),
+        ({"cloud_code_endpoint": None}, False, "--cloud_code_endpoint http://127.0.0.1:8742"),
+        ({"cloud_code_endpoint": "http://127.0.0.1:9000"}, True, "--proxy-port 9000"),
+    ],
+)
+async def test_the_way_of_the_given_ones_calls_is_looked_up(ls, process, ok, fix):
+    port = int(ls.url.rpartition(":")[2])
+    settings = config(ls_url=ls.url, ls_csrf=TOKEN)
+    _, route = await all_of(configured.language_server(settings, [found(port, **process)], 8742))
+    assert (route.name, route.ok) == ("route", ok)
+    assert fix in route.fix
+    without = config(ls_url=ls.url, ls_csrf=TOKEN, intercept=False)
+    assert len(await all_of(configured.language_server(without, [found(port, **process)], 8742))) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "ok"),
+    [(f"{sys.executable} -c pass", True), ("no-such-program x", False), ("'open quote", False), ("", False)],
+)
+async def test_a_command(line, ok):
+    assert configured.command(line).ok is ok
+
+
+async def test_whichever_runs():
+    (check,) = await all_of(configured.language_server(config(), [found(42100)], 8742))
+    assert (check.ok, "https://127.0.0.1:42100" in check.text) == (True, True)
+    (check,) = await all_of(configured.language_server(config(), [], 8742))
+    assert "none is running" in check.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "servers", "route"),
+    [
+        ({}, [], None),
+        ({}, [found(9)], ("https://127.0.0.1:9", False, 8742)),
+        ({}, [found(9, cloud_code_endpoint=None, proxy="http://localhost:90")], ("https://127.0.0.1:9", True, 90)),
+        ({}, [found(9, cloud_code_endpoint=None)], None),
+        ({"ls_url": "https://127.0.0.1:7"}, [found(9)], ("https://127.0.0.1:7", False, 8742)),
+        ({"ls_url": "https://127.0.0.1:7", "mode": "proxy"}, [], ("https://127.0.0.1:7", True, 8742)),
+        ({"ls_url": "https://127.0.0.1:7/"}, [found(7, cloud_code_endpoint="http://[::1]:81")],
+         ("https://127.0.0.1:7", False, 81)),
+    ],
+)  # fmt: skip
+def test_whom_a_turn_would_be_told(settings, servers, route):
+    made = configured.route_of(config(**settings), servers, 8742)
+    assert (None if made is None else (made.endpoint.url, made.by_proxy, made.port)) == route
+
+
+# -- a gateway that runs -------------------------------------------------------------------------------------------
+
+
+def nothing(_):
+    raise AssertionError("nobody asks for a turn")
+
+
+async def test_what_the_running_one_says(clock):
+    health = Health(clock)
+    with in_thread(nothing, services={"health": health}) as url:
+        settings = config(listen=url.removeprefix("http://"))
+        fine = await all_of(configured.running(settings, url))
+        health.looked(language_server(502, "ls_refused", "token refused", Termination.LS_REFUSED, remedy="Set it."))
+        _, broken, *_ = await all_of(configured.running(settings, url))
+    names = ["running.server", "running.language_server", "running.path", "running.google"]
+    assert [(check.name, check.ok) for check in fine] == [(name, True) for name in names]
+    assert (broken.name, broken.ok, broken.fix) == ("running.language_server", False, "Set it.")
+    assert broken.text.startswith("token refused (since ")
+
+
+async def test_one_that_does_not_tell():
+    url = url_of("127.0.0.1", free_port())
+    (check,) = await all_of(configured.running(config(), url))
+    assert (check.name, check.ok) == ("running", False)

@@ -1,0 +1,157 @@
+"""Figures out of the exposition text, and what a person sees of them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import pytest
+from aiohttp import web
+from rich.console import Console
+
+from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta, Usage
+from zerogravity.core.registry import MitmStore
+from zerogravity.errors import upstream
+from zerogravity.observe.health import Check, Failure
+from zerogravity.observe.metrics import Metrics
+from zerogravity.observe.status import Status, fetch, figures, quantile, seconds, shown
+
+
+@pytest.fixture
+def told(clock, make_turn):
+    """The metrics of two good turns, a failed one and a running one."""
+    metrics, store = Metrics(), MitmStore(clock)
+    metrics.watch(store)
+    metrics.gauge("zg_queue_waiting", "waiting", lambda: 3)
+    metrics.loop_lag.set(0.0042)
+    for surface, wait in (("chat", 0.4), ("gemini", 4)):
+        channel = store.open(make_turn(surface=surface))
+        clock.advance(wait)
+        channel.append(0, b"", (AttemptOpened(),))
+        channel.append(0, b"{}", (TextDelta("x"), Usage(1000, 0, 200, 30, 0, 1230)))
+        channel.close(Finished("stop"))
+    store.open(make_turn()).close(Failed(upstream(500, "x", "x")))
+    store.open(make_turn()).cursor()
+    metrics.failed_open("request")
+    return metrics.render().decode()
+
+
+def text_of(status, width=100):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    with console.file:
+        console.print(shown(status))
+    return console.export_text()
+
+
+def test_figures(told):
+    found = figures(told)
+    assert found.turns == {"ok": 2, "upstream_status": 1}
+    assert found.tokens == {"input": 2000, "output": 400, "thinking": 60}
+    assert found.times["zg_first_text_seconds"] == (2, 0.5, 5)
+    assert found.times["zg_turn_seconds"] == (3, 0.5, 5)
+    assert "zg_first_thinking_seconds" not in found.times
+    assert found.now["zg_queue_waiting"] == 3
+    assert (found.now["zg_turns_active"], found.now["zg_readers"]) == (1, 1)
+    assert found.trouble == {"zg_fail_open_total": 1}
+
+
+@pytest.mark.parametrize(
+    ("buckets", "part", "bound"),
+    [
+        ({1: 1, 2: 1, math.inf: 1}, 0.5, 1),
+        ({1: 0, 2: 10, math.inf: 10}, 0.5, 2),
+        ({1: 5, 2: 9, math.inf: 10}, 0.5, 1),
+        ({1: 5, 2: 9, math.inf: 10}, 0.95, math.inf),
+    ],
+)
+def test_quantile(buckets, part, bound):
+    assert quantile(buckets, part) == bound
+
+
+@pytest.mark.parametrize(
+    ("bound", "text"), [(0.001, "1 ms"), (0.25, "250 ms"), (1, "1 s"), (1800, "1800 s"), (math.inf, "longer")]
+)
+def test_seconds(bound, text):
+    assert seconds(bound) == text
+
+
+def test_a_person_sees_it(told):
+    page = text_of(Status("http://127.0.0.1:8741", True, [], figures(told)))
+    assert "http://127.0.0.1:8741  ready" in page
+    assert "1 running · 3 waiting · 1 readers · 4 in memory" in page
+    assert "loop lag 4 ms" in page
+    assert "turns    ok 2 · upstream_status 1" in page
+    assert "tokens   input 2,000 · output 400 · thinking 60" in page
+    assert "failed open: 1" in page
+    (line,) = [line for line in page.splitlines() if line.startswith("first text")]
+    assert line.split() == ["first", "text", "2", "500", "ms", "5", "s"]
+
+
+def test_what_is_broken_is_named():
+    checks = [
+        Check("server", True, "answering"),
+        Check("path", False, "no call seen", "point it here", since=1e9, failure=Failure(1e9, "x", "no call seen", 3)),
+        Check("google", True, "answers; the last failure: quota", "wait"),
+    ]
+    page = text_of(Status("http://127.0.0.1:1", False, checks, None))
+    assert "not ready" in page
+    assert re.search(r"path: no call seen \(since \d\d:46:40, 3 times\) → point it here", page)
+    assert "google: answers; the last failure: quota → wait" in page
+    assert "answering" not in page
+    assert "no metrics" in page
+
+
+@pytest.fixture
+async def server():
+    """``server(ready, metrics)`` → (url, headers of the requests)."""
+    runners = []
+
+    async def start(ready, metrics, status=200):
+        seen = []
+
+        async def answer(request):
+            seen.append(dict(request.headers))
+            if request.path == "/ready":
+                return web.Response(text=ready, content_type="application/json", status=503)
+            return web.Response(text=metrics, status=status)
+
+        app = web.Application()
+        app.router.add_get("/{any}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        runners.append(runner)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        return f"http://127.0.0.1:{site.port}", seen
+
+    yield start
+    for runner in runners:
+        await runner.cleanup()
+
+
+async def test_fetch(server, told):
+    url, seen = await server(json.dumps({"ready": False, "checks": [{"name": "x", "ok": False, "text": "y"}]}), told)
+    status = await fetch(url, "my-key")
+    assert (status.ready, status.checks[0].name) == (False, "x")
+    assert status.figures.turns["ok"] == 2
+    assert {headers["Authorization"] for headers in seen} == {"Bearer my-key"}
+    assert json.loads(json.dumps(status.as_json()))["figures"]["tokens"]["input"] == 2000
+
+
+async def test_a_server_that_tells_no_metrics(server):
+    url, seen = await server('{"ready": true, "checks": []}', "no", status=404)
+    assert (await fetch(url)).figures is None
+    assert "Authorization" not in seen[0]
+
+
+@pytest.mark.parametrize("ready", ["<html>", "[]", '{"ready": true}', '"x"'])
+async def test_somebody_else(server, ready):
+    url, _ = await server(ready, "")
+    with pytest.raises(OSError, match="is no zerogravity"):
+        await fetch(url)
+
+
+async def test_nobody():
+    with pytest.raises(OSError, match="start it with: zerogravity serve"):
+        await fetch("http://127.0.0.1:1")

@@ -1,0 +1,167 @@
+"""Sums of tokens: what a turn adds, that they survive, that a bad disk costs nobody a turn."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from zerogravity.core.events import AttemptOpened, Failed, Finished, Usage
+from zerogravity.core.registry import MitmStore
+from zerogravity.core.turn import Target
+from zerogravity.errors import upstream
+from zerogravity.store.usage import Row, UsageLog, first_day, read, row_of, summed
+
+WALL = 1_770_000_000.0  # 2026-02-02 02:40:00 UTC
+DAY = 86400.0
+FAILED = Failed(upstream(500, "x", "x"))
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "data" / "usage.sqlite"
+
+
+@pytest.fixture
+def log(file, clock):
+    """``log(report=…)`` → (play, log): play(turn, usage…) is one turn from its opening to its end."""
+    started = []
+
+    def start(**options):
+        now = [WALL]
+        made = UsageLog(file, wall=lambda: now[0], **options)
+        store = MitmStore(clock)
+        made.attach(store)
+        started.append(made)
+
+        def play(turn, *usages, terminal=None, days=0):
+            now[0] = WALL + days * DAY
+            channel = store.open(turn)
+            for call, usage in enumerate(usages):
+                channel.append(call, b"", (AttemptOpened(), usage))
+            channel.close(terminal or Finished("stop"))
+            assert made.beside.flush()
+
+        return play, made
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def test_tokens_add_up_per_day_and_model(log, file, make_turn):
+    play, _ = log()
+    flash, pro = {"target": Target("flash", "1")}, {"target": Target("pro", "2")}
+    play(make_turn(**flash), Usage(100, 40, 10, 5, 1, 116), Usage(50, 0, 7, 0, 0, 57))
+    play(make_turn(**flash), Usage(1, 0, 1, 0, 0, 2), terminal=FAILED)
+    play(make_turn(**pro), Usage(7, 0, 2, 1, 0, 10))
+    play(make_turn(**flash), days=1)
+    assert read(file) == [
+        Row("2026-02-03", "flash", 1),
+        Row("2026-02-02", "flash", 2, 1, 151, 40, 18, 5, 1),
+        Row("2026-02-02", "pro", 1, 0, 7, 0, 2, 1, 0),
+    ]
+    assert read(file)[1].total == 151 + 18 + 5 + 1
+
+
+def test_sums_survive_a_restart_and_a_second_process(log, file, make_turn):
+    first, one = log()
+    first(make_turn(), Usage(prompt=5))
+    second, _ = log()
+    second(make_turn(), Usage(prompt=6))
+    one.close()
+    third, _ = log()
+    third(make_turn(), Usage(prompt=7))
+    assert [(row.turns, row.prompt) for row in read(file)] == [(3, 18)]
+
+
+def test_the_file_is_private(log, file, make_turn):
+    play, _ = log()
+    play(make_turn(), Usage(prompt=5))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_no_link_is_followed(log, file, tmp_path, make_turn):
+    other = tmp_path / "other"
+    other.write_text("mine")
+    file.parent.mkdir()
+    file.symlink_to(other)
+    play, made = log()
+    play(make_turn())
+    assert other.read_text() == "mine"
+    assert made.beside.degraded
+
+
+def test_a_bad_disk_is_reported_and_nothing_is_lost(log, file, make_turn):
+    told = []
+    play, _ = log(report=told.append)
+    file.parent.mkdir()
+    file.mkdir()
+    play(make_turn(), Usage(prompt=5))
+    play(make_turn(), Usage(prompt=6))
+    assert len(told) == 1
+    assert told[0]
+    file.rmdir()
+    play(make_turn(), Usage(prompt=7))
+    assert told[1:] == [None]
+    assert [(row.turns, row.prompt) for row in read(file)] == [(3, 18)]
+
+
+def test_what_waited_for_the_disk_is_written_at_the_end(log, file, make_turn):
+    play, made = log()
+    file.parent.mkdir()
+    file.mkdir()
+    play(make_turn(), Usage(prompt=5))
+    file.rmdir()
+    made.close()
+    assert [row.prompt for row in read(file)] == [5]
+
+
+def test_a_file_that_is_no_database(file):
+    file.parent.mkdir()
+    file.write_bytes(b"no database" * 100)
+    with pytest.raises(OSError, match="can not be read"):
+        read(file)
+    assert read(file.with_name("missing")) == []
+
+
+def test_reading_creates_nothing(file):
+    assert read(file) == []
+    assert not file.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("since", "model", "found"),
+    [
+        ("", "", [("2026-02-04", "a-flash"), ("2026-02-02", "a-flash"), ("2026-02-02", "b%pro")]),
+        ("2026-02-03", "", [("2026-02-04", "a-flash")]),
+        ("", "pro", [("2026-02-02", "b%pro")]),
+        ("", "%", [("2026-02-02", "b%pro")]),
+        ("2026-02-03", "pro", []),
+    ],
+)
+def test_filters(log, file, make_turn, since, model, found):
+    play, _ = log()
+    play(make_turn(target=Target("a-flash", "1")))
+    play(make_turn(target=Target("b%pro", "1")))
+    play(make_turn(target=Target("a-flash", "1")), days=2)
+    assert [(row.day, row.model) for row in read(file, since=since, model=model)] == found
+
+
+def test_names_are_cut_and_counts_are_never_negative(clock, make_turn):
+    channel = MitmStore(clock).open(make_turn(target=Target("x" * 5000, "1")))
+    channel.append(0, b"", (Usage(prompt=-5, candidates=3),))
+    channel.close(Finished("stop"))
+    row = row_of(channel, WALL)
+    assert (len(row.model), row.prompt, row.candidates) == (100, 0, 3)
+
+
+def test_sums_are_ordered_newest_day_first():
+    rows = [Row("2026-01-09", "b", 1), Row("2026-01-10", "z", 1), Row("2026-01-10", "a", 1), Row("2026-01-09", "b", 2)]
+    assert summed(rows) == [Row("2026-01-10", "a", 1), Row("2026-01-10", "z", 1), Row("2026-01-09", "b", 3)]
+
+
+@pytest.mark.parametrize(("days", "day"), [(1, "2026-02-02"), (2, "2026-02-01"), (30, "2026-01-04")])
+def test_first_day(days, day):
+    assert first_day(WALL, days) == day

@@ -1,0 +1,294 @@
+"""The rooms put together, without mitmproxy: ready only with a language server, what is kept, who may look."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import stat
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.e2e.support import SURFACES, ask, request
+from zerogravity import compose as rooms
+from zerogravity import config as configuration
+from zerogravity.compose import Gateway
+from zerogravity.core.budget import SHARES
+from zerogravity.errors import FaultError
+from zerogravity.observe import ls_probe
+from zerogravity.store import usage
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+
+Start = Callable[..., Awaitable[Gateway]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """``await start(**settings)`` → a running gateway."""
+    started: list[Gateway] = []
+
+    async def make(**settings: Any) -> Gateway:
+        given = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path / "data"), **settings}
+        gateway = Gateway(configuration.load(given, env={}).config)
+        started.append(gateway)
+        await gateway.start()
+        return gateway
+
+    yield make
+    for gateway in started:
+        await gateway.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+async def ls(tmp_path: Path) -> AsyncIterator[LanguageServerSimulator]:
+    async with GoogleSimulator(tls=False) as google, LanguageServerSimulator(LsOptions(endpoint=google.url)) as running:
+        yield running
+
+
+async def status(http: aiohttp.ClientSession, url: str) -> int:
+    async with http.get(url, allow_redirects=False) as answer:
+        await answer.read()
+        return answer.status
+
+
+async def ready(http: aiohttp.ClientSession, gateway: Gateway, wanted: int) -> bool:
+    async with asyncio.timeout(10):
+        while await status(http, f"{gateway.url}/ready") != wanted:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    return True
+
+
+async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeypatch) -> None:
+    monkeypatch.setattr(ls_probe, "SEARCH_S", 0.01)
+    gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x")
+    assert await status(http, f"{gateway.url}/ready") == 503
+    assert await status(http, f"{gateway.url}/health") == 200
+    gateway.ls.endpoint = rooms.Endpoint(ls.url, ls.csrf)
+    assert await ready(http, gateway, 200)
+
+
+async def test_a_better_language_server_is_taken_when_it_comes(start: Start, http, ls, monkeypatch) -> None:
+    """While an editor starts, a workspace's process may be the only one; it answers, but its calls go elsewhere."""
+    monkeypatch.setattr(ls_probe, "PREFER_S", 0.01)
+    monkeypatch.setattr(ls_probe, "SEARCH_S", 0.01)
+    given: list[Any] = []
+    found = [rooms.Endpoint(ls.url, ls.csrf, kind="workspace")]
+
+    async def discover(**more: Any) -> rooms.Endpoint:
+        given.append(more)
+        return found[-1]
+
+    monkeypatch.setattr(rooms, "discover", discover)
+    gateway = await start(ls_csrf="from-the-user", ls_cert="cert.pem")
+    assert await ready(http, gateway, 200)
+    assert gateway.ls.endpoint.kind == "workspace"
+    found.append(rooms.Endpoint(ls.url, ls.csrf, kind="core"))
+    async with asyncio.timeout(10):
+        while gateway.ls.endpoint.kind != "core":  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert {str(one) for one in given} == {str({"csrf": "from-the-user", "cert": Path("cert.pem")})}
+
+
+async def test_a_build_that_does_not_know_the_question_is_ready(start: Start, http, ls) -> None:
+    ls.options.missing = frozenset({"GetUserStatus"})
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
+    assert await ready(http, gateway, 200)
+
+
+async def test_models_are_taken_from_the_language_server(start: Start, http, ls) -> None:
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
+    assert await ready(http, gateway, 200)
+    assert gateway.catalogue.resolve("gemini-3.5-flash-high").ls_model == "MODEL_PLACEHOLDER_M132"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("looked", [True, False], ids=["known", "before the first look"])
+async def test_a_name_whose_placeholder_is_another_models_is_gone(
+    start: Start, http, ls, monkeypatch, surface: str, stream: bool, looked: bool
+) -> None:
+    """gpt-5 stands for Gemini 3.1 Pro. Where that is not, nobody else answers under its name."""
+    ls.options.labels = {"MODEL_PLACEHOLDER_M37": "Gemini 9 Ultra"}
+    if not looked:
+        monkeypatch.setattr(ls_probe.LsProbe, "_look", unfinished)
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
+    if looked:
+        assert await ready(http, gateway, 200)
+    for model in ("gpt-5", "gemini-3.1-pro"):
+        path, body = request(surface, "sim:text", stream=stream)
+        path = path.replace("gemini-3-flash", model)
+        body |= {"model": model} if "model" in body else {}
+        async with http.post(gateway.url + path, json=body) as answer:
+            told = await answer.json()
+        assert answer.status == 404
+        message = told["error"]["message"]
+        assert f"The model '{model}' does not exist or is not offered" in message or model == "gpt-5"
+        assert "gemini-9-ultra" in message
+        assert not ls.cascades
+        for lists in ("/v1/models", "/v1beta/models"):
+            assert await status(http, f"{gateway.url}{lists}/{model}") == 404
+            async with http.get(gateway.url + lists) as answer:
+                listed = await answer.text()
+            assert f'{model}"' not in listed
+            assert "gemini-9-ultra" in listed
+
+
+async def unfinished(_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+async def test_without_interception_turns_are_answered_and_counted(start: Start, http, ls) -> None:
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, trace=True)
+    body = {"model": "gemini-3-flash", "input": "sim:text"}
+    async with http.post(f"{gateway.url}/v1/responses", json=body) as answer:
+        told = await answer.json()
+    assert told["status"] == "completed"
+    assert told["output"][-1]["content"][0]["text"]
+    await gateway.stop()
+    data = gateway.config.data_path
+    (row,) = usage.read(data / "usage.sqlite")
+    assert (row.model, row.turns, row.failed) == ("gemini-3-flash", 1, 0)
+    assert row.total > 0
+    assert list((data / "traces").glob("*/*/turn.json"))
+    assert stat.S_IMODE((data / "secret").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_without_interception_every_surface_is_served(start: Start, http, ls, surface) -> None:
+    """Text, usage and failures in the surface's own form, streamed and whole; what can not be served is named."""
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
+    ls.options.retries = 0
+    for stream in (True, False):
+        said = await ask(gateway, http, surface, "sim:text", stream=stream)
+        assert said.text == "Here is an answer in several pieces, as the real one would come."
+        assert said.error is None
+        refused = await ask(gateway, http, surface, "sim:429", stream=stream)
+        assert (refused.status, int(refused.headers["retry-after"]) > 0) == (429, True)
+        broken = await ask(gateway, http, surface, "sim:drop", stream=stream)
+        assert broken.error
+        tools = await ask(gateway, http, surface, "hello", stream=stream, tools=True)
+        assert (tools.status, "get_weather" in tools.error["message"]) == (400, True)
+        said = await ask(gateway, http, surface, "sim:tool", stream=stream)
+        assert "get_weather" not in said.raw.decode()
+    ls.options.logged_in = False
+    assert (await ask(gateway, http, surface, "sim:text")).status == 401
+
+
+async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:
+    config = configuration.load({"data_dir": str(tmp_path)}, env={}).config
+    first, second = Gateway(config), Gateway(config)
+    assert first.secret == second.secret
+    assert len(first.secret) == 32
+    for gateway in (first, second):
+        await gateway.stop()
+
+
+async def test_a_data_folder_that_can_not_be_written_costs_only_what_is_kept(tmp_path: Path, caplog) -> None:
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    gateway = Gateway(configuration.load({"data_dir": str(file / "below")}, env={}).config)
+    assert len(gateway.secret) == 32
+    assert "can not be kept" in caplog.text
+    await gateway.stop()
+
+
+@pytest.mark.parametrize(
+    ("settings", "there"),
+    [
+        ({}, True),
+        ({"inspector": False}, False),
+        ({"listen": "0.0.0.0:0", "key": "k"}, False),
+        ({"listen": "0.0.0.0:0", "key": "k", "inspector_token": "chosen-by-me"}, True),
+    ],
+    ids=["default", "off", "beyond loopback", "beyond loopback, chosen"],
+)
+async def test_who_may_inspect(start: Start, http, settings, there) -> None:
+    gateway = await start(**settings)
+    assert (gateway.inspector_url is not None) is there
+    assert await status(http, f"{gateway.url}/inspector/") == (401 if there else 404)
+    if there:
+        assert await status(http, gateway.inspector_url) == 303
+
+
+async def test_a_taken_port_is_said(start: Start) -> None:
+    gateway = await start()
+    with pytest.raises(OSError, match="in use"):
+        await start(listen=gateway.url.removeprefix("http://"))
+
+
+async def test_a_child_that_can_not_start_is_said(start: Start) -> None:
+    with pytest.raises(FaultError, match="can not be started"):
+        await start(ls_command="no-such-program-anywhere {port}")
+
+
+async def test_stop_ends_everything(start: Start, http, ls) -> None:
+    before = asyncio.all_tasks()
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
+    assert await ready(http, gateway, 200)
+    await gateway.stop()
+    assert asyncio.all_tasks() - before == set()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await status(http, f"{gateway.url}/health")
+
+
+@pytest.mark.parametrize("place", ["keeper.stop", "engine.close", "ls.close", "recorder.close"])
+async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
+    start: Start, http, ls, place, monkeypatch
+) -> None:
+    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, trace=True)
+    assert await ready(http, gateway, 200)
+    room, _, verb = place.partition(".")
+    end = getattr(getattr(gateway, room), verb)
+
+    def fails() -> Any:
+        monkeypatch.undo()
+        if asyncio.iscoroutine(made := end()):
+            return bug(made)
+        raise RuntimeError("our bug")
+
+    async def bug(made: Any) -> None:
+        await made
+        raise RuntimeError("our bug")
+
+    monkeypatch.setattr(getattr(gateway, room), verb, fails)
+    with pytest.raises(RuntimeError, match="our bug"):
+        await gateway.stop()
+    with pytest.raises(aiohttp.ClientConnectorError):
+        await status(http, f"{gateway.url}/health")
+    assert len(gateway.engine._tasks) == 0
+    assert gateway.usage.beside._closed
+
+
+@pytest.mark.parametrize("stored", [False, True], ids=["memory", "file"])
+@pytest.mark.parametrize("trace", [False, True], ids=["untraced", "traced"])
+async def test_all_that_is_kept_has_one_budget_and_one_gauge(
+    start: Start, http, tmp_path: Path, stored: bool, trace: bool
+) -> None:
+    total = 64 << 20
+    more = {"store_path": str(tmp_path / "responses.db")} if stored else {}
+    gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", trace=trace, limits={"store_bytes": total}, **more)
+    budget = gateway.budget
+    bounds = {
+        "turns": gateway.store._max_bytes,
+        "calls": gateway.store.calls._max_bytes,
+        "bodies": gateway.bodies._max_bytes,
+        **({"traces": 2 * gateway.recorder.limits.job_bytes} if trace else {}),  # type: ignore[union-attr]
+    }
+    assert {name: budget.share(name) for name in bounds} == bounds
+    assert sum(map(budget.share, SHARES)) == total
+    assert (budget.share("responses") == 0) is stored
+    async with http.get(f"{gateway.url}/metrics") as answer:
+        text = await answer.text()
+    told = set(re.findall(r'^zg_kept_bytes\{what="(\w+)"\}', text, re.MULTILINE))
+    assert told == set(SHARES) - ({"responses"} if stored else set())
+    assert float(text.partition("\nzg_kept_limit_bytes ")[2].split()[0]) == total

@@ -1,0 +1,112 @@
+"""The thread beside the path: batches, bounds, failures that end nothing."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from zerogravity.worker import BackgroundWorker
+
+
+@pytest.fixture
+def beside():
+    made = []
+
+    def make(work, **options):
+        made.append(BackgroundWorker("test", work, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_everything_is_worked_on_in_order(beside):
+    batches = []
+    each = beside(batches.append)
+    for number in range(100):
+        each.put(number)
+    assert each.flush()
+    assert [number for batch in batches for number in batch] == list(range(100))
+    assert (each.dropped, each.failures, each.degraded) == (0, 0, None)
+
+
+def test_close_works_on_what_is_queued_and_ends_the_thread(beside):
+    batches = []
+    each = beside(batches.append)
+    each.put(1)
+    each.close()
+    each.put(2)
+    each.close()
+    assert batches == [[1]]
+    assert each.dropped == 1
+    assert "zerogravity-test" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_full_queue_drops_and_waits_for_nobody(beside):
+    busy, go, batches = threading.Event(), threading.Event(), []
+
+    def work(batch):
+        batches.append(batch)
+        busy.set()
+        assert go.wait(10)
+
+    each = beside(work, limit=2)
+    each.put(1)
+    assert busy.wait(10)
+    for number in (2, 3, 4, 5):
+        each.put(number)
+    assert each.dropped == 2
+    assert not each.flush(timeout=0), "no place for the flush either"
+    go.set()
+    each.close()
+    assert batches == [[1], [2, 3]]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError("as it is"), "as it is"),
+        (KeyError("secret"), "KeyError; see the log"),
+    ],
+)
+def test_failing_work_is_reported_once_and_goes_on(beside, error, text):
+    told, failing, done = [], [True], []
+
+    def work(batch):
+        if failing[0]:
+            raise error
+        done.extend(batch)
+
+    each = beside(work, report=told.append)
+    for number in (1, 2):
+        each.put(number)
+        assert each.flush()
+    assert (told, each.failures, each.degraded) == ([text], 2, text)
+    failing[0] = False
+    each.put(3)
+    assert each.flush()
+    assert (told, done, each.degraded) == ([text, None], [3], None)
+
+
+def test_a_report_that_fails_does_not_end_the_thread(caplog):
+    done = []
+
+    def work(batch):
+        if batch == ["bad"]:
+            raise OSError("no space")
+        done.extend(batch)
+
+    def report(_):
+        raise RuntimeError("our bug")
+
+    beside = BackgroundWorker("test", work, report=report)
+    beside.put("bad")
+    assert beside.flush()
+    beside.put("good")
+    assert beside.flush()
+    beside.close()
+    assert done == ["good"]
+    assert "our bug" in caplog.text

@@ -1,0 +1,282 @@
+"""A command line → a language server of our own: started, fed, probed, restarted, stopped with all it began.
+
+Its calls to Google are led to us by its endpoint flag (reverse mode) or by its environment (proxy mode).
+Facts: language-server-and-google A.1, A.2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+
+from zerogravity import background, lifeline
+from zerogravity.backends.antigravity.client import METADATA
+from zerogravity.backends.antigravity.discover import Process, flags_of, listening, probe
+from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.core.callbacks import attempt
+from zerogravity.errors import Fault, FaultError, Termination, language_server
+
+logger = logging.getLogger("zerogravity.language_server")
+READY_S = 60.0  # a cold one takes its time
+LOOK_S = 0.1
+STOP_S = 2.0  # SIGTERM, then SIGKILL, as the vendor does
+STEADY_S = 60.0  # one that lived so long did not fail at once: its next start is not put off
+FIELDS = {"ideName": 1, "locale": 4, "extensionName": 12}  # of exa.codeium_common_pb.Metadata
+LINE = 500  # of a line of its output, that much is kept
+
+Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where its calls go. ``endpoint``: our reverse proxy. ``proxy`` and ``bundle``: our proxy and whom it signs as.
+    ``google``: where they go on to, if that is not Google itself, verified by ``google_ca``."""
+
+    endpoint: str = ""
+    proxy: str | None = None
+    bundle: Path | None = None
+    google: str = ""
+    google_ca: Path | None = None
+
+
+class LsChild:
+    """``await start()`` → running and ready; ``locate`` is an ``LsClient``'s ``rediscover``; ``await stop()``.
+
+    ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``; without a port it is looked up, the flags of the
+    other two are added where it has neither them nor their place. ``changed`` is told when it answers (True) and when
+    it has ended (False), ``report`` why it can not be kept running by our own fault, or None when it can again.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        route: Route,
+        *,
+        changed: Callable[[bool], None] = lambda _: None,
+        report: Callable[[str | None], None] = lambda _: None,
+        ready_s: float = READY_S,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint: Endpoint | None = None
+        self.starts = 0
+        self._command = tuple(command)
+        self._route = route
+        self._changed = changed
+        self._ready_s = ready_s
+        self._sleep = sleep
+        self._clock = clock
+        self._family: lifeline.Family | None = None
+        self._output: asyncio.Task[None] | None = None
+        self._last: deque[str] = deque(maxlen=20)
+        self._failures = 0
+        self._keeper = background.Rounds("keeping the language server", self._round, report=report, sleep=sleep)
+
+    @property
+    def pid(self) -> int | None:
+        """The running child, if there is one."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def _process(self) -> asyncio.subprocess.Process | None:
+        return self._family.process if self._family is not None else None
+
+    async def locate(self) -> Endpoint | None:
+        """Where it listens now; None while it is being restarted."""
+        return self.endpoint
+
+    async def start(self) -> Endpoint:
+        """Start it and keep it running. Raises FaultError when the first start fails."""
+        try:
+            endpoint = await self._launch()
+        except BaseException:
+            await self._end_process()
+            raise
+        self._keeper.start()
+        return endpoint
+
+    async def stop(self) -> None:
+        """Stop it, and everything it started."""
+        await self._keeper.stop()
+        await self._end_process()
+
+    async def _round(self) -> None:
+        """Start it again when it has ended, later and later while it does not last."""
+        began = self._clock()
+        if self._process is not None:
+            code = await self._process.wait()
+            logger.warning("the language server ended with code %s", code)
+            attempt(self._changed, False)
+        await self._end_process()
+        self._failures = 0 if self._clock() - began >= STEADY_S else self._failures + 1
+        await self._sleep(background.delay(self._failures))
+        try:
+            await self._launch()
+        except FaultError as error:
+            logger.warning("%s", error.fault.told)
+        finally:
+            if self.endpoint is None:
+                await self._end_process()  # it may be there and never be ready
+
+    # -- one process -----------------------------------------------------------------------------------------
+
+    async def _launch(self) -> Endpoint:
+        """Start, feed, wait until it answers. Raises FaultError."""
+        self.starts += 1
+        self._last.clear()
+        values = {"csrf": str(uuid4()), "port": str(_free_port()), "endpoint": self._route.endpoint}
+        command = completed(self._command, values)
+        # A pipe of our own: asyncio's would keep wait() waiting for whoever has inherited it.
+        reading, writing = os.pipe()
+        self._output = background.task(
+            self._listen(await _reader(reading), values["csrf"]), "reading the language server's output"
+        )
+        try:
+            self._family = await lifeline.start(
+                *command, stdin=asyncio.subprocess.PIPE, stdout=writing, stderr=writing,
+                env=environment(os.environ, self._route),
+            )  # fmt: skip
+        except (OSError, ValueError) as error:
+            raise FaultError(_failed(f"{command[0]} can not be started: {error}")) from error
+        finally:
+            os.close(writing)
+        process = self._family.process
+        await self._feed(process)
+        csrf = flags_of(command).get("csrf_token") or values["csrf"]
+        port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
+        self.endpoint = await self._ready(process, csrf, port)
+        logger.info("language server %s answers at %s", process.pid, self.endpoint.url)
+        attempt(self._changed, True)
+        return self.endpoint
+
+    async def _feed(self, process: asyncio.subprocess.Process) -> None:
+        """The metadata it reads from stdin, to the end, before anything else. One that reads nothing is fine."""
+        stdin = process.stdin
+        assert stdin is not None
+        with suppress(ConnectionError):
+            stdin.write(metadata())
+            await stdin.drain()
+        stdin.close()
+        with suppress(ConnectionError):
+            await stdin.wait_closed()
+
+    async def _ready(self, process: asyncio.subprocess.Process, csrf: str, port: int | None) -> Endpoint:
+        """Probe until it answers. Raises FaultError when it has ended, or takes too long."""
+        deadline = self._clock() + self._ready_s
+        while self._clock() < deadline:
+            if process.returncode is not None:
+                raise FaultError(_failed(f"the language server ended with code {process.returncode}{self._said()}"))
+            ports = (port,) if port is not None else await asyncio.to_thread(_ports, process.pid)
+            found = await probe(Process(process.pid, "core", csrf, tuple(ports)))
+            if found is not None:
+                return replace(found, kind="child")
+            await asyncio.sleep(LOOK_S)
+        raise FaultError(_failed(f"the language server was not ready within {self._ready_s:g} s{self._said()}"))
+
+    def _said(self) -> str:
+        return ":\n" + "\n".join(self._last) if self._last else ""
+
+    async def _listen(self, output: Output, secret: str) -> None:
+        """Its output into the debug log, without the token."""
+        reader, transport = output
+        rest = b""
+        try:
+            while data := await reader.read(1 << 16):
+                *lines, rest = (rest[-LINE:] + data).split(b"\n")
+                for line in lines:
+                    self._last.append(line.decode("utf-8", "replace").replace(secret, "…")[:LINE].rstrip())
+                    logger.debug("language server: %s", self._last[-1])
+        finally:
+            transport.close()
+
+    async def _end_process(self) -> None:
+        """No process and no pipe of it stays."""
+        self.endpoint = None
+        family, self._family = self._family, None
+        if family is not None:
+            await family.end(STOP_S)
+        output, self._output = self._output, None
+        if output is not None:
+            output.cancel()
+            await asyncio.gather(output, return_exceptions=True)
+
+
+async def _reader(descriptor: int) -> Output:
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
+    )
+    return reader, transport
+
+
+def completed(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """The command to run: places filled in, and the flags added that it needs and does not have."""
+    command = [fill(argument, values) for argument in template]
+    given = flags_of(command)
+    for flag, name in (("csrf_token", "csrf"), ("cloud_code_endpoint", "endpoint")):
+        placed = any(f"{{{name}}}" in argument for argument in template)
+        if values[name] and flag not in given and not placed:
+            command += [f"--{flag}", values[name]]
+    return command
+
+
+def fill(argument: str, values: Mapping[str, str]) -> str:
+    """One argument of the command template; other braces stay as they are."""
+    for name, value in values.items():
+        argument = argument.replace(f"{{{name}}}", value)
+    return argument
+
+
+def environment(ours: Mapping[str, str], route: Route) -> dict[str, str]:
+    """The child's environment: ours without our own settings (some are secrets), with the way to Google."""
+    made = {name: value for name, value in ours.items() if not name.startswith("ZEROGRAVITY_")}
+    if route.proxy is not None:
+        for name in ("HTTPS_PROXY", "HTTP_PROXY"):
+            made.pop(name.lower(), None)
+            made[name] = route.proxy
+        made.pop("no_proxy", None)
+        made["NO_PROXY"] = "localhost,127.0.0.1,::1"
+    if route.bundle is not None:
+        made["SSL_CERT_FILE"] = str(route.bundle)
+    return made
+
+
+def metadata(values: Mapping[str, str] = METADATA) -> bytes:
+    """The binary protobuf message it wants on stdin: string fields only."""
+    message = bytearray()
+    for name, number in FIELDS.items():
+        data = values[name].encode()
+        message += bytes((number << 3 | 2, len(data))) + data  # both fit a one-byte varint here
+    return bytes(message)
+
+
+def _ports(pid: int) -> list[int]:
+    """Listening ports of the child and of what it started."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+    except psutil.Error:
+        return []
+    return [port for one in family for port in listening(one)]
+
+
+def _free_port() -> int:
+    with socket.socket() as probing:
+        probing.bind(("127.0.0.1", 0))
+        return int(probing.getsockname()[1])
+
+
+def _failed(message: str) -> Fault:
+    return language_server(503, "ls_absent", message, Termination.LS_GONE)

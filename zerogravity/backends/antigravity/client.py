@@ -1,0 +1,365 @@
+"""``LsClient``: the language server's RPCs (Connect JSON) over aiohttp; errors become ``Fault``.
+
+Knows nothing of turns. The CSRF token is sent, never shown. Facts: language-server-and-google A.5-A.13.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from zerogravity.backends.antigravity.endpoint import Endpoint, tls
+from zerogravity.backends.antigravity.errors import Refused, end_of, error_of, gone, not_logged_in, refused
+from zerogravity.background import delay
+from zerogravity.core.callbacks import attempt
+from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.wire import connect, jsonio
+
+logger = logging.getLogger("zerogravity.language_server")
+SERVICE = "/exa.language_server_pb.LanguageServerService/"
+SEND = "SendUserCascadeMessage"
+METADATA = {"ideName": "antigravity", "extensionName": "antigravity", "locale": "en"}
+NO_COMMANDS = {"runCommand": {"autoCommandConfig": {"autoExecutionPolicy": "CASCADE_COMMANDS_AUTO_EXECUTION_OFF"}}}
+UNARY = aiohttp.ClientTimeout(total=30, connect=5)
+WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
+
+REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # before a state stream is opened again that did not last
+LASTING_S = 10.0
+ABSENT = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF (see: zerogravity ls)"
+SECOND_CHOICE = ("workspace", "simulator")
+
+Json = dict[str, Any]
+
+
+class LsClient:
+    """One language server. ``rediscover`` is asked when it does not answer any more or refuses our token: it restarts
+    on other ports, with another token. ``short_calls`` of them run at a time; those that last a turn are bounded by
+    the engine's places. ``absent``: what to say when there is none. ``learn``: told the models whenever it has
+    said which it offers."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint | None,
+        *,
+        rediscover: Callable[[], Awaitable[Endpoint | None]] | None = None,
+        blocking: bool = False,
+        short_calls: int = 16,
+        absent: str = ABSENT,
+        learn: Callable[[list[Json]], object] = lambda _: None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint
+        self.logged_in = True
+        self._rediscover = rediscover
+        self._blocking = blocking
+        self._absent = absent
+        self._learn = learn
+        self._taught: Endpoint | None = None  # the one that has been asked for its models
+        self._sleep = sleep
+        self._clock = clock
+        self._places = asyncio.Semaphore(short_calls)
+        self._searching = asyncio.Lock()
+        self._searches = 0
+        self._session: aiohttp.ClientSession | None = None
+        self._contexts: dict[Endpoint, ssl.SSLContext | bool] = {}
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def second_choice(self) -> bool:
+        """Whether the one we talk to is not of the kind that serves best."""
+        return self.endpoint is not None and self.endpoint.kind in SECOND_CHOICE
+
+    async def prefer(self) -> None:
+        """Look again if the one we talk to was taken for want of a better: an editor that restarts may, for a while,
+        show us only its workspaces' processes."""
+        if self.second_choice:
+            await self._moved(self.endpoint)
+
+    # -- what the engine needs -------------------------------------------------------------------------------
+
+    def known_fault(self) -> Fault | None:
+        """Why no turn can be served, as far as that is known without asking."""
+        return None if self.logged_in else not_logged_in()
+
+    async def check(self) -> None:
+        """Refuse while the LS is not logged in; asks it again, since people do log in. One that is new to us is asked,
+        too: a model has another placeholder in another build."""
+        if self.logged_in and self._taught is not None and self._taught == self.endpoint:
+            return
+        try:
+            await self.model_configs()
+        except FaultError as error:
+            if not self.logged_in:
+                raise
+            logger.info("its models are not known: %s", error)  # it may serve turns all the same
+            self._taught = self.endpoint
+
+    async def start_cascade(self, model: str) -> str:
+        answer = await self._login_known("StartCascade", {
+            "metadata": METADATA,
+            "source": "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT",
+            "trajectoryType": "CORTEX_TRAJECTORY_TYPE_CASCADE",
+        })  # fmt: skip
+        cascade_id = answer.get("cascadeId")
+        if not isinstance(cascade_id, str) or not cascade_id:
+            raise FaultError(refused(502, "the language server started no cascade"))
+        return cascade_id
+
+    async def send_message(
+        self, cascade_id: str, text: str, *, model: str, images: Sequence[Mapping[str, str]] = ()
+    ) -> None:
+        """Tell a cascade something; ``model`` is an enum's name, or its number as text."""
+        planner: Json = {
+            "conversational": {"plannerMode": "CONVERSATIONAL_PLANNER_MODE_DEFAULT", "agenticMode": True},
+            "toolConfig": NO_COMMANDS,
+        }
+        if model.isdigit():
+            planner["planModel"] = int(model)
+        else:
+            planner["requestedModel"] = {"model": model}
+        body: Json = {
+            "cascadeId": cascade_id,
+            "items": [{"text": text}],
+            "metadata": METADATA,
+            "clientType": "CHAT_CLIENT_REQUEST_STREAM_CLIENT_TYPE_IDE",
+            "messageOrigin": "AGENT_MESSAGE_ORIGIN_IDE",
+            "cascadeConfig": {"plannerConfig": planner},
+        }
+        if self._blocking:
+            body["blocking"] = True
+        if images:
+            body["images"] = [dict(image) for image in images]
+        await self._login_known(SEND, body, timeout=WHOLE_TURN)
+
+    async def cancel(self, cascade_id: str) -> None:
+        await self.call("CancelCascadeInvocation", {"cascadeId": cascade_id})
+
+    async def annotate(self, cascade_id: str) -> None:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {"cascadeId": cascade_id, "annotations": {"lastUserViewTime": now}, "mergeAnnotations": True}
+        await self.call("UpdateConversationAnnotations", body)
+
+    async def delete(self, cascade_id: str) -> None:
+        await self.call("DeleteCascadeTrajectory", {"cascadeId": cascade_id})
+
+    # -- what health, models and the fallback need -----------------------------------------------------------
+
+    async def heartbeat(self) -> None:
+        await self.call("Heartbeat", {"metadata": METADATA})
+
+    async def user_status(self) -> Json:
+        """GetUserStatus; remembers whether the LS is logged in (500 means it is not, A.4)."""
+        try:
+            answer = await self.call("GetUserStatus", {"metadata": METADATA})
+        except Refused as error:
+            if error.status != 500 or error.passed_on:
+                raise
+            self.logged_in = False
+            raise FaultError(not_logged_in()) from error
+        self.logged_in = True
+        status = answer.get("userStatus")
+        return status if isinstance(status, dict) else {}
+
+    async def model_configs(self) -> list[Json]:
+        """The models the LS offers (labels behind the placeholders change: ask at run time)."""
+        status = await self.user_status()
+        data = status.get("cascadeModelConfigData")
+        configs = data.get("clientModelConfigs") if isinstance(data, dict) else None
+        models = _list(configs)
+        self._taught = self.endpoint
+        attempt(self._learn, models)
+        return models
+
+    async def steps(self, cascade_id: str, offset: int = 0) -> list[Json]:
+        body = {"cascadeId": cascade_id, "stepOffset": offset, "verbosity": "CLIENT_TRAJECTORY_VERBOSITY_DEBUG"}
+        answer = await self.call("GetCascadeTrajectorySteps", body)
+        return _list(answer.get("steps"))
+
+    async def trajectory(self, cascade_id: str) -> Json:
+        return await self.call("GetCascadeTrajectory", {"cascadeId": cascade_id})
+
+    async def generator_metadata(self, cascade_id: str) -> list[Json]:
+        answer = await self.call("GetCascadeTrajectoryGeneratorMetadata", {"cascadeId": cascade_id})
+        return _list(answer.get("generatorMetadata"))
+
+    async def use_proxy(self) -> None:
+        """Ask for the proxy of its environment. Only for an LS that is our own: it is not known whether this message
+        replaces all of its settings (F1). Builds without it refuse, which is fine."""
+        body = {"userSettings": {"detectAndUseProxy": "DETECT_AND_USE_PROXY_ENABLED"}}
+        try:
+            await self.call("SetUserSettings", body)
+        except Refused as error:
+            logger.info("the language server takes no settings: %s", error.fault.told)
+
+    async def _login_known(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
+        """A call that a missing login makes fail as an internal error (A.4): then say so."""
+        try:
+            return await self.call(method, body, timeout=timeout)
+        except Refused as error:
+            if error.status == 500:
+                await self._ask_login()
+            raise
+
+    async def _ask_login(self) -> None:
+        try:
+            await self.user_status()
+        except FaultError as error:
+            if not self.logged_in:
+                raise
+            logger.info("its login is not known: %s", error)
+
+    # -- transport -------------------------------------------------------------------------------------------
+
+    async def call(self, method: str, body: Mapping[str, Any], *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
+        """One unary RPC. Raises FaultError: ``ls_absent``/``ls_gone`` (503), or Refused."""
+        if method == SEND:
+            return await self._call(method, body, timeout)
+        async with self._places:
+            return await self._call(method, body, timeout)
+
+    async def _call(self, method: str, body: Mapping[str, Any], timeout: aiohttp.ClientTimeout) -> Json:
+        """Tries once more where nothing can have happened yet: not connected, token refused, stale connection."""
+        endpoint = await self._found()
+        try:
+            return await self._post(endpoint, method, body, timeout)
+        except Refused as error:
+            if error.status not in (401, 403) or error.passed_on or not await self._moved(endpoint):
+                raise
+        except FaultError as error:
+            again = _nothing_sent(error.__cause__) or (method != SEND and _cut(error.__cause__))
+            if not again or not (await self._moved(endpoint) or _cut(error.__cause__)):
+                raise
+        return await self._post(await self._found(), method, body, timeout)
+
+    async def follow(self, cascade_id: str, on_change: Callable[[], None] | None = None) -> None:
+        """Drain the state stream of a cascade, whichever this build has; some run no model unless somebody does (F4).
+
+        What it says is not read, only that it says something: ``on_change``. Returns when there is none (any more).
+        """
+        for method, name in (("StreamAgentStateUpdates", "conversationId"), ("StreamCascadeReactiveUpdates", "id")):
+            body = {"protocolVersion": 1, name: cascade_id, "subscriberId": "zerogravity"}
+            short = 0  # streams in a row that did not last
+            try:
+                while (lasted := await self._drain(method, body, on_change)) is not None:
+                    # The LS ends it now and then (A.10), and one that ends at once would be opened without end.
+                    short = 0 if lasted >= LASTING_S else short + 1
+                    await self._sleep(delay(short, REOPEN_S, LONGEST_REOPEN_S))
+            except FaultError as error:
+                logger.debug("%s: %s", method, error)
+
+    async def _drain(self, method: str, body: Json, on_change: Callable[[], None] | None) -> float | None:
+        """One server-streaming RPC to its end: the seconds that it lasted. None: it gave no more than the state as it
+        was, as some builds do. Raises FaultError."""
+        endpoint, parser, frames, began = await self._found(), connect.EnvelopeParser(), 0, self._clock()
+        data = connect.envelope(jsonio.dumps(body))
+        try:
+            async with self._request(endpoint, method, data, WHOLE_TURN, "application/connect+json") as response:
+                if response.status != 200:
+                    raise error_of(response.status, await response.read())
+                async for chunk in response.content.iter_any():
+                    for frame in parser.feed(chunk):
+                        if frame.end and (failed := connect.end_error(frame.payload)) is not None:
+                            raise end_of(*failed)
+                        frames += not frame.end
+                        if on_change is not None:
+                            on_change()
+        except (aiohttp.ClientError, TimeoutError, ValueError, connect.ConnectError) as error:
+            raise FaultError(gone(f"{method} broke off: {type(error).__name__}")) from error
+        return self._clock() - began if frames > 1 else None
+
+    async def _post(
+        self, endpoint: Endpoint, method: str, body: Mapping[str, Any], timeout: aiohttp.ClientTimeout
+    ) -> Json:
+        try:
+            async with self._request(endpoint, method, jsonio.dumps(body), timeout) as response:
+                data = await response.read()
+        except aiohttp.ClientConnectorCertificateError as error:
+            text = f"what answers at {endpoint.url} does not have the certificate it should have"
+            raise FaultError(refused(502, text)) from error
+        except aiohttp.ClientConnectorError as error:
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else "connection failed"
+            text = f"nothing answers at {endpoint.url}: {why}"
+            raise FaultError(gone(text)) from error
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise FaultError(gone(f"{method} failed: {type(error).__name__}")) from error
+        if response.status != 200:
+            raise error_of(response.status, data)
+        try:
+            answer = jsonio.loads(data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise FaultError(refused(502, f"{method} was answered with no JSON object"))
+        return answer
+
+    def _request(
+        self, endpoint: Endpoint, method: str, data: bytes, timeout: aiohttp.ClientTimeout,
+        content_type: str = "application/json",
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:  # fmt: skip
+        """Redirects are not followed: the token is for this server only."""
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
+            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
+        if endpoint not in self._contexts:
+            self._contexts[endpoint] = tls(endpoint)
+        headers = {
+            "Content-Type": content_type,
+            "Connect-Protocol-Version": "1",
+            "X-Codeium-Csrf-Token": endpoint.csrf,
+        }
+        return self._session.post(
+            endpoint.url + SERVICE + method, data=data, headers=headers, ssl=self._contexts[endpoint],
+            timeout=timeout, allow_redirects=False,
+        )  # fmt: skip
+
+    async def _found(self) -> Endpoint:
+        if self.endpoint is None:
+            await self._moved(None)
+        if self.endpoint is None:
+            raise FaultError(language_server(503, "ls_absent", self._absent, Termination.LS_GONE))
+        return self.endpoint
+
+    async def _moved(self, old: Endpoint | None) -> bool:
+        """Whether the LS is elsewhere now. Those who ask while somebody searches share what is found."""
+        if self._rediscover is None:
+            return False
+        before = self._searches
+        async with self._searching:
+            if self._searches == before and self.endpoint == old:
+                fresh = await self._rediscover()
+                self._searches += 1
+                if fresh is not None and fresh != old:
+                    logger.info("language server found at %s (pid %s)", fresh.url, fresh.pid)
+                    self._contexts.clear()
+                    self.endpoint = fresh
+        return self.endpoint != old
+
+
+def _nothing_sent(error: BaseException | None) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError)
+
+
+def _cut(error: BaseException | None) -> bool:
+    """A kept connection turned out to be dead: the LS may have restarted in between."""
+    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError) and not (
+        _nothing_sent(error)
+    )
+
+
+def _list(value: object) -> list[Json]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

@@ -1,0 +1,338 @@
+"""The process table → running language servers, probed: where they listen, what they offer, how they are routed.
+
+Only processes of our own user are looked at, and only loopback is dialled. Tokens are read, used, never shown.
+Facts: language-server-and-google A.1-A.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import aiohttp
+import psutil
+
+from zerogravity.backends.antigravity.client import LsClient
+from zerogravity.backends.antigravity.endpoint import Endpoint, loopback
+from zerogravity.errors import FaultError
+
+Kind = Literal["core", "workspace", "simulator"]
+RANK: dict[Kind, int] = {"core": 0, "workspace": 1, "simulator": 2}  # whom to talk to, first choice first
+PORT_FLAGS = ("https_server_port", "server_port")
+LATER_PORT_FLAGS = ("http_server_port",)
+FOREIGN_PORT_FLAGS = frozenset({"extension_server_port", "lsp_port"})  # the parent's, and one that speaks no RPC
+TAKES_VALUE = frozenset({
+    *PORT_FLAGS, *LATER_PORT_FLAGS, *FOREIGN_PORT_FLAGS, "csrf_token", "extension_server_csrf_token",
+    "cloud_code_endpoint", "workspace_id",
+})  # fmt: skip
+PROBES = ("Heartbeat", "GetUnleashData", "GetUserStatus")
+PROBE = aiohttp.ClientTimeout(total=3, connect=1)
+CERTIFICATE = Path("dist", "languageServer", "cert.pem")  # beside the binary's own folder
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the process table tells of one language server. ``environment`` is None when it can not be read."""
+
+    pid: int
+    kind: Kind
+    csrf: str = field(repr=False)
+    ports: tuple[int, ...] = ()
+    cloud_code_endpoint: str | None = None
+    proxy: str | None = None
+    environment_known: bool = True
+    cert: Path | None = None
+    started: float = 0.0
+
+    @property
+    def route(self) -> str:
+        """How its calls to Google go out."""
+        if self.cloud_code_endpoint and loopback(urlsplit(self.cloud_code_endpoint).hostname or ""):
+            return f"endpoint {self.cloud_code_endpoint}"
+        if self.proxy:
+            return f"proxy {without_login(self.proxy)}"
+        where = self.cloud_code_endpoint or "Google"
+        return f"straight to {where}" if self.environment_known else f"to {where}; its environment can not be read"
+
+    @property
+    def routed_here(self) -> bool:
+        """Whether its calls pass something on this machine, as they must to be captured."""
+        return self.passes is not None
+
+    @property
+    def passes(self) -> int | None:
+        """The port on this machine that its calls pass, if they do."""
+        for target in (self.cloud_code_endpoint, self.proxy):
+            parts = urlsplit(target or "")
+            if loopback(parts.hostname or ""):
+                return parts.port or (443 if parts.scheme == "https" else 80)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """``left``: the fraction of its quota that remains; None when the LS does not say (which can mean none)."""
+
+    name: str
+    label: str
+    left: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One language server, probed. ``endpoint`` is None when no port answered as one."""
+
+    process: Process
+    endpoint: Endpoint | None
+    logged_in: bool = False
+    models: tuple[Model, ...] = ()
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def kind(self) -> Kind:
+        return self.process.kind
+
+
+async def discover(*, csrf: str | None = None, cert: Path | None = None) -> Endpoint | None:
+    """The language server to talk to: a core one before a per-workspace one before our own stand-in.
+
+    ``csrf`` and ``cert``: given by the user, they win over what the process table says.
+    """
+    for process in await asyncio.to_thread(processes):
+        if (endpoint := await probe(_known(process, csrf, cert), pinned=cert is not None)) is not None:
+            return endpoint
+    return None
+
+
+def _known(process: Process, csrf: str | None, cert: Path | None) -> Process:
+    return replace(process, csrf=csrf or process.csrf, cert=cert or process.cert)
+
+
+async def find_all(*, csrf: str | None = None, cert: Path | None = None) -> list[Found]:
+    """Every language server of this user, best first, with its models and quotas; ``csrf`` and ``cert`` as above."""
+    found = [_known(process, csrf, cert) for process in await asyncio.to_thread(processes)]
+    return list(await asyncio.gather(*(look_into(process, pinned=cert is not None) for process in found)))
+
+
+async def look_into(process: Process, *, pinned: bool = False) -> Found:
+    """Probe one process and ask it for its models."""
+    endpoint = await probe(process, pinned=pinned)
+    if endpoint is None:
+        return Found(process, None)
+    client = LsClient(endpoint)
+    try:
+        models = read_models(await client.model_configs())
+    except FaultError:
+        return Found(process, endpoint)
+    finally:
+        await client.close()
+    return Found(process, endpoint, logged_in=True, models=models)
+
+
+async def probe(process: Process, *, pinned: bool = False) -> Endpoint | None:
+    """The first port that answers as a language server, over TLS first; its own certificate is pinned if it fits,
+    must fit if ``pinned``."""
+    for scheme in ("https", "http"):
+        for port in process.ports:
+            url = f"{scheme}://127.0.0.1:{port}"
+            certs = (None,) if scheme == "http" else (process.cert,) if pinned else (process.cert, None)
+            for cert in dict.fromkeys(certs):
+                endpoint = Endpoint(url, process.csrf, cert, process.pid, process.kind)
+                if await _answers(endpoint):
+                    return endpoint
+    return None
+
+
+async def _answers(endpoint: Endpoint) -> bool:
+    client = LsClient(endpoint)
+    try:
+        for method in PROBES:
+            try:
+                await client.call(method, {}, timeout=PROBE)
+                return True
+            except FaultError as error:
+                if error.fault.code == "ls_gone":  # nobody there, or nobody who speaks this
+                    return False
+        return False
+    finally:
+        await client.close()
+
+
+# -- the process table -------------------------------------------------------------------------------------------
+
+
+def processes() -> list[Process]:
+    """The language servers of this user, best first: by kind, then routed through this machine, then the newest."""
+    me = psutil.Process().username()
+    found: list[Process] = []
+    for candidate in psutil.process_iter(["pid", "username", "cmdline", "create_time"]):
+        info = candidate.info
+        kind = kind_of(info["cmdline"] or ())
+        if kind is not None and info["username"] == me:
+            found.append(_read(candidate, kind))
+    return sorted(found, key=lambda one: (RANK[one.kind], not one.routed_here, -one.started))
+
+
+def kind_of(command: Sequence[str]) -> Kind | None:
+    """What a command line starts, if it is a language server (or our stand-in)."""
+    if not command:
+        return None
+    if name_of(command[0]).startswith("language_server"):
+        return "workspace" if "workspace_id" in flags_of(command) else "core"
+    ours = any("zerogravity" in argument for argument in command[:4])
+    return "simulator" if ours and ("simulate", "ls") in pairwise(command) else None
+
+
+def flags_of(command: Sequence[str]) -> dict[str, str]:
+    """Go's flags: one or two dashes, ``=`` or a value of its own; a flag without value is ``""``."""
+    flags: dict[str, str] = {}
+    position = 1
+    while position < len(command):
+        argument = command[position]
+        position += 1
+        if not argument.startswith("-"):
+            continue
+        name, equals, value = argument.lstrip("-").partition("=")
+        name = name.replace("-", "_")
+        if not equals and name in TAKES_VALUE and position < len(command):
+            value = command[position]
+            position += 1
+        flags[name] = value
+    return flags
+
+
+def ports_of(flags: Mapping[str, str], listening: Iterable[int]) -> tuple[int, ...]:
+    """Ports worth a probe, likeliest first: named ones, listening ones in the order of their opening, plain HTTP."""
+    foreign = {port for name in FOREIGN_PORT_FLAGS if (port := _port(flags.get(name)))}
+    named = [_port(flags.get(name)) for name in PORT_FLAGS]
+    later = [_port(flags.get(name)) for name in LATER_PORT_FLAGS]
+    middle = [port for port in listening if port not in later]
+    return tuple(dict.fromkeys(port for port in (*named, *middle, *later) if port and port not in foreign))
+
+
+def read_models(configs: Iterable[Mapping[str, Any]]) -> tuple[Model, ...]:
+    """``clientModelConfigs`` → models; a config without a model name is left out."""
+    models: list[Model] = []
+    for config in configs:
+        choice, quota = config.get("modelOrAlias"), config.get("quotaInfo")
+        name = choice.get("model") if isinstance(choice, dict) else None
+        if not isinstance(name, str):
+            continue
+        left = quota.get("remainingFraction") if isinstance(quota, dict) else None
+        label = config.get("label")
+        models.append(Model(name, label if isinstance(label, str) else name, _fraction(left)))
+    return tuple(models)
+
+
+def describe(found: Iterable[Found]) -> list[str]:
+    """Lines for a person: ``zerogravity ls``."""
+    lines: list[str] = []
+    for one in found:
+        process, endpoint = one.process, one.endpoint
+        ports = ", ".join(map(str, process.ports)) or "none"
+        lines.append(f"pid {process.pid}  {process.kind}  ports {ports}")
+        lines.append(f"  answers  {endpoint.url if endpoint is not None else f'no: {why_silent(process)}'}")
+        if endpoint is not None:
+            pinned = "pinned to its own certificate" if endpoint.cert is not None else "loopback, not verified"
+            lines.append(f"  tls      {pinned if endpoint.url.startswith('https') else 'none'}")
+            lines.append(f"  token    {endpoint.shown_csrf}")
+            lines.append(f"  login    {'yes' if one.logged_in else 'no: log in in the editor'}")
+        lines.append(f"  route    {process.route}")
+        for model in one.models:
+            left = "quota unknown or used up" if model.left is None else f"{model.left:.0%} of its quota left"
+            lines.append(f"  model    {model.label} ({model.name}): {left}")
+    return lines
+
+
+def why_silent(process: Process) -> str:
+    """Why no port of it has answered us."""
+    if process.ports and not process.csrf:
+        return "its token is not in its command line; set ZEROGRAVITY_LS_CSRF"
+    return "no port speaks the protocol"
+
+
+def as_json(one: Found) -> dict[str, Any]:
+    """The same for a program: ``zerogravity ls --json``."""
+    process, endpoint = one.process, one.endpoint
+    return {
+        "pid": process.pid,
+        "kind": process.kind,
+        "ports": list(process.ports),
+        "url": None if endpoint is None else endpoint.url,
+        "logged_in": one.logged_in,
+        "route": process.route,
+        "routed_here": process.routed_here,
+        "models": [{"name": model.name, "label": model.label, "quota_left": model.left} for model in one.models],
+    }
+
+
+def without_login(url: str) -> str:
+    """A proxy URL without the user and password in it."""
+    scheme, separator, rest = url.rpartition("://")
+    return scheme + separator + rest.rpartition("@")[2]
+
+
+def name_of(program: str) -> str:
+    """The file name of a program, on any system."""
+    return program.replace("\\", "/").rpartition("/")[2]
+
+
+def _read(candidate: psutil.Process, kind: Kind) -> Process:
+    flags = flags_of(candidate.info["cmdline"])
+    environment = _environment(candidate)
+    proxy = next((environment[name] for name in ("HTTPS_PROXY", "https_proxy") if environment.get(name)), None)
+    return Process(
+        pid=candidate.pid,
+        kind=kind,
+        csrf=flags.get("csrf_token", ""),
+        ports=ports_of(flags, listening(candidate)),
+        cloud_code_endpoint=flags.get("cloud_code_endpoint") or None,
+        proxy=proxy,
+        environment_known=bool(environment),
+        cert=_certificate(candidate),
+        started=candidate.info["create_time"] or 0.0,
+    )
+
+
+def listening(candidate: psutil.Process) -> list[int]:
+    """Listening TCP ports in the order they were opened (by file descriptor); none when we may not look."""
+    try:
+        connections = candidate.net_connections(kind="tcp")
+    except psutil.Error:
+        return []
+    listening = [one for one in connections if one.status == psutil.CONN_LISTEN and one.laddr]
+    return list(dict.fromkeys(one.laddr.port for one in sorted(listening, key=lambda one: one.fd)))
+
+
+def _environment(candidate: psutil.Process) -> dict[str, str]:
+    try:
+        return candidate.environ()
+    except (psutil.Error, OSError):
+        return {}
+
+
+def _certificate(candidate: psutil.Process) -> Path | None:
+    """``<extension>/dist/languageServer/cert.pem`` of a binary ``<extension>/bin/language_server_…``."""
+    try:
+        binary = candidate.exe()
+    except (psutil.Error, OSError):
+        return None
+    file = Path(binary).parent.parent / CERTIFICATE
+    return file if binary and file.is_file() else None
+
+
+def _port(text: str | None) -> int:
+    """A port from a flag; 0 when there is none."""
+    return int(text) if text and text.isascii() and text.isdigit() and int(text) <= 65535 else 0
+
+
+def _fraction(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,58 @@
+"""``Endpoint``: where a language server listens, and the TLS that is spoken with it: pinned, or loopback only."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from zerogravity.backends.antigravity.errors import refused
+from zerogravity.errors import FaultError, Termination, language_server
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a language server listens. ``cert``: PEM file its certificate is pinned to, else loopback only.
+
+    ``kind``: ``core``, ``workspace``, ``simulator``, ``child`` (our own) or ``given`` (by the user).
+    """
+
+    url: str
+    csrf: str = field(repr=False)
+    cert: Path | None = None
+    pid: int | None = None
+    kind: str = "given"
+
+    @property
+    def shown_csrf(self) -> str:
+        """Enough of the token to recognise it."""
+        return f"{self.csrf[:4]}…" if self.csrf else "none"
+
+
+def tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    """Pinned to the LS's own certificate, or unverified on loopback only. Raises FaultError otherwise."""
+    parts = urlsplit(endpoint.url)
+    if parts.scheme == "http" or endpoint.cert is None:
+        if not loopback(parts.hostname or ""):
+            text = f"{endpoint.url} is not on this machine: give its certificate (ls_cert) and an https URL"
+            raise FaultError(language_server(502, "ls_refused", text, Termination.LS_REFUSED, retryable=False))
+        return False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # the certificate is for "localhost", also when dialling 127.0.0.1 (A.1)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it is its own authority
+    try:
+        context.load_verify_locations(endpoint.cert)
+    except OSError as error:  # ssl.SSLError is one
+        text = f"the certificate {endpoint.cert} can not be read: {error.strerror or error.args[-1]}"
+        raise FaultError(refused(502, text, retryable=False)) from error
+    return context
+
+
+def loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,41 @@
+"""mitmproxy's own settings as the path needs them, and how a language server reaches the proxy that results."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+from mitmproxy import ctx
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+
+from zerogravity.backends.antigravity.child import Route
+
+
+def prepare() -> None:
+    """mitmproxy's own settings, as the path needs them."""
+    # Connections are made when a request is there: then a Google out of reach is that turn's failure, at once.
+    ctx.options.update(connection_strategy="lazy")
+    if not all(spec.startswith("reverse:") for spec in ctx.options.mode):
+        # A copied upstream certificate would break our authority's name constraints (T6).
+        ctx.options.update(upstream_cert=False)
+
+
+def settle() -> None:
+    """What is imported by now stays for ever: the collector need not look at it again, nor so often (measured)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+def route() -> Route:
+    """How a language server reaches the proxy that this mitmproxy is."""
+    trusted = ctx.options.ssl_verify_upstream_trusted_ca
+    ca = Path(trusted).expanduser() if trusted else None
+    for spec in ctx.options.mode:
+        mode = ProxyMode.parse(spec)
+        url = f"http://127.0.0.1:{mode.listen_port(ctx.options.listen_port)}"
+        if isinstance(mode, ReverseMode):
+            return Route(endpoint=url, google=f"{mode.scheme}://{mode.address[0]}:{mode.address[1]}", google_ca=ca)
+        if mode.type_name in ("regular", "upstream"):
+            return Route(proxy=url, bundle=Path(ctx.options.confdir).expanduser() / "bundle.pem", google_ca=ca)
+    return Route(google_ca=ca)

@@ -1,0 +1,129 @@
+"""Events, faults, records and turns ↔ plain JSON values, as trace files hold them. Knows no files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, cast, get_args
+
+from zerogravity.core import events
+from zerogravity.core.channel import RequestLine
+from zerogravity.core.events import Event, Failed, Record
+from zerogravity.core.turn import Target, Turn
+from zerogravity.errors import Fault, Origin, Termination
+
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
+# what files of before hold: the name of an event, or a member, → its name now
+_EVENTS_BEFORE = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
+_FAULT_BEFORE = {"guilt": "origin", "heals": "retryable"}
+_TURN_FIELDS = (
+    "id", "surface", "model", "stream", "store", "background", "previous_id", "echo", "metadata", "tool_names",
+    "tool_kinds", "created", "notes",
+)  # fmt: skip
+
+
+def event_out(event: Event) -> dict[str, Any]:
+    """``{"type": "TextDelta", "text": …}``; members that are at their default are left out."""
+    made: dict[str, Any] = {"type": type(event).__name__}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if value != field.default:
+            made[field.name] = fault_out(value) if isinstance(value, Fault) else value
+    return made
+
+
+def event_in(value: Mapping[str, Any]) -> Event:
+    """Raises ValueError when it is no event this version knows."""
+    given = dict(value)
+    name = str(given.pop("type", ""))
+    kind = _KINDS.get(_EVENTS_BEFORE.get(name, name))
+    if kind is None:
+        raise ValueError(f"unknown kind of event: {value.get('type')!r}")
+    if kind is Failed:
+        given["fault"] = fault_in(given.get("fault") or {})
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ValueError(f"not a {kind.__name__}: {error}") from None
+
+
+def fault_out(fault: Fault) -> dict[str, Any]:
+    return {**asdict(fault), "origin": fault.origin.value, "termination": fault.termination.value,
+            "details": list(fault.details)}  # fmt: skip
+
+
+def fault_in(value: Mapping[str, Any]) -> Fault:
+    given = {_FAULT_BEFORE.get(name, name): member for name, member in value.items()}
+    try:
+        given["origin"], given["termination"] = Origin(given["origin"]), Termination(given["termination"])
+        given["details"] = tuple(given.get("details", ()))
+        return Fault(**given)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a fault: {error}") from None
+
+
+def record_out(record: Record, origin_ns: int, place: tuple[int, int]) -> dict[str, Any]:
+    """One line of ``records.jsonl``. ``t_ms`` counts from the request's arrival; ``span`` are offsets in Google's
+    body, ``file`` those in ``upstream.sse``."""
+    return {
+        "seq": record.seq,
+        "t_ms": (record.t_ns - origin_ns) / 1e6,
+        "call": record.attempt_no,
+        "span": list(record.span),
+        "file": list(place),
+        "events": [event_out(event) for event in record.events],
+    }
+
+
+def record_in(value: Mapping[str, Any], data: bytes) -> Record:
+    """The record, with its time in ns since the request's arrival."""
+    try:
+        start, end = value["span"]
+        return Record(
+            int(value["seq"]),
+            round(value["t_ms"] * 1e6),
+            int(value["call"]),
+            data,
+            tuple(event_in(event) for event in value["events"]),
+            (int(start), int(end)),
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a record: {error}") from None
+
+
+def turn_out(turn: Turn) -> dict[str, Any]:
+    """Everything but ``generate`` (a file of its own) and the owner."""
+    made = {name: _plain(getattr(turn, name)) for name in _TURN_FIELDS}
+    return {**made, "target": asdict(turn.target)}
+
+
+def turn_in(value: Mapping[str, Any], generate: Mapping[str, Any]) -> Turn:
+    try:
+        given = {name: value[name] for name in _TURN_FIELDS if name in value}
+        given["notes"] = tuple(given.get("notes", ()))
+        return Turn(target=Target(**value["target"]), google_request=generate, **given)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a turn: {error}") from None
+
+
+def usage_out(usage: events.Usage) -> dict[str, Any]:
+    return asdict(usage)
+
+
+def line_out(line: RequestLine) -> dict[str, str]:
+    return asdict(line)
+
+
+def line_in(value: Mapping[str, Any]) -> RequestLine:
+    """A member that is missing is empty."""
+    return RequestLine(*(str(value.get(name, "")) for name in ("method", "url", "http_version")))
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return dict(cast("Mapping[str, Any]", value))
+        case tuple():
+            return list(cast("tuple[Any, ...]", value))
+        case _:
+            return value

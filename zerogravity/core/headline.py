@@ -1,0 +1,102 @@
+"""A turn → what its user asked, in one line: the newest text of theirs, without what programs put around and beside it.
+
+| text                                                            | what is shown of it                        |
+|-----------------------------------------------------------------|--------------------------------------------|
+| holds ``<USER_REQUEST>`` … (the LS, Copilot, Cursor)             | what stands inside of it                   |
+| holds ``<environment_context>``, ``<system-reminder>`` …         | the rest                                   |
+| is Codex' AGENTS.md, the LS's history                           | nothing                                    |
+| is the LS's ``Error: …`` to a model, in a call that is not ours  | nothing: it asks for the same again        |
+| anything else                                                   | all of it                                  |
+
+Where nothing is left of any text, the newest one is shown as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from zerogravity.core.turn import Turn
+
+MOST = 256 << 10  # of one text that is looked at
+SHOWN = 640
+
+_STEP = re.compile(r"Step Id: \d+\s+")
+_CARRIER = re.compile(r"^[ \t]*<(user[_-]?(?:request|query|prompt)|command-name)>", re.IGNORECASE | re.MULTILINE)
+_CONTEXT = re.compile(
+    r"^[ \t]*<(additional_metadata|user_settings_change|ephemeral_message|system[_-]reminder|\w+_context"
+    r"|\w+[ _-]instructions|collaboration_mode|model_switch|turn_aborted|subagent_notification|total_tokens"
+    r"|(?:local-)?(?:command|bash)-(?:caveat|stdout|stderr|message|contents))(?:\s[^<>]*)?>",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BESIDE = ("# AGENTS.md instructions", "# Conversation History", "# Resuming from a compaction")
+_RETRY = "Error: "
+
+
+def asked(turn: Turn) -> str:
+    """One line of at most ``SHOWN`` characters; empty when the turn holds no text of a user."""
+    newest = ""
+    for texts in _user_texts(turn.google_request.get("contents")):
+        newest = newest or " ".join(texts)
+        if found := " ".join(filter(None, (_bare(text, turn) for text in texts))):
+            return _line(found)
+    return _line(newest)
+
+
+def _user_texts(contents: Any) -> Iterator[list[str]]:
+    """The texts of each content that is not the model's, newest first."""
+    for content in reversed(_objects(contents)):
+        if content.get("role") != "model":
+            texts = [part.get("text") for part in _objects(content.get("parts")) if not part.get("thought")]
+            if found := [text[:MOST] for text in texts if isinstance(text, str) and not text.isspace() and text]:
+                yield found
+
+
+def _bare(text: str, turn: Turn) -> str:
+    text = text.lstrip()
+    if step := _STEP.match(text):
+        text = text[step.end() :]
+    if text.startswith(_BESIDE) or (turn.surface == "passive" and text.startswith(_RETRY)):
+        return ""
+    return _without_context(_carried(text)).strip()
+
+
+def _carried(text: str) -> str:
+    """What stands inside the last wrapper of a request; all of it without one."""
+    ends: dict[str, int] = {}
+    for opened in reversed(list(_CARRIER.finditer(text))):
+        end = f"</{opened[1]}>"
+        if end not in ends:
+            ends[end] = text.rfind(end)
+        if ends[end] >= opened.end():
+            return text[opened.end() : text.find(end, opened.end())]
+    return text
+
+
+def _without_context(text: str) -> str:
+    kept: list[str] = []
+    at, unclosed = 0, set[str]()
+    for opened in _CONTEXT.finditer(text):
+        name = opened[1]
+        if opened.start() < at or name in unclosed:
+            continue
+        close = text.find(f"</{name}>", opened.end())
+        if close < 0:
+            unclosed.add(name)
+            continue
+        kept.append(text[at : opened.start()])
+        at = close + len(name) + 3
+    return "".join((*kept, text[at:]))
+
+
+def _line(text: str) -> str:
+    return " ".join(text[: SHOWN * 4].split())[:SHOWN]
+
+
+def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [cast("Mapping[str, Any]", item) for item in value if isinstance(item, Mapping)] if _is_list(value) else []
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

@@ -1,0 +1,126 @@
+"""The path as it is configured → one ``Check`` per hop: whether a gateway runs there and what it says of itself, and
+the language server that the settings name, with their token. Changes nothing and starts nothing.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from zerogravity.backends.antigravity.client import LsClient
+from zerogravity.backends.antigravity.discover import Found, read_models
+from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.backends.antigravity.errors import Refused
+from zerogravity.config import Config
+from zerogravity.errors import Fault, FaultError
+from zerogravity.observe import machine, status
+from zerogravity.observe.health import Check, told
+
+LANGUAGE_SERVER = "language_server"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How the language server that is meant reaches us: the mode, and the port of ours that it calls."""
+
+    endpoint: Endpoint
+    by_proxy: bool
+    port: int
+
+
+# -- a gateway that runs already -----------------------------------------------------------------------------------
+
+
+async def running(config: Config, url: str) -> AsyncIterator[Check]:
+    """What the gateway on our port says of the path: it has seen turns, we have not."""
+    try:
+        answer = await status.fetch(url, next(iter(config.accepted_keys), None))
+    except OSError as error:
+        fix = "if its key is another one, set ZEROGRAVITY_KEY; else stop it and start it again"
+        yield Check("running", False, f"what runs on {url} does not tell its health: {error}", fix)
+        return
+    for check in answer.checks:
+        yield replace(check, name=f"running.{check.name}", text=told(check))
+
+
+# -- the language server -------------------------------------------------------------------------------------------
+
+
+async def language_server(config: Config, found: Sequence[Found], proxy_port: int) -> AsyncIterator[Check]:
+    """The one that the settings mean: a URL, a command, or whichever runs."""
+    if config.ls_command is not None:
+        yield command(config.ls_command)
+    elif config.ls_url is not None:
+        answering = await answers(given(config, config.ls_url))
+        yield answering
+        if answering.ok and (process := process_at(config.ls_url, found)) is not None and config.intercept:
+            yield machine.route(process, proxy_port, config.mode)
+    else:
+        yield machine.language_server(found, proxy_port, config.mode if config.intercept else None)
+
+
+def given(config: Config, url: str) -> Endpoint:
+    """The endpoint of ``ls_url``, as the gateway uses it."""
+    return Endpoint(url.rstrip("/"), config.ls_csrf or "", cert=Path(config.ls_cert) if config.ls_cert else None)
+
+
+async def answers(endpoint: Endpoint) -> Check:
+    """It is there, takes our token and is logged in: asked with the question that the gateway asks it."""
+    client = LsClient(endpoint)
+    try:
+        models = read_models(await client.model_configs())
+    except Refused as error:
+        if error.status in (401, 403):
+            if not endpoint.csrf:
+                text = f"{endpoint.url} wants a token, and none was given"
+                return Check(LANGUAGE_SERVER, False, text, "Set ZEROGRAVITY_LS_CSRF to the token it was started with.")
+            return _broken(error.fault, "Set ZEROGRAVITY_LS_CSRF to the token it was started with.")
+        return Check(
+            LANGUAGE_SERVER, True, f"{endpoint.url} answers, but not what its models are: {error.fault.message}"
+        )
+    except FaultError as error:
+        return _broken(error.fault, "Name one that runs with --ls-url; zerogravity ls lists them.")
+    finally:
+        await client.close()
+    return Check(LANGUAGE_SERVER, True, f"{endpoint.url} takes our token and is logged in, {len(models)} models")
+
+
+def command(line: str) -> Check:
+    """``ls_command`` names a program that can be started."""
+    try:
+        program = shlex.split(line)[0]
+    except (ValueError, IndexError):
+        return Check(LANGUAGE_SERVER, False, "ls_command can not be read as a command line", "mend its quotes")
+    if shutil.which(program) is None:
+        return Check(LANGUAGE_SERVER, False, f"{program} of ls_command can not be started", "give its whole path")
+    return Check(LANGUAGE_SERVER, True, f"{program} is started by serve")
+
+
+def process_at(url: str, found: Sequence[Found]) -> Found | None:
+    """The process that listens at ``url``, if it is one of this user's."""
+    port = urlsplit(url).port
+    return next((one for one in found if port in one.process.ports), None)
+
+
+def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> Route | None:
+    """The language server that a turn would be told, and the way of its calls. None: there is none, or it is not known
+    to call here."""
+    if config.ls_url is None:
+        one = next((one for one in found if one.endpoint is not None), None)
+        endpoint = None if one is None else one.endpoint
+    else:
+        one, endpoint = process_at(config.ls_url, found), given(config, config.ls_url)
+    if endpoint is None:
+        return None
+    if one is None:
+        return Route(endpoint, config.mode == "proxy", proxy_port)
+    process = one.process
+    return None if process.passes is None else Route(endpoint, not process.route.startswith("endpoint"), process.passes)
+
+
+def _broken(fault: Fault, fix: str) -> Check:
+    return Check(LANGUAGE_SERVER, False, fault.message, fault.remedy or fix)

@@ -1,0 +1,164 @@
+"""Traces → HAR 1.2: one entry for what the client saw, one per call to Google. Own fields start with ``_``. Pure.
+
+mitmproxy's own exporter writes the flows of a proxy; the client's side is no such flow, and streamed bodies are empty
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from zerogravity import __version__
+from zerogravity.core.channel import RequestLine
+from zerogravity.observe.trace_reader import Trace
+from zerogravity.wire import jsonio
+
+PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
+OLDER = "https://daily-cloudcode-pa.googleapis.com/v1internal:streamGenerateContent?alt=sse"
+
+
+def har(traces: Iterable[Trace]) -> dict[str, Any]:
+    entries = [entry for trace in traces for entry in (_client(trace), *_upstream(trace)) if entry is not None]
+    entries.sort(key=lambda entry: entry["startedDateTime"])
+    creator = {"name": "zerogravity", "version": __version__}
+    return {"log": {"version": "1.2", "creator": creator, "pages": [], "entries": entries}}
+
+
+def _client(trace: Trace) -> dict[str, Any] | None:
+    """The agent's exchange with us; None for a passive turn."""
+    info = trace.info
+    path = _path(info)
+    if path is None:
+        return None
+    request = trace.body("client_request") or {}
+    headers = request.get("headers") or {}
+    url = f"http://{headers.get('host', 'localhost')}{path}"
+    status, mime, text, shown = _answer(trace)
+    marks = _marks(trace)
+    first = trace.emitted[0].t_ms if trace.emitted else marks.get("done", 0.0)
+    blocked = marks.get("admitted", 0.0)
+    total = max(marks.get("done", first), first)
+    return {
+        "startedDateTime": _when(trace, 0),
+        "time": total,
+        "request": _request(RequestLine("POST", url, "HTTP/1.1"), headers, request.get("body")),
+        "response": _response(status, shown, mime, text),
+        "cache": {},
+        "timings": _timings(blocked=blocked, wait=max(0.0, first - blocked), receive=total - first),
+        "comment": f"turn {trace.id}",
+        "_turn": trace.id,
+        "_code": info.get("code"),
+        "_digest": info.get("digest"),
+        "_frames": [
+            {"record": frame.seq, "ms": frame.t_ms, "size": len(frame.frame.encode())}
+            for frame in trace.emitted
+            if frame.frame is not None
+        ],
+    }
+
+
+def _path(info: Mapping[str, Any]) -> str | None:
+    if info.get("surface") == "gemini":
+        verb = "streamGenerateContent?alt=sse" if info.get("stream") else "generateContent"
+        return f"/v1beta/models/{info.get('model', '')}:{verb}"
+    return PATHS.get(str(info.get("surface")))
+
+
+def _answer(trace: Trace) -> tuple[int, str, str, Mapping[str, str]]:
+    """(status, MIME type, body, headers) of what the client got."""
+    failure = trace.info.get("failure") or {}
+    if trace.emitted and trace.emitted[0].frame is None:
+        whole = trace.emitted[0]
+        return whole.status or 200, "application/json", jsonio.dumps(whole.body).decode(), whole.headers
+    if not trace.emitted and failure:
+        return int(failure.get("status", 500)), "application/json", "", {}
+    return 200, "text/event-stream", "".join(frame.frame or "" for frame in trace.emitted), {}
+
+
+def _upstream(trace: Trace) -> list[dict[str, Any]]:
+    """One entry per call to Google."""
+    marks = _marks(trace)
+    entries: list[dict[str, Any]] = []
+    for call in sorted({record.attempt_no for record in trace.records if record.attempt_no >= 0}):
+        records = [record for record in trace.records if record.attempt_no == call]
+        request = trace.body("upstream_request", call) or {}
+        headers = request.get("headers") or {}
+        line = trace.lines().get(call) or RequestLine("POST", OLDER, "HTTP/1.1")
+        first, last = records[0].t_ns / 1e6, records[-1].t_ns / 1e6
+        start = min(marks.get("matched", first), first) if call == 0 else first
+        opened = next((event for event in records[0].events if type(event).__name__ == "AttemptOpened"), None)
+        body = b"".join(b"data: " + record.data + b"\r\n\r\n" for record in records if record.data)
+        entries.append({
+            "startedDateTime": _when(trace, start),
+            "time": last - start,
+            "request": _request(line, headers, request.get("body")),
+            "response": _response(getattr(opened, "status", 200), {}, "text/event-stream",
+                                  body.decode("utf-8", "replace"), line.http_version),
+            "cache": {},
+            "timings": _timings(blocked=-1, wait=first - start, receive=last - first),
+            "comment": f"turn {trace.id}, call {call} to Google",
+            "_turn": trace.id,
+            "_call": call,
+            "_events": [{"seq": record.seq, "ms": record.t_ns / 1e6, "size": len(record.data)} for record in records],
+        })  # fmt: skip
+    return entries
+
+
+def _request(line: RequestLine, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
+    text = body if isinstance(body, str) else jsonio.dumps(body).decode()
+    made: dict[str, Any] = {
+        "method": line.method,
+        "url": line.url,
+        "httpVersion": line.http_version,
+        "cookies": [],
+        "headers": _headers(headers),
+        "queryString": [
+            {"name": name, "value": value}
+            for name, value in parse_qsl(urlsplit(line.url).query, keep_blank_values=True)
+        ],
+        "headersSize": -1,
+        "bodySize": -1,
+    }
+    if body is not None:
+        made["postData"] = {"mimeType": "application/json", "params": [], "text": text}
+        made["bodySize"] = len(text.encode())
+    return made
+
+
+def _response(
+    status: int, headers: Mapping[str, str], mime: str, text: str, http_version: str = "HTTP/1.1"
+) -> dict[str, Any]:
+    size = len(text.encode())
+    return {
+        "status": status,
+        "statusText": HTTPStatus(status).phrase if status in list(HTTPStatus) else "",
+        "httpVersion": http_version,
+        "cookies": [],
+        "headers": _headers({"content-type": mime, **headers}),
+        "content": {"size": size, "mimeType": mime, "text": text},
+        "redirectURL": "",
+        "headersSize": -1,
+        "bodySize": size,
+    }
+
+
+def _headers(headers: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": str(value)} for name, value in headers.items()]
+
+
+def _timings(*, blocked: float, wait: float, receive: float) -> dict[str, float]:
+    return {"blocked": blocked, "dns": -1, "connect": -1, "ssl": -1, "send": 0, "wait": wait, "receive": receive}
+
+
+def _marks(trace: Trace) -> dict[str, float]:
+    marks = trace.info.get("marks_ms")
+    return dict(marks) if isinstance(marks, Mapping) else {}
+
+
+def _when(trace: Trace, ms: float) -> str:
+    start = datetime.fromtimestamp(float(trace.info.get("created") or 0), UTC)
+    return (start + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

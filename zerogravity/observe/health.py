@@ -1,0 +1,371 @@
+"""The one place that knows what the path can do. Live and ready, apart: *live* means this process answers, *ready*
+means a turn can be served now, as far as anything has shown.
+
+It learns from how every turn ends, from what passes the proxy, and from the looks taken at the language server; it asks
+nobody, so that asking for health costs nothing. ``/ready``, ``/health``, ``status``, ``doctor``, the inspector
+and the metrics read it.
+
+| who has seen it                               | hop             | broken until                                   |
+|-----------------------------------------------|-----------------|------------------------------------------------|
+| a look: nobody answers, token or login refused | language_server | a good look, or a turn that got further        |
+| a turn: ``ls_gone``, not logged in            | language_server | the same                                       |
+| a turn: ``ls_refused``                        | language_server | a turn that got further                        |
+| a turn: ``ls_gone`` again, after a good look  | language_server | a turn that got further                        |
+| a turn: ``match_timeout``, no call seen       | path            | any call through the proxy                     |
+| two: ``match_timeout``, other calls seen      | path            | a turn's own call                              |
+| the proxy: our certificate is not trusted     | path            | the same                                       |
+| the proxy: no connection to Google            | google          | any answer of Google, or a greeting            |
+| a turn: a refusal of the account or the way in | google          | a turn that Google answered, or another bearer |
+| a turn: quota, 5xx, silence, drop, garbage    | google          | not broken, but told until a turn ends well    |
+
+What nothing has shown again for ``STALE_S`` is no longer held against a hop, but still told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any
+
+from zerogravity import redact
+from zerogravity.core.channel import CascadeChannel, Clock
+from zerogravity.core.events import Failed
+from zerogravity.core.registry import MitmStore
+from zerogravity.errors import DOCTOR, Fault, Termination
+from zerogravity.wire.reasons import LASTING
+
+NS = 1_000_000_000
+STALE_S = 300.0
+ROUTE = "Point the language server's endpoint or HTTPS_PROXY at the proxy port."
+UNPROVEN = (Termination.UPSTREAM_STATUS, Termination.UPSTREAM_GARBAGE, Termination.EMPTY)  # by an answer like this
+LS_FAILED = (Termination.LS_GONE, Termination.LS_REFUSED)
+WORKS = {
+    "language_server": "answers",
+    "path": "calls to Google come through the proxy",
+    "google": "answers",
+}
+
+UNTRIED = {
+    "language_server": "not looked at yet",
+    "path": "no call to Google seen yet",
+    "google": "not asked yet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A hop's newest failure. ``at``: wall-clock seconds; ``times``: how often it came without a success in between."""
+
+    at: float
+    code: str
+    text: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``fix``: one line that says what to do when it is not ``ok``; with ``ok`` it is a warning. ``since``: wall-clock
+    seconds at which the hop came to be as it is, if that is known; ``failure``: its newest one, over or not. Its texts
+    are shown to anybody, so they are without secrets."""
+
+    name: str
+    ok: bool
+    text: str
+    fix: str = ""
+    since: float | None = None
+    failure: Failure | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("text", "fix"):
+            object.__setattr__(self, name, redact.text(getattr(self, name)))
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``/ready`` and the like; times are ISO 8601, UTC. What there is nothing to say of is left out."""
+        made: dict[str, Any] = {"name": self.name, "ok": self.ok, "text": self.text}
+        if self.fix:
+            made["fix"] = self.fix
+        if self.since is not None:
+            made["since"] = iso(self.since)
+        if (failure := self.failure) is not None:
+            made["last_failure"] = {
+                "at": iso(failure.at), "code": failure.code, "text": failure.text, "times": failure.times,
+            }  # fmt: skip
+        return made
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Check:
+        """What another process has told. Raises LookupError, TypeError or ValueError for what is none."""
+        failure = None
+        if last := told.get("last_failure"):
+            failure = Failure(wall_of(last["at"]), last["code"], last["text"], last["times"])
+        since = wall_of(told["since"]) if "since" in told else None
+        return cls(str(told["name"]), bool(told["ok"]), str(told["text"]), str(told.get("fix", "")), since, failure)
+
+
+class Proof(IntEnum):
+    """What shows that a hop works: each shows what the ones before it show, too."""
+
+    LOOK = 1  # it answered a question
+    ANSWER = 2  # it let a call through
+    TURN = 3  # a turn got further than this hop
+
+
+@dataclass(slots=True)
+class Hop:
+    """What is known of one hop. ``trouble``: what ails it now; ``breaks``: no turn can be served with it; ``needs``:
+    what would show that it is over."""
+
+    name: str
+    known: bool = False  # anything at all has been shown
+    trouble: Fault | None = None
+    breaks: bool = False
+    needs: Proof = Proof.LOOK
+    since: float | None = None
+    seen_ns: int = 0  # when the trouble was last seen
+    failure: Failure | None = None
+
+    def fail(self, fault: Fault, needs: Proof, *, breaks: bool, now_ns: int, wall: float) -> None:
+        """Something went wrong here, and this time it was so."""
+        if self.breaks and not breaks and not self._stale(now_ns):
+            return  # what is worse stays until something shows that it is over
+        again = self.trouble is not None and self.breaks == breaks
+        self.needs = min(self.needs, needs) if again else needs
+        self.since = self.since if again else wall
+        times = self.failure.times + 1 if again and self.failure is not None else 1
+        self.failure = Failure(wall, fault.code, fault.message, times)
+        self.known, self.trouble, self.breaks, self.seen_ns = True, fault, breaks, now_ns
+
+    def works(self, proof: Proof, wall: float) -> None:
+        """Something went well here, as far as ``proof`` goes."""
+        if self.trouble is not None and proof < self.needs:
+            return
+        if self.trouble is not None or not self.known:
+            self.since = wall
+        self.known, self.trouble, self.breaks = True, None, False
+
+    def _stale(self, now_ns: int) -> bool:
+        return now_ns - self.seen_ns > STALE_S * NS
+
+    def check(self, now_ns: int) -> Check:
+        """The verdict."""
+        fault = self.trouble
+        if fault is None:
+            text = WORKS[self.name] if self.known else UNTRIED[self.name]
+            return Check(self.name, True, text, since=self.since, failure=self.failure)
+        stale = self._stale(now_ns)
+        held = self.breaks and not stale
+        text = (
+            fault.message if held else f"{'not tried since' if stale else 'answers'}; the last failure: {fault.message}"
+        )
+        return Check(self.name, not held, text, fix_of(self.name, fault), self.since, self.failure)
+
+
+class Health:
+    """``on_trouble``: called when the language server or the way to Google has failed: that is worth a look."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        intercepting: bool = True,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.stopping = False
+        self.on_trouble: Callable[[], None] = lambda: None
+        self._clock = clock
+        self._wall = wall
+        self._started = clock()
+        self._intercepting = intercepting
+        self._ls, self._path, self._google = Hop("language_server"), Hop("path"), Hop("google")
+        self._seen: int | None = None
+        self._unmatched: int | None = None  # when a turn first had no call, with no turn's own call since
+        self._gone: int | None = None  # when a turn last met nobody, with no other sign of that since
+        self._good_look: int | None = None
+        self._degraded: dict[str, str] = {}
+
+    # -- what the rooms tell ---------------------------------------------------------------------------------
+
+    def looked(self, fault: Fault | None) -> None:
+        """The language server has been looked at; None: it answers, knows our token and is logged in."""
+        if fault is None:
+            self._good_look = self._clock()
+            self._works(self._ls, Proof.LOOK)
+        else:
+            self._gone = None
+            self._fails(self._ls, fault, Proof.LOOK)
+
+    def path_seen(self) -> None:
+        """A request of the language server has come through the proxy."""
+        self._seen = self._clock()
+        self._works(self._path, Proof.ANSWER)
+
+    def path_refused(self, fault: Fault) -> None:
+        """A call has come here, and it could not be read. Where others could, it is somebody else's."""
+        self._fails(self._path, fault, Proof.ANSWER, breaks=self._seen is None)
+
+    def google_seen(self, fault: Fault | None) -> None:
+        """A call came here and there was no connection to Google; None: Google has answered one, whatever it said."""
+        if fault is None:
+            self._works(self._google, Proof.ANSWER)
+        else:
+            self._fails(self._google, fault, Proof.ANSWER)
+            self.on_trouble()
+
+    def bearer_changed(self) -> None:
+        """What Google said of the old one says nothing of the new one."""
+        if self._google.trouble is not None and self._google.needs is Proof.TURN:
+            self._google = replace(self._google, known=False, trouble=None, breaks=False, since=self._wall())
+
+    def watch(self, store: MitmStore) -> None:
+        """Learn from every turn of ``store``."""
+        store.on_open.append(lambda channel: channel.on_close.append(self.turn_closed))
+
+    def turn_closed(self, channel: CascadeChannel) -> None:
+        """Learn from how a turn ended, and how far it came."""
+        if channel.turn.surface == "passive":
+            return
+        marks, terminal = channel.marks, channel.terminal
+        fault = terminal.fault if isinstance(terminal, Failed) else None
+        if "told" in marks and (fault is None or fault.termination not in LS_FAILED):
+            self._works(self._ls, Proof.TURN)
+            self._gone = None
+        if "matched" in marks:
+            self._works(self._path, Proof.TURN)
+            self._unmatched = None
+        if fault is None or ("first_byte" in marks and fault.termination not in UNPROVEN):
+            self._works(self._google, Proof.TURN)
+        if fault is not None:
+            self._blame(fault, channel)
+        if fault is not None and fault.termination in LS_FAILED:
+            self.on_trouble()
+
+    def degrade(self, what: str, text: str) -> None:
+        """Something beside the path works less well (a full trace disk); shown, never in the way."""
+        self._degraded[what] = redact.text(text)
+
+    def recover(self, what: str) -> None:
+        self._degraded.pop(what, None)
+
+    # -- what is asked ---------------------------------------------------------------------------------------
+
+    @property
+    def uptime(self) -> float:
+        return (self._clock() - self._started) / NS
+
+    @property
+    def degraded(self) -> Mapping[str, str]:
+        return dict(self._degraded)
+
+    @property
+    def google_away(self) -> bool:
+        """Whether there was no connection to Google, which a greeting can show to be over."""
+        return self._google.breaks and self._google.needs is Proof.ANSWER
+
+    def why_no_call(self) -> str | None:
+        """What a turn is told for which no call has come."""
+        if self._path.trouble is not None and self._known_why():
+            return self._path.trouble.told
+        if self._google.trouble is not None and self.google_away:
+            return f"its calls come here, but {self._google.trouble.told}"
+        return None
+
+    def checks(self) -> list[Check]:
+        """What a turn needs, in the order of its path."""
+        now = self._clock()
+        hops = [self._ls, *([self._path] if self._intercepting else []), self._google]
+        server = Check("server", not self.stopping, "stopping" if self.stopping else "answering")
+        return [server, *(hop.check(now) for hop in hops)]
+
+    def ready(self) -> tuple[bool, list[Check]]:
+        checks = self.checks()
+        return all(check.ok for check in checks), checks
+
+    def line(self) -> str:
+        """One line for a person."""
+        ready, checks = self.ready()
+        if not ready:
+            return "not ready: " + "; ".join(f"{check.name}: {told(check)}" for check in checks if not check.ok)
+        notes = [f"{check.name}: {check.text}" for check in checks if check.fix]
+        notes += [f"{what}: {text}" for what, text in self._degraded.items()]
+        return f"ready ({'; '.join(notes)})" if notes else "ready"
+
+    # -- learning --------------------------------------------------------------------------------------------
+
+    def _blame(self, fault: Fault, channel: CascadeChannel) -> None:
+        """The table at the top."""
+        match fault.termination:
+            case Termination.LS_GONE:
+                before, good = self._gone, self._good_look
+                # One that was fine to look at when this turn came shows nothing by a further look.
+                again = before is not None and good is not None and before <= good <= channel.marks["received"]
+                self._gone = self._clock()
+                self._fails(self._ls, fault, Proof.TURN if again else Proof.LOOK)
+            case Termination.LS_REFUSED if fault.status == 429:
+                self._fails(self._ls, fault, Proof.TURN, breaks=False)
+            case Termination.LS_REFUSED:
+                self._fails(self._ls, fault, Proof.LOOK if fault.code == "ls_not_logged_in" else Proof.TURN)
+            case Termination.MATCH_TIMEOUT if self._known_why():
+                pass
+            case Termination.MATCH_TIMEOUT:
+                others = self._seen is not None and self._seen >= channel.marks["received"]
+                again = self._unmatched is not None and self._unmatched <= channel.marks["received"]
+                self._unmatched = self._clock() if self._unmatched is None else self._unmatched
+                needs = Proof.TURN if others else Proof.ANSWER
+                self._fails(self._path, fault, needs, breaks=not others or again)
+            case Termination.UPSTREAM_STATUS if fault.reason in LASTING:
+                self._fails(self._google, fault, Proof.TURN)
+            case Termination.UPSTREAM_STATUS if fault.upstream_status not in (429, *range(500, 600)):
+                pass  # about this request, not about the path
+            case Termination.UPSTREAM_GARBAGE if fault.code != "upstream_garbage":
+                pass  # the model's own mistake
+            case Termination.UPSTREAM_DROP if "first_byte" not in channel.marks and self._intercepting:
+                pass  # the proxy has told it already, if it was so
+            case (
+                Termination.UPSTREAM_STATUS | Termination.UPSTREAM_DROP | Termination.UPSTREAM_IDLE
+                | Termination.UPSTREAM_GARBAGE | Termination.EMPTY
+            ):  # fmt: skip
+                self._fails(self._google, fault, Proof.TURN, breaks=False)
+            case _:
+                pass  # the client's doing, or our own
+
+    def _known_why(self) -> bool:
+        """Whether more is known of a broken path than that no call came."""
+        fault = self._path.trouble
+        return fault is not None and fault.termination is not Termination.MATCH_TIMEOUT
+
+    def _fails(self, hop: Hop, fault: Fault, needs: Proof, *, breaks: bool = True) -> None:
+        hop.fail(fault, needs, breaks=breaks, now_ns=self._clock(), wall=self._wall())
+
+    def _works(self, hop: Hop, proof: Proof) -> None:
+        hop.works(proof, self._wall())
+
+
+def fix_of(hop: str, fault: Fault) -> str:
+    """What to do: the fault's own remedy, else what fits the hop."""
+    if hop == "path" and fault.code == "match_timeout":
+        return ROUTE
+    return fault.remedy or DOCTOR
+
+
+def told(check: Check) -> str:
+    """What a person reads of a check: with ``since`` when it is broken."""
+    if check.ok or check.since is None:
+        return check.text
+    times = check.failure.times if check.failure is not None else 1
+    return f"{check.text} (since {clock_time(check.since)}{f', {times} times' if times > 1 else ''})"
+
+
+def iso(wall: float) -> str:
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def wall_of(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def clock_time(wall: float) -> str:
+    """Local time of day."""
+    return datetime.fromtimestamp(wall, UTC).astimezone().strftime("%H:%M:%S")

@@ -1,0 +1,226 @@
+"""Counts and times for Prometheus, in a registry of our own. Labels come from closed sets, never from content (T10).
+
+Turns are measured when they end, from the marks and records they hold anyway; nothing happens per event. What is a
+present state (open turns, bytes held) is asked for at the scrape.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+from zerogravity.core.budget import Budget
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Record
+from zerogravity.core.registry import MitmStore
+from zerogravity.errors import Termination
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+NS = 1_000_000_000
+SURFACES = frozenset({"responses", "chat", "gemini", "passive"})
+REASONS = frozenset({
+    "path", "no_marker", "ambiguous_marker", "witness_disagrees", "request_type", "agent", "checkpoint",
+})  # fmt: skip
+PARSE_FAILURES = frozenset({
+    "not_json", "json_repaired", "not_an_object", "unknown_part", "broken_call", "call_mended", "thought_part",
+})  # fmt: skip
+KINDS = frozenset({"agent", "passive"})
+PLACES = frozenset({"request", "response", "tap", "rewrite", "match"})
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800)
+GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60)
+LAGS = (1, 2, 5, 10, 50, 100, 1000, 10000)
+
+
+def closed(value: str, known: frozenset[str]) -> str:
+    """A label value from a closed set; whatever else is ``other``."""
+    return value if value in known else "other"
+
+
+class Metrics:
+    """One per process (or test); ``watch`` ties it to a store."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        made = self.registry
+        self._turns = Counter("zg_turns", "Turns that have ended", ["surface", "code"], registry=made)
+        self._first_event = Histogram(
+            "zg_first_event_seconds", "Request to first upstream event", ["surface"], buckets=SECONDS, registry=made
+        )
+        self._first_text = Histogram(
+            "zg_first_text_seconds", "Request to first text", ["surface"], buckets=SECONDS, registry=made
+        )
+        self._first_thinking = Histogram(
+            "zg_first_thinking_seconds", "Request to first thinking", ["surface"], buckets=SECONDS, registry=made
+        )
+        self._turn = Histogram("zg_turn_seconds", "Whole turns", ["surface"], buckets=SECONDS, registry=made)
+        self._match = Histogram(
+            "zg_match_seconds", "Language server told to Google's call seen", buckets=SECONDS, registry=made
+        )
+        self._upstream = Counter("zg_upstream_calls", "Calls to Google", ["kind", "status_class"], registry=made)
+        self._unmatched = Counter("zg_unmatched", "Calls to Google left alone", ["reason"], registry=made)
+        self._tokens = Counter("zg_tokens", "Tokens of ended turns", ["kind"], registry=made)
+        self._tap_errors = Counter("zg_tap_errors", "Answers that could not be read", registry=made)
+        self._fail_open = Counter("zg_fail_open", "Calls left unchanged by our own fault", ["place"], registry=made)
+        self._parse_failures = Counter(
+            "zg_parse_failures", "Odd upstream data that was read as well as possible", ["code"], registry=made
+        )
+        self._lag = Histogram(
+            "zg_reader_lag_records", "Largest batch a reader had to catch up with", buckets=LAGS, registry=made
+        )
+        self._requests = Counter("zg_requests", "HTTP requests", ["surface", "status_class"], registry=made)
+        self.loop_lag = Gauge("zg_loop_lag_seconds", "How late the event loop was last seen", registry=made)
+        self._gaps = _Gaps()
+        made.register(self._gaps)
+        self._now = _Now()
+        made.register(self._now)
+
+    # -- wiring ----------------------------------------------------------------------------------------------
+
+    def watch(self, store: MitmStore) -> None:
+        """Measure every turn of ``store``."""
+        store.on_open.append(lambda channel: channel.on_close.append(self.turn_closed))
+        gauge, counter = self.gauge, self.counter
+        gauge("zg_turns_active", "Turns that run", lambda: store.open_count)
+        gauge("zg_log_bytes", "Bytes held for running turns",
+              lambda: sum(channel.size for channel in store if not channel.closed))  # fmt: skip
+        gauge("zg_store_bytes", "Bytes held for all turns", lambda: store.bytes)
+        gauge("zg_store_channels", "Turns in memory", lambda: len(store))
+        gauge("zg_readers", "Readers of all turns", lambda: sum(channel.readers for channel in store))
+        counter("zg_store_evicted", "Turns dropped to keep the budget", lambda: store.evicted)
+
+    def kept(self, budget: Budget) -> None:
+        """The one budget: who holds how much of it."""
+        self.states("zg_kept_bytes", "Bytes held of what is kept in memory", "what", budget.held)
+        self.gauge("zg_kept_limit_bytes", "Bytes that may be kept in memory", lambda: budget.total)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float | None]) -> None:
+        """A state that is asked for at each scrape; None leaves it out."""
+        self._now.sources.append((GaugeMetricFamily, name, text, read))
+
+    def counter(self, name: str, text: str, read: Callable[[], float | None]) -> None:
+        """A total that somebody else counts."""
+        self._now.sources.append((CounterMetricFamily, name, text, read))
+
+    def states(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """States of one kind that are asked for at each scrape, by a label whose values are a closed set."""
+        self._now.states.append((name, text, label, read))
+
+    def render(self) -> bytes:
+        """The exposition text."""
+        return generate_latest(self.registry)
+
+    # -- what the rooms tell ---------------------------------------------------------------------------------
+
+    def turn_closed(self, channel: CascadeChannel) -> None:
+        """Everything a finished turn has to say."""
+        surface = closed(channel.turn.surface, SURFACES)
+        code = channel.termination or Termination.INTERNAL
+        self._turns.labels(surface, code.value).inc()
+        marks, start = channel.marks, channel.marks["received"]
+        for mark, histogram in (
+            ("first_byte", self._first_event), ("first_text", self._first_text),
+            ("first_thinking", self._first_thinking), ("done", self._turn),
+        ):  # fmt: skip
+            if mark in marks:
+                histogram.labels(surface).observe((marks[mark] - start) / NS)
+        if "told" in marks and "matched" in marks:
+            self._match.observe(max(0, marks["matched"] - marks["told"]) / NS)
+        self._calls(channel)
+        usage = channel.state.usage
+        for kind, count in (
+            ("input", usage.prompt), ("cached", usage.cached), ("output", usage.candidates),
+            ("thinking", usage.thoughts), ("tool_use", usage.tool_use),
+        ):  # fmt: skip
+            self._tokens.labels(kind).inc(max(0, count))
+        for notice in channel.state.notices:
+            if notice.code in PARSE_FAILURES:
+                self._parse_failures.labels(notice.code).inc()
+        if code is Termination.UPSTREAM_GARBAGE:
+            self._tap_errors.inc()
+        self._gaps.learn([record.t_ns for record in channel.records if _is_answer(record)])
+
+    def _calls(self, channel: CascadeChannel) -> None:
+        """Every call Google answered, by its status; and the one it did not answer at all."""
+        kind = "passive" if channel.turn.surface == "passive" else "agent"
+        for record in channel.records:
+            if record.events and isinstance(opened := record.events[0], AttemptOpened):
+                self._upstream.labels(kind, f"{opened.status // 100}xx").inc()
+        if channel.termination is Termination.UPSTREAM_DROP and not channel.state.attempts:
+            self._upstream.labels(kind, "none").inc()
+
+    def request(self, surface: str, status: int) -> None:
+        """One HTTP request has been answered."""
+        self._requests.labels(closed(surface, SURFACES), f"{status // 100}xx").inc()
+
+    def reader_left(self, largest_batch: int) -> None:
+        """A reader of a stream is done."""
+        self._lag.observe(largest_batch)
+
+    def unmatched(self, reason: str) -> None:
+        """A call to Google was left alone."""
+        self._unmatched.labels(closed(reason, REASONS)).inc()
+
+    def failed_open(self, place: str) -> None:
+        """An own fault in the interceptor; the bytes went on unchanged."""
+        self._fail_open.labels(closed(place, PLACES)).inc()
+
+
+Source = tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Callable[[], float | None]]
+
+
+def _is_answer(record: Record) -> bool:
+    """An event of Google's answer, and not the frame around it."""
+    return record.attempt_no >= 0 and not isinstance(
+        record.events[0] if record.events else None, AttemptOpened | AttemptClosed
+    )
+
+
+class _Now(Collector):
+    """Asks its sources at each scrape."""
+
+    def __init__(self) -> None:
+        self.sources: list[Source] = []
+        self.states: list[tuple[str, str, str, Callable[[], Mapping[str, float]]]] = []
+
+    def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily]:
+        for name, text, label, states in self.states:
+            made = GaugeMetricFamily(name, text, labels=[label])
+            for value, state in states().items():
+                made.add_metric([value], state)
+            yield made
+        for family, name, text, read in self.sources:
+            if (value := read()) is not None:
+                yield family(name, text, value=float(value))
+
+
+class _Gaps(Collector):
+    """Times between upstream events of a turn. A long turn has ten thousand of them, so they are counted by hand."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(GAPS) + 1)
+        self._sum = 0.0
+        self._limits = [int(bound * NS) for bound in GAPS]
+
+    def learn(self, times: Sequence[int]) -> None:
+        counts, limits = self._counts, self._limits
+        for earlier, later in pairwise(times):
+            counts[bisect_left(limits, later - earlier)] += 1
+        if times:
+            self._sum += (times[-1] - times[0]) / NS
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        buckets: list[tuple[str, float]] = []
+        total = 0
+        for bound, count in zip((*map(floatToGoString, GAPS), "+Inf"), self._counts, strict=True):
+            total += count
+            buckets.append((bound, total))
+        yield HistogramMetricFamily(
+            "zg_event_gap_seconds", "Between two upstream events of a turn", buckets=buckets, sum_value=self._sum
+        )

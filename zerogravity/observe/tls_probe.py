@@ -1,0 +1,40 @@
+"""An address → whether something answers there, with a certificate that holds: greeted (TLS), not asked."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import certifi
+
+from zerogravity.errors import unreachable
+from zerogravity.observe.health import Check, fix_of
+
+GREETING_S = 5.0
+
+
+async def google(url: str, *, ca: Path | None = None) -> Check:
+    """Where calls go answers, with a certificate that holds."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    context = ssl.create_default_context(cafile=ca or certifi.where()) if secure else None  # what mitmproxy trusts
+    try:
+        async with asyncio.timeout(GREETING_S):
+            _, writer = await asyncio.open_connection(
+                parts.hostname, parts.port or (443 if secure else 80), ssl=context
+            )
+    except TimeoutError:
+        return _lost(url, f"no answer within {GREETING_S:g} s")
+    except ssl.SSLError as error:
+        return _lost(url, f"its certificate does not hold: {getattr(error, 'verify_message', '') or error.reason}")
+    except OSError as error:
+        return _lost(url, error.strerror or str(error))
+    writer.transport.abort()  # nothing is on its way; a farewell in TLS would keep the socket for up to 30 s
+    return Check("google", True, f"{url} can be reached")
+
+
+def _lost(url: str, why: str) -> Check:
+    fault = unreachable(f"{url}: {why}")
+    return Check("google", False, fault.message, fix_of("google", fault))

@@ -1,0 +1,381 @@
+"""The middlewares, outside in: request id and access record → faults to answers → host and origin → key → limits.
+
+They run for unmatched routes as well. What does not even parse as HTTP never reaches them: see ``protocol``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from yarl import URL
+
+from zerogravity import ids, redact
+from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal
+from zerogravity.server import paths
+from zerogravity.server.body import overloaded
+from zerogravity.server.services import EXCHANGE, SERVICES, Exchange, Services
+from zerogravity.surfaces.base import Answer, Surface
+from zerogravity.wire import jsonio
+
+logger = logging.getLogger("zerogravity.server")
+access = logging.getLogger("zerogravity.access")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+HEADER_BYTES = 64 << 10  # all header lines of a request
+OPEN_PATHS = frozenset({"/health", "/ready"})  # no key: they tell nothing but whether we work
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]{1,64}(?:, ?[A-Za-z0-9_-]{1,64}){0,63}")
+_MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,200}")
+UNREAD = frozenset({"invalid_body", "unsupported_content_encoding"})  # what is left of such a body is nobody's request
+
+
+# -- which surface -------------------------------------------------------------------------------------------------
+
+
+def speaks_gemini(request: web.Request) -> bool:
+    """Whether the client is one of Google's kind: decides what ``/v1/models`` means (real-clients, HTTP 5)."""
+    headers = request.headers
+    return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in request.query
+
+
+def surface_of(request: web.Request, services: Services) -> Surface:
+    """The surface a path belongs to; decides the form of errors, of unmatched routes too."""
+    path = request.rel_url.raw_path
+    meant = paths.meant(path) or path if request.match_info.http_exception is not None else path
+    if paths.is_gemini(meant) or (_MODEL_LIST.match(path) and speaks_gemini(request)):
+        return services.surfaces["gemini"]
+    return services.surfaces["chat" if meant.startswith("/v1/chat/") else "responses"]
+
+
+# -- request id and access record ----------------------------------------------------------------------------------
+
+
+@web.middleware
+async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its id and write its one line, whatever happens."""
+    services = request.app[SERVICES]
+    given = request.headers.get("x-request-id", "")
+    harmless = _REQUEST_ID.fullmatch(given) is not None and redact.text(given) == given  # it is echoed and kept
+    request_id = given if harmless else ids.new("req")
+    exchange = Exchange(request_id, asyncio.get_running_loop().time(), surface_of(request, services))
+    request[EXCHANGE] = exchange
+    status = 499
+    try:
+        response = await handler(request)
+        status = response.status
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):
+            exchange.sent = len(response.body)
+        return response
+    except asyncio.CancelledError:
+        exchange.gone = True
+        raise
+    finally:
+        services.metrics.request(exchange.surface.name, status)
+        if access.isEnabledFor(logging.INFO):
+            access.info("%s", line(request, exchange, status))
+
+
+def line(request: web.Request, exchange: Exchange, status: int) -> str:
+    """One JSON line; the path without its query, which may hold a key, and decoded: secrets hide in escapes."""
+    now = asyncio.get_running_loop().time()
+    told: dict[str, object] = {
+        "request_id": exchange.id,
+        "method": request.method,
+        "path": redact.text(request.rel_url.path)[:200],
+        "surface": exchange.surface.name,
+        "status": status,
+        "bytes": exchange.sent,
+        "ms": round((now - exchange.started) * 1000, 1),
+    }
+    if exchange.first is not None:
+        told["first_ms"] = round((exchange.first - exchange.started) * 1000, 1)
+    if (channel := exchange.channel) is not None:
+        told |= {"turn": channel.id, "model": channel.turn.target.name}
+        told["code"] = exchange.code or (channel.termination or ("left" if exchange.gone else "open"))
+    elif exchange.code:
+        told["code"] = exchange.code
+    return json.dumps(told, ensure_ascii=True)
+
+
+async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Signal ``on_response_prepare``: what every answer carries, errors too."""
+    response.headers.popall("Server", None)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    exchange = request.get(EXCHANGE)
+    if exchange is None:  # refused before any middleware ran
+        response.headers["x-request-id"] = ids.new("req")
+        response.headers["Server-Timing"] = "total;dur=0.0"
+    else:
+        response.headers["x-request-id"] = exchange.id
+        total = (asyncio.get_running_loop().time() - exchange.started) * 1000
+        response.headers.setdefault("Server-Timing", f"total;dur={total:.1f}")
+        response.headers.setdefault("openai-processing-ms", str(int(total)))
+    origin = request.headers.get("Origin", "")
+    services = request.app[SERVICES]
+    if origin and origin in services.config.cors_origins:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = "x-request-id, server-timing, x-zerogravity-notes"
+        response.headers.add("Vary", "Origin")
+
+
+# -- faults --------------------------------------------------------------------------------------------------------
+
+
+@web.middleware
+async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure becomes an answer in the surface's own form. Guard point: an own bug is a 500 without details."""
+    exchange = request[EXCHANGE]
+    try:
+        return await handler(request)
+    except FaultError as error:
+        fault = error.fault
+    except web.HTTPNotFound:
+        fault = unknown_url(request).fault
+    except web.HTTPMethodNotAllowed as error:
+        fault = bad_request(
+            f"{request.method} is not allowed here; use {' or '.join(sorted(error.allowed_methods))}",
+            code="method_not_allowed", status=405,
+        ).fault  # fmt: skip
+        answer = exchange.surface.error(fault)
+        headers = {**answer.headers, "Allow": ", ".join(sorted(error.allowed_methods))}
+        return rendered(Answer(405, answer.body, headers))
+    except web.HTTPException as error:
+        fault = bad_request(error.reason or "bad request", code="bad_http_request", status=error.status).fault
+    except ConnectionError:
+        raise
+    except Exception:
+        logger.exception("%s: request failed by our own fault", exchange.id)
+        fault = internal()
+    exchange.code = exchange.code or fault.termination.value
+    if request.writer.output_size > 0:  # the answer has begun: only breaking off tells the truth
+        raise ConnectionResetError("the answer has begun already")
+    return rendered(exchange.surface.error(fault), close=fault.status in (408, 413) or fault.code in UNREAD)
+
+
+async def fault_of(work: Awaitable[None], request_id: str) -> Fault | None:
+    """Do something where no middleware reaches (a message of a WebSocket), and say what went wrong. Guard point."""
+    try:
+        await work
+    except FaultError as error:
+        return error.fault
+    except ConnectionError:  # nobody is there to be told
+        return None
+    except Exception:
+        logger.exception("%s: request failed by our own fault", request_id)
+        return internal()
+    return None
+
+
+def rendered(answer: Answer, *, close: bool = False) -> web.Response:
+    """An ``Answer`` on the wire."""
+    response = web.Response(
+        status=answer.status,
+        body=jsonio.dumps(answer.body),
+        headers=dict(answer.headers),
+        content_type="application/json",
+    )
+    if close:
+        response.force_close()
+    return response
+
+
+SERVED = "There are /v1/responses, /v1/chat/completions, /v1/models and /v1beta/models/{model}:generateContent."
+
+
+def unknown_url(request: web.Request) -> FaultError:
+    """404 that names the path that was probably meant."""
+    meant = paths.meant(request.rel_url.raw_path)
+    hint = f"Did you mean {meant[:200]}?" if meant else SERVED
+    text = f"Unknown URL: {request.method} {request.rel_url.path[:200]}. {hint}"
+    return bad_request(text, code="unknown_url", status=404)
+
+
+# -- host and origin -----------------------------------------------------------------------------------------------
+
+
+@web.middleware
+async def host_and_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Only who calls us by our own name, and no foreign web page (T1, T2), on every route."""
+    services = request.app[SERVICES]
+    check_size(request)
+    check_host(request, services)
+    check_origin(request, services)
+    if request.method == "OPTIONS" and request.headers.get("Origin", "") in services.config.cors_origins:
+        return preflight(request)
+    return await handler(request)
+
+
+def check_size(request: web.Request) -> None:
+    """Header lines in all; one of them, and their number, is limited by aiohttp's parser. Else 431."""
+    if sum(len(name) + len(value) for name, value in request.raw_headers) > HEADER_BYTES:
+        text = f"the request's headers have more than {HEADER_BYTES} bytes"
+        raise bad_request(text, code="headers_too_large", status=431)
+
+
+def check_host(request: web.Request, services: Services) -> None:
+    """The Host header, and an absolute target's host, must name this server, with its port. Else 421."""
+    hosts = [request.headers.get("Host", "")]
+    if not request.raw_path.startswith("/"):
+        hosts.append(urlsplit(request.raw_path).netloc.rpartition("@")[2])
+    if not all(is_own_host(host, request, services) for host in hosts):
+        raise bad_request(
+            "this server is not reached by that Host; use localhost or 127.0.0.1 with its port, or configure "
+            "allowed_hosts",
+            code="misdirected_request",
+            status=421,
+        )
+
+
+def is_own_host(text: str, request: web.Request, services: Services) -> bool:
+    """``NAME:PORT`` of this server: loopback names, the address the connection came in on, configured names.
+
+    An address literal that is ours can not be the work of DNS rebinding, which needs a name.
+    """
+    name, port = split_host(text)
+    if name is None:
+        return False
+    transport = request.transport
+    own = transport.get_extra_info("sockname") if transport is not None else None
+    own_address, own_port = (str(own[0]).partition("%")[0], int(own[1])) if isinstance(own, tuple) else ("", 0)
+    if (name in LOCAL_NAMES or same_address(name, own_address)) and port == own_port:
+        return True
+    for allowed in services.config.allowed_hosts:
+        allowed_name, allowed_port = split_host(allowed)
+        explicit = allowed.rpartition("]")[2].count(":") == 1
+        if name == allowed_name and port == (allowed_port if explicit else own_port):
+            return True
+    return False
+
+
+def split_host(text: str) -> tuple[str | None, int]:
+    """Host header → (lower-case name without brackets, as ``xn--…`` where it is not ASCII; port, by default 80).
+    (None, 0): it is malformed."""
+    try:
+        parts = urlsplit(f"//{text}")
+        if parts.path or parts.query or parts.fragment or "@" in text or not parts.hostname:
+            return None, 0
+        name = parts.hostname if parts.hostname.isascii() else URL.build(scheme="http", host=parts.hostname).raw_host
+        return (name or "").lower().removesuffix("."), parts.port or 80
+    except ValueError:
+        return None, 0
+
+
+def same_address(name: str, address: str) -> bool:
+    try:
+        return ip_address(name) == ip_address(address)
+    except ValueError:
+        return False
+
+
+def check_origin(request: web.Request, services: Services) -> None:
+    """A browser tells where a page comes from; only our own pages and configured origins may call. Else 403."""
+    origin = request.headers.get("Origin")
+    if origin is not None and origin in services.config.cors_origins:
+        return
+    own = False
+    if origin is not None:
+        parts = urlsplit(origin)
+        own = parts.scheme in ("http", "https") and is_own_host(parts.netloc, request, services)
+    site = request.headers.get("Sec-Fetch-Site", "none").lower()
+    if (origin is not None and not own) or site not in ("none", "same-origin"):
+        name = f" ({origin})" if origin is not None and _ORIGIN.fullmatch(origin) else ""
+        raise FaultError(
+            Fault(Origin.CLIENT, 403, "foreign_origin",
+                  f"other web pages are not answered; to let one in, put its origin{name} into cors_origins",
+                  termination=Termination.REJECTED, retryable=False)
+        )  # fmt: skip
+
+
+def preflight(request: web.Request) -> web.Response:
+    """The answer to a browser's question for a configured origin. SDKs send many headers of their own: what is asked
+    for is allowed; and a page of the internet may reach this machine (Private Network Access)."""
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    headers = {
+        "Access-Control-Allow-Methods": "GET, POST, DELETE",
+        "Access-Control-Allow-Headers": asked if _HEADER_NAMES.fullmatch(asked) else "authorization, content-type",
+        "Access-Control-Max-Age": "600",
+    }
+    if request.headers.get("Access-Control-Request-Private-Network") == "true":
+        headers["Access-Control-Allow-Private-Network"] = "true"
+    return web.Response(status=204, headers=headers)
+
+
+# -- key -----------------------------------------------------------------------------------------------------------
+
+
+@web.middleware
+async def keys(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Compare the key in constant time; it is never put into anything but a hash (T4, T5)."""
+    services, exchange = request.app[SERVICES], request[EXCHANGE]
+    given = key_of(request)
+    exchange.owner = owner_of(given)
+    accepted = services.config.accepted_keys
+    path = request.rel_url.raw_path
+    guarded = spelled(request) not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
+    if accepted and guarded:
+        # Every configured key is compared, so that the time does not tell which one was nearly right.
+        right = [hmac.compare_digest(plain(given), plain(key)) for key in accepted]
+        if not any(right):
+            word = "Incorrect API key provided." if given else "You did not provide an API key."
+            raise FaultError(
+                Fault(Origin.CLIENT, 401, "invalid_api_key", word, termination=Termination.REJECTED, retryable=False)
+            )
+    return await handler(request)
+
+
+def spelled(request: web.Request) -> str:
+    """The path as it was sent: what needs no key has one spelling."""
+    path = request.raw_path
+    return (path if path.startswith("/") else urlsplit(path).path).partition("?")[0]
+
+
+def key_of(request: web.Request) -> str:
+    """The key as any of the three APIs sends it; empty when there is none."""
+    headers = request.headers
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return headers.get("x-api-key") or headers.get("x-goog-api-key") or request.query.get("key", "")
+
+
+def plain(text: str) -> bytes:
+    """Header text as bytes; it may hold what is no UTF-8."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def owner_of(key: str) -> str:
+    """Whose stored responses these are (T21)."""
+    return hashlib.blake2b(plain(key), digest_size=12, person=b"zg-owner").hexdigest() if key else ""
+
+
+# -- limits --------------------------------------------------------------------------------------------------------
+
+
+class ConcurrencyLimit:
+    """How many requests are being answered."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.count = 0
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.count >= self.limit:
+            raise overloaded("too many requests at once")
+        self.count += 1
+        try:
+            return await handler(request)
+        finally:
+            self.count -= 1

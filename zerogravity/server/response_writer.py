@@ -1,0 +1,96 @@
+"""Stored responses as the routes see them. A turn that has closed can be read at once; it is written in the background.
+One that runs in the background is written when it starts, too: should this process end, it is known to have failed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from aiohttp import web
+
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Record
+from zerogravity.server.services import Services
+from zerogravity.store.pending_writes import Make, PendingWrites
+from zerogravity.surfaces.responses.ids import response_id
+from zerogravity.surfaces.responses.stored import StoredResponse, of_start, of_turn
+
+CLOSE_S = 2.0  # how long the disk is waited for at the end
+SLICE = 200  # records of a background response that are rendered in one go: a few milliseconds
+
+
+class ResponseWriter:
+    """``services.responses`` behind what is still to be written."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        limit = min(services.config.limits.unwritten_bytes, services.budget.share("unwritten"))
+        self._unwritten = PendingWrites(services.responses, limit, self._tell)
+        services.budget.watch("unwritten", lambda: self._unwritten.bytes)
+        self.get = self._unwritten.get
+        self.delete = self._unwritten.delete
+        self.item = self._unwritten.item
+
+    @property
+    def waiting(self) -> int:
+        """How many writes the disk has not taken yet."""
+        return len(self._unwritten)
+
+    def keep(self, channel: CascadeChannel) -> None:
+        """Store this turn's response as soon as it is over; if nobody has to wait for it, also that it has begun."""
+        if channel.closed:
+            self._put(channel)
+            return
+        if channel.turn.background:
+            self._add(channel, partial(self._begun, channel))
+        channel.on_close.append(self._put)
+
+    async def begun(self, channel: CascadeChannel) -> None:
+        """Wait until it has been tried to write down that this turn runs."""
+        await self._unwritten.tried(channel.turn.owner, response_id(channel.id))
+
+    async def ended(self, channel: CascadeChannel) -> None:
+        """Before a client is told that its response is over and stored: wait until it has been tried to write it down.
+        Where nothing outlives this process there is nothing to wait for."""
+        turn = channel.turn
+        if turn.store and turn.surface == "responses" and self._services.config.store_path is not None:
+            await self._unwritten.tried(turn.owner, response_id(channel.id))
+
+    async def close(self) -> None:
+        """Everything is put away, or said to be lost; then the store itself is closed."""
+        await self._unwritten.close(CLOSE_S)
+
+    def _put(self, channel: CascadeChannel) -> None:
+        self._add(channel, partial(self._over, channel, channel.records))
+
+    def _add(self, channel: CascadeChannel, make: Make) -> None:
+        self._unwritten.put(channel.turn.owner, response_id(channel.id), make, channel.held)
+
+    async def _begun(self, channel: CascadeChannel) -> StoredResponse:
+        return of_start(channel, self._services.secret)
+
+    async def _over(self, channel: CascadeChannel, records: Sequence[Record]) -> StoredResponse:
+        """A background response keeps its frames: they can be read again long after its records are gone. There may be
+        tens of thousands: others run in between. ``records``: the list itself, which eviction takes from the channel.
+        """
+        services, frames = self._services, list[bytes]()
+        if channel.turn.background:
+            emitter = services.surfaces["responses"].emitter(channel, services.secret)
+            frames = emitter.begin()
+            for number, record in enumerate(records, 1):
+                frames += emitter.feed(record)
+                if number % SLICE == 0:
+                    await asyncio.sleep(0)
+        return of_turn(channel, services.secret, frames)
+
+    def _tell(self, trouble: str | None) -> None:
+        health = self._services.health
+        if trouble is None:
+            health.recover("responses")
+        else:
+            health.degrade("responses", trouble)
+
+
+RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("shelf", ResponseWriter)

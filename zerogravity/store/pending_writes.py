@@ -1,0 +1,249 @@
+"""What is to be stored and not yet on the disk: written in order, again and again until it works, read from memory
+meanwhile.
+
+| the disk                           | here                                                                     |
+|------------------------------------|--------------------------------------------------------------------------|
+| works                              | one write after the other, behind the event loop's back                  |
+| is locked, full, read-only, broken | what waits stays here and is answered from here; the trouble is told     |
+| … until there is too much          | the oldest are lost: told when they are asked for, and in the log        |
+| … until the end                    | a bounded wait, then the ids of what is lost go to the log               |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from zerogravity import background
+from zerogravity.errors import Fault, FaultError, internal
+from zerogravity.store.responses import ResponseStore
+from zerogravity.surfaces.responses.stored import StoredResponse
+
+logger = logging.getLogger("zerogravity.server")
+PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between two tries
+ENTRY_BYTES = 1024  # what an entry costs beside what is to be written
+LOST = 10_000  # ids that are remembered as lost
+LINE = 100  # ids in one line of the log
+Key = tuple[str, str]  # owner, response id
+Make = Callable[[], Awaitable[StoredResponse]]
+
+
+class Entry:
+    """One write that waits: ``make`` gives what is to be stored, None removes what is.
+
+    ``tried``: set when it is written, or the disk is known to take nothing.
+    """
+
+    __slots__ = ("_lock", "_make", "_stored", "size", "tried")
+
+    def __init__(self, make: Make | None, size: int) -> None:
+        self.size = size + ENTRY_BYTES
+        self.tried = asyncio.Event()
+        self._make = make
+        self._lock = asyncio.Lock()
+        self._stored: StoredResponse | None = None
+
+    @property
+    def removes(self) -> bool:
+        return self._make is None and self._stored is None
+
+    async def made(self) -> StoredResponse | None:
+        """Made once, when it is first wanted: the end of a turn does not wait for it, and others run in between."""
+        async with self._lock:
+            if self._make is not None:
+                self._stored, self._make = await self._make(), None
+        return self._stored
+
+
+class PendingWrites:
+    """In front of ``store``. ``report`` is told why writing does not work, or None when it does again.
+
+    Reads raise FaultError: 503 ``response_not_stored`` for what is lost; what the store raises.
+    """
+
+    def __init__(self, store: ResponseStore, max_bytes: int, report: Callable[[str | None], None]) -> None:
+        self._store = store
+        self._max_bytes = max_bytes
+        self._report = report
+        self._waiting: OrderedDict[Key, Entry] = OrderedDict()
+        self.bytes = 0
+        self._lost: OrderedDict[Key, str] = OrderedDict()
+        self._lost_count = 0
+        self._trouble: str | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._current: Entry | None = None
+        self._makers = background.Tasks()
+        self._closing = asyncio.Event()
+
+    def put(self, owner: str, response_id: str, make: Make, size: int) -> None:
+        """Store it as soon as the disk allows, in the place of what there is with that id."""
+        entry = Entry(make, size)
+        self._begin(entry)
+        self._add((owner, response_id), entry)
+        self._trim()
+
+    def _begin(self, entry: Entry) -> None:
+        """Soon, even if the disk does not want it yet: what it is made of does not stay for ever."""
+
+        async def make() -> None:
+            await asyncio.gather(entry.made(), return_exceptions=True)  # a failure is the writer's to tell
+
+        self._makers.spawn(make(), "stored response")
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def tried(self, owner: str, response_id: str) -> None:
+        """Wait until it is written, or known that the disk does not take it now."""
+        if self._trouble is None and (entry := self._waiting.get((owner, response_id))) is not None:
+            await entry.tried.wait()
+
+    async def get(self, response_id: str, owner: str) -> StoredResponse | None:
+        key = (owner, response_id)
+        if (entry := self._waiting.get(key)) is not None:
+            return await entry.made()
+        if (why := self._lost.get(key)) is not None:
+            raise FaultError(_not_stored(response_id, why))
+        return await self._store.get(response_id, owner)
+
+    async def delete(self, response_id: str, owner: str) -> bool:
+        """False: there is no such response."""
+        if await self.get(response_id, owner) is None:
+            return False
+        self._add((owner, response_id), Entry(None, 0))
+        await self.tried(owner, response_id)
+        return True
+
+    async def item(self, item_id: str, owner: str) -> Mapping[str, Any] | None:
+        """The newest item with that id."""
+        mine = {key[1]: entry for key, entry in self._waiting.items() if key[0] == owner}
+        for entry in reversed(mine.values()):
+            if (made := await entry.made()) is not None and (item := made.items.get(item_id)) is not None:
+                return item
+        return await self._store.item(item_id, owner, hidden=mine)
+
+    async def close(self, seconds: float) -> None:
+        """Write what can be written within that time, say what is lost, close the store."""
+        self._closing.set()
+        if (task := self._task) is not None:
+            await asyncio.wait({task}, timeout=seconds)
+            task.cancel()
+            await asyncio.wait({task})
+        await self._makers.end()
+        left = [response_id for _, response_id in self._waiting]
+        for begin in range(0, len(left), LINE):
+            ids = ", ".join(left[begin : begin + LINE])
+            logger.error("zerogravity ends and could not write (%s): %s", self._trouble or "too slow", ids)
+        await self._store.close()
+
+    # -- writing ---------------------------------------------------------------------------------------------
+
+    def _add(self, key: Key, entry: Entry) -> None:
+        """What is newer takes the place of what still waits, and its turn."""
+        if (older := self._waiting.get(key)) is not None:
+            self.bytes -= older.size
+            older.tried.set()
+        self._waiting[key] = entry
+        self.bytes += entry.size
+        self._lost.pop(key, None)
+        if self._task is None:
+            self._task = background.task(self._write_all(), "stored responses")
+
+    def _remove(self, key: Key) -> None:
+        entry = self._waiting.pop(key)
+        self.bytes -= entry.size
+        entry.tried.set()
+
+    def _trim(self) -> None:
+        """The oldest are lost first, but not the one that is being written now."""
+        if self.bytes <= self._max_bytes:
+            return
+        for key, entry in list(self._waiting.items()):
+            if self.bytes <= self._max_bytes:
+                return
+            if entry is not self._current and not entry.removes:
+                self._lose(key, f"more than {self._max_bytes} bytes waited ({self._trouble or 'the disk is slow'})")
+
+    async def _write_all(self) -> None:
+        failed = 0
+        try:
+            while self._waiting:
+                key, entry = next(iter(self._waiting.items()))
+                if await self._written(key, entry):
+                    failed = 0
+                else:
+                    self._trim()
+                    await self._pause(PAUSES[min(failed, len(PAUSES) - 1)])
+                    failed += 1
+        finally:
+            self._task = None
+
+    async def _pause(self, seconds: float) -> None:
+        if self._closing.is_set():
+            await asyncio.sleep(PAUSES[0])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+
+    async def _written(self, key: Key, entry: Entry) -> bool:
+        """One try. False: it waits for the next one."""
+        self._current = entry
+        (failure,) = await asyncio.gather(self._write(key, entry), return_exceptions=True)
+        self._current = None
+        match failure:
+            case FaultError() | OSError():
+                self._failing(failure.fault.message if isinstance(failure, FaultError) else str(failure))
+                return False
+            case None:
+                if self._waiting.get(key) is entry:
+                    self._remove(key)
+                self._works()
+            case _:  # no other try would end otherwise
+                if self._waiting.get(key) is entry:
+                    self._lose(key, type(failure).__name__)
+        return True
+
+    async def _write(self, key: Key, entry: Entry) -> None:
+        owner, response_id = key
+        if (made := await entry.made()) is None:
+            await self._store.delete(response_id, owner)
+        else:
+            await self._store.put(made)
+
+    def _failing(self, why: str) -> None:
+        if why != self._trouble:
+            logger.warning("%s; %d responses wait in memory", why, len(self._waiting))
+        self._trouble = why
+        for entry in self._waiting.values():
+            entry.tried.set()
+        self._tell()
+
+    def _works(self) -> None:
+        if self._trouble is not None:
+            logger.info("stored responses: writing works again")
+            self._trouble = None
+            self._tell()
+
+    def _lose(self, key: Key, why: str) -> None:
+        self._remove(key)
+        self._lost[key] = why
+        self._lost_count += 1
+        if len(self._lost) > LOST:
+            self._lost.popitem(last=False)
+        logger.error("%s could not be stored: %s", key[1], why)
+        self._tell()
+
+    def _tell(self) -> None:
+        """That something was lost stays true when writing works again."""
+        waiting = [f"{self._trouble}; {len(self._waiting)} wait in memory"] if self._trouble else []
+        lost = [f"{self._lost_count} could not be stored and are lost; see the log"] if self._lost_count else []
+        self._report("; ".join([*waiting, *lost]) or None)
+
+
+def _not_stored(response_id: str, why: str) -> Fault:
+    text = f"Response with id '{response_id}' could not be stored and is lost: {why}"
+    return internal(text, status=503, code="response_not_stored", retryable=False)

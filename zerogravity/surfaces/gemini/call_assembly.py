@@ -1,0 +1,135 @@
+"""Google's chunks → the same chunks with calls that a client can run, by the rules of ``wire.calls``.
+
+A chunk waits while a call that began in it may go on, and so does what comes behind it. A call put together stands
+where it began; a chunk in which nothing had to be done keeps Google's own text. Behind a call that can not be run no
+part is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from zerogravity.surfaces.gemini.json_edit import array, edited
+from zerogravity.wire import jsonio
+from zerogravity.wire.calls import Calls, Whole, is_call, names_a_call, says_something
+
+Json = dict[str, Any]
+Chunk = tuple[bytes, Json]  # its text and its value
+SILENT = frozenset({"index", "content"})  # a candidate with nothing else says nothing once its parts are gone
+
+
+@dataclass(slots=True, eq=False)
+class _Place:
+    """A part with a call, or a piece of one. ``shown``: what stands there now; None: nothing."""
+
+    source: bytes
+    shown: bytes | None = None
+
+
+@dataclass(slots=True)
+class _Waiting:
+    text: bytes
+    chunk: Json
+    number: int  # of the candidate
+    places: dict[int, _Place] = field(default_factory=dict[int, _Place])
+
+
+class Gather:
+    """The chunks of one upstream call."""
+
+    def __init__(self, declared: Collection[str]) -> None:
+        self._calls = Calls(declared)
+        self._queue: list[_Waiting] = []
+
+    def feed(self, text: bytes, chunk: Json) -> list[Chunk]:
+        """The chunks that are complete now."""
+        broken = self._calls.broken is not None
+        if not self._queue and not broken and not names_a_call(text):
+            return [(text, chunk)]
+        number, parts = _first(chunk)
+        called = any(map(is_call, parts))
+        if not called and not self._queue and not broken:
+            return [(text, chunk)]
+        waiting = _Waiting(text, chunk, number)
+        self._queue.append(waiting)
+        sources = jsonio.elements(text, _path(number)) if called else []
+        for index, part in enumerate(parts):
+            if not is_call(part) and says_something(part):
+                _settle(self._calls.flush())
+            if self._calls.broken is not None:
+                waiting.places[index] = _Place(b"")
+            elif is_call(part):
+                place = waiting.places[index] = _Place(sources[index])
+                _settle(self._calls.take(part, place.source, place))
+        return self._released()
+
+    def end(self, finish: str | None) -> list[Chunk]:
+        """The call is over."""
+        _settle(self._calls.end(finish))
+        return self._released()
+
+    def _released(self) -> list[Chunk]:
+        """All in front of the chunk that still waits."""
+        out: list[Chunk] = []
+        open_place = self._calls.waits_at
+        while self._queue and not any(place is open_place for place in self._queue[0].places.values()):
+            if (chunk := _whole(self._queue.pop(0))) is not None:
+                out.append(chunk)
+        return out
+
+
+def _settle(calls: list[Whole]) -> None:
+    for call in calls:
+        cast("_Place", call.place).shown = call.part
+
+
+def _whole(waiting: _Waiting) -> Chunk | None:
+    """The chunk with what its calls have become; None when that is nothing, and all there was."""
+    text, chunk, places = waiting.text, waiting.chunk, waiting.places
+    if all(place.shown is place.source for place in places.values()):
+        return text, chunk
+    path = _path(waiting.number)
+    parts = [
+        source if index not in places else places[index].shown
+        for index, source in enumerate(jsonio.elements(text, path))
+    ]
+    if any(part is not None for part in parts):
+        text = edited(text, path, array(part for part in parts if part is not None))
+        return text, cast("Json", jsonio.loads(text))
+    candidates = cast("list[Json]", chunk["candidates"])
+    if (
+        len(candidates) == 1
+        and candidates[0].keys() <= SILENT
+        and chunk.keys().isdisjoint(("usageMetadata", "promptFeedback"))
+    ):
+        return None
+    text = edited(text, path[:-1], None)
+    return text, cast("Json", jsonio.loads(text))
+
+
+def _first(chunk: Json) -> tuple[int, list[Json]]:
+    """The candidate that counts: where it is, and its parts."""
+    for number, candidate in objects(chunk.get("candidates")):
+        if not candidate.get("index"):
+            return number, parts_of(candidate)
+    return 0, []
+
+
+def _path(number: int) -> tuple[str | int, ...]:
+    return ("candidates", number, "content", "parts")
+
+
+def parts_of(candidate: Json) -> list[Json]:
+    content = candidate.get("content")
+    parts = cast("Json", content).get("parts") if isinstance(content, dict) else None
+    if not isinstance(parts, list):
+        return []
+    return [cast("Json", part) if isinstance(part, dict) else {} for part in cast("list[Any]", parts)]
+
+
+def objects(value: object) -> list[tuple[int, Json]]:
+    """The objects of an array, with their indices."""
+    items = cast("list[Any]", value) if isinstance(value, list) else []
+    return [(index, cast("Json", item)) for index, item in enumerate(items) if isinstance(item, dict)]

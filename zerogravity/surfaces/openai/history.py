@@ -1,0 +1,302 @@
+"""A dialogue in any surface's words → Google's contents, by the rules that Google enforces with 400s.
+
+Adjacent entries of one role are merged, but never results with text. All calls of one turn stand in one model
+content, all their results in one user content right behind it, in the calls' order. A result belongs to the nearest
+preceding call with its id. The first call of a step carries its thought signature: the given one, the remembered
+one, or Google's documented stand-in for history that Gemini did not write. What Google's own tools did around a call
+goes back around it; of answers without calls nothing of that kind has to. How closely a picture is to be looked at is
+told where the family has a word for it and the place takes it.
+Facts: wire-gemini-and-mapping 2.1, 2.2, 4, 6, 8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from zerogravity.core.registry import RememberedCall
+from zerogravity.core.turn import Target
+from zerogravity.errors import bad_request
+from zerogravity.surfaces.common.models import rules
+from zerogravity.surfaces.common.nameless import NOTE, named
+from zerogravity.surfaces.openai.media_parts import HIGH
+from zerogravity.surfaces.openai.sealed_state import Carried
+from zerogravity.surfaces.openai.tools import NameMap
+from zerogravity.wire import jsonio
+
+Part = Mapping[str, Any]
+STAND_IN = "skip_thought_signature_validator"
+CONTINUE: Part = {"role": "user", "parts": [{"text": "Continue."}]}  # Google wants the user to speak last
+SERVER_TOOLS = frozenset(("toolCall", "toolResponse", "tool_call", "tool_response"))
+
+
+@dataclass(slots=True)
+class _Call:
+    call_id: str
+    name: str
+    upstream_id: str | None
+    result: dict[str, Any] | None = None
+    media: list[Part] = field(default_factory=list[Part])
+    param: str = "input"
+
+
+@dataclass(slots=True)
+class _Step:
+    """One model content with calls, and the results that belong to it."""
+
+    parts: list[dict[str, Any]]
+    calls: list[_Call] = field(default_factory=list[_Call])
+
+
+class History:
+    """Builds contents entry by entry; ``build`` closes it. ``param`` arguments name the entry in errors.
+
+    ``notes``: what was left out, since there is no place for it. ``dialogue``: once it is built, the contents without
+    what nobody has said and only Google's rules demand: what a later turn goes on from.
+    """
+
+    def __init__(self, recall: Callable[[str], RememberedCall | None], names: NameMap, target: Target) -> None:
+        self._recall = recall
+        self._names = names
+        self._target = target
+        self._rules = rules(target.family)
+        self.notes: list[str] = []
+        self.dialogue: list[dict[str, Any]] = []
+        self._contents: list[dict[str, Any]] = []
+        self._system: list[dict[str, Any]] = []
+        self._step: _Step | None = None
+        self._lost: set[str] = set()  # ids of calls without a name, which Google refuses
+        self._late: list[list[Part]] = []  # user parts that came between a call and its result
+
+    # -- entries ---------------------------------------------------------------------------------------------
+
+    def system(self, text: str) -> None:
+        """System and developer text, in order; empty text says nothing."""
+        if text:
+            self._system.append({"text": text})
+
+    def user(self, parts: Sequence[Part]) -> None:
+        """A user entry. Between a call and its results it waits until they are there."""
+        real = [self._seen(part) for part in parts if part.get("text") != ""]
+        if not real:
+            return
+        if self._step is not None and self._open_calls():
+            self._late.append(real)
+            return
+        self._finish_step()
+        self._add("user", real)
+
+    def model_part(self, part: Mapping[str, Any]) -> None:
+        """Any part of the model's own (text, image), as Google sent it."""
+        part = self._seen(part)
+        if self._step is not None and self._open_calls():
+            self._step.parts.append(dict(part))  # text beside calls whose results are still to come
+            return
+        self._finish_step()
+        self._add("model", [part])
+
+    def model_call(
+        self, call_id: str, name: str, args_json: str, *, carried: Carried | None = None, param: str = "input"
+    ) -> None:
+        """A function call of the model; ``name`` is the client's name, ``args_json`` its arguments as text, ``carried``
+        what the client kept of it for us. A call between the results of others belongs to their step."""
+        remembered = self._recall(call_id)
+        if remembered is not None and remembered.family != self._target.family:
+            remembered = None
+        if not name.strip() and not (remembered and remembered.name):
+            self._lose([call_id])
+            return
+        if self._step is not None and not self._open_calls():
+            self._finish_step()
+        if self._step is None:
+            self._step = _Step(self._take_model_parts())
+        step = self._step
+        google_name = self._names.to_google(name) if name.strip() else (remembered.name if remembered else "")
+        call: dict[str, Any] = {"name": google_name, "args": arguments(args_json)}
+        upstream_id = remembered.upstream_id if remembered else None
+        if self._rules.ids_on_calls:
+            call["id"] = upstream_id or call_id
+        part: dict[str, Any] = {"functionCall": call}
+        signed = (carried.signature if carried else None) or (remembered.signature if remembered else None)
+        if signed is None and not step.calls and self._rules.needs_signature:
+            signed = STAND_IN
+        if signed is not None:
+            part["thoughtSignature"] = signed
+        before, after = (remembered.before, remembered.after) if remembered else ((), ())
+        if carried and not before and self._rules.search_with_functions:
+            before = carried.before
+        step.parts += [*parsed(before), part, *parsed(after)]
+        step.calls.append(_Call(call_id, google_name, upstream_id, param=param))
+
+    def result(self, call_id: str, output: str | Sequence[Part], *, error: bool = False, param: str = "input") -> None:
+        """The result of a call: text, or parts (texts and media). Raises FaultError 400 for an unknown call."""
+        call = self._unanswered(call_id)
+        if call is None and call_id in self._lost:
+            return
+        if call is None:
+            raise bad_request(
+                f"No tool call found for function call output with call_id {call_id}.",
+                param=param,
+                code="invalid_value",
+            )
+        if isinstance(output, str):
+            text, media = output, []
+        else:
+            text = "".join(str(part["text"]) for part in output if "text" in part)
+            media = [part for part in output if "text" not in part]
+        call.result = {"error": text} if error else response_object(text)
+        call.media = [self._seen(part, in_result=True) for part in media]
+
+    def extend(self, contents: Sequence[Mapping[str, Any]]) -> None:
+        """History that is in Google's form already (a stored response), signatures in place.
+
+        Calls without a result at its end wait for theirs.
+        """
+        self._finish_step()
+        contents, lost = named(contents)
+        self._lose(lost)
+        for content in contents:
+            self._contents.append(dict(content))
+        last = self._contents[-1] if self._contents else None
+        parts = cast("list[dict[str, Any]]", last.get("parts", [])) if last and last.get("role") == "model" else []
+        if any("functionCall" in part for part in parts):
+            del self._contents[-1]
+            self._step = _Step([dict(part) for part in parts])
+            for part in parts:
+                if isinstance(call := part.get("functionCall"), dict):
+                    made = cast("dict[str, Any]", call)
+                    self._step.calls.append(
+                        _Call(str(part.get("zgCallId", made.get("id", ""))), made["name"], made.get("id"))
+                    )
+            for part in self._step.parts:
+                part.pop("zgCallId", None)
+
+    # -- the end ---------------------------------------------------------------------------------------------
+
+    def build(
+        self, *, param: str = "input", closing: Sequence[Part] = ()
+    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """(contents, systemInstruction). ``closing``: what the user is made to say last, which is no part of the
+        dialogue. Raises FaultError 400 when a call has no result or nothing is asked."""
+        self._finish_step()
+        if not self._contents and (closing or not self._system):
+            raise bad_request(f"Invalid '{param}': it holds nothing to answer.", param=param, code="invalid_value")
+        contents = self.dialogue = self._contents
+        if closing:
+            self._contents = [dict(content) for content in contents]
+            self._add("user", closing)
+            contents = self._contents
+        if not contents:
+            contents = [{"role": "user", "parts": [self._system.pop()]}]  # Google needs contents
+        if contents[0]["role"] != "user":
+            contents = [{"role": "user", "parts": [{"text": "(continued)"}]}, *contents]
+        if contents[-1]["role"] == "model":
+            contents = [*contents, dict(CONTINUE)]
+        system = {"role": "user", "parts": self._system} if self._system else None
+        return contents, system
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _lose(self, call_ids: Sequence[str]) -> None:
+        """Calls that nobody has run are left out, with their results."""
+        self._lost.update(call_ids)
+        if call_ids and NOTE not in self.notes:
+            self.notes.append(NOTE)
+
+    def _open_calls(self) -> bool:
+        return self._step is not None and any(call.result is None for call in self._step.calls)
+
+    def _unanswered(self, call_id: str) -> _Call | None:
+        calls = self._step.calls if self._step is not None else []
+        return next((call for call in calls if call.call_id == call_id and call.result is None), None)
+
+    def _seen(self, part: Part, *, in_result: bool = False) -> Part:
+        """A part whose picture is looked at as closely as wished, if there is a way to say so."""
+        wished = part.get("mediaResolution")
+        if wished is None or (self._rules.media_resolution and wished != HIGH and not in_result):
+            return part
+        if not (self._rules.media_resolution and wished == HIGH):  # which is that family's own way
+            why = "there is no place for it in tool results" if self._rules.media_resolution else "this model has none"
+            if (note := f"detail of pictures left out: {why}") not in self.notes:
+                self.notes.append(note)
+        return {name: value for name, value in part.items() if name != "mediaResolution"}
+
+    def _take_model_parts(self) -> list[dict[str, Any]]:
+        """Text that stands directly before the calls belongs into the same content."""
+        if self._contents and self._contents[-1]["role"] == "model":
+            return list(self._contents.pop()["parts"])
+        return []
+
+    def _finish_step(self) -> None:
+        step, self._step = self._step, None
+        if step is not None:
+            self._contents.append({"role": "model", "parts": step.parts})
+            missing = next((call for call in step.calls if call.result is None), None)
+            if missing is not None:
+                raise bad_request(
+                    f"No tool output found for function call {missing.call_id}.",
+                    param=missing.param,
+                    code="invalid_value",
+                )
+            self._contents.append({"role": "user", "parts": [self._response(call) for call in step.calls]})
+            if not self._rules.media_in_results and (media := [part for call in step.calls for part in call.media]):
+                self._contents.append({"role": "user", "parts": [{"text": "Files of the tool results:"}, *media]})
+        late, self._late = self._late, []
+        for parts in late:
+            self._add("user", parts)
+
+    def _response(self, call: _Call) -> dict[str, Any]:
+        response: dict[str, Any] = {"name": call.name, "response": call.result}
+        if self._rules.ids_on_calls:
+            response["id"] = call.upstream_id or call.call_id
+        if call.media and self._rules.media_in_results:
+            response["parts"] = list(call.media)
+        return {"functionResponse": response}
+
+    def _add(self, role: str, parts: Sequence[Part]) -> None:
+        """Append, merged with a neighbour of the same role unless one of them holds results."""
+        last = self._contents[-1] if self._contents else None
+        if last is not None and last["role"] == role and not _has_results(last["parts"]):
+            last["parts"] = [*last["parts"], *parts]
+        else:
+            self._contents.append({"role": role, "parts": list(parts)})
+
+
+def arguments(args_json: str) -> dict[str, Any]:
+    """Arguments text → object, numbers exact; what is no object is kept in a wrapper, never refused."""
+    text = args_json.strip()
+    if not text:
+        return {}
+    try:
+        value = jsonio.loads(text.encode("utf-8", "replace"))
+    except ValueError:
+        return {"arguments": args_json}
+    if value is None:
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {"arguments": value}
+
+
+def parsed(parts: Iterable[str]) -> list[dict[str, Any]]:
+    """Parts from their source texts."""
+    return [cast("dict[str, Any]", jsonio.loads(part.encode("utf-8", "replace"))) for part in parts]
+
+
+def response_object(text: str) -> dict[str, Any]:
+    """A tool's output text → ``response``, which must be an object.
+
+    A JSON object is used as it is, unless it holds a ``$ref`` (Gemini reads that as a pointer to a part).
+    """
+    stripped = text.strip()
+    if stripped.startswith("{") and '"$ref"' not in stripped:
+        try:
+            value = jsonio.loads(stripped.encode("utf-8", "replace"))
+        except ValueError:
+            value = None
+        if isinstance(value, dict):
+            return cast("dict[str, Any]", value)
+    return {"output": text}
+
+
+def _has_results(parts: Sequence[Part]) -> bool:
+    return any("functionResponse" in part for part in parts)

@@ -1,0 +1,126 @@
+"""A served tool as the Response object shows it: flat, with the members that its kind has in the API.
+
+A member of another form is dropped and noted: typed clients break on it, and it meant nothing upstream. What means
+something has been checked by ``tools.py`` before. Source: OpenAI's schema (Tool and its kinds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from zerogravity.surfaces.openai.tools import custom_grammar, nested
+
+Json = Mapping[str, Any]
+Check = Callable[[object], bool]
+
+
+def _is(*kinds: type) -> Check:
+    return lambda value: isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+
+
+def _words(*allowed: str) -> Check:
+    return lambda value: value in allowed
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[Any]", value))
+
+
+def _each(*allowed: str) -> Check:
+    return lambda value: _texts(value) and all(word in allowed for word in cast("list[str]", value))
+
+
+TEXT, FLAG, NUMBER, OBJECT = _is(str), _is(bool), _is(int), _is(dict)
+CALLERS: Json = {"allowed_callers": _each("direct", "programmatic")}
+FUNCTION: Json = {
+    "name": TEXT, "description": TEXT, "parameters": OBJECT, "strict": FLAG, "defer_loading": FLAG,
+    "output_schema": OBJECT, "async": FLAG, **CALLERS,
+}  # fmt: skip
+FORMAT: Json = {"type": _words("text", "grammar"), "syntax": _words("lark", "regex"), "definition": TEXT}
+CUSTOM: Json = {"name": TEXT, "description": TEXT, "format": FORMAT, "defer_loading": FLAG, "async": FLAG, **CALLERS}
+PLACE: Json = {"type": _words("approximate"), "city": TEXT, "country": TEXT, "region": TEXT, "timezone": TEXT}
+SEARCH: Json = {
+    "search_context_size": _words("low", "medium", "high"), "user_location": PLACE,
+    "search_content_types": _each("text", "image"),
+    "filters": {"allowed_domains": _texts}, "external_web_access": FLAG,
+}  # fmt: skip
+MEMBERS: dict[str, Json] = {
+    "function": FUNCTION,
+    "custom": CUSTOM,
+    "namespace": {"name": TEXT, "description": TEXT},
+    "web_search": SEARCH,
+    "web_search_preview": SEARCH,
+    "tool_search": {"execution": _words("server", "client"), "description": TEXT, "parameters": OBJECT},
+    "local_shell": {},
+    "shell": {"environment": {"type": _words("local")}, **CALLERS},
+    "apply_patch": CALLERS,
+    "image_generation": {
+        "action": _words("generate", "edit", "auto"), "background": _words("transparent", "opaque", "auto"),
+        "size": TEXT, "quality": _words("low", "medium", "high", "xhigh", "max", "auto"),
+        "moderation": _words("auto", "low"),
+        "output_format": _words("png", "webp", "jpeg", "gif", "svg"), "output_compression": NUMBER,
+        "partial_images": NUMBER, "input_fidelity": _words("high", "low"), "model": TEXT,
+    },
+}  # fmt: skip
+DATED = {"web_search_2025_08_26": "web_search", "web_search_preview_2025_03_11": "web_search_preview"}
+ALWAYS: dict[str, Json] = {
+    "function": {"description": None, "parameters": None, "strict": None},
+    "namespace": {"description": ""},
+}
+
+
+def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = False) -> dict[str, Any]:
+    """``notes`` are told what was dropped. ``within`` a namespace the API demands less."""
+    name = kind
+    if kind.startswith("web_search") and kind not in MEMBERS:
+        name = DATED.get(kind) or ("web_search_preview" if "preview" in kind else "web_search")
+        kind = kind if kind in DATED else name
+    given = dict(_flat(tool, name, path))
+    if isinstance(place := given.get("user_location"), dict):
+        given["user_location"] = {"type": "approximate", **cast("Json", place)}
+    inner = given.pop("tools", None) if name == "namespace" else None
+    made = {"type": kind, **({} if within else ALWAYS.get(name, {})), **_kept(given, MEMBERS[name], path, notes)}
+    if name == "namespace":
+        entries = [(number, cast("Json", each)) for number, each in enumerate(cast("list[Any]", inner))]
+        made["tools"] = [
+            shown(each, each["type"], f"{path}.tools[{number}]", notes, within=True)
+            for number, each in entries
+            if each["type"] in ("function", "custom")
+        ]
+    return made
+
+
+def _flat(tool: Json, kind: str, path: str) -> Json:
+    """Without Chat's nesting."""
+    if kind not in ("function", "custom"):
+        return tool
+    inner, _ = nested(tool, kind, path, flat=True)
+    flat = {**{name: value for name, value in tool.items() if name != kind}, **inner}
+    if isinstance(form := flat.get("format"), dict):
+        flat["format"] = _format(cast("Json", form))
+    return flat
+
+
+def _format(form: Json) -> Json:
+    """What a custom tool takes, with all that typed clients need of it."""
+    if (grammar := custom_grammar(form)) is None:
+        return {**form, "type": "text"}
+    rest = {name: value for name, value in form.items() if name != "grammar"}
+    return {**rest, "type": "grammar", "syntax": grammar.get("syntax") or "lark",
+            "definition": grammar.get("definition") or ""}  # fmt: skip
+
+
+def _kept(given: Json, members: Json, path: str, notes: list[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in given.items():
+        form = members.get(name)  # a test, or an object's members with theirs
+        if value is None and form is not None:
+            kept[name] = None
+        elif isinstance(form, dict) and isinstance(value, dict):
+            kept[name] = _kept(cast("Json", value), cast("Json", form), f"{path}.{name}", notes)
+        elif form is not None and not isinstance(form, dict) and form(value):
+            kept[name] = value
+        elif name != "type" or "type" in members:
+            notes.append(f"{path}.{name}: not of the API's form, left out")
+    return kept

@@ -1,0 +1,11 @@
+"""Grammar checkers of the three streams: for tests, doctor and debug mode. Each raises GrammarError with the reason."""
+
+from __future__ import annotations
+
+from zerogravity.surfaces.chat.check import check_chat
+from zerogravity.surfaces.gemini.check import check_gemini
+from zerogravity.surfaces.grammar import GrammarError
+from zerogravity.surfaces.responses.check import check_responses
+from zerogravity.surfaces.responses.check_object import check_response
+
+__all__ = ["GrammarError", "check_chat", "check_gemini", "check_response", "check_responses"]

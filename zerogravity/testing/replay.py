@@ -1,0 +1,240 @@
+"""``ReplayEngine``: an engine without a language server: a turn is answered with the records of a trace, in their own
+time. Google's bytes are decoded again, so a decoder that has been repaired is seen at work on an old recording.
+
+``Pace`` changes the time and plays mishaps; waiting is injected. Knows neither HTTP nor where traces lie.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, Protocol
+
+from zerogravity import background, ids
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, FunctionCall, Record, Usage
+from zerogravity.core.registry import MitmStore
+from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, shutting_down, upstream
+from zerogravity.observe.trace_reader import Trace
+from zerogravity.wire.calls import declared_names
+from zerogravity.wire.google import GoogleDecoder
+from zerogravity.wire.google_errors import parse_duration
+
+NS = 1_000_000_000
+FINEST_S = 0.0005  # what is due within that comes now
+YIELD = 32  # records between two turns of the event loop when nothing is waited for
+_MISHAP = re.compile(r"(cut|delay)@(\d{1,6})(?:=(\S+))?|(dup-usage)")
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """``cut``: the connection breaks after event ``at``. ``delay``: event ``at`` comes ``seconds`` late.
+    ``dup-usage``: usage is told twice. Events of the answer are counted from 1."""
+
+    kind: Literal["cut", "delay", "dup-usage"]
+    at: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """``speed``: 2 is twice as fast, infinity does not wait. ``jitter``: each gap changes by up to that fraction."""
+
+    speed: float = 1.0
+    jitter: float = 0.0
+    mishaps: tuple[Mishap, ...] = ()
+
+
+def parse_mishap(text: str) -> Mishap:
+    """``cut@7``, ``delay@3=40s``, ``dup-usage``. Raises FaultError."""
+    match = _MISHAP.fullmatch(text.strip())
+    if match is not None and match.group(4):
+        return Mishap("dup-usage")
+    if match is not None and match.group(1) == "cut" and match.group(3) is None:
+        return Mishap("cut", int(match.group(2)))
+    if match is not None and match.group(1) == "delay" and match.group(3) is not None:
+        seconds = parse_duration(match.group(3))
+        if seconds is not None:
+            return Mishap("delay", int(match.group(2)), seconds)
+    raise bad_request(f"{text!r} is none of: cut@7, delay@3=40s, dup-usage", param="fault")
+
+
+def parse_speed(text: str) -> float:
+    """``0.25``, ``4``, ``max``. Raises FaultError."""
+    try:
+        speed = math.inf if text == "max" else float(text)
+    except ValueError:
+        speed = 0.0
+    if not speed > 0:
+        raise bad_request(f"{text!r} is no speed: give a number above 0, or max", param="speed")
+    return speed
+
+
+class Runs(Protocol):
+    """What stands behind a replay that may ask somebody else: the real engine."""
+
+    def run(self, turn: Turn) -> CascadeChannel: ...
+
+
+class ReplayEngine:
+    """``pick``  the recording that answers a turn; raises FaultError when there is none.
+    ``fallback``  runs turns for which there is none (they get recorded that way).
+    """
+
+    def __init__(
+        self,
+        store: MitmStore,
+        pick: Callable[[Turn], Trace],
+        *,
+        pace: Pace | None = None,
+        fallback: Runs | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Random | None = None,
+    ) -> None:
+        self.waiting = 0
+        self._store = store
+        self._pick = pick
+        self._pace = pace or Pace()
+        self._fallback = fallback
+        self._sleep = sleep
+        self._chance = chance or Random(0)  # the same jitter each time: a replay can be repeated
+        self._tasks = background.Tasks()
+        self._closing = False
+
+    @property
+    def active(self) -> int:
+        return len(self._tasks)
+
+    def run(self, turn: Turn) -> CascadeChannel:
+        """Start to play; returns at once."""
+        try:
+            trace, fault = self._pick(turn), None
+        except FaultError as error:
+            if self._fallback is not None:
+                return self._fallback.run(turn)
+            trace, fault = None, error.fault
+        channel = self._store.open(turn)
+        channel.mark("queued")
+        if not turn.background:
+            channel.on_abandoned = self._abandoned
+        if self._closing:
+            channel.close(Failed(shutting_down()))
+        elif trace is None:
+            channel.close(Failed(fault or internal()))
+        else:
+            channel.mark("matched")
+            self._tasks.spawn(self._guarded(channel, trace), f"replay {trace.id}")
+        return channel
+
+    def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
+        fault = Fault(Origin.CLIENT, 499, termination.value, "the turn was cancelled", termination=termination)
+        return channel.close(Failed(fault))
+
+    async def close(self) -> None:
+        """Every open turn gets its terminal."""
+        self._closing = True
+        for channel in self._store:
+            channel.close(Failed(shutting_down()))
+        await self._tasks.end()
+
+    async def _guarded(self, channel: CascadeChannel, trace: Trace) -> None:
+        """Whatever goes wrong with a recording: whoever listens is told that it is over."""
+        try:
+            await self._play(channel, trace)
+        finally:
+            channel.close(Failed(internal()))
+
+    async def _play(self, channel: CascadeChannel, trace: Trace) -> None:
+        clock = self._store.clock
+        start = clock()
+        due = previous = 0.0
+        replay = _Replay(channel, self._pace.mishaps)
+        for number, record in enumerate(trace.records):
+            now = record.t_ns / NS
+            gap = max(0.0, now - previous) * (1 + self._pace.jitter * self._chance.uniform(-1, 1))
+            previous = now
+            due += gap / self._pace.speed + replay.delay(record)
+            left = due - (clock() - start) / NS
+            if left > FINEST_S:
+                await self._sleep(left)
+            elif number % YIELD == YIELD - 1:
+                await self._sleep(0)
+            if channel.closed:
+                return
+            replay.add(record)
+        channel.close(Failed(_incomplete()))
+
+    def _abandoned(self, channel: CascadeChannel) -> None:
+        self.cancel(channel, Termination.CLIENT_GONE)
+
+
+class _Replay:
+    """Puts recorded records into a new channel, with call ids of its own and with the mishaps asked for."""
+
+    def __init__(self, channel: CascadeChannel, mishaps: tuple[Mishap, ...]) -> None:
+        self._channel = channel
+        self._cuts = {mishap.at for mishap in mishaps if mishap.kind == "cut"}
+        self._delays = {mishap.at: mishap.seconds for mishap in mishaps if mishap.kind == "delay"}
+        self._twice = any(mishap.kind == "dup-usage" for mishap in mishaps)
+        self._played = 0
+        self._decoder = self._new_decoder()
+
+    def delay(self, record: Record) -> float:
+        """How much later than recorded this one comes."""
+        return self._delays.get(self._played + 1, 0.0) if _is_answer(record) else 0.0
+
+    def add(self, record: Record) -> None:
+        channel = self._channel
+        if record.terminal is not None:
+            channel.close(record.terminal)
+            return
+        if not _is_answer(record):
+            if any(isinstance(event, AttemptOpened) for event in record.events):
+                self._decoder = self._new_decoder()
+            channel.append(record.attempt_no, record.data, record.events, record.span)
+            return
+        self._played += 1
+        events = self._decoder.decode(record.data) if record.data else tuple(map(self._renamed, record.events))
+        channel.append(record.attempt_no, record.data, events, record.span)
+        if self._twice and any(isinstance(event, Usage) for event in events):
+            usage = tuple(event for event in events if isinstance(event, Usage))
+            channel.append(record.attempt_no, record.data, usage, record.span)
+        if self._played in self._cuts:
+            channel.append(record.attempt_no, b"", self._decoder.close())
+            channel.close(Failed(_cut(self._played)))
+
+    def _new_decoder(self) -> GoogleDecoder:
+        first = len(self._channel.state.function_calls)
+        return GoogleDecoder(
+            lambda number: self._call_id(first + number), declared_names(self._channel.turn.google_request)
+        )
+
+    def _renamed(self, event: Event) -> Event:
+        """Polled records have no bytes to decode again."""
+        if not isinstance(event, FunctionCall):
+            return event
+        call_id = self._call_id(len(self._channel.state.function_calls))
+        return FunctionCall(call_id, event.name, event.args_json, event.signature, event.upstream_id)
+
+    def _call_id(self, number: int) -> str:
+        return ids.derive("call", self._channel.id, number)
+
+
+def _is_answer(record: Record) -> bool:
+    """Whether a record is an event of Google's answer, and not the frame around it."""
+    return record.attempt_no >= 0 and not any(
+        isinstance(event, AttemptOpened | AttemptClosed) for event in record.events
+    )
+
+
+def _cut(at: int) -> Fault:
+    return upstream(502, "upstream_drop", f"the answer broke off after event {at} (replay)", Termination.UPSTREAM_DROP)
+
+
+def _incomplete() -> Fault:
+    return upstream(502, "upstream_drop", "the recording ends here", Termination.UPSTREAM_DROP)

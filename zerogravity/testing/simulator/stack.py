@@ -1,0 +1,281 @@
+"""The whole path on one machine: Google stand-in, language-server stand-in, and a real mitmdump with the addon.
+
+Used by the demo, the end-to-end tests and the benchmarks. The stand-ins run in this process, mitmdump in its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from zerogravity import certs, lifeline
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+
+Mode = Literal["reverse", "proxy"]
+CHECKOUT = Path(__file__).resolve().parents[2] / "addons" / "capture.py"
+ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[1] / "capture" / "script.py"
+GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
+START_S = 30.0
+STOP_S = 15.0
+
+
+class StackError(Exception):
+    """The path could not be started; the message holds mitmdump's last lines."""
+
+
+@dataclass(slots=True)
+class StackOptions:
+    """``upstream``: somebody else's Google stand-in (http or https) instead of ours.
+
+    ``api``: ``v1internal`` (envelope), ``public`` (none), or ``auto``: ask the upstream.
+    ``upstream_ca``: PEM file that verifies an https upstream. Without one, a loopback upstream is not verified.
+    ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
+    ``addon``: another script than ours, which loads ours.
+    """
+
+    mode: Mode = "reverse"
+    port: int = 0
+    proxy_port: int = 0
+    upstream: str | None = None
+    api: Literal["auto", "v1internal", "public"] = "auto"
+    upstream_ca: Path | None = None
+    http2: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    mitm_settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    ls: LsOptions = field(default_factory=LsOptions)
+    addon: Path = ADDON
+
+
+class Stack:
+    """``async with Stack(options) as stack:`` → ``stack.url`` answers agents; ``stack.google``, ``stack.ls``."""
+
+    def __init__(self, options: StackOptions | None = None) -> None:
+        self.options = options or StackOptions()
+        self.google: GoogleSimulator | None = None
+        self.ls: LanguageServerSimulator | None = None
+        self.url = ""
+        self.inspector_token = secrets.token_urlsafe(16)
+        self.proxy_port = 0
+        self.output: list[str] = []
+        self._family: lifeline.Family | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="zerogravity-")
+        self._ready = Path(self._folder.name, "ready")
+        self._upstream: tuple[str, Path | None] = "", None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything; returns when ``GET /ready`` answers 200. Raises StackError."""
+        options = self.options
+        folder = Path(self._folder.name)
+        if options.upstream is None:
+            self.google = GoogleSimulator(http2=options.http2)
+            await self.google.start()
+            upstream, ca = self.google.url, folder / "google-ca.pem"
+            ca.write_bytes(self.google.ca_pem)
+        else:
+            upstream, ca = options.upstream.rstrip("/"), options.upstream_ca
+        ls_options = options.ls
+        ls_options.envelope = await self._envelope(upstream, ca)
+        self.ls = LanguageServerSimulator(ls_options)
+        await self.ls.start()
+        # In reverse mode it signs nothing, but mitmproxy would make one of its own, with a slow key.
+        certs.create(folder / "ca", now=datetime.now(UTC), days=1)
+        self.proxy_port = options.proxy_port or free_port()
+        self._upstream = upstream, ca
+        await self._start_mitmdump()
+        self._point_ls(folder)
+        await self._wait_ready()
+
+    async def kill(self) -> None:
+        """End mitmdump without a word to it. ``start_again`` starts it where it was, over the same data."""
+        assert self._family is not None
+        self._family.process.kill()
+        await self._family.process.wait()
+        await self._stop_mitmdump()
+
+    async def start_again(self) -> None:
+        """After ``kill``; returns when ``GET /ready`` answers 200. Raises StackError."""
+        await self._start_mitmdump()
+        await self._wait_ready()
+
+    def _point_ls(self, folder: Path) -> None:
+        assert self.ls is not None
+        if self.options.mode == "reverse":
+            self.ls.options.endpoint = f"http://127.0.0.1:{self.proxy_port}"
+        else:
+            self.ls.options.endpoint = GOOGLE
+            self.ls.options.proxy_url = f"http://127.0.0.1:{self.proxy_port}"
+            self.ls.options.proxy_ca = Path(self.options.mitm_settings.get("confdir", folder / "ca")) / "bundle.pem"
+
+    def _command(self) -> list[str]:
+        """mitmdump's; where it answers agents it does so again."""
+        options, folder = self.options, Path(self._folder.name)
+        upstream, ca = self._upstream
+        assert self.ls is not None
+        settings = {
+            "zg_listen": f"127.0.0.1:{urlsplit(self.url).port or options.port}",
+            "zg_ls_url": self.ls.url,
+            "zg_ready_file": str(self._ready),
+            **{f"zg_{name}": value for name, value in options.settings.items()},
+            "confdir": str(folder / "ca"),
+            "flow_detail": "0",
+            "termlog_verbosity": "warn",
+            **options.mitm_settings,
+        }
+        if options.mode == "reverse":
+            settings["mode"] = f"reverse:{upstream}@127.0.0.1:{self.proxy_port}"
+        else:
+            settings["mode"] = f"regular@127.0.0.1:{self.proxy_port}"
+            settings["zg_upstream"] = upstream
+        if ca is not None:
+            settings["ssl_verify_upstream_trusted_ca"] = str(ca)
+        elif upstream.startswith("https:") and is_loopback(upstream):
+            settings["ssl_insecure"] = "true"
+        arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
+        return [str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments]
+
+    async def _start_mitmdump(self) -> None:
+        environment = {**_clean(os.environ, Path(self._folder.name)), **self._secrets(), **self.options.env}
+        self._ready.unlink(missing_ok=True)
+        self.output.clear()
+        self._family = await lifeline.start(
+            *self._command(), env=environment, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        self._reader = asyncio.create_task(self._read_output(self._family.process))
+
+    def _secrets(self) -> dict[str, str]:
+        """What no process list should show."""
+        assert self.ls is not None
+        return {"ZEROGRAVITY_LS_CSRF": self.ls.csrf, "ZEROGRAVITY_INSPECTOR_TOKEN": self.inspector_token}
+
+    @property
+    def process(self) -> asyncio.subprocess.Process | None:
+        """mitmdump, once it has been started."""
+        return self._family.process if self._family is not None else None
+
+    @property
+    def inspector_url(self) -> str:
+        """The link that opens the inspector."""
+        return f"{self.url}/inspector?token={self.inspector_token}"
+
+    async def _read_output(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            self.output.append(line.decode(errors="replace").rstrip())
+            del self.output[:-500]
+
+    async def _wait_ready(self) -> None:
+        """Wait for the ready file, then for ``GET /ready``; a mitmdump that ended is an error at once."""
+        assert self.process is not None
+        deadline = asyncio.get_running_loop().time() + START_S
+        while not self._ready.exists():
+            if self.process.returncode is not None or asyncio.get_running_loop().time() > deadline:
+                if self._reader is not None and self.process.returncode is not None:
+                    await self._reader
+                raise StackError("mitmdump did not start:\n" + "\n".join(self.output[-20:]))
+            await asyncio.sleep(0.02)
+        self.url = self._ready.read_text().strip()
+        async with aiohttp.ClientSession() as session:
+            while True:
+                async with session.get(f"{self.url}/ready") as response:
+                    if response.status == 200:
+                        return
+                    text = await response.text()
+                if asyncio.get_running_loop().time() > deadline:
+                    raise StackError(f"not ready: {text}")
+                await asyncio.sleep(0.05)
+
+    async def _envelope(self, upstream: str, ca: Path | None) -> bool:
+        """Whether the upstream speaks v1internal. Asked with calls that start no generation."""
+        if self.google is not None or self.options.api == "v1internal":
+            return True
+        if self.options.api == "public":
+            return False
+        verify: bool = ca is None and not is_loopback(upstream)
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=verify)) as session:
+            try:
+                async with session.post(f"{upstream}/v1internal:loadCodeAssist", json={"metadata": {}}) as answer:
+                    if answer.status not in (404, 405):
+                        return True
+                async with session.get(f"{upstream}/v1internal:streamGenerateContent") as answer:
+                    if answer.status != 404:
+                        return True
+                async with session.get(f"{upstream}/v1beta/models") as answer:
+                    listed = json.loads(await answer.read()) if answer.status == 200 else None
+                    return not (isinstance(listed, dict) and "models" in listed)
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                return True
+
+    async def stop(self) -> None:
+        """Stop what was started."""
+        await self._stop_mitmdump()
+        if self.ls is not None:
+            await self.ls.stop()
+        if self.google is not None:
+            await self.google.stop()
+        self._folder.cleanup()
+
+    async def _stop_mitmdump(self) -> None:
+        if self._family is not None:
+            await self._family.end(STOP_S)
+        if self._reader is not None:
+            await self._reader
+
+
+def _clean(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Without the user's own settings and data: what is shown here is the same for everybody."""
+    (folder / "config.toml").touch()
+    kept = {name: value for name, value in environment.items() if not name.startswith(("ZEROGRAVITY_", "OTEL_"))}
+    own = {"CONFIG": str(folder / "config.toml"), "DATA_DIR": str(folder / "data")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **{f"ZEROGRAVITY_{name}": value for name, value in own.items()}}
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address that is free now."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,116 @@
+"""``BackgroundWorker``: work that must never hold up a turn, done by one thread behind a bounded queue, in batches.
+
+A full queue drops and counts. The work may fail: that is logged, counted and reported, and the thread goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from zerogravity.core.callbacks import attempt
+
+logger = logging.getLogger("zerogravity.ops")
+
+
+@dataclass(frozen=True, slots=True)
+class _Flush:
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class BackgroundWorker[T]:
+    """``work`` gets what has been put since the last time. ``report`` is told each change of ``degraded``: None, or
+    why the work can not be done now."""
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[T]], None],
+        *,
+        limit: int = 1000,
+        report: Callable[[str | None], None] = lambda _: None,
+    ) -> None:
+        self.dropped = 0
+        self.failures = 0  # batches
+        self.degraded: str | None = None
+        self._name = name
+        self._work = work
+        self._report = report
+        self._queue: queue.Queue[T | _Flush | None] = queue.Queue(limit)
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name=f"zerogravity-{name}", daemon=True)
+        self._thread.start()
+
+    def put(self, item: T) -> None:
+        """For the hot path: costs a queue put, waits for nobody, raises nothing."""
+        if self._closed:
+            self.dropped += 1
+            return
+        try:
+            self._queue.put_nowait(item)
+        except queue.Full:
+            self.dropped += 1
+
+    def flush(self, timeout: float = 10) -> bool:
+        """Wait until everything put so far has been worked on."""
+        flush = _Flush()
+        try:
+            self._queue.put(flush, timeout=timeout)
+        except queue.Full:
+            return False
+        return flush.done.wait(timeout)
+
+    def close(self, timeout: float = 10) -> None:
+        """Finish what is queued, then end the thread."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._queue.put(None, timeout=timeout)
+        except queue.Full:
+            return
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            batch: list[T] = []
+            flushes: list[_Flush] = []
+            item = self._queue.get()
+            while True:
+                match item:
+                    case None:
+                        ended = True
+                    case _Flush():
+                        flushes.append(item)
+                    case _:
+                        batch.append(item)
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+            if batch:
+                self._guarded(batch)
+            for flush in flushes:
+                flush.done.set()
+
+    def _guarded(self, batch: list[T]) -> None:
+        """Guard point: what is done beside a turn can fail, the turn never."""
+        trouble: str | None = None
+        try:
+            self._work(batch)
+        except OSError as error:
+            trouble = error.strerror or str(error)
+        except Exception as error:
+            logger.exception("%s failed", self._name)
+            trouble = f"{type(error).__name__}; see the log"
+        if trouble is not None:
+            self.failures += 1
+        if trouble != self.degraded:
+            self.degraded = trouble
+            if trouble is not None:
+                logger.warning("%s: %s", self._name, trouble)
+            attempt(self._report, trouble)
