@@ -68,7 +68,7 @@ def telling(store):
 def play(store, clock, make_turn, **turn):
     given = {
         "surface": "chat", "stream": True,
-        "generate": {
+        "google_request": {
             "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
             "generationConfig": {"temperature": 0.5, "maxOutputTokens": 99},
         },

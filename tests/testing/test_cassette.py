@@ -55,12 +55,12 @@ def test_what_changes_from_run_to_run_does_not_count(make_turn, one, other):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ({"generate": ask("a")}, {"generate": ask("b")}),
-        ({"generate": ask("a")}, {"generate": ask("a", tools=[])}),
-        ({"generate": ask("a", generationConfig={"temperature": 0})}, {"generate": ask("a")}),
+        ({"google_request": ask("a")}, {"google_request": ask("b")}),
+        ({"google_request": ask("a")}, {"google_request": ask("a", tools=[])}),
+        ({"google_request": ask("a", generationConfig={"temperature": 0})}, {"google_request": ask("a")}),
         ({"target": Target("m1", "M")}, {"target": Target("m2", "M")}),
-        ({"generate": {"contents": [{"parts": [{"functionCall": {"name": "f", "args": {"id": 1}}}]}]}},
-         {"generate": {"contents": [{"parts": [{"functionCall": {"name": "f", "args": {"id": 2}}}]}]}}),
+        ({"google_request": {"contents": [{"parts": [{"functionCall": {"name": "f", "args": {"id": 1}}}]}]}},
+         {"google_request": {"contents": [{"parts": [{"functionCall": {"name": "f", "args": {"id": 2}}}]}]}}),
     ],
 )  # fmt: skip
 def test_what_means_something_counts(make_turn, one, other):

@@ -90,7 +90,7 @@ def channel(clock: FakeClock) -> CascadeChannel:
 def opened(clock: Callable[[], int], **fields: Any) -> CascadeChannel:
     store = MitmStore(clock)
     target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
-    defaults = {"generate": {"contents": []}}
+    defaults = {"google_request": {"contents": []}}
     made = store.open(Turn("turn_" + "1" * 32, "responses", "gemini-3-flash", target, **(defaults | fields)))
     store.bind(made, "cascade-1")
     return made

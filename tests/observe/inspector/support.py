@@ -53,7 +53,7 @@ class Scene:
     offsets: dict[str, int] = field(default_factory=dict)
 
     def turn(self, text: str = "hi", surface: str = "chat", **fields: Any) -> Turn:
-        generate = fields.pop("generate", {"contents": [{"role": "user", "parts": [{"text": text}]}]})
+        generate = fields.pop("google_request", {"contents": [{"role": "user", "parts": [{"text": text}]}]})
         target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18", family="gemini-3-flash")
         given = {"id": ids.new("turn"), "model": "gemini-3-flash", "target": target, "stream": True, "created": 1e9}
         return Turn(surface=surface, google_request=generate, **{**given, **fields})  # type: ignore[arg-type]
