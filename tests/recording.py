@@ -12,8 +12,9 @@ from tests.conftest import FakeClock
 from zerogravity.core.events import Failed
 from zerogravity.core.fold import Assembler, Grew
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.turn import Turn
 from zerogravity.observe.recorder import Recorder
-from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.base import Answer, Surface
 
 WALL = 1_770_000_000.0  # 2026-02-02 02:40:00 UTC
 
@@ -38,22 +39,38 @@ class PlainEmitter:
         return [*frames, b"data: [DONE]\n\n"] if record.terminal is not None else frames
 
 
-class PlainSurface:
-    name = "chat"
+def plain_error(fault):
+    return Answer(fault.status, {"error": fault.message})
 
-    def emitter(self, channel, secret):
-        return PlainEmitter(channel)
 
-    def answer(self, channel, secret):
-        if isinstance(channel.terminal, Failed):
-            return self.error(channel.terminal.fault)
-        return Answer(200, {"text": channel.state.text, "echo": dict(channel.turn.echo)})
+def plain_answer(channel, secret):
+    if isinstance(channel.terminal, Failed):
+        return plain_error(channel.terminal.fault)
+    return Answer(200, {"text": channel.state.text, "echo": dict(channel.turn.echo)})
 
-    def shows(self, channel):
-        return channel.state.emitted
 
-    def error(self, fault):
-        return Answer(fault.status, {"error": fault.message})
+def ask(body, context):
+    """The turn of ``{"ask": …}``."""
+    contents = [{"role": "user", "parts": [{"text": body["ask"]}]}]
+    stream = body.get("stream", False)
+    target = context.target("gemini-3-flash")
+    return Turn(context.turn_id, "chat", "gemini-3-flash", target, {"contents": contents}, stream=stream)
+
+
+PLAIN = Surface(
+    name="chat",
+    title="Plain",
+    paths=("/v1/chat/completions", "/v1/responses"),
+    root="/v1",
+    input="ask",
+    parse=ask,
+    emitter=lambda channel, secret: PlainEmitter(channel),
+    answer=plain_answer,
+    shows=lambda channel: channel.state.emitted,
+    error=plain_error,
+    sample=lambda model, prompt: {"ask": prompt, "stream": True},
+    check=bytes.decode,
+)
 
 
 @dataclass
@@ -79,7 +96,7 @@ def recording(tmp_path, clock):
     def start(directory=None, **options):
         root = directory or tmp_path / "traces"
         now = [WALL]
-        surfaces = options.pop("surfaces", {"chat": PlainSurface(), "responses": PlainSurface()})
+        surfaces = options.pop("surfaces", {"chat": PLAIN, "responses": PLAIN})
         recorder = Recorder(root, clock=clock, wall=lambda: now[0], tick=3600, surfaces=surfaces, **options)
         store = MitmStore(clock)
         recorder.attach(store)

@@ -45,12 +45,11 @@ from zerogravity.server.services import Bearer, Services
 from zerogravity.store.responses import MAX_BYTES as FILE_BYTES
 from zerogravity.store.responses import open_store
 from zerogravity.store.usage import UsageLog
-from zerogravity.surfaces import chat, gemini, responses
-from zerogravity.surfaces.base import Emitter, Surface
+from zerogravity.surfaces import REGISTRY
+from zerogravity.surfaces.base import Emitter
 from zerogravity.surfaces.common.models import Catalogue, family_of
 
 logger = logging.getLogger("zerogravity")
-SURFACES: Mapping[str, Surface] = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
 
 
 class Gateway:
@@ -75,7 +74,7 @@ class Gateway:
         )
         self.secret = _secret(config.data_path / "secret")
         self.bearer = Bearer(config.token)
-        self.metrics = Metrics()
+        self.metrics = Metrics(REGISTRY)
         self.catalogue = Catalogue(config.aliases, rewrites=config.intercept)
         self._route = route or Route()
         self.child = (
@@ -101,7 +100,7 @@ class Gateway:
         self.keeper = LsProbe(self.ls, self.health, besides=self.store.sweep, greet=self._greet())
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
-        self.spans = otel.start(self.store)
+        self.spans = otel.start(self.store, REGISTRY)
         self.bodies = Bodies(max_bytes=self.budget.share("bodies"))
         self.witnesses = Witnesses(self.recorder, self.bodies if self.inspector_token else None)
         self._watch()
@@ -109,7 +108,9 @@ class Gateway:
 
     def _engine(self) -> Engine[LsClient]:
         config = self.config
-        by_steps: dict[str, Any] = {} if config.intercept else {"reader": read_steps, "message": told_in_full}
+        params = {surface.name: surface.schema_param for surface in REGISTRY.values()}
+        message = partial(told_in_full, schema_params=params)
+        by_steps: dict[str, Any] = {} if config.intercept else {"reader": read_steps, "message": message}
         return Engine(
             self.store,
             self.ls,
@@ -138,7 +139,7 @@ class Gateway:
             config.trace_path,
             clock=self.clock,
             limits=limits,
-            surfaces=SURFACES,
+            surfaces=REGISTRY,
             secret=self.secret,
             report=lambda trouble: self._tell("traces", trouble),
         )
@@ -183,6 +184,7 @@ class Gateway:
             self.bodies,
             self.inspector_token,
             emitter=self._render_again,
+            surfaces=REGISTRY,
             clock=self.clock,
             health=self._shown,
             view_bytes=self.budget.share("views"),
@@ -202,7 +204,7 @@ class Gateway:
         }
 
     def _render_again(self, channel: CascadeChannel) -> Emitter | None:
-        surface = SURFACES.get(channel.turn.surface)
+        surface = REGISTRY.get(channel.turn.surface)
         return None if surface is None else surface.emitter(channel, self.secret)
 
     @property
@@ -241,7 +243,7 @@ class Gateway:
             recorder=self.witnesses,
             count_tokens=self._counter(),
             mount=None if inspector is None else inspector.mount,
-            surfaces=SURFACES,
+            surfaces=REGISTRY,
         )
         self._running = await start_server(services)
         if self.child is not None:

@@ -44,7 +44,7 @@ def checks(monkeypatch):
     """``checks(…)``: what the next examination finds; holds what was asked for."""
 
     def set_checks(*found):
-        async def examine(what):
+        async def examine(what, surfaces):
             set_checks.asked = what
             for check in found:
                 yield check

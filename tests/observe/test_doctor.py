@@ -43,6 +43,7 @@ CHAT = spoken()
 LATE = Failed(language_server(504, "match_timeout", "no call came by", Termination.MATCH_TIMEOUT))
 QUICK = {**doctor.untouched({}), "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
 READY = {"ready": True, "checks": []}
+SURFACES = {surface.name: surface for surface in (chat.surface, responses.surface, gemini.surface)}
 HOPS = ["path.mitmdump", "path.front", "path.language_server", "path.call", "path.proxy", "path.chat"]
 
 
@@ -115,7 +116,7 @@ ERROR = json.dumps({"error": {"message": "no call came by", "code": "match_timeo
     ],
 )  # fmt: skip
 async def test_the_first_broken_hop_is_named(fake, ends, broken, told):
-    names, wrong = await run(path(StackOptions(), make=await fake(**ends)))
+    names, wrong = await run(path(StackOptions(), SURFACES, make=await fake(**ends)))
     assert [check.name for check in wrong] == [broken]
     assert told in wrong[0].text
     assert names == HOPS[: HOPS.index(broken) + 1], "what lies behind it is not tried"
@@ -129,7 +130,7 @@ def test_a_stream_that_tells_its_failure(surface):
 
 
 async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
-    names, wrong = await run(path(StackOptions(), make=await fake()))
+    names, wrong = await run(path(StackOptions(), SURFACES, make=await fake()))
     assert names == [*HOPS, "path.responses", "path.gemini"]
     assert [check.name for check in wrong] == ["path.responses", "path.gemini"], "this one says everything in Chat"
 
@@ -155,7 +156,7 @@ async def test_a_path_that_does_not_start(error, told, fix):
         raise error
         yield
 
-    names, wrong = await run(path(StackOptions(), make=make))
+    names, wrong = await run(path(StackOptions(), SURFACES, make=make))
     assert names == [check.name for check in wrong]
     assert names[0] in ("path.mitmdump", "path.front")
     assert told in wrong[0].text
@@ -167,7 +168,7 @@ async def test_nobody_answers():
     async def make(_):
         yield SimpleNamespace(url="http://127.0.0.1:1", ls=None, google=None)
 
-    _, wrong = await run(path(StackOptions(), make=make))
+    _, wrong = await run(path(StackOptions(), SURFACES, make=make))
     assert [check.name for check in wrong] == ["path.front"]
 
 
@@ -191,7 +192,7 @@ async def test_everything_in_its_order(fake, tmp_path):
     what = Examined(certs_dir=tmp_path, google="http://127.0.0.1:1")
     environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_KEY": "mine", "ZEROGRAVITY_LS_CSRF": "real"}
     make = await fake()
-    names, _ = await run(examine(what, env=environment, find=finding(server()), make=make))
+    names, _ = await run(examine(what, SURFACES, env=environment, find=finding(server()), make=make))
     assert names[: names.index("path.mitmdump")] == [
         "python", "dependencies", "configuration", "front_port", "proxy_port", "language_server", "google",
         "certificates", "disk", "core_dumps",
@@ -209,7 +210,7 @@ async def test_proxy_mode_is_examined_as_such(fake, tmp_path, authority):
     what = Examined(certs_dir=tmp_path, google="http://127.0.0.1:1")
     environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_MODE": "proxy"}
     make = await fake()
-    _, wrong = await run(examine(what, env=environment, find=finding(server()), make=make))
+    _, wrong = await run(examine(what, SURFACES, env=environment, find=finding(server()), make=make))
     (options,) = make.options
     assert options.mode == "proxy"
     assert options.mitm_settings == ({"confdir": str(tmp_path)} if authority else {})
@@ -222,13 +223,15 @@ async def test_a_running_one_that_serves_may_know_what_we_do_not(fake, tmp_path,
         what = Examined(
             certs_dir=tmp_path, google="http://127.0.0.1:1", settings={"listen": url.removeprefix("http://")}
         )
-        checks = [check async for check in examine(what, env={}, find=finding(), make=await fake())]
+        checks = [check async for check in examine(what, SURFACES, env={}, find=finding(), make=await fake())]
     (found,) = [check for check in checks if check.name == "language_server"]
     assert (found.ok, found.text, bool(found.fix)) == (True, "none is running", True)
 
 
 async def test_without_a_configuration_there_is_nothing_to_examine(fake):
-    names, wrong = await run(examine(Examined(), env={"ZEROGRAVITY_MODE": "magic"}, find=finding(), make=await fake()))
+    names, wrong = await run(
+        examine(Examined(), SURFACES, env={"ZEROGRAVITY_MODE": "magic"}, find=finding(), make=await fake())
+    )
     assert names == ["python", "dependencies", "configuration"]
     assert "mode" in wrong[0].text
 
@@ -272,7 +275,7 @@ async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, mo
 
 @pytest.mark.e2e
 async def test_the_real_path():
-    names, wrong = await run(path(StackOptions(env=doctor.untouched({}))))
+    names, wrong = await run(path(StackOptions(env=doctor.untouched({})), SURFACES))
     assert wrong == []
     assert names == [*HOPS, "path.responses", "path.gemini"]
 
@@ -288,7 +291,7 @@ async def test_the_real_path():
 )
 async def test_a_broken_path(options, broken):
     options.env = QUICK
-    _, wrong = await run(path(options))
+    _, wrong = await run(path(options, SURFACES))
     assert [check.name for check in wrong] == [broken]
 
 
@@ -298,5 +301,5 @@ async def test_a_language_server_that_goes_another_way():
         def _point_ls(self, folder):
             self.ls.options.endpoint = "http://127.0.0.1:1"
 
-    _, wrong = await run(path(StackOptions(env=QUICK, ls=LsOptions(retries=0)), make=Elsewhere))
+    _, wrong = await run(path(StackOptions(env=QUICK, ls=LsOptions(retries=0)), SURFACES, make=Elsewhere))
     assert [check.name for check in wrong] == ["path.proxy"]

@@ -20,7 +20,8 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Fault, Origin, Termination, upstream
-from zerogravity.observe.metrics import KINDS, PARSE_FAILURES, PLACES, REASONS, SURFACES, Metrics
+from zerogravity.observe.metrics import KINDS, PARSE_FAILURES, PLACES, REASONS, Metrics
+from zerogravity.surfaces import REGISTRY
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def store(clock):
 
 @pytest.fixture
 def metrics(store):
-    made = Metrics()
+    made = Metrics(REGISTRY)
     made.watch(store)
     return made
 
@@ -242,11 +243,11 @@ def test_labels_come_from_closed_sets_never_from_content(store, metrics, make_tu
     codes = {code.value for code in Termination}
     classes = {"2xx", "4xx", "5xx", "none"}
     tokens = {"input", "cached", "output", "thinking", "tool_use"}
-    known = SURFACES | REASONS | PLACES | KINDS | PARSE_FAILURES | codes | classes | tokens | {"other"}
+    known = {*REGISTRY, "passive"} | REASONS | PLACES | KINDS | PARSE_FAILURES | codes | classes | tokens | {"other"}
     for name, value in re.findall(r'(\w+)="([^"]*)"', text):
         assert name == "le" or value in known, f"{name}={value}"
 
 
 def test_two_processes_worth_of_metrics_do_not_meet(store, metrics):
-    Metrics().request("chat", 200)
+    Metrics(REGISTRY).request("chat", 200)
     assert samples(metrics) == {}

@@ -31,6 +31,7 @@ from zerogravity.observe import otel
 from zerogravity.observe.exports.otel import spans as exported
 from zerogravity.observe.recorder import Recorder
 from zerogravity.observe.trace_reader import scan
+from zerogravity.surfaces import REGISTRY
 
 WALL_NS = 1_770_000_000_000_000_000
 ON = {"OTEL_TRACES_EXPORTER": "otlp"}
@@ -49,7 +50,7 @@ def telling(store):
 
     def start(**environment):
         exporter = InMemorySpanExporter()
-        made = otel.start(store, {**ON, **environment}, exporter=exporter, wall_ns=lambda: WALL_NS)
+        made = otel.start(store, REGISTRY, {**ON, **environment}, exporter=exporter, wall_ns=lambda: WALL_NS)
         assert made is not None
         started.append(made)
 
@@ -161,7 +162,7 @@ def test_ids_are_those_of_the_exported_trace(store, clock, make_turn, telling, t
     play(store, clock, make_turn)
     recorder.close()
     live = [(f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}") for span in ended()]
-    (resource,) = exported(scan(tmp_path))["resourceSpans"]
+    (resource,) = exported(scan(tmp_path), REGISTRY)["resourceSpans"]
     assert live == [(span["traceId"], span["spanId"]) for span in resource["scopeSpans"][0]["spans"]]
 
 
@@ -232,7 +233,7 @@ def test_the_service_is_named(store, clock, make_turn, telling, monkeypatch):
 )
 def test_no_spans_unless_asked_for(store, caplog, environment, log):
     with caplog.at_level(logging.WARNING, "zerogravity.otel"):
-        assert otel.start(store, environment) is None
+        assert otel.start(store, REGISTRY, environment) is None
     assert len(store.on_open) == 0
     assert log in caplog.text
     assert bool(caplog.text) is bool(log)
@@ -246,7 +247,7 @@ def test_no_spans_unless_asked_for(store, caplog, environment, log):
     ],
 )
 def test_an_endpoint_switches_them_on(store, environment):
-    started = otel.start(store, environment, exporter=InMemorySpanExporter())
+    started = otel.start(store, REGISTRY, environment, exporter=InMemorySpanExporter())
     assert started is not None
     started.close()
 
@@ -260,7 +261,7 @@ def test_a_collector_that_does_not_answer_holds_nobody_up(store, clock, make_tur
             ended.set()
             return super().export(spans)
 
-    started = otel.start(store, ON, exporter=Slow())
+    started = otel.start(store, REGISTRY, ON, exporter=Slow())
     play(store, clock, make_turn)
     with caplog.at_level(logging.WARNING, "zerogravity.otel"):
         started.close(timeout=0)
@@ -270,7 +271,7 @@ def test_a_collector_that_does_not_answer_holds_nobody_up(store, clock, make_tur
 
 
 def test_the_console_gets_them(store, clock, make_turn, capsys):
-    started = otel.start(store, {"OTEL_TRACES_EXPORTER": "console"})
+    started = otel.start(store, REGISTRY, {"OTEL_TRACES_EXPORTER": "console"})
     play(store, clock, make_turn)
     started.close()
     out, err = capsys.readouterr()
@@ -281,6 +282,6 @@ def test_the_console_gets_them(store, clock, make_turn, capsys):
 def test_without_the_packages_there_is_one_line(store, caplog, monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with caplog.at_level(logging.WARNING, "zerogravity.otel"):
-        assert otel.start(store, ON) is None
+        assert otel.start(store, REGISTRY, ON) is None
     assert "install the extra: zerogravity[otel]" in caplog.text
     assert len(caplog.records) == 1

@@ -16,12 +16,13 @@ from zerogravity.errors import upstream
 from zerogravity.observe.health import Check, Failure
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.status import Status, fetch, figures, quantile, seconds, shown
+from zerogravity.surfaces import REGISTRY
 
 
 @pytest.fixture
 def told(clock, make_turn):
     """The metrics of two good turns, a failed one and a running one."""
-    metrics, store = Metrics(), MitmStore(clock)
+    metrics, store = Metrics(REGISTRY), MitmStore(clock)
     metrics.watch(store)
     metrics.gauge("zg_queue_waiting", "waiting", lambda: 3)
     metrics.loop_lag.set(0.0042)

@@ -18,6 +18,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.server.app import start_server
 from zerogravity.server.services import Services
 from zerogravity.store.responses import open_store
+from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.common.models import Catalogue
 
 
@@ -47,7 +48,7 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
         limits = config.limits
         store = MitmStore(time.monotonic_ns, turn_bytes=limits.turn_bytes, turn_readers=limits.readers)
-        metrics, health = Metrics(), Health(time.monotonic_ns)
+        metrics, health = Metrics(REGISTRY), Health(time.monotonic_ns)
         metrics.watch(store)
         health.watch(store)
         engine = ScriptedEngine(store)
@@ -62,6 +63,7 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
                 "config": config,
                 "health": health,
                 "metrics": metrics,
+                "surfaces": REGISTRY,
                 "secret": bytes(32),
                 **given,
             }

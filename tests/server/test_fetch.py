@@ -1,4 +1,4 @@
-"""URLs in requests → data URIs: which addresses are refused, which answers are, and where URLs stand. No name is looked
+"""URLs in requests → data URIs: which addresses are refused, and which answers are. No name is looked
 up and nothing but loopback is reached: the resolver and the rule for loopback are the tests' own."""
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestServer
 
 from zerogravity.errors import FaultError
 from zerogravity.server.addresses import is_public
-from zerogravity.server.fetch import Fetch, Pinned, fetch_media, remote
+from zerogravity.server.fetch import Fetch, Pinned, fetch_media
+from zerogravity.surfaces import REGISTRY
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 PDF = b"%PDF-1.7\n"
@@ -219,33 +220,6 @@ def chat(url: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": [{"type": "text", "text": X}, picture]}]}
 
 
-@pytest.mark.parametrize(
-    ("surface", "body", "found"),
-    [
-        ("chat", chat(X), ["messages[0].content[1].image_url.url"]),
-        ("chat", chat("data:image/png;base64,AAAA"), []),
-        ("chat", {"messages": [{"role": "user", "content": X}]}, []),
-        ("chat", {"messages": "x"}, []),
-        ("chat", {"messages": [7, {"content": [7, {"image_url": X}]}]}, ["messages[1].content[1].image_url"]),
-        ("chat", {"messages": [7, {"content": [7, {"image_url": 7}]}]}, []),
-        ("responses", {"input": X}, []),
-        ("responses", {"input": [{"role": "user", "content": [
-            {"type": "input_image", "image_url": X}, {"type": "input_file", "file_url": X}]}]},
-         ["input[0].content[0].image_url", "input[0].content[1].file_url"]),
-        ("responses", {"input": [{"type": "function_call_output", "output": [{"image_url": X}]}]},
-         ["input[0].output[0].image_url"]),
-        ("gemini", {"contents": {"parts": {"file_data": {"file_uri": X}}}}, ["contents[0].parts[0].fileData.fileUri"]),
-        ("gemini", {"contents": [{"parts": [{"functionResponse": {"parts": [{"fileData": {"fileUri": X}}]}}]}]},
-         ["contents[0].parts[0].functionResponse.parts[0].fileData.fileUri"]),
-        ("gemini", {"contents": [{"parts": [
-            {"fileData": {"fileUri": "https://www.youtube.com/watch?v=1"}}, {"fileData": {"fileUri": "gs://b/o"}},
-            {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/1"}}]}]}, []),
-    ],
-)  # fmt: skip
-def test_where_urls_stand(surface: str, body: dict[str, Any], found: list[str]) -> None:
-    assert [place.param for place in remote(body, surface)] == found
-
-
 class Files(Fetch):
     """Answers without a network."""
 
@@ -254,7 +228,7 @@ class Files(Fetch):
 
 
 async def test_pictures_become_data_uris() -> None:
-    made = await fetch_media(chat("https://good.test/a.png"), "chat", Files())
+    made = await fetch_media(chat("https://good.test/a.png"), REGISTRY["chat"], Files())
     assert made["messages"][0]["content"][1]["image_url"] == {
         "url": "data:image/png;base64,iVBORw0KGgoAAAAAAAAAAA==", "detail": "low",
     }  # fmt: skip
@@ -263,20 +237,20 @@ async def test_pictures_become_data_uris() -> None:
 
 async def test_files_become_inline_data_on_the_gemini_surface() -> None:
     body = {"contents": [{"parts": [{"fileData": {"fileUri": "https://good.test/a.pdf", "mimeType": "text/html"}}]}]}
-    made = await fetch_media(body, "gemini", Files())
+    made = await fetch_media(body, REGISTRY["gemini"], Files())
     assert made["contents"][0]["parts"] == [{"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0xLjcK"}}]
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a.bad"])
 async def test_what_is_no_picture_by_its_bytes_is_refused(name: str) -> None:
     with pytest.raises(FaultError, match="no picture"):
-        await fetch_media(chat(f"https://good.test/{name}"), "chat", Files())
+        await fetch_media(chat(f"https://good.test/{name}"), REGISTRY["chat"], Files())
 
 
 async def test_how_many_and_how_large() -> None:
     many = {"messages": [chat(f"https://good.test/{n}.png")["messages"][0] for n in range(17)]}
     with pytest.raises(FaultError, match="16 URLs"):
-        await fetch_media(many, "chat", Files())
+        await fetch_media(many, REGISTRY["chat"], Files())
     two = {"messages": [chat(f"https://good.test/{n}.png")["messages"][0] for n in range(2)]}
     with pytest.raises(FaultError, match="larger"):
-        await fetch_media(two, "chat", Files(total_bytes=len(PNG)))
+        await fetch_media(two, REGISTRY["chat"], Files(total_bytes=len(PNG)))

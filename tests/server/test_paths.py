@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.server.support import Serve
 from tests.server.test_middleware import ROUTES
 from zerogravity.server import paths
+from zerogravity.surfaces import REGISTRY
 
 CALL = "models/gemini-3-flash:generateContent"
 BODIES: dict[str, dict[str, Any]] = {
@@ -82,7 +83,7 @@ def test_slashes_mean_nothing(path: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_meant(path: str, expected: str | None) -> None:
-    assert paths.meant(path) == expected
+    assert paths.meant(path, REGISTRY) == expected
 
 
 @given(
@@ -92,7 +93,7 @@ def test_what_is_meant_is_no_near_miss_itself(pieces: list[str]) -> None:
     path = "/" + "/".join(pieces)
     once = paths.canonical(path)
     assert paths.canonical(once) == once
-    if (meant := paths.meant(path)) is not None:
+    if (meant := paths.meant(path, REGISTRY)) is not None:
         assert paths.canonical(meant) == meant
         assert paths.meant(meant) is None
 

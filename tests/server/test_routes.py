@@ -12,8 +12,9 @@ from tests.server.support import Serve
 from zerogravity.errors import Termination, language_server
 from zerogravity.observe.health import Health
 from zerogravity.server.fetch import Fetch
-from zerogravity.server.middleware import SERVED
 from zerogravity.server.services import Bearer
+
+SERVED = "There are /v1/responses, /v1/chat/completions, /v1/models and /v1beta/models/{model}:generateContent."
 
 # -- models --------------------------------------------------------------------------------------------------------
 

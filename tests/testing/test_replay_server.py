@@ -7,23 +7,13 @@ import urllib.request
 import aiohttp
 import pytest
 
-from tests.recording import PlainSurface
+from tests.recording import PLAIN
 from zerogravity.core.events import AttemptOpened, Finished, TextDelta
-from zerogravity.core.turn import Turn
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace
 from zerogravity.testing.replay_server import in_thread, start
 
-
-class AskableSurface(PlainSurface):
-    def parse(self, body, context):
-        contents = [{"role": "user", "parts": [{"text": body["ask"]}]}]
-        stream = body.get("stream", False)
-        target = context.target("gemini-3-flash")
-        return Turn(context.turn_id, "chat", "gemini-3-flash", target, {"contents": contents}, stream=stream)
-
-
-SERVICES = {"surfaces": dict.fromkeys(("responses", "chat", "gemini"), AskableSurface())}
+SERVICES = {"surfaces": {"chat": PLAIN}}
 FAST = Pace(float("inf"))
 
 

@@ -11,30 +11,24 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 
+from zerogravity.surfaces import REGISTRY
+from zerogravity.surfaces.base import Heard, Surface
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
-WEATHER = {
-    "type": "object",
-    "properties": {"city": {"type": "string"}},
-    "required": ["city"],
-}
-PROMPT = "What is the weather in Rome? Use the get_weather tool."
 DIM, BOLD, RESET = ("\x1b[2m", "\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "", "")
 
 
 @dataclass(slots=True)
-class Seen:
+class Seen(Heard):
     """What one streamed request showed."""
 
     first: float | None = None
-    calls: list[str] = field(default_factory=list[str])
-    usage: str = ""
     shown: str = ""
 
 
@@ -48,9 +42,9 @@ async def run(options: StackOptions) -> int:
         )
         async with aiohttp.ClientSession() as session:
             failed = 0
-            for title, request in REQUESTS.items():
-                print(f"\n{BOLD}{title}{RESET}")
-                failed += not await _show(session, stack, *request())
+            for surface in REGISTRY.values():
+                print(f"\n{BOLD}{surface.title:<10} POST {surface.url('…', stream=True)}{RESET}")
+                failed += not await _show(session, stack, surface)
         return 1 if failed else 0
 
 
@@ -74,15 +68,17 @@ async def serve(options: StackOptions) -> int:
         return 1
 
 
-async def _show(session: aiohttp.ClientSession, stack: Stack, path: str, body: dict[str, Any], kind: str) -> bool:
+async def _show(session: aiohttp.ClientSession, stack: Stack, surface: Surface) -> bool:
     seen = Seen()
+    prompt, more = surface.demo
+    body = {**surface.sample(MODEL, prompt), **more}
     started = time.monotonic()
-    async with session.post(stack.url + path, json=body) as response:
+    async with session.post(stack.url + surface.url(MODEL, stream=True), json=body) as response:
         if response.status != 200:
             print(f"  failed: HTTP {response.status} {await response.text()}")
             return False
         async for event in _events(response):
-            for label, text in READERS[kind](event, seen):
+            for label, text in surface.read(event, seen):
                 if seen.first is None:
                     seen.first = time.monotonic() - started
                 _print(label, text, seen)
@@ -121,100 +117,6 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, A
         if line.startswith(b"data:") and payload and payload != b"[DONE]":
             yield json.loads(payload)
 
-
-def _read_responses(event: dict[str, Any], seen: Seen) -> list[tuple[str, str]]:
-    match event["type"]:
-        case "response.reasoning_summary_text.delta":
-            return [("thinking", event["delta"])]
-        case "response.output_text.delta":
-            return [("text", event["delta"])]
-        case "response.output_item.done" if event["item"]["type"] == "function_call":
-            seen.calls.append(f"{event['item']['name']} {event['item']['arguments']}")
-        case "response.completed" | "response.incomplete" | "response.failed":
-            usage = event["response"]["usage"] or {}
-            reasoning = usage.get("output_tokens_details", {}).get("reasoning_tokens")
-            seen.usage = f"{usage.get('input_tokens')} in, {usage.get('output_tokens')} out ({reasoning} thinking)"
-        case _:
-            pass
-    return []
-
-
-def _read_chat(event: dict[str, Any], seen: Seen) -> list[tuple[str, str]]:
-    if usage := event.get("usage"):
-        reasoning = usage["completion_tokens_details"]["reasoning_tokens"]
-        seen.usage = f"{usage['prompt_tokens']} in, {usage['completion_tokens']} out ({reasoning} thinking)"
-    found: list[tuple[str, str]] = []
-    for choice in event.get("choices", []):
-        delta = choice["delta"]
-        if text := delta.get("reasoning_content"):
-            found.append(("thinking", text))
-        if text := delta.get("content"):
-            found.append(("text", text))
-        for call in delta.get("tool_calls", []):
-            if call["function"].get("name"):
-                seen.calls.append(call["function"]["name"] + " ")
-            if arguments := call["function"].get("arguments"):
-                seen.calls[-1] += arguments
-    return found
-
-
-def _read_gemini(event: dict[str, Any], seen: Seen) -> list[tuple[str, str]]:
-    if usage := event.get("usageMetadata"):
-        seen.usage = (
-            f"{usage.get('promptTokenCount', 0)} in, {usage.get('candidatesTokenCount', 0)} out "
-            f"(+ {usage.get('thoughtsTokenCount', 0)} thinking)"
-        )
-    found: list[tuple[str, str]] = []
-    for candidate in event.get("candidates", []):
-        for part in candidate.get("content", {}).get("parts", []):
-            if part.get("text"):
-                found.append(("thinking" if part.get("thought") else "text", part["text"]))
-            if call := part.get("functionCall"):
-                seen.calls.append(f"{call['name']} {json.dumps(call.get('args', {}))}")
-    return found
-
-
-READERS = {"responses": _read_responses, "chat": _read_chat, "gemini": _read_gemini}
-
-
-def _responses() -> tuple[str, dict[str, Any], str]:
-    tool = {"type": "function", "name": "get_weather", "description": "Weather of a city", "parameters": WEATHER}
-    body = {
-        "model": MODEL,
-        "input": PROMPT,
-        "tools": [tool],
-        "reasoning": {"effort": "low", "summary": "auto"},
-        "stream": True,
-    }
-    return "/v1/responses", body, "responses"
-
-
-def _chat() -> tuple[str, dict[str, Any], str]:
-    body = {
-        "model": MODEL,
-        "messages": [{"role": "user", "content": "Say in two sentences why the sky is blue."}],
-        "reasoning_effort": "low",
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    return "/v1/chat/completions", body, "chat"
-
-
-def _gemini() -> tuple[str, dict[str, Any], str]:
-    declaration = {"name": "get_weather", "description": "Weather of a city", "parameters": WEATHER}
-    body = {
-        "contents": [{"role": "user", "parts": [{"text": PROMPT}]}],
-        "tools": [{"functionDeclarations": [declaration]}],
-        "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
-    }
-    return f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", body, "gemini"
-
-
-REQUESTS = {
-    "Responses  POST /v1/responses": _responses,
-    "Chat       POST /v1/chat/completions": _chat,
-    "Gemini     POST /v1beta/models/…:streamGenerateContent?alt=sse": _gemini,
-}
 
 HOW_TO = """zerogravity is ready on {url}
 

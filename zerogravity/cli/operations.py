@@ -26,6 +26,7 @@ from zerogravity.observe.doctor import Examined, examine
 from zerogravity.observe.health import Check
 from zerogravity.store import usage as sums
 from zerogravity.store.usage import Row
+from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.simulator.stack import GOOGLE
 
 config_file = click.option(
@@ -90,7 +91,7 @@ def doctor(real: bool, no_mitm: bool, proxy_port: int, google: str, certs_dir: P
 async def _examine(what: Examined, *, silent: bool) -> list[Check]:
     screen = console()
     checks: list[Check] = []
-    async for check in examine(what):
+    async for check in examine(what, REGISTRY):
         checks.append(check)
         if not silent:
             screen.print(line_of(check), soft_wrap=True)

@@ -19,12 +19,14 @@ from rich.console import Console
 from zerogravity import config as configuration
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.observe import terminal, trace_folders, trace_reader
-from zerogravity.observe.exports.export import FORMATS
+from zerogravity.observe.exports.export import formats
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace, parse_mishap, parse_speed
 from zerogravity.wire import jsonio
 
+FORMATS = formats(REGISTRY)
 FOLLOW_S = 0.2
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 

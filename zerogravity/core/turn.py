@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
-
-SurfaceName = Literal["responses", "chat", "gemini", "passive"]  # passive: recorded, answered by nobody
+from typing import Any
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -32,6 +30,7 @@ class Target:
 class Turn:
     """One request, translated once.
 
+    ``surface``     the name of the API it came by; ``passive``: recorded, answered by nobody.
     ``google_request``  in Google's form: contents, systemInstruction, tools, toolConfig, generationConfig,
                     safetySettings.
     ``echo``        what the surface must echo back (Responses: every request parameter).
@@ -44,7 +43,7 @@ class Turn:
     """
 
     id: str
-    surface: SurfaceName
+    surface: str
     model: str
     target: Target
     google_request: Mapping[str, Any]

@@ -20,7 +20,8 @@ from zerogravity.backends.antigravity.discover import Found, find_all
 from zerogravity.config import ENV, Config, url_of
 from zerogravity.observe import configured, machine, tls_probe
 from zerogravity.observe.health import Check
-from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_responses
+from zerogravity.surfaces.base import Surface, Surfaces
+from zerogravity.surfaces.grammar import GrammarError
 from zerogravity.testing.simulator.stack import GOOGLE, Stack, StackError, StackOptions
 from zerogravity.wire import jsonio
 from zerogravity.wire.sse import SseParser
@@ -31,20 +32,6 @@ TURN_S = aiohttp.ClientTimeout(total=40)
 MATCH_S = 5
 REFUSED = "zerogravity can not serve:"
 REPORT = "try again with serve --trace and attach: zerogravity trace bundle last"
-
-SURFACES: dict[str, tuple[str, dict[str, Any], Callable[[bytes], Any]]] = {
-    "chat": (
-        "/v1/chat/completions",
-        {"model": MODEL, "messages": [{"role": "user", "content": PROMPT}], "stream": True},
-        check_chat,
-    ),
-    "responses": ("/v1/responses", {"model": MODEL, "input": PROMPT, "stream": True}, check_responses),
-    "gemini": (
-        f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse",
-        {"contents": [{"role": "user", "parts": [{"text": PROMPT}]}]},
-        check_gemini,
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +61,7 @@ MakePath = Callable[[StackOptions], AbstractAsyncContextManager[Running]]
 
 async def examine(
     what: Examined,
+    surfaces: Surfaces,
     *,
     env: Mapping[str, str] | None = None,
     find: Callable[..., Awaitable[list[Found]]] = find_all,
@@ -105,10 +93,11 @@ async def examine(
     yield machine.authority(what.certs_dir, needed=config.mode == "proxy")
     yield machine.disk(config.trace_path)
     yield machine.core_dumps()
-    async for check in path(own_path(config, what, environment), make=make):
+    async for check in path(own_path(config, what, environment), surfaces, make=make):
         yield check
     if what.real:
-        async for check in _real(configured.route_of(config, found, what.proxy_port), what, environment, make):
+        route = configured.route_of(config, found, what.proxy_port)
+        async for check in _real(route, what, surfaces, environment, make):
             yield check
 
 
@@ -125,14 +114,16 @@ def own_path(config: Config, what: Examined, environment: Mapping[str, str]) -> 
 # -- the path ------------------------------------------------------------------------------------------------------
 
 
-async def path(options: StackOptions, *, make: MakePath = Stack, prefix: str = "path.") -> AsyncIterator[Check]:
+async def path(
+    options: StackOptions, surfaces: Surfaces, *, make: MakePath = Stack, prefix: str = "path."
+) -> AsyncIterator[Check]:
     """The hops of one turn in their order, up to the first that is broken; then the other surfaces.
 
     With the prefix ``ls.`` the language server of ``options`` is a real one: what it has seen is not known.
     """
     try:
         async with make(options) as running, aiohttp.ClientSession(timeout=TURN_S) as session:
-            async for check in _hops(running, session, real=prefix == "ls."):
+            async for check in _hops(running, session, surfaces, real=prefix == "ls."):
                 yield replace(check, name=prefix + check.name)
     except StackError as error:
         check = not_started(str(error))
@@ -142,13 +133,15 @@ async def path(options: StackOptions, *, make: MakePath = Stack, prefix: str = "
         yield Check(f"{prefix}mitmdump", False, text, "run in the checkout: pip install -e .")
 
 
-async def _hops(running: Running, session: aiohttp.ClientSession, *, real: bool) -> AsyncIterator[Check]:
+async def _hops(
+    running: Running, session: aiohttp.ClientSession, surfaces: Surfaces, *, real: bool
+) -> AsyncIterator[Check]:
     yield Check("mitmdump", True, "runs with the addon")
     front = await _front(session, running.url)
     yield front
     if not front.ok:
         return
-    first, *others = SURFACES
+    first, *others = surfaces.values()
     answer = await turn(session, running.url, first)
     for name, text, seen, fix in seen_on_the_way(running, real=real):
         yield Check(name, seen, text if seen else f"no: {answer.text}", "" if seen else fix)
@@ -197,23 +190,22 @@ def _broken(ready: bytes) -> Check:
         return Check("front", False, f"not ready: {ready[:200].decode('utf-8', 'replace')}", REPORT)
 
 
-async def turn(session: aiohttp.ClientSession, url: str, surface: str) -> Check:
+async def turn(session: aiohttp.ClientSession, url: str, surface: Surface) -> Check:
     """One streamed turn, held against its surface's grammar."""
-    where, body, check = SURFACES[surface]
     try:
-        async with session.post(url + where, json=body) as response:
+        async with session.post(url + surface.url(MODEL, stream=True), json=surface.sample(MODEL, PROMPT)) as response:
             data = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
-        return Check(surface, False, f"the answer broke off: {error or type(error).__name__}", REPORT)
+        return Check(surface.name, False, f"the answer broke off: {error or type(error).__name__}", REPORT)
     if response.status != 200:
-        return Check(surface, False, f"{response.status}: {_message(data)}", REPORT)
+        return Check(surface.name, False, f"{response.status}: {_message(data)}", REPORT)
     try:
-        check(data)
+        surface.check(data)
     except GrammarError as error:
-        return Check(surface, False, f"the stream breaks its grammar: {error}", REPORT)
+        return Check(surface.name, False, f"the stream breaks its grammar: {error}", REPORT)
     if (failure := failure_in(data)) is not None:
-        return Check(surface, False, failure, REPORT)
-    return Check(surface, True, f"{len(data)} bytes of a stream, well-formed")
+        return Check(surface.name, False, failure, REPORT)
+    return Check(surface.name, True, f"{len(data)} bytes of a stream, well-formed")
 
 
 def failure_in(stream: bytes) -> str | None:
@@ -269,7 +261,7 @@ def untouched(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _real(
-    route: configured.Route | None, what: Examined, environment: Mapping[str, str], make: MakePath
+    route: configured.Route | None, what: Examined, surfaces: Surfaces, environment: Mapping[str, str], make: MakePath
 ) -> AsyncIterator[Check]:
     """The configured language server up to the proxy; Google's end is the stand-in, so no quota is spent."""
     if route is None:
@@ -292,5 +284,5 @@ async def _real(
         mitm_settings={"confdir": str(what.certs_dir)} if route.by_proxy else {},
         env={**untouched(environment), f"{ENV}LS_CSRF": route.endpoint.csrf},
     )
-    async for check in path(options, make=make, prefix="ls."):
+    async for check in path(options, surfaces, make=make, prefix="ls."):
         yield check

@@ -23,7 +23,6 @@ from zerogravity.errors import Termination
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 NS = 1_000_000_000
-SURFACES = frozenset({"responses", "chat", "gemini", "passive"})
 REASONS = frozenset({
     "path", "no_marker", "ambiguous_marker", "witness_disagrees", "request_type", "agent", "checkpoint",
 })  # fmt: skip
@@ -44,9 +43,10 @@ def closed(value: str, known: frozenset[str]) -> str:
 
 
 class Metrics:
-    """One per process (or test); ``watch`` ties it to a store."""
+    """One per process (or test); ``watch`` ties it to a store. ``surfaces``: their names, which are labels."""
 
-    def __init__(self) -> None:
+    def __init__(self, surfaces: Iterable[str]) -> None:
+        self._surfaces = frozenset((*surfaces, "passive"))
         self.registry = CollectorRegistry()
         made = self.registry
         self._turns = Counter("zg_turns", "Turns that have ended", ["surface", "code"], registry=made)
@@ -120,7 +120,7 @@ class Metrics:
 
     def turn_closed(self, channel: CascadeChannel) -> None:
         """Everything a finished turn has to say."""
-        surface = closed(channel.turn.surface, SURFACES)
+        surface = closed(channel.turn.surface, self._surfaces)
         code = channel.termination or Termination.INTERNAL
         self._turns.labels(surface, code.value).inc()
         marks, start = channel.marks, channel.marks["received"]
@@ -157,7 +157,7 @@ class Metrics:
 
     def request(self, surface: str, status: int) -> None:
         """One HTTP request has been answered."""
-        self._requests.labels(closed(surface, SURFACES), f"{status // 100}xx").inc()
+        self._requests.labels(closed(surface, self._surfaces), f"{status // 100}xx").inc()
 
     def reader_left(self, largest_batch: int) -> None:
         """A reader of a stream is done."""

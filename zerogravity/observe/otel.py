@@ -20,6 +20,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record
 from zerogravity.core.registry import MitmStore
 from zerogravity.observe.exports import otel as names
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.worker import BackgroundWorker
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Spans:
         self,
         provider: TracerProvider,
         ids: FixedIds,
+        surfaces: Surfaces,
         *,
         content: bool,
         wall_ns: Callable[[], int],
@@ -57,6 +59,7 @@ class Spans:
         self._provider = provider
         self._tracer = provider.get_tracer("zerogravity", __version__, names.SCHEMA)
         self._ids = ids
+        self._surfaces = surfaces
         self._content = content
         self._wall_ns = wall_ns
         self.beside: BackgroundWorker[_Ended] = BackgroundWorker("otel", self._tell)
@@ -90,13 +93,14 @@ class Spans:
         channel, turn = ended.channel, ended.channel.turn
         offset = ended.wall_ns - channel.marks["done"]
         info = told(channel)
-        attributes = redact.json_value(names.turn_attributes(info, turn.google_request, channel.state.model))
+        does = names.operation(turn.surface, self._surfaces)
+        attributes = redact.json_value(names.turn_attributes(does, info, turn.google_request, channel.state.model))
         if self._content:
             content = names.content_attributes(turn.google_request, channel.state, info["code"])
             attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in content.items()}
         self._ids.say(channel.id, "turn")
         span = self._tracer.start_span(
-            redact.text(f"{names.operation(turn.surface)} {turn.model}"), Context(), trace.SpanKind.SERVER, attributes,
+            redact.text(f"{does} {turn.model}"), Context(), trace.SpanKind.SERVER, attributes,
             start_time=channel.marks["received"] + offset,
         )  # fmt: skip
         for phase, at in sorted(channel.marks.items(), key=lambda mark: mark[1]):
@@ -160,6 +164,7 @@ def told(channel: CascadeChannel) -> dict[str, Any]:
 
 def start(
     store: MitmStore,
+    surfaces: Surfaces,
     env: Mapping[str, str] | None = None,
     *,
     exporter: SpanExporter | None = None,
@@ -191,7 +196,7 @@ def start(
         shutdown_on_exit=False,
     )
     provider.add_span_processor(BatchSpanProcessor(made))
-    spans = Spans(provider, ids, content=_yes(environment.get(CONTENT)), wall_ns=wall_ns)
+    spans = Spans(provider, ids, surfaces, content=_yes(environment.get(CONTENT)), wall_ns=wall_ns)
     spans.attach(store)
     return spans
 

@@ -100,6 +100,7 @@ async def start_server(services: Services) -> Running:
     limits = services.config.limits
     runner = Runner(
         build_app(services),
+        surfaces=services.surfaces,
         connections=limits.connections,
         peer_connections=limits.peer_connections,
         handler_cancellation=True,

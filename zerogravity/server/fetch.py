@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Any, TypeGuard
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -22,12 +22,12 @@ from yarl import URL
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.addresses import is_public
+from zerogravity.surfaces.base import Place, Surface
 from zerogravity.surfaces.common import media
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "zerogravity"}
 REDIRECTS = {301, 302, 303, 307, 308}
-OWN_HOSTS = ("generativelanguage.googleapis.com", "www.youtube.com", "youtube.com", "youtu.be")  # Google reads these
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
@@ -123,24 +123,12 @@ class Pinned(AbstractResolver):
         """Nothing is held."""
 
 
-@dataclass(slots=True)
-class Place:
-    """A URL in a body: ``holder[member]``. ``picture``: only a picture may stand there."""
-
-    holder: dict[str, Any]
-    member: str
-    url: str
-    param: str
-    picture: bool = True
-    blob: bool = False  # Gemini: fileData becomes inlineData
-
-
-async def fetch_media(body: Mapping[str, Any], surface: str, fetch: Fetch) -> Mapping[str, Any]:
+async def fetch_media(body: Mapping[str, Any], surface: Surface, fetch: Fetch) -> Mapping[str, Any]:
     """The body, with what its URLs name in their place. It is changed itself: nobody else has it yet.
 
     Raises FaultError 400 naming the member.
     """
-    places = list(remote(body, surface))
+    places = list(surface.media(body))
     if len(places) > fetch.max_urls:
         raise refused(places[fetch.max_urls].param, f"a request may name {fetch.max_urls} URLs")
     found: dict[str, bytes] = {}
@@ -164,74 +152,6 @@ def put(place: Place, data: bytes) -> None:
         place.holder["inlineData"] = {"mimeType": mime, "data": text}
     else:
         place.holder[place.member] = f"data:{mime};base64,{text}"
-
-
-def remote(body: Mapping[str, Any], surface: str) -> Iterator[Place]:
-    """The http(s) URLs at the places of a surface where media stand. Anything of another shape is the parser's."""
-    match surface:
-        case "chat":
-            for path, part in _parts(body, "messages", "content"):
-                yield from _picture(part, path)
-        case "responses":
-            for name in ("content", "output"):
-                for path, part in _parts(body, "input", name):
-                    yield from _picture(part, path)
-                    yield from _place(part, "file_url", f"{path}.file_url", picture=False)
-        case _:
-            for path, part in _parts(body, "contents", "parts"):
-                yield from _files(part, path)
-
-
-def _picture(part: dict[str, Any], path: str) -> Iterator[Place]:
-    """An ``image_url``, in either API's form."""
-    if isinstance(image := part.get("image_url"), dict):
-        yield from _place(image, "url", f"{path}.image_url.url")
-    else:
-        yield from _place(part, "image_url", f"{path}.image_url")
-
-
-def _files(part: dict[str, Any], path: str) -> Iterator[Place]:
-    """fileData of a Gemini part and of a function's result in it; what Google reads by itself is left to it."""
-    for name in ("fileData", "file_data"):
-        if isinstance(file := part.get(name), dict):
-            url = file.get("fileUri", file.get("file_uri"))
-            if is_remote(url) and _host(url) not in OWN_HOSTS:
-                yield Place(part, name, url, f"{path}.fileData.fileUri", picture=False, blob=True)
-    for name in ("functionResponse", "function_response"):
-        if isinstance(result := part.get(name), dict):
-            for index, inner in enumerate(_list(result.get("parts"))):
-                if isinstance(inner, dict):
-                    yield from _files(inner, f"{path}.functionResponse.parts[{index}]")
-
-
-def _parts(body: Mapping[str, Any], entries: str, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(path, part) of every content part."""
-    for index, entry in enumerate(_list(body.get(entries))):
-        for number, part in enumerate(_list(entry.get(name)) if isinstance(entry, dict) else ()):
-            if isinstance(part, dict):
-                yield f"{entries}[{index}].{name}[{number}]", part
-
-
-def _list(value: object) -> list[Any]:
-    """A list; of a single object one, as Google's clients write it."""
-    return value if isinstance(value, list) else [value] if isinstance(value, dict) else []
-
-
-def _host(url: str) -> str | None:
-    try:
-        return URL(url).raw_host
-    except ValueError:
-        return None
-
-
-def _place(holder: dict[str, Any], member: str, param: str, *, picture: bool = True) -> Iterator[Place]:
-    url = holder.get(member)
-    if is_remote(url):
-        yield Place(holder, member, url, param, picture)
-
-
-def is_remote(url: object) -> TypeGuard[str]:
-    return isinstance(url, str) and url[:8].lower().startswith(("http://", "https://"))
 
 
 def refused(param: str, why: str) -> FaultError:

@@ -36,7 +36,6 @@ OPEN_PATHS = frozenset({"/health", "/ready"})  # no key: they tell nothing but w
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]{1,64}(?:, ?[A-Za-z0-9_-]{1,64}){0,63}")
-_MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,200}")
 UNREAD = frozenset({"invalid_body", "unsupported_content_encoding"})  # what is left of such a body is nobody's request
 
@@ -44,19 +43,12 @@ UNREAD = frozenset({"invalid_body", "unsupported_content_encoding"})  # what is 
 # -- which surface -------------------------------------------------------------------------------------------------
 
 
-def speaks_gemini(request: web.Request) -> bool:
-    """Whether the client is one of Google's kind: decides what ``/v1/models`` means (real-clients, HTTP 5)."""
-    headers = request.headers
-    return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in request.query
-
-
 def surface_of(request: web.Request, services: Services) -> Surface:
     """The surface a path belongs to; decides the form of errors, of unmatched routes too."""
     path = request.rel_url.raw_path
-    meant = paths.meant(path) or path if request.match_info.http_exception is not None else path
-    if paths.is_gemini(meant) or (_MODEL_LIST.match(path) and speaks_gemini(request)):
-        return services.surfaces["gemini"]
-    return services.surfaces["chat" if meant.startswith("/v1/chat/") else "responses"]
+    if request.match_info.http_exception is not None:
+        path = paths.meant(path, services.surfaces) or path
+    return paths.owner(path, services.surfaces, request.headers, request.query)
 
 
 # -- request id and access record ----------------------------------------------------------------------------------
@@ -191,13 +183,11 @@ def rendered(answer: Answer, *, close: bool = False) -> web.Response:
     return response
 
 
-SERVED = "There are /v1/responses, /v1/chat/completions, /v1/models and /v1beta/models/{model}:generateContent."
-
-
 def unknown_url(request: web.Request) -> FaultError:
     """404 that names the path that was probably meant."""
-    meant = paths.meant(request.rel_url.raw_path)
-    hint = f"Did you mean {meant[:200]}?" if meant else SERVED
+    surfaces = request.app[SERVICES].surfaces
+    meant = paths.meant(request.rel_url.raw_path, surfaces)
+    hint = f"Did you mean {meant[:200]}?" if meant else paths.served(surfaces)
     text = f"Unknown URL: {request.method} {request.rel_url.path[:200]}. {hint}"
     return bad_request(text, code="unknown_url", status=404)
 

@@ -6,16 +6,17 @@ from typing import Any
 
 from aiohttp import web
 
-from zerogravity.server.middleware import rendered, speaks_gemini
+from zerogravity.server.middleware import rendered
 from zerogravity.server.services import SERVICES
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.models import list_json, model_json
+from zerogravity.surfaces.gemini.urls import asked_fields, is_client
 
 
 async def listing(request: web.Request) -> web.Response:
     """GET /v1/models"""
-    if speaks_gemini(request):
+    if is_client(request.headers, request.query):
         return await google_listing(request)
     data = [openai_model(info) for info in request.app[SERVICES].catalogue.list()]
     return rendered(Answer(200, {"object": "list", "data": data}))
@@ -23,7 +24,7 @@ async def listing(request: web.Request) -> web.Response:
 
 async def entry(request: web.Request) -> web.Response:
     """GET /v1/models/{id}; an id may contain slashes, and the answer repeats the name that was asked for."""
-    if speaks_gemini(request):
+    if is_client(request.headers, request.query):
         return await google_entry(request)
     name = request.match_info["name"]
     return rendered(Answer(200, {**openai_model(request.app[SERVICES].catalogue.get(name)), "id": name}))
@@ -33,7 +34,7 @@ async def google_listing(request: web.Request) -> web.Response:
     """GET /v1beta/models?pageSize=&pageToken="""
     query = request.query
     found = request.app[SERVICES].catalogue.list()
-    mask = field_mask.parse(asked_fields(request), field_mask.MODELS)
+    mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODELS)
     listed = list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))
     return rendered(Answer(200, field_mask.masked(listed, mask)))
 
@@ -41,14 +42,8 @@ async def google_listing(request: web.Request) -> web.Response:
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
     info = request.app[SERVICES].catalogue.get(request.match_info["name"])
-    mask = field_mask.parse(asked_fields(request), field_mask.MODEL)
+    mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODEL)
     return rendered(Answer(200, field_mask.masked(model_json(info), mask)))
-
-
-def asked_fields(request: web.Request) -> str:
-    """The field mask, as Google takes it: in the query by either name, or in a header."""
-    query = request.query
-    return query.get("fields") or query.get("$fields") or request.headers.get("X-Goog-FieldMask", "")
 
 
 def openai_model(info: Any) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import re
 
+from zerogravity.surfaces.base import Names, Surface, Surfaces
+
 PAGE = "/inspector/"  # a slash at the end means something here: the page's own links are relative to it
 VERSIONS = ("v1", "v1beta", "v1alpha")
 _SLASHES = re.compile(r"/{2,}")
-_GEMINI = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%3[Aa])\w+$")
 
 
 def canonical(path: str) -> str:
@@ -27,33 +28,47 @@ def canonical(path: str) -> str:
     return single if single.startswith(PAGE) else single.rstrip("/") or "/"
 
 
-def is_gemini(path: str) -> bool:
-    """Whether Google's API is spoken at a path, whoever speaks."""
-    return _GEMINI.match(path) is not None
+def owner(path: str, surfaces: Surfaces, headers: Names = (), query: Names = ()) -> Surface:
+    """Whose API is spoken at a path; what is nobody's is the first one's."""
+    first, *_ = surfaces.values()
+    return next((surface for surface in surfaces.values() if surface.owns(path, headers, query)), first)
 
 
-def meant(path: str) -> str | None:
+def served(surfaces: Surfaces) -> str:
+    """Where there is something, in words."""
+    *places, last = (surface.url("{model}", stream=False) for surface in surfaces.values())
+    return f"There are {', '.join([*places, '/v1/models'])} and {last}."
+
+
+def meant(path: str, surfaces: Surfaces) -> str | None:
     """The path of ours that an unknown one was probably meant to be."""
     parts = canonical(path).strip("/").split("/")
     for at in range(len(parts)):
-        found = _served(parts[at:], parts[at - 1].lower() if at else "")
+        found = _of_turns(parts[at:], surfaces) or _served(parts[at:], parts[at - 1].lower() if at else "")
         if found is not None:
             return found if found != path else None
     return None
 
 
+def _of_turns(parts: list[str], surfaces: Surfaces) -> str | None:
+    """The path of a surface that ends in ``parts``; or the one below it, where all of that is the surface's."""
+    for surface in surfaces.values():
+        for path in surface.paths:
+            _, _, *words = path.split("/")
+            begin, rest = [part.lower() for part in parts[: len(words)]], parts[len(words) :]
+            if begin == words and (not rest or path == surface.root):
+                return "/".join([path, *rest])
+    return None
+
+
 def _served(parts: list[str], before: str) -> str | None:
-    """The path of ours that ends in ``parts``; ``before``: what stands before them."""
+    """The path that no surface has for itself and that ends in ``parts``; ``before``: what stands before them."""
     word, *rest = parts
     match word.lower():
         case "models" | "tunedmodels" as kind:
             calls = rest and (":" in rest[-1] or "%3a" in rest[-1].lower())
             version = before if before in VERSIONS else "v1beta" if calls else "v1"
             return "/".join(["", version, "models" if kind == "models" else "tunedModels", *rest])
-        case "responses":
-            return "/".join(["/v1/responses", *rest])
-        case "chat" if [part.lower() for part in rest] == ["completions"]:
-            return "/v1/chat/completions"
         case "token" if not rest and before in ("", *VERSIONS):
             return "/v1/token"
         case "health" | "ready" | "metrics" | "inspector" as own if not rest:

@@ -18,8 +18,8 @@ from aiohttp.http_parser import RawRequestMessage
 
 from zerogravity import ids
 from zerogravity.errors import bad_request
-from zerogravity.server.paths import canonical, is_gemini
-from zerogravity.surfaces.common.errors import google_error, openai_error
+from zerogravity.server.paths import canonical, owner
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")
@@ -73,6 +73,7 @@ class Connection(web.RequestHandler):
     """One connection. Unreadable requests get a fixed answer and one log line without their bytes."""
 
     _begins = b""  # how the data begin that could not be read
+    surfaces: Surfaces
 
     def data_received(self, data: bytes) -> None:
         """aiohttp's, which leaves whoever reads a body alone when the rest of it can not be read."""
@@ -98,7 +99,7 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has begun already")
         answer = BareResponse(
             status=status,
-            body=jsonio.dumps(unreadable(self._begins)),
+            body=jsonio.dumps(unreadable(self._begins, self.surfaces)),
             content_type="application/json",
             headers={
                 "Connection": "close",
@@ -111,12 +112,11 @@ class Connection(web.RequestHandler):
         return answer
 
 
-def unreadable(begins: bytes) -> Any:
+def unreadable(begins: bytes, surfaces: Surfaces) -> Any:
     """The fixed answer, in the form of the API whose path stands in the request's first line, if it could be read."""
     _, _, rest = begins.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
-    form = google_error if is_gemini(canonical(path)) else openai_error
-    return form(UNREADABLE).body
+    return owner(canonical(path), surfaces).error(UNREADABLE).body
 
 
 def in_our_form(handler: Handler) -> Handler:
@@ -147,8 +147,9 @@ class Connections(web.Server):
     """Makes ``Connection`` objects; beyond ``limit`` open ones, or ``peer_limit`` of one address, new connections are
     closed at once (T15). That is logged once in a while: whoever floods us must not flood the log."""
 
-    def __init__(self, handler: Handler, *, limit: int, peer_limit: int, **arguments: Any) -> None:
+    def __init__(self, handler: Handler, *, surfaces: Surfaces, limit: int, peer_limit: int, **arguments: Any) -> None:
         super().__init__(handler, **arguments)
+        self._surfaces = surfaces
         self._limit = limit
         self._peer_limit = peer_limit
         self._peers: dict[web.RequestHandler, str] = {}
@@ -157,10 +158,11 @@ class Connections(web.Server):
         self._told: float | None = None
 
     @classmethod
-    def like(cls, server: web.Server, limit: int, peer_limit: int) -> Connections:
+    def like(cls, server: web.Server, surfaces: Surfaces, limit: int, peer_limit: int) -> Connections:
         """The same server with our connections."""
         return cls(
             in_our_form(server.request_handler),
+            surfaces=surfaces,
             limit=limit,
             peer_limit=peer_limit,
             request_factory=at_its_path(server.request_factory),
@@ -169,7 +171,9 @@ class Connections(web.Server):
         )
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
+        connection = Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
+        connection.surfaces = self._surfaces
+        return connection
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
@@ -200,9 +204,11 @@ class Connections(web.Server):
 class Runner(web.AppRunner):
     """An ``AppRunner`` that serves with ``Connections``."""
 
-    def __init__(self, app: web.Application, *, connections: int, peer_connections: int, **arguments: Any) -> None:
+    def __init__(
+        self, app: web.Application, *, surfaces: Surfaces, connections: int, peer_connections: int, **arguments: Any
+    ) -> None:
         super().__init__(app, **arguments)
-        self._limits = connections, peer_connections
+        self._given = surfaces, connections, peer_connections
 
     async def _make_server(self) -> web.Server:
-        return Connections.like(await super()._make_server(), *self._limits)
+        return Connections.like(await super()._make_server(), *self._given)

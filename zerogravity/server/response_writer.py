@@ -55,7 +55,7 @@ class ResponseWriter:
         """Before a client is told that its response is over and stored: wait until it has been tried to write it down.
         Where nothing outlives this process there is nothing to wait for."""
         turn = channel.turn
-        if turn.store and turn.surface == "responses" and self._services.config.store_path is not None:
+        if turn.store and self._services.config.store_path is not None:
             await self._unwritten.tried(turn.owner, response_id(channel.id))
 
     async def close(self) -> None:
@@ -77,7 +77,7 @@ class ResponseWriter:
         """
         services, frames = self._services, list[bytes]()
         if channel.turn.background:
-            emitter = services.surfaces["responses"].emitter(channel, services.secret)
+            emitter = services.surfaces[channel.turn.surface].emitter(channel, services.secret)
             frames = emitter.begin()
             for number, record in enumerate(records, 1):
                 frames += emitter.feed(record)

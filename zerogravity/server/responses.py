@@ -1,5 +1,5 @@
-"""The routes of the Responses API: create (in the background too), read, read the stream again, cancel, delete, page
-through the input, count and compact. Facts: wire-openai 1, 7.
+"""The routes of the Responses API besides the one that makes a turn: answer in the background, read, read the stream
+again, cancel, delete, page through the input, count and compact. Facts: wire-openai 1, 7.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.middleware import rendered
-from zerogravity.server.respond import again, answer, noted, stream, whole
+from zerogravity.server.respond import again, noted, stream, whole
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.turns import counted, read_turn, start
-from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.base import Answer, Surface
 from zerogravity.surfaces.gemini.models import ESTIMATE, estimate
 from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.ids import turn_id_of
@@ -29,21 +29,16 @@ PAGE, MAX_PAGE = 20, 100
 Json = Mapping[str, Any]
 
 
-async def create(request: web.Request) -> web.StreamResponse:
-    """POST /v1/responses"""
-    services = request.app[SERVICES]
-    surface = services.surfaces["responses"]
-    incoming = await read_turn(request, surface)
-    turn, channel = incoming.turn, start(request.app, incoming)
-    if not turn.background:
-        return await answer(request, surface, channel)
+async def in_background(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
+    """The answer to a request for which nobody has to wait: what there is of it now, or its stream that can be read
+    again."""
     if isinstance(channel.terminal, Failed):  # refused at once: nothing was begun that could be asked for
         raise FaultError(channel.terminal.fault)
     await request.app[RESPONSE_WRITER].begun(channel)
-    if turn.stream:
+    if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return rendered(Answer(200, now(services, channel), noted(turn)))
+    return rendered(Answer(200, now(request.app[SERVICES], channel), noted(channel.turn)))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -159,7 +154,7 @@ async def find(request: web.Request) -> CascadeChannel | StoredResponse:
     channel = services.store.get(turn_id)
     if channel is not None and not channel.closed:
         turn = channel.turn
-        if turn.surface == "responses" and turn.store and turn.owner == owner:
+        if turn.store and turn.owner == owner:
             return channel
         raise unknown(identity)
     stored = await request.app[RESPONSE_WRITER].get(identity, owner)

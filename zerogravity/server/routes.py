@@ -1,29 +1,40 @@
-"""Paths → handlers. What a handler means is in the module it comes from; here is only where it hangs."""
+"""Paths → handlers: every surface's turns, then what else the APIs have, each in the module it comes from."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
 from zerogravity.server import gemini, models, responses, status, websocket
+from zerogravity.server.middleware import Handler
 from zerogravity.server.respond import answer
 from zerogravity.server.services import SERVICES
 from zerogravity.server.turns import read_turn, start
+from zerogravity.surfaces.base import Surface
+from zerogravity.surfaces.gemini.urls import CALL
 
-VERSION = "/{version:v1|v1beta|v1alpha}"
 RESPONSE = "/v1/responses/{id}"
 
 
-async def create_chat_completion(request: web.Request) -> web.StreamResponse:
-    """POST /v1/chat/completions"""
-    services = request.app[SERVICES]
-    surface = services.surfaces["chat"]
-    return await answer(request, surface, start(request.app, await read_turn(request, surface)))
+def turns_of(surface: Surface) -> Handler:
+    """A request → its turn → the answer, on one surface."""
+
+    async def create(request: web.Request) -> web.StreamResponse:
+        said = surface.said(request.match_info, request.query, request.headers)
+        incoming = await read_turn(request, surface, said=said)
+        channel = start(request.app, incoming)
+        if incoming.turn.background:
+            return await responses.in_background(request, surface, channel)
+        return await answer(request, surface, channel)
+
+    return create
 
 
 def add_routes(app: web.Application) -> None:
     """Every route of the front server."""
     add = app.router
-    add.add_post("/v1/responses", responses.create)
+    for surface in app[SERVICES].surfaces.values():
+        for path in surface.paths:
+            add.add_post(path, turns_of(surface))
     add.add_get("/v1/responses", websocket.serve, allow_head=False)
     add.add_post("/v1/responses/compact", responses.compact)
     add.add_post("/v1/responses/input_tokens", responses.input_tokens)
@@ -31,8 +42,7 @@ def add_routes(app: web.Application) -> None:
     add.add_delete(RESPONSE, responses.delete)
     add.add_post(RESPONSE + "/cancel", responses.cancel)
     add.add_get(RESPONSE + "/input_items", responses.input_items)
-    add.add_post("/v1/chat/completions", create_chat_completion)
-    add.add_post(VERSION + "/{kind:models|tunedModels}/{call:.+}", gemini.call)
+    add.add_post(CALL + "/{call:.+}", gemini.call)
     add.add_get("/v1/models", models.listing)
     add.add_get("/v1/models/{name:.+}", models.entry)
     add.add_get("/{version:v1beta|v1alpha}/models", models.google_listing)

@@ -24,7 +24,7 @@ from zerogravity.observe.health import Health
 from zerogravity.observe.metrics import Metrics
 from zerogravity.server.fetch import Fetch
 from zerogravity.store.responses import ResponseStore
-from zerogravity.surfaces.base import Surface
+from zerogravity.surfaces.base import Surface, Surfaces
 
 
 class Runs(Protocol):
@@ -60,16 +60,11 @@ class Bearer:
         return f"Bearer({'set' if self.value else 'unset'})"
 
 
-def _surfaces() -> Mapping[str, Surface]:
-    from zerogravity.surfaces import chat, gemini, responses
-
-    return {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
-
-
 @dataclass(slots=True)
 class Services:
     """``responses``  stored responses; the server closes them when it stops.
     ``secret``  32 bytes that authenticate ``encrypted_content``; a fixed one keeps it valid across restarts.
+    ``surfaces``  the APIs that are spoken, by name.
     ``mount``  adds further routes, e.g. the inspector's, before the application is frozen.
     ``count_tokens``  Google's own count (``counting.py``), if there is a way to get one.
     ``fetch``  how remote media are fetched, where the configuration allows it.
@@ -84,13 +79,13 @@ class Services:
     responses: ResponseStore
     health: Health
     metrics: Metrics
+    surfaces: Surfaces
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     bearer: Bearer = field(default_factory=Bearer)
     mount: Callable[[web.Application], None] | None = None
     recorder: Witness | None = None
     count_tokens: Callable[[Turn], Awaitable[int | None]] | None = None
     fetch: Fetch = field(default_factory=Fetch)
-    surfaces: Mapping[str, Surface] = field(default_factory=_surfaces)
     wall: Callable[[], float] = time.time
     budget: Budget = field(default_factory=Budget)
     parses: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))

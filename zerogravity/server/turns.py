@@ -18,13 +18,11 @@ from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.surfaces.base import Context, Surface
-from zerogravity.surfaces.responses.request import lookups
 from zerogravity.surfaces.responses.stored import StoredResponse
 
 Json = Mapping[str, Any]
 Local = Mapping[str, StoredResponse]
 Parse = Callable[[Json, Context], Turn]
-INPUTS = {"responses": "input", "chat": "messages", "gemini": "contents"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ async def turn_of(
     services = request.app[SERVICES]
     budget = LookupBudget(raw, services.config.limits)
     if services.config.remote_urls:
-        body = await fetch_media(body, surface.name, services.fetch)
+        body = await fetch_media(body, surface, services.fetch)
         budget.replace(body)
     turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, budget))
     turn = replace(turn, size=budget.memory, notes=(*turn.notes, *await mended_note(raw)))
@@ -76,28 +74,27 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
     """Everything the parser may look up, fetched before: parsers do not wait. It has to fit into ``budget``."""
     services, shelf, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
     known, items = dict(local), dict[str, Json | None]()
-    if surface.name == "responses":
-        wanted = lookups(body)
-        previous = wanted.previous_response_id
-        if previous and previous not in known:
-            stored = await shelf.get(previous, owner)
-            if stored is not None and not stored.running:
-                known[previous] = stored
-        if previous in known:
-            before = known[previous].turn
-            instead = () if before.summary is None else (*before.users, before.summary)  # of contents
-            budget.take((before.contents, before.system, before.tools, instead), "previous_response_id")
-        for path, item_id in wanted.items:
-            if item_id not in items:
-                here = (response.items[item_id] for response in local.values() if item_id in response.items)
-                items[item_id] = next(here, None) or await shelf.item(item_id, owner)
-            budget.take(items[item_id], path)
+    wanted = surface.lookups(body)
+    previous = wanted.previous_response_id
+    if previous and previous not in known:
+        stored = await shelf.get(previous, owner)
+        if stored is not None and not stored.running:
+            known[previous] = stored
+    if previous in known:
+        before = known[previous].turn
+        instead = () if before.summary is None else (*before.users, before.summary)  # of contents
+        budget.take((before.contents, before.system, before.tools, instead), "previous_response_id")
+    for path, item_id in wanted.items:
+        if item_id not in items:
+            here = (response.items[item_id] for response in local.values() if item_id in response.items)
+            items[item_id] = next(here, None) or await shelf.item(item_id, owner)
+        budget.take(items[item_id], path)
     return Context(
         turn_id=ids.new("turn"),
         created=int(services.wall()),
         target=services.catalogue.resolve,
         owner=owner,
-        recall=budget.recalling(services.store.calls.get, INPUTS[surface.name]),
+        recall=budget.recalling(services.store.calls.get, surface.input),
         stored=lambda identity: found.turn if (found := known.get(identity)) is not None else None,
         item=items.get,
         secret=services.secret,
@@ -110,7 +107,7 @@ def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
     if services.recorder is not None:
         services.recorder.client_request(turn, incoming.body, incoming.headers)
     channel = services.engine.run(turn)
-    if turn.surface == "responses" and turn.store:
+    if turn.store:
         app[RESPONSE_WRITER].keep(channel)
     return channel
 

@@ -1,12 +1,14 @@
-"""What the server knows of a surface: how to read a request, how to render a turn, how to say a fault.
+"""``Surface``: all that the other rooms know of one API: where it is spoken, how to read a request, how to render a
+turn, how to say a fault, what a request and a stream of it look like.
 
 Everything here is pure: lookups come in through ``Context``, bytes go out; no clock, no randomness, no I/O.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from zerogravity.core.channel import CascadeChannel
@@ -85,29 +87,102 @@ class Emitter(Protocol):
         ...
 
 
-class Surface(Protocol):
-    """One API. Implemented by the packages ``surfaces.responses``, ``surfaces.chat`` and ``surfaces.gemini``."""
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What a request refers to and the server fetches before it is parsed. ``items``: (path, item id) each."""
+
+    previous_response_id: str | None = None
+    items: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Place:
+    """A URL in a body: ``holder[member]``. ``picture``: only a picture may stand there."""
+
+    holder: dict[str, Any]
+    member: str
+    url: str
+    param: str
+    picture: bool = True
+    blob: bool = False  # Gemini: fileData becomes inlineData
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one stream has told, besides its text: complete function calls, and the tokens in words."""
+
+    calls: list[str] = field(default_factory=list[str])
+    usage: str = ""
+
+
+Json = Mapping[str, Any]
+Names = Container[str]
+
+
+def _nothing(*_: object) -> Iterator[Any]:
+    yield from ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surface:
+    """One API. To add one is to make a package with such a value, and a line in ``surfaces.REGISTRY``.
+
+    ``name``          in metrics, logs and traces; ``title``: for people.
+    ``paths``         where a turn is POSTed to: templates as aiohttp's router reads them.
+    ``urls``          the same of a whole answer and of a stream, with ``{model}``; by default the first of ``paths``.
+    ``root``          every path below it is this API's, served or not. ``claims``: whether another request is.
+    ``said``          (parts of the path, query, headers) → what they say, as members of the body. Raises FaultError.
+    ``input``         the member of a body that holds the conversation.
+    ``media``         the http(s) URLs at the places where media stand. What has another shape is the parser's.
+    ``lookups``       what of the stored responses the parser will look up. Total, too.
+    ``parse``         client request → Turn. Raises FaultError naming the parameter.
+    ``schema_param``  the parameter that asks for an answer by a schema.
+    ``emitter``       (channel, secret) → a renderer of that turn's stream.
+    ``answer``        the non-streamed answer of a closed channel: the finished object, or the fault's error.
+    ``shows``         whether there is something for the client yet: a failure before that is a plain HTTP status.
+    ``error``         a fault in this API's form, with its status and headers (Retry-After, x-should-retry).
+    ``ends_failed``   whether its streams have an event that properly ends a failed turn; else the body breaks off
+                      behind the error.
+    ``gives_ids``     whether each call has an id for the client, even if Google gave it none.
+    ``operation``     OpenTelemetry's name for what a turn does (``gen_ai.operation.name``).
+    ``sample``        (model, prompt) → the body of a small streamed request. ``demo``: a prompt for it, and members by
+                      which it shows more.
+    ``check``         holds a whole stream against the API's grammar. Raises GrammarError.
+    ``read``          (event, heard) → ("thinking" or "text", words) of a stream's event; ``heard`` gets the rest.
+    """
 
     name: str
-    ends_failed: bool
-    """Whether its streams have an event that properly ends a failed turn; else the body breaks off behind the error."""
+    title: str
+    paths: tuple[str, ...]
+    root: str
+    input: str
+    parse: Callable[[Json, Context], Turn]
+    emitter: Callable[[CascadeChannel, bytes], Emitter]
+    answer: Callable[[CascadeChannel, bytes], Answer]
+    error: Callable[[Fault], Answer]
+    sample: Callable[[str, str], dict[str, Any]]
+    check: Callable[[bytes], object]
+    urls: tuple[str, str] | None = None
+    claims: Callable[[str, Names, Names], bool] = lambda path, headers, query: False
+    said: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}
+    media: Callable[[Json], Iterator[Place]] = _nothing
+    lookups: Callable[[Json], Lookups] = lambda body: Lookups()
+    shows: Callable[[CascadeChannel], bool] = lambda channel: channel.state.shows(thinking=False)
+    demo: tuple[str, Json] = ("Say in two sentences why the sky is blue.", MappingProxyType({}))
+    read: Callable[[dict[str, Any], Heard], Iterable[tuple[str, str]]] = _nothing
+    schema_param: str | None = None
+    operation: str = "chat"
+    ends_failed: bool = False
+    gives_ids: bool = True
 
-    def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
-        """Client request → Turn. Raises FaultError naming the parameter."""
-        ...
+    def owns(self, path: str, headers: Names = (), query: Names = ()) -> bool:
+        """Whether a request is this API's, served or not: decides the form of its errors."""
+        return path in self.paths or path.startswith(f"{self.root}/") or self.claims(path, headers, query)
 
-    def emitter(self, channel: CascadeChannel, secret: bytes) -> Emitter:
-        """A renderer of that turn's stream."""
-        ...
+    def url(self, model: str, *, stream: bool) -> str:
+        """Path and query to which a turn of that model is POSTed."""
+        return (self.urls or self.paths[:1] * 2)[stream].replace("{model}", model)
 
-    def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
-        """The non-streamed answer of a closed channel: the finished object, or the fault's error."""
-        ...
 
-    def shows(self, channel: CascadeChannel) -> bool:
-        """Whether there is something for the client yet: a failure before that is a plain HTTP status."""
-        ...
-
-    def error(self, fault: Fault) -> Answer:
-        """A fault in this surface's form, with its status and headers (Retry-After, x-should-retry)."""
-        ...
+Surfaces = Mapping[str, Surface]
+"""By name. Whoever needs to know of surfaces is handed this; what belongs to none of them is the first one's."""

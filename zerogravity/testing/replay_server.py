@@ -22,6 +22,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.server.app import Running, Services, start_server
 from zerogravity.store.responses import open_store
+from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.common.models import Catalogue, ModelInfo, rules
 from zerogravity.testing.replay import Pace, ReplayEngine
 
@@ -89,9 +90,9 @@ async def start(
     config = configuration.load({"listen": listen}, file=os.devnull, env={}).config
     store = MitmStore(time.monotonic_ns)
     engine = ReplayEngine(store, pick, pace=pace)
-    metrics = Metrics()
+    given = {"surfaces": REGISTRY, **(services or {})}
+    metrics = Metrics(given["surfaces"])
     metrics.watch(store)
-    given = dict(services or {})
     if "responses" not in given:
         given["responses"] = await open_store(None, limit=config.limits.responses)
     made = Services(**{

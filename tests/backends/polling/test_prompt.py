@@ -85,7 +85,7 @@ def test_what_only_interception_can_serve(
 ) -> None:
     turn = make_turn(google_request={"contents": [user("x")], **generate}, tool_names={"get_weather_1": "get.weather"})
     with pytest.raises(FaultError) as raised:
-        told_in_full(turn)
+        told_in_full(turn, {turn.surface: "text.format"})
     fault = raised.value.fault
     assert (fault.status, fault.param) == (400, param)
     assert word in fault.message
@@ -99,7 +99,7 @@ def test_what_only_interception_can_serve(
 def test_each_surface_is_told_its_own_parameter(make_turn: Make, surface: str, param: str) -> None:
     generate = {"contents": [user("x")], "generationConfig": {"responseSchema": {"type": "OBJECT"}}}
     with pytest.raises(FaultError) as raised:
-        told_in_full(make_turn(surface=surface, google_request=generate))
+        told_in_full(make_turn(surface=surface, google_request=generate), {surface: param})
     assert raised.value.fault.param == param
 
 

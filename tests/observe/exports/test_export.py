@@ -25,11 +25,13 @@ from zerogravity.core.events import (
 from zerogravity.core.fold import TurnState
 from zerogravity.errors import upstream
 from zerogravity.observe import trace_reader
-from zerogravity.observe.exports.export import FORMATS, bundle, jsonl
+from zerogravity.observe.exports.export import bundle, formats, jsonl
 from zerogravity.observe.exports.har import har
 from zerogravity.observe.exports.html import inert, page
 from zerogravity.observe.exports.otel import NAMES, content_attributes, spans
+from zerogravity.surfaces import REGISTRY
 
+FORMATS = formats(REGISTRY)
 EVIL = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> \u2028 &amp;"
 
 
@@ -83,7 +85,7 @@ def traces(recording, make_turn):
 
 
 def test_har(traces):
-    log = json.loads(json.dumps(har(traces)))["log"]
+    log = json.loads(json.dumps(har(traces, REGISTRY)))["log"]
     assert (log["version"], log["creator"]["name"]) == ("1.2", "zerogravity")
     urls = [re.sub(r"^https?://[^/]*", "", entry["request"]["url"]) for entry in log["entries"]]
     google = "/v1internal:streamGenerateContent?alt=sse"
@@ -95,7 +97,7 @@ def test_har(traces):
 
 
 def test_every_har_entry_is_complete(traces):
-    for entry in har(traces)["log"]["entries"]:
+    for entry in har(traces, REGISTRY)["log"]["entries"]:
         assert {"startedDateTime", "time", "request", "response", "cache", "timings"} <= entry.keys()
         assert {"method", "url", "httpVersion", "cookies", "headers", "queryString", "headersSize",
                 "bodySize"} <= entry["request"].keys()  # fmt: skip
@@ -109,7 +111,7 @@ def test_every_har_entry_is_complete(traces):
 
 
 def test_har_has_both_sides_bodies(traces):
-    client, first, second = har(traces[:1])["log"]["entries"]
+    client, first, second = har(traces[:1], REGISTRY)["log"]["entries"]
     assert json.loads(client["request"]["postData"]["text"]) == {"q": EVIL}
     assert client["response"]["content"]["text"].endswith("data: [DONE]\n\n")
     assert json.loads(first["request"]["postData"]["text"]) == {"a": 2}
@@ -149,7 +151,7 @@ def lined(recording, make_turn):
 
 
 def test_har_shows_where_a_call_went_and_how(lined):
-    first, second = [entry for entry in har([lined])["log"]["entries"] if "_call" in entry]
+    first, second = [entry for entry in har([lined], REGISTRY)["log"]["entries"] if "_call" in entry]
     assert (first["request"]["method"], second["request"]["method"]) == ("POST", "PUT")
     assert first["request"]["url"] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"
     assert second["request"]["url"] == LINES[1].url
@@ -159,7 +161,7 @@ def test_har_shows_where_a_call_went_and_how(lined):
 
 
 def test_spans_show_where_a_call_went_and_how(lined):
-    _, first, second = spans([lined])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    _, first, second = spans([lined], REGISTRY)["resourceSpans"][0]["scopeSpans"][0]["spans"]
     assert (first["name"], second["name"]) == ("POST generateContent", "PUT streamGenerateContent")
     told = attributes(first)
     assert told["http.request.method"] == "POST"
@@ -201,8 +203,8 @@ def test_traces_that_do_not_say_it_are_read(lined, told):
     info = {name: value for name, value in lined.info.items() if name != "upstream"}
     older = trace_reader.Trace(lined.folder, info if told is None else {**info, "upstream": told})
     assert older.lines() == {}
-    assert len(har([older])["log"]["entries"]) == 3
-    assert len(spans([older])["resourceSpans"][0]["scopeSpans"][0]["spans"]) == 3
+    assert len(har([older], REGISTRY)["log"]["entries"]) == 3
+    assert len(spans([older], REGISTRY)["resourceSpans"][0]["scopeSpans"][0]["spans"]) == 3
     assert FORMATS["curl"][0]([older]) == f"# {lined.id}\n# no call to Google is recorded\n".encode()
 
 
@@ -214,7 +216,7 @@ def attributes(span):
 
 
 def test_spans(traces):
-    (resource,) = spans(traces[:1])["resourceSpans"]
+    (resource,) = spans(traces[:1], REGISTRY)["resourceSpans"]
     turn, first, second = resource["scopeSpans"][0]["spans"]
     shown = attributes(turn)
     assert turn["name"] == "chat gemini-3-flash"
@@ -234,7 +236,7 @@ def test_spans(traces):
 
 
 def test_a_failed_turn_is_an_error_span(traces):
-    turn, call = spans([traces[1]])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    turn, call = spans([traces[1]], REGISTRY)["resourceSpans"][0]["scopeSpans"][0]["spans"]
     assert turn["status"] == {"code": 2, "message": "slow down"}
     assert attributes(turn)["error.type"] == "upstream_status"
     assert attributes(call)["http.response.status_code"] == "429"
@@ -242,8 +244,8 @@ def test_a_failed_turn_is_an_error_span(traces):
 
 
 def test_contents_are_off_unless_asked_for(traces):
-    assert "alert" not in json.dumps(spans(traces))
-    shown = attributes(spans(traces[:1], content=True)["resourceSpans"][0]["scopeSpans"][0]["spans"][0])
+    assert "alert" not in json.dumps(spans(traces, REGISTRY))
+    shown = attributes(spans(traces[:1], REGISTRY, content=True)["resourceSpans"][0]["scopeSpans"][0]["spans"][0])
     assert json.loads(shown["gen_ai.output.messages"])[0]["parts"] == [
         {"type": "reasoning", "content": "hm"}, {"type": "text", "content": EVIL},
         {"type": "tool_call", "id": "call_1", "name": "f", "arguments": {}},
@@ -282,7 +284,7 @@ def test_contents_have_the_form_of_the_conventions():
 
 def test_every_name_is_used_once(traces):
     assert len(set(NAMES.values())) == len(NAMES)
-    text = json.dumps(spans(traces, content=True))
+    text = json.dumps(spans(traces, REGISTRY, content=True))
     unused = {name for name in NAMES.values() if f'"{name}"' not in text}
     assert unused <= {"gen_ai.request.top_p", "gen_ai.request.max_tokens", "gen_ai.system_instructions"}
 

@@ -18,6 +18,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.server.app import start_server
 from zerogravity.server.services import Services
 from zerogravity.store.responses import open_store
+from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.common.models import Catalogue
 
 Look = Callable[..., Awaitable[Looked]]
@@ -36,7 +37,13 @@ async def look(scene: Scene, clock: Any) -> AsyncIterator[Look]:
     async def make(render: Any = emitter, **settings: Any) -> Looked:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
         inspector = Inspector(
-            scene.store, scene.bodies, TOKEN, emitter=render, clock=clock, health=lambda: dict(scene.health)
+            scene.store,
+            scene.bodies,
+            TOKEN,
+            emitter=render,
+            surfaces=REGISTRY,
+            clock=clock,
+            health=lambda: dict(scene.health),
         )
         services = Services(
             store=scene.store,
@@ -45,7 +52,8 @@ async def look(scene: Scene, clock: Any) -> AsyncIterator[Look]:
             config=config,
             responses=await open_store(None, limit=config.limits.responses),
             health=Health(clock),
-            metrics=Metrics(),
+            metrics=Metrics(REGISTRY),
+            surfaces=REGISTRY,
             mount=inspector.mount,
         )
         looked = Looked(

@@ -28,17 +28,16 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.server.app import Running
-from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.base import Emitter
 
 TOKEN = "a-token-for-the-inspector"
-SURFACES = {"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface}
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>&amp;\u202e'
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
 
 
 def emitter(channel: CascadeChannel) -> Emitter | None:
-    surface = SURFACES.get(channel.turn.surface)
+    surface = REGISTRY.get(channel.turn.surface)
     return None if surface is None else surface.emitter(channel, bytes(32))
 
 

@@ -98,7 +98,7 @@ async def test_everything_only_reads(look):
 
 def test_an_empty_token_would_let_everybody_in(scene, clock):
     with pytest.raises(ValueError, match="token"):
-        Inspector(scene.store, scene.bodies, "", emitter=emitter, clock=clock, health=dict)
+        Inspector(scene.store, scene.bodies, "", emitter=emitter, surfaces={}, clock=clock, health=dict)
 
 
 # -- the page ------------------------------------------------------------------------------------------------------

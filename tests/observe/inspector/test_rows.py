@@ -25,11 +25,12 @@ from zerogravity.core.turn import Target
 from zerogravity.errors import internal
 from zerogravity.observe.inspector import conversation, rows
 from zerogravity.observe.inspector.bodies import Bodies
+from zerogravity.surfaces import REGISTRY
 
 
 def state(scene, channel, answered=()):
     """(words, seconds since)"""
-    words, since = rows.activity(channel, scene.store.clock(), answered)
+    words, since = rows.activity(channel, scene.store.clock(), answered, REGISTRY)
     return words, (scene.store.clock() - since) / 1e9
 
 

@@ -6,6 +6,7 @@ Without interception the LS's own prompt, tools and settings apply: what can not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from zerogravity.core.turn import Turn
@@ -16,12 +17,14 @@ from zerogravity.wire import jsonio
 NO_INTERCEPTION = "this needs interception, which is switched off (intercept = false)"
 NAMES = {"user": "user", "model": "assistant"}
 SCHEMAS = ("responseSchema", "responseJsonSchema")
-SCHEMA_PARAM = {"responses": "text.format", "chat": "response_format", "gemini": "generationConfig.responseSchema"}
 
 
-def told_in_full(turn: Turn) -> Message:
-    """The whole conversation as one message. Raises FaultError (400) for what only interception can serve."""
-    _refuse(turn)
+def told_in_full(turn: Turn, schema_params: Mapping[str, str | None] = MappingProxyType({})) -> Message:
+    """The whole conversation as one message. Raises FaultError (400) for what only interception can serve.
+
+    ``schema_params``: surface → its parameter that asks for an answer by a schema.
+    """
+    _refuse(turn, schema_params.get(turn.surface))
     images: list[Mapping[str, str]] = []
     contents = [content for content in turn.google_request.get("contents") or () if isinstance(content, dict)]
     system = _text(turn.google_request.get("systemInstruction") or {}, images, turn)
@@ -40,7 +43,7 @@ def unapplied(turn: Turn) -> list[str]:
     return [f"{name} has no effect without interception: the language server's own applies" for name in names]
 
 
-def _refuse(turn: Turn) -> None:
+def _refuse(turn: Turn, schema_param: str | None) -> None:
     tools = [tool for tool in turn.google_request.get("tools") or () if isinstance(tool, dict)]
     if names := list(_names(tools, turn)):
         text = f"tools can not be served: {NO_INTERCEPTION}: {', '.join(names[:10])}"
@@ -48,7 +51,7 @@ def _refuse(turn: Turn) -> None:
     config = turn.google_request.get("generationConfig") or {}
     if any(config.get(name) for name in SCHEMAS):
         text = f"a schema of the answer can not be enforced: {NO_INTERCEPTION}"
-        raise bad_request(text, param=SCHEMA_PARAM.get(turn.surface), code="unsupported_parameter")
+        raise bad_request(text, param=schema_param, code="unsupported_parameter")
 
 
 def _names(tools: list[dict[str, Any]], turn: Turn) -> Iterator[str]:

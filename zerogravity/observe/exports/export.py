@@ -19,6 +19,7 @@ from zerogravity.observe.exports.har import har
 from zerogravity.observe.exports.html import page
 from zerogravity.observe.exports.otel import spans
 from zerogravity.observe.trace_reader import BODIES, Trace
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 ABOUT = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
@@ -70,19 +71,16 @@ def bundle(traces: Sequence[Trace]) -> bytes:
     return made.getvalue()
 
 
-def _har(traces: Sequence[Trace]) -> bytes:
-    return jsonio.dumps(har(traces))
+Format = tuple[Callable[[Sequence[Trace]], bytes], str]
 
 
-def _otel(traces: Sequence[Trace]) -> bytes:
-    return jsonio.dumps(spans(traces))
-
-
-FORMATS: dict[str, tuple[Callable[[Sequence[Trace]], bytes], str]] = {
-    "curl": (curl, ".sh"),
-    "har": (_har, ".har"),
-    "jsonl": (jsonl, ".jsonl"),
-    "otel": (_otel, ".otlp.json"),
-    "html": (page, ".html"),
-    "bundle": (bundle, ".zip"),
-}
+def formats(surfaces: Surfaces) -> dict[str, Format]:
+    """Name → how to write it, and how such a file's name ends."""
+    return {
+        "curl": (curl, ".sh"),
+        "har": (lambda traces: jsonio.dumps(har(traces, surfaces)), ".har"),
+        "jsonl": (jsonl, ".jsonl"),
+        "otel": (lambda traces: jsonio.dumps(spans(traces, surfaces)), ".otlp.json"),
+        "html": (page, ".html"),
+        "bundle": (bundle, ".zip"),
+    }

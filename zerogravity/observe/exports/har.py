@@ -15,25 +15,27 @@ from urllib.parse import parse_qsl, urlsplit
 from zerogravity import __version__
 from zerogravity.core.channel import RequestLine
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
-PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
 OLDER = "https://daily-cloudcode-pa.googleapis.com/v1internal:streamGenerateContent?alt=sse"
 
 
-def har(traces: Iterable[Trace]) -> dict[str, Any]:
-    entries = [entry for trace in traces for entry in (_client(trace), *_upstream(trace)) if entry is not None]
+def har(traces: Iterable[Trace], surfaces: Surfaces) -> dict[str, Any]:
+    found = (entry for trace in traces for entry in (_client(trace, surfaces), *_upstream(trace)))
+    entries = [entry for entry in found if entry is not None]
     entries.sort(key=lambda entry: entry["startedDateTime"])
     creator = {"name": "zerogravity", "version": __version__}
     return {"log": {"version": "1.2", "creator": creator, "pages": [], "entries": entries}}
 
 
-def _client(trace: Trace) -> dict[str, Any] | None:
+def _client(trace: Trace, surfaces: Surfaces) -> dict[str, Any] | None:
     """The agent's exchange with us; None for a passive turn."""
     info = trace.info
-    path = _path(info)
-    if path is None:
+    surface = surfaces.get(str(info.get("surface")))
+    if surface is None:
         return None
+    path = surface.url(str(info.get("model", "")), stream=bool(info.get("stream")))
     request = trace.body("client_request") or {}
     headers = request.get("headers") or {}
     url = f"http://{headers.get('host', 'localhost')}{path}"
@@ -59,13 +61,6 @@ def _client(trace: Trace) -> dict[str, Any] | None:
             if frame.frame is not None
         ],
     }
-
-
-def _path(info: Mapping[str, Any]) -> str | None:
-    if info.get("surface") == "gemini":
-        verb = "streamGenerateContent?alt=sse" if info.get("stream") else "generateContent"
-        return f"/v1beta/models/{info.get('model', '')}:{verb}"
-    return PATHS.get(str(info.get("surface")))
 
 
 def _answer(trace: Trace) -> tuple[int, str, str, Mapping[str, str]]:

@@ -16,6 +16,7 @@ from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Record
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 SEMANTIC_CONVENTIONS = "1.41.0"
@@ -59,9 +60,9 @@ PORTS = {"https": 443, "http": 80}
 CLIENT, SERVER, ERROR = 3, 2, 2  # span kinds and a status code of the protocol
 
 
-def spans(traces: Iterable[Trace], *, content: bool = False) -> dict[str, Any]:
+def spans(traces: Iterable[Trace], surfaces: Surfaces, *, content: bool = False) -> dict[str, Any]:
     """An ExportTraceServiceRequest in its JSON form."""
-    made = [span for trace in traces for span in (_turn(trace, content=content), *_calls(trace))]
+    made = [span for trace in traces for span in (_turn(trace, surfaces, content=content), *_calls(trace))]
     scope = {"name": "zerogravity.trace", "version": __version__}
     resource = {"attributes": _attributes({"service.name": "zerogravity", "service.version": __version__})}
     return {
@@ -77,18 +78,22 @@ def spans(traces: Iterable[Trace], *, content: bool = False) -> dict[str, Any]:
 FINISH = {"ok": "stop", "tool": "tool_call", "length": "length", "filtered": "content_filter"}
 
 
-def operation(surface: object) -> str:
-    return "generate_content" if surface in ("gemini", "passive") else "chat"
+def operation(surface: object, surfaces: Surfaces) -> str:
+    """What a turn does, in the words of the conventions; a call of the language server's own is Google's."""
+    known = surfaces.get(str(surface))
+    return known.operation if known is not None else "generate_content"
 
 
-def turn_attributes(info: Mapping[str, Any], generate: Mapping[str, Any], response_model: str | None) -> dict[str, Any]:
+def turn_attributes(
+    does: str, info: Mapping[str, Any], generate: Mapping[str, Any], response_model: str | None
+) -> dict[str, Any]:
     """A turn without its contents. ``info`` has members as ``turn.json`` has them."""
     usage: Mapping[str, Any] = info.get("usage") or {}
     config: Mapping[str, Any] = generate.get("generationConfig") or {}
     first = (info.get("latency_ms") or {}).get("first_byte")
     code = info.get("code")
     return _named({
-        "operation": operation(info.get("surface")),
+        "operation": does,
         "provider": PROVIDER,
         "request_model": info.get("model"),
         "response_model": response_model or (info.get("target") or {}).get("name"),
@@ -232,16 +237,17 @@ def _first[T](records: Iterable[Record], kind: type[T]) -> T | None:
 # -- OTLP/JSON -----------------------------------------------------------------------------------------------------
 
 
-def _turn(trace: Trace, *, content: bool) -> dict[str, Any]:
+def _turn(trace: Trace, surfaces: Surfaces, *, content: bool) -> dict[str, Any]:
     info = trace.info
-    values = turn_attributes(info, trace.google_request, trace.state.model)
+    does = operation(info.get("surface"), surfaces)
+    values = turn_attributes(does, info, trace.google_request, trace.state.model)
     if content:
         values |= content_attributes(trace.google_request, trace.state, info.get("code"))
     marks: Mapping[str, float] = info.get("marks_ms") or {}
     failure = info.get("failure")
     return {
         **_ids(trace, "turn"),
-        "name": f"{operation(info.get('surface'))} {info.get('model', '')}".strip(),
+        "name": f"{does} {info.get('model', '')}".strip(),
         "kind": SERVER,
         **_times(trace, 0.0, marks.get("done", max([0.0, *marks.values()]))),
         "attributes": _attributes(values),

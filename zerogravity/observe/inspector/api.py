@@ -22,6 +22,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.observe.inspector import conversation, rows
 from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.observe.inspector.view import BEFORE, MAX_BYTES, EmitterOf, View, Views
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 PACE = 10  # rows made in one go: a few milliseconds each at first, and captures run in the same loop
@@ -65,6 +66,7 @@ class Inspector:
         token: str,
         *,
         emitter: EmitterOf,
+        surfaces: Surfaces,
         clock: Callable[[], int],
         health: Callable[[], Mapping[str, Any]],
         view_bytes: int = MAX_BYTES,
@@ -75,6 +77,7 @@ class Inspector:
         self._bodies = bodies
         self._token = token
         self._clock = clock
+        self._surfaces = surfaces
         self._health = health
         self.views = Views(emitter, view_bytes)
         self._results: dict[str, frozenset[str]] = {}  # turn id → calls whose results it brought
@@ -146,7 +149,7 @@ class Inspector:
         now, answered = self._clock(), self._answered()
         turns: list[dict[str, Any]] = []
         for channel in self._store:
-            turns.append(rows.summary(channel, now, answered))
+            turns.append(rows.summary(channel, now, answered, self._surfaces))
             if len(turns) % PACE == 0:
                 await asyncio.sleep(0)
         return _json({"turns": turns, "health": self._health()})
@@ -185,10 +188,10 @@ class Inspector:
             present.add(channel.id)
             if channel.id in told and told[channel.id][1] in rows.OVER:
                 continue  # nothing will change there: most turns cost nothing
-            mark = (channel.count, rows.activity(channel, now, answered)[0])
+            mark = (channel.count, rows.activity(channel, now, answered, self._surfaces)[0])
             if told.get(channel.id) != mark:
                 told[channel.id] = mark
-                changed.append(rows.summary(channel, now, answered))
+                changed.append(rows.summary(channel, now, answered, self._surfaces))
                 if len(changed) % PACE == 0:
                     await asyncio.sleep(0)
         gone = [turn_id for turn_id in told if turn_id not in present]
@@ -210,7 +213,7 @@ class Inspector:
     async def _turn(self, request: web.Request) -> web.Response:
         channel = self._find(request)
         shown = await asyncio.to_thread(_redacted_details, rows.details(channel))
-        return _json({**rows.summary(channel, self._clock(), self._answered()), **shown})
+        return _json({**rows.summary(channel, self._clock(), self._answered(), self._surfaces), **shown})
 
     async def _conversation(self, request: web.Request) -> web.Response:
         channel = self._find(request)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -33,8 +34,10 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import asked
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.surfaces.common.models import rules
 
+NONE: Surfaces = MappingProxyType({})
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after that nobody is working at the tools of a turn any more
 GAP_NS = 2_000_000_000
@@ -50,10 +53,12 @@ WAITING = (
 )  # fmt: skip
 
 
-def summary(channel: CascadeChannel, now: int, answered: Collection[str] = ()) -> dict[str, Any]:
+def summary(
+    channel: CascadeChannel, now: int, answered: Collection[str] = (), surfaces: Surfaces = NONE
+) -> dict[str, Any]:
     """One row of the list of turns. ``answered``: ids of the calls whose results have come back."""
     marks, origin, turn = channel.marks, channel.marks["received"], channel.turn
-    state, since = activity(channel, now, answered)
+    state, since = activity(channel, now, answered, surfaces)
     first = marks.get("first_text", marks.get("first_call"))
     return {
         "id": channel.id,
@@ -80,12 +85,15 @@ def summary(channel: CascadeChannel, now: int, answered: Collection[str] = ()) -
     }
 
 
-def activity(channel: CascadeChannel, now: int, answered: Collection[str] = ()) -> tuple[str, int]:
+def activity(
+    channel: CascadeChannel, now: int, answered: Collection[str] = (), surfaces: Surfaces = NONE
+) -> tuple[str, int]:
     """What a turn is doing now, in words, and since when (ns)."""
     marks, items = channel.marks, channel.state.items
     if channel.closed:
         done = marks["done"]
-        if channel.termination is Termination.TOOL and now - done < TOOLS_NS and _unanswered(channel, answered):
+        recent = channel.termination is Termination.TOOL and now - done < TOOLS_NS
+        if recent and _unanswered(channel, answered, surfaces):
             return "tool wait", done
         return ("failed" if isinstance(channel.terminal, Failed) else "done"), done
     newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
@@ -104,12 +112,13 @@ def activity(channel: CascadeChannel, now: int, answered: Collection[str] = ()) 
             return next((words, marks[phase]) for phase, words in WAITING if phase in marks)
 
 
-def _unanswered(channel: CascadeChannel, answered: Collection[str]) -> bool:
+def _unanswered(channel: CascadeChannel, answered: Collection[str], surfaces: Surfaces) -> bool:
     """Whether results of calls have not come back, as far as calls and results hold ids by which that can be told."""
     if not rules(channel.turn.target.family).ids_on_calls:
         return False
     calls = channel.state.function_calls
-    if channel.turn.surface == "gemini" and not all(call.upstream_id for call in calls):
+    surface = surfaces.get(channel.turn.surface)
+    if surface is not None and not surface.gives_ids and not all(call.upstream_id for call in calls):
         return False
     return any(call.call_id not in answered and call.upstream_id not in answered for call in calls)
 

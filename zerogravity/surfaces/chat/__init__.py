@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault
-from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
+from zerogravity.surfaces.base import Place, Surface
+from zerogravity.surfaces.chat import samples
+from zerogravity.surfaces.chat.check import check_chat
 from zerogravity.surfaces.chat.completion import answer, reasoning_names
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import parse
 from zerogravity.surfaces.common.errors import openai_error
+from zerogravity.surfaces.common.remote import content_parts, picture
 
 
-class _Chat:
-    name = "chat"
-    ends_failed = False
-
-    def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
-        return parse(body, context)
-
-    def emitter(self, channel: CascadeChannel, secret: bytes) -> Emitter:
-        return ChatEmitter(channel.turn)
-
-    def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
-        return answer(channel.turn, channel.state)
-
-    def shows(self, channel: CascadeChannel) -> bool:
-        return channel.state.shows(thinking=bool(reasoning_names(channel.turn)))
-
-    def error(self, fault: Fault) -> Answer:
-        return openai_error(fault)
+def _media(body: Mapping[str, Any]) -> Iterator[Place]:
+    for path, part in content_parts(body, "messages", "content"):
+        yield from picture(part, path)
 
 
-surface: Surface = _Chat()
+def _shows(channel: CascadeChannel) -> bool:
+    return channel.state.shows(thinking=bool(reasoning_names(channel.turn)))
+
+
+surface = Surface(
+    name="chat",
+    title="Chat",
+    paths=("/v1/chat/completions",),
+    root="/v1/chat",
+    input="messages",
+    media=_media,
+    parse=parse,
+    schema_param="response_format",
+    emitter=lambda channel, secret: ChatEmitter(channel.turn),
+    answer=lambda channel, secret: answer(channel.turn, channel.state),
+    shows=_shows,
+    error=openai_error,
+    sample=samples.sample,
+    demo=samples.DEMO,
+    check=check_chat,
+    read=samples.read,
+)

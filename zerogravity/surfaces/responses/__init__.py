@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault
-from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
+from zerogravity.surfaces.base import Place, Surface
 from zerogravity.surfaces.common.errors import openai_error
+from zerogravity.surfaces.common.remote import content_parts, picture, place
+from zerogravity.surfaces.responses import samples
+from zerogravity.surfaces.responses.check import check_responses
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
-from zerogravity.surfaces.responses.request import parse
+from zerogravity.surfaces.responses.request import lookups, parse
 from zerogravity.surfaces.responses.response import answer, shows_thinking
 
 
-class _Responses:
-    name = "responses"
-    ends_failed = True
-
-    def parse(self, body: Mapping[str, Any], context: Context) -> Turn:
-        return parse(body, context)
-
-    def emitter(self, channel: CascadeChannel, secret: bytes) -> Emitter:
-        return ResponsesEmitter(channel.turn, secret)
-
-    def answer(self, channel: CascadeChannel, secret: bytes) -> Answer:
-        return answer(channel.turn, channel.state, secret)
-
-    def shows(self, channel: CascadeChannel) -> bool:
-        """A summary is shown whole, so nothing of it before its end; thinking only to those that asked for it."""
-        turn = channel.turn
-        return not turn.metadata.get("compacts") and channel.state.shows(thinking=shows_thinking(turn))
-
-    def error(self, fault: Fault) -> Answer:
-        return openai_error(fault)
+def _media(body: Mapping[str, Any]) -> Iterator[Place]:
+    for name in ("content", "output"):
+        for path, part in content_parts(body, "input", name):
+            yield from picture(part, path)
+            yield from place(part, "file_url", f"{path}.file_url", picture=False)
 
 
-surface: Surface = _Responses()
+def _shows(channel: CascadeChannel) -> bool:
+    """A summary is shown whole, so nothing of it before its end; thinking only to those that asked for it."""
+    turn = channel.turn
+    return not turn.metadata.get("compacts") and channel.state.shows(thinking=shows_thinking(turn))
+
+
+surface = Surface(
+    name="responses",
+    title="Responses",
+    paths=("/v1/responses",),
+    root="/v1/responses",
+    input="input",
+    media=_media,
+    lookups=lookups,
+    parse=parse,
+    schema_param="text.format",
+    emitter=lambda channel, secret: ResponsesEmitter(channel.turn, secret),
+    answer=lambda channel, secret: answer(channel.turn, channel.state, secret),
+    shows=_shows,
+    error=openai_error,
+    ends_failed=True,
+    sample=samples.sample,
+    demo=samples.DEMO,
+    check=check_responses,
+    read=samples.read,
+)

@@ -36,12 +36,11 @@ Facts: wire-openai 2, 5, 14; wire-gemini-and-mapping 2.4, 6.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.base import Context, StoredTurn
+from zerogravity.surfaces.base import Context, Lookups, StoredTurn
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.limits import INT32, within_family
 from zerogravity.surfaces.common.models import rules
@@ -91,14 +90,6 @@ CHAT = {
 }
 REASONING = ("effort", "summary", "generate_summary", "context", "mode")
 FORM = ("type", "name", "description", "schema", "strict")
-
-
-@dataclass(frozen=True, slots=True)
-class Lookups:
-    """What a request refers to and the server fetches before it is parsed. ``items``: (path, item id) each."""
-
-    previous_response_id: str | None
-    items: tuple[tuple[str, str], ...]
 
 
 def lookups(body: Json) -> Lookups:

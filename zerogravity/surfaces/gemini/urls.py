@@ -1,0 +1,42 @@
+"""Gemini's URLs: ``/{version}/models/{model}:{method}``, with the model percent-encoded or prefixed as clients do, and
+what their queries and headers say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping
+from typing import Any
+
+from zerogravity.errors import bad_request
+
+CALL = "/{version:v1|v1beta|v1alpha}/{kind:models|tunedModels}"
+TURN = CALL + "/{model:.+}{colon::|%3[Aa]}{method:generateContent|streamGenerateContent}"
+OF_TURN = ("/v1beta/models/{model}:generateContent", "/v1beta/models/{model}:streamGenerateContent?alt=sse")
+_OWN = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%3[Aa])\w+$")
+_MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
+
+
+def claims(path: str, headers: Container[str], query: Container[str]) -> bool:
+    """Google's API is spoken at a path of its own, whoever speaks; the list of models has OpenAI's path as well."""
+    return _OWN.match(path) is not None or (_MODEL_LIST.match(path) is not None and is_client(headers, query))
+
+
+def is_client(headers: Container[str], query: Container[str]) -> bool:
+    """Whether the client is one of Google's kind: decides what ``/v1/models`` means (real-clients, HTTP 5)."""
+    return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in query
+
+
+def said(url: Mapping[str, str], query: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, Any]:
+    """Model and method are in the path; without ``alt=sse`` a stream is one JSON array."""
+    alt = query.get("alt", "json")
+    if alt not in ("json", "sse"):
+        text = f"Invalid value at 'alt', \"{alt[:40]}\": answers are json or sse"
+        raise bad_request(text, param="alt", code="invalid_argument")
+    stream = url["method"] == "streamGenerateContent"
+    return {"model": url["model"], "stream": stream, "alt": alt, "fields": asked_fields(query, headers)}
+
+
+def asked_fields(query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+    """The field mask, as Google takes it: in the query by either name, or in a header."""
+    return query.get("fields") or query.get("$fields") or headers.get("X-Goog-FieldMask", "")
