@@ -16,9 +16,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from click.testing import CliRunner
-from zerogravity.cli.simulate import simulate
 
 from tests.testing.simulator.ls_support import FLASH, SERVICE, connect_proxy
+from zerogravity.cli.simulate import simulate
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.ls_child import StdinError, proxy_for, read_metadata
 from zerogravity.testing.simulator.tls import self_signed

@@ -57,7 +57,7 @@ def json_schema(form: Mapping[str, Any], family: str, *, path: str) -> Form:
         converted = convert_schema(schema, ordering=True, param=param, dialect=JSON)
         lost = noted(of, (("", loss) for loss in converted.lost))
         return Form({**JSON_MODE.config, "responseJsonSchema": converted.schema}, notes=lost)
-    told = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.dumps(schema).decode()}"
+    told = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.text(schema)}"
     return Form(JSON_MODE.config, told, (f"{param} told in words: this model's own can not say it",))
 
 

@@ -71,7 +71,7 @@ def hint(key: str, value: object, limit: int = MAX_HINT) -> list[str]:
     """What a removed keyword said, in a few words; nothing where it says nothing."""
     if key.startswith("x-") or value in ({}, [], "", None):
         return []
-    text = jsonio.dumps(value).decode()
+    text = jsonio.text(value)
     return [f"{key}: {text}."] if len(text) <= limit else []
 
 
@@ -88,7 +88,7 @@ def enum(node: Json, out: Out, kind: str, dialect: Dialect, hints: list[str], lo
         out["enum"] = list(dict.fromkeys(real))
         out.pop("format", None)
     elif real:
-        shown = ", ".join(jsonio.dumps(value).decode() for value in real[:50])
+        shown = ", ".join(jsonio.text(value) for value in real[:50])
         hints.append(f"Must be {shown}." if len(real) == 1 else f"Allowed: {shown}.")
         lose(f"{word} of other than strings")
     return None in values
