@@ -29,11 +29,11 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
+from zerogravity.core.family import rules
 from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import asked
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.surfaces.common.models import rules
 
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after that nobody is working at the tools of a turn any more

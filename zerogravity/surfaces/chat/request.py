@@ -35,10 +35,10 @@ from zerogravity.surfaces.chat.messages import Messages
 from zerogravity.surfaces.chat.thinking import google_extras, thinking, wish
 from zerogravity.surfaces.chat.tools import read_tools, tool_request
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.limits import INT32, within_family
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.history import History
+from zerogravity.surfaces.openai.sampling import INT32, within_family
 from zerogravity.surfaces.openai.tools import NameMap
 
 Json = Mapping[str, Any]

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from zerogravity.surfaces.common.models import rules
+from zerogravity.core.family import rules
 from zerogravity.surfaces.json_schema.convert import convert_schema
 from zerogravity.surfaces.json_schema.keywords import JSON
 from zerogravity.surfaces.json_schema.losses import noted

@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from zerogravity.core.family import lower_limit
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.limits import lower_limit
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.common.output import beside_functions
 from zerogravity.surfaces.gemini import field_mask

@@ -39,15 +39,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from zerogravity.core.family import rules
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, StoredTurn
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.limits import INT32, within_family
-from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.history import History
+from zerogravity.surfaces.openai.sampling import INT32, within_family
 from zerogravity.surfaces.openai.thinking import thinking_config
 from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.surfaces.responses import compaction
