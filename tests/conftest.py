@@ -47,7 +47,7 @@ def make_turn() -> Callable[..., Turn]:
             "surface": "responses",
             "model": "gemini-3-flash",
             "target": Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18"),
-            "generate": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
+            "google_request": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
             "created": 1_770_000_000,
         }
         return Turn(**{**defaults, **fields})  # type: ignore[arg-type]
