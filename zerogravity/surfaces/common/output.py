@@ -18,9 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from zerogravity.core.family import rules
-from zerogravity.surfaces.json_schema.convert import convert_schema
-from zerogravity.surfaces.json_schema.keywords import JSON
-from zerogravity.surfaces.json_schema.losses import noted
+from zerogravity.surfaces.json_schema import JSON, convert, noted
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.tools import calling_mode
 from zerogravity.wire import jsonio
@@ -47,14 +45,14 @@ def json_schema(form: Mapping[str, Any], family: str, *, path: str) -> Form:
     fields.string(form, "description", path=path)
     fields.boolean(form, "strict", path=path)
     param, schema, of = f"{path}.schema", form.get("schema"), path.partition(".")[0]
-    converted = convert_schema(schema, ordering=True, param=param)
+    converted = convert(schema, ordering=True, param=param)
     if converted.schema is None:
         return JSON_MODE
     if not converted.closed:
         lost = noted(of, (("", loss) for loss in converted.lost))
         return Form({**JSON_MODE.config, "responseSchema": converted.schema}, notes=lost)
     if rules(family).json_schema:
-        converted = convert_schema(schema, ordering=True, param=param, dialect=JSON)
+        converted = convert(schema, ordering=True, param=param, dialect=JSON)
         lost = noted(of, (("", loss) for loss in converted.lost))
         return Form({**JSON_MODE.config, "responseJsonSchema": converted.schema}, notes=lost)
     told = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.text(schema)}"

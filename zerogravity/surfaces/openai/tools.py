@@ -20,8 +20,7 @@ from hashlib import blake2b
 from typing import Any, Literal, cast
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.json_schema.convert import Converted, object_schema
-from zerogravity.surfaces.json_schema.losses import noted
+from zerogravity.surfaces.json_schema import Converted, convert, noted
 from zerogravity.surfaces.openai import fields
 from zerogravity.wire import jsonio
 
@@ -126,7 +125,7 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
             raise bad_request(
                 f"Invalid '{tool.param}.name': it is empty.", param=f"{tool.param}.name", code="invalid_value"
             )
-        converted = object_schema(tool.parameters, param=f"{tool.param}.parameters")
+        converted = convert(tool.parameters, param=f"{tool.param}.parameters", arguments=True)
         nodes += converted.nodes
         if nodes > MAX_NODES:
             text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in all."
