@@ -19,7 +19,8 @@ from aiohttp.http_parser import RawRequestMessage
 from zerogravity import ids
 from zerogravity.errors import bad_request
 from zerogravity.server.paths import canonical, is_gemini
-from zerogravity.surfaces.common.errors import google_error, openai_error
+from zerogravity.surfaces.gemini.errors import google_error
+from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")

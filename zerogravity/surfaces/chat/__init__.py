@@ -12,7 +12,7 @@ from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
 from zerogravity.surfaces.chat.completion import answer, reasoning_names
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import parse
-from zerogravity.surfaces.common.errors import openai_error
+from zerogravity.surfaces.openai.errors import openai_error
 
 
 class _Chat:

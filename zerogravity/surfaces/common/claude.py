@@ -30,7 +30,7 @@ from typing import Any, cast
 from zerogravity.core.family import STAND_IN, THINKING_OFF, Family, rules, whole
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
-from zerogravity.surfaces.openai.tools import calling_mode
+from zerogravity.surfaces.common.functions import calling_mode
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]

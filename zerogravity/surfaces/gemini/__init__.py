@@ -10,8 +10,8 @@ from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, bad_request
 from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
-from zerogravity.surfaces.common.errors import google_error
 from zerogravity.surfaces.gemini.emit import GeminiEmitter
+from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.merge import answer
 from zerogravity.surfaces.gemini.request import parse_request
 

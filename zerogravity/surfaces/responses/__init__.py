@@ -9,7 +9,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
 from zerogravity.surfaces.base import Answer, Context, Emitter, Surface
-from zerogravity.surfaces.common.errors import openai_error
+from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.surfaces.responses.request import parse
 from zerogravity.surfaces.responses.response import answer, shows_thinking
