@@ -32,7 +32,6 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "wire": BASE,
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.flow_bodies"), (*BASE, "wire", *PURE_CAPTURE)),
-    "capture.generation_config": (*BASE, "surfaces.common"),  # one table of families
     "capture": (),
     "admission": (),
     "background": ("core", "errors"),

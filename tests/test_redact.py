@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.strategies import json_values, texts
 from zerogravity import redact
 from zerogravity.redact import MASK
-from zerogravity.surfaces.json_schema.convert import convert_schema
+from zerogravity.surfaces.json_schema import convert
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow+/=\nabc\n-----END RSA PRIVATE KEY-----"
 SECRETS = [
@@ -169,7 +169,7 @@ def test_schemas_of_secrets_keep_their_form(schema, shown):
 def test_what_translation_says_of_lost_keywords_is_hidden_too():
     """The words for const, enum and examples that Google's schemas have no keyword for."""
     given = {"properties": {"pin_token": {"type": "integer", "const": 123456, "examples": [123456]}}}
-    translated = convert_schema({"type": "object", **given}).schema
+    translated = convert({"type": "object", **given}).schema
     assert "123456" in json.dumps(translated)
     assert "123456" not in json.dumps(redact.json_value(translated))
 

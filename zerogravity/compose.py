@@ -27,6 +27,7 @@ from zerogravity.capture.tap import Tap
 from zerogravity.config import Config, is_loopback
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.family import family_of
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine, Limits
@@ -47,7 +48,7 @@ from zerogravity.store.responses import open_store
 from zerogravity.store.usage import UsageLog
 from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.base import Emitter
-from zerogravity.surfaces.common.models import Catalogue, family_of
+from zerogravity.surfaces.common.models import Catalogue
 
 logger = logging.getLogger("zerogravity")
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.judging import about, complaint
 from zerogravity.capture.generation_config import fitted
 from zerogravity.capture.rewrite import rewrite
+from zerogravity.core.family import FAMILIES
 from zerogravity.core.turn import Target, Turn
-from zerogravity.surfaces.common.models import FAMILIES
 from zerogravity.wire import jsonio
 
 Json = dict[str, Any]

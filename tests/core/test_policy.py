@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -64,6 +65,8 @@ ROWS = [
     ("broken call with text", (OPEN, TEXT, end("STOP", "no name")), {}, ("fail", "malformed_function_call")),
     ("broken call, then a good one", (OPEN, end("STOP", "no name"), OPEN, CALL, end("STOP")), {}, ("finish", "tool", None)),
     ("broken call, again", (OPEN, end("STOP", "no name")) * 2, {}, ("fail", "malformed_function_call")),
+    ("broken call in a malformed answer", (OPEN, TEXT, end("MALFORMED_RESPONSE", "no name")), {},
+     ("fail", "malformed_response")),
     ("broken call, cut off", (OPEN, end("MAX_TOKENS", "no name")), {}, ("finish", "length", "MAX_TOKENS")),
     ("broken call, filtered", (OPEN, end("SAFETY", "no name")), {}, ("finish", "filtered", "SAFETY")),
     ("broken call, no finish reason", (OPEN, end(None, "no name")), {}, ("fail", "upstream_drop")),
@@ -188,45 +191,38 @@ def test_there_is_always_a_decision(records, fault, dropped):
 
 SOURCE = Path(policy.__file__).read_text("utf-8")
 MUTATIONS = [
-    ("if fault is not None:", "if fault is None:"),
-    ("if fault is not None:", "if fault is not None and not dropped:"),
-    ("    if dropped:\n", "    if dropped and not state.has_text:\n"),
-    ("    if dropped:\n", "    if False:\n"),
-    ("        case None:\n            return Finish(Failed(_dropped(", "        case None if not state.has_calls:\n            return Finish(Failed(_dropped("),
-    ("case None if garbled:", "case None if garbled and not silent:"),
-    ("case None if garbled:", "case None if False:"),
-    ("case None if silent:", "case None if False:"),
-    ('_once_more(state, _empty("the upstream answered 200', '_once_more(state, _dropped("the upstream answered 200'),
-    ('Failed(_dropped("the upstream answer ended', 'Failed(_empty("the upstream answer ended'),
-    ('finish.startswith("BLOCKED:") or ', ""),
-    (" or finish in FILTERED", ""),
+    ("lambda end: end.fault is not None,", "lambda end: end.fault is not None and not end.dropped,"),
+    ("lambda end: end.dropped,", "lambda end: end.dropped and not end.state.has_text,"),
+    ("lambda end: end.cut,", "lambda end: end.cut and not end.state.has_calls,"),
+    ("end.cut and end.garbled", "end.cut and end.garbled and not end.silent"),
+    ("lambda end: end.cut and end.garbled", "lambda end: end.garbled"),
+    ('_once_more(end, _empty("the upstream answered 200', '_once_more(end, _dropped("the upstream answered 200'),
+    ('_fail(_dropped("the upstream answer ended', '_fail(_empty("the upstream answer ended'),
+    ('end.finish.startswith("BLOCKED:") or ', ""),
+    (" or end.finish in FILTERED", ""),
     ('.removeprefix("BLOCKED:")', ""),
-    ('Finished("filtered", finish', 'Finished("length", finish'),
-    ("case str() if finish in LENGTH:", "case str() if finish in LENGTH and state.has_text:"),
-    ("case str() if finish in LENGTH:", "case str() if finish in LENGTH and not state.has_calls:"),
-    ("case str() if finish in LENGTH:", "case str() if finish in ():"),
-    ('Finished("length", finish)', 'Finished("length")'),
-    ("case str() if finish in MALFORMED:", "case str() if finish in ():"),
-    ("return _once_more(state, _malformed(finish, state.finish_message))", "return Finish(Failed(_malformed(finish, state.finish_message)))"),
-    ("case _ if state.has_calls:", "case _ if state.has_calls and not state.has_text:"),
-    ("case _ if state.has_calls:", 'case _ if state.has_calls and finish == "STOP":'),
+    ('Finished("filtered", end.finish', 'Finished("length", end.finish'),
+    ("end.finish in LENGTH", "end.finish in LENGTH and end.state.has_text"),
+    ("end.finish in LENGTH", "end.finish in LENGTH and not end.state.has_calls"),
+    ('Finished("length", end.finish)', 'Finished("length")'),
+    ("_once_more(end, _malformed(end.finish, end.state.finish_message))", "_fail(_malformed(end.finish, end.state.finish_message))"),
+    ("lambda end: end.state.has_calls,", "lambda end: end.state.has_calls and not end.state.has_text,"),
+    ("lambda end: end.state.has_calls,", 'lambda end: end.state.has_calls and end.finish == "STOP",'),
     ('Finished("tool")', 'Finished("stop")'),
-    ("case _ if state.has_text or state.has_media:", "case _ if state.has_text:"),
-    ("case _ if state.has_text or state.has_media:", "case _ if state.has_media:"),
-    ("case _ if state.has_text or state.has_media:", 'case _ if state.has_media or (state.has_text and finish == "STOP"):'),
-    ("case _ if state.has_thinking:", "case _ if False:"),
+    ("lambda end: end.state.has_text or end.state.has_media", "lambda end: end.state.has_text"),
+    ("lambda end: end.state.has_text or end.state.has_media", "lambda end: end.state.has_media"),
+    ("lambda end: end.state.has_text or end.state.has_media", 'lambda end: end.state.has_media or (end.state.has_text and end.finish == "STOP")'),
     (">= MAX_FOLLOW_UPS", "> MAX_FOLLOW_UPS"),
     (">= MAX_FOLLOW_UPS", ">= 2"),
-    ("return Await(FOLLOW_UP_S, late)", "return Finish(Failed(late))"),
-    ('return _once_more(state, _empty("the upstream answer was empty", finish))', 'return Finish(Failed(_empty("the upstream answer was empty", finish)))'),
+    ("lambda end: Await(FOLLOW_UP_S, ", "lambda end: _fail("),
+    ('_once_more(end, _empty("the upstream answer was empty", end.finish))', '_fail(_empty("the upstream answer was empty", end.finish))'),
     ("if state.has_text or state.has_calls or", "if state.has_calls or"),
     ("if state.has_text or state.has_calls or", "if state.has_text or"),
     (" or state.has_media or state.attempts > 1:", " or state.attempts > 1:"),
     (" or state.has_media or state.attempts > 1:", " or state.has_media:"),
     ("if state.has_text or state.has_calls or", "if state.has_thinking or state.has_text or state.has_calls or"),
-    ("case _ if state.broken is not None:", "case _ if state.broken is not None and not state.has_calls:"),
-    ("case _ if state.broken is not None:", "case _ if False:"),
-    ("return Await(FOLLOW_UP_S, fault)", "return Finish(Failed(fault))"),
+    ("lambda end: end.state.broken is not None,", "lambda end: end.state.broken is not None and not end.state.has_calls,"),
+    ("return Await(FOLLOW_UP_S, fault)", "return _fail(fault)"),
     *((f'"{word}"', '"X"') for word in sorted(policy.LENGTH | policy.FILTERED | policy.MALFORMED)),
 ]  # fmt: skip
 
@@ -243,3 +239,42 @@ def test_a_wrong_branch_is_caught(right, wrong):
         assert any(decided(mutant, *row[1:3]) != row[3] for row in ROWS)
     finally:
         del sys.modules[name]
+
+
+@pytest.mark.parametrize("number", range(len(policy.ROWS) - 1))
+def test_every_row_is_needed(number, monkeypatch):
+    """The last one holds always, and is what is left where the others do not."""
+    monkeypatch.setattr(policy, "ROWS", (*policy.ROWS[:number], *policy.ROWS[number + 1 :]))
+    assert any(decided(policy, *row[1:3]) != row[3] for row in ROWS)
+
+
+@pytest.mark.parametrize("number", [*range(4), 7, 8, 9, 11])
+def test_the_order_of_the_rows_is_needed(number, monkeypatch):
+    """Those that are named here may both hold of one ending."""
+    one, other = policy.ROWS[number : number + 2]
+    monkeypatch.setattr(policy, "ROWS", (*policy.ROWS[:number], other, one, *policy.ROWS[number + 2 :]))
+    assert any(decided(policy, *row[1:3]) != row[3] for row in ROWS)
+
+
+DECISIONS = {"fail": "Fail(", "finish": "Finish(", "await": "Await "}
+
+
+@pytest.mark.parametrize(("events", "ended", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_a_row_says_what_it_does(events, ended, expected, monkeypatch):
+    """What people read beside a row is what comes of it: the decision, and the code of a failure."""
+    used = []
+    rows = [replace(row, then=lambda end, row=row: (used.append(row), row.then(end))[1]) for row in policy.ROWS]
+    monkeypatch.setattr(policy, "ROWS", rows)
+    decided(policy, events, ended)
+    said = used[0].decision
+    what, detail = expected[:2]
+    assert DECISIONS[what] in said
+    if what == "finish":
+        assert said == f"Finish({detail})"
+    if what == "fail" and "that" not in said:
+        assert f"Fail({detail})" in said
+
+
+def test_the_table_prints_itself():
+    assert policy.table()[0] == ("a fault was seen (status, error event, garbage)", "Fail(that fault)")
+    assert len(policy.table()) == len(policy.ROWS)

@@ -28,11 +28,11 @@ from tests.surfaces.playing import (
     play,
 )
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.family import STAND_IN
 from zerogravity.core.registry import CallMemory, RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.openai.history import STAND_IN
 from zerogravity.surfaces.openai.sealed_state import Carried, seal
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.testing.simulator.signatures import Signer, behind

@@ -80,6 +80,7 @@ def test_a_syntax_error_says_where() -> None:
 )
 def test_dumps(value: object, data: bytes) -> None:
     assert jsonio.dumps(value) == data
+    assert jsonio.text(value) == data.decode()
 
 
 def test_dumps_goes_as_deep_as_loads() -> None:

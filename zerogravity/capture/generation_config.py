@@ -22,9 +22,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from zerogravity.surfaces.common.claude import OFF
-from zerogravity.surfaces.common.limits import lower_limit, whole
-from zerogravity.surfaces.common.models import FAMILIES, Family, rules
+from zerogravity.core.family import FAMILIES, THINKING_OFF, Family, lower_limit, rules, whole
 
 Json = Mapping[str, Any]
 
@@ -90,10 +88,10 @@ def _budgeted(thinking: Json, left: object, limit: int | None, family: Family, n
         own = whole(cast("Json", left).get("thinkingBudget")) if isinstance(left, dict) else None
         budget = own if own is not None and own >= 0 else lowest
     if budget == 0:
-        return {**thinking, **OFF}
+        return {**thinking, **THINKING_OFF}
     if limit is not None and limit <= lowest:
         notes.append(f"thinking switched off: {limit} tokens leave no room for it")
-        return dict(OFF)
+        return dict(THINKING_OFF)
     fits = max(budget, lowest) if limit is None else min(max(budget, lowest), limit - 1)
     if fits != whole(thinking.get("thinkingBudget")):
         below = "" if limit is None else f", and below {limit} in all"

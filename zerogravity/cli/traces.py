@@ -49,7 +49,7 @@ def console() -> Console:
 
 
 def say_json(value: Any) -> None:
-    click.echo(jsonio.dumps(value, indent=True).decode())
+    click.echo(jsonio.text(value, indent=True))
 
 
 @click.group("trace")
@@ -340,7 +340,7 @@ def _matches(found: Trace, wanted: re.Pattern[str]) -> list[tuple[str, str]]:
     client = found.body("client_request") or {}
     failure = found.info.get("failure") or {}
     calls = "\n".join(f"{call.name}({call.args_json})" for call in state.function_calls)
-    request = jsonio.dumps(client.get("body", found.google_request)).decode().replace("\\n", "\n")
+    request = jsonio.text(client.get("body", found.google_request)).replace("\\n", "\n")
     places: list[tuple[str, str]] = []
     for place, text in (
         ("request", request), ("thinking", state.thinking), ("text", state.text), ("call", calls),

@@ -1,28 +1,12 @@
-"""What to do when one upstream call of a turn has ended: a pure decision table.
-
-| what happened                                            | decision                                   |
-|----------------------------------------------------------|--------------------------------------------|
-| a fault was seen (status, error event, garbage)          | Fail(that fault)                           |
-| the connection broke                                     | Fail(upstream_drop)                        |
-| prompt blocked, or a safety finishReason                 | Finish(filtered)                           |
-| MAX_TOKENS, CONTINUATION                                 | Finish(length), also with no text          |
-| malformed/unexpected call etc., or a call that can not be | Await the LS's own retry, then Fail       |
-| run: 1st call, nothing but thinking emitted              |                                            |
-| the same later, or with something emitted                | Fail(upstream_garbage)                     |
-| no finishReason, and something that can not be read      | Fail(upstream_garbage)                     |
-| no finishReason, and not one event                       | as nothing at all                          |
-| body ended without any finishReason                      | Fail(upstream_drop): never invent a STOP   |
-| calls seen                                               | Finish(tool)                               |
-| text or media seen                                       | Finish(stop)                               |
-| thinking only                                            | Await the follow-up call, then Fail(empty) |
-| nothing at all, 1st call                                 | Await the LS's forced call, then Fail(empty) |
-| nothing at all, later                                    | Fail(empty)                                |
+"""What to do when one upstream attempt of a turn has ended: a pure decision table, ``ROWS``. The first row that holds
+decides; ``table()`` prints them (``zerogravity surfaces --ends``).
 
 Facts: language-server-and-google D.4; wire-gemini-and-mapping 5.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from zerogravity.core.events import Failed, Finished, Terminal
@@ -42,6 +26,7 @@ UNREADABLE = (
     f"the upstream answer can not be read, and has no end; {AGAIN}, and if it stays so, look for a proxy between here "
     "and Google that answers in its place"
 )
+THINKING = "the upstream sent thinking but no answer"
 FOLLOW_UP_S = 20.0
 MAX_FOLLOW_UPS = 3
 
@@ -62,50 +47,128 @@ class Await:
 Decision = Finish | Await
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """``fault``: what the answer itself said was wrong. ``dropped``: the body did not end properly. ``garbled``: some
+    of it could not be read. ``silent``: nothing in it said anything. ``finish``: Google's word; ``cut``: there is none.
+    """
+
+    state: TurnState
+    fault: Fault | None
+    dropped: bool
+    garbled: bool
+    silent: bool
+    finish: str
+    cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``happened`` and ``decision`` are for people; ``when`` and ``then`` are what is done."""
+
+    happened: str
+    decision: str
+    when: Callable[[Ending], bool]
+    then: Callable[[Ending], Decision]
+
+
+ROWS = (
+    Row(
+        "a fault was seen (status, error event, garbage)", "Fail(that fault)",
+        lambda end: end.fault is not None,
+        lambda end: _fail(end.fault),
+    ),
+    Row(
+        "the connection broke", "Fail(upstream_drop)",
+        lambda end: end.dropped,
+        lambda _: _fail(_dropped("the upstream connection broke in the middle of the answer")),
+    ),
+    Row(
+        "no finishReason, and something that can not be read", "Fail(upstream_garbage)",
+        lambda end: end.cut and end.garbled,
+        lambda _: _fail(garbage(UNREADABLE)),
+    ),
+    Row(
+        "no finishReason, and not one event", "Await once, else Fail(empty_response)",
+        lambda end: end.cut and end.silent,
+        lambda end: _once_more(end, _empty("the upstream answered 200 without any event")),
+    ),
+    Row(
+        "no finishReason", "Fail(upstream_drop): never invent a STOP",
+        lambda end: end.cut,
+        lambda _: _fail(_dropped("the upstream answer ended without a finish reason")),
+    ),
+    Row(
+        "the prompt was blocked, or a safety finishReason", "Finish(filtered)",
+        lambda end: end.finish.startswith("BLOCKED:") or end.finish in FILTERED,
+        lambda end: Finish(Finished("filtered", end.finish.removeprefix("BLOCKED:"))),
+    ),
+    Row(
+        "MAX_TOKENS, CONTINUATION, also without text", "Finish(length)",
+        lambda end: end.finish in LENGTH,
+        lambda end: Finish(Finished("length", end.finish)),
+    ),
+    Row(
+        "a malformed or unexpected call, a malformed answer", "Await once, else Fail(that finishReason)",
+        lambda end: end.finish in MALFORMED,
+        lambda end: _once_more(end, _malformed(end.finish, end.state.finish_message)),
+    ),
+    Row(
+        "a call that can not be run", "Await once, else Fail(malformed_function_call)",
+        lambda end: end.state.broken is not None,
+        lambda end: _once_more(end, _malformed("MALFORMED_FUNCTION_CALL", end.state.broken)),
+    ),
+    Row(
+        "calls", "Finish(tool)",
+        lambda end: end.state.has_calls,
+        lambda _: Finish(Finished("tool")),
+    ),
+    Row(
+        "text or media", "Finish(stop)",
+        lambda end: end.state.has_text or end.state.has_media,
+        lambda _: Finish(Finished("stop")),
+    ),
+    Row(
+        f"thinking only, {MAX_FOLLOW_UPS} attempts", "Fail(empty_response)",
+        lambda end: end.state.has_thinking and end.state.attempts >= MAX_FOLLOW_UPS,
+        lambda end: _fail(_empty(THINKING, end.finish)),
+    ),
+    Row(
+        "thinking only", "Await the follow-up, else Fail(empty_response)",
+        lambda end: end.state.has_thinking,
+        lambda end: Await(FOLLOW_UP_S, _empty(f"{THINKING}, and no further call came", end.finish)),
+    ),
+    Row(
+        "nothing at all", "Await once, else Fail(empty_response)",
+        lambda _: True,
+        lambda end: _once_more(end, _empty("the upstream answer was empty", end.finish)),
+    ),
+)  # fmt: skip
+
+
 def decide(
     state: TurnState, *, fault: Fault | None = None, dropped: bool = False, garbled: bool = False, silent: bool = False
 ) -> Decision:
-    """The decision after the newest call of ``state`` has closed.
-
-    ``fault``: what the answer itself said was wrong. ``dropped``: the body did not end properly. ``garbled``: some of
-    it could not be read. ``silent``: nothing in it said anything.
-    """
-    if fault is not None:
-        return Finish(Failed(fault))
-    if dropped:
-        return Finish(Failed(_dropped("the upstream connection broke in the middle of the answer")))
-    finish = state.finish
-    match finish:
-        case None if garbled:
-            return Finish(Failed(garbage(UNREADABLE)))
-        case None if silent:
-            return _once_more(state, _empty("the upstream answered 200 without any event"))
-        case None:
-            return Finish(Failed(_dropped("the upstream answer ended without a finish reason")))
-        case str() if finish.startswith("BLOCKED:") or finish in FILTERED:
-            return Finish(Finished("filtered", finish.removeprefix("BLOCKED:")))
-        case str() if finish in LENGTH:
-            return Finish(Finished("length", finish))
-        case str() if finish in MALFORMED:
-            return _once_more(state, _malformed(finish, state.finish_message))
-        case _ if state.broken is not None:
-            return _once_more(state, _malformed("MALFORMED_FUNCTION_CALL", state.broken))
-        case _ if state.has_calls:
-            return Finish(Finished("tool"))
-        case _ if state.has_text or state.has_media:
-            return Finish(Finished("stop"))
-        case _ if state.has_thinking:
-            if state.attempts >= MAX_FOLLOW_UPS:
-                return Finish(Failed(_empty("the upstream sent thinking but no answer", finish)))
-            late = _empty("the upstream sent thinking but no answer, and no further call came", finish)
-            return Await(FOLLOW_UP_S, late)
-        case _:
-            return _once_more(state, _empty("the upstream answer was empty", finish))
+    """The decision after the newest attempt of ``state`` has closed."""
+    ending = Ending(state, fault, dropped, garbled, silent, state.finish or "", state.finish is None)
+    return next(row.then(ending) for row in ROWS if row.when(ending))
 
 
-def _once_more(state: TurnState, fault: Fault) -> Decision:
+def table() -> list[tuple[str, str]]:
+    """(what happened, decision) of each row, in the order in which they are asked."""
+    return [(row.happened, row.decision) for row in ROWS]
+
+
+def _fail(fault: Fault | None) -> Decision:
+    assert fault is not None, "the row has asked"
+    return Finish(Failed(fault))
+
+
+def _once_more(end: Ending, fault: Fault) -> Decision:
+    """The language server calls again by itself after its first attempt; not where the client has seen something."""
+    state = end.state
     if state.has_text or state.has_calls or state.has_media or state.attempts > 1:
-        return Finish(Failed(fault))
+        return _fail(fault)
     return Await(FOLLOW_UP_S, fault)
 
 

@@ -248,12 +248,12 @@ def _in_order_of(one: Any, other: Any) -> Any:
 
 
 def _pretty(value: Any) -> list[str]:
-    return jsonio.dumps(value, indent=True).decode().split("\n")
+    return jsonio.text(value, indent=True).split("\n")
 
 
 def _pretty_text(text: str) -> str:
     try:
-        return jsonio.dumps(jsonio.loads(text.encode("utf-8", "replace")), indent=True).decode()
+        return jsonio.text(jsonio.loads(text.encode("utf-8", "replace")), indent=True)
     except ValueError:
         return text
 

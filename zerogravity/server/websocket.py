@@ -38,7 +38,7 @@ from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
 from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.common.errors import openai_error_object
+from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, settled
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import of_turn

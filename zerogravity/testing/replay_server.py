@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zerogravity import config as configuration
+from zerogravity.core.family import rules
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError
@@ -23,7 +24,7 @@ from zerogravity.observe.trace_reader import Trace
 from zerogravity.server.app import Running, Services, start_server
 from zerogravity.store.responses import open_store
 from zerogravity.surfaces import REGISTRY
-from zerogravity.surfaces.common.models import Catalogue, ModelInfo, rules
+from zerogravity.surfaces.common.models import Catalogue, ModelInfo
 from zerogravity.testing.replay import Pace, ReplayEngine
 
 START_S = 20.0

@@ -82,6 +82,11 @@ def dumps(value: Any, *, indent: bool = False) -> bytes:
         return _written(value, indent=indent)
 
 
+def text(value: Any, *, indent: bool = False) -> str:
+    """The same as a string."""
+    return dumps(value, indent=indent).decode()
+
+
 def at(data: bytes, path: Sequence[str | int]) -> bytes | None:
     """The exact source text of the value at ``path`` (member names and indices), or None if there is none."""
     found = span(data, path)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from tests.judging import about, complaint
 from zerogravity.capture.generation_config import thoughtless
+from zerogravity.core.family import THINKING_OFF
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common.claude import OFF, handed_on
+from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.simulator.signatures import STAND_INS, Signer
 
@@ -67,7 +68,7 @@ def sent(*contents: Json, known: Mapping[str, RememberedCall] | None = None, **m
 
 
 def thinking_is_off(made: Json) -> bool:
-    return made.get("generationConfig", {}).get("thinkingConfig") == OFF
+    return made.get("generationConfig", {}).get("thinkingConfig") == THINKING_OFF
 
 
 # -- thoughts --------------------------------------------------------------------------------------------------------

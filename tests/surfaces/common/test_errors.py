@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from zerogravity.errors import Fault, Origin, bad_request, internal
-from zerogravity.surfaces.common.errors import google_error, openai_error
+from zerogravity.surfaces.gemini.errors import google_error
+from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.wire.google_errors import decode_error
 
 CODEX = re.compile(r"(?i)try again in\s*(\d+(?:\.\d+)?)\s*(s|ms|seconds?)")

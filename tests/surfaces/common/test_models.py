@@ -1,4 +1,4 @@
-"""The catalogue: default names, aliases, what the language server says, families by name."""
+"""The catalogue: default names, aliases, what the language server says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from zerogravity.errors import FaultError
 from zerogravity.surfaces import chat, gemini, responses
-from zerogravity.surfaces.common.models import ALIASES, FAMILIES, Catalogue, Family, family_of, rules, slug
+from zerogravity.surfaces.common.models import ALIASES, Catalogue, slug
 
 NAMES = (
     "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite", "gemini-3-pro", "gemini-3-flash", "gemini-3.1-pro",
@@ -202,34 +202,6 @@ def test_without_interception_google_can_not_be_told_another_name() -> None:
     catalogue.refresh([config("Gemini 3.8 Flash", "MODEL_PLACEHOLDER_M502")])
     assert catalogue.resolve("gemini-3.8-flash").ls_model == "MODEL_PLACEHOLDER_M502"
     assert all(info.target.wire_model is None for info in catalogue.list())
-
-
-@pytest.mark.parametrize(
-    ("name", "family"),
-    [
-        ("gemini-2.5-pro", "gemini-2.5-pro"), ("gemini-2.5-flash-lite-preview", "gemini-2.5-flash-lite"),
-        ("gemini-2.5-computer-use", "gemini-2.5"), ("gemini-2.0-flash", "gemini-2.0"), ("gemma-3-27b", "gemma"),
-        ("gemini-3-pro-low", "gemini-3-pro"), ("gemini-3.1-pro-high", "gemini-3.1-pro"),
-        ("gemini-3.5-flash-lite", "gemini-3.5-flash-lite"), ("gemini-3.5-flash-low", "gemini-3.5-flash"),
-        ("gemini-3.9-ultra", "gemini"), ("gemini-4-pro", "gemini-4"), ("gemini-3-pro-image", "gemini-3-image"),
-        ("claude-sonnet-4-6", "claude"), ("gpt-oss-120b-medium", "gpt-oss"), ("something", "gemini"),
-    ],
-)  # fmt: skip
-def test_families_by_name(name: str, family: str) -> None:
-    assert family_of(name) == family
-
-
-def test_a_new_gemini_gets_only_what_most_take() -> None:
-    assert rules("gemini-3") == rules("gemini") == Family()
-    assert "MINIMAL" not in rules(family_of("gemini-3.9-pro")).levels
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_families_rules_agree_with_one_another(family: str) -> None:
-    made = rules(family)
-    assert bool(made.levels) == (made.thinking == "level")
-    assert (made.budget[1] > 0) == (made.thinking == "budget") or made.thinking == "none"
-    assert made.budget_off or made.budget[0] > 0 or made.thinking != "budget"
 
 
 def test_slugs() -> None:

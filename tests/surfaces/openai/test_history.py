@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.judging import about, complaint
+from zerogravity.core.family import STAND_IN
 from zerogravity.core.registry import RememberedCall
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.openai.history import STAND_IN, History, arguments, response_object
+from zerogravity.surfaces.openai.history import History, arguments, response_object
 from zerogravity.surfaces.openai.sealed_state import Carried
 from zerogravity.surfaces.openai.tools import NameMap
 

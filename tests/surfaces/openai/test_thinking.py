@@ -7,9 +7,9 @@ from itertools import product
 import pytest
 
 from tests.judging import about, complaint
+from zerogravity.core.family import FAMILIES, rules
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.common.models import FAMILIES, rules
 from zerogravity.surfaces.openai.thinking import EFFORTS, thinking_config
 
 # none, minimal, low, medium, high, xhigh, max

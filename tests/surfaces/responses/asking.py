@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests.strategies import TURN_ID
+from zerogravity.core.family import rules
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError
 from zerogravity.surfaces.base import Context, StoredTurn
-from zerogravity.surfaces.common.models import Catalogue, rules
+from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.responses import surface
 
 SECRET = bytes(range(32))

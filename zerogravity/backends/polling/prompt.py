@@ -81,14 +81,10 @@ def _part(part: Mapping[str, Any], images: list[Mapping[str, str]], turn: Turn) 
         case {"fileData": {"fileUri": str(uri)}}:
             return f"[file {uri}]"
         case {"functionCall": {"name": str(name), **rest}}:
-            return f"[called {turn.client_name(name)} with {_json(rest.get('args') or {})}]"
+            return f"[called {turn.client_name(name)} with {jsonio.text(rest.get('args') or {})}]"
         case {"functionResponse": {"name": str(name), **rest}}:
-            return f"[{turn.client_name(name)} answered {_json(rest.get('response'))}]"
+            return f"[{turn.client_name(name)} answered {jsonio.text(rest.get('response'))}]"
         case _:
             if kinds := sorted(set(part) - {"thoughtSignature"}):
                 raise bad_request(f"{', '.join(kinds)} can not be sent: {NO_INTERCEPTION}", code="unsupported_value")
             return ""
-
-
-def _json(value: object) -> str:
-    return jsonio.dumps(value).decode()

@@ -39,7 +39,7 @@ def _calls(trace: Trace) -> Iterator[str]:
 
 
 def _command(line: RequestLine, headers: Mapping[str, object], body: object) -> str:
-    text = body if isinstance(body, str) else jsonio.dumps(body).decode()
+    text = body if isinstance(body, str) else jsonio.text(body)
     version = VERSIONS.get(line.http_version)
     words = ["curl", "-gN", *([version] if version else []), "-X", line.method, line.url]
     for name, value in headers.items():

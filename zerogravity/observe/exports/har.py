@@ -68,7 +68,7 @@ def _answer(trace: Trace) -> tuple[int, str, str, Mapping[str, str]]:
     failure = trace.info.get("failure") or {}
     if trace.emitted and trace.emitted[0].frame is None:
         whole = trace.emitted[0]
-        return whole.status or 200, "application/json", jsonio.dumps(whole.body).decode(), whole.headers
+        return whole.status or 200, "application/json", jsonio.text(whole.body), whole.headers
     if not trace.emitted and failure:
         return int(failure.get("status", 500)), "application/json", "", {}
     return 200, "text/event-stream", "".join(frame.frame or "" for frame in trace.emitted), {}
@@ -104,7 +104,7 @@ def _upstream(trace: Trace) -> list[dict[str, Any]]:
 
 
 def _request(line: RequestLine, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
-    text = body if isinstance(body, str) else jsonio.dumps(body).decode()
+    text = body if isinstance(body, str) else jsonio.text(body)
     made: dict[str, Any] = {
         "method": line.method,
         "url": line.url,

@@ -50,7 +50,7 @@ def _data(trace: Trace) -> dict[str, Any]:
             for record in records
         ],
         "emitted": [
-            {"seq": emitted.seq, "t_ms": emitted.t_ms, "text": emitted.frame or jsonio.dumps(emitted.body).decode()}
+            {"seq": emitted.seq, "t_ms": emitted.t_ms, "text": emitted.frame or jsonio.text(emitted.body)}
             for emitted in trace.emitted[:MAX_RECORDS]
         ],
         "cut": len(trace.records) > MAX_RECORDS,

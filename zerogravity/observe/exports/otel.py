@@ -125,9 +125,9 @@ def content_attributes(generate: Mapping[str, Any], state: TurnState, code: str 
     system = generate.get("systemInstruction")
     told = _input(system) if isinstance(system, Mapping) else []
     return _named({
-        "input_messages": jsonio.dumps(asked).decode(),
-        "output_messages": jsonio.dumps([answer]).decode(),
-        "system": jsonio.dumps(told).decode() if told else None,
+        "input_messages": jsonio.text(asked),
+        "output_messages": jsonio.text([answer]),
+        "system": jsonio.text(told) if told else None,
     })  # fmt: skip
 
 

@@ -325,7 +325,7 @@ def _shown(body: bytes | None) -> str | None:
 def _indented(value: Any) -> str | None:
     if value is None:
         return None
-    return jsonio.dumps(value, indent=True).decode()
+    return jsonio.text(value, indent=True)
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------

@@ -30,12 +30,12 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
+from zerogravity.core.family import rules
 from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import asked
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
 from zerogravity.surfaces.base import Surfaces
-from zerogravity.surfaces.common.models import rules
 
 NONE: Surfaces = MappingProxyType({})
 STALL_NS = 10_000_000_000

@@ -12,8 +12,8 @@ from zerogravity.surfaces.chat.check import check_chat
 from zerogravity.surfaces.chat.completion import answer, reasoning_names
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import parse
-from zerogravity.surfaces.common.errors import openai_error
 from zerogravity.surfaces.common.remote import content_parts, picture
+from zerogravity.surfaces.openai.errors import openai_error
 
 
 def _media(body: Mapping[str, Any]) -> Iterator[Place]:

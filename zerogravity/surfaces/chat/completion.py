@@ -15,8 +15,8 @@ from zerogravity.core.events import Failed, Finished
 from zerogravity.core.fold import Call, Media, Message, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.common.errors import openai_error
 from zerogravity.surfaces.openai.citations import citations
+from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.finish import chat_finish
 from zerogravity.surfaces.openai.sealed_state import of_call
 from zerogravity.surfaces.openai.tools import custom_input

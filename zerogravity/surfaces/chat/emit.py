@@ -22,7 +22,7 @@ from zerogravity.core.events import Failed, Record, Terminal
 from zerogravity.core.fold import Assembler, Call, Ended, Grew, Media, Message, Opened, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import completion as whole
-from zerogravity.surfaces.common.errors import openai_error_object
+from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.surfaces.openai.usage import chat_usage
 from zerogravity.wire import jsonio, sse
 

@@ -107,7 +107,7 @@ class Messages:
         name = fields.required_string(inner, "name", path=f"{path}.{kind}")
         if kind == "custom":
             text = fields.required_string(inner, "input", path=f"{path}.custom")
-            arguments = jsonio.dumps({"input": text}).decode()
+            arguments = jsonio.text({"input": text})
         else:
             arguments = fields.string(inner, "arguments", path=f"{path}.function") or ""
         known = self._context.recall(call_id)

@@ -35,10 +35,10 @@ from zerogravity.surfaces.chat.messages import Messages
 from zerogravity.surfaces.chat.thinking import google_extras, thinking, wish
 from zerogravity.surfaces.chat.tools import read_tools, tool_request
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.limits import INT32, within_family
-from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.history import History
+from zerogravity.surfaces.openai.output import apply_form, wanted_form
+from zerogravity.surfaces.openai.sampling import INT32, within_family
 from zerogravity.surfaces.openai.tools import NameMap
 
 Json = Mapping[str, Any]
@@ -89,7 +89,8 @@ def parse(body: Json, context: Context) -> Turn:
     config, more = generation_config(body, target)
     if config:
         generate["generationConfig"] = config
-    formed = apply_form(response_format(body, target.family), generate, target.family, param="response_format")
+    form = wanted_form(fields.obj(body, "response_format"), target.family, path="response_format", flat=False)
+    formed = apply_form(form, generate, target.family, param="response_format")
     if isinstance(cached := google_extras(body).get("cached_content"), str):
         generate["cachedContent"] = cached
     generate, suited = handed_on(generate, target, context.recall)
@@ -201,26 +202,6 @@ def modalities(body: Json) -> list[str] | None:
         if word not in ("text", "image"):
             raise fields.invalid_value(f"modalities[{index}]", word, ("text", "image"))
     return ["TEXT", "IMAGE"] if "image" in given else None
-
-
-def response_format(body: Json, family: str) -> Form:
-    """text, json_object, json_schema."""
-    given = fields.obj(body, "response_format")
-    if given is None:
-        return TEXT
-    kind = fields.required_string(given, "type", path="response_format")
-    match kind:
-        case "text":
-            return TEXT
-        case "json_object":
-            return JSON_MODE
-        case "json_schema":
-            inner = fields.obj(given, "json_schema", path="response_format")
-            if inner is None:
-                raise fields.missing("response_format.json_schema")
-            return json_schema(inner, family, path="response_format.json_schema")
-        case _:
-            raise fields.invalid_value("response_format.type", kind, ("text", "json_object", "json_schema"))
 
 
 def unserved(body: Json) -> list[str]:

@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zerogravity.core.family import rules
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common.limits import INT32
-from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.sampling import INT32
 from zerogravity.surfaces.openai.thinking import thinking_config
 
 Json = Mapping[str, Any]

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from zerogravity.core.family import rules
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.tools import (
     Declared,

@@ -15,8 +15,8 @@
 This turn is all behind the last user message that holds no results; neighbouring contents of one role are one message
 there. A step that the model took without thoughts counts as one that has lost them: that is always legal, and whoever
 goes on without thinking has no thoughts to send back. What also depends on the language server's own settings is seen
-to where both are merged (``capture/fit.py``): thoughts go out of a request that does not think, and the budget stays
-below the limit. Facts: wire-anthropic 2.4, 8; language-server-and-google C.3, C.4.
+to where both are merged (``capture/generation_config.py``): thoughts go out of a request that does not think, and the
+budget stays below the limit. Facts: wire-anthropic 2.4, 8; language-server-and-google C.3, C.4.
 """
 
 from __future__ import annotations
@@ -27,17 +27,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
+from zerogravity.core.family import STAND_IN, THINKING_OFF, Family, rules, whole
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
-from zerogravity.surfaces.common.limits import whole
-from zerogravity.surfaces.common.models import Family, rules
-from zerogravity.surfaces.openai.history import STAND_IN
-from zerogravity.surfaces.openai.tools import calling_mode
+from zerogravity.surfaces.common.functions import calling_mode
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]
 Recall = Callable[[str], RememberedCall | None]
-OFF: Json = {"includeThoughts": False, "thinkingBudget": 0}
 NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
 NOTHING_SAID, NO_OUTPUT = "(blank)", "(no output)"
 SCHEMAS = ("parameters", "parametersJsonSchema")
@@ -71,7 +68,7 @@ def _thinking(made: dict[str, Any], family: Family) -> list[str]:
     why = next(_obstacles(made, config, family), None)
     if why is None or whole(thinking.get("thinkingBudget")) == 0:
         return []
-    made["generationConfig"] = {**config, "thinkingConfig": dict(OFF)}
+    made["generationConfig"] = {**config, "thinkingConfig": dict(THINKING_OFF)}
     return [f"thinking switched off for this request: {why}"]
 
 

@@ -1,84 +1,20 @@
-"""Model names → what serves them, and the rules of each family in one table.
+"""Model names → what serves them.
 
 The labels behind the LS's placeholders change, so this table is a default only; ``Catalogue.refresh`` takes what the
-LS says at run time. Facts: language-server-and-google B; wire-gemini-and-mapping 2.1, 2.3, 3.
+LS says at run time. Facts: language-server-and-google B.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
+from zerogravity.core.family import family_of, rules
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """``levels`` from lowest to highest; ``budget`` (lowest, highest); ``budget_off``: thinking can be switched off.
-
-    ``ids_on_calls``: ids go on functionCall and functionResponse. ``search_with_functions``: googleSearch beside
-    functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
-    of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
-    may be asked for beside functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
-    when they do not. ``json_schema``: responseJsonSchema is known to constrain the answer. ``output_limit``: the
-    largest maxOutputTokens. ``anthropic``: Google hands the request on to Anthropic's API, which has rules of its own
-    (``claude.py``; of the merged request, ``capture/fit.py``).
-    """
-
-    thinking: Literal["level", "budget", "none"] = "level"
-    levels: tuple[str, ...] = ("LOW", "MEDIUM", "HIGH")
-    budget: tuple[int, int] = (0, 0)
-    budget_off: bool = False
-    ids_on_calls: bool = True
-    search_with_functions: bool = True
-    media_in_results: bool = True
-    needs_signature: bool = True
-    penalties: bool = False
-    json_with_functions: bool = True
-    media_resolution: bool = True
-    json_schema: bool = True
-    output_limit: int = 65_536
-    anthropic: bool = False
-
-
-_FLASH = ("MINIMAL", "LOW", "MEDIUM", "HIGH")
-_GEMINI_2 = Family(
-    "budget", (), (0, 24576), True, ids_on_calls=False, search_with_functions=False, media_in_results=False,
-    needs_signature=False, penalties=True, json_with_functions=False, media_resolution=False,
-)  # fmt: skip
-_GEMINI_OLD = replace(_GEMINI_2, thinking="none", json_schema=False)
-_OTHER = Family(
-    "budget", (), (1024, 32000), True, search_with_functions=False, media_in_results=False, needs_signature=False,
-    media_resolution=False, json_schema=False,
-)  # fmt: skip
-
-FAMILIES: dict[str, Family] = {
-    "gemini": Family(),  # one that is newer than this table: what the most of them take
-    "gemini-1.5": _GEMINI_OLD,
-    "gemini-2.5": _GEMINI_2,
-    "gemini-2.5-pro": replace(_GEMINI_2, budget=(128, 32768), budget_off=False),
-    "gemini-2.5-flash": _GEMINI_2,
-    "gemini-2.5-flash-lite": replace(_GEMINI_2, budget=(512, 24576)),
-    "gemini-2.0": _GEMINI_OLD,
-    "gemini-3-pro": Family(levels=("LOW", "HIGH")),
-    "gemini-3.1-pro": Family(),
-    "gemini-3-flash": Family(levels=_FLASH),
-    "gemini-3.1-flash-lite": Family(levels=_FLASH),
-    "gemini-3.5-flash": Family(levels=_FLASH),
-    "gemini-3.5-flash-lite": Family(levels=_FLASH),
-    "gemini-3.6-flash": Family(levels=_FLASH),
-    "gemini-3.7-flash": Family(),
-    "gemini-3.8-flash": Family(),
-    "gemini-3-image": Family("none", ()),
-    "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
-    "gemma": _GEMINI_OLD,
-    "claude": replace(_OTHER, output_limit=64_000, anthropic=True),
-    "gpt-oss": replace(_OTHER, budget=(1024, 8192)),
-}
-_DEFAULT_FAMILY = "gemini"
 MAX_PREFIXES = 8
 
 # name, what the LS is told, family, label
@@ -253,19 +189,6 @@ def _ends(name: str) -> Iterator[str]:
     deeper than Vertex (``projects/P/locations/L/publishers/google/models/M``)."""
     parts = name.split("/", MAX_PREFIXES)
     return ("/".join(parts[begin:]) for begin in range(len(parts)))
-
-
-def rules(family: str) -> Family:
-    """The rules of a family; unknown ones are treated as a new Gemini."""
-    return FAMILIES.get(family, FAMILIES[_DEFAULT_FAMILY])
-
-
-def family_of(name: str) -> str:
-    """The family of a model id, by its longest known beginning."""
-    if "image" in name:
-        return "gemini-3-image"
-    found = [family for family in FAMILIES if name.startswith(family)]
-    return max(found, key=len) if found else _DEFAULT_FAMILY
 
 
 def slug(label: str) -> str:

@@ -10,10 +10,10 @@ from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Surface
-from zerogravity.surfaces.common.errors import google_error
 from zerogravity.surfaces.gemini import remote, samples, urls
 from zerogravity.surfaces.gemini.check import check_gemini
 from zerogravity.surfaces.gemini.emit import GeminiEmitter
+from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.merge import answer
 from zerogravity.surfaces.gemini.request import parse_request
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from zerogravity.core.events import Failed, Record
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.common.errors import google_error_object
 from zerogravity.surfaces.gemini.chunks import Chunks
+from zerogravity.surfaces.gemini.errors import google_error_object
 from zerogravity.surfaces.gemini.field_mask import masked
 from zerogravity.wire import jsonio, sse
 

@@ -18,10 +18,10 @@ from typing import Any, cast
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record
 from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.common.errors import google_error
 from zerogravity.surfaces.gemini import render
 from zerogravity.surfaces.gemini.call_assembly import objects, parts_of
 from zerogravity.surfaces.gemini.chunks import Chunks
+from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.field_mask import masked
 from zerogravity.wire import jsonio
 

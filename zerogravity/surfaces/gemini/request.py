@@ -1,6 +1,6 @@
 """A Gemini request → ``Turn``: no translation. The client's body, spelled in one way, is what reaches Google; only
 a limit above the model's is lowered, for Claude it is made what Anthropic takes, and of a form beside functions that
-the family refuses, what the tool mode makes moot is left out (``output.py``).
+the family refuses, what the tool mode makes moot is left out (``functions.py``).
 
 The model, the method, ``alt`` and ``fields`` stand in the URL: ``parse_request`` takes them as arguments. Unknown
 members are kept; Google judges them. Labels and session stay the language server's. Facts:
@@ -12,16 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from zerogravity.core.family import lower_limit
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.limits import lower_limit
+from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, beside_functions, too_many
 from zerogravity.surfaces.common.nameless import NOTE, named
-from zerogravity.surfaces.common.output import beside_functions
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.proto_json import REQUEST, normalise
-from zerogravity.surfaces.openai.tools import MAX_FUNCTIONS, too_many
 
 Json = Mapping[str, Any]
 LS_OWN = ("labels", "sessionId")  # by these Google knows the language server's cascade

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from zerogravity.core.family import STAND_IN, rules
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.openai.media_parts import HIGH
 from zerogravity.surfaces.openai.sealed_state import Carried
@@ -26,7 +26,6 @@ from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.wire import jsonio
 
 Part = Mapping[str, Any]
-STAND_IN = "skip_thought_signature_validator"
 CONTINUE: Part = {"role": "user", "parts": [{"text": "Continue."}]}  # Google wants the user to speak last
 SERVER_TOOLS = frozenset(("toolCall", "toolResponse", "tool_call", "tool_response"))
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from zerogravity.core.family import rules
 from zerogravity.core.fold import Call, Reasoning
-from zerogravity.surfaces.common.models import rules
 from zerogravity.wire import jsonio
 
 PREFIX = "zg1."

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from zerogravity.core.family import Family, rules
 from zerogravity.core.turn import Target
-from zerogravity.surfaces.common.models import Family, rules
 from zerogravity.surfaces.openai.fields import invalid_value
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")

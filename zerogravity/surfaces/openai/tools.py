@@ -20,12 +20,11 @@ from hashlib import blake2b
 from typing import Any, Literal, cast
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.json_schema.convert import Converted, object_schema
-from zerogravity.surfaces.json_schema.losses import noted
+from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, too_many
+from zerogravity.surfaces.json_schema import Converted, convert, noted
 from zerogravity.surfaces.openai import fields
 from zerogravity.wire import jsonio
 
-MAX_FUNCTIONS = 512  # Google: "At most 512 function declarations can be specified."
 MAX_NAME = 64
 MAX_NODES = 30_000  # schema nodes of all tools: what parsing may cost
 _LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
@@ -126,7 +125,7 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
             raise bad_request(
                 f"Invalid '{tool.param}.name': it is empty.", param=f"{tool.param}.name", code="invalid_value"
             )
-        converted = object_schema(tool.parameters, param=f"{tool.param}.parameters")
+        converted = convert(tool.parameters, param=f"{tool.param}.parameters", arguments=True)
         nodes += converted.nodes
         if nodes > MAX_NODES:
             text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in all."
@@ -149,11 +148,6 @@ def _about_arguments(converted: Converted) -> str:
     return f"Arguments: {converted.told}" if converted.told else ""
 
 
-def too_many(count: int) -> str:
-    """What a client is told that declares more functions than Google takes."""
-    return f"Invalid 'tools': at most {MAX_FUNCTIONS} functions can be declared, got {count}. Declare fewer at a time."
-
-
 def left_out(kind: str, path: str) -> str:
     """The note on a tool that nobody here can run, beside others that can be."""
     return f"{path}: {kind} left out: it can not be served"
@@ -167,7 +161,6 @@ def not_forced(kind: str, param: str) -> FaultError:
 
 Mode = Literal["auto", "none", "required", "allowed"]
 _MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "allowed": "VALIDATED"}
-_NUMBERS = {"2": "ANY", "3": "NONE"}  # of Google's enum: those that somebody asks for
 
 
 def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
@@ -176,15 +169,6 @@ def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
     if names and mode in ("required", "allowed"):
         config["allowedFunctionNames"] = list(names)
     return {"functionCallingConfig": config}
-
-
-def calling_mode(generate: Mapping[str, Any]) -> str:
-    """The mode of a request's functionCallingConfig in Google's word, in whatever spelling of proto-JSON it stands
-    there; "" for none."""
-    value: Any = generate
-    for name in ("toolConfig", "functionCallingConfig", "mode"):
-        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
-    return _NUMBERS.get(str(value), str(value).upper()) if value else ""
 
 
 def tool_members(

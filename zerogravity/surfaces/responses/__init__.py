@@ -7,8 +7,8 @@ from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.surfaces.base import Place, Surface
-from zerogravity.surfaces.common.errors import openai_error
 from zerogravity.surfaces.common.remote import content_parts, picture, place
+from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.responses import samples
 from zerogravity.surfaces.responses.check import check_responses
 from zerogravity.surfaces.responses.emit import ResponsesEmitter

@@ -18,8 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zerogravity.core.family import rules
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.common.models import rules
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.tools import Mode, NameMap, declare, nested, not_forced, tool_config, tool_members
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS

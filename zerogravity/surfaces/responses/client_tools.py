@@ -89,7 +89,7 @@ def _executed(item: Json, path: str) -> Json:
 def _commands(given: Json) -> Members:
     commands = given.get("commands", given.get("command"))
     lines = cast("list[Any]", commands) if isinstance(commands, list) else [commands] if commands else []
-    action: Members = {"commands": [line if isinstance(line, str) else _json(line) for line in lines]}
+    action: Members = {"commands": [line if isinstance(line, str) else jsonio.text(line) for line in lines]}
     for name in ("timeout_ms", "max_output_length"):
         value = given.get(name)
         action[name] = value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -110,7 +110,7 @@ def _ran(item: Json, path: str) -> str:
         return output
     runs = [fields.as_object(each, f"{path}.output[{at}]") for at, each in enumerate(_list(item, "output", path))]
     wanted = ("stdout", "stderr", "outcome")
-    return _json({"output": [{name: run[name] for name in wanted if name in run} for run in runs]})
+    return jsonio.text({"output": [{name: run[name] for name in wanted if name in run} for run in runs]})
 
 
 # -- apply_patch ---------------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def _patched(item: Json, path: str) -> str:
     """Its words, and whether it worked where they do not say."""
     status = fields.choice(item, "status", ("completed", "failed"), path=path) or "completed"
     output = fields.string(item, "output", path=path) or ""
-    return _json({"status": status, "output": output}) if status == "failed" or not output else output
+    return jsonio.text({"status": status, "output": output}) if status == "failed" or not output else output
 
 
 # -- tool_search ---------------------------------------------------------------------------------------------
@@ -152,7 +152,8 @@ def _found(item: Json, path: str) -> str:
     """What a tool search found, in few words; the tools themselves are declared."""
     tools = [cast("Json", tool) for tool in _list(item, "tools", path) if isinstance(tool, dict)]
     names = ("name", "description")
-    return _json({"tools": [{name: tool[name] for name in names if isinstance(tool.get(name), str)} for tool in tools]})
+    told = [{name: tool[name] for name in names if isinstance(tool.get(name), str)} for tool in tools]
+    return jsonio.text({"tools": told})
 
 
 def _sought(item: Json, path: str) -> Json:
@@ -164,15 +165,11 @@ def _said(item: Json, path: str) -> str:
     output = item.get("output")
     if output is None:
         raise fields.missing(f"{path}.output")
-    return output if isinstance(output, str) else _json(output)
+    return output if isinstance(output, str) else jsonio.text(output)
 
 
 def _list(item: Json, name: str, path: str) -> Sequence[Any]:
     return fields.array(item, name, path=path) or []
-
-
-def _json(value: Any) -> str:
-    return jsonio.dumps(value).decode()
 
 
 def _schema(required: Sequence[str], **properties: Json) -> Json:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from zerogravity.core.family import STAND_IN, Family, rules
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.base import StoredTurn
-from zerogravity.surfaces.common.models import Family, rules
-from zerogravity.surfaces.openai.history import SERVER_TOOLS, STAND_IN
+from zerogravity.surfaces.openai.history import SERVER_TOOLS
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]

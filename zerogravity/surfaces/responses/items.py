@@ -159,7 +159,7 @@ class Items:
                     self._call(item, path, fields.string(item, "arguments", path=path) or "")
                 case "custom_tool_call":
                     text = fields.required_string(item, "input", path=path)
-                    self._call(item, path, _json({"input": text}))
+                    self._call(item, path, jsonio.text({"input": text}))
                 case "function_call_output" | "custom_tool_call_output":
                     self._output(fields.required_string(item, "call_id", path=path), item, path)
                 case kind if kind in CLIENT_ITEMS:
@@ -264,7 +264,7 @@ class Items:
         elif (tool := client_tools.of_call(kind)) is not None:
             call_id = fields.required_string(item, "call_id", path=path)
             self.know([item])
-            given = _json(CLIENT_TOOLS[tool].given(item, path))
+            given = jsonio.text(CLIENT_TOOLS[tool].given(item, path))
             self._made(call_id, self._tools.key(tool, kind=tool), given)
         elif (tool := client_tools.of_result(kind)) is not None:
             # a local shell's result may name its call by the id of the call's item
@@ -349,7 +349,3 @@ def _part(value: object, path: str) -> Part:
             return media_parts.audio(part, path)
         case kind:
             raise fields.invalid_value(f"{path}.type", kind, CONTENT)
-
-
-def _json(value: Any) -> str:
-    return jsonio.dumps(value).decode()

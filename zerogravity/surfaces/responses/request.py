@@ -38,15 +38,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from zerogravity.core.family import rules
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Lookups, StoredTurn
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.limits import INT32, within_family
-from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.history import History
+from zerogravity.surfaces.openai.output import TEXT, apply_form, wanted_form
+from zerogravity.surfaces.openai.sampling import INT32, within_family
 from zerogravity.surfaces.openai.thinking import thinking_config
 from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.surfaces.responses import compaction
@@ -128,7 +128,8 @@ def parse(body: Json, context: Context) -> Turn:
     config, lost = generation_config(body, target, pictures=tools.pictures)
     if config:
         generate["generationConfig"] = config
-    form = _format(body, target.family)
+    given_form = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
+    form = wanted_form(given_form, target.family, path="text.format", flat=True)
     formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
     if compacts:
         generate = compaction.request(generate, rules(target.family).output_limit)
@@ -249,24 +250,6 @@ def _summary(reasoning: Json) -> str | None:
     old = fields.choice(reasoning, "generate_summary", words, path="reasoning")
     wanted = fields.choice(reasoning, "summary", words, path="reasoning") or old
     return None if wanted == "none" else wanted
-
-
-def _format(body: Json, family: str) -> Form:
-    """``text.format``: text, json_object, json_schema."""
-    given = fields.obj(fields.obj(body, "text") or {}, "format", path="text")
-    if given is None:
-        return TEXT
-    match fields.required_string(given, "type", path="text.format"):
-        case "text":
-            return TEXT
-        case "json_object":
-            return JSON_MODE
-        case "json_schema":
-            if given.get("schema") is None:
-                raise fields.missing("text.format.schema")
-            return json_schema(given, family, path="text.format")
-        case kind:
-            raise fields.invalid_value("text.format.type", kind, ("text", "json_object", "json_schema"))
 
 
 # -- the echo ------------------------------------------------------------------------------------------------

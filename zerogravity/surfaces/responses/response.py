@@ -38,8 +38,8 @@ from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnSta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
 from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.common.errors import message_of, openai_error
 from zerogravity.surfaces.openai.citations import citations, queries, sources
+from zerogravity.surfaces.openai.errors import message_of, openai_error
 from zerogravity.surfaces.openai.finish import responses_status
 from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
 from zerogravity.surfaces.openai.tools import custom_input

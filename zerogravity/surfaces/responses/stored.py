@@ -13,12 +13,12 @@ from typing import Any, cast
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished, Usage
+from zerogravity.core.family import STAND_IN, rules
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
-from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.openai.history import CONTINUE, STAND_IN, arguments, parsed
+from zerogravity.surfaces.openai.history import CONTINUE, arguments, parsed
 from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
 from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses import response

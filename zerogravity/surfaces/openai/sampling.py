@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zerogravity.surfaces.common.models import rules
+from zerogravity.core.family import lower_limit, rules
 
 INT32 = 2**31 - 1
 
@@ -31,22 +31,3 @@ def within_family(wanted: Mapping[str, Any], family: str) -> tuple[dict[str, Any
             if config.pop(name, 0):
                 notes.append(f"{name} left out: this model does not know it")
     return config, notes
-
-
-def lower_limit(config: dict[str, Any], family: str) -> list[str]:
-    """A limit that no answer of this model can reach is the model's own: Google refuses it instead. In place."""
-    given, most = whole(config.get("maxOutputTokens")), rules(family).output_limit
-    if given is None or given <= most:
-        return []
-    config["maxOutputTokens"] = most
-    return [f"maxOutputTokens lowered to {most}: this model gives no more"]
-
-
-def whole(value: object) -> int | None:
-    """An integer in any of proto-JSON's spellings."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return int(float(value))
-    except (ValueError, OverflowError):
-        return None

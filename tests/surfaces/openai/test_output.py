@@ -10,11 +10,11 @@ from hypothesis import given
 
 from tests.judging import about, complaint
 from tests.surfaces.common.strict import complaints, json_complaints
-from tests.surfaces.json_schema.test_convert import FREE, schemas
+from tests.surfaces.json_schema.test_walk import FREE, schemas
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.claude import handed_on
-from zerogravity.surfaces.common.output import JSON_MODE, TEXT, Form, apply_form, json_schema
+from zerogravity.surfaces.openai.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.testing.simulator.synthesise import Synthesiser
 
 S, J, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}

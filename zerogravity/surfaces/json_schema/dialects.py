@@ -1,14 +1,24 @@
-"""What one JSON schema says besides its structure → Google's keywords, and hints for what they can not say.
+"""Google's two dialects of JSON Schema: what each can say of one schema besides its structure, and what its JSON Schema
+(``responseJsonSchema``) demands of the whole.
 
-Google has two dialects (``schema.py``); each knows keywords that the other does not. A hint is a sentence of the
-description, ``keyword: value.``, short or left out.
+Each knows keywords that the other does not. A hint is a sentence of the description, ``keyword: value.``, short or
+left out.
+
+| before                                  | after                                                     |
+|-----------------------------------------|-----------------------------------------------------------|
+| nullable                                | anyOf with ``{"type": "null"}``                           |
+| anything beside $ref                    | removed                                                   |
+| a required property that holds a $ref   | optional; told in the description of its object           |
+
+Only cycles are left as references, and Google takes them in properties that are not required (that they are nullable is
+not enough). Facts: wire-gemini-and-mapping 2.5.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from zerogravity.surfaces.json_schema.json_types import is_number
 from zerogravity.surfaces.json_schema.merge import Json, Out, sequence
@@ -71,7 +81,7 @@ def hint(key: str, value: object, limit: int = MAX_HINT) -> list[str]:
     """What a removed keyword said, in a few words; nothing where it says nothing."""
     if key.startswith("x-") or value in ({}, [], "", None):
         return []
-    text = jsonio.dumps(value).decode()
+    text = jsonio.text(value)
     return [f"{key}: {text}."] if len(text) <= limit else []
 
 
@@ -88,7 +98,7 @@ def enum(node: Json, out: Out, kind: str, dialect: Dialect, hints: list[str], lo
         out["enum"] = list(dict.fromkeys(real))
         out.pop("format", None)
     elif real:
-        shown = ", ".join(jsonio.dumps(value).decode() for value in real[:50])
+        shown = ", ".join(jsonio.text(value) for value in real[:50])
         hints.append(f"Must be {shown}." if len(real) == 1 else f"Allowed: {shown}.")
         lose(f"{word} of other than strings")
     return None in values
@@ -110,3 +120,54 @@ def described(given: object, hints: Sequence[str]) -> str:
     if text and hints and text.rstrip()[-1:] not in ".!?:;…":
         text = f"{text.rstrip()}."
     return " ".join([*([text] if text else []), *hints])
+
+
+# -- the whole, in Google's JSON Schema -------------------------------------------------------------------------
+
+
+_NULL: Out = {"type": "null"}
+
+
+def finished(schema: Out, lose: Callable[[str, str], None], path: str = "") -> Out:
+    """``lose``: told (path, what) of what is left out."""
+    if "$ref" in schema:
+        made: Out = {"$ref": schema["$ref"]}
+    else:
+        made = {key: value for key, value in schema.items() if key != "nullable"}
+        for key in ("items", "additionalProperties"):
+            if isinstance(made.get(key), dict):
+                made[key] = finished(made[key], lose, f"{path}/{key}")
+        for key in ("properties", "$defs"):
+            if key in made:
+                made[key] = {name: finished(one, lose, f"{path}/{name}") for name, one in made[key].items()}
+        _loosened(made, lose, path)
+    nullable = schema.get("nullable") is True
+    if "anyOf" in made:
+        nullable |= any(branch.get("nullable") is True for branch in made["anyOf"])
+        branches = [{**branch, "nullable": False} for branch in made["anyOf"]]
+        made["anyOf"] = [finished(branch, lose, f"{path}/anyOf") for branch in branches]
+    if not nullable:
+        return made
+    defs = {"$defs": made.pop("$defs")} if "$defs" in made else {}
+    return {"anyOf": [*made.get("anyOf", [made]), dict(_NULL)], **defs}
+
+
+def _loosened(made: Out, lose: Callable[[str, str], None], path: str) -> None:
+    properties = cast("Json", made.get("properties") or {})
+    loose = [name for name in sequence(made.get("required")) if _refers(properties.get(name))]
+    if not loose:
+        return
+    lose(path, "required inside a recursion")
+    made["required"] = [name for name in made["required"] if name not in loose]
+    if not made["required"]:
+        del made["required"]
+    made["description"] = described(made.get("description"), hint("required", loose))
+
+
+def _refers(schema: object) -> bool:
+    """Whether a reference lies in it before the next property."""
+    if not isinstance(schema, dict):
+        return False
+    node = cast("Json", schema)
+    inner = [node.get("items"), node.get("additionalProperties"), *sequence(node.get("anyOf"))]
+    return "$ref" in node or any(map(_refers, inner))

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.judging import about, complaint
 from tests.surfaces.common.strict import complaints
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.json_schema.convert import MAX_DEPTH, MAX_NODES, MAX_TEXT, convert_schema, object_schema
+from zerogravity.surfaces.json_schema import convert
 from zerogravity.surfaces.json_schema.json_types import kind_of_value
+from zerogravity.surfaces.json_schema.walk import MAX_DEPTH, MAX_NODES, MAX_TEXT
 
 S, J, N = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 FREE = {"type": "object", "description": "May hold members of any name (additionalProperties: true)."}
@@ -241,7 +242,7 @@ def said(text: str, **more: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_the_keyword_table(given: Any, made: Any, lost: tuple[str, ...]) -> None:
-    converted = convert_schema(given)
+    converted = convert(given)
     assert converted.schema == made
     assert converted.lost == lost
     assert list(complaints(converted.schema)) == []
@@ -255,7 +256,7 @@ KEYWORDS = (
 
 def test_properties_named_like_keywords_are_names() -> None:
     properties = {name: {"type": "string", "description": name} for name in KEYWORDS}
-    made = convert_schema({"type": "object", "properties": properties, "required": list(KEYWORDS)})
+    made = convert({"type": "object", "properties": properties, "required": list(KEYWORDS)})
     assert made.schema is not None
     assert list(made.schema["properties"]) == list(KEYWORDS)
     assert made.schema["required"] == list(KEYWORDS)
@@ -278,7 +279,7 @@ def test_properties_named_like_keywords_are_names() -> None:
     ],
 )  # fmt: skip
 def test_cycles_are_cut_and_reported(schema: Any) -> None:
-    made = convert_schema(schema)
+    made = convert(schema)
     assert list(complaints(made.schema)) == []
     assert any("recursion" in loss for loss in made.lost) or schema == {"allOf": [{"$ref": "#"}]}
     assert len(json.dumps(made.schema)) < 1000
@@ -292,7 +293,7 @@ def test_types_that_all_name_one_another_are_cut_where_they_lie_deep() -> None:
         kind: {"type": "object", "properties": {"kind": {"const": kind}, "children": {"type": "array", "items": union}}}
         for kind in kinds
     }
-    made = convert_schema({"type": "object", "properties": {"block": union}, "$defs": defs})
+    made = convert({"type": "object", "properties": {"block": union}, "$defs": defs})
     assert made.schema is not None
     assert list(complaints(made.schema)) == []
     found = made.schema["properties"]["block"]["anyOf"]
@@ -302,7 +303,7 @@ def test_types_that_all_name_one_another_are_cut_where_they_lie_deep() -> None:
 
 def test_a_cycle_is_open_once() -> None:
     node = {"type": "object", "properties": {"v": S, "next": {"$ref": "#/$defs/node"}}}
-    made = convert_schema({"$ref": "#/$defs/node", "$defs": {"node": node}})
+    made = convert({"$ref": "#/$defs/node", "$defs": {"node": node}})
     assert made.schema == {"type": "object", "properties": {
         "v": S, "next": {"type": "object", "description": f'Like "node" above. {FREE["description"]}'},
     }}  # fmt: skip
@@ -311,24 +312,24 @@ def test_a_cycle_is_open_once() -> None:
 
 def test_order_of_properties() -> None:
     schema = {"type": "object", "properties": {"z": S, "a": {"type": "object", "properties": {"y": S, "b": S}}}}
-    made = convert_schema(schema, ordering=True).schema
+    made = convert(schema, ordering=True).schema
     assert made is not None
     assert made["propertyOrdering"] == ["z", "a"]
     assert made["properties"]["a"]["propertyOrdering"] == ["y", "b"]
-    plain = convert_schema(schema).schema
+    plain = convert(schema).schema
     assert plain is not None
     assert "propertyOrdering" not in plain
-    own = convert_schema({**schema, "propertyOrdering": ["a", "z"]}).schema
+    own = convert({**schema, "propertyOrdering": ["a", "z"]}).schema
     assert own is not None
     assert own["propertyOrdering"] == ["a", "z"]
-    wrong = convert_schema({**schema, "propertyOrdering": ["a", {}]}).schema
+    wrong = convert({**schema, "propertyOrdering": ["a", {}]}).schema
     assert wrong is not None
     assert "propertyOrdering" not in wrong
 
 
 @pytest.mark.parametrize("schema", [None, True, {}])
 def test_nothing_said_is_nothing(schema: Any) -> None:
-    assert convert_schema(schema).schema is None
+    assert convert(schema).schema is None
 
 
 def nested(levels: int) -> Any:
@@ -339,9 +340,9 @@ def nested(levels: int) -> Any:
 
 
 def test_depth() -> None:
-    assert convert_schema(nested(MAX_DEPTH)).schema is not None
+    assert convert(nested(MAX_DEPTH)).schema is not None
     with pytest.raises(FaultError) as caught:
-        convert_schema(nested(MAX_DEPTH + 1), param="tools[0].parameters")
+        convert(nested(MAX_DEPTH + 1), param="tools[0].parameters")
     assert caught.value.fault.param == "tools[0].parameters"
 
 
@@ -350,13 +351,13 @@ def test_references_can_not_blow_up_the_result() -> None:
     for level in range(1, 20):
         reference = {"$ref": f"#/$defs/d{level - 1}"}
         defs[f"d{level}"] = {"type": "object", "properties": {"l": reference, "r": reference}}
-    made = convert_schema({"$ref": "#/$defs/d19", "$defs": defs})
+    made = convert({"$ref": "#/$defs/d19", "$defs": defs})
     assert made.nodes <= 2 * MAX_NODES
     assert list(complaints(made.schema)) == []
     assert "/l/l/l: #/$defs/d16, the whole is too large" in made.lost
     long = {"type": "string", "description": "x" * (MAX_TEXT // 10)}
     with pytest.raises(FaultError):
-        convert_schema({
+        convert({
             "type": "object", "properties": {f"p{n}": {"$ref": "#/$defs/l"} for n in range(20)}, "$defs": {"l": long},
         })  # fmt: skip
 
@@ -381,7 +382,7 @@ def test_references_can_not_blow_up_the_result() -> None:
     ],
 )  # fmt: skip
 def test_function_parameters(given: Any, made: Any) -> None:
-    assert object_schema(given, param="p").schema == made
+    assert convert(given, param="p", arguments=True).schema == made
 
 
 @pytest.mark.parametrize("schema", [{"type": "string"}, {"type": "array"}, {"anyOf": [S, A_B]}, {"$ref": "#/$defs/x"}])
@@ -389,7 +390,7 @@ def test_parameters_that_are_no_object_are_refused(schema: Any) -> None:
     if "$ref" in schema:
         schema = {**schema, "$defs": {"x": S}}
     with pytest.raises(FaultError) as caught:
-        object_schema(schema, param="tools[3].function.parameters")
+        convert(schema, param="tools[3].function.parameters", arguments=True)
     fault = caught.value.fault
     assert (fault.param, fault.code) == ("tools[3].function.parameters", "invalid_function_parameters")
 
@@ -431,7 +432,7 @@ schemas = st.recursive(st.booleans() | st.just({}) | st.just(S), keywords, max_l
 def test_any_schema_becomes_one_that_google_takes(schema: dict[str, Any]) -> None:
     before = json.dumps(schema)
     try:
-        made = convert_schema(schema, ordering=True)
+        made = convert(schema, ordering=True)
     except FaultError as error:  # cycles through several unions may grow too large; they are refused by name
         assert error.fault.code == "invalid_function_parameters"
         return
@@ -447,7 +448,7 @@ def test_any_schema_becomes_one_that_google_takes(schema: dict[str, Any]) -> Non
 @given(st.dictionaries(names, schemas, min_size=1, max_size=2))
 def test_no_property_name_is_lost(properties: dict[str, Any]) -> None:
     try:
-        made = object_schema({"type": "object", "properties": properties}, param="p")
+        made = convert({"type": "object", "properties": properties}, param="p", arguments=True)
     except FaultError:
         return
     assert made.schema is not None
@@ -469,7 +470,7 @@ def empty_objects(schema: Any) -> Iterator[dict[str, Any]]:
 @given(st.dictionaries(names, schemas, min_size=1, max_size=2))
 def test_an_object_that_lost_its_members_says_so(properties: dict[str, Any]) -> None:
     try:
-        made = object_schema({"type": "object", "properties": properties}, param="p")
+        made = convert({"type": "object", "properties": properties}, param="p", arguments=True)
     except FaultError:
         return
     text = json.dumps(properties)
@@ -538,6 +539,6 @@ def fits(value: Any, schema: Any) -> bool:
 @given(st.recursive(plain, nest, max_leaves=6))
 def test_what_is_valid_stays_expressible(pair: Pair) -> None:
     schema, value = pair
-    made = convert_schema({"type": "object", "properties": {"p": schema}}).schema
+    made = convert({"type": "object", "properties": {"p": schema}}).schema
     assert made is not None
     assert fits({"p": value}, made)

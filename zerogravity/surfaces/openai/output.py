@@ -3,29 +3,19 @@
 A schema is a constraint: what it can not say, the answer can not hold, and nobody is told. So what proto Schema can
 not say (members that are not listed, cycles, any value) goes as ``responseJsonSchema``; where the family does not know
 that, no schema is sent, and the model is told the client's own in words.
-
-| functions beside a form, in families that refuse the pair | here                                    |
-|------------------------------------------------------------|-----------------------------------------|
-| a call is forced                                           | the form is moot: left out              |
-| none may be called                                         | the functions are: left out             |
-| otherwise                                                  | 400                                     |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from zerogravity.surfaces.common.models import rules
-from zerogravity.surfaces.json_schema.convert import convert_schema
-from zerogravity.surfaces.json_schema.keywords import JSON
-from zerogravity.surfaces.json_schema.losses import noted
+from zerogravity.core.family import rules
+from zerogravity.surfaces.common.functions import beside_functions
+from zerogravity.surfaces.json_schema import JSON, convert, noted
 from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.tools import calling_mode
 from zerogravity.wire import jsonio
-
-MEMBERS = ("responseMimeType", "responseSchema", "responseJsonSchema")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +31,42 @@ TEXT = Form()
 JSON_MODE = Form({"responseMimeType": "application/json"})
 
 
+def wanted_form(given: Mapping[str, Any] | None, family: str, *, path: str, flat: bool) -> Form:
+    """``text.format`` or ``response_format``: text, json_object, json_schema. ``flat``: the schema stands beside the
+    type, as in Responses, else in an object of its own. Raises FaultError 400."""
+    if given is None:
+        return TEXT
+    match fields.required_string(given, "type", path=path):
+        case "text":
+            return TEXT
+        case "json_object":
+            return JSON_MODE
+        case "json_schema":
+            inner = given if flat else fields.obj(given, "json_schema", path=path)
+            if inner is None or (flat and inner.get("schema") is None):
+                raise fields.missing(f"{path}.schema" if flat else f"{path}.json_schema")
+            return json_schema(inner, family, path=path if flat else f"{path}.json_schema")
+        case kind:
+            raise fields.invalid_value(f"{path}.type", kind, ("text", "json_object", "json_schema"))
+
+
 def json_schema(form: Mapping[str, Any], family: str, *, path: str) -> Form:
     """``{name, schema, strict, description}`` → the form. Raises FaultError 400."""
     fields.required_string(form, "name", path=path)
     fields.string(form, "description", path=path)
     fields.boolean(form, "strict", path=path)
     param, schema, of = f"{path}.schema", form.get("schema"), path.partition(".")[0]
-    converted = convert_schema(schema, ordering=True, param=param)
+    converted = convert(schema, ordering=True, param=param)
     if converted.schema is None:
         return JSON_MODE
     if not converted.closed:
         lost = noted(of, (("", loss) for loss in converted.lost))
         return Form({**JSON_MODE.config, "responseSchema": converted.schema}, notes=lost)
     if rules(family).json_schema:
-        converted = convert_schema(schema, ordering=True, param=param, dialect=JSON)
+        converted = convert(schema, ordering=True, param=param, dialect=JSON)
         lost = noted(of, (("", loss) for loss in converted.lost))
         return Form({**JSON_MODE.config, "responseJsonSchema": converted.schema}, notes=lost)
-    told = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.dumps(schema).decode()}"
+    told = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.text(schema)}"
     return Form(JSON_MODE.config, told, (f"{param} told in words: this model's own can not say it",))
 
 
@@ -77,28 +86,3 @@ def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str)
         system: Mapping[str, Any] = generate.get("systemInstruction", {"role": "user"})
         generate["systemInstruction"] = {**system, "parts": [*system.get("parts", ()), {"text": form.told}]}
     return (*form.notes, *notes)
-
-
-def beside_functions(generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...] | None:
-    """A form and functions in one request, where the family refuses the pair: what the tool mode makes moot is taken
-    out and noted. None: nothing is moot."""
-    config = cast("Mapping[str, Any]", generate.get("generationConfig") or {})
-    tools = cast("list[Any]", generate.get("tools") or [])
-    declaring = [tool for tool in tools if "functionDeclarations" in tool]
-    wanted = config.get("responseMimeType") not in (None, "text/plain")
-    if rules(family).json_with_functions or not wanted or not declaring:
-        return ()
-    match calling_mode(generate):
-        case "ANY":
-            generate["generationConfig"] = {name: config[name] for name in config if name not in MEMBERS}
-            if not generate["generationConfig"]:
-                del generate["generationConfig"]
-            return (f"{param} left out: this model takes none beside functions, and one must be called",)
-        case "NONE":
-            generate["tools"] = [tool for tool in tools if tool not in declaring]
-            generate.pop("toolConfig")
-            if not generate["tools"]:
-                del generate["tools"]
-            return (f"functions left out: this model takes none beside {param}, and none may be called",)
-        case _:
-            return None

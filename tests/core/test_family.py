@@ -1,0 +1,57 @@
+"""Families by name, their rules, and the limits of an answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from zerogravity.core.family import FAMILIES, Family, family_of, lower_limit, rules, whole
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [
+        ("gemini-2.5-pro", "gemini-2.5-pro"), ("gemini-2.5-flash-lite-preview", "gemini-2.5-flash-lite"),
+        ("gemini-2.5-computer-use", "gemini-2.5"), ("gemini-2.0-flash", "gemini-2.0"), ("gemma-3-27b", "gemma"),
+        ("gemini-3-pro-low", "gemini-3-pro"), ("gemini-3.1-pro-high", "gemini-3.1-pro"),
+        ("gemini-3.5-flash-lite", "gemini-3.5-flash-lite"), ("gemini-3.5-flash-low", "gemini-3.5-flash"),
+        ("gemini-3.9-ultra", "gemini"), ("gemini-4-pro", "gemini-4"), ("gemini-3-pro-image", "gemini-3-image"),
+        ("claude-sonnet-4-6", "claude"), ("gpt-oss-120b-medium", "gpt-oss"), ("something", "gemini"),
+    ],
+)  # fmt: skip
+def test_families_by_name(name: str, family: str) -> None:
+    assert family_of(name) == family
+
+
+def test_a_new_gemini_gets_only_what_most_take() -> None:
+    assert rules("gemini-3") == rules("gemini") == Family()
+    assert "MINIMAL" not in rules(family_of("gemini-3.9-pro")).levels
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_families_rules_agree_with_one_another(family: str) -> None:
+    made = rules(family)
+    assert bool(made.levels) == (made.thinking == "level")
+    assert (made.budget[1] > 0) == (made.thinking == "budget") or made.thinking == "none"
+    assert made.budget_off or made.budget[0] > 0 or made.thinking != "budget"
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(5, 5), ("5", 5), (5.0, 5), ("5.0", 5), (True, None), (None, None), ("x", None), ([5], None), ("1e999", None)],
+)
+def test_an_integer_in_any_spelling(value: object, number: int | None) -> None:
+    assert whole(value) == number
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_limit_is_at_most_the_models_own(family: str) -> None:
+    most = rules(family).output_limit
+    for given in (1, most, None, "x"):
+        config: dict[str, Any] = {"maxOutputTokens": given}
+        assert lower_limit(config, family) == []
+        assert config == {"maxOutputTokens": given}
+    config = {"maxOutputTokens": str(most + 1)}
+    assert lower_limit(config, family) == [f"maxOutputTokens lowered to {most}: this model gives no more"]
+    assert config == {"maxOutputTokens": most}

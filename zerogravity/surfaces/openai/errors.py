@@ -1,0 +1,49 @@
+"""``Fault`` → OpenAI's error: ``{"error": {message, type, param, code}}``. Nothing internal is told.
+
+Facts: wire-openai 11.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from zerogravity.errors import Fault, Origin, joined
+from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.common.errors import fault_headers
+
+
+def openai_error_object(fault: Fault) -> dict[str, Any]:
+    """``{message, type, param, code}``, all four always there; an empty code is null (an unknown response has none)."""
+    return {"message": message_of(fault), "type": _type(fault), "param": fault.param, "code": fault.code or None}
+
+
+def openai_error(fault: Fault) -> Answer:
+    """A whole HTTP answer in OpenAI's form."""
+    return Answer(fault.status, {"error": openai_error_object(fault)}, fault_headers(fault))
+
+
+def message_of(fault: Fault) -> str:
+    """The message and what to do; for rate limits with the delay in words, which Codex reads."""
+    wait = fault.status == 429 and fault.retry_after is not None and "try again in" not in fault.message
+    delay = f"Please try again in {_seconds(fault.retry_after or 0)}s." if wait else ""
+    return joined(fault.message, delay, fault.remedy)
+
+
+def _seconds(delay: float) -> str:
+    """Plain digits: clients read the number with a pattern that knows no exponent."""
+    return f"{math.ceil(delay)}" if delay >= 10 else f"{max(delay, 0.001):.3f}".rstrip("0").rstrip(".")
+
+
+def _type(fault: Fault) -> str:
+    match fault.status:
+        case 429:
+            return "rate_limit_error" if fault.code != "insufficient_quota" else "insufficient_quota"
+        case 401 if fault.origin is Origin.CLIENT:
+            return "authentication_error"
+        case 403 if fault.origin is Origin.CLIENT:
+            return "permission_error"
+        case status if status < 500:
+            return "invalid_request_error"
+        case _:
+            return "server_error"
