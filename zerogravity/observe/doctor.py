@@ -270,7 +270,7 @@ def untouched(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _real(
-    route: configured.Route | None, what: Examined, environment: Mapping[str, str], make: MakePath
+    route: configured.RoutedServer | None, what: Examined, environment: Mapping[str, str], make: MakePath
 ) -> AsyncIterator[Check]:
     """The configured language server up to the proxy; Google's end is the stand-in, so no quota is spent."""
     if route is None:

@@ -25,6 +25,11 @@ class Endpoint:
     pid: int | None = None
     kind: str = "given"
 
+    @classmethod
+    def given(cls, url: str, csrf: str | None, cert: Path | None) -> Endpoint:
+        """The one that the user names."""
+        return cls(url.rstrip("/"), csrf or "", cert=cert)
+
     @property
     def shown_csrf(self) -> str:
         """Enough of the token to recognise it."""
