@@ -13,8 +13,9 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import SURFACES, ask, request
-from zerogravity import compose as rooms
 from zerogravity import config as configuration
+from zerogravity.backends.antigravity import backend
+from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.compose import Gateway
 from zerogravity.core.budget import SHARES
 from zerogravity.errors import FaultError
@@ -73,7 +74,7 @@ async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeyp
     gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x")
     assert await status(http, f"{gateway.url}/ready") == 503
     assert await status(http, f"{gateway.url}/health") == 200
-    gateway.ls.endpoint = rooms.Endpoint(ls.url, ls.csrf)
+    gateway.backend.ls.endpoint = Endpoint(ls.url, ls.csrf)
     assert await ready(http, gateway, 200)
 
 
@@ -82,19 +83,19 @@ async def test_a_better_language_server_is_taken_when_it_comes(start: Start, htt
     monkeypatch.setattr(ls_probe, "PREFER_S", 0.01)
     monkeypatch.setattr(ls_probe, "SEARCH_S", 0.01)
     given: list[Any] = []
-    found = [rooms.Endpoint(ls.url, ls.csrf, kind="workspace")]
+    found = [Endpoint(ls.url, ls.csrf, kind="workspace")]
 
-    async def discover(**more: Any) -> rooms.Endpoint:
+    async def discover(**more: Any) -> Endpoint:
         given.append(more)
         return found[-1]
 
-    monkeypatch.setattr(rooms, "discover", discover)
+    monkeypatch.setattr(backend, "discover", discover)
     gateway = await start(ls_csrf="from-the-user", ls_cert="cert.pem")
     assert await ready(http, gateway, 200)
-    assert gateway.ls.endpoint.kind == "workspace"
-    found.append(rooms.Endpoint(ls.url, ls.csrf, kind="core"))
+    assert gateway.backend.ls.endpoint.kind == "workspace"
+    found.append(Endpoint(ls.url, ls.csrf, kind="core"))
     async with asyncio.timeout(10):
-        while gateway.ls.endpoint.kind != "core":  # noqa: ASYNC110
+        while gateway.backend.ls.endpoint.kind != "core":  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert {str(one) for one in given} == {str({"csrf": "from-the-user", "cert": Path("cert.pem")})}
 
@@ -120,7 +121,7 @@ async def test_a_name_whose_placeholder_is_another_models_is_gone(
     """gpt-5 stands for Gemini 3.1 Pro. Where that is not, nobody else answers under its name."""
     ls.options.labels = {"MODEL_PLACEHOLDER_M37": "Gemini 9 Ultra"}
     if not looked:
-        monkeypatch.setattr(ls_probe.LsProbe, "_look", unfinished)
+        monkeypatch.setattr(backend.Antigravity, "look", unfinished)
     gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
     if looked:
         assert await ready(http, gateway, 200)
@@ -241,7 +242,7 @@ async def test_stop_ends_everything(start: Start, http, ls) -> None:
         await status(http, f"{gateway.url}/health")
 
 
-@pytest.mark.parametrize("place", ["keeper.stop", "engine.close", "ls.close", "recorder.close"])
+@pytest.mark.parametrize("place", ["keeper.stop", "engine.close", "backend.close", "recorder.close"])
 async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
     start: Start, http, ls, place, monkeypatch
 ) -> None:

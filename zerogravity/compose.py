@@ -8,23 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import shlex
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from zerogravity import ids
-from zerogravity.backends.antigravity.child import LsChild, Route
-from zerogravity.backends.antigravity.client import ABSENT, LsClient
-from zerogravity.backends.antigravity.discover import discover
-from zerogravity.backends.antigravity.endpoint import Endpoint
-from zerogravity.backends.polling.polling import read_steps, told_in_full
+from zerogravity.backends.antigravity.backend import Antigravity
+from zerogravity.backends.base import Backend, Listener, Route
+from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.tap import Tap
-from zerogravity.config import Config, is_loopback
+from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.family import family_of
@@ -32,6 +29,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine, Limits
 from zerogravity.errors import Fault, FaultError
+from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.observe import machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.inspector.api import Inspector
@@ -41,7 +39,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.witnesses import Witnesses
 from zerogravity.server.app import Running, start_server
-from zerogravity.server.counting import GOOGLE, GoogleCount
+from zerogravity.server.counting import GoogleCount
 from zerogravity.server.services import Bearer, Services
 from zerogravity.store.responses import MAX_BYTES as FILE_BYTES
 from zerogravity.store.responses import open_store
@@ -57,9 +55,10 @@ class Gateway:
     """One process's rooms. ``start`` returns when agents are answered; ``stop`` ends every open stream properly.
 
     ``route``: how a language server that we start ourselves (``ls_command``) reaches the interceptor.
+    ``backend``: who makes the calls to Google; else the one that the configuration names.
     """
 
-    def __init__(self, config: Config, route: Route | None = None) -> None:
+    def __init__(self, config: Config, route: Route | None = None, backend: Backend | None = None) -> None:
         self.config = config
         self.clock = time.monotonic_ns
         self.inspector_token = _inspector_token(config)
@@ -78,27 +77,11 @@ class Gateway:
         self.metrics = Metrics(REGISTRY)
         self.catalogue = Catalogue(config.aliases, rewrites=config.intercept)
         self._route = route or Route()
-        self.child = (
-            LsChild(
-                shlex.split(config.ls_command),
-                self._route,
-                changed=lambda up: self.keeper.child_changed(up),
-                report=lambda trouble: self._tell("the language server of ls_command", trouble),
-            )
-            if config.ls_command
-            else None
-        )
-        cert = Path(config.ls_cert) if config.ls_cert else None
-        locate = self.child.locate if self.child is not None else partial(discover, csrf=config.ls_csrf, cert=cert)
-        self.ls = LsClient(
-            _given(config),
-            rediscover=None if config.ls_url else locate,
-            absent=ABSENT if self.child is None else "the language server of ls_command is not up (yet)",
-            learn=self.catalogue.refresh,
-        )
+        self.backend = backend or _backend(config, self._route)
         self.health = Health(self.clock, intercepting=config.intercept)
         self.engine = self._engine()
-        self.keeper = LsProbe(self.ls, self.health, besides=self.store.sweep, greet=self._greet())
+        self.keeper = LsProbe(self.backend, self.health, besides=self.store.sweep, greet=self._greet())
+        self.backend.listen(Listener(self.catalogue.refresh, self.keeper.child_changed, self._tell))
         self.recorder = self._recorder()
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
         self.spans = otel.start(self.store, REGISTRY)
@@ -107,20 +90,15 @@ class Gateway:
         self._watch()
         self._running: Running | None = None
 
-    def _engine(self) -> Engine[LsClient]:
+    def _engine(self) -> Engine:
         config = self.config
-        params = {surface.name: surface.schema_param for surface in REGISTRY.values()}
-        message = partial(told_in_full, schema_params=params)
-        by_steps: dict[str, Any] = {} if config.intercept else {"reader": read_steps, "message": message}
         return Engine(
             self.store,
-            self.ls,
+            self.backend,
             limits=_limits(config),
             clock=self.clock,
-            delete_cascades=config.delete_cascades,
             why_no_call=self.health.why_no_call,
             placeholder=lambda target: self.catalogue.resolve(target.name).ls_model,
-            **by_steps,
         )
 
     def _greet(self) -> Callable[[], Awaitable[Check]] | None:
@@ -247,11 +225,7 @@ class Gateway:
             surfaces=REGISTRY,
         )
         self._running = await start_server(services)
-        if self.child is not None:
-            await self.child.start()
-            if self._route.proxy is not None:
-                with suppress(FaultError):  # what it does is not known for sure (F1); the environment is enough
-                    await self.ls.use_proxy()
+        await self.backend.start()
         self.keeper.start()
         if config.ready_file:
             _announce(Path(config.ready_file), self.url)
@@ -263,9 +237,7 @@ class Gateway:
             for beside in (self.spans, self.usage, self.recorder):
                 if beside is not None:
                     stack.push_async_callback(asyncio.to_thread, beside.close)
-            if self.child is not None:
-                stack.push_async_callback(self.child.stop)
-            stack.push_async_callback(self.ls.close)
+            stack.push_async_callback(self.backend.close)
             if self._running is not None:
                 stack.push_async_callback(self._running.stop)
             stack.push_async_callback(self.engine.close)
@@ -337,11 +309,18 @@ def _budget(config: Config, *, inspected: bool) -> Budget:
     return Budget(config.limits.store_bytes, [name for name, there in present.items() if not there])
 
 
-def _given(config: Config) -> Endpoint | None:
-    if config.ls_url is None:
-        return None
-    cert = Path(config.ls_cert) if config.ls_cert else None
-    return Endpoint(config.ls_url.rstrip("/"), config.ls_csrf or "", cert=cert)
+def _backend(config: Config, route: Route) -> Backend:
+    settings: dict[str, Any] = {
+        "url": config.ls_url,
+        "csrf": config.ls_csrf,
+        "cert": Path(config.ls_cert) if config.ls_cert else None,
+        "command": config.ls_command,
+        "route": route,
+        "deletes": config.delete_cascades,
+    }
+    if config.intercept:
+        return Antigravity(**settings)
+    return Polling({surface.name: surface.schema_param for surface in REGISTRY.values()}, **settings)
 
 
 def _limits(config: Config) -> Limits:

@@ -1,20 +1,21 @@
 """``run(turn) → CascadeChannel``: the only orchestrator. Admission, cascade, marker, deadlines, cancel.
 
 One supervisor task per turn; it sleeps until its next deadline or until something changes that matters, never per
-event. Sees the language server through a Protocol; knows neither HTTP nor mitmproxy.
+event. Sees whoever makes the call as a ``Backend``; knows neither HTTP nor mitmproxy.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from zerogravity import background
 from zerogravity.admission import AdmissionQueue
+from zerogravity.backends.base import Backend
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
@@ -52,43 +53,9 @@ class Limits:
     total: float = 1800
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What the LS is told as the user's words. ``images``: ``{"base64Data": …, "mimeType": …}`` each."""
+class Engine:
+    """Runs turns against one back end.
 
-    text: str
-    images: tuple[Mapping[str, str], ...] = ()
-
-
-class LanguageServer(Protocol):
-    """What the engine needs of a language server. Every method raises FaultError."""
-
-    async def check(self) -> None:
-        """Refuse if it is known that no turn can be served (not logged in)."""
-        ...
-
-    def start_cascade(self, model: str) -> Coroutine[Any, Any, str]: ...
-    async def send_message(
-        self, cascade_id: str, text: str, *, model: str, images: tuple[Mapping[str, str], ...] = ()
-    ) -> None:
-        """Tell the LS; may last as long as the turn (F10)."""
-        ...
-
-    async def follow(self, cascade_id: str) -> None:
-        """Drain the cascade's state stream until it ends; some LS run no model unless somebody does (F4)."""
-        ...
-
-    async def cancel(self, cascade_id: str) -> None: ...
-    async def annotate(self, cascade_id: str) -> None: ...
-    async def delete(self, cascade_id: str) -> None: ...
-
-
-class Engine[Ls: LanguageServer]:
-    """Runs turns against one language server.
-
-    ``reader``   None: answers are captured on the wire. Else what fills the channel by other means (polled steps).
-    ``message``  None: the LS is told the marker only. Else what it is told of a turn; raises FaultError for a turn
-                 that can not be served so.
     ``why_no_call``  why the LS's call to Google may not have come, if that is known.
     ``placeholder``  what the LS calls a model now: it may be another LS by the time a turn gets its place.
     ``wait``     ``asyncio.wait_for``-like, injectable: waits for an awaitable at most so many seconds.
@@ -97,24 +64,18 @@ class Engine[Ls: LanguageServer]:
     def __init__(
         self,
         store: MitmStore,
-        ls: Ls,
+        backend: Backend,
         *,
         limits: Limits | None = None,
         clock: Clock,
-        delete_cascades: bool = False,
-        reader: Callable[[CascadeChannel, Ls], Coroutine[Any, Any, None]] | None = None,
-        message: Callable[[Turn], Message] | None = None,
         why_no_call: Callable[[], str | None] = lambda: None,
         placeholder: Callable[[Target], str] = lambda target: target.ls_model,
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
         self.limits = limits or Limits()
         self._store = store
-        self._ls = ls
+        self._backend = backend
         self._clock = clock
-        self._delete = delete_cascades
-        self._reader = reader
-        self._message = message
         self._why_no_call = why_no_call
         self._placeholder = placeholder
         self._wait = wait
@@ -139,7 +100,7 @@ class Engine[Ls: LanguageServer]:
 
         Raises FaultError, before there is a channel, for a turn that can not be served in this mode.
         """
-        message = self._message(turn) if self._message is not None else None
+        self._backend.admit(turn)
         channel = self._store.open(turn)
         channel.mark("queued")
         if not turn.background:
@@ -149,7 +110,7 @@ class Engine[Ls: LanguageServer]:
         elif (place := self._places.acquire()) is None:
             channel.close(Failed(_queue_full(self.limits)))
         else:
-            self._spawn(self._supervise(channel, message, place), f"turn {channel.id}")
+            self._spawn(self._supervise(channel, place), f"turn {channel.id}")
         return channel
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
@@ -169,15 +130,13 @@ class Engine[Ls: LanguageServer]:
 
     # -- one turn --------------------------------------------------------------------------------------------
 
-    async def _supervise(self, channel: CascadeChannel, message: Message | None, place: asyncio.Future[None]) -> None:
+    async def _supervise(self, channel: CascadeChannel, place: asyncio.Future[None]) -> None:
         work: list[asyncio.Task[None]] = []
         try:
             await self._admitted(channel, place)
             if not channel.closed:
                 channel.mark("admitted")
-                work.append(
-                    self._spawn(self._guarded(channel, self._tell(channel, message, work)), f"tell {channel.id}")
-                )
+                work.append(self._spawn(self._guarded(channel, self._tell(channel, work)), f"tell {channel.id}"))
                 await self._watch(channel)
         except FaultError as error:
             channel.close(Failed(error.fault))
@@ -218,33 +177,30 @@ class Engine[Ls: LanguageServer]:
             logger.exception("turn %s failed by our own fault", channel.id)
             channel.close(Failed(internal()))
 
-    async def _tell(self, channel: CascadeChannel, message: Message | None, work: list[asyncio.Task[None]]) -> None:
+    async def _tell(self, channel: CascadeChannel, work: list[asyncio.Task[None]]) -> None:
         """Start a cascade, make the channel claimable, then send the message (invariant 9)."""
-        await self._ls.check()
+        await self._backend.check()
         model = self._placeholder(channel.turn.target)
         cascade_id = await self._started(channel, model)
         if cascade_id is None:
             return
         channel.mark("told")
-        if self._reader is not None:
-            beside = self._guarded(channel, self._reader(channel, self._ls))
-        else:
-            beside = self._follow(channel, cascade_id)
+        captured = self._backend.captured
+        beside = self._follow(channel) if captured else self._guarded(channel, self._backend.follow(channel))
         work.append(self._spawn(beside, f"beside {channel.id}"))
-        told = message or Message(f".<cid:{cascade_id}>")
         try:
-            await self._ls.send_message(cascade_id, told.text, model=model, images=told.images)
+            await self._backend.send(cascade_id, channel.turn, model)
         except FaultError as error:
             if "matched" not in channel.marks and not channel.records:
                 raise
             # the answer is on its way; the LS's own trouble does not spoil it
             logger.info("turn %s: the language server answered late: %s", channel.id, error)
         else:
-            await self._tidy(self._ls.annotate, cascade_id)
+            await self._tidy(self._backend.annotate, cascade_id)
 
     async def _started(self, channel: CascadeChannel, model: str) -> str | None:
         """The cascade of this turn, claimable; None when the turn has ended meanwhile, and wants none any more."""
-        starting = self._spawn(self._ls.start_cascade(model), f"start {channel.id}")
+        starting = self._spawn(self._backend.start_cascade(model), f"start {channel.id}")
         try:
             await asyncio.wait((starting,))
             if not channel.closed:
@@ -256,19 +212,18 @@ class Engine[Ls: LanguageServer]:
 
     async def _discard(self, starting: asyncio.Task[str]) -> None:
         """A cascade that may come all the same, told nothing and known to nobody."""
-        if not self._delete:
+        if not self._backend.deletes:
             starting.cancel()
         await asyncio.wait((starting,))
         if starting.cancelled() or starting.exception() is not None or self._store.find(starting.result()) is not None:
             return
-        if self._delete:
-            await self._tidy(self._ls.delete, starting.result())
+        if self._backend.deletes:
+            await self._tidy(self._backend.delete, starting.result())
 
-    async def _follow(self, channel: CascadeChannel, cascade_id: str) -> None:
-        """Drain the cascade's state stream until Google's call is here: some LS run no model unless somebody does
-        (F4). From then on it would say again what we read off the wire, whole texts at each event (measured: a
-        quarter of a paced turn's CPU)."""
-        following = self._spawn(self._tidy(self._ls.follow, cascade_id), f"follow {channel.id}")
+    async def _follow(self, channel: CascadeChannel) -> None:
+        """Follow a captured turn until Google's call is here. From then on that would only say again what we read off
+        the wire, whole texts at each event (measured: a quarter of a paced turn's CPU)."""
+        following = self._spawn(self._tidy(self._backend.follow, channel), f"follow {channel.id}")
         try:
             while "matched" not in channel.marks and not channel.closed:
                 await channel.phase_changed()
@@ -306,7 +261,7 @@ class Engine[Ls: LanguageServer]:
             since, seconds, missed = resumed or marks["matched"], limits.first_byte, first_byte
         elif "told" not in marks:
             since, seconds, missed = marks["admitted"], limits.match, partial(_no_cascade, limits.match)
-        elif self._reader is not None:
+        elif not self._backend.captured:
             since, seconds, missed = marks["told"], limits.first_byte, first_byte
         else:
             since, seconds, missed = marks["told"], limits.match, self._unmatched
@@ -335,14 +290,14 @@ class Engine[Ls: LanguageServer]:
     async def _wind_down(self, cascade_id: str | None, work: list[asyncio.Task[None]], *, failed: bool) -> None:
         """Stop the cascade of a failed turn; let the LS finish that of a good one; then nothing runs any more."""
         if failed and cascade_id is not None:
-            await self._tidy(self._ls.cancel, cascade_id)
+            await self._tidy(self._backend.cancel, cascade_id)
         elif not failed and not self._closing:
             await self._linger(work[0])
         for task in work:
             task.cancel()
         await asyncio.wait(work)
-        if self._delete and cascade_id is not None:
-            await self._tidy(self._ls.delete, cascade_id)
+        if self._backend.deletes and cascade_id is not None:
+            await self._tidy(self._backend.delete, cascade_id)
 
     async def _linger(self, telling: asyncio.Task[None]) -> None:
         """Give the LS the time to answer our message: breaking it off might stop what it still writes down."""
@@ -354,9 +309,9 @@ class Engine[Ls: LanguageServer]:
         finally:
             self._lingering.discard(telling)
 
-    async def _tidy(self, call: Callable[[str], Awaitable[None]], cascade_id: str) -> None:
+    async def _tidy[T](self, call: Callable[[T], Awaitable[None]], argument: T) -> None:
         try:
-            await call(cascade_id)
+            await call(argument)
         except FaultError as error:
             logger.info("tidying up: %s", error)
         except Exception:  # guard point: what is to be done after it must be done

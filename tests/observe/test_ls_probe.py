@@ -7,45 +7,34 @@ import asyncio
 import pytest
 
 from tests.waiting import until
-from zerogravity.backends.antigravity.errors import error_of, gone, not_logged_in
-from zerogravity.errors import FaultError, Termination, language_server, unreachable
+from zerogravity.backends.base import Look
+from zerogravity.errors import Termination, language_server, unreachable
 from zerogravity.observe import ls_probe as module
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.ls_probe import LsProbe
 
-STRANGER = FaultError(language_server(502, "ls_refused", "another certificate", Termination.LS_REFUSED))
+GONE = language_server(503, "ls_gone", "nothing answers", Termination.LS_GONE)
 
 
-class Ls:
-    """Answers looks with what ``answer`` says."""
-
-    second_choice = False
+class Backend:
+    """Is as ``shown`` says, or ``bug`` happens."""
 
     def __init__(self):
-        self.answer = self.heart = None
+        self.shown, self.bug = Look(), None
         self.looks = 0
-        self.learnt = []
 
-    async def prefer(self):
-        pass
-
-    async def model_configs(self):
+    async def look(self):
         self.looks += 1
-        if self.answer is not None:
-            raise self.answer
-        self.learnt.append([{"label": "x"}])
-        return self.learnt[-1]
-
-    async def heartbeat(self):
-        if self.heart is not None:
-            raise self.heart
+        if self.bug is not None:
+            raise self.bug
+        return self.shown
 
 
 @pytest.fixture
 async def scene(clock):
-    ls, health, swept = Ls(), Health(clock), []
-    keeper = LsProbe(ls, health, besides=lambda: swept.append(1))
-    yield ls, health, keeper, ls.learnt, swept
+    backend, health, swept = Backend(), Health(clock), []
+    keeper = LsProbe(backend, health, besides=lambda: swept.append(1))
+    yield backend, health, keeper, swept
     await keeper.stop()
 
 
@@ -59,53 +48,32 @@ async def test_before_the_first_look_nothing_is_known(scene):
     assert "not been found yet" in ls_of(health).text
 
 
-@pytest.mark.parametrize(
-    ("answer", "ok", "text"),
-    [
-        (None, True, "answers"),
-        (FaultError(gone("nothing answers")), False, "nothing answers"),
-        (FaultError(not_logged_in()), False, "not logged in"),
-        (error_of(403, b"Invalid CSRF token"), False, "refused our CSRF token"),
-        (error_of(401, b""), False, "refused our CSRF token"),
-        (error_of(501, b'{"code":"unimplemented"}'), True, "answers"),  # another build: turns may work
-        (STRANGER, False, "another certificate"),
-    ],
-)  # fmt: skip
-async def test_what_a_look_teaches(scene, answer, ok, text):
-    ls, health, keeper, learnt, swept = scene
-    ls.answer = answer
+@pytest.mark.parametrize(("fault", "ok", "text"), [(None, True, "answers"), (GONE, False, "nothing answers")])
+async def test_what_a_look_teaches(scene, fault, ok, text):
+    backend, health, keeper, swept = scene
+    backend.shown = Look(fault)
     keeper.start()
     await until(lambda: swept)
     assert (ls_of(health).ok, text in ls_of(health).text) == (ok, True)
-    assert bool(learnt) == (answer is None)
 
 
-@pytest.mark.parametrize(
-    ("heart", "ok"),
-    [
-        (None, True),
-        (error_of(404, b"<html>"), False),  # some other server
-        (error_of(501, b'{"code":"unimplemented"}'), True),
-        (FaultError(gone("nothing answers")), False),
-    ],
-)
-async def test_what_answers_may_be_no_language_server(scene, heart, ok):
-    ls, health, keeper, _, swept = scene
-    ls.answer, ls.heart = error_of(404, b"404 page not found"), heart
+@pytest.mark.parametrize(("unsettled", "pause"), [(True, "PREFER_S"), (False, "KEEP_S")])
+async def test_one_that_may_be_replaced_by_a_better_is_looked_at_sooner(scene, monkeypatch, unsettled, pause):
+    monkeypatch.setattr(module, pause, 0)
+    backend, _, keeper, _ = scene
+    backend.shown = Look(unsettled=unsettled)
     keeper.start()
-    await until(lambda: swept)
-    assert ls_of(health).ok is ok
+    await until(lambda: backend.looks > 3)
 
 
 async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):
     monkeypatch.setattr(module, "SEARCH_S", 0)
-    ls, health, keeper, learnt, _ = scene
-    ls.answer = FaultError(gone("nothing answers"))
+    ls, health, keeper, _ = scene
+    ls.shown = Look(GONE)
     keeper.start()
     await until(lambda: ls.looks > 3)
-    ls.answer = None
-    await until(lambda: learnt)
-    assert ls_of(health).ok
+    ls.shown = Look()
+    await until(lambda: ls_of(health).ok)
     looks = ls.looks
     for _ in range(20):
         await asyncio.sleep(0)
@@ -114,7 +82,7 @@ async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):
 
 async def test_a_google_that_was_away_is_greeted_until_it_is_back(clock, monkeypatch):
     monkeypatch.setattr(module, "PREFER_S", 0)
-    ls, health, answers = Ls(), Health(clock), [False, False, True]
+    ls, health, answers = Backend(), Health(clock), [False, False, True]
 
     async def greet():
         return Check("google", answers.pop(0), "x", "y")
@@ -160,9 +128,9 @@ async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, pl
         fails()
         return Check("google", True, "x", "y")
 
-    ls, health = Ls(), Health(clock)
+    ls, health = Backend(), Health(clock)
     besides = fails if place == "what is done besides" else lambda: None
-    ls.answer = RuntimeError("our bug") if place == "the question" else None
+    ls.bug = RuntimeError("our bug") if place == "the question" else None
     keeper = LsProbe(ls, health, besides=besides, greet=greet if place == "the greeting" else None,
                     sleep=soon)  # fmt: skip
     try:
@@ -173,7 +141,7 @@ async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, pl
         alone = place in ("the question", "the greeting")  # the others are beside the look
         assert ("looks" in health.degraded) is alone
         assert ls_of(health).ok is (place != "the question")
-        broken, ls.answer = False, None
+        broken, ls.bug = False, None
         looks = ls.looks
         await until(lambda: ls.looks > looks + 1)
         await until(lambda: not health.degraded)

@@ -13,7 +13,8 @@ import pytest
 
 from zerogravity import certs
 from zerogravity.backends.antigravity.client import Endpoint
-from zerogravity.backends.antigravity.discover import Found, Model, Process
+from zerogravity.backends.antigravity.discover import Found, Process
+from zerogravity.core.turn import Model
 from zerogravity.observe import machine
 from zerogravity.observe.machine import Holder
 

@@ -26,6 +26,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from zerogravity.core import marker
+
 Kind = Literal["agent", "checkpoint", "other"]
 Ending = Literal["turn", "retry", "order"]
 Json = Mapping[str, Any]
@@ -37,13 +39,10 @@ _MODEL = (  # of Google's two public APIs: Gemini, and Vertex with a key or in a
 _PATH = re.compile(
     rf"(?:/[^?]*)?/(?:v1internal|v1(?:alpha|beta|beta1)?/{_MODEL})(?::|%3[Aa])(?:generateContent|streamGenerateContent)"
 )
-_MARKER = re.compile(r"<cid:([^<>\s]{1,128})>")
 _WITNESS = re.compile(r"agent/([^/]+)/\d+/[^/]+/\d+")
 _SMALL_MODEL = "flash-lite"
 _DUMMY_TOOL = "do_not_call"
-_STEP = re.compile(r"\s*(?:Step Id: \d+\s+)?")
-_RETRY = "Error: "
-_FURNITURE = ("<EPHEMERAL_MESSAGE>", "# Conversation History", "# Resuming from a compaction")
+_FURNITURE = (marker.REMINDER, *marker.QUOTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +94,13 @@ def _cascades(request: Json) -> list[str]:
         if content.get("role") == "model":
             answered = wrapped is not None
         for text in _user_texts(content):
-            for user_request in _user_requests(text):
-                if markers := _MARKER.findall(user_request):
+            for user_request in marker.requests(text):
+                if markers := marker.cascades(user_request):
                     wrapped, answered = markers, False
                 elif answered:
                     wrapped = []
-            loose += _MARKER.findall(text)
+            loose += marker.cascades(text)
     return list(dict.fromkeys(loose if wrapped is None else wrapped))
-
-
-def _user_requests(text: str) -> Iterator[str]:
-    for piece in text.split("<USER_REQUEST>")[1:]:
-        inside, end, _ = piece.partition("</USER_REQUEST>")
-        if end:
-            yield inside
 
 
 def _user_texts(content: Json) -> Iterator[str]:
@@ -162,10 +154,10 @@ def _ending(request: Json) -> Ending:
         if content.get("role", "user") != "user" or any("functionResponse" in part for part in parts):
             break
         for text in reversed(list(_user_texts(content))):
-            bare = _STEP.sub("", text, count=1)
-            if bare.startswith(_RETRY):
+            bare = marker.unnumbered(text)
+            if bare.startswith(marker.RETRY):
                 return "retry"
-            if "<USER_REQUEST>" in bare or _MARKER.search(bare):
+            if marker.REQUEST in bare or marker.cascades(bare):
                 return "turn"
             if not bare.startswith(_FURNITURE):
                 return "order"

@@ -8,7 +8,7 @@ from pathlib import Path
 from mitmproxy import ctx
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
-from zerogravity.backends.antigravity.child import Route
+from zerogravity.backends.base import Route
 
 
 def prepare() -> None:

@@ -17,12 +17,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+from zerogravity.core import marker
 from zerogravity.core.turn import Turn
 
 MOST = 256 << 10  # of one text that is looked at
 SHOWN = 640
 
-_STEP = re.compile(r"Step Id: \d+\s+")
 _CARRIER = re.compile(r"^[ \t]*<(user[_-]?(?:request|query|prompt)|command-name)>", re.IGNORECASE | re.MULTILINE)
 _CONTEXT = re.compile(
     r"^[ \t]*<(additional_metadata|user_settings_change|ephemeral_message|system[_-]reminder|\w+_context"
@@ -30,8 +30,7 @@ _CONTEXT = re.compile(
     r"|(?:local-)?(?:command|bash)-(?:caveat|stdout|stderr|message|contents))(?:\s[^<>]*)?>",
     re.IGNORECASE | re.MULTILINE,
 )
-_BESIDE = ("# AGENTS.md instructions", "# Conversation History", "# Resuming from a compaction")
-_RETRY = "Error: "
+_BESIDE = ("# AGENTS.md instructions", *marker.QUOTED)
 
 
 def asked(turn: Turn) -> str:
@@ -54,10 +53,8 @@ def _user_texts(contents: Any) -> Iterator[list[str]]:
 
 
 def _bare(text: str, turn: Turn) -> str:
-    text = text.lstrip()
-    if step := _STEP.match(text):
-        text = text[step.end() :]
-    if text.startswith(_BESIDE) or (turn.surface == "passive" and text.startswith(_RETRY)):
+    text = marker.unnumbered(text)
+    if text.startswith(_BESIDE) or (turn.surface == "passive" and text.startswith(marker.RETRY)):
         return ""
     return _without_context(_carried(text)).strip()
 

@@ -27,6 +27,21 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """One that a back end offers. ``name``: what it is told; ``label``: what people read, if it says so; ``left``: the
+    fraction of its quota that remains, None when that is not said (which can mean none)."""
+
+    name: str
+    label: str = ""
+    left: float | None = None
+
+    @property
+    def shown(self) -> str:
+        """What people read, in any case."""
+        return self.label or self.name
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One request, translated once.
 

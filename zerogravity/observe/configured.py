@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from zerogravity.backends.antigravity.client import LsClient
-from zerogravity.backends.antigravity.discover import Found, read_models
+from zerogravity.backends.antigravity.discover import Found
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.config import Config
@@ -24,8 +24,8 @@ LANGUAGE_SERVER = "language_server"
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """How the language server that is meant reaches us: the mode, and the port of ours that it calls."""
+class RoutedServer:
+    """A language server whose calls come to this machine: in which mode, and to which port of ours."""
 
     endpoint: Endpoint
     by_proxy: bool
@@ -65,14 +65,14 @@ async def language_server(config: Config, found: Sequence[Found], proxy_port: in
 
 def given(config: Config, url: str) -> Endpoint:
     """The endpoint of ``ls_url``, as the gateway uses it."""
-    return Endpoint(url.rstrip("/"), config.ls_csrf or "", cert=Path(config.ls_cert) if config.ls_cert else None)
+    return Endpoint.given(url, config.ls_csrf, Path(config.ls_cert) if config.ls_cert else None)
 
 
 async def answers(endpoint: Endpoint) -> Check:
     """It is there, takes our token and is logged in: asked with the question that the gateway asks it."""
     client = LsClient(endpoint)
     try:
-        models = read_models(await client.model_configs())
+        models = await client.models()
     except Refused as error:
         if error.status in (401, 403):
             if not endpoint.csrf:
@@ -106,7 +106,7 @@ def process_at(url: str, found: Sequence[Found]) -> Found | None:
     return next((one for one in found if port in one.process.ports), None)
 
 
-def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> Route | None:
+def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> RoutedServer | None:
     """The language server that a turn would be told, and the way of its calls. None: there is none, or it is not known
     to call here."""
     if config.ls_url is None:
@@ -117,9 +117,10 @@ def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> Route |
     if endpoint is None:
         return None
     if one is None:
-        return Route(endpoint, config.mode == "proxy", proxy_port)
+        return RoutedServer(endpoint, config.mode == "proxy", proxy_port)
     process = one.process
-    return None if process.passes is None else Route(endpoint, not process.route.startswith("endpoint"), process.passes)
+    by_proxy = not process.route.startswith("endpoint")
+    return None if process.passes is None else RoutedServer(endpoint, by_proxy, process.passes)
 
 
 def _broken(fault: Fault, fix: str) -> Check:

@@ -18,11 +18,12 @@ import aiohttp
 
 from zerogravity.backends.antigravity.discover import Found, find_all
 from zerogravity.config import ENV, Config, url_of
+from zerogravity.hosts import GOOGLE
 from zerogravity.observe import configured, machine, tls_probe
 from zerogravity.observe.health import Check
 from zerogravity.surfaces.base import Surface, Surfaces
 from zerogravity.surfaces.grammar import GrammarError
-from zerogravity.testing.simulator.stack import GOOGLE, Stack, StackError, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackError, StackOptions
 from zerogravity.wire import jsonio
 from zerogravity.wire.sse import SseParser
 
@@ -261,7 +262,11 @@ def untouched(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _real(
-    route: configured.Route | None, what: Examined, surfaces: Surfaces, environment: Mapping[str, str], make: MakePath
+    route: configured.RoutedServer | None,
+    what: Examined,
+    surfaces: Surfaces,
+    environment: Mapping[str, str],
+    make: MakePath,
 ) -> AsyncIterator[Check]:
     """The configured language server up to the proxy; Google's end is the stand-in, so no quota is spent."""
     if route is None:

@@ -1,6 +1,5 @@
-"""Looks at the language server now and then, and at once when there is a reason → ``Health``, and the models it offers.
+"""Looks at the back end now and then, and at once when there is a reason → ``Health``. Turns ask for themselves.
 
-A look asks what a turn would need: somebody answers there, takes our token and is logged in. Turns ask for themselves.
 A Google that could not be reached is greeted until it can, since no turn may come that would show it.
 """
 
@@ -11,11 +10,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from zerogravity.backends.antigravity.client import LsClient
-from zerogravity.backends.antigravity.errors import Refused
+from zerogravity.backends.base import Backend, Look
 from zerogravity.background import Rounds
 from zerogravity.core.callbacks import attempt
-from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.errors import Fault, Termination, language_server
 from zerogravity.observe.health import Check, Health
 
 logger = logging.getLogger("zerogravity")
@@ -23,10 +21,6 @@ KEEP_S = 60.0  # between two looks
 PREFER_S = 10.0  # the same while a better LS may still come, or Google be back
 SEARCH_S = 2.0  # the same while there is none that works
 RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
-NO_LS = language_server(
-    502, "ls_refused", "what answers there is no language server", Termination.LS_REFUSED,
-    remedy="Name another one with --ls-url; those that run: zerogravity ls",
-)  # fmt: skip
 LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
@@ -36,14 +30,14 @@ class LsProbe:
 
     def __init__(
         self,
-        ls: LsClient,
+        backend: Backend,
         health: Health,
         *,
         besides: Callable[[], object] = lambda: None,
         greet: Callable[[], Awaitable[Check]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._ls = ls
+        self._backend = backend
         self._health = health
         self._besides = besides
         self._greet = greet
@@ -64,7 +58,8 @@ class LsProbe:
     async def _round(self) -> None:
         """One look, then the time until the next one."""
         self._now.clear()
-        fault = await self._look()
+        look = await self._backend.look()
+        fault = look.fault
         if fault is not None and fault != self._before:
             logger.info("language server: %s", fault.told)
         self._before = fault
@@ -73,7 +68,7 @@ class LsProbe:
         if self._greet is not None and self._health.google_away and (await self._greet()).ok:
             self._health.google_seen(None)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._now.wait(), self._pause(fault))
+            await asyncio.wait_for(self._now.wait(), self._pause(look))
 
     def _tell(self, trouble: str | None) -> None:
         if trouble is None:
@@ -81,28 +76,7 @@ class LsProbe:
         else:
             self._health.degrade("looks", f"the language server can not be looked at now: {trouble}")
 
-    async def _look(self) -> Fault | None:
-        """Why no turn can be served, if that is so. One that knows us but not this question may well serve turns."""
-        try:
-            await self._ls.prefer()
-            await self._ls.model_configs()
-        except Refused as error:
-            return error.fault if error.status in (401, 403) else await self._stranger()
-        except FaultError as error:
-            return error.fault
-        return None
-
-    async def _stranger(self) -> Fault | None:
-        """Whether it is no language server at all: none is without this question."""
-        try:
-            await self._ls.heartbeat()
-        except Refused as error:
-            return NO_LS if error.status == 404 else None
-        except FaultError as error:
-            return error.fault
-        return None
-
-    def _pause(self, fault: Fault | None) -> float:
-        if fault is not None:
+    def _pause(self, look: Look) -> float:
+        if look.fault is not None:
             return SEARCH_S
-        return PREFER_S if self._ls.second_choice or self._health.google_away else KEEP_S
+        return PREFER_S if look.unsettled or self._health.google_away else KEEP_S

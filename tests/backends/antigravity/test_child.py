@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import sys
 import textwrap
@@ -17,9 +18,10 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.backends.antigravity.child import STEADY_S, LsChild, Route, completed, environment, fill, metadata
+from zerogravity.backends.antigravity.child import STEADY_S, LsChild, completed, environment, fill, metadata
 from zerogravity.backends.antigravity.client import LsClient
-from zerogravity.backends.polling.polling import read_steps, told_in_full
+from zerogravity.backends.base import Route
+from zerogravity.backends.polling.polling import Polling
 from zerogravity.background import FIRST_S
 from zerogravity.core.events import Finished
 from zerogravity.core.registry import MitmStore
@@ -257,7 +259,7 @@ async def test_it_is_started_again_elsewhere_and_the_driver_finds_it(make: Make,
     await until(lambda: child.endpoint)
     await client.heartbeat()
     assert client.endpoint == child.endpoint != first
-    assert child.starts == 2
+    assert len(lines(tmp_path)) == 2
     await client.close()
 
 
@@ -347,7 +349,8 @@ async def test_it_ends_when_we_are_killed(tmp_path: Path) -> None:
     (tmp_path / "child.py").write_text(textwrap.dedent(SCRIPT).replace("EXTRA", ""))
     parent = textwrap.dedent(f"""
         import asyncio, sys
-        from zerogravity.backends.antigravity.child import LsChild, Route
+        from zerogravity.backends.antigravity.child import LsChild
+        from zerogravity.backends.base import Route
         async def main():
             command = [sys.executable, {str(tmp_path / "child.py")!r}, "--port", "{{port}}", "--csrf_token", "{{csrf}}",
                        {str(tmp_path)!r}]
@@ -375,14 +378,13 @@ async def test_the_stand_in_as_the_child() -> None:
     command = [sys.executable, "-m", "zerogravity", "simulate", "ls", "--stdin", "--random_port"]
     google = GoogleSimulator(tls=False, http2=False, pace=0.001)
     await google.start()
-    child = LsChild(command, Route(google.url))
-    client = LsClient(None, rediscover=child.locate)
-    store = MitmStore(time.monotonic_ns)
-    engine = Engine(store, client, clock=time.monotonic_ns, reader=read_steps, message=told_in_full)
+    backend = Polling({}, command=shlex.join(command), route=Route(google.url))
+    engine = Engine(MitmStore(time.monotonic_ns), backend, clock=time.monotonic_ns)
     try:
-        endpoint = await child.start()
-        assert endpoint.url.startswith("https://127.0.0.1:")
-        await client.use_proxy()
+        await backend.start()
+        await backend.ls.use_proxy()
+        assert backend.ls.endpoint is not None
+        assert backend.ls.endpoint.url.startswith("https://127.0.0.1:")
         target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
         contents = [{"role": "user", "parts": [{"text": "sim:text"}]}]
         channel = engine.run(Turn("turn_1", "chat", "gemini-3-flash", target, {"contents": contents}))
@@ -392,6 +394,5 @@ async def test_the_stand_in_as_the_child() -> None:
         assert [one.kind for one in google.requests if one.scenario == "text"]
     finally:
         await engine.close()
-        await client.close()
-        await child.stop()
+        await backend.close()
         await google.stop()

@@ -15,8 +15,10 @@ import trustme
 from aiohttp import web
 
 from tests.backends.conftest import CSRF, Station
-from zerogravity.backends.antigravity.client import Endpoint, LsClient
+from zerogravity.backends.antigravity import client as module
+from zerogravity.backends.antigravity.client import Endpoint, LsClient, read_models
 from zerogravity.backends.antigravity.errors import Refused, error_of
+from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError, Origin, Termination
 from zerogravity.wire.connect import END, envelope
 
@@ -35,7 +37,7 @@ async def fault_of(call: Any) -> Any:
 
 async def test_start_cascade(station: Station, driver: Driver) -> None:
     station.answers["StartCascade"] = (200, {"cascadeId": CASCADE})
-    assert await driver(station.endpoint).start_cascade("MODEL_PLACEHOLDER_M18") == CASCADE
+    assert await driver(station.endpoint).start_cascade() == CASCADE
     ((method, body),) = station.seen
     assert method == "StartCascade"
     assert body["source"] == "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT"
@@ -49,7 +51,7 @@ async def test_start_cascade(station: Station, driver: Driver) -> None:
 @pytest.mark.parametrize("answer", [{}, {"cascadeId": ""}, {"cascadeId": 7}, [], b"no json"])
 async def test_a_cascade_without_an_id_is_refused(station: Station, driver: Driver, answer: Any) -> None:
     station.answers["StartCascade"] = (200, answer)
-    fault = await fault_of(driver(station.endpoint).start_cascade("M"))
+    fault = await fault_of(driver(station.endpoint).start_cascade())
     assert (fault.status, fault.code) == (502, "ls_refused")
 
 
@@ -60,17 +62,16 @@ async def test_a_cascade_without_an_id_is_refused(station: Station, driver: Driv
         ("1026", {"planModel": 1026}),
     ],
 )
-@pytest.mark.parametrize("blocking", [False, True])
-async def test_a_message(station: Station, driver: Driver, model: str, named: dict[str, Any], blocking: bool) -> None:
+async def test_a_message(station: Station, driver: Driver, model: str, named: dict[str, Any]) -> None:
     images = ({"base64Data": "AA==", "mimeType": "image/png"},)
-    client = driver(station.endpoint, blocking=blocking)
+    client = driver(station.endpoint)
     await client.send_message(CASCADE, "hello", model=model, images=images)
     ((method, body),) = station.seen
     assert method == "SendUserCascadeMessage"
     assert body["cascadeId"] == CASCADE
     assert body["items"] == [{"text": "hello"}]
     assert body["images"] == [{"base64Data": "AA==", "mimeType": "image/png"}]
-    assert body.get("blocking", False) is blocking
+    assert "blocking" not in body
     planner = body["cascadeConfig"]["plannerConfig"]
     assert {name: planner[name] for name in ("requestedModel", "planModel") if name in planner} == named
     assert "conversational" in planner  # a oneof's member is a key of its own (F3)
@@ -117,7 +118,7 @@ async def test_lists_that_are_empty_are_left_out_by_the_ls(station: Station, dri
     client = driver(station.endpoint)
     assert await client.steps(CASCADE) == []
     assert await client.generator_metadata(CASCADE) == []
-    assert await client.model_configs() == []
+    assert await client.models() == ()
 
 
 async def test_settings_are_best_effort(station: Station, driver: Driver) -> None:
@@ -208,7 +209,7 @@ async def test_googles_refusal_is_no_missing_login_and_no_wrong_token(station: S
         text = "PERMISSION_DENIED (code 403): This version of Antigravity is no longer supported."
         station.answers["GetUserStatus"] = (status, {"code": "unknown", "message": text})
         client = driver(station.endpoint)
-        fault = await fault_of(client.model_configs())
+        fault = await fault_of(client.models())
         assert fault.code == "ls_refused"
         assert fault.remedy.startswith("Update the editor")
     assert [method for method, _ in station.seen] == ["GetUserStatus"] * 2  # nothing is tried with another token
@@ -241,68 +242,13 @@ async def test_a_redirect_gets_neither_the_token_nor_the_message(station: Statio
 # -- login -------------------------------------------------------------------------------------------------------
 
 
-async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Station, driver: Driver) -> None:
-    client = driver(station.endpoint)
-    assert client.known_fault() is None
-    await client.check()
-    await client.check()
-    assert station.methods() == ["GetUserStatus"]  # once, for its models
-    station.answers["GetUserStatus"] = (500, {"code": "unknown", "message": "not logged in"})
-    fault = await fault_of(client.model_configs())
-    assert (fault.status, fault.code, fault.retryable) == (401, "ls_not_logged_in", False)
-    assert "log in" in fault.remedy
-    assert client.known_fault() == fault
-    assert await fault_of(client.check()) == fault
-    station.answers["GetUserStatus"] = (200, {"userStatus": {"name": "Ada"}})
-    await client.check()
-    assert client.known_fault() is None
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        ((200, {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [{"label": "x"}, 7]}}}),
-         [[{"label": "x"}]]),
-        ((200, {"userStatus": {}}), [[]]),
-        ((501, {"code": "unimplemented"}), []),
-        ((403, b"Invalid CSRF token"), []),
-        ((503, {}), []),
-        ((200, b"no json"), []),
-    ],
-)  # fmt: skip
-async def test_one_that_is_new_to_us_is_asked_for_its_models_before_it_is_told_of_one(
-    station: Station, driver: Driver, answer: Any, told: Any
-) -> None:
-    """Whatever it says to that: it may serve turns. One that comes in its place is asked again."""
-    learnt: list[Any] = []
-    station.answers["GetUserStatus"] = answer
-    client = driver(station.endpoint, learn=learnt.append)
-    for _ in range(3):
-        await client.check()
-    assert station.methods() == ["GetUserStatus"]
-    assert learnt == told
-    client.endpoint = replace(station.endpoint, pid=7)
-    await client.check()
-    assert station.methods() == ["GetUserStatus"] * 2
-
-
-async def test_our_own_bug_in_learning_is_no_fault_of_the_ls(station: Station, driver: Driver, caplog: Any) -> None:
-    def fails(_: Any) -> None:
-        raise RuntimeError("our bug")
-
-    client = driver(station.endpoint, learn=fails)
-    await client.check()
-    assert await client.model_configs() == []
-    assert "our bug" in caplog.text
-
-
 @pytest.mark.parametrize("status", [403, 501, 503])
 async def test_other_refusals_say_nothing_about_the_login(station: Station, driver: Driver, status: int) -> None:
     station.answers["GetUserStatus"] = (status, {})
     client = driver(station.endpoint)
     with pytest.raises(Refused):
         await client.user_status()
-    assert client.known_fault() is None
+    assert client.logged_in
 
 
 @pytest.mark.parametrize(("login", "code"), [(500, "ls_not_logged_in"), (200, "ls_refused"), (501, "ls_refused")])
@@ -318,7 +264,17 @@ async def test_models(station: Station, driver: Driver) -> None:
     configs = [{"label": "Gemini 3 Flash", "modelOrAlias": {"model": "MODEL_PLACEHOLDER_M18"}}]
     data = {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [*configs, 7]}}}
     station.answers["GetUserStatus"] = (200, data)
-    assert await driver(station.endpoint).model_configs() == configs
+    assert await driver(station.endpoint).models() == (Model("MODEL_PLACEHOLDER_M18", "Gemini 3 Flash"),)
+
+
+def test_what_is_read_of_a_model() -> None:
+    configs = [
+        {"label": "Gemini 3 Flash", "modelOrAlias": {"model": "M18"}, "quotaInfo": {"remainingFraction": 0.83}},
+        {"modelOrAlias": {"model": "M19"}, "quotaInfo": {"resetTime": "x"}},
+        {"label": "odd", "modelOrAlias": {}},
+        {"label": "odder"},
+    ]
+    assert read_models(configs) == (Model("M18", "Gemini 3 Flash", 0.83), Model("M19"))
 
 
 # -- TLS and connections -----------------------------------------------------------------------------------------
@@ -358,7 +314,10 @@ async def test_connections_are_kept(station: Station, driver: Driver) -> None:
     assert len(station.peers) == 1
 
 
-async def test_few_short_calls_at_a_time_and_long_ones_beside_them(station: Station, driver: Driver) -> None:
+async def test_few_short_calls_at_a_time_and_long_ones_beside_them(
+    station: Station, driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SHORT_CALLS", 3)
     go, full, inside, most = asyncio.Event(), asyncio.Event(), 0, 0
 
     async def slow(_: web.Request) -> tuple[int, dict[str, Any]]:
@@ -378,7 +337,7 @@ async def test_few_short_calls_at_a_time_and_long_ones_beside_them(station: Stat
         return 200, {}
 
     station.answers |= {"Heartbeat": slow, "SendUserCascadeMessage": long}
-    client = driver(station.endpoint, short_calls=3)
+    client = driver(station.endpoint)
     calls = [asyncio.create_task(client.heartbeat()) for _ in range(8)]
     await full.wait()
     await client.send_message(CASCADE, "x", model="M")  # comes through though all short ones are taken
@@ -461,7 +420,7 @@ async def test_a_new_token_is_noticed(station: Station, driver: Driver) -> None:
 
     client = driver(Endpoint(station.url, "the old token"), rediscover=rediscover)
     station.answers["StartCascade"] = (200, {"cascadeId": CASCADE})
-    assert await client.start_cascade("M") == CASCADE
+    assert await client.start_cascade() == CASCADE
     assert station.methods() == ["StartCascade", "StartCascade"]
 
 

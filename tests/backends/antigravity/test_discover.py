@@ -18,7 +18,6 @@ from zerogravity.backends.antigravity import discover as module
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import (
     Found,
-    Model,
     Process,
     describe,
     discover,
@@ -29,7 +28,6 @@ from zerogravity.backends.antigravity.discover import (
     ports_of,
     probe,
     processes,
-    read_models,
     without_login,
 )
 from zerogravity.testing.simulator import tls
@@ -123,16 +121,6 @@ def test_routes(fields: dict[str, Any], route: str, here: bool) -> None:
 )
 def test_a_proxys_login_is_not_shown(url: str, shown: str) -> None:
     assert without_login(url) == shown
-
-
-def test_models() -> None:
-    configs = [
-        {"label": "Gemini 3 Flash", "modelOrAlias": {"model": "M18"}, "quotaInfo": {"remainingFraction": 0.83}},
-        {"modelOrAlias": {"model": "M19"}, "quotaInfo": {"resetTime": "x"}},
-        {"label": "odd", "modelOrAlias": {}},
-        {"label": "odder"},
-    ]
-    assert read_models(configs) == (Model("M18", "Gemini 3 Flash", 0.83), Model("M19", "M19", None))
 
 
 # -- the process table -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.backends.antigravity.client import Endpoint, LsClient
+from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Failed, Finished
 from zerogravity.core.registry import MitmStore
@@ -27,8 +27,8 @@ class Bench:
     def __init__(self, ls: LanguageServerSimulator) -> None:
         self.ls = ls
         self.store = MitmStore(time.monotonic_ns)
-        self.client = LsClient(Endpoint(ls.url, ls.csrf))
-        self.engine = Engine(self.store, self.client, clock=time.monotonic_ns, limits=Limits(match=20))
+        self.backend = Antigravity(url=ls.url, csrf=ls.csrf)
+        self.engine = Engine(self.store, self.backend, clock=time.monotonic_ns, limits=Limits(match=20))
         self.made = 0
 
     def run(self) -> CascadeChannel:
@@ -59,7 +59,7 @@ async def bench(unused_tcp_port: int) -> AsyncIterator[Bench]:
         await made.engine.close()
         assert not made.engine._tasks
         assert not made.busy
-        await made.client.close()
+        await made.backend.close()
 
 
 @pytest.mark.parametrize(
@@ -154,4 +154,4 @@ async def test_the_view_is_annotated_and_the_state_no_longer_followed(bench: Ben
     (cascade,) = bench.ls.cascades.values()
     assert cascade.running  # a good turn's cascade is left to the LS
     assert "lastUserViewTime" in cascade.annotations
-    await bench.client.cancel(cascade.id)
+    await bench.backend.cancel(cascade.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,10 +14,9 @@ import pytest_asyncio
 from tests.backends.polling.test_step_delta import FIGURES, LS_USAGE, START, failed, planner, tool
 from tests.conftest import FakeClock
 from tests.waiting import until
-from zerogravity.backends.antigravity.client import Endpoint, LsClient
 from zerogravity.backends.antigravity.errors import error_of, gone
 from zerogravity.backends.polling import polling as module
-from zerogravity.backends.polling.polling import read_steps, run_of, told_in_full
+from zerogravity.backends.polling.polling import Polling, read_steps, run_of
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, Notice
 from zerogravity.core.registry import MitmStore
@@ -296,24 +294,29 @@ def asked(surface: str, text: str, turn_id: str = "turn_" + "9" * 32, **more: An
             return parse_request(body, context, model=MODEL, stream=True)
 
 
-class Plant:
-    """Stand-ins of Google and the LS, our driver, and an engine that polls."""
+class Quick(Polling):
+    """The same order of things, in less time."""
 
-    def __init__(self, google: GoogleSimulator, ls: LanguageServerSimulator, client: LsClient) -> None:
+    async def follow(self, channel: CascadeChannel) -> None:
+        async def sleep(seconds: float) -> None:
+            await asyncio.sleep(seconds / 20)
+
+        await read_steps(channel, self.ls, sleep=sleep)
+
+
+class Plant:
+    """Stand-ins of Google and the LS, and an engine that polls."""
+
+    def __init__(self, google: GoogleSimulator, ls: LanguageServerSimulator, backend: Polling) -> None:
         self.google, self.ls = google, ls
         self.store = MitmStore(time.monotonic_ns)
         self.engine = Engine(
             self.store,
-            client,
+            backend,
             clock=time.monotonic_ns,
             limits=Limits(first_byte=20, idle=20),
-            reader=functools.partial(read_steps, sleep=self._sleep),
-            message=told_in_full,
         )
         self.made = 0
-
-    async def _sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / 20)  # the same order of things, in less time
 
     async def turn(self, text: str, surface: str = "responses") -> CascadeChannel:
         self.made += 1
@@ -337,11 +340,11 @@ async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
     await ls.start()
     certificate = tmp_path / "ls.pem"
     certificate.write_bytes(ls.certificate_pem)
-    client = LsClient(Endpoint(ls.url, ls.csrf, certificate))
-    made = Plant(google, ls, client)
+    backend = Quick(url=ls.url, csrf=ls.csrf, cert=certificate)
+    made = Plant(google, ls, backend)
     yield made
     await made.engine.close()
-    await client.close()
+    await backend.close()
     await ls.stop()
     await google.stop()
 

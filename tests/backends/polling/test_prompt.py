@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from zerogravity.backends.polling.prompt import told_in_full, unapplied
+from zerogravity.backends.polling.prompt import Message, told_in_full, unapplied
 from zerogravity.core.turn import Turn
-from zerogravity.engine import Message
 from zerogravity.errors import FaultError
 
 Make = Callable[..., Turn]

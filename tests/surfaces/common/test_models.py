@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import ALIASES, Catalogue, slug
@@ -95,8 +96,8 @@ def test_an_unknown_model_is_a_404_in_each_surfaces_form(surface: Any, where: An
     assert answer.headers["x-should-retry"] == "false"
 
 
-def config(label: Any, model: Any) -> dict[str, Any]:
-    return {"label": label, "modelOrAlias": {"model": model}}
+def config(label: str, model: str) -> Model:
+    return Model(model, label)
 
 
 def test_what_the_language_server_says_counts() -> None:
@@ -106,7 +107,7 @@ def test_what_the_language_server_says_counts() -> None:
         config("Gemini 5 Ultra (Low)", "MODEL_PLACEHOLDER_M500"),
         config("Claude Next 7 (Thinking)", "MODEL_PLACEHOLDER_M501"),
         config("Gemini 3.8 Flash", "MODEL_PLACEHOLDER_M502"),
-        config(None, "M"), config("x", None), {"label": "y"}, {"label": "z", "modelOrAlias": 7},
+        Model("M"),
     ])  # fmt: skip
     assert count == 4
     assert catalogue.resolve("gemini-3-pro").ls_model == "MODEL_PLACEHOLDER_M99"
@@ -188,7 +189,7 @@ def test_what_the_language_server_says_later_counts_alone() -> None:
     assert catalogue.refresh(later) == fresh.refresh(later) == 1
     assert catalogue.list() == fresh.list()
     assert catalogue.resolve("gpt-5").ls_model == M37
-    assert catalogue.refresh([]) == catalogue.refresh([{"label": 1}]) == 0
+    assert catalogue.refresh([]) == catalogue.refresh([Model("M")]) == 0
     assert catalogue.list() == fresh.list(), "one that says nothing takes nothing away"
 
 

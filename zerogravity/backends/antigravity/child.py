@@ -14,8 +14,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from uuid import uuid4
 
 import psutil
@@ -24,6 +23,7 @@ from zerogravity import background, lifeline
 from zerogravity.backends.antigravity.client import METADATA
 from zerogravity.backends.antigravity.discover import Process, flags_of, listening, probe
 from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.backends.base import Route
 from zerogravity.core.callbacks import attempt
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 
@@ -36,18 +36,6 @@ FIELDS = {"ideName": 1, "locale": 4, "extensionName": 12}  # of exa.codeium_comm
 LINE = 500  # of a line of its output, that much is kept
 
 Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where its calls go. ``endpoint``: our reverse proxy. ``proxy`` and ``bundle``: our proxy and whom it signs as.
-    ``google``: where they go on to, if that is not Google itself, verified by ``google_ca``."""
-
-    endpoint: str = ""
-    proxy: str | None = None
-    bundle: Path | None = None
-    google: str = ""
-    google_ca: Path | None = None
 
 
 class LsChild:
@@ -70,7 +58,6 @@ class LsChild:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint: Endpoint | None = None
-        self.starts = 0
         self._command = tuple(command)
         self._route = route
         self._changed = changed
@@ -134,7 +121,6 @@ class LsChild:
 
     async def _launch(self) -> Endpoint:
         """Start, feed, wait until it answers. Raises FaultError."""
-        self.starts += 1
         self._last.clear()
         values = {"csrf": str(uuid4()), "port": str(_free_port()), "endpoint": self._route.endpoint}
         command = completed(self._command, values)

@@ -10,7 +10,7 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +20,8 @@ import aiohttp
 from zerogravity.backends.antigravity.endpoint import Endpoint, tls
 from zerogravity.backends.antigravity.errors import Refused, end_of, error_of, gone, not_logged_in, refused
 from zerogravity.background import delay
-from zerogravity.core.callbacks import attempt
-from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.core.turn import Model
+from zerogravity.errors import FaultError, Termination, language_server
 from zerogravity.wire import connect, jsonio
 
 logger = logging.getLogger("zerogravity.language_server")
@@ -36,38 +36,32 @@ REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # before a state stream is opened again t
 LASTING_S = 10.0
 ABSENT = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF (see: zerogravity ls)"
 SECOND_CHOICE = ("workspace", "simulator")
+SHORT_CALLS = 16
 
 Json = dict[str, Any]
 
 
 class LsClient:
     """One language server. ``rediscover`` is asked when it does not answer any more or refuses our token: it restarts
-    on other ports, with another token. ``short_calls`` of them run at a time; those that last a turn are bounded by
-    the engine's places. ``absent``: what to say when there is none. ``learn``: told the models whenever it has
-    said which it offers."""
+    on other ports, with another token. ``absent``: what to say when there is none. ``SHORT_CALLS`` run at a time; those
+    that last a turn are bounded by the engine's places."""
 
     def __init__(
         self,
         endpoint: Endpoint | None,
         *,
         rediscover: Callable[[], Awaitable[Endpoint | None]] | None = None,
-        blocking: bool = False,
-        short_calls: int = 16,
         absent: str = ABSENT,
-        learn: Callable[[list[Json]], object] = lambda _: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.endpoint = endpoint
         self.logged_in = True
         self._rediscover = rediscover
-        self._blocking = blocking
         self._absent = absent
-        self._learn = learn
-        self._taught: Endpoint | None = None  # the one that has been asked for its models
         self._sleep = sleep
         self._clock = clock
-        self._places = asyncio.Semaphore(short_calls)
+        self._places = asyncio.Semaphore(SHORT_CALLS)
         self._searching = asyncio.Lock()
         self._searches = 0
         self._session: aiohttp.ClientSession | None = None
@@ -90,26 +84,9 @@ class LsClient:
         if self.second_choice:
             await self._moved(self.endpoint)
 
-    # -- what the engine needs -------------------------------------------------------------------------------
+    # -- a turn ----------------------------------------------------------------------------------------------
 
-    def known_fault(self) -> Fault | None:
-        """Why no turn can be served, as far as that is known without asking."""
-        return None if self.logged_in else not_logged_in()
-
-    async def check(self) -> None:
-        """Refuse while the LS is not logged in; asks it again, since people do log in. One that is new to us is asked,
-        too: a model has another placeholder in another build."""
-        if self.logged_in and self._taught is not None and self._taught == self.endpoint:
-            return
-        try:
-            await self.model_configs()
-        except FaultError as error:
-            if not self.logged_in:
-                raise
-            logger.info("its models are not known: %s", error)  # it may serve turns all the same
-            self._taught = self.endpoint
-
-    async def start_cascade(self, model: str) -> str:
+    async def start_cascade(self) -> str:
         answer = await self._login_known("StartCascade", {
             "metadata": METADATA,
             "source": "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT",
@@ -140,8 +117,6 @@ class LsClient:
             "messageOrigin": "AGENT_MESSAGE_ORIGIN_IDE",
             "cascadeConfig": {"plannerConfig": planner},
         }
-        if self._blocking:
-            body["blocking"] = True
         if images:
             body["images"] = [dict(image) for image in images]
         await self._login_known(SEND, body, timeout=WHOLE_TURN)
@@ -157,7 +132,7 @@ class LsClient:
     async def delete(self, cascade_id: str) -> None:
         await self.call("DeleteCascadeTrajectory", {"cascadeId": cascade_id})
 
-    # -- what health, models and the fallback need -----------------------------------------------------------
+    # -- what it is and says ---------------------------------------------------------------------------------
 
     async def heartbeat(self) -> None:
         await self.call("Heartbeat", {"metadata": METADATA})
@@ -175,15 +150,11 @@ class LsClient:
         status = answer.get("userStatus")
         return status if isinstance(status, dict) else {}
 
-    async def model_configs(self) -> list[Json]:
+    async def models(self) -> tuple[Model, ...]:
         """The models the LS offers (labels behind the placeholders change: ask at run time)."""
         status = await self.user_status()
         data = status.get("cascadeModelConfigData")
-        configs = data.get("clientModelConfigs") if isinstance(data, dict) else None
-        models = _list(configs)
-        self._taught = self.endpoint
-        attempt(self._learn, models)
-        return models
+        return read_models(_list(data.get("clientModelConfigs") if isinstance(data, dict) else None))
 
     async def steps(self, cascade_id: str, offset: int = 0) -> list[Json]:
         body = {"cascadeId": cascade_id, "stepOffset": offset, "verbosity": "CLIENT_TRAJECTORY_VERBOSITY_DEBUG"}
@@ -348,6 +319,24 @@ class LsClient:
                     self._contexts.clear()
                     self.endpoint = fresh
         return self.endpoint != old
+
+
+def read_models(configs: Iterable[Mapping[str, Any]]) -> tuple[Model, ...]:
+    """``clientModelConfigs`` → models; a config without a model name is left out."""
+    models: list[Model] = []
+    for config in configs:
+        choice, quota = config.get("modelOrAlias"), config.get("quotaInfo")
+        name = choice.get("model") if isinstance(choice, dict) else None
+        if not isinstance(name, str):
+            continue
+        left = quota.get("remainingFraction") if isinstance(quota, dict) else None
+        label = config.get("label")
+        models.append(Model(name, label if isinstance(label, str) else "", _fraction(left)))
+    return tuple(models)
+
+
+def _fraction(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _nothing_sent(error: BaseException | None) -> bool:

@@ -18,8 +18,10 @@ import aiohttp
 import psutil
 
 from zerogravity.backends.antigravity.client import LsClient
-from zerogravity.backends.antigravity.endpoint import Endpoint, loopback
+from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError
+from zerogravity.hosts import is_loopback
 
 Kind = Literal["core", "workspace", "simulator"]
 RANK: dict[Kind, int] = {"core": 0, "workspace": 1, "simulator": 2}  # whom to talk to, first choice first
@@ -52,7 +54,7 @@ class Process:
     @property
     def route(self) -> str:
         """How its calls to Google go out."""
-        if self.cloud_code_endpoint and loopback(urlsplit(self.cloud_code_endpoint).hostname or ""):
+        if self.cloud_code_endpoint and is_loopback(urlsplit(self.cloud_code_endpoint).hostname):
             return f"endpoint {self.cloud_code_endpoint}"
         if self.proxy:
             return f"proxy {without_login(self.proxy)}"
@@ -69,18 +71,9 @@ class Process:
         """The port on this machine that its calls pass, if they do."""
         for target in (self.cloud_code_endpoint, self.proxy):
             parts = urlsplit(target or "")
-            if loopback(parts.hostname or ""):
+            if is_loopback(parts.hostname):
                 return parts.port or (443 if parts.scheme == "https" else 80)
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """``left``: the fraction of its quota that remains; None when the LS does not say (which can mean none)."""
-
-    name: str
-    label: str
-    left: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +122,7 @@ async def look_into(process: Process, *, pinned: bool = False) -> Found:
         return Found(process, None)
     client = LsClient(endpoint)
     try:
-        models = read_models(await client.model_configs())
+        models = await client.models()
     except FaultError:
         return Found(process, endpoint)
     finally:
@@ -218,20 +211,6 @@ def ports_of(flags: Mapping[str, str], listening: Iterable[int]) -> tuple[int, .
     return tuple(dict.fromkeys(port for port in (*named, *middle, *later) if port and port not in foreign))
 
 
-def read_models(configs: Iterable[Mapping[str, Any]]) -> tuple[Model, ...]:
-    """``clientModelConfigs`` → models; a config without a model name is left out."""
-    models: list[Model] = []
-    for config in configs:
-        choice, quota = config.get("modelOrAlias"), config.get("quotaInfo")
-        name = choice.get("model") if isinstance(choice, dict) else None
-        if not isinstance(name, str):
-            continue
-        left = quota.get("remainingFraction") if isinstance(quota, dict) else None
-        label = config.get("label")
-        models.append(Model(name, label if isinstance(label, str) else name, _fraction(left)))
-    return tuple(models)
-
-
 def describe(found: Iterable[Found]) -> list[str]:
     """Lines for a person: ``zerogravity ls``."""
     lines: list[str] = []
@@ -248,7 +227,7 @@ def describe(found: Iterable[Found]) -> list[str]:
         lines.append(f"  route    {process.route}")
         for model in one.models:
             left = "quota unknown or used up" if model.left is None else f"{model.left:.0%} of its quota left"
-            lines.append(f"  model    {model.label} ({model.name}): {left}")
+            lines.append(f"  model    {model.shown} ({model.name}): {left}")
     return lines
 
 
@@ -270,7 +249,7 @@ def as_json(one: Found) -> dict[str, Any]:
         "logged_in": one.logged_in,
         "route": process.route,
         "routed_here": process.routed_here,
-        "models": [{"name": model.name, "label": model.label, "quota_left": model.left} for model in one.models],
+        "models": [{"name": model.name, "label": model.shown, "quota_left": model.left} for model in one.models],
     }
 
 
@@ -332,7 +311,3 @@ def _certificate(candidate: psutil.Process) -> Path | None:
 def _port(text: str | None) -> int:
     """A port from a flag; 0 when there is none."""
     return int(text) if text and text.isascii() and text.isdigit() and int(text) <= 65535 else 0
-
-
-def _fraction(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

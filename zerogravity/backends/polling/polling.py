@@ -1,17 +1,17 @@
-"""The fallback without interception: a cascade's steps, polled, → records in the turn's channel.
+"""``Polling``, the back end without interception: a cascade's steps, polled, → records in the turn's channel.
 
-``read_steps`` is the engine's reader, ``told_in_full`` (from ``tell``) its message. Facts: language-server-and-google
-A.8-A.10, F9.
+Facts: language-server-and-google A.8-A.10, F9.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from zerogravity import background
+from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.errors import Refused, gone
 from zerogravity.backends.polling.prompt import told_in_full, unapplied
 from zerogravity.backends.polling.step_delta import (
@@ -28,14 +28,34 @@ from zerogravity.backends.polling.step_delta import (
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Notice, Terminal
 from zerogravity.core.policy import Finish, decide
+from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
-
-__all__ = ["Source", "read_steps", "told_in_full"]
 
 SHORTEST_S, LONGEST_S = 0.15, 0.25  # between two looks
 WOKEN_S = 0.5  # the same while a state stream wakes us
 STILL = 4  # looks that bring nothing, then the whole trajectory is asked for
 TRIES = 3  # looks that fail in a row
+
+
+class Polling(Antigravity):
+    """The same language server, told the whole conversation; its answer is read off its steps."""
+
+    captured = False
+
+    def __init__(self, schema_params: Mapping[str, str | None], **settings: Any) -> None:
+        """``schema_params``: surface → its parameter that asks for an answer by a schema."""
+        super().__init__(**settings)
+        self._schema_params = schema_params
+
+    def admit(self, turn: Turn) -> None:
+        told_in_full(turn, self._schema_params)
+
+    async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
+        message = told_in_full(turn, self._schema_params)
+        await self.ls.send_message(cascade_id, message.text, model=model, images=message.images)
+
+    async def follow(self, channel: CascadeChannel) -> None:
+        await read_steps(channel, self.ls)
 
 
 class Source(Protocol):

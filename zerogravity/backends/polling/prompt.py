@@ -6,17 +6,25 @@ Without interception the LS's own prompt, tools and settings apply: what can not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from zerogravity.core.turn import Turn
-from zerogravity.engine import Message
 from zerogravity.errors import bad_request
 from zerogravity.wire import jsonio
 
 NO_INTERCEPTION = "this needs interception, which is switched off (intercept = false)"
 NAMES = {"user": "user", "model": "assistant"}
 SCHEMAS = ("responseSchema", "responseJsonSchema")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the LS is told as the user's words. ``images``: ``{"base64Data": …, "mimeType": …}`` each."""
+
+    text: str
+    images: tuple[Mapping[str, str], ...] = ()
 
 
 def told_in_full(turn: Turn, schema_params: Mapping[str, str | None] = MappingProxyType({})) -> Message:

@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
 from zerogravity.core.channel import RequestLine
+from zerogravity.hosts import GOOGLE
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
-OLDER = "https://daily-cloudcode-pa.googleapis.com/v1internal:streamGenerateContent?alt=sse"
+OLDER = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
 
 
 def har(traces: Iterable[Trace], surfaces: Surfaces) -> dict[str, Any]:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 from zerogravity.core.family import family_of, rules
-from zerogravity.core.turn import Target
+from zerogravity.core.turn import Model, Target
 from zerogravity.errors import bad_request
 
 MAX_PREFIXES = 8
@@ -128,17 +127,12 @@ class Catalogue:
         """The entry behind a name or alias. Raises FaultError 404."""
         return self._models[self.resolve(name).name]
 
-    def refresh(self, ls_configs: Iterable[Mapping[str, Any]]) -> int:
-        """Take the LS's own list (``clientModelConfigs``): labels decide which placeholder a name means.
+    def refresh(self, offered: Iterable[Model]) -> int:
+        """Take what the back end offers: labels decide which placeholder a name means.
 
         Returns how many models it named; when it names none, what was known stays.
         """
-        said: list[tuple[str, str]] = []
-        for config in ls_configs:
-            label, choice = config.get("label"), config.get("modelOrAlias")
-            model = cast("Mapping[str, Any]", choice).get("model") if isinstance(choice, dict) else None
-            if isinstance(label, str) and isinstance(model, str):
-                said.append((label, model))
+        said = [(model.label, model.name) for model in offered if model.label]
         if said:
             self._models = _offered(said, self._rewrites)
         return len(said)

@@ -1,0 +1,173 @@
+"""The editor's language server as a back end: what a look shows, what it is asked before a turn, what is its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.backends.antigravity.test_client import fault_of
+from tests.backends.conftest import CSRF, Station
+from zerogravity.backends.antigravity.backend import Antigravity
+from zerogravity.backends.antigravity.errors import error_of, gone, not_logged_in
+from zerogravity.backends.base import Listener, Look, Route
+from zerogravity.core.turn import Model
+from zerogravity.errors import Fault, FaultError, Termination, language_server
+
+STRANGER = FaultError(language_server(502, "ls_refused", "another certificate", Termination.LS_REFUSED))
+
+
+class Ls:
+    """What the back end asks a language server, answered as a test says."""
+
+    second_choice = False
+    endpoint = None
+
+    def __init__(self, answer: Exception | None, heart: Exception | None = None) -> None:
+        self.answer, self.heart = answer, heart
+
+    async def prefer(self) -> None:
+        pass
+
+    async def models(self) -> tuple[Model, ...]:
+        if self.answer is not None:
+            raise self.answer
+        return (Model("x"),)
+
+    async def heartbeat(self) -> None:
+        if self.heart is not None:
+            raise self.heart
+
+
+# -- looks -------------------------------------------------------------------------------------------------------
+
+
+async def seen(ls: Ls, learnt: list[Any]) -> Fault | None:
+    backend = Antigravity()
+    backend.ls = ls  # type: ignore[assignment]
+    backend.listen(Listener(learnt.append))
+    return (await backend.look()).fault
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (None, ""),
+        (FaultError(gone("nothing answers")), "nothing answers"),
+        (FaultError(not_logged_in()), "not logged in"),
+        (error_of(403, b"Invalid CSRF token"), "refused our CSRF token"),
+        (error_of(401, b""), "refused our CSRF token"),
+        (error_of(501, b'{"code":"unimplemented"}'), ""),  # another build: turns may work
+        (STRANGER, "another certificate"),
+    ],
+)  # fmt: skip
+async def test_what_a_look_shows(answer: Exception | None, text: str) -> None:
+    learnt: list[Any] = []
+    fault = await seen(Ls(answer), learnt)
+    assert text in fault.message if fault is not None else not text
+    assert bool(learnt) is (answer is None)
+
+
+@pytest.mark.parametrize(
+    ("heart", "ok"),
+    [
+        (None, True),
+        (error_of(404, b"<html>"), False),  # some other server
+        (error_of(501, b'{"code":"unimplemented"}'), True),
+        (FaultError(gone("nothing answers")), False),
+    ],
+)
+async def test_what_answers_may_be_no_language_server(heart: Exception | None, ok: bool) -> None:
+    assert (await seen(Ls(error_of(404, b"404 page not found"), heart), []) is None) is ok
+
+
+@pytest.mark.parametrize(("kind", "unsettled"), [("core", False), ("child", False), ("workspace", True)])
+async def test_a_second_choice_may_be_replaced_soon(station: Station, kind: str, unsettled: bool) -> None:
+    backend = Antigravity(url=station.url, csrf=CSRF)
+    backend.ls.endpoint = replace(station.endpoint, kind=kind)
+    assert await backend.look() == Look(unsettled=unsettled)
+    await backend.close()
+
+
+# -- before a turn -----------------------------------------------------------------------------------------------
+
+
+async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Station) -> None:
+    client = Antigravity(url=station.url, csrf=CSRF)
+    assert client.ls.logged_in
+    await client.check()
+    await client.check()
+    assert station.methods() == ["GetUserStatus"]  # once, for its models
+    station.answers["GetUserStatus"] = (500, {"code": "unknown", "message": "not logged in"})
+    fault = await fault_of(client.ls.models())
+    assert (fault.status, fault.code, fault.retryable) == (401, "ls_not_logged_in", False)
+    assert "log in" in fault.remedy
+    assert not client.ls.logged_in
+    assert (await client.look()).fault == fault
+    assert await fault_of(client.check()) == fault
+    station.answers["GetUserStatus"] = (200, {"userStatus": {"name": "Ada"}})
+    await client.check()
+    assert client.ls.logged_in
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ((200, {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [{"modelOrAlias": {"model": "x"}}]}}}),
+         [(Model("x"),)]),
+        ((200, {"userStatus": {}}), [()]),
+        ((501, {"code": "unimplemented"}), []),
+        ((403, b"Invalid CSRF token"), []),
+        ((503, {}), []),
+        ((200, b"no json"), []),
+    ],
+)  # fmt: skip
+async def test_one_that_is_new_to_us_is_asked_for_its_models_before_it_is_told_of_one(
+    station: Station, answer: Any, told: Any
+) -> None:
+    """Whatever it says to that: it may serve turns. One that comes in its place is asked again."""
+    learnt: list[Any] = []
+    station.answers["GetUserStatus"] = answer
+    client = Antigravity(url=station.url, csrf=CSRF)
+    client.listen(Listener(learnt.append))
+    for _ in range(3):
+        await client.check()
+    assert station.methods() == ["GetUserStatus"]
+    assert learnt == told
+    client.ls.endpoint = replace(station.endpoint, pid=7)
+    await client.check()
+    assert station.methods() == ["GetUserStatus"] * 2
+    await client.close()
+
+
+async def test_our_own_bug_in_learning_is_no_fault_of_the_ls(station: Station, caplog: Any) -> None:
+    def fails(_: Any) -> None:
+        raise RuntimeError("our bug")
+
+    client = Antigravity(url=station.url, csrf=CSRF)
+    client.listen(Listener(fails))
+    await client.check()
+    assert await client.look() == Look()
+    await client.close()
+    assert "our bug" in caplog.text
+
+
+# -- one of our own ----------------------------------------------------------------------------------------------
+
+
+async def test_one_that_is_somebody_elses_is_neither_started_nor_asked_anything(station: Station) -> None:
+    backend = Antigravity(url=station.url, csrf=CSRF, route=Route(proxy="http://127.0.0.1:1"))
+    await backend.start()
+    assert station.seen == []
+    await backend.close()
+
+
+async def test_one_of_our_own_that_is_not_up_is_named() -> None:
+    backend = Antigravity(command="no-such-program-anywhere {port}")
+    fault = (await backend.look()).fault
+    assert fault is not None
+    assert (fault.code, "ls_command is not up" in fault.message) == ("ls_absent", True)
+    assert "can not be started" in (await fault_of(backend.start())).message
+    await backend.close()
