@@ -40,7 +40,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "engine": (*BASE, "admission", "background"),
     "backends": (*BASE, "background", "wire", "engine", "lifeline"),
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
-    "store": (*BASE, "background", "surfaces.responses", "wire.jsonio", "worker"),
+    "store": (*BASE, "background", "wire.jsonio", "worker"),
     "server": (*BASE, "background", "logs", "wire", "config", "surfaces", "store", "observe.health", "observe.metrics"),
     "observe": (*BASE, "background", "wire", "config", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends", "observe"),
