@@ -130,6 +130,7 @@ class UsageLog:
 
     def attach(self, store: MitmStore) -> None:
         """Count every turn that ``store`` opens from now on."""
+        self.beside.start()
         store.on_open.append(lambda channel: channel.on_close.append(self._closed))
 
     def close(self) -> None:
