@@ -16,7 +16,9 @@ MODULES = {
 }
 ANYTHING = ("",)
 BASE = ("errors", "ids", "core", "redact")
-PURE_CAPTURE = tuple(f"capture.{name}" for name in ("generation_config", "match", "rewrite", "tap", "ls_answer"))
+PURE_CAPTURE = tuple(
+    f"capture.{name}" for name in ("decision", "generation_config", "ls_answer", "match", "passive", "rewrite", "tap")
+)
 
 # room → rooms it may import (itself always). The longest name that fits a module counts.
 ARROWS: dict[str, tuple[str, ...]] = {
@@ -32,6 +34,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "wire": BASE,
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.flow_bodies"), (*BASE, "wire", *PURE_CAPTURE)),
+    "capture.passive": (*BASE, "wire"),
     "capture": (),
     "admission": (),
     "background": ("core", "errors"),
@@ -42,31 +45,39 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
-    "store": (*BASE, "background", "surfaces.responses", "wire.jsonio", "worker"),
+    "store": (*BASE, "background", "wire.jsonio", "worker"),
     "server": (
-        *BASE, "background", "hosts", "logs", "wire", "config", "surfaces", "store",
+        *BASE, "background", "hosts", "logs", "wire", "config", "surfaces", "store.base", "store.pending_writes",
         "observe.health", "observe.metrics",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends", "observe"),
-    "observe.doctor": ANYTHING,
+    "observe.doctor": (
+        "backends.antigravity.discover", "config", "hosts", "observe", "surfaces", "testing.simulator.stack", "wire",
+    ),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline"),
-    "testing.replay_server": ANYTHING,  # composition: the front server in front of recordings
-    # composition
-    "capture.addon": ANYTHING,
+    "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),
+    "capture.addon": (*BASE, "capture", "compose", "config", "logs", "observe.machine"),
+    "capture.interceptor": (
+        *BASE, *PURE_CAPTURE, "capture.flow_bodies", "capture.passive", "capture.proxy_guard", "hosts", "observe",
+        "wire.jsonio",
+    ),
+    "capture.commands": (
+        *BASE, "background", "capture.flow_bodies", "observe", "surfaces", "testing.replay", "testing.replay_server",
+    ),
     "capture.loader": ("capture.addon",),
     "capture.script": ("capture.loader",),
-    "capture.commands": ANYTHING,
-    "capture.master": ANYTHING,
+    "capture.master": ("capture.addon", "capture.proxy_guard", "errors"),
     "capture.proxy_options": ("backends.base",),
     "capture.http2_reset": (),
     "capture.proxy_rules": ("hosts",),
     "capture.proxy_guard": (
         "capture.proxy_rules", "capture.match", "capture.http2_reset", "certs", "config", "errors", "hosts", "observe",
     ),
+    # composition
     "compose": ANYTHING,
     "cli": ANYTHING,
     "__main__": ("cli",),
@@ -76,8 +87,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
 GUESTS = {
     "aiohttp": ("server", "backends", "observe", "testing", "cli.demo", "cli.simulate"),
     "mitmproxy": (
-        *(f"capture.{name}" for name in ("addon", "flow_bodies", "commands", "contentview", "loader", "master")),
-        *(f"capture.{name}" for name in ("proxy_guard", "proxy_options", "http2_reset")),
+        *(
+            f"capture.{name}"
+            for name in ("addon", "flow_bodies", "commands", "contentview", "http2_reset", "interceptor")
+        ),
+        *(f"capture.{name}" for name in ("loader", "master", "proxy_guard", "proxy_options")),
         "observe.exports.export",
         "cli",
     ),
@@ -248,8 +262,8 @@ def test_the_addon_file_stays_thin():
 
 
 GUARD_POINTS = {
-    "background", "core.callbacks", "capture.tap", "capture.addon", "engine", "server.middleware", "observe.recorder",
-    "worker", "logs",
+    "background", "core.callbacks", "capture.tap", "capture.interceptor", "engine", "server.middleware",
+    "observe.recorder", "worker", "logs",
 }  # fmt: skip
 
 

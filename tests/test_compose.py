@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import stat
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,20 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import SURFACES, ask, request
+from zerogravity import compose as rooms
 from zerogravity import config as configuration
 from zerogravity.backends.antigravity import backend
+from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.background import Rounds
 from zerogravity.compose import Gateway
+from zerogravity.config import Config
 from zerogravity.core.budget import SHARES
+from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.observe import ls_probe
+from zerogravity.observe.recorder import Recorder
+from zerogravity.server.app import Running
 from zerogravity.store import usage
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
@@ -30,18 +39,17 @@ Start = Callable[..., Awaitable[Gateway]]
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """``await start(**settings)`` → a running gateway."""
-    started: list[Gateway] = []
+    async with AsyncExitStack() as stack:
 
-    async def make(**settings: Any) -> Gateway:
-        given = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path / "data"), **settings}
-        gateway = Gateway(configuration.load(given, env={}).config)
-        started.append(gateway)
-        await gateway.start()
-        return gateway
+        async def make(**settings: Any) -> Gateway:
+            return await stack.enter_async_context(rooms.gateway(config_of(tmp_path, **settings)))
 
-    yield make
-    for gateway in started:
-        await gateway.stop()
+        yield make
+
+
+def config_of(tmp_path: Path, **settings: Any) -> Config:
+    given = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path / "data"), **settings}
+    return configuration.load(given, env={}).config
 
 
 @pytest.fixture
@@ -109,7 +117,7 @@ async def test_a_build_that_does_not_know_the_question_is_ready(start: Start, ht
 async def test_models_are_taken_from_the_language_server(start: Start, http, ls) -> None:
     gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
     assert await ready(http, gateway, 200)
-    assert gateway.catalogue.resolve("gemini-3.5-flash-high").ls_model == "MODEL_PLACEHOLDER_M132"
+    assert gateway.services.catalogue.resolve("gemini-3.5-flash-high").ls_model == "MODEL_PLACEHOLDER_M132"
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -148,15 +156,17 @@ async def unfinished(_: Any) -> None:
     await asyncio.Event().wait()
 
 
-async def test_without_interception_turns_are_answered_and_counted(start: Start, http, ls) -> None:
-    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, trace=True)
+async def test_without_interception_turns_are_answered_and_counted(tmp_path: Path, http, ls) -> None:
+    config = config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, trace=True)
     body = {"model": "gemini-3-flash", "input": "sim:text"}
-    async with http.post(f"{gateway.url}/v1/responses", json=body) as answer:
+    async with (
+        rooms.gateway(config) as gateway,
+        http.post(f"{gateway.url}/v1/responses", json=body) as answer,
+    ):
         told = await answer.json()
     assert told["status"] == "completed"
     assert told["output"][-1]["content"][0]["text"]
-    await gateway.stop()
-    data = gateway.config.data_path
+    data = config.data_path
     (row,) = usage.read(data / "usage.sqlite")
     assert (row.model, row.turns, row.failed) == ("gemini-3-flash", 1, 0)
     assert row.total > 0
@@ -186,21 +196,20 @@ async def test_without_interception_every_surface_is_served(start: Start, http, 
 
 
 async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:
-    config = configuration.load({"data_dir": str(tmp_path)}, env={}).config
-    first, second = Gateway(config), Gateway(config)
-    assert first.secret == second.secret
-    assert len(first.secret) == 32
-    for gateway in (first, second):
-        await gateway.stop()
+    secrets = []
+    for _ in range(2):
+        async with rooms.gateway(config_of(tmp_path)) as gateway:
+            secrets.append(gateway.services.secret)
+    assert secrets[0] == secrets[1]
+    assert len(secrets[0]) == 32
 
 
 async def test_a_data_folder_that_can_not_be_written_costs_only_what_is_kept(tmp_path: Path, caplog) -> None:
     file = tmp_path / "file"
     file.write_text("in the way")
-    gateway = Gateway(configuration.load({"data_dir": str(file / "below")}, env={}).config)
-    assert len(gateway.secret) == 32
-    assert "can not be kept" in caplog.text
-    await gateway.stop()
+    async with rooms.gateway(config_of(tmp_path, data_dir=str(file / "below"))) as gateway:
+        assert len(gateway.services.secret) == 32
+        assert "can not be kept" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -232,28 +241,33 @@ async def test_a_child_that_can_not_start_is_said(start: Start) -> None:
         await start(ls_command="no-such-program-anywhere {port}")
 
 
-async def test_stop_ends_everything(start: Start, http, ls) -> None:
+async def test_the_end_ends_everything(tmp_path: Path, http, ls) -> None:
     before = asyncio.all_tasks()
-    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf)
-    assert await ready(http, gateway, 200)
-    await gateway.stop()
+    async with rooms.gateway(config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf)) as gateway:
+        assert await ready(http, gateway, 200)
     assert asyncio.all_tasks() - before == set()
+    assert ours() == []
     with pytest.raises(aiohttp.ClientConnectorError):
         await status(http, f"{gateway.url}/health")
 
 
-@pytest.mark.parametrize("place", ["keeper.stop", "engine.close", "backend.close", "recorder.close"])
-async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
-    start: Start, http, ls, place, monkeypatch
-) -> None:
-    gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, trace=True)
-    assert await ready(http, gateway, 200)
-    room, _, verb = place.partition(".")
-    end = getattr(getattr(gateway, room), verb)
+def ours() -> list[str]:
+    """Threads that have been begun beside the turns."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("zerogravity-")]
 
-    def fails() -> Any:
-        monkeypatch.undo()
-        if asyncio.iscoroutine(made := end()):
+
+@pytest.mark.parametrize(
+    ("room", "verb"),
+    [(Rounds, "stop"), (Engine, "close"), (Antigravity, "close"), (Recorder, "close"), (Running, "stop")],
+)
+async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
+    tmp_path: Path, http, ls, room: type, verb: str, monkeypatch
+) -> None:
+    end = getattr(room, verb)
+
+    def fails(this: Any) -> Any:
+        monkeypatch.setattr(room, verb, end)
+        if asyncio.iscoroutine(made := end(this)):
             return bug(made)
         raise RuntimeError("our bug")
 
@@ -261,13 +275,36 @@ async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
         await made
         raise RuntimeError("our bug")
 
-    monkeypatch.setattr(getattr(gateway, room), verb, fails)
-    with pytest.raises(RuntimeError, match="our bug"):
-        await gateway.stop()
+    monkeypatch.setattr(room, verb, fails)
+    before = asyncio.all_tasks()
+    async with AsyncExitStack() as stack:
+        config = config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf, trace=True)
+        gateway = await stack.enter_async_context(rooms.gateway(config))
+        assert await ready(http, gateway, 200)
+        assert {"zerogravity-usage", "zerogravity-trace"} <= set(ours())
+        with pytest.raises(RuntimeError, match="our bug"):
+            await stack.pop_all().aclose()
     with pytest.raises(aiohttp.ClientConnectorError):
         await status(http, f"{gateway.url}/health")
-    assert len(gateway.engine._tasks) == 0
-    assert gateway.usage.beside._closed
+    assert asyncio.all_tasks() - before == set()
+    assert ours() == []
+
+
+async def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    before = asyncio.all_tasks()
+    with pytest.raises(FaultError):
+        async with rooms.gateway(config_of(tmp_path, trace=True, ls_command="no-such-program-anywhere {port}")):
+            pass
+    assert asyncio.all_tasks() - before == set()
+    assert ours() == []
+
+
+def test_what_all_stands_on_begins_nothing(tmp_path: Path) -> None:
+    """No file, no thread, no running loop."""
+    made = rooms.base(config_of(tmp_path, trace=True))
+    assert list(tmp_path.iterdir()) == []
+    assert ours() == []
+    assert list(made.store) == []
 
 
 @pytest.mark.parametrize("stored", [False, True], ids=["memory", "file"])
@@ -278,12 +315,12 @@ async def test_all_that_is_kept_has_one_budget_and_one_gauge(
     total = 64 << 20
     more = {"store_path": str(tmp_path / "responses.db")} if stored else {}
     gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", trace=trace, limits={"store_bytes": total}, **more)
-    budget = gateway.budget
+    budget, store, witnesses = gateway.services.budget, gateway.services.store, gateway.witnesses
     bounds = {
-        "turns": gateway.store._max_bytes,
-        "calls": gateway.store.calls._max_bytes,
-        "bodies": gateway.bodies._max_bytes,
-        **({"traces": 2 * gateway.recorder.limits.job_bytes} if trace else {}),  # type: ignore[union-attr]
+        "turns": store._max_bytes,
+        "calls": store.calls._max_bytes,
+        "bodies": witnesses._bodies._max_bytes,  # type: ignore[union-attr]
+        **({"traces": 2 * witnesses._recorder.limits.job_bytes} if trace else {}),  # type: ignore[union-attr]
     }
     assert {name: budget.share(name) for name in bounds} == bounds
     assert sum(map(budget.share, SHARES)) == total

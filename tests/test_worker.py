@@ -15,6 +15,7 @@ def beside():
 
     def make(work, **options):
         made.append(BackgroundWorker("test", work, **options))
+        made[-1].start()
         return made[-1]
 
     yield make
@@ -103,6 +104,7 @@ def test_a_report_that_fails_does_not_end_the_thread(caplog):
         raise RuntimeError("our bug")
 
     beside = BackgroundWorker("test", work, report=report)
+    beside.start()
     beside.put("bad")
     assert beside.flush()
     beside.put("good")
@@ -110,3 +112,12 @@ def test_a_report_that_fails_does_not_end_the_thread(caplog):
     beside.close()
     assert done == ["good"]
     assert "our bug" in caplog.text
+
+
+def test_nothing_begins_before_it_is_started():
+    before = threading.active_count()
+    beside = BackgroundWorker("test", print)
+    assert threading.active_count() == before
+    beside.close()
+    beside.put(1)
+    assert beside.dropped == 1

@@ -1,6 +1,8 @@
-"""``Gateway``: all rooms put together from one configuration; started and stopped by the addon or the command line.
+"""A configuration → a gateway that runs, put together from all rooms: ``async with gateway(config) as running``.
 
-No mitmproxy in here: with ``--no-mitm`` and for replay the same gateway runs without it.
+What an ``async with`` sets up it takes down again in reverse, however it ends, and what can not be ended keeps nothing
+else from its end. Nothing begins in a constructor. ``front`` is the part that needs no language server: replays and
+tests put another engine behind it. No mitmproxy in here.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from zerogravity import ids
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.base import Backend, Listener, Route
 from zerogravity.backends.polling.polling import Polling
@@ -24,11 +26,9 @@ from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.family import family_of
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine, Limits
-from zerogravity.errors import Fault, FaultError
+from zerogravity.errors import FaultError
 from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.observe import machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
@@ -40,273 +40,244 @@ from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, Tr
 from zerogravity.observe.witnesses import Witnesses
 from zerogravity.server.app import Running, start_server
 from zerogravity.server.counting import GoogleCount
-from zerogravity.server.services import Bearer, Services
-from zerogravity.store.responses import MAX_BYTES as FILE_BYTES
+from zerogravity.server.services import Bearer, Models, Runs, Services
+from zerogravity.store import usage
+from zerogravity.store.base import MAX_BYTES as FILE_BYTES
+from zerogravity.store.base import ResponseStore
 from zerogravity.store.responses import open_store
-from zerogravity.store.usage import UsageLog
 from zerogravity.surfaces import REGISTRY
-from zerogravity.surfaces.base import Emitter
+from zerogravity.surfaces.base import Emitter, Surfaces
 from zerogravity.surfaces.common.models import Catalogue
 
 logger = logging.getLogger("zerogravity")
 
 
-class Gateway:
-    """One process's rooms. ``start`` returns when agents are answered; ``stop`` ends every open stream properly.
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What all else stands on: made from the configuration alone, in memory, by ``base``."""
 
-    ``route``: how a language server that we start ourselves (``ls_command``) reaches the interceptor.
-    ``backend``: who makes the calls to Google; else the one that the configuration names.
-    """
+    config: Config
+    budget: Budget
+    store: MitmStore
+    health: Health
+    metrics: Metrics
 
-    def __init__(self, config: Config, route: Route | None = None, backend: Backend | None = None) -> None:
-        self.config = config
-        self.clock = time.monotonic_ns
-        self.inspector_token = _inspector_token(config)
-        self.budget = _budget(config, inspected=self.inspector_token is not None)
-        self.store = MitmStore(
-            self.clock,
-            max_bytes=self.budget.share("turns"),
-            call_bytes=self.budget.share("calls"),
-            max_turns=config.limits.store_turns,
-            max_age_s=config.limits.store_seconds,
-            turn_bytes=config.limits.turn_bytes,
-            turn_readers=config.limits.readers,
-        )
-        self.secret = _secret(config.data_path / "secret")
-        self.bearer = Bearer(config.token)
-        self.metrics = Metrics(REGISTRY)
-        self.catalogue = Catalogue(config.aliases, rewrites=config.intercept)
-        self._route = route or Route()
-        self.backend = backend or _backend(config, self._route)
-        self.health = Health(self.clock, intercepting=config.intercept)
-        self.engine = self._engine()
-        self.keeper = LsProbe(self.backend, self.health, besides=self.store.sweep, greet=self._greet())
-        self.backend.listen(Listener(self.catalogue.refresh, self.keeper.child_changed, self._tell))
-        self.recorder = self._recorder()
-        self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
-        self.spans = otel.start(self.store, REGISTRY)
-        self.bodies = Bodies(max_bytes=self.budget.share("bodies"))
-        self.witnesses = Witnesses(self.recorder, self.bodies if self.inspector_token else None)
-        self._watch()
-        self._running: Running | None = None
 
-    def _engine(self) -> Engine:
-        config = self.config
-        return Engine(
-            self.store,
-            self.backend,
-            limits=_limits(config),
-            clock=self.clock,
-            why_no_call=self.health.why_no_call,
-            placeholder=lambda target: self.catalogue.resolve(target.name).ls_model,
-        )
+@dataclass(frozen=True, slots=True)
+class Front:
+    """A front server that answers."""
 
-    def _greet(self) -> Callable[[], Awaitable[Check]] | None:
-        """How to see whether Google can be reached, where calls go by us."""
-        if not self.config.intercept:
-            return None
-        where = self._route.google or self.config.upstream or GOOGLE
-        return partial(tls_probe.google, where, ca=self._route.google_ca)
-
-    def _recorder(self) -> TraceSink:
-        config = self.config
-        if not config.trace:
-            return NullRecorder()
-        waiting = self.budget.share("traces") // 2  # for the thread, and by it for turns that have not begun
-        limits = TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400, job_bytes=waiting)
-        return Recorder(
-            config.trace_path,
-            clock=self.clock,
-            limits=limits,
-            surfaces=REGISTRY,
-            secret=self.secret,
-            report=lambda trouble: self._tell("traces", trouble),
-        )
-
-    def _tell(self, what: str, trouble: str | None) -> None:
-        """Something beside the path works less well, or well again."""
-        if trouble is None:
-            self.health.recover(what)
-        else:
-            self.health.degrade(what, trouble)
-
-    def _watch(self) -> None:
-        self.metrics.watch(self.store)
-        self.metrics.kept(self.budget)
-        for name, held in (
-            ("turns", lambda: self.store.bytes), ("calls", lambda: self.store.calls.bytes),
-            ("bodies", lambda: self.bodies.bytes), ("traces", lambda: self.recorder.waiting_bytes),
-        ):  # fmt: skip
-            self.budget.watch(name, held)
-        self.health.watch(self.store)
-        self.recorder.attach(self.store)
-        self.usage.attach(self.store)
-        self.metrics.gauge("zg_queue_waiting", "Turns waiting for a place", lambda: self.engine.waiting)
-        self.metrics.gauge("zg_queue_active", "Turns that have a place", lambda: self.engine.active)
-        self.metrics.gauge("zg_ls_up", "Whether the language server serves turns, as far as is known",
-                           lambda: self._hops()["language_server"])  # fmt: skip
-        self.metrics.states("zg_hop_up", "Whether a hop of the path works, as far as is known", "hop", self._hops)
-        self.metrics.counter("zg_tap_guarded", "Answers that went on unread by our own fault", lambda: Tap.failures)
-        self.metrics.counter("zg_trace_dropped", "What traces did not record", lambda: self.recorder.dropped)
-
-    def _counter(self) -> GoogleCount:
-        """Goes the way that the language server's calls go."""
-        route = self._route
-        base = route.endpoint or (self.config.upstream if route.proxy is None else None) or GOOGLE
-        return GoogleCount(self.bearer, base.rstrip("/"), route.proxy, route.bundle)
-
-    def _inspector(self) -> Inspector | None:
-        if self.inspector_token is None:
-            return None
-        made = Inspector(
-            self.store,
-            self.bodies,
-            self.inspector_token,
-            emitter=self._render_again,
-            surfaces=REGISTRY,
-            clock=self.clock,
-            health=self._shown,
-            view_bytes=self.budget.share("views"),
-        )
-        self.budget.watch("views", lambda: made.views.bytes)
-        return made
-
-    def _shown(self) -> dict[str, Any]:
-        """The inspector's health strip."""
-        return {
-            "line": self.health.line(),
-            "checks": [check.as_json() for check in self.health.checks()],
-            "active": self.engine.active,
-            "waiting": self.engine.waiting,
-            "held_bytes": self.store.bytes,
-            "dropped": self.recorder.dropped,
-        }
-
-    def _render_again(self, channel: CascadeChannel) -> Emitter | None:
-        surface = REGISTRY.get(channel.turn.surface)
-        return None if surface is None else surface.emitter(channel, self.secret)
-
-    @property
-    def inspector_url(self) -> str | None:
-        """The link that opens the inspector; it sets the page's cookie."""
-        return f"{self.url}/inspector?token={self.inspector_token}" if self.inspector_token else None
+    services: Services
+    running: Running
 
     @property
     def url(self) -> str:
-        """Where agents are answered, e.g. ``http://127.0.0.1:8741``; empty before the start."""
-        return self._running.url if self._running is not None else ""
+        """Where agents are answered, e.g. ``http://127.0.0.1:8741``."""
+        return self.running.url
 
-    async def start(self) -> None:
-        """Open the front server. Raises OSError (port taken) or FaultError (refused configuration)."""
-        config = self.config
-        responses_store = await open_store(
-            config.store_path,
-            limit=config.limits.responses,
-            max_age_s=config.limits.responses_seconds,
-            max_bytes=FILE_BYTES if config.store_path else self.budget.share("responses"),
-        )
-        if not config.store_path:
-            self.budget.watch("responses", lambda: responses_store.bytes)
-        inspector = self._inspector()
-        services = Services(
-            store=self.store,
-            engine=self.engine,
-            catalogue=self.catalogue,
-            config=config,
-            responses=responses_store,  # the server closes it
-            health=self.health,
-            metrics=self.metrics,
-            budget=self.budget,
-            secret=self.secret,
-            bearer=self.bearer,
-            recorder=self.witnesses,
-            count_tokens=self._counter(),
-            mount=None if inspector is None else inspector.mount,
-            surfaces=REGISTRY,
-        )
-        self._running = await start_server(services)
-        await self.backend.start()
-        self.keeper.start()
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """A gateway that runs, as far as others have to do with it. ``inspector_url``: the link that opens the inspector
+    and sets the page's cookie; None: there is no inspector."""
+
+    url: str
+    inspector_url: str | None
+    services: Services
+    witnesses: Witnesses
+    backend: Backend
+
+
+class EndingEngine(Runs, Protocol):
+    """What is put behind a front server."""
+
+    async def close(self) -> None:
+        """End every turn that runs."""
+        ...
+
+
+def base(config: Config, surfaces: Surfaces = REGISTRY) -> Base:
+    """No I/O, no thread, no task."""
+    limits, budget = config.limits, _budget(config)
+    store = MitmStore(
+        time.monotonic_ns,
+        max_bytes=budget.share("turns"),
+        call_bytes=budget.share("calls"),
+        max_turns=limits.store_turns,
+        max_age_s=limits.store_seconds,
+        turn_bytes=limits.turn_bytes,
+        turn_readers=limits.readers,
+    )
+    metrics = Metrics(surfaces)
+    metrics.watch(store)
+    return Base(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics)
+
+
+@asynccontextmanager
+async def front(ground: Base, engine: EndingEngine, catalogue: Models, **services: Any) -> AsyncIterator[Front]:
+    """Agents are answered; at the end every open turn gets its terminal, then the server stops. ``services``: further
+    ones, or others, by name. Raises OSError (port taken) or FaultError (a store that can not be used)."""
+    given = {
+        "store": ground.store, "config": ground.config, "health": ground.health, "metrics": ground.metrics,
+        "budget": ground.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
+    }  # fmt: skip
+    if "responses" not in given:
+        given["responses"] = await _responses(ground)
+    made = Services(**given)
+    async with AsyncExitStack() as stack:
+        running = await start_server(made)  # which closes the responses
+        stack.push_async_callback(running.stop)
+        stack.push_async_callback(engine.close)
+        yield Front(made, running)
+
+
+@asynccontextmanager
+async def gateway(config: Config, route: Route | None = None, backend: Backend | None = None) -> AsyncIterator[Gateway]:
+    """Everything. ``route``: how a language server that we start ourselves (``ls_command``) reaches the interceptor.
+    ``backend``: who makes the calls to Google, where that is not the language server that ``config`` names.
+
+    Raises OSError (port taken) or FaultError (refused configuration, a language server that does not start).
+    """
+    ground, route = base(config), route or Route()
+    secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
+    catalogue = Catalogue(config.aliases, rewrites=config.intercept)
+    async with AsyncExitStack() as stack:
+        recorder = await stack.enter_async_context(_recorded(ground, secret))
+        backend = backend or _backend(config, route)
+        stack.push_async_callback(backend.close)
+        engine = _engine(ground, backend, catalogue)
+        probe = LsProbe(backend, ground.health, besides=ground.store.sweep, greet=_greet(config, route))
+        backend.listen(Listener(catalogue.refresh, probe.child_changed, partial(_tell, ground.health)))
+        token = _inspector_token(config)
+        bodies = Bodies(max_bytes=ground.budget.share("bodies"))
+        witnesses = Witnesses(recorder, bodies if token else None)
+        _measure(ground, engine, recorder, bodies)
+        serving = front(
+            ground, engine, catalogue, secret=secret, bearer=bearer, recorder=witnesses,
+            count_tokens=_counter(config, route, bearer),
+            mount=_inspector(ground, engine, recorder, bodies, token, secret).mount if token else None,
+        )  # fmt: skip
+        running = await stack.enter_async_context(serving)
+        await backend.start()
+        probe.start()
+        stack.push_async_callback(probe.stop)
         if config.ready_file:
-            _announce(Path(config.ready_file), self.url)
-
-    async def stop(self) -> None:
-        """Every open turn gets its terminal, then the server, then the connections to the LS."""
-        self.health.stopping = True
-        async with AsyncExitStack() as stack:  # last in, first out; one that fails keeps no other from its end
-            for beside in (self.spans, self.usage, self.recorder):
-                if beside is not None:
-                    stack.push_async_callback(asyncio.to_thread, beside.close)
-            stack.push_async_callback(self.backend.close)
-            if self._running is not None:
-                stack.push_async_callback(self._running.stop)
-            stack.push_async_callback(self.engine.close)
-            stack.push_async_callback(self.keeper.stop)
-
-    def _hops(self) -> dict[str, float]:
-        return {check.name: float(check.ok) for check in self.health.checks()}
-
-    # -- what the interceptor needs --------------------------------------------------------------------------
-
-    def path_seen(self) -> None:
-        """A request of the LS has come through the proxy."""
-        self.health.path_seen()
-
-    def path_refused(self, fault: Fault) -> None:
-        """A call for Google has come through the proxy, and it could not be opened."""
-        self.health.path_refused(fault)
-
-    def google_seen(self, fault: Fault | None) -> None:
-        """A call of the LS came here, and there was no connection to Google; None: Google answers."""
-        self.health.google_seen(fault)
-
-    def health_line(self) -> str:
-        return self.health.line()
-
-    def passive_channel(self, path: str, body: Mapping[str, Any]) -> CascadeChannel:
-        """A channel for a Google call that is not ours: recorded, answered by nobody."""
-        request = body.get("request")
-        model = body.get("model") or path.rpartition("models/")[2].partition(":")[0]
-        name = model if isinstance(model, str) and model else "unknown"
-        turn = Turn(
-            id=ids.new("turn"),
-            surface="passive",
-            model=name,
-            target=Target(name, "", family=family_of(name)),
-            google_request=request if isinstance(request, dict) else body,
-            stream=True,
-            created=int(time.time()),
-        )
-        channel = self.store.open(turn)
-        channel.mark("matched")
-        return channel
+            _announce(Path(config.ready_file), running.url)
+        stack.callback(_stopping, ground.health)
+        yield Gateway(running.url, f"{running.url}/inspector?token={token}" if token else None, running.services,
+                      witnesses, backend)  # fmt: skip
 
 
 async def serve(config: Config) -> int:
     """A gateway without interception, until SIGINT or SIGTERM. Returns the exit code."""
-    gateway = Gateway(config)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    try:
-        await gateway.start()
-    except (OSError, FaultError) as error:
-        logger.error("zerogravity can not serve: %s", machine.why(error, config.host, config.port, "--listen"))
-        return 1
-    else:
-        logger.info("zerogravity answers agents on %s", gateway.url)
+    async with AsyncExitStack() as stack:
+        try:
+            running = await stack.enter_async_context(gateway(config))
+        except (OSError, FaultError) as error:
+            logger.error("zerogravity can not serve: %s", machine.why(error, config.host, config.port, "--listen"))
+            return 1
+        logger.info("zerogravity answers agents on %s", running.url)
         await stop.wait()
         return 0
-    finally:
-        await gateway.stop()
 
 
-def _budget(config: Config, *, inspected: bool) -> Budget:
-    """What is kept nowhere, or on the disk, leaves its share to the turns."""
-    present = {"traces": config.trace, "responses": not config.store_path, "bodies": inspected, "views": inspected,
-               "connections": config.websocket}  # fmt: skip
-    return Budget(config.limits.store_bytes, [name for name, there in present.items() if not there])
+# -- beside the turns ----------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _recorded(ground: Base, secret: bytes) -> AsyncIterator[TraceSink]:
+    """What is told of every turn, each by a thread of its own: traces, sums of tokens, spans."""
+    async with AsyncExitStack() as stack:
+        spans = otel.start(ground.store, REGISTRY)
+        sums = usage.UsageLog(ground.config.data_path / usage.FILE, report=partial(_tell, ground.health, "usage"))
+        recorder = _recorder(ground, secret)
+        for beside in (spans, sums, recorder):
+            if beside is not None:
+                stack.push_async_callback(asyncio.to_thread, beside.close)
+        ground.health.watch(ground.store)
+        recorder.attach(ground.store)
+        sums.attach(ground.store)
+        yield recorder
+
+
+def _recorder(ground: Base, secret: bytes) -> TraceSink:
+    config = ground.config
+    if not config.trace:
+        return NullRecorder()
+    waiting = ground.budget.share("traces") // 2  # for the thread, and by it for turns that have not begun
+    return Recorder(
+        config.trace_path,
+        clock=ground.store.clock,
+        limits=TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400, job_bytes=waiting),
+        surfaces=REGISTRY,
+        secret=secret,
+        report=partial(_tell, ground.health, "traces"),
+    )
+
+
+def _measure(ground: Base, engine: Engine, recorder: TraceSink, bodies: Bodies) -> None:
+    metrics, health, store, budget = ground.metrics, ground.health, ground.store, ground.budget
+
+    def hops() -> dict[str, float]:
+        return {check.name: float(check.ok) for check in health.checks()}
+
+    metrics.kept(budget)
+    budget.watch("turns", lambda: store.bytes)
+    budget.watch("calls", lambda: store.calls.bytes)
+    budget.watch("bodies", lambda: bodies.bytes)
+    budget.watch("traces", lambda: recorder.waiting_bytes)
+    metrics.gauge("zg_queue_waiting", "Turns waiting for a place", lambda: engine.waiting)
+    metrics.gauge("zg_queue_active", "Turns that have a place", lambda: engine.active)
+    metrics.gauge("zg_ls_up", "Whether the language server serves turns, as far as is known",
+                  lambda: hops()["language_server"])  # fmt: skip
+    metrics.states("zg_hop_up", "Whether a hop of the path works, as far as is known", "hop", hops)
+    metrics.counter("zg_tap_guarded", "Answers that went on unread by our own fault", lambda: Tap.failures)
+    metrics.counter("zg_trace_dropped", "What traces did not record", lambda: recorder.dropped)
+
+
+def _inspector(
+    ground: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, token: str, secret: bytes
+) -> Inspector:
+    def shown() -> dict[str, Any]:
+        """The health strip."""
+        return {
+            "line": ground.health.line(),
+            "checks": [check.as_json() for check in ground.health.checks()],
+            "active": engine.active,
+            "waiting": engine.waiting,
+            "held_bytes": ground.store.bytes,
+            "dropped": recorder.dropped,
+        }
+
+    def emitter(channel: CascadeChannel) -> Emitter | None:
+        surface = REGISTRY.get(channel.turn.surface)
+        return None if surface is None else surface.emitter(channel, secret)
+
+    made = Inspector(
+        ground.store, bodies, token, emitter=emitter, clock=ground.store.clock, health=shown, surfaces=REGISTRY,
+        view_bytes=ground.budget.share("views"),
+    )  # fmt: skip
+    ground.budget.watch("views", lambda: made.views.bytes)
+    return made
+
+
+def _tell(health: Health, what: str, trouble: str | None) -> None:
+    """Something beside the path works less well, or well again."""
+    if trouble is None:
+        health.recover(what)
+    else:
+        health.degrade(what, trouble)
+
+
+def _stopping(health: Health) -> None:
+    health.stopping = True
+
+
+# -- the language server -------------------------------------------------------------------------------------------
 
 
 def _backend(config: Config, route: Route) -> Backend:
@@ -323,24 +294,70 @@ def _backend(config: Config, route: Route) -> Backend:
     return Polling({surface.name: surface.schema_param for surface in REGISTRY.values()}, **settings)
 
 
-def _limits(config: Config) -> Limits:
-    limits = config.limits
-    return Limits(
-        concurrent=limits.turns,
-        waiting=limits.waiting,
-        queue_wait=limits.queue_seconds,
-        match=limits.match_seconds,
-        first_byte=limits.first_byte_seconds,
-        idle=limits.idle_seconds,
-        total=limits.turn_seconds,
+def _engine(ground: Base, backend: Backend, catalogue: Catalogue) -> Engine:
+    limits = ground.config.limits
+    return Engine(
+        ground.store,
+        backend,
+        limits=Limits(
+            concurrent=limits.turns,
+            waiting=limits.waiting,
+            queue_wait=limits.queue_seconds,
+            match=limits.match_seconds,
+            first_byte=limits.first_byte_seconds,
+            idle=limits.idle_seconds,
+            total=limits.turn_seconds,
+        ),
+        clock=ground.store.clock,
+        why_no_call=ground.health.why_no_call,
+        placeholder=lambda target: catalogue.resolve(target.name).ls_model,
     )
 
 
-def _inspector_token(config: Config) -> str | None:
-    """None: no inspector. Beyond loopback there is one only with a token that somebody has chosen (T20)."""
-    if not config.inspector or not (config.inspector_token or is_loopback(config.host)):
+def _greet(config: Config, route: Route) -> Callable[[], Awaitable[Check]] | None:
+    """How to see whether Google can be reached, where calls go by us."""
+    if not config.intercept:
         return None
-    return config.inspector_token or secrets.token_urlsafe(24)
+    return partial(tls_probe.google, route.google or config.upstream or GOOGLE, ca=route.google_ca)
+
+
+def _counter(config: Config, route: Route, bearer: Bearer) -> GoogleCount:
+    """Goes the way that the language server's calls go."""
+    where = route.endpoint or (config.upstream if route.proxy is None else None) or GOOGLE
+    return GoogleCount(bearer, where.rstrip("/"), route.proxy, route.bundle)
+
+
+# -- what is kept --------------------------------------------------------------------------------------------------
+
+
+def _budget(config: Config) -> Budget:
+    """What is kept nowhere, or on the disk, leaves its share to the turns."""
+    inspected = _is_inspected(config)
+    present = {"traces": config.trace, "responses": not config.store_path, "bodies": inspected, "views": inspected,
+               "connections": config.websocket}  # fmt: skip
+    return Budget(config.limits.store_bytes, [name for name, there in present.items() if not there])
+
+
+async def _responses(ground: Base) -> ResponseStore:
+    config, budget = ground.config, ground.budget
+    store = await open_store(
+        config.store_path,
+        limit=config.limits.responses,
+        max_age_s=config.limits.responses_seconds,
+        max_bytes=FILE_BYTES if config.store_path else budget.share("responses"),
+    )
+    if not config.store_path:
+        budget.watch("responses", lambda: store.bytes)
+    return store
+
+
+def _is_inspected(config: Config) -> bool:
+    """Beyond loopback there is an inspector only with a token that somebody has chosen (T20)."""
+    return bool(config.inspector and (config.inspector_token or is_loopback(config.host)))
+
+
+def _inspector_token(config: Config) -> str | None:
+    return (config.inspector_token or secrets.token_urlsafe(24)) if _is_inspected(config) else None
 
 
 def _secret(file: Path) -> bytes:

@@ -22,8 +22,8 @@ class _Flush:
 
 
 class BackgroundWorker[T]:
-    """``work`` gets what has been put since the last time. ``report`` is told each change of ``degraded``: None, or
-    why the work can not be done now."""
+    """From ``start`` to ``close``, ``work`` gets what has been put since the last time. ``report`` is told each change
+    of ``degraded``: None, or why the work can not be done now."""
 
     def __init__(
         self,
@@ -42,6 +42,9 @@ class BackgroundWorker[T]:
         self._queue: queue.Queue[T | _Flush | None] = queue.Queue(limit)
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"zerogravity-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin the thread; once."""
         self._thread.start()
 
     def put(self, item: T) -> None:
@@ -68,6 +71,8 @@ class BackgroundWorker[T]:
         if self._closed:
             return
         self._closed = True
+        if self._thread.ident is None:  # it has never begun
+            return
         try:
             self._queue.put(None, timeout=timeout)
         except queue.Full:

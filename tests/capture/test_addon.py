@@ -1,501 +1,18 @@
-"""The hooks in mitmproxy's order, with made-up flows: what is claimed, what is left alone, and that it fails open."""
+"""The addon's options: where a setting comes from, what is refused; and what it hands to the others while it runs."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from mitmproxy import exceptions, http
-from mitmproxy.connection import ConnectionState
-from mitmproxy.test import taddons, tflow, tutils
+from mitmproxy import exceptions
+from mitmproxy.addons.next_layer import NextLayer
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons
 
 from zerogravity import config as configuration
-from zerogravity.capture import rewrite
-from zerogravity.capture.addon import OPTIONS, Capture, Interceptor, redirect
-from zerogravity.compose import Gateway
-from zerogravity.core.channel import CascadeChannel, RequestLine
-from zerogravity.core.events import Failed, Finished, TextDelta
-from zerogravity.core.policy import Await
-from zerogravity.errors import Termination, internal
-
-CASCADE = "c0ffee00-1111-4222-8333-444455556666"
-PATH = b"/v1internal:streamGenerateContent?alt=sse"
-ANSWER = (
-    b'data: {"response": {"candidates": [{"content": {"role": "model","parts": [{"text": "Paris"}]},'
-    b'"finishReason": "STOP"}]}}\r\n\r\n'
-)
-
-
-@pytest.fixture
-def gateway(tmp_path: Path) -> Gateway:
-    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "token": "ya29.ours"}
-    return Gateway(configuration.load(settings, env={}).config)
-
-
-@pytest.fixture
-def aborted() -> list[http.HTTPFlow]:
-    return []
-
-
-@pytest.fixture
-def hooks(gateway: Gateway, aborted: list[http.HTTPFlow]) -> Interceptor:
-    return Interceptor(gateway, aborted.append)
-
-
-@pytest.fixture
-def channel(gateway: Gateway, make_turn) -> CascadeChannel:
-    channel = gateway.store.open(make_turn())
-    gateway.store.bind(channel, CASCADE)
-    return channel
-
-
-def agent_body(cascade: str = CASCADE, kind: str = "agent", **more: Any) -> dict[str, Any]:
-    text = f"<USER_REQUEST>\n.<cid:{cascade}>\n</USER_REQUEST>"
-    return {
-        "project": "p",
-        "requestType": kind,
-        "model": "gemini-3-flash-agent",
-        "request": {
-            "contents": [{"role": "user", "parts": [{"text": text}]}],
-            "tools": [{"functionDeclarations": [{"name": "view_file"}]}],
-            "sessionId": "-1",
-        },
-        **more,
-    }
-
-
-def flow_of(body: object, path: bytes = PATH) -> http.HTTPFlow:
-    content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = ((b"accept-encoding", b"gzip"), (b"authorization", b"Bearer ya29.theirs"))
-    request = tutils.treq(
-        method=b"POST", host="cloudcode-pa.googleapis.com", path=path, content=content, headers=http.Headers(headers)
-    )
-    return tflow.tflow(req=request)
-
-
-def answered(flow: http.HTTPFlow, status: int = 200, content: bytes = b"", kind: bytes = b"text/event-stream") -> None:
-    flow.response = tutils.tresp(
-        status_code=status, content=content, headers=http.Headers(((b"content-type", kind), (b"content-length", b"5")))
-    )
-
-
-def ask(hooks: Interceptor, flow: http.HTTPFlow) -> None:
-    hooks.requestheaders(flow)
-    hooks.request(flow)
-
-
-def test_an_agent_call_of_an_open_turn_is_claimed_and_rewritten(hooks, gateway, channel) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    sent = json.loads(flow.request.content)
-    assert sent["request"]["contents"] == channel.turn.google_request["contents"]
-    assert "tools" not in sent["request"]
-    assert sent["project"] == "p"
-    assert sent["request"]["sessionId"] == "-1"
-    assert flow.request.headers["authorization"] == "Bearer ya29.ours"
-    assert "accept-encoding" not in flow.request.headers
-    assert flow.comment == channel.id
-    assert "matched" in channel.marks
-    kept = gateway.bodies.get(channel.id)
-    assert kept is not None
-    assert [json.loads(body)["project"] for body in kept.upstream[0]] == ["p", "p"]
-
-
-def test_without_a_token_the_ls_keeps_its_own_login(hooks, gateway, channel) -> None:
-    gateway.bearer.value = None
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    assert flow.request.headers["authorization"] == "Bearer ya29.theirs"
-
-
-@pytest.mark.parametrize(
-    ("body", "path"),
-    [
-        (agent_body("00000000-1111-4222-8333-444455556666"), PATH),
-        (agent_body(kind="tab"), PATH),
-        (agent_body(requestId="agent/00000000-1111-4222-8333-444455556666/1/t/2"), PATH),
-        ({"request": {"contents": []}}, PATH),
-        ([1, 2], PATH),
-        (b"{not json", PATH),
-        (agent_body(), b"/v1internal:loadCodeAssist"),
-    ],
-    ids=["unknown cascade", "tab", "witness disagrees", "no marker", "no object", "no json", "other method"],
-)
-def test_everything_else_passes_untouched(hooks, channel, body, path) -> None:
-    flow = flow_of(body, path)
-    before = flow.request.content
-    ask(hooks, flow)
-    answered(flow, content=ANSWER)
-    hooks.responseheaders(flow)
-    hooks.response(flow)
-    assert flow.request.content == before
-    assert flow.request.headers["authorization"] == "Bearer ya29.theirs"
-    assert flow.response.stream is (path == PATH)  # at once, chunk by chunk
-    assert flow.response.content == ANSWER
-    assert not channel.closed
-    assert flow not in hooks.claims
-
-
-def test_the_answer_is_tapped_as_it_streams(hooks, channel) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    answered(flow)
-    hooks.responseheaders(flow)
-    assert "content-length" not in flow.response.headers
-    assert flow.response.headers["transfer-encoding"] == "chunked"
-    feed = flow.response.stream
-    assert b"".join([*feed(ANSWER), *feed(b"")]) == ANSWER
-    hooks.response(flow)
-    assert flow.response.status_code == 200
-    assert channel.terminal == Finished("stop")
-    assert channel.state.text == "Paris"
-
-
-@pytest.mark.parametrize(("kind", "waits"), [("agent", False), ("checkpoint", True), ("tab", True)])
-def test_the_call_that_was_awaited_ends_the_wait(hooks, channel, kind, waits) -> None:
-    """From its claim on: its first byte has the time of any call, not the rest of the wait for it."""
-    channel.awaiting = Await(20, internal("no further call came"))
-    ask(hooks, flow_of(agent_body(kind=kind)))
-    assert (channel.awaiting is not None) is waits
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_running_call_can_be_cut(hooks, channel, aborted, begun) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    if begun:
-        answered(flow)
-        hooks.responseheaders(flow)
-    for abort in channel.upstream_abort:
-        abort()
-    assert aborted == [flow]
-
-
-def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, channel) -> None:
-    channel.append(0, b"", (TextDelta("x"),))
-    channel.close(Finished("stop"))
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    assert flow.response is not None
-    assert b'"finishReason":"STOP"' in flow.response.content
-    assert channel.late == 0
-
-
-@pytest.mark.parametrize("local", [True, False])
-def test_the_checkpoint_call_never_touches_the_channel(tmp_path, make_turn, local) -> None:
-    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "answer_checkpoints": local}
-    gateway = Gateway(configuration.load(settings, env={}).config)
-    channel = gateway.store.open(make_turn())
-    gateway.store.bind(channel, CASCADE)
-    flow = flow_of(agent_body(kind="checkpoint", requestId="checkpoint/1"))
-    before = flow.request.content
-    ask(Interceptor(gateway, lambda _: None), flow)
-    assert (flow.response is not None) is local
-    assert flow.request.content == before
-    assert channel.count == 0
-    assert "matched" not in channel.marks
-
-
-def test_a_refusal_ends_the_turn_and_the_ls_gets_a_clean_stop(hooks, channel) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    error = {"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "slow down"}}
-    answered(flow, 429, json.dumps(error).encode(), b"application/json")
-    hooks.responseheaders(flow)
-    hooks.response(flow)
-    assert isinstance(channel.terminal, Failed)
-    assert channel.terminal.fault.status == 429
-    assert flow.response.status_code == 200
-    assert b'"finishReason":"STOP"' in flow.response.content
-
-
-SSE, WHOLE = "text/event-stream", "application/json"
-VERTEX = "/v1beta1/projects/p/locations/us-central1/publishers/google/models/gemini-v"
-FORMS = [
-    (PATH.decode(), True, SSE, "gemini-3-flash-agent"),
-    ("/v1internal:streamGenerateContent", True, WHOLE, "gemini-3-flash-agent"),
-    ("/v1internal:generateContent", True, WHOLE, "gemini-3-flash-agent"),
-    ("/v1beta/models/gemini-x:streamGenerateContent?alt=sse&key=K", False, SSE, "gemini-x"),
-    ("/v1beta/models/gemini-x:streamGenerateContent?key=K", False, WHOLE, "gemini-x"),
-    ("/v1/models/gemini-x%3AgenerateContent", False, WHOLE, "gemini-x"),
-    (f"{VERTEX}:streamGenerateContent?alt=sse", False, SSE, "gemini-v"),
-    (f"{VERTEX}:generateContent?alt=sse", False, WHOLE, "gemini-v"),
-    ("/v1beta1/publishers/google/models/gemini-v:streamGenerateContent", False, WHOLE, "gemini-v"),
-]
-
-
-def body_for(path: str, **more: Any) -> dict[str, Any]:
-    return agent_body(**more) if "v1internal" in path else agent_body(**more)["request"]
-
-
-def check_stop(response: http.Response, path: str, envelope: bool, kind: str, model: str | None) -> None:
-    """``response`` is a clean STOP in the form that a call of ``path`` asks for."""
-    assert response.status_code == 200
-    assert response.headers["content-type"] == kind
-    data = response.content.removeprefix(b"data: ") if kind == SSE else response.content
-    value = json.loads(data)
-    if kind == WHOLE and "stream" in path:
-        assert isinstance(value, list)
-        (value,) = value
-    assert ("response" in value) is envelope
-    inner = value["response"] if envelope else value
-    assert inner["candidates"][0]["finishReason"] == "STOP"
-    assert inner["candidates"][0]["content"]["parts"][0]["text"]
-    if model is not None:
-        assert inner["modelVersion"] == model
-
-
-@pytest.mark.parametrize(("path", "envelope", "kind", "model"), FORMS)
-@pytest.mark.parametrize("why", ["closed", "refused", "checkpoint"])
-def test_a_local_answer_has_the_form_of_the_call(hooks, gateway, channel, path, envelope, kind, model, why) -> None:
-    body = body_for(path)
-    if why == "closed":
-        channel.close(Finished("stop"))
-    if why == "checkpoint":
-        inner = body.get("request", body)
-        inner["contents"].append({"role": "user", "parts": [{"text": "Summarise."}]})
-        inner["toolConfig"] = {"functionCallingConfig": {"mode": "NONE"}}
-    flow = flow_of(body, path.encode())
-    ask(hooks, flow)
-    if why == "refused":
-        error = {"error": {"code": 503, "status": "UNAVAILABLE", "message": "later"}}
-        answered(flow, 503, json.dumps(error).encode(), b"application/json")
-        hooks.responseheaders(flow)
-        hooks.response(flow)
-    assert gateway.config.answer_checkpoints
-    check_stop(flow.response, path, envelope, kind, model)
-
-
-@pytest.mark.parametrize(("path", "envelope", "kind", "model"), FORMS)
-@pytest.mark.parametrize("came", ["nothing", "error", "thinking"])
-def test_a_stop_after_an_answer_without_text_has_the_form_of_the_call(
-    hooks, channel, path, envelope, kind, model, came
-) -> None:
-    flow = flow_of(body_for(path), path.encode())
-    ask(hooks, flow)
-    answered(flow, kind=kind.encode())
-    hooks.responseheaders(flow)
-    chunk: dict[str, Any] = {"candidates": [{"content": {"parts": [{"text": "hm", "thought": True}]}}]}
-    value = {"error": {"code": 400, "message": "no"}} if came == "error" else {"response": chunk} if envelope else chunk
-    data = b"" if came == "nothing" else json.dumps(value).encode()
-    if kind == SSE:
-        data = data and b"data: " + data + b"\r\n\r\n"
-    elif data and "stream" in path:
-        data = b"[" + data + b"]"
-    flow.response.content = b"".join([*flow.response.stream(data), *flow.response.stream(b"")])
-    if channel.closed:
-        if kind == SSE:
-            flow.response.content = b"data: " + flow.response.content.rpartition(b"data: ")[2]
-        check_stop(flow.response, path, envelope, kind, None)
-
-
-@pytest.mark.parametrize(
-    ("body", "path"),
-    [
-        (agent_body("00000000-1111-4222-8333-444455556666"), PATH),
-        (agent_body(kind="tab"), PATH),
-        (agent_body(kind="checkpoint"), PATH),
-        (b"{not json", PATH),
-        ({"contents": []}, b"/v1beta1/publishers/google/models/gemini-x:streamGenerateContent?alt=sse"),
-        (agent_body(), b"/v1internal:countTokens"),
-        (agent_body()["request"], f"{VERTEX}:countTokens".encode()),
-        (agent_body(), b"/v1internal:loadCodeAssist"),
-    ],
-)
-@pytest.mark.parametrize("settings", [{}, {"capture_passive": True, "answer_checkpoints": False}])
-def test_a_call_that_is_not_claimed_keeps_all_of_its_headers(tmp_path, make_turn, body, path, settings) -> None:
-    given = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "token": "ya29.ours", "answer_checkpoints": False}
-    gateway = Gateway(configuration.load({**given, **settings}, env={}).config)
-    gateway.store.bind(gateway.store.open(make_turn()), CASCADE)
-    hooks = Interceptor(gateway, lambda _: None)
-    flow = flow_of(body, path)
-    flow.request.headers["Accept-Encoding"] = "gzip;q=1.0, x-odd"
-    before = flow.request.headers.fields, flow.request.raw_content
-    ask(hooks, flow)
-    assert (flow.request.headers.fields, flow.request.raw_content) == before
-    answered(flow, content=ANSWER)
-    headers = flow.response.headers.fields
-    hooks.responseheaders(flow)
-    assert flow.response.headers.fields == headers
-
-
-@pytest.mark.parametrize("status", [200, 403])
-def test_where_a_call_went_and_in_what_version_is_known(hooks, channel, status) -> None:
-    path = f"{VERTEX}:generateContent?x=1"
-    flow = flow_of(body_for(path), path.encode())
-    flow.request.scheme, flow.request.host, flow.request.port = "https", "us-central1-aiplatform.googleapis.com", 443
-    flow.request.method = "PUT"
-    ask(hooks, flow)
-    url = f"https://us-central1-aiplatform.googleapis.com{path}"
-    assert channel.lines == {0: RequestLine("PUT", url, "HTTP/1.1")}
-    answered(flow, status)
-    flow.response.http_version = "HTTP/2.0"
-    hooks.responseheaders(flow)
-    assert channel.lines == {0: RequestLine("PUT", url, "HTTP/2.0")}
-
-
-@pytest.mark.parametrize("path", [form[0] for form in FORMS])
-def test_every_generate_path_is_claimed(hooks, channel, path) -> None:
-    flow = flow_of(body_for(path), path.encode())
-    ask(hooks, flow)
-    assert hooks.claims[flow].channel is channel
-    sent = json.loads(flow.request.content)
-    assert sent.get("request", sent)["contents"] == channel.turn.google_request["contents"]
-    assert "accept-encoding" not in flow.request.headers
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_broken_connection_ends_the_turn(hooks, channel, begun) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    if begun:
-        answered(flow)
-        hooks.responseheaders(flow)
-    flow.error = tflow.terr("connection closed")
-    hooks.error(flow)
-    assert channel.termination is Termination.UPSTREAM_DROP
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_language_server_that_hangs_up_is_not_googles_fault(hooks, channel, begun) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    if begun:
-        answered(flow)
-        hooks.responseheaders(flow)
-    flow.client_conn.state = ConnectionState.CLOSED
-    flow.error = tflow.terr("Client disconnected.")
-    hooks.error(flow)
-    assert channel.termination is Termination.LS_GONE
-
-
-def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, gateway) -> None:
-    flow = flow_of({}, b"/v1internal:loadCodeAssist")
-    ask(hooks, flow)
-    flow.error = tflow.terr("Connect call failed")
-    hooks.error(flow)
-    assert "Google can not be reached: Connect call failed" in gateway.health.why_no_call()
-    (google,) = [check for check in gateway.health.checks() if check.name == "google"]
-    assert (google.ok, "network" in google.fix) == (False, True)
-    again = flow_of({}, b"/v1internal:loadCodeAssist")
-    ask(hooks, again)
-    answered(again)
-    hooks.responseheaders(again)
-    assert gateway.health.why_no_call() is None
-    assert gateway.health.checks()[-1].ok
-
-
-@pytest.mark.parametrize(
-    ("message", "connected", "http2", "ended", "known", "code"),
-    [
-        ("Connect call failed", True, False, None, True, Termination.UPSTREAM_DROP),
-        ("server closed connection", True, False, None, True, Termination.UPSTREAM_DROP),
-        # our own cut: a cancel, a client that has gone, a deadline of ours, a shutdown
-        ("server closed connection", True, False, Termination.CANCELLED, False, Termination.CANCELLED),
-        ("server closed connection", True, False, Termination.CLIENT_GONE, False, Termination.CLIENT_GONE),
-        ("server closed connection", True, False, Termination.CLIENT_STALL, False, Termination.CLIENT_STALL),
-        ("server closed connection", True, False, Termination.UPSTREAM_IDLE, False, Termination.UPSTREAM_IDLE),
-        ("server closed connection", True, False, Termination.LIMIT_TIME, False, Termination.LIMIT_TIME),
-        ("server closed connection", True, False, Termination.SHUTDOWN, False, Termination.SHUTDOWN),
-        ("stream reset by client (CANCEL)", True, True, Termination.CANCELLED, False, Termination.CANCELLED),
-        # the language server's
-        ("Client disconnected.", False, False, None, False, Termination.LS_GONE),
-        ("stream reset by client (CANCEL)", True, True, None, False, Termination.LS_GONE),
-        # a Google that resets a stream is there
-        ("stream reset by client (INTERNAL_ERROR)", True, False, None, False, Termination.UPSTREAM_DROP),
-    ],
-)
-def test_only_what_google_does_is_remembered_of_google(
-    hooks, gateway, channel, message: str, connected: bool, http2: bool, ended: Any, known: bool, code: Termination
-) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    if http2:
-        flow.request.http_version = "HTTP/2.0"
-    if ended is not None:
-        channel.close(Failed(internal("we have ended it", ended)))
-    if not connected:
-        flow.client_conn.state = ConnectionState.CLOSED
-    flow.error = tflow.terr(message)
-    hooks.error(flow)
-    assert channel.termination is code
-    assert gateway.health.google_away is known
-    assert gateway.health.checks()[-1].ok is not known
-    assert flow not in hooks.claims
-
-
-def test_what_does_not_go_to_google_tells_nothing_of_the_path(hooks, gateway) -> None:
-    flow = flow_of({}, b"/anything")
-    hooks.requestheaders(flow, google=False)
-    hooks.request(flow)
-    flow.error = tflow.terr("Connect call failed")
-    hooks.error(flow)
-    checks = {check.name: check for check in gateway.health.checks()}
-    assert checks["google"].ok
-    assert "no call to Google seen" in checks["path"].text
-
-
-def test_an_own_fault_leaves_the_bytes_and_ends_the_turn_typed(hooks, gateway, channel, monkeypatch, caplog) -> None:
-    def broken(*_: object) -> None:
-        raise RuntimeError("bug")
-
-    monkeypatch.setattr(rewrite, "rewrite", broken)
-    flow = flow_of(agent_body())
-    before = flow.request.content
-    ask(hooks, flow)
-    assert flow.request.content == before
-    assert flow not in hooks.claims
-    assert channel.termination is Termination.INTERNAL
-    assert b'zg_fail_open_total{place="request"} 1.0' in gateway.metrics.render()
-    assert "request left unchanged" in caplog.text
-
-
-def test_passive_calls_are_recorded_untouched(tmp_path) -> None:
-    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "capture_passive": True}
-    gateway = Gateway(configuration.load(settings, env={}).config)
-    hooks = Interceptor(gateway, lambda _: None)
-    public = {"contents": [{"parts": [{"text": "hello"}]}]}
-    flow = flow_of(public, b"/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse")
-    before = flow.request.content
-    ask(hooks, flow)
-    answered(flow)
-    hooks.responseheaders(flow)
-    feed = flow.response.stream
-    assert b"".join([*feed(ANSWER[:30]), *feed(ANSWER[30:]), *feed(b"")]) == ANSWER
-    assert flow.request.content == before
-    (channel,) = gateway.store
-    assert channel.turn.surface == "passive"
-    assert (channel.turn.model, channel.turn.target.family) == ("gemini-2.5-flash", "gemini-2.5-flash")
-    assert channel.terminal == Finished("stop")
-    assert gateway.store.claim(CASCADE) is None
-
-
-def test_a_passive_refusal_is_handed_on_as_it_is(tmp_path) -> None:
-    settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "capture_passive": True}
-    gateway = Gateway(configuration.load(settings, env={}).config)
-    hooks = Interceptor(gateway, lambda _: None)
-    flow = flow_of({"request": {"contents": []}, "model": "m"})
-    ask(hooks, flow)
-    answered(flow, 503, b'{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}', b"application/json")
-    hooks.responseheaders(flow)
-    hooks.response(flow)
-    assert flow.response.status_code == 503
-    (channel,) = gateway.store
-    assert channel.termination is Termination.UPSTREAM_STATUS
-
-
-def test_redirect_keeps_the_path_and_names_the_new_host() -> None:
-    flow = flow_of(b"{}")
-    flow.request.headers["host"] = "cloudcode-pa.googleapis.com"
-    redirect(flow, "http://127.0.0.1:99/base/")
-    assert flow.request.url == "http://127.0.0.1:99/base" + PATH.decode()
-    assert flow.request.host_header == "127.0.0.1:99"
-
-
-# -- options -------------------------------------------------------------------------------------------------------
+from zerogravity.capture.addon import OPTIONS, Capture
 
 
 @pytest.fixture
@@ -527,7 +44,7 @@ async def test_an_option_that_nobody_knows_is_no_start(loaded, caplog) -> None:
     capture, context = loaded
     context.options.set("zg_stor_path=x", "zg_nonsense=1", defer=True)
     await capture.running()
-    assert capture.gateway is None
+    assert capture.guard.front is None
     assert "unknown options: zg_nonsense, zg_stor_path" in caplog.text
     assert caplog.records[-1].levelname == "ERROR"
 
@@ -595,3 +112,43 @@ def test_what_nobody_gives_is_left_alone(loaded, monkeypatch) -> None:
     capture, _ = loaded
     monkeypatch.setenv("ZEROGRAVITY_TRACE", "true")
     assert capture._load_config().trace
+
+
+# -- start and stop ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def whole() -> Iterator[tuple[Capture, taddons.context]]:
+    """Beside the addons of mitmproxy that it asks."""
+    capture = Capture()
+    with taddons.context(Proxyserver(), NextLayer(), capture) as context:
+        context.options.update(server=False)
+        yield capture, context
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+async def test_the_others_have_what_they_need_while_it_runs(whole, tmp_path, monkeypatch, intercept: bool) -> None:
+    monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ZEROGRAVITY_INTERCEPT", str(intercept).lower())
+    capture, context = whole
+    context.options.set("zg_listen=127.0.0.1:0", "zg_ls_url=http://127.0.0.1:9", "zg_ls_csrf=x")
+    await capture.running()
+    await capture.running()
+    assert capture.guard.front.url.startswith("http://127.0.0.1:")
+    assert capture.commands.health().startswith("not ready")
+    assert (capture.interceptor.rooms is not None) is intercept
+    await capture.done()
+    await capture.done()
+    assert capture.guard.front is capture.commands.rooms is capture.interceptor.rooms is None
+    assert capture.commands.health() == "not running"
+
+
+async def test_a_start_that_fails_is_an_error_and_leaves_nothing(whole, tmp_path, monkeypatch, caplog) -> None:
+    monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
+    capture, context = whole
+    context.options.set("zg_listen=127.0.0.1:0", f"zg_store_path={tmp_path}")
+    await capture.running()
+    assert "zerogravity can not serve: " in caplog.text
+    assert caplog.records[-1].levelname == "ERROR"
+    assert capture.guard.front is None
+    await capture.done()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -13,47 +14,40 @@ from mitmproxy.addons import savehar
 from mitmproxy.test import taddons
 
 from tests.capture.test_flow_bodies import SENT, tapped
-from zerogravity import config as configuration
-from zerogravity.capture.commands import Commands
+from tests.waiting import until
+from zerogravity.capture.commands import Commands, Rooms
 from zerogravity.core.events import Finished, TextDelta
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import bad_request
+from zerogravity.observe.health import Health
 from zerogravity.observe.recorder import Recorder
 from zerogravity.testing import replay_server
-
-
-class Rooms:
-    def __init__(self, clock, folder):
-        self.store = MitmStore(clock)
-        self.config = configuration.load({"data_dir": str(folder)}, env={}).config
-
-    def health_line(self):
-        return "ready"
+from zerogravity.testing.replay_server import ReplayServer
 
 
 @pytest.fixture
 def rooms(clock, tmp_path):
-    return Rooms(clock, tmp_path)
+    return Rooms(MitmStore(clock), tmp_path / "traces", Health(clock))
 
 
 @pytest.fixture
 async def call(rooms):
     """``call(name, …)``, with the gateway running or not."""
-    running = [rooms]
-    commands = Commands(lambda: running[0])
+    commands = Commands()
+    commands.rooms = rooms
     with taddons.context(commands, savehar.SaveHar()) as context:
 
         def call(name, *arguments):
             return context.master.commands.call_strings(f"zerogravity.{name}", [*map(str, arguments)])
 
-        call.running = running
+        call.commands = commands
         call.master = context.master
         yield call
         await commands.done()
 
 
 def recorded(rooms, turn):
-    recorder = Recorder(rooms.config.trace_path, clock=rooms.store.clock)
+    recorder = Recorder(rooms.traces, clock=rooms.store.clock)
     recorder.attach(rooms.store)
     channel = rooms.store.open(turn)
     channel.append(0, b'{"candidates":[{"content":{"parts":[{"text":"Hello"}]}}]}', (TextDelta("Hello"),))
@@ -67,13 +61,13 @@ async def test_turns(call, rooms, make_turn):
     first.close(Finished("tool"))
     second.mark("queued")
     assert call("turns") == [f"{first.id} done tool", f"{second.id} queued"]
-    call.running[0] = None
+    call.commands.rooms = None
     assert call("turns") == []
 
 
-async def test_health(call):
-    assert call("health") == "ready"
-    call.running[0] = None
+async def test_health(call, rooms):
+    assert call("health") == rooms.health.line()
+    call.commands.rooms = None
     assert call("health") == "not running"
 
 
@@ -84,9 +78,9 @@ async def test_trace(call, rooms, make_turn):
     plain.comment = "a person's own words"
     told = call.master.commands.call("zerogravity.trace", [*flows, plain])
     assert [line.partition(" ")[0] for line in told] == [traced.id, flows[2].comment]
-    assert told[0].partition(" ")[2].startswith(str(rooms.config.trace_path))
+    assert told[0].partition(" ")[2].startswith(str(rooms.traces))
     assert told[1].endswith("not recorded")
-    call.running[0] = None
+    call.commands.rooms = None
     with pytest.raises(exceptions.CommandError, match="not running"):
         call.master.commands.call("zerogravity.trace", flows)
 
@@ -95,38 +89,45 @@ async def test_replay(call, rooms, make_turn, caplog):
     traced = recorded(rooms, make_turn())
     with caplog.at_level(logging.INFO, "zerogravity.capture"):
         call("replay", traced.id, "max")
-        await next(iter(call.master.addons.get("zerogravity.commands")._tasks))
+        await until(lambda: "replaying" in caplog.text)
     url = re.search(rf"replaying {traced.id} on (http://127\.0\.0\.1:\d+)", caplog.text)[1]
     body = {"model": "whatever", "messages": [{"role": "user", "content": "x"}]}
     async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/chat/completions", json=body) as answer:
         assert (await answer.json())["choices"][0]["message"]["content"] == "Hello"
 
 
-async def test_a_replay_that_can_not_be_stopped_keeps_no_other_from_it(rooms, caplog):
-    stopped = []
+async def test_a_replay_that_can_not_be_stopped_keeps_no_other_from_it(rooms, make_turn, monkeypatch, caplog):
+    begun, stopped = [], []
 
-    class Replay:
-        def __init__(self, url):
-            self.url = url
+    @asynccontextmanager
+    async def serve(*_, **__):
+        number = len(begun)
+        begun.append(number)
+        yield ReplayServer(f"http://replay{number}", None)
+        if number == 1:
+            raise RuntimeError("our bug")
+        stopped.append(number)
 
-        async def stop(self):
-            if self.url == "broken":
-                raise RuntimeError("our bug")
-            stopped.append(self.url)
-
-    commands = Commands(lambda: rooms)
-    commands._replays = [Replay("first"), Replay("broken"), Replay("last")]
+    traced, commands = recorded(rooms, make_turn()), Commands()
+    commands.rooms = rooms
+    monkeypatch.setattr(replay_server, "serve", serve)
+    for _ in range(3):
+        commands.replay(traced.id, "max")
+    await until(lambda: len(begun) == 3)
     await commands.done()
-    assert stopped == ["first", "last"]
+    assert sorted(stopped) == [0, 2]
     assert "our bug" in caplog.text
 
 
 async def test_a_replay_that_is_refused_says_why(rooms, make_turn, monkeypatch, caplog):
+    @asynccontextmanager
     async def refuses(*_, **__):
         raise bad_request("the port is taken")
+        yield
 
-    traced, commands = recorded(rooms, make_turn()), Commands(lambda: rooms)
-    monkeypatch.setattr(replay_server, "start", refuses)
+    traced, commands = recorded(rooms, make_turn()), Commands()
+    commands.rooms = rooms
+    monkeypatch.setattr(replay_server, "serve", refuses)
     commands.replay(traced.id, "max")
     await commands.done()
     assert "can not replay: the port is taken" in caplog.text

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from mitmproxy import exceptions
 from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.options import Options
+from mitmproxy.proxy.context import Context
 from mitmproxy.test import taddons, tflow
+from mitmproxy.tls import TlsData
 
 from zerogravity import config as configuration
 from zerogravity.capture.addon import Capture
-from zerogravity.capture.proxy_guard import ProxyGuard
+from zerogravity.capture.proxy_guard import Front, ProxyGuard
 
 
 @pytest.mark.parametrize(
@@ -81,11 +83,25 @@ def test_other_machines_get_in_only_where_it_was_asked_for(peer: str, exposed: b
     config = configuration.load({"expose_proxy": exposed}, env={}).config
     client = tflow.tclient_conn()
     client.peername = (peer, 50000)
-    ProxyGuard(lambda: SimpleNamespace(config=config, url="http://127.0.0.1:8741")).client_connected(client)
+    guard = ProxyGuard()
+    guard.front = Front(config, "http://127.0.0.1:8741")
+    guard.client_connected(client)
     assert (client.error is None) is let_in
 
 
 def test_nobody_gets_in_before_the_gateway_runs() -> None:
     client = tflow.tclient_conn()
-    ProxyGuard(lambda: None).client_connected(client)
+    ProxyGuard().client_connected(client)
     assert client.error
+
+
+@pytest.mark.parametrize(("name", "told"), [("cloudcode-pa.googleapis.com", True), ("example.com", False)])
+def test_who_does_not_take_our_certificate_is_remembered_where_google_was_meant(name: str, told: bool) -> None:
+    refused: list[Any] = []
+    guard, client = ProxyGuard(), tflow.tclient_conn()
+    client.sni, client.error = name, "no trust"
+    data = TlsData(client, context=Context(client, Options()))
+    guard.tls_failed_client(data)
+    guard.front = Front(configuration.load({}, env={}).config, "http://127.0.0.1:8741", refused.append)
+    guard.tls_failed_client(data)
+    assert ["no trust" in fault.message for fault in refused] == [True] * told

@@ -18,7 +18,7 @@ from zerogravity.observe import trace_reader
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace, parse_mishap
-from zerogravity.testing.replay_server import start
+from zerogravity.testing.replay_server import serve
 
 FAST = Pace(float("inf"))
 MODEL = "gemini-3-flash"
@@ -64,35 +64,28 @@ def test_what_the_client_saw_was_written(trace):
 
 @pytest.mark.parametrize(("path", "body", "streamed"), ASKED)
 async def test_replayed(trace, path, body, streamed):
-    server = await start(lambda _: trace, pace=FAST)
-    try:
-        async with aiohttp.ClientSession(server.url) as http:
-            async with http.post(path, json=body) as answer:
-                assert answer.status == 200
-                assert "Bonjour le monde" in json.dumps(await answer.json())
-            stream_path = path.replace(":generate", ":streamGenerate") + ("?alt=sse" if streamed is None else "")
-            async with http.post(stream_path, json={**body, **(streamed or {})}) as answer:
-                assert answer.status == 200
-                text = await answer.text()
-                assert all(json.dumps(piece) in text for piece in ("Bon", "jour le ", "monde"))
-    finally:
-        await server.stop()
+    async with serve(lambda _: trace, pace=FAST) as server, aiohttp.ClientSession(server.url) as http:
+        async with http.post(path, json=body) as answer:
+            assert answer.status == 200
+            assert "Bonjour le monde" in json.dumps(await answer.json())
+        stream_path = path.replace(":generate", ":streamGenerate") + ("?alt=sse" if streamed is None else "")
+        async with http.post(stream_path, json={**body, **(streamed or {})}) as answer:
+            assert answer.status == 200
+            text = await answer.text()
+            assert all(json.dumps(piece) in text for piece in ("Bon", "jour le ", "monde"))
 
 
 @pytest.mark.parametrize(("path", "body", "streamed"), ASKED[:2])
 async def test_replayed_with_a_cut(trace, path, body, streamed):
-    server = await start(lambda _: trace, pace=Pace(float("inf"), mishaps=(parse_mishap("cut@2"),)))
-    try:
-        async with aiohttp.ClientSession(server.url) as http:
-            async with http.post(path, json=body) as answer:
-                assert answer.status == 502
-            async with http.post(path, json={**body, **streamed}) as answer:
-                text = (await to_the_end(answer))[0].decode()
-                # the Responses API has a closed list of codes
-                assert ("server_error" if path == "/v1/responses" else "upstream_drop") in text
-                assert "monde" not in text
-    finally:
-        await server.stop()
+    pace = Pace(float("inf"), mishaps=(parse_mishap("cut@2"),))
+    async with serve(lambda _: trace, pace=pace) as server, aiohttp.ClientSession(server.url) as http:
+        async with http.post(path, json=body) as answer:
+            assert answer.status == 502
+        async with http.post(path, json={**body, **streamed}) as answer:
+            text = (await to_the_end(answer))[0].decode()
+            # the Responses API has a closed list of codes
+            assert ("server_error" if path == "/v1/responses" else "upstream_drop") in text
+            assert "monde" not in text
 
 
 # -- models that only the recording knows ------------------------------------------------------------------------------
@@ -112,33 +105,24 @@ async def asked(server, model, *, path="/v1/chat/completions"):
 async def test_a_cassette_knows_the_models_of_its_recordings(record, model):
     """What the language server offered and what the configuration called it when it was recorded."""
     library = Library(record(model="house-alias", target=OWN, google_request=HI).folder)
-    server = await start(library.pick, recorded=library, pace=FAST)
-    try:
+    async with serve(library.pick, recorded=library, pace=FAST) as server:
         status, answer = await asked(server, model)
         assert (status, answer["model"]) == (200, model)
         assert (await asked(server, "somebody-elses"))[0] == 404
         async with aiohttp.ClientSession(server.url) as http, http.get("/v1/models") as listed:
             assert "claude-of-next-year" in [entry["id"] for entry in (await listed.json())["data"]]
-    finally:
-        await server.stop()
 
 
 async def test_a_recorded_name_means_what_it_meant(record):
     """An alias of the configuration comes before the built-in ones, at the replay as well."""
     library = Library(record(model="gpt-5", target=OWN, google_request=HI).folder)
-    server = await start(library.pick, recorded=library, pace=FAST)
-    try:
+    async with serve(library.pick, recorded=library, pace=FAST) as server:
         assert (await asked(server, "gpt-5"))[0] == 200
-    finally:
-        await server.stop()
 
 
 @pytest.mark.parametrize("model", ["gemini-3-flash", "house-alias", "no-model-at-all"])
 async def test_a_replay_answers_whatever_the_model(record, model):
     trace = record(model="house-alias", target=OWN, google_request=HI)
-    server = await start(lambda _: trace, always=trace, pace=FAST)
-    try:
+    async with serve(lambda _: trace, always=trace, pace=FAST) as server:
         status, answer = await asked(server, model)
         assert (status, answer["model"]) == (200, model)
-    finally:
-        await server.stop()

@@ -18,9 +18,9 @@ from tests.server.support import Serve, Served, forever
 from tests.waiting import until
 from zerogravity.errors import FaultError, internal
 from zerogravity.server import response_writer
-from zerogravity.store import pending_writes, responses
+from zerogravity.store import pending_writes, sqlite
+from zerogravity.store.base import Entry
 from zerogravity.store.responses import open_store
-from zerogravity.surfaces.responses.stored import StoredResponse
 from zerogravity.testing.check import check_response, check_responses
 
 PATH = "/v1/responses"
@@ -57,12 +57,12 @@ class Disk:
         self.gate: asyncio.Event | None = None
         self.begun = asyncio.Event()
         self.log: list[str] = []
-        self.kept: dict[tuple[str, str], StoredResponse] = {}
+        self.kept: dict[tuple[str, str], Entry] = {}
 
-    async def put(self, stored: StoredResponse) -> None:
+    async def put(self, entry: Entry) -> None:
         await self._try()
-        self.log.append(f"put {stored.id}")
-        self.kept[stored.owner, stored.id] = stored
+        self.log.append(f"put {entry.id}")
+        self.kept[entry.owner, entry.id] = entry
 
     async def delete(self, identity: str, owner: str) -> None:
         await self._try()
@@ -76,12 +76,11 @@ class Disk:
         if self.failure is not None:
             raise self.failure
 
-    async def get(self, identity: str, owner: str) -> StoredResponse | None:
+    async def get(self, identity: str, owner: str) -> Entry | None:
         return self.kept.get((owner, identity))
 
-    async def item(self, item_id: str, owner: str, hidden: Any = ()) -> Any:
-        found = (each.items.get(item_id) for each in self.kept.values() if each.id not in hidden)
-        return next((item for item in found if item is not None), None)
+    async def with_item(self, item_id: str, owner: str, hidden: Any = ()) -> Any:
+        return next((each for each in self.kept.values() if item_id in each.items and each.id not in hidden), None)
 
     async def close(self) -> None:
         self.log.append("close")
@@ -385,7 +384,7 @@ async def test_a_disk_that_does_not_answer_holds_up_no_end(
 ) -> None:
     """Neither ours nor that of a test that fails meanwhile."""
     monkeypatch.setattr(response_writer, "CLOSE_S", 0.05)
-    monkeypatch.setattr(responses, "CLOSE_S", 0.05)
+    monkeypatch.setattr(sqlite, "CLOSE_S", 0.05)
     store = await open_store(str(tmp_path / "responses.db"), limit=10)
     answers, asked = threading.Event(), threading.Event()
 

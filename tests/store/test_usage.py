@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+from pathlib import Path
+from shutil import copy
 
 import pytest
 
@@ -10,7 +13,7 @@ from zerogravity.core.events import AttemptOpened, Failed, Finished, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.errors import upstream
-from zerogravity.store.usage import Row, UsageLog, first_day, read, row_of, summed
+from zerogravity.store.usage import STEPS, Row, UsageLog, first_day, read, row_of, summed
 
 WALL = 1_770_000_000.0  # 2026-02-02 02:40:00 UTC
 DAY = 86400.0
@@ -165,3 +168,44 @@ def test_sums_are_ordered_newest_day_first():
 @pytest.mark.parametrize(("days", "day"), [(1, "2026-02-02"), (2, "2026-02-01"), (30, "2026-01-04")])
 def test_first_day(days, day):
     assert first_day(WALL, days) == day
+
+
+# -- files of other versions ---------------------------------------------------------------------------------------
+
+
+def version(file):
+    database = sqlite3.connect(file)
+    (found,) = database.execute("pragma user_version").fetchone()
+    database.close()
+    return found
+
+
+def test_a_file_without_a_version_is_read_and_migrated(log, file, make_turn):
+    file.parent.mkdir()
+    copy(Path(__file__).parent / "files" / "usage-0.sqlite", file)
+    old = Row("2026-09-21", "gemini-3-flash", 1, 0, 100, 40, 10, 5, 1)
+    assert read(file) == [old]
+    assert version(file) == 0, "reading changes nothing"
+    play, _ = log()
+    play(make_turn(target=Target("pro", "2")), Usage(prompt=5))
+    assert read(file)[0] == old
+    assert [row.prompt for row in read(file)] == [100, 5]
+    assert version(file) == len(STEPS) == 1
+
+
+def test_a_newer_file_is_refused_and_the_sums_wait(log, file, make_turn):
+    told = []
+    play, _ = log(report=told.append)
+    play(make_turn(), Usage(prompt=5))
+    database = sqlite3.connect(file)
+    database.execute("pragma user_version = 9")
+    database.close()
+    play(make_turn(), Usage(prompt=6))
+    assert "version 9 of the file, this one knows up to 1): update zerogravity" in told[0]
+    with pytest.raises(OSError, match="update zerogravity, or use another file"):
+        read(file)
+    database = sqlite3.connect(file)
+    database.execute("pragma user_version = 1")
+    database.close()
+    play(make_turn(), Usage(prompt=7))
+    assert [(row.turns, row.prompt) for row in read(file)] == [(3, 18)]

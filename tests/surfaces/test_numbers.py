@@ -19,6 +19,7 @@ from zerogravity.capture.tap import Tap
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
+from zerogravity.server.response_writer import entry_of, stored_of
 from zerogravity.store.responses import open_store
 from zerogravity.surfaces import gemini
 from zerogravity.surfaces.base import Context
@@ -215,11 +216,10 @@ async def test_a_stored_history(number: str, place: str, tmp_path: Path) -> None
     )
     try:
         made = of_turn(channel, SECRET)
-        await store.put(made)
-        kept = await store.get(made.id, made.owner)
+        await store.put(entry_of(made))
+        kept = stored_of(await store.get(made.id, made.owner))
     finally:
         await store.close()
-    assert kept is not None
     (call,) = (item for item in kept.response["output"] if item["type"] == "function_call")
     known = replace(context("turn_" + "8" * 32), stored=lambda _: kept.turn)
     output = json.dumps(f'{{"in result": {number}}}')

@@ -11,7 +11,7 @@ from tests.recording import PLAIN
 from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace
-from zerogravity.testing.replay_server import in_thread, start
+from zerogravity.testing.replay_server import in_thread, serve
 
 SERVICES = {"surfaces": {"chat": PLAIN}}
 FAST = Pace(float("inf"))
@@ -32,21 +32,20 @@ def library(recording, make_turn):
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
 async def test_recordings_are_served(library, path):
-    server = await start(library.pick, pace=FAST, services=SERVICES)
-    try:
-        async with aiohttp.ClientSession(server.url) as http:
-            async with http.post(path, json={"ask": "1+1?", "stream": True}) as answer:
-                assert answer.status == 200
-                assert 'data: {"delta": "It is 2."}' in await answer.text()
-            async with http.post(path, json={"ask": "1+1?"}) as answer:
-                assert (await answer.json())["text"] == "It is 2."
-            async with http.post(path, json={"ask": "2+2?", "stream": True}) as answer:
-                assert answer.status == 400
-                assert '+     "text": "2+2?"' in (await answer.json())["error"]
-            async with http.get("/ready") as answer:
-                assert answer.status == 200
-    finally:
-        await server.stop()
+    async with (
+        serve(library.pick, pace=FAST, services=SERVICES) as server,
+        aiohttp.ClientSession(server.url) as http,
+    ):
+        async with http.post(path, json={"ask": "1+1?", "stream": True}) as answer:
+            assert answer.status == 200
+            assert 'data: {"delta": "It is 2."}' in await answer.text()
+        async with http.post(path, json={"ask": "1+1?"}) as answer:
+            assert (await answer.json())["text"] == "It is 2."
+        async with http.post(path, json={"ask": "2+2?", "stream": True}) as answer:
+            assert answer.status == 400
+            assert '+     "text": "2+2?"' in (await answer.json())["error"]
+        async with http.get("/ready") as answer:
+            assert answer.status == 200
     assert server.engine.active == 0
 
 
@@ -62,10 +61,8 @@ def test_programs_without_a_loop(library):
 
 
 async def test_a_taken_port_is_told(library):
-    server = await start(library.pick, services=SERVICES)
-    try:
+    async with serve(library.pick, services=SERVICES) as server:
         with pytest.raises(OSError, match=r"."):
-            await start(library.pick, listen=server.url.removeprefix("http://"), services=SERVICES)
-    finally:
-        await server.stop()
+            async with serve(library.pick, listen=server.url.removeprefix("http://"), services=SERVICES):
+                pass
     await asyncio.sleep(0)

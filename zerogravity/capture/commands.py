@@ -1,23 +1,25 @@
 """mitmproxy's commands ``zerogravity.…``: what the gateway knows, for the prompt of mitmproxy and mitmweb, key bindings
-and other addons. Composition: reaches into several rooms, decides nothing.
+and other addons. Decides nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from mitmproxy import command, ctx, exceptions, flow, http, types
 from mitmproxy.log import ALERT
 
 from zerogravity import background
 from zerogravity.capture import flow_bodies
-from zerogravity.config import Config
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import FaultError
 from zerogravity.observe import trace_reader
+from zerogravity.observe.health import Health
 from zerogravity.testing import replay_server
 from zerogravity.testing.replay import Pace, parse_speed
 
@@ -25,45 +27,39 @@ STOP_S = 10.0
 logger = logging.getLogger("zerogravity.capture")
 
 
-class Rooms(Protocol):
-    """The gateway, as far as commands ask it."""
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """The gateway, as far as commands ask it. ``traces``: the folder that they are in."""
 
-    config: Config
     store: MitmStore
-
-    def health_line(self) -> str: ...
+    traces: Path
+    health: Health
 
 
 class Commands:
-    """``rooms``: the gateway, once it runs."""
+    """``rooms``: as long as the gateway runs."""
 
     name = "zerogravity.commands"
 
-    def __init__(self, rooms: Callable[[], Rooms | None]) -> None:
-        self._rooms = rooms
-        self._replays: list[replay_server.ReplayServer] = []
+    def __init__(self) -> None:
+        self.rooms: Rooms | None = None
+        self._ending = asyncio.Event()
         self._tasks = background.Tasks()
 
     async def done(self) -> None:
-        await self._tasks.end(STOP_S)
-        for replay in self._replays:
-            self._tasks.spawn(replay.stop(), f"stopping the replay on {replay.url}")
-        self._replays.clear()
+        self._ending.set()
         await self._tasks.end(STOP_S)
 
     @command.command("zerogravity.turns")
     def turns(self) -> Sequence[str]:
         """The turns in memory, newest last: id, phase, termination code."""
-        rooms = self._rooms()
-        if rooms is None:
-            return []
-        return [f"{c.id} {c.phase} {c.termination or ''}".rstrip() for c in rooms.store]
+        store = () if self.rooms is None else self.rooms.store
+        return [f"{c.id} {c.phase} {c.termination or ''}".rstrip() for c in store]
 
     @command.command("zerogravity.health")
     def health(self) -> str:
         """Whether a turn can be served now."""
-        rooms = self._rooms()
-        return "not running" if rooms is None else rooms.health_line()
+        return "not running" if self.rooms is None else self.rooms.health.line()
 
     @command.command("zerogravity.trace")
     def trace(self, flows: Sequence[flow.Flow]) -> Sequence[str]:
@@ -90,24 +86,24 @@ class Commands:
     @command.command("zerogravity.har")
     def har(self, flows: Sequence[flow.Flow], path: types.Path) -> None:
         """Like save.har, and answers that still run are in it as far as they have come."""
-        rooms = self._rooms()
         for f in flows:
-            channel = rooms.store.get(f.comment) if rooms is not None else None
+            channel = self.rooms.store.get(f.comment) if self.rooms is not None else None
             if isinstance(f, http.HTTPFlow) and channel is not None:
                 flow_bodies.fill(f, channel)
         ctx.master.commands.call("save.har", flows, path)
 
     async def _serve(self, found: trace_reader.Trace, pace: Pace) -> None:
-        try:
-            replay = await replay_server.start(lambda _: found, always=found, pace=pace)
-        except (OSError, FaultError) as error:
-            logger.error("can not replay: %s", error.fault.told if isinstance(error, FaultError) else error)
-            return
-        self._replays.append(replay)
-        logger.log(ALERT, "replaying %s on %s", found.id, replay.url)
+        async with AsyncExitStack() as stack:
+            serving = replay_server.serve(lambda _: found, always=found, pace=pace)
+            try:
+                replay = await stack.enter_async_context(serving)
+            except (OSError, FaultError) as error:
+                logger.error("can not replay: %s", error.fault.told if isinstance(error, FaultError) else error)
+                return
+            logger.log(ALERT, "replaying %s on %s", found.id, replay.url)
+            await self._ending.wait()
 
     def _traces(self) -> Path:
-        rooms = self._rooms()
-        if rooms is None:
+        if self.rooms is None:
             raise exceptions.CommandError("zerogravity is not running")
-        return rooms.config.trace_path
+        return self.rooms.traces

@@ -1,4 +1,4 @@
-"""Who comes in by mitmproxy's ports, where to, and what of it is opened; what is decided where: ``doors``.
+"""Who comes in by mitmproxy's ports, where to, and what of it is opened; what is decided where: ``proxy_rules``.
 
 A proxy that forwards to this machine is a way around every check of the front server, which trusts loopback. So the
 proxy is on loopback unless its user says otherwise, a proxied request to one of our own ports gets 403, and what has
@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from mitmproxy import ctx, http
@@ -23,13 +24,13 @@ from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers import TCPLayer, UDPLayer
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
-from mitmproxy.tls import ClientHelloData
+from mitmproxy.tls import ClientHelloData, TlsData
 
 from zerogravity import certs
 from zerogravity.capture import http2_reset, match, proxy_rules
 from zerogravity.config import Config
-from zerogravity.errors import Fault, misled
-from zerogravity.hosts import is_loopback
+from zerogravity.errors import Fault, misled, untrusted
+from zerogravity.hosts import is_google, is_loopback
 from zerogravity.observe import machine
 
 logger = logging.getLogger("zerogravity.capture")
@@ -39,30 +40,29 @@ NAMED = (RegularMode, UpstreamMode, Socks5Mode)  # where the client names its ta
 REFUSED = "zerogravity: this leads back to the machine that the proxy runs on; ask it directly, without the proxy\n"
 
 
-class Front(Protocol):
-    """The gateway, as far as its address is asked for."""
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The gateway, as far as its address is asked for. ``refused`` is told of a call for Google that could not be
+    opened."""
 
     config: Config
-
-    @property
-    def url(self) -> str: ...
-    def path_refused(self, fault: Fault) -> None: ...
+    url: str
+    refused: Callable[[Fault], None] = lambda _: None
 
 
 class ProxyGuard:
-    """``front``: the gateway, once it runs; before, nobody is let in."""
+    """``front``: as long as the gateway runs; else nobody is let in."""
 
     name = "zerogravity.porter"
 
-    def __init__(self, front: Callable[[], Front | None]) -> None:
-        self._front = front
+    def __init__(self) -> None:
+        self.front: Front | None = None
 
     # -- before a connection is made -------------------------------------------------------------------------
 
     def client_connected(self, client: Client) -> None:
         """A program of another machine gets in only where the proxy is exposed, whatever is listened on."""
-        front = self._front()
-        if front is None or not (front.config.expose_proxy or _is_here(client)):
+        if self.front is None or not (self.front.config.expose_proxy or _is_here(client)):
             client.error = "the proxy is for this machine only"
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
@@ -74,8 +74,8 @@ class ProxyGuard:
     async def _refuse(self, flow: http.HTTPFlow) -> None:
         if await self._is_refused(flow.client_conn, (flow.request.host, flow.request.port)):
             logger.warning("refused: a proxied request to %s:%s", flow.request.host, flow.request.port)
-            if (front := self._front()) is not None and match.is_generate_path(flow.request.path):
-                front.path_refused(misled())
+            if self.front is not None and match.is_generate_path(flow.request.path):
+                self.front.refused(misled())
             flow.request.stream = False  # else mitmproxy would connect to hand its body on
             flow.response = http.Response.make(403, REFUSED, {"content-type": "text/plain"})
 
@@ -104,14 +104,12 @@ class ProxyGuard:
         return not _is_here(client) and target not in self._targets()
 
     def _targets(self) -> set[tuple[str, int]]:
-        front = self._front()
-        return targets(front.config) if front is not None else set()
+        return targets(self.front.config) if self.front is not None else set()
 
     def _ours(self) -> set[int]:
         """The ports that we listen on, the front server's among them."""
-        front = self._front()
         ports = {address[1] for server in _servers() for address in server.listen_addrs}
-        if front is not None and (port := urlsplit(front.url).port) is not None:
+        if self.front is not None and (port := urlsplit(self.front.url).port) is not None:
             ports.add(port)
         return ports
 
@@ -140,6 +138,11 @@ class ProxyGuard:
         target = _chosen(data.context)
         if target is not None and not _is_wanted(data.client_hello.sni or "", target[1]):
             data.ignore_connection = True
+
+    def tls_failed_client(self, data: TlsData) -> None:
+        """Somebody's call to Google was opened and broken off: they do not take our certificate."""
+        if self.front is not None and is_google(data.conn.sni):
+            self.front.refused(untrusted(data.conn.error or "TLS failed"))
 
 
 def _chosen(context: Context) -> proxy_rules.Address | None:
@@ -234,6 +237,17 @@ def cut(connection: Server) -> None:
         transport = handler.transports.get(connection)
         if transport is not None and transport.writer is not None:
             transport.writer.transport.abort()
+
+
+def abort(flow: http.HTTPFlow) -> None:
+    """End a running call to Google; its ``error`` hook then runs as for any drop. mitmproxy can kill a flow only
+    between hooks, so the transport itself is closed; where other calls share it, the stream alone is ended."""
+    if flow.error is not None or (flow.response is not None and flow.response.timestamp_end is not None):
+        return  # nothing runs any more; the connection may serve another turn
+    if flow.server_conn.alpn == b"h2":
+        end_stream(flow)
+    else:
+        cut(flow.server_conn)
 
 
 def end_stream(flow: http.HTTPFlow) -> None:

@@ -283,16 +283,13 @@ def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[
 
 
 def _serve(pick: Callable[..., Trace], listen: str, pace: Pace, what: str, **models: Any) -> None:
-    from zerogravity.testing.replay_server import start
+    from zerogravity.testing import replay_server
 
     async def run() -> None:
-        server = await start(pick, listen=listen, pace=pace, **models)
-        click.echo(f"{what}\n  OPENAI_BASE_URL={server.url}/v1\n  GOOGLE_GEMINI_BASE_URL={server.url}", err=True)
-        click.echo(server.url)
-        try:
+        async with replay_server.serve(pick, listen=listen, pace=pace, **models) as server:
+            click.echo(f"{what}\n  OPENAI_BASE_URL={server.url}/v1\n  GOOGLE_GEMINI_BASE_URL={server.url}", err=True)
+            click.echo(server.url)
             await asyncio.Event().wait()
-        finally:
-            await server.stop()
 
     try:
         asyncio.run(run())

@@ -66,6 +66,7 @@ class Spans:
 
     def attach(self, store: MitmStore) -> None:
         """Tell of every turn that ``store`` opens from now on."""
+        self.beside.start()
         store.on_open.append(lambda channel: channel.on_close.append(self._closed))
 
     def close(self, timeout: float = LAST_S) -> None:

@@ -161,12 +161,12 @@ class Recorder:
         self._written = 0  # and what has been added since
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="zerogravity-trace", daemon=True)
-        self._thread.start()
 
     # -- the hot path ------------------------------------------------------------------------------------------
 
     def attach(self, store: MitmStore) -> None:
         """Record every turn that ``store`` opens from now on."""
+        self._thread.start()
         store.on_open.append(self._opened)
 
     def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
@@ -193,6 +193,8 @@ class Recorder:
         if self._closed:
             return
         self._closed = True
+        if self._thread.ident is None:  # it has never begun
+            return
         try:
             self._queue.put(None, timeout=timeout)
         except queue.Full:

@@ -5,17 +5,19 @@ One that runs in the background is written when it starts, too: should this proc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.server.services import Services
+from zerogravity.store.base import Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.responses.stored import StoredResponse, of_start, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, of_start, of_turn
 
 CLOSE_S = 2.0  # how long the disk is waited for at the end
 SLICE = 200  # records of a background response that are rendered in one go: a few milliseconds
@@ -29,14 +31,22 @@ class ResponseWriter:
         limit = min(services.config.limits.unwritten_bytes, services.budget.share("unwritten"))
         self._unwritten = PendingWrites(services.responses, limit, self._tell)
         services.budget.watch("unwritten", lambda: self._unwritten.bytes)
-        self.get = self._unwritten.get
         self.delete = self._unwritten.delete
-        self.item = self._unwritten.item
 
     @property
     def waiting(self) -> int:
         """How many writes the disk has not taken yet."""
         return len(self._unwritten)
+
+    async def get(self, response_id: str, owner: str) -> StoredResponse | None:
+        """That response, whether or not the disk has it yet. None: unknown, or somebody else's."""
+        entry = await self._unwritten.get(response_id, owner)
+        return None if entry is None else stored_of(entry)
+
+    async def item(self, item_id: str, owner: str) -> Mapping[str, Any] | None:
+        """The newest item with that id."""
+        entry = await self._unwritten.with_item(item_id, owner)
+        return None if entry is None else stored_of(entry).items.get(item_id)
 
     def keep(self, channel: CascadeChannel) -> None:
         """Store this turn's response as soon as it is over; if nobody has to wait for it, also that it has begun."""
@@ -68,10 +78,10 @@ class ResponseWriter:
     def _add(self, channel: CascadeChannel, make: Make) -> None:
         self._unwritten.put(channel.turn.owner, response_id(channel.id), make, channel.held)
 
-    async def _begun(self, channel: CascadeChannel) -> StoredResponse:
-        return of_start(channel, self._services.secret)
+    async def _begun(self, channel: CascadeChannel) -> Entry:
+        return entry_of(of_start(channel, self._services.secret))
 
-    async def _over(self, channel: CascadeChannel, records: Sequence[Record]) -> StoredResponse:
+    async def _over(self, channel: CascadeChannel, records: Sequence[Record]) -> Entry:
         """A background response keeps its frames: they can be read again long after its records are gone. There may be
         tens of thousands: others run in between. ``records``: the list itself, which eviction takes from the channel.
         """
@@ -83,7 +93,7 @@ class ResponseWriter:
                 frames += emitter.feed(record)
                 if number % SLICE == 0:
                     await asyncio.sleep(0)
-        return of_turn(channel, services.secret, frames)
+        return entry_of(of_turn(channel, services.secret, frames))
 
     def _tell(self, trouble: str | None) -> None:
         health = self._services.health
@@ -91,6 +101,20 @@ class ResponseWriter:
             health.recover("responses")
         else:
             health.degrade("responses", trouble)
+
+
+def entry_of(stored: StoredResponse) -> Entry:
+    """As a store keeps it."""
+    return Entry(
+        stored.owner, stored.id, stored.created, stored.as_json(), frozenset(stored.items), stored.frames,
+        stored.running,
+    )  # fmt: skip
+
+
+def stored_of(entry: Entry) -> StoredResponse:
+    """As the surface shows it; what its process has left unfinished is cut off."""
+    stored = StoredResponse.of_json(entry.data, entry.frames, running=entry.running)
+    return cut_off(stored) if entry.abandoned else stored
 
 
 RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("shelf", ResponseWriter)

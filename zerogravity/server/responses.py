@@ -18,7 +18,7 @@ from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.turns import counted, read_turn, start
 from zerogravity.surfaces.base import Answer, Surface
-from zerogravity.surfaces.gemini.models import ESTIMATE, estimate
+from zerogravity.surfaces.common import token_estimate
 from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.surfaces.responses.request import INCLUDES
@@ -129,9 +129,9 @@ async def input_tokens(request: web.Request) -> web.Response:
     said = {"store": False, "background": False, "stream": False, "stream_options": None}
     turn = (await read_turn(request, surface, said=said, unsaid={"model": some})).turn
     count = await counted(services, turn)
-    headers = ESTIMATE if count is None else {}
+    headers = token_estimate.MARK if count is None else {}
     if count is None:
-        count = estimate(turn.google_request).body["totalTokens"]
+        count = sum(token_estimate.by_modality(turn.google_request).values())
     return rendered(Answer(200, {"object": "response.input_tokens", "input_tokens": count}, headers))
 
 

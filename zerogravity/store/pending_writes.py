@@ -14,14 +14,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
 
 from zerogravity import background
 from zerogravity.errors import Fault, FaultError, internal
-from zerogravity.store.responses import ResponseStore
-from zerogravity.surfaces.responses.stored import StoredResponse
+from zerogravity.store.base import Entry, ResponseStore
 
 logger = logging.getLogger("zerogravity.server")
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between two tries
@@ -29,34 +27,34 @@ ENTRY_BYTES = 1024  # what an entry costs beside what is to be written
 LOST = 10_000  # ids that are remembered as lost
 LINE = 100  # ids in one line of the log
 Key = tuple[str, str]  # owner, response id
-Make = Callable[[], Awaitable[StoredResponse]]
+Make = Callable[[], Awaitable[Entry]]
 
 
-class Entry:
+class _Write:
     """One write that waits: ``make`` gives what is to be stored, None removes what is.
 
     ``tried``: set when it is written, or the disk is known to take nothing.
     """
 
-    __slots__ = ("_lock", "_make", "_stored", "size", "tried")
+    __slots__ = ("_entry", "_lock", "_make", "size", "tried")
 
     def __init__(self, make: Make | None, size: int) -> None:
         self.size = size + ENTRY_BYTES
         self.tried = asyncio.Event()
         self._make = make
         self._lock = asyncio.Lock()
-        self._stored: StoredResponse | None = None
+        self._entry: Entry | None = None
 
     @property
     def removes(self) -> bool:
-        return self._make is None and self._stored is None
+        return self._make is None and self._entry is None
 
-    async def made(self) -> StoredResponse | None:
+    async def made(self) -> Entry | None:
         """Made once, when it is first wanted: the end of a turn does not wait for it, and others run in between."""
         async with self._lock:
             if self._make is not None:
-                self._stored, self._make = await self._make(), None
-        return self._stored
+                self._entry, self._make = await self._make(), None
+        return self._entry
 
 
 class PendingWrites:
@@ -69,28 +67,28 @@ class PendingWrites:
         self._store = store
         self._max_bytes = max_bytes
         self._report = report
-        self._waiting: OrderedDict[Key, Entry] = OrderedDict()
+        self._waiting: OrderedDict[Key, _Write] = OrderedDict()
         self.bytes = 0
         self._lost: OrderedDict[Key, str] = OrderedDict()
         self._lost_count = 0
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
-        self._current: Entry | None = None
+        self._current: _Write | None = None
         self._makers = background.Tasks()
         self._closing = asyncio.Event()
 
     def put(self, owner: str, response_id: str, make: Make, size: int) -> None:
         """Store it as soon as the disk allows, in the place of what there is with that id."""
-        entry = Entry(make, size)
-        self._begin(entry)
-        self._add((owner, response_id), entry)
+        write = _Write(make, size)
+        self._begin(write)
+        self._add((owner, response_id), write)
         self._trim()
 
-    def _begin(self, entry: Entry) -> None:
+    def _begin(self, write: _Write) -> None:
         """Soon, even if the disk does not want it yet: what it is made of does not stay for ever."""
 
         async def make() -> None:
-            await asyncio.gather(entry.made(), return_exceptions=True)  # a failure is the writer's to tell
+            await asyncio.gather(write.made(), return_exceptions=True)  # a failure is the writer's to tell
 
         self._makers.spawn(make(), "stored response")
 
@@ -99,13 +97,13 @@ class PendingWrites:
 
     async def tried(self, owner: str, response_id: str) -> None:
         """Wait until it is written, or known that the disk does not take it now."""
-        if self._trouble is None and (entry := self._waiting.get((owner, response_id))) is not None:
-            await entry.tried.wait()
+        if self._trouble is None and (write := self._waiting.get((owner, response_id))) is not None:
+            await write.tried.wait()
 
-    async def get(self, response_id: str, owner: str) -> StoredResponse | None:
+    async def get(self, response_id: str, owner: str) -> Entry | None:
         key = (owner, response_id)
-        if (entry := self._waiting.get(key)) is not None:
-            return await entry.made()
+        if (write := self._waiting.get(key)) is not None:
+            return await write.made()
         if (why := self._lost.get(key)) is not None:
             raise FaultError(_not_stored(response_id, why))
         return await self._store.get(response_id, owner)
@@ -114,17 +112,17 @@ class PendingWrites:
         """False: there is no such response."""
         if await self.get(response_id, owner) is None:
             return False
-        self._add((owner, response_id), Entry(None, 0))
+        self._add((owner, response_id), _Write(None, 0))
         await self.tried(owner, response_id)
         return True
 
-    async def item(self, item_id: str, owner: str) -> Mapping[str, Any] | None:
-        """The newest item with that id."""
-        mine = {key[1]: entry for key, entry in self._waiting.items() if key[0] == owner}
-        for entry in reversed(mine.values()):
-            if (made := await entry.made()) is not None and (item := made.items.get(item_id)) is not None:
-                return item
-        return await self._store.item(item_id, owner, hidden=mine)
+    async def with_item(self, item_id: str, owner: str) -> Entry | None:
+        """The newest response that has an item with that id."""
+        mine = {key[1]: write for key, write in self._waiting.items() if key[0] == owner}
+        for write in reversed(mine.values()):
+            if (made := await write.made()) is not None and item_id in made.items:
+                return made
+        return await self._store.with_item(item_id, owner, hidden=mine)
 
     async def close(self, seconds: float) -> None:
         """Write what can be written within that time, say what is lost, close the store."""
@@ -142,38 +140,38 @@ class PendingWrites:
 
     # -- writing ---------------------------------------------------------------------------------------------
 
-    def _add(self, key: Key, entry: Entry) -> None:
+    def _add(self, key: Key, write: _Write) -> None:
         """What is newer takes the place of what still waits, and its turn."""
         if (older := self._waiting.get(key)) is not None:
             self.bytes -= older.size
             older.tried.set()
-        self._waiting[key] = entry
-        self.bytes += entry.size
+        self._waiting[key] = write
+        self.bytes += write.size
         self._lost.pop(key, None)
         if self._task is None:
             self._task = background.task(self._write_all(), "stored responses")
 
     def _remove(self, key: Key) -> None:
-        entry = self._waiting.pop(key)
-        self.bytes -= entry.size
-        entry.tried.set()
+        write = self._waiting.pop(key)
+        self.bytes -= write.size
+        write.tried.set()
 
     def _trim(self) -> None:
         """The oldest are lost first, but not the one that is being written now."""
         if self.bytes <= self._max_bytes:
             return
-        for key, entry in list(self._waiting.items()):
+        for key, write in list(self._waiting.items()):
             if self.bytes <= self._max_bytes:
                 return
-            if entry is not self._current and not entry.removes:
+            if write is not self._current and not write.removes:
                 self._lose(key, f"more than {self._max_bytes} bytes waited ({self._trouble or 'the disk is slow'})")
 
     async def _write_all(self) -> None:
         failed = 0
         try:
             while self._waiting:
-                key, entry = next(iter(self._waiting.items()))
-                if await self._written(key, entry):
+                key, write = next(iter(self._waiting.items()))
+                if await self._written(key, write):
                     failed = 0
                 else:
                     self._trim()
@@ -189,27 +187,27 @@ class PendingWrites:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
 
-    async def _written(self, key: Key, entry: Entry) -> bool:
+    async def _written(self, key: Key, write: _Write) -> bool:
         """One try. False: it waits for the next one."""
-        self._current = entry
-        (failure,) = await asyncio.gather(self._write(key, entry), return_exceptions=True)
+        self._current = write
+        (failure,) = await asyncio.gather(self._apply(key, write), return_exceptions=True)
         self._current = None
         match failure:
             case FaultError() | OSError():
                 self._failing(failure.fault.message if isinstance(failure, FaultError) else str(failure))
                 return False
             case None:
-                if self._waiting.get(key) is entry:
+                if self._waiting.get(key) is write:
                     self._remove(key)
                 self._works()
             case _:  # no other try would end otherwise
-                if self._waiting.get(key) is entry:
+                if self._waiting.get(key) is write:
                     self._lose(key, type(failure).__name__)
         return True
 
-    async def _write(self, key: Key, entry: Entry) -> None:
+    async def _apply(self, key: Key, write: _Write) -> None:
         owner, response_id = key
-        if (made := await entry.made()) is None:
+        if (made := await write.made()) is None:
             await self._store.delete(response_id, owner)
         else:
             await self._store.put(made)
@@ -218,8 +216,8 @@ class PendingWrites:
         if why != self._trouble:
             logger.warning("%s; %d responses wait in memory", why, len(self._waiting))
         self._trouble = why
-        for entry in self._waiting.values():
-            entry.tried.set()
+        for write in self._waiting.values():
+            write.tried.set()
         self._tell()
 
     def _works(self) -> None:

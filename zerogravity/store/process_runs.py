@@ -17,21 +17,23 @@ _RUN = re.compile(r"[0-9a-f]{16}")
 
 
 class ProcessRuns:
-    """``own`` is this run's id. ``path`` None: nobody else can see what is kept. Raises OSError."""
+    """``own`` is this run's id, known from ``open`` to ``close``."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path) -> None:
         self.own = secrets.token_hex(8)
         self._path = path
         self._held: int | None = None
-        if path is not None:
-            self._sweep()
-            self._held = self._hold(self._file(self.own))
+
+    def open(self) -> None:
+        """This run is going on, and what the dead have left is put away. Raises OSError."""
+        self._sweep()
+        self._held = self._hold(self._file(self.own))
 
     def alive(self, run: str) -> bool:
         """Whether the process of that run is still there."""
         if run == self.own:
             return True
-        return self._path is not None and _RUN.fullmatch(run) is not None and _locked(self._file(run))
+        return _RUN.fullmatch(run) is not None and _locked(self._file(run))
 
     def close(self) -> None:
         """This run is over."""
@@ -41,7 +43,6 @@ class ProcessRuns:
             os.close(held)
 
     def _file(self, run: str) -> Path:
-        assert self._path is not None
         return self._path.with_name(f"{self._path.name}-run-{run}")
 
     def _hold(self, file: Path) -> int:
@@ -54,7 +55,6 @@ class ProcessRuns:
 
     def _sweep(self) -> None:
         """What the dead have left behind."""
-        assert self._path is not None
         for file in self._path.parent.glob(f"{escape(self._path.name)}-run-*"):
             if not _locked(file):
                 file.unlink(missing_ok=True)

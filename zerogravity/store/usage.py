@@ -17,19 +17,22 @@ from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
+from zerogravity.store import schema
 from zerogravity.worker import BackgroundWorker
 
 FILE = "usage.sqlite"  # in the folder of what is kept across restarts
 BUSY_S = 5.0
 MAX_NAME = 100  # a passive call's model is whatever somebody wrote
 
-_TABLE = """
-create table if not exists usage (
-  day text not null, model text not null, turns integer not null, failed integer not null, prompt integer not null,
-  cached integer not null, candidates integer not null, thoughts integer not null, tool_use integer not null,
-  primary key (day, model)
-) without rowid
-"""
+STEPS: schema.Steps = (
+    (
+        """create table if not exists usage (
+          day text not null, model text not null, turns integer not null, failed integer not null,
+          prompt integer not null, cached integer not null, candidates integer not null, thoughts integer not null,
+          tool_use integer not null, primary key (day, model)
+        ) without rowid""",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +98,14 @@ def read(file: Path, *, since: str = "", model: str = "") -> list[Row]:
         return []
     try:
         with _opened(file, write=False) as connection:
+            schema.check(connection, STEPS)
             found = connection.execute(
                 f"select {_COLUMNS} from usage where day >= ? and instr(model, ?)",  # noqa: S608
                 (since, model),
             )
             return summed(Row(*values) for values in found)
     except sqlite3.Error as error:
-        raise OSError(f"{file} can not be read: {error}") from error
+        raise OSError(f"{file} can not be read: {schema.why(error)}") from error
 
 
 def first_day(wall_s: float, days: int) -> str:
@@ -126,6 +130,7 @@ class UsageLog:
 
     def attach(self, store: MitmStore) -> None:
         """Count every turn that ``store`` opens from now on."""
+        self.beside.start()
         store.on_open.append(lambda channel: channel.on_close.append(self._closed))
 
     def close(self) -> None:
@@ -143,10 +148,10 @@ class UsageLog:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with _opened(self.file, write=True) as connection:
-                connection.execute(_TABLE)
+                schema.upgrade(connection, STEPS)
                 connection.executemany(_ADD, [astuple(row) for row in self._pending])
         except sqlite3.Error as error:
-            raise OSError(f"{self.file} can not be written: {error}") from error
+            raise OSError(f"{self.file} can not be written: {schema.why(error)}") from error
         self._pending = []
 
 

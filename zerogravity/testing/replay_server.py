@@ -1,5 +1,5 @@
 """The front server with a replay instead of a language server: for ``zerogravity replay``, ``zerogravity cassette`` and
-the pytest fixture. Composition: one of the few places that put rooms together.
+the pytest fixture.
 """
 
 from __future__ import annotations
@@ -7,27 +7,23 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from zerogravity import compose
 from zerogravity import config as configuration
 from zerogravity.core.family import rules
-from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError
-from zerogravity.observe.health import Health
-from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.trace_reader import Trace
-from zerogravity.server.app import Running, Services, start_server
-from zerogravity.store.responses import open_store
 from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.common.models import Catalogue, ModelInfo
 from zerogravity.testing.replay import Pace, ReplayEngine
 
 START_S = 20.0
+SETTINGS = {"intercept": False, "inspector": False}  # there is nothing to intercept, and nobody looks
 
 
 class RecordedModels(Catalogue):
@@ -63,20 +59,16 @@ class RecordedModels(Catalogue):
             return self._always
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ReplayServer:
     """All three surfaces, answered from recordings."""
 
     url: str
     engine: ReplayEngine
-    _running: Running
-
-    async def stop(self) -> None:
-        await self.engine.close()
-        await self._running.stop()  # closes the store of responses as well
 
 
-async def start(
+@asynccontextmanager
+async def serve(
     pick: Callable[[Turn], Trace],
     *,
     listen: str = "127.0.0.1:0",
@@ -85,29 +77,15 @@ async def start(
     recorded: Iterable[Trace] = (),
     always: Trace | None = None,
     services: Mapping[str, Any] | None = None,
-) -> ReplayServer:
+) -> AsyncIterator[ReplayServer]:
     """Serve what ``pick`` finds. ``recorded``: traces whose models are known beside the usual ones. ``always``: what
     answers whatever the model. ``services`` replaces parts of the server by name. Raises OSError: port taken."""
-    config = configuration.load({"listen": listen}, file=os.devnull, env={}).config
-    store = MitmStore(time.monotonic_ns)
-    engine = ReplayEngine(store, pick, pace=pace)
-    given = {"surfaces": REGISTRY, **(services or {})}
-    metrics = Metrics(given["surfaces"])
-    metrics.watch(store)
-    if "responses" not in given:
-        given["responses"] = await open_store(None, limit=config.limits.responses)
-    made = Services(**{
-        "store": store,
-        "engine": engine,
-        "catalogue": RecordedModels(recorded, always),
-        "config": config,
-        "health": Health(time.monotonic_ns, intercepting=False),
-        "metrics": metrics,
-        "secret": secret,
-        **given,
-    })  # fmt: skip
-    running = await start_server(made)
-    return ReplayServer(running.url, engine, running)
+    config = configuration.load({"listen": listen, **SETTINGS}, file=os.devnull, env={}).config
+    given = {"secret": secret, **(services or {})}
+    ground = compose.base(config, given.get("surfaces", REGISTRY))
+    engine = ReplayEngine(ground.store, pick, pace=pace)
+    async with compose.front(ground, engine, RecordedModels(recorded, always), **given) as front:
+        yield ReplayServer(front.url, engine)
 
 
 @contextmanager
@@ -116,13 +94,15 @@ def in_thread(pick: Callable[[Turn], Trace], **options: Any) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="zerogravity-replay", daemon=True)
     thread.start()
+
+    def run[T](work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(START_S)
+
+    stack = AsyncExitStack()
     try:
-        server = asyncio.run_coroutine_threadsafe(start(pick, **options), loop).result(START_S)
-        try:
-            yield server.url
-        finally:
-            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(START_S)
+        yield run(stack.enter_async_context(serve(pick, **options))).url
     finally:
+        run(stack.aclose())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(START_S)
         loop.close()

@@ -8,7 +8,7 @@ Facts: wire-openai 1, 2.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 from zerogravity.core.channel import CascadeChannel
@@ -82,6 +82,22 @@ class StoredResponse:
         summary = next((item for item in output if item["type"] == "compaction"), None)
         return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, said, summary)
 
+    def as_json(self) -> dict[str, Any]:
+        """All of it but its frames and how far it has come, which are kept beside it."""
+        return {name: getattr(self, name) for name in MEMBERS}
+
+    @classmethod
+    def of_json(cls, data: Json, frames: tuple[bytes, ...] = (), *, running: bool = False) -> StoredResponse:
+        """What ``as_json`` has made, or an older version has."""
+        members = {name: data[name] for name in MEMBERS if name in data}
+        for name in _TUPLES:
+            members[name] = tuple(members.get(name, ()))
+        return cls(**members, frames=frames, running=running)
+
+
+_BESIDE = ("frames", "running", "cut_off")
+_TUPLES = ("input_items", "contents", "earlier", "system", "tools")
+MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _BESIDE)
 
 # -- a channel → what is stored ------------------------------------------------------------------------------
 

@@ -1,0 +1,79 @@
+"""``MemoryStore``: stored responses that live as long as the process, as bytes: what is kept is what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from zerogravity.store.base import Entry, Limits
+from zerogravity.wire import jsonio
+
+Key = tuple[str, str]  # owner, id
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    entry: Entry  # without its data
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        return len(self.data) + sum(map(len, self.entry.frames))
+
+
+class MemoryStore:
+    """A ``ResponseStore``. JSON is written and read in a thread: it may be large."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.bytes = 0
+        self._limits = limits
+        self._rows: dict[Key, _Row] = {}  # oldest first
+        self._having: dict[Key, dict[str, None]] = {}  # owner, item id → ids of responses, oldest first
+
+    async def put(self, entry: Entry) -> None:
+        row = _Row(replace(entry, data={}), await asyncio.to_thread(jsonio.dumps, entry.data))
+        self._remove((entry.owner, entry.id))
+        self._rows[entry.owner, entry.id] = row
+        self.bytes += row.size
+        for item_id in entry.items:
+            self._having.setdefault((entry.owner, item_id), {})[entry.id] = None
+        self._sweep()
+
+    async def get(self, response_id: str, owner: str) -> Entry | None:
+        row = self._rows.get((owner, response_id))
+        if row is None or row.entry.created < self._limits.since:
+            return None
+        return replace(row.entry, data=await asyncio.to_thread(jsonio.loads, row.data))
+
+    async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
+        for response_id in reversed(self._having.get((owner, item_id), {})):
+            if response_id not in hidden and (found := await self.get(response_id, owner)) is not None:
+                return found
+        return None
+
+    async def delete(self, response_id: str, owner: str) -> None:
+        self._remove((owner, response_id))
+        self._sweep()
+
+    async def close(self) -> None:
+        self._rows.clear()
+        self._having.clear()
+        self.bytes = 0
+
+    def _remove(self, key: Key) -> None:
+        if (row := self._rows.pop(key, None)) is None:
+            return
+        self.bytes -= row.size
+        for item_id in row.entry.items:
+            having = self._having[key[0], item_id]
+            del having[key[1]]
+            if not having:
+                del self._having[key[0], item_id]
+
+    def _sweep(self) -> None:
+        since = self._limits.since
+        for key in [key for key, row in self._rows.items() if row.entry.created < since]:
+            self._remove(key)
+        while len(self._rows) > self._limits.count or self.bytes > self._limits.bytes:
+            self._remove(next(iter(self._rows)))
