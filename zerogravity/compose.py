@@ -114,7 +114,7 @@ def base(config: Config, surfaces: Surfaces = REGISTRY) -> Base:
 
 
 @asynccontextmanager
-async def front(ground: Base, engine: EndingEngine, catalogue: Models, **services: Any) -> AsyncIterator[Front]:
+async def front(ground: Base, engine: EndingEngine, catalogue: Models, /, **services: Any) -> AsyncIterator[Front]:
     """Agents are answered; at the end every open turn gets its terminal, then the server stops. ``services``: further
     ones, or others, by name. Raises OSError (port taken) or FaultError (a store that can not be used)."""
     given = {
