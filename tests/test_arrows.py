@@ -49,7 +49,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "observe.health", "observe.metrics",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
-    "observe.configured": (*BASE, "config", "backends", "observe"),
+    "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
     "observe.doctor": ANYTHING,
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
