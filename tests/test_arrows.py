@@ -51,7 +51,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "observe.health", "observe.metrics",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
-    "observe.configured": (*BASE, "config", "backends", "observe"),
+    "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
     "observe.doctor": (
         "backends.antigravity.discover", "config", "hosts", "observe", "surfaces", "testing.simulator.stack", "wire",
     ),

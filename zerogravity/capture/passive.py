@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.core.turn import Target, Turn
-from zerogravity.surfaces.common.models import family_of
+from zerogravity.core.family import family_of
 
 SURFACE = "passive"
 

@@ -23,7 +23,7 @@ from zerogravity.errors import Termination
 from zerogravity.observe.health import Health
 from zerogravity.observe.metrics import Metrics
 from zerogravity.server.fetch import Fetch
-from zerogravity.store.responses import ResponseStore
+from zerogravity.store.base import ResponseStore
 from zerogravity.surfaces.base import Surface, Surfaces
 
 

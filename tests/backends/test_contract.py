@@ -1,0 +1,257 @@
+"""What every back end must do, and no more is asked of one: the whole gateway is put together around it, with a real
+mitmproxy in this process where its calls are captured and a stand-in of Google at the end.
+
+A new back end adds itself to ``MAKE``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from mitmproxy.addons import next_layer, proxyserver
+from mitmproxy.test import taddons
+
+from tests.backends.toy import MODELS, Toy
+from tests.e2e.support import SURFACES, ask, ready, request
+from tests.waiting import until
+from zerogravity import config as configuration
+from zerogravity.backends.antigravity.backend import Antigravity
+from zerogravity.backends.base import Backend, Listener, Route
+from zerogravity.backends.polling.polling import Polling
+from zerogravity.capture.addon import Interceptor, abort_upstream
+from zerogravity.compose import Gateway
+from zerogravity.core.turn import Model
+from zerogravity.errors import FaultError, Termination
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+
+TEXT = "Here is an answer in several pieces, as the real one would come."
+
+
+@dataclass
+class Scene:
+    """``busy``: whether anything runs at the far end; ``held``: how many conversations it keeps; ``lost``: takes it
+    away."""
+
+    backend: Backend
+    busy: Callable[[], bool]
+    held: Callable[[], int]
+    lost: Callable[[], Awaitable[None]]
+    heard: list[list[Model]] = field(default_factory=list[list[Model]])
+    gateway: Any = None
+
+
+Make = Callable[[AsyncExitStack, str, GoogleSimulator], Awaitable[Scene]]
+
+
+async def language_server(kind: type[Antigravity], stack: AsyncExitStack, endpoint: str, **given: Any) -> Scene:
+    ls = await stack.enter_async_context(LanguageServerSimulator(LsOptions(endpoint=endpoint, retry_s=0.02)))
+    return Scene(
+        kind(url=ls.url, csrf=ls.csrf, **given),
+        busy=lambda: any(cascade.running for cascade in ls.cascades.values()),
+        held=lambda: len(ls.cascades),
+        lost=ls.stop,
+    )
+
+
+async def antigravity(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator) -> Scene:
+    return await language_server(Antigravity, stack, endpoint, deletes=True)
+
+
+async def polling(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator) -> Scene:
+    return await language_server(Polling, stack, google.url, deletes=True)
+
+
+async def toy(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator) -> Scene:
+    made = Toy(endpoint)
+    return Scene(
+        made,
+        busy=lambda: any(not one.done.is_set() for one in google.requests),
+        held=lambda: len(made.calls),
+        lost=made.close,
+    )
+
+
+MAKE: dict[str, Make] = {"antigravity": antigravity, "polling": polling, "toy": toy}
+
+
+@asynccontextmanager
+async def proxy(google: GoogleSimulator) -> AsyncIterator[tuple[str, Any]]:
+    """A mitmproxy in front of Google, in this process: where it listens, and its addons."""
+    server = proxyserver.Proxyserver()
+    with taddons.context(server, next_layer.NextLayer()) as context:
+        context.configure(
+            server, mode=[f"reverse:{google.url}"], listen_host="127.0.0.1", listen_port=0, connection_strategy="lazy"
+        )
+        assert await server.setup_servers()
+        server.running()
+        host, port, *_ = server.listen_addrs()[0]
+        try:
+            yield f"http://{host}:{port}", context.master.addons
+        finally:
+            context.configure(server, server=False)
+            assert await server.setup_servers()
+
+
+@pytest.fixture(params=MAKE)
+async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A gateway around a back end that is nothing to it but a ``Backend``."""
+    async with AsyncExitStack() as stack:
+        google = await stack.enter_async_context(GoogleSimulator(tls=False, http2=False, pace=0.001))
+        endpoint, addons = await stack.enter_async_context(proxy(google))
+        made = await MAKE[request.param](stack, endpoint, google)
+        settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "intercept": made.backend.captured}
+        config = configuration.load(settings, env={}).config
+        made.gateway = Gateway(config, Route(endpoint=endpoint, google=google.url), made.backend)
+        if made.backend.captured:
+            addons.add(Interceptor(made.gateway, abort_upstream))
+        stack.push_async_callback(made.gateway.stop)
+        await made.gateway.start()
+        yield made
+
+
+@pytest.fixture
+async def http(scene: Scene) -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        await ready(session, scene.gateway.url)
+        yield session
+
+
+# -- its shape ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [Antigravity, Polling, Toy])
+def test_it_has_every_member_as_it_is_told(kind: type[Any]) -> None:
+    for name, told in inspect.getmembers(Backend):
+        if name.startswith("_"):
+            continue
+        if not inspect.isfunction(told):
+            continue  # a value, of the instance or the class
+        have = getattr(kind, name)
+        assert inspect.iscoroutinefunction(have) is inspect.iscoroutinefunction(told), name
+        assert list(inspect.signature(have).parameters) == list(inspect.signature(told).parameters), name
+
+
+# -- turns -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_turn_runs_to_its_end(scene: Scene, http: aiohttp.ClientSession, surface: str) -> None:
+    for stream in (True, False):
+        said = await ask(scene.gateway, http, surface, "sim:text", stream=stream)
+        assert (said.status, said.error, said.text) == (200, None, TEXT)
+    await until(lambda: not scene.busy() and not scene.held())
+
+
+async def test_turns_side_by_side_are_answered_each_its_own(scene: Scene, http: aiohttp.ClientSession) -> None:
+    names = [f"quince {number}" for number in range(6)]
+    said = await asyncio.gather(*(ask(scene.gateway, http, "chat", f"sim:echo {name}") for name in names))
+    assert [name in one.text for name, one in zip(names, said, strict=True)] == [True] * 6
+    await until(lambda: not scene.busy() and not scene.held())
+
+
+async def test_a_turn_that_google_refuses_is_the_clients_to_know(scene: Scene, http: aiohttp.ClientSession) -> None:
+    said = await ask(scene.gateway, http, "responses", "sim:429", stream=False)
+    assert (said.status, bool(said.error)) == (429, True)
+
+
+@pytest.mark.parametrize("how", ["the client leaves", "by the engine", "at the end"])
+async def test_a_turn_that_is_cancelled_runs_nowhere_any_more(
+    scene: Scene, http: aiohttp.ClientSession, how: str
+) -> None:
+    path, body = request("chat", "sim:long 100000", stream=True)
+    async with http.post(scene.gateway.url + path, json=body) as answer:
+        await answer.content.readany()
+        (channel,) = scene.gateway.store
+        assert scene.busy()
+        match how:
+            case "the client leaves":
+                answer.close()
+            case "by the engine":
+                assert scene.gateway.engine.cancel(channel)
+            case _:
+                await scene.gateway.engine.close()
+        async with asyncio.timeout(10):
+            await channel.wait_closed()
+    await until(lambda: not scene.busy() and not scene.held())
+    assert channel.termination in (Termination.CLIENT_GONE, Termination.CANCELLED, Termination.SHUTDOWN)
+
+
+# -- looks and lives ---------------------------------------------------------------------------------------------
+
+
+async def test_a_look_teaches_its_models(scene: Scene) -> None:
+    heard: list[Any] = []
+    scene.backend.listen(Listener(heard.append))
+    look = await scene.backend.look()
+    assert look.fault is None
+    assert all(isinstance(model, Model) and model.name for model in heard[-1])
+    await scene.backend.check()
+
+
+async def test_a_far_end_that_is_lost_is_told_by_looks_and_ends_turns(
+    scene: Scene, http: aiohttp.ClientSession
+) -> None:
+    await scene.lost()
+    look = await scene.backend.look()
+    assert look.fault is not None
+    assert look.fault.code == "ls_gone"
+    said = await ask(scene.gateway, http, "chat", "sim:text", stream=False)
+    assert (said.status, said.error["code"]) == (503, "ls_gone")
+
+
+async def test_cascades_are_new_each_time_and_nothing_runs_before_the_message(scene: Scene) -> None:
+    ids = [await scene.backend.start_cascade("gemini-3-flash") for _ in range(3)]
+    assert len(set(ids)) == 3
+    assert not scene.busy()
+    for cascade_id in ids:
+        await scene.backend.cancel(cascade_id)
+        await scene.backend.delete(cascade_id)
+    assert not scene.held()
+
+
+async def test_what_is_asked_of_a_conversation_that_is_gone_is_a_fault_at_most(scene: Scene) -> None:
+    for ask_for in (scene.backend.cancel, scene.backend.annotate, scene.backend.delete):
+        try:
+            await ask_for("c0ffee00-1111-4222-8333-444455556666")
+        except FaultError as error:
+            assert error.fault.message
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Antigravity(url="http://127.0.0.1:9"),
+        lambda: Antigravity(command="no-such-program"),
+        lambda: Polling(),
+        lambda: Toy("http://127.0.0.1:9"),
+    ],
+    ids=["named", "of our own", "polled", "toy"],
+)
+async def test_one_that_was_never_started_can_be_ended_and_twice(make: Callable[[], Backend]) -> None:
+    backend = make()
+    await backend.close()
+    await backend.close()
+
+
+# -- the toy -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scene", ["toy"], indirect=True)
+async def test_models_that_a_back_end_offers_are_asked_for_by_name(scene: Scene, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"{scene.gateway.url}/v1/models") as answer:
+        listed = {model["id"] for model in (await answer.json())["data"]}
+    assert "toy-1" in listed
+    assert scene.gateway.catalogue.resolve("gemini-3-flash").ls_model == MODELS[0].name
+
+
+def test_a_back_end_is_one_page() -> None:
+    assert len(inspect.getsource(inspect.getmodule(Toy)).splitlines()) <= 120  # type: ignore[arg-type]
