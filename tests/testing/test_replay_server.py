@@ -7,7 +7,7 @@ import urllib.request
 import aiohttp
 import pytest
 
-from tests.observe.conftest import PLAIN
+from tests.recording import PLAIN
 from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace

@@ -64,7 +64,7 @@ def _item(item: Any) -> dict[str, Any]:
 
 
 def _asset(name: str) -> bytes:
-    return (files("zerogravity.trace") / "static" / name).read_bytes()
+    return (files("zerogravity.observe.exports") / "static" / name).read_bytes()
 
 
 def _hash(source: bytes) -> str:
