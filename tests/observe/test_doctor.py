@@ -249,7 +249,7 @@ async def test_the_real_one(fake, tmp_path, monkeypatch, servers, ends, broken):
     monkeypatch.setattr(doctor.machine, "free", lambda *_: True)
     make = await fake(**ends)
     route = configured.route_of(load({}, env={"ZEROGRAVITY_CONFIG": "/dev/null"}).config, list(servers), 8742)
-    checks = doctor._real(route, Examined(certs_dir=tmp_path), {}, make)
+    checks = doctor._real(route, Examined(certs_dir=tmp_path), SURFACES, {}, make)
     names, wrong = await run(check async for check in checks if check.name not in ("ls.responses", "ls.gemini"))
     assert [check.name for check in wrong] == ([broken] if broken else [])
     if make.options:
@@ -264,7 +264,9 @@ async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, mo
     monkeypatch.setattr(doctor.machine, "free", lambda *_: True)
     make = await fake()
     route = configured.Route(Endpoint("https://127.0.0.1:42100", "its-token"), True, 8750)
-    await run(check async for check in doctor._real(route, Examined(certs_dir=tmp_path), {}, make) if check.ok)
+    await run(
+        check async for check in doctor._real(route, Examined(certs_dir=tmp_path), SURFACES, {}, make) if check.ok
+    )
     (options,) = make.options
     assert (options.mode, options.proxy_port) == ("proxy", 8750)
     assert options.mitm_settings == {"confdir": str(tmp_path)}

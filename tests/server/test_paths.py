@@ -95,7 +95,7 @@ def test_what_is_meant_is_no_near_miss_itself(pieces: list[str]) -> None:
     assert paths.canonical(once) == once
     if (meant := paths.meant(path, REGISTRY)) is not None:
         assert paths.canonical(meant) == meant
-        assert paths.meant(meant) is None
+        assert paths.meant(meant, REGISTRY) is None
 
 
 def sloppy(path: str) -> list[str]:

@@ -45,10 +45,10 @@ UNREAD = frozenset({"invalid_body", "unsupported_content_encoding"})  # what is 
 
 def surface_of(request: web.Request, services: Services) -> Surface:
     """The surface a path belongs to; decides the form of errors, of unmatched routes too."""
-    path = request.rel_url.raw_path
-    if request.match_info.http_exception is not None:
-        path = paths.meant(path, services.surfaces) or path
-    return paths.owner(path, services.surfaces, request.headers, request.query)
+    path, surfaces = request.rel_url.raw_path, services.surfaces
+    if request.match_info.http_exception is not None and (meant := paths.meant(path, surfaces)) is not None:
+        return paths.owner(meant, surfaces)
+    return paths.owner(path, surfaces, request.headers, request.query)
 
 
 # -- request id and access record ----------------------------------------------------------------------------------

@@ -1,0 +1,184 @@
+"""The one list of surfaces: what each of them tells, and that a new one needs nothing but its package and its line."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.server.conftest import no_leaks, serve  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fixtures
+from tests.server.support import Serve, Served
+from tests.surfaces import toy
+from zerogravity.backends.polling.prompt import told_in_full
+from zerogravity.errors import FaultError
+from zerogravity.observe import doctor, trace_reader
+from zerogravity.observe.exports.har import har
+from zerogravity.observe.exports.otel import spans
+from zerogravity.observe.inspector.view import View
+from zerogravity.observe.metrics import Metrics
+from zerogravity.observe.recorder import Recorder
+from zerogravity.server import paths
+from zerogravity.surfaces import REGISTRY
+from zerogravity.surfaces.base import Context, Surface
+from zerogravity.surfaces.common.models import Catalogue
+
+WITH_TOY = {**REGISTRY, "toy": toy.surface}
+PACKAGE = Path(__file__).resolve().parents[2] / "zerogravity"
+MODEL = "gemini-3-flash"
+
+
+# -- a surface that is in no list of the house ---------------------------------------------------------------------
+
+
+@pytest.fixture
+async def served(serve: Serve) -> Served:  # noqa: F811
+    metrics = Metrics(WITH_TOY)
+    made = await serve(services={"surfaces": WITH_TOY, "metrics": metrics})
+    metrics.watch(made.services.store)
+    return made
+
+
+async def test_its_turns_are_answered(served: Served) -> None:
+    status, _, body = await served.post("/toy/v1/say", {"say": "hi"})
+    assert (status, body) == (200, {"heard": "Hello"})
+    async with served.http.post(served.url + "/toy/v1/say", json={"say": "hi", "stream": True}) as answer:
+        assert answer.headers["Content-Type"].startswith("text/event-stream")
+        stream = await answer.read()
+    assert stream == b'data: {"heard":"Hel"}\n\ndata: {"heard":"lo"}\n\ndata: {"over":true}\n\n'
+    toy.surface.check(stream)
+    text = served.services.metrics.render().decode()
+    assert 'zg_turns_total{code="ok",surface="toy"} 2.0' in text
+    assert 'zg_requests_total{status_class="2xx",surface="toy"} 2.0' in text
+
+
+async def test_its_errors_have_its_form(served: Served) -> None:
+    assert (await served.post("/toy/v1/say", {}))[::2] == (400, {"wrong": "say something"})
+    status, _, body = await served.get("/toy/v1/say")
+    assert (status, list(body)) == (405, ["wrong"])
+    status, _, body = await served.post("/toy/v2", {})
+    assert (status, list(body)) == (404, ["wrong"])
+    assert body["wrong"].endswith(" and /toy/v1/say.")
+    status, _, body = await served.post("/api/toy/v1/say", {})
+    assert (status, body["wrong"].partition(". ")[2]) == (404, "Did you mean /toy/v1/say?")
+    assert b'{"wrong":' in await served.raw(b"POST /toy/v1/say HTTP/1.1\r\nbad header\r\n\r\n")
+
+
+async def test_its_media_are_fetched(serve: Serve) -> None:  # noqa: F811
+    served = await serve(services={"surfaces": WITH_TOY}, remote_urls=True)
+    status, _, body = await served.post("/toy/v1/say", {"say": "hi", "look": "http://plain.test/a.png"})
+    assert (status, list(body)) == (400, ["wrong"])
+    assert "'look'" in body["wrong"]
+
+
+async def test_doctor_holds_it_against_its_grammar(served: Served) -> None:
+    async with aiohttp.ClientSession() as session:
+        found = await doctor.turn(session, served.url, toy.surface)
+    assert (found.name, found.ok) == ("toy", True), found.text
+
+
+async def test_it_is_recorded_exported_and_shown(served: Served, tmp_path: Path) -> None:
+    store = served.services.store
+    recorder = Recorder(tmp_path, clock=store.clock, surfaces=WITH_TOY)
+    recorder.attach(store)
+    await served.post("/toy/v1/say", {"say": "hi", "stream": True})
+    recorder.close()
+    trace = trace_reader.find(tmp_path)
+    assert [frame.frame for frame in trace.emitted if frame.frame] == [
+        'data: {"heard":"Hel"}\n\n', 'data: {"heard":"lo"}\n\n', 'data: {"over":true}\n\n',
+    ]  # fmt: skip
+    client = har([trace], WITH_TOY)["log"]["entries"][0]
+    assert client["request"]["url"].endswith("/toy/v1/say")
+    assert client["response"]["content"]["text"].endswith('data: {"over":true}\n\n')
+    (resource,) = spans([trace], WITH_TOY)["resourceSpans"]
+    assert resource["scopeSpans"][0]["spans"][0]["name"] == f"small_talk {MODEL}"
+    channel = served.engine.channels[-1]
+    view = View(channel, lambda copy: WITH_TOY[copy.turn.surface].emitter(copy, bytes(32)))
+    await view.grow()
+    assert [frame for _, frame in view.frames][-1] == b'data: {"over":true}\n\n'
+
+
+# -- what every surface tells --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("surface", WITH_TOY.values(), ids=WITH_TOY)
+def test_every_surface_reads_its_own_samples(surface: Surface) -> None:
+    prompt, more = surface.demo
+    for body in (surface.sample(MODEL, prompt), {**surface.sample(MODEL, prompt), **more}):
+        context = Context("turn_" + "1" * 32, 0, Catalogue().resolve)
+        turn = surface.parse({"model": MODEL, **body}, context)
+        assert (turn.surface, turn.model) == (surface.name, MODEL)
+        assert prompt in json.dumps(turn.google_request["contents"])
+        assert surface.input in body
+
+
+@pytest.mark.parametrize("surface", WITH_TOY.values(), ids=WITH_TOY)
+@pytest.mark.parametrize("stream", [True, False])
+def test_every_surface_owns_where_it_is_spoken(surface: Surface, stream: bool) -> None:
+    path = surface.url(MODEL, stream=stream).partition("?")[0]
+    assert [found.name for found in WITH_TOY.values() if found.owns(path)] == [surface.name]
+    assert paths.owner(path, WITH_TOY) is surface
+    assert paths.meant(path, WITH_TOY) is None
+
+
+def test_what_is_nobodys_is_the_first_ones() -> None:
+    assert paths.owner("/health", WITH_TOY) is next(iter(REGISTRY.values()))
+
+
+def test_names_are_their_own_keys() -> None:
+    assert all(name == surface.name for name, surface in REGISTRY.items())
+
+
+# -- the house knows no surface by its name ------------------------------------------------------------------------
+
+APIS = {"server.gemini", "server.responses", "server.websocket"}  # what else such an API has
+WORDS = {  # the same words in another meaning
+    "responses": {  # the store of responses, in which more than one room has a share
+        "compose", "core.budget", "server.response_writer", "store.responses", "testing.replay_server",
+    },
+    "gemini": {  # a family of models
+        "capture.generation_config", "surfaces.common.models", "testing.simulator.families",
+        "testing.simulator.ls_rpc", "testing.simulator.rules_config",
+    },
+    "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
+}  # fmt: skip
+COMPOSE = ("cli.", "compose", "testing.")
+
+
+def modules() -> list[tuple[str, ast.Module]]:
+    found = sorted(PACKAGE.rglob("*.py"))
+    names = [".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in found]
+    return [(name, ast.parse(path.read_text("utf-8"))) for name, path in zip(names, found, strict=True)]
+
+
+def test_no_module_outside_of_its_package_names_a_surface() -> None:
+    found: list[str] = []
+    for module, tree in modules():
+        for node in ast.walk(tree):
+            name = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+            if name in REGISTRY and module not in APIS | WORDS[name] and not module.startswith(f"surfaces.{name}."):
+                found.append(f"{module}:{node.lineno} {name}")  # type: ignore[attr-defined]
+    assert found == []
+
+
+def test_only_who_composes_takes_the_registry() -> None:
+    takers = {
+        module
+        for module, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "zerogravity.surfaces"
+        if any(alias.name == "REGISTRY" for alias in node.names)
+    }
+    assert takers
+    assert [module for module in takers if not module.startswith(COMPOSE)] == []
+
+
+def test_what_only_interception_serves_is_refused_by_the_surfaces_own_name(make_turn: Any) -> None:
+    params = {surface.name: surface.schema_param for surface in WITH_TOY.values()}
+    schema = {"contents": [], "generationConfig": {"responseSchema": {"type": "OBJECT"}}}
+    with pytest.raises(FaultError) as raised:
+        told_in_full(make_turn(surface="toy", google_request=schema), params)
+    assert raised.value.fault.param is None
