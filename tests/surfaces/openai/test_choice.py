@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.judging import about, complaint
 from zerogravity.surfaces.openai.choice import tool_config, tool_members
 
 
