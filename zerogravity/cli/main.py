@@ -60,6 +60,7 @@ ELSEWHERE = {  # commands of other rooms, imported when they are called: name â†
     "doctor": "zerogravity.cli.operations",
     "status": "zerogravity.cli.operations",
     "usage": "zerogravity.cli.operations",
+    "surfaces": "zerogravity.cli.surfaces",
 }
 
 

@@ -10,17 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.judging import about, complaint
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.openai import tools
 from zerogravity.surfaces.openai.tools import (
     Declared,
     NameMap,
-    calling_mode,
     custom_input,
     declare,
-    tool_config,
-    tool_members,
 )
 
 LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
@@ -174,67 +170,6 @@ def test_what_all_schemas_together_may_cost() -> None:
     with pytest.raises(FaultError) as caught:
         declare([Declared(f"t{n}", None, large, f"tools[{n}]") for n in range(20)], NameMap())
     assert caught.value.fault.param == "tools[14]"
-
-
-@pytest.mark.parametrize(
-    ("mode", "names", "made"),
-    [
-        ("auto", ["a"], {"mode": "AUTO"}),
-        ("none", ["a"], {"mode": "NONE"}),
-        ("required", [], {"mode": "ANY"}),
-        ("required", ["a"], {"mode": "ANY", "allowedFunctionNames": ["a"]}),
-        ("allowed", [], {"mode": "VALIDATED"}),
-        ("allowed", ["a"], {"mode": "VALIDATED", "allowedFunctionNames": ["a"]}),
-    ],
-)
-def test_modes(mode: Any, names: list[str], made: dict[str, Any]) -> None:
-    assert tool_config(mode, names) == {"functionCallingConfig": made}
-
-
-@pytest.mark.parametrize(
-    ("given", "word"),
-    [("ANY", "ANY"), ("any", "ANY"), (2, "ANY"), ("2", "ANY"), ("NONE", "NONE"), (3, "NONE"), ("AUTO", "AUTO"),
-     (None, ""), (0, "")],
-)  # fmt: skip
-def test_a_mode_is_read_in_any_spelling(given: Any, word: str) -> None:
-    assert calling_mode({"toolConfig": {"functionCallingConfig": {"mode": given}}}) == word
-
-
-@pytest.mark.parametrize("request_", [{}, {"toolConfig": None}, {"toolConfig": {"functionCallingConfig": []}}])
-def test_without_a_mode(request_: dict[str, Any]) -> None:
-    assert calling_mode(request_) == ""
-
-
-F = [{"name": "f"}]
-AUTO = tool_config("auto")
-
-
-@pytest.mark.parametrize(
-    ("declarations", "search", "together", "config", "made", "noted"),
-    [
-        ([], False, True, None, {}, 0),
-        ([], False, True, AUTO, {}, 0),
-        (F, False, True, None, {"tools": [{"functionDeclarations": F}]}, 0),
-        (F, False, True, AUTO, {"tools": [{"functionDeclarations": F}], "toolConfig": AUTO}, 0),
-        ([], True, True, None, {"tools": [{"googleSearch": {}}]}, 0),
-        ([], True, False, None, {"tools": [{"googleSearch": {}}]}, 0),
-        (F, True, True, None, {"tools": [{"functionDeclarations": F, "googleSearch": {}}],
-                               "toolConfig": {"includeServerSideToolInvocations": True}}, 0),
-        (F, True, True, AUTO, {"tools": [{"functionDeclarations": F, "googleSearch": {}}],
-                               "toolConfig": {**AUTO, "includeServerSideToolInvocations": True}}, 0),
-        (F, True, False, None, {"tools": [{"functionDeclarations": F}]}, 1),
-        (F, True, True, tool_config("none"),
-         {"tools": [{"functionDeclarations": F}], "toolConfig": tool_config("none")}, 1),
-        ([], True, True, tool_config("none"), {}, 1),
-    ],
-)  # fmt: skip
-def test_search_beside_functions(
-    declarations: Any, search: bool, together: bool, config: Any, made: dict[str, Any], noted: int
-) -> None:
-    members, notes = tool_members(declarations, search=search, together=together, config=config)
-    assert members == made
-    assert len(notes) == noted
-    assert complaint(about("gemini-3-flash" if together else "gemini-2.5-flash", **members)) is None
 
 
 @pytest.mark.parametrize("count", [129, 512])

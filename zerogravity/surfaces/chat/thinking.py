@@ -22,7 +22,7 @@ from zerogravity.core.family import rules
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.sampling import INT32
+from zerogravity.surfaces.openai.parameters import INT32
 from zerogravity.surfaces.openai.thinking import thinking_config
 
 Json = Mapping[str, Any]

@@ -20,10 +20,17 @@ from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, beside_functions, too_many
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.gemini import field_mask
-from zerogravity.surfaces.gemini.proto_json import REQUEST, normalise
+from zerogravity.surfaces.gemini.proto_json import GENERATION, REQUEST, normalise
 
 Json = Mapping[str, Any]
 LS_OWN = ("labels", "sessionId")  # by these Google knows the language server's cascade
+CHANGED = {
+    **dict.fromkeys(LS_OWN, "left out and noted: the language server's own is kept"),
+    "contents": "the same, without calls that have no name",
+    "tools": f"the same; at most {MAX_FUNCTIONS} functions",
+    "generationConfig.maxOutputTokens": "the same, at most what the model gives",
+    "generationConfig.responseMimeType": "the same; beside functions that the model refuses with it, as the mode says",
+}
 
 
 def parse_request(
@@ -74,6 +81,13 @@ def parse_request(
         created=context.created,
         notes=(*notes, *suited),
     )
+
+
+def table() -> list[tuple[str, str, str]]:
+    """(name, what it takes, what comes of it) of each member, for people."""
+    rows = [(name, "as Google takes it", CHANGED.get(name, "the same")) for name in REQUEST.members]
+    config = [f"generationConfig.{name}" for name in GENERATION.members]
+    return rows + [(name, "as Google takes it", CHANGED.get(name, "the same")) for name in config]
 
 
 def _count_functions(generate: Json) -> None:

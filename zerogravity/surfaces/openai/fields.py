@@ -48,14 +48,6 @@ def unsupported(param: str, why: str) -> FaultError:
     return bad_request(f"Unsupported parameter: '{param}' {why}.", param=param, code="unsupported_parameter")
 
 
-def refuse_others(body: Json, counterparts: Mapping[str, str], api: str) -> None:
-    """Members of the sister API: what they ask for would be lost without a word. ``counterparts``: name → what to send
-    in its place. Raises FaultError 400 for one that asks for something."""
-    for name, right in counterparts.items():
-        if body.get(name) not in (None, False, "", [], {}):
-            raise unsupported(name, f"is none of the {api} API's: {right}")
-
-
 def join(path: str, name: str | int) -> str:
     """``join("input[0]", "type")`` → ``input[0].type``; an integer becomes an index."""
     if isinstance(name, int):

@@ -15,13 +15,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.core.family import lower_limit, rules
+from zerogravity.surfaces.openai.parameters import INT32
 
-INT32 = 2**31 - 1
+MEMBERS = (
+    "maxOutputTokens", "temperature", "topP", "topK", "stopSequences", "seed", "presencePenalty", "frequencyPenalty",
+    "responseModalities", "thinkingConfig",
+)  # fmt: skip
 
 
 def within_family(wanted: Mapping[str, Any], family: str) -> tuple[dict[str, Any], list[str]]:
-    """generationConfig and notes. None is a value that was not set."""
-    config = {name: value for name, value in wanted.items() if value is not None}
+    """generationConfig, its members always in one order, and notes. None is a value that was not set."""
+    config = {name: wanted[name] for name in MEMBERS if wanted.get(name) is not None}
     notes = lower_limit(config, family)
     if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
         config["seed"] &= INT32

@@ -2,24 +2,17 @@
 
 ``parameters`` (proto Schema) is used, not ``parametersJsonSchema``: v1internal does not know the latter reliably (the
 model then answers MALFORMED_FUNCTION_CALL). Facts: wire-gemini-and-mapping 2.3, 2.5.
-
-| mode      | Google                                           |
-|-----------|--------------------------------------------------|
-| none      | NONE                                             |
-| auto      | AUTO (names must be absent)                      |
-| required  | ANY, optionally with allowedFunctionNames        |
-| allowed   | VALIDATED with allowedFunctionNames (auto among some) |
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from zerogravity.errors import FaultError, bad_request
+from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, too_many
 from zerogravity.surfaces.json_schema import Converted, convert, noted
 from zerogravity.surfaces.openai import fields
@@ -73,6 +66,54 @@ class Declared:
     description: str | None = None
     parameters: object = None
     param: str = "tools"
+
+
+@dataclass(slots=True)
+class Tools:
+    """What a request declares. A tool's *key* is its name towards ``NameMap``: the client's own, unless its surface has
+    several tools of one name.
+
+    ``kinds``: key → ``custom``, or a kind that only its surface knows. ``strict``: some function wants its schema
+    obeyed. ``left_out``: kind → where it was declared first, of what nobody here can run. ``notes``: what was left out.
+    """
+
+    declared: list[Declared] = field(default_factory=list["Declared"])
+    kinds: dict[str, str] = field(default_factory=dict[str, str])
+    search: bool = False
+    strict: bool = False
+    left_out: dict[str, str] = field(default_factory=dict[str, str])
+    notes: list[str] = field(default_factory=list[str])
+
+    def knows(self, key: str) -> bool:
+        return any(tool.name == key for tool in self.declared)
+
+    def function(self, given: Mapping[str, Any], path: str, key: Callable[[str], str] = str) -> str:
+        """Declare a function; its key. ``key``: the key of a name."""
+        name = key(fields.required_string(given, "name", path=path))
+        description = fields.string(given, "description", path=path)
+        parameters = fields.obj(given, "parameters", path=path)
+        self.strict |= fields.boolean(given, "strict", path=path)
+        self.kinds.pop(name, None)  # a name declared twice: the last one wins
+        self.declared.append(Declared(name, description, parameters, path))
+        return name
+
+    def custom(self, given: Mapping[str, Any], path: str, key: Callable[[str], str] = str) -> str:
+        """Declare a custom tool; its key."""
+        name = key(fields.required_string(given, "name", path=path))
+        self.declared.append(custom_tool(name, given, path))
+        self.kinds[name] = "custom"
+        return name
+
+    def leave_out(self, kind: str, path: str) -> None:
+        """A tool that nothing here can run: the client has others, and nobody made it use this one."""
+        self.left_out.setdefault(kind, path)
+        self.notes.append(f"{path}: {kind} left out: it can not be served")
+
+
+def search_options(options: Mapping[str, Any], path: str) -> None:
+    """Validated; Google's search takes neither a context size nor a place."""
+    fields.choice(options, "search_context_size", ("low", "medium", "high"), path=path)
+    fields.obj(options, "user_location", path=path)
 
 
 def nested(tool: Mapping[str, Any], kind: str, path: str, *, flat: bool = False) -> tuple[Mapping[str, Any], str]:
@@ -146,61 +187,6 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
 def _about_arguments(converted: Converted) -> str:
     """Without parameters a function reads as one without arguments; what may be passed is told here."""
     return f"Arguments: {converted.told}" if converted.told else ""
-
-
-def left_out(kind: str, path: str) -> str:
-    """The note on a tool that nobody here can run, beside others that can be."""
-    return f"{path}: {kind} left out: it can not be served"
-
-
-def not_forced(kind: str, param: str) -> FaultError:
-    """The refusal of a choice that forces such a tool."""
-    text = f"Invalid '{param}': the tool '{kind}' can not be run here, so it can not be forced."
-    return bad_request(text, param=param, code="invalid_value")
-
-
-Mode = Literal["auto", "none", "required", "allowed"]
-_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "allowed": "VALIDATED"}
-
-
-def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
-    """toolConfig for a tool choice; ``names`` are Google's."""
-    config: dict[str, Any] = {"mode": _MODES[mode]}
-    if names and mode in ("required", "allowed"):
-        config["allowedFunctionNames"] = list(names)
-    return {"functionCallingConfig": config}
-
-
-def tool_members(
-    declarations: Sequence[Mapping[str, Any]], *, search: bool, together: bool, config: Mapping[str, Any] | None
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """``tools`` and ``toolConfig`` of a request, and notes.
-
-    ``together``: the family takes googleSearch beside functions (with its flag); otherwise the search is left out and
-    said so, never the functions.
-    """
-    out: dict[str, Any] = {}
-    notes: list[str] = []
-    tools: list[dict[str, Any]] = []
-    if declarations:
-        tools.append({"functionDeclarations": [dict(declaration) for declaration in declarations]})
-    if search and config == tool_config("none"):
-        notes.append("web search left out: tool_choice is none")
-        search = False
-    if search and declarations and not together:
-        notes.append("web search left out: this model does not take it beside functions")
-        search = False
-    if search and tools:
-        tools[0]["googleSearch"] = {}
-    elif search:
-        tools.append({"googleSearch": {}})
-    if tools:
-        out["tools"] = tools
-    if config is not None and declarations:
-        out["toolConfig"] = dict(config)
-    if search and declarations:
-        out["toolConfig"] = {**out.get("toolConfig", {}), "includeServerSideToolInvocations": True}
-    return out, tuple(notes)
 
 
 def custom_input(args_json: str) -> str:

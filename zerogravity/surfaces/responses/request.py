@@ -1,24 +1,5 @@
-"""A Responses request → ``Turn``: every parameter is served, echoed, or refused by name.
-
-| parameter                                   | here                                                                |
-|---------------------------------------------|---------------------------------------------------------------------|
-| input, instructions, previous_response_id   | contents and systemInstruction (``items.py``); instructions first    |
-| tools, tool_choice                          | ``tools.py``                                                        |
-| max_output_tokens                           | maxOutputTokens, at most what the model gives                       |
-| temperature, top_p, top_k, seed             | generationConfig; the last two are no names of OpenAI's. Nothing of |
-|                                             | the language server's own sampling is left, so that unset ones are  |
-|                                             | the model's own: 1 is what is echoed                                |
-| presence_penalty, frequency_penalty         | the same; left out where the family does not know them              |
-| text.format                                 | responseMimeType and a schema (``output.py``)                       |
-| reasoning.effort, .summary                  | thinkingConfig                                                      |
-| parallel_tool_calls, include, stream        | what the emitter does                                               |
-| store, background                           | what the server does; background needs store                        |
-| metadata, user, truncation, max_tool_calls, text.verbosity, safety_identifier, prompt_cache_key | echoed          |
-| service_tier                                | checked; ``default`` is what serves                                 |
-| top_logprobs above 0                        | refused: no log probabilities are captured                          |
-| conversation, prompt, context_management, moderation | refused: there is nothing here that could keep their promise |
-| names of the Chat Completions API           | refused with what to send in their place                            |
-| anything else                               | noted                                                               |
+"""A Responses request → ``Turn``: every parameter is served, repeated, or refused by name, as ``PARAMETERS``
+says.
 
 What the emitter, the store and the next turn need is in the turn, all of it plain JSON:
 
@@ -36,6 +17,7 @@ Facts: wire-openai 2, 5, 14; wire-gemini-and-mapping 2.4, 6.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from zerogravity.core.family import rules
@@ -46,7 +28,38 @@ from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.history import History
 from zerogravity.surfaces.openai.output import TEXT, apply_form, wanted_form
-from zerogravity.surfaces.openai.sampling import INT32, within_family
+from zerogravity.surfaces.openai.parameters import (
+    ANY,
+    ARRAY,
+    BOOLEAN,
+    CACHE,
+    FREQUENCY,
+    INT32,
+    METADATA,
+    NO_LOGPROBS,
+    OBJECT,
+    ONE_ANSWER,
+    PRESENCE,
+    SEED,
+    STRING,
+    TEMPERATURE,
+    TEXT_OR_ARRAY,
+    TEXT_OR_OBJECT,
+    TOP_K,
+    TOP_P,
+    VERBOSITY,
+    Parameter,
+    choice,
+    integer,
+    is_given,
+    of_sister,
+    refuse,
+    repeated,
+    settings,
+    stream_options,
+    unserved,
+)  # fmt: skip
+from zerogravity.surfaces.openai.sampling import within_family
 from zerogravity.surfaces.openai.thinking import thinking_config
 from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.surfaces.responses import compaction
@@ -63,31 +76,72 @@ INCLUDES = (
     "message.input_image.image_url", "computer_call_output.output.image_url",
 )  # fmt: skip
 PROMISED = ("reasoning.encrypted_content", "web_search_call.action.sources", "message.input_image.image_url")
-REFUSED = {
-    "conversation": "is not supported: send 'previous_response_id' or the whole input",
-    "prompt": "is not supported: there are no stored prompts",
-    "context_management": "is not supported: call /v1/responses/compact",
-    "moderation": "is not supported",
-}
-SERVED = frozenset({
-    "model", "input", "instructions", "previous_response_id", "tools", "tool_choice", "max_output_tokens",
-    "temperature", "top_p", "presence_penalty", "frequency_penalty", "text", "reasoning", "parallel_tool_calls",
-    "include", "stream", "stream_options", "store", "background", "metadata", "user", "truncation", "max_tool_calls",
-    "safety_identifier", "prompt_cache_key", "service_tier", "top_logprobs", "top_k", "seed", *REFUSED,
-})  # fmt: skip
-CHAT = {
-    "messages": "send 'input'",
-    "response_format": "send 'text.format'",
-    "max_tokens": "send 'max_output_tokens'",
-    "max_completion_tokens": "send 'max_output_tokens'",
-    "reasoning_effort": "send 'reasoning.effort'",
-    "functions": "send 'tools'",
-    "function_call": "send 'tool_choice'",
-    "web_search_options": "send a tool of the type 'web_search'",
-    "stop": "it has no stop sequences; /v1/chat/completions has",
-    "logprobs": "no log probabilities are captured",
-    "logit_bias": "the upstream models do not support it",
-}
+SUMMARIES = ("auto", "concise", "detailed", "none")
+API = "Responses"
+OF_CHAT = (
+    of_sister("messages", "send 'input'", API),
+    of_sister("response_format", "send 'text.format'", API),
+    of_sister("max_tokens", "send 'max_output_tokens'", API),
+    of_sister("max_completion_tokens", "send 'max_output_tokens'", API),
+    of_sister("reasoning_effort", "send 'reasoning.effort'", API),
+    of_sister("functions", "send 'tools'", API),
+    of_sister("function_call", "send 'tool_choice'", API),
+    of_sister("web_search_options", "send a tool of the type 'web_search'", API),
+    of_sister("stop", "it has no stop sequences; /v1/chat/completions has", API),
+    of_sister("logprobs", "no log probabilities are captured", API),
+    of_sister("logit_bias", "the upstream models do not support it", API),
+)
+WITHOUT_COUNTERPART = (
+    Parameter(
+        "conversation", ANY, refused="is not supported: send 'previous_response_id' or the whole input", asks=is_given
+    ),
+    Parameter("prompt", ANY, refused="is not supported: there are no stored prompts", asks=is_given),
+    Parameter("context_management", ANY, refused="is not supported: call /v1/responses/compact", asks=is_given),
+    Parameter("moderation", ANY, refused="is not supported", asks=is_given),
+)
+REPEATED = (  # in the order of the Response object
+    Parameter("instructions", STRING, "systemInstruction, before the input's", shown=None),
+    Parameter("metadata", METADATA, shown=None),
+    Parameter("parallel_tool_calls", BOOLEAN, "false: only the first call of an answer is handed on", shown=True),
+    replace(TEMPERATURE, shown=1.0), replace(TOP_P, shown=1.0),
+    Parameter("tool_choice", TEXT_OR_OBJECT, "toolConfig", shown="auto"),
+    Parameter("tools", ARRAY, "functionDeclarations, googleSearch", shown=()),
+    Parameter("previous_response_id", STRING, "contents: the dialogue that the input continues", shown=None),
+    Parameter("truncation", choice("auto", "disabled"), shown="disabled"),
+    Parameter("text", OBJECT, "format: responseMimeType and a schema", shown=None),
+    replace(PRESENCE, shown=0.0), replace(FREQUENCY, shown=0.0),
+    Parameter("top_logprobs", integer(0, 20), refused=NO_LOGPROBS, shown=0),
+    Parameter("reasoning", OBJECT, "thinkingConfig", shown=None),
+    Parameter("user", STRING, shown=None),
+    Parameter("max_output_tokens", integer(16, INT32), config="maxOutputTokens", shown=None),
+    Parameter("max_tool_calls", integer(1), shown=None),
+    Parameter("store", BOOLEAN, "false: the answer can not be fetched or continued", shown=True),
+    Parameter("background", BOOLEAN, "the answer is made while nobody waits; needs store", shown=False),
+    Parameter("service_tier", choice(*TIERS), "default, in the answer", shown="default"),
+    Parameter("safety_identifier", STRING, shown=None),
+    Parameter("prompt_cache_key", STRING, shown=None),
+)  # fmt: skip
+PARAMETERS = (
+    Parameter("model", STRING, "who answers"),
+    Parameter("input", TEXT_OR_ARRAY, "contents"),
+    *REPEATED,
+    TOP_K, SEED,
+    Parameter("text.format", OBJECT, "responseMimeType and a schema"),
+    Parameter("text.verbosity", VERBOSITY, "repeated in the answer"),
+    Parameter("reasoning.effort", STRING, "thinkingConfig"),
+    Parameter("reasoning.summary", choice(*SUMMARIES), "whether thoughts are shown"),
+    Parameter("reasoning.generate_summary", choice(*SUMMARIES), "as summary"),
+    Parameter("reasoning.context", choice("auto", "current_turn", "all_turns"), "repeated in the answer"),
+    Parameter("reasoning.mode", STRING, "repeated in the answer"),
+    Parameter("include", ARRAY, "encrypted reasoning, sources of a search"),
+    Parameter("stream", BOOLEAN, "an answer in events"),
+    Parameter("stream_options", OBJECT, "checked"),
+    Parameter("n", integer(1), refused=ONE_ANSWER, asks=lambda value: (value or 1) > 1, noted=True),
+    *CACHE,
+    *(Parameter(name, ANY) for name in ("access_programs", "background_options", "image")),
+    *WITHOUT_COUNTERPART,
+    *OF_CHAT,
+)  # fmt: skip
 REASONING = ("effort", "summary", "generate_summary", "context", "mode")
 FORM = ("type", "name", "description", "schema", "strict")
 
@@ -103,11 +157,9 @@ def lookups(body: Json) -> Lookups:
 
 def parse(body: Json, context: Context) -> Turn:
     """Raises FaultError naming the parameter."""
-    fields.refuse_others(body, CHAT, "Responses")
+    refuse(body, OF_CHAT)
     model = fields.required_string(body, "model")
-    for name, why in REFUSED.items():
-        if body.get(name) is not None:
-            raise fields.unsupported(name, why)
+    refuse(body, PARAMETERS)
     previous = _previous(body, context)
     entries, skipped = _entries(body, context, continues=previous is not None)
     target = context.target(model)
@@ -219,18 +271,9 @@ def _before(body: Json, previous: StoredTurn | None, target: Target, history: Hi
 
 
 def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """generationConfig and notes. 0 is a value, null is none."""
-    wanted: dict[str, Any] = {
-        "maxOutputTokens": fields.integer(body, "max_output_tokens", lo=16, hi=INT32),
-        "temperature": fields.number(body, "temperature", lo=0, hi=2),
-        "topP": fields.number(body, "top_p", lo=0, hi=1),
-        "topK": fields.integer(body, "top_k", lo=1, hi=INT32),
-        "seed": fields.integer(body, "seed", lo=-(2**63), hi=2**63 - 1),
-        "presencePenalty": fields.number(body, "presence_penalty", lo=-2, hi=2),
-        "frequencyPenalty": fields.number(body, "frequency_penalty", lo=-2, hi=2),
-        "responseModalities": ["TEXT", "IMAGE"] if pictures else None,
-        "thinkingConfig": _thinking(body, target),
-    }
+    """generationConfig and notes."""
+    wanted = settings(body, PARAMETERS)
+    wanted |= {"responseModalities": ["TEXT", "IMAGE"] if pictures else None, "thinkingConfig": _thinking(body, target)}
     config, notes = within_family(wanted, target.family)
     if wanted["thinkingConfig"] is None and (fields.obj(body, "reasoning") or {}).get("effort") is not None:
         notes.append("reasoning.effort left out: this model does not think")
@@ -246,9 +289,8 @@ def _thinking(body: Json, target: Target) -> dict[str, Any] | None:
 
 
 def _summary(reasoning: Json) -> str | None:
-    words = ("auto", "concise", "detailed", "none")
-    old = fields.choice(reasoning, "generate_summary", words, path="reasoning")
-    wanted = fields.choice(reasoning, "summary", words, path="reasoning") or old
+    old = fields.choice(reasoning, "generate_summary", SUMMARIES, path="reasoning")
+    wanted = fields.choice(reasoning, "summary", SUMMARIES, path="reasoning") or old
     return None if wanted == "none" else wanted
 
 
@@ -258,40 +300,19 @@ def _summary(reasoning: Json) -> str | None:
 def echoed_members(body: Json, tools: Sequence[Json], config: Json) -> dict[str, Any]:
     """What the Response object repeats, with the API's defaults. Of sampling and limits it says what is sent
     (``config``): what the model does not know is not claimed."""
-    if (fields.integer(body, "n", lo=1) or 1) > 1:
-        raise fields.unsupported("n", "must be 1: one candidate is captured per request")
-    if fields.integer(body, "top_logprobs", lo=0, hi=20):
-        raise fields.unsupported("top_logprobs", "is not supported: no log probabilities are captured")
-    store = fields.boolean(body, "store", default=True)
-    background = fields.boolean(body, "background")
-    if background and not store:
-        text = "Invalid 'background': a background response has to be stored, but 'store' is false."
-        raise bad_request(text, param="background", code="invalid_value")
-    fields.choice(body, "service_tier", TIERS)
-    return {
-        "instructions": fields.string(body, "instructions"),
-        "metadata": fields.metadata(body),
-        "parallel_tool_calls": fields.boolean(body, "parallel_tool_calls", default=True),
-        "temperature": config.get("temperature", 1.0),
-        "top_p": config.get("topP", 1.0),
+    special = {
         "tool_choice": shown_choice(body),
         "tools": [*tools],
-        "previous_response_id": fields.string(body, "previous_response_id"),
-        "truncation": fields.choice(body, "truncation", ("auto", "disabled")) or "disabled",
         "text": _text(body),
-        "presence_penalty": config.get("presencePenalty", 0.0),
-        "frequency_penalty": config.get("frequencyPenalty", 0.0),
-        "top_logprobs": 0,
         "reasoning": _reasoning(body),
-        "user": fields.string(body, "user"),
-        "max_output_tokens": config.get("maxOutputTokens") if body.get("max_output_tokens") is not None else None,
-        "max_tool_calls": fields.integer(body, "max_tool_calls", lo=1),
-        "store": store,
-        "background": background,
-        "service_tier": "default",
-        "safety_identifier": fields.string(body, "safety_identifier"),
-        "prompt_cache_key": fields.string(body, "prompt_cache_key"),
+        "top_logprobs": None,
+        "service_tier": None,
     }
+    made = repeated(body, REPEATED, config, special)
+    if made["background"] and not made["store"]:
+        text = "Invalid 'background': a background response has to be stored, but 'store' is false."
+        raise bad_request(text, param="background", code="invalid_value")
+    return made
 
 
 def _text(body: Json) -> dict[str, Any]:
@@ -325,19 +346,10 @@ def _include(body: Json) -> list[str]:
 
 def _stream(body: Json) -> bool:
     stream = fields.boolean(body, "stream")
-    options = fields.obj(body, "stream_options")
-    if options is not None:
-        if not stream:
-            text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
-            raise bad_request(text, param="stream_options", code="invalid_value")
-        fields.boolean(options, "include_obfuscation", path="stream_options")
+    stream_options(body, stream=stream)
     return stream
 
 
 def _unserved(body: Json) -> list[str]:
-    """Notes on what was asked for and means nothing upstream; what is known is checked all the same."""
-    fields.string(body, "prompt_cache_retention")
-    notes = [f"{name}: no counterpart upstream" for name in body if name not in SERVED and body[name] is not None]
-    reasoning = fields.obj(body, "reasoning") or {}
-    notes += [f"reasoning.{name}: no counterpart upstream" for name in reasoning if name not in REASONING]
+    notes = unserved(body, PARAMETERS) + unserved(fields.obj(body, "reasoning") or {}, PARAMETERS, "reasoning")
     return notes + [f"include {name}: nothing to show" for name in _include(body) if name not in PROMISED]

@@ -26,7 +26,8 @@ from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.tools import Declared, custom_tool, left_out, nested
+from zerogravity.surfaces.openai import tools as shared
+from zerogravity.surfaces.openai.tools import Declared, nested, search_options
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tool_echo import shown
@@ -38,34 +39,23 @@ Identity = tuple[str, str, str]  # kind, namespace, name: what makes two declara
 
 
 @dataclass(slots=True)
-class Tools:
-    """Everything a request declares. A tool's *key* is its name towards ``NameMap``: the client's own name, or
-    ``namespace.name``.
+class Tools(shared.Tools):
+    """A tool's key is the client's own name, or ``namespace.name``.
 
     ``kinds``: key → ``custom`` or one of ``CLIENT_TOOLS``. ``namespaces``: key → {namespace, name},
     where the client's own name is not the key.
-    ``strict``: some function wants its schema obeyed. ``shown``: the request's own, as the Response shows them.
-    ``left_out``: kind → where it was declared, of what can not be served here.
+    ``pictures``: some are to be made. ``shown``: the request's own, as the Response shows them.
     """
 
-    declared: list[Declared] = field(default_factory=list[Declared])
-    kinds: dict[str, str] = field(default_factory=dict[str, str])
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    search: bool = False
     pictures: bool = False
-    strict: bool = False
-    notes: list[str] = field(default_factory=list[str])
     shown: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    left_out: dict[str, str] = field(default_factory=dict[str, str])
     _keys: dict[Identity, str] = field(default_factory=dict[Identity, str])
 
     def key(self, name: str, namespace: str | None = None, kind: str = "") -> str:
         """The key of a tool as the client names it; of one that is not declared, the key it would get."""
         space = space_of(namespace)
         return self._keys.get((kind, space, name)) or _flat(space, name)
-
-    def knows(self, key: str) -> bool:
-        return any(tool.name == key for tool in self.declared)
 
     def runs(self, kind: str) -> bool:
         """Whether a client's tool of that kind is declared."""
@@ -75,13 +65,10 @@ class Tools:
         """The keys of a namespace's tools."""
         return [key for (_, space, _), key in self._keys.items() if space == namespace]
 
-    def leave_out(self, kind: str, path: str) -> None:
-        """A tool that nothing here can run: the client has others, and nobody made it use this one."""
-        self.left_out.setdefault(kind, path)
-        self.notes.append(left_out(kind, path))
-
     def add(self, name: str, namespace: str, kind: str = "") -> str:
         """A key for a tool that is being declared; no two tools share one."""
+        if not name:
+            return name
         identity = (kind, namespace, name)
         if (known := self._keys.get(identity)) is not None:
             return known
@@ -144,9 +131,9 @@ def _read(tools: Tools, tool: Json, kind: str, path: str, namespace: str = "") -
     """Declare one tool that is served; returns its key, "" for what has none."""
     match kind:
         case "function":
-            return _function(tools, *nested(tool, "function", path, flat=True), namespace)
+            return tools.function(*nested(tool, "function", path, flat=True), lambda name: tools.add(name, namespace))
         case "custom":
-            return _custom(tools, *nested(tool, "custom", path, flat=True), namespace)
+            return tools.custom(*nested(tool, "custom", path, flat=True), lambda name: tools.add(name, namespace))
         case "namespace":
             _namespace(tools, tool, path, namespace)
         case "tool_search":
@@ -158,25 +145,6 @@ def _read(tools: Tools, tool: Json, kind: str, path: str, namespace: str = "") -
         case _:
             _web_search(tools, tool, path)
     return ""
-
-
-def _function(tools: Tools, function: Json, path: str, namespace: str) -> str:
-    name = fields.required_string(function, "name", path=path)
-    description = fields.string(function, "description", path=path)
-    parameters = fields.obj(function, "parameters", path=path)
-    tools.strict |= fields.boolean(function, "strict", path=path)
-    key = tools.add(name, namespace) if name else name
-    tools.kinds.pop(key, None)  # a name declared twice: the last one wins
-    tools.declared.append(Declared(key, description, parameters, path))
-    return key
-
-
-def _custom(tools: Tools, custom: Json, path: str, namespace: str) -> str:
-    name = fields.required_string(custom, "name", path=path)
-    key = tools.add(name, namespace) if name else name
-    tools.declared.append(custom_tool(key, custom, path))
-    tools.kinds[key] = "custom"
-    return key
 
 
 def _namespace(tools: Tools, tool: Json, path: str, outer: str) -> None:
@@ -220,8 +188,7 @@ def _client_tool(
 
 def _web_search(tools: Tools, tool: Json, path: str) -> None:
     """Google's search takes none of the options; those that limit what may be found are noted."""
-    fields.choice(tool, "search_context_size", ("low", "medium", "high"), path=path)
-    fields.obj(tool, "user_location", path=path)
+    search_options(tool, path)
     limits = [name for name in ("filters", "external_web_access", "search_content_types") if tool.get(name) is not None]
     tools.notes += [f"{path}.{name}: no counterpart upstream" for name in limits]
     tools.search = True

@@ -1,0 +1,55 @@
+"""``zerogravity surfaces``: every parameter that OpenAI's SDK knows is in the tables, and they are what it prints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from openai.types.chat import completion_create_params as chat_params
+from openai.types.responses import response_create_params as responses_params
+
+from zerogravity.cli.main import main
+from zerogravity.core import policy
+from zerogravity.surfaces.chat.request import PARAMETERS as CHAT
+from zerogravity.surfaces.gemini.proto_json import REQUEST
+from zerogravity.surfaces.responses.request import PARAMETERS as RESPONSES
+
+
+def printed(*words: str) -> Any:
+    made = CliRunner().invoke(main, ["surfaces", *words])
+    assert made.exit_code == 0, made.output
+    return json.loads(made.stdout) if "--json" in words else made.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "documented", "rows"),
+    [
+        ("chat", chat_params.CompletionCreateParamsStreaming.__annotations__, CHAT),
+        ("responses", responses_params.ResponseCreateParamsStreaming.__annotations__, RESPONSES),
+    ],
+)
+def test_every_documented_parameter_is_told(name: str, documented: dict[str, Any], rows: Any) -> None:
+    base = chat_params.CompletionCreateParamsBase if name == "chat" else responses_params.ResponseCreateParamsBase
+    known = {*documented, *base.__annotations__}
+    assert known - {row.name for row in rows} == set()
+    told = printed(name, "--json")
+    assert [row["parameter"] for row in told[name]] == [row.name for row in rows]
+    text = printed(name)
+    for row in rows:
+        assert f"  {row.name} " in text
+        assert row.becomes in text
+
+
+@pytest.mark.parametrize("rows", [CHAT, RESPONSES])
+def test_no_parameter_is_told_twice(rows: Any) -> None:
+    names = [row.name for row in rows]
+    assert len(names) == len(set(names))
+
+
+def test_all_surfaces_and_the_ends_of_a_turn() -> None:
+    assert list(printed("--json")) == ["responses", "chat", "gemini"]
+    assert {row["parameter"] for row in printed("gemini", "--json")["gemini"]} >= set(REQUEST.members)
+    ends = printed("--ends", "--json")["ends"]
+    assert [(row["what happened"], row["decision"]) for row in ends] == policy.table()

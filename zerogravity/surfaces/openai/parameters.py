@@ -1,0 +1,202 @@
+"""A request's parameters as rows, which drive how it is read and print themselves (``zerogravity surfaces``).
+
+A row says what a parameter takes and what comes of it: a member of generationConfig, a member that the answer repeats,
+something that a module of its own makes of it, a refusal, or nothing, which is noted. A dotted name lies in an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zerogravity.errors import bad_request
+from zerogravity.surfaces.openai import fields
+
+Json = Mapping[str, Any]
+Read = Callable[[Json, str, str], Any]
+NOT_SHOWN = object()
+INT32 = 2**31 - 1
+MAX_STOPS = 4
+ASKS_FOR_NOTHING: tuple[Any, ...] = (None, False, "", [], {})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a parameter takes, in words, and how it is read: body, name, path of the body → the value, None where it is
+    not set. Raises FaultError 400."""
+
+    words: str
+    read: Read
+
+
+def number(lo: float, hi: float) -> Kind:
+    return Kind(f"{lo} to {hi}", lambda body, name, path: fields.number(body, name, lo=lo, hi=hi, path=path))
+
+
+def integer(lo: int, hi: int | None = None) -> Kind:
+    words = f"an integer from {lo}" if hi in (None, INT32) else f"an integer, {lo} to {hi}"
+    return Kind(words, lambda body, name, path: fields.integer(body, name, lo=lo, hi=hi, path=path))
+
+
+def choice(*words: str) -> Kind:
+    return Kind(", ".join(words), lambda body, name, path: fields.choice(body, name, words, path=path))
+
+
+def _boolean(body: Json, name: str, path: str) -> bool | None:
+    return None if body.get(name) is None else fields.boolean(body, name, path=path)
+
+
+def _stops(body: Json, name: str, path: str) -> list[str] | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str | list):
+        raise fields.invalid_type(name, "a string or an array of strings", value)
+    words = [value] if isinstance(value, str) else fields.array(body, name, path=path) or []
+    if len(words) > MAX_STOPS:
+        text = f"Invalid '{name}': array too long. Expected an array with maximum length {MAX_STOPS}, got {len(words)}."
+        raise bad_request(text, param=name, code="array_above_max_length")
+    for index, word in enumerate(words):
+        if not fields.as_string(word, f"{name}[{index}]"):
+            text = f"Invalid '{name}[{index}]': empty string. Expected a string with minimum length 1."
+            raise bad_request(text, param=f"{name}[{index}]", code="string_below_min_length")
+    return words or None
+
+
+ANY = Kind("anything", lambda body, name, _: body.get(name))
+STRING = Kind("a string", lambda body, name, path: fields.string(body, name, path=path))
+BOOLEAN = Kind("true, false", _boolean)
+OBJECT = Kind("an object", lambda body, name, path: fields.obj(body, name, path=path))
+ARRAY = Kind("an array", lambda body, name, path: fields.array(body, name, path=path))
+TEXT_OR_ARRAY = Kind("a string or an array", lambda body, name, _: body.get(name))
+TEXT_OR_OBJECT = Kind("a string or an object", lambda body, name, _: body.get(name))
+METADATA = Kind("at most 16 pairs of strings", lambda body, name, _: fields.metadata(body, name))
+STOPS = Kind(f"a string, or up to {MAX_STOPS}", _stops)
+VERBOSITY = choice("low", "medium", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """``does``: what a module of its own makes of it. ``config``: the member of generationConfig that it becomes.
+    ``shown``: what the answer says in its place where it is not set; set, the answer repeats it. ``refused``: why, if
+    it ``asks`` for something. ``noted``: it means nothing here, and this is told."""
+
+    name: str
+    kind: Kind
+    does: str = ""
+    config: str = ""
+    shown: Any = NOT_SHOWN
+    refused: str = ""
+    asks: Callable[[Any], bool] = bool
+    noted: bool = False
+
+    @property
+    def becomes(self) -> str:
+        """What comes of it, for people."""
+        said = [
+            self.does,
+            f"generationConfig.{self.config}" if self.config else "",
+            f"refused: {self.refused}" if self.refused else "",
+            "repeated in the answer" if self.shown is not NOT_SHOWN else "",
+        ]
+        return "; ".join(filter(None, said)) or "nothing: checked and noted"
+
+    @property
+    def served(self) -> bool:
+        return not self.noted and bool(self.does or self.config or self.refused or self.shown is not NOT_SHOWN)
+
+    def read(self, body: Json) -> Any:
+        """Its value; None where it is not set. Raises FaultError 400."""
+        *outer, name = self.name.split(".")
+        for depth, step in enumerate(outer):
+            body = fields.obj(body, step, path=".".join(outer[:depth])) or {}
+        return self.kind.read(body, name, ".".join(outer))
+
+
+def of_sister(name: str, instead: str, api: str) -> Parameter:
+    """A name of the sister API: what it asks for would be lost without a word. ``instead``: what to send."""
+    return Parameter(
+        name, ANY, refused=f"is none of the {api} API's: {instead}",
+        asks=lambda value: value not in ASKS_FOR_NOTHING, noted=True,
+    )  # fmt: skip
+
+
+def is_given(value: Any) -> bool:
+    return value is not None
+
+
+# -- what both APIs have -----------------------------------------------------------------------------------------
+
+TEMPERATURE = Parameter("temperature", number(0, 2), config="temperature")
+TOP_P = Parameter("top_p", number(0, 1), config="topP")
+TOP_K = Parameter("top_k", integer(1, INT32), config="topK")
+SEED = Parameter("seed", integer(-(2**63), 2**63 - 1), config="seed")
+PRESENCE = Parameter("presence_penalty", number(-2, 2), config="presencePenalty")
+FREQUENCY = Parameter("frequency_penalty", number(-2, 2), config="frequencyPenalty")
+ONE_ANSWER = "must be 1: one candidate is captured per request"
+NO_LOGPROBS = "is not supported: no log probabilities are captured"
+CACHE = (Parameter("prompt_cache_retention", STRING), Parameter("prompt_cache_options", ANY))
+
+
+# -- what the rows do --------------------------------------------------------------------------------------------
+
+
+def refuse(body: Json, rows: Iterable[Parameter]) -> None:
+    """Raises FaultError 400 for what can not be served truthfully. Values that ask for nothing are taken."""
+    for row in rows:
+        if row.refused and row.asks(row.read(body)):
+            raise fields.unsupported(row.name, row.refused)
+
+
+def settings(body: Json, rows: Iterable[Parameter]) -> dict[str, Any]:
+    """Members of generationConfig; of several names for one, the first that is set counts. 0 is a value,
+    null is none."""
+    made: dict[str, Any] = {}
+    for row in rows:
+        if row.config and (value := row.read(body)) is not None:
+            made.setdefault(row.config, value)
+    return made
+
+
+def repeated(body: Json, rows: Iterable[Parameter], config: Json, special: Json) -> dict[str, Any]:
+    """The members that an answer repeats, in the rows' order. ``special``: those that are shown in a form of their own.
+    Of sampling and limits it says what is sent (``config``): what the model does not know is not claimed."""
+    made: dict[str, Any] = {}
+    for row in rows:
+        if row.shown is NOT_SHOWN:
+            continue
+        value = row.read(body)
+        if row.name in special:
+            value = special[row.name]
+        elif value is not None and row.config:
+            value = config.get(row.config, row.shown)
+        made[row.name] = row.shown if value is None else value
+    return made
+
+
+def unserved(body: Json, rows: Iterable[Parameter], path: str = "") -> list[str]:
+    """Notes on what was asked for and means nothing here; what is known is checked all the same."""
+    rows = tuple(rows)
+    if not path:
+        for row in rows:
+            if not row.served and not row.refused:
+                row.read(body)
+    known = {row.name for row in rows if row.served}
+    names = [fields.join(path, name) for name in body if path or body[name] is not None]
+    return [f"{name}: no counterpart upstream" for name in names if name not in known]
+
+
+def stream_options(body: Json, *, stream: bool) -> Json:
+    """Only of a stream; what they mean is each API's. Raises FaultError 400."""
+    options = fields.obj(body, "stream_options")
+    if options is not None and not stream:
+        text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise bad_request(text, param="stream_options", code="invalid_value")
+    fields.boolean(options or {}, "include_obfuscation", path="stream_options")
+    return options or {}
+
+
+def table(rows: Iterable[Parameter]) -> list[tuple[str, str, str]]:
+    """(name, what it takes, what comes of it) of each, for people."""
+    return [(row.name, row.kind.words, row.becomes) for row in rows]
