@@ -37,7 +37,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "admission": (),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
-    "engine": (*BASE, "admission", "background"),
+    "deadlines": BASE,
+    "engine": (*BASE, "admission", "background", "deadlines"),
     "backends": (*BASE, "background", "wire", "engine", "lifeline"),
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "surfaces.responses", "wire.jsonio", "worker"),
@@ -91,7 +92,7 @@ WORLD = {
 }  # fmt: skip
 PURE = ("core", "wire", "surfaces", "errors", *PURE_CAPTURE)
 ALLOWED = {
-    ("core.channel", "asyncio"),  # wakes readers
+    ("core.waiters", "asyncio"),  # wakes readers
 }
 
 MAX_MODULE, MAX_FUNCTION = 400, 60

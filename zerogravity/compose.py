@@ -28,8 +28,10 @@ from zerogravity.config import Config, is_loopback
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
-from zerogravity.engine import Engine, Limits
+from zerogravity.deadlines import Limits
+from zerogravity.engine import Engine
 from zerogravity.errors import Fault, FaultError
 from zerogravity.observe import machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
@@ -288,8 +290,8 @@ class Gateway:
     def health_line(self) -> str:
         return self.health.line()
 
-    def passive_channel(self, path: str, body: Mapping[str, Any]) -> CascadeChannel:
-        """A channel for a Google call that is not ours: recorded, answered by nobody."""
+    def passive_turn(self, path: str, body: Mapping[str, Any]) -> RunningTurn:
+        """A turn for a Google call that is not ours: recorded, answered by nobody."""
         request = body.get("request")
         model = body.get("model") or path.rpartition("models/")[2].partition(":")[0]
         name = model if isinstance(model, str) and model else "unknown"
@@ -302,9 +304,9 @@ class Gateway:
             stream=True,
             created=int(time.time()),
         )
-        channel = self.store.open(turn)
-        channel.mark("matched")
-        return channel
+        running = self.store.open(turn)
+        running.mark("matched")
+        return running
 
 
 async def serve(config: Config) -> int:

@@ -16,9 +16,10 @@ from zerogravity import config as configuration
 from zerogravity.capture import rewrite
 from zerogravity.capture.addon import OPTIONS, Capture, Interceptor, redirect
 from zerogravity.compose import Gateway
-from zerogravity.core.channel import CascadeChannel, RequestLine
-from zerogravity.core.events import Failed, Finished, TextDelta
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, Finished, RequestLine, TextDelta
 from zerogravity.core.policy import Await
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Termination, internal
 
 CASCADE = "c0ffee00-1111-4222-8333-444455556666"
@@ -46,10 +47,15 @@ def hooks(gateway: Gateway, aborted: list[http.HTTPFlow]) -> Interceptor:
 
 
 @pytest.fixture
-def channel(gateway: Gateway, make_turn) -> CascadeChannel:
-    channel = gateway.store.open(make_turn())
-    gateway.store.bind(channel, CASCADE)
-    return channel
+def running(gateway: Gateway, make_turn) -> RunningTurn:
+    made = gateway.store.open(make_turn())
+    gateway.store.bind(made, CASCADE)
+    return made
+
+
+@pytest.fixture
+def channel(running: RunningTurn) -> CascadeChannel:
+    return running.channel
 
 
 def agent_body(cascade: str = CASCADE, kind: str = "agent", **more: Any) -> dict[str, Any]:
@@ -155,28 +161,27 @@ def test_the_answer_is_tapped_as_it_streams(hooks, channel) -> None:
 
 
 @pytest.mark.parametrize(("kind", "waits"), [("agent", False), ("checkpoint", True), ("tab", True)])
-def test_the_call_that_was_awaited_ends_the_wait(hooks, channel, kind, waits) -> None:
+def test_the_call_that_was_awaited_ends_the_wait(hooks, running, kind, waits) -> None:
     """From its claim on: its first byte has the time of any call, not the rest of the wait for it."""
-    channel.awaiting = Await(20, internal("no further call came"))
+    running.await_attempt(Await(20, internal("no further call came")))
     ask(hooks, flow_of(agent_body(kind=kind)))
-    assert (channel.awaiting is not None) is waits
+    assert (running.awaiting is not None) is waits
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_running_call_can_be_cut(hooks, channel, aborted, begun) -> None:
+def test_a_running_call_can_be_cut(hooks, running, aborted, begun) -> None:
     flow = flow_of(agent_body())
     ask(hooks, flow)
     if begun:
         answered(flow)
         hooks.responseheaders(flow)
-    for abort in channel.upstream_abort:
-        abort()
+    running.end_attempts(cut=True)
     assert aborted == [flow]
 
 
-def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, channel) -> None:
-    channel.append(0, b"", (TextDelta("x"),))
-    channel.close(Finished("stop"))
+def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, running, channel) -> None:
+    running.append(0, b"", (TextDelta("x"),))
+    running.close(Finished("stop"))
     flow = flow_of(agent_body())
     ask(hooks, flow)
     assert flow.response is not None
@@ -188,8 +193,9 @@ def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, channel) -> No
 def test_the_checkpoint_call_never_touches_the_channel(tmp_path, make_turn, local) -> None:
     settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "answer_checkpoints": local}
     gateway = Gateway(configuration.load(settings, env={}).config)
-    channel = gateway.store.open(make_turn())
-    gateway.store.bind(channel, CASCADE)
+    running = gateway.store.open(make_turn())
+    channel = running.channel
+    gateway.store.bind(running, CASCADE)
     flow = flow_of(agent_body(kind="checkpoint", requestId="checkpoint/1"))
     before = flow.request.content
     ask(Interceptor(gateway, lambda _: None), flow)
@@ -250,10 +256,10 @@ def check_stop(response: http.Response, path: str, envelope: bool, kind: str, mo
 
 @pytest.mark.parametrize(("path", "envelope", "kind", "model"), FORMS)
 @pytest.mark.parametrize("why", ["closed", "refused", "checkpoint"])
-def test_a_local_answer_has_the_form_of_the_call(hooks, gateway, channel, path, envelope, kind, model, why) -> None:
+def test_a_local_answer_has_the_form_of_the_call(hooks, gateway, running, path, envelope, kind, model, why) -> None:
     body = body_for(path)
     if why == "closed":
-        channel.close(Finished("stop"))
+        running.close(Finished("stop"))
     if why == "checkpoint":
         inner = body.get("request", body)
         inner["contents"].append({"role": "user", "parts": [{"text": "Summarise."}]})
@@ -341,7 +347,7 @@ def test_where_a_call_went_and_in_what_version_is_known(hooks, channel, status) 
 def test_every_generate_path_is_claimed(hooks, channel, path) -> None:
     flow = flow_of(body_for(path), path.encode())
     ask(hooks, flow)
-    assert hooks.claims[flow].channel is channel
+    assert hooks.claims[flow].running.channel is channel
     sent = json.loads(flow.request.content)
     assert sent.get("request", sent)["contents"] == channel.turn.google_request["contents"]
     assert "accept-encoding" not in flow.request.headers
@@ -409,14 +415,23 @@ def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, 
     ],
 )
 def test_only_what_google_does_is_remembered_of_google(
-    hooks, gateway, channel, message: str, connected: bool, http2: bool, ended: Any, known: bool, code: Termination
+    hooks,
+    gateway,
+    running,
+    channel,
+    message: str,
+    connected: bool,
+    http2: bool,
+    ended: Any,
+    known: bool,
+    code: Termination,
 ) -> None:
     flow = flow_of(agent_body())
     ask(hooks, flow)
     if http2:
         flow.request.http_version = "HTTP/2.0"
     if ended is not None:
-        channel.close(Failed(internal("we have ended it", ended)))
+        running.close(Failed(internal("we have ended it", ended)))
     if not connected:
         flow.client_conn.state = ConnectionState.CLOSED
     flow.error = tflow.terr(message)
@@ -470,7 +485,7 @@ def test_passive_calls_are_recorded_untouched(tmp_path) -> None:
     assert channel.turn.surface == "passive"
     assert (channel.turn.model, channel.turn.target.family) == ("gemini-2.5-flash", "gemini-2.5-flash")
     assert channel.terminal == Finished("stop")
-    assert gateway.store.claim(CASCADE) is None
+    assert gateway.store.find(CASCADE) is None
 
 
 def test_a_passive_refusal_is_handed_on_as_it_is(tmp_path) -> None:

@@ -25,9 +25,10 @@ from zerogravity.capture import flow_bodies, ls_answer, match, proxy_guard, prox
 from zerogravity.capture.commands import Commands
 from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.compose import Gateway
-from zerogravity.core.channel import CascadeChannel, RequestLine
-from zerogravity.core.events import Failed
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, RequestLine
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import FaultError, Termination, internal, language_server, unreachable, untrusted
 from zerogravity.hosts import is_google
 from zerogravity.observe import machine
@@ -40,9 +41,9 @@ RESET = "stream reset by client"  # mitmproxy's words for either side's; whoever
 
 @dataclass(slots=True)
 class Claim:
-    """A call that belongs to a turn, from its request to the end of its answer."""
+    """An attempt of a turn, from its request to the end of its answer."""
 
-    channel: CascadeChannel
+    running: RunningTurn
     expected: ls_answer.Expected
     tap: tap.Tap | None = None
 
@@ -78,14 +79,14 @@ class Interceptor:
             self._gateway.path_seen()
         if not match.is_generate_path(flow.request.path):
             return
-        channel: CascadeChannel | None = None
+        running: RunningTurn | None = None
         try:
             body = jsonio.loads(flow.request.get_content(strict=False) or b"")
             if not isinstance(body, dict):
                 return
             found = match.match(flow.request.path, body)
-            channel = self.store.find(found.cascade_id) if found.cascade_id else None
-            if channel is None:
+            running = self.store.find(found.cascade_id) if found.cascade_id else None
+            if running is None:
                 self._gateway.metrics.unmatched(found.reason)
                 self._passive(flow, body)
             elif found.kind == "checkpoint":
@@ -93,15 +94,15 @@ class Interceptor:
                     flow.response = _stopped(ls_answer.expected(flow.request.path, body.get("model")), "Conversation")
             elif found.kind != "agent":
                 self._gateway.metrics.unmatched(found.reason)
-            elif channel.closed:
+            elif running.closed:
                 flow.response = _stopped(ls_answer.expected(flow.request.path, body.get("model")))
             else:
-                self._claim(flow, channel, body)
+                self._claim(flow, running, body)
         except Exception:  # guard: interception fails open (invariant 5)
             logger.exception("request left unchanged")
             self._gateway.metrics.failed_open("request")
-            if channel is not None:
-                channel.close(Failed(internal("the request to Google could not be rewritten")))
+            if running is not None:
+                running.close(Failed(internal("the request to Google could not be rewritten")))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Tap a claimed answer as it streams; an error answer to it is read whole, in ``response``. What is not ours
@@ -114,21 +115,21 @@ class Interceptor:
         if claim is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
-        channel, headers = claim.channel, flow.response.headers
-        channel.lines[channel.state.attempts] = _line(flow)
+        headers, passive = flow.response.headers, claim.running.turn.surface == "passive"
+        number = claim.running.attempt_answered(_line(flow))
         if flow.response.status_code != 200:
             return
-        flow.metadata[flow_bodies.CALL] = channel.state.attempts
+        flow.metadata[flow_bodies.CALL] = number
         claim.tap = active = tap.Tap(
-            channel,
-            channel.state.attempts,
+            claim.running,
+            number,
             encoding=headers.get("content-encoding", ""),
             content_type=headers.get("content-type", ""),
-            passive=channel.turn.surface == "passive",
+            passive=passive,
             expected=claim.expected,
         )
         flow.response.stream = active.feed
-        if channel.turn.surface == "passive":
+        if passive:
             return  # the same bytes, under the same headers
         headers.pop("content-length", None)
         if active.inflates:
@@ -141,12 +142,12 @@ class Interceptor:
         claim = self.claims.pop(flow, None)
         if claim is None or flow.response is None:
             return
-        channel, response = claim.channel, flow.response
+        running, response = claim.running, flow.response
         if claim.tap is not None:
-            self._keep(flow, channel)
+            self._keep(flow, running.channel)
             return
-        tap.refused(channel, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
-        if channel.turn.surface != "passive":
+        tap.refused(running, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
+        if running.turn.surface != "passive":
             flow.metadata["zerogravity.original_status"] = response.status_code
             flow.response = _stopped(claim.expected)
 
@@ -155,7 +156,7 @@ class Interceptor:
         message = flow.error.msg if flow.error else "connection lost"
         reset, claim = message.startswith(RESET), self.claims.pop(flow, None)
         hung_up = not flow.client_conn.connected or (reset and flow.request.is_http2)
-        lost, ours = unreachable(message), claim is not None and claim.channel.closed  # then we have cut it
+        lost, ours = unreachable(message), claim is not None and claim.running.closed  # then we have cut it
         if flow in self._bound and flow.response is None and not (hung_up or reset or ours):
             self._gateway.google_seen(lost)
         if claim is None:
@@ -163,45 +164,41 @@ class Interceptor:
         gone = language_server(503, "ls_gone", "the language server ended or hung up", Termination.LS_GONE)
         if claim.tap is not None:
             claim.tap.abort(message, gone if hung_up else None)
-            self._keep(flow, claim.channel)
+            self._keep(flow, claim.running.channel)
         else:
-            claim.channel.close(Failed(gone if hung_up else lost))
+            claim.running.close(Failed(gone if hung_up else lost))
 
     def _keep(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
         """Somebody saves or shows this flow: it needs the body that has streamed by."""
         if self._kept():
             flow_bodies.fill(flow, channel)
 
-    def _claim(self, flow: http.HTTPFlow, channel: CascadeChannel, body: dict[str, Any]) -> None:
+    def _claim(self, flow: http.HTTPFlow, running: RunningTurn, body: dict[str, Any]) -> None:
         original = flow.request.get_content(strict=False) or b""
-        channel.mark("matched")
-        done = rewrite.rewrite(body, channel.turn)
+        running.mark("matched")
+        done = rewrite.rewrite(body, running.turn)
         flow.request.content = done.body
         # What is compressed can not be read before a block is full.
         flow.request.headers.pop("accept-encoding", None)
         if (bearer := self._gateway.bearer.value) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"
-        channel.awaiting = None
-        self.claims[flow] = Claim(channel, ls_answer.expected(flow.request.path, body.get("model")))
-        flow.comment = channel.id
-        channel.lines[channel.state.attempts] = _line(flow)
-        channel.upstream_abort.append(lambda: self._abort(flow))
-        self._gateway.witnesses.upstream_request(
-            channel.id, channel.state.attempts, original, done.body, dict(flow.request.headers)
-        )
+        self.claims[flow] = Claim(running, ls_answer.expected(flow.request.path, body.get("model")))
+        flow.comment = running.id
+        number = running.attempt_sent(_line(flow), lambda: self._abort(flow))
+        self._gateway.witnesses.upstream_request(running.id, number, original, done.body, dict(flow.request.headers))
         for note in done.notes:
-            logger.debug("%s: %s", channel.id, note)
+            logger.debug("%s: %s", running.id, note)
 
     def _passive(self, flow: http.HTTPFlow, body: dict[str, Any]) -> None:
         """Record a call that is not ours, untouched, when ``capture_passive`` is on."""
         if not self._gateway.config.capture_passive:
             return
-        channel = self._gateway.passive_channel(flow.request.path, body)
-        self.claims[flow] = Claim(channel, ls_answer.expected(flow.request.path))
-        flow.comment = channel.id
-        channel.lines[0] = _line(flow)
+        running = self._gateway.passive_turn(flow.request.path, body)
+        self.claims[flow] = Claim(running, ls_answer.expected(flow.request.path))
+        flow.comment = running.id
+        number = running.attempt_sent(_line(flow))
         content = flow.request.get_content(strict=False) or b""
-        self._gateway.witnesses.upstream_request(channel.id, 0, content, content, dict(flow.request.headers))
+        self._gateway.witnesses.upstream_request(running.id, number, content, content, dict(flow.request.headers))
 
 
 def _line(flow: http.HTTPFlow) -> RequestLine:

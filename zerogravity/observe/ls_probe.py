@@ -14,7 +14,7 @@ from contextlib import suppress
 from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.background import Rounds
-from zerogravity.core.callbacks import attempt
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.observe.health import Check, Health
 
@@ -69,7 +69,7 @@ class LsProbe:
             logger.info("language server: %s", fault.told)
         self._before = fault
         self._health.looked(fault)
-        attempt(self._besides)
+        run_guarded(self._besides)
         if self._greet is not None and self._health.google_away and (await self._greet()).ok:
             self._health.google_seen(None)
         with suppress(TimeoutError):

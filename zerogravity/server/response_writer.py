@@ -12,6 +12,7 @@ from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
+from zerogravity.core.turn import Turn
 from zerogravity.server.services import Services
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.responses.ids import response_id
@@ -32,20 +33,22 @@ class ResponseWriter:
         self.get = self._unwritten.get
         self.delete = self._unwritten.delete
         self.item = self._unwritten.item
+        services.store.on_closed.append(self.keep_end)
 
     @property
     def waiting(self) -> int:
         """How many writes the disk has not taken yet."""
         return len(self._unwritten)
 
-    def keep(self, channel: CascadeChannel) -> None:
-        """Store this turn's response as soon as it is over; if nobody has to wait for it, also that it has begun."""
-        if channel.closed:
-            self._put(channel)
-            return
-        if channel.turn.background:
+    def keep_start(self, channel: CascadeChannel) -> None:
+        """Store that this turn's response has begun, if nobody has to wait for its end."""
+        if _stored(channel.turn) and channel.turn.background and not channel.closed:
             self._add(channel, partial(self._begun, channel))
-        channel.on_close.append(self._put)
+
+    def keep_end(self, channel: CascadeChannel) -> None:
+        """Store the response of a turn that is over."""
+        if _stored(channel.turn):
+            self._add(channel, partial(self._over, channel, channel.records))
 
     async def begun(self, channel: CascadeChannel) -> None:
         """Wait until it has been tried to write down that this turn runs."""
@@ -55,15 +58,12 @@ class ResponseWriter:
         """Before a client is told that its response is over and stored: wait until it has been tried to write it down.
         Where nothing outlives this process there is nothing to wait for."""
         turn = channel.turn
-        if turn.store and turn.surface == "responses" and self._services.config.store_path is not None:
+        if _stored(turn) and self._services.config.store_path is not None:
             await self._unwritten.tried(turn.owner, response_id(channel.id))
 
     async def close(self) -> None:
         """Everything is put away, or said to be lost; then the store itself is closed."""
         await self._unwritten.close(CLOSE_S)
-
-    def _put(self, channel: CascadeChannel) -> None:
-        self._add(channel, partial(self._over, channel, channel.records))
 
     def _add(self, channel: CascadeChannel, make: Make) -> None:
         self._unwritten.put(channel.turn.owner, response_id(channel.id), make, channel.held)
@@ -91,6 +91,10 @@ class ResponseWriter:
             health.recover("responses")
         else:
             health.degrade("responses", trouble)
+
+
+def _stored(turn: Turn) -> bool:
+    return turn.store and turn.surface == "responses"
 
 
 RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("shelf", ResponseWriter)

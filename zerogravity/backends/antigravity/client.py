@@ -20,7 +20,7 @@ import aiohttp
 from zerogravity.backends.antigravity.endpoint import Endpoint, tls
 from zerogravity.backends.antigravity.errors import Refused, end_of, error_of, gone, not_logged_in, refused
 from zerogravity.background import delay
-from zerogravity.core.callbacks import attempt
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.wire import connect, jsonio
 
@@ -182,7 +182,7 @@ class LsClient:
         configs = data.get("clientModelConfigs") if isinstance(data, dict) else None
         models = _list(configs)
         self._taught = self.endpoint
-        attempt(self._learn, models)
+        run_guarded(self._learn, models)
         return models
 
     async def steps(self, cascade_id: str, offset: int = 0) -> list[Json]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
-from zerogravity.core.channel import RequestLine
+from zerogravity.core.events import RequestLine
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
 
