@@ -183,7 +183,7 @@ async def test_before_chunks_were_known_a_body_ends_with_its_connection(serve: S
     body = json.dumps(STREAM).encode()
     head = f"POST {CHAT} HTTP/1.0\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
     asked = asyncio.create_task(served.raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body))
-    (await served.engine.begun()).close(Failed(BROKEN))
+    served.engine.inside(await served.engine.begun()).close(Failed(BROKEN))
     assert (await asked).startswith((b"HTTP/1.0 502", b"HTTP/1.1 502", b"HTTP/1.0 200"))
 
 

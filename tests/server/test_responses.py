@@ -325,8 +325,8 @@ async def test_background_is_answered_at_once_and_polled(serve: Serve) -> None:
     path = f"{PATH}/{queued['id']}"
     assert (await served.get(path))[2] == queued
     say(running, AttemptOpened(), TextDelta("Hel"))
-    _, _, running = await served.get(path)
-    assert running == {**queued, "status": "in_progress"}
+    _, _, seen = await served.get(path)
+    assert seen == {**queued, "status": "in_progress"}
     _, _, listed = await served.get(path + "/input_items")
     assert listed["data"][0]["content"][0]["text"] == "hi"
     say(running, TextDelta("lo"))

@@ -358,7 +358,7 @@ async def test_shutdown_ends_turns_then_connections(serve: Serve) -> None:
     served.engine.script = forever
     async with connected(served) as socket, connected(served) as idle:
         await socket.send_json(CREATE)
-        say(await served.engine.begun(), AttemptOpened(), TextDelta("Hel"))
+        say(served.engine.inside(await served.engine.begun()), AttemptOpened(), TextDelta("Hel"))
         await socket.receive_str()
         await served.engine.close()
         stopping = asyncio.create_task(served.running.stop())
