@@ -150,7 +150,7 @@ def test_imports_follow_the_arrows(module):
         ("core.fold", "from zerogravity import ids", False),
         ("core.fold", "from zerogravity.wire import sse", True),
         ("core.fold", "import asyncio", True),
-        ("core.channel", "import asyncio", False),
+        ("core.waiters", "import asyncio", False),
         ("core.registry", "def f():\n    from time import time", True),
         ("wire.sse", "from zerogravity.surfaces import base", True),
         ("wire.sse", "import aiohttp", True),

@@ -114,8 +114,9 @@ def test_gaps_are_those_between_events_of_the_answer(store, metrics, clock, make
 
 
 def test_present_states(store, metrics, clock, make_turn):
-    running, other = store.open(make_turn()), store.open(make_turn())
-    running.append(0, b"12345", (TextDelta("x"),))
+    one, two = store.open(make_turn()), store.open(make_turn())
+    one.append(0, b"12345", (TextDelta("x"),))
+    running, other = one.channel, two.channel
     readers = [running.cursor(), running.cursor(), other.cursor(), running.cursor(observer=True)]
     metrics.gauge("zg_queue_waiting", "Turns waiting", lambda: 7)
     metrics.gauge("zg_ls_rss_bytes", "Unknown now", lambda: None)

@@ -4,16 +4,14 @@ runs: its cascade, its attempts, what it waits for. The registry makes and keeps
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
 from zerogravity.core.events import RequestLine, Terminal
 from zerogravity.core.policy import Await
 from zerogravity.core.turn import Turn
 from zerogravity.core.waiters import Waiters
-
-logger = logging.getLogger("zerogravity.core")
 
 
 class RunningTurn(ChannelWriter):
@@ -83,10 +81,7 @@ class RunningTurn(ChannelWriter):
         """The turn is over: those that still run are ``cut``, or left to their end."""
         aborts, self._aborts = self._aborts, []
         for abort in aborts if cut else ():
-            try:
-                abort()
-            except Exception:  # guard point: one attempt that cannot be cut must not keep the others
-                logger.exception("turn %s: an attempt could not be cut", self.id)
+            run_guarded(abort)
 
     # -- what it waits for -------------------------------------------------------------------------------------
 
