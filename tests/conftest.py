@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
+from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 
 # Two shared cores: no deadline per example, and few enough examples for the whole suite to take minutes.
@@ -27,6 +28,11 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self.now += int(seconds * 1_000_000_000)
+
+
+def evict(store: MitmStore, turn_id: str) -> None:
+    """What a sweep does with a finished turn when memory is short."""
+    store._evict(store._finished[turn_id])  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.fixture

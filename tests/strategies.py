@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from zerogravity import errors, ids
 from zerogravity.core import policy
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
@@ -360,11 +360,11 @@ def record_lists(draw: st.DrawFn, *, captured: bool | None = None, max_calls: in
     return log.records
 
 
-def replay(records: Iterable[Record], channel: CascadeChannel) -> CascadeChannel:
+def replay(records: Iterable[Record], writer: ChannelWriter) -> CascadeChannel:
     """Write the records into a fresh channel."""
     for record in records:
         if record.terminal is not None:
-            channel.close(record.terminal)
+            writer.close(record.terminal)
         else:
-            channel.append(record.attempt_no, record.data, record.events, record.span)
-    return channel
+            writer.append(record.attempt_no, record.data, record.events, record.span)
+    return writer.channel

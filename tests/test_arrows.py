@@ -39,7 +39,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "admission": (),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
-    "engine": (*BASE, "admission", "background", "backends.base"),
+    "deadlines": BASE,
+    "engine": (*BASE, "admission", "background", "backends.base", "deadlines"),
     "backends": (),
     "backends.base": BASE,
     "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
@@ -111,7 +112,7 @@ WORLD = {
 }  # fmt: skip
 PURE = ("core", "wire", "surfaces", "errors", *PURE_CAPTURE)
 ALLOWED = {
-    ("core.channel", "asyncio"),  # wakes readers
+    ("core.waiters", "asyncio"),  # wakes readers
 }
 
 MAX_MODULE, MAX_FUNCTION = 400, 60
@@ -169,7 +170,7 @@ def test_imports_follow_the_arrows(module):
         ("core.fold", "from zerogravity import ids", False),
         ("core.fold", "from zerogravity.wire import sse", True),
         ("core.fold", "import asyncio", True),
-        ("core.channel", "import asyncio", False),
+        ("core.waiters", "import asyncio", False),
         ("core.registry", "def f():\n    from time import time", True),
         ("wire.sse", "from zerogravity.surfaces import base", True),
         ("wire.sse", "import aiohttp", True),

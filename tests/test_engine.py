@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from tests.conftest import FakeClock
 from zerogravity.admission import AdmissionQueue
 from zerogravity.backends.base import Listener, Look
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RequestLine, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import LINGER_S, NS, Engine, Limits
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, language_server, upstream
@@ -26,6 +28,7 @@ from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_reque
 REFUSED = language_server(502, "ls_refused", "no", Termination.LS_REFUSED)
 GONE = language_server(503, "ls_gone", "gone", Termination.LS_GONE)
 LOGGED_OUT = language_server(401, "ls_not_logged_in", "log in", Termination.LS_REFUSED, retryable=False)
+LINE = RequestLine("POST", "https://x.example", "HTTP/2.0")
 EMPTY = upstream(502, "empty_response", "nothing came", Termination.EMPTY)
 
 
@@ -84,7 +87,7 @@ class FakeLs:
         self.following = 0
         self.sent: list[Turn] = []
         self.deletes = False
-        self.reader: Callable[[CascadeChannel], Awaitable[None]] | None = None
+        self.reader: Callable[[RunningTurn], Awaitable[None]] | None = None
         self._held: list[tuple[str, asyncio.Future[None]]] = []
 
     async def _do(self, method: str, argument: object = None) -> None:
@@ -142,9 +145,9 @@ class FakeLs:
         self.on_send(cascade_id)
         await self._do("send", cascade_id)
 
-    async def follow(self, channel: CascadeChannel) -> None:
+    async def follow(self, running: RunningTurn) -> None:
         if self.reader is not None:
-            await self.reader(channel)
+            await self.reader(running)
             return
         if "follow" in self.faults:
             raise self.faults["follow"]
@@ -171,7 +174,7 @@ class Bench:
         self,
         *,
         delete_cascades: bool = False,
-        reader: Callable[[CascadeChannel], Awaitable[None]] | None = None,
+        reader: Callable[[RunningTurn], Awaitable[None]] | None = None,
         **engine: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -195,6 +198,10 @@ class Bench:
         await settled()
         return channel
 
+    def inside(self, channel: CascadeChannel) -> RunningTurn:
+        """The turn whose channel it is, running or over."""
+        return self.store._turns[channel.id]
+
     @property
     def tasks(self) -> int:
         return len(self.engine._tasks)
@@ -209,17 +216,17 @@ async def bench() -> AsyncIterator[Bench]:
     assert made.engine.active == made.engine.waiting == 0
 
 
-def matched(channel: CascadeChannel) -> None:
-    channel.mark("matched")
+def matched(running: RunningTurn) -> None:
+    running.mark("matched")
 
 
-def answered(channel: CascadeChannel, text: str = "hello") -> None:
-    channel.append(0, b"{}", (AttemptOpened(), TextDelta(text)))
+def answered(running: RunningTurn, text: str = "hello") -> None:
+    running.append(0, b"{}", (AttemptOpened(), TextDelta(text)))
 
 
-def finished(channel: CascadeChannel) -> None:
-    channel.append(0, b"{}", (AttemptClosed("STOP"),))
-    channel.close(Finished("stop"))
+def finished(running: RunningTurn) -> None:
+    running.append(0, b"{}", (AttemptClosed("STOP"),))
+    running.close(Finished("stop"))
 
 
 def fault_of(channel: CascadeChannel) -> Fault:
@@ -232,12 +239,13 @@ def fault_of(channel: CascadeChannel) -> Fault:
 
 async def test_a_turn_from_start_to_end(bench: Bench) -> None:
     channel = await bench.running()
+    running = bench.inside(channel)
     assert channel.phase == "told"
-    assert bench.store.find("cascade-1") is channel
+    assert bench.store.find("cascade-1") is bench.inside(channel)
     assert bench.ls.sent == [channel.turn]
-    matched(channel)
-    answered(channel)
-    finished(channel)
+    matched(running)
+    answered(running)
+    finished(running)
     await settled()
     assert bench.ls.names() == ["start", "send", "annotate"]
     assert list(channel.marks) == [
@@ -249,19 +257,19 @@ async def test_a_turn_from_start_to_end(bench: Bench) -> None:
 async def test_h23_the_channel_is_claimable_before_the_ls_is_told(bench: Bench) -> None:
     """Google's call comes, and is answered whole, before the LS has answered us (H23)."""
     bench.ls.hold.add("send")
-    claimed: list[CascadeChannel | None] = []
+    claimed: list[RunningTurn | None] = []
 
     def google(cascade_id: str) -> None:
-        channel = bench.store.claim(cascade_id)
-        claimed.append(channel)
-        assert channel is not None
-        matched(channel)
-        answered(channel)
-        finished(channel)
+        running = bench.store.find(cascade_id)
+        claimed.append(running)
+        assert running is not None
+        matched(running)
+        answered(running)
+        finished(running)
 
     bench.ls.on_send = google
     channel = await bench.running()
-    assert claimed == [channel]
+    assert claimed == [bench.inside(channel)]
     assert channel.termination is Termination.OK
     bench.ls.let("send")
     await settled()
@@ -327,7 +335,7 @@ async def test_what_the_ls_refuses_ends_the_turn_at_once(
         assert fault_of(channel) == error.fault
     assert bench.ls.names() == calls
     assert bench.store.open_count == 0
-    assert bench.store.claim("cascade-1") is None
+    assert bench.store.running(channel.id) is None
     assert bench.engine.active == bench.tasks == 0
 
 
@@ -335,12 +343,13 @@ async def test_a_refusal_after_the_match_does_not_spoil_the_answer(bench: Bench)
     bench.ls.hold.add("send")
     bench.ls.faults["send"] = FaultError(REFUSED)
     channel = await bench.running()
-    matched(channel)
+    running = bench.inside(channel)
+    matched(running)
     bench.ls.let("send")
     await settled()
     assert not channel.closed
-    answered(channel)
-    finished(channel)
+    answered(running)
+    finished(running)
     await settled()
     assert channel.termination is Termination.OK
 
@@ -348,19 +357,20 @@ async def test_a_refusal_after_the_match_does_not_spoil_the_answer(bench: Bench)
 async def test_an_error_of_the_ls_after_polled_records_does_not_spoil_the_answer() -> None:
     """Without interception nothing is matched: what has been read of the steps shows that the answer comes."""
 
-    async def reader(channel: CascadeChannel) -> None:
-        channel.append(0, b"", (AttemptOpened(), TextDelta("hello")))
-        await channel.wait_closed()
+    async def reader(running: RunningTurn) -> None:
+        running.append(0, b"", (AttemptOpened(), TextDelta("hello")))
+        await running.channel.wait_closed()
 
     bench = Bench(reader=reader)
     bench.ls.hold.add("send")
     bench.ls.faults["send"] = FaultError(REFUSED)
     channel = await bench.running()
+    running = bench.inside(channel)
     assert "matched" not in channel.marks
     bench.ls.let("send")
     await settled()
     assert not channel.closed
-    finished(channel)
+    finished(running)
     await settled()
     assert channel.termination is Termination.OK
     assert channel.state.text == "hello"
@@ -425,8 +435,9 @@ async def test_a_place_that_comes_with_the_last_moment_is_taken() -> None:
 
     bench.engine._wait = too_late
     channel = await bench.running()
+    running = bench.inside(channel)
     assert bench.ls.names() == ["start", "send", "annotate"]
-    matched(channel), answered(channel), finished(channel)
+    matched(running), answered(running), finished(running)
     await bench.engine.close()
     assert channel.terminal == Finished("stop")
     assert bench.engine.active == 0
@@ -464,19 +475,17 @@ async def test_who_fails_at_a_turns_end_costs_nobody_anything(bench: Bench, end:
     def fails(_: CascadeChannel) -> None:
         raise RuntimeError("our bug")
 
-    def watch(channel: CascadeChannel) -> None:
-        channel.on_close.append(fails)
-        channel.on_close.append(told.append)
-
     bench.store.on_open.append(fails)
-    bench.store.on_open.append(watch)
+    bench.store.on_closed.append(fails)
+    bench.store.on_closed.append(told.append)
     before = [bench.run(), bench.run(), bench.run()] if end == "at once" else [bench.run(), bench.run()]
     if end == "finished":
         bench.engine.cancel(before[0])
     channel = bench.run() if end == "at once" else await bench.running()
+    running = bench.inside(channel)
     match end:
         case "finished":
-            matched(channel), answered(channel), finished(channel)
+            matched(running), answered(running), finished(running)
         case "cancelled" | "while it waits":
             bench.engine.cancel(channel)
         case "shutdown":
@@ -623,8 +632,8 @@ async def test_an_ls_that_never_calls_google(bench: Bench, blocking: bool) -> No
     assert fault_of(channel).code == "match_timeout"
     assert fault_of(channel).status == 504
     assert bench.ls.told("cancel") == ["cascade-1"]
-    assert bench.store.claim("cascade-1") is None
-    assert bench.store.find("cascade-1") is channel  # a late call is recognised
+    assert bench.store.running(channel.id) is None
+    assert bench.store.find("cascade-1") is bench.inside(channel)  # a late call is recognised
     assert bench.tasks == 0
 
 
@@ -643,15 +652,15 @@ async def test_why_no_call_came_is_told_if_known(why: str | None, told: str) -> 
 async def test_silence_before_the_first_byte_and_after_it() -> None:
     bench = Bench(limits=Limits(first_byte=60, idle=30))
     slow, stuck = await bench.running(), await bench.running()
-    matched(slow), matched(stuck)
+    matched(bench.inside(slow)), matched(bench.inside(stuck))
     await bench.time.advance(45)
     assert not slow.closed
-    answered(slow)
+    answered(bench.inside(slow))
     await bench.time.advance(15.1)
     assert fault_of(stuck).code == "upstream_idle"
     assert not slow.closed
     await bench.time.advance(10)
-    answered(slow, "more")
+    answered(bench.inside(slow), "more")
     await bench.time.advance(29.8)
     assert not slow.closed
     await bench.time.advance(0.3)
@@ -661,9 +670,10 @@ async def test_silence_before_the_first_byte_and_after_it() -> None:
 
 async def test_a_turn_as_a_whole(bench: Bench) -> None:
     channel = await bench.running()
-    matched(channel)
+    running = bench.inside(channel)
+    matched(running)
     for _ in range(18):
-        answered(channel)
+        answered(running)
         await bench.time.advance(100)
     assert fault_of(channel).termination is Termination.LIMIT_TIME
     assert fault_of(channel).status == 504
@@ -676,8 +686,8 @@ async def test_the_wait_for_a_place_is_part_of_the_turn() -> None:
     await bench.time.advance(80)
     bench.engine.cancel(first)
     await settled()
-    matched(second)
-    answered(second)
+    matched(bench.inside(second))
+    answered(bench.inside(second))
     await bench.time.advance(19.9)
     assert not second.closed
     await bench.time.advance(0.2)
@@ -687,9 +697,10 @@ async def test_the_wait_for_a_place_is_part_of_the_turn() -> None:
 
 async def test_h11_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
     channel = await bench.running()
-    matched(channel)
-    answered(channel)
-    channel.awaiting = Await(20, EMPTY)
+    running = bench.inside(channel)
+    matched(running)
+    answered(running)
+    running.await_attempt(Await(20, EMPTY))
     await bench.time.advance(19.9)
     assert not channel.closed
     await bench.time.advance(0.2)
@@ -698,11 +709,12 @@ async def test_h11_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
 
 async def test_a_follow_up_call_may_take_its_time_again(bench: Bench) -> None:
     channel = await bench.running()
-    matched(channel)
-    answered(channel)
-    channel.awaiting = Await(20, EMPTY)
+    running = bench.inside(channel)
+    matched(running)
+    answered(running)
+    running.await_attempt(Await(20, EMPTY))
     await bench.time.advance(19)
-    channel.awaiting = None
+    running.resume()
     await settled()
     await bench.time.advance(119)
     assert not channel.closed
@@ -715,9 +727,11 @@ async def test_a_follow_up_call_may_take_its_time_again(bench: Bench) -> None:
 
 async def test_the_last_reader_stops_the_cascade_and_the_upstream_call(bench: Bench) -> None:
     channel = await bench.running()
+    running = bench.inside(channel)
     cut: list[str] = []
-    channel.upstream_abort += [lambda: cut.append("first"), lambda: cut.append("second")]
-    matched(channel)
+    for name in ("first", "second"):
+        running.attempt_sent(LINE, partial(cut.append, name))
+    matched(running)
     one, other = channel.cursor(), channel.cursor()
     one.close()
     await settled()
@@ -732,8 +746,9 @@ async def test_the_last_reader_stops_the_cascade_and_the_upstream_call(bench: Be
 
 async def test_the_state_stream_is_drained_until_the_call_is_here(bench: Bench) -> None:
     channel = await bench.running()
+    running = bench.inside(channel)
     assert bench.ls.following == 1
-    channel.mark("matched")
+    running.mark("matched")
     await settled()
     assert bench.ls.following == 0
     assert not channel.closed
@@ -743,9 +758,10 @@ async def test_an_own_fault_on_the_wire_costs_the_ls_nothing(bench: Bench) -> No
     """Interception fails open, so the answer goes on to the LS, whatever became of the turn."""
     cut: list[str] = []
     channel = await bench.running()
-    channel.mark("matched")
-    channel.upstream_abort.append(lambda: cut.append("cut"))
-    channel.close(Failed(internal("the answer could not be read")))
+    running = bench.inside(channel)
+    running.mark("matched")
+    running.attempt_sent(LINE, lambda: cut.append("cut"))
+    running.close(Failed(internal("the answer could not be read")))
     await settled()
     assert (cut, bench.ls.told("cancel")) == ([], [])
 
@@ -757,7 +773,8 @@ async def test_one_call_that_can_not_be_cut_does_not_keep_the_others(bench: Benc
     def broken() -> None:
         raise RuntimeError("no transport")
 
-    channel.upstream_abort += [broken, lambda: cut.append("second")]
+    for abort in (broken, lambda: cut.append("second")):
+        bench.inside(channel).attempt_sent(LINE, abort)
     bench.engine.cancel(channel)
     await settled()
     assert cut == ["second"]
@@ -767,10 +784,11 @@ async def test_one_call_that_can_not_be_cut_does_not_keep_the_others(bench: Benc
 async def test_our_own_fault_does_not_cost_the_ls_its_answer(bench: Bench) -> None:
     """Interception fails open (invariant 5)."""
     channel = await bench.running()
+    running = bench.inside(channel)
     cut: list[str] = []
-    channel.upstream_abort.append(lambda: cut.append("cut"))
-    matched(channel)
-    channel.close(Failed(internal()))
+    running.attempt_sent(LINE, lambda: cut.append("cut"))
+    matched(running)
+    running.close(Failed(internal()))
     await settled()
     assert cut == []
     assert "cancel" not in bench.ls.names()
@@ -779,6 +797,7 @@ async def test_our_own_fault_does_not_cost_the_ls_its_answer(bench: Bench) -> No
 
 async def test_our_own_bug_ends_this_turn_and_no_other(bench: Bench) -> None:
     other = await bench.running()
+    other_turn = bench.inside(other)
 
     async def broken(awaitable: Awaitable[None], seconds: float) -> None:
         await bench.time.wait(awaitable, seconds)
@@ -790,7 +809,7 @@ async def test_our_own_bug_ends_this_turn_and_no_other(bench: Bench) -> None:
     assert bench.engine.active == 1
     assert not other.closed
     bench.engine._wait = bench.time.wait
-    matched(other), answered(other), finished(other)
+    matched(other_turn), answered(other_turn), finished(other_turn)
     await settled()
     assert other.terminal == Finished("stop")
 
@@ -818,9 +837,10 @@ async def test_a_background_turn_needs_no_reader(bench: Bench) -> None:
 
 async def test_a_reader_that_leaves_after_the_end_changes_nothing(bench: Bench) -> None:
     channel = await bench.running()
+    running = bench.inside(channel)
     cursor = channel.cursor()
-    answered(channel)
-    finished(channel)
+    answered(running)
+    finished(running)
     cursor.close()
     await settled()
     assert channel.termination is Termination.OK
@@ -829,7 +849,8 @@ async def test_a_reader_that_leaves_after_the_end_changes_nothing(bench: Bench) 
 
 async def test_cancel_after_the_end_is_refused(bench: Bench) -> None:
     channel = await bench.running()
-    finished(channel)
+    running = bench.inside(channel)
+    finished(running)
     assert bench.engine.cancel(channel) is False
 
 
@@ -837,7 +858,7 @@ async def test_shutdown_tells_everybody(bench: Bench) -> None:
     bench.ls.hold.add("send")
     running, other, waiting = bench.run(), bench.run(), bench.run()
     await settled()
-    answered(running)
+    answered(bench.inside(running))
     await bench.engine.close()
     for channel in (running, other, waiting):
         assert fault_of(channel).code == "shutting_down"
@@ -851,7 +872,7 @@ async def test_shutdown_does_not_wait_for_an_ls_that_says_nothing(bench: Bench) 
     bench.ls.hold |= {"send", "cancel"}
     failed, good = await bench.running(), await bench.running()
     bench.engine.cancel(failed)
-    finished(good)
+    finished(bench.inside(good))
     await settled()
     assert bench.tasks
     await bench.engine.close(timeout=0)
@@ -863,7 +884,8 @@ async def test_shutdown_does_not_linger(bench: Bench, at_once: bool) -> None:
     """A good turn's LS may still be writing: that is worth waiting for, but not now."""
     bench.ls.hold.add("send")
     channel = await bench.running()
-    finished(channel)
+    running = bench.inside(channel)
+    finished(running)
     if not at_once:
         await settled()
     assert bench.tasks
@@ -879,7 +901,8 @@ async def test_the_ls_may_answer_after_the_turns_end() -> None:
     bench = Bench(delete_cascades=True)
     bench.ls.hold.add("send")
     channel = await bench.running()
-    finished(channel)
+    running = bench.inside(channel)
+    finished(running)
     await settled()
     await bench.time.advance(LINGER_S - 1)
     assert bench.ls.names() == ["start", "send"]
@@ -893,7 +916,8 @@ async def test_but_not_for_ever() -> None:
     bench = Bench(delete_cascades=True)
     bench.ls.hold.add("send")
     channel = await bench.running()
-    finished(channel)
+    running = bench.inside(channel)
+    finished(running)
     await settled()
     await bench.time.advance(LINGER_S + 1)
     assert bench.ls.names() == ["start", "send", "delete"]
@@ -914,7 +938,7 @@ async def test_cascades_of_failed_turns_are_cancelled_then_deleted() -> None:
     ("error", "fault"), [(FaultError(GONE), GONE), (RuntimeError("our bug"), internal())], ids=["fault", "bug"]
 )
 async def test_a_reader_that_fails_ends_the_turn(error: Exception, fault: Fault) -> None:
-    async def reader(_: CascadeChannel) -> None:
+    async def reader(_: RunningTurn) -> None:
         raise error
 
     bench = Bench(reader=reader)
@@ -926,8 +950,8 @@ async def test_a_reader_that_fails_ends_the_turn(error: Exception, fault: Fault)
 async def test_a_reader_is_stopped_with_its_turn() -> None:
     stopped: list[str] = []
 
-    async def reader(channel: CascadeChannel) -> None:
-        assert channel.cascade_id == "cascade-1"
+    async def reader(running: RunningTurn) -> None:
+        assert running.cascade_id == "cascade-1"
         try:
             await asyncio.Event().wait()
         finally:
@@ -1002,13 +1026,13 @@ def must_stop(channel: CascadeChannel) -> bool:
 def act(bench: Bench, kind: str, channel: CascadeChannel) -> None:
     match kind:
         case "match":
-            matched(channel)
+            matched(bench.inside(channel))
         case "answer":
-            answered(channel)
+            answered(bench.inside(channel))
         case "finish":
-            channel.close(Finished("stop"))
+            bench.inside(channel).close(Finished("stop"))
         case "await":
-            channel.awaiting = Await(20, EMPTY)
+            bench.inside(channel).await_attempt(Await(20, EMPTY))
         case "cancel":
             bench.engine.cancel(channel)
         case _:
@@ -1018,7 +1042,7 @@ def act(bench: Bench, kind: str, channel: CascadeChannel) -> None:
 def test_the_fault_of_a_client_is_its_own() -> None:
     """What cancel tells: the client's doing, with a status nobody takes for a failure of ours."""
     bench = Bench()
-    channel = bench.store.open(Turn("turn_1", "chat", "m", Target("m", "M"), {"contents": []}))
+    channel = bench.store.open(Turn("turn_1", "chat", "m", Target("m", "M"), {"contents": []})).channel
     assert bench.engine.cancel(channel, Termination.CLIENT_STALL)
     assert fault_of(channel).origin is Origin.CLIENT
     assert fault_of(channel).status == 499

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
-from zerogravity.core.callbacks import attempt
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import FaultError
 
 logger = logging.getLogger("zerogravity")
@@ -116,4 +116,4 @@ class Rounds:
     def _tell(self, trouble: str | None) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
-            attempt(self._report, trouble)
+            run_guarded(self._report, trouble)

@@ -27,7 +27,8 @@ from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
-from zerogravity.engine import Engine, Limits
+from zerogravity.deadlines import Limits
+from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.observe import machine, otel, tls_probe

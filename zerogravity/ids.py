@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import secrets
 from hashlib import blake2b
-from uuid import UUID
 
 _ID = re.compile(r"[a-z]{2,16}_[0-9a-zA-Z]{8,64}")
 
@@ -16,11 +15,6 @@ _ID = re.compile(r"[a-z]{2,16}_[0-9a-zA-Z]{8,64}")
 def new(prefix: str) -> str:
     """A fresh random id, e.g. ``turn_5f…`` (128 bits)."""
     return f"{prefix}_{secrets.token_hex(16)}"
-
-
-def cascade() -> str:
-    """A fresh cascade id in the language server's own form (UUID 4)."""
-    return str(UUID(bytes=secrets.token_bytes(16), version=4))
 
 
 def derive(prefix: str, seed: str, *parts: object, size: int = 24) -> str:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from zerogravity.core.callbacks import attempt
+from zerogravity.core.callbacks import run_guarded
 
 logger = logging.getLogger("zerogravity.ops")
 
@@ -118,4 +118,4 @@ class BackgroundWorker[T]:
             self.degraded = trouble
             if trouble is not None:
                 logger.warning("%s: %s", self._name, trouble)
-            attempt(self._report, trouble)
+            run_guarded(self._report, trouble)

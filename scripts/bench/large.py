@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from zerogravity.capture.tap import Tap
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.running import RunningTurn
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.common.models import Catalogue
@@ -71,8 +71,8 @@ def measure(surface: Surface, answer: bytes) -> tuple[float, float, float]:
     context = Context("turn_" + "1" * 32, 1_770_000_000, Catalogue().resolve, secret=SECRET)
     turn = surface.parse({"model": "gemini-3-flash", "stream": True, **BODIES[surface.name]}, context)
     ticks = itertools.count()
-    channel = CascadeChannel(turn, lambda: next(ticks))
-    tap = Tap(channel, 0)
+    running = RunningTurn(turn, lambda: next(ticks))
+    channel, tap = running.channel, Tap(running, 0)
     pieces = [answer[start : start + CHUNK] for start in range(0, len(answer), CHUNK)]
     read = longest((lambda piece=piece: tap.feed(piece)) for piece in [*pieces, b""])
     assert channel.closed

@@ -11,6 +11,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from zerogravity import config as configuration
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.base import Backend, Listener, Route
 from zerogravity.backends.polling.polling import Polling
-from zerogravity.capture.addon import Interceptor, abort_upstream
-from zerogravity.compose import Gateway
+from zerogravity.capture.interceptor import Interceptor, Rooms
+from zerogravity.compose import gateway
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError, Termination
 from zerogravity.testing.simulator.google import GoogleSimulator
@@ -52,7 +53,9 @@ class Scene:
 Make = Callable[[AsyncExitStack, str, GoogleSimulator], Awaitable[Scene]]
 
 
-async def language_server(kind: type[Antigravity], stack: AsyncExitStack, endpoint: str, **given: Any) -> Scene:
+async def language_server(
+    kind: Callable[..., Antigravity], stack: AsyncExitStack, endpoint: str, **given: Any
+) -> Scene:
     ls = await stack.enter_async_context(LanguageServerSimulator(LsOptions(endpoint=endpoint, retry_s=0.02)))
     return Scene(
         kind(url=ls.url, csrf=ls.csrf, **given),
@@ -67,7 +70,7 @@ async def antigravity(stack: AsyncExitStack, endpoint: str, google: GoogleSimula
 
 
 async def polling(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator) -> Scene:
-    return await language_server(Polling, stack, google.url, deletes=True)
+    return await language_server(partial(Polling, {}), stack, google.url, deletes=True)
 
 
 async def toy(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator) -> Scene:
@@ -110,11 +113,12 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         made = await MAKE[request.param](stack, endpoint, google)
         settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "intercept": made.backend.captured}
         config = configuration.load(settings, env={}).config
-        made.gateway = Gateway(config, Route(endpoint=endpoint, google=google.url), made.backend)
+        route = Route(endpoint=endpoint, google=google.url)
+        made.gateway = await stack.enter_async_context(gateway(config, route, made.backend))
+        services, interceptor = made.gateway.services, Interceptor()
+        interceptor.rooms = Rooms(services.store, services.health, services.metrics, made.gateway.witnesses)
         if made.backend.captured:
-            addons.add(Interceptor(made.gateway, abort_upstream))
-        stack.push_async_callback(made.gateway.stop)
-        await made.gateway.start()
+            addons.add(interceptor)
         yield made
 
 
@@ -170,15 +174,15 @@ async def test_a_turn_that_is_cancelled_runs_nowhere_any_more(
     path, body = request("chat", "sim:long 100000", stream=True)
     async with http.post(scene.gateway.url + path, json=body) as answer:
         await answer.content.readany()
-        (channel,) = scene.gateway.store
+        (channel,) = scene.gateway.services.store
         assert scene.busy()
         match how:
             case "the client leaves":
                 answer.close()
             case "by the engine":
-                assert scene.gateway.engine.cancel(channel)
+                assert scene.gateway.services.engine.cancel(channel)
             case _:
-                await scene.gateway.engine.close()
+                await scene.gateway.services.engine.close()
         async with asyncio.timeout(10):
             await channel.wait_closed()
     await until(lambda: not scene.busy() and not scene.held())
@@ -231,7 +235,7 @@ async def test_what_is_asked_of_a_conversation_that_is_gone_is_a_fault_at_most(s
     [
         lambda: Antigravity(url="http://127.0.0.1:9"),
         lambda: Antigravity(command="no-such-program"),
-        lambda: Polling(),
+        lambda: Polling({}),
         lambda: Toy("http://127.0.0.1:9"),
     ],
     ids=["named", "of our own", "polled", "toy"],
@@ -250,7 +254,7 @@ async def test_models_that_a_back_end_offers_are_asked_for_by_name(scene: Scene,
     async with http.get(f"{scene.gateway.url}/v1/models") as answer:
         listed = {model["id"] for model in (await answer.json())["data"]}
     assert "toy-1" in listed
-    assert scene.gateway.catalogue.resolve("gemini-3-flash").ls_model == MODELS[0].name
+    assert scene.gateway.services.catalogue.resolve("gemini-3-flash").ls_model == MODELS[0].name
 
 
 def test_a_back_end_is_one_page() -> None:

@@ -8,7 +8,7 @@ import aiohttp
 
 from zerogravity.backends.base import Listener, Look
 from zerogravity.core import marker
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 
@@ -77,7 +77,7 @@ class Toy:
         except aiohttp.ClientError as error:
             raise FaultError(_gone(error)) from error
 
-    async def follow(self, channel: CascadeChannel) -> None:
+    async def follow(self, running: RunningTurn) -> None:
         pass
 
     async def annotate(self, cascade_id: str) -> None:

@@ -14,6 +14,7 @@ from mitmproxy.addons import savehar
 from mitmproxy.test import taddons
 
 from tests.capture.test_flow_bodies import SENT, tapped
+from tests.conftest import evict
 from tests.waiting import until
 from zerogravity.capture.commands import Commands, Rooms
 from zerogravity.core.events import Finished, TextDelta
@@ -49,11 +50,11 @@ async def call(rooms):
 def recorded(rooms, turn):
     recorder = Recorder(rooms.traces, clock=rooms.store.clock)
     recorder.attach(rooms.store)
-    channel = rooms.store.open(turn)
-    channel.append(0, b'{"candidates":[{"content":{"parts":[{"text":"Hello"}]}}]}', (TextDelta("Hello"),))
-    channel.close(Finished("stop"))
+    running = rooms.store.open(turn)
+    running.append(0, b'{"candidates":[{"content":{"parts":[{"text":"Hello"}]}}]}', (TextDelta("Hello"),))
+    running.close(Finished("stop"))
     recorder.close()
-    return channel
+    return running
 
 
 async def test_turns(call, rooms, make_turn):
@@ -144,7 +145,7 @@ async def test_replay_of_nothing(call, arguments, told):
 async def test_har_has_answers_that_still_run(call, rooms, make_turn, tmp_path):
     running = tapped(rooms.store.open(make_turn()), ended=False)
     gone = tapped(rooms.store.open(make_turn()))
-    rooms.store.drop(gone.comment)
+    evict(rooms.store, gone.comment)
     call.master.commands.call("zerogravity.har", [running, gone], str(tmp_path / "a.har"))
     entries = json.loads((tmp_path / "a.har").read_text())["log"]["entries"]
     assert [entry["response"]["content"]["text"] for entry in entries] == [SENT.decode(), ""]

@@ -11,7 +11,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from zerogravity.capture import flow_bodies
 from zerogravity.capture.tap import Tap
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.running import RunningTurn
 
 CALL = b'{"response":{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{}}}]}}]}}'
 TEXT = '{"response":{"candidates":[{"content":{"parts":[{"text":"ä"}]},"finishReason":"STOP"}]}}'.encode()
@@ -19,64 +19,69 @@ SENT = b"data: " + CALL + b"\r\n\r\n" + b"data: " + TEXT + b"\r\n\r\n"
 
 
 @pytest.fixture
-def channel(clock, make_turn):
-    return CascadeChannel(make_turn(), clock)
+def running(clock, make_turn):
+    return RunningTurn(make_turn(), clock)
 
 
-def tapped(channel, body=SENT, *, attempt_no=0, content_type="text/event-stream", ended=True):
+@pytest.fixture
+def channel(running):
+    return running.channel
+
+
+def tapped(running, body=SENT, *, attempt_no=0, content_type="text/event-stream", ended=True):
     """A flow after its answer has gone through the tap, as mitmproxy leaves it: without a body."""
     headers = ((b"content-type", content_type.encode()), (b"transfer-encoding", b"chunked"))
     flow = tflow.tflow(
         req=tutils.treq(path=b"/v1internal:streamGenerateContent"), resp=tutils.tresp(content=b"", headers=headers)
     )
     flow.metadata[flow_bodies.CALL] = attempt_no
-    flow.comment = channel.id
-    tap = Tap(channel, attempt_no, content_type=content_type)
+    flow.comment = running.id
+    tap = Tap(running, attempt_no, content_type=content_type)
     for piece in (body[:40], body[40:]) + ((b"",) if ended else ()):
         tap.feed(piece)
     return flow
 
 
-def test_the_body_is_what_google_sent(channel):
-    flow = tapped(channel)
+def test_the_body_is_what_google_sent(running, channel):
+    flow = tapped(running)
     flow_bodies.fill(flow, channel)
     assert flow.response.content == SENT
     assert "ä" in flow.response.text
 
 
-def test_each_call_of_a_turn_has_its_own(channel):
+def test_each_call_of_a_turn_has_its_own(running, channel):
     thinking = (
         b'{"response":{"candidates":[{"content":{"parts":[{"text":"hm","thought":true}]},"finishReason":"STOP"}]}}'
     )
-    first = tapped(channel, b"data: " + thinking + b"\r\n\r\n")
-    second = tapped(channel, SENT, attempt_no=1)
+    first = tapped(running, b"data: " + thinking + b"\r\n\r\n")
+    second = tapped(running, SENT, attempt_no=1)
     flow_bodies.fill(first, channel)
     flow_bodies.fill(second, channel)
     assert first.response.content == b"data: " + thinking + b"\r\n\r\n"
     assert second.response.content == SENT
 
 
-def test_a_running_answer_as_far_as_it_has_come(channel):
-    flow = tapped(channel, SENT[:-8], ended=False)
+def test_a_running_answer_as_far_as_it_has_come(running, channel):
+    flow = tapped(running, SENT[:-8], ended=False)
     flow_bodies.fill(flow, channel)
     assert flow.response.content == b"data: " + CALL + b"\r\n\r\n"
 
 
 @pytest.mark.parametrize("body", [TEXT, b"[" + CALL + b",\n" + TEXT + b"]"])
-def test_a_json_body_stays_json(channel, body):
-    flow = tapped(channel, body, content_type="application/json")
+def test_a_json_body_stays_json(running, channel, body):
+    flow = tapped(running, body, content_type="application/json")
     flow_bodies.fill(flow, channel)
     assert json.loads(flow.response.content) == json.loads(body)
 
 
-def test_data_in_several_lines_stays_one_event(channel):
-    flow = tapped(channel, b'data: {"a":\ndata: 1}\n\n')
+def test_data_in_several_lines_stays_one_event(running, channel):
+    flow = tapped(running, b'data: {"a":\ndata: 1}\n\n')
     flow_bodies.fill(flow, channel)
     assert flow.response.content == b'data: {"a":\r\ndata: 1}\r\n\r\n'
 
 
-def test_compressed_answers_are_shown_plain(channel):
-    flow = tapped(channel)
+def test_compressed_answers_are_shown_plain(running, channel):
+    flow = tapped(running)
     flow.response.headers["content-encoding"] = "gzip"
     flow_bodies.fill(flow, channel)
     assert flow.response.content == SENT
@@ -89,8 +94,8 @@ def test_other_flows_are_left_alone(channel):
     flow_bodies.fill(tflow.tflow(), channel)
 
 
-def test_har_of_mitmproxy_itself(channel, tmp_path):
-    flow = tapped(channel)
+def test_har_of_mitmproxy_itself(running, channel, tmp_path):
+    flow = tapped(running)
     flow_bodies.fill(flow, channel)
     exporter = savehar.SaveHar()
     with taddons.context(exporter):
@@ -100,8 +105,8 @@ def test_har_of_mitmproxy_itself(channel, tmp_path):
     assert entry["response"]["content"]["size"] == len(SENT)
 
 
-def test_flow_files_of_mitmproxy_itself(channel, tmp_path):
-    flow = tapped(channel)
+def test_flow_files_of_mitmproxy_itself(running, channel, tmp_path):
+    flow = tapped(running)
     flow_bodies.fill(flow, channel)
     addon = save.Save()
     with taddons.context(addon) as context:

@@ -13,16 +13,18 @@ from mitmproxy.test import tflow, tutils
 
 from zerogravity.capture import rewrite
 from zerogravity.capture.interceptor import Interceptor, Rooms, redirect
-from zerogravity.core.channel import CascadeChannel, RequestLine
-from zerogravity.core.events import Failed, Finished, TextDelta
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, Finished, RequestLine, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Termination, internal
 from zerogravity.observe.health import Health
 from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder
 from zerogravity.observe.witnesses import Witnesses
+from zerogravity.surfaces import REGISTRY
 
 CASCADE = "c0ffee00-1111-4222-8333-444455556666"
 PATH = b"/v1internal:streamGenerateContent?alt=sse"
@@ -33,7 +35,7 @@ ANSWER = (
 
 
 def rooms_of(clock: Any, bodies: Bodies | None = None, **settings: Any) -> Rooms:
-    store, metrics = MitmStore(clock), Metrics()
+    store, metrics = MitmStore(clock), Metrics(REGISTRY)
     metrics.watch(store)
     return Rooms(store, Health(clock), metrics, Witnesses(NullRecorder(), bodies), **settings)
 
@@ -65,10 +67,15 @@ def hooks(rooms: Rooms, aborted: list[http.HTTPFlow]) -> Interceptor:
 
 
 @pytest.fixture
-def channel(rooms: Rooms, make_turn) -> CascadeChannel:
-    channel = rooms.store.open(make_turn())
-    rooms.store.bind(channel, CASCADE)
-    return channel
+def running(rooms: Rooms, make_turn) -> RunningTurn:
+    made = rooms.store.open(make_turn())
+    rooms.store.bind(made, CASCADE)
+    return made
+
+
+@pytest.fixture
+def channel(running: RunningTurn) -> CascadeChannel:
+    return running.channel
 
 
 def agent_body(cascade: str = CASCADE, kind: str = "agent", **more: Any) -> dict[str, Any]:
@@ -174,28 +181,27 @@ def test_the_answer_is_tapped_as_it_streams(hooks, channel) -> None:
 
 
 @pytest.mark.parametrize(("kind", "waits"), [("agent", False), ("checkpoint", True), ("tab", True)])
-def test_the_call_that_was_awaited_ends_the_wait(hooks, channel, kind, waits) -> None:
+def test_the_call_that_was_awaited_ends_the_wait(hooks, running, kind, waits) -> None:
     """From its claim on: its first byte has the time of any call, not the rest of the wait for it."""
-    channel.awaiting = Await(20, internal("no further call came"))
+    running.await_attempt(Await(20, internal("no further call came")))
     ask(hooks, flow_of(agent_body(kind=kind)))
-    assert (channel.awaiting is not None) is waits
+    assert (running.awaiting is not None) is waits
 
 
 @pytest.mark.parametrize("begun", [False, True])
-def test_a_running_call_can_be_cut(hooks, channel, aborted, begun) -> None:
+def test_a_running_call_can_be_cut(hooks, running, aborted, begun) -> None:
     flow = flow_of(agent_body())
     ask(hooks, flow)
     if begun:
         answered(flow)
         hooks.responseheaders(flow)
-    for abort in channel.upstream_abort:
-        abort()
+    running.end_attempts(cut=True)
     assert aborted == [flow]
 
 
-def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, channel) -> None:
-    channel.append(0, b"", (TextDelta("x"),))
-    channel.close(Finished("stop"))
+def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, running, channel) -> None:
+    running.append(0, b"", (TextDelta("x"),))
+    running.close(Finished("stop"))
     flow = flow_of(agent_body())
     ask(hooks, flow)
     assert flow.response is not None
@@ -206,8 +212,9 @@ def test_a_late_call_of_a_closed_turn_never_reaches_google(hooks, channel) -> No
 @pytest.mark.parametrize("local", [True, False])
 def test_the_checkpoint_call_never_touches_the_channel(clock, make_turn, local) -> None:
     rooms = rooms_of(clock, titles=local)
-    channel = rooms.store.open(make_turn())
-    rooms.store.bind(channel, CASCADE)
+    running = rooms.store.open(make_turn())
+    channel = running.channel
+    rooms.store.bind(running, CASCADE)
     flow = flow_of(agent_body(kind="checkpoint", requestId="checkpoint/1"))
     before = flow.request.content
     ask(hooks_of(rooms), flow)
@@ -268,10 +275,10 @@ def check_stop(response: http.Response, path: str, envelope: bool, kind: str, mo
 
 @pytest.mark.parametrize(("path", "envelope", "kind", "model"), FORMS)
 @pytest.mark.parametrize("why", ["closed", "refused", "checkpoint"])
-def test_a_local_answer_has_the_form_of_the_call(hooks, channel, path, envelope, kind, model, why) -> None:
+def test_a_local_answer_has_the_form_of_the_call(hooks, running, path, envelope, kind, model, why) -> None:
     body = body_for(path)
     if why == "closed":
-        channel.close(Finished("stop"))
+        running.close(Finished("stop"))
     if why == "checkpoint":
         inner = body.get("request", body)
         inner["contents"].append({"role": "user", "parts": [{"text": "Summarise."}]})
@@ -357,7 +364,7 @@ def test_where_a_call_went_and_in_what_version_is_known(hooks, channel, status) 
 def test_every_generate_path_is_claimed(hooks, channel, path) -> None:
     flow = flow_of(body_for(path), path.encode())
     ask(hooks, flow)
-    assert hooks.claims[flow].channel is channel
+    assert hooks.claims[flow].running.channel is channel
     sent = json.loads(flow.request.content)
     assert sent.get("request", sent)["contents"] == channel.turn.google_request["contents"]
     assert "accept-encoding" not in flow.request.headers
@@ -425,19 +432,28 @@ def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, 
     ],
 )
 def test_only_what_google_does_is_remembered_of_google(
-    hooks, rooms, channel, message: str, connected: bool, http2: bool, ended: Any, known: bool, code: Termination
+    hooks,
+    rooms,
+    running,
+    channel,
+    message: str,
+    connected: bool,
+    http2: bool,
+    ended: Any,
+    known: bool,
+    code: Termination,
 ) -> None:
     flow = flow_of(agent_body())
     ask(hooks, flow)
     if http2:
         flow.request.http_version = "HTTP/2.0"
     if ended is not None:
-        channel.close(Failed(internal("we have ended it", ended)))
+        running.close(Failed(internal("we have ended it", ended)))
     if not connected:
         flow.client_conn.state = ConnectionState.CLOSED
     flow.error = tflow.terr(message)
     hooks.error(flow)
-    assert channel.termination is code
+    assert running.channel.termination is code
     assert rooms.health.google_away is known
     assert rooms.health.checks()[-1].ok is not known
     assert flow not in hooks.claims
@@ -486,7 +502,7 @@ def test_passive_calls_are_recorded_untouched(clock) -> None:
     assert channel.turn.surface == "passive"
     assert (channel.turn.model, channel.turn.target.family) == ("gemini-2.5-flash", "gemini-2.5-flash")
     assert channel.terminal == Finished("stop")
-    assert rooms.store.claim(CASCADE) is None
+    assert rooms.store.find(CASCADE) is None
 
 
 def test_a_passive_refusal_is_handed_on_as_it_is(clock) -> None:

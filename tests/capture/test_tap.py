@@ -37,6 +37,7 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.fold import Call
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.wire.google import GoogleDecoder
@@ -45,14 +46,19 @@ from zerogravity.wire.sse import SseParser
 TURN = Turn("turn_" + "1" * 32, "responses", "m", Target("gemini-3-flash", "M18"), {"contents": []})
 
 
-def channel_of(turn: Turn = TURN, **limits: int) -> CascadeChannel:
+def running_turn(turn: Turn = TURN, **limits: Any) -> RunningTurn:
     ticks = itertools.count(1)
-    return CascadeChannel(turn, lambda: next(ticks), **limits)
+    return RunningTurn(turn, lambda: next(ticks), **limits)
 
 
 @pytest.fixture
-def channel() -> CascadeChannel:
-    return channel_of()
+def running() -> RunningTurn:
+    return running_turn()
+
+
+@pytest.fixture
+def channel(running: RunningTurn) -> CascadeChannel:
+    return running.channel
 
 
 @pytest.fixture(autouse=True)
@@ -125,8 +131,8 @@ def feed(tap: Tap, *pieces: bytes, end: bool = True) -> bytes:
     return b"".join(out)
 
 
-def run(channel: CascadeChannel, *pieces: bytes, **options: Any) -> bytes:
-    return feed(Tap(channel, channel.state.attempts, **options), *pieces)
+def run(running: RunningTurn, *pieces: bytes, **options: Any) -> bytes:
+    return feed(Tap(running, running.channel.state.attempts, **options), *pieces)
 
 
 def cut(body: bytes, *cuts: int) -> list[bytes]:
@@ -175,21 +181,22 @@ TEXT_TURN = (thought("Hm. "), text("Paris ist schön "), text("\u2028 an der Sei
 @pytest.mark.parametrize("eol", [b"\r\n", b"\n"])
 def test_h01_text_passes_as_it_is_at_every_split(envelope: bool, eol: bytes) -> None:
     body = b": hello" + eol + eol + body_of(*TEXT_TURN, envelope=envelope, eol=eol)
-    whole = channel_of()
+    whole = running_turn()
     assert run(whole, body) == body
-    assert whole.terminal == Finished("stop")
-    assert whole.state.usage == Usage(prompt=7, candidates=3, total=10)
+    assert whole.channel.terminal == Finished("stop")
+    assert whole.channel.state.usage == Usage(prompt=7, candidates=3, total=10)
     for at in range(len(body)):
-        channel = channel_of()
-        assert run(channel, *cut(body, at)) == body
+        running = running_turn()
+        channel = running.channel
+        assert run(running, *cut(body, at)) == body
         assert [(r.attempt_no, r.data, r.events, r.span) for r in channel.records] == [
-            (r.attempt_no, r.data, r.events, r.span) for r in whole.records
+            (r.attempt_no, r.data, r.events, r.span) for r in whole.channel.records
         ]
 
 
-def test_records_hold_the_bytes_of_their_event(channel: CascadeChannel) -> None:
+def test_records_hold_the_bytes_of_their_event(running: RunningTurn, channel: CascadeChannel) -> None:
     body = body_of(*TEXT_TURN)
-    assert run(channel, *cut(body, 10, 200, 201, 500)) == body
+    assert run(running, *cut(body, 10, 200, 201, 500)) == body
     opened, *told, closed, terminal = channel.records
     assert opened.events == (AttemptOpened(),)
     assert [body[slice(*record.span)] for record in told] == frames(*TEXT_TURN)
@@ -199,9 +206,9 @@ def test_records_hold_the_bytes_of_their_event(channel: CascadeChannel) -> None:
     assert [record.attempt_no for record in channel.records] == [0] * 7 + [-1]
 
 
-def test_events_go_on_at_once_and_incomplete_ones_with_their_end(channel: CascadeChannel) -> None:
+def test_events_go_on_at_once_and_incomplete_ones_with_their_end(running: RunningTurn, channel: CascadeChannel) -> None:
     first, second, third = frames(text("a"), text("b"), text("c", "STOP"))
-    tap = Tap(channel, 0)
+    tap = Tap(running, 0)
     assert tap.feed(first) == [first]
     assert tap.feed(second[:20]) == []
     assert channel.state.text == "a"
@@ -213,15 +220,15 @@ def test_events_go_on_at_once_and_incomplete_ones_with_their_end(channel: Cascad
     assert channel.terminal == Finished("stop")
 
 
-def test_an_unterminated_last_event_is_not_lost(channel: CascadeChannel) -> None:
+def test_an_unterminated_last_event_is_not_lost(running: RunningTurn, channel: CascadeChannel) -> None:
     body = body_of(text("a"), text("b", "STOP")).rstrip()
-    assert run(channel, *cut(body, 30)) == body
+    assert run(running, *cut(body, 30)) == body
     assert channel.state.text == "ab"
     assert channel.terminal == Finished("stop")
 
 
-def test_h14_a_channel_ends_with_the_body_not_with_stop(channel: CascadeChannel) -> None:
-    tap = Tap(channel, 0)
+def test_h14_a_channel_ends_with_the_body_not_with_stop(running: RunningTurn, channel: CascadeChannel) -> None:
+    tap = Tap(running, 0)
     feed(tap, *frames(text("a"), END), end=False)
     assert not channel.closed
     feed(tap, *frames({"usageMetadata": {"promptTokenCount": 2}}))
@@ -229,9 +236,9 @@ def test_h14_a_channel_ends_with_the_body_not_with_stop(channel: CascadeChannel)
     assert channel.state.usage.prompt == 2
 
 
-def test_many_small_pieces_cost_no_more_than_their_bytes(channel: CascadeChannel) -> None:
+def test_many_small_pieces_cost_no_more_than_their_bytes(running: RunningTurn, channel: CascadeChannel) -> None:
     body = body_of(text("x" * 300_000), END)
-    assert run(channel, *(body[at : at + 7] for at in range(0, len(body), 7))) == body
+    assert run(running, *(body[at : at + 7] for at in range(0, len(body), 7))) == body
     assert len(channel.state.text) == 300_000
 
 
@@ -262,17 +269,17 @@ CALL_TURNS: list[tuple[str, tuple[Any, ...], str, list[str]]] = [
 )
 def test_calls_never_reach_the_ls(chunks: tuple[Any, ...], said: str, ends: list[str], envelope: bool) -> None:
     body = body_of(*chunks, envelope=envelope)
-    shown = run(channel_of(), body)
+    shown = run(running_turn(), body)
     assert b"unction" not in shown
     assert words(shown) == said
     assert finishes(shown) == ends
     assert {item.get("modelVersion", "gemini-3-flash-a") for item in parsed(shown)} == {"gemini-3-flash-a"}
     assert all((b'"response"' in line) is envelope for line in shown.split(b"\r\n\r\n") if line)
     for at in range(0, len(body), 3):
-        assert run(channel_of(), *cut(body, at)) == shown
+        assert run(running_turn(), *cut(body, at)) == shown
 
 
-def test_only_the_call_is_taken_out(channel: CascadeChannel) -> None:
+def test_only_the_call_is_taken_out(running: RunningTurn, channel: CascadeChannel) -> None:
     before, called, after, end = frames(
         text("a"),
         chunk({"text": "b"}, {"functionCall": {"name": "f", "args": {"x": 1}}, "thoughtSignature": "c2ln"},
@@ -280,7 +287,7 @@ def test_only_the_call_is_taken_out(channel: CascadeChannel) -> None:
         text("c"),
         END,
     )  # fmt: skip
-    tap = Tap(channel, 0)
+    tap = Tap(running, 0)
     assert tap.feed(before) == [before]
     (shown,) = tap.feed(called)
     assert json.loads(shown.removeprefix(b"data: ")) == {
@@ -295,31 +302,31 @@ def test_only_the_call_is_taken_out(channel: CascadeChannel) -> None:
     assert channel.terminal == Finished("tool")
 
 
-def test_bytes_around_a_call_in_one_piece_stay_in_order(channel: CascadeChannel) -> None:
+def test_bytes_around_a_call_in_one_piece_stay_in_order(running: RunningTurn) -> None:
     before, called, after = frames(text("a"), call("f"), text("b", "STOP"))
-    tap = Tap(channel, 0)
+    tap = Tap(running, 0)
     out = tap.feed(b": c\r\n\r\n" + before + called + after + b"data: ")
     assert out[0] == b": c\r\n\r\n" + before
     assert out[2] == after
     assert len(out) == 3
 
 
-def test_text_that_speaks_of_calls_passes_as_it_is(channel: CascadeChannel) -> None:
+def test_text_that_speaks_of_calls_passes_as_it_is(running: RunningTurn) -> None:
     body = body_of(text('say {"functionCall": 1} or function_call'), END)
-    assert run(channel, body) == body
+    assert run(running, body) == body
 
 
-def test_call_ids_are_counted_over_the_whole_turn(channel: CascadeChannel) -> None:
-    run(channel, body_of(thought("Hm."), END))
-    assert channel.awaiting is not None
-    run(channel, body_of(call("f"), chunk({"functionCall": {"name": "g"}}, {"functionCall": {"name": "f"}}), END))
+def test_call_ids_are_counted_over_the_whole_turn(running: RunningTurn, channel: CascadeChannel) -> None:
+    run(running, body_of(thought("Hm."), END))
+    assert running.awaiting is not None
+    run(running, body_of(call("f"), chunk({"functionCall": {"name": "g"}}, {"functionCall": {"name": "f"}}), END))
     assert [item.call_id for item in channel.state.items if isinstance(item, Call)] == [
         ids.derive("call", channel.id, number) for number in range(3)
     ]
-    later = channel_of()
+    later = running_turn()
     later.append(0, b"", (AttemptOpened(), FunctionCall("call_polled", "p", "{}")))
     run(later, body_of(call("f"), END))
-    assert later.state.function_calls[1].call_id == ids.derive("call", later.id, 1)
+    assert later.channel.state.function_calls[1].call_id == ids.derive("call", later.id, 1)
 
 
 # -- the LS always gets some text, unless it shall call again --------------------------------------------------------
@@ -333,10 +340,12 @@ AWAITED: list[tuple[str, tuple[Any, ...]]] = [
 
 
 @pytest.mark.parametrize("chunks", [row[1] for row in AWAITED], ids=[row[0] for row in AWAITED])
-def test_an_answer_without_answer_is_left_as_it_is(chunks: tuple[Any, ...], channel: CascadeChannel) -> None:
+def test_an_answer_without_answer_is_left_as_it_is(
+    chunks: tuple[Any, ...], running: RunningTurn, channel: CascadeChannel
+) -> None:
     body = body_of(*chunks)
-    assert run(channel, body) == body
-    assert channel.awaiting is not None
+    assert run(running, body) == body
+    assert running.awaiting is not None
     assert not channel.closed
 
 
@@ -352,56 +361,59 @@ BROKEN: list[tuple[str, tuple[Any, ...]]] = [
 @pytest.mark.parametrize("envelope", [True, False])
 @pytest.mark.parametrize("chunks", [row[1] for row in BROKEN], ids=[row[0] for row in BROKEN])
 def test_a_broken_call_makes_the_ls_call_again(
-    chunks: tuple[Any, ...], envelope: bool, channel: CascadeChannel
+    chunks: tuple[Any, ...], envelope: bool, running: RunningTurn, channel: CascadeChannel
 ) -> None:
-    shown = run(channel, *frames(*chunks, envelope=envelope))
+    shown = run(running, *frames(*chunks, envelope=envelope))
     assert finishes(shown) == ["MALFORMED_FUNCTION_CALL"]
     assert b"functionCall" not in shown
     assert (b'"response"' in shown) == envelope
-    assert channel.awaiting is not None
-    assert channel.awaiting.late.code == "malformed_function_call"
-    run(channel, body_of(call("f"), END))
+    assert running.awaiting is not None
+    assert running.awaiting.late.code == "malformed_function_call"
+    run(running, body_of(call("f"), END))
     assert channel.terminal == Finished("tool")
     assert [item.name for item in channel.state.function_calls] == ["f"]
 
 
-def test_a_broken_call_after_a_good_one_gives_the_ls_a_clean_end(channel: CascadeChannel) -> None:
+def test_a_broken_call_after_a_good_one_gives_the_ls_a_clean_end(running: RunningTurn, channel: CascadeChannel) -> None:
     closing, more = chunk({"functionCall": {}}), chunk({"functionCall": {"args": {"a": 1}}})
-    shown = run(channel, body_of(text("a"), call("f", x=1), closing, more, END))
+    shown = run(running, body_of(text("a"), call("f", x=1), closing, more, END))
     assert finishes(shown) == ["STOP"]
     assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "malformed_function_call")
 
 
-def test_a_call_that_breaks_at_the_very_end_is_asked_for_by_nobody(channel: CascadeChannel) -> None:
+def test_a_call_that_breaks_at_the_very_end_is_asked_for_by_nobody(
+    running: RunningTurn, channel: CascadeChannel
+) -> None:
     """The LS has had the clean end already."""
     piece = {"jsonPath": "$.a", "stringValue": "x", "willContinue": True}
-    shown = run(channel, body_of(chunk({"functionCall": {"name": "f", "partialArgs": [piece]}}), END))
+    shown = run(running, body_of(chunk({"functionCall": {"name": "f", "partialArgs": [piece]}}), END))
     assert finishes(shown)[-1] == "STOP"
     assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "malformed_function_call")
 
 
 @pytest.mark.parametrize("array", [True, False])
-def test_a_broken_call_in_a_json_body(array: bool, channel: CascadeChannel) -> None:
+def test_a_broken_call_in_a_json_body(array: bool, running: RunningTurn, channel: CascadeChannel) -> None:
     body = json.dumps({"response": chunk({"functionCall": {"name": " "}}, finish="STOP")})
-    shown = json.loads(run(channel, (f"[{body}]" if array else body).encode(), content_type="application/json"))
+    shown = json.loads(run(running, (f"[{body}]" if array else body).encode(), content_type="application/json"))
     only = shown[0] if array else shown
     assert only["response"]["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"
-    assert channel.awaiting is not None
+    assert running.awaiting is not None
 
 
 def test_a_name_that_the_model_puts_its_namespace_before(channel: CascadeChannel) -> None:
     declared = {"tools": [{"functionDeclarations": [{"name": "view"}]}]}
-    channel = CascadeChannel(replace(channel.turn, google_request=declared), lambda: 0)
-    run(channel, body_of(call("default_api:view"), END))
+    running = RunningTurn(replace(channel.turn, google_request=declared), lambda: 0)
+    channel = running.channel
+    run(running, body_of(call("default_api:view"), END))
     assert [item.name for item in channel.state.function_calls] == ["view"]
     assert b"default_api:view" in channel.records[1].data, "what is recorded is what came"
 
 
-def test_the_follow_up_goes_into_the_same_channel(channel: CascadeChannel) -> None:
-    run(channel, body_of(thought("Hm."), END, {"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 2}}))
+def test_the_follow_up_goes_into_the_same_channel(running: RunningTurn, channel: CascadeChannel) -> None:
+    run(running, body_of(thought("Hm."), END, {"usageMetadata": {"promptTokenCount": 5, "thoughtsTokenCount": 2}}))
     body = body_of(text("Paris."), END, {"usageMetadata": {"promptTokenCount": 6, "candidatesTokenCount": 1}})
-    tap = Tap(channel, channel.state.attempts)
-    assert channel.awaiting is None
+    tap = Tap(running, channel.state.attempts)
+    assert running.awaiting is None
     assert feed(tap, body) == body
     assert (channel.state.thinking, channel.state.text) == ("Hm.", "Paris.")
     assert channel.state.usage == Usage(prompt=11, candidates=1, thoughts=2, total=14)
@@ -422,9 +434,11 @@ TEXTLESS: list[tuple[str, tuple[Any, ...], str]] = [
 
 
 @pytest.mark.parametrize(("chunks", "end"), [row[1:] for row in TEXTLESS], ids=[row[0] for row in TEXTLESS])
-def test_a_turn_that_is_over_gives_the_ls_some_text(chunks: tuple[Any, ...], end: str, channel: CascadeChannel) -> None:
+def test_a_turn_that_is_over_gives_the_ls_some_text(
+    chunks: tuple[Any, ...], end: str, running: RunningTurn, channel: CascadeChannel
+) -> None:
     body = body_of(*chunks)
-    shown = run(channel, body)
+    shown = run(running, body)
     assert shown.startswith(body)
     assert channel.closed
     tail = shown[len(body) :]
@@ -433,9 +447,9 @@ def test_a_turn_that_is_over_gives_the_ls_some_text(chunks: tuple[Any, ...], end
 
 
 @pytest.mark.parametrize("last", [(), ({"promptFeedback": {"blockReason": "SAFETY"}},), ({"error": {"code": 500}},)])
-def test_text_without_an_end_gets_one(last: tuple[Any, ...], channel: CascadeChannel) -> None:
+def test_text_without_an_end_gets_one(last: tuple[Any, ...], running: RunningTurn) -> None:
     body = body_of(text("Pa"), *last)
-    shown = run(channel, body)
+    shown = run(running, body)
     assert shown.startswith(body)
     assert (words(shown), finishes(shown)) == ("Pa", ["STOP"])
 
@@ -444,16 +458,16 @@ def test_text_without_an_end_gets_one(last: tuple[Any, ...], channel: CascadeCha
     "odd", [[call("f"), 5], {"candidates": [5, call("f")["candidates"][0], {}, {"content": {"parts": 5}}]},
             {"response": {"candidates": [call("f")["candidates"][0]]}}],
 )  # fmt: skip
-def test_calls_in_odd_places(odd: Any, channel: CascadeChannel) -> None:
-    shown = run(channel, *frames(odd, {"candidates": 5, "functionCall": 1}, END, envelope=False))
+def test_calls_in_odd_places(odd: Any, running: RunningTurn) -> None:
+    shown = run(running, *frames(odd, {"candidates": 5, "functionCall": 1}, END, envelope=False))
     assert b'"name": "f"' not in shown
     assert b'"functionCall": 1' in shown
     assert b"ok" in shown
 
 
-def test_the_tail_is_an_event_of_its_own(channel: CascadeChannel) -> None:
+def test_the_tail_is_an_event_of_its_own(running: RunningTurn, channel: CascadeChannel) -> None:
     body = body_of(call("f")) + b'{\n  "error": {"code": 500, "message": "m"}\n}'
-    shown = run(channel, body)
+    shown = run(running, body)
     assert shown.endswith(b"\n}\r\n\r\n" + shown[shown.rindex(b"data: ") :])
     assert finishes(shown) == ["STOP"]
     assert failure(channel) == (Termination.UPSTREAM_STATUS, "upstream_error")
@@ -470,16 +484,17 @@ ERROR = {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"
 def test_an_error_in_mid_stream(tail: bytes) -> None:
     body = body_of(text("Pa")) + tail
     for at in (0, 40, len(body) - len(tail), len(body) - 3):
-        channel = channel_of()
-        assert run(channel, *cut(body, at)).startswith(body)
+        running = running_turn()
+        channel = running.channel
+        assert run(running, *cut(body, at)).startswith(body)
         assert channel.state.text == "Pa"
         assert isinstance(channel.terminal, Failed)
         assert (channel.terminal.fault.status, channel.terminal.fault.message) == (503, "overloaded")
 
 
-def test_h03_a_drop_in_the_middle_of_an_event(channel: CascadeChannel) -> None:
+def test_h03_a_drop_in_the_middle_of_an_event(running: RunningTurn, channel: CascadeChannel) -> None:
     whole, half = frames(text("Pa"), text("ris"))
-    tap = Tap(channel, 0)
+    tap = Tap(running, 0)
     assert feed(tap, whole + half[:40], end=False) == whole
     tap.abort("connection reset")
     tap.abort("again")
@@ -491,49 +506,49 @@ def test_h03_a_drop_in_the_middle_of_an_event(channel: CascadeChannel) -> None:
     assert tap.feed(b"") == []
 
 
-def test_a_drop_before_the_last_blank_line_loses_nothing(channel: CascadeChannel) -> None:
-    tap = Tap(channel, 0)
+def test_a_drop_before_the_last_blank_line_loses_nothing(running: RunningTurn, channel: CascadeChannel) -> None:
+    tap = Tap(running, 0)
     feed(tap, body_of(text("Pa"), text("ris"))[:-2], end=False)
     tap.abort("reset")
     assert channel.state.text == "Paris"
     assert failure(channel)[0] is Termination.UPSTREAM_DROP
 
 
-def test_a_drop_after_the_finish_reason_is_an_end(channel: CascadeChannel) -> None:
-    tap = Tap(channel, 0)
+def test_a_drop_after_the_finish_reason_is_an_end(running: RunningTurn, channel: CascadeChannel) -> None:
+    tap = Tap(running, 0)
     feed(tap, body_of(text("Paris"), END), end=False)
     tap.abort("the LS closed the connection")
     assert channel.terminal == Finished("stop")
 
 
-def test_a_call_in_what_is_no_event_is_none_to_the_ls(channel: CascadeChannel) -> None:
+def test_a_call_in_what_is_no_event_is_none_to_the_ls(running: RunningTurn) -> None:
     """A whole JSON answer where a stream was announced: the LS reads no event there, so nothing is hidden from it."""
     body = json.dumps({"response": call("f", "STOP", x=1)}).encode() + b"\n"
-    given_out = run(channel, body)
+    given_out = run(running, body)
     assert given_out.startswith(body)
     assert [event.event for event in SseParser().feed(given_out)] == ["raw", None]
     assert words(given_out)
     assert finishes(given_out) == ["STOP"]
 
 
-def test_a_drop_after_an_error_tells_the_error(channel: CascadeChannel) -> None:
-    tap = Tap(channel, 0)
+def test_a_drop_after_an_error_tells_the_error(running: RunningTurn, channel: CascadeChannel) -> None:
+    tap = Tap(running, 0)
     feed(tap, body_of(text("Pa"), ERROR), end=False)
     tap.abort("reset")
     assert failure(channel) == (Termination.UPSTREAM_STATUS, "upstream_error")
 
 
-def test_a_drop_after_the_end_changes_nothing(channel: CascadeChannel) -> None:
-    tap = Tap(channel, 0)
+def test_a_drop_after_the_end_changes_nothing(running: RunningTurn, channel: CascadeChannel) -> None:
+    tap = Tap(running, 0)
     feed(tap, body_of(text("Paris"), END))
     count = channel.count
     tap.abort("client disconnected")
     assert channel.count == count
 
 
-def test_a_body_that_just_ends(channel: CascadeChannel) -> None:
+def test_a_body_that_just_ends(running: RunningTurn, channel: CascadeChannel) -> None:
     first, second = frames(text("Pa"), text("ris"))
-    shown = run(channel, first + second[:-30])
+    shown = run(running, first + second[:-30])
     assert shown.startswith(first)
     assert (words(shown), finishes(shown)) == ("Pa", ["STOP"]), "half an event would only make the LS try again"
     assert channel.state.text == "Pa"
@@ -579,55 +594,60 @@ BAD, SAID = b"data: {oops\r\n\r\n", body_of(text("Paris", "STOP"))
 def test_a_200_that_is_no_answer(body: bytes, kind: str, ended: Termination, encoding: str, passive: bool) -> None:
     sent = gzip.compress(body) if encoding else body
     for pieces in ([sent] if sent else [], [sent[at : at + 1] for at in range(len(sent))]):
-        channel = channel_of()
-        shown = run(channel, *pieces, content_type=kind, encoding=encoding, passive=passive)
+        running = running_turn()
+        channel = running.channel
+        shown = run(running, *pieces, content_type=kind, encoding=encoding, passive=passive)
         if passive:
             assert shown == sent
         if ended is EMPTY and not passive:
             assert shown == body, "the LS calls again by itself"
             assert not channel.closed
-            assert channel.awaiting is not None
-            channel.close(Failed(channel.awaiting.late))
+            assert running.awaiting is not None
+            running.close(Failed(running.awaiting.late))
         assert channel.termination is ended
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, br"])
-def test_no_bytes_at_all_are_an_empty_answer_in_any_encoding(channel: CascadeChannel, encoding: str) -> None:
-    assert run(channel, encoding=encoding) == b""
-    assert channel.awaiting is not None
-    assert channel.awaiting.late.termination is EMPTY
+def test_no_bytes_at_all_are_an_empty_answer_in_any_encoding(
+    running: RunningTurn, channel: CascadeChannel, encoding: str
+) -> None:
+    assert run(running, encoding=encoding) == b""
+    assert running.awaiting is not None
+    assert running.awaiting.late.termination is EMPTY
 
 
 @pytest.mark.parametrize("body", [b"", BAD, PAGE, b": beat\n\n", b"{}"])
 @pytest.mark.parametrize("kind", [SSE, JSON])
-def test_a_broken_connection_is_a_drop_whatever_has_come(channel: CascadeChannel, body: bytes, kind: str) -> None:
-    tap = Tap(channel, 0, content_type=kind)
+def test_a_broken_connection_is_a_drop_whatever_has_come(
+    running: RunningTurn, channel: CascadeChannel, body: bytes, kind: str
+) -> None:
+    tap = Tap(running, 0, content_type=kind)
     feed(tap, *([body] if body else []), end=False)
     tap.abort("reset")
     assert channel.termination is DROPPED
 
 
-def test_an_answer_without_any_event_after_one_is_empty(channel: CascadeChannel) -> None:
-    assert run(channel, b"") == b""
-    assert channel.awaiting is not None
-    assert finishes(run(channel, b": beat\n\n")) == ["STOP"]
+def test_an_answer_without_any_event_after_one_is_empty(running: RunningTurn, channel: CascadeChannel) -> None:
+    assert run(running, b"") == b""
+    assert running.awaiting is not None
+    assert finishes(run(running, b": beat\n\n")) == ["STOP"]
     assert failure(channel) == (EMPTY, "empty_response")
 
 
-def test_a_line_without_end_is_no_stream(channel: CascadeChannel) -> None:
+def test_a_line_without_end_is_no_stream(running: RunningTurn, channel: CascadeChannel) -> None:
     body = body_of(text("Pa")) + b"data: " + b"x" * (17 << 20)
-    assert run(channel, *cut(body, 200, 9 << 20), body_of(END)) == body + body_of(END)
+    assert run(running, *cut(body, 200, 9 << 20), body_of(END)) == body + body_of(END)
     assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "upstream_garbage")
 
 
 # -- nobody listens any more -----------------------------------------------------------------------------------------
 
 
-def test_a_closed_channel_still_hides_calls(channel: CascadeChannel) -> None:
+def test_a_closed_channel_still_hides_calls(running: RunningTurn, channel: CascadeChannel) -> None:
     first, called, end = frames(text("Pa"), call("f"), END)
-    tap = Tap(channel, 0)
+    tap = Tap(running, 0)
     assert tap.feed(first) == [first]
-    channel.close(Failed(internal("gone", Termination.CLIENT_GONE)))
+    running.close(Failed(internal("gone", Termination.CLIENT_GONE)))
     count = channel.count
     shown = feed(tap, called, end)
     assert b"functionCall" not in shown
@@ -637,18 +657,19 @@ def test_a_closed_channel_still_hides_calls(channel: CascadeChannel) -> None:
     assert failure(channel)[0] is Termination.CLIENT_GONE
 
 
-def test_a_channel_that_closes_before_any_text(channel: CascadeChannel) -> None:
-    tap = Tap(channel, 0)
-    channel.close(Failed(internal("gone", Termination.CLIENT_GONE)))
+def test_a_channel_that_closes_before_any_text(running: RunningTurn, channel: CascadeChannel) -> None:
+    tap = Tap(running, 0)
+    running.close(Failed(internal("gone", Termination.CLIENT_GONE)))
     shown = feed(tap, body_of(thought("Hm."), END))
     assert words(shown) == "ok"
-    assert channel.awaiting is None
+    assert running.awaiting is None
 
 
 def test_a_full_log_ends_the_turn_not_the_bytes() -> None:
-    channel = channel_of(max_bytes=2000)
+    running = running_turn(max_bytes=2000)
+    channel = running.channel
     body = body_of(*[text("x" * 500)] * 6, END)
-    assert run(channel, body) == body
+    assert run(running, body) == body
     assert failure(channel)[0] is Termination.LIMIT_BYTES
 
 
@@ -671,17 +692,18 @@ def test_compressed_answers_reach_the_ls_as_plain_bytes(encoding: str, squeeze: 
     body = body_of(*TEXT_TURN)
     squeezed = squeeze(body)
     for at in (0, 1, 2, len(squeezed) // 2, len(squeezed) - 1):
-        channel = channel_of()
-        tap = Tap(channel, 0, encoding=encoding)
+        running = running_turn()
+        channel = running.channel
+        tap = Tap(running, 0, encoding=encoding)
         assert tap.inflates
         assert feed(tap, *cut(squeezed, at)) == body
         assert channel.terminal == Finished("stop")
         assert channel.records[1].span == (0, len(frames(*TEXT_TURN)[0]))
 
 
-def test_h36_compressed_events_come_as_they_are_flushed(channel: CascadeChannel) -> None:
+def test_h36_compressed_events_come_as_they_are_flushed(running: RunningTurn, channel: CascadeChannel) -> None:
     squeezer = zlib.compressobj(wbits=31)
-    tap = Tap(channel, 0, encoding="gzip")
+    tap = Tap(running, 0, encoding="gzip")
     for frame in frames(*TEXT_TURN):
         assert tap.feed(squeezer.compress(frame) + squeezer.flush(zlib.Z_SYNC_FLUSH)) == [frame]
     assert feed(tap, squeezer.flush()) == b""
@@ -689,12 +711,12 @@ def test_h36_compressed_events_come_as_they_are_flushed(channel: CascadeChannel)
 
 
 @pytest.mark.parametrize("aborted", [True, False])
-def test_h36_a_compressed_answer_that_is_cut(aborted: bool, channel: CascadeChannel) -> None:
+def test_h36_a_compressed_answer_that_is_cut(aborted: bool, running: RunningTurn, channel: CascadeChannel) -> None:
     squeezer = zlib.compressobj(wbits=31)
     first, second = frames(text("Pa"), text("ris", "STOP"))
     sent = squeezer.compress(first) + squeezer.flush(zlib.Z_SYNC_FLUSH)
     sent += (squeezer.compress(second) + squeezer.flush())[:12]
-    tap = Tap(channel, 0, encoding="gzip")
+    tap = Tap(running, 0, encoding="gzip")
     shown = feed(tap, sent, end=not aborted)
     if aborted:
         tap.abort("reset")
@@ -705,24 +727,24 @@ def test_h36_a_compressed_answer_that_is_cut(aborted: bool, channel: CascadeChan
     assert failure(channel) == (Termination.UPSTREAM_DROP, "upstream_drop")
 
 
-def test_a_missing_trailer_after_the_finish_reason_is_no_failure(channel: CascadeChannel) -> None:
+def test_a_missing_trailer_after_the_finish_reason_is_no_failure(running: RunningTurn, channel: CascadeChannel) -> None:
     body = body_of(text("Paris"), END)
-    assert run(channel, gzip.compress(body)[:-3], encoding="gzip") == body
+    assert run(running, gzip.compress(body)[:-3], encoding="gzip") == body
     assert channel.terminal == Finished("stop")
 
 
-def test_what_can_not_be_inflated_ends_in_a_clean_stop(channel: CascadeChannel) -> None:
+def test_what_can_not_be_inflated_ends_in_a_clean_stop(running: RunningTurn, channel: CascadeChannel) -> None:
     squeezer = zlib.compressobj(wbits=31)
     first = frames(text("Pa"))[0]
     good = squeezer.compress(first) + squeezer.flush(zlib.Z_SYNC_FLUSH)
-    shown = run(channel, good, b"\xff" * 40, b"\xff" * 40, encoding="gzip")
+    shown = run(running, good, b"\xff" * 40, b"\xff" * 40, encoding="gzip")
     assert shown.startswith(first)
     assert finishes(shown) == ["STOP"]
     assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "upstream_garbage")
 
 
-def test_an_unknown_encoding_passes_unread(channel: CascadeChannel) -> None:
-    tap = Tap(channel, 0, encoding="snappy")
+def test_an_unknown_encoding_passes_unread(running: RunningTurn, channel: CascadeChannel) -> None:
+    tap = Tap(running, 0, encoding="snappy")
     assert not tap.inflates
     assert feed(tap, b"\x01\x02", b"\x03", end=False) == b"\x01\x02\x03"
     tap.abort("reset")
@@ -733,10 +755,12 @@ def test_an_unknown_encoding_passes_unread(channel: CascadeChannel) -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_a_json_array_is_recorded_as_it_comes(indent: int | None, channel: CascadeChannel) -> None:
+def test_a_json_array_is_recorded_as_it_comes(
+    indent: int | None, running: RunningTurn, channel: CascadeChannel
+) -> None:
     chunks = [text("Pa"), text("ris"), END]
     body = b"[" + b"\r\n,\r\n".join(json.dumps(item, indent=indent).encode() for item in chunks) + b"\r\n]\r\n"
-    tap = Tap(channel, 0, content_type=JSON)
+    tap = Tap(running, 0, content_type=JSON)
     middle = body.index(b"\r\n,\r\n")
     assert tap.feed(body[:middle]) == []
     assert channel.state.text == "Pa"
@@ -747,11 +771,11 @@ def test_a_json_array_is_recorded_as_it_comes(indent: int | None, channel: Casca
 
 @pytest.mark.parametrize("envelope", [True, False])
 @pytest.mark.parametrize("array", [True, False])
-def test_calls_in_a_json_body(array: bool, envelope: bool, channel: CascadeChannel) -> None:
+def test_calls_in_a_json_body(array: bool, envelope: bool, running: RunningTurn, channel: CascadeChannel) -> None:
     chunks = [call("f", x=1), END] if array else [call("f", "STOP", x=1)]
     shown = [{"response": item} if envelope else item for item in chunks]
     body = json.dumps(shown if array else shown[0]).encode()
-    given_out = json.loads(run(channel, *cut(body, 1, 50), content_type=JSON))
+    given_out = json.loads(run(running, *cut(body, 1, 50), content_type=JSON))
     first = given_out[0] if array else given_out
     inner = first["response"] if envelope else first
     assert inner["candidates"][0]["content"]["parts"] == [{"text": "ok"}]
@@ -761,44 +785,44 @@ def test_calls_in_a_json_body(array: bool, envelope: bool, channel: CascadeChann
 
 
 @pytest.mark.parametrize("array", [True, False])
-def test_a_json_body_without_text(array: bool, channel: CascadeChannel) -> None:
+def test_a_json_body_without_text(array: bool, running: RunningTurn) -> None:
     body = json.dumps([chunk(finish="SAFETY")] if array else chunk(finish="SAFETY")).encode()
-    given_out = json.loads(run(channel, body, content_type=JSON))
+    given_out = json.loads(run(running, body, content_type=JSON))
     (only,) = given_out if array else [given_out]
     assert only["candidates"][0]["content"]["parts"] == [{"text": "ok"}]
     assert "response" not in only
 
 
-def test_a_json_body_that_is_awaited_stays(channel: CascadeChannel) -> None:
+def test_a_json_body_that_is_awaited_stays(running: RunningTurn, channel: CascadeChannel) -> None:
     body = json.dumps({"response": thought("Hm.", "STOP")}).encode()
-    assert run(channel, body, content_type=JSON) == body
-    assert channel.awaiting is not None
+    assert run(running, body, content_type=JSON) == body
+    assert running.awaiting is not None
 
 
-def test_a_json_body_that_is_cut(channel: CascadeChannel) -> None:
+def test_a_json_body_that_is_cut(running: RunningTurn, channel: CascadeChannel) -> None:
     body = json.dumps([text("Pa"), call("f")]).encode()
-    assert run(channel, body[:-8], content_type=JSON) == body[:-8]
+    assert run(running, body[:-8], content_type=JSON) == body[:-8]
     assert channel.state.text == "Pa"
     assert failure(channel)[0] is Termination.UPSTREAM_DROP
-    dropped = channel_of()
+    dropped = running_turn()
     tap = Tap(dropped, 0, content_type=JSON)
     feed(tap, body[:-8], end=False)
     tap.abort("reset")
-    assert [record.events for record in dropped.records[1:-1]] == [
+    assert [record.events for record in dropped.channel.records[1:-1]] == [
         record.events for record in channel.records[1:-2]
     ] + [(Notice("dropped", "reset"),), (AttemptClosed(None),)]
 
 
-def test_a_json_error(channel: CascadeChannel) -> None:
+def test_a_json_error(running: RunningTurn, channel: CascadeChannel) -> None:
     body = json.dumps([ERROR], indent=2).encode()
-    (shown,) = json.loads(run(channel, body, content_type=JSON))
+    (shown,) = json.loads(run(running, body, content_type=JSON))
     assert shown["response"]["candidates"][0]["finishReason"] == "STOP"
     assert failure(channel) == (Termination.UPSTREAM_STATUS, "upstream_error")
 
 
-def test_a_json_object_that_is_too_large(channel: CascadeChannel) -> None:
+def test_a_json_object_that_is_too_large(running: RunningTurn, channel: CascadeChannel) -> None:
     body = b'{"a": "' + b"x" * (33 << 20)
-    assert run(channel, *cut(body, 20 << 20), b'"}', content_type=JSON) == body + b'"}'
+    assert run(running, *cut(body, 20 << 20), b'"}', content_type=JSON) == body + b'"}'
     assert failure(channel)[0] is Termination.UPSTREAM_GARBAGE
 
 
@@ -819,25 +843,25 @@ def test_a_json_object_that_is_too_large(channel: CascadeChannel) -> None:
     ],
 )
 def test_who_did_not_ask_us_gets_identical_bytes(
-    chunks: tuple[Any, ...], options: dict[str, str], squeeze: Callable[[bytes], bytes], channel: CascadeChannel
+    chunks: tuple[Any, ...], options: dict[str, str], squeeze: Callable[[bytes], bytes], running, channel
 ) -> None:
     body = squeeze(body_of(*chunks))
-    tap = Tap(channel, 0, passive=True, **options)
+    tap = Tap(running, 0, passive=True, **options)
     assert not tap.inflates
     assert feed(tap, *cut(body, 1, 30)) == body
     assert channel.closed
-    assert channel.awaiting is None
+    assert running.awaiting is None
 
 
-def test_passive_calls_are_recorded(channel: CascadeChannel) -> None:
-    run(channel, gzip.compress(body_of(call("f", x=1), END)), encoding="gzip", passive=True)
+def test_passive_calls_are_recorded(running: RunningTurn, channel: CascadeChannel) -> None:
+    run(running, gzip.compress(body_of(call("f", x=1), END)), encoding="gzip", passive=True)
     assert channel.state.function_calls[0].args_json == '{"x": 1}'
     assert channel.terminal == Finished("tool")
 
 
-def test_passive_limits(channel: CascadeChannel) -> None:
+def test_passive_limits(running: RunningTurn, channel: CascadeChannel) -> None:
     body = b"data: " + b"x" * (17 << 20)
-    assert run(channel, body, b"y", passive=True) == body + b"y"
+    assert run(running, body, b"y", passive=True) == body + b"y"
     assert failure(channel)[0] is Termination.UPSTREAM_GARBAGE
 
 
@@ -862,7 +886,7 @@ def breaking(original: Callable[..., Any], at: int) -> Callable[..., Any]:
 
 PLACES: list[tuple[Any, str]] = [
     (SseParser, "feed"), (SseParser, "end"), (GoogleDecoder, "decode"), (GoogleDecoder, "close"),
-    (CascadeChannel, "append"), (tap_module, "decide"), (tap_module.calls, "names_a_call"),
+    (RunningTurn, "append"), (tap_module, "decide"), (tap_module.calls, "names_a_call"),
     (tap_module.jsonio, "loads"),
 ]  # fmt: skip
 
@@ -876,6 +900,7 @@ def test_the_bytes_flow_on(
     name: str,
     at: int,
     encoding: str,
+    running: RunningTurn,
     channel: CascadeChannel,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -883,7 +908,7 @@ def test_the_bytes_flow_on(
     body = body_of(text("Pa"), text("functionCall"), text("ris"), END)
     squeezed = gzip.compress(body) if encoding else body
     before = Tap.failures
-    tap = Tap(channel, 0, encoding=encoding)
+    tap = Tap(running, 0, encoding=encoding)
     assert feed(tap, *cut(squeezed, 30, 60, 90, 130, 200)) == (body if tap.inflates else squeezed)
     opened = at == 0 or name in ("feed", "decode", "append", "names_a_call")  # the others are called once
     assert Tap.failures == before + opened
@@ -894,41 +919,42 @@ def test_the_bytes_flow_on(
 
 
 @pytest.mark.parametrize("place", ["start", "middle", "end", "drop"])
-def test_listeners_that_fail(
-    forced: None, place: str, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listener_that_fails(forced: None, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def listener(_: CascadeChannel) -> None:
         raise Bug
 
-    channel.on_close.append(listener)
+    running = running_turn(on_close=listener)
+    channel = running.channel
     body = body_of(text("Pa"), END)
     if place == "start":
-        assert run(channel, body, encoding="snappy") == body
+        assert run(running, body, encoding="snappy") == body
     elif place == "middle":
         huge = body_of(text("Pa")) + b"data: " + b"x" * (17 << 20)
-        assert run(channel, huge) == huge
+        assert run(running, huge) == huge
     elif place == "end":
-        assert run(channel, body) == body
+        assert run(running, body) == body
     else:
-        tap = Tap(channel, 0)
+        tap = Tap(running, 0)
         feed(tap, body, end=False)
         tap.abort("reset")
     assert channel.closed
 
 
-def test_a_failure_inside_the_failure(forced: None, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CascadeChannel, "close", breaking(CascadeChannel.close, 0))
+def test_a_failure_inside_the_failure(forced: None, running: RunningTurn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunningTurn, "close", breaking(RunningTurn.close, 0))
     body = body_of(text("Pa"), END)
-    assert run(channel, body) == body
-    tap = Tap(channel, 1)
+    assert run(running, body) == body
+    tap = Tap(running, 1)
     tap.abort("reset")
-    refused(channel, 500, {}, b"")
+    refused(running, 500, {}, b"")
 
 
-def test_a_json_body_flows_on_too(forced: None, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_json_body_flows_on_too(
+    forced: None, running: RunningTurn, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(GoogleDecoder, "decode", breaking(GoogleDecoder.decode, 1))
     body = json.dumps([text("Pa"), call("f")]).encode()
-    assert run(channel, *cut(body, 70, 100), content_type=JSON) == body
+    assert run(running, *cut(body, 70, 100), content_type=JSON) == body
     assert failure(channel)[0] is Termination.INTERNAL
 
 
@@ -937,29 +963,29 @@ def test_the_next_turn_works(forced: None, monkeypatch: pytest.MonkeyPatch, capl
     before = Tap.failures
     with monkeypatch.context() as broken, caplog.at_level(logging.ERROR, logger="zerogravity.tap"):
         broken.setattr(GoogleDecoder, "decode", breaking(GoogleDecoder.decode, 0))
-        run(channel_of(), body)
+        run(running_turn(), body)
     assert Tap.failures == before + 1
     assert [record.exc_info is not None for record in caplog.records] == [True]
-    after = channel_of()
+    after = running_turn()
     assert run(after, body) == body
-    assert after.terminal == Finished("stop")
+    assert after.channel.terminal == Finished("stop")
 
 
-def test_a_program_that_is_stopped_is_not_held_up(channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_is_stopped_is_not_held_up(running: RunningTurn, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: Any) -> Any:
         raise asyncio.CancelledError
 
     monkeypatch.setattr(GoogleDecoder, "decode", stopped)
     with pytest.raises(asyncio.CancelledError):
-        Tap(channel, 0).feed(body_of(text("Pa")))
+        Tap(running, 0).feed(body_of(text("Pa")))
 
 
 # -- refusals and local answers --------------------------------------------------------------------------------------
 
 
-def test_a_refusal(channel: CascadeChannel) -> None:
+def test_a_refusal(running: RunningTurn, channel: CascadeChannel) -> None:
     body = json.dumps({"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}).encode()
-    refused(channel, 429, {"Retry-After": "7"}, body)
+    refused(running, 429, {"Retry-After": "7"}, body)
     opened, terminal = channel.records
     assert opened == Record(0, opened.t_ns, 0, body, (AttemptOpened(status=429), AttemptClosed(None)), (0, len(body)))
     assert isinstance(terminal.terminal, Failed)
@@ -970,13 +996,15 @@ def test_a_refusal(channel: CascadeChannel) -> None:
         7.0,
         "slow down",
     )
-    refused(channel, 500, {}, b"")
+    refused(running, 500, {}, b"")
     assert channel.count == 2
 
 
-def test_a_refusal_that_can_not_be_read(forced: None, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_that_can_not_be_read(
+    forced: None, running: RunningTurn, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tap_module.google_errors, "decode_error", breaking(bool, 0))
-    refused(channel, 500, {}, b"")
+    refused(running, 500, {}, b"")
     assert failure(channel) == (Termination.INTERNAL, "internal")
 
 
@@ -1003,15 +1031,16 @@ def test_any_answer(
     chunks: list[Any], envelope: bool, lf: bool, cuts: list[int], squeezed: tuple[str, Callable[[bytes], bytes]]
 ) -> None:
     body = body_of(*chunks, envelope=envelope, eol=b"\n" if lf else b"\r\n")
-    channel = channel_of()
-    shown = run(channel, *cut(body, *cuts))
+    running = running_turn()
+    channel = running.channel
+    shown = run(running, *cut(body, *cuts))
     assert not any("functionCall" in part for part in parts_in(shown))
     if channel.closed:
         assert words(shown)
         assert finishes(shown)
         assert sum(record.terminal is not None for record in channel.records) == 1
     else:
-        assert channel.awaiting is not None
+        assert running.awaiting is not None
         assert shown == body
     if not channel.state.has_calls:
         assert shown.startswith(body)
@@ -1020,20 +1049,23 @@ def test_any_answer(
         *chunks, envelope=envelope)]  # fmt: skip
 
     encoding, squeeze = squeezed
-    again = channel_of()
+    again = running_turn()
     assert run(again, *cut(squeeze(body), *cuts), encoding=encoding) == shown
-    assert [(r.data, r.events, r.span) for r in again.records] == [(r.data, r.events, r.span) for r in channel.records]
+    assert [(r.data, r.events, r.span) for r in again.channel.records] == [
+        (r.data, r.events, r.span) for r in channel.records
+    ]
 
 
 @given(st.lists(st.binary(max_size=40) | st.sampled_from(frames(text("a"), call("f"), END)), max_size=6), st.booleans())
 def test_any_bytes_flow_on_and_end_the_turn_once(pieces: list[bytes], aborted: bool) -> None:
     pieces = [piece for piece in pieces if piece]
-    channel = channel_of()
-    tap = Tap(channel, 0)
+    running = running_turn()
+    channel = running.channel
+    tap = Tap(running, 0)
     shown = feed(tap, *pieces, end=not aborted)
     if aborted:
         tap.abort("reset")
-    assert channel.closed or channel.awaiting is not None
+    assert channel.closed or running.awaiting is not None
     body, parser = b"".join(pieces), SseParser()
     parser.feed(body)
     if b"unction" not in body:

@@ -163,9 +163,9 @@ def used(clock, make_turn, tmp_path):
     log, store = UsageLog(tmp_path / FILE), MitmStore(clock)
     log.attach(store)
     for name, prompt in (("flash", 1_000_000), ("flash", 234_567), ("pro", 10)):
-        channel = store.open(make_turn(target=Target(name, "1")))
-        channel.append(0, b"", (Usage(prompt=prompt, candidates=5, thoughts=2),))
-        channel.close(Finished("stop"))
+        running = store.open(make_turn(target=Target(name, "1")))
+        running.append(0, b"", (Usage(prompt=prompt, candidates=5, thoughts=2),))
+        running.close(Finished("stop"))
     log.close()
     return time.strftime("%Y-%m-%d", time.gmtime())
 

@@ -34,21 +34,22 @@ def run(recording, make_turn):
         generate = {"contents": [{"role": "user", "parts": [{"text": question}]}]}
         given = make_turn(id=f"turn_{letter * 32}", google_request=generate, created=int(made.now[0]), **fields)
         made.recorder.client_request(given, json.dumps({"input": question}).encode(), {})
-        channel = made.store.open(given)
+        running = made.store.open(given)
+        channel = running.channel
         made.clock.advance(0.5)
-        channel.mark("admitted")
-        channel.mark("told")
+        running.mark("admitted")
+        running.mark("told")
         made.clock.advance(0.5)
-        channel.mark("matched")
+        running.mark("matched")
         made.recorder.upstream_request(
             channel.id, 0, b'{"keep": 1, "contents": "LS"}', b'{"keep": 1, "contents": "ours"}', {}
         )
-        channel.append(0, b"", (AttemptOpened("m"),))
+        running.append(0, b"", (AttemptOpened("m"),))
         for event in events:
             made.clock.advance(0.5)
-            channel.append(0, b"{}", (event,))
-        channel.append(0, b"", (AttemptClosed("STOP"),))
-        channel.close(terminal)
+            running.append(0, b"{}", (event,))
+        running.append(0, b"", (AttemptClosed("STOP"),))
+        running.close(terminal)
 
     turn("a", "Capital of France?", ThinkingDelta("let me think"), TextDelta("Paris [bold]is[/bold] it\x1b[31m"),
          terminal=Finished("stop"), surface="chat")  # fmt: skip
@@ -145,12 +146,12 @@ def test_the_waterfall_has_a_bar_per_phase(run):
 
 def test_follow(run, make_turn):
     made = run.made
-    channel = made.store.open(make_turn(id="turn_" + "d" * 32))
-    channel.append(0, b"{}", (ThinkingDelta("hm"), TextDelta("Hel")))
+    running = made.store.open(make_turn(id="turn_" + "d" * 32))
+    running.append(0, b"{}", (ThinkingDelta("hm"), TextDelta("Hel")))
     made.flush()
     steps = [
-        lambda: channel.append(0, b"{}", (TextDelta("lo\x07"), FunctionCall("call_1", "f", "{}"))),
-        lambda: channel.close(Finished("tool")),
+        lambda: running.append(0, b"{}", (TextDelta("lo\x07"), FunctionCall("call_1", "f", "{}"))),
+        lambda: running.close(Finished("tool")),
     ]
     written = []
 
@@ -181,8 +182,8 @@ def refuse(run, make_turn, letter="d"):
     """A turn that Google answered with 403; its folder."""
     made = run.made
     made.now[0] += 60
-    channel = made.store.open(make_turn(id=f"turn_{letter * 32}", created=int(made.now[0])))
-    tap.refused(channel, 403, {}, json.dumps(REFUSED).encode())
+    running = made.store.open(make_turn(id=f"turn_{letter * 32}", created=int(made.now[0])))
+    tap.refused(running, 403, {}, json.dumps(REFUSED).encode())
     made.flush()
     return trace_reader.find(made.root, letter * 8).folder
 
@@ -320,9 +321,10 @@ def test_the_list_of_turns_keeps_its_columns_at_any_width(recording, make_turn, 
     """Only the question gives way: an id or a code that is cut is of no use."""
     made = recording()
     generate = {"contents": [{"role": "user", "parts": [{"text": "a long question, " * 30}]}]}
-    channel = made.store.open(make_turn(google_request=generate, created=int(WALL)))
+    running = made.store.open(make_turn(google_request=generate, created=int(WALL)))
+    channel = running.channel
     made.clock.advance(1.5)
-    channel.close(Failed(upstream(502, "upstream_garbage", "x", Termination.UPSTREAM_GARBAGE)))
+    running.close(Failed(upstream(502, "upstream_garbage", "x", Termination.UPSTREAM_GARBAGE)))
     made.flush()
     heading, line = printed(terminal.turns(trace_reader.scan(made.root), width=width), width)
     assert "…" not in heading
@@ -334,11 +336,12 @@ def test_the_list_of_turns_keeps_its_columns_at_any_width(recording, make_turn, 
 
 def test_long_runs_of_a_diff_are_folded(recording, make_turn):
     made = recording()
-    channel = made.store.open(make_turn())
+    running = made.store.open(make_turn())
+    channel = running.channel
     mine = {"model": "m", "contents": [{"text": "mine"}]}
     theirs = {"contents": [{"text": f"theirs {number}"} for number in range(50)], "model": "m"}
     made.recorder.upstream_request(channel.id, 0, json.dumps(theirs).encode(), json.dumps(mine).encode(), {})
-    channel.close(Finished("stop"))
+    running.close(Finished("stop"))
     made.flush()
     trace = trace_reader.find(made.root)
     short = printed(terminal.detail(trace), 100)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import evict
 from zerogravity.core.channel import RECORD_OVERHEAD, TURN_OVERHEAD
 from zerogravity.core.events import (
     AttemptOpened,
@@ -26,38 +27,49 @@ def store(clock):
 
 
 def filled(store, turn, size, *, end=True):
-    channel = store.open(turn)
-    channel.append(0, b"x" * size, (TextDelta("x"),))
+    running = store.open(turn)
+    channel = running.channel
+    running.append(0, b"x" * size, (TextDelta("x"),))
     if end:
-        channel.close(Finished("stop"))
+        running.close(Finished("stop"))
     return channel
 
 
 # -- opening and claiming ------------------------------------------------------------------------------------------
 
 
-def test_a_channel_is_found_by_its_turn_and_claimed_by_its_cascade(store, make_turn):
-    channel = store.open(make_turn())
+def test_a_turn_is_found_by_its_id_and_by_its_cascade(store, make_turn):
+    running = store.open(make_turn())
+    channel = running.channel
     assert store.get(channel.id) is channel
-    assert store.claim("c-1") is None
-    store.bind(channel, "c-1")
-    assert store.claim("c-1") is store.find("c-1") is channel
-    assert store.claim("c-1") is channel, "one turn may make several calls"
+    assert store.running(channel.id) is running
+    assert store.find("c-1") is None
+    store.bind(running, "c-1")
+    assert store.find("c-1") is running
+    assert store.find("c-1") is running, "one turn may make several attempts"
     assert channel.cascade_id == "c-1"
 
 
 @pytest.mark.parametrize("unknown", ["", "c", "c-11", "C-1", "c-1 "])
-def test_only_the_exact_cascade_id_claims(store, make_turn, unknown):
+def test_only_the_exact_cascade_id_finds(store, make_turn, unknown):
     store.bind(store.open(make_turn()), "c-1")
-    assert store.claim(unknown) is None
+    assert store.find(unknown) is None
 
 
-def test_a_closed_turn_is_found_but_not_claimed(store, make_turn):
-    channel = store.open(make_turn())
-    store.bind(channel, "c-1")
-    channel.close(Failed(internal("x")))
-    assert store.claim("c-1") is None
-    assert store.find("c-1") is channel
+def test_a_closed_turn_is_found_but_does_not_run(store, make_turn):
+    running = store.open(make_turn())
+    store.bind(running, "c-1")
+    running.close(Failed(internal("x")))
+    assert store.running(running.id) is None
+    assert store.find("c-1") is running
+    assert running.closed
+
+
+def test_all_that_run_are_ended_at_once(store, make_turn):
+    ended, running = filled(store, make_turn(), 10), filled(store, make_turn(), 10, end=False)
+    store.close(Failed(internal("x")))
+    assert (ended.terminal, running.terminal) == (Finished("stop"), Failed(internal("x")))
+    assert store.open_count == 0
 
 
 def test_an_id_is_used_once(store, make_turn):
@@ -73,18 +85,50 @@ def test_an_id_is_used_once(store, make_turn):
 
 
 def test_an_evicted_turn_can_not_be_bound(store, make_turn):
-    channel = store.open(make_turn())
-    channel.close(Finished("stop"))
-    assert store.drop(channel.id)
+    running = store.open(make_turn())
+    running.close(Finished("stop"))
+    evict(store, running.id)
     with pytest.raises(ValueError, match="evicted"):
-        store.bind(channel, "c-1")
+        store.bind(running, "c-1")
 
 
 def test_whoever_watches_sees_every_new_channel(store, make_turn):
     seen = []
     store.on_open.append(seen.append)
-    channel = store.open(make_turn())
+    channel = store.open(make_turn()).channel
     assert seen == [channel]
+
+
+@pytest.mark.parametrize("failing", ["first", "middle", "last"])
+def test_one_who_fails_at_the_end_keeps_no_other_from_being_told(store, make_turn, caplog, failing):
+    told = []
+
+    def fails(_):
+        raise RuntimeError("our bug")
+
+    for name in ("first", "middle", "last"):
+        store.on_closed.append(fails if name == failing else told.append)
+    channel = filled(store, make_turn(), 10)
+    assert told == [channel, channel]
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+def test_who_hears_of_an_end_finds_the_turn_ended_and_its_calls_known(store, make_turn):
+    seen = []
+    store.on_closed.append(
+        lambda channel: seen.append((store.running(channel.id), store.open_count, len(store.calls), channel.closed))
+    )
+    running = store.open(make_turn())
+    running.append(0, b"", (FunctionCall("call_1", "f", "{}"),))
+    running.close(Finished("tool"))
+    assert seen == [(None, 0, 1, True)]
+
+
+def test_whoever_wants_to_know_is_told_that_a_turn_was_left(store, make_turn):
+    left = []
+    running = store.open(make_turn(), abandoned=left.append)
+    running.channel.cursor().close()
+    assert left == [running.channel]
 
 
 def test_the_turn_limit_is_handed_on(clock, make_turn):
@@ -125,7 +169,7 @@ def test_the_oldest_finished_turns_go_when_there_are_too_many(clock, make_turn):
     ended = [filled(store, make_turn(), 10) for _ in range(5)]
     store.sweep()
     assert [store.get(channel.id) is None for channel in ended] == [True, True, False, False, False]
-    running[0].close(Finished("stop"))
+    store.running(running[0].id).close(Finished("stop"))
     store.sweep()
     assert [store.get(channel.id) is None for channel in ended] == [True, True, True, False, False]
     assert all(store.get(channel.id) is channel for channel in running)
@@ -135,7 +179,7 @@ def test_what_is_evicted_is_not_counted_any_more(store, make_turn):
     for _ in range(20):
         filled(store, make_turn(size=100), 3_000)
     for channel in store:
-        assert store.drop(channel.id)
+        evict(store, channel.id)
     assert (store.bytes, len(store), store.open_count) == (0, 0, 0)
 
 
@@ -148,7 +192,7 @@ def test_running_turns_are_never_evicted(store, make_turn, clock):
 
 def test_finished_turns_go_with_age_unless_they_are_read(store, make_turn, clock):
     read, unread = filled(store, make_turn(), 10), filled(store, make_turn(), 10)
-    store.bind(unread, "c-1")
+    store.bind(store._turns[unread.id], "c-1")
     cursor = read.cursor()
     clock.advance(3600)
     assert store.sweep() == 0
@@ -163,7 +207,7 @@ def test_finished_turns_go_with_age_unless_they_are_read(store, make_turn, clock
 def test_age_counts_from_the_end_of_the_turn(store, make_turn, clock):
     channel = filled(store, make_turn(), 10, end=False)
     clock.advance(5000)
-    channel.close(Finished("stop"))
+    store.running(channel.id).close(Finished("stop"))
     assert store.sweep() == 0
 
 
@@ -174,15 +218,6 @@ def test_opening_sweeps(store, make_turn):
     assert store.get(old.id) is None
 
 
-def test_drop(store, make_turn):
-    running, ended = store.open(make_turn()), filled(store, make_turn(), 10)
-    assert store.drop("turn_unknown") is False
-    assert store.drop(running.id) is False
-    assert store.drop(ended.id) is True
-    assert ended.expired
-    assert store.get(ended.id) is None
-
-
 # -- call memory -----------------------------------------------------------------------------------------------------
 
 
@@ -191,12 +226,12 @@ def call(args="{}", name="f"):
 
 
 def test_calls_are_remembered_when_their_turn_ends(store, make_turn):
-    channel = store.open(make_turn(target=Target("claude-x", "M", family="claude")))
-    channel.append(0, b"1", (FunctionCall("call_1", "shell", '{"a": 1}', None, "up-1"),))
-    channel.append(0, b"2", (FunctionCall("call_2", "read", "{}"), Signature("sig", "alone")))
-    channel.append(0, b"3", (TextDelta("x"), FunctionCall("call_3", "read", "{}")))
+    running = store.open(make_turn(target=Target("claude-x", "M", family="claude")))
+    running.append(0, b"1", (FunctionCall("call_1", "shell", '{"a": 1}', None, "up-1"),))
+    running.append(0, b"2", (FunctionCall("call_2", "read", "{}"), Signature("sig", "alone")))
+    running.append(0, b"3", (TextDelta("x"), FunctionCall("call_3", "read", "{}")))
     assert store.calls.get("call_1") is None
-    channel.close(Failed(internal("the client left")))
+    running.close(Failed(internal("the client left")))
     assert store.calls.get("call_1") == RememberedCall("shell", '{"a": 1}', "sig", "up-1", "claude", first=True)
     assert store.calls.get("call_2") == RememberedCall("read", "{}", None, None, "claude", first=False)
     assert store.calls.get("call_3").first
@@ -204,12 +239,12 @@ def test_calls_are_remembered_when_their_turn_ends(store, make_turn):
 
 
 def test_thoughts_are_remembered_with_the_first_call_of_their_step(store, make_turn):
-    channel = store.open(make_turn(target=Target("claude-x", "M", family="claude")))
-    channel.append(0, b"1", (Signature("s1", "thought"), ThinkingDelta("one"), TextDelta("So."), ThinkingDelta("un")))
-    channel.append(0, b"2", (TextDelta("signed"), ThinkingDelta("two"), Signature("s2", "thought")))
-    channel.append(0, b"3", (FunctionCall("call_1", "f", "{}", None, "toolu_1"), FunctionCall("call_2", "f", "{}")))
-    channel.append(0, b"4", (ThinkingDelta("three"), Signature("s3", "thought"), FunctionCall("call_3", "f", "{}")))
-    channel.close(Finished("tool"))
+    running = store.open(make_turn(target=Target("claude-x", "M", family="claude")))
+    running.append(0, b"1", (Signature("s1", "thought"), ThinkingDelta("one"), TextDelta("So."), ThinkingDelta("un")))
+    running.append(0, b"2", (TextDelta("signed"), ThinkingDelta("two"), Signature("s2", "thought")))
+    running.append(0, b"3", (FunctionCall("call_1", "f", "{}", None, "toolu_1"), FunctionCall("call_2", "f", "{}")))
+    running.append(0, b"4", (ThinkingDelta("three"), Signature("s3", "thought"), FunctionCall("call_3", "f", "{}")))
+    running.close(Finished("tool"))
     assert store.calls.get("call_1").thoughts == (("one", "s1"), ("two", "s2"))
     assert store.calls.get("toolu_1") == store.calls.get("call_1")
     assert store.calls.get("call_2").thoughts == ()
@@ -220,26 +255,26 @@ def test_thoughts_are_remembered_with_the_first_call_of_their_step(store, make_t
 
 def test_the_thoughts_of_an_answer_before_led_to_no_call_of_this_one(store, make_turn):
     """What was thought before the language server asked once more stands in another answer."""
-    channel = store.open(make_turn())
+    running = store.open(make_turn())
     for number, text in enumerate(("one", "two")):
-        channel.append(number, b"", (AttemptOpened(), ThinkingDelta(text), Signature(f"s{number}", "thought")))
-    channel.append(1, b"", (FunctionCall("call_1", "f", "{}"),))
-    channel.close(Finished("tool"))
+        running.append(number, b"", (AttemptOpened(), ThinkingDelta(text), Signature(f"s{number}", "thought")))
+    running.append(1, b"", (FunctionCall("call_1", "f", "{}"),))
+    running.close(Finished("tool"))
     assert store.calls.get("call_1").thoughts == (("two", "s1"),)
 
 
 def test_a_call_without_thoughts_is_known_by_our_id_alone(store, make_turn):
-    channel = store.open(make_turn())
-    channel.append(0, b"1", (ThinkingDelta("one"), FunctionCall("call_1", "f", "{}", "sig", "call_up")))
-    channel.close(Finished("tool"))
+    running = store.open(make_turn())
+    running.append(0, b"1", (ThinkingDelta("one"), FunctionCall("call_1", "f", "{}", "sig", "call_up")))
+    running.close(Finished("tool"))
     assert (len(store.calls), store.calls.get("call_up")) == (1, None)
 
 
 def test_what_googles_own_tools_did_is_remembered_with_its_call_and_counted(store, make_turn):
-    channel = store.open(make_turn())
+    running = store.open(make_turn())
     events = (ServerTool("x" * 100), FunctionCall("call_1", "f", "{}"), ServerTool("y" * 10), ServerTool("z"))
-    channel.append(0, b"1", events)
-    channel.close(Finished("tool"))
+    running.append(0, b"1", events)
+    running.close(Finished("tool"))
     remembered = store.calls.get("call_1")
     assert (remembered.before, remembered.after) == (("x" * 100,), ("y" * 10, "z"))
     assert store.calls.bytes == 3 + 111

@@ -14,7 +14,7 @@ from zerogravity import certs
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import Found, Process
 from zerogravity.config import load
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, language_server
@@ -32,10 +32,11 @@ GOOD = Finished("stop")
 def spoken(surface=chat.surface, terminal=GOOD):
     """A whole stream."""
     turn = Turn("turn_00000001", surface.name, "m", Target("m", "1"), {"contents": []}, stream=True)
-    channel = CascadeChannel(turn, lambda: 1)
+    writer = ChannelWriter(turn, lambda: 1)
+    channel = writer.channel
     emitter = surface.emitter(channel, bytes(32))
-    channel.append(0, b"", (AttemptOpened(), TextDelta("Hi")))
-    channel.close(terminal)
+    writer.append(0, b"", (AttemptOpened(), TextDelta("Hi")))
+    writer.close(terminal)
     return b"".join((*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))))
 
 

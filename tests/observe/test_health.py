@@ -41,11 +41,11 @@ def turn(clock, make_turn, health):
     health.watch(store)
 
     def run(terminal, far="done", **settings):
-        channel = store.open(make_turn(**settings))
+        running = store.open(make_turn(**settings))
         for phase in ("admitted", "told", "matched"):
             if far == "nowhere":
                 break
-            channel.mark(phase)
+            running.mark(phase)
             clock.advance(1)
             if phase == "matched":
                 health.path_seen()
@@ -56,8 +56,8 @@ def turn(clock, make_turn, health):
                 break
         if far == "done":
             health.google_seen(None)
-            channel.append(0, b"", (AttemptOpened(),))
-        channel.close(Failed(terminal) if isinstance(terminal, Fault) else terminal)
+            running.append(0, b"", (AttemptOpened(),))
+        running.close(Failed(terminal) if isinstance(terminal, Fault) else terminal)
 
     return run
 
@@ -205,11 +205,11 @@ def test_a_call_that_was_seen_for_another_turn_is_no_missing_path(clock, make_tu
     """The LS's calls come by; it only made none for this turn."""
     store = MitmStore(clock)
     health.watch(store)
-    channel = store.open(make_turn())
-    channel.mark("told")
+    running = store.open(make_turn())
+    running.mark("told")
     clock.advance(1)
     health.path_seen()
-    channel.close(Failed(UNMATCHED))
+    running.close(Failed(UNMATCHED))
     assert off(health) == {"path": "warns"}
 
 

@@ -61,20 +61,21 @@ def buckets(metrics, name, **labels):
 
 def play(store, clock, turn):
     """A turn of 9 s: told at 1, matched at 1.5, first byte 2, thinking 3, text 5, its last event at 8."""
-    channel = store.open(turn)
+    running = store.open(turn)
+    channel = running.channel
     for seconds, step in (
-        (1, lambda: channel.mark("told")),
-        (0.5, lambda: channel.mark("matched")),
-        (0.5, lambda: channel.append(0, b"", (AttemptOpened(),))),
-        (1, lambda: channel.append(0, b"1", (ThinkingDelta("hm"),))),
-        (2, lambda: channel.append(0, b"2", (TextDelta("Hel"),))),
-        (0.02, lambda: channel.append(0, b"3", (TextDelta("lo"), Usage(10, 4, 5, 3, 2, 20)))),
-        (2.98, lambda: channel.append(0, b"4", (FunctionCall("call_1", "f", "{}"),))),
-        (1, lambda: channel.append(0, b"", (AttemptClosed("STOP"),))),
+        (1, lambda: running.mark("told")),
+        (0.5, lambda: running.mark("matched")),
+        (0.5, lambda: running.append(0, b"", (AttemptOpened(),))),
+        (1, lambda: running.append(0, b"1", (ThinkingDelta("hm"),))),
+        (2, lambda: running.append(0, b"2", (TextDelta("Hel"),))),
+        (0.02, lambda: running.append(0, b"3", (TextDelta("lo"), Usage(10, 4, 5, 3, 2, 20)))),
+        (2.98, lambda: running.append(0, b"4", (FunctionCall("call_1", "f", "{}"),))),
+        (1, lambda: running.append(0, b"", (AttemptClosed("STOP"),))),
     ):
         clock.advance(seconds)
         step()
-    channel.close(Finished("tool"))
+    running.close(Finished("tool"))
     return channel
 
 
@@ -114,8 +115,9 @@ def test_gaps_are_those_between_events_of_the_answer(store, metrics, clock, make
 
 
 def test_present_states(store, metrics, clock, make_turn):
-    running, other = store.open(make_turn()), store.open(make_turn())
-    running.append(0, b"12345", (TextDelta("x"),))
+    one, two = store.open(make_turn()), store.open(make_turn())
+    one.append(0, b"12345", (TextDelta("x"),))
+    running, other = one.channel, two.channel
     readers = [running.cursor(), running.cursor(), other.cursor(), running.cursor(observer=True)]
     metrics.gauge("zg_queue_waiting", "Turns waiting", lambda: 7)
     metrics.gauge("zg_ls_rss_bytes", "Unknown now", lambda: None)
@@ -135,9 +137,10 @@ def test_present_states(store, metrics, clock, make_turn):
 
 def test_eviction(store, metrics, clock, make_turn):
     for _ in range(3):
-        channel = store.open(make_turn())
-        channel.append(0, bytes(6000), (TextDelta("x"),))
-        channel.close(Finished("stop"))
+        running = store.open(make_turn())
+        channel = running.channel
+        running.append(0, bytes(6000), (TextDelta("x"),))
+        running.close(Finished("stop"))
     store.sweep()
     told = samples(metrics)
     assert told["zg_store_evicted_total"] == 2
@@ -146,30 +149,30 @@ def test_eviction(store, metrics, clock, make_turn):
     assert "zg_log_bytes" not in told, "finished turns are no running ones"
 
 
-def refused(channel):
-    channel.append(0, b"{}", (AttemptOpened(status=429), AttemptClosed(None)))
-    channel.close(Failed(upstream(429, "rate_limit_exceeded", "wait")))
+def refused(writer):
+    writer.append(0, b"{}", (AttemptOpened(status=429), AttemptClosed(None)))
+    writer.close(Failed(upstream(429, "rate_limit_exceeded", "wait")))
 
 
-def dropped_before(channel):
-    channel.close(Failed(upstream(502, "upstream_drop", "no answer", Termination.UPSTREAM_DROP)))
+def dropped_before(writer):
+    writer.close(Failed(upstream(502, "upstream_drop", "no answer", Termination.UPSTREAM_DROP)))
 
 
-def dropped_in_it(channel):
-    channel.append(0, b"", (AttemptOpened(),))
-    channel.append(0, b"{}", (TextDelta("x"),))
-    dropped_before(channel)
+def dropped_in_it(writer):
+    writer.append(0, b"", (AttemptOpened(),))
+    writer.append(0, b"{}", (TextDelta("x"),))
+    dropped_before(writer)
 
 
-def thinks_then_answers(channel):
+def thinks_then_answers(writer):
     for call in (0, 1):
-        channel.append(call, b"", (AttemptOpened(),))
-        channel.append(call, b"", (AttemptClosed("STOP"),))
-    channel.close(Finished("stop"))
+        writer.append(call, b"", (AttemptOpened(),))
+        writer.append(call, b"", (AttemptClosed("STOP"),))
+    writer.close(Finished("stop"))
 
 
-def never_called(channel):
-    channel.close(Failed(Fault(Origin.LS, 504, "match_timeout", "none", termination=Termination.MATCH_TIMEOUT)))
+def never_called(writer):
+    writer.close(Failed(Fault(Origin.LS, 504, "match_timeout", "none", termination=Termination.MATCH_TIMEOUT)))
 
 
 @pytest.mark.parametrize(
@@ -200,10 +203,10 @@ def test_every_termination_code_is_counted(store, metrics, make_turn, code):
 
 
 def test_parse_failures_by_code(store, metrics, make_turn):
-    channel = store.open(make_turn())
+    running = store.open(make_turn())
     for code in ("not_json", "not_json", "unknown_part", "dropped", "server_tool"):
-        channel.append(0, b"x", (Notice(code, "secret words"),))
-    channel.close(Failed(upstream(502, "upstream_garbage", "x", Termination.UPSTREAM_GARBAGE)))
+        running.append(0, b"x", (Notice(code, "secret words"),))
+    running.close(Failed(upstream(502, "upstream_garbage", "x", Termination.UPSTREAM_GARBAGE)))
     told = samples(metrics)
     assert {name for name in told if name.startswith("zg_parse")} == {
         "zg_parse_failures_total{code=not_json}", "zg_parse_failures_total{code=unknown_part}",
@@ -234,10 +237,10 @@ def test_labels_come_from_closed_sets_never_from_content(store, metrics, make_tu
     metrics.request(secret, 200)
     metrics.unmatched(secret)
     metrics.failed_open(secret)
-    channel = store.open(make_turn(surface=secret, model=secret))
-    channel.append(0, b"", (AttemptOpened(model=secret),))
-    channel.append(0, b"x", (TextDelta(secret), Notice(secret, secret)))
-    channel.close(Failed(upstream(502, secret, secret)))
+    running = store.open(make_turn(surface=secret, model=secret))
+    running.append(0, b"", (AttemptOpened(model=secret),))
+    running.append(0, b"x", (TextDelta(secret), Notice(secret, secret)))
+    running.close(Failed(upstream(502, secret, secret)))
     text = metrics.render().decode()
     assert secret not in text
     codes = {code.value for code in Termination}

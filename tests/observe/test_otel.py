@@ -14,13 +14,14 @@ pytest.importorskip("opentelemetry.sdk")
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from zerogravity.core.channel import RequestLine
+from tests.conftest import evict
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
     Failed,
     Finished,
     FunctionCall,
+    RequestLine,
     TextDelta,
     ThinkingDelta,
     Usage,
@@ -74,22 +75,23 @@ def play(store, clock, make_turn, **turn):
             "generationConfig": {"temperature": 0.5, "maxOutputTokens": 99},
         },
     }  # fmt: skip
-    channel = store.open(make_turn(**{**given, **turn}))
-    store.bind(channel, f"cascade-{channel.id}")
+    running = store.open(make_turn(**{**given, **turn}))
+    channel = running.channel
+    store.bind(running, f"cascade-{channel.id}")
     clock.advance(1)
-    channel.mark("matched")
+    running.mark("matched")
     clock.advance(1)
-    channel.append(0, b"", (AttemptOpened("gemini-3-flash-a"),))
-    channel.append(0, b"{}", (ThinkingDelta("hm"), Usage(7, 2, 1, 3, 0, 11)))
+    running.append(0, b"", (AttemptOpened("gemini-3-flash-a"),))
+    running.append(0, b"{}", (ThinkingDelta("hm"), Usage(7, 2, 1, 3, 0, 11)))
     clock.advance(1)
-    channel.append(0, b"", (AttemptClosed("STOP"),))
+    running.append(0, b"", (AttemptClosed("STOP"),))
     clock.advance(2)
-    channel.append(1, b"", (AttemptOpened("gemini-3-flash-a"),))
-    channel.append(1, b"{}", (TextDelta(ANSWER), FunctionCall("call_1", "f", '{"api_key": "hush"}')))
+    running.append(1, b"", (AttemptOpened("gemini-3-flash-a"),))
+    running.append(1, b"{}", (TextDelta(ANSWER), FunctionCall("call_1", "f", '{"api_key": "hush"}')))
     clock.advance(1)
-    channel.append(1, b"", (AttemptClosed("STOP"),))
+    running.append(1, b"", (AttemptClosed("STOP"),))
     clock.advance(1)
-    channel.close(Finished("tool"))
+    running.close(Finished("tool"))
     return channel
 
 
@@ -130,11 +132,11 @@ def test_a_turn_and_its_calls(store, clock, make_turn, telling):
 
 def test_where_a_call_went(store, clock, make_turn, telling):
     ended = telling()
-    channel = store.open(make_turn(stream=True))
+    running = store.open(make_turn(stream=True))
     url = "https://aiplatform.googleapis.com/v1/publishers/google/models/m:generateContent"
-    channel.lines[0] = RequestLine("POST", f"{url}?key=AIzaSyA-0123456789abcdefghijklmno", "HTTP/2.0")
-    channel.append(0, b"", (AttemptOpened(),))
-    channel.close(Finished("stop"))
+    running.attempt_sent(RequestLine("POST", f"{url}?key=AIzaSyA-0123456789abcdefghijklmno", "HTTP/2.0"))
+    running.append(0, b"", (AttemptOpened(),))
+    running.close(Finished("stop"))
     _, call = ended()
     assert call.name == "POST generateContent"
     assert {name: call.attributes[name] for name in ("http.request.method", "url.full", "server.address", "server.port",
@@ -168,9 +170,9 @@ def test_ids_are_those_of_the_exported_trace(store, clock, make_turn, telling, t
 
 def test_a_failed_turn(store, make_turn, telling):
     ended = telling()
-    channel = store.open(make_turn(surface="gemini"))
-    channel.append(0, b"{}", (AttemptOpened(status=429), AttemptClosed(None)))
-    channel.close(Failed(upstream(429, "rate_limit_exceeded", f"no more of {PROMPT}")))
+    running = store.open(make_turn(surface="gemini"))
+    running.append(0, b"{}", (AttemptOpened(status=429), AttemptClosed(None)))
+    running.close(Failed(upstream(429, "rate_limit_exceeded", f"no more of {PROMPT}")))
     turn, call = ended()
     assert turn.name == "generate_content gemini-3-flash"
     assert (turn.status.status_code, turn.status.description) == (StatusCode.ERROR, "rate_limit_exceeded")
@@ -207,7 +209,7 @@ def test_contents_on_wish_without_secrets(store, clock, make_turn, telling, valu
 def test_an_evicted_turn_is_told_whole(clock, make_turn, telling, store):
     ended = telling()
     channel = play(store, clock, make_turn)
-    store.drop(channel.id)
+    evict(store, channel.id)
     assert len(ended()) == 3
 
 

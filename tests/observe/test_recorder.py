@@ -9,12 +9,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import assume, given
 
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, evict
 from tests.recording import WALL
 from tests.strategies import TURN_ID, record_lists, replay
 from zerogravity import redact
 from zerogravity.core import codec
-from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
@@ -23,6 +22,7 @@ from zerogravity.core.events import (
     FunctionCall,
     Grounding,
     Notice,
+    RequestLine,
     ServerTool,
     TextDelta,
     ThinkingDelta,
@@ -39,13 +39,13 @@ from zerogravity.observe.replica import joined, redacted_event
 CHUNK = b'{"candidates":[{"content":{"parts":[{"text":"%s"}]}}]}'
 
 
-def say(channel, clock, *texts):
-    channel.append(0, b"", (AttemptOpened("gemini-3-flash-a"),))
+def say(writer, clock, *texts):
+    writer.append(0, b"", (AttemptOpened("gemini-3-flash-a"),))
     for text in texts:
         clock.advance(0.25)
-        channel.append(0, CHUNK % text.encode(), (TextDelta(text),), (0, 1))
-    channel.append(0, b"", (AttemptClosed("STOP"),))
-    channel.close(Finished("stop"))
+        writer.append(0, CHUNK % text.encode(), (TextDelta(text),), (0, 1))
+    writer.append(0, b"", (AttemptClosed("STOP"),))
+    writer.close(Finished("stop"))
 
 
 def everything(root):
@@ -59,12 +59,13 @@ def test_a_turn_leaves_its_folder(recording, make_turn):
     made = recording()
     turn = make_turn(surface="chat", stream=True, echo={"temperature": 1}, notes=("dropped: minLength",))
     made.recorder.client_request(turn, b'{"model": "gpt-5"}', {"User-Agent": "codex", "Authorization": "Bearer abc"})
-    channel = made.store.open(turn)
-    made.store.bind(channel, "c-1")
+    running = made.store.open(turn)
+    channel = running.channel
+    made.store.bind(running, "c-1")
     made.clock.advance(0.5)
-    channel.mark("matched")
+    running.mark("matched")
     made.recorder.upstream_request(channel.id, 0, b'{"a":1}', b'{"a":2}', {"Authorization": "Bearer ya29.abcdef"})
-    say(channel, made.clock, "Hel", "lo")
+    say(running, made.clock, "Hel", "lo")
     made.flush()
     (folder,) = made.folders()
     assert folder.parent.name == "2026-02-02"
@@ -92,15 +93,17 @@ def test_a_turn_leaves_its_folder(recording, make_turn):
 
 def test_where_a_call_goes_is_written_while_the_turn_runs(recording, make_turn):
     made = recording()
-    channel = made.store.open(make_turn())
-    channel.lines[0] = RequestLine("POST", "https://x.example/a?access_token=ya29.abcdefghijkl", "HTTP/1.1")
+    running = made.store.open(make_turn())
+    channel = running.channel
+    line = RequestLine("POST", "https://x.example/a?access_token=ya29.abcdefghijkl", "HTTP/1.1")
+    running.attempt_sent(line)
     made.recorder.upstream_request(channel.id, 0, b"{}", b"{}", {})
     made.flush()
     trace = trace_reader.find(made.root)
     assert not trace.closed
     assert trace.lines() == {0: RequestLine("POST", "https://x.example/a?access_token=[redacted]", "HTTP/1.1")}
-    channel.lines[0] = replace(channel.lines[0], http_version="HTTP/2.0")  # Google has answered
-    say(channel, made.clock, "x")
+    running.attempt_answered(replace(line, http_version="HTTP/2.0"))
+    say(running, made.clock, "x")
     made.flush()
     assert trace_reader.find(made.root).lines()[0].http_version == "HTTP/2.0"
 
@@ -115,14 +118,15 @@ def test_the_summary(recording, make_turn):
         ],
         "tools": [{"functionDeclarations": [{"name": "f"}, {"name": "g"}]}],
     }
-    channel = made.store.open(make_turn(google_request=generate, tool_names={"f": "client/f"}))
-    channel.append(0, b"", (AttemptOpened(),))
+    running = made.store.open(make_turn(google_request=generate, tool_names={"f": "client/f"}))
+    channel = running.channel
+    running.append(0, b"", (AttemptOpened(),))
     made.clock.advance(1)
-    channel.append(0, b"{}", (ThinkingDelta("hmm"), Usage(5, candidates=2, total=7), Notice("odd", "part")))
+    running.append(0, b"{}", (ThinkingDelta("hmm"), Usage(5, candidates=2, total=7), Notice("odd", "part")))
     made.clock.advance(1)
-    channel.append(0, b"{}", (FunctionCall("call_1", "f", "{}"),))
-    channel.append(0, b"", (AttemptClosed("STOP"),))
-    channel.close(Finished("tool"))
+    running.append(0, b"{}", (FunctionCall("call_1", "f", "{}"),))
+    running.append(0, b"", (AttemptClosed("STOP"),))
+    running.close(Finished("tool"))
     made.flush()
     info = trace_reader.find(made.root).info
     assert (info["phase"], info["code"], info["closed"], info["failure"]) == ("done", "tool", True, None)
@@ -143,9 +147,9 @@ def test_the_summary(recording, make_turn):
 def test_an_answer_that_is_not_streamed_is_kept_whole(recording, make_turn):
     made = recording()
     for terminal in (Finished("stop"), Failed(upstream(429, "slow", "wait"))):
-        channel = made.store.open(make_turn(surface="chat", stream=False))
-        channel.append(0, b"{}", (TextDelta("Hello"),))
-        channel.close(terminal)
+        running = made.store.open(make_turn(surface="chat", stream=False))
+        running.append(0, b"{}", (TextDelta("Hello"),))
+        running.close(terminal)
     made.flush()
     answers = [trace.emitted for trace in trace_reader.scan(made.root)]
     assert sorted((answer[0].status, str(answer[0].body)) for answer in answers) == [
@@ -164,11 +168,12 @@ def test_a_passive_turn_has_no_frames(recording, make_turn):
 
 def test_further_calls_have_bodies_of_their_own(recording, make_turn):
     made = recording()
-    channel = made.store.open(make_turn())
+    running = made.store.open(make_turn())
+    channel = running.channel
     for call in (0, 1):
         made.recorder.upstream_request(channel.id, call, b"{}", b'{"call":%d}' % call, {})
-        channel.append(call, b"", (AttemptOpened(),))
-        channel.append(call, b'{"n":%d}' % call, (ThinkingDelta("x"),))
+        running.append(call, b"", (AttemptOpened(),))
+        running.append(call, b'{"n":%d}' % call, (ThinkingDelta("x"),))
     made.flush()
     trace = trace_reader.find(made.root)
     assert trace.body("upstream_request", 0)["body"] == {"call": 0}
@@ -180,7 +185,7 @@ def test_further_calls_have_bodies_of_their_own(recording, make_turn):
 
 def test_a_body_that_is_no_json_is_kept_as_text(recording, make_turn):
     made = recording()
-    channel = made.store.open(make_turn())
+    channel = made.store.open(make_turn()).channel
     made.recorder.client_request(channel.turn, b"\xff not json", {})
     made.flush()
     assert trace_reader.find(made.root).body("client_request")["body"] == "\ufffd not json"
@@ -188,24 +193,25 @@ def test_a_body_that_is_no_json_is_kept_as_text(recording, make_turn):
 
 def test_running_turns_can_be_read(recording, make_turn):
     made = recording()
-    channel = made.store.open(make_turn(surface="chat", stream=True))
-    channel.append(0, CHUNK % b"Hel", (TextDelta("Hel"),))
+    running = made.store.open(make_turn(surface="chat", stream=True))
+    running.append(0, CHUNK % b"Hel", (TextDelta("Hel"),))
     made.flush()
     trace = trace_reader.find(made.root)
     assert (trace.closed, trace.state.text, len(trace.emitted)) == (False, "Hel", 2)
-    channel.append(0, CHUNK % b"lo", (TextDelta("lo"),))
+    running.append(0, CHUNK % b"lo", (TextDelta("lo"),))
     made.flush()
     assert trace_reader.load(trace.folder).state.text == "Hello"
-    channel.close(Finished("stop"))
+    running.close(Finished("stop"))
     made.flush()
     assert trace_reader.load(trace.folder).info["code"] == "ok"
 
 
 def test_evicted_turns_are_complete(recording, make_turn):
     made = recording()
-    channel = made.store.open(make_turn())
-    say(channel, made.clock, "gone")
-    made.store.drop(channel.id)
+    running = made.store.open(make_turn())
+    channel = running.channel
+    say(running, made.clock, "gone")
+    evict(made.store, channel.id)
     made.flush()
     assert trace_reader.find(made.root).state.text == "gone"
 
@@ -277,16 +283,17 @@ def test_h34_no_secret_is_in_any_file(recording, make_turn):
     )  # fmt: skip
     headers = {"Authorization": f"Bearer {SECRETS[1]}", "X-Goog-Api-Key": SECRETS[3], "Cookie": "hunter22"}
     made.recorder.client_request(turn, json.dumps({"apiKey": "hunter22", "input": pem}).encode(), headers)
-    channel = made.store.open(turn)
+    running = made.store.open(turn)
+    channel = running.channel
     body = json.dumps(generate).encode()
     made.recorder.upstream_request(channel.id, 0, body, body, headers)
-    channel.append(0, b"", (AttemptOpened(),))
-    channel.append(0, CHUNK % b"it is ya29.secretsecret", (TextDelta("it is ya29.secretsecret"),))
-    channel.append(0, b"{}", (ServerTool('{"toolResponse":{"response":{"apiKey":"hunter22"}}}'),
+    running.append(0, b"", (AttemptOpened(),))
+    running.append(0, CHUNK % b"it is ya29.secretsecret", (TextDelta("it is ya29.secretsecret"),))
+    running.append(0, b"{}", (ServerTool('{"toolResponse":{"response":{"apiKey":"hunter22"}}}'),
                               FunctionCall("call_1", "f", '{"accessToken":"hunter22"}'),
                               Grounding({"apiKey": "hunter22"}), Notice("n", SECRETS[3])))  # fmt: skip
-    channel.append(0, b"", (AttemptClosed("OTHER", f"because {SECRETS[0]}"),))
-    channel.close(Failed(upstream(400, "bad", f"key={SECRETS[3]}", details=({"token": "hunter22"},))))
+    running.append(0, b"", (AttemptClosed("OTHER", f"because {SECRETS[0]}"),))
+    running.close(Failed(upstream(400, "bad", f"key={SECRETS[3]}", details=({"token": "hunter22"},))))
     made.flush()
     written = everything(made.root)
     assert [secret for secret in SECRETS if secret.encode() in written] == []
@@ -301,8 +308,9 @@ def test_h34_no_secret_is_in_any_file(recording, make_turn):
 )
 def test_a_secret_spread_over_deltas_is_masked_at_the_end(recording, make_turn, cut):
     made = recording()
-    channel = made.store.open(make_turn(surface="chat", stream=True))
-    say(channel, made.clock, "key: ", *cut, " ok")
+    running = made.store.open(make_turn(surface="chat", stream=True))
+    channel = running.channel
+    say(running, made.clock, "key: ", *cut, " ok")
     made.flush()
     trace = trace_reader.find(made.root)
     written = everything(made.root)
@@ -335,9 +343,9 @@ def test_the_oldest_traces_go_when_there_is_too_much(recording, make_turn):
     made = recording(limits=TraceLimits(max_bytes=60_000))
     for number in range(8):
         made.now[0] += 1
-        channel = made.store.open(make_turn(created=int(made.now[0])))
-        channel.append(0, b'"' + b"x" * 10_000 + b'"', (TextDelta("x"),))
-        channel.close(Finished("stop"))
+        running = made.store.open(make_turn(created=int(made.now[0])))
+        running.append(0, b'"' + b"x" * 10_000 + b'"', (TextDelta("x"),))
+        running.close(Finished("stop"))
         made.flush()
         assert len(made.folders()) <= number + 1
     kept = [trace_reader.load(folder).turn.created for folder in made.folders()]
@@ -385,8 +393,9 @@ def test_a_disk_that_refuses_degrades_and_recovers(recording, make_turn, tmp_pat
     blocked = tmp_path / "blocked"
     blocked.write_text("a file, no folder")
     made = recording(blocked / "traces", report=told.append)
-    channel = made.store.open(make_turn())
-    say(channel, made.clock, "x")
+    running = made.store.open(make_turn())
+    channel = running.channel
+    say(running, made.clock, "x")
     made.flush()
     assert channel.termination is Termination.OK, "the turn never notices"
     assert "can not be written" in made.recorder.degraded
@@ -401,12 +410,12 @@ def test_a_disk_that_refuses_degrades_and_recovers(recording, make_turn, tmp_pat
 
 def test_a_disk_that_fills_up_in_the_middle(recording, make_turn, monkeypatch):
     made = recording()
-    channel = made.store.open(make_turn())
+    running = made.store.open(make_turn())
     made.flush()
     monkeypatch.setattr(
         trace_folders, "descriptor", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
-    say(channel, made.clock, "x")
+    say(running, made.clock, "x")
     made.flush()
     assert "No space left" in made.recorder.degraded
     monkeypatch.undo()
@@ -427,7 +436,7 @@ def test_a_full_queue_drops_and_counts(tmp_path, make_turn, clock, monkeypatch):
     recorder = Recorder(tmp_path, clock=clock, limits=TraceLimits(jobs=2, job_bytes=1000))
     store = MitmStore(clock)
     recorder.attach(store)
-    channel = store.open(make_turn())
+    channel = store.open(make_turn()).channel
     started.wait(10)
     recorder.client_request(channel.turn, b"x" * 1001, {})
     assert recorder.dropped == 1, "too many bytes"

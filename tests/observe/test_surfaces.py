@@ -42,16 +42,16 @@ def record(recording, make_turn):
 
 def _recorded(recording, turn):
     made = recording(surfaces={"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface})
-    channel = made.store.open(turn)
-    channel.append(0, b"", (AttemptOpened(),))
+    running = made.store.open(turn)
+    running.append(0, b"", (AttemptOpened(),))
     for text, thought in (("Greeting.", True), ("Bon", False), ("jour le ", False), ("monde", False)):
         part = {"text": text, "thought": True} if thought else {"text": text}
         data = json.dumps({"response": {"candidates": [{"content": {"role": "model", "parts": [part]}}]}}).encode()
-        channel.append(0, data, (ThinkingDelta(text) if thought else TextDelta(text),))
+        running.append(0, data, (ThinkingDelta(text) if thought else TextDelta(text),))
     stop = b'{"response":{"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3}}}'
-    channel.append(0, stop, ())
-    channel.append(0, b"", (AttemptClosed("STOP"),))
-    channel.close(Finished("stop"))
+    running.append(0, stop, ())
+    running.append(0, b"", (AttemptClosed("STOP"),))
+    running.close(Finished("stop"))
     made.flush()
     return trace_reader.find(made.root)
 

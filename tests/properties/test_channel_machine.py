@@ -13,6 +13,7 @@ from tests.conftest import FakeClock
 from tests.strategies import faults, seldom, texts
 from zerogravity.core.channel import RECORD_OVERHEAD, CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed, Finished, Record, TextDelta, ThinkingDelta
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, Termination
 
@@ -67,9 +68,10 @@ class ChannelMachine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.limit = limit
         turn = Turn("turn_" + "2" * 32, "chat", "m", Target("m", "M"), {})
-        self.channel = CascadeChannel(turn, self.clock, max_bytes=limit, max_readers=3)
-        self.channel.on_close.append(self._closed)
-        self.channel.on_abandoned = self._left
+        self.writer = RunningTurn(
+            turn, self.clock, max_bytes=limit, max_readers=3, abandoned=self._left, on_close=self._closed
+        )
+        self.channel = self.writer.channel
 
     def _closed(self, channel: CascadeChannel) -> None:
         self.closes += 1
@@ -105,7 +107,7 @@ class ChannelMachine(RuleBasedStateMachine):
         closed, late, size = self.channel.closed, self.channel.late, self.channel.size
         event = ThinkingDelta(text) if thinking else TextDelta(text)
         payload = text.encode() if data else b""
-        record = self.channel.append(0, payload, (event,))
+        record = self.writer.append(0, payload, (event,))
         if closed:
             assert record is None
             assert (self.channel.late, self.channel.size) == (late + 1, size)
@@ -121,7 +123,7 @@ class ChannelMachine(RuleBasedStateMachine):
         if not really:
             return
         before = self.channel.terminal
-        assert self.channel.close(terminal) is (before is None)
+        assert self.writer.close(terminal) is (before is None)
         assert self.channel.terminal is (before or terminal)
         self._run()
 
@@ -132,7 +134,7 @@ class ChannelMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.channel.closed)
     @rule()
     def evict(self) -> None:
-        self.channel.release()
+        self.writer.release()
         self._run()
 
     # -- reading ---------------------------------------------------------------------------------------------

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from tests.conftest import FakeClock
 from tests.strategies import record_lists, replay
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.fold import Assembler, fold
 from zerogravity.core.turn import Target, Turn
 
 
-def fresh() -> CascadeChannel:
+def fresh() -> ChannelWriter:
     turn = Turn("turn_" + "1" * 32, "chat", "m", Target("m", "M"), {})
-    return CascadeChannel(turn, FakeClock())
+    return ChannelWriter(turn, FakeClock())
 
 
 class Reader:
@@ -42,7 +42,8 @@ class Reader:
 
 async def run(records, starts, schedule):
     """``schedule``: −1 lets the writer go on, n lets reader n go on. Afterwards everybody runs to the end."""
-    channel = fresh()
+    writer = fresh()
+    channel = writer.channel
     readers = [Reader(channel, start) for start in starts]
     left = list(records)
 
@@ -52,12 +53,12 @@ async def run(records, starts, schedule):
 
     for who in schedule:
         if who < 0:
-            replay(left[:1], channel)
+            replay(left[:1], writer)
             del left[:1]
         elif who < len(readers):
             readers[who].let_on()
         await breathe()
-    replay(left, channel)
+    replay(left, writer)
     while not all(reader.task.done() for reader in readers):
         for reader in readers:
             reader.let_on()
@@ -99,7 +100,8 @@ def test_what_a_channel_folds_is_what_its_records_fold_to(records, start):
 
 @given(record_lists())
 def test_exactly_one_terminal_record_and_it_is_the_last(records):
-    channel = replay(records, fresh())
-    replay(records, channel)
+    writer = fresh()
+    channel = replay(records, writer)
+    replay(records, writer)
     assert [record.seq for record in channel.records if record.terminal] == [len(records) - 1]
     assert channel.late == len(records) - 1

@@ -14,6 +14,7 @@ from tests.surfaces import playing
 from zerogravity.capture.tap import Tap
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.wire import google_errors
@@ -101,17 +102,17 @@ def _within(place: Any, step: Any, new: Any) -> Any:
 
 def channel_of(turn: Any, answer: dict[str, Any], step: int) -> CascadeChannel:
     """The closed channel of a turn whose answer came in pieces of ``step`` bytes."""
-    channel, failures = CascadeChannel(turn, lambda: 0), Tap.failures
-    tap = Tap(channel, 0, content_type=TYPES.get(answer["kind"], "application/json"))
+    running, failures = RunningTurn(turn, lambda: 0), Tap.failures
+    tap = Tap(running, 0, content_type=TYPES.get(answer["kind"], "application/json"))
     data = answer["body"].encode()
     for at in range(0, len(data), step):
         tap.feed(data[at : at + step])
     tap.feed(b"")
-    if not channel.closed:  # waits for the language server's next call, which never comes
-        assert channel.awaiting is not None
-        channel.close(Failed(channel.awaiting.late))
+    if not running.closed:  # waits for the language server's next call, which never comes
+        assert running.awaiting is not None
+        running.close(Failed(running.awaiting.late))
     assert Tap.failures == failures
-    return channel
+    return running.channel
 
 
 @pytest.mark.parametrize("answer", WHOLE)

@@ -14,30 +14,31 @@ import aiohttp
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, TextDelta
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.server.app import Running
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.services import Services
 
-Script = Callable[[CascadeChannel], Awaitable[None]]
+Script = Callable[[RunningTurn], Awaitable[None]]
 
 
-def say(channel: CascadeChannel, *events: Event) -> None:
-    channel.append(0, b"", events)
+def say(running: RunningTurn, *events: Event) -> None:
+    running.append(0, b"", events)
 
 
-async def hello(channel: CascadeChannel) -> None:
+async def hello(running: RunningTurn) -> None:
     """The default turn: two pieces of text and a good end."""
-    say(channel, AttemptOpened())
-    say(channel, TextDelta("Hel"))
-    say(channel, TextDelta("lo"))
-    channel.close(Finished("stop"))
+    say(running, AttemptOpened())
+    say(running, TextDelta("Hel"))
+    say(running, TextDelta("lo"))
+    running.close(Finished("stop"))
 
 
-async def forever(channel: CascadeChannel) -> None:
+async def forever(running: RunningTurn) -> None:
     """A turn that only ends when it is cancelled."""
-    await channel.wait_closed()
+    await running.channel.wait_closed()
 
 
 class ScriptedEngine:
@@ -46,18 +47,24 @@ class ScriptedEngine:
     def __init__(self, store: MitmStore) -> None:
         self.store = store
         self.script: Script = hello
-        self.channels: list[CascadeChannel] = []
+        self.turns: list[RunningTurn] = []
         self.tasks: list[asyncio.Task[None]] = []
         self._begun = asyncio.Event()
 
     def run(self, turn: Turn) -> CascadeChannel:
-        channel = self.store.open(turn)
-        if not turn.background:
-            channel.on_abandoned = self._abandoned
-        self.channels.append(channel)
+        running = self.store.open(turn, abandoned=None if turn.background else self._abandoned)
+        self.turns.append(running)
         self._begun.set()
-        self.tasks.append(asyncio.create_task(self.script(channel)))  # type: ignore[arg-type]
-        return channel
+        self.tasks.append(asyncio.create_task(self.script(running)))  # type: ignore[arg-type]
+        return running.channel
+
+    @property
+    def channels(self) -> list[CascadeChannel]:
+        return [running.channel for running in self.turns]
+
+    def inside(self, channel: CascadeChannel) -> RunningTurn:
+        """The turn whose channel it is, running or over."""
+        return next(running for running in self.turns if running.channel is channel)
 
     async def begun(self) -> CascadeChannel:
         """The newest turn's channel, as soon as there is one that was not asked for before."""
@@ -66,7 +73,8 @@ class ScriptedEngine:
         return self.channels[-1]
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
-        return channel.close(Failed(Fault(Origin.CLIENT, 499, termination.value, "cancelled", termination=termination)))
+        fault = Fault(Origin.CLIENT, 499, termination.value, "cancelled", termination=termination)
+        return self.inside(channel).close(Failed(fault))
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)

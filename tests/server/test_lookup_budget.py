@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from tests.server.support import Serve, Served, say
-from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Finished, FunctionCall, ServerTool, TextDelta
+from zerogravity.core.running import RunningTurn
 from zerogravity.server.lookup_budget import weight
 from zerogravity.wire import jsonio
 
@@ -20,10 +20,10 @@ KIB = 1 << 10
 LIMITS = {"body_bytes": 64 * KIB, "json_structure": 2000}
 
 
-async def long(channel: CascadeChannel) -> None:
-    say(channel, AttemptOpened())
-    say(channel, TextDelta("y" * 20 * KIB))
-    channel.close(Finished("stop"))
+async def long(running: RunningTurn) -> None:
+    say(running, AttemptOpened())
+    say(running, TextDelta("y" * 20 * KIB))
+    running.close(Finished("stop"))
 
 
 async def over_websocket(served: Served, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -137,12 +137,12 @@ async def test_what_comes_back_with_a_call(serve: Serve, path: str, param: str, 
     served = await serve(limits=LIMITS)
     called: list[str] = []
 
-    async def searching(channel: CascadeChannel) -> None:
-        called.append(f"call_{channel.id[-8:]}")
+    async def searching(running: RunningTurn) -> None:
+        called.append(f"call_{running.id[-8:]}")
         part = json.dumps({"toolResponse": {"id": "1", "response": "z" * 9 * KIB}})
-        say(channel, AttemptOpened())
-        say(channel, ServerTool(part), FunctionCall(called[-1], "f", "{}"))
-        channel.close(Finished("tool"))
+        say(running, AttemptOpened())
+        say(running, ServerTool(part), FunctionCall(called[-1], "f", "{}"))
+        running.close(Finished("tool"))
 
     served.engine.script = searching
     for _ in range(10):

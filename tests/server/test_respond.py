@@ -16,8 +16,9 @@ from tests.conftest import FakeClock
 from tests.reading import to_the_end
 from tests.server.support import Serve, Served, forever, hello, say
 from tests.waiting import until
-from zerogravity.core.channel import CascadeChannel, Cursor
+from zerogravity.core.channel import ChannelWriter, Cursor
 from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta, ThinkingDelta, Usage
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
@@ -55,9 +56,9 @@ async def test_early_faults_are_plain_answers(
 ) -> None:
     served = await serve()
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened())
-        channel.close(Failed(fault))
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened())
+        running.close(Failed(fault))
 
     served.engine.script = script
     status, told, body = await served.post(CHAT, {**HELLO, "stream": stream})
@@ -92,9 +93,9 @@ SHOWN = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
 async def test_thinking_that_nobody_asked_for_is_no_content(serve: Serve, path: str, body: Any, status: int) -> None:
     """A turn that fails after it is a plain status, not a 200 with an error in it."""
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), ThinkingDelta("Let me see."))
-        channel.close(Failed(BROKEN))
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), ThinkingDelta("Let me see."))
+        running.close(Failed(BROKEN))
 
     served = await serve()
     served.engine.script = script
@@ -109,7 +110,7 @@ async def test_after_the_grace_faults_come_in_the_stream(serve: Serve, caplog: p
     served.engine.script = forever
     async with served.http.post(served.url + CHAT, json=STREAM) as answer:
         assert answer.status == 200
-        served.engine.channels[0].close(Failed(BROKEN))
+        served.engine.turns[0].close(Failed(BROKEN))
         data, ended = await to_the_end(answer)
     check_chat(data)
     assert not ended
@@ -137,9 +138,9 @@ async def test_a_failure_in_the_middle_is_told_and_is_no_good_end(
     """Everything before it comes, the error comes, and whoever overlooks that finds a body without its end."""
     served = await serve()
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("x" * size))
-        channel.close(terminal)
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("x" * size))
+        running.close(terminal)
 
     served.engine.script = script
     path, body, well = STREAMS[kind]
@@ -163,9 +164,10 @@ async def test_who_reads_late_is_told_as_well(
     served.engine.script = forever
     answer = asyncio.create_task(served.http.post(served.url + CHAT, json=STREAM))
     channel = await served.engine.begun()
-    say(channel, AttemptOpened(), TextDelta("Hel"))
+    running = served.engine.inside(channel)
+    say(running, AttemptOpened(), TextDelta("Hel"))
     answered = await answer
-    channel.close(Failed(BROKEN))
+    running.close(Failed(BROKEN))
     arrived: Any = answered.content
     await until(lambda: b"upstream_drop" in b"".join(arrived._buffer))
     assert b"upstream_drop" in await answered.content.readany()
@@ -181,7 +183,7 @@ async def test_before_chunks_were_known_a_body_ends_with_its_connection(serve: S
     body = json.dumps(STREAM).encode()
     head = f"POST {CHAT} HTTP/1.0\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
     asked = asyncio.create_task(served.raw(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body))
-    (await served.engine.begun()).close(Failed(BROKEN))
+    served.engine.inside(await served.engine.begun()).close(Failed(BROKEN))
     assert (await asked).startswith((b"HTTP/1.0 502", b"HTTP/1.1 502", b"HTTP/1.0 200"))
 
 
@@ -191,9 +193,9 @@ async def test_without_chunks_a_reset_is_no_good_end(serve: Serve, kind: str, te
     """HTTP/1.0, as nginx speaks it to what is behind it unless told otherwise: it hands a body on as it ends here."""
     served = await serve()
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("Hel"))
-        channel.close(terminal)
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("Hel"))
+        running.close(terminal)
 
     served.engine.script = script
     path, asked, well = STREAMS[kind]
@@ -216,10 +218,10 @@ async def test_without_chunks_a_reset_is_no_good_end(serve: Serve, kind: str, te
 async def test_the_first_content_ends_the_wait(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 1000})
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), Usage(prompt=1))
-        say(channel, TextDelta("Hel"))
-        await channel.wait_closed()
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), Usage(prompt=1))
+        say(running, TextDelta("Hel"))
+        await running.channel.wait_closed()
 
     served.engine.script = script
     async with served.http.post(served.url + CHAT, json=STREAM) as answer:
@@ -227,7 +229,7 @@ async def test_the_first_content_ends_the_wait(serve: Serve) -> None:
         for expected in (b'"role":"assistant"', b'"content":"Hel"'):
             while expected not in (await answer.content.readline()):
                 pass
-        served.engine.channels[0].close(Finished("stop"))
+        served.engine.turns[0].close(Finished("stop"))
         assert b"[DONE]" in await answer.read()
 
 
@@ -246,20 +248,21 @@ async def test_headers_of_streams(serve: Serve) -> None:
 
 
 def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
-    channel = CascadeChannel(make_turn(), clock)
+    writer = ChannelWriter(make_turn(), clock)
+    channel = writer.channel
     assert timing(channel) == {"openai-processing-ms": "0"}
     for phase in ("queued", "admitted", "told", "matched"):
         clock.advance(0.25)
-        channel.mark(phase)
-    say(channel, AttemptOpened())
+        writer.mark(phase)
+    say(writer, AttemptOpened())
     clock.advance(1.5)
-    say(channel, TextDelta("x"))
+    say(writer, TextDelta("x"))
     assert timing(channel) == {
         "Server-Timing": "queue;dur=500.0, ls;dur=250.0, match;dur=250.0, upstream;dur=0.0, text;dur=2500.0",
         "openai-processing-ms": "2500",
     }
     clock.advance(1)
-    channel.close(Finished("stop"))
+    writer.close(Finished("stop"))
     assert timing(channel)["openai-processing-ms"] == "3500"
     assert timing(channel)["Server-Timing"].endswith("turn;dur=3500.0")
 
@@ -344,7 +347,8 @@ class Quiet:
 
 async def test_silence_is_filled_where_clients_take_comments(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
     for surface, heartbeat in ((chat.surface, b": keep-alive\n\n"), (gemini.surface, b"")):
-        channel, sent = CascadeChannel(make_turn(), clock), Sent()
+        writer, sent = ChannelWriter(make_turn(), clock), Sent()
+        channel = writer.channel
         emitter = surface.emitter(channel, bytes(32))
         await Pump(Quiet(3), emitter, sent, heartbeat=15).run()  # type: ignore[arg-type]
         begin = b"".join(surface.emitter(channel, bytes(32)).begin())
@@ -353,7 +357,8 @@ async def test_silence_is_filled_where_clients_take_comments(make_turn: Callable
 
 async def test_silence_begins_with_the_last_write(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
     """Ten seconds, an event, ten seconds, an event, twenty seconds: one heartbeat."""
-    channel, sent = CascadeChannel(make_turn(), clock), Sent()
+    writer, sent = ChannelWriter(make_turn(), clock), Sent()
+    channel = writer.channel
     steps = iter([10, 10, 20, 0])
 
     class Timed(Cursor):
@@ -364,12 +369,12 @@ async def test_silence_begins_with_the_last_write(make_turn: Callable[..., Turn]
             if step > timeout:
                 return False
             if step:
-                say(channel, TextDelta("x"))
+                say(writer, TextDelta("x"))
             else:
-                channel.close(Finished("stop"))
+                writer.close(Finished("stop"))
             return True
 
-    with Timed(channel, 0, observer=True) as cursor:
+    with Timed(channel, channel._log, 0, observer=True) as cursor:
         emitter = chat.surface.emitter(channel, bytes(32))
         await Pump(cursor, emitter, sent, heartbeat=15, clock=lambda: clock.now / 1e9).run()
     assert [write == b": keep-alive\n\n" for write in sent.writes] == [False, False, False, True, False]
@@ -383,21 +388,23 @@ async def test_heartbeats_on_the_wire(serve: Serve) -> None:
         while data.count(b": keep-alive\n\n") < 3:
             data += await answer.content.readany()
         channel = served.engine.channels[0]
-        say(channel, AttemptOpened(), TextDelta("x"))
-        channel.close(Finished("stop"))
+        running = served.engine.inside(channel)
+        say(running, AttemptOpened(), TextDelta("x"))
+        running.close(Finished("stop"))
         check_chat(data + await answer.read())
 
 
 async def test_one_write_per_wake_up(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
-    channel, sent = CascadeChannel(make_turn(), clock), Sent()
+    writer, sent = ChannelWriter(make_turn(), clock), Sent()
+    channel = writer.channel
     emitter = chat.surface.emitter(channel, bytes(32))
     with channel.cursor() as cursor:
         pump = asyncio.create_task(Pump(cursor, emitter, sent, heartbeat=15).run())
         for burst in range(3):
             for piece in range(5):
-                say(channel, TextDelta(f"{burst}.{piece} "))
+                say(writer, TextDelta(f"{burst}.{piece} "))
             await sent.reach(2 + burst)  # what stands before the first record is written on its own
-        channel.close(Finished("stop"))
+        writer.close(Finished("stop"))
         await pump
     assert len(sent.writes) == 5
     assert sent.writes[2].count(b"data: ") == 5
@@ -405,10 +412,11 @@ async def test_one_write_per_wake_up(make_turn: Callable[..., Turn], clock: Fake
 
 
 async def test_long_replays_go_in_pieces_and_let_others_run(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
-    channel, sent = CascadeChannel(make_turn(), clock), Sent()
+    writer, sent = ChannelWriter(make_turn(), clock), Sent()
+    channel = writer.channel
     for _ in range(100):
-        say(channel, TextDelta("x" * 10_000))
-    channel.close(Finished("stop"))
+        say(writer, TextDelta("x" * 10_000))
+    writer.close(Finished("stop"))
     turns = 0
 
     async def other() -> None:
@@ -437,9 +445,9 @@ async def test_leaving_ends_the_turn(serve: Serve, stream: bool, caplog: pytest.
     caplog.set_level(logging.INFO)
     served = await serve(limits={"grace_seconds": 0.01})
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("Hel"))
-        await channel.wait_closed()
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("Hel"))
+        await running.channel.wait_closed()
 
     served.engine.script = script
     request = asyncio.create_task(served.http.post(served.url + CHAT, json={**HELLO, "stream": stream}))
@@ -491,12 +499,12 @@ async def test_stalled_reader_is_cut(serve: Serve, caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.INFO)
     served = await serve(limits={"write_stall_seconds": 0.05})
 
-    async def flood(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened())
+    async def flood(running: RunningTurn) -> None:
+        say(running, AttemptOpened())
         for _ in range(200):  # more than all buffers between us
-            say(channel, TextDelta("x" * 100_000))
+            say(running, TextDelta("x" * 100_000))
             await asyncio.sleep(0)
-        await channel.wait_closed()
+        await running.channel.wait_closed()
 
     served.engine.script = flood
     writer = await unread(served)
@@ -547,12 +555,12 @@ async def test_records_that_are_gone_end_the_stream(serve: Serve, caplog: pytest
     caplog.set_level(logging.INFO)
     served = await serve()
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("Hel"))
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("Hel"))
         await gone.wait()
-        say(channel, TextDelta("lo"))
-        channel.close(Finished("stop"))
-        channel.release()  # what the budgets of the store do, at the worst moment
+        say(running, TextDelta("lo"))
+        running.close(Finished("stop"))
+        running.release()  # what the budgets of the store do, at the worst moment
 
     gone = asyncio.Event()
     served.engine.script = script
@@ -573,9 +581,9 @@ async def test_records_that_are_gone_end_the_stream(serve: Serve, caplog: pytest
 async def test_stop_ends_every_open_stream_properly(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 0.01})
 
-    async def script(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("Hel"))
-        await channel.wait_closed()
+    async def script(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("Hel"))
+        await running.channel.wait_closed()
 
     served.engine.script = script
     answers = [await served.http.post(served.url + CHAT, json=STREAM) for _ in range(3)]

@@ -15,6 +15,7 @@ from tests.server.support import Serve, Served, forever, hello, say
 from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, language_server, upstream
 from zerogravity.server.response_writer import SLICE
@@ -28,15 +29,15 @@ UNKNOWN = "resp_" + "0" * 32
 BY_ID = (("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items"), ("GET", "?stream=true"))
 
 
-async def rich(channel: CascadeChannel) -> None:
+async def rich(running: RunningTurn) -> None:
     """Thinking, text, a call, usage."""
-    say(channel, AttemptOpened())
-    say(channel, ThinkingDelta("Let me "))
-    say(channel, ThinkingDelta("see."))
-    say(channel, TextDelta("Hel"))
-    say(channel, TextDelta("lo"), Usage(prompt=3, candidates=2, thoughts=1, total=6))
-    say(channel, FunctionCall(f"call_{channel.id[-8:]}", "look", '{"at": 1}'))
-    channel.close(Finished("tool"))
+    say(running, AttemptOpened())
+    say(running, ThinkingDelta("Let me "))
+    say(running, ThinkingDelta("see."))
+    say(running, TextDelta("Hel"))
+    say(running, TextDelta("lo"), Usage(prompt=3, candidates=2, thoughts=1, total=6))
+    say(running, FunctionCall(f"call_{running.id[-8:]}", "look", '{"at": 1}'))
+    running.close(Finished("tool"))
 
 
 def events(data: bytes) -> list[dict[str, Any]]:
@@ -211,7 +212,7 @@ async def test_failed_turns_are_stored_as_such(serve: Serve) -> None:
     served.engine.script = forever
     async with served.http.post(served.url + PATH, json={**HELLO, "stream": True}) as answer:
         fault = upstream(502, "upstream_drop", "the connection broke", Termination.UPSTREAM_DROP)
-        served.engine.channels[0].close(Failed(fault))
+        served.engine.turns[0].close(Failed(fault))
         data = await answer.read()
     check_responses(data)
     last = events(data)[-1]
@@ -320,15 +321,16 @@ async def test_background_is_answered_at_once_and_polled(serve: Serve) -> None:
     assert (status, queued["status"], queued["output"], queued["usage"]) == (200, "queued", [], None)
     check_response(queued)
     channel = served.engine.channels[0]
+    running = served.engine.inside(channel)
     path = f"{PATH}/{queued['id']}"
     assert (await served.get(path))[2] == queued
-    say(channel, AttemptOpened(), TextDelta("Hel"))
-    _, _, running = await served.get(path)
-    assert running == {**queued, "status": "in_progress"}
+    say(running, AttemptOpened(), TextDelta("Hel"))
+    _, _, seen = await served.get(path)
+    assert seen == {**queued, "status": "in_progress"}
     _, _, listed = await served.get(path + "/input_items")
     assert listed["data"][0]["content"][0]["text"] == "hi"
-    say(channel, TextDelta("lo"))
-    channel.close(Finished("stop"))
+    say(running, TextDelta("lo"))
+    running.close(Finished("stop"))
     _, _, done = await served.get(path)
     assert (done["status"], text_of(done)) == ("completed", "Hello")
     check_response(done)
@@ -341,9 +343,10 @@ async def test_a_long_background_turn_lets_others_run_when_it_ends(serve: Serve)
     served.engine.script = forever
     _, _, queued = await served.post(PATH, BEHIND)
     channel = served.engine.channels[0]
-    say(channel, AttemptOpened())
+    running = served.engine.inside(channel)
+    say(running, AttemptOpened())
     for number in range(20_000):
-        say(channel, TextDelta(f"{number} "))
+        say(running, TextDelta(f"{number} "))
     turns = 0
 
     async def count() -> None:
@@ -353,8 +356,8 @@ async def test_a_long_background_turn_lets_others_run_when_it_ends(serve: Serve)
             turns += 1
 
     counting = asyncio.create_task(count())
-    channel.close(Finished("stop"))
-    channel.release()
+    running.close(Finished("stop"))
+    running.release()
     stored = await served.shelf.get(queued["id"], channel.turn.owner)
     counting.cancel()
     await asyncio.gather(counting, return_exceptions=True)
@@ -404,6 +407,7 @@ async def test_background_goes_on_when_everybody_has_left(serve: Serve) -> None:
     served.engine.script = forever
     answer = await served.http.post(served.url + PATH, json={**BEHIND, "stream": True})
     channel = served.engine.channels[0]
+    running = served.engine.inside(channel)
     first = await answer.content.readuntil(b"\n\n")
     assert b"event: response.created\n" in first
     answer.close()
@@ -414,8 +418,8 @@ async def test_background_goes_on_when_everybody_has_left(serve: Serve) -> None:
     while channel.readers:
         await served.get("/health")
     assert not channel.closed
-    say(channel, AttemptOpened(), TextDelta("Hello"))
-    channel.close(Finished("stop"))
+    say(running, AttemptOpened(), TextDelta("Hello"))
+    running.close(Finished("stop"))
     assert text_of((await served.get(f"{PATH}/{identity}"))[2]) == "Hello"
 
 
@@ -426,7 +430,7 @@ async def test_background_refused_at_once_is_a_plain_answer(serve: Serve) -> Non
 
     def refuse(turn: Any) -> CascadeChannel:
         channel = run(turn)
-        channel.close(Failed(full))
+        served.engine.inside(channel).close(Failed(full))
         return channel
 
     served.engine.run = refuse  # type: ignore[method-assign]
@@ -438,8 +442,8 @@ async def test_background_refused_at_once_is_a_plain_answer(serve: Serve) -> Non
 async def test_background_failure_is_polled(serve: Serve) -> None:
     served = await serve()
 
-    async def fail(channel: CascadeChannel) -> None:
-        channel.close(Failed(upstream(429, "rate_limit_exceeded", "slow down", retry_after=3)))
+    async def fail(running: RunningTurn) -> None:
+        running.close(Failed(upstream(429, "rate_limit_exceeded", "slow down", retry_after=3)))
 
     served.engine.script = fail
     _, _, queued = await served.post(PATH, BEHIND)
@@ -454,7 +458,8 @@ async def test_cancel(serve: Serve) -> None:
     served.engine.script = forever
     _, _, queued = await served.post(PATH, BEHIND)
     channel = served.engine.channels[0]
-    say(channel, AttemptOpened(), TextDelta("Hel"))
+    running = served.engine.inside(channel)
+    say(running, AttemptOpened(), TextDelta("Hel"))
     path = f"{PATH}/{queued['id']}"
     reader = await served.http.get(f"{served.url}{path}?stream=true")
     status, _, cancelled = await served.post(path + "/cancel", None)
@@ -573,8 +578,8 @@ async def test_compact_refused_and_failed(serve: Serve) -> None:
     status, _, body = await served.post(PATH + "/compact", {"model": "gemini-3-flash"})
     assert (status, body["error"]["param"]) == (400, "input")
 
-    async def fail(channel: CascadeChannel) -> None:
-        channel.close(Failed(upstream(503, "overloaded", "try later", retry_after=2)))
+    async def fail(running: RunningTurn) -> None:
+        running.close(Failed(upstream(503, "overloaded", "try later", retry_after=2)))
 
     served.engine.script = fail
     status, headers, _ = await served.post(PATH + "/compact", HELLO)

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import FakeClock
+from tests.conftest import FakeClock, evict
 from tests.server.support import Serve, Served, forever, say
 from tests.strategies import record_lists, replay
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import (
     AttemptOpened,
     Event,
@@ -26,6 +26,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.server.respond import Pump
@@ -47,12 +48,12 @@ STORY: list[tuple[Event, ...]] = [
 ]
 BROKEN = upstream(502, "upstream_drop", "the connection broke", Termination.UPSTREAM_DROP)
 ENDS: dict[str, Any] = {
-    "completed": lambda channel, _: channel.close(Finished("tool")),
-    "incomplete": lambda channel, _: channel.close(Finished("length", "MAX_TOKENS")),
-    "failed": lambda channel, _: channel.close(
+    "completed": lambda running, _: running.close(Finished("tool")),
+    "incomplete": lambda running, _: running.close(Finished("length", "MAX_TOKENS")),
+    "failed": lambda running, _: running.close(
         Failed(upstream(502, "upstream_drop", "broke", Termination.UPSTREAM_DROP))
     ),
-    "cancelled": lambda channel, served: served.engine.cancel(channel),
+    "cancelled": lambda running, served: served.engine.cancel(running.channel),
 }
 
 
@@ -76,10 +77,10 @@ async def read(served: Served, identity: str, after: int | None = None) -> bytes
 async def test_h19_every_suffix_of_a_finished_stream(serve: Serve, end: str, stream: bool) -> None:
     served = await serve()
 
-    async def script(channel: CascadeChannel) -> None:
+    async def script(running: RunningTurn) -> None:
         for events in STORY:
-            say(channel, *events)
-        ENDS[end](channel, served)
+            say(running, *events)
+        ENDS[end](running, served)
 
     served.engine.script = script
     async with served.http.post(served.url + PATH, json={**BEHIND, "stream": stream}) as answer:
@@ -103,6 +104,7 @@ async def test_h19_every_suffix_of_a_running_stream(serve: Serve) -> None:
     served.engine.script = forever
     _, _, queued = await served.post(PATH, BEHIND)
     channel = served.engine.channels[0]
+    running = served.engine.inside(channel)
     readers: list[tuple[int, asyncio.Task[bytes]]] = []
     reached = 0
     for events in (*STORY, None):
@@ -113,9 +115,9 @@ async def test_h19_every_suffix_of_a_running_stream(serve: Serve) -> None:
             await served.get("/health")
         reached += 1
         if events is None:
-            channel.close(Finished("tool"))
+            running.close(Finished("tool"))
         else:
-            say(channel, *events)
+            say(running, *events)
     assert reached == len(STORY) + 1
     whole = await read(served, queued["id"])
     check_responses(whole)
@@ -131,7 +133,7 @@ async def test_streams_go_on_when_the_records_are_gone(serve: Serve) -> None:
     channel = served.engine.channels[0]
     identity = "resp_" + channel.id.removeprefix("turn_")
     await served.get(f"{PATH}/{identity}")  # stored for certain
-    assert served.services.store.drop(channel.id)
+    evict(served.services.store, channel.id)
     assert await read(served, identity) == live
     assert await read(served, identity, 5) == b"".join(split(live)[6:])
 
@@ -142,12 +144,13 @@ async def test_foreground_streams_are_not_read_again_while_they_run(serve: Serve
     foreground = {**BEHIND, "background": False, "stream": True}
     async with served.http.post(served.url + PATH, json=foreground) as answer:
         channel = served.engine.channels[0]
+        running = served.engine.inside(channel)
         identity = "resp_" + channel.id.removeprefix("turn_")
         status, _, body = await served.get(f"{PATH}/{identity}?stream=true")
         assert (status, body["error"]["param"]) == (400, "stream")
         assert (await served.get(f"{PATH}/{identity}"))[2]["status"] == "queued"
         assert not channel.closed, "and whoever asks ends nothing"
-        channel.close(Finished("stop"))
+        running.close(Finished("stop"))
         check_responses(await answer.read())
 
 
@@ -155,13 +158,13 @@ async def test_h18_one_reader_stalls_and_no_other_notices(serve: Serve) -> None:
     served = await serve(limits={"write_stall_seconds": 1})
     gate = asyncio.Event()
 
-    async def flood(channel: CascadeChannel) -> None:
+    async def flood(running: RunningTurn) -> None:
         await gate.wait()
-        say(channel, AttemptOpened())
+        say(running, AttemptOpened())
         for _ in range(100):
-            say(channel, TextDelta("x" * 40_000))
+            say(running, TextDelta("x" * 40_000))
             await asyncio.sleep(0)
-        channel.close(Finished("stop"))
+        running.close(Finished("stop"))
 
     served.engine.script = flood
     _, _, queued = await served.post(PATH, BEHIND)
@@ -214,14 +217,15 @@ def background_turn() -> Turn:
 
 async def resumed(records: list[Record], skip: int, arrived: int) -> bytes:
     """What a reader gets that comes when ``arrived`` records are there and leaves out ``skip`` frames."""
-    channel, sink = CascadeChannel(background_turn(), FakeClock()), Sink()
-    replay(records[:arrived], channel)
+    writer, sink = ChannelWriter(background_turn(), FakeClock()), Sink()
+    channel = writer.channel
+    replay(records[:arrived], writer)
     with channel.cursor() as cursor:
         emitter = responses.surface.emitter(channel, SECRET)
         pump = asyncio.create_task(Pump(cursor, emitter, sink, heartbeat=1000, skip=skip).run())
         for record in records[arrived:]:
             await asyncio.sleep(0)
-            replay([record], channel)
+            replay([record], writer)
         await pump
     return sink.data
 

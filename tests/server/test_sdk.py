@@ -12,20 +12,20 @@ from google import genai
 from google.genai import errors, types
 
 from tests.server.support import Serve, Served, forever, say
-from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import upstream
 
 MODEL = "gemini-3-flash"
 KEY = "zg-sdk-key"
 
 
-async def story(channel: CascadeChannel) -> None:
-    say(channel, AttemptOpened())
-    say(channel, ThinkingDelta("Let me see."))
-    say(channel, TextDelta("Hel"))
-    say(channel, TextDelta("lo"), Usage(prompt=3, candidates=2, thoughts=1, total=6))
-    channel.close(Finished("stop"))
+async def story(running: RunningTurn) -> None:
+    say(running, AttemptOpened())
+    say(running, ThinkingDelta("Let me see."))
+    say(running, TextDelta("Hel"))
+    say(running, TextDelta("lo"), Usage(prompt=3, candidates=2, thoughts=1, total=6))
+    running.close(Finished("stop"))
 
 
 @pytest.fixture
@@ -141,8 +141,8 @@ async def test_errors(client: openai.AsyncOpenAI, served: Served) -> None:
         await client.models.retrieve("no-such-model")
     assert missing.value.code == "model_not_found"
 
-    async def busy(channel: CascadeChannel) -> None:
-        channel.close(Failed(upstream(429, "rate_limit_exceeded", "slow down", retry_after=2)))
+    async def busy(running: RunningTurn) -> None:
+        running.close(Failed(upstream(429, "rate_limit_exceeded", "slow down", retry_after=2)))
 
     served.engine.script = busy
     with pytest.raises(openai.RateLimitError) as limited:
@@ -157,9 +157,9 @@ async def test_errors(client: openai.AsyncOpenAI, served: Served) -> None:
 async def test_errors_that_can_not_heal_are_not_tried_again(served: Served) -> None:
     async with openai.AsyncOpenAI(base_url=served.url + "/v1", api_key=KEY, max_retries=2) as patient:
 
-        async def gone(channel: CascadeChannel) -> None:
+        async def gone(running: RunningTurn) -> None:
             fault = upstream(500, "upstream_auth", "the account is closed", retryable=False)
-            channel.close(Failed(fault))
+            running.close(Failed(fault))
 
         served.engine.script = gone
         with pytest.raises(openai.InternalServerError):
@@ -183,9 +183,9 @@ async def test_chat(client: openai.AsyncOpenAI) -> None:
 
 @pytest.mark.parametrize("version", ["v1", "v1beta"])
 async def test_google(served: Served, version: str) -> None:
-    async def call(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), FunctionCall("call_1", "look", "{}"), Usage(prompt=3, candidates=2, total=5))
-        channel.close(Finished("tool"))
+    async def call(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), FunctionCall("call_1", "look", "{}"), Usage(prompt=3, candidates=2, total=5))
+        running.close(Finished("tool"))
 
     options = types.HttpOptions(base_url=served.url, api_version=version)
     async with genai.Client(api_key=KEY, http_options=options).aio as google:
@@ -203,9 +203,9 @@ async def test_google(served: Served, version: str) -> None:
 async def test_a_failure_in_the_middle_of_a_stream(client: openai.AsyncOpenAI, served: Served) -> None:
     """Where the body has no good end, too: the error is what is raised, not the broken connection."""
 
-    async def broken(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("Hel"))
-        channel.close(Failed(upstream(502, "upstream_drop", "the connection broke")))
+    async def broken(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("Hel"))
+        running.close(Failed(upstream(502, "upstream_drop", "the connection broke")))
 
     served.engine.script = broken
     messages: Any = [{"role": "user", "content": "hi"}]

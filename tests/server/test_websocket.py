@@ -16,6 +16,7 @@ from aiohttp import web
 from tests.server.support import Serve, Served, forever, hello, say
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Failed, Finished, FunctionCall, TextDelta
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Termination, upstream
 from zerogravity.testing.check import check_responses
 
@@ -93,9 +94,9 @@ async def test_warm_up_and_what_it_warms(serve: Serve) -> None:
 async def test_what_was_not_stored_is_known_to_its_connection_only(serve: Serve) -> None:
     served = await serve()
 
-    async def call(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), FunctionCall(f"call_{channel.id[-8:]}", "look", "{}"))
-        channel.close(Finished("tool"))
+    async def call(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), FunctionCall(f"call_{running.id[-8:]}", "look", "{}"))
+        running.close(Finished("tool"))
 
     served.engine.script = call
     async with connected(served) as socket, connected(served) as other:
@@ -143,12 +144,14 @@ async def test_without_stream_id_one_at_a_time(serve: Serve) -> None:
         for text in ("one", "two"):
             await socket.send_json({**CREATE, "input": text})
         first = await served.engine.begun()
+        first_turn = served.engine.inside(first)
         await served.get("/health")
         assert len(served.engine.channels) == 1, "the second waits"
-        first.close(Finished("stop"))
+        first_turn.close(Finished("stop"))
         check_responses(as_sse(await events(socket)))
         second = await served.engine.begun()
-        second.close(Finished("stop"))
+        second_turn = served.engine.inside(second)
+        second_turn.close(Finished("stop"))
         check_responses(as_sse(await events(socket)))
 
 
@@ -165,9 +168,9 @@ async def test_with_stream_id_beside_each_other(serve: Serve) -> None:
             found[event.pop("stream_id")].append(event)
         assert (event["status"], event["error"]["param"]) == (400, "stream_id")
         assert "stream_id" not in event, "it would end the one that runs"
-        one, two = served.engine.channels
-        for channel, word in ((one, "1"), (two, "2"), (one, "3")):
-            say(channel, TextDelta(word))
+        one, two = served.engine.turns
+        for running, word in ((one, "1"), (two, "2"), (one, "3")):
+            say(running, TextDelta(word))
         two.close(Finished("stop"))
         one.close(Finished("stop"))
         while any(not each or each[-1]["type"] not in ENDS for each in found.values()):
@@ -245,12 +248,12 @@ async def test_early_and_late_faults(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 0.02})
     busy = Failed(upstream(429, "rate_limit_exceeded", "slow down", retry_after=3.2))
 
-    async def early(channel: CascadeChannel) -> None:
-        channel.close(busy)
+    async def early(running: RunningTurn) -> None:
+        running.close(busy)
 
-    async def late(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("Hel"))
-        channel.close(busy)
+    async def late(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("Hel"))
+        running.close(busy)
 
     async with connected(served) as socket:
         served.engine.script = early
@@ -298,7 +301,7 @@ async def test_leaving_ends_what_runs(serve: Serve, caplog: pytest.LogCaptureFix
         await socket.send_json({**CREATE, "stream_id": "b"})
         while len(served.engine.channels) < 2:
             await served.engine.begun()
-        say(served.engine.channels[0], AttemptOpened(), TextDelta("Hel"))
+        say(served.engine.turns[0], AttemptOpened(), TextDelta("Hel"))
         await socket.receive_str()
     for channel in served.engine.channels:
         await channel.wait_closed()
@@ -338,11 +341,12 @@ async def test_old_connections_are_ended_after_the_running_response(serve: Serve
     async with connected(served) as socket, connected(served) as idle:
         await socket.send_json(CREATE)
         channel = await served.engine.begun()
+        running = served.engine.inside(channel)
         (error,) = await events(idle)
         assert (error["status"], error["error"]["code"]) == (400, "websocket_connection_limit_reached")
         assert (await idle.receive()).type is aiohttp.WSMsgType.CLOSE
-        say(channel, AttemptOpened(), TextDelta("Hello"))
-        channel.close(Finished("stop"))
+        say(running, AttemptOpened(), TextDelta("Hello"))
+        running.close(Finished("stop"))
         check_responses(as_sse(await events(socket)))
         (error,) = await events(socket)
         assert error["error"]["code"] == "websocket_connection_limit_reached"
@@ -354,7 +358,7 @@ async def test_shutdown_ends_turns_then_connections(serve: Serve) -> None:
     served.engine.script = forever
     async with connected(served) as socket, connected(served) as idle:
         await socket.send_json(CREATE)
-        say(await served.engine.begun(), AttemptOpened(), TextDelta("Hel"))
+        say(served.engine.inside(await served.engine.begun()), AttemptOpened(), TextDelta("Hel"))
         await socket.receive_str()
         await served.engine.close()
         stopping = asyncio.create_task(served.running.stop())
@@ -454,18 +458,18 @@ async def test_half_a_surrogate_pair_costs_no_turn(serve: Serve) -> None:
 # -- what the connection remembers ---------------------------------------------------------------------------------
 
 
-async def broken(channel: CascadeChannel) -> None:
-    say(channel, AttemptOpened(), TextDelta("Hel"))
-    channel.close(Failed(upstream(502, "upstream_drop", "gone", Termination.UPSTREAM_DROP)))
+async def broken(running: RunningTurn) -> None:
+    say(running, AttemptOpened(), TextDelta("Hel"))
+    running.close(Failed(upstream(502, "upstream_drop", "gone", Termination.UPSTREAM_DROP)))
 
 
-async def refused(channel: CascadeChannel) -> None:
-    channel.close(Failed(upstream(429, "rate_limit_exceeded", "slow down")))
+async def refused(running: RunningTurn) -> None:
+    running.close(Failed(upstream(429, "rate_limit_exceeded", "slow down")))
 
 
-async def cut_short(channel: CascadeChannel) -> None:
-    say(channel, AttemptOpened(), TextDelta("Hel"))
-    channel.close(Finished("length"))
+async def cut_short(running: RunningTurn) -> None:
+    say(running, AttemptOpened(), TextDelta("Hel"))
+    running.close(Finished("length"))
 
 
 FAILING: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -542,10 +546,10 @@ async def test_a_warm_up_is_no_history_of_its_own(serve: Serve) -> None:
 async def test_what_was_dropped_from_memory_ends_its_response_only(serve: Serve) -> None:
     """A reader so slow that its turn's events are gone: it is told, and the connection goes on."""
 
-    async def dropped(channel: CascadeChannel) -> None:
-        say(channel, AttemptOpened(), TextDelta("Hel"))
-        channel.close(Finished("stop"))
-        channel.release()
+    async def dropped(running: RunningTurn) -> None:
+        say(running, AttemptOpened(), TextDelta("Hel"))
+        running.close(Finished("stop"))
+        running.release()
 
     served = await serve()
     async with connected(served) as socket:

@@ -39,10 +39,10 @@ def log(file, clock):
 
         def play(turn, *usages, terminal=None, days=0):
             now[0] = WALL + days * DAY
-            channel = store.open(turn)
+            running = store.open(turn)
             for call, usage in enumerate(usages):
-                channel.append(call, b"", (AttemptOpened(), usage))
-            channel.close(terminal or Finished("stop"))
+                running.append(call, b"", (AttemptOpened(), usage))
+            running.close(terminal or Finished("stop"))
             assert made.beside.flush()
 
         return play, made

@@ -9,7 +9,7 @@ from typing import Any
 
 from zerogravity import ids
 from zerogravity.core import policy
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import AttemptOpened, Failed
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
@@ -59,19 +59,20 @@ def call(name: str = "f", signature: str | None = None, **args: Any) -> dict[str
 
 def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
     """The closed channel of one upstream call; a chunk may be raw bytes."""
-    channel = CascadeChannel(turn, lambda: 0)
+    writer = ChannelWriter(turn, lambda: 0)
+    channel = writer.channel
     decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n), declared_names(turn.google_request))
-    channel.append(0, b"", (AttemptOpened(),))
+    writer.append(0, b"", (AttemptOpened(),))
     for value in chunks:
         data = value if isinstance(value, bytes) else jsonio.dumps({"response": value})
         events = decoder.decode(data)
-        channel.append(0, decoder.source, events)
-    channel.append(0, b"", decoder.close())
+        writer.append(0, decoder.source, events)
+    writer.append(0, b"", decoder.close())
     match policy.decide(channel.state, fault=decoder.fault, dropped=dropped):
         case policy.Finish(terminal):
-            channel.close(terminal)
+            writer.close(terminal)
         case policy.Await(late=late):
-            channel.close(Failed(late))
+            writer.close(Failed(late))
     return channel
 
 

@@ -17,6 +17,7 @@ from zerogravity import redact
 from zerogravity.capture.rewrite import rewrite
 from zerogravity.capture.tap import Tap
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.server.response_writer import entry_of, stored_of
@@ -196,7 +197,7 @@ def test_arguments_on_the_openai_surfaces(name: str, number: str) -> None:
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_what_the_language_server_gets(number: str) -> None:
-    tap = Tap(CascadeChannel(ask("chat"), lambda: 0), 0)
+    tap = Tap(RunningTurn(ask("chat"), lambda: 0), 0)
     out = b"".join(tap.feed(b"data: %b\r\n\r\n" % FIRST.replace("\n", "").replace("%N", number).encode()))
     shown = spelled(out.removeprefix(b"data: ").strip())
     assert [one for one in numbers(shown) if one not in ("0", "3")] == [number] * 7

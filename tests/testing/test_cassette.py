@@ -19,11 +19,11 @@ def ask(text, **more):
 
 def record(made, make_turn, question, reply, terminal=None, **fields):
     made.now[0] += 1
-    channel = made.store.open(make_turn(google_request=ask(question), created=int(made.now[0]), **fields))
-    channel.append(0, b"", (AttemptOpened(),))
-    channel.append(0, b'{"candidates":[{"content":{"parts":[{"text":"%s"}]}}]}' % reply.encode(), (TextDelta(reply),))
+    running = made.store.open(make_turn(google_request=ask(question), created=int(made.now[0]), **fields))
+    running.append(0, b"", (AttemptOpened(),))
+    running.append(0, b'{"candidates":[{"content":{"parts":[{"text":"%s"}]}}]}' % reply.encode(), (TextDelta(reply),))
     if terminal is not False:
-        channel.close(terminal or Finished("stop"))
+        running.close(terminal or Finished("stop"))
     made.flush()
 
 

@@ -21,11 +21,11 @@ FAST = Pace(float("inf"))
 def library(recording, make_turn):
     """One recorded question."""
     made = recording()
-    channel = made.store.open(make_turn(google_request={"contents": [{"role": "user", "parts": [{"text": "1+1?"}]}]}))
-    channel.append(0, b"", (AttemptOpened(),))
+    running = made.store.open(make_turn(google_request={"contents": [{"role": "user", "parts": [{"text": "1+1?"}]}]}))
+    running.append(0, b"", (AttemptOpened(),))
     chunk = b'{"candidates":[{"content":{"parts":[{"text":"It is 2."}]}}]}'
-    channel.append(0, chunk, (TextDelta("It is 2."),))
-    channel.close(Finished("stop"))
+    running.append(0, chunk, (TextDelta("It is 2."),))
+    running.close(Finished("stop"))
     made.flush()
     return Library(made.root)
 

@@ -21,11 +21,11 @@ ASKED = {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "Wh
 def traces(recording, make_turn) -> Path:
     """A folder with one recorded turn."""
     made = recording()
-    channel = made.store.open(make_turn())
-    channel.append(0, b"", (AttemptOpened("m"),))
-    channel.append(0, CHUNK, (TextDelta("Paris"),))
-    channel.append(0, b"", (AttemptClosed("STOP"),))
-    channel.close(Finished("stop"))
+    running = made.store.open(make_turn())
+    running.append(0, b"", (AttemptOpened("m"),))
+    running.append(0, CHUNK, (TextDelta("Paris"),))
+    running.append(0, b"", (AttemptClosed("STOP"),))
+    running.close(Finished("stop"))
     made.flush()
     return made.root
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
 from zerogravity.errors import Fault
 
@@ -107,9 +107,9 @@ class Backend(Protocol):
         long as the turn; an error once the answer comes does not spoil it."""
         ...
 
-    async def follow(self, channel: CascadeChannel) -> None:
+    async def follow(self, running: RunningTurn) -> None:
         """What is to be done beside ``send``, cancelled at the turn's end. Captured: only until the call is here, and
-        its failure does no harm. Else it writes the answer into the channel and closes it, and its failure is the
+        its failure does no harm. Else it writes the answer into the turn and closes it, and its failure is the
         turn's."""
         ...
 

@@ -36,7 +36,7 @@ class GoogleStreamContentview(Contentview):
             Record(seq, 0, 0, event.data, decoder.decode(event.data), event.span) for seq, event in enumerate(events)
         ]
         state = fold(records)
-        if not (state.items or state.usage_by_call or decoder.fault or decoder.finish):
+        if not (state.items or state.usage_by_attempt or decoder.fault or decoder.finish):
             raise ValueError("no Google answer in this body")
         blocks = _blocks(state)
         if decoder.fault is not None:
@@ -66,7 +66,7 @@ def _blocks(state: TurnState) -> list[str]:
                 blocks.append(f"== {item.mime}, {len(item.data)} base64 characters ==")
     for notice in state.notices:
         blocks.append(f"== odd: {notice.code} ==\n{notice.text}")
-    if state.usage_by_call:
+    if state.usage_by_attempt:
         usage = state.usage
         blocks.append(
             f"== usage ==\nprompt {usage.prompt} (cached {usage.cached}), answer {usage.candidates}, "

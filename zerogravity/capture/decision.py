@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from zerogravity.capture.match import Match
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Fault, Termination, language_server, unreachable
 
 RESET = "stream reset by client"  # mitmproxy's words for either side's; whoever resets a stream has been reached
@@ -32,9 +32,9 @@ class Action(Enum):
     CLAIM = auto()
 
 
-def decide(found: Match, channel: CascadeChannel | None, *, titles: bool, passive: bool) -> Action:
+def decide(found: Match, running: RunningTurn | None, *, titles: bool, passive: bool) -> Action:
     """``titles``: checkpoints are answered here. ``passive``: what is not ours is recorded."""
-    if channel is None:
+    if running is None:
         return Action.RECORD if passive else Action.COUNT
     match found.kind:
         case "checkpoint":
@@ -42,7 +42,7 @@ def decide(found: Match, channel: CascadeChannel | None, *, titles: bool, passiv
         case "other":
             return Action.COUNT
         case "agent":
-            return Action.STOP if channel.closed else Action.CLAIM
+            return Action.STOP if running.closed else Action.CLAIM
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from zerogravity import ids
 from zerogravity.capture import decision, flow_bodies, ls_answer, match, passive, proxy_guard, rewrite, tap
 from zerogravity.capture.decision import Action
-from zerogravity.core.channel import CascadeChannel, RequestLine
-from zerogravity.core.events import Failed
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Failed, RequestLine
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import internal
 from zerogravity.hosts import is_google
 from zerogravity.observe.health import Health
@@ -49,9 +50,9 @@ class Rooms:
 
 @dataclass(slots=True)
 class Claim:
-    """A call that belongs to a turn, from its request to the end of its answer."""
+    """An attempt of a turn, from its request to the end of its answer."""
 
-    channel: CascadeChannel
+    running: RunningTurn
     expected: ls_answer.Expected
     tap: tap.Tap | None = None
 
@@ -92,18 +93,18 @@ class Interceptor:
             rooms.health.path_seen()
         if not match.is_generate_path(flow.request.path):
             return
-        channel: CascadeChannel | None = None
+        running: RunningTurn | None = None
         try:
             body = jsonio.loads(flow.request.get_content(strict=False) or b"")
             if isinstance(body, dict):
                 found = match.match(flow.request.path, body)
-                channel = rooms.store.find(found.cascade_id) if found.cascade_id else None
-                self._act(rooms, flow, body, found, channel)
+                running = rooms.store.find(found.cascade_id) if found.cascade_id else None
+                self._act(rooms, flow, body, found, running)
         except Exception:  # guard: interception fails open (invariant 5)
             logger.exception("request left unchanged")
             rooms.metrics.failed_open("request")
-            if channel is not None:
-                channel.close(Failed(internal("the request to Google could not be rewritten")))
+            if running is not None:
+                running.close(Failed(internal("the request to Google could not be rewritten")))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Tap a claimed answer as it streams; an error answer to it is read whole, in ``response``. What is not ours
@@ -115,22 +116,21 @@ class Interceptor:
         if (claim := self.claims.get(flow)) is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
-        channel = claim.channel
-        channel.lines[channel.state.attempts] = _line(flow)
+        number = claim.running.attempt_answered(_line(flow))
         if flow.response.status_code == 200:
-            claim.tap = _tapped(flow, flow.response, claim)
+            claim.tap = _tapped(flow, flow.response, claim, number)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """A claimed call that Google refused: the client gets the fault, the LS a clean stop (it would retry)."""
         claim = self.claims.pop(flow, None)
         if claim is None or flow.response is None:
             return
-        channel, response = claim.channel, flow.response
+        running, response = claim.running, flow.response
         if claim.tap is not None:
-            self._keep(flow, channel)
+            self._keep(flow, running.channel)
             return
-        tap.refused(channel, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
-        if channel.turn.surface != passive.SURFACE:
+        tap.refused(running, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
+        if running.turn.surface != passive.SURFACE:
             flow.metadata["zerogravity.original_status"] = response.status_code
             flow.response = _stopped(claim.expected)
 
@@ -139,7 +139,7 @@ class Interceptor:
         claim, message = self.claims.pop(flow, None), flow.error.msg if flow.error else "connection lost"
         found = decision.broken(
             message, connected=flow.client_conn.connected, http2=flow.request.is_http2,
-            answered=flow.response is not None, ours=claim is not None and claim.channel.closed,
+            answered=flow.response is not None, ours=claim is not None and claim.running.closed,
         )  # fmt: skip
         if self.rooms is not None and flow in self._bound and found.google:
             self.rooms.health.google_seen(found.lost)
@@ -147,15 +147,15 @@ class Interceptor:
             return
         if claim.tap is not None:
             claim.tap.abort(message, found.gone)
-            self._keep(flow, claim.channel)
+            self._keep(flow, claim.running.channel)
         else:
-            claim.channel.close(Failed(found.fault))
+            claim.running.close(Failed(found.fault))
 
     def _act(
         self, rooms: Rooms, flow: http.HTTPFlow, body: dict[str, Any], found: match.Match,
-        channel: CascadeChannel | None,
+        running: RunningTurn | None,
     ) -> None:  # fmt: skip
-        action = decision.decide(found, channel, titles=rooms.titles, passive=rooms.passive)
+        action = decision.decide(found, running, titles=rooms.titles, passive=rooms.passive)
         if action in (Action.COUNT, Action.RECORD):
             rooms.metrics.unmatched(found.reason)
         expected = ls_answer.expected(flow.request.path, body.get("model"))
@@ -165,38 +165,39 @@ class Interceptor:
             flow.response = _stopped(expected)
         elif action is Action.RECORD:
             self._record(rooms, flow, body)
-        elif action is Action.CLAIM and channel is not None:
-            self._claim(rooms, flow, body, Claim(channel, expected))
+        elif action is Action.CLAIM and running is not None:
+            self._claim(rooms, flow, body, Claim(running, expected))
 
     def _claim(self, rooms: Rooms, flow: http.HTTPFlow, body: dict[str, Any], claim: Claim) -> None:
-        channel, original = claim.channel, flow.request.get_content(strict=False) or b""
-        channel.mark("matched")
-        done = rewrite.rewrite(body, channel.turn)
+        running, original = claim.running, flow.request.get_content(strict=False) or b""
+        running.mark("matched")
+        done = rewrite.rewrite(body, running.turn)
         flow.request.content = done.body
         # What is compressed can not be read before a block is full.
         flow.request.headers.pop("accept-encoding", None)
         if (bearer := rooms.bearer()) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"
-        channel.awaiting = None
-        channel.upstream_abort.append(lambda: self._abort(flow))
-        self._follow(rooms, flow, claim, original, done.body)
+        self._follow(rooms, flow, claim, original, done.body, abort=lambda: self._abort(flow))
         for note in done.notes:
-            logger.debug("%s: %s", channel.id, note)
+            logger.debug("%s: %s", running.id, note)
 
     def _record(self, rooms: Rooms, flow: http.HTTPFlow, body: dict[str, Any]) -> None:
         """A call that is not ours, untouched."""
         turn = passive.turn_of(flow.request.path, body, ids.new("turn"), int(time.time()))
-        channel = rooms.store.open(turn)
-        channel.mark("matched")
+        running = rooms.store.open(turn)
+        running.mark("matched")
         content = flow.request.get_content(strict=False) or b""
-        self._follow(rooms, flow, Claim(channel, ls_answer.expected(flow.request.path)), content, content)
+        self._follow(rooms, flow, Claim(running, ls_answer.expected(flow.request.path)), content, content)
 
-    def _follow(self, rooms: Rooms, flow: http.HTTPFlow, claim: Claim, original: bytes, sent: bytes) -> None:
-        channel = claim.channel
+    def _follow(
+        self, rooms: Rooms, flow: http.HTTPFlow, claim: Claim, original: bytes, sent: bytes,
+        *, abort: Callable[[], None] | None = None,
+    ) -> None:  # fmt: skip
+        running = claim.running
         self.claims[flow] = claim
-        flow.comment = channel.id
-        channel.lines[channel.state.attempts] = _line(flow)
-        rooms.witnesses.upstream_request(channel.id, channel.state.attempts, original, sent, dict(flow.request.headers))
+        flow.comment = running.id
+        number = running.attempt_sent(_line(flow), abort)
+        rooms.witnesses.upstream_request(running.id, number, original, sent, dict(flow.request.headers))
 
     def _keep(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
         """Somebody saves or shows this flow: it needs the body that has streamed by."""
@@ -213,14 +214,14 @@ def redirect(flow: http.HTTPFlow, base: str) -> None:
     flow.request.path = parts.path.rstrip("/") + flow.request.path
 
 
-def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim) -> tap.Tap:
+def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim, number: int) -> tap.Tap:
     """The tap of an answer. A passive one keeps its bytes and its headers."""
-    channel, headers = claim.channel, response.headers
-    untouched = channel.turn.surface == passive.SURFACE
-    flow.metadata[flow_bodies.CALL] = channel.state.attempts
+    running, headers = claim.running, response.headers
+    untouched = running.turn.surface == passive.SURFACE
+    flow.metadata[flow_bodies.CALL] = number
     made = tap.Tap(
-        channel,
-        channel.state.attempts,
+        running,
+        number,
         encoding=headers.get("content-encoding", ""),
         content_type=headers.get("content-type", ""),
         passive=untouched,

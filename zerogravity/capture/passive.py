@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zerogravity.core.turn import Target, Turn
 from zerogravity.core.family import family_of
+from zerogravity.core.turn import Target, Turn
 
 SURFACE = "passive"
 

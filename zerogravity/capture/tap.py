@@ -18,9 +18,9 @@ from typing import Any, cast
 
 from zerogravity import ids
 from zerogravity.capture.ls_answer import FILLER, Expected, muted, retry_chunk, stop_chunk
-from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, Notice
 from zerogravity.core.policy import Await, Finish, decide
+from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Fault, garbage, internal
 from zerogravity.wire import calls, google, google_errors, jsonio, sse
 from zerogravity.wire.inflate import InflateError, Inflater
@@ -33,11 +33,11 @@ _BLANK_LINE = b"\r\n\r\n"
 
 
 class Tap:
-    """Feeds one channel from one 200 answer.
+    """Feeds one turn's channel from one 200 answer.
 
     ``inflates``  the LS gets plain bytes although Google's were compressed: drop the content-encoding header.
     ``passive``   record only: the LS (or whoever asked) gets identical bytes, whatever they are.
-    ``expected``  what form of answer the call wants; without it, as what comes looks.
+    ``expected``  what form of answer the attempt wants; without it, as what comes looks.
     ``failures``  how often the guard had to open, in this process: a metric.
 
     A JSON body (no ``alt=sse``) is recorded object by object as it comes, but given to the LS whole, at its end.
@@ -47,7 +47,7 @@ class Tap:
 
     def __init__(
         self,
-        channel: CascadeChannel,
+        running: RunningTurn,
         attempt_no: int,
         *,
         encoding: str = "",
@@ -56,8 +56,8 @@ class Tap:
         expected: Expected | None = None,
     ) -> None:
         self.inflates = False
-        self._channel = channel
-        self._call_no = attempt_no
+        self._running = running
+        self._attempt_no = attempt_no
         self._passive = passive
         self._json = "json" in content_type
         self._expected = expected
@@ -71,14 +71,14 @@ class Tap:
         self._ended = False
         self._odd, self._halved = b"", False  # how a JSON body begins; whether it ended in the middle of an event
         self._hid = False  # a call has been kept from the LS, which has got some text in its place
-        first = len(channel.state.function_calls)
+        first = len(running.channel.state.function_calls)
         self._decoder = google.GoogleDecoder(
-            lambda number: ids.derive("call", channel.id, first + number),
-            calls.declared_names(channel.turn.google_request),
+            lambda number: ids.derive("call", running.id, first + number),
+            calls.declared_names(running.turn.google_request),
         )
         try:
-            channel.awaiting = None
-            channel.append(attempt_no, b"", (AttemptOpened(),))
+            running.resume()
+            running.append(attempt_no, b"", (AttemptOpened(),))
             self._undo(encoding)
         except Exception:
             logger.exception("the answer can not be tapped")
@@ -105,7 +105,7 @@ class Tap:
             if not self._broken:
                 for piece in self._rest():
                     self._record(piece)
-            self._channel.append(self._call_no, b"", (Notice("dropped", message),))
+            self._running.append(self._attempt_no, b"", (Notice("dropped", message),))
             self._close(dropped=True, broken=fault)
         except Exception:
             logger.exception("tap failed at a broken connection")
@@ -204,7 +204,7 @@ class Tap:
         events = self._decoder.decode(piece.data)
         if last and piece.data.lstrip()[:1] in (b"{", b"[") and _unread(events):
             self._halved = True
-        self._channel.append(self._call_no, self._decoder.source, events, piece.span)
+        self._running.append(self._attempt_no, self._decoder.source, events, piece.span)
         return events
 
     def _rest(self) -> list[SseEvent] | list[Piece]:
@@ -299,25 +299,26 @@ class Tap:
         return sse.encode(jsonio.dumps(chunk), eol=b"\r\n")
 
     def _close(self, *, dropped: bool, broken: Fault | None = None) -> bool:
-        """Append the end of this call and do what the policy says. True: the turn goes on in the LS's next call."""
-        channel, decoder = self._channel, self._decoder
+        """Append the end of this attempt and do what the policy says. True: the turn goes on in the LS's next call."""
+        running, decoder = self._running, self._decoder
         told_of_it = decoder.broken is not None or self._json
-        channel.append(self._call_no, b"", decoder.close())
-        if channel.closed:
+        running.append(self._attempt_no, b"", decoder.close())
+        if running.closed:
             return False
         # What broke off after its finishReason lacks nothing but perhaps its last usage figures.
         lacking = decoder.finish is None
         fault = decoder.fault or (broken if lacking else None)
         silent = not decoder.begun
         garbled = decoder.garbled or (silent and (self._sse.odd or self._odd not in (b"", b"{", b"[")))
-        decision = decide(channel.state, fault=fault, dropped=dropped and lacking, garbled=garbled, silent=silent)
+        state = running.channel.state
+        decision = decide(state, fault=fault, dropped=dropped and lacking, garbled=garbled, silent=silent)
         match decision:
             case Finish(terminal):
-                channel.close(terminal)
+                running.close(terminal)
             case Await(late=late) if self._passive or (decoder.broken is not None and not told_of_it):
-                channel.close(Failed(late))  # the LS has had a good end, or its own: nobody asks again
+                running.close(Failed(late))  # the LS has had a good end, or its own: nobody asks again
             case Await():
-                channel.awaiting = decision
+                running.await_attempt(decision)
                 return True
         return False
 
@@ -326,16 +327,15 @@ class Tap:
     def _give_up(self, message: str) -> None:
         """The answer can not be read: the turn ends, the bytes flow on."""
         self._broken = True
-        self._channel.close(Failed(garbage(message)))
+        self._running.close(Failed(garbage(message)))
 
     def _guard(self) -> None:
         self._broken = True
-        _fail(self._channel)
+        _fail(self._running)
 
     def _release(self, out: list[bytes]) -> None:
         if self._held and not self._passive:
             out.append(bytes(self._held))
-            self._given += len(self._held)
             self._held.clear()
 
 
@@ -343,21 +343,21 @@ def _unread(events: tuple[Event, ...]) -> bool:
     return any(isinstance(found, Notice) and found.code == "not_json" for found in events)
 
 
-def _fail(channel: CascadeChannel) -> None:
+def _fail(running: RunningTurn) -> None:
     """Count it and end the turn, whoever may listen to that."""
     Tap.failures += 1
     try:
-        channel.close(Failed(internal("the answer could not be read")))
+        running.close(Failed(internal("the answer could not be read")))
     except Exception:
         logger.exception("what follows the end of a turn failed as well")
 
 
-def refused(channel: CascadeChannel, status: int, headers: Mapping[str, str], body: bytes) -> None:
+def refused(running: RunningTurn, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """A non-200 answer: the turn ends with Google's error. Never raises."""
     try:
-        attempt_no = channel.state.attempts
-        channel.append(attempt_no, body, (AttemptOpened(status=status), AttemptClosed(None)), (0, len(body)))
-        channel.close(Failed(google_errors.decode_error(status, headers, body)))
+        attempt_no = running.channel.state.attempts
+        running.append(attempt_no, body, (AttemptOpened(status=status), AttemptClosed(None)), (0, len(body)))
+        running.close(Failed(google_errors.decode_error(status, headers, body)))
     except Exception:
         logger.exception("a refusal could not be read")
-        _fail(channel)
+        _fail(running)

@@ -1,32 +1,33 @@
-"""``CascadeChannel``: the append-only log of one turn, closed once, read by any number of cursors at any speed.
+"""One turn's event log, append-only and closed once, as two ends: a ``ChannelWriter``, and a ``CascadeChannel`` which
+any number of readers follow at any speed. Neither has a public attribute that can be set; what they share is theirs.
 
-A writer never waits for a reader. asyncio is used for one thing: waking readers that have read everything.
+A writer never waits for a reader.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal, Self
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, Literal, Self
 
-from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.events import (
     AttemptOpened,
     Event,
     Failed,
     Finished,
+    FunctionCall,
     InlineData,
     Record,
+    RequestLine,
     ServerTool,
     Terminal,
     TextDelta,
     ThinkingDelta,
 )
-from zerogravity.core.events import FunctionCall as FunctionCallEvent
 from zerogravity.core.fold import Assembler, TurnState
-from zerogravity.core.policy import Await
 from zerogravity.core.turn import Turn
+from zerogravity.core.waiters import Waiters
 from zerogravity.errors import Fault, FaultError, Origin, Termination, internal
 
 Phase = Literal[
@@ -41,156 +42,127 @@ MAX_READERS = 16
 
 Clock = Callable[[], int]
 
+_MARKED_BY: Mapping[type[Event], Phase] = {
+    AttemptOpened: "first_byte", ThinkingDelta: "first_thinking", TextDelta: "first_text", FunctionCall: "first_call",
+}  # fmt: skip
+_CODES: Mapping[str, Termination] = {
+    "stop": Termination.OK, "tool": Termination.TOOL, "length": Termination.LENGTH, "filtered": Termination.FILTERED,
+}  # fmt: skip
+
 
 class CursorExpired(Exception):
-    """The channel's records have been evicted; what is left of them can not be read any more."""
+    """The channel's records have been evicted; what is left of them cannot be read any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class RequestLine:
-    """An upstream call as it went out: ``http_version`` as in ``HTTP/2.0``, the one that Google answered in."""
+class Snapshot:
+    """What is known of a turn at one moment beside its records; a copy, so another thread may take it.
 
-    method: str
-    url: str
-    http_version: str
+    ``late``: records that came after the end. ``lines``: how each attempt went out, by its number.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    records: int
-    bytes: int
-    readers: int
+    cascade_id: str | None
     late: int
     marks: Mapping[str, int]
+    lines: Mapping[int, RequestLine]
+
+
+@dataclass(slots=True, eq=False)
+class _Log:
+    """What the two ends share. ``count``: records ever appended; it stays when they are evicted."""
+
+    turn: Turn
+    marks: dict[str, int]
+    max_readers: int
+    abandoned: Callable[[CascadeChannel], object] | None
+    cascade_id: str | None = None
+    records: list[Record] = field(default_factory=list[Record])
+    count: int = 0
+    size: int = 0
+    late: int = 0
+    readers: int = 0
+    expired: bool = False
+    lines: dict[int, RequestLine] = field(default_factory=dict[int, RequestLine])
+    assembler: Assembler = field(default_factory=Assembler)
+    waiters: Waiters = field(default_factory=Waiters)
 
 
 class CascadeChannel:
-    """One turn's events.
+    """The reading end: one turn's events, and what they amount to so far.
 
     ``id``     the turn's id; every id and number a reader sees is derived from it.
-    ``marks``  phase → monotonic ns of its first time; the phases before the first byte are set by the engine.
     ``state``  the live fold of everything appended.
-    ``on_close``  called once with the channel when the terminal record has been appended; at once if there is one.
-    ``on_abandoned``  called when the last counted reader leaves before the terminal record.
+    ``marks``  phase → monotonic ns of its first time.
+    ``lines``  number of an attempt → how it went out.
     """
 
-    def __init__(self, turn: Turn, clock: Clock, *, max_bytes: int = MAX_BYTES, max_readers: int = MAX_READERS) -> None:
-        self.turn = turn
-        self.cascade_id: str | None = None  # set by MitmStore.bind
-        self.records: list[Record] = []
-        self.count = 0  # of records ever appended: stays when they are evicted
-        self.size = 0
-        self.late = 0
-        self.readers = 0
-        self.expired = False
-        self.marks: dict[str, int] = {"received": clock()}
-        self.on_close = Callbacks[CascadeChannel]()
-        self.on_abandoned: Callable[[CascadeChannel], None] | None = None
-        self._awaiting: Await | None = None
-        self.lines: dict[int, RequestLine] = {}  # of each upstream call, by its number
-        self.upstream_abort: list[Callable[[], None]] = []  # how to cut the upstream calls that are still running
-        self._clock = clock
-        self._assembler = Assembler()
-        self._waiters: list[asyncio.Future[None]] = []
-        self._supervisors: list[asyncio.Future[None]] = []
-        self._max_bytes = max_bytes
-        self._max_readers = max_readers
+    __slots__ = ("__weakref__", "_log", "id", "lines", "marks", "state", "turn")
 
-    # -- writing ---------------------------------------------------------------------------------------------
+    def __init__(self, log: _Log) -> None:
+        self._log = log
+        self.turn: Final = log.turn
+        self.id: Final = log.turn.id
+        self.state: Final[TurnState] = log.assembler.state
+        self.marks: Final[Mapping[str, int]] = MappingProxyType(log.marks)
+        self.lines: Final[Mapping[int, RequestLine]] = MappingProxyType(log.lines)
 
-    def append(
-        self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)
-    ) -> Record | None:
-        """Add one record. After the end, or beyond the byte limit, nothing is added and None is returned."""
-        if self.closed:
-            self.late += 1
-            return None
-        if self.size + (len(data) or _weight(events)) > self._max_bytes:
-            full = "the turn's event log is full (limits.turn_bytes)"
-            self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
-            return None
-        return self._append(attempt_no, data, events, span)
-
-    def close(self, terminal: Terminal) -> bool:
-        """End the turn. The first call wins; later ones change nothing and return False."""
-        if self.closed:
-            return False
-        self._append(-1, b"", (terminal,), (0, 0))
-        self.mark("done")
-        self.on_close.over(self)
-        return True
-
-    def mark(self, phase: Phase) -> None:
-        """Remember when ``phase`` began, the first time it is told."""
-        if phase not in self.marks:
-            self.marks[phase] = self._clock()
-            _wake(self._supervisors)
+    # -- what has come -----------------------------------------------------------------------------------------
 
     @property
-    def awaiting(self) -> Await | None:
-        """Policy: the turn goes on in the LS's next call, which must come in time. None: nothing is awaited."""
-        return self._awaiting
-
-    @awaiting.setter
-    def awaiting(self, decision: Await | None) -> None:
-        if decision is not self._awaiting:
-            self._awaiting = decision
-            _wake(self._supervisors)
-
-    def _append(self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int]) -> Record:
-        record = Record(self.count, self._clock(), attempt_no, data, events, span)
-        self.records.append(record)
-        self.count += 1
-        self.size += RECORD_OVERHEAD + (len(data) or _weight(events))
-        for _ in self._assembler.feed(record):
-            pass
-        self._mark_events(record)
-        _wake(self._waiters)
-        return record
-
-    def _mark_events(self, record: Record) -> None:
-        for event in record.events:
-            match event:
-                case AttemptOpened():
-                    self.marks.setdefault("first_byte", record.t_ns)
-                case ThinkingDelta():
-                    self.marks.setdefault("first_thinking", record.t_ns)
-                case TextDelta(text) if text:
-                    self.marks.setdefault("first_text", record.t_ns)
-                case FunctionCallEvent():
-                    self.marks.setdefault("first_call", record.t_ns)
-                case _:
-                    pass
-
-    # -- reading ---------------------------------------------------------------------------------------------
+    def records(self) -> Sequence[Record]:
+        """The list as it grows. Whoever holds it keeps it: eviction gives the channel an empty one."""
+        return self._log.records
 
     @property
-    def id(self) -> str:
-        return self.turn.id
+    def count(self) -> int:
+        """Records ever appended, evicted ones too."""
+        return self._log.count
 
     @property
-    def state(self) -> TurnState:
-        return self._assembler.state
-
-    @property
-    def terminal(self) -> Terminal | None:
-        return self._assembler.state.terminal
-
-    @property
-    def closed(self) -> bool:
-        return self._assembler.state.terminal is not None
+    def size(self) -> int:
+        """Bytes of the event log."""
+        return self._log.size
 
     @property
     def held(self) -> int:
-        """Bytes of memory, about: ``size`` counts the event log alone."""
-        return TURN_OVERHEAD + self.turn.size + self.size
+        """Bytes of memory, about, the request included."""
+        return TURN_OVERHEAD + self.turn.size + self._log.size
+
+    @property
+    def expired(self) -> bool:
+        """Whether the records have been evicted."""
+        return self._log.expired
+
+    @property
+    def late(self) -> int:
+        """Records that came after the end, and were not kept."""
+        return self._log.late
+
+    @property
+    def cascade_id(self) -> str | None:
+        """The language server's name of the turn, once it has one."""
+        return self._log.cascade_id
+
+    def snapshot(self) -> Snapshot:
+        log = self._log
+        return Snapshot(log.cascade_id, log.late, log.marks.copy(), log.lines.copy())
+
+    # -- how far it is -----------------------------------------------------------------------------------------
+
+    @property
+    def terminal(self) -> Terminal | None:
+        return self.state.terminal
+
+    @property
+    def closed(self) -> bool:
+        return self.state.terminal is not None
 
     @property
     def phase(self) -> str:
         """The newest phase reached; ``failed`` instead of ``done`` for a failed turn."""
         if self.closed:
             return "failed" if isinstance(self.terminal, Failed) else "done"
-        return next(reversed(self.marks))
+        return next(reversed(self._log.marks))
 
     @property
     def termination(self) -> Termination | None:
@@ -201,25 +173,26 @@ class CascadeChannel:
             case Failed(fault):
                 return fault.termination
             case Finished(reason):
-                return {
-                    "stop": Termination.OK, "tool": Termination.TOOL,
-                    "length": Termination.LENGTH, "filtered": Termination.FILTERED,
-                }[reason]  # fmt: skip
+                return _CODES[reason]
 
-    def statistics(self) -> Statistics:
-        return Statistics(self.count, self.size, self.readers, self.late, dict(self.marks))
+    # -- following ---------------------------------------------------------------------------------------------
+
+    @property
+    def readers(self) -> int:
+        """Counted readers that follow it now."""
+        return self._log.readers
 
     def cursor(self, start: int = 0, *, observer: bool = False) -> Cursor:
         """A reader from record ``start`` (not below 0). Observers (recorder, inspector) do not keep a turn alive.
 
         Raises FaultError (429) when the channel has its maximum of counted readers.
         """
-        if not observer and self.readers >= self._max_readers:
+        if not observer and self._log.readers >= self._log.max_readers:
             raise FaultError(
                 Fault(Origin.CLIENT, 429, "too_many_readers", "this response has too many readers",
                       termination=Termination.REJECTED)
             )  # fmt: skip
-        return Cursor(self, max(start, 0), observer=observer)
+        return Cursor(self, self._log, max(start, 0), observer=observer)
 
     async def wait_closed(self) -> Terminal:
         """The terminal event, as soon as there is one."""
@@ -229,54 +202,7 @@ class CascadeChannel:
 
     async def changed(self) -> None:
         """Return at the next append."""
-        await _wait_in(self._waiters)
-
-    async def phase_changed(self) -> None:
-        """Return at the next phase, policy decision or end: what a supervisor waits for, without waking per event."""
-        await _wait_in(self._supervisors)
-
-    def release(self) -> None:
-        """Free the records of a finished turn (eviction). Cursors that still want some raise CursorExpired."""
-        assert self.closed
-        self.expired = True
-        self.records = []
-        self.size = 0
-        _wake(self._waiters)
-
-
-def _weight(events: tuple[Event, ...]) -> int:
-    """What a record without bytes of its own holds (polled steps): its texts."""
-    size = 0
-    for event in events:
-        match event:
-            case TextDelta(text) | ThinkingDelta(text):
-                size += len(text)
-            case FunctionCallEvent(args_json=args):
-                size += len(args)
-            case InlineData(data=data):
-                size += len(data)
-            case ServerTool(part):
-                size += len(part)
-            case _:
-                pass
-    return size
-
-
-def _wake(waiters: list[asyncio.Future[None]]) -> None:
-    for waiter in waiters:
-        if not waiter.done():
-            waiter.set_result(None)
-    waiters.clear()
-
-
-async def _wait_in(waiters: list[asyncio.Future[None]]) -> None:
-    waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    waiters.append(waiter)
-    try:
-        await waiter
-    finally:
-        if waiter in waiters:
-            waiters.remove(waiter)
+        await self._log.waiters.wait()
 
 
 class Cursor:
@@ -285,38 +211,34 @@ class Cursor:
     ``async for batch in cursor`` ends after the terminal record and raises CursorExpired if records it wants are gone.
     """
 
-    __slots__ = ("_left", "_observer", "channel", "next_seq")
+    __slots__ = ("_left", "_log", "_next", "_observer", "channel")
 
-    def __init__(self, channel: CascadeChannel, start: int, *, observer: bool) -> None:
-        self.channel = channel
-        self.next_seq = start
+    def __init__(self, channel: CascadeChannel, log: _Log, start: int, *, observer: bool) -> None:
+        self.channel: Final = channel
+        self._log = log
+        self._next = start
         self._observer = observer
         self._left = False
         if not observer:
-            channel.readers += 1
+            log.readers += 1
 
     def take_nowait(self) -> list[Record]:
         """All records that are there and not yet read; may be empty."""
-        if self.channel.expired and self.next_seq < self.channel.count:
-            raise CursorExpired(self.channel.turn.id)
-        batch = self.channel.records[self.next_seq :]
-        self.next_seq += len(batch)
+        log = self._log
+        if log.expired and self._next < log.count:
+            raise CursorExpired(log.turn.id)
+        batch = log.records[self._next :]
+        self._next += len(batch)
         return batch
 
     @property
     def at_end(self) -> bool:
         """Whether the terminal record has been read."""
-        return self.channel.closed and self.next_seq >= self.channel.count
+        return self.channel.closed and self._next >= self._log.count
 
     async def ready(self, timeout: float | None = None) -> bool:
         """Wait for something to read, or for the end. False: ``timeout`` seconds passed without either."""
-        try:
-            async with asyncio.timeout(timeout):
-                while self.next_seq >= self.channel.count and not self.channel.closed:
-                    await self.channel.changed()
-        except TimeoutError:
-            return False
-        return True
+        return await self._log.waiters.until(lambda: self._next < self._log.count or self.channel.closed, timeout)
 
     def __aiter__(self) -> Self:
         return self
@@ -329,19 +251,134 @@ class Cursor:
         return batch
 
     def close(self) -> None:
-        """Leave. The last counted reader of an unfinished turn lets the engine know."""
+        """Leave. The last counted reader to leave an unfinished turn abandons it."""
         if self._left:
             return
         self._left = True
         if self._observer:
             return
-        channel = self.channel
-        channel.readers -= 1
-        if channel.readers == 0 and not channel.closed and channel.on_abandoned is not None:
-            channel.on_abandoned(channel)
+        log = self._log
+        log.readers -= 1
+        if log.readers == 0 and not self.channel.closed and log.abandoned is not None:
+            log.abandoned(self.channel)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class ChannelWriter:
+    """The writing end; it makes the ``channel`` that it writes into.
+
+    ``abandoned``: called when the last counted reader leaves before the end.
+    """
+
+    __slots__ = ("_clock", "_log", "_max_bytes", "channel")
+
+    def __init__(
+        self,
+        turn: Turn,
+        clock: Clock,
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_readers: int = MAX_READERS,
+        abandoned: Callable[[CascadeChannel], object] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._log = _Log(turn, {"received": clock()}, max_readers, abandoned)
+        self._max_bytes = max_bytes
+        self.channel: Final = CascadeChannel(self._log)
+
+    @property
+    def id(self) -> str:
+        return self._log.turn.id
+
+    @property
+    def turn(self) -> Turn:
+        return self._log.turn
+
+    @property
+    def closed(self) -> bool:
+        return self.channel.state.terminal is not None
+
+    def append(
+        self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)
+    ) -> Record | None:
+        """Add one record. After the end, or beyond the byte limit, nothing is added and None is returned."""
+        log = self._log
+        if self.channel.state.terminal is not None:
+            log.late += 1
+            return None
+        weight = len(data) or _weight(events)
+        if log.size + weight > self._max_bytes:
+            full = "the turn's event log is full (limits.turn_bytes)"
+            self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
+            return None
+        return self._add(Record(log.count, self._clock(), attempt_no, data, events, span), weight)
+
+    def close(self, terminal: Terminal) -> bool:
+        """End the turn. The first call wins; later ones change nothing and return False."""
+        if self.closed:
+            return False
+        self._add(Record(self._log.count, self._clock(), -1, b"", (terminal,)), 0)
+        self.mark("done")
+        return True
+
+    def mark(self, phase: Phase) -> bool:
+        """Remember when ``phase`` began. Only the first time counts; later ones return False."""
+        if phase in self._log.marks:
+            return False
+        self._log.marks[phase] = self._clock()
+        return True
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Know of the turn what ``snapshot`` does: this is a copy of it."""
+        log = self._log
+        log.cascade_id, log.late = snapshot.cascade_id, snapshot.late
+        log.marks.clear()
+        log.marks.update(snapshot.marks)
+        log.lines.update(snapshot.lines)
+
+    def release(self) -> None:
+        """Free the records of a finished turn (eviction). Cursors that still want some raise CursorExpired."""
+        assert self.closed
+        log = self._log
+        log.expired, log.records, log.size = True, [], 0
+        log.waiters.wake()
+
+    def _add(self, record: Record, weight: int) -> Record:
+        log = self._log
+        log.records.append(record)
+        log.count += 1
+        log.size += RECORD_OVERHEAD + weight
+        for _ in log.assembler.feed(record):
+            pass
+        for event in record.events:
+            phase = _MARKED_BY.get(type(event))
+            if phase is not None and phase not in log.marks and event != _NO_TEXT:
+                log.marks[phase] = record.t_ns
+        log.waiters.wake()
+        return record
+
+
+_NO_TEXT = TextDelta("")
+
+
+def _weight(events: tuple[Event, ...]) -> int:
+    """What a record without bytes of its own holds (polled steps): its texts."""
+    size = 0
+    for event in events:
+        match event:
+            case TextDelta(text) | ThinkingDelta(text):
+                size += len(text)
+            case FunctionCall(args_json=args):
+                size += len(args)
+            case InlineData(data=data):
+                size += len(data)
+            case ServerTool(part):
+                size += len(part)
+            case _:
+                pass
+    return size

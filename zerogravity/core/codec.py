@@ -7,8 +7,7 @@ from dataclasses import asdict, fields
 from typing import Any, cast, get_args
 
 from zerogravity.core import events
-from zerogravity.core.channel import RequestLine
-from zerogravity.core.events import Event, Failed, Record
+from zerogravity.core.events import Event, Failed, Record, RequestLine
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault, Origin, Termination
 

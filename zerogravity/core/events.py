@@ -1,4 +1,5 @@
-"""The closed union of events that one captured stream consists of, and ``Record``, one upstream SSE event.
+"""The closed union of events that one captured stream consists of; ``Record``, one upstream SSE event; and how an
+attempt, one upstream HTTP call of a turn, went out.
 
 Texts are true deltas, never text so far. ``Finished`` and ``Failed`` are terminal: exactly one per turn, last.
 Facts: language-server-and-google C.4; wire-gemini-and-mapping 5.
@@ -17,7 +18,7 @@ UsageSource = Literal["captured", "ls", "estimate"]
 
 @dataclass(frozen=True, slots=True)
 class AttemptOpened:
-    """An upstream call was matched to this turn; ``attempt_no`` of the record counts them from 0.
+    """An attempt was matched to this turn; ``attempt_no`` of the record counts them from 0.
 
     Written when Google's answer begins (or at the first polled step), so it marks the first byte.
     """
@@ -81,14 +82,14 @@ class ServerTool:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """groundingMetadata as Google sent it; replaces an earlier one of the same call."""
+    """groundingMetadata as Google sent it; replaces an earlier one of the same attempt."""
 
     data: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Token counts of one upstream call, cumulative: the last one of a call counts.
+    """Token counts of one attempt, cumulative: its last one counts.
 
     ``prompt`` includes ``cached``; ``candidates`` excludes ``thoughts``; absent counts are 0, never negative.
     ``source``: where the figures come from; captured ones win over the LS's, those over estimates.
@@ -125,7 +126,7 @@ class Notice:
 @dataclass(frozen=True, slots=True)
 class AttemptClosed:
     """One upstream body has ended. ``finish`` is Google's finishReason, or ``BLOCKED:<blockReason>``, or None when
-    the body ended without any; ``message`` its finishMessage. ``broken``: why a call of it can not be run."""
+    the body ended without any; ``message`` its finishMessage. ``broken``: why a call of it cannot be run."""
 
     finish: str | None
     message: str | None = None
@@ -174,10 +175,10 @@ class Record:
 
     ``seq``      0, 1, 2 … within the channel.
     ``t_ns``     monotonic nanoseconds.
-    ``attempt_no``  which upstream call of the turn, from 0; -1 for steps of our own.
+    ``attempt_no``  which attempt of the turn, from 0; -1 for steps of our own.
     ``data``     the payload bytes of the event (what stood after ``data:``), uncompressed; where Google cut a character
                  in two between events, mended. ``span`` is of what came.
-    ``span``     (start, end) byte offsets of the whole event in that call's uncompressed body.
+    ``span``     (start, end) byte offsets of the whole event in that attempt's uncompressed body.
     """
 
     seq: int
@@ -193,3 +194,12 @@ class Record:
         if self.events and isinstance(last := self.events[-1], Finished | Failed):
             return last
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestLine:
+    """An attempt as it went out: ``http_version`` as in ``HTTP/2.0``, the one that Google answered in."""
+
+    method: str
+    url: str
+    http_version: str

@@ -1,5 +1,5 @@
 """The one assembler: events in order → items. Streams are rendered from its steps, finished objects from its
-state, so a streamed and a final object can not disagree.
+state, so a streamed and a final object cannot disagree.
 
 ``fold(records)`` is the whole; ``Assembler`` the same thing one event at a time, which is what emitters use.
 Cost is constant per event: texts are kept as pieces and joined when asked for.
@@ -100,14 +100,14 @@ Item = Reasoning | Message | Call | Media
 class TurnState:
     """Everything that has arrived so far, as objects.
 
-    ``usage``: the last figures of each upstream call, added up. ``finish``/``finish_message``: Google's words of the
-    newest call; ``broken``: why a call in it can not be run. ``terminal``: set once, at the end.
-    ``answer_at``: the index of the first item of the newest call.
+    ``usage``: the last figures of each attempt, added up. ``finish``/``finish_message``: Google's words of the
+    newest attempt; ``broken``: why a call in it cannot be run. ``terminal``: set once, at the end.
+    ``answer_at``: the index of the first item of the newest attempt.
     ``began_ns``/``ended_ns``: arrival of the first and last record.
     """
 
     items: list[Item] = field(default_factory=list[Item])
-    usage_by_call: dict[int, Usage] = field(default_factory=dict[int, Usage])
+    usage_by_attempt: dict[int, Usage] = field(default_factory=dict[int, Usage])
     grounding: dict[str, Any] | None = None
     notices: list[Notice] = field(default_factory=list[Notice])
     attempts: int = 0
@@ -127,7 +127,7 @@ class TurnState:
     @property
     def usage(self) -> Usage:
         total = Usage()
-        for usage in self.usage_by_call.values():
+        for usage in self.usage_by_attempt.values():
             total = total + usage
         return total
 
@@ -183,7 +183,7 @@ Step = Opened | Grew | Closed | Ended
 class Assembler:
     """Feeds on events, yields the steps an emitter renders. At most one item is open at a time."""
 
-    __slots__ = ("_around", "_before", "_call_no", "_lent", "_open", "_pending", "state")
+    __slots__ = ("_around", "_attempt_no", "_before", "_lent", "_open", "_pending", "state")
 
     def __init__(self) -> None:
         self.state = TurnState()
@@ -192,11 +192,11 @@ class Assembler:
         self._lent: Message | Media | None = None  # holds the pending one until a call wants it
         self._before: list[str] = []  # what Google's tools did, until a call comes
         self._around = self._before  # where to put it: there, or behind the last call of this answer
-        self._call_no = 0
+        self._attempt_no = 0
 
     def feed(self, record: Record) -> Iterator[Step]:
         """The steps that ``record`` causes. Must be exhausted before the next record."""
-        self._call_no = record.attempt_no
+        self._attempt_no = record.attempt_no
         state = self.state
         if state.began_ns is None:
             state.began_ns = record.t_ns
@@ -242,7 +242,7 @@ class Assembler:
                 if isinstance(self._open, Message):
                     self._open.grounding = data
             case Usage():
-                state.usage_by_call[self._call_no] = event
+                state.usage_by_attempt[self._attempt_no] = event
             case Notice():
                 state.notices.append(event)
             case AttemptOpened(model=model):
@@ -266,7 +266,7 @@ class Assembler:
                 assert_never(event)
 
     def _new_answer(self) -> None:
-        """What waits for an item of its own answer has waited in vain."""
+        """What the answer before left without an item gets none."""
         self._pending = self._lent = None
         self._before = self._around = []
 

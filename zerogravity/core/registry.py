@@ -1,4 +1,4 @@
-"""``MitmStore``: the open and the recently closed channels by cascade id, and the call-id memory.
+"""``MitmStore``: the turns that run and those that ended lately, by cascade id; and the call-id memory.
 
 Attaching is by exact cascade id only; there is no "latest" fallback, ever. Budgets evict finished turns, never
 running ones.
@@ -7,12 +7,14 @@ running ones.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, Clock
+from zerogravity.core.events import Terminal
 from zerogravity.core.fold import Call, Reasoning
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 
 NS = 1_000_000_000
@@ -115,7 +117,11 @@ def _size(call: RememberedCall) -> int:
 
 
 class MitmStore:
-    """All channels of this process: by turn id from the start, by cascade id once the LS has given one."""
+    """All turns of this process: by turn id from the start, by cascade id once the LS has given one.
+
+    ``on_open``, ``on_closed``: of every turn, in the order in which they subscribed; one that fails keeps no other from
+    being called.
+    """
 
     def __init__(
         self,
@@ -131,11 +137,13 @@ class MitmStore:
         self.clock = clock
         self.calls = CallMemory(clock, max_bytes=call_bytes)
         self.on_open = Callbacks[CascadeChannel]()
+        self.on_closed = Callbacks[CascadeChannel]()
+        self.on_closed.append(self.calls.learn)
         self.evicted = 0
-        self._channels: dict[str, CascadeChannel] = {}
-        self._cascades: dict[str, CascadeChannel] = {}
-        self._open: dict[str, CascadeChannel] = {}
-        self._finished: OrderedDict[str, CascadeChannel] = OrderedDict()  # in the order of their ends
+        self._turns: dict[str, RunningTurn] = {}
+        self._cascades: dict[str, RunningTurn] = {}
+        self._running: dict[str, RunningTurn] = {}
+        self._finished: OrderedDict[str, RunningTurn] = OrderedDict()  # in the order of their ends
         self._finished_bytes = 0
         self._max_bytes = max_bytes
         self._max_turns = max_turns
@@ -143,91 +151,90 @@ class MitmStore:
         self._turn_bytes = turn_bytes
         self._turn_readers = turn_readers
 
-    def open(self, turn: Turn) -> CascadeChannel:
-        """The channel of a new turn; not claimable before it is bound to a cascade."""
-        if turn.id in self._channels:
+    def open(self, turn: Turn, *, abandoned: Callable[[CascadeChannel], object] | None = None) -> RunningTurn:
+        """Begin a turn; it cannot be claimed before it is bound to a cascade. ``abandoned``: as ChannelWriter's."""
+        if turn.id in self._turns:
             raise ValueError(f"turn {turn.id} is open already")
         self.sweep()
-        channel = CascadeChannel(turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers)
-        self._channels[turn.id] = self._open[turn.id] = channel
-        channel.on_close.append(self._finish)
-        channel.on_close.append(self.calls.learn)
-        self.on_open.tell(channel)
-        return channel
+        running = RunningTurn(
+            turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers, abandoned=abandoned,
+            on_close=self._closed,
+        )  # fmt: skip
+        self._turns[turn.id] = self._running[turn.id] = running
+        self.on_open.call(running.channel)
+        return running
 
-    def bind(self, channel: CascadeChannel, cascade_id: str) -> None:
-        """Make ``channel`` claimable. Must happen before the LS is told anything (invariant 9)."""
+    def bind(self, running: RunningTurn, cascade_id: str) -> None:
+        """Make the turn claimable. Must happen before the LS is told anything (invariant 9)."""
         if cascade_id in self._cascades:
             raise ValueError(f"cascade {cascade_id} is bound already")
-        if channel.cascade_id is not None or self._channels.get(channel.id) is not channel:
-            raise ValueError(f"turn {channel.id} is bound already, or evicted")
-        channel.cascade_id = cascade_id
-        self._cascades[cascade_id] = channel
+        if running.cascade_id is not None or self._turns.get(running.id) is not running:
+            raise ValueError(f"turn {running.id} is bound already, or evicted")
+        running.bind(cascade_id)
+        self._cascades[cascade_id] = running
 
-    def find(self, cascade_id: str) -> CascadeChannel | None:
-        """The channel of exactly that cascade, open or closed."""
+    def find(self, cascade_id: str) -> RunningTurn | None:
+        """The turn of exactly that cascade, running or over. One turn may make several attempts."""
         return self._cascades.get(cascade_id)
 
     def get(self, turn_id: str) -> CascadeChannel | None:
-        """The channel of that turn, open or closed."""
-        return self._channels.get(turn_id)
+        """The channel of that turn, running or over."""
+        turn = self._turns.get(turn_id)
+        return None if turn is None else turn.channel
 
-    def claim(self, cascade_id: str) -> CascadeChannel | None:
-        """The channel of that cascade if its turn is still open. Repeatable: one turn may make several calls."""
-        channel = self._cascades.get(cascade_id)
-        return channel if channel is not None and not channel.closed else None
+    def running(self, turn_id: str) -> RunningTurn | None:
+        """That turn, as long as it is not over."""
+        return self._running.get(turn_id)
 
     def __iter__(self) -> Iterator[CascadeChannel]:
-        return iter(list(self._channels.values()))
+        return iter([turn.channel for turn in self._turns.values()])
 
     def __len__(self) -> int:
-        return len(self._channels)
+        return len(self._turns)
 
     @property
     def open_count(self) -> int:
-        return len(self._open)
+        return len(self._running)
 
     @property
     def bytes(self) -> int:
         """What all turns hold of memory, their requests included."""
-        return self._finished_bytes + sum(channel.held for channel in self._open.values())
+        return self._finished_bytes + sum(turn.channel.held for turn in self._running.values())
 
-    def _finish(self, channel: CascadeChannel) -> None:
-        del self._open[channel.id]
-        self._finished[channel.id] = channel
+    def close(self, terminal: Terminal) -> None:
+        """End every turn that runs."""
+        for running in tuple(self._running.values()):
+            running.close(terminal)
+
+    def _closed(self, channel: CascadeChannel) -> None:
+        self._finished[channel.id] = self._running.pop(channel.id)
         self._finished_bytes += channel.held
+        self.on_closed.call(channel)
 
     def sweep(self) -> int:
         """Evict finished turns that are too old, then the oldest finished ones until the budgets hold.
 
         Returns how many were evicted. A finished turn with readers is not evicted by age.
         """
-        now, held, doomed = self.clock(), self.bytes, list[CascadeChannel]()
-        for channel in self._finished.values():
+        now, held, doomed = self.clock(), self.bytes, list[RunningTurn]()
+        for turn in self._finished.values():
+            channel = turn.channel
             too_many = held > self._max_bytes or len(self._finished) - len(doomed) > self._max_turns
             too_old = now - channel.marks["done"] > self._max_age
             if not too_many and not too_old:
                 break  # all others ended later
             if too_many or not channel.readers:
                 held -= channel.held
-                doomed.append(channel)
-        for channel in doomed:
-            self._drop(channel)
+                doomed.append(turn)
+        for turn in doomed:
+            self._evict(turn)
         self.evicted += len(doomed)
         return len(doomed)
 
-    def drop(self, turn_id: str) -> bool:
-        """Forget a finished channel. False when it is unknown or still open."""
-        channel = self._channels.get(turn_id)
-        if channel is None or not channel.closed:
-            return False
-        self._drop(channel)
-        return True
-
-    def _drop(self, channel: CascadeChannel) -> None:
-        del self._channels[channel.id]
-        del self._finished[channel.id]
-        self._finished_bytes -= channel.held
-        if channel.cascade_id is not None:
-            del self._cascades[channel.cascade_id]
-        channel.release()
+    def _evict(self, turn: RunningTurn) -> None:
+        del self._turns[turn.id]
+        del self._finished[turn.id]
+        self._finished_bytes -= turn.channel.held
+        if turn.cascade_id is not None:
+            del self._cascades[turn.cascade_id]
+        turn.release()

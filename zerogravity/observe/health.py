@@ -221,7 +221,7 @@ class Health:
 
     def watch(self, store: MitmStore) -> None:
         """Learn from every turn of ``store``."""
-        store.on_open.append(lambda channel: channel.on_close.append(self.turn_closed))
+        store.on_closed.append(self.turn_closed)
 
     def turn_closed(self, channel: CascadeChannel) -> None:
         """Learn from how a turn ended, and how far it came."""

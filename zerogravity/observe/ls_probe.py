@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from zerogravity.backends.base import Backend, Look
 from zerogravity.background import Rounds
-from zerogravity.core.callbacks import attempt
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, Termination, language_server
 from zerogravity.observe.health import Check, Health
 
@@ -64,7 +64,7 @@ class LsProbe:
             logger.info("language server: %s", fault.told)
         self._before = fault
         self._health.looked(fault)
-        attempt(self._besides)
+        run_guarded(self._besides)
         if self._greet is not None and self._health.google_away and (await self._greet()).ok:
             self._health.google_seen(None)
         with suppress(TimeoutError):

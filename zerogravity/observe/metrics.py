@@ -85,7 +85,7 @@ class Metrics:
 
     def watch(self, store: MitmStore) -> None:
         """Measure every turn of ``store``."""
-        store.on_open.append(lambda channel: channel.on_close.append(self.turn_closed))
+        store.on_closed.append(self.turn_closed)
         gauge, counter = self.gauge, self.counter
         gauge("zg_turns_active", "Turns that run", lambda: store.open_count)
         gauge("zg_log_bytes", "Bytes held for running turns",

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,7 +40,7 @@ class _Ended:
     """``records``: the list itself, since an evicted channel gets a new one. ``wall_ns``: when it ended."""
 
     channel: CascadeChannel
-    records: list[Record]
+    records: Sequence[Record]
     wall_ns: int
 
 
@@ -67,7 +67,7 @@ class Spans:
     def attach(self, store: MitmStore) -> None:
         """Tell of every turn that ``store`` opens from now on."""
         self.beside.start()
-        store.on_open.append(lambda channel: channel.on_close.append(self._closed))
+        store.on_closed.append(self._closed)
 
     def close(self, timeout: float = LAST_S) -> None:
         """Send what is left. A collector that does not answer holds nobody up: the exporter tries again for long."""

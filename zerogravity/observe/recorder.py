@@ -11,13 +11,13 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity import ids, redact
-from zerogravity.core.callbacks import attempt
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
@@ -83,7 +83,7 @@ class NullRecorder:
 @dataclass(frozen=True, slots=True)
 class _Opened:
     channel: CascadeChannel
-    records: list[Record]  # the list itself: eviction gives the channel a new one
+    records: Sequence[Record]  # the list itself: eviction gives the channel a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ class Recorder:
                 self._done_bytes += _weight([job])
                 self._body(job.turn_id, job)
 
-    def _begin(self, channel: CascadeChannel, records: list[Record]) -> None:
+    def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
         writer = TurnWriter(folder, channel, records, self._surfaces.get(channel.turn.surface), self._secret)
@@ -340,9 +340,9 @@ class Recorder:
         if self.degraded != text:
             self.degraded = text
             logger.warning("%s", text)
-            attempt(self._report, text)
+            run_guarded(self._report, text)
 
     def _well(self) -> None:
         if self.degraded is not None:
             self.degraded = None
-            attempt(self._report, None)
+            run_guarded(self._report, None)

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from zerogravity import redact
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
@@ -40,26 +40,24 @@ class Replica:
         self._now = channel.marks["received"]
         self._surface = surface
         self._secret = secret
-        self.channel = CascadeChannel(redacted_turn(channel.turn), lambda: self._now, max_bytes=1 << 62)
+        self._writer = ChannelWriter(redacted_turn(channel.turn), lambda: self._now, max_bytes=1 << 62)
+        self.channel = self._writer.channel
         self._emitter: Emitter | None = None
 
     def refresh(self) -> None:
-        """Learn what is not in records: the phases, the cascade, late arrivals, where the calls went."""
-        self.channel.cascade_id = self._original.cascade_id
-        self.channel.late = self._original.late
-        self.channel.marks = dict(self._original.marks)
-        self.channel.lines = {
-            call: replace(line, url=redact.text(line.url)) for call, line in self._original.lines.copy().items()
-        }
+        """Learn what is not in records: the phases, the cascade, late arrivals, where the attempts went."""
+        known = self._original.snapshot()
+        lines = {number: replace(line, url=redact.text(line.url)) for number, line in known.lines.items()}
+        self._writer.adopt(replace(known, lines=lines))
 
     def add(self, record: Record) -> tuple[Record, list[bytes]]:
         """The redacted record, and the frames a streaming reader got for it."""
         self._now = record.t_ns
         if record.terminal is not None:
-            self.channel.close(redacted_event(record.terminal))  # type: ignore[arg-type]
+            self._writer.close(redacted_event(record.terminal))  # type: ignore[arg-type]
         else:
             events = tuple(map(redacted_event, record.events))
-            self.channel.append(record.attempt_no, redact.json_bytes(record.data), events, record.span)
+            self._writer.append(record.attempt_no, redact.json_bytes(record.data), events, record.span)
         return self.channel.records[-1], self._frames(self.channel.records[-1])
 
     def answer(self) -> Answer | None:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zerogravity.core import codec
-from zerogravity.core.channel import RequestLine
-from zerogravity.core.events import AttemptOpened, Record
+from zerogravity.core.events import AttemptOpened, Record, RequestLine
 from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, joined

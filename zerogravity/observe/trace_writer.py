@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,7 +39,7 @@ class TurnWriter:
     """Raises OSError from every method but ``abandon``."""
 
     def __init__(
-        self, folder: Path, channel: CascadeChannel, records: list[Record], surface: Surface | None, secret: bytes
+        self, folder: Path, channel: CascadeChannel, records: Sequence[Record], surface: Surface | None, secret: bytes
     ) -> None:
         self.folder = folder
         self.channel = channel

@@ -32,6 +32,7 @@ class ResponseWriter:
         self._unwritten = PendingWrites(services.responses, limit, self._tell)
         services.budget.watch("unwritten", lambda: self._unwritten.bytes)
         self.delete = self._unwritten.delete
+        services.store.on_closed.append(self.keep_end)
 
     @property
     def waiting(self) -> int:
@@ -48,14 +49,15 @@ class ResponseWriter:
         entry = await self._unwritten.with_item(item_id, owner)
         return None if entry is None else stored_of(entry).items.get(item_id)
 
-    def keep(self, channel: CascadeChannel) -> None:
-        """Store this turn's response as soon as it is over; if nobody has to wait for it, also that it has begun."""
-        if channel.closed:
-            self._put(channel)
-            return
-        if channel.turn.background:
+    def keep_start(self, channel: CascadeChannel) -> None:
+        """Store that this turn's response has begun, if nobody has to wait for its end."""
+        if channel.turn.store and channel.turn.background and not channel.closed:
             self._add(channel, partial(self._begun, channel))
-        channel.on_close.append(self._put)
+
+    def keep_end(self, channel: CascadeChannel) -> None:
+        """Store the response of a turn that is over."""
+        if channel.turn.store:
+            self._add(channel, partial(self._over, channel, channel.records))
 
     async def begun(self, channel: CascadeChannel) -> None:
         """Wait until it has been tried to write down that this turn runs."""
@@ -71,9 +73,6 @@ class ResponseWriter:
     async def close(self) -> None:
         """Everything is put away, or said to be lost; then the store itself is closed."""
         await self._unwritten.close(CLOSE_S)
-
-    def _put(self, channel: CascadeChannel) -> None:
-        self._add(channel, partial(self._over, channel, channel.records))
 
     def _add(self, channel: CascadeChannel, make: Make) -> None:
         self._unwritten.put(channel.turn.owner, response_id(channel.id), make, channel.held)

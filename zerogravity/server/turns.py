@@ -102,13 +102,12 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
 
 
 def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
-    """Hand the turn to the engine; what is to be stored is, once it is over."""
+    """Hand the turn to the engine."""
     services, turn = app[SERVICES], incoming.turn
     if services.recorder is not None:
         services.recorder.client_request(turn, incoming.body, incoming.headers)
     channel = services.engine.run(turn)
-    if turn.store:
-        app[RESPONSE_WRITER].keep(channel)
+    app[RESPONSE_WRITER].keep_start(channel)
     return channel
 
 

@@ -26,7 +26,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from zerogravity import background
-from zerogravity.core.channel import CascadeChannel, CursorExpired
+from zerogravity.core.channel import CascadeChannel, ChannelWriter, CursorExpired
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Termination, bad_request, internal
@@ -196,11 +196,10 @@ class Connection:
         """A turn that is over before anybody is asked: its input is kept for the next one."""
         if turn.metadata["compacts"]:
             raise bad_request(f"'generate' is false, so there can be no {TRIGGER}: leave either out.", param="generate")
-        channel = CascadeChannel(turn, self._services.store.clock)
-        channel.close(Finished("stop"))
-        if turn.store:
-            self._request.app[RESPONSE_WRITER].keep(channel)
-        return channel
+        writer = ChannelWriter(turn, self._services.store.clock)
+        writer.close(Finished("stop"))
+        self._request.app[RESPONSE_WRITER].keep_end(writer.channel)
+        return writer.channel
 
     async def _send(self, channel: CascadeChannel, frames: list[bytes], suffix: bytes) -> None:
         """SSE frames → messages. A heartbeat has no data and becomes a ping."""

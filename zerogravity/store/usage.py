@@ -131,7 +131,7 @@ class UsageLog:
     def attach(self, store: MitmStore) -> None:
         """Count every turn that ``store`` opens from now on."""
         self.beside.start()
-        store.on_open.append(lambda channel: channel.on_close.append(self._closed))
+        store.on_closed.append(self._closed)
 
     def close(self) -> None:
         """Write what is left."""

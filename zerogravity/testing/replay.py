@@ -18,6 +18,7 @@ from zerogravity import background, ids
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, FunctionCall, Record, Usage
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, shutting_down, upstream
 from zerogravity.observe.trace_reader import Trace
@@ -118,42 +119,40 @@ class ReplayEngine:
             if self._fallback is not None:
                 return self._fallback.run(turn)
             trace, fault = None, error.fault
-        channel = self._store.open(turn)
-        channel.mark("queued")
-        if not turn.background:
-            channel.on_abandoned = self._abandoned
+        running = self._store.open(turn, abandoned=None if turn.background else self._abandoned)
+        running.mark("queued")
         if self._closing:
-            channel.close(Failed(shutting_down()))
+            running.close(Failed(shutting_down()))
         elif trace is None:
-            channel.close(Failed(fault or internal()))
+            running.close(Failed(fault or internal()))
         else:
-            channel.mark("matched")
-            self._tasks.spawn(self._guarded(channel, trace), f"replay {trace.id}")
-        return channel
+            running.mark("matched")
+            self._tasks.spawn(self._guarded(running, trace), f"replay {trace.id}")
+        return running.channel
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
         fault = Fault(Origin.CLIENT, 499, termination.value, "the turn was cancelled", termination=termination)
-        return channel.close(Failed(fault))
+        running = self._store.running(channel.id)
+        return running is not None and running.close(Failed(fault))
 
     async def close(self) -> None:
         """Every open turn gets its terminal."""
         self._closing = True
-        for channel in self._store:
-            channel.close(Failed(shutting_down()))
+        self._store.close(Failed(shutting_down()))
         await self._tasks.end()
 
-    async def _guarded(self, channel: CascadeChannel, trace: Trace) -> None:
+    async def _guarded(self, running: RunningTurn, trace: Trace) -> None:
         """Whatever goes wrong with a recording: whoever listens is told that it is over."""
         try:
-            await self._play(channel, trace)
+            await self._play(running, trace)
         finally:
-            channel.close(Failed(internal()))
+            running.close(Failed(internal()))
 
-    async def _play(self, channel: CascadeChannel, trace: Trace) -> None:
+    async def _play(self, running: RunningTurn, trace: Trace) -> None:
         clock = self._store.clock
         start = clock()
         due = previous = 0.0
-        replay = _Replay(channel, self._pace.mishaps)
+        replay = _Replay(running, self._pace.mishaps)
         for number, record in enumerate(trace.records):
             now = record.t_ns / NS
             gap = max(0.0, now - previous) * (1 + self._pace.jitter * self._chance.uniform(-1, 1))
@@ -164,10 +163,10 @@ class ReplayEngine:
                 await self._sleep(left)
             elif number % YIELD == YIELD - 1:
                 await self._sleep(0)
-            if channel.closed:
+            if running.closed:
                 return
             replay.add(record)
-        channel.close(Failed(_incomplete()))
+        running.close(Failed(_incomplete()))
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)
@@ -176,8 +175,8 @@ class ReplayEngine:
 class _Replay:
     """Puts recorded records into a new channel, with call ids of its own and with the mishaps asked for."""
 
-    def __init__(self, channel: CascadeChannel, mishaps: tuple[Mishap, ...]) -> None:
-        self._channel = channel
+    def __init__(self, running: RunningTurn, mishaps: tuple[Mishap, ...]) -> None:
+        self._running = running
         self._cuts = {mishap.at for mishap in mishaps if mishap.kind == "cut"}
         self._delays = {mishap.at: mishap.seconds for mishap in mishaps if mishap.kind == "delay"}
         self._twice = any(mishap.kind == "dup-usage" for mishap in mishaps)
@@ -189,40 +188,40 @@ class _Replay:
         return self._delays.get(self._played + 1, 0.0) if _is_answer(record) else 0.0
 
     def add(self, record: Record) -> None:
-        channel = self._channel
+        running = self._running
         if record.terminal is not None:
-            channel.close(record.terminal)
+            running.close(record.terminal)
             return
         if not _is_answer(record):
             if any(isinstance(event, AttemptOpened) for event in record.events):
                 self._decoder = self._new_decoder()
-            channel.append(record.attempt_no, record.data, record.events, record.span)
+            running.append(record.attempt_no, record.data, record.events, record.span)
             return
         self._played += 1
         events = self._decoder.decode(record.data) if record.data else tuple(map(self._renamed, record.events))
-        channel.append(record.attempt_no, record.data, events, record.span)
+        running.append(record.attempt_no, record.data, events, record.span)
         if self._twice and any(isinstance(event, Usage) for event in events):
             usage = tuple(event for event in events if isinstance(event, Usage))
-            channel.append(record.attempt_no, record.data, usage, record.span)
+            running.append(record.attempt_no, record.data, usage, record.span)
         if self._played in self._cuts:
-            channel.append(record.attempt_no, b"", self._decoder.close())
-            channel.close(Failed(_cut(self._played)))
+            running.append(record.attempt_no, b"", self._decoder.close())
+            running.close(Failed(_cut(self._played)))
 
     def _new_decoder(self) -> GoogleDecoder:
-        first = len(self._channel.state.function_calls)
+        first = len(self._running.channel.state.function_calls)
         return GoogleDecoder(
-            lambda number: self._call_id(first + number), declared_names(self._channel.turn.google_request)
+            lambda number: self._call_id(first + number), declared_names(self._running.turn.google_request)
         )
 
     def _renamed(self, event: Event) -> Event:
         """Polled records have no bytes to decode again."""
         if not isinstance(event, FunctionCall):
             return event
-        call_id = self._call_id(len(self._channel.state.function_calls))
+        call_id = self._call_id(len(self._running.channel.state.function_calls))
         return FunctionCall(call_id, event.name, event.args_json, event.signature, event.upstream_id)
 
     def _call_id(self, number: int) -> str:
-        return ids.derive("call", self._channel.id, number)
+        return ids.derive("call", self._running.id, number)
 
 
 def _is_answer(record: Record) -> bool:

@@ -20,8 +20,10 @@ from zerogravity.backends.polling.polling import Polling, read_steps, run_of
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, Notice
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
-from zerogravity.engine import Engine, Limits
+from zerogravity.deadlines import Limits
+from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, Termination
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context
@@ -81,11 +83,16 @@ class Script:
 
 
 @pytest.fixture
-def channel(clock: FakeClock) -> CascadeChannel:
+def running(clock: FakeClock) -> RunningTurn:
     return opened(clock)
 
 
-def opened(clock: Callable[[], int], **fields: Any) -> CascadeChannel:
+@pytest.fixture
+def channel(running: RunningTurn) -> CascadeChannel:
+    return running.channel
+
+
+def opened(clock: Callable[[], int], **fields: Any) -> RunningTurn:
     store = MitmStore(clock)
     target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
     defaults = {"google_request": {"contents": []}}
@@ -94,7 +101,7 @@ def opened(clock: Callable[[], int], **fields: Any) -> CascadeChannel:
     return made
 
 
-async def read(channel: CascadeChannel, script: Script) -> list[float]:
+async def read(running: RunningTurn, script: Script) -> list[float]:
     """Read to the end, without waiting; how long it would have waited each time."""
     waits: list[float] = []
 
@@ -103,17 +110,17 @@ async def read(channel: CascadeChannel, script: Script) -> list[float]:
         await asyncio.sleep(0)
 
     async with asyncio.timeout(10):
-        await read_steps(channel, script, sleep=sleep, chance=lambda: 0.5)
+        await read_steps(running, script, sleep=sleep, chance=lambda: 0.5)
     return waits
 
 
 # -- looks -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_plain_turn(channel: CascadeChannel) -> None:
+async def test_a_plain_turn(running: RunningTurn, channel: CascadeChannel) -> None:
     done = planner("Paris.", "DONE", thinking="Hm.", metadata={"modelUsage": FIGURES})
     script = Script([*START], [*START, planner("Pa", thinking="Hm.")], [*START, done])
-    await read(channel, script)
+    await read(running, script)
     assert channel.terminal == Finished("stop")
     assert (channel.state.text, channel.state.thinking, channel.state.usage) == ("Paris.", "Hm.", LS_USAGE)
     assert channel.state.attempts == 1
@@ -121,18 +128,18 @@ async def test_a_plain_turn(channel: CascadeChannel) -> None:
     assert script.offsets == [0, 0, 2]  # what is before the answer is not asked for again
 
 
-async def test_pauses_are_random_without_a_state_stream(channel: CascadeChannel) -> None:
+async def test_pauses_are_random_without_a_state_stream(running: RunningTurn) -> None:
     script = Script([], [], [*START, planner("x", "DONE")])
 
     async def nothing() -> None:
         return None
 
     script.follows = nothing
-    waits = await read(channel, script)
+    waits = await read(running, script)
     assert waits[-1] == pytest.approx(0.2)
 
 
-async def test_a_state_stream_wakes_the_reader(channel: CascadeChannel) -> None:
+async def test_a_state_stream_wakes_the_reader(running: RunningTurn, channel: CascadeChannel) -> None:
     """The long pause never ends here: only the stream's word makes it look again."""
     script = Script([], [*START, planner("x", "DONE")])
     never = asyncio.Event()
@@ -140,7 +147,7 @@ async def test_a_state_stream_wakes_the_reader(channel: CascadeChannel) -> None:
     async def sleep(_: float) -> None:
         await never.wait()
 
-    reading = asyncio.create_task(read_steps(channel, script, sleep=sleep))
+    reading = asyncio.create_task(read_steps(running, script, sleep=sleep))
     for _ in range(20):
         await asyncio.sleep(0)
     assert not channel.closed
@@ -151,7 +158,9 @@ async def test_a_state_stream_wakes_the_reader(channel: CascadeChannel) -> None:
 
 
 @pytest.mark.parametrize("error", [FaultError(gone("broken")), None])
-async def test_a_state_stream_that_ends_or_fails_does_no_harm(channel: CascadeChannel, error: Exception | None) -> None:
+async def test_a_state_stream_that_ends_or_fails_does_no_harm(
+    running: RunningTurn, channel: CascadeChannel, error: Exception | None
+) -> None:
     script = Script([], [], [*START, planner("x", "DONE")])
 
     async def ends() -> None:
@@ -159,11 +168,13 @@ async def test_a_state_stream_that_ends_or_fails_does_no_harm(channel: CascadeCh
             raise error
 
     script.follows = ends
-    await read(channel, script)
+    await read(running, script)
     assert channel.terminal == Finished("stop")
 
 
-async def test_steps_that_stand_still_are_left_for_the_live_trajectory(channel: CascadeChannel) -> None:
+async def test_steps_that_stand_still_are_left_for_the_live_trajectory(
+    running: RunningTurn, channel: CascadeChannel
+) -> None:
     live = [*START, planner("li")]
     script = Script([*START], status="RUNNING", live=live)
 
@@ -173,14 +184,14 @@ async def test_steps_that_stand_still_are_left_for_the_live_trajectory(channel: 
             script.live = [*START, planner("live", "DONE")]
 
     async with asyncio.timeout(10):
-        await read_steps(channel, script, sleep=sleep)
+        await read_steps(running, script, sleep=sleep)
     assert channel.state.text == "live"
     assert len(script.offsets) == module.STILL + 2  # afterwards only the trajectory is asked
 
 
-async def test_an_idle_cascade_that_has_not_begun_is_waited_for(channel: CascadeChannel) -> None:
+async def test_an_idle_cascade_that_has_not_begun_is_waited_for(running: RunningTurn, channel: CascadeChannel) -> None:
     script = Script(*[[*START]] * 60, [*START, planner("late", "DONE")])
-    await read(channel, script)
+    await read(running, script)
     assert channel.state.text == "late"
 
 
@@ -197,72 +208,73 @@ async def test_an_idle_cascade_that_has_not_begun_is_waited_for(channel: Cascade
     ],
 )  # fmt: skip
 async def test_turns_that_end_badly(
-    channel: CascadeChannel, stages: list[list[Step]], termination: Termination, code: str | None
+    running: RunningTurn, channel: CascadeChannel, stages: list[list[Step]], termination: Termination, code: str | None
 ) -> None:
-    await read(channel, Script(*stages))
+    await read(running, Script(*stages))
     assert isinstance(channel.terminal, Failed)
     assert channel.termination is termination
     assert code is None or channel.terminal.fault.code == code
 
 
-async def test_a_cascade_that_waits_for_a_person_is_cancelled(channel: CascadeChannel) -> None:
+async def test_a_cascade_that_waits_for_a_person_is_cancelled(running: RunningTurn, channel: CascadeChannel) -> None:
     calls = [{"name": "run_command"}]
     script = Script([*START, planner("I would run it.", "DONE", toolCalls=calls), tool("RUN_COMMAND", "WAITING")])
-    await read(channel, script)
+    await read(running, script)
     assert channel.terminal == Finished("stop")
     assert script.cancelled == ["cascade-1"]
     assert "ls_waits" in [notice.code for notice in channel.state.notices]
 
 
-async def test_a_look_that_fails_is_no_news(channel: CascadeChannel) -> None:
+async def test_a_look_that_fails_is_no_news(running: RunningTurn, channel: CascadeChannel) -> None:
     broken = FaultError(gone("broken"))
     script = Script(broken, broken, [*START, planner("x")], broken, broken, [*START, planner("x", "DONE")])
-    await read(channel, script)
+    await read(running, script)
     assert channel.terminal == Finished("stop")
 
 
-async def test_an_ls_that_is_gone(channel: CascadeChannel) -> None:
+async def test_an_ls_that_is_gone(running: RunningTurn) -> None:
     with pytest.raises(FaultError, match="broken"):
-        await read(channel, Script(*[FaultError(gone("broken"))] * 4))
+        await read(running, Script(*[FaultError(gone("broken"))] * 4))
 
 
-async def test_an_ls_that_has_restarted(channel: CascadeChannel) -> None:
+async def test_an_ls_that_has_restarted(running: RunningTurn) -> None:
     lost = error_of(404, b'{"code":"not_found","message":"cascade not found"}')
     with pytest.raises(FaultError) as raised:
-        await read(channel, Script([*START, planner("x")], lost))
+        await read(running, Script([*START, planner("x")], lost))
     assert (raised.value.fault.status, raised.value.fault.code) == (503, "ls_gone")
     assert "restarted" in raised.value.fault.message
 
 
-async def test_an_ls_without_the_method(channel: CascadeChannel) -> None:
+async def test_an_ls_without_the_method(running: RunningTurn) -> None:
     with pytest.raises(FaultError) as raised:
-        await read(channel, Script(error_of(501, b'{"code":"unimplemented"}')))
+        await read(running, Script(error_of(501, b'{"code":"unimplemented"}')))
     assert raised.value.fault.code == "ls_refused"
 
 
-async def test_usage_from_the_generator_metadata(channel: CascadeChannel) -> None:
+async def test_usage_from_the_generator_metadata(running: RunningTurn, channel: CascadeChannel) -> None:
     script = Script([*START, planner("x", "DONE")])
     script.generators = [{"stepIndices": [2], "chatModel": {"usage": FIGURES}}]
-    await read(channel, script)
+    await read(running, script)
     assert channel.state.usage == LS_USAGE
 
 
 async def test_what_has_no_effect_is_noted_with_the_first_event(clock: FakeClock) -> None:
-    channel = opened(clock, google_request={"contents": [], "generationConfig": {"temperature": 0}})
-    await read(channel, Script([*START, planner("x", "DONE")]))
+    running = opened(clock, google_request={"contents": [], "generationConfig": {"temperature": 0}})
+    channel = running.channel
+    await read(running, Script([*START, planner("x", "DONE")]))
     (notice,) = channel.state.notices
     assert isinstance(notice, Notice) and notice.code == "not_applied"
     assert channel.records[0].events[-1] == notice
 
 
-async def test_a_turn_that_is_closed_meanwhile(channel: CascadeChannel) -> None:
+async def test_a_turn_that_is_closed_meanwhile(running: RunningTurn, channel: CascadeChannel) -> None:
     script = Script([*START], [*START, planner("x")])
 
     async def sleep(_: float) -> None:
-        channel.close(Finished("stop"))
+        running.close(Finished("stop"))
         await asyncio.sleep(0)
 
-    await read_steps(channel, script, sleep=sleep)
+    await read_steps(running, script, sleep=sleep)
     assert channel.state.text == ""
 
 

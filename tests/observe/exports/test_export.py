@@ -11,13 +11,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from zerogravity.core.channel import RequestLine
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
     Failed,
     Finished,
     FunctionCall,
+    RequestLine,
     TextDelta,
     ThinkingDelta,
     Usage,
@@ -45,26 +45,26 @@ def traces(recording, make_turn):
         generate = {"contents": [{"role": "user", "parts": [{"text": EVIL}]}], "generationConfig": {"temperature": 0.5}}
         given = make_turn(surface=surface, stream=stream, created=int(made.now[0]), google_request=generate, **more)
         made.recorder.client_request(given, json.dumps({"q": EVIL}).encode(), {"Host": "localhost:8741"})
-        channel = made.store.open(given)
+        running = made.store.open(given)
         made.clock.advance(0.1)
-        channel.mark("admitted")
+        running.mark("admitted")
         made.clock.advance(0.1)
-        channel.mark("matched")
-        made.recorder.upstream_request(channel.id, 0, b'{"a": 1}', b'{"a": 2}', {"user-agent": "ls"})
-        return channel
+        running.mark("matched")
+        made.recorder.upstream_request(running.id, 0, b'{"a": 1}', b'{"a": 2}', {"user-agent": "ls"})
+        return running
 
-    channel = turn()
-    made.store.bind(channel, "c-1")
+    running = turn()
+    made.store.bind(running, "c-1")
     made.clock.advance(0.2)
-    channel.append(0, b"", (AttemptOpened("gemini-3-flash-a"),))
-    channel.append(0, b'{"t":1}', (ThinkingDelta("hm"), Usage(7, 2, 1, 3, 0, 11)))
-    channel.append(0, b"", (AttemptClosed("STOP"),))
+    running.append(0, b"", (AttemptOpened("gemini-3-flash-a"),))
+    running.append(0, b'{"t":1}', (ThinkingDelta("hm"), Usage(7, 2, 1, 3, 0, 11)))
+    running.append(0, b"", (AttemptClosed("STOP"),))
     made.clock.advance(1)
-    channel.append(1, b"", (AttemptOpened(),))
-    channel.append(1, json.dumps({"text": EVIL}).encode(), (TextDelta(EVIL),))
-    channel.append(1, b'{"t":2}', (FunctionCall("call_1", "f", "{}"),))
-    channel.append(1, b"", (AttemptClosed("STOP"),))
-    channel.close(Finished("tool"))
+    running.append(1, b"", (AttemptOpened(),))
+    running.append(1, json.dumps({"text": EVIL}).encode(), (TextDelta(EVIL),))
+    running.append(1, b'{"t":2}', (FunctionCall("call_1", "f", "{}"),))
+    running.append(1, b"", (AttemptClosed("STOP"),))
+    running.close(Finished("tool"))
 
     failed = turn("gemini")
     failed.append(0, b'{"error":{}}', (AttemptOpened(status=429),))
@@ -133,19 +133,19 @@ LINES = {
 def lined(recording, make_turn):
     """A turn of two calls that say where they went."""
     made = recording()
-    channel = made.store.open(make_turn(surface="chat", stream=True))
+    running = made.store.open(make_turn(surface="chat", stream=True))
     for call, line in LINES.items():
-        channel.lines[call] = line
+        assert running.attempt_sent(line) == call
         headers = {
             "X-Goog-Api-Key": "AIzaSyA-0123456789abcdefghijklmno",
             "Content-Length": "9",
             "user-agent": "it's ls",
         }
-        made.recorder.upstream_request(channel.id, call, b"{}", b'{"a": "it\'s"}', headers)
-        channel.append(call, b"", (AttemptOpened(),))
-        channel.append(call, b"{}", (TextDelta("x"),))
-        channel.append(call, b"", (AttemptClosed("STOP"),))
-    channel.close(Finished("stop"))
+        made.recorder.upstream_request(running.id, call, b"{}", b'{"a": "it\'s"}', headers)
+        running.append(call, b"", (AttemptOpened(),))
+        running.append(call, b"{}", (TextDelta("x"),))
+        running.append(call, b"", (AttemptClosed("STOP"),))
+    running.close(Finished("stop"))
     made.flush()
     return trace_reader.find(made.root)
 

@@ -24,6 +24,7 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.observe.inspector.bodies import Bodies
@@ -59,24 +60,30 @@ class Scene:
 
     def open(self, text: str = "hi", surface: str = "chat", *, to: str = "matched", **fields: Any) -> CascadeChannel:
         """A new turn, as far as phase ``to``."""
-        channel = self.store.open(self.turn(text, surface, **fields))
+        running = self.store.open(self.turn(text, surface, **fields))
         for phase in ("queued", "admitted", "told", "matched"):
-            channel.mark(phase)  # type: ignore[arg-type]
+            running.mark(phase)  # type: ignore[arg-type]
             if phase == "told":
-                self.store.bind(channel, ids.cascade())
+                self.store.bind(running, f"cascade-{running.id}")
             if phase == to:
                 break
-        return channel
+        return running.channel
+
+    def inside(self, channel: CascadeChannel) -> RunningTurn:
+        """The running turn whose channel it is."""
+        running = self.store.running(channel.id)
+        assert running is not None
+        return running
 
     def say(self, channel: CascadeChannel, part: dict[str, Any] | None, *events: Event, call: int = 0) -> None:
         """One upstream event with its bytes; without ``part`` a step of our own."""
         if part is None:
-            channel.append(call, b"", events)
+            self.inside(channel).append(call, b"", events)
             return
         data = json.dumps({"response": {"candidates": [{"content": {"parts": [part]}}]}}).encode()
         start = self.offsets.get(channel.id, 0)
         end = self.offsets[channel.id] = start + len(data) + 8
-        channel.append(call, data, events, (start, end))
+        self.inside(channel).append(call, data, events, (start, end))
 
     def think(self, channel: CascadeChannel, text: str) -> None:
         self.say(channel, {"thought": True, "text": text}, ThinkingDelta(text))
@@ -93,11 +100,11 @@ class Scene:
 
     def end(self, channel: CascadeChannel, reason: str = "stop") -> CascadeChannel:
         self.say(channel, {"text": ""}, Usage(1200, 1000, 30, 12, 0, 1242), AttemptClosed("STOP"))
-        channel.close(Finished(reason))  # type: ignore[arg-type]
+        self.inside(channel).close(Finished(reason))  # type: ignore[arg-type]
         return channel
 
     def fail(self, channel: CascadeChannel, message: str = "Google's answer broke off") -> CascadeChannel:
-        channel.close(Failed(upstream(502, "upstream_dropped", message, Termination.UPSTREAM_DROP)))
+        self.inside(channel).close(Failed(upstream(502, "upstream_dropped", message, Termination.UPSTREAM_DROP)))
         return channel
 
     def whole(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import evict
 from tests.observe.inspector.support import TOKEN, emitter
 from zerogravity.core.events import TextDelta
 from zerogravity.observe.inspector import api
@@ -200,7 +201,7 @@ async def test_an_evicted_turn_is_404_and_frees_its_view(look):
     looked = await look()
     channel = looked.scene.whole()
     await looked.get(f"turns/{channel.id}/frames")
-    assert looked.scene.store.drop(channel.id)
+    evict(looked.scene.store, channel.id)
     for path in TURN_PATHS:
         assert (await looked.ask(API.format(id=channel.id) + path))[0] == 404
 
@@ -329,7 +330,7 @@ async def test_a_turn_is_rendered_once_however_often_it_is_looked_at(look):
     for _ in range(3):
         looked.scene.text(channel, "more")
         assert (await looked.get(f"{path}/frames"))["total"] == channel.count + 1
-    channel.close(looked.scene.whole().terminal)
+    looked.scene.inside(channel).close(looked.scene.whole().terminal)
     rows = await collected(looked, f"{path}/frames", 1000)
     assert [row["record"] for row in rows] == [-1, *range(channel.count)]
     assert fed == list(range(channel.count))
@@ -406,7 +407,7 @@ async def test_live_tells_all_turns_then_what_changes(live):
     assert (await stream.next())["turns"][0]["state"] == "thinking"
     scene.advance(11)  # nothing comes: a change as well
     assert (await stream.next())["turns"][0]["state"] == "stalled"
-    scene.store.drop(done)
+    evict(scene.store, done)
     assert (await stream.next())["gone"] == [done]
     scene.health["active"] = 7
     told = await stream.next()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import evict
 from tests.observe.inspector.browser import MISSING, Browser, running
 from tests.observe.inspector.support import HOSTILE
 
@@ -59,9 +60,9 @@ async def test_turns_appear_and_change_while_one_looks(page):
     await words(browser, ROWS, "why does it hang?")
     await choose(browser, channel, "Conversation")
     await words(browser, ".pane", "why does it hang?")
-    channel.mark("told")
+    scene.inside(channel).mark("told")
     await words(browser, ROWS, "waiting for LS")
-    channel.mark("matched")
+    scene.inside(channel).mark("matched")
     scene.begin(channel)
     scene.think(channel, "I look at the cursor")
     await words(browser, ".badge", "thinking")
@@ -76,7 +77,7 @@ async def test_turns_appear_and_change_while_one_looks(page):
     await words(browser, ".head .badge", "ok")
     await words(browser, ".waterfall", "first thinking")
     await browser.until("return $('.waterfall .mark.end')")  # all of it has been fetched
-    scene.store.drop(channel.id)
+    evict(scene.store, channel.id)
     await words(browser, "#turn", "no longer in memory")
     assert await browser.count(ROWS) == 0
 

@@ -14,13 +14,13 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    RequestLine,
     ServerTool,
     Signature,
     TextDelta,
     ThinkingDelta,
     Usage,
 )
-from zerogravity.core.policy import Await
 from zerogravity.core.turn import Target
 from zerogravity.errors import internal
 from zerogravity.observe.inspector import conversation, rows
@@ -60,9 +60,11 @@ def test_states_of_an_answer(scene):
     scene.advance(7)
     assert state(scene, channel) == ("stalled", 11)
     scene.text(channel, "on")
-    channel.awaiting = Await(30, internal("late"))
+    scene.say(channel, None, AttemptClosed("STOP"))
     scene.advance(5)
     assert state(scene, channel) == ("waiting for LS", 5)
+    scene.inside(channel).attempt_sent(RequestLine("POST", "https://x.example", "HTTP/1.1"))
+    assert state(scene, channel)[0] == "text"
     scene.fail(channel)
     scene.advance(100)
     assert state(scene, channel) == ("failed", 100)
@@ -130,12 +132,12 @@ def test_results_are_named_by_their_ids(scene):
     ],
 )
 def test_what_was_asked(scene, generate, text):
-    channel = scene.store.open(scene.turn(google_request=generate))
+    channel = scene.store.open(scene.turn(google_request=generate)).channel
     assert rows.summary(channel, 0)["asked"] == text
 
 
 def test_what_was_asked_is_looked_for_once(scene, monkeypatch):
-    channel = scene.store.open(scene.turn())
+    channel = scene.store.open(scene.turn()).channel
     first = rows.summary(channel, 0)["asked"]
     monkeypatch.setattr(rows, "asked", lambda _: "once more")
     assert rows.summary(channel, 1)["asked"] == first

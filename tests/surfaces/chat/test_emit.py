@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from tests.strategies import TURN_ID, record_lists, replay
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
     AttemptOpened,
     Event,
@@ -52,7 +52,7 @@ def turn_with(echo: dict[str, Any]) -> Turn:
 
 
 def channel_of(records: list[Record], echo: dict[str, Any] | None = None, **fields: Any) -> CascadeChannel:
-    return replay(records, CascadeChannel(replace(turn_with(echo or {}), **fields), lambda: 0))
+    return replay(records, ChannelWriter(replace(turn_with(echo or {}), **fields), lambda: 0))
 
 
 def frames_of(channel: CascadeChannel) -> list[bytes]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from zerogravity import ids
 from zerogravity.core import policy
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import AttemptOpened, Failed
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.gemini import surface
@@ -35,23 +35,24 @@ def captured(
     *calls: list[Any], echo: dict[str, Any] | None = None, envelope: bool = True, dropped: bool = False
 ) -> CascadeChannel:
     """A closed channel of these upstream calls; each is a list of chunks (or of raw payloads)."""
-    channel = CascadeChannel(turn(echo), lambda: 0)
+    writer = ChannelWriter(turn(echo), lambda: 0)
+    channel = writer.channel
     for number, chunks in enumerate(calls):
         first = len(channel.state.function_calls)
         decoder = GoogleDecoder(lambda n, first=first: ids.derive("call", TURN_ID, first + n))
-        channel.append(number, b"", (AttemptOpened(),))
+        writer.append(number, b"", (AttemptOpened(),))
         for value in chunks:
             data = value
             if not isinstance(value, bytes):
                 data = jsonio.dumps({"response": value, "traceId": "t"} if envelope else value)
             events = decoder.decode(data)
-            channel.append(number, decoder.source, events)
-        channel.append(number, b"", decoder.close())
+            writer.append(number, decoder.source, events)
+        writer.append(number, b"", decoder.close())
         match policy.decide(channel.state, fault=decoder.fault, dropped=dropped):
             case policy.Finish(terminal):
-                channel.close(terminal)
+                writer.close(terminal)
             case policy.Await(late=late) if number == len(calls) - 1:
-                channel.close(Failed(late))
+                writer.close(Failed(late))
             case _:
                 pass
     return channel

@@ -9,7 +9,7 @@ import pytest
 
 from tests.surfaces.gemini.support import captured, chunk, frames_of, turn
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
@@ -135,9 +135,10 @@ FAULT = errors.upstream(
 
 @pytest.mark.parametrize("alt", ["sse", "json"])
 def test_a_failure_is_the_last_element_and_begins_exactly_so(alt: str) -> None:
-    channel = CascadeChannel(turn({"alt": alt}), lambda: 0)
-    channel.append(0, json.dumps(chunk({"text": "a"})).encode(), (TextDelta("a"),))
-    channel.close(Failed(FAULT))
+    writer = ChannelWriter(turn({"alt": alt}), lambda: 0)
+    channel = writer.channel
+    writer.append(0, json.dumps(chunk({"text": "a"})).encode(), (TextDelta("a"),))
+    writer.close(Failed(FAULT))
     frames = frames_of(channel)
     last = frames[1]
     assert last.startswith(b'data: {"error":{' if alt == "sse" else b',\r\n{"error":{')
@@ -150,8 +151,9 @@ def test_a_failure_is_the_last_element_and_begins_exactly_so(alt: str) -> None:
 
 
 def test_a_failure_before_anything_is_a_whole_array() -> None:
-    channel = CascadeChannel(turn({"alt": "json"}), lambda: 0)
-    channel.close(Failed(FAULT))
+    writer = ChannelWriter(turn({"alt": "json"}), lambda: 0)
+    channel = writer.channel
+    writer.close(Failed(FAULT))
     assert json.loads(b"".join(frames_of(channel)))[0]["error"]["code"] == 429
 
 
@@ -164,13 +166,14 @@ def test_an_error_event_of_googles_is_said_once() -> None:
 
 
 def test_a_break_after_the_finish_reason_leaves_no_finish_reason() -> None:
-    channel = CascadeChannel(turn(), lambda: 0)
+    writer = ChannelWriter(turn(), lambda: 0)
+    channel = writer.channel
     for value in (
         chunk({"text": "a"}),
         chunk(CALL, {"text": "b"}, finish="STOP", usageMetadata={"promptTokenCount": 1}),
     ):
-        channel.append(0, json.dumps(value).encode(), ())
-    channel.close(Failed(FAULT))
+        writer.append(0, json.dumps(value).encode(), ())
+    writer.close(Failed(FAULT))
     found = check_gemini(frames_of(channel))
     assert parts(found) == [[{"text": "a"}], [CALL, {"text": "b"}]]
     assert "finishReason" not in json.dumps(found)
@@ -398,11 +401,12 @@ def test_an_answer_without_any_part_has_no_empty_list() -> None:
 def polled(
     *events: Event, end: Finished | Failed, finish: str | None = None, message: str | None = None
 ) -> CascadeChannel:
-    channel = CascadeChannel(turn(), lambda: 0)
-    channel.append(0, b"", (AttemptOpened(),))
-    channel.append(0, b"", events)
-    channel.append(0, b"", (AttemptClosed(finish, message),))
-    channel.close(end)
+    writer = ChannelWriter(turn(), lambda: 0)
+    channel = writer.channel
+    writer.append(0, b"", (AttemptOpened(),))
+    writer.append(0, b"", events)
+    writer.append(0, b"", (AttemptClosed(finish, message),))
+    writer.close(end)
     return channel
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import TURN_ID, record_lists, replay
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import Failed, Notice, Record
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.gemini import surface
@@ -23,7 +23,7 @@ forms = st.fixed_dictionaries({"alt": st.sampled_from(["sse", "json"]), "thought
 def channel_of(records: list[Record], echo: dict[str, Any]) -> CascadeChannel:
     target = Target("gemini-3-flash", "M18")
     turn = Turn(TURN_ID, "gemini", "gemini-3-flash", target, {"contents": []}, stream=True, echo=echo, created=1)
-    return replay(records, CascadeChannel(turn, lambda: 0))
+    return replay(records, ChannelWriter(turn, lambda: 0))
 
 
 def frames_of(channel: CascadeChannel) -> list[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.strategies import TURN_ID, replay
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, Record
 from zerogravity.core.fold import fold
 from zerogravity.core.turn import Target, Turn
@@ -42,7 +42,7 @@ def records(events: Sequence[Event], end: Finished | Failed) -> list[Record]:
 
 
 def channel(made: Sequence[Record], of: Turn = TURN) -> CascadeChannel:
-    return replay(made, CascadeChannel(of, lambda: 0))
+    return replay(made, ChannelWriter(of, lambda: 0))
 
 
 def frames(made: Sequence[Record], of: Turn = TURN) -> list[bytes]:

@@ -19,7 +19,7 @@ from tests.surfaces.responses.asking import SECRET, context
 from tests.surfaces.responses.support import rendered, stream, turn
 from tests.surfaces.responses.test_emit import TOOL
 from tests.surfaces.responses.test_tools import declarations, parse, refused, user
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Finished, FunctionCall
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.stored import of_turn
@@ -128,9 +128,10 @@ def test_they_go_back_as_calls_and_results(call: Any, output: Any, args: Any, re
 def test_a_result_may_name_the_item_of_a_call_that_is_stored(model: str) -> None:
     """As OpenAI's schema has it for a local shell: its output has an ``id`` and no ``call_id``."""
     tools = [{"type": "local_shell"}]
-    channel = CascadeChannel(parse(tools=tools), lambda: 0)
-    channel.append(0, b"", (AttemptOpened(), FunctionCall("call_1", "local_shell", '{"command":["ls"]}')))
-    channel.close(Finished("tool"))
+    writer = ChannelWriter(parse(tools=tools), lambda: 0)
+    channel = writer.channel
+    writer.append(0, b"", (AttemptOpened(), FunctionCall("call_1", "local_shell", '{"command":["ls"]}')))
+    writer.close(Finished("tool"))
     stored = of_turn(channel, SECRET)
     (item,) = stored.response["output"]
     result = {"type": "local_shell_call_output", "id": item["id"], "output": "a"}

@@ -10,7 +10,7 @@ from openai.types.responses import CompactedResponse
 
 from tests.surfaces.responses.asking import SECRET, call, check_contents, context, output, parse, text, user
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, Finished, Terminal, TextDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
@@ -27,9 +27,10 @@ DIALOGUE = [
 
 
 def kept(turn: Turn, events: Sequence[Event]) -> StoredResponse:
-    channel = CascadeChannel(turn, lambda: 0)
-    channel.append(0, b"", (AttemptOpened(), *events))
-    channel.close(Finished("stop"))
+    writer = ChannelWriter(turn, lambda: 0)
+    channel = writer.channel
+    writer.append(0, b"", (AttemptOpened(), *events))
+    writer.close(Finished("stop"))
     return of_turn(channel, SECRET)
 
 
@@ -38,9 +39,10 @@ def asked(**body: Any) -> Turn:
 
 
 def answered(turn: Turn, events: Sequence[Event], end: Terminal) -> Answer:
-    channel = CascadeChannel(turn, lambda: 0)
-    channel.append(0, b"", (AttemptOpened(), *events, AttemptClosed("STOP")))
-    channel.close(end)
+    writer = ChannelWriter(turn, lambda: 0)
+    channel = writer.channel
+    writer.append(0, b"", (AttemptOpened(), *events, AttemptClosed("STOP")))
+    writer.close(end)
     return compact.answer(turn, channel.state, SECRET)
 
 

@@ -24,7 +24,7 @@ from tests.surfaces.responses.asking import (
     user,
 )
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
     AttemptOpened,
     Event,
@@ -60,9 +60,10 @@ def asked(*items: Any, within: Any = None, **body: Any) -> Turn:
 
 
 def over(turn: Turn, events: Sequence[Event], end: Terminal = STOP) -> CascadeChannel:
-    channel = CascadeChannel(turn, lambda: 0)
-    channel.append(0, b"", (AttemptOpened(), *events))
-    channel.close(end)
+    writer = ChannelWriter(turn, lambda: 0)
+    channel = writer.channel
+    writer.append(0, b"", (AttemptOpened(), *events))
+    writer.close(end)
     return channel
 
 
@@ -187,7 +188,7 @@ def test_a_summary_that_is_not_whole_is_a_failure(events: list[Event], end: Term
 
 @given(record_lists(), st.booleans())
 def test_any_answer_gives_a_legal_stream(made: list[Record], background: bool) -> None:
-    channel = replay(made, CascadeChannel(asked(stream=True, background=background), lambda: 0))
+    channel = replay(made, ChannelWriter(asked(stream=True, background=background), lambda: 0))
     final = streamed(channel)[-1]["response"]
     assert [item["type"] for item in final["output"]] in ([], ["compaction"])
     assert bool(final["output"]) == (final["status"] == "completed")

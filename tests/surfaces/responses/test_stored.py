@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.strategies import record_lists, replay
 from tests.surfaces.responses.asking import SECRET, STAND_IN, check_contents, context, function, output, parse, user
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
     AttemptOpened,
     Event,
@@ -36,9 +36,10 @@ STOP, TOOL = Finished("stop"), Finished("tool")
 
 def over(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> CascadeChannel:
     """A closed channel."""
-    channel = CascadeChannel(of or parse(), lambda: 0)
-    channel.append(0, b"", (AttemptOpened(), *events))
-    channel.close(end)
+    writer = ChannelWriter(of or parse(), lambda: 0)
+    channel = writer.channel
+    writer.append(0, b"", (AttemptOpened(), *events))
+    writer.close(end)
     return channel
 
 
@@ -198,7 +199,7 @@ def test_reasoning_that_only_carries_is_not_taken_for_a_thought() -> None:
 @given(record_lists(), st.booleans())
 def test_any_turn_can_be_continued_under_the_rules_of_turns(made: list[Record], parallel: bool) -> None:
     turn = parse(parallel_tool_calls=parallel)
-    kept = of_turn(replay(made, CascadeChannel(turn, lambda: 0)), SECRET)
+    kept = of_turn(replay(made, ChannelWriter(turn, lambda: 0)), SECRET)
     seen = [item["call_id"] for item in kept.response["output"] if item["type"] == "function_call"]
     finished = isinstance(made[-1].events[-1], Finished)
     for model in ("gemini-3-flash", "gemini-2.5-pro"):

@@ -15,8 +15,8 @@ from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.backends.base import Listener, Look, Route
 from zerogravity.core import marker
-from zerogravity.core.callbacks import attempt
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.callbacks import run_guarded
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 
@@ -113,7 +113,7 @@ class Antigravity:
     async def _learn(self) -> None:
         models = await self.ls.models()
         self._taught = self.ls.endpoint
-        attempt(self._listener.models, models)
+        run_guarded(self._listener.models, models)
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
@@ -141,10 +141,10 @@ class Antigravity:
         """The marker alone: the turn itself is put into the call that this makes it make."""
         await self.ls.send_message(cascade_id, marker.of(cascade_id), model=model)
 
-    async def follow(self, channel: CascadeChannel) -> None:
+    async def follow(self, running: RunningTurn) -> None:
         """Some run no model unless somebody drains the cascade's state (F4)."""
-        assert channel.cascade_id is not None
-        await self.ls.follow(channel.cascade_id)
+        assert running.cascade_id is not None
+        await self.ls.follow(running.cascade_id)
 
     async def annotate(self, cascade_id: str) -> None:
         await self.ls.annotate(cascade_id)

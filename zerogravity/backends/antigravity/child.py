@@ -24,7 +24,7 @@ from zerogravity.backends.antigravity.client import METADATA
 from zerogravity.backends.antigravity.discover import Process, flags_of, listening, probe
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.base import Route
-from zerogravity.core.callbacks import attempt
+from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 
 logger = logging.getLogger("zerogravity.language_server")
@@ -105,7 +105,7 @@ class LsChild:
         if self._process is not None:
             code = await self._process.wait()
             logger.warning("the language server ended with code %s", code)
-            attempt(self._changed, False)
+            run_guarded(self._changed, False)
         await self._end_process()
         self._failures = 0 if self._clock() - began >= STEADY_S else self._failures + 1
         await self._sleep(background.delay(self._failures))
@@ -144,7 +144,7 @@ class LsChild:
         port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
         self.endpoint = await self._ready(process, csrf, port)
         logger.info("language server %s answers at %s", process.pid, self.endpoint.url)
-        attempt(self._changed, True)
+        run_guarded(self._changed, True)
         return self.endpoint
 
     async def _feed(self, process: asyncio.subprocess.Process) -> None:

@@ -25,9 +25,9 @@ from zerogravity.backends.polling.step_delta import (
     closing,
     lacks_usage,
 )
-from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Notice, Terminal
 from zerogravity.core.policy import Finish, decide
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 
@@ -54,8 +54,8 @@ class Polling(Antigravity):
         message = told_in_full(turn, self._schema_params)
         await self.ls.send_message(cascade_id, message.text, model=model, images=message.images)
 
-    async def follow(self, channel: CascadeChannel) -> None:
-        await read_steps(channel, self.ls)
+    async def follow(self, running: RunningTurn) -> None:
+        await read_steps(running, self.ls)
 
 
 class Source(Protocol):
@@ -69,27 +69,27 @@ class Source(Protocol):
 
 
 async def read_steps(
-    channel: CascadeChannel,
+    running: RunningTurn,
     ls: Source,
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
 ) -> None:
     """Look at the steps until the turn is over; closes the channel. Raises FaultError when the LS is gone."""
-    cascade_id = channel.cascade_id
+    cascade_id = running.cascade_id
     assert cascade_id is not None
     poll = _Poll(ls, cascade_id)
     woken = asyncio.Event()
-    following = background.task(_follow(ls, cascade_id, woken), f"follow {channel.id}")
-    notes = tuple(Notice("not_applied", text) for text in unapplied(channel.turn))
+    following = background.task(_follow(ls, cascade_id, woken), f"follow {running.id}")
+    notes = tuple(Notice("not_applied", text) for text in unapplied(running.turn))
     try:
-        while not channel.closed:
+        while not running.closed:
             look = await poll.look()
             for number, events in look.batches:
-                channel.append(number, b"", (*events, *notes))
+                running.append(number, b"", (*events, *notes))
                 notes = ()
             if look.over is not None:
-                await _end(channel, poll, look.over)
+                await _end(running, poll, look.over)
                 return
             await _pause(following, woken, sleep, chance)
     finally:
@@ -97,15 +97,15 @@ async def read_steps(
         await asyncio.wait((following,))
 
 
-async def _end(channel: CascadeChannel, poll: _Poll, over: Over) -> None:
+async def _end(running: RunningTurn, poll: _Poll, over: Over) -> None:
     """The last figures, then the same decision as for an answer taken from the wire."""
     for number, events in await poll.last_words(over):
-        channel.append(number, b"", events)
+        running.append(number, b"", events)
     if over.cancel:
         await poll.cancel()
-    decision = decide(channel.state, fault=over.fault)
+    decision = decide(running.channel.state, fault=over.fault)
     terminal: Terminal = decision.terminal if isinstance(decision, Finish) else Failed(decision.late)
-    channel.close(terminal)
+    running.close(terminal)
 
 
 class _Poll:

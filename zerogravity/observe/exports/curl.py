@@ -7,7 +7,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
-from zerogravity.core.channel import RequestLine
+from zerogravity.core.events import RequestLine
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.redact import MASK
 from zerogravity.wire import jsonio

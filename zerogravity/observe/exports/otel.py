@@ -12,8 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zerogravity import __version__
-from zerogravity.core.channel import RequestLine
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Record
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Record, RequestLine
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.surfaces.base import Surfaces

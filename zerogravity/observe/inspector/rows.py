@@ -99,7 +99,7 @@ def activity(
     newest = channel.records[-1].t_ns if channel.records else marks.get("matched")
     if newest is not None and now - newest > STALL_NS:
         return "stalled", newest
-    if channel.awaiting is not None and newest is not None:
+    if newest is not None and _between_attempts(channel):
         return "waiting for LS", newest
     match items[-1] if items else None:
         case Reasoning():
@@ -110,6 +110,12 @@ def activity(
             return "tool wait", marks.get("first_call", marks["received"])
         case None:
             return next((words, marks[phase]) for phase, words in WAITING if phase in marks)
+
+
+def _between_attempts(channel: CascadeChannel) -> bool:
+    """Whether the newest attempt has ended and the next one, on which the turn waits, has not gone out."""
+    ended = bool(channel.records) and isinstance((None, *channel.records[-1].events)[-1], AttemptClosed)
+    return ended and channel.state.attempts not in channel.lines
 
 
 def _unanswered(channel: CascadeChannel, answered: Collection[str], surfaces: Surfaces) -> bool:
@@ -168,7 +174,7 @@ def details(channel: CascadeChannel) -> dict[str, Any]:
     failure = terminal.fault if isinstance(terminal, Failed) else None
     return {
         "items": [_item(channel, item) for item in state.items],
-        "usage_by_call": {str(number): usage_out(usage) for number, usage in sorted(state.usage_by_call.items())},
+        "usage_by_call": {str(number): usage_out(usage) for number, usage in sorted(state.usage_by_attempt.items())},
         "notices": [f"{notice.code}: {notice.text}" for notice in state.notices],
         "notes": list(turn.notes),
         "grounding": state.grounding,

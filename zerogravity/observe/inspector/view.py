@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from zerogravity import redact
-from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import Record
 from zerogravity.observe.replica import joined, redacted_event, redacted_turn
 from zerogravity.surfaces.base import Emitter
@@ -71,7 +71,7 @@ class View:
     def _rendered(self, records: Sequence[Record]) -> list[tuple[int, bytes]]:
         frames: list[tuple[int, bytes]] = []
         if self._emitter is None:
-            copy = CascadeChannel(redacted_turn(self.channel.turn), lambda: 0)
+            copy = ChannelWriter(redacted_turn(self.channel.turn), lambda: 0).channel
             self._emitter = self._emitter_of(copy)
             if self._emitter is None:
                 return []

@@ -17,7 +17,7 @@ Facts: wire-openai 2, 5, 14; wire-gemini-and-mapping 2.4, 6.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from zerogravity.core.family import rules

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from zerogravity.core.events import AttemptOpened, Finished, RequestLine, TextDelta
+from zerogravity.core.policy import Await
+from zerogravity.core.running import RunningTurn
+from zerogravity.errors import Termination, internal
+
+DECISION = Await(1.0, internal("x"))
+LINE = RequestLine("POST", "https://x.example", "HTTP/1.1")
+
+
+@pytest.fixture
+def ended():
+    return []
+
+
+@pytest.fixture
+def running(make_turn, clock, ended):
+    return RunningTurn(make_turn(), clock, max_bytes=1000, on_close=ended.append)
+
+
+async def settle():
+    """Let everything that can run do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_its_end_is_told_once_after_the_terminal_record(make_turn, clock):
+    seen = []
+    running = RunningTurn(
+        make_turn(), clock, on_close=lambda c: seen.append((c.closed, c.records[-1].terminal, "done" in c.marks))
+    )
+    assert running.close(Finished("stop")) is True
+    assert running.close(Finished("stop")) is False
+    assert seen == [(True, Finished("stop"), True)]
+
+
+def test_an_end_by_the_byte_limit_is_told_as_well(running, ended):
+    assert running.append(0, b"x" * 2000, ()) is None
+    assert ended == [running.channel]
+    assert running.channel.termination is Termination.LIMIT_BYTES
+
+
+async def test_a_supervisor_sleeps_through_events_and_wakes_for_phases_and_policy(running):
+    woken = 0
+
+    async def supervise():
+        nonlocal woken
+        while True:
+            await running.changed()
+            woken += 1
+
+    task = asyncio.create_task(supervise())
+    await settle()
+    for _ in range(2):
+        running.append(0, b"a", (TextDelta("a"),))
+    await settle()
+    assert woken == 0
+    assert running.mark("matched") is True
+    await settle()
+    assert running.mark("matched") is False
+    await settle()
+    assert woken == 1
+    running.await_attempt(DECISION)
+    await settle()
+    running.await_attempt(DECISION)
+    await settle()
+    assert (woken, running.awaiting) == (2, DECISION)
+    running.resume()
+    await settle()
+    assert (woken, running.awaiting) == (3, None)
+    running.close(Finished("stop"))
+    await settle()
+    assert woken == 4
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_cascade_is_bound_once(running):
+    assert running.cascade_id is None
+    running.bind("c-1")
+    assert running.cascade_id == running.channel.cascade_id == "c-1"
+    with pytest.raises(AssertionError):
+        running.bind("c-2")
+
+
+def test_attempts_are_numbered_by_their_answers(running):
+    running.await_attempt(DECISION)
+    assert running.attempt_sent(LINE) == 0
+    assert running.awaiting is None, "what was awaited is here"
+    answered = RequestLine("POST", "https://x.example", "HTTP/2.0")
+    assert running.attempt_answered(answered) == 0
+    assert running.channel.lines == {0: answered}
+    running.append(0, b"", (AttemptOpened(),))
+    assert running.attempt_sent(LINE) == 1
+    assert running.channel.lines == {0: answered, 1: LINE}
+
+
+@pytest.mark.parametrize("cut", [True, False])
+def test_attempts_that_still_run_are_cut_once_or_left(running, cut, caplog):
+    ended = []
+
+    def fails():
+        raise RuntimeError("our bug")
+
+    for abort in (lambda: ended.append(1), fails, lambda: ended.append(2)):
+        running.attempt_sent(LINE, abort)
+    running.end_attempts(cut=cut)
+    running.end_attempts(cut=True)
+    assert ended == ([1, 2] if cut else [])
+    assert [record.levelno for record in caplog.records] == ([logging.ERROR] if cut else [])

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from zerogravity.core.waiters import Waiters
+
+
+async def settle():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_all_are_woken_once():
+    waiters, woken = Waiters(), []
+
+    async def wait(name):
+        await waiters.wait()
+        woken.append(name)
+
+    tasks = [asyncio.create_task(wait(name)) for name in "ab"]
+    await settle()
+    assert (woken, len(waiters)) == ([], 2)
+    waiters.wake()
+    waiters.wake()
+    await asyncio.gather(*tasks)
+    assert (woken, len(waiters)) == (["a", "b"], 0)
+
+
+async def test_one_that_is_cancelled_is_forgotten():
+    waiters = Waiters()
+    task = asyncio.create_task(waiters.wait())
+    await settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(waiters) == 0
+    waiters.wake()
+
+
+async def test_one_that_is_cancelled_while_it_is_woken_ends_all_the_same():
+    waiters = Waiters()
+    task = asyncio.create_task(waiters.wait())
+    await settle()
+    task.cancel()
+    waiters.wake()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(waiters) == 0
+
+
+async def test_something_is_waited_for_as_long_as_it_takes():
+    waiters, now = Waiters(), [0]
+    waiting = asyncio.create_task(waiters.until(lambda: now[0] == 2))
+    for _ in range(2):
+        await settle()
+        assert not waiting.done()
+        now[0] += 1
+        waiters.wake()
+    assert await waiting is True
+    assert await waiters.until(lambda: True, 0) is True
+
+
+async def test_not_longer_than_the_timeout():
+    waiters = Waiters()
+    assert await waiters.until(lambda: False, 0) is False
+    assert len(waiters) == 0
