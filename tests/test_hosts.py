@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.hosts import GOOGLE_HOSTS, is_google
+from zerogravity.hosts import GOOGLE_HOSTS, is_google, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,15 @@ def test_other_hosts(host: str | None) -> None:
 def test_none_is_listed_twice() -> None:
     assert len(set(GOOGLE_HOSTS)) == len(GOOGLE_HOSTS)
     assert all(host == host.lower() for host in GOOGLE_HOSTS)
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True),
+        ("0.0.0.0", False), ("::", False), ("", False), (None, False), ("192.0.2.1", False),
+        ("localhost.example", False), ("127.0.0.1.example", False),
+    ],
+)  # fmt: skip
+def test_what_is_this_machine(host: str | None, ours: bool) -> None:
+    assert is_loopback(host) is ours

@@ -24,13 +24,14 @@ from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.polling.polling import read_steps, told_in_full
 from zerogravity.capture.tap import Tap
-from zerogravity.config import Config, is_loopback
+from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine, Limits
 from zerogravity.errors import Fault, FaultError
+from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.observe import machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.inspector.api import Inspector
@@ -40,7 +41,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.witnesses import Witnesses
 from zerogravity.server.app import Running, start_server
-from zerogravity.server.counting import GOOGLE, GoogleCount
+from zerogravity.server.counting import GoogleCount
 from zerogravity.server.services import Bearer, Services
 from zerogravity.store.responses import MAX_BYTES as FILE_BYTES
 from zerogravity.store.responses import open_store

@@ -12,7 +12,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from yarl import URL
 
 from zerogravity.errors import Fault, FaultError, Origin, Termination
+from zerogravity.hosts import is_loopback
 
 ENV = "ZEROGRAVITY_"
 NOT_SETTINGS = frozenset({"CONFIG", "PYTHON", "VENV", "CACHE"})  # environment names that mean something else
@@ -295,16 +295,6 @@ def url_of(host: str, port: int) -> str:
     """Where a client on this machine reaches a server that listens there."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _names() -> tuple[str, ...]:

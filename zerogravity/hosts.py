@@ -1,4 +1,5 @@
-"""Google's hosts that generate, in one table: what proxy mode opens, and what our authority may speak for.
+"""Google's hosts that generate, in one table: what proxy mode opens, and what our authority may speak for. And which
+hosts are this machine.
 
 Facts: language-server-and-google C.1, E; antigravity-runtime. Vertex has a host of its own for each region, which no
 name constraint takes in one word, so they are listed; a region that is missing here is tunnelled as it is.
@@ -6,9 +7,12 @@ name constraint takes in one word, so they are listed; a region that is missing 
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
+DAILY = "daily-cloudcode-pa.googleapis.com"
 CODE_ASSIST = (
     "cloudcode-pa.googleapis.com",
-    "daily-cloudcode-pa.googleapis.com",
+    DAILY,
     "daily-cloudcode-pa.sandbox.googleapis.com",
 )
 PUBLIC = ("generativelanguage.googleapis.com",)
@@ -34,8 +38,17 @@ VERTEX = (
 )
 GOOGLE_HOSTS = (*CODE_ASSIST, *PUBLIC, *VERTEX)
 _KNOWN = frozenset(GOOGLE_HOSTS)
+GOOGLE = f"https://{DAILY}"  # where an editor's language server makes its calls
 
 
 def is_google(host: str | None) -> bool:
     """Whether this is one of them, however it is spelled."""
     return host is not None and host.lower().rstrip(".") in _KNOWN
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name or address is this machine's own, which no other machine reaches."""
+    try:
+        return host == "localhost" or ip_address((host or "").removeprefix("[").removesuffix("]")).is_loopback
+    except ValueError:
+        return False

@@ -29,6 +29,7 @@ from zerogravity import certs
 from zerogravity.capture import http2_reset, match, proxy_rules
 from zerogravity.config import Config
 from zerogravity.errors import Fault, misled
+from zerogravity.hosts import is_loopback
 from zerogravity.observe import machine
 
 logger = logging.getLogger("zerogravity.capture")
@@ -218,8 +219,8 @@ async def settle() -> None:
     wide = [
         server
         for server in _servers()
-        if proxy_rules.is_loopback(server.mode.listen_host(ctx.options.listen_host))
-        and not all(proxy_rules.is_loopback(address[0]) for address in server.listen_addrs)
+        if is_loopback(server.mode.listen_host(ctx.options.listen_host))
+        and not all(is_loopback(address[0]) for address in server.listen_addrs)
     ]
     if wide:
         servers = _proxyserver().servers

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
+from zerogravity.hosts import is_loopback
+
 Address = tuple[Any, ...]
 """A socket's: host, port, and for IPv6 what else belongs to it."""
 
@@ -56,16 +58,6 @@ def no_start(entrance: Entrance, *, exposed: bool) -> str | None:
         f"a proxy on {entrance.host or 'all addresses'} lets other machines through this one: listen on 127.0.0.1, "
         "or, where only machines you trust reach it, add --set zg_expose_proxy=true"
     )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether what listens there can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.removeprefix("[").removesuffix("]")).is_loopback
-    except ValueError:
-        return False
 
 
 async def is_refused(target: Address, ours: Collection[int], *, stranger: bool = False, blind: bool = False) -> bool:

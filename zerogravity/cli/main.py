@@ -22,6 +22,7 @@ from click.core import ParameterSource
 from zerogravity import __version__, certs, lifeline
 from zerogravity import config as configuration
 from zerogravity.errors import FaultError, Origin
+from zerogravity.hosts import GOOGLE
 
 DEPENDENCIES = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
 
@@ -102,8 +103,7 @@ def main() -> None:
 @click.option("--no-mitm", is_flag=True, help="No interception: answers come from polling the language server's steps.")
 @click.option("--proxy-port", type=click.IntRange(1, 65535), default=8742, show_default=True,
               help="Port the language server talks to.")  # fmt: skip
-@click.option("--google", default="https://daily-cloudcode-pa.googleapis.com", show_default=True,
-              help="Where calls go in reverse mode.")  # fmt: skip
+@click.option("--google", default=GOOGLE, show_default=True, help="Where calls go in reverse mode.")
 @click.option("--listen", help="Where agents are answered [default: 127.0.0.1:8741].")
 @click.option("--key", help="API key that agents must send; better in ZEROGRAVITY_KEY.")
 @click.option("--ls-url", help="URL of the language server [default: found by itself].")

@@ -20,13 +20,13 @@ from rich.text import Text
 
 from zerogravity import config as configuration
 from zerogravity import lifeline
-from zerogravity.config import is_loopback, url_of
+from zerogravity.config import url_of
+from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.observe import status as told
 from zerogravity.observe.doctor import Examined, examine
 from zerogravity.observe.health import Check
 from zerogravity.store import usage as sums
 from zerogravity.store.usage import Row
-from zerogravity.testing.simulator.stack import GOOGLE
 
 config_file = click.option(
     "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file."
@@ -121,7 +121,7 @@ def status(url: str | None, watch: float | None, config_file: str | None, as_jso
     """
     config = configuration.load({}, file=config_file).config
     where = url.rstrip("/") if url else url_of(config.host, config.port)
-    ours = url is None or is_loopback(urlsplit(url).hostname or "")  # nobody else is told our key
+    ours = url is None or is_loopback(urlsplit(url).hostname)  # nobody else is told our key
     key = next(iter(config.accepted_keys), None) if ours else None
     try:
         if watch is not None and not as_json:

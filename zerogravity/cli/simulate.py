@@ -17,12 +17,11 @@ from typing import Any, get_type_hints
 import aiohttp
 import click
 
+from zerogravity.hosts import GOOGLE
 from zerogravity.testing.simulator import tls
 from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 from zerogravity.testing.simulator.ls_child import StdinError, proxy_for, read_metadata, tell_parent, trusted
-
-GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
 
 
 @click.group()

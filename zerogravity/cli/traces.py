@@ -18,6 +18,7 @@ from rich.console import Console
 
 from zerogravity import config as configuration
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.hosts import GOOGLE
 from zerogravity.observe import terminal, trace_folders, trace_reader
 from zerogravity.observe.exports.export import FORMATS
 from zerogravity.observe.trace_reader import Trace
@@ -303,9 +304,8 @@ def _record(directory: Path, listen: str, ls_url: str | None, proxy_port: int) -
     """The usual gateway in reverse mode, with its traces in ``directory``."""
     from zerogravity.capture.master import serve
 
-    google = "https://daily-cloudcode-pa.googleapis.com"
     options: dict[str, Any] = {
-        "mode": [f"reverse:{google}@127.0.0.1:{proxy_port}"],
+        "mode": [f"reverse:{GOOGLE}@127.0.0.1:{proxy_port}"],
         "zg_listen": listen, "zg_trace": True, "zg_trace_dir": str(directory),
     }  # fmt: skip
     if ls_url is not None:

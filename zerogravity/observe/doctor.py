@@ -18,10 +18,11 @@ import aiohttp
 
 from zerogravity.backends.antigravity.discover import Found, find_all
 from zerogravity.config import ENV, Config, url_of
+from zerogravity.hosts import GOOGLE
 from zerogravity.observe import configured, machine, tls_probe
 from zerogravity.observe.health import Check
 from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_responses
-from zerogravity.testing.simulator.stack import GOOGLE, Stack, StackError, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackError, StackOptions
 from zerogravity.wire import jsonio
 from zerogravity.wire.sse import SseParser
 

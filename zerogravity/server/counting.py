@@ -14,10 +14,10 @@ from typing import Any, cast
 import aiohttp
 
 from zerogravity.core.turn import Turn
+from zerogravity.hosts import GOOGLE
 from zerogravity.server.services import Bearer
 from zerogravity.wire import jsonio
 
-GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
 PATH = "/v1internal:countTokens"
 TIMEOUT_S = 5.0
 LIMIT = 64 * 1024

@@ -18,8 +18,9 @@ import aiohttp
 import psutil
 
 from zerogravity.backends.antigravity.client import LsClient
-from zerogravity.backends.antigravity.endpoint import Endpoint, loopback
+from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.errors import FaultError
+from zerogravity.hosts import is_loopback
 
 Kind = Literal["core", "workspace", "simulator"]
 RANK: dict[Kind, int] = {"core": 0, "workspace": 1, "simulator": 2}  # whom to talk to, first choice first
@@ -52,7 +53,7 @@ class Process:
     @property
     def route(self) -> str:
         """How its calls to Google go out."""
-        if self.cloud_code_endpoint and loopback(urlsplit(self.cloud_code_endpoint).hostname or ""):
+        if self.cloud_code_endpoint and is_loopback(urlsplit(self.cloud_code_endpoint).hostname):
             return f"endpoint {self.cloud_code_endpoint}"
         if self.proxy:
             return f"proxy {without_login(self.proxy)}"
@@ -69,7 +70,7 @@ class Process:
         """The port on this machine that its calls pass, if they do."""
         for target in (self.cloud_code_endpoint, self.proxy):
             parts = urlsplit(target or "")
-            if loopback(parts.hostname or ""):
+            if is_loopback(parts.hostname):
                 return parts.port or (443 if parts.scheme == "https" else 80)
         return None
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from zerogravity.backends.antigravity.errors import refused
 from zerogravity.errors import FaultError, Termination, language_server
+from zerogravity.hosts import is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     """Pinned to the LS's own certificate, or unverified on loopback only. Raises FaultError otherwise."""
     parts = urlsplit(endpoint.url)
     if parts.scheme == "http" or endpoint.cert is None:
-        if not loopback(parts.hostname or ""):
+        if not is_loopback(parts.hostname):
             text = f"{endpoint.url} is not on this machine: give its certificate (ls_cert) and an https URL"
             raise FaultError(language_server(502, "ls_refused", text, Termination.LS_REFUSED, retryable=False))
         return False
@@ -48,11 +48,3 @@ def tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
         text = f"the certificate {endpoint.cert} can not be read: {error.strerror or error.args[-1]}"
         raise FaultError(refused(502, text, retryable=False)) from error
     return context
-
-
-def loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -14,11 +14,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
 from zerogravity.core.channel import RequestLine
+from zerogravity.hosts import GOOGLE
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
 
 PATHS = {"responses": "/v1/responses", "chat": "/v1/chat/completions"}
-OLDER = "https://daily-cloudcode-pa.googleapis.com/v1internal:streamGenerateContent?alt=sse"
+OLDER = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
 
 
 def har(traces: Iterable[Trace]) -> dict[str, Any]:

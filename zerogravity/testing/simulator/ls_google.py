@@ -11,12 +11,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from zerogravity.hosts import is_loopback
 from zerogravity.testing.simulator.ls_http2 import Http2Connection
 from zerogravity.testing.simulator.ls_options import LsOptions
 from zerogravity.testing.simulator.ls_read import count, mapping
@@ -120,7 +120,7 @@ class GoogleClient:
         options = self._options
         endpoint = options.endpoint.rstrip("/")
         proxy = options.proxy_url
-        if proxy is not None and _loopback(endpoint) and not options.proxy_loopback:
+        if proxy is not None and is_loopback(urlsplit(endpoint).hostname) and not options.proxy_loopback:
             proxy = None  # Go's proxy-from-environment leaves loopback addresses alone (A.2)
         if proxy is None and (urlsplit(endpoint).hostname or "").endswith(".googleapis.com"):
             raise GoogleGone("a stand-in talks to the real Google through a proxy only")
@@ -190,14 +190,6 @@ def _inner(chunk: dict[str, Any]) -> dict[str, Any]:
         raise GoogleRefused(count(error.get("code")) or 500, chunk)
     inner = chunk.get("response")
     return inner if isinstance(inner, dict) else chunk
-
-
-def _loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Events:

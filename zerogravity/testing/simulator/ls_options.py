@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
+from zerogravity.hosts import GOOGLE
+
 
 @dataclass(slots=True)
 class LsOptions:
@@ -49,7 +51,7 @@ class LsOptions:
     csrf_status: Literal[401, 403] = 403
     keep: int = 1000
 
-    endpoint: str = "https://daily-cloudcode-pa.googleapis.com"
+    endpoint: str = GOOGLE
     proxy_url: str | None = None
     proxy_ca: Path | None = None
     proxy_loopback: bool = False

@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -23,13 +22,13 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from zerogravity import certs, lifeline
+from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 Mode = Literal["reverse", "proxy"]
-CHECKOUT = Path(__file__).resolve().parents[3] / "addons" / "capture.py"
-ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[2] / "capture" / "script.py"
-GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
+CHECKOUT = Path(__file__).resolve().parents[2] / "addons" / "capture.py"
+ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[1] / "capture" / "script.py"
 START_S = 30.0
 STOP_S = 15.0
 
@@ -158,7 +157,7 @@ class Stack:
             settings["zg_upstream"] = upstream
         if ca is not None:
             settings["ssl_verify_upstream_trusted_ca"] = str(ca)
-        elif upstream.startswith("https:") and is_loopback(upstream):
+        elif upstream.startswith("https:") and is_loopback(urlsplit(upstream).hostname):
             settings["ssl_insecure"] = "true"
         arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
         return [str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments]
@@ -221,7 +220,7 @@ class Stack:
             return True
         if self.options.api == "public":
             return False
-        verify: bool = ca is None and not is_loopback(upstream)
+        verify: bool = ca is None and not is_loopback(urlsplit(upstream).hostname)
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=verify)) as session:
             try:
@@ -268,14 +267,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
