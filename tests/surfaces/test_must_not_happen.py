@@ -35,7 +35,7 @@ from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.openai.history import STAND_IN
 from zerogravity.surfaces.openai.sealed_state import Carried, seal
 from zerogravity.surfaces.responses.stored import of_turn
-from zerogravity.testing.simulator.signatures import Signer, behind
+from zerogravity.testing.simulator.google.signatures import Signer, behind
 from zerogravity.wire.google_errors import decode_error
 
 openai = pytest.mark.parametrize("name", OPENAI)

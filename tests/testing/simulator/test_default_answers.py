@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 from tests.testing.simulator.support import INTERNAL, WEATHER, Stream, contents, envelope, fetch, inner
-from zerogravity.testing.simulator.catalogue import GROUNDED
 from zerogravity.testing.simulator.google import GoogleSimulator
-from zerogravity.testing.simulator.synthesise import MAX_COUNT, Synthesiser
+from zerogravity.testing.simulator.google.catalogue import GROUNDED
+from zerogravity.testing.simulator.google.synthesise import MAX_COUNT, Synthesiser
 
 SCHEMAS: dict[str, Any] = {
     "scalars": {"type": "object", "required": ["a", "b", "c", "d"], "properties": {

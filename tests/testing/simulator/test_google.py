@@ -15,11 +15,19 @@ from typing import Any
 import pytest
 
 from tests.testing.simulator.support import INTERNAL, WEATHER, Http2Client, Reply, Stream, envelope, fetch, inner, trust
-from zerogravity.testing.simulator import scenarios
-from zerogravity.testing.simulator.catalogue import CATALOGUE, GROUNDED, TEXTS, THOUGHTS
-from zerogravity.testing.simulator.failures import FAILURES
-from zerogravity.testing.simulator.google import FIRST, GoogleSimulator
-from zerogravity.testing.simulator.scenarios import SIGN, Do, Scenario, answer, event, say
+from zerogravity.testing.simulator.google import (
+    SIGN,
+    Do,
+    GoogleSimulator,
+    Scenario,
+    answer,
+    event,
+    say,
+    scenarios,
+)
+from zerogravity.testing.simulator.google.catalogue import CATALOGUE, GROUNDED, TEXTS, THOUGHTS
+from zerogravity.testing.simulator.google.failures import FAILURES
+from zerogravity.testing.simulator.google.server import FIRST
 
 TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)
 STOP = ["STOP"]

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.testing.simulator.support import INTERNAL, Reply, contents, envelope, fetch, inner
-from zerogravity.testing.simulator.catalogue import TEXTS, THOUGHTS
-from zerogravity.testing.simulator.families import MODELS, PUBLIC_MODELS
 from zerogravity.testing.simulator.google import GoogleSimulator
-from zerogravity.testing.simulator.signatures import STAND_INS, Signer
+from zerogravity.testing.simulator.google.catalogue import TEXTS, THOUGHTS
+from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS
+from zerogravity.testing.simulator.google.signatures import STAND_INS, Signer
 
 TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)
 PUBLIC = "/v1beta/models/gemini-3-flash"

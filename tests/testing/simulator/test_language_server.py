@@ -13,10 +13,9 @@ import pytest
 
 from tests.testing.simulator.ls_support import SERVICE, Ls, RpcFailed, connect_proxy, kind, marker
 from tests.testing.simulator.support import Http2Client
-from zerogravity.testing.simulator.families import MODELS
-from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.google import GoogleSimulator, Scenario, say, stop
+from zerogravity.testing.simulator.google.families import MODELS
 from zerogravity.testing.simulator.language_server import LsOptions
-from zerogravity.testing.simulator.scenarios import Scenario, say, stop
 
 MakeLs = Callable[..., Awaitable[Ls]]
 

@@ -10,9 +10,14 @@ from typing import Any
 import pytest
 
 from tests.testing.simulator.ls_support import Ls, kind, marker, state, texts
-from zerogravity.testing.simulator.catalogue import TEXTS, THOUGHTS
-from zerogravity.testing.simulator.ls_requests import FNV_OFFSET_BASIS, TITLE_REQUEST, TOOLS, go_json
-from zerogravity.testing.simulator.scenarios import Do, Scenario, answer, call, calls, event, failure, say, stop
+from zerogravity.testing.simulator.google import Do, Scenario, answer, call, calls, event, failure, say, stop
+from zerogravity.testing.simulator.google.catalogue import TEXTS, THOUGHTS
+from zerogravity.testing.simulator.language_server.google_requests import (
+    FNV_OFFSET_BASIS,
+    TITLE_REQUEST,
+    TOOLS,
+    go_json,
+)
 
 MakeLs = Callable[..., Awaitable[Ls]]
 TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)
@@ -242,7 +247,7 @@ async def test_other_failures_are_final(make_ls: MakeLs, status: int) -> None:
     "scenario", ["drop", "reset", "cut", "drop-before", "garbage", "503-mid", "gzip-cut", "nonsense"]
 )
 async def test_broken_streams_are_retried_whole(make_ls: MakeLs, scenario: str) -> None:
-    from zerogravity.testing.simulator.catalogue import CATALOGUE
+    from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 
     ls = await make_ls(checkpoint="none")
     ls.google.script(lambda ask: CATALOGUE[scenario](ask, ()))

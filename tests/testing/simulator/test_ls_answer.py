@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import json_values
-from zerogravity.testing.simulator.ls_answer import Answer
-from zerogravity.testing.simulator.ls_google import GoogleRefused
-from zerogravity.testing.simulator.ls_state import PlannerStep, model_usage
+from zerogravity.testing.simulator.language_server.answer import Answer
+from zerogravity.testing.simulator.language_server.google_client import GoogleRefused
+from zerogravity.testing.simulator.language_server.state import PlannerStep, model_usage
 
 
 def taken(*chunks: Any) -> tuple[Answer, PlannerStep, dict[str, Any]]:

@@ -9,9 +9,9 @@ import pytest
 from tests.cases import cases
 from tests.testing.simulator.ls_support import Ls
 from zerogravity.capture.match import match
-from zerogravity.testing.simulator.ls_options import BUILDS
-from zerogravity.testing.simulator.ls_runtime import PROBLEMS, SUMMARISE
-from zerogravity.testing.simulator.scenarios import SIGN, Scenario
+from zerogravity.testing.simulator.google import SIGN, Scenario
+from zerogravity.testing.simulator.language_server import BUILDS
+from zerogravity.testing.simulator.language_server.runtime import PROBLEMS, SUMMARISE
 from zerogravity.wire import jsonio
 
 pytestmark = pytest.mark.asyncio

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.testing.simulator.support import INTERNAL, WEATHER, envelope, fetch
-from zerogravity.testing.simulator import rules_claude, validation
-from zerogravity.testing.simulator.google import GoogleSimulator, Received
-from zerogravity.testing.simulator.rules import (
+from zerogravity.testing.simulator.google import GoogleSimulator, Received, validation
+from zerogravity.testing.simulator.google.rules import claude as rules_claude
+from zerogravity.testing.simulator.google.rules.config import ALLOWED, MIXED, MOST_TOKENS, SERVER_SIDE, WITHOUT
+from zerogravity.testing.simulator.google.rules.contents import (
     CALL_TURN,
     CORRUPTED,
     COUNT,
@@ -23,8 +24,7 @@ from zerogravity.testing.simulator.rules import (
     RESOLUTION,
     RESPONSE_TURN,
 )
-from zerogravity.testing.simulator.rules_config import ALLOWED, MIXED, MOST_TOKENS, SERVER_SIDE, WITHOUT
-from zerogravity.testing.simulator.signatures import STAND_INS, Signer, behind
+from zerogravity.testing.simulator.google.signatures import STAND_INS, Signer, behind
 
 SIGNER = Signer()
 Json = dict[str, Any]
@@ -78,7 +78,6 @@ def refused(body: Any, name: str = "gemini-3-flash", *, internal: bool = True, s
     """The error object of a refusal."""
     path = INTERNAL.partition("?")[0] if internal else f"/v1beta/models/{name}:generateContent"
     received = Received(
-        0,
         "POST",
         path,
         {},

@@ -18,11 +18,11 @@ import json
 from typing import Any
 from uuid import uuid4
 
-from zerogravity.testing.simulator.ls_answer import Answer, Call
-from zerogravity.testing.simulator.ls_google import GoogleGone, GoogleRefused
-from zerogravity.testing.simulator.ls_requests import TOOLS, runtime_body
-from zerogravity.testing.simulator.ls_state import PlannerStep, Step, timestamp
-from zerogravity.testing.simulator.ls_turn import RETRYABLE, Stopped, Turn
+from zerogravity.testing.simulator.language_server.answer import Answer, Call
+from zerogravity.testing.simulator.language_server.google_client import GoogleGone, GoogleRefused
+from zerogravity.testing.simulator.language_server.google_requests import TOOLS, runtime_body
+from zerogravity.testing.simulator.language_server.state import PlannerStep, Step, timestamp
+from zerogravity.testing.simulator.language_server.turn import RETRYABLE, Stopped, Turn
 
 CALLS = 5
 EMPTY = "model output must contain either output text or tool calls, these cannot both be empty, please try again"

@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from zerogravity.testing.simulator.generate_request import Ask, Declared, get, parts_of
-from zerogravity.testing.simulator.scenarios import SIGN, Scenario, Step, event, say, stop, think
-from zerogravity.testing.simulator.synthesise import Synthesiser
+from zerogravity.testing.simulator.google.generate_request import Ask, Declared, get, parts_of
+from zerogravity.testing.simulator.google.scenarios import SIGN, Scenario, Step, event, say, stop, think
+from zerogravity.testing.simulator.google.synthesise import Synthesiser
 
 QUOTE = 2000  # characters of a tool result that the answer quotes
 WANTS_TOOL = re.compile(r"\bweather\b|\btools?\b|\bcreate a file\b|\bwrite a file\b|\bcreate the file\b", re.I)
@@ -194,7 +194,7 @@ def _shorten(text: str, most: int) -> str:
 
 
 def _ground(ask: Ask, scenario: Scenario) -> None:
-    from zerogravity.testing.simulator.catalogue import GROUNDED, grounding
+    from zerogravity.testing.simulator.google.catalogue import GROUNDED, grounding
 
     steps = [*_thoughts(ask, "I searched."), *say(GROUNDED[:20], GROUNDED[20:], pace=ask.pace)]
     scenario.steps = [*steps, *stop(SIGN, groundingMetadata=grounding())]

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zerogravity.testing.simulator.families import Family
-from zerogravity.testing.simulator.generate_request import get, listed, parts_of, role_of, server_step
-from zerogravity.testing.simulator.shapes import DATA
-from zerogravity.testing.simulator.signatures import Kind, Signer, behind
+from zerogravity.testing.simulator.google.families import Family
+from zerogravity.testing.simulator.google.generate_request import get, listed, parts_of, role_of, server_step
+from zerogravity.testing.simulator.google.rules.shapes import DATA
+from zerogravity.testing.simulator.google.signatures import Kind, Signer, behind
 
 INVALID = "Request contains an invalid argument."
 BAD_ROLE = "Please use a valid role: user, model."

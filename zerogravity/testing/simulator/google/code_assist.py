@@ -7,12 +7,12 @@ import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from zerogravity.testing.simulator import generate_request
-from zerogravity.testing.simulator.families import MODELS, PUBLIC_MODELS, family_of
-from zerogravity.testing.simulator.scenarios import error
+from zerogravity.testing.simulator.google import generate_request
+from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS, family_of
+from zerogravity.testing.simulator.google.scenarios import error
 
 if TYPE_CHECKING:
-    from zerogravity.testing.simulator.google import Received
+    from zerogravity.testing.simulator.google.server import Received
 
 PROJECT = "invented-project-1"
 RESET = "2026-03-01T15:00:00Z"

@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-from zerogravity.testing.simulator import default_answers, failures
-from zerogravity.testing.simulator.generate_request import Ask
-from zerogravity.testing.simulator.scenarios import (
+from zerogravity.testing.simulator.google import default_answers, failures
+from zerogravity.testing.simulator.google.generate_request import Ask
+from zerogravity.testing.simulator.google.scenarios import (
     SIGN,
     Do,
     Scenario,

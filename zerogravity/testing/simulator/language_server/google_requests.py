@@ -10,9 +10,9 @@ import time
 from typing import Any
 from uuid import UUID, uuid4
 
-from zerogravity.testing.simulator.families import MODELS
-from zerogravity.testing.simulator.ls_options import LsOptions
-from zerogravity.testing.simulator.ls_state import Cascade, timestamp
+from zerogravity.testing.simulator.google.families import MODELS
+from zerogravity.testing.simulator.language_server.options import LsOptions
+from zerogravity.testing.simulator.language_server.state import Cascade, timestamp
 
 FNV_OFFSET_BASIS = "-3750763034362895579"  # the LS hashes an empty string (C.3)
 STOP_SEQUENCES = ["<|user|>", "<|bot|>", "<|context_request|>", "<|endoftext|>", "<|end_of_turn|>"]

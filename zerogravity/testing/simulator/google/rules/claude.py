@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from zerogravity.testing.simulator.families import Family
-from zerogravity.testing.simulator.generate_request import get, listed, parts_of, role_of
-from zerogravity.testing.simulator.signatures import Signer, is_stand_in
+from zerogravity.testing.simulator.google.families import Family
+from zerogravity.testing.simulator.google.generate_request import get, listed, parts_of, role_of
+from zerogravity.testing.simulator.google.signatures import Signer, is_stand_in
 
 MAX_TOKENS = "max_tokens: {limit} > {most}, which is the maximum allowed number of output tokens for this model"
 BUDGET = "thinking.budget_tokens: Input should be greater than or equal to 1024"

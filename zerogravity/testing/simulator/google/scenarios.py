@@ -31,7 +31,8 @@ Numbers after a name are its arguments (``sim:long 500``).
 | usage-after · usage-root · usage-jump · usage-none · usage-last | usage in its own chunk, beside ``response``, … |
 | claude | Claude's form whatever the model is: signatures on thoughts, empty texts |
 
-Without a keyword ``natural.py`` answers. Facts: language-server-and-google C.4, C.5; wire-gemini-and-mapping 4, 5.
+Without a keyword ``default_answers.py`` answers.
+Facts: language-server-and-google C.4, C.5; wire-gemini-and-mapping 4, 5.
 """
 
 from __future__ import annotations

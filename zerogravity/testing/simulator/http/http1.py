@@ -1,23 +1,21 @@
-"""An HTTP server with every byte in one's own hands: HTTP/1.1 here, HTTP/2 in ``http2.py``, chosen by ALPN.
-
-Turns a connection into ``Exchange`` objects: a request that has been read whole, and an answer that can be cut into
-chunks anywhere, dropped, reset or half closed. Knows nothing of Google.
-"""
-
-# long: one HTTP/1.1 server whose parts know one another; HTTP/2 is beside it
+"""The HTTP/1.1 half of ``server.py``: one request after the other, bodies by length or chunks."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import gzip
-import socket
-import struct
-import zlib
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import cast
+
+from zerogravity.testing.simulator.http.encoding import decoded
+from zerogravity.testing.simulator.http.exchange import (
+    ClientGone,
+    Exchange,
+    Flow,
+    Headers,
+    Shared,
+    hard_reset,
+    shut_sending,
+)
 
 MAX_HEAD = 64 << 10
 MAX_BUFFERED = 1 << 20  # how much of a next, pipelined request may wait
@@ -27,152 +25,6 @@ REASONS = {
     499: "Client Closed Request", 500: "Internal Server Error", 501: "Not Implemented",
     502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
 }  # fmt: skip
-
-Headers = Iterable[tuple[str, str]]
-
-
-class ClientGone(Exception):
-    """The other side closed the connection, or reset the stream, before the answer was complete."""
-
-
-class Exchange(ABC):
-    """One request, read whole, and the answer to it. ``headers`` has lower-case names."""
-
-    def __init__(self, http: str, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
-        self.http = http
-        self.method = method
-        self.target = target
-        self.headers = headers
-        self.body = body
-        self.over = False  # ended, dropped, reset: nothing can be written any more
-        self.client_gone = False
-
-    @abstractmethod
-    def start(self, status: int, headers: Headers, *, length: int | None = None) -> None:
-        """Send status and headers; without ``length`` the body is chunked."""
-
-    @abstractmethod
-    def write(self, data: bytes) -> None:
-        """Send one piece of the body: one HTTP chunk, or DATA frames."""
-
-    def write_all(self, pieces: Sequence[bytes]) -> None:
-        """Send several pieces, each as a chunk of its own, with one write."""
-        for piece in pieces:
-            self.write(piece)
-
-    @abstractmethod
-    def raw(self, data: bytes) -> None:
-        """Send bytes as they are, past all framing (HTTP/1.1), or as body (HTTP/2)."""
-
-    @abstractmethod
-    async def drain(self) -> None:
-        """Wait until the client takes more."""
-
-    @abstractmethod
-    def end(self) -> None:
-        """The proper end of the body."""
-
-    @abstractmethod
-    def drop(self) -> None:
-        """Close the connection without ending the body."""
-
-    @abstractmethod
-    def reset(self) -> None:
-        """RST: of the connection (HTTP/1.1), of the stream (HTTP/2)."""
-
-    @abstractmethod
-    def half_close(self) -> None:
-        """Stop sending, keep reading: the client sees the end of the connection's bytes."""
-
-
-Handler = Callable[[Exchange], Awaitable[None]]
-
-
-@dataclass(slots=True)
-class Shared:
-    """What all connections of one server share."""
-
-    handler: Handler
-    max_body: int
-    connections: set[asyncio.Protocol] = field(default_factory=set[asyncio.Protocol])
-    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
-    total: int = 0
-
-    def run(self, exchange: Exchange, after: Callable[[], None]) -> asyncio.Task[None]:
-        """Answer one exchange in a task of its own."""
-        task = asyncio.create_task(self._answer(exchange, after))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-        return task
-
-    async def _answer(self, exchange: Exchange, after: Callable[[], None]) -> None:
-        try:
-            await self.handler(exchange)
-        except ClientGone:
-            pass
-        finally:
-            if not exchange.over and not exchange.client_gone:
-                exchange.drop()
-            after()
-
-
-class Flow:
-    """The pause/resume half of a protocol: ``wait`` returns when the transport takes more."""
-
-    def __init__(self) -> None:
-        self.paused = False
-        self._waiters: list[asyncio.Future[None]] = []
-
-    async def wait(self) -> None:
-        while self.paused:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
-
-    def set(self, paused: bool) -> None:
-        self.paused = paused
-        if not paused:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-
-
-def hard_reset(transport: asyncio.Transport) -> None:
-    """Close with a TCP RST."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-def shut_sending(transport: asyncio.Transport) -> None:
-    """Send a FIN and go on reading; under TLS this is a truncation, without close_notify."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_WR)
-
-
-class Front(asyncio.Protocol):
-    """The first protocol of each connection: hands over to HTTP/2 or HTTP/1.1 as ALPN says."""
-
-    def __init__(self, shared: Shared) -> None:
-        self._shared = shared
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport = cast(asyncio.Transport, transport)
-        security = transport.get_extra_info("ssl_object")
-        protocol: asyncio.Protocol
-        if security is not None and security.selected_alpn_protocol() == "h2":
-            from zerogravity.testing.simulator.http2 import Http2
-
-            protocol = Http2(self._shared)
-        else:
-            protocol = Http1(self._shared)
-        self._shared.total += 1
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
 
 
 class Http1(asyncio.Protocol):
@@ -332,21 +184,6 @@ class _Body:
                 return True
 
 
-def decoded(data: bytes, encoding: str, limit: int) -> bytes:
-    """A request body without its content encoding. Raises ValueError."""
-    if encoding in ("identity", ""):
-        return data
-    if encoding != "gzip":
-        raise ValueError(f"unsupported content encoding {encoding}")
-    try:
-        plain = zlib.decompressobj(31).decompress(data, limit + 1)
-    except zlib.error as error:
-        raise ValueError(str(error)) from None
-    if len(plain) > limit:
-        raise ValueError("body too large")
-    return plain
-
-
 class Http1Exchange(Exchange):
     """An answer over HTTP/1.1; each ``write`` is one chunk of the chunked encoding."""
 
@@ -397,21 +234,3 @@ class Http1Exchange(Exchange):
     def half_close(self) -> None:
         self.over = True
         shut_sending(self._protocol.transport)
-
-
-class Compressor:
-    """Compresses an answer as it goes, flushed after each piece, so that every event can be read at once."""
-
-    def __init__(self) -> None:
-        self._deflate = zlib.compressobj(6, zlib.DEFLATED, 31)
-
-    def feed(self, data: bytes) -> bytes:
-        return self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
-
-    def end(self) -> bytes:
-        return self._deflate.flush()
-
-
-def compressed(data: bytes) -> bytes:
-    """A whole body, compressed."""
-    return gzip.compress(data, 6, mtime=0)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zerogravity.testing.simulator.generate_request import snake
+from zerogravity.testing.simulator.google.generate_request import snake
 
 TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 STRUCT = "type.googleapis.com/google.protobuf.Struct"

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zerogravity.testing.simulator.families import Family
-from zerogravity.testing.simulator.generate_request import get, listed
+from zerogravity.testing.simulator.google.families import Family
+from zerogravity.testing.simulator.google.generate_request import get, listed
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
 BUILT_IN = ("googleSearch", "urlContext", "codeExecution", "googleMaps", "fileSearch", "computerUse",

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,13 +17,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
-from zerogravity.testing.simulator import catalogue, code_assist, default_answers, tls, validation
-from zerogravity.testing.simulator.families import family_of
-from zerogravity.testing.simulator.generate_request import Ask, get, listed, read
-from zerogravity.testing.simulator.player import Form, Player, send_json
-from zerogravity.testing.simulator.scenarios import Scenario, error, failure, say, stop
-from zerogravity.testing.simulator.signatures import Signer
-from zerogravity.testing.simulator.transport import Exchange, Front, Shared
+from zerogravity.testing.simulator.google import catalogue, code_assist, default_answers, validation
+from zerogravity.testing.simulator.google.families import family_of
+from zerogravity.testing.simulator.google.generate_request import Ask, get, listed, read
+from zerogravity.testing.simulator.google.player import Form, Player, send_json
+from zerogravity.testing.simulator.google.scenarios import Scenario, say, stop
+from zerogravity.testing.simulator.google.signatures import Signer
+from zerogravity.testing.simulator.http import tls
+from zerogravity.testing.simulator.http.exchange import Exchange
+from zerogravity.testing.simulator.http.server import HttpServer
 
 Kind = Literal["agent", "checkpoint", "tab", "count", "background"]
 PUBLIC = re.compile(
@@ -49,7 +49,6 @@ FIRST = {"flaky": "503", "thinking-once": "thinking-only", "malformed-once": "ma
 class Received:
     """One request as it came, and how its answer ended (``end``, ``drop``, ``refused``, ``client_gone`` …)."""
 
-    at_ns: int
     method: str
     path: str
     query: dict[str, str]
@@ -108,8 +107,7 @@ class GoogleSimulator:
         self.signer = Signer(self.options.signature_key)
         self.port = 0
         self.identity: tls.Identity | None = None
-        self._shared = Shared(self._handle, self.options.max_body)
-        self._server: asyncio.Server | None = None
+        self._server = HttpServer(self._handle, self.options.max_body)
         self._scripts: list[_Scripted] = []
         self._tries: OrderedDict[str, int] = OrderedDict()
         self._kept = 0
@@ -120,28 +118,13 @@ class GoogleSimulator:
     async def start(self) -> None:
         """Listen; afterwards ``url``, ``port`` and ``ca_pem`` are valid."""
         options = self.options
-        context: ssl.SSLContext | None = None
         if options.tls:
             self.identity = options.identity or tls.authority_signed()
-            context = self.identity.server_context(["h2", "http/1.1"] if options.http2 else ["http/1.1"])
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Front(self._shared), options.host, options.port, ssl=context, backlog=1024
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = await self._server.listen(options.host, options.port, self.identity, http2=options.http2)
 
     async def stop(self) -> None:
         """Close the listener and every connection; running answers are cut."""
-        if self._server is None:
-            return
-        self._server.close()
-        for task in list(self._shared.tasks):
-            task.cancel()
-        for connection in list(self._shared.connections):
-            connection.close()  # type: ignore[attr-defined]
-        await asyncio.gather(*self._shared.tasks, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        await self._server.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -162,7 +145,7 @@ class GoogleSimulator:
     @property
     def connections(self) -> int:
         """How many connections there have been."""
-        return self._shared.total
+        return self._server.connections
 
     # -- for tests --------------------------------------------------------------------------------------------------
 
@@ -229,7 +212,7 @@ class GoogleSimulator:
                 body = orjson.loads(exchange.body)
             except orjson.JSONDecodeError:
                 body = exchange.body
-        received = Received(time.monotonic_ns(), exchange.method, unquote(parts.path), query, exchange.headers, body,
+        received = Received(exchange.method, unquote(parts.path), query, exchange.headers, body,
                             exchange.http, size=len(exchange.body))  # fmt: skip
         self.requests.append(received)
         self._kept += received.size
@@ -339,6 +322,3 @@ def _nothing(received: Received, *, internal: bool) -> Ask:
     family = family_of(received.model) or family_of("gemini-3-flash")
     assert family is not None
     return Ask(received.model, family, internal, {}, None, lambda kind, call: "")
-
-
-__all__ = ["GoogleOptions", "GoogleSimulator", "Received", "error", "failure"]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from zerogravity.testing.simulator.families import Family
-from zerogravity.testing.simulator.signatures import Kind
+from zerogravity.testing.simulator.google.families import Family
+from zerogravity.testing.simulator.google.signatures import Kind
 
 KEYWORD = re.compile(r"sim:([a-z0-9][a-z0-9-]*)((?:[ \t]+\d+(?:\.\d+)?)*)(?![\w.])")
 USER_REQUEST = re.compile(r"<USER_REQUEST>\s*(.*?)\s*</USER_REQUEST>", re.DOTALL)

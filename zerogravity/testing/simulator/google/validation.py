@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from zerogravity.testing.simulator.code_assist import missing_model
-from zerogravity.testing.simulator.failures import bad_request, error_info
-from zerogravity.testing.simulator.families import Family, family_of
-from zerogravity.testing.simulator.generate_request import get, listed, parts_of
-from zerogravity.testing.simulator.rules import contents_trouble
-from zerogravity.testing.simulator.rules_claude import claude_trouble
-from zerogravity.testing.simulator.rules_config import generation_trouble, tools_trouble
-from zerogravity.testing.simulator.scenarios import Scenario, error
-from zerogravity.testing.simulator.shapes import ENVELOPE, PUBLIC, RUNTIME, violations
-from zerogravity.testing.simulator.signatures import Signer
+from zerogravity.testing.simulator.google.code_assist import missing_model
+from zerogravity.testing.simulator.google.failures import bad_request, error_info
+from zerogravity.testing.simulator.google.families import Family, family_of
+from zerogravity.testing.simulator.google.generate_request import get, listed, parts_of
+from zerogravity.testing.simulator.google.rules.claude import claude_trouble
+from zerogravity.testing.simulator.google.rules.config import generation_trouble, tools_trouble
+from zerogravity.testing.simulator.google.rules.contents import contents_trouble
+from zerogravity.testing.simulator.google.rules.shapes import ENVELOPE, PUBLIC, RUNTIME, violations
+from zerogravity.testing.simulator.google.scenarios import Scenario, error
+from zerogravity.testing.simulator.google.signatures import Signer
 
 if TYPE_CHECKING:
-    from zerogravity.testing.simulator.google import Received
+    from zerogravity.testing.simulator.google.server import Received
 
 
 def credentials(received: Received, *, internal: bool) -> tuple[int, Any] | None:

@@ -27,7 +27,7 @@ class LsOptions:
     ``blocking``: whether SendUserCascadeMessage waits for the end of the turn: as asked for, always, never.
     ``checkpoint``: the title call before, beside or after the agent call. ``background``: loadCodeAssist and the like.
     ``delay_s``: before Google is called. ``calls_google`` off: the message is taken and nothing ever happens.
-    ``runtime``: requests, retries and results as Google's Antigravity runtime has them (``ls_runtime``);
+    ``runtime``: requests, retries and results as Google's Antigravity runtime has them (``runtime.py``);
     ``compaction``: its context is full at once. Its other habits are in ``BUILDS``.
     ``late_s``: one more call of the same turn so many seconds after its end, also after a cancel.
     ``summary_call``: a second call for the thinking summary after an answer that had thoughts (F7).

@@ -1,23 +1,23 @@
 """``LanguageServerSimulator``: the language server over real sockets and TLS: CSRF check, Connect JSON and streams.
 
-Options are in ``ls_options.py``, methods in ``ls_rpc.py``, what a turn does in ``ls_turn.py``.
+Options are in ``options.py``, methods in ``rpc.py``, what a turn does in ``turn.py``.
 Facts: language-server-and-google A.5, A.13, A.14.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
-from zerogravity.testing.simulator import tls
-from zerogravity.testing.simulator.ls_google import GoogleCall, GoogleClient
-from zerogravity.testing.simulator.ls_options import LsOptions
-from zerogravity.testing.simulator.ls_rpc import RpcError, Service
-from zerogravity.testing.simulator.ls_state import Cascade
-from zerogravity.testing.simulator.transport import Exchange, Front, Shared
+from zerogravity.testing.simulator.http import tls
+from zerogravity.testing.simulator.http.exchange import Exchange
+from zerogravity.testing.simulator.http.server import HttpServer
+from zerogravity.testing.simulator.language_server.google_client import GoogleCall, GoogleClient
+from zerogravity.testing.simulator.language_server.options import LsOptions
+from zerogravity.testing.simulator.language_server.rpc import RpcError, Service
+from zerogravity.testing.simulator.language_server.state import Cascade
 
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
 MAX_BODY = 64 << 20
@@ -37,8 +37,7 @@ class LanguageServerSimulator:
         self.port = 0
         self.http_port = 0
         self.certificate_pem = b""
-        self._shared = Shared(self._handle, MAX_BODY)
-        self._servers: list[asyncio.Server] = []
+        self._server = HttpServer(self._handle, MAX_BODY)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -48,30 +47,15 @@ class LanguageServerSimulator:
         self.service.closed = False
         identity = tls.self_signed()
         self.certificate_pem = identity.ca_pem
-        context = identity.server_context(["h2", "http/1.1"] if options.http2 else ["http/1.1"])
-        self.port = await self._listen(options.port, ssl=context)
+        self.port = await self._server.listen(options.host, options.port, identity, http2=options.http2)
         if options.http_port is not None:
-            self.http_port = await self._listen(options.http_port)
-
-    async def _listen(self, port: int, **more: Any) -> int:
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Front(self._shared), self.options.host, port, backlog=1024, **more)
-        self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
+            self.http_port = await self._server.listen(options.host, options.http_port)
 
     async def stop(self) -> None:
         """Stop turns, streams and listeners."""
-        for server in self._servers:
-            server.close()
+        self._server.stop_listening()
         await self.service.close()
-        for task in list(self._shared.tasks):
-            task.cancel()
-        for connection in list(self._shared.connections):
-            connection.close()  # type: ignore[attr-defined]
-        await asyncio.gather(*self._shared.tasks, return_exceptions=True)
-        for server in self._servers:
-            await server.wait_closed()
-        self._servers.clear()
+        await self._server.stop()
         await self.google.close()
 
     async def __aenter__(self) -> Self:
@@ -206,6 +190,3 @@ def _text(exchange: Exchange, status: int, text: str) -> None:
     exchange.start(status, [("Content-Type", "text/plain; charset=utf-8")], length=len(body))
     exchange.write(body)
     exchange.end()
-
-
-__all__ = ["GoogleCall", "LanguageServerSimulator", "LsOptions"]

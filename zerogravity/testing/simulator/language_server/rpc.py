@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
-from zerogravity.testing.simulator.families import MODELS
-from zerogravity.testing.simulator.ls_google import GoogleCall, GoogleClient
-from zerogravity.testing.simulator.ls_options import LsOptions, with_knobs
-from zerogravity.testing.simulator.ls_requests import model_enum
-from zerogravity.testing.simulator.ls_runtime import RuntimeTurn
-from zerogravity.testing.simulator.ls_state import Cascade, pruned, timestamp
-from zerogravity.testing.simulator.ls_turn import Message, Turn
+from zerogravity.testing.simulator.google.families import MODELS
+from zerogravity.testing.simulator.language_server.google_client import GoogleCall, GoogleClient
+from zerogravity.testing.simulator.language_server.google_requests import model_enum
+from zerogravity.testing.simulator.language_server.options import LsOptions, with_knobs
+from zerogravity.testing.simulator.language_server.runtime import RuntimeTurn
+from zerogravity.testing.simulator.language_server.state import Cascade, pruned, timestamp
+from zerogravity.testing.simulator.language_server.turn import Message, Turn
 
 Json = dict[str, Any]
 # methods of the real service that this stand-in lacks: 501, where an unknown name is a 404

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from zerogravity.hosts import is_loopback
-from zerogravity.testing.simulator.ls_http2 import Http2Connection
-from zerogravity.testing.simulator.ls_options import LsOptions
-from zerogravity.testing.simulator.ls_read import count, mapping
-from zerogravity.testing.simulator.ls_requests import ENUMS, go_json
+from zerogravity.testing.simulator.language_server.google_http2 import Http2Connection
+from zerogravity.testing.simulator.language_server.google_requests import ENUMS, go_json
+from zerogravity.testing.simulator.language_server.narrow import count, mapping
+from zerogravity.testing.simulator.language_server.options import LsOptions
 
 PIECE = 4096  # Go's transport writes a chunked body from a buffer of this size
 MAX_ERROR = 1 << 20

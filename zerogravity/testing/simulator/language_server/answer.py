@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from zerogravity.testing.simulator.generate_request import get
-from zerogravity.testing.simulator.ls_read import mapping, mappings, text
-from zerogravity.testing.simulator.ls_state import PlannerStep
+from zerogravity.testing.simulator.google.generate_request import get
+from zerogravity.testing.simulator.language_server.narrow import mapping, mappings, text
+from zerogravity.testing.simulator.language_server.state import PlannerStep
 
 STOP_REASONS = {
     "STOP": "STOP_PATTERN", "MAX_TOKENS": "MAX_TOKENS", "SAFETY": "CONTENT_FILTER", "BLOCKLIST": "CONTENT_FILTER",

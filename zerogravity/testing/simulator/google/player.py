@@ -14,11 +14,12 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any, Literal
 
-from zerogravity.testing.simulator.families import answers_as
-from zerogravity.testing.simulator.generate_request import Ask, get, server_step
-from zerogravity.testing.simulator.scenarios import SIGN, Do, Event, Scenario, Stamp, Usage
-from zerogravity.testing.simulator.signatures import behind
-from zerogravity.testing.simulator.transport import Compressor, Exchange, compressed
+from zerogravity.testing.simulator.google.families import answers_as
+from zerogravity.testing.simulator.google.generate_request import Ask, get, server_step
+from zerogravity.testing.simulator.google.scenarios import SIGN, Do, Event, Scenario, Stamp, Usage
+from zerogravity.testing.simulator.google.signatures import behind
+from zerogravity.testing.simulator.http.encoding import Compressor, compressed
+from zerogravity.testing.simulator.http.exchange import Exchange
 
 Form = Literal["sse", "array", "unary"]
 BATCH = 16 << 10

@@ -1,4 +1,4 @@
-"""The HTTP/2 half of ``transport.py``: one connection, many exchanges, flow control by the ``h2`` library."""
+"""The HTTP/2 half of ``server.py``: one connection, many exchanges, flow control by the ``h2`` library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from zerogravity.testing.simulator.transport import ClientGone, Exchange, Flow, Headers, Shared, decoded, shut_sending
+from zerogravity.testing.simulator.http.encoding import decoded
+from zerogravity.testing.simulator.http.exchange import ClientGone, Exchange, Flow, Headers, Shared, shut_sending
 
 MAX_WAITING = 256 << 10  # bytes of one stream that may wait for the client's window
 

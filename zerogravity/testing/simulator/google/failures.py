@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from zerogravity.testing.simulator.generate_request import Ask
-from zerogravity.testing.simulator.scenarios import Scenario, failure
+from zerogravity.testing.simulator.google.generate_request import Ask
+from zerogravity.testing.simulator.google.scenarios import Scenario, failure
 
 RPC = "type.googleapis.com/google.rpc."
 PUBLIC_DOMAIN = "googleapis.com"

@@ -14,12 +14,29 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from zerogravity.testing.simulator.ls_answer import Answer, Call
-from zerogravity.testing.simulator.ls_google import GoogleCall, GoogleClient, GoogleGone, GoogleRefused
-from zerogravity.testing.simulator.ls_options import LsOptions
-from zerogravity.testing.simulator.ls_read import mappings
-from zerogravity.testing.simulator.ls_requests import TOOLS, agent_body, checkpoint_body, user_contents
-from zerogravity.testing.simulator.ls_state import Cascade, PlannerStep, Step, duration, model_usage, timestamp
+from zerogravity.testing.simulator.language_server.answer import Answer, Call
+from zerogravity.testing.simulator.language_server.google_client import (
+    GoogleCall,
+    GoogleClient,
+    GoogleGone,
+    GoogleRefused,
+)
+from zerogravity.testing.simulator.language_server.google_requests import (
+    TOOLS,
+    agent_body,
+    checkpoint_body,
+    user_contents,
+)
+from zerogravity.testing.simulator.language_server.narrow import mappings
+from zerogravity.testing.simulator.language_server.options import LsOptions
+from zerogravity.testing.simulator.language_server.state import (
+    Cascade,
+    PlannerStep,
+    Step,
+    duration,
+    model_usage,
+    timestamp,
+)
 
 RETRYABLE = (429, 500, 502, 503, 504)
 BEFORE = ("loadCodeAssist", "fetchAvailableModels", "listExperiments")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from zerogravity.testing.simulator.ls_read import count
+from zerogravity.testing.simulator.language_server.narrow import count
 
 STEP = "CORTEX_STEP_TYPE_"
 STATUS = "CORTEX_STEP_STATUS_"
