@@ -12,7 +12,6 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import FakeClock
 from zerogravity.admission import AdmissionQueue
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta
@@ -21,6 +20,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import LINGER_S, NS, Engine, Limits, Message
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, language_server, upstream
+from zerogravity.testing.builders import FakeClock
 
 REFUSED = language_server(502, "ls_refused", "no", Termination.LS_REFUSED)
 GONE = language_server(503, "ls_gone", "gone", Termination.LS_GONE)

@@ -9,12 +9,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
-from tests.conftest import FakeClock
 from tests.strategies import faults, seldom, texts
 from zerogravity.core.channel import RECORD_OVERHEAD, CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed, Finished, Record, TextDelta, ThinkingDelta
-from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, Termination
+from zerogravity.testing import builders
+from zerogravity.testing.builders import FakeClock
 
 terminals = st.one_of(
     st.builds(Finished, st.sampled_from(("stop", "tool", "length", "filtered"))), st.builds(Failed, faults())
@@ -66,7 +66,7 @@ class ChannelMachine(RuleBasedStateMachine):
     def begin(self, limit: int) -> None:
         self.clock = FakeClock()
         self.limit = limit
-        turn = Turn("turn_" + "2" * 32, "chat", "m", Target("m", "M"), {})
+        turn = builders.turn(surface="chat")
         self.channel = CascadeChannel(turn, self.clock, max_bytes=limit, max_readers=3)
         self.channel.on_close.append(self._closed)
         self.channel.on_abandoned = self._left

@@ -7,16 +7,15 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.conftest import FakeClock
-from tests.strategies import record_lists, replay
+from tests.strategies import record_lists
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.fold import Assembler, fold
-from zerogravity.core.turn import Target, Turn
+from zerogravity.testing import builders
+from zerogravity.testing.builders import FakeClock, replay
 
 
 def fresh() -> CascadeChannel:
-    turn = Turn("turn_" + "1" * 32, "chat", "m", Target("m", "M"), {})
-    return CascadeChannel(turn, FakeClock())
+    return CascadeChannel(builders.turn(surface="chat"), FakeClock())
 
 
 class Reader:

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import FakeClock
 from tests.server.support import Serve, Served, forever, say
-from tests.strategies import record_lists, replay
+from tests.strategies import record_lists
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptOpened,
@@ -32,6 +31,7 @@ from zerogravity.server.respond import Pump
 from zerogravity.surfaces import responses
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.responses.request import parse
+from zerogravity.testing.builders import FakeClock, replay
 from zerogravity.testing.check import check_responses
 
 PATH = "/v1/responses"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import record_lists, replay
+from tests.strategies import record_lists
 from tests.surfaces.responses.asking import SECRET, STAND_IN, check_contents, context, function, output, parse, user
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
@@ -37,6 +37,7 @@ from zerogravity.errors import FaultError
 from zerogravity.store.responses import ResponseStore, open_store
 from zerogravity.surfaces.openai.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.testing.builders import replay
 
 FAMILY = "gemini-3-flash"
 STOP, TOOL = Finished("stop"), Finished("tool")
