@@ -1,8 +1,7 @@
 """What tests are made of: Google's parts, chunks and streams; requests, turns, records and channels as we hold them; a
-clock that is turned by hand. Every builder has defaults that fit the others', and every field can be given.
-
-    channel = captured(turn(), [chunk(part("It is ")), chunk(part("sunny."), finish="STOP")])
-    assert channel.state.text == "It is sunny."
+clock that is turned by hand. Defaults fit one another and every field can be given:
+``captured(turn(), [chunk(part("It is ")), chunk(part("sunny."), finish="STOP")]).state.text == "It is sunny."``
+(a turn whose answer has been read by the real decoder).
 """
 
 from __future__ import annotations
