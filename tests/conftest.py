@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import Turn
+from zerogravity.testing import builders
+from zerogravity.testing.builders import FakeClock
 
 # Two shared cores: no deadline per example, and few enough examples for the whole suite to take minutes.
 settings.register_profile(
     "zerogravity", deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("zerogravity")
-
-
-class FakeClock:
-    """Monotonic nanoseconds that only move when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += int(seconds * 1_000_000_000)
 
 
 def evict(store: MitmStore, turn_id: str) -> None:
@@ -45,17 +35,9 @@ def make_turn() -> Callable[..., Turn]:
     """Turns with sensible defaults; every field can be given."""
     count = 0
 
-    def make(**fields: object) -> Turn:
+    def make(**fields: Any) -> Turn:
         nonlocal count
         count += 1
-        defaults: dict[str, object] = {
-            "id": f"turn_{count:032x}",
-            "surface": "responses",
-            "model": "gemini-3-flash",
-            "target": Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18"),
-            "google_request": {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]},
-            "created": 1_770_000_000,
-        }
-        return Turn(**{**defaults, **fields})  # type: ignore[arg-type]
+        return builders.turn(**{"id": f"turn_{count:032x}", **fields})
 
     return make

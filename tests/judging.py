@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from zerogravity.testing.simulator import validation
-from zerogravity.testing.simulator.google import Received
-from zerogravity.testing.simulator.signatures import Signer
+from zerogravity.testing.simulator.google import Received, validation
+from zerogravity.testing.simulator.google.signatures import Signer
 
 
 def complaint(body: Mapping[str, Any]) -> str | None:
     """What Google would say to this v1internal body; None when it would answer."""
     path = "/v1internal:streamGenerateContent"
-    received = Received(0, "POST", path, {"alt": "sse"}, {}, body, "1.1", model=str(body["model"]))
+    received = Received("POST", path, {"alt": "sse"}, {}, body, "1.1", model=str(body["model"]))
     refused = validation.refusal(received, Signer(), internal=True, auth=False, strict=True)
     if refused is None:
         return None

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import FakeClock
 from zerogravity.core.events import Failed
 from zerogravity.core.fold import Assembler, Grew
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.observe.recorder import Recorder
 from zerogravity.surfaces.base import Answer, Surface
+from zerogravity.testing.builders import FakeClock
 
 WALL = 1_770_000_000.0  # 2026-02-02 02:40:00 UTC
 

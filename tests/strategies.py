@@ -10,14 +10,12 @@ fallback) produces them.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import strategies as st
 
 from zerogravity import errors, ids
 from zerogravity.core import policy
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
@@ -358,13 +356,3 @@ def record_lists(draw: st.DrawFn, *, captured: bool | None = None, max_calls: in
         terminal = Failed(draw(faults()))
     log.add(-1, b"", (terminal,))
     return log.records
-
-
-def replay(records: Iterable[Record], writer: ChannelWriter) -> CascadeChannel:
-    """Write the records into a fresh channel."""
-    for record in records:
-        if record.terminal is not None:
-            writer.close(record.terminal)
-        else:
-            writer.append(record.attempt_no, record.data, record.events, record.span)
-    return writer.channel

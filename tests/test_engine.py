@@ -13,7 +13,6 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import FakeClock
 from zerogravity.admission import AdmissionQueue
 from zerogravity.backends.base import Listener, Look
 from zerogravity.core.channel import CascadeChannel
@@ -24,6 +23,7 @@ from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import LINGER_S, NS, Engine, Limits
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, language_server, upstream
+from zerogravity.testing.builders import FakeClock
 
 REFUSED = language_server(502, "ls_refused", "no", Termination.LS_REFUSED)
 GONE = language_server(503, "ls_gone", "gone", Termination.LS_GONE)

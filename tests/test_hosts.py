@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from zerogravity.hosts import GOOGLE_HOSTS, is_google, is_loopback
+from zerogravity.hosts import GOOGLE_HOSTS, free_port, is_google, is_loopback
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,8 @@ def test_none_is_listed_twice() -> None:
 )  # fmt: skip
 def test_what_is_this_machine(host: str | None, ours: bool) -> None:
     assert is_loopback(host) is ours
+
+
+def test_a_free_port_can_be_bound() -> None:
+    with socket.socket() as ours:
+        ours.bind(("127.0.0.1", free_port()))

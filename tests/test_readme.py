@@ -21,7 +21,7 @@ from zerogravity.config import MIB, Limits
 from zerogravity.errors import Termination
 from zerogravity.server.routes import add_routes
 from zerogravity.testing import check
-from zerogravity.testing.simulator.catalogue import CATALOGUE
+from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text()

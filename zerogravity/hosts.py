@@ -1,5 +1,5 @@
 """Google's hosts that generate, in one table: what proxy mode opens, and what our authority may speak for. And which
-hosts are this machine.
+hosts are this machine, and a port of it that is free.
 
 Facts: language-server-and-google C.1, E; antigravity-runtime. Vertex has a host of its own for each region, which no
 name constraint takes in one word, so they are listed; a region that is missing here is tunnelled as it is.
@@ -7,6 +7,7 @@ name constraint takes in one word, so they are listed; a region that is missing 
 
 from __future__ import annotations
 
+import socket
 from ipaddress import ip_address
 
 DAILY = "daily-cloudcode-pa.googleapis.com"
@@ -52,3 +53,10 @@ def is_loopback(host: str | None) -> bool:
         return host == "localhost" or ip_address((host or "").removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:
         return False
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

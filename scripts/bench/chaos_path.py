@@ -20,11 +20,12 @@ from typing import Any
 import aiohttp
 import psutil
 
+from zerogravity.hosts import free_port
 from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_response, check_responses
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.relay import Relay
-from zerogravity.testing.simulator.stack import Stack, StackOptions, free_port
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}

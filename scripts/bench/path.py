@@ -33,7 +33,8 @@ import aiohttp
 import psutil
 
 from zerogravity import lifeline
-from zerogravity.testing.simulator.stack import Stack, StackOptions, free_port
+from zerogravity.hosts import free_port
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 STAMP = re.compile(r"@(\d+):(\d+) ")
 MODEL = "gemini-3-flash"

@@ -38,12 +38,13 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.fold import Call
 from zerogravity.core.running import RunningTurn
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
+from zerogravity.testing import builders
 from zerogravity.wire.google import GoogleDecoder
 from zerogravity.wire.sse import SseParser
 
-TURN = Turn("turn_" + "1" * 32, "responses", "m", Target("gemini-3-flash", "M18"), {"contents": []})
+TURN = builders.turn(google_request={"contents": []})
 
 
 def running_turn(turn: Turn = TURN, **limits: Any) -> RunningTurn:
@@ -80,26 +81,20 @@ SSE = "text/event-stream"
 # -- building answers ------------------------------------------------------------------------------------------------
 
 
-def chunk(
-    *parts: object, finish: str | None = None, usage: dict[str, int] | None = None, **more: Any
-) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}}
-    if finish:
-        candidate["finishReason"] = finish
-    made: dict[str, Any] = {"candidates": [candidate], "modelVersion": "gemini-3-flash-a", **more}
-    return {**made, "usageMetadata": usage} if usage else made
+def chunk(*parts: Any, finish: str | None = None, usage: dict[str, int] | None = None, **more: Any) -> dict[str, Any]:
+    return {**builders.chunk(*parts, finish=finish, usage=usage), "modelVersion": "gemini-3-flash-a", **more}
 
 
 def text(words: str, finish: str | None = None) -> dict[str, Any]:
-    return chunk({"text": words}, finish=finish)
+    return chunk(builders.part(words), finish=finish)
 
 
 def thought(words: str, finish: str | None = None) -> dict[str, Any]:
-    return chunk({"text": words, "thought": True}, finish=finish)
+    return chunk(builders.part(words, thought=True), finish=finish)
 
 
 def call(name: str, finish: str | None = None, **args: Any) -> dict[str, Any]:
-    return chunk({"functionCall": {"name": name, "args": args}}, finish=finish)
+    return chunk(builders.call(name, **args), finish=finish)
 
 
 END = text("", "STOP")

@@ -19,12 +19,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.running import URL, command, environment, free_port, taken
+from tests.running import URL, command, environment, taken
 from zerogravity import __version__, certs
 from zerogravity.backends.antigravity import discover
 from zerogravity.capture import master
 from zerogravity.cli import demo, main
 from zerogravity.errors import FaultError, bad_request, internal, upstream
+from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 from zerogravity.testing.simulator.stack import StackError, StackOptions

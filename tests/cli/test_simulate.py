@@ -20,8 +20,8 @@ from click.testing import CliRunner
 from tests.testing.simulator.ls_support import FLASH, SERVICE, connect_proxy
 from zerogravity.cli.simulate import simulate
 from zerogravity.testing.simulator.google import GoogleSimulator
-from zerogravity.testing.simulator.ls_child import StdinError, proxy_for, read_metadata
-from zerogravity.testing.simulator.tls import self_signed
+from zerogravity.testing.simulator.http.tls import self_signed
+from zerogravity.testing.simulator.language_server.child import StdinError, proxy_for, read_metadata
 
 NAME = b"\x0a\x0bantigravity"  # ide_name
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from tests.e2e.support import SURFACES, Said, ask, at_rest, quick
 from tests.reality.playing import Result
-from zerogravity.testing.simulator.scenarios import Scenario, call, event, think
+from zerogravity.testing.simulator.google import Scenario, call, event, think
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

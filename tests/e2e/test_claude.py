@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import at_rest, quick, ready
-from zerogravity.testing.simulator.default_answers import claude_thoughts
-from zerogravity.testing.simulator.ls_requests import STOP_SEQUENCES, agent_body
-from zerogravity.testing.simulator.scenarios import Scenario, event, stop
+from zerogravity.testing.simulator.google import Scenario, event, stop
+from zerogravity.testing.simulator.google.default_answers import claude_thoughts
+from zerogravity.testing.simulator.language_server.google_requests import STOP_SEQUENCES, agent_body
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

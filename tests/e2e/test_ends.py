@@ -21,8 +21,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.running import URL, Command, command, free_port, program
+from tests.running import URL, Command, command, program
 from tests.waiting import until
+from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.stack import ADDON
 

@@ -18,7 +18,8 @@ import pytest_asyncio
 from tests.e2e.support import CHECK, SURFACES, Said, ask, at_rest, quick, request
 from tests.reading import to_the_end
 from tests.waiting import until
-from zerogravity.testing.simulator.stack import ADDON, Stack, StackOptions, free_port
+from zerogravity.hosts import free_port
+from zerogravity.testing.simulator.stack import ADDON, Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

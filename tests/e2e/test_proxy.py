@@ -19,8 +19,8 @@ from google.genai import types
 
 from tests.e2e.support import ask, quick
 from tests.waiting import until
-from zerogravity.testing.simulator import tls
 from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.stack import GOOGLE, Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.support import SURFACES, ask, at_rest
 from zerogravity.testing.simulator.google import GoogleSimulator
-from zerogravity.testing.simulator.ls_options import build
+from zerogravity.testing.simulator.language_server import build
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]

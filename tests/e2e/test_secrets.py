@@ -26,9 +26,9 @@ from zerogravity.cli.main import main
 from zerogravity.observe import trace_reader
 from zerogravity.observe.exports.export import formats
 from zerogravity.surfaces import REGISTRY
-from zerogravity.testing.simulator.failures import error_info
-from zerogravity.testing.simulator.scenarios import Scenario, call, calls, event, failure
-from zerogravity.testing.simulator.scenarios import answer as answered
+from zerogravity.testing.simulator.google import Scenario, call, calls, event, failure
+from zerogravity.testing.simulator.google import answer as answered
+from zerogravity.testing.simulator.google.failures import error_info
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

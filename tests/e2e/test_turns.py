@@ -15,7 +15,7 @@ import pytest_asyncio
 
 from tests.e2e.support import SURFACES, ask, at_rest, gauges, quick, request
 from tests.waiting import until
-from zerogravity.testing.simulator.scenarios import Scenario, answer, say, stop
+from zerogravity.testing.simulator.google import Scenario, answer, say, stop
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

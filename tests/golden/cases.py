@@ -26,7 +26,7 @@ from zerogravity.errors import FaultError
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context, StoredTurn, Surface
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.testing.simulator.ls_requests import BUDGETS, ENUMS, STOP_SEQUENCES
+from zerogravity.testing.simulator.language_server.google_requests import BUDGETS, ENUMS, STOP_SEQUENCES
 from zerogravity.wire import jsonio
 
 HERE = Path(__file__).parent

@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from tests.running import free_port
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import Found, Process
 from zerogravity.config import load, url_of
 from zerogravity.errors import Termination, language_server
+from zerogravity.hosts import free_port
 from zerogravity.observe import configured
 from zerogravity.observe.health import Health
 from zerogravity.testing.replay_server import in_thread

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 
 from tests.conftest import FakeClock, evict
 from tests.recording import WALL
-from tests.strategies import TURN_ID, record_lists, replay
+from tests.strategies import TURN_ID, record_lists
 from zerogravity import redact
 from zerogravity.core import codec
 from zerogravity.core.events import (
@@ -35,6 +35,7 @@ from zerogravity.errors import FaultError, Termination, upstream
 from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits
 from zerogravity.observe.replica import joined, redacted_event
+from zerogravity.testing.builders import replay
 
 CHUNK = b'{"candidates":[{"content":{"parts":[{"text":"%s"}]}}]}'
 

@@ -9,13 +9,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
-from tests.conftest import FakeClock
 from tests.strategies import faults, seldom, texts
 from zerogravity.core.channel import RECORD_OVERHEAD, CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed, Finished, Record, TextDelta, ThinkingDelta
 from zerogravity.core.running import RunningTurn
-from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, Termination
+from zerogravity.testing import builders
+from zerogravity.testing.builders import FakeClock
 
 terminals = st.one_of(
     st.builds(Finished, st.sampled_from(("stop", "tool", "length", "filtered"))), st.builds(Failed, faults())
@@ -67,9 +67,13 @@ class ChannelMachine(RuleBasedStateMachine):
     def begin(self, limit: int) -> None:
         self.clock = FakeClock()
         self.limit = limit
-        turn = Turn("turn_" + "2" * 32, "chat", "m", Target("m", "M"), {})
         self.writer = RunningTurn(
-            turn, self.clock, max_bytes=limit, max_readers=3, abandoned=self._left, on_close=self._closed
+            builders.turn(surface="chat"),
+            self.clock,
+            max_bytes=limit,
+            max_readers=3,
+            abandoned=self._left,
+            on_close=self._closed,
         )
         self.channel = self.writer.channel
 

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import FakeClock
-from tests.strategies import record_lists, replay
+from tests.strategies import record_lists
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.fold import Assembler, fold
-from zerogravity.core.turn import Target, Turn
+from zerogravity.testing import builders
+from zerogravity.testing.builders import replay
 
 
 def fresh() -> ChannelWriter:
-    turn = Turn("turn_" + "1" * 32, "chat", "m", Target("m", "M"), {})
-    return ChannelWriter(turn, FakeClock())
+    return ChannelWriter(builders.turn(surface="chat"), FakeClock())
 
 
 class Reader:

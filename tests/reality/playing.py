@@ -16,9 +16,8 @@ from typing import Any
 import aiohttp
 
 from zerogravity.testing.check import check_chat, check_gemini, check_responses
-from zerogravity.testing.simulator import shapes
-from zerogravity.testing.simulator.google import Received
-from zerogravity.testing.simulator.scenarios import SIGN, Event, Scenario, Step
+from zerogravity.testing.simulator.google import SIGN, Event, Received, Scenario, Step
+from zerogravity.testing.simulator.google.rules import shapes
 from zerogravity.testing.simulator.stack import Stack
 
 MODEL = "gemini-3-flash"

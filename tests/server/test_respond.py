@@ -12,7 +12,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conftest import FakeClock
 from tests.reading import to_the_end
 from tests.server.support import Serve, Served, forever, hello, say
 from tests.waiting import until
@@ -24,6 +23,7 @@ from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
 from zerogravity.server.respond import FLUSH, Pump, leave_stalled, noted, timing
 from zerogravity.surfaces import chat, gemini
+from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.check import check_chat
 
 CHAT = "/v1/chat/completions"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import FakeClock, evict
 from tests.server.support import Serve, Served, forever, say
-from tests.strategies import record_lists, replay
+from tests.strategies import record_lists
 from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import (
     AttemptOpened,
@@ -33,6 +33,7 @@ from zerogravity.server.respond import Pump
 from zerogravity.surfaces import responses
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.responses.request import parse
+from zerogravity.testing.builders import replay
 from zerogravity.testing.check import check_responses
 
 PATH = "/v1/responses"

@@ -7,25 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zerogravity import ids
-from zerogravity.core import policy
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
-from zerogravity.core.events import AttemptOpened, Failed
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.common.models import Catalogue
+from zerogravity.testing.builders import TURN_ID, captured
 from zerogravity.testing.check import check_chat, check_gemini, check_responses
 from zerogravity.wire import jsonio
-from zerogravity.wire.calls import declared_names
-from zerogravity.wire.google import GoogleDecoder
 
 SURFACES: dict[str, Surface] = {"chat": chat.surface, "responses": responses.surface, "gemini": gemini.surface}
 OPENAI = ("chat", "responses")
 ALL = ("chat", "responses", "gemini")
 SECRET = bytes(32)
-TURN_ID = "turn_" + "7" * 32
 
 
 def context(turn_id: str = TURN_ID, **remembered: RememberedCall) -> Context:
@@ -46,34 +41,9 @@ def ask(name: str, turn_id: str = TURN_ID, **more: Any) -> Turn:
     return SURFACES[name].parse(body, context(turn_id))
 
 
-def chunk(*parts: dict[str, Any], finish: str | None = None, usage: dict[str, int] | None = None, **more: Any) -> Any:
-    candidate: dict[str, Any] = {"content": {"parts": list(parts), "role": "model"}} if parts else {}
-    candidate |= {"finishReason": finish} if finish else {}
-    return {"candidates": [{**candidate, "index": 0, **more}], **({"usageMetadata": usage} if usage else {})}
-
-
-def call(name: str = "f", signature: str | None = None, **args: Any) -> dict[str, Any]:
-    part: dict[str, Any] = {"functionCall": {"name": name, "args": args}}
-    return {**part, "thoughtSignature": signature} if signature else part
-
-
 def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
     """The closed channel of one upstream call; a chunk may be raw bytes."""
-    writer = ChannelWriter(turn, lambda: 0)
-    channel = writer.channel
-    decoder = GoogleDecoder(lambda n: ids.derive("call", turn.id, n), declared_names(turn.google_request))
-    writer.append(0, b"", (AttemptOpened(),))
-    for value in chunks:
-        data = value if isinstance(value, bytes) else jsonio.dumps({"response": value})
-        events = decoder.decode(data)
-        writer.append(0, decoder.source, events)
-    writer.append(0, b"", decoder.close())
-    match policy.decide(channel.state, fault=decoder.fault, dropped=dropped):
-        case policy.Finish(terminal):
-            writer.close(terminal)
-        case policy.Await(late=late):
-            writer.close(Failed(late))
-    return channel
+    return captured(turn, chunks, dropped=dropped)
 
 
 @dataclass(slots=True)

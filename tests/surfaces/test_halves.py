@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.playing import ALL, SECRET, SURFACES, ask, call, chunk, frames, hear, play
+from tests.surfaces.playing import ALL, SECRET, SURFACES, ask, frames, hear, play
+from zerogravity.testing.builders import call, chunk
 
 HIGH, LOW, LOST, SMILE = "\ud83d", "\ude00", "\ufffd", "\U0001f600"
 

@@ -13,20 +13,7 @@ from typing import Any
 import pytest
 
 from tests.judging import complaint
-from tests.surfaces.playing import (
-    ALL,
-    OPENAI,
-    SECRET,
-    SURFACES,
-    TURN_ID,
-    ask,
-    call,
-    chunk,
-    context,
-    frames,
-    hear,
-    play,
-)
+from tests.surfaces.playing import ALL, OPENAI, SECRET, SURFACES, ask, context, frames, hear, play
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.family import STAND_IN
 from zerogravity.core.registry import CallMemory, RememberedCall
@@ -35,7 +22,8 @@ from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.openai.sealed_state import Carried, seal
 from zerogravity.surfaces.responses.stored import of_turn
-from zerogravity.testing.simulator.signatures import Signer, behind
+from zerogravity.testing.builders import TURN_ID, call, chunk
+from zerogravity.testing.simulator.google.signatures import Signer, behind
 from zerogravity.wire.google_errors import decode_error
 
 openai = pytest.mark.parametrize("name", OPENAI)

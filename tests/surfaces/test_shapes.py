@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 
 from tests.strategies import shapes
-from tests.surfaces.playing import ALL, SECRET, SURFACES, ask, call, chunk, frames, hear, play
+from tests.surfaces.playing import ALL, SECRET, SURFACES, ask, frames, hear, play
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished
 from zerogravity.surfaces.base import Answer
+from zerogravity.testing.builders import call, chunk
 from zerogravity.testing.check import check_gemini
 from zerogravity.wire import jsonio
 

@@ -10,11 +10,8 @@ from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta
 from zerogravity.core.turn import Target
 from zerogravity.errors import Fault, FaultError, Origin, Termination
 from zerogravity.observe import digest
+from zerogravity.testing.builders import google_request as ask
 from zerogravity.testing.cassette import DIFF_LINES, Library
-
-
-def ask(text, **more):
-    return {"contents": [{"role": "user", "parts": [{"text": text}]}], **more}
 
 
 def record(made, make_turn, question, reply, terminal=None, **fields):

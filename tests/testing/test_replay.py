@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from tests.conftest import FakeClock
 from tests.strategies import record_lists
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
@@ -26,6 +25,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, Termination, bad_request
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.testing import replay as replaying
+from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.replay import Mishap, Pace, ReplayEngine, parse_mishap, parse_speed
 
 

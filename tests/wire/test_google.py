@@ -23,6 +23,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
+from zerogravity.testing.builders import chunk
 from zerogravity.wire import google_errors
 from zerogravity.wire.google import GoogleDecoder
 
@@ -31,10 +32,6 @@ SIG = "EgQKAgEC"
 
 def decoder() -> GoogleDecoder:
     return GoogleDecoder(lambda number: f"call_{number}")
-
-
-def chunk(*parts: object, **candidate: object) -> dict[str, Any]:
-    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, **candidate}]}
 
 
 def events_of(*chunks: object, envelope: bool = False) -> list[Event]:

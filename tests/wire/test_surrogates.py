@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerogravity.core.events import AttemptClosed, Event, FunctionCall, Notice, TextDelta, ThinkingDelta
+from zerogravity.testing import builders
+from zerogravity.testing.builders import chunk, part
 from zerogravity.wire.google import GoogleDecoder
 from zerogravity.wire.surrogates import Halves
 
@@ -18,20 +20,16 @@ HIGH, LOW, LOST = "\ud83d", "\ude00", "\ufffd"
 SMILE = "\U0001f600"
 
 
-def chunk(*parts: Any) -> dict[str, Any]:
-    return {"candidates": [{"content": {"role": "model", "parts": list(parts)}}]}
-
-
 def text(words: str) -> dict[str, Any]:
-    return chunk({"text": words})
+    return chunk(part(words))
 
 
 def thought(words: str) -> dict[str, Any]:
-    return chunk({"text": words, "thought": True})
+    return chunk(part(words, thought=True))
 
 
 def call(value: str) -> dict[str, Any]:
-    return chunk({"functionCall": {"name": "f", "args": {"a": value}}})
+    return chunk(builders.call(a=value))
 
 
 def said(*chunks: Any, form: str = "%s") -> list[tuple[str, str]]:

@@ -18,10 +18,16 @@ import aiohttp
 import click
 
 from zerogravity.hosts import GOOGLE
-from zerogravity.testing.simulator import tls
 from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator
+from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
-from zerogravity.testing.simulator.ls_child import StdinError, proxy_for, read_metadata, tell_parent, trusted
+from zerogravity.testing.simulator.language_server.child import (
+    StdinError,
+    proxy_for,
+    read_metadata,
+    tell_parent,
+    trusted,
+)
 
 
 @click.group()

@@ -1,0 +1,93 @@
+"""The public test kit: what zerogravity's own tests stand on, for tests of agents, clients and further rooms.
+
+| name | what it is for |
+|---|---|
+| ``zerogravity_cassette`` | pytest fixture (installed with the package): your agent talks to a server that answers \
+from recordings, strictly; a request that nobody recorded is a 400 that shows the difference to the nearest |
+| ``GoogleSimulator`` | Google over real sockets and TLS: scripted answers, refusals, broken streams; it judges \
+requests as Google does. ``simulator.google`` has what writes a ``Scenario`` |
+| ``LanguageServerSimulator`` | the editor's language server, with the habits that ``LsOptions`` name |
+| ``Stack`` | the whole path on one machine: both stand-ins, a real mitmdump between them; ``stack.url`` answers |
+| ``check_responses`` ``check_chat`` ``check_gemini`` ``check_response`` | grammar of a stream, of a whole Response: \
+frames in, values out, ``GrammarError`` with the reason |
+| ``builders`` | Google's chunks, parts and usage; turns, records, channels; ``FakeClock`` |
+| ``Library`` ``ReplayEngine`` ``Pace`` | recordings by their request's digest; an engine that plays them, faster, \
+slower, or with mishaps |
+
+A test of an agent with recordings, and one of a client with an answer of your own::
+
+    import aiohttp, openai
+    from zerogravity.testing import Stack, check_chat
+    from zerogravity.testing.simulator.google import answer
+
+    def test_my_agent(zerogravity_cassette):
+        cassette = zerogravity_cassette("cassettes/my_agent")  # recorded with: zerogravity serve --trace
+        client = openai.OpenAI(base_url=cassette.openai_url, api_key="unused")
+        assert client.responses.create(model="gemini-3-flash", input="1+1?").output_text == "It is 2."
+
+    async def test_my_client():
+        async with Stack() as stack, aiohttp.ClientSession(stack.url) as http:
+            stack.google.script(answer("It is ", "sunny.", thoughts=["hm"]))
+            body = {"model": "gemini-3-flash", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+            async with http.post("/v1/chat/completions", json=body) as said:
+                assert check_chat([await said.read()])[-1]["choices"][0]["finish_reason"] == "stop"
+
+Names are imported when they are asked for, so that the fixture costs a test run nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zerogravity.testing import builders
+    from zerogravity.testing.builders import FakeClock
+    from zerogravity.testing.cassette import Library
+    from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_response, check_responses
+    from zerogravity.testing.pytest_plugin import Cassette
+    from zerogravity.testing.replay import Pace, ReplayEngine
+    from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator, Scenario
+    from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+    from zerogravity.testing.simulator.stack import Stack, StackOptions
+
+_FROM = {
+    "FakeClock": "builders",
+    "Library": "cassette",
+    "GrammarError": "check", "check_chat": "check", "check_gemini": "check", "check_response": "check",
+    "check_responses": "check",
+    "Cassette": "pytest_plugin",
+    "Pace": "replay", "ReplayEngine": "replay",
+    "GoogleOptions": "simulator.google", "GoogleSimulator": "simulator.google", "Scenario": "simulator.google",
+    "LanguageServerSimulator": "simulator.language_server", "LsOptions": "simulator.language_server",
+    "Stack": "simulator.stack", "StackOptions": "simulator.stack",
+}  # fmt: skip
+
+__all__ = [
+    "Cassette",
+    "FakeClock",
+    "GoogleOptions",
+    "GoogleSimulator",
+    "GrammarError",
+    "LanguageServerSimulator",
+    "Library",
+    "LsOptions",
+    "Pace",
+    "ReplayEngine",
+    "Scenario",
+    "Stack",
+    "StackOptions",
+    "builders",
+    "check_chat",
+    "check_gemini",
+    "check_response",
+    "check_responses",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "builders":
+        return import_module(f"{__name__}.builders")
+    if (module := _FROM.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -29,7 +29,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.testing.simulator.google import GoogleSimulator
-from zerogravity.testing.simulator.ls_child import read_metadata
+from zerogravity.testing.simulator.language_server.child import read_metadata
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """

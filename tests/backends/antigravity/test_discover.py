@@ -30,7 +30,7 @@ from zerogravity.backends.antigravity.discover import (
     processes,
     without_login,
 )
-from zerogravity.testing.simulator import tls
+from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 TOKEN = "5f0c3c1e-0000-4000-8000-0000000000e1"

@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from tests.backends.polling.test_step_delta import FIGURES, LS_USAGE, START, failed, planner, tool
-from tests.conftest import FakeClock
 from tests.waiting import until
 from zerogravity.backends.antigravity.errors import error_of, gone
 from zerogravity.backends.polling import polling as module
@@ -29,6 +28,7 @@ from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.gemini.request import parse_request
+from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.check import check_chat, check_gemini, check_responses
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions

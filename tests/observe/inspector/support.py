@@ -25,12 +25,13 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.server.app import Running
 from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.base import Emitter
+from zerogravity.testing import builders
 
 TOKEN = "a-token-for-the-inspector"
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>&amp;\u202e'
@@ -53,10 +54,8 @@ class Scene:
     offsets: dict[str, int] = field(default_factory=dict)
 
     def turn(self, text: str = "hi", surface: str = "chat", **fields: Any) -> Turn:
-        generate = fields.pop("google_request", {"contents": [{"role": "user", "parts": [{"text": text}]}]})
-        target = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18", family="gemini-3-flash")
-        given = {"id": ids.new("turn"), "model": "gemini-3-flash", "target": target, "stream": True, "created": 1e9}
-        return Turn(surface=surface, google_request=generate, **{**given, **fields})  # type: ignore[arg-type]
+        given = {"id": ids.new("turn"), "google_request": builders.google_request(text), "stream": True}
+        return builders.turn(surface=surface, **{**given, "created": 1e9, **fields})
 
     def open(self, text: str = "hi", surface: str = "chat", *, to: str = "matched", **fields: Any) -> CascadeChannel:
         """A new turn, as far as phase ``to``."""

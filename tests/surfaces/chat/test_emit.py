@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from tests.strategies import TURN_ID, record_lists, replay
+from tests.strategies import TURN_ID, record_lists
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
-    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -30,6 +29,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.chat import surface
+from zerogravity.testing.builders import records, replay
 from zerogravity.testing.check import check_chat
 
 echoes = st.fixed_dictionaries(
@@ -102,14 +102,8 @@ def comparable(message: dict[str, Any]) -> dict[str, Any]:
 
 def deltas(events: list[Event], end: Finished | Failed, **fields: Any) -> list[dict[str, Any]]:
     """The deltas of a turn with these events, the role's left out."""
-    channel = channel_of(records_of(events, end), fields.pop("echo", None), **fields)
+    channel = channel_of(records(events, end), fields.pop("echo", None), **fields)
     return [value["choices"][0]["delta"] for value in check_chat(frames_of(channel)) if value.get("choices")][1:]
-
-
-def records_of(events: list[Event], end: Finished | Failed) -> list[Record]:
-    made = [Record(0, 0, 0, b"", (AttemptOpened(),))]
-    made += [Record(number, 0, 0, b"", (event,)) for number, event in enumerate(events, 1)]
-    return [*made, Record(len(made), 0, -1, b"", (end,))]
 
 
 STOP, TOOL = Finished("stop"), Finished("tool")
@@ -122,7 +116,7 @@ def test_the_frames_of_a_whole_turn() -> None:
         ThinkingDelta("hm"), TextDelta("I look"), FunctionCall("call_1", "f", '{"a": 1}', "U0lH"),
         FunctionCall("call_2", "g_1f", "{}"), Usage(10, 4, 5, 3, 1, 19),
     ]  # fmt: skip
-    channel = channel_of(records_of(events, TOOL), {"include_usage": True}, tool_names={"g_1f": "g!"})
+    channel = channel_of(records(events, TOOL), {"include_usage": True}, tool_names={"g_1f": "g!"})
     values = check_chat(frames_of(channel))
     assert [value["choices"][0]["delta"] for value in values if value["choices"]] == [
         {"role": "assistant", "content": "", "refusal": None},
@@ -146,7 +140,7 @@ def test_the_frames_of_a_whole_turn() -> None:
 
 
 def test_without_include_usage_no_chunk_has_usage() -> None:
-    channel = channel_of(records_of([TextDelta("a"), Usage(1, 0, 1, 0, 0, 2)], STOP), {})
+    channel = channel_of(records([TextDelta("a"), Usage(1, 0, 1, 0, 0, 2)], STOP), {})
     assert all("usage" not in value for value in check_chat(frames_of(channel)))
 
 
@@ -169,14 +163,14 @@ def test_thoughts_under_the_names_that_were_asked_for(reasoning: list[str], delt
 )
 def test_finish_reasons(end: Finished, reason: str) -> None:
     events: list[Event] = [TextDelta("a"), CALL] if reason == "tool_calls" else [TextDelta("a")]
-    channel = channel_of(records_of(events, end), {})
+    channel = channel_of(records(events, end), {})
     assert check_chat(frames_of(channel))[-1]["choices"][0]["finish_reason"] == reason
     assert surface.answer(channel, bytes(32)).body["choices"][0]["finish_reason"] == reason
 
 
 def test_a_failed_stream_ends_with_an_error_and_nothing_else() -> None:
     fault = errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=22.0)
-    channel = channel_of(records_of([TextDelta("a")], Failed(fault)), {"include_usage": True})
+    channel = channel_of(records([TextDelta("a")], Failed(fault)), {"include_usage": True})
     frames = frames_of(channel)
     assert b"[DONE]" not in b"".join(frames)
     assert b'"finish_reason":"' not in b"".join(frames)
@@ -200,7 +194,7 @@ def test_a_signature_that_comes_after_its_call_is_sent_before_the_end() -> None:
 def test_a_texts_signature_is_sent_before_the_end() -> None:
     events: list[Event] = [TextDelta("a"), Signature("U0lH", "text")]
     assert deltas(events, STOP)[-2] == {"extra_content": {"google": {"thought_signature": "U0lH"}}}
-    message = surface.answer(channel_of(records_of(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
+    message = surface.answer(channel_of(records(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
     assert message["extra_content"] == {"google": {"thought_signature": "U0lH"}}
 
 
@@ -218,14 +212,14 @@ def test_a_custom_tools_text_under_another_name(arguments: str, text: str) -> No
     events: list[Event] = [FunctionCall("call_1", "patch", arguments)]
     _, second, *_ = deltas(events, TOOL, tool_kinds={"patch": "custom"})
     assert second == {"tool_calls": [{"index": 0, "custom": {"input": text}}]}
-    whole = surface.answer(channel_of(records_of(events, TOOL), {}, tool_kinds={"patch": "custom"}), bytes(32)).body
+    whole = surface.answer(channel_of(records(events, TOOL), {}, tool_kinds={"patch": "custom"}), bytes(32)).body
     (call,) = whole["choices"][0]["message"]["tool_calls"]
     assert call["custom"] == {"name": "patch", "input": text}
 
 
 def test_the_deprecated_form_has_one_call_and_its_own_word() -> None:
     events: list[Event] = [CALL, FunctionCall("call_2", "g", "{}")]
-    channel = channel_of(records_of(events, TOOL), {"legacy": True})
+    channel = channel_of(records(events, TOOL), {"legacy": True})
     values = check_chat(frames_of(channel))
     assert [value["choices"][0]["delta"] for value in values][1:] == [
         {"function_call": {"name": "f", "arguments": ""}}, {"function_call": {"arguments": '{"a": 1}'}}, {},
@@ -239,7 +233,7 @@ def test_the_deprecated_form_has_one_call_and_its_own_word() -> None:
 
 def test_only_the_first_call_where_parallel_calls_are_off() -> None:
     events: list[Event] = [CALL, FunctionCall("call_2", "g", "{}")]
-    channel = channel_of(records_of(events, TOOL), {"one_call": True})
+    channel = channel_of(records(events, TOOL), {"one_call": True})
     assert b"call_2" not in b"".join(frames_of(channel))
     assert len(surface.answer(channel, bytes(32)).body["choices"][0]["message"]["tool_calls"]) == 1
 
@@ -256,7 +250,7 @@ def test_pictures_and_other_blobs() -> None:
         {"files": [{"index": 0, "type": "file", "file": {"file_data": "data:audio/wav;base64,BBBB"}}]},
         {"images": [{"index": 1, "type": "image_url", "image_url": {"url": "data:image/webp;base64,CCCC"}}]},
     ]
-    message = surface.answer(channel_of(records_of(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
+    message = surface.answer(channel_of(records(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
     assert message["content"] is None
     assert [entry["index"] for entry in message["images"]] == [0, 1]
     assert [entry["index"] for entry in message["files"]] == [0]
@@ -278,7 +272,7 @@ def test_citations_count_characters_of_the_whole_content() -> None:
     citation = {"url": "https://example.com/a", "title": "a", "start_index": 8, "end_index": 12}
     expected = [{"type": "url_citation", "url_citation": citation}]
     assert deltas(events, TOOL)[-2] == {"annotations": expected}
-    message = surface.answer(channel_of(records_of(events, TOOL), {}), bytes(32)).body["choices"][0]["message"]
+    message = surface.answer(channel_of(records(events, TOOL), {}), bytes(32)).body["choices"][0]["message"]
     assert message["annotations"] == expected
     assert message["content"][8:12] == "blue"
 
@@ -289,7 +283,7 @@ def test_grounding_that_comes_after_the_text_has_closed() -> None:
 
 
 def test_a_blocked_prompt_is_a_refusal() -> None:
-    channel = channel_of(records_of([], Finished("filtered", "PROHIBITED_CONTENT")), {})
+    channel = channel_of(records([], Finished("filtered", "PROHIBITED_CONTENT")), {})
     values = check_chat(frames_of(channel))
     assert "PROHIBITED_CONTENT" in values[-2]["choices"][0]["delta"]["refusal"]
     assert values[-1]["choices"][0]["finish_reason"] == "content_filter"
@@ -299,20 +293,20 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
 
 
 def test_a_filtered_answer_keeps_its_partial_text() -> None:
-    channel = channel_of(records_of([TextDelta("so far")], Finished("filtered", "SAFETY")), {})
+    channel = channel_of(records([TextDelta("so far")], Finished("filtered", "SAFETY")), {})
     message = surface.answer(channel, bytes(32)).body["choices"][0]["message"]
     assert (message["content"], message["refusal"]) == ("so far", None)
 
 
 def test_thoughts_that_ate_all_tokens_are_a_length_with_empty_content() -> None:
-    channel = channel_of(records_of([ThinkingDelta("hm")], Finished("length", "MAX_TOKENS")), {})
+    channel = channel_of(records([ThinkingDelta("hm")], Finished("length", "MAX_TOKENS")), {})
     choice = surface.answer(channel, bytes(32)).body["choices"][0]
     assert (choice["finish_reason"], choice["message"]["content"]) == ("length", "")
     assert choice["message"]["reasoning_content"] == "hm"
 
 
 def test_the_members_of_a_completion() -> None:
-    channel = channel_of(records_of([CALL], TOOL), {"service_tier": "default"}, metadata={"k": "v"})
+    channel = channel_of(records([CALL], TOOL), {"service_tier": "default"}, metadata={"k": "v"})
     body = surface.answer(channel, bytes(32)).body
     assert list(body) == [
         "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage", "metadata",
@@ -330,12 +324,12 @@ def test_the_members_of_a_completion() -> None:
 
 
 def test_separators_are_escaped() -> None:
-    joined = b"".join(frames_of(channel_of(records_of([TextDelta("a\u2028b\u2029c\x85d")], STOP), {})))
+    joined = b"".join(frames_of(channel_of(records([TextDelta("a\u2028b\u2029c\x85d")], STOP), {})))
     assert b"\\u2028" in joined
     assert not any(character.encode() in joined for character in "\u2028\u2029\x85")
 
 
 def test_comments_are_the_heartbeat() -> None:
-    emitter = surface.emitter(channel_of(records_of([], STOP), {}), bytes(32))
+    emitter = surface.emitter(channel_of(records([], STOP), {}), bytes(32))
     assert emitter.content_type == "text/event-stream"
-    check_chat([*emitter.begin(), emitter.heartbeat, *frames_of(channel_of(records_of([], STOP), {}))[1:]])
+    check_chat([*emitter.begin(), emitter.heartbeat, *frames_of(channel_of(records([], STOP), {}))[1:]])

@@ -18,7 +18,7 @@ from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.testing.simulator.signatures import STAND_INS, Signer
+from zerogravity.testing.simulator.google.signatures import STAND_INS, Signer
 
 Json = dict[str, Any]
 CLAUDE, GEMINI = "claude-opus-4-6-thinking", "gemini-3-flash"

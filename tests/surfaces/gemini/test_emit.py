@@ -9,11 +9,11 @@ from google.genai import types
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import TURN_ID, record_lists, replay
+from tests.strategies import TURN_ID, record_lists
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import Failed, Notice, Record
-from zerogravity.core.turn import Target, Turn
 from zerogravity.surfaces.gemini import surface
+from zerogravity.testing import builders
 from zerogravity.testing.check import check_gemini
 from zerogravity.wire import jsonio, sse
 
@@ -21,9 +21,8 @@ forms = st.fixed_dictionaries({"alt": st.sampled_from(["sse", "json"]), "thought
 
 
 def channel_of(records: list[Record], echo: dict[str, Any]) -> CascadeChannel:
-    target = Target("gemini-3-flash", "M18")
-    turn = Turn(TURN_ID, "gemini", "gemini-3-flash", target, {"contents": []}, stream=True, echo=echo, created=1)
-    return replay(records, ChannelWriter(turn, lambda: 0))
+    turn = builders.turn(id=TURN_ID, surface="gemini", stream=True, echo=echo)
+    return builders.replay(records, ChannelWriter(turn, lambda: 0))
 
 
 def frames_of(channel: CascadeChannel) -> list[bytes]:

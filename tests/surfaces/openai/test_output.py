@@ -15,7 +15,7 @@ from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.openai.output import JSON_MODE, TEXT, Form, apply_form, json_schema
-from zerogravity.testing.simulator.synthesise import Synthesiser
+from zerogravity.testing.simulator.google.synthesise import Synthesiser
 
 S, J, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}
 MODELS = {

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from tests.strategies import TURN_ID, replay
+from tests.strategies import TURN_ID
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
-from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, Record
+from zerogravity.core.events import Event, Failed, Finished, Record
 from zerogravity.core.fold import fold
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
+from zerogravity.testing import builders
+from zerogravity.testing.builders import replay
 from zerogravity.testing.check import check_responses
 
 SECRET = bytes(range(32))
@@ -24,10 +26,7 @@ ECHO: dict[str, Any] = {
     "store": True, "background": False, "service_tier": "default", "safety_identifier": None, "prompt_cache_key": None,
 }  # fmt: skip
 SEALED = {"include": ["reasoning.encrypted_content"]}
-TURN = Turn(
-    TURN_ID, "responses", "gemini-3-flash", Target("gemini-3-flash", "M18"), {"contents": []}, stream=True,
-    echo=ECHO, created=1_770_000_000,
-)  # fmt: skip
+TURN = builders.turn(id=TURN_ID, stream=True, echo=ECHO, google_request={"contents": []})
 
 
 def turn(**fields: Any) -> Turn:
@@ -37,8 +36,7 @@ def turn(**fields: Any) -> Turn:
 
 def records(events: Sequence[Event], end: Finished | Failed) -> list[Record]:
     """One record per event, 400 ms apart."""
-    each = [(AttemptOpened(),), *((event,) for event in events), (end,)]
-    return [Record(number, number * 400_000_000, 0, b"", made) for number, made in enumerate(each)]
+    return builders.records(events, end, gap_s=0.4)
 
 
 def channel(made: Sequence[Record], of: Turn = TURN) -> CascadeChannel:

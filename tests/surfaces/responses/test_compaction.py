@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseCompactionItem
 
-from tests.strategies import record_lists, replay
+from tests.strategies import record_lists
 from tests.surfaces.responses.asking import (
     SECRET,
     call,
@@ -44,6 +44,7 @@ from zerogravity.surfaces.responses import surface
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.testing.builders import replay
 from zerogravity.testing.check import check_responses
 
 TRIGGER = {"type": "compaction_trigger"}

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from tests.surfaces.responses.asking import function, parse
 from tests.surfaces.responses.test_items import dialogues
-from zerogravity.testing.simulator.families import family_of
-from zerogravity.testing.simulator.rules import CORRUPTED, contents_trouble
-from zerogravity.testing.simulator.rules_config import generation_trouble, tools_trouble
-from zerogravity.testing.simulator.shapes import PUBLIC, violations
-from zerogravity.testing.simulator.signatures import Signer
+from zerogravity.testing.simulator.google.families import family_of
+from zerogravity.testing.simulator.google.rules.config import generation_trouble, tools_trouble
+from zerogravity.testing.simulator.google.rules.contents import CORRUPTED, contents_trouble
+from zerogravity.testing.simulator.google.rules.shapes import PUBLIC, violations
+from zerogravity.testing.simulator.google.signatures import Signer
 
 F, SEARCH = (
     function("f", parameters={"type": "object", "properties": {"a": {"type": ["string", "null"]}}}),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies import record_lists, replay
+from tests.strategies import record_lists
 from tests.surfaces.responses.asking import SECRET, STAND_IN, check_contents, context, function, output, parse, user
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
@@ -28,6 +28,7 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.openai.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, of_turn
+from zerogravity.testing.builders import replay
 from zerogravity.wire import jsonio
 
 FAMILY = "gemini-3-flash"

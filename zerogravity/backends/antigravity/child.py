@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.base import Route
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.hosts import free_port
 
 logger = logging.getLogger("zerogravity.language_server")
 READY_S = 60.0  # a cold one takes its time
@@ -122,7 +122,7 @@ class LsChild:
     async def _launch(self) -> Endpoint:
         """Start, feed, wait until it answers. Raises FaultError."""
         self._last.clear()
-        values = {"csrf": str(uuid4()), "port": str(_free_port()), "endpoint": self._route.endpoint}
+        values = {"csrf": str(uuid4()), "port": str(free_port()), "endpoint": self._route.endpoint}
         command = completed(self._command, values)
         # A pipe of our own: asyncio's would keep wait() waiting for whoever has inherited it.
         reading, writing = os.pipe()
@@ -256,12 +256,6 @@ def _ports(pid: int) -> list[int]:
     except psutil.Error:
         return []
     return [port for one in family for port in listening(one)]
-
-
-def _free_port() -> int:
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        return int(probing.getsockname()[1])
 
 
 def _failed(message: str) -> Fault:

@@ -22,13 +22,14 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from zerogravity import certs, lifeline
-from zerogravity.hosts import GOOGLE, is_loopback
+from zerogravity.hosts import GOOGLE, free_port, is_loopback
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 Mode = Literal["reverse", "proxy"]
-CHECKOUT = Path(__file__).resolve().parents[3] / "addons" / "capture.py"
-ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[2] / "capture" / "script.py"
+PACKAGE = Path(__file__).resolve().parents[2]
+CHECKOUT = PACKAGE.parent / "addons" / "capture.py"
+ADDON = CHECKOUT if CHECKOUT.exists() else PACKAGE / "capture" / "script.py"
 START_S = 30.0
 STOP_S = 15.0
 
@@ -258,12 +259,3 @@ def _clean(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in environment.items() if not name.startswith(("ZEROGRAVITY_", "OTEL_"))}
     own = {"CONFIG": str(folder / "config.toml"), "DATA_DIR": str(folder / "data")}
     return {**kept, "PYTHONUNBUFFERED": "1", **{f"ZEROGRAVITY_{name}": value for name, value in own.items()}}
-
-
-def free_port() -> int:
-    """A TCP port of the loopback address that is free now."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,0 +1,159 @@
+"""The answers that are no generation: v1internal's other calls, model lists, token counts (C.6, wire-gemini 1.1)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from zerogravity.testing.simulator.google import generate_request
+from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS, family_of
+from zerogravity.testing.simulator.google.scenarios import error
+
+if TYPE_CHECKING:
+    from zerogravity.testing.simulator.google.server import Received
+
+PROJECT = "invented-project-1"
+RESET = "2026-03-01T15:00:00Z"
+Answer = tuple[int, Any]
+
+
+def answer(method: str, received: Received) -> Answer | None:
+    """The answer to a v1internal call that is no generation; None for a method that does not exist."""
+    if received.method != "POST" and not (received.method == "GET" and method == "fetchUserInfo"):
+        return None
+    body = received.body if isinstance(received.body, dict) else {}
+    if method == "countTokens":
+        received.kind = "count"
+        request = body.get("request")
+        if not isinstance(request, dict):
+            return 400, error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+        return 200, {"totalTokens": _count(request)}
+    if method == "loadCodeAssist":
+        return 200, _load()
+    if method == "onboardUser":
+        project = {"cloudaicompanionProject": {"id": PROJECT, "name": PROJECT, "projectNumber": "1"}}
+        return 200, {"name": "operations/onboard-1", "done": True, "response": project}
+    if method == "fetchAvailableModels":
+        return 200, available_models()
+    if method == "listExperiments":
+        return 200, {"experimentIds": [1], "flags": [{"name": "F", "stringValue": "x"}]}
+    if method in ("retrieveUserQuota", "retrieveUserQuotaSummary"):
+        buckets = [
+            {"modelId": name, "remainingFraction": 1, "resetTime": RESET, "tokenType": "REQUESTS"}
+            for name, *_ in MODELS
+        ]
+        return 200, {"buckets": buckets}
+    if method == "fetchUserInfo":
+        return 200, {"userSettings": {"telemetryEnabled": False}}
+    if method == "listCloudAICompanionProjects":
+        return 200, {"projects": [{"id": PROJECT}]}
+    if method in ("fetchAdminControls", "recordCodeAssistMetrics", "recordClientEvent", "recordTrajectoryAnalytics",
+                  "cascadeNuxes"):  # fmt: skip
+        return 200, {}
+    return None
+
+
+def _load() -> dict[str, Any]:
+    credit = {"creditType": "GOOGLE_ONE_AI", "creditAmount": "1000", "minimumCreditAmountForUsage": "50"}
+    return {
+        "currentTier": {"id": "free-tier", "name": "Antigravity"},
+        "allowedTiers": [{"id": "free-tier", "name": "Antigravity", "isDefault": True}],
+        "paidTier": {"id": "g1-pro-tier", "name": "Google AI Pro", "availableCredits": [credit]},
+        "cloudaicompanionProject": PROJECT,
+        "gcpManaged": False,
+    }
+
+
+def available_models() -> dict[str, Any]:
+    """fetchAvailableModels: every model with its label, limits and quota."""
+    models: dict[str, Any] = {}
+    for name, label, enum in MODELS:
+        family = family_of(name)
+        assert family is not None
+        entry = {
+            "displayName": label, "model": enum, "recommended": True, "maxTokens": 1048576, "maxOutputTokens": 65536,
+            "supportsImages": family.kind != "gpt-oss", "supportsThinking": family.thinking != "none",
+            "apiProvider": {"claude": "API_PROVIDER_ANTHROPIC_VERTEX", "gpt-oss": "API_PROVIDER_OPENAI_VERTEX"}.get(
+                family.kind, "API_PROVIDER_GOOGLE_GEMINI"),
+            "quotaInfo": {"remainingFraction": 1, "resetTime": RESET}, "supportedMimeTypes": {"image/png": True},
+        }  # fmt: skip
+        models[name] = entry | ({"thinkingBudget": 10000, "minThinkingBudget": 32} if family.thinking != "none" else {})
+    return {
+        "models": models,
+        "defaultAgentModelId": "gemini-3-flash-agent",
+        "agentModelSorts": [{"displayName": "Recommended", "groups": [{"modelIds": list(models)}]}],
+        "deprecatedModelIds": {"gemini-3-pro": {"newModelId": "gemini-3.1-pro-high"}},
+        "commandModelIds": [], "tabModelIds": [], "imageGenerationModelIds": [], "mqueryModelIds": [],
+        "webSearchModelIds": [], "commitMessageModelIds": [], "tieredModelIds": {},
+    }  # fmt: skip
+
+
+def public(model: str | None, method: str | None, received: Received) -> Answer | None:
+    """The public API beside generation: models.list, models.get, countTokens."""
+    if received.method == "GET" and model is None and method is None:
+        return _list(received)
+    if model is None:
+        return None
+    name = unquote(model).removeprefix("models/")
+    family = family_of(name)
+    if family is None or not family.public:
+        return 404, error(404, "NOT_FOUND", missing_model(name, received.path, method))
+    if received.method == "GET" and method is None:
+        return 200, _model(name, name)
+    if received.method == "POST" and method == "countTokens":
+        received.kind = "count"
+        return _count_tokens(received.body)
+    return None
+
+
+def missing_model(name: str, path: str, method: str | None) -> str:
+    """Google's words for a model that does not exist."""
+    version = path.split("/")[1]
+    return (
+        f"models/{name} is not found for API version {version}, or is not supported for {method or 'generateContent'}. "
+        "Call ListModels to see the list of available models and their supported methods."
+    )
+
+
+def _list(received: Received) -> Answer:
+    try:
+        size = max(1, min(int(received.query.get("pageSize") or 50), 1000))
+        start = int(base64.b64decode(received.query.get("pageToken", ""), b"-_", validate=True) or 0)
+    except (ValueError, binascii.Error):
+        return 400, error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+    page = PUBLIC_MODELS[max(start, 0) : max(start, 0) + size]
+    body: dict[str, Any] = {"models": [_model(name, label) for name, label in page]}
+    if start + size < len(PUBLIC_MODELS):
+        body["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
+    return 200, body
+
+
+def _model(name: str, label: str) -> dict[str, Any]:
+    family = family_of(name)
+    return {
+        "name": f"models/{name}", "version": "001", "displayName": label, "description": f"{label}, a stand-in",
+        "inputTokenLimit": 1048576, "outputTokenLimit": 65536,
+        "supportedGenerationMethods": ["generateContent", "countTokens", "createCachedContent", "batchGenerateContent"],
+        "temperature": 1, "topP": 0.95, "topK": 64, "maxTemperature": 2,
+        **({"thinking": True} if family and family.thinking != "none" else {}),
+    }  # fmt: skip
+
+
+def _count_tokens(body: Any) -> Answer:
+    if not isinstance(body, dict):
+        return 400, error(400, "INVALID_ARGUMENT", "Invalid JSON payload received.")
+    inner = generate_request.get(body, "generateContentRequest")
+    if inner is not None and body.get("contents"):
+        return 400, error(400, "INVALID_ARGUMENT", "Only one of contents and generate_content_request may be set.")
+    request = inner if isinstance(inner, dict) else body
+    if not request.get("contents"):
+        text = "* CountTokensRequest.contents: contents is not specified\n"
+        return 400, error(400, "INVALID_ARGUMENT", text)
+    total = _count(request)
+    return 200, {"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]}
+
+
+def _count(request: dict[str, Any]) -> int:
+    return generate_request.count_tokens({name: value for name, value in request.items() if name != "model"})

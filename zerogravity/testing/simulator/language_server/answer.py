@@ -1,0 +1,103 @@
+"""One streamed answer of Google as the language-server stand-in takes it in: chunks → parts, calls, figures.
+
+Reads both spellings of member names, as Go's JSON codec does. Facts: language-server-and-google C.4.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from zerogravity.testing.simulator.google.generate_request import get
+from zerogravity.testing.simulator.language_server.narrow import mapping, mappings, text
+from zerogravity.testing.simulator.language_server.state import PlannerStep
+
+STOP_REASONS = {
+    "STOP": "STOP_PATTERN", "MAX_TOKENS": "MAX_TOKENS", "SAFETY": "CONTENT_FILTER", "BLOCKLIST": "CONTENT_FILTER",
+    "PROHIBITED_CONTENT": "CONTENT_FILTER", "RECITATION": "CONTENT_FILTER", "SPII": "CONTENT_FILTER",
+    "MALFORMED_FUNCTION_CALL": "CLIENT_TOOL_PARSE_ERROR",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Call:
+    """One function call that the model wants. ``id``: empty when Google gave none."""
+
+    name: str
+    args: Any
+    id: str
+
+    @property
+    def step_form(self) -> dict[str, Any]:
+        """As a planner step lists it: the arguments are a string."""
+        arguments = json.dumps(self.args, separators=(",", ":"))
+        return {"id": self.id or f"call_{uuid4().hex[:8]}", "name": self.name, "argumentsJson": arguments}
+
+
+@dataclass(slots=True)
+class Answer:
+    """Everything one call said. ``parts``: all but the thoughts."""
+
+    parts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    calls: list[Call] = field(default_factory=list[Call])
+    thoughts: list[str] = field(default_factory=list[str])
+    text: bool = False
+    finish: str = ""
+    blocked: str = ""
+    usage: dict[str, Any] = field(default_factory=dict[str, Any])
+    model: str = ""
+    response_id: str = ""
+
+    def take(self, chunk: Mapping[str, Any], step: PlannerStep, *, keep_thinking: bool) -> None:
+        """Add one chunk, to this and to the step that grows with it."""
+        self.usage = mapping(get(chunk, "usageMetadata")) or self.usage
+        self.model = text(get(chunk, "modelVersion")) or self.model
+        self.response_id = text(get(chunk, "responseId")) or self.response_id
+        candidate = next(iter(mappings(chunk.get("candidates"))), {})
+        for part in mappings(mapping(candidate.get("content")).get("parts")):
+            self._take_part(part, step, keep_thinking)
+        if reason := text(get(candidate, "finishReason")):
+            self.finish = reason
+        elif reason := text(get(mapping(get(chunk, "promptFeedback")), "blockReason")):
+            self.finish, self.blocked = "PROHIBITED_CONTENT", reason
+
+    def _take_part(self, part: dict[str, Any], step: PlannerStep, keep_thinking: bool) -> None:
+        signature, call, said = text(get(part, "thoughtSignature")), get(part, "functionCall"), text(part.get("text"))
+        if signature:
+            step.signature = signature
+        if part.get("thought"):
+            if said:
+                self.thoughts.append(said)
+            if keep_thinking and said:
+                step.thoughts.append(said)
+            return
+        if call is not None:
+            call = mapping(call)
+            made = Call(text(call.get("name")), call.get("args") or {}, text(call.get("id")))
+            self.calls.append(made)
+            step.calls.append(made.step_form)
+        elif said:
+            self.text = True
+            step.texts.append(said)
+        elif not signature and set(part) <= {"text", "thought"}:
+            return
+        last = self.parts[-1] if self.parts else {}
+        if call is None and said and not signature and set(last) == {"text"}:
+            last["text"] += said
+        else:
+            self.parts.append(dict(part))
+
+    @property
+    def content(self) -> list[dict[str, Any]]:
+        """The parts that go back to Google: without thoughts, unless there is nothing else."""
+        if not self.parts and self.thoughts:
+            return [{"text": "".join(self.thoughts), "thought": True}]
+        return self.parts
+
+    @property
+    def stop_reason(self) -> str:
+        """The planner step's ``stopReason``."""
+        return "FUNCTION_CALL" if self.calls else STOP_REASONS.get(self.finish, "STOP_PATTERN")
