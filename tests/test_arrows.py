@@ -72,7 +72,6 @@ GUESTS = {
     "mitmproxy": (
         *(f"capture.{name}" for name in ("addon", "flow_bodies", "commands", "contentview", "loader", "master")),
         *(f"capture.{name}" for name in ("proxy_guard", "proxy_options", "http2_reset")),
-        "observe.exports.export",
         "cli",
     ),
     "prometheus_client": ("observe",),

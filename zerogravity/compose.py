@@ -34,11 +34,10 @@ from zerogravity.errors import Fault, FaultError
 from zerogravity.observe import machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.inspector.api import Inspector
-from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
-from zerogravity.observe.witnesses import Witnesses
+from zerogravity.observe.witnesses import Bodies, Witnesses
 from zerogravity.server.app import Running, start_server
 from zerogravity.server.counting import GOOGLE, GoogleCount
 from zerogravity.server.services import Bearer, Services
@@ -46,7 +45,7 @@ from zerogravity.store.responses import MAX_BYTES as FILE_BYTES
 from zerogravity.store.responses import open_store
 from zerogravity.store.usage import UsageLog
 from zerogravity.surfaces import chat, gemini, responses
-from zerogravity.surfaces.base import Emitter, Surface
+from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.common.models import Catalogue, family_of
 
 logger = logging.getLogger("zerogravity")
@@ -103,7 +102,7 @@ class Gateway:
         self.usage = UsageLog(config.data_path / "usage.sqlite", report=lambda trouble: self._tell("usage", trouble))
         self.spans = otel.start(self.store)
         self.bodies = Bodies(max_bytes=self.budget.share("bodies"))
-        self.witnesses = Witnesses(self.recorder, self.bodies if self.inspector_token else None)
+        self.witnesses = Witnesses(self.recorder, *([self.bodies] if self.inspector_token else []))
         self._watch()
         self._running: Running | None = None
 
@@ -182,12 +181,13 @@ class Gateway:
             self.store,
             self.bodies,
             self.inspector_token,
-            emitter=self._render_again,
+            surfaces=SURFACES,
+            secret=self.secret,
             clock=self.clock,
             health=self._shown,
             view_bytes=self.budget.share("views"),
         )
-        self.budget.watch("views", lambda: made.views.bytes)
+        self.budget.watch("views", lambda: made.replicas.bytes)
         return made
 
     def _shown(self) -> dict[str, Any]:
@@ -200,10 +200,6 @@ class Gateway:
             "held_bytes": self.store.bytes,
             "dropped": self.recorder.dropped,
         }
-
-    def _render_again(self, channel: CascadeChannel) -> Emitter | None:
-        surface = SURFACES.get(channel.turn.surface)
-        return None if surface is None else surface.emitter(channel, self.secret)
 
     @property
     def inspector_url(self) -> str | None:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FakeClock
+from tests.observe.inspector.support import Scene
 from zerogravity.core.events import Failed
 from zerogravity.core.fold import Assembler, Grew
 from zerogravity.core.registry import MitmStore
 from zerogravity.observe.recorder import Recorder
+from zerogravity.observe.witnesses import Bodies
 from zerogravity.surfaces.base import Answer
 
 WALL = 1_770_000_000.0  # 2026-02-02 02:40:00 UTC
@@ -69,6 +71,12 @@ class Recording:
 
     def folders(self):
         return sorted(path.parent for path in self.root.rglob("turn.json"))
+
+
+@pytest.fixture
+def scene(clock):
+    """Turns that are scripted by hand."""
+    return Scene(MitmStore(clock), Bodies(), clock.advance)
 
 
 @pytest.fixture

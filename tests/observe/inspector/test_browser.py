@@ -104,10 +104,10 @@ async def test_the_panes_of_a_turn(page):
     scene.call(channel)
     scene.end(channel, "tool")
     tool = {"type": "function", "function": {"name": "read_file", "parameters": {"type": "object", "title": "gone"}}}
-    scene.bodies.client_request(channel.id, json.dumps({"tools": [tool]}).encode())
+    scene.client_request(channel, json.dumps({"tools": [tool]}).encode())
     original = {"project": "p", "big": 2**63 + 1, "contents": [{"a": 1}, {"b": 2}], "old": [1]}
     sent = {"project": "p", "big": 2**63 + 1, "contents": [{"b": 2}, {"c": 3}], "new": "text"}
-    scene.bodies.upstream_request(channel.id, json.dumps(original).encode(), json.dumps(sent).encode())
+    scene.upstream_request(channel, json.dumps(original).encode(), json.dumps(sent).encode())
     await browser.open(looked.link)
     await choose(browser, channel, "Answer")
     await words(browser, ".pane", "the file first")
@@ -239,8 +239,8 @@ async def test_hostile_text_is_text_everywhere(page):
     scene.think(channel, HOSTILE)
     scene.text(channel, HOSTILE)
     scene.call(channel, HOSTILE, json.dumps({HOSTILE: HOSTILE}))
-    scene.bodies.client_request(channel.id, HOSTILE.encode())
-    scene.bodies.upstream_request(channel.id, json.dumps({HOSTILE: 1}).encode(), json.dumps({"x": HOSTILE}).encode())
+    scene.client_request(channel, HOSTILE.encode())
+    scene.upstream_request(channel, json.dumps({HOSTILE: 1}).encode(), json.dumps({"x": HOSTILE}).encode())
     scene.health["line"] = HOSTILE
     scene.fail(channel, HOSTILE)
     await browser.open(looked.link)
