@@ -36,7 +36,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture": (),
     "admission": (),
     "background": ("core", "errors"),
-    "worker": (),
+    "worker": ("core.callbacks",),
     "engine": (*BASE, "admission", "background"),
     "backends": (*BASE, "background", "wire", "engine", "lifeline"),
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
@@ -68,7 +68,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
 
 # package of somebody else → the only rooms that may import it
 GUESTS = {
-    "aiohttp": ("server", "backends", "observe", "testing", "cli.demo"),
+    "aiohttp": ("server", "backends", "observe", "testing", "cli.demo", "cli.simulate"),
     "mitmproxy": (
         *(f"capture.{name}" for name in ("addon", "flow_bodies", "commands", "contentview", "loader", "master")),
         *(f"capture.{name}" for name in ("proxy_guard", "proxy_options", "http2_reset")),

@@ -28,14 +28,14 @@
 | H24 | a title call repeats the marker                             | e2e/test_failures                              |
 | H25 | a fault of our own                                          | e2e/test_failures                              |
 | H26 | SIGTERM with open streams                                   | e2e/test_failures                              |
-| H27 | a foreign Host or target                                    | server/test_guard                              |
-| H28 | a foreign page, another content type                        | server/test_guard, server/test_body            |
-| H29 | 0.0.0.0 without a key                                       | test_cli                                       |
-| H30 | a key in every form                                         | server/test_guard                              |
+| H27 | a foreign Host or target                                    | server/test_middleware                         |
+| H28 | a foreign page, another content type                        | server/test_middleware, server/test_body       |
+| H29 | 0.0.0.0 without a key                                       | cli/test_main                                  |
+| H30 | a key in every form                                         | server/test_middleware                         |
 | H31 | a body too large, a bomb, too deep, too many                | server/test_body                               |
 | H32 | half a body                                                 | server/test_body                               |
 | H33 | a header too long                                           | server/test_protocol                           |
-| H34 | secrets in a trace                                          | trace/test_recorder                            |
+| H34 | secrets in a trace                                          | observe/test_recorder                          |
 | H35 | an id that is a path                                        | server/test_responses                          |
 | H36 | gzip, also cut                                              | e2e/test_failures, capture/test_tap            |
 | H37 | every stream passes its checker                             | e2e/test_path                                  |

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from tests.observe.conftest import WALL
+from tests.recording import WALL
 from zerogravity.capture import tap
 from zerogravity.cli import traces
 from zerogravity.core.events import (

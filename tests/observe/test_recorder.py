@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 
 from tests.conftest import FakeClock
-from tests.observe.conftest import WALL
+from tests.recording import WALL
 from tests.strategies import TURN_ID, record_lists, replay
 from zerogravity import redact
 from zerogravity.core import codec

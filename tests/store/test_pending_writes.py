@@ -193,7 +193,7 @@ async def test_reads_while_somebody_holds_the_file(serve: Serve, tmp_path: Path,
     """Without a write-ahead log, which some file systems can not have, readers are shut out too."""
     file = tmp_path / "responses.db"
     store = await open_store(str(file), limit=10)
-    await store._run(lambda database: responses.execute(f"PRAGMA journal_mode = {journal}").fetchone())  # pyright: ignore[reportPrivateUsage]
+    await store._run(lambda database: database.execute(f"PRAGMA journal_mode = {journal}").fetchone())  # pyright: ignore[reportPrivateUsage]
     served = await serve(services={"responses": store})
     _, _, answered = await served.post(PATH, HELLO)
     await until(lambda: served.shelf.waiting == 0)

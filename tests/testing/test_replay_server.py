@@ -7,7 +7,7 @@ import urllib.request
 import aiohttp
 import pytest
 
-from tests.observe.conftest import PlainSurface
+from tests.recording import PlainSurface
 from zerogravity.core.events import AttemptOpened, Finished, TextDelta
 from zerogravity.core.turn import Turn
 from zerogravity.testing.cassette import Library

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.observe.conftest import PlainSurface
 from tests.observe.exports.conftest import LINES
+from tests.recording import PlainSurface
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, FunctionCall, TextDelta, Usage
 from zerogravity.errors import upstream
 from zerogravity.observe import trace_reader

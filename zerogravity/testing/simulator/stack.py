@@ -27,8 +27,8 @@ from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 Mode = Literal["reverse", "proxy"]
-CHECKOUT = Path(__file__).resolve().parents[2] / "addons" / "capture.py"
-ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[1] / "capture" / "script.py"
+CHECKOUT = Path(__file__).resolve().parents[3] / "addons" / "capture.py"
+ADDON = CHECKOUT if CHECKOUT.exists() else Path(__file__).resolve().parents[2] / "capture" / "script.py"
 GOOGLE = "https://daily-cloudcode-pa.googleapis.com"
 START_S = 30.0
 STOP_S = 15.0
