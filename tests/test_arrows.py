@@ -93,7 +93,6 @@ GUESTS = {
             for name in ("addon", "flow_bodies", "commands", "contentview", "http2_reset", "interceptor")
         ),
         *(f"capture.{name}" for name in ("loader", "master", "proxy_guard", "proxy_options")),
-        "observe.exports.export",
         "cli",
     ),
     "prometheus_client": ("observe",),

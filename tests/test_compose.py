@@ -316,11 +316,12 @@ async def test_all_that_is_kept_has_one_budget_and_one_gauge(
     more = {"store_path": str(tmp_path / "responses.db")} if stored else {}
     gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", trace=trace, limits={"store_bytes": total}, **more)
     budget, store, witnesses = gateway.services.budget, gateway.services.store, gateway.witnesses
+    recorder, bodies = witnesses._witnesses
     bounds = {
         "turns": store._max_bytes,
         "calls": store.calls._max_bytes,
-        "bodies": witnesses._bodies._max_bytes,  # type: ignore[union-attr]
-        **({"traces": 2 * witnesses._recorder.limits.job_bytes} if trace else {}),  # type: ignore[union-attr]
+        "bodies": bodies._max_bytes,  # type: ignore[attr-defined]
+        **({"traces": 2 * recorder.limits.job_bytes} if trace else {}),  # type: ignore[attr-defined]
     }
     assert {name: budget.share(name) for name in bounds} == bounds
     assert sum(map(budget.share, SHARES)) == total

@@ -15,6 +15,7 @@ SMALL = 40  # lines of code up to which a module may be tested by its neighbours
 # tests about a room, or about several modules of it
 OF_A_ROOM = {
     "backends/antigravity/test_turns",  # engine and driver against the stand-in
+    "observe/exports/test_exports",  # what holds for every export
     "observe/inspector/test_browser",  # the page in a real browser
     "observe/inspector/test_static",  # the page's files
     "observe/test_surfaces",  # a recording through all surfaces
@@ -45,13 +46,6 @@ LACKING = {
     "cli/demo",
     "core/codec",
     "observe/digest",
-    "observe/exports/har",
-    "observe/exports/html",
-    "observe/exports/otel",
-    "observe/inspector/conversation",
-    "observe/inspector/view",
-    "observe/replica",
-    "observe/summary",
     "observe/terminal",
     "observe/trace_folders",
     "observe/trace_reader",

@@ -25,7 +25,6 @@ from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
-from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.deadlines import Limits
 from zerogravity.engine import Engine
@@ -34,11 +33,10 @@ from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.observe import machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.inspector.api import Inspector
-from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
-from zerogravity.observe.witnesses import Witnesses
+from zerogravity.observe.witnesses import Bodies, Witnesses
 from zerogravity.server.app import Running, start_server
 from zerogravity.server.counting import GoogleCount
 from zerogravity.server.services import Bearer, Models, Runs, Services
@@ -47,7 +45,7 @@ from zerogravity.store.base import MAX_BYTES as FILE_BYTES
 from zerogravity.store.base import ResponseStore
 from zerogravity.store.responses import open_store
 from zerogravity.surfaces import REGISTRY
-from zerogravity.surfaces.base import Emitter, Surfaces
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.surfaces.common.models import Catalogue
 
 logger = logging.getLogger("zerogravity")
@@ -151,7 +149,7 @@ async def gateway(config: Config, route: Route | None = None, backend: Backend |
         backend.listen(Listener(catalogue.refresh, probe.child_changed, partial(_tell, ground.health)))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=ground.budget.share("bodies"))
-        witnesses = Witnesses(recorder, bodies if token else None)
+        witnesses = Witnesses(recorder, *([bodies] if token else []))
         _measure(ground, engine, recorder, bodies)
         serving = front(
             ground, engine, catalogue, secret=secret, bearer=bearer, recorder=witnesses,
@@ -254,15 +252,11 @@ def _inspector(
             "dropped": recorder.dropped,
         }
 
-    def emitter(channel: CascadeChannel) -> Emitter | None:
-        surface = REGISTRY.get(channel.turn.surface)
-        return None if surface is None else surface.emitter(channel, secret)
-
     made = Inspector(
-        ground.store, bodies, token, emitter=emitter, clock=ground.store.clock, health=shown, surfaces=REGISTRY,
+        ground.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=ground.store.clock, health=shown,
         view_bytes=ground.budget.share("views"),
     )  # fmt: skip
-    ground.budget.watch("views", lambda: made.views.bytes)
+    ground.budget.watch("views", lambda: made.replicas.bytes)
     return made
 
 

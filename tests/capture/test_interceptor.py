@@ -20,10 +20,9 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Termination, internal
 from zerogravity.observe.health import Health
-from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder
-from zerogravity.observe.witnesses import Witnesses
+from zerogravity.observe.witnesses import ORIGINAL, SENT, Bodies, Witnesses
 from zerogravity.surfaces import REGISTRY
 
 CASCADE = "c0ffee00-1111-4222-8333-444455556666"
@@ -34,10 +33,10 @@ ANSWER = (
 )
 
 
-def rooms_of(clock: Any, bodies: Bodies | None = None, **settings: Any) -> Rooms:
+def rooms_of(clock: Any, *kept: Bodies, **settings: Any) -> Rooms:
     store, metrics = MitmStore(clock), Metrics(REGISTRY)
     metrics.watch(store)
-    return Rooms(store, Health(clock), metrics, Witnesses(NullRecorder(), bodies), **settings)
+    return Rooms(store, Health(clock), metrics, Witnesses(NullRecorder(), *kept), **settings)
 
 
 @pytest.fixture
@@ -125,9 +124,8 @@ def test_an_agent_call_of_an_open_turn_is_claimed_and_rewritten(hooks, bodies, c
     assert "accept-encoding" not in flow.request.headers
     assert flow.comment == channel.id
     assert "matched" in channel.marks
-    kept = bodies.get(channel.id)
-    assert kept is not None
-    assert [json.loads(body)["project"] for body in kept.upstream[0]] == ["p", "p"]
+    kept = [bodies.get(channel.id, name) for name in (ORIGINAL, SENT)]
+    assert [json.loads(request.body)["project"] for request in kept] == ["p", "p"]
 
 
 def test_without_a_token_the_ls_keeps_its_own_login(hooks, channel) -> None:

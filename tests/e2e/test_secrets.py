@@ -24,7 +24,7 @@ from click.testing import CliRunner
 from tests.e2e.support import MODEL, at_rest, quick
 from zerogravity.cli.main import main
 from zerogravity.observe import trace_reader
-from zerogravity.observe.exports.export import formats
+from zerogravity.observe.exports import EXPORTS
 from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.simulator.google import Scenario, call, calls, event, failure
 from zerogravity.testing.simulator.google import answer as answered
@@ -254,8 +254,8 @@ def exported(folder: Path) -> dict[str, str]:
     traces = list(trace_reader.scan(folder))
     assert len(traces) > 10
     found = {"traces": "\n".join(file.read_text("utf-8", "replace") for file in folder.rglob("*") if file.is_file())}
-    for name, (write, _) in formats(REGISTRY).items():
-        data = write(traces)
+    for name, (write, *_) in EXPORTS.items():
+        data = write(traces, REGISTRY)
         if name == "bundle":
             archive = zipfile.ZipFile(io.BytesIO(data))
             data = b"\n".join(archive.read(one) for one in archive.namelist())

@@ -29,7 +29,7 @@ from zerogravity.core.events import (
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import upstream
 from zerogravity.observe import otel
-from zerogravity.observe.exports.otel import spans as exported
+from zerogravity.observe.exports.otel import write
 from zerogravity.observe.recorder import Recorder
 from zerogravity.observe.trace_reader import scan
 from zerogravity.surfaces import REGISTRY
@@ -164,7 +164,7 @@ def test_ids_are_those_of_the_exported_trace(store, clock, make_turn, telling, t
     play(store, clock, make_turn)
     recorder.close()
     live = [(f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}") for span in ended()]
-    (resource,) = exported(scan(tmp_path), REGISTRY)["resourceSpans"]
+    (resource,) = json.loads(write(scan(tmp_path), REGISTRY))["resourceSpans"]
     assert live == [(span["traceId"], span["spanId"]) for span in resource["scopeSpans"][0]["spans"]]
 
 

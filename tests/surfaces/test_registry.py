@@ -16,11 +16,10 @@ from tests.surfaces import toy
 from zerogravity.backends.polling.prompt import told_in_full
 from zerogravity.errors import FaultError
 from zerogravity.observe import doctor, trace_reader
-from zerogravity.observe.exports.har import har
-from zerogravity.observe.exports.otel import spans
-from zerogravity.observe.inspector.view import View
+from zerogravity.observe.exports import EXPORTS
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import Recorder
+from zerogravity.observe.replica import Replica
 from zerogravity.server import paths
 from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.base import Context, Surface
@@ -90,15 +89,15 @@ async def test_it_is_recorded_exported_and_shown(served: Served, tmp_path: Path)
     assert [frame.frame for frame in trace.emitted if frame.frame] == [
         'data: {"heard":"Hel"}\n\n', 'data: {"heard":"lo"}\n\n', 'data: {"over":true}\n\n',
     ]  # fmt: skip
-    client = har([trace], WITH_TOY)["log"]["entries"][0]
+    client = json.loads(EXPORTS["har"].write([trace], WITH_TOY))["log"]["entries"][0]
     assert client["request"]["url"].endswith("/toy/v1/say")
     assert client["response"]["content"]["text"].endswith('data: {"over":true}\n\n')
-    (resource,) = spans([trace], WITH_TOY)["resourceSpans"]
+    (resource,) = json.loads(EXPORTS["otel"].write([trace], WITH_TOY))["resourceSpans"]
     assert resource["scopeSpans"][0]["spans"][0]["name"] == f"small_talk {MODEL}"
     channel = served.engine.channels[-1]
-    view = View(channel, lambda copy: WITH_TOY[copy.turn.surface].emitter(copy, bytes(32)))
-    await view.grow()
-    assert [frame for _, frame in view.frames][-1] == b'data: {"over":true}\n\n'
+    copy = Replica(channel, channel.records, WITH_TOY[channel.turn.surface], bytes(32))
+    assert len(list(copy.grow())) == channel.count
+    assert copy.frames[-1].text == 'data: {"over":true}\n\n'
 
 
 # -- what every surface tells --------------------------------------------------------------------------------------

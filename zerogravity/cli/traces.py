@@ -20,14 +20,13 @@ from zerogravity import config as configuration
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.hosts import GOOGLE
 from zerogravity.observe import terminal, trace_folders, trace_reader
-from zerogravity.observe.exports.export import formats
+from zerogravity.observe.exports import EXPORTS
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace, parse_mishap, parse_speed
 from zerogravity.wire import jsonio
 
-FORMATS = formats(REGISTRY)
 FOLLOW_S = 0.2
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
 
@@ -186,16 +185,19 @@ def grep(context: click.Context, pattern: str, ignore_case: bool, limit: int, as
 
 @trace.command("export")
 @click.argument("references", nargs=-1)
-@click.option("--format", "form", type=click.Choice([name for name in FORMATS if name != "bundle"]), required=True)
+@click.option(
+    "--format", "form", type=click.Choice([name for name in EXPORTS if name != "bundle"]), required=True,
+    help="; ".join(f"{name}: {export.what}" for name, export in EXPORTS.items() if name != "bundle") + ".",
+)  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="All traces.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File [default: stdout].")
 @click.pass_context
 def export(context: click.Context, references: tuple[str, ...], form: str, every: bool, output: Path | None) -> None:
-    """Turns as one file: har, jsonl, otel, html; curl sends again what was sent to Google.
+    """Turns as one file.
 
     Example: zerogravity trace export last --format html -o turn.html
     """
-    data = FORMATS[form][0](_chosen(root_of(context), references, every=every))
+    data = EXPORTS[form].write(_chosen(root_of(context), references, every=every), REGISTRY)
     if output is None:
         sys.stdout.buffer.write(data)
     else:
@@ -210,8 +212,8 @@ def bundle(context: click.Context, references: tuple[str, ...], output: Path | N
     """A zip of trace folders and versions, for a bug report. Secrets have been masked when it was recorded; prompts
     and answers are in it."""
     chosen = _chosen(root_of(context), references, every=False)
-    write, ending = FORMATS["bundle"]
-    _save(output or Path(f"zerogravity-{chosen[0].short}{ending}"), write(chosen))
+    made = EXPORTS["bundle"]
+    _save(output or Path(f"zerogravity-{chosen[0].short}{made.ending}"), made.write(chosen, REGISTRY))
 
 
 @click.command("replay")

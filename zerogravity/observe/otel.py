@@ -12,20 +12,23 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from zerogravity import __version__, redact
+from zerogravity import __version__
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Failed, Record
+from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
-from zerogravity.observe.exports import otel as names
+from zerogravity.observe.spans import SCHEMA, Span, spans
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.worker import BackgroundWorker
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.trace import Span as LiveSpan
+    from opentelemetry.trace import SpanKind
 
 logger = logging.getLogger("zerogravity.otel")
 EXPORTERS = ("otlp", "console", "none")
@@ -57,7 +60,7 @@ class Spans:
         wall_ns: Callable[[], int],
     ) -> None:
         self._provider = provider
-        self._tracer = provider.get_tracer("zerogravity", __version__, names.SCHEMA)
+        self._tracer = provider.get_tracer("zerogravity", __version__, SCHEMA)
         self._ids = ids
         self._surfaces = surfaces
         self._content = content
@@ -91,35 +94,27 @@ class Spans:
         from opentelemetry import trace
         from opentelemetry.context import Context
 
-        channel, turn = ended.channel, ended.channel.turn
-        offset = ended.wall_ns - channel.marks["done"]
-        info = told(channel)
-        does = names.operation(turn.surface, self._surfaces)
-        attributes = redact.json_value(names.turn_attributes(does, info, turn.google_request, channel.state.model))
-        if self._content:
-            content = names.content_attributes(turn.google_request, channel.state, info["code"])
-            attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in content.items()}
-        self._ids.say(channel.id, "turn")
-        span = self._tracer.start_span(
-            redact.text(f"{does} {turn.model}"), Context(), trace.SpanKind.SERVER, attributes,
-            start_time=channel.marks["received"] + offset,
-        )  # fmt: skip
-        for phase, at in sorted(channel.marks.items(), key=lambda mark: mark[1]):
-            span.add_event(phase, timestamp=at + offset)
-        if isinstance(channel.terminal, Failed):
-            span.set_status(trace.StatusCode.ERROR, channel.terminal.fault.code)
+        channel = ended.channel
+        arrived = ended.wall_ns - channel.marks["done"] + channel.marks["received"]
+        turn, *calls = spans(channel, ended.records, self._surfaces, content=self._content)
+        span = self._start(turn, Context(), trace.SpanKind.SERVER, arrived)
+        for phase, at in turn.events:
+            span.add_event(phase, timestamp=at + arrived)
         parent = trace.set_span_in_context(span, Context())
-        for call, records in names.calls_of(ended.records).items():
-            self._ids.say(channel.id, f"call{call}")
-            line = channel.lines.get(call)
-            values = redact.json_value(names.call_attributes(records, call, line))
-            child = self._tracer.start_span(
-                names.call_name(line), parent, trace.SpanKind.CLIENT, values, start_time=records[0].t_ns + offset
-            )
-            if values.get(names.NAMES["status"], 0) >= 400:
-                child.set_status(trace.StatusCode.ERROR)
-            child.end(records[-1].t_ns + offset)
-        span.end(channel.marks["done"] + offset)
+        for call in calls:
+            self._start(call, parent, trace.SpanKind.CLIENT, arrived).end(call.end_ns + arrived)
+        span.end(turn.end_ns + arrived)
+
+    def _start(self, made: Span, parent: Context, kind: SpanKind, arrived: int) -> LiveSpan:
+        from opentelemetry.trace import StatusCode
+
+        self._ids.say(made)
+        span = self._tracer.start_span(
+            made.name, parent, kind, cast("Any", made.attributes), start_time=made.start_ns + arrived
+        )
+        if made.failed:
+            span.set_status(StatusCode.ERROR, made.fault.code if made.fault is not None else None)
+        return span
 
 
 class FixedIds:
@@ -128,9 +123,9 @@ class FixedIds:
     def __init__(self) -> None:
         self._trace, self._span = 1, 1
 
-    def say(self, turn_id: str, part: str) -> None:
+    def say(self, span: Span) -> None:
         """The ids of the next span."""
-        self._trace, self._span = (int(text, 16) for text in names.span_ids(turn_id, part))
+        self._trace, self._span = int(span.trace_id, 16), int(span.span_id, 16)
 
     def generate_trace_id(self) -> int:
         return self._trace
@@ -140,24 +135,6 @@ class FixedIds:
 
     def is_trace_id_random(self) -> bool:
         return True  # 128 random bits of the turn's id: samplers may count on them
-
-
-def told(channel: CascadeChannel) -> dict[str, Any]:
-    """What spans need of ``turn.json``."""
-    turn, marks = channel.turn, channel.marks
-    first = (marks["first_byte"] - marks["received"]) / 1e6 if "first_byte" in marks else None
-    return {
-        "id": channel.id,
-        "surface": turn.surface,
-        "model": turn.model,
-        "target": asdict(turn.target),
-        "stream": turn.stream,
-        "cascade_id": channel.cascade_id,
-        "code": channel.termination.value if channel.termination else None,
-        "failure": isinstance(channel.terminal, Failed),
-        "latency_ms": {"first_byte": first},
-        "usage": asdict(channel.state.usage),
-    }
 
 
 # -- from the environment ------------------------------------------------------------------------------------------
@@ -185,7 +162,7 @@ def start(
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        made = exporter or _exporter(wanted)
+        target = exporter or _exporter(wanted)
     except ImportError as error:
         logger.warning("no spans: %s is missing; install the extra: zerogravity[otel]", error.name)
         return None
@@ -196,10 +173,10 @@ def start(
         id_generator=cast("Any", ids),
         shutdown_on_exit=False,
     )
-    provider.add_span_processor(BatchSpanProcessor(made))
-    spans = Spans(provider, ids, surfaces, content=_yes(environment.get(CONTENT)), wall_ns=wall_ns)
-    spans.attach(store)
-    return spans
+    provider.add_span_processor(BatchSpanProcessor(target))
+    made = Spans(provider, ids, surfaces, content=_yes(environment.get(CONTENT)), wall_ns=wall_ns)
+    made.attach(store)
+    return made
 
 
 def _wanted(environment: Mapping[str, str]) -> str | None:

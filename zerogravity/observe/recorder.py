@@ -11,19 +11,19 @@ import queue
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from zerogravity import ids, redact
+from zerogravity import ids
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Turn
 from zerogravity.observe import trace_folders
 from zerogravity.observe.trace_writer import TurnWriter
+from zerogravity.observe.witnesses import CLIENT, Request, Witness
 from zerogravity.surfaces.base import Surface
 
 logger = logging.getLogger("zerogravity.trace")
@@ -43,22 +43,7 @@ class TraceLimits:
     job_bytes: int = 128 << 20
 
 
-class TraceSink(Protocol):
-    """What the other rooms feed. No method waits, none raises. ``dropped``: what was not recorded."""
-
-    dropped: int
-
-    @property
-    def waiting_bytes(self) -> int: ...
-    def attach(self, store: MitmStore) -> None: ...
-    def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None: ...
-    def upstream_request(
-        self, turn_id: str, attempt_no: int, original: bytes, rewritten: bytes, headers: Mapping[str, str]
-    ) -> None: ...
-    def close(self) -> None: ...
-
-
-class NullRecorder:
+class NullRecorder(Witness):
     """Tracing is off."""
 
     dropped = 0
@@ -68,12 +53,7 @@ class NullRecorder:
     def attach(self, store: MitmStore) -> None:
         """Nothing is watched."""
 
-    def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
-        """Nothing is kept."""
-
-    def upstream_request(
-        self, turn_id: str, attempt_no: int, original: bytes, rewritten: bytes, headers: Mapping[str, str]
-    ) -> None:
+    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
         """Nothing is kept."""
 
     def close(self) -> None:
@@ -87,20 +67,13 @@ class _Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class _ClientRequest:
+class _Told:
     turn_id: str
-    surface: str
-    headers: Mapping[str, str]
-    body: bytes
+    requests: Sequence[Request]
 
-
-@dataclass(frozen=True, slots=True)
-class _UpstreamRequest:
-    turn_id: str
-    attempt_no: int
-    headers: Mapping[str, str]
-    original: bytes
-    rewritten: bytes
+    @property
+    def size(self) -> int:
+        return sum(len(request.body) for request in self.requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +81,10 @@ class _Flush:
     done: threading.Event
 
 
-_Body = _ClientRequest | _UpstreamRequest
+_Job = _Opened | _Told | _Flush | None  # None: stop
 
 
-def _weight(bodies: Iterable[_Body]) -> int:
-    return sum(
-        len(body.body) if isinstance(body, _ClientRequest) else len(body.original) + len(body.rewritten)
-        for body in bodies
-    )
-
-
-_Job = _Opened | _Body | _Flush | None  # None: stop
-
-
-class Recorder:
+class Recorder(Witness):
     """``surfaces``: name → surface, to write down what clients saw; ``secret`` as the server's.
 
     ``degraded``  None, or why traces can not be written now. ``report`` is told each change of it.
@@ -154,7 +117,7 @@ class Recorder:
         self._put_bytes = 0  # written by the hot path only
         self._done_bytes = 0  # written by the thread only
         self._open: dict[str, TurnWriter] = {}
-        self._early: OrderedDict[str, list[_Body]] = OrderedDict()
+        self._early: OrderedDict[str, list[_Told]] = OrderedDict()
         self._newest = 0.0
         self._swept = float("-inf")
         self._left = 0  # bytes that the last sweep has left
@@ -169,15 +132,9 @@ class Recorder:
         self._thread.start()
         store.on_open.append(self._opened)
 
-    def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
-        """What the client sent; may come before the turn is opened."""
-        self._put(_ClientRequest(turn.id, turn.surface, dict(headers), body))
-
-    def upstream_request(
-        self, turn_id: str, attempt_no: int, original: bytes, rewritten: bytes, headers: Mapping[str, str]
-    ) -> None:
-        """What the language server wanted to send, and what was sent instead."""
-        self._put(_UpstreamRequest(turn_id, attempt_no, dict(headers), original, rewritten))
+    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
+        """What was sent; may come before the turn is opened."""
+        self._put(_Told(turn_id, requests))
 
     def flush(self, timeout: float = 10) -> bool:
         """Wait until everything told so far is on disk. Not for the hot path."""
@@ -209,8 +166,8 @@ class Recorder:
     def _opened(self, channel: CascadeChannel) -> None:
         self._put(_Opened(channel, channel.records))
 
-    def _put(self, job: _Opened | _Body) -> None:
-        size = 0 if isinstance(job, _Opened) else _weight([job])
+    def _put(self, job: _Opened | _Told) -> None:
+        size = job.size if isinstance(job, _Told) else 0
         if self._closed or self.waiting_bytes + size > self.limits.job_bytes:
             self.dropped += 1
             return
@@ -251,21 +208,21 @@ class Recorder:
                     self._guarded(self._finish, writer)
                 return
 
-    def _take(self, job: _Opened | _Body) -> None:
+    def _take(self, job: _Opened | _Told) -> None:
         match job:
             case _Opened(channel, records):
                 self._begin(channel, records)
-            case _ClientRequest() | _UpstreamRequest():
-                self._done_bytes += _weight([job])
-                self._body(job.turn_id, job)
+            case _Told():
+                self._done_bytes += job.size
+                self._requests(job)
 
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
         writer = TurnWriter(folder, channel, records, self._surfaces.get(channel.turn.surface), self._secret)
         self._open[channel.id] = writer
-        for body in self._early.pop(channel.id, []):
-            self._write_body(writer, body)
+        for told in self._early.pop(channel.id, []):
+            self._write(writer, told)
         writer.summarise()
         self._well()
 
@@ -278,24 +235,22 @@ class Recorder:
         self._newest = moment
         return moment
 
-    def _body(self, turn_id: str, body: _Body) -> None:
-        if (writer := self._open.get(turn_id)) is not None:
-            self._write_body(writer, body)
-        elif ids.valid(turn_id, "turn"):
-            self._early.setdefault(turn_id, []).append(body)
-            while len(self._early) > EARLY or sum(map(_weight, self._early.values())) > self.limits.job_bytes:
+    def _requests(self, told: _Told) -> None:
+        if (writer := self._open.get(told.turn_id)) is not None:
+            self._write(writer, told)
+        elif ids.valid(told.turn_id, "turn"):
+            self._early.setdefault(told.turn_id, []).append(told)
+            while len(self._early) > EARLY or self._early_bytes() > self.limits.job_bytes:
                 self._early.popitem(last=False)
 
-    def _write_body(self, writer: TurnWriter, body: _Body) -> None:
-        match body:
-            case _ClientRequest(surface=surface, headers=headers, body=data):
-                writer.body("client_request", {"surface": surface, "headers": redact.headers(headers)}, data)
-            case _UpstreamRequest(attempt_no=attempt_no, headers=headers, original=original, rewritten=rewritten):
-                suffix = f".call{attempt_no}" if attempt_no else ""
-                shown = {"call": attempt_no, "headers": redact.headers(headers)}
-                writer.body(f"upstream_request{suffix}.original", shown, original)
-                writer.body(f"upstream_request{suffix}", shown, rewritten)
-                writer.summarise()  # a turn that never ends shows where it called, too
+    def _early_bytes(self) -> int:
+        return sum(told.size for several in self._early.values() for told in several)
+
+    def _write(self, writer: TurnWriter, told: _Told) -> None:
+        for request in told.requests:
+            writer.request(request)
+        if any(request.name != CLIENT for request in told.requests):
+            writer.summarise()  # a turn that never ends shows where it called, too
 
     def _advance(self, writer: TurnWriter) -> None:
         if writer.advance():
@@ -346,3 +301,6 @@ class Recorder:
         if self.degraded is not None:
             self.degraded = None
             run_guarded(self._report, None)
+
+
+TraceSink = Recorder | NullRecorder

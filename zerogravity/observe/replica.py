@@ -1,16 +1,17 @@
-"""``Replica``: a redacted copy of a turn that grows with it, and what its surface shows of it. Everything a trace
-holds is taken from here, so that nothing has to be redacted twice and nothing can be forgotten. Knows no files.
+"""``Replica``: a redacted copy of a turn that grows with it, and what its surface shows of it. What traces hold and
+the inspector shows is taken from here, so that nothing is redacted twice and nothing forgotten. Knows no files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from zerogravity import redact
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
@@ -22,60 +23,195 @@ from zerogravity.core.events import (
     InlineData,
     Notice,
     Record,
+    RequestLine,
     ServerTool,
     TextDelta,
     ThinkingDelta,
 )
+from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
-from zerogravity.surfaces.base import Answer, Emitter, Surface
+from zerogravity.observe.source import BEFORE, Copied, Emitted
+from zerogravity.observe.summary import summary
+from zerogravity.observe.witnesses import Request
+from zerogravity.surfaces.base import Emitter, Surface
 from zerogravity.wire import jsonio
+
+BREATH = 10  # records between two short sleeps
+BREATH_S = 0.0001
+FRAME_OVERHEAD = 200  # bytes that a frame takes beside its text
+UNRENDERABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Replica:
-    """``surface``: renders what the client saw; None for turns that were answered to nobody."""
+    """``channel``: the copy. Grows by ``grow``, in a thread: it costs time, and never on the path.
 
-    def __init__(self, channel: CascadeChannel, surface: Surface | None, secret: bytes) -> None:
-        self._original = channel
-        self._now = channel.marks["received"]
+    ``records``   the turn's own list of records: eviction gives the channel a new one.
+    ``surface``   renders what the client saw; None for turns that were answered to nobody.
+    ``request``   (name, number of the call) → a request of the turn, where they are kept.
+    """
+
+    def __init__(
+        self,
+        original: CascadeChannel,
+        records: Sequence[Record],
+        surface: Surface | None,
+        secret: bytes,
+        request: Callable[[str, int], Request | None] = lambda *_: None,
+    ) -> None:
+        self.trouble: str | None = None
+        self._original = original
+        self._given = records
+        self._origin = original.marks["received"]
         self._surface = surface
         self._secret = secret
-        self._writer = ChannelWriter(redacted_turn(channel.turn), lambda: self._now, max_bytes=1 << 62)
-        self.channel = self._writer.channel
+        self._request = request
+        self._mended = False
+        self._begin(redacted_turn(original.turn))
+
+    def _begin(self, turn: Turn) -> None:
+        self._copy = Copied(turn)
         self._emitter: Emitter | None = None
+        self._renders = self._surface is not None
+        self._rendered = 0  # records whose frames have been made
+        self._frames: list[Emitted] = []
+        self._frame_bytes = 0
+
+    # -- growing -----------------------------------------------------------------------------------------------
+
+    def grow(self) -> Iterator[Record]:
+        """Catch up with the turn, record by record."""
+        for raw in _paced(self._given[self.channel.count :]):
+            yield self._add(raw)
+        self.refresh()
+
+    def mend(self) -> bool:
+        """Mask secrets that were spread over several deltas: only the whole shows them. True: all was made anew."""
+        if self._mended:
+            return False
+        self._mended = self.channel.closed
+        whole = joined(self._given[: self.channel.count])
+        if whole is None:
+            return False
+        self._begin(self.channel.turn)
+        for raw in _paced(whole):
+            self._add(raw)
+        self.refresh()
+        return True
 
     def refresh(self) -> None:
         """Learn what is not in records: the phases, the cascade, late arrivals, where the attempts went."""
         known = self._original.snapshot()
+        marks = {phase: at - self._origin for phase, at in known.marks.items()}
         lines = {number: replace(line, url=redact.text(line.url)) for number, line in known.lines.items()}
-        self._writer.adopt(replace(known, lines=lines))
+        self._copy.adopt(replace(known, marks=marks, lines=lines))
 
-    def add(self, record: Record) -> tuple[Record, list[bytes]]:
-        """The redacted record, and the frames a streaming reader got for it."""
-        self._now = record.t_ns
-        if record.terminal is not None:
-            self._writer.close(redacted_event(record.terminal))  # type: ignore[arg-type]
-        else:
-            events = tuple(map(redacted_event, record.events))
-            self._writer.append(record.attempt_no, redact.json_bytes(record.data), events, record.span)
-        return self.channel.records[-1], self._frames(self.channel.records[-1])
+    def _add(self, raw: Record) -> Record:
+        events = tuple(map(redacted_event, raw.events))
+        data = redact.json_bytes(raw.data)
+        return self._copy.add(replace(raw, t_ns=raw.t_ns - self._origin, data=data, events=events))
 
-    def answer(self) -> Answer | None:
-        """The whole answer, for a turn that was not streamed."""
-        return self._surface.answer(self.channel, self._secret) if self._surface is not None else None
+    # -- frames ------------------------------------------------------------------------------------------------
 
-    def give_up_rendering(self) -> None:
-        """Go on without frames."""
-        self._surface = None
+    @property
+    def frames(self) -> Sequence[Emitted]:
+        """The stream as it went out, or as it would have. Not stored anywhere: emitters are deterministic, so frames
+        are rendered again, when somebody asks for them, and once."""
+        for record in _paced(self.channel.records[self._rendered :]):
+            self._rendered += 1
+            for cause, frame in self._render(record):
+                self._frames.append(Emitted(cause, record.t_ns / 1e6, frame.decode("utf-8", "replace")))
+                self._frame_bytes += len(frame) + FRAME_OVERHEAD
+        return self._frames
 
-    def _frames(self, record: Record) -> list[bytes]:
-        if self._surface is None or not self.channel.turn.stream:
+    def take_frames(self) -> Sequence[Emitted]:
+        """The frames since the last time, which are not kept any longer."""
+        taken = self.frames
+        self._frames, self._frame_bytes = [], 0
+        return taken
+
+    @property
+    def emitted(self) -> Sequence[Emitted]:
+        """What the client got."""
+        if self.channel.turn.stream:
+            return [replace(frame, seq=max(0, frame.seq)) for frame in self.frames]
+        if self._surface is None or not self.channel.closed:
             return []
-        frames: list[bytes] = []
-        if self._emitter is None:
-            self._emitter = self._surface.emitter(self.channel, self._secret)
-            frames += self._emitter.begin()
-        return frames + self._emitter.feed(record)
+        try:
+            answer = self._surface.answer(self.channel, self._secret)
+        except UNRENDERABLE as error:
+            self._failed("answer", error)
+            return []
+        last = self.channel.records[-1]
+        return [Emitted(last.seq, last.t_ns / 1e6, None, answer.status, answer.headers, answer.body)]
+
+    def _render(self, record: Record) -> list[tuple[int, bytes]]:
+        """(the record that caused it, frame). A surface that cannot render costs the frames, not the records."""
+        if self._surface is None or not self._renders:
+            return []
+        try:
+            frames: list[tuple[int, bytes]] = []
+            if self._emitter is None:
+                self._emitter = self._surface.emitter(self.channel, self._secret)
+                frames += ((BEFORE, frame) for frame in self._emitter.begin())
+            return [*frames, *((record.seq, frame) for frame in self._emitter.feed(record))]
+        except UNRENDERABLE as error:
+            self._renders = False
+            self._failed("stream", error)
+            return []
+
+    def _failed(self, what: str, error: Exception) -> None:
+        self.trouble = redact.text(f"the {what} could not be rendered: {type(error).__name__}: {error}")
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    @property
+    def channel(self) -> CascadeChannel:
+        return self._copy.channel
+
+    @property
+    def id(self) -> str:
+        return self._original.id
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """What ``turn.json`` holds."""
+        self.refresh()
+        told = summary(self.channel)
+        return told if self.trouble is None else {**told, "trouble": self.trouble}
+
+    @property
+    def google_request(self) -> Mapping[str, Any]:
+        return self.channel.turn.google_request
+
+    @property
+    def records(self) -> Sequence[Record]:
+        return self.channel.records
+
+    @property
+    def state(self) -> TurnState:
+        return self.channel.state
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        return self.channel.held + self._frame_bytes
+
+    def lines(self) -> Mapping[int, RequestLine]:
+        return self.channel.lines
+
+    def body(self, name: str, attempt_no: int = 0) -> dict[str, Any] | None:
+        """One of BODIES, where requests are kept."""
+        found = self._request(name, attempt_no)
+        return None if found is None else found.shown()
+
+
+def _paced(records: Iterable[Record]) -> Iterator[Record]:
+    """With short sleeps between them: threads share the interpreter with the streams."""
+    for number, record in enumerate(records):
+        if number % BREATH == BREATH - 1:
+            time.sleep(BREATH_S)
+        yield record
 
 
 def redacted_turn(turn: Turn) -> Turn:

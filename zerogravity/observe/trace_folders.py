@@ -68,6 +68,12 @@ def write(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
+def body_name(name: str, attempt_no: int) -> str:
+    """The file of a request: ``upstream_request.call1.original.json``."""
+    kind, dot, rest = name.partition(".")
+    return f"{kind}{f'.call{attempt_no}' if attempt_no else ''}{dot}{rest}.json"
+
+
 def newest_first(root: Path) -> Iterator[Path]:
     """All trace folders. An absent root has none."""
     for day in _folders(root, _DATE):

@@ -1,39 +1,28 @@
-"""Trace folders → values: finding them by what people type, reading them back. Tolerates traces of running turns and
-of other versions; knows nothing of how they are shown.
+"""Trace folders → ``Trace``: finding them by what people type, reading them back as a ``TurnSource``. Tolerates traces
+of running turns and of other versions; knows nothing of how they are shown.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from zerogravity.core import codec
+from zerogravity.core.channel import CascadeChannel, Snapshot
 from zerogravity.core.events import AttemptOpened, Record, RequestLine
 from zerogravity.core.fold import TurnState, fold
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, joined
 from zerogravity.observe import trace_folders
+from zerogravity.observe.source import Copied, Emitted
 from zerogravity.wire import jsonio
 
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
-BODIES = ("client_request", "upstream_request.original", "upstream_request")
-
-
-@dataclass(frozen=True)
-class Emitted:
-    """A frame, or the whole answer of a turn that was not streamed; caused by record ``seq``."""
-
-    seq: int
-    t_ms: float
-    frame: str | None = None
-    status: int | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: Any = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +98,32 @@ class Trace:
         return fold(self.records)
 
     @cached_property
+    def channel(self) -> CascadeChannel:
+        """The turn as it was in memory, as far as it can be read."""
+        copy = Copied(self._readable)
+        for record in self.records:
+            copy.add(record)
+        counts, told = self.info.get("counts"), self.info.get("marks_ms")
+        late = int(counts.get("late") or 0) if isinstance(counts, Mapping) else 0
+        marks = copy.channel.marks
+        if isinstance(told, Mapping):
+            marks = {"received": 0, **{phase: round(at * 1e6) for phase, at in told.items()}}
+        copy.adopt(Snapshot(self.info.get("cascade_id"), late, {**marks}, self.lines()))
+        return copy.channel
+
+    @property
+    def _readable(self) -> Turn:
+        """The turn; of another version's what there is in any."""
+        try:
+            return self.turn
+        except ValueError:
+            model = str(self.info.get("model", ""))
+            return Turn(
+                self.id, self.info.get("surface", "passive"), model, Target(model, ""), self.google_request,
+                stream=bool(self.info.get("stream")), created=int(self.info.get("created") or 0),
+            )  # fmt: skip
+
+    @cached_property
     def emitted(self) -> list[Emitted]:
         made: list[Emitted] = []
         for line in (self._bytes("emitted.jsonl") or b"").splitlines():
@@ -118,11 +133,17 @@ class Trace:
                 break
         return made
 
+    @property
+    def frames(self) -> list[Emitted]:
+        return self.emitted
+
+    @property
+    def trouble(self) -> str | None:
+        return self.info.get("trouble")
+
     def body(self, name: str, attempt_no: int = 0) -> dict[str, Any] | None:
         """One of BODIES: ``{"headers": …, "body": …}``."""
-        kind, dot, rest = name.partition(".")
-        suffix = f".call{attempt_no}" if attempt_no else ""
-        found = self._json(f"{kind}{suffix}{dot}{rest}.json")
+        found = self._json(trace_folders.body_name(name, attempt_no))
         return found if isinstance(found, dict) else None
 
     def lines(self) -> dict[int, RequestLine]:

@@ -1,31 +1,91 @@
-"""Bodies of a turn → everybody who wants to see them: the trace recorder, and the inspector's memory."""
+"""Requests of a turn, the client's and the language server's → everybody who keeps them: the trace recorder on disk,
+the inspector in memory (``Bodies``: of the newest turns, bounded by count and bytes).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from zerogravity import redact
 from zerogravity.core.turn import Turn
-from zerogravity.observe.inspector.bodies import Bodies
-from zerogravity.observe.recorder import TraceSink
+from zerogravity.wire import jsonio
+
+CLIENT, ORIGINAL, SENT = BODIES = ("client_request", "upstream_request.original", "upstream_request")
+MAX_TURNS = 1000
+MAX_BYTES = 64 << 20
 
 
-class Witnesses:
-    """``bodies``: None without an inspector."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``name``: one of BODIES. ``about``: what else is said of it."""
 
-    def __init__(self, recorder: TraceSink, bodies: Bodies | None) -> None:
-        self._recorder = recorder
-        self._bodies = bodies
+    name: str
+    attempt_no: int
+    about: Mapping[str, Any]
+    headers: Mapping[str, str]
+    body: bytes
+
+    def shown(self) -> dict[str, Any]:
+        """Without secrets: ``about``, the headers, and the body as JSON, or as text where it is none."""
+        body = redact.json_bytes(self.body)
+        try:
+            value: Any = jsonio.loads(body)
+        except (ValueError, RecursionError):
+            value = body.decode("utf-8", "replace")
+        return {**self.about, "headers": redact.headers(self.headers), "body": value}
+
+
+class Witness:
+    """Is told the requests of turns. No method waits, none raises."""
 
     def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
-        """What an agent sent."""
-        self._recorder.client_request(turn, body, headers)
-        if self._bodies is not None:
-            self._bodies.client_request(turn.id, body)
+        """What the client sent; may come before the turn is opened."""
+        self.told(turn.id, (Request(CLIENT, 0, {"surface": turn.surface}, dict(headers), body),))
 
     def upstream_request(
         self, turn_id: str, attempt_no: int, original: bytes, rewritten: bytes, headers: Mapping[str, str]
     ) -> None:
-        """What the LS wanted to send to Google, and what was sent instead."""
-        self._recorder.upstream_request(turn_id, attempt_no, original, rewritten, headers)
-        if self._bodies is not None:
-            self._bodies.upstream_request(turn_id, original, rewritten)
+        """What the language server wanted to send, and what was sent instead."""
+        about, shown = {"call": attempt_no}, dict(headers)
+        self.told(turn_id, (
+            Request(ORIGINAL, attempt_no, about, shown, original), Request(SENT, attempt_no, about, shown, rewritten),
+        ))  # fmt: skip
+
+    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
+        raise NotImplementedError
+
+
+class Witnesses(Witness):
+    """Several."""
+
+    def __init__(self, *witnesses: Witness) -> None:
+        self._witnesses = witnesses
+
+    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
+        for witness in self._witnesses:
+            witness.told(turn_id, requests)
+
+
+class Bodies(Witness):
+    """Turn id → its requests, as they are. The oldest turns are forgotten first."""
+
+    def __init__(self, *, max_turns: int = MAX_TURNS, max_bytes: int = MAX_BYTES) -> None:
+        self._kept: OrderedDict[str, dict[tuple[str, int], Request]] = OrderedDict()
+        self._max_turns, self._max_bytes = max_turns, max_bytes
+        self.bytes = 0
+
+    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
+        kept = self._kept.setdefault(turn_id, {})
+        for request in requests:
+            before = kept.get((request.name, request.attempt_no))
+            self.bytes += len(request.body) - (len(before.body) if before is not None else 0)
+            kept[request.name, request.attempt_no] = request
+        while len(self._kept) > 1 and (len(self._kept) > self._max_turns or self.bytes > self._max_bytes):
+            _, old = self._kept.popitem(last=False)
+            self.bytes -= sum(len(request.body) for request in old.values())
+
+    def get(self, turn_id: str, name: str, attempt_no: int = 0) -> Request | None:
+        return self._kept.get(turn_id, {}).get((name, attempt_no))

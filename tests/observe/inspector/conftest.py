@@ -8,12 +8,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.observe.inspector.support import TOKEN, Looked, Scene, emitter
+from tests.observe.inspector.support import TOKEN, Looked, Scene
 from zerogravity import config as configuration
-from zerogravity.core.registry import MitmStore
 from zerogravity.observe.health import Health
 from zerogravity.observe.inspector.api import Inspector
-from zerogravity.observe.inspector.bodies import Bodies
 from zerogravity.observe.metrics import Metrics
 from zerogravity.server.app import start_server
 from zerogravity.server.services import Services
@@ -25,26 +23,16 @@ Look = Callable[..., Awaitable[Looked]]
 
 
 @pytest.fixture
-def scene(clock: Any) -> Scene:
-    return Scene(MitmStore(clock), Bodies(), clock.advance)
-
-
-@pytest.fixture
 async def look(scene: Scene, clock: Any) -> AsyncIterator[Look]:
-    """``await look(**settings)`` → Looked. ``emitter=`` renders instead of the surfaces."""
+    """``await look(**settings)`` → Looked. ``surfaces`` render instead of the real ones."""
     started: list[Looked] = []
 
-    async def make(render: Any = emitter, **settings: Any) -> Looked:
+    async def make(surfaces: Any = REGISTRY, **settings: Any) -> Looked:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
         inspector = Inspector(
-            scene.store,
-            scene.bodies,
-            TOKEN,
-            emitter=render,
-            surfaces=REGISTRY,
-            clock=clock,
+            scene.store, scene.bodies, TOKEN, surfaces=surfaces, secret=bytes(32), clock=clock,
             health=lambda: dict(scene.health),
-        )
+        )  # fmt: skip
         services = Services(
             store=scene.store,
             engine=None,  # type: ignore[arg-type]  # no turn is asked for here

@@ -27,20 +27,13 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
-from zerogravity.observe.inspector.bodies import Bodies
+from zerogravity.observe.witnesses import Bodies
 from zerogravity.server.app import Running
-from zerogravity.surfaces import REGISTRY
-from zerogravity.surfaces.base import Emitter
 from zerogravity.testing import builders
 
 TOKEN = "a-token-for-the-inspector"
 HOSTILE = '</script><img src=x onerror="document.title=1"><b>&amp;\u202e'
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}}
-
-
-def emitter(channel: CascadeChannel) -> Emitter | None:
-    surface = REGISTRY.get(channel.turn.surface)
-    return None if surface is None else surface.emitter(channel, bytes(32))
 
 
 @dataclass
@@ -52,6 +45,12 @@ class Scene:
     advance: Callable[[float], None]
     health: dict[str, Any] = field(default_factory=lambda: {"line": "ready", "active": 1})
     offsets: dict[str, int] = field(default_factory=dict)
+
+    def client_request(self, channel: CascadeChannel, body: bytes) -> None:
+        self.bodies.client_request(channel.turn, body, {})
+
+    def upstream_request(self, channel: CascadeChannel, original: bytes, sent: bytes, call: int = 0) -> None:
+        self.bodies.upstream_request(channel.id, call, original, sent, {})
 
     def turn(self, text: str = "hi", surface: str = "chat", **fields: Any) -> Turn:
         given = {"id": ids.new("turn"), "google_request": builders.google_request(text), "stream": True}

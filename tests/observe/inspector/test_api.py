@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.conftest import evict
-from tests.observe.inspector.support import TOKEN, emitter
+from tests.observe.inspector.support import TOKEN
 from zerogravity.core.events import TextDelta
-from zerogravity.observe.inspector import api
-from zerogravity.observe.inspector.api import HEADERS, Inspector
+from zerogravity.observe.inspector import api, assets
+from zerogravity.observe.inspector.api import HEADERS, Answered, Inspector
+from zerogravity.surfaces import REGISTRY
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyzABCDEFGH"
 API = "/inspector/api/turns/{id}"
@@ -99,7 +101,7 @@ async def test_everything_only_reads(look):
 
 def test_an_empty_token_would_let_everybody_in(scene, clock):
     with pytest.raises(ValueError, match="token"):
-        Inspector(scene.store, scene.bodies, "", emitter=emitter, surfaces={}, clock=clock, health=dict)
+        Inspector(scene.store, scene.bodies, "", surfaces={}, secret=b"", clock=clock, health=dict)
 
 
 # -- the page ------------------------------------------------------------------------------------------------------
@@ -122,10 +124,10 @@ async def test_every_answer_has_the_policy(look):
 
 async def test_the_files_come_with_their_types(look):
     looked = await look()
-    for file in sorted(api.STATIC.iterdir()):
+    for file in sorted(assets.STATIC.iterdir()):
         status, headers, body = await looked.ask(f"/inspector/{file.name}")
         assert (status, body) == (200, file.read_bytes())
-        assert headers["Content-Type"] == f"{api.TYPES[file.suffix]}; charset=utf-8"
+        assert headers["Content-Type"] == f"{assets.TYPES[file.suffix]}; charset=utf-8"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,7 @@ async def test_the_list_tells_what_each_turn_is(look):
     assert [turn["id"] for turn in told["turns"]] == [good.id, failed.id, queued.id]
     first, second, third = told["turns"]
     assert (first["state"], first["code"], first["failed"], first["asked"]) == ("done", "ok", False, "hi")
-    assert first["usage"] == {"prompt": 1200, "cached": 1000, "answer": 30, "thinking": 12, "tool_use": 0,
+    assert first["usage"] == {"prompt": 1200, "cached": 1000, "candidates": 30, "thoughts": 12, "tool_use": 0,
                               "total": 1242, "source": "captured"}  # fmt: skip
     assert (first["total_ms"], first["first_ms"], first["closed"]) == (100.0, 50.0, True)
     assert (second["state"], second["code"], second["failed"]) == ("failed", "upstream_drop", True)
@@ -244,8 +246,8 @@ async def test_no_secret_is_shown_anywhere(look):
         body = json.dumps(
             {"api_key": "hunter22", "tools": [{"function": {"name": "login", "parameters": {"x": SECRET}}}]}
         )
-        scene.bodies.client_request(channel.id, body.encode())
-        scene.bodies.upstream_request(channel.id, b"no JSON " + SECRET.encode(), body.encode())
+        scene.client_request(channel, body.encode())
+        scene.upstream_request(channel, b"no JSON " + SECRET.encode(), body.encode())
     shown = {"turns": (await looked.ask("/inspector/api/turns"))[2]}
     for channel in channels:
         for path in [*TURN_PATHS, *(f"/records/{n}" for n in range(len(channel.records)))]:
@@ -286,7 +288,7 @@ async def test_records_by_pages(look):
 async def test_every_frame_names_the_record_that_caused_it(look, surface):
     looked = await look()
     channel = looked.scene.whole("one two three", surface=surface)
-    renderer = emitter(channel)
+    renderer = REGISTRY[surface].emitter(channel, bytes(32))
     wanted = [(-1, frame) for frame in renderer.begin()]
     for record in channel.records:
         wanted += [(record.seq, frame) for frame in renderer.feed(record)]
@@ -307,6 +309,11 @@ async def test_every_frame_names_the_record_that_caused_it(look, surface):
     assert (await looked.ask(f"{API.format(id=channel.id)}/records/{len(channel.records)}"))[0] == 404
 
 
+def rendering(made: Any) -> dict[str, Any]:
+    """A surface that renders with ``made()``."""
+    return {"chat": SimpleNamespace(emitter=lambda *_: made())}
+
+
 async def test_a_turn_is_rendered_once_however_often_it_is_looked_at(look):
     fed: list[int] = []
 
@@ -320,7 +327,7 @@ async def test_a_turn_is_rendered_once_however_often_it_is_looked_at(look):
             fed.append(record.seq)
             return [b"%d" % record.seq]
 
-    looked = await look(lambda _: Counting())
+    looked = await look(rendering(Counting))
     channel = looked.scene.open()
     for n in range(900):
         looked.scene.text(channel, f"{n} ")
@@ -349,11 +356,11 @@ async def test_turns_that_are_answered_to_nobody_have_no_frames(look):
 async def test_four_bodies(look):
     looked = await look()
     channel = looked.scene.whole("one two")
-    looked.scene.bodies.client_request(channel.id, b'{"n":123456789012345678901234567890,"e":"\\u00e9"}')
-    looked.scene.bodies.upstream_request(channel.id, b'{"a":1}', b'{"a":2}')
+    looked.scene.client_request(channel, b'{"n":123456789012345678901234567890,"e":"\\u00e9"}')
+    looked.scene.upstream_request(channel, b'{"a":1}', b'{"a":2}')
     told = await looked.get(f"turns/{channel.id}/bodies")
     assert told["client_request"] == '{\n  "n": 123456789012345678901234567890,\n  "e": "é"\n}'
-    assert told["upstream"] == [{"original": '{\n  "a": 1\n}', "sent": '{\n  "a": 2\n}'}]
+    assert told["upstream"] == [{"call": 0, "original": '{\n  "a": 1\n}', "sent": '{\n  "a": 2\n}'}]
     data = [record.data.decode() for record in channel.records if record.data]
     assert told["answer"] == "".join(f"data: {text}\n\n" for text in data)
     assert told["answer_size"] == sum(map(len, data))
@@ -451,7 +458,7 @@ async def test_one_slow_view_does_not_hold_up_the_loop(look):
         def feed(self, record: Any) -> list[bytes]:
             return []
 
-    looked = await look(lambda _: Waiting())
+    looked = await look(rendering(Waiting))
     channel = looked.scene.whole()
     slow = asyncio.create_task(looked.get(f"turns/{channel.id}/frames"))
     await asyncio.sleep(0)
@@ -478,7 +485,7 @@ async def test_a_reader_that_leaves_does_not_spoil_the_view(look):
         def feed(self, record: Any) -> list[bytes]:
             return [b"%d" % record.seq]
 
-    looked = await look(lambda _: Waiting())
+    looked = await look(rendering(Waiting))
     channel = looked.scene.open()
     looked.scene.say(channel, {"text": "a"}, TextDelta("a"))
     first = asyncio.create_task(looked.get(f"turns/{channel.id}/frames"))
@@ -490,3 +497,31 @@ async def test_a_reader_that_leaves_does_not_spoil_the_view(look):
     release.set()
     assert [row["text"] for row in (await second)["rows"]][:2] == ["x", "0"]
     assert [row["text"] for row in (await looked.get(f"turns/{channel.id}/frames"))["rows"]] == ["x", "0", "1"]
+
+
+# -- results -------------------------------------------------------------------------------------------------------
+
+
+async def test_results_are_named_by_their_ids(scene):
+    part = {"functionResponse": {"id": "call_1", "name": "f", "response": {}}}
+    other = {"functionResponse": {"name": "g", "response": {}}}
+    asked = {"contents": [{"role": "user", "parts": [part, other, {"text": "and"}]}]}
+    answered = Answered(scene.store)
+    channels = [scene.fail(scene.open(google_request=asked)) for _ in range(2)]
+    assert set(await answered.now()) == {"call_1"}
+    evict(scene.store, channels[0].id)
+    assert set(await answered.now()) == {"call_1"}, "the other turn brings it, too"
+    evict(scene.store, channels[1].id)
+    assert set(await answered.now()) == set()
+
+
+async def test_many_new_turns_are_read_with_pauses(scene):
+    for _ in range(5 * api.PACE):
+        scene.open()
+    answered = Answered(scene.store)
+    looking = asyncio.create_task(answered.now())
+    pauses = 0
+    while not looking.done():
+        await asyncio.sleep(0)
+        pauses += 1
+    assert pauses >= 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,10 @@ import pytest
 from tests.conftest import evict
 from tests.observe.inspector.browser import MISSING, Browser, running
 from tests.observe.inspector.support import HOSTILE
+from zerogravity.observe import trace_reader
+from zerogravity.observe.exports import EXPORTS
+from zerogravity.observe.recorder import Recorder
+from zerogravity.surfaces import REGISTRY
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
@@ -105,10 +110,10 @@ async def test_the_panes_of_a_turn(page):
     scene.call(channel)
     scene.end(channel, "tool")
     tool = {"type": "function", "function": {"name": "read_file", "parameters": {"type": "object", "title": "gone"}}}
-    scene.bodies.client_request(channel.id, json.dumps({"tools": [tool]}).encode())
+    scene.client_request(channel, json.dumps({"tools": [tool]}).encode())
     original = {"project": "p", "big": 2**63 + 1, "contents": [{"a": 1}, {"b": 2}], "old": [1]}
     sent = {"project": "p", "big": 2**63 + 1, "contents": [{"b": 2}, {"c": 3}], "new": "text"}
-    scene.bodies.upstream_request(channel.id, json.dumps(original).encode(), json.dumps(sent).encode())
+    scene.upstream_request(channel, json.dumps(original).encode(), json.dumps(sent).encode())
     await browser.open(looked.link)
     await choose(browser, channel, "Answer")
     await words(browser, ".pane", "the file first")
@@ -240,8 +245,8 @@ async def test_hostile_text_is_text_everywhere(page):
     scene.think(channel, HOSTILE)
     scene.text(channel, HOSTILE)
     scene.call(channel, HOSTILE, json.dumps({HOSTILE: HOSTILE}))
-    scene.bodies.client_request(channel.id, HOSTILE.encode())
-    scene.bodies.upstream_request(channel.id, json.dumps({HOSTILE: 1}).encode(), json.dumps({"x": HOSTILE}).encode())
+    scene.client_request(channel, HOSTILE.encode())
+    scene.upstream_request(channel, json.dumps({HOSTILE: 1}).encode(), json.dumps({"x": HOSTILE}).encode())
     scene.health["line"] = HOSTILE
     scene.fail(channel, HOSTILE)
     await browser.open(looked.link)
@@ -299,3 +304,128 @@ async def test_nothing_is_wider_than_the_window(page, width, height):
             "const all = document.documentElement;"
             "return all.scrollWidth <= innerWidth && all.scrollHeight <= innerHeight"
         )
+
+
+# -- an exported page ----------------------------------------------------------------------------------------------
+
+
+PANES = ("Conversation", "Answer", "Tools", "Usage", "Events", "Raw", "Bodies", "Notes")
+
+
+def play(scene: Any, witness: Any) -> list[Any]:
+    """A hostile turn with everything in it, one that failed, and one that was not streamed."""
+    declared = [{"name": "read_file", "description": HOSTILE, "parametersJsonSchema": {"type": "object"}}]
+    asked = {"contents": [{"role": "user", "parts": [{"text": f"read it {HOSTILE}"}]}],
+             "tools": [{"functionDeclarations": declared}]}  # fmt: skip
+    channel = scene.open(google_request=asked, notes=(f"tools[0]: {HOSTILE}",))
+    tool = {"type": "function", "function": {"name": "read_file", "parameters": {"type": "object", "title": "gone"}}}
+    witness.client_request(channel.turn, json.dumps({"tools": [tool], "api_key": "hunter22"}).encode(), {})
+    scene.begin(channel)
+    scene.think(channel, "the file first")
+    for n in range(300):
+        scene.advance(0.01)
+        scene.text(channel, f"word{n} ")
+    scene.text(channel, HOSTILE)
+    scene.call(channel)
+    witness.upstream_request(channel.id, 0, b'{"old": 1, "a": 2}', b'{"new": 1, "a": 2}', {})
+    scene.end(channel, "tool")
+    scene.advance(1)
+    failed = scene.fail(scene.open("what fails", "gemini"))
+    scene.advance(1)
+    return [channel, failed, scene.whole("said at once", "not streamed", "responses", stream=False)]
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, scene: Any, clock: Any) -> Iterator[Recorder]:
+    made = Recorder(tmp_path / "traces", clock=clock, surfaces=REGISTRY, tick=3600)
+    made.attach(scene.store)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def exported(chromium: str, tmp_path: Path, scene: Any, recorder: Recorder) -> AsyncIterator[tuple[Any, Browser]]:
+    """Turns, and a browser that has opened their export as a file: without a server, and without a word on the
+    console."""
+    channels = play(scene, recorder)
+    assert recorder.flush()
+    file = tmp_path / "turns.html"
+    file.write_bytes(EXPORTS["html"].write(list(trace_reader.scan(recorder.directory)), REGISTRY))
+    async with Browser(chromium) as browser:
+        await browser.open(file.as_uri())
+        yield channels, browser
+        assert await browser.console() == []
+        await browser.open("about:blank")
+
+
+async def test_an_exported_page_shows_every_pane(exported):
+    (channel, failed, whole), browser = exported
+    await words(browser, "#count", "3 turns")
+    await words(browser, "#health", "recorded")
+    await choose(browser, channel, "Conversation")
+    tags = "return [...new Set([...document.body.querySelectorAll('*')].map((node) => node.localName))].sort()"
+    shown = {
+        "Conversation": "read it", "Answer": "word299", "Tools": "schema changed", "Usage": "1\u2009242",
+        "Events": "first", "Raw": "data:", "Bodies": '"new": 1', "Notes": "tools[0]",
+    }  # fmt: skip
+    for number, pane in enumerate(PANES, 1):
+        await browser.press(str(number))
+        await browser.until("return $('[aria-selected=true][data-pane]').dataset.pane === arguments[0]", pane)
+        await words(browser, ".pane", shown[pane])
+        assert not {"img", "script", "b-"} & set(await browser.run(tags)), pane
+    await words(browser, ".pane", channel.cascade_id)
+    assert await browser.run("return document.title") == "zerogravity inspector"
+    assert "hunter22" not in await browser.run("return document.documentElement.outerHTML")
+    await words(browser, ".waterfall", "first thinking")
+    await choose(browser, failed, "Answer")
+    await words(browser, ".pane", "Google's answer broke off")
+    await choose(browser, whole, "Raw")
+    await words(browser, ".pane", "out: the answer to the client")
+    await words(browser, ".pane", "said at once")
+
+
+@pytest.mark.parametrize("pane", ["Events", "Raw"])
+async def test_an_exported_event_shows_its_bytes_and_what_was_sent_for_it(exported, pane):
+    (channel, *_), browser = exported
+    await choose(browser, channel, pane)
+    await browser.until("return $('.events [data-seq=\"3\"]')")
+    await browser.click('.events [data-seq="3"]')
+    await words(browser, ".detail section", "event 3")
+    assert await browser.text(".detail section pre.bytes") == channel.records[3].data.decode()
+    await words(browser, ".detail section + section pre.bytes", '"content":"word1 "')
+    await browser.run("const box = $('.events'); box.scrollTop = box.scrollHeight")
+    await browser.until('return $(`.events [data-seq="${arguments[0]}"]`)', len(channel.records) - 1)
+
+
+async def test_an_exported_page_says_what_the_served_one_says(exported, page, chromium):
+    """Word for word, pane by pane. (Only the served one knows whether the client is still at work at a tool.)"""
+    (channel, *_), browser = exported
+    looked, _ = page
+    looked.scene.client_request(channel, b'{"tools": []}')
+    said: list[dict[str, str]] = []
+    for address in (None, looked.link):
+        if address:
+            await browser.open(address)
+        await choose(browser, channel, "Conversation")
+        texts = {"waterfall": "first thinking"}
+        await words(browser, ".waterfall", texts["waterfall"])
+        for pane, text in (("Conversation", "word299"), ("Answer", "word299"), ("Notes", "tools[0]")):
+            await browser.click(f'[data-pane="{pane}"]')
+            await words(browser, ".pane", text)
+            texts[pane] = await browser.text(".pane")
+        texts["head"] = await browser.run("return $$('.head > :not(.badge)').map((node) => node.innerText).join(' ')")
+        texts["row"] = await browser.text(".row.chosen .line + .line")
+        said.append(texts)
+    assert said[0] == said[1]
+
+
+async def test_the_policy_of_an_exported_page_holds(exported):
+    _, browser = exported
+    ran = await browser.run(
+        "const script = document.createElement('script'); script.textContent = 'window.ran = 1';"
+        "document.body.append(script); return window.ran ?? 0"
+    )
+    assert ran == 0
+    fetched = await browser.run("return fetch('data:,x').then(() => 'fetched', () => 'refused')")
+    assert fetched == "refused"
+    assert any("Content Security Policy" in message for message in await browser.console())

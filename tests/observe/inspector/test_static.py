@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from zerogravity.observe.inspector.api import STATIC, TYPES
+from zerogravity.observe.inspector.assets import STATIC, TYPES
 
 FILES = {path.name: path.read_text("utf-8") for path in sorted(STATIC.iterdir())}
 SCRIPTS = {name: text for name, text in FILES.items() if name.endswith(".js")}

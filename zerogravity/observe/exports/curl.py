@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 
 from zerogravity.core.events import RequestLine
-from zerogravity.observe.trace_reader import Trace
+from zerogravity.observe.source import TurnSource
 from zerogravity.redact import MASK
 from zerogravity.wire import jsonio
 
@@ -16,12 +16,12 @@ FRAMING = ("content-length", "transfer-encoding", "connection", "host")  # curl'
 VERSIONS = {"HTTP/1.0": "--http1.0", "HTTP/1.1": "--http1.1", "HTTP/2.0": "--http2"}
 
 
-def curl(traces: Iterable[Trace]) -> bytes:
+def write(traces: Iterable[TurnSource]) -> bytes:
     """A shell script."""
     return "".join(line + "\n" for trace in traces for line in _told(trace)).encode()
 
 
-def _told(trace: Trace) -> Iterator[str]:
+def _told(trace: TurnSource) -> Iterator[str]:
     yield f"# {trace.id}"
     commands = list(_calls(trace))
     if not commands:
@@ -31,7 +31,7 @@ def _told(trace: Trace) -> Iterator[str]:
     yield from commands
 
 
-def _calls(trace: Trace) -> Iterator[str]:
+def _calls(trace: TurnSource) -> Iterator[str]:
     for call, line in trace.lines().items():
         sent = trace.body("upstream_request", call)
         if sent is not None:

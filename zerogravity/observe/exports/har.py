@@ -13,24 +13,24 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
-from zerogravity.core.channel import RequestLine
+from zerogravity.core.events import RequestLine
 from zerogravity.hosts import GOOGLE
-from zerogravity.observe.trace_reader import Trace
+from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 OLDER = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
 
 
-def har(traces: Iterable[Trace], surfaces: Surfaces) -> dict[str, Any]:
+def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
     found = (entry for trace in traces for entry in (_client(trace, surfaces), *_upstream(trace)))
     entries = [entry for entry in found if entry is not None]
     entries.sort(key=lambda entry: entry["startedDateTime"])
     creator = {"name": "zerogravity", "version": __version__}
-    return {"log": {"version": "1.2", "creator": creator, "pages": [], "entries": entries}}
+    return jsonio.dumps({"log": {"version": "1.2", "creator": creator, "pages": [], "entries": entries}})
 
 
-def _client(trace: Trace, surfaces: Surfaces) -> dict[str, Any] | None:
+def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, Any] | None:
     """The agent's exchange with us; None for a passive turn."""
     info = trace.info
     surface = surfaces.get(str(info.get("surface")))
@@ -64,7 +64,7 @@ def _client(trace: Trace, surfaces: Surfaces) -> dict[str, Any] | None:
     }
 
 
-def _answer(trace: Trace) -> tuple[int, str, str, Mapping[str, str]]:
+def _answer(trace: TurnSource) -> tuple[int, str, str, Mapping[str, str]]:
     """(status, MIME type, body, headers) of what the client got."""
     failure = trace.info.get("failure") or {}
     if trace.emitted and trace.emitted[0].frame is None:
@@ -75,7 +75,7 @@ def _answer(trace: Trace) -> tuple[int, str, str, Mapping[str, str]]:
     return 200, "text/event-stream", "".join(frame.frame or "" for frame in trace.emitted), {}
 
 
-def _upstream(trace: Trace) -> list[dict[str, Any]]:
+def _upstream(trace: TurnSource) -> list[dict[str, Any]]:
     """One entry per call to Google."""
     marks = _marks(trace)
     entries: list[dict[str, Any]] = []
@@ -150,11 +150,11 @@ def _timings(*, blocked: float, wait: float, receive: float) -> dict[str, float]
     return {"blocked": blocked, "dns": -1, "connect": -1, "ssl": -1, "send": 0, "wait": wait, "receive": receive}
 
 
-def _marks(trace: Trace) -> dict[str, float]:
+def _marks(trace: TurnSource) -> dict[str, float]:
     marks = trace.info.get("marks_ms")
     return dict(marks) if isinstance(marks, Mapping) else {}
 
 
-def _when(trace: Trace, ms: float) -> str:
+def _when(trace: TurnSource, ms: float) -> str:
     start = datetime.fromtimestamp(float(trace.info.get("created") or 0), UTC)
     return (start + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

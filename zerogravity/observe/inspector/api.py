@@ -9,27 +9,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
-from zerogravity.observe.inspector import conversation, rows
-from zerogravity.observe.inspector.bodies import Bodies
-from zerogravity.observe.inspector.view import BEFORE, MAX_BYTES, EmitterOf, View, Views
+from zerogravity.core.turn import Turn
+from zerogravity.observe import summary
+from zerogravity.observe.inspector import page
+from zerogravity.observe.inspector.assets import TYPES, names, read
+from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
+from zerogravity.observe.source import TurnSource
+from zerogravity.observe.witnesses import Bodies
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 PACE = 10  # rows made in one go: a few milliseconds each at first, and captures run in the same loop
-STATIC = Path(__file__).parent / "static"
 PAGE, MAX_PAGE = 200, 1000
-WHOLE = 1 << 20  # what is shown of one event's or frame's bytes
-ANSWER = 256 << 10  # what the four bodies show of Google's answer; all of it is in the events
 TICK_S = 0.5
 SAY_S = 10.0  # the health strip is told that often when nothing changes
 HEADERS = {
@@ -43,7 +43,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,7 +56,7 @@ class Refused(Exception):
 
 
 class Inspector:
-    """``emitter`` renders a turn's stream again, or returns None for turns that are answered by nobody."""
+    """``surfaces``: name → surface, to render again what clients saw; ``secret`` as the server's."""
 
     def __init__(
         self,
@@ -65,8 +64,8 @@ class Inspector:
         bodies: Bodies,
         token: str,
         *,
-        emitter: EmitterOf,
         surfaces: Surfaces,
+        secret: bytes,
         clock: Callable[[], int],
         health: Callable[[], Mapping[str, Any]],
         view_bytes: int = MAX_BYTES,
@@ -74,13 +73,12 @@ class Inspector:
         if not token:
             raise ValueError("the inspector needs a token")
         self._store = store
-        self._bodies = bodies
         self._token = token
         self._clock = clock
         self._surfaces = surfaces
         self._health = health
-        self.views = Views(emitter, view_bytes)
-        self._results: dict[str, frozenset[str]] = {}  # turn id → calls whose results it brought
+        self.replicas = Replicas(bodies, surfaces, secret, view_bytes)
+        self._answered = Answered(store)
         self._stopping = asyncio.Event()
 
     def mount(self, app: web.Application) -> None:
@@ -92,12 +90,12 @@ class Inspector:
             "/inspector/api/live": self._live,
             "/inspector/api/turns": self._turns,
             turn: self._turn,
-            turn + "/conversation": self._conversation,
-            turn + "/tools": self._tools,
-            turn + "/bodies": self._four_bodies,
-            turn + "/records": self._records,
+            turn + "/conversation": self._shows(page.asked),
+            turn + "/tools": self._shows(lambda source, *_: page.declared(source)),
+            turn + "/bodies": self._shows(lambda source, *_: page.bodies(source)),
+            turn + "/records": self._shows(page.events),
             turn + r"/records/{seq:-1|\d{1,9}}": self._record,
-            turn + "/frames": self._frames,
+            turn + "/frames": self._shows(page.frames),
             "/inspector/{name}": self._static,
         }
         for path, handler in routes.items():
@@ -106,6 +104,7 @@ class Inspector:
 
     async def _stop(self, _: web.Application) -> None:
         self._stopping.set()
+        self.replicas.close()
 
     # -- who may look ------------------------------------------------------------------------------------------
 
@@ -139,17 +138,18 @@ class Inspector:
 
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        if name not in {path.name for path in STATIC.iterdir() if path.suffix in TYPES}:
+        if name not in names():
             raise Refused(404, "not found")
         return _file(name)
 
     # -- turns -------------------------------------------------------------------------------------------------
 
     async def _turns(self, _: web.Request) -> web.Response:
-        now, answered = self._clock(), self._answered()
+        answered = await self._answered.now()
+        now = self._clock()
         turns: list[dict[str, Any]] = []
         for channel in self._store:
-            turns.append(rows.summary(channel, now, answered, self._surfaces))
+            turns.append(summary.row(channel, now, answered, self._surfaces))
             if len(turns) % PACE == 0:
                 await asyncio.sleep(0)
         return _json({"turns": turns, "health": self._health()})
@@ -181,17 +181,18 @@ class Inspector:
 
     async def _changes(self, told: dict[str, tuple[int, str]]) -> tuple[list[dict[str, Any]], list[str]]:
         """What differs from ``told``, which is brought up to date."""
-        now, answered = self._clock(), self._answered()
+        answered = await self._answered.now()
+        now = self._clock()
         changed: list[dict[str, Any]] = []
         present: set[str] = set()
         for channel in self._store:
             present.add(channel.id)
-            if channel.id in told and told[channel.id][1] in rows.OVER:
+            if channel.id in told and told[channel.id][1] in summary.OVER:
                 continue  # nothing will change there: most turns cost nothing
-            mark = (channel.count, rows.activity(channel, now, answered, self._surfaces)[0])
+            mark = (channel.count, summary.activity(channel, now, answered, self._surfaces)[0])
             if told.get(channel.id) != mark:
                 told[channel.id] = mark
-                changed.append(rows.summary(channel, now, answered, self._surfaces))
+                changed.append(summary.row(channel, now, answered, self._surfaces))
                 if len(changed) % PACE == 0:
                     await asyncio.sleep(0)
         gone = [turn_id for turn_id in told if turn_id not in present]
@@ -199,91 +200,29 @@ class Inspector:
             del told[turn_id]
         return changed, gone
 
-    def _answered(self) -> set[str]:
-        """Ids of all calls whose results have come back in a turn of the store."""
-        known = self._results
-        self._results = {
-            channel.id: known[channel.id] if channel.id in known else rows.results(channel.turn)
-            for channel in self._store
-        }
-        return set().union(*self._results.values())
-
     # -- one turn ----------------------------------------------------------------------------------------------
 
     async def _turn(self, request: web.Request) -> web.Response:
         channel = self._find(request)
-        shown = await asyncio.to_thread(_redacted_details, rows.details(channel))
-        return _json({**rows.summary(channel, self._clock(), self._answered(), self._surfaces), **shown})
+        details = await self.replicas.look(channel, page.details)
+        return _json({**summary.row(channel, self._clock(), await self._answered.now(), self._surfaces), **details})
 
-    async def _conversation(self, request: web.Request) -> web.Response:
-        channel = self._find(request)
-        start, limit = _page_of(request)
-        lines = await asyncio.to_thread(conversation.conversation, channel.turn)
-        page = await asyncio.to_thread(redact.json_value, lines[start : start + limit])
-        return _json({"total": len(lines), "from": start, "rows": page})
+    def _shows(self, part: Callable[[TurnSource, int, int], Mapping[str, Any]]) -> Handler:
+        """An endpoint for ``part`` of a turn, which is given the page that is asked for."""
 
-    async def _tools(self, request: web.Request) -> web.Response:
-        channel = self._find(request)
-        kept = self._bodies.get(channel.id)
-        body = kept.client_request if kept else None
-        return _json({"tools": await asyncio.to_thread(_redacted_tools, channel, body)})
+        async def show(request: web.Request) -> web.Response:
+            channel = self._find(request)
+            start, limit = _page_of(request)
+            return _json(await self.replicas.look(channel, lambda copy: part(copy, start, limit)))
 
-    async def _four_bodies(self, request: web.Request) -> web.Response:
-        """Client request, the LS's own requests, what was sent to Google instead, and Google's answer as it came."""
-        channel = self._find(request)
-        kept = self._bodies.get(channel.id)
-        view = await self.views.of(channel)
-        answer, size = bytearray(), 0
-        for record in view.records:
-            size += len(record.data)
-            if len(answer) < ANSWER and record.data:
-                answer += b"data: " + record.data + b"\n\n"
-        upstream = list(kept.upstream) if kept else []
-        client = await asyncio.to_thread(_shown, kept.client_request if kept else None)
-        calls = await asyncio.to_thread(lambda: [[_shown(original), _shown(sent)] for original, sent in upstream])
-        return _json({
-            "client_request": client,
-            "upstream": [{"original": original, "sent": sent} for original, sent in calls],
-            "answer": bytes(answer[:ANSWER]).decode("utf-8", "replace"),
-            "answer_size": size,
-        })  # fmt: skip
-
-    # -- events and frames -------------------------------------------------------------------------------------
-
-    async def _records(self, request: web.Request) -> web.Response:
-        """A page of upstream events."""
-        channel, view, start, limit = await self._view(request)
-        page = list(rows.record_rows(view.records, start, limit, channel.marks["received"]))
-        return _json({"total": len(view.records), "from": start, "rows": page})
-
-    async def _frames(self, request: web.Request) -> web.Response:
-        """A page of emitted frames, each with the record that caused it; -1: it stood before the first one."""
-        _, view, start, limit = await self._view(request)
-        page = [
-            {"n": start + n, "record": seq, "size": len(frame), "text": frame[: rows.ROW].decode("utf-8", "replace")}
-            for n, (seq, frame) in enumerate(view.frames[start : start + limit])
-        ]
-        return _json({"total": len(view.frames), "from": start, "rows": page})
+        return show
 
     async def _record(self, request: web.Request) -> web.Response:
-        """One upstream event whole, and the frames it caused; -1: those that stood before the first event."""
-        channel, view, *_ = await self._view(request)
         seq = int(request.match_info["seq"])
-        if seq != BEFORE and seq >= len(view.records):
+        found = await self.replicas.look(self._find(request), lambda copy: page.event(copy, seq))
+        if found is None:
             raise Refused(404, "no such event")
-        begin, end = view.frames_of(seq)
-        frames = [{"n": n, "text": view.frames[n][1][:WHOLE].decode("utf-8", "replace")} for n in range(begin, end)]
-        shown: dict[str, Any] = {"seq": seq, "data": "", "events": []}
-        if seq != BEFORE:
-            record = view.records[seq]
-            shown = next(rows.record_rows(view.records, seq, 1, channel.marks["received"]))
-            shown |= {"data": record.data[:WHOLE].decode("utf-8", "replace"), "events": rows.events_out(record)}
-        return _json({"record": shown, "frames": frames, "first_frame": begin})
-
-    async def _view(self, request: web.Request) -> tuple[CascadeChannel, View, int, int]:
-        channel = self._find(request)
-        start, limit = _page_of(request)
-        return channel, await self.views.of(channel), start, limit
+        return _json(found)
 
     def _find(self, request: web.Request) -> CascadeChannel:
         channel = self._store.get(request.match_info["id"])
@@ -292,40 +231,36 @@ class Inspector:
         return channel
 
 
-# -- redacted ----------------------------------------------------------------------------------------------------------
+class Answered:
+    """The ids of all calls whose results have come back in a turn of the store."""
+
+    def __init__(self, store: MitmStore) -> None:
+        self._store = store
+        self._by_turn: dict[str, frozenset[str]] = {}
+        self._ids: Counter[str] = Counter()  # id → turns that brought its result
+
+    async def now(self) -> Collection[str]:
+        """Each turn is read once, a few in a row."""
+        present = {channel.id: channel for channel in self._store}
+        for turn_id in self._by_turn.keys() - present.keys():
+            self._ids -= Counter(self._by_turn.pop(turn_id))
+        for number, (turn_id, channel) in enumerate(present.items(), 1):
+            if turn_id not in self._by_turn:
+                found = self._by_turn[turn_id] = _results(channel.turn)
+                self._ids.update(found)
+                if number % PACE == 0:
+                    await asyncio.sleep(0)
+        return self._ids.keys()
 
 
-def _redacted_details(details: dict[str, Any]) -> dict[str, Any]:
-    for item in details["items"]:
-        if item["kind"] == "call" and not item["cut"]:
-            item["arguments"] = _shown(item["arguments"].encode("utf-8", "replace"))
-    return redact.json_value(details)
-
-
-def _redacted_tools(channel: CascadeChannel, body: bytes | None) -> Any:
-    try:
-        request = jsonio.loads(body) if body else None
-    except ValueError:
-        request = None
-    found = redact.json_value(conversation.tools(channel.turn, request))
-    return [{**row, "before": _indented(row["before"]), "after": _indented(row["after"])} for row in found]
-
-
-def _shown(body: bytes | None) -> str | None:
-    """A body for the eye: redacted, and indented if it is JSON."""
-    if body is None:
-        return None
-    redacted = redact.json_bytes(body)
-    try:
-        return _indented(jsonio.loads(redacted))
-    except (ValueError, RecursionError):
-        return redacted.decode("utf-8", "replace")
-
-
-def _indented(value: Any) -> str | None:
-    if value is None:
-        return None
-    return jsonio.text(value, indent=True)
+def _results(turn: Turn) -> frozenset[str]:
+    """The ids of the calls whose results ``turn`` brings back."""
+    return frozenset(
+        part["functionResponse"]["id"]
+        for content in summary.contents(turn)
+        for part in summary.parts(content)
+        if isinstance(part.get("functionResponse"), dict) and isinstance(part["functionResponse"].get("id"), str)
+    )
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
@@ -352,10 +287,8 @@ def _away() -> web.Response:
 
 
 def _file(name: str) -> web.Response:
-    path = STATIC / name
-    return web.Response(
-        body=path.read_bytes(), headers={**HEADERS, "Content-Type": f"{TYPES[path.suffix]}; charset=utf-8"}
-    )
+    kind = TYPES[name[name.rindex(".") :]]
+    return web.Response(body=read(name), headers={**HEADERS, "Content-Type": f"{kind}; charset=utf-8"})
 
 
 def _page_of(request: web.Request) -> tuple[int, int]:

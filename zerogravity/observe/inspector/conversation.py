@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.turn import Turn
-from zerogravity.observe.inspector.rows import TEXT, contents, parts
+from zerogravity.observe.summary import contents, parts
 from zerogravity.wire import jsonio
 
 Json = dict[str, Any]
 BLOBS = ("inlineData", "fileData")
+TEXT = 200_000  # characters of one text that are shown
 NESTED = ("parameters", "parametersJsonSchema")
 
 

@@ -1,12 +1,30 @@
-// The inspector's endpoints: JSON by fetch, live changes by EventSource. All of them only read.
+// The inspector's endpoints: JSON by fetch, live changes by EventSource. All of them only read. In an exported page what
+// they would answer stands in the page itself.
 
 const BASE = "/inspector/api";
+const inlined = document.getElementById("data");
+const turns = inlined && new Map(JSON.parse(inlined.textContent).turns.map((turn) => [turn.turn.id, turn]));
+
+/** Whether this page is an export, in which nothing changes any more. */
+export const recorded = inlined !== null;
 
 export class Gone extends Error {}
 
+/** What the endpoint at `path` below a turn would answer. */
+function recall([, id, part = "turn", seq], { from = 0, limit = Infinity } = {}) {
+  const found = turns.get(id)[part];
+  if (seq !== undefined) {
+    const frames = turns.get(id).frames.filter((frame) => frame.record === seq);
+    return { record: found[seq] ?? { seq, data: "", events: [] }, frames, first_frame: frames[0]?.n };
+  }
+  return Array.isArray(found) ? { total: found.length, from, rows: found.slice(from, from + limit) } : found;
+}
+
 /** get("turns", id, "records", {from: 200}) → parsed JSON. Throws Gone for a turn that is no longer in memory. */
 export async function get(...path) {
-  const query = typeof path.at(-1) === "object" ? `?${new URLSearchParams(path.pop())}` : "";
+  const options = typeof path.at(-1) === "object" ? path.pop() : {};
+  if (recorded) return recall(path, options);
+  const query = Object.keys(options).length ? `?${new URLSearchParams(options)}` : "";
   const answer = await fetch(`${BASE}/${path.map(encodeURIComponent).join("/")}${query}`);
   if (answer.status === 404) throw new Gone((await answer.text()).trim());
   if (!answer.ok) throw new Error(`${answer.status}: ${(await answer.text()).trim()}`);
@@ -16,6 +34,10 @@ export async function get(...path) {
 /** Calls `change(message)` for each message and `state(text)` when the connection comes or goes. While the page is
  *  hidden nothing is connected: a browser has six connections per server, and the server has better things to do. */
 export function live(change, state) {
+  if (recorded) {
+    state("recorded");
+    return change({ all: true, turns: [...turns.values()].map(({ turn }) => turn), gone: [], health: {} });
+  }
   let source = null;
   const close = () => { source?.close(); source = null; };
   const open = () => {

@@ -19,7 +19,6 @@ export class Bodies {
   constructor(box, id, failed) {
     this.id = id;
     this.failed = failed;
-    this.lines = [];
     this.shown = "LS → Google: what changed";
     this.choice = h("div", { class: "choice" });
     this.body = h("div", {}, empty("…"));
@@ -36,13 +35,13 @@ export class Bodies {
     const views = new Map();
     const many = upstream.length > 1;
     views.set("LS → Google: what changed", () => upstream.length
-      ? upstream.map(({ original, sent }, n) => [many && h("h2", {}, `call ${n}`), difference(original, sent)])
+      ? upstream.map(({ call, original, sent }) => [many && h("h2", {}, `call ${call}`), difference(original, sent)])
       : empty("No call of this turn was rewritten, or its bodies are no longer held."));
     views.set("client's request", () => whole(client));
-    upstream.forEach(({ original, sent }, n) => {
-      const call = many ? ` (call ${n})` : "";
-      views.set(`LS's own request${call}`, () => whole(original));
-      views.set(`sent to Google${call}`, () => [this.line(n), whole(sent)]);
+    upstream.forEach(({ call, original, sent }) => {
+      const which = many ? ` (call ${call})` : "";
+      views.set(`LS's own request${which}`, () => whole(original));
+      views.set(`sent to Google${which}`, () => [this.line(call), whole(sent)]);
     });
     views.set("Google's answer", () => size
       ? [answer.length < size && h("p", { class: "dim" }, `The beginning of ${bytes(size)}; the pane Events has all of it.`), whole(answer)]
@@ -51,8 +50,8 @@ export class Bodies {
   }
 
   /** Where a call went, and how. */
-  line(n) {
-    const found = this.lines[n];
+  line(call) {
+    const found = this.lines?.find((line) => line.call === call);
     return found && h("p", { class: "dim" }, `${found.method} ${found.url} ${found.http_version}`);
   }
 

@@ -1,10 +1,11 @@
 // Upstream events and emitted frames, linked: choose one, and its cause or its effects light up with their bytes.
 
-import { get } from "./api.js";
+import { get, recorded } from "./api.js";
 import { bytes, empty, fill, h, ms, whole } from "./dom.js";
 import { Pages, VirtualList } from "./virtual.js";
 
 const ROW = 22;
+const CUT = 400;  // of a row's text
 const BEGIN = -1;  // the cause of what stood before the first event
 const line = (text) => text.replaceAll("\r", "").replaceAll("\n", "⏎");
 
@@ -92,7 +93,7 @@ class Linked {
     fill(this.cause, h("h2", {}, `event ${record.seq === BEGIN ? "–" : record.seq} `, h("span", { class: "dim" }, place(record))),
       record.data && h("pre", { class: "bytes" }, record.data),
       record.events.length > 0 && [h("div", { class: "label" }, "understood as"), h("pre", {}, pretty(JSON.stringify(record.events)))]);
-    fill(this.effect, h("h2", {}, `${more} ${this.streamed === false ? "there would have been" : "sent for it"}`, frames.length ? h("span", { class: "dim" }, frames.length > 1 ? ` frames ${frames[0].n}–${frames.at(-1).n}` : ` frame ${frames[0].n}`) : null),
+    fill(this.effect, h("h2", {}, `${more} ${this.sent === false ? "there would have been" : "sent for it"}`, frames.length ? h("span", { class: "dim" }, frames.length > 1 ? ` frames ${frames[0].n}–${frames.at(-1).n}` : ` frame ${frames[0].n}`) : null),
       frames.length ? frames.map((frame) => h("pre", { class: "bytes" }, frame.text.trimEnd())) : empty("Nothing goes to the client for this event."));
   }
 
@@ -112,8 +113,8 @@ class Linked {
   }
 
   update(details, turn) {
-    this.streamed = turn.stream;
-    this.titled?.replaceChildren(turn.stream ? "out: frames to the client" : "out: as it would have been streamed");
+    this.sent = turn.stream || recorded;
+    this.titled?.replaceChildren(`out: ${turn.stream ? "frames to the client" : recorded ? "the answer to the client" : "as it would have been streamed"}`);
     for (const side of this.sides) {
       const end = !turn.closed && side.list.atEnd && side.pages.total > 0;
       if (side.seen !== turn.records) side.pages.grow()?.then?.(() => end && this.chosen === null && side.list.reveal(side.pages.total - 1));
@@ -147,9 +148,9 @@ export class Raw extends Linked {
       h("section", { class: "listing" }, h("h2", {}, this.titled, h("span", { class: "dim" }, " number")), out)), this.detail));
     this.events = new Side(into, this.id, "records", { height: ROW, seq: (row) => row.seq, failed: this.failed, choose,
       draw: (row, before) => [h("span", { class: "dim" }, row.span[1] ? String(row.span[0]) : "–"),
-        row.size ? h("span", {}, news(`data: ${row.text}`, `data: ${before?.text}`)) : h("span", { class: "dim" }, `${row.kinds.join(" ")} ${row.brief}`)] });
+        row.size ? h("span", {}, news(`data: ${row.data.slice(0, CUT)}`, `data: ${before?.data}`)) : h("span", { class: "dim" }, `${row.kinds.join(" ")} ${row.brief}`)] });
     this.frames = new Side(out, this.id, "frames", { height: ROW, seq: (row) => row.record, failed: this.failed, choose,
-      draw: (row, before) => [h("span", { class: "dim" }, String(row.n)), h("span", {}, news(row.text.trimEnd(), before?.text))] });
+      draw: (row, before) => [h("span", { class: "dim" }, String(row.n)), h("span", {}, news(row.text.slice(0, CUT).trimEnd(), before?.text))] });
     this.sides = [this.events, this.frames];
   }
 }

@@ -45,13 +45,13 @@ export class Usage {
   constructor(box) { this.box = box; }
 
   update(details) {
-    const tokens = (name, usage, kind) => ({ kind, cells: [name, usage.prompt, usage.cached, usage.thinking, usage.answer, usage.tool_use, usage.total]
+    const tokens = (name, usage, kind) => ({ kind, cells: [name, usage.prompt, usage.cached, usage.thoughts, usage.candidates, usage.tool_use, usage.total]
       .map((value) => (typeof value === "number" ? whole(value) : value)).concat(usage.source) });
     const calls = Object.entries(details.usage_by_call);
     const { marks, gaps } = details.time;
     const first = marks.first_text ?? marks.first_call;
     const spoken = (marks.done ?? details.total_ms) - (marks.first_byte ?? 0);
-    const made = details.usage.answer + details.usage.thinking;
+    const made = details.usage.candidates + details.usage.thoughts;
     const figures = [
       ["first byte", ms(marks.first_byte)], ["first thinking", ms(marks.first_thinking)], ["first text or call", ms(first)],
       ["all", ms(details.total_ms)], ["tokens per second", marks.first_byte !== undefined && made && spoken > 0 ? (made / spoken * 1000).toFixed(1) : "–"],
@@ -76,6 +76,7 @@ export class Notes {
       ["finish", details.finish], ["finish message", details.finish_message], ["code", details.code]];
     fill(this.box,
       details.failure && [h("h2", {}, "failure"), h("pre", { class: "box" }, JSON.stringify(details.failure, null, 2))],
+      list("what could not be shown", details.trouble ? [details.trouble] : []),
       list("notes of the translation", details.notes), list("notices on the way", details.notices),
       h("h2", {}, "names"), h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, h("code", {}, value ?? "–"))])),
       details.grounding && [h("h2", {}, "grounding"), h("pre", { class: "box" }, JSON.stringify(details.grounding, null, 2))]);

@@ -1,6 +1,6 @@
 // Puts the page together: store, list, turn, keyboard, and the place in the address.
 
-import { live } from "./api.js";
+import { live, recorded } from "./api.js";
 import { tick } from "./dom.js";
 import { Store } from "./store.js";
 import { TurnView } from "./turn.js";
@@ -26,6 +26,11 @@ function remember() {
   if (store.chosen) history.replaceState(null, "", `#${store.chosen}/${view.paneName}`);
 }
 
+store.listeners.add(remember);
+view.onopen = remember;
+filter.addEventListener("input", () => store.filter(filter.value));
+if (!recorded) setInterval(tick, 500);
+
 let told = false;
 live((message) => {
   store.take(message);
@@ -35,11 +40,6 @@ live((message) => {
   connection = state;
   health(strip, store.health, connection);
 });
-
-store.listeners.add(remember);
-view.onopen = remember;
-filter.addEventListener("input", () => store.filter(filter.value));
-setInterval(tick, 500);
 
 // -- keyboard -------------------------------------------------------------------------------------------------------
 

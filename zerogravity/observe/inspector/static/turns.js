@@ -55,7 +55,7 @@ export class TurnList {
   row(turn) {
     const { usage } = turn;
     const chosen = turn.id === this.store.chosen;
-    const out = usage.answer + usage.thinking;
+    const out = usage.candidates + usage.thoughts;
     return h("div", { class: chosen ? "row chosen" : "row", role: "option", "aria-selected": String(chosen), data: { id: turn.id } },
       h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),
         h("span", { class: "num", title: "first text or call · all" },
@@ -86,6 +86,8 @@ function history(check) {
   ].filter(Boolean).join("\n");
 }
 
+const CONNECTION = { live: "good", recorded: "" };
+
 /** The strip at the top: our own connection, then whatever the gateway tells of itself. */
 export function health(box, told, connection) {
   const chip = (name, value, kind = "") => h("span", { class: `chip ${kind}` }, name && h("span", { class: "dim" }, `${name} `), value);
@@ -93,7 +95,7 @@ export function health(box, told, connection) {
   const ready = typeof line === "string" ? line.startsWith("ready") : rest.ready;
   delete rest.ready;
   fill(box,
-    h("span", { class: `chip ${connection === "live" ? "good" : "bad"}` }, h("i", { class: "dot" }), connection),
+    h("span", { class: `chip ${CONNECTION[connection] ?? "bad"}` }, h("i", { class: "dot" }), connection),
     line && h("span", { class: `chip told ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }),
       checks ? (ready ? "ready" : "not ready") : line),
     (checks ?? []).map((check) => h("span", { class: `chip ${verdict(check)}`, title: history(check) },

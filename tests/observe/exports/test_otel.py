@@ -1,0 +1,83 @@
+"""Spans as OTLP/JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.observe.exports.conftest import EVIL
+from zerogravity.observe.exports.otel import write
+from zerogravity.observe.spans import NAMES
+from zerogravity.surfaces import REGISTRY
+
+
+def spans(traces, **options):
+    return json.loads(write(traces, REGISTRY, **options))
+
+
+def attributes(span):
+    return {item["key"]: next(iter(item["value"].values())) for item in span["attributes"]}
+
+
+def test_spans(traces):
+    (resource,) = spans(traces[:1])["resourceSpans"]
+    turn, first, second = resource["scopeSpans"][0]["spans"]
+    shown = attributes(turn)
+    assert turn["name"] == "chat gemini-3-flash"
+    assert turn["traceId"] == traces[0].id[5:]
+    assert shown["gen_ai.usage.input_tokens"] == "7"
+    assert shown["gen_ai.usage.output_tokens"] == "4"
+    assert shown["gen_ai.usage.reasoning.output_tokens"] == "3"
+    assert shown["gen_ai.response.time_to_first_chunk"] == pytest.approx(0.4)
+    assert shown["gen_ai.conversation.id"] == "c-1"
+    assert shown["gen_ai.response.finish_reasons"] == {"values": [{"stringValue": "tool_call"}]}
+    assert shown["gen_ai.response.model"] == "gemini-3-flash-a"
+    assert {first["parentSpanId"], second["parentSpanId"]} == {turn["spanId"]}
+    assert len({turn["spanId"], first["spanId"], second["spanId"]}) == 3
+    assert int(turn["endTimeUnixNano"]) - int(turn["startTimeUnixNano"]) == 1_400_000_000
+    assert [event["name"] for event in turn["events"]][-1] == "done"
+    assert all(re.fullmatch("[0-9a-f]{16}", span["spanId"]) for span in (turn, first, second))
+
+
+def test_a_failed_turn_is_an_error_span(traces):
+    turn, call = spans([traces[1]])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert turn["status"] == {"code": 2, "message": "slow down"}
+    assert attributes(turn)["error.type"] == "upstream_status"
+    assert attributes(call)["http.response.status_code"] == "429"
+    assert turn["name"] == "generate_content gemini-3-flash"
+
+
+def test_contents_are_off_unless_asked_for(traces):
+    assert "alert" not in json.dumps(spans(traces))
+    shown = attributes(spans(traces[:1], content=True)["resourceSpans"][0]["scopeSpans"][0]["spans"][0])
+    assert json.loads(shown["gen_ai.output.messages"])[0]["parts"] == [
+        {"type": "reasoning", "content": "hm"}, {"type": "text", "content": EVIL},
+        {"type": "tool_call", "id": "call_1", "name": "f", "arguments": {}},
+    ]  # fmt: skip
+    assert json.loads(shown["gen_ai.input.messages"]) == [
+        {"role": "user", "parts": [{"type": "text", "content": EVIL}]}
+    ]
+
+
+def test_every_name_is_used_once(traces):
+    assert len(set(NAMES.values())) == len(NAMES)
+    text = json.dumps(spans(traces, content=True))
+    unused = {name for name in NAMES.values() if f'"{name}"' not in text}
+    assert unused <= {"gen_ai.request.top_p", "gen_ai.request.max_tokens", "gen_ai.system_instructions"}
+
+
+def test_spans_show_where_a_call_went_and_how(lined):
+    _, first, second = spans([lined])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert (first["name"], second["name"]) == ("POST generateContent", "PUT streamGenerateContent")
+    told = attributes(first)
+    assert told["http.request.method"] == "POST"
+    assert told["url.full"] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"
+    assert (told["server.address"], told["server.port"], told["network.protocol.version"]) == (
+        "eu-x.example",
+        "443",
+        "2",
+    )
+    told = attributes(second)
+    assert (told["server.address"], told["server.port"], told["network.protocol.version"]) == ("127.0.0.1", "81", "1.1")

@@ -1,0 +1,140 @@
+"""The redacted copy of a turn: grows with it, renders when it is asked, and forgets no secret."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from tests.conftest import evict
+from tests.recording import PLAIN, PlainEmitter
+from tests.strategies import record_lists
+from zerogravity.core.channel import ChannelWriter
+from zerogravity.core.events import Finished, RequestLine, TextDelta
+from zerogravity.core.fold import fold
+from zerogravity.observe.replica import Replica
+from zerogravity.observe.source import BEFORE
+from zerogravity.testing.builders import FakeClock, replay, turn
+
+
+def counting():
+    """A surface, and the list of the emitters that it has made."""
+    made = []
+
+    def emitter(channel, secret):
+        made.append(PlainEmitter(channel))
+        return made[-1]
+
+    return replace(PLAIN, emitter=emitter), made
+
+
+def copy_of(channel, surface=None):
+    return Replica(channel, channel.records, surface, bytes(32))
+
+
+def say(scene, channel, *texts):
+    for text in texts:
+        scene.inside(channel).append(0, b"{}", (TextDelta(text),))
+
+
+def stop(scene, channel):
+    scene.inside(channel).close(Finished("stop"))
+
+
+def test_times_count_from_the_arrival(scene):
+    scene.advance(5)
+    channel = scene.open()
+    copy = copy_of(channel)
+    scene.advance(2)
+    say(scene, channel, "a")
+    assert [record.t_ns for record in copy.grow()] == [2_000_000_000]
+    assert copy.channel.marks["received"] == 0
+    assert copy.channel.marks["first_text"] == 2_000_000_000
+    assert copy.info["marks_ms"]["first_text"] == 2000
+
+
+def test_it_grows_with_the_turn_and_learns_what_records_do_not_say(scene):
+    channel = scene.open(to="queued")
+    copy = copy_of(channel)
+    assert list(copy.grow()) == []
+    say(scene, channel, "a", "b")
+    assert [record.seq for record in copy.grow()] == [0, 1]
+    assert list(copy.grow()) == []
+    running = scene.inside(channel)
+    scene.store.bind(running, "c-1")
+    running.attempt_sent(RequestLine("POST", "https://x.example/?access_token=ya29.abcdefghijkl", "HTTP/2.0"))
+    stop(scene, channel)
+    assert len(list(copy.grow())) == 1
+    assert copy.channel.closed
+    assert (copy.info["cascade_id"], copy.info["code"]) == ("c-1", "ok")
+    assert copy.lines()[0].url == "https://x.example/?access_token=[redacted]"
+    assert copy.state.text == "ab"
+
+
+def test_frames_are_rendered_when_somebody_asks_and_once(scene):
+    channel, (surface, emitters) = scene.open(), counting()
+    copy = copy_of(channel, surface)
+    say(scene, channel, "a", "b")
+    assert len(list(copy.grow())) == 2
+    assert emitters == []
+    assert [frame.seq for frame in copy.frames] == [BEFORE, 0, 1]
+    held = copy.size
+    say(scene, channel, "c")
+    assert len(list(copy.grow())) == 1
+    assert [frame.seq for frame in copy.frames] == [BEFORE, 0, 1, 2]
+    assert [frame.seq for frame in copy.emitted] == [0, 0, 1, 2]
+    assert len(emitters) == 1
+    assert copy.size > held
+    assert len(copy.take_frames()) == 4
+    assert copy.take_frames() == []
+    assert len(emitters) == 1
+
+
+def test_a_secret_spread_over_deltas_is_found_once(scene):
+    channel, surface = scene.open(), PLAIN
+    copy = copy_of(channel, surface)
+    say(scene, channel, "key sk-abc", "defgh1234567890")
+    stop(scene, channel)
+    assert len(list(copy.grow())) == 3
+    assert "defgh" in "".join(frame.text for frame in copy.frames)
+    assert copy.mend()
+    assert copy.state.text == "key [redacted]"
+    assert "defgh" not in "".join(frame.text for frame in copy.frames)
+    assert not copy.mend()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_cannot_be_rendered_is_said(scene, stream):
+    def broken(channel, secret):
+        raise KeyError("sk-abcdefgh1234567890")
+
+    channel = scene.open(stream=stream)
+    copy = copy_of(channel, replace(PLAIN, emitter=broken, answer=broken))
+    say(scene, channel, "a")
+    stop(scene, channel)
+    assert len(list(copy.grow())) == 2
+    assert copy.trouble is None
+    assert list(copy.emitted) == []
+    assert copy.info["trouble"] == copy.trouble
+    assert "could not be rendered: KeyError: '[redacted]'" in copy.info["trouble"]
+
+
+def test_an_evicted_turn_is_copied_whole(scene):
+    channel = scene.open()
+    copy = copy_of(channel)
+    say(scene, channel, "a")
+    stop(scene, channel)
+    evict(scene.store, channel.id)
+    assert len(list(copy.grow())) == 2
+
+
+@given(record_lists())
+def test_the_copy_of_any_turn_is_the_fold_of_its_records(records):
+    channel = replay(records, ChannelWriter(turn(surface="passive"), FakeClock()))
+    copy = copy_of(channel)
+    assert len(list(copy.grow())) == len(channel.records)
+    copy.mend()
+    assert copy.state == fold(copy.records)
+    assert copy.channel.termination == channel.termination
+    assert [record.span for record in copy.records] == [record.span for record in channel.records]

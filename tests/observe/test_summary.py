@@ -1,0 +1,122 @@
+"""What is said of a turn at one glance: what it does, what was asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from zerogravity.core.events import AttemptClosed, FunctionCall, RequestLine
+from zerogravity.core.turn import Target
+from zerogravity.observe import summary
+from zerogravity.surfaces import REGISTRY
+
+
+def state(scene, channel, answered=()):
+    """(words, seconds since)"""
+    words, since = summary.activity(channel, scene.store.clock(), answered, REGISTRY)
+    return words, (scene.store.clock() - since) / 1e9
+
+
+@pytest.mark.parametrize(
+    ("to", "words"),
+    [("queued", "queued"), ("admitted", "starting cascade"), ("told", "waiting for LS"), ("matched", "matched")],
+)
+def test_states_before_the_first_byte(scene, to, words):
+    channel = scene.open(to=to)
+    scene.advance(3)
+    assert state(scene, channel) == (words, 3)
+
+
+def test_states_of_an_answer(scene):
+    channel = scene.open()
+    scene.advance(1)
+    scene.begin(channel)
+    assert state(scene, channel) == ("first byte", 0)
+    for step, words in ((scene.think, "thinking"), (scene.text, "text")):
+        scene.advance(1)
+        step(channel, "x")
+        scene.advance(2)
+        assert state(scene, channel) == (words, 2)
+    scene.call(channel)
+    scene.advance(4)
+    assert state(scene, channel) == ("tool wait", 4)
+    scene.advance(7)
+    assert state(scene, channel) == ("stalled", 11)
+    scene.text(channel, "on")
+    scene.say(channel, None, AttemptClosed("STOP"))
+    scene.advance(5)
+    assert state(scene, channel) == ("waiting for LS", 5)
+    scene.inside(channel).attempt_sent(RequestLine("POST", "https://x.example", "HTTP/1.1"))
+    assert state(scene, channel)[0] == "text"
+    scene.fail(channel)
+    scene.advance(100)
+    assert state(scene, channel) == ("failed", 100)
+
+
+def test_a_turn_that_only_got_matched_can_stall(scene):
+    channel = scene.open()
+    scene.advance(10.5)
+    assert state(scene, channel) == ("stalled", 10.5)
+    early = scene.open(to="told")
+    scene.advance(60)
+    assert state(scene, early) == ("waiting for LS", 60)
+
+
+def tool_turn(scene, surface="chat", family="gemini-3-flash", upstream_id=None):
+    channel = scene.open(surface=surface, target=Target("m", "M", family=family))
+    scene.begin(channel)
+    scene.say(channel, {"text": ""}, FunctionCall("call_1", "f", "{}", None, upstream_id))
+    scene.end(channel, "tool")
+    scene.advance(5)
+    return channel
+
+
+@pytest.mark.parametrize(
+    ("surface", "family", "upstream_id", "answered", "words"),
+    [
+        ("chat", "gemini-3-flash", None, (), "tool wait"),
+        ("chat", "gemini-3-flash", None, ("call_1",), "done"),
+        ("chat", "gemini-3-flash", "up_1", ("up_1",), "done"),
+        ("chat", "gemini-3-flash", "up_1", ("other",), "tool wait"),
+        ("gemini", "gemini-3-flash", "up_1", (), "tool wait"),
+        ("gemini", "gemini-3-flash", None, (), "done"),  # the client could not name the call
+        ("chat", "gemini-2.5-flash", None, (), "done"),  # nor can it here
+        ("chat", "gemini-3-flash", None, None, "done"),  # a recorded turn: nobody works at it
+    ],
+)
+def test_after_calls_the_client_is_at_work_until_it_brings_results(
+    scene, surface, family, upstream_id, answered, words
+):
+    channel = tool_turn(scene, surface, family, upstream_id)
+    assert state(scene, channel, answered) == (words, 5)
+
+
+def test_nobody_works_at_tools_for_ever(scene):
+    channel = tool_turn(scene)
+    scene.advance(summary.TOOLS_NS / 1e9)
+    assert state(scene, channel)[0] == "done"
+
+
+@pytest.mark.parametrize(
+    ("generate", "text"),
+    [
+        ({}, ""),
+        ({"contents": "x"}, ""),
+        ({"contents": [{"parts": [{"text": "  a \n b "}]}]}, "a b"),
+        ({"contents": [{"role": "user", "parts": [{"text": "a"}]}, {"role": "model", "parts": [{"text": "b"}]}]}, "a"),
+        ({"contents": [{"role": "user", "parts": [{"text": "a"}]}, {"role": "user", "parts": [{"x": 1}]}]}, "a"),
+        (
+            {"contents": [None, {"role": "user", "parts": [None, {"text": 7}, {"text": "w" * 500}]}]},
+            "w" * (summary.PREVIEW - 1) + "…",
+        ),
+    ],
+)
+def test_what_was_asked(scene, generate, text):
+    channel = scene.store.open(scene.turn(google_request=generate)).channel
+    assert summary.row(channel, 0)["asked"] == text
+
+
+def test_what_was_asked_is_looked_for_once(scene, monkeypatch):
+    channel = scene.store.open(scene.turn()).channel
+    first = summary.row(channel, 0)["asked"]
+    monkeypatch.setattr(summary, "asked", lambda _: "once more")
+    assert summary.row(channel, 1)["asked"] == first

@@ -1,0 +1,64 @@
+"""Requests of turns: what is shown of one, how many are kept, who is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from zerogravity.observe.witnesses import CLIENT, ORIGINAL, SENT, Bodies, Request, Witness, Witnesses
+
+
+def told(bodies, name, body):
+    bodies.told(name, [Request(CLIENT, 0, {}, {}, body)])
+
+
+def test_the_oldest_bodies_are_forgotten_first_by_number():
+    bodies = Bodies(max_turns=2)
+    for name in "abc":
+        told(bodies, name, b"1")
+    assert [bodies.get(name, CLIENT) is not None for name in "abc"] == [False, True, True]
+
+
+def test_and_by_bytes_but_never_the_newest():
+    bodies = Bodies(max_bytes=10)
+    told(bodies, "a", b"123456")
+    told(bodies, "a", b"12")  # again: counts once
+    bodies.upstream_request("a", 0, b"12", b"12", {})
+    told(bodies, "b", b"1234")
+    assert bodies.get("a", CLIENT) is not None
+    bodies.upstream_request("b", 0, b"1", b"", {})
+    assert bodies.get("a", CLIENT) is None
+    bodies.upstream_request("c", 0, b"1" * 50, b"2" * 50, {})
+    assert [bodies.get("c", name).body for name in (ORIGINAL, SENT)] == [b"1" * 50, b"2" * 50]
+    assert bodies.get("b", CLIENT) is None
+
+
+def test_a_call_of_each_number_is_kept(make_turn):
+    bodies = Bodies()
+    for call in (0, 1):
+        bodies.upstream_request("a", call, b"original", b"sent %d" % call, {})
+    assert [bodies.get("a", SENT, call).body for call in (0, 1)] == [b"sent 0", b"sent 1"]
+    assert bodies.get("a", SENT, 2) is None
+    assert bodies.bytes == 2 * len(b"original" + b"sent 0")
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        (b'{"a": 1, "apiKey": "hunter22"}', {"a": 1, "apiKey": "[redacted]"}),
+        (b"\xff no JSON sk-abcdefgh1234567890", "\ufffd no JSON [redacted]"),
+        (b"", ""),
+    ],
+)
+def test_what_is_shown_holds_no_secret(body, shown):
+    request = Request(SENT, 1, {"call": 1}, {"Authorization": "Bearer x", "User-Agent": "ls"}, body)
+    assert request.shown() == {
+        "call": 1, "headers": {"authorization": "[redacted]", "user-agent": "ls"}, "body": shown,
+    }  # fmt: skip
+
+
+def test_everybody_is_told(make_turn):
+    kept = [Bodies(), Bodies()]
+    witnesses: Witness = Witnesses(*kept)
+    turn = make_turn(surface="chat")
+    witnesses.client_request(turn, b"{}", {})
+    assert [bodies.get(turn.id, CLIENT).about for bodies in kept] == [{"surface": "chat"}] * 2

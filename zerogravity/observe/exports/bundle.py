@@ -1,0 +1,40 @@
+"""Traces → a zip of their folders, and of what program wrote them: what to attach to a bug report."""
+
+from __future__ import annotations
+
+import io
+import platform
+import sys
+import zipfile
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from zerogravity import __version__
+from zerogravity.observe.trace_reader import Trace
+from zerogravity.wire import jsonio
+
+ABOUT = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
+
+
+def write(traces: Sequence[Trace]) -> bytes:
+    packages: dict[str, str] = {}
+    for name in ABOUT:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            packages[name] = "missing"
+    about = {
+        "zerogravity": __version__,
+        "python": sys.version.split()[0],
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": packages,
+        "turns": [trace.id for trace in traces],
+    }
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("about.json"), jsonio.dumps(about))
+        for trace in traces:
+            for file in trace.files():
+                entry = zipfile.ZipInfo(f"{trace.folder.parent.name}/{trace.folder.name}/{file.name}")
+                archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+    return made.getvalue()

@@ -1,0 +1,302 @@
+"""A turn (``TurnSource``) → what the page shows of it, as JSON: its finished objects, times, events, frames, bodies,
+conversation, tools. The inspector's endpoints answer with these, and an export holds them. Pure, but not quick.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from zerogravity import redact
+from zerogravity.core import codec
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    InlineData,
+    Notice,
+    Record,
+    ServerTool,
+    Signature,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from zerogravity.core.fold import Call, Media, Message, Reasoning
+from zerogravity.observe.inspector.conversation import TEXT, conversation, tools
+from zerogravity.observe.source import BEFORE, Emitted, TurnSource
+from zerogravity.observe.witnesses import CLIENT, ORIGINAL, SENT
+from zerogravity.wire import jsonio
+
+GAP_NS = 2_000_000_000
+ROW = 400  # what a row of events or frames shows of its bytes
+WHOLE = 1 << 20  # what is shown of one event's or frame's bytes
+ANSWER = 256 << 10  # what the bodies show of Google's answer; all of it is in the events
+RUNS = 500
+
+Json = dict[str, Any]
+
+
+def details(source: TurnSource) -> Json:
+    """The finished objects, as folded from the records, and where the time went."""
+    channel = source.channel
+    turn, state, terminal = channel.turn, channel.state, channel.terminal
+    failure = terminal.fault if isinstance(terminal, Failed) else None
+    told = {
+        "items": [_item(channel, item) for item in state.items],
+        "usage_by_call": {
+            str(number): codec.usage_out(usage) for number, usage in sorted(state.usage_by_attempt.items())
+        },
+        "notices": [f"{notice.code}: {notice.text}" for notice in state.notices],
+        "notes": list(turn.notes),
+        "grounding": state.grounding,
+        "finish": state.finish,
+        "finish_message": state.finish_message,
+        "upstream_model": state.model,
+        "upstream": [{"call": call, **asdict(line)} for call, line in sorted(channel.lines.items())],
+        "failure": None if failure is None else {
+            "code": failure.code, "message": failure.message, "remedy": failure.remedy,
+            "status": failure.status, "origin": failure.origin, "google": failure.google,
+            "param": failure.param, "retry_after": failure.retry_after,
+        },
+        "cascade": channel.cascade_id,
+        "trouble": source.trouble,
+        "time": timeline(channel),
+    }  # fmt: skip
+    return redact.json_value(told)  # what was spread over several deltas stands together here
+
+
+def _item(channel: CascadeChannel, item: Reasoning | Message | Call | Media) -> Json:
+    signed = item.signature is not None
+    match item:
+        case Reasoning() | Message():
+            text = item.text
+            kind = "thinking" if isinstance(item, Reasoning) else "text"
+            return {"kind": kind, "text": text[:TEXT], "cut": max(0, len(text) - TEXT), "signed": signed}
+        case Call():
+            name = channel.turn.client_name(item.name)
+            arguments = item.args_json[:TEXT] if len(item.args_json) > TEXT else _shown(item.args_json)
+            return {"kind": "call", "name": name, "call_id": item.call_id, "arguments": arguments,
+                    "cut": max(0, len(item.args_json) - TEXT), "signed": signed}  # fmt: skip
+        case Media():
+            return {"kind": "media", "mime": item.mime, "size": len(item.data) * 3 // 4, "signed": signed}
+
+
+# -- time ----------------------------------------------------------------------------------------------------------
+
+
+def timeline(channel: CascadeChannel) -> Json:
+    """Milliseconds since arrival: the phases, a lane per upstream call with its runs of one kind, calls as ticks, and
+    the gaps in which nothing came for more than two seconds."""
+    origin = channel.marks["received"]
+    lanes: dict[int, Json] = {}
+    gaps: list[tuple[float, float]] = []
+    last = channel.marks.get("matched")
+    for record in channel.records:
+        at = (record.t_ns - origin) / 1e6
+        if last is not None and record.t_ns - last > GAP_NS and len(gaps) < RUNS:
+            gaps.append(((last - origin) / 1e6, at))
+        last = record.t_ns
+        if record.attempt_no >= 0:
+            lane = lanes.setdefault(record.attempt_no, {"open": at, "close": None, "last": at, "runs": [], "ticks": []})
+            lane["last"] = at
+            _onto(lane, record, at)
+    marks = {name: (at - origin) / 1e6 for name, at in channel.marks.items()}
+    return {"marks": marks, "lanes": [{"call": number, **lane} for number, lane in sorted(lanes.items())], "gaps": gaps}
+
+
+def _onto(lane: Json, record: Record, at: float) -> None:
+    for event in record.events:
+        match event:
+            case AttemptOpened():
+                lane["open"] = at
+            case AttemptClosed():
+                lane["close"] = at
+            case ThinkingDelta() | TextDelta():
+                kind = "thinking" if isinstance(event, ThinkingDelta) else "text"
+                runs = lane["runs"]
+                if (runs and runs[-1][0] == kind) or len(runs) >= RUNS:
+                    runs[-1][2] = at
+                else:
+                    runs.append([kind, at, at])
+            case FunctionCall(name=name) if len(lane["ticks"]) < RUNS:
+                lane["ticks"].append([at, name])
+            case _:
+                pass
+
+
+# -- events and frames ---------------------------------------------------------------------------------------------
+
+
+def events(source: TurnSource, start: int, limit: int, most: int = ROW) -> Json:
+    """A page of upstream events, each with ``most`` of its bytes."""
+    records = source.records[max(0, start - 1) : start + limit]
+    before = records[0].t_ns if start and records else source.channel.marks["received"]
+    rows: list[Json] = []
+    for record in records[1:] if start else records:
+        rows.append(_event(record, before, most))
+        before = record.t_ns
+    return {"total": len(source.records), "from": start, "rows": rows}
+
+
+def _event(record: Record, before: int, most: int) -> Json:
+    return {
+        "seq": record.seq,
+        "ms": record.t_ns / 1e6,
+        "gap": (record.t_ns - before) / 1e6,
+        "call": record.attempt_no,
+        "kinds": [type(event).__name__ for event in record.events],
+        "size": len(record.data),
+        "span": record.span,
+        "brief": " · ".join(filter(None, map(_brief, record.events)))[:ROW],
+        "data": record.data[:most].decode("utf-8", "replace"),
+    }
+
+
+def _brief(event: Event) -> str:
+    """What an event says, in a few words."""
+    match event:
+        case TextDelta(text) | ThinkingDelta(text):
+            return text
+        case FunctionCall(name=name, args_json=args):
+            return f"{name}({args})"
+        case InlineData(mime, data):
+            return f"{mime}, {len(data) * 3 // 4} bytes"
+        case Usage():
+            return f"{event.prompt} in, {event.cached} cached, {event.thoughts} thinking, {event.candidates} out"
+        case Notice(code, text):
+            return f"{code}: {text}"
+        case AttemptOpened(model, status):
+            return f"{status} {model or ''}".strip()
+        case AttemptClosed(finish, message):
+            return " ".join(filter(None, (finish or "no finish reason", message)))
+        case Finished(reason, detail):
+            return " ".join(filter(None, (reason, detail)))
+        case Failed(fault):
+            return f"{fault.code}: {fault.told}"
+        case Signature(target=target):
+            return f"signature of {target}"
+        case ServerTool(part):
+            return part
+        case Grounding():
+            return "grounding"
+
+
+def _understood(record: Record) -> list[Json]:
+    """What an upstream event was understood as."""
+    return [
+        {"type": type(event).__name__}
+        | {name: value[:TEXT] if isinstance(value, str) else value for name, value in asdict(event).items()}
+        for event in record.events
+    ]
+
+
+def frames(source: TurnSource, start: int, limit: int, most: int = ROW) -> Json:
+    """A page of frames, each with the record that caused it; BEFORE: it stood before the first one."""
+    found = source.frames
+    rows = [_frame(start + n, frame, most) for n, frame in enumerate(found[start : start + limit])]
+    return {"total": len(found), "from": start, "rows": rows}
+
+
+def _frame(n: int, frame: Emitted, most: int) -> Json:
+    return {"n": n, "record": frame.seq, "size": len(frame.text.encode()), "text": frame.text[:most]}
+
+
+def event(source: TurnSource, seq: int) -> Json | None:
+    """One upstream event whole, and the frames it caused; BEFORE: those that stood before the first event. None: there
+    is no such event."""
+    if seq >= len(source.records):
+        return None
+    found = source.frames
+    begin = bisect_left(found, seq, key=lambda frame: frame.seq)
+    end = bisect_right(found, seq, key=lambda frame: frame.seq)
+    caused = [_frame(n, found[n], WHOLE) for n in range(begin, end)]
+    return {"record": _whole(source, seq), "frames": caused, "first_frame": begin}
+
+
+def _whole(source: TurnSource, seq: int) -> Json:
+    if seq == BEFORE:
+        return {"seq": seq, "data": "", "events": []}
+    (row,) = events(source, seq, 1, WHOLE)["rows"]
+    return {**row, "events": _understood(source.records[seq])}
+
+
+# -- request and answer --------------------------------------------------------------------------------------------
+
+
+def asked(source: TurnSource, start: int, limit: int) -> Json:
+    """A page of the client's conversation."""
+    rows = conversation(source.channel.turn)
+    return {"total": len(rows), "from": start, "rows": redact.json_value(rows[start : start + limit])}
+
+
+def declared(source: TurnSource) -> Json:
+    """The tools, with their schemas before and after."""
+    client = source.body(CLIENT) or {}
+    found = redact.json_value(tools(source.channel.turn, client.get("body")))
+    return {"tools": [{**row, "before": _indented(row["before"]), "after": _indented(row["after"])} for row in found]}
+
+
+def bodies(source: TurnSource) -> Json:
+    """Client request, the LS's own requests, what was sent to Google instead, and Google's answer as it came."""
+    answer, size = bytearray(), 0
+    for record in source.records:
+        size += len(record.data)
+        if len(answer) < ANSWER and record.data:
+            answer += b"data: " + record.data + b"\n\n"
+    upstream: list[Json] = []
+    for call in range(max(source.channel.state.attempts, *source.lines(), 0) + 1):
+        original, sent = source.body(ORIGINAL, call), source.body(SENT, call)
+        if original is not None and sent is not None:
+            upstream.append({"call": call, "original": _body(original), "sent": _body(sent)})
+    return {
+        "client_request": _body(source.body(CLIENT)),
+        "upstream": upstream,
+        "answer": bytes(answer[:ANSWER]).decode("utf-8", "replace"),
+        "answer_size": size,
+    }
+
+
+def _body(found: Mapping[str, Any] | None) -> str | None:
+    if found is None:
+        return None
+    body = found.get("body")
+    return body if isinstance(body, str) else jsonio.text(body, indent=True)
+
+
+def _shown(text: str) -> str:
+    """JSON for the eye: redacted and indented."""
+    redacted = redact.json_bytes(text.encode("utf-8", "replace"))
+    try:
+        return _indented(jsonio.loads(redacted)) or ""
+    except (ValueError, RecursionError):
+        return redacted.decode("utf-8", "replace")
+
+
+def _indented(value: Any) -> str | None:
+    return None if value is None else jsonio.text(value, indent=True)
+
+
+# -- all of it -----------------------------------------------------------------------------------------------------
+
+
+def everything(source: TurnSource) -> Json:
+    """What an export holds of a turn: what the endpoints answer, in one page each, events and frames whole."""
+    every = 1 << 62
+    return {
+        "conversation": asked(source, 0, every)["rows"],
+        "tools": declared(source),
+        "bodies": bodies(source),
+        "records": [
+            {**row, "events": _understood(record)}
+            for row, record in zip(events(source, 0, every, WHOLE)["rows"], source.records, strict=True)
+        ],
+        "frames": frames(source, 0, every, WHOLE)["rows"],
+    }

@@ -1,0 +1,257 @@
+"""A turn → OpenTelemetry spans with GenAI names: one for the turn, one per call to Google. ``otel`` sends them,
+``exports.otel`` prints them. Pure; needs no OpenTelemetry package. Contents are off unless asked for (threat T10), and
+everything goes through the redactor.
+
+The names move between versions of the conventions: they are here, once, with the version they follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import urlsplit
+
+from zerogravity import redact
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Record, RequestLine
+from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
+from zerogravity.errors import Fault
+from zerogravity.surfaces.base import Surfaces
+from zerogravity.wire import jsonio
+
+SEMANTIC_CONVENTIONS = "1.41.0"
+SCHEMA = f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}"
+NAMES = {
+    "operation": "gen_ai.operation.name",
+    "provider": "gen_ai.provider.name",
+    "request_model": "gen_ai.request.model",
+    "response_model": "gen_ai.response.model",
+    "stream": "gen_ai.request.stream",
+    "response_id": "gen_ai.response.id",
+    "finish": "gen_ai.response.finish_reasons",
+    "conversation": "gen_ai.conversation.id",
+    "first_chunk": "gen_ai.response.time_to_first_chunk",
+    "input": "gen_ai.usage.input_tokens",
+    "cached": "gen_ai.usage.cache_read.input_tokens",
+    "output": "gen_ai.usage.output_tokens",
+    "reasoning": "gen_ai.usage.reasoning.output_tokens",
+    "temperature": "gen_ai.request.temperature",
+    "top_p": "gen_ai.request.top_p",
+    "max_tokens": "gen_ai.request.max_tokens",
+    "output_messages": "gen_ai.output.messages",
+    "input_messages": "gen_ai.input.messages",
+    "system": "gen_ai.system_instructions",
+    "error": "error.type",
+    "code": "zerogravity.termination",
+    "surface": "zerogravity.surface",
+    "call": "zerogravity.call",
+    "status": "http.response.status_code",
+}
+LINE_NAMES = {
+    "method": "http.request.method",
+    "url": "url.full",
+    "host": "server.address",
+    "port": "server.port",
+    "protocol": "network.protocol.version",
+}
+PROVIDER = "gcp.gemini"
+OLDER = "POST streamGenerateContent"  # the name of a call of which a trace does not say how it went out
+PORTS = {"https": 443, "http": 80}
+FINISH = {"ok": "stop", "tool": "tool_call", "length": "length", "filtered": "content_filter"}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """``trace_id``, ``span_id``: hexadecimal. Times are ns since the turn's arrival. ``fault``: how the turn failed;
+    ``failed``: so did a call, though it may have none."""
+
+    trace_id: str
+    span_id: str
+    name: str
+    start_ns: int
+    end_ns: int
+    attributes: Mapping[str, Any]
+    events: Sequence[tuple[str, int]] = ()
+    failed: bool = False
+    fault: Fault | None = None
+
+
+def spans(
+    channel: CascadeChannel, records: Sequence[Record], surfaces: Surfaces, *, content: bool = False
+) -> list[Span]:
+    """The turn's own, then a child per call to Google. ``records``: an evicted channel has none of its own any more."""
+    return [_turn(channel, surfaces, content=content), *_calls(channel, records)]
+
+
+def _turn(channel: CascadeChannel, surfaces: Surfaces, *, content: bool) -> Span:
+    turn, origin = channel.turn, channel.marks["received"]
+    does = _operation(turn.surface, surfaces)
+    attributes: dict[str, Any] = redact.json_value(_turn_attributes(channel, does))
+    if content:
+        found = content_attributes(turn.google_request, channel.state, channel.termination)
+        attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in found.items()}
+    events = sorted(((phase, at - origin) for phase, at in channel.marks.items()), key=lambda event: event[1])
+    fault = channel.terminal.fault if isinstance(channel.terminal, Failed) else None
+    name = redact.text(f"{does} {turn.model}".strip())
+    end = channel.marks.get("done", origin + events[-1][1]) - origin
+    return Span(*_ids(channel.id, "turn"), name, 0, end, attributes, events, fault is not None, fault)
+
+
+def _calls(channel: CascadeChannel, records: Iterable[Record]) -> Iterator[Span]:
+    by_call: dict[int, list[Record]] = {}
+    for record in records:
+        if record.attempt_no >= 0:
+            by_call.setdefault(record.attempt_no, []).append(record)
+    origin = channel.marks["received"]
+    for call, own in sorted(by_call.items()):
+        line = channel.lines.get(call)
+        attributes: dict[str, Any] = redact.json_value(_call_attributes(own, call, line))
+        yield Span(
+            *_ids(channel.id, f"call{call}"), _call_name(line), own[0].t_ns - origin, own[-1].t_ns - origin,
+            attributes, failed=attributes.get(NAMES["status"], 0) >= 400,
+        )  # fmt: skip
+
+
+def _operation(surface: str, surfaces: Surfaces) -> str:
+    """What a turn does, in the words of the conventions; a call of the language server's own is Google's."""
+    known = surfaces.get(surface)
+    return known.operation if known is not None else "generate_content"
+
+
+def _turn_attributes(channel: CascadeChannel, does: str) -> dict[str, Any]:
+    turn, marks, usage = channel.turn, channel.marks, channel.state.usage
+    config: Mapping[str, Any] = turn.google_request.get("generationConfig") or {}
+    code = channel.termination.value if channel.termination is not None else None
+    return _named({
+        "operation": does,
+        "provider": PROVIDER,
+        "request_model": turn.model,
+        "response_model": channel.state.model or turn.target.name,
+        "stream": turn.stream,
+        "response_id": channel.id,
+        "finish": [FINISH[code]] if code in FINISH else None,
+        "conversation": channel.cascade_id,
+        "first_chunk": (marks["first_byte"] - marks["received"]) / 1e9 if "first_byte" in marks else None,
+        "input": usage.prompt,
+        "cached": usage.cached,
+        "output": usage.candidates + usage.thoughts,
+        "reasoning": usage.thoughts,
+        "temperature": config.get("temperature"),
+        "top_p": config.get("topP"),
+        "max_tokens": config.get("maxOutputTokens"),
+        "code": code,
+        "surface": turn.surface,
+        "error": code if isinstance(channel.terminal, Failed) else None,
+    })  # fmt: skip
+
+
+def content_attributes(generate: Mapping[str, Any], state: TurnState, code: str | None) -> dict[str, Any]:
+    """The contents of a turn; only when asked for."""
+    answer = {"role": "assistant", "parts": _output(state), "finish_reason": FINISH.get(code or "", "error")}
+    asked = [
+        {"role": "assistant" if content.get("role") == "model" else "user", "parts": _input(content)}
+        for content in _objects(generate.get("contents"))
+    ]
+    system = generate.get("systemInstruction")
+    told = _input(system) if isinstance(system, Mapping) else []
+    return _named({
+        "input_messages": jsonio.text(asked),
+        "output_messages": jsonio.text([answer]),
+        "system": jsonio.text(told) if told else None,
+    })  # fmt: skip
+
+
+def _call_name(line: RequestLine | None) -> str:
+    """A span's name: the method, and what was called, without names that are different each time."""
+    return OLDER if line is None else f"{line.method} {urlsplit(line.url).path.rpartition('/')[2].rpartition(':')[2]}"
+
+
+def _call_attributes(records: Sequence[Record], call: int, line: RequestLine | None = None) -> dict[str, Any]:
+    """One call to Google; ``records`` are those of this call."""
+    opened = _first(records, AttemptOpened)
+    closed = _first(records, AttemptClosed)
+    return _named({
+        "provider": PROVIDER,
+        "response_model": opened.model if opened is not None else None,
+        "finish": [closed.finish] if closed is not None and closed.finish else None,
+        "status": opened.status if opened is not None else None,
+        "call": call,
+    }) | _line_attributes(line)  # fmt: skip
+
+
+def _line_attributes(line: RequestLine | None) -> dict[str, Any]:
+    if line is None:
+        return {}
+    parts = urlsplit(line.url)
+    values = {
+        "method": line.method,
+        "url": line.url,
+        "host": parts.hostname,
+        "port": parts.port or PORTS.get(parts.scheme),
+        "protocol": line.http_version.removeprefix("HTTP/").removesuffix(".0"),  # the conventions say 2
+    }
+    return {LINE_NAMES[name]: value for name, value in values.items() if value is not None}
+
+
+def _ids(turn_id: str, part: str) -> tuple[str, str]:
+    """(trace id, span id). A turn's id is 128 random bits: its own trace id."""
+    seed = turn_id.rpartition("_")[2]
+    whole = seed if len(seed) == 32 else blake2b(seed.encode(), digest_size=16).hexdigest()
+    return whole, blake2b(f"{seed} {part}".encode(), digest_size=8).hexdigest()
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {NAMES[name]: value for name, value in values.items() if value is not None}
+
+
+def _input(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Google's parts in the form of the conventions; blobs by their type only."""
+    made: list[dict[str, Any]] = []
+    for part in _objects(content.get("parts")):
+        match part:
+            case {"text": str(text)}:
+                made.append({"type": "reasoning" if part.get("thought") else "text", "content": text})
+            case {"functionCall": {"name": str(name), **rest}}:
+                arguments = rest.get("args") or {}
+                made.append({"type": "tool_call", "id": rest.get("id"), "name": name, "arguments": arguments})
+            case {"functionResponse": {"response": response, **rest}}:
+                made.append({"type": "tool_call_response", "id": rest.get("id"), "response": response})
+            case {"inlineData": {"mimeType": str(mime)}}:
+                made.append({"type": "blob", "mime_type": mime})
+            case _:
+                made.append({"type": next(iter(part), "empty")})
+    return made
+
+
+def _output(state: TurnState) -> list[dict[str, Any]]:
+    parts: list[dict[str, Any]] = []
+    for item in state.items:
+        match item:
+            case Reasoning():
+                parts.append({"type": "reasoning", "content": item.text})
+            case Message():
+                parts.append({"type": "text", "content": item.text})
+            case Call():
+                parts.append({
+                    "type": "tool_call", "id": item.call_id, "name": item.name, "arguments": _parsed(item.args_json),
+                })  # fmt: skip
+            case Media():
+                parts.append({"type": "blob", "mime_type": item.mime})
+    return parts
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return jsonio.loads(text.encode())
+    except ValueError:
+        return text
+
+
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (item for item in (value if isinstance(value, list | tuple) else ()) if isinstance(item, Mapping))
+
+
+def _first[T](records: Iterable[Record], kind: type[T]) -> T | None:
+    return next((event for record in records for event in record.events if isinstance(event, kind)), None)
