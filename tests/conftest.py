@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 
@@ -33,6 +34,12 @@ class FakeClock:
 def evict(store: MitmStore, turn_id: str) -> None:
     """What a sweep does with a finished turn when memory is short."""
     store._evict(store._finished[turn_id])  # pyright: ignore[reportPrivateUsage]
+
+
+def expire(channel: CascadeChannel) -> None:
+    """As if its records had been evicted."""
+    log = channel._log  # pyright: ignore[reportPrivateUsage]
+    log.expired, log.records, log.size = True, [], 0
 
 
 @pytest.fixture
