@@ -138,10 +138,10 @@ APIS = {"server.gemini", "server.responses", "server.websocket"}  # what else su
 WORDS = {  # the same words in another meaning
     "responses": {  # the store of responses, in which more than one room has a share
         "compose", "core.budget", "server.response_writer", "store.responses", "store.sqlite",
-        "testing.replay_server",
+        "testing.builders", "testing.replay_server",
     },
     "gemini": {  # a family of models
-        "core.family", "capture.generation_config", "testing.simulator.google.families",
+        "core.family", "capture.generation_config", "surfaces.common.models", "testing.simulator.google.families",
         "testing.simulator.google.rules.config", "testing.simulator.language_server.rpc",
     },
     "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
