@@ -7,18 +7,21 @@ from collections.abc import Mapping, Sequence
 import click
 
 from zerogravity.core import policy
-from zerogravity.surfaces import REGISTRY
 from zerogravity.wire import jsonio
 
 COLUMNS = ("parameter", "takes", "becomes")
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(tuple(REGISTRY)))
+@click.argument("names", nargs=-1)
 @click.option("--ends", is_flag=True, help="What ends a turn, in the order in which it is asked, instead.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def surfaces(names: tuple[str, ...], ends: bool, as_json: bool) -> None:
     """What becomes of each parameter of a request, on the surfaces NAMES (all without)."""
+    from zerogravity.surfaces import REGISTRY
+
+    if unknown := [name for name in names if name not in REGISTRY]:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(REGISTRY)}.", param_hint="NAMES")
     if ends:
         _print({"ends": policy.table()}, ("what happened", "decision"), as_json=as_json)
     else:
