@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.testing import builders
@@ -23,6 +24,12 @@ settings.load_profile("zerogravity")
 def evict(store: MitmStore, turn_id: str) -> None:
     """What a sweep does with a finished turn when memory is short."""
     store._evict(store._finished[turn_id])  # pyright: ignore[reportPrivateUsage]
+
+
+def expire(channel: CascadeChannel) -> None:
+    """As if its records had been evicted."""
+    log = channel._log  # pyright: ignore[reportPrivateUsage]
+    log.expired, log.records, log.size = True, [], 0
 
 
 @pytest.fixture

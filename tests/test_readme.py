@@ -20,6 +20,7 @@ from zerogravity.cli.main import main
 from zerogravity.config import MIB, Limits
 from zerogravity.errors import Termination
 from zerogravity.server.routes import add_routes
+from zerogravity.surfaces import REGISTRY
 from zerogravity.testing import check
 from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 
@@ -140,7 +141,7 @@ async def test_paths_are_routes(method: str, path: str) -> None:
     told = path.replace("/v1/responses/", "/").replace("/m:", "/{model}:").replace("/v1beta/models/{model}", "")
     assert told.removeprefix("/v1alpha/models/{model}").removeprefix("/v1/models/{model}") in TEXT
     app = web.Application()
-    add_routes(app)
+    add_routes(app, REGISTRY)
     asked: Any = SimpleNamespace(method=method, rel_url=SimpleNamespace(raw_path=path, path_safe=path), headers={})
     found = await app.router.resolve(asked)
     assert found.http_exception is None

@@ -53,3 +53,9 @@ def test_all_surfaces_and_the_ends_of_a_turn() -> None:
     assert {row["parameter"] for row in printed("gemini", "--json")["gemini"]} >= set(REQUEST.members)
     ends = printed("--ends", "--json")["ends"]
     assert [(row["what happened"], row["decision"]) for row in ends] == policy.table()
+
+
+def test_an_unknown_surface_is_told_with_the_known_ones() -> None:
+    made = CliRunner().invoke(main, ["surfaces", "chart"])
+    assert made.exit_code == 2
+    assert "'chart' is not one of responses, chat, gemini" in made.output

@@ -72,7 +72,7 @@ async def test_background(client: openai.AsyncOpenAI, served: Served) -> None:
     cancelled = await client.responses.cancel(made.id)
     assert cancelled.status == "cancelled"
     plain = await client.responses.create(model=MODEL, input="hi", background=True)
-    await story(served.engine.channels[-1])
+    await story(served.engine.turns[-1])
     done = await client.responses.retrieve(plain.id)
     assert (done.status, done.output_text) == ("completed", "Hello")
 

@@ -153,10 +153,10 @@ def test_filters(log, file, make_turn, since, model, found):
 
 
 def test_names_are_cut_and_counts_are_never_negative(clock, make_turn):
-    channel = MitmStore(clock).open(make_turn(target=Target("x" * 5000, "1")))
-    channel.append(0, b"", (Usage(prompt=-5, candidates=3),))
-    channel.close(Finished("stop"))
-    row = row_of(channel, WALL)
+    running = MitmStore(clock).open(make_turn(target=Target("x" * 5000, "1")))
+    running.append(0, b"", (Usage(prompt=-5, candidates=3),))
+    running.close(Finished("stop"))
+    row = row_of(running.channel, WALL)
     assert (len(row.model), row.prompt, row.candidates) == (100, 0, 3)
 
 

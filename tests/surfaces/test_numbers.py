@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import expire
 from tests.golden.cases import ls_body
 from tests.surfaces.playing import SECRET, SURFACES, ask, context, frames, play
 from zerogravity import redact
@@ -180,7 +181,7 @@ def test_a_whole_gemini_answer(number: str) -> None:
 @pytest.mark.parametrize("number", NUMBERS)
 def test_grounding_outlives_its_records(number: str) -> None:
     channel = answered("gemini", number)
-    channel.release()
+    expire(channel)
     (candidate,) = spelled(jsonio.dumps(SURFACES["gemini"].answer(channel, SECRET).body))["candidates"]
     assert candidate["groundingMetadata"] == {"score": number}
     assert candidate["content"]["parts"][0]["functionCall"]["args"] == {"a": number, "b": [number]}

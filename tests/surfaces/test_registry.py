@@ -136,11 +136,12 @@ def test_names_are_their_own_keys() -> None:
 APIS = {"server.gemini", "server.responses", "server.websocket"}  # what else such an API has
 WORDS = {  # the same words in another meaning
     "responses": {  # the store of responses, in which more than one room has a share
-        "compose", "core.budget", "server.response_writer", "store.responses", "testing.replay_server",
+        "compose", "core.budget", "server.response_writer", "store.responses", "store.sqlite",
+        "testing.builders", "testing.replay_server",
     },
     "gemini": {  # a family of models
-        "capture.generation_config", "surfaces.common.models", "testing.simulator.families",
-        "testing.simulator.ls_rpc", "testing.simulator.rules_config",
+        "core.family", "capture.generation_config", "surfaces.common.models", "testing.simulator.google.families",
+        "testing.simulator.google.rules.config", "testing.simulator.language_server.rpc",
     },
     "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
 }  # fmt: skip

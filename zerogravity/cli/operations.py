@@ -27,7 +27,6 @@ from zerogravity.observe.doctor import Examined, examine
 from zerogravity.observe.health import Check
 from zerogravity.store import usage as sums
 from zerogravity.store.usage import Row
-from zerogravity.surfaces import REGISTRY
 
 config_file = click.option(
     "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file."
@@ -89,6 +88,8 @@ def doctor(real: bool, no_mitm: bool, proxy_port: int, google: str, certs_dir: P
 
 
 async def _examine(what: Examined, *, silent: bool) -> list[Check]:
+    from zerogravity.surfaces import REGISTRY
+
     screen = console()
     checks: list[Check] = []
     async for check in examine(what, REGISTRY):

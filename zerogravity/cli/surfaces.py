@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
 from zerogravity.core import policy
-from zerogravity.surfaces.chat.request import PARAMETERS as CHAT
-from zerogravity.surfaces.gemini import request as gemini
-from zerogravity.surfaces.openai import parameters
-from zerogravity.surfaces.responses.request import PARAMETERS as RESPONSES
 from zerogravity.wire import jsonio
 
-Rows = list[tuple[str, str, str]]
-TABLES: dict[str, Callable[[], Rows]] = {
-    "responses": lambda: parameters.table(RESPONSES),
-    "chat": lambda: parameters.table(CHAT),
-    "gemini": gemini.table,
-}
 COLUMNS = ("parameter", "takes", "becomes")
 
 
 @click.command()
-@click.argument("names", nargs=-1, type=click.Choice(tuple(TABLES)))
+@click.argument("names", nargs=-1)
 @click.option("--ends", is_flag=True, help="What ends a turn, in the order in which it is asked, instead.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def surfaces(names: tuple[str, ...], ends: bool, as_json: bool) -> None:
     """What becomes of each parameter of a request, on the surfaces NAMES (all without)."""
+    from zerogravity.surfaces import REGISTRY
+
+    if unknown := [name for name in names if name not in REGISTRY]:
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {', '.join(REGISTRY)}.", param_hint="NAMES")
     if ends:
         _print({"ends": policy.table()}, ("what happened", "decision"), as_json=as_json)
     else:
-        _print({name: TABLES[name]() for name in names or TABLES}, COLUMNS, as_json=as_json)
+        _print({name: REGISTRY[name].table() for name in names or REGISTRY}, COLUMNS, as_json=as_json)
 
 
-def _print(tables: dict[str, Sequence[tuple[str, ...]]], columns: tuple[str, ...], *, as_json: bool) -> None:
+def _print(tables: Mapping[str, Sequence[tuple[str, ...]]], columns: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
         told = {name: [dict(zip(columns, row, strict=True)) for row in rows] for name, rows in tables.items()}
         click.echo(jsonio.text(told, indent=True))

@@ -44,7 +44,7 @@ def build_app(services: Services) -> web.Application:
     app[REMEMBERED] = remembered = Remembered(services.budget.share("connections"))
     services.budget.watch("connections", lambda: remembered.bytes)
     app[ARRIVALS] = Arrivals()
-    add_routes(app)
+    add_routes(app, services.surfaces)
     if services.mount is not None:
         services.mount(app)
     app.on_response_prepare.append(middleware.mark_answer)

@@ -7,9 +7,8 @@ from aiohttp import web
 from zerogravity.server import gemini, models, responses, status, websocket
 from zerogravity.server.middleware import Handler
 from zerogravity.server.respond import answer
-from zerogravity.server.services import SERVICES
 from zerogravity.server.turns import read_turn, start
-from zerogravity.surfaces.base import Surface
+from zerogravity.surfaces.base import Surface, Surfaces
 from zerogravity.surfaces.gemini.urls import CALL
 
 RESPONSE = "/v1/responses/{id}"
@@ -29,10 +28,10 @@ def turns_of(surface: Surface) -> Handler:
     return create
 
 
-def add_routes(app: web.Application) -> None:
+def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     """Every route of the front server."""
     add = app.router
-    for surface in app[SERVICES].surfaces.values():
+    for surface in surfaces.values():
         for path in surface.paths:
             add.add_post(path, turns_of(surface))
     add.add_get("/v1/responses", websocket.serve, allow_head=False)

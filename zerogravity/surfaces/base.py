@@ -6,7 +6,7 @@ Everything here is pure: lookups come in through ``Context``, bytes go out; no c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -148,6 +148,7 @@ class Surface:
     ``sample``        (model, prompt) → the body of a small streamed request. ``demo``: a prompt for it, and members by
                       which it shows more.
     ``check``         holds a whole stream against the API's grammar. Raises GrammarError.
+    ``table``         (parameter, what it takes, what becomes of it) of each, for people.
     ``read``          (event, heard) → ("thinking" or "text", words) of a stream's event; ``heard`` gets the rest.
     """
 
@@ -162,6 +163,7 @@ class Surface:
     error: Callable[[Fault], Answer]
     sample: Callable[[str, str], dict[str, Any]]
     check: Callable[[bytes], object]
+    table: Callable[[], Sequence[tuple[str, str, str]]] = tuple
     urls: tuple[str, str] | None = None
     claims: Callable[[str, Names, Names], bool] = lambda path, headers, query: False
     said: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import expire
 from tests.surfaces.gemini.support import captured, chunk, frames_of, turn
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
@@ -468,7 +469,7 @@ def test_a_blocked_prompt_of_a_polled_turn() -> None:
 def test_an_evicted_turn_is_answered_from_its_state() -> None:
     channel = polled(*POLLED, end=Finished("tool"))
     before = surface.answer(channel, bytes(32)).body
-    channel.release()
+    expire(channel)
     assert surface.answer(channel, bytes(32)).body == before
 
 

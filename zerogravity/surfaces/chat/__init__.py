@@ -11,9 +11,10 @@ from zerogravity.surfaces.chat import samples
 from zerogravity.surfaces.chat.check import check_chat
 from zerogravity.surfaces.chat.completion import answer, reasoning_names
 from zerogravity.surfaces.chat.emit import ChatEmitter
-from zerogravity.surfaces.chat.request import parse
+from zerogravity.surfaces.chat.request import PARAMETERS, parse
 from zerogravity.surfaces.common.remote import content_parts, picture
 from zerogravity.surfaces.openai.errors import openai_error
+from zerogravity.surfaces.openai.parameters import table
 
 
 def _media(body: Mapping[str, Any]) -> Iterator[Place]:
@@ -41,5 +42,6 @@ surface = Surface(
     sample=samples.sample,
     demo=samples.DEMO,
     check=check_chat,
+    table=lambda: table(PARAMETERS),
     read=samples.read,
 )

@@ -15,7 +15,7 @@ from zerogravity.surfaces.gemini.check import check_gemini
 from zerogravity.surfaces.gemini.emit import GeminiEmitter
 from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.merge import answer
-from zerogravity.surfaces.gemini.request import parse_request
+from zerogravity.surfaces.gemini.request import parse_request, table
 
 __all__ = ["parse_request", "surface"]
 
@@ -65,5 +65,6 @@ surface = Surface(
     sample=samples.sample,
     demo=samples.DEMO,
     check=check_gemini,
+    table=table,
     read=samples.read,
 )

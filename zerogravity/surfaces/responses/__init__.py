@@ -9,10 +9,11 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.surfaces.base import Place, Surface
 from zerogravity.surfaces.common.remote import content_parts, picture, place
 from zerogravity.surfaces.openai.errors import openai_error
+from zerogravity.surfaces.openai.parameters import table
 from zerogravity.surfaces.responses import samples
 from zerogravity.surfaces.responses.check import check_responses
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
-from zerogravity.surfaces.responses.request import lookups, parse
+from zerogravity.surfaces.responses.request import PARAMETERS, lookups, parse
 from zerogravity.surfaces.responses.response import answer, shows_thinking
 
 
@@ -47,5 +48,6 @@ surface = Surface(
     sample=samples.sample,
     demo=samples.DEMO,
     check=check_responses,
+    table=lambda: table(PARAMETERS),
     read=samples.read,
 )

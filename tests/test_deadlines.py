@@ -1,0 +1,89 @@
+"""How far a turn is → the hop that has the work now, how long it may take, and who is blamed when it takes longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from zerogravity.core.events import AttemptOpened, TextDelta
+from zerogravity.core.policy import Await
+from zerogravity.core.running import RunningTurn
+from zerogravity.deadlines import NS, Deadlines, Limits, queue_full, queue_timeout
+from zerogravity.errors import Termination, upstream
+from zerogravity.testing import builders
+from zerogravity.testing.builders import FakeClock
+
+LIMITS = Limits(match=20, first_byte=100, idle=50, total=1000)
+EMPTY = upstream(502, "empty_response", "nothing came", Termination.EMPTY)
+
+
+def deadlines(*, captured: bool = True, why: str | None = None) -> Deadlines:
+    return Deadlines(LIMITS, captured=captured, why_no_call=lambda: why)
+
+
+def turn(clock: FakeClock, *steps: str) -> RunningTurn:
+    """A turn that has taken these steps, one second apart."""
+    made = RunningTurn(builders.turn(), clock)
+    for step in steps:
+        clock.advance(1)
+        if step == "data":
+            made.append(0, b"{}", (AttemptOpened(), TextDelta("a")))
+        elif step == "await":
+            made.await_attempt(Await(7, EMPTY))
+        else:
+            made.mark(step)  # type: ignore[arg-type]
+    return made
+
+
+TOLD = ("admitted", "told")
+MATCHED = (*TOLD, "matched")
+
+
+@pytest.mark.parametrize(
+    ("steps", "captured", "seconds", "code"),
+    [
+        (("admitted",), True, 1 + 20, Termination.LS_GONE),
+        (TOLD, True, 2 + 20, Termination.MATCH_TIMEOUT),
+        (TOLD, False, 2 + 100, Termination.UPSTREAM_IDLE),  # polled: nothing matches
+        (MATCHED, True, 3 + 100, Termination.UPSTREAM_IDLE),
+        ((*MATCHED, "data"), True, 4 + 50, Termination.UPSTREAM_IDLE),
+        ((*MATCHED, "data", "data"), True, 5 + 50, Termination.UPSTREAM_IDLE),
+        ((*MATCHED, "data", "await"), True, 4 + 7, Termination.EMPTY),
+    ],
+)
+def test_the_hop_that_has_the_work(
+    clock: FakeClock, steps: tuple[str, ...], captured: bool, seconds: int, code: Termination
+) -> None:
+    began = clock()
+    at, missed = deadlines(captured=captured).next(turn(clock, *steps), 0)
+    assert (at - began) / NS == seconds
+    assert missed().termination is code
+
+
+def test_a_further_call_has_the_time_of_a_first_one(clock: FakeClock) -> None:
+    running = turn(clock, *MATCHED, "data")
+    clock.advance(30)
+    at, missed = deadlines().next(running, resumed := clock())
+    assert (at, missed().termination) == (resumed + 100 * NS, Termination.UPSTREAM_IDLE)
+    running.append(0, b"{}", (TextDelta("b"),))
+    assert deadlines().next(running, resumed)[0] == resumed + 50 * NS
+
+
+def test_the_whole_turn_has_an_end(clock: FakeClock) -> None:
+    running = turn(clock, *MATCHED)
+    for _ in range(40):
+        clock.advance(25)
+        running.append(0, b"{}", (TextDelta("b"),))
+    at, missed = deadlines().next(running, 0)
+    assert (at, missed().termination) == (running.channel.marks["received"] + 1000 * NS, Termination.LIMIT_TIME)
+
+
+def test_what_is_known_of_a_call_that_did_not_come_is_told(clock: FakeClock) -> None:
+    running = turn(clock, *TOLD)
+    assert "Google is out of reach" in deadlines(why="Google is out of reach").next(running, 0)[1]().message
+    assert deadlines().next(running, 0)[1]().remedy
+
+
+def test_the_queue() -> None:
+    assert queue_full(LIMITS).message.startswith("4 turns run and 50 wait")
+    assert queue_timeout(LIMITS).termination is Termination.QUEUE_TIMEOUT
+    assert all(fault.status == 503 and fault.retry_after for fault in (queue_full(LIMITS), queue_timeout(LIMITS)))
