@@ -49,6 +49,7 @@ LACKING = {
     "cli/demo",
     "core/codec",
     "observe/digest",
+    "observe/source",
     "observe/terminal",
     "observe/trace_folders",
     "observe/trace_reader",

@@ -29,8 +29,11 @@ class Bench:
         self.ls = ls
         self.store = MitmStore(time.monotonic_ns)
         self.backend = Antigravity(url=ls.url, csrf=ls.csrf)
-        self.engine = Engine(self.store, self.backend, clock=time.monotonic_ns, limits=Limits(match=20))
+        self.engine = self.engine_of(match=20)
         self.made = 0
+
+    def engine_of(self, *, match: float) -> Engine:
+        return Engine(self.store, self.backend, clock=time.monotonic_ns, limits=Limits(match=match))
 
     def run(self) -> CascadeChannel:
         self.made += 1
@@ -108,7 +111,7 @@ async def test_not_logged_in_is_found_out_and_then_known(bench: Bench) -> None:
 async def test_an_ls_that_never_calls_google(bench: Bench, blocking: Any) -> None:
     bench.ls.options.blocking = blocking
     bench.ls.options.calls_google = False
-    bench.engine.limits = Limits(match=0.2)
+    bench.engine = bench.engine_of(match=0.2)
     fault = await bench.refused()
     assert (fault.status, fault.code) == (504, "match_timeout")
     await until(lambda: not bench.busy)
@@ -148,9 +151,11 @@ async def test_the_view_is_annotated_and_the_state_no_longer_followed(bench: Ben
     bench.ls.options.calls_google = False
     channel = bench.run()
     await until(lambda: any(cascade.annotations for cascade in bench.ls.cascades.values()))
-    channel.mark("matched")
-    channel.append(0, b"{}", (AttemptOpened(),))
-    channel.close(Finished("stop"))
+    running = bench.store.running(channel.id)
+    assert running is not None
+    running.mark("matched")
+    running.append(0, b"{}", (AttemptOpened(),))
+    running.close(Finished("stop"))
     await until(lambda: not bench.engine._tasks)
     (cascade,) = bench.ls.cascades.values()
     assert cascade.running  # a good turn's cascade is left to the LS

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from zerogravity import background
@@ -35,6 +36,7 @@ SHORTEST_S, LONGEST_S = 0.15, 0.25  # between two looks
 WOKEN_S = 0.5  # the same while a state stream wakes us
 STILL = 4  # looks that bring nothing, then the whole trajectory is asked for
 TRIES = 3  # looks that fail in a row
+NO_PARAMS: Mapping[str, str | None] = MappingProxyType({})
 
 
 class Polling(Antigravity):
@@ -42,7 +44,7 @@ class Polling(Antigravity):
 
     captured = False
 
-    def __init__(self, schema_params: Mapping[str, str | None], **settings: Any) -> None:
+    def __init__(self, schema_params: Mapping[str, str | None] = NO_PARAMS, **settings: Any) -> None:
         """``schema_params``: surface → its parameter that asks for an answer by a schema."""
         super().__init__(**settings)
         self._schema_params = schema_params
