@@ -257,7 +257,7 @@ async def test_a_lost_login_is_a_401_that_says_what_to_do_and_heals() -> None:
 PATCHES = {
     "parser": "from zerogravity.wire import sse; sse.SseParser.feed = broken",
     "decoder": "from zerogravity.wire import google; google.GoogleDecoder.decode = broken",
-    "log": "from zerogravity.core.channel import CascadeChannel as C; C._append = flaky(C._append)",
+    "log": "from zerogravity.core.channel import ChannelWriter as C; C._add = flaky(C._add)",
     "rewriter": "from zerogravity.capture import rewrite; rewrite.rewrite = broken",
     "matcher": "from zerogravity.capture import match; match.match = broken",
 }
@@ -268,12 +268,12 @@ count = 0
 def broken(*_, **__):
     raise RuntimeError("forced")
 def flaky(real):
-    def append(self, call_no, data, events, span):
+    def append(self, *given):
         global count
         count += 1
         if count == 3:
             raise RuntimeError("forced")
-        return real(self, call_no, data, events, span)
+        return real(self, *given)
     return append
 {patch}
 from zerogravity.capture.addon import Capture

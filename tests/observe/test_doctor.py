@@ -264,7 +264,7 @@ async def test_the_real_one(fake, tmp_path, monkeypatch, servers, ends, broken):
 async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, monkeypatch):
     monkeypatch.setattr(doctor.machine, "free", lambda *_: True)
     make = await fake()
-    route = configured.Route(Endpoint("https://127.0.0.1:42100", "its-token"), True, 8750)
+    route = configured.RoutedServer(Endpoint("https://127.0.0.1:42100", "its-token"), True, 8750)
     await run(
         check async for check in doctor._real(route, Examined(certs_dir=tmp_path), SURFACES, {}, make) if check.ok
     )

@@ -33,7 +33,7 @@ def told(clock, make_turn):
         running.append(0, b"{}", (TextDelta("x"), Usage(1000, 0, 200, 30, 0, 1230)))
         running.close(Finished("stop"))
     store.open(make_turn()).close(Failed(upstream(500, "x", "x")))
-    store.open(make_turn()).cursor()
+    store.open(make_turn()).channel.cursor()
     metrics.failed_open("request")
     return metrics.render().decode()
 
