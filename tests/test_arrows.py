@@ -15,7 +15,7 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 ANYTHING = ("",)
-BASE = ("errors", "ids", "core", "redact")
+BASE = ("errors", "ids", "core", "redact", "wire.narrow")
 PURE_CAPTURE = tuple(
     f"capture.{name}" for name in ("decision", "generation_config", "ls_answer", "match", "passive", "rewrite", "tap")
 )
@@ -23,15 +23,16 @@ PURE_CAPTURE = tuple(
 # room → rooms it may import (itself always). The longest name that fits a module counts.
 ARROWS: dict[str, tuple[str, ...]] = {
     "errors": ("redact",),  # the one redactor: other people's words go through it where they become a fault
-    "redact": ("wire.jsonio",),
+    "redact": ("wire.jsonio", "wire.narrow"),
     "logs": ("redact",),
     "ids": (),
     "hosts": (),
     "certs": ("errors", "hosts"),
     "lifeline": (),
     "config": ("errors", "hosts"),
-    "core": ("errors", "ids"),
+    "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
+    "wire.narrow": (),
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.flow_bodies"), (*BASE, "wire", *PURE_CAPTURE)),
     "capture.passive": (*BASE, "wire"),
@@ -59,7 +60,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
-    "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline"),
+    "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),
     "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),
     "capture.addon": (*BASE, "capture", "compose", "config", "logs", "observe.machine"),
     "capture.interceptor": (

@@ -176,7 +176,7 @@ async def test_without_interception_turns_are_answered_and_counted(tmp_path: Pat
 
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_without_interception_every_surface_is_served(start: Start, http, ls, surface) -> None:
-    """Text, usage and failures in the surface's own form, streamed and whole; what can not be served is named."""
+    """Text, usage and failures in the surface's own form, streamed and whole; what cannot be served is named."""
     gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
     ls.options.retries = 0
     for stream in (True, False):
@@ -204,12 +204,12 @@ async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:
     assert len(secrets[0]) == 32
 
 
-async def test_a_data_folder_that_can_not_be_written_costs_only_what_is_kept(tmp_path: Path, caplog) -> None:
+async def test_a_data_folder_that_cannot_be_written_costs_only_what_is_kept(tmp_path: Path, caplog) -> None:
     file = tmp_path / "file"
     file.write_text("in the way")
     async with rooms.gateway(config_of(tmp_path, data_dir=str(file / "below"))) as gateway:
         assert len(gateway.services.secret) == 32
-        assert "can not be kept" in caplog.text
+        assert "cannot be kept" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -236,8 +236,8 @@ async def test_a_taken_port_is_said(start: Start) -> None:
         await start(listen=gateway.url.removeprefix("http://"))
 
 
-async def test_a_child_that_can_not_start_is_said(start: Start) -> None:
-    with pytest.raises(FaultError, match="can not be started"):
+async def test_a_child_that_cannot_start_is_said(start: Start) -> None:
+    with pytest.raises(FaultError, match="cannot be started"):
         await start(ls_command="no-such-program-anywhere {port}")
 
 
@@ -260,7 +260,7 @@ def ours() -> list[str]:
     ("room", "verb"),
     [(Rounds, "stop"), (Engine, "close"), (Antigravity, "close"), (Recorder, "close"), (Running, "stop")],
 )
-async def test_what_can_not_be_ended_keeps_nothing_else_from_its_end(
+async def test_what_cannot_be_ended_keeps_nothing_else_from_its_end(
     tmp_path: Path, http, ls, room: type, verb: str, monkeypatch
 ) -> None:
     end = getattr(room, verb)

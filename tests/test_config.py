@@ -175,7 +175,7 @@ def test_an_unknown_name_in_a_file(toml) -> None:
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("listen =", "can not be read"), ("[limits\n", "can not be read"), ("limits = 5", "limits must be a table")],
+    [("listen =", "cannot be read"), ("[limits\n", "cannot be read"), ("limits = 5", "limits must be a table")],
 )
 def test_a_file_that_is_no_configuration(toml, text: str, words: str) -> None:
     assert words in refused(file=toml(text))
@@ -183,8 +183,8 @@ def test_a_file_that_is_no_configuration(toml, text: str, words: str) -> None:
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\0")
-    assert "bad.toml can not be read" in refused(file=tmp_path / "bad.toml")
-    assert "can not be read" in refused(file=tmp_path)
+    assert "bad.toml cannot be read" in refused(file=tmp_path / "bad.toml")
+    assert "cannot be read" in refused(file=tmp_path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert load({"data_dir": "/d", "trace_dir": "/t"}, env={}).config.trace_path == Path("/t")
 
 
-def test_settings_can_not_be_changed_afterwards() -> None:
+def test_settings_cannot_be_changed_afterwards() -> None:
     found = load(env={}).config
     with pytest.raises(ValueError, match="frozen"):
         found.key = "x"  # pyright: ignore[reportAttributeAccessIssue]

@@ -277,7 +277,7 @@ async def test_h23_the_channel_is_claimable_before_the_ls_is_told(bench: Bench) 
     assert bench.tasks == 0
 
 
-async def test_what_can_not_be_served_is_refused_before_there_is_a_channel() -> None:
+async def test_what_cannot_be_served_is_refused_before_there_is_a_channel() -> None:
     bench = Bench()
     bench.ls.faults["admit"] = bad_request("no tools here", param="tools")
     with pytest.raises(FaultError, match="no tools here"):
@@ -766,7 +766,7 @@ async def test_an_own_fault_on_the_wire_costs_the_ls_nothing(bench: Bench) -> No
     assert (cut, bench.ls.told("cancel")) == ([], [])
 
 
-async def test_one_call_that_can_not_be_cut_does_not_keep_the_others(bench: Bench) -> None:
+async def test_one_call_that_cannot_be_cut_does_not_keep_the_others(bench: Bench) -> None:
     channel = await bench.running()
     cut: list[str] = []
 

@@ -17,7 +17,7 @@ def test_termination_codes_are_the_documented_ones():
     assert [code.value for code in Termination if code is not Termination.REJECTED] == DOCUMENTED.split()
 
 
-def test_a_bad_request_names_its_parameter_and_can_not_heal():
+def test_a_bad_request_names_its_parameter_and_cannot_heal():
     fault = errors.bad_request("no", param="input[0]", code="invalid_type").fault
     assert (fault.origin, fault.status, fault.code, fault.param) == (Origin.CLIENT, 400, "invalid_type", "input[0]")
     assert (fault.termination, fault.retryable) == (Termination.REJECTED, False)

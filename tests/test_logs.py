@@ -109,7 +109,7 @@ class Unprintable:
 
 
 @pytest.mark.parametrize("arguments", [("%s", Unprintable()), ("%d", SECRET), ("%s %s", SECRET)], ids=str)
-def test_a_line_that_can_not_be_made(
+def test_a_line_that_cannot_be_made(
     printed: io.StringIO, capfd: pytest.CaptureFixture[str], arguments: tuple[object, ...]
 ) -> None:
     """The standard library would print its arguments to stderr."""

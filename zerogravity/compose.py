@@ -1,6 +1,6 @@
 """A configuration → a gateway that runs, put together from all rooms: ``async with gateway(config) as running``.
 
-What an ``async with`` sets up it takes down again in reverse, however it ends, and what can not be ended keeps nothing
+What an ``async with`` sets up it takes down again in reverse, however it ends, and what cannot be ended keeps nothing
 else from its end. Nothing begins in a constructor. ``front`` is the part that needs no language server: replays and
 tests put another engine behind it. No mitmproxy in here.
 """
@@ -115,7 +115,7 @@ def base(config: Config, surfaces: Surfaces = REGISTRY) -> Base:
 @asynccontextmanager
 async def front(ground: Base, engine: EndingEngine, catalogue: Models, /, **services: Any) -> AsyncIterator[Front]:
     """Agents are answered; at the end every open turn gets its terminal, then the server stops. ``services``: further
-    ones, or others, by name. Raises OSError (port taken) or FaultError (a store that can not be used)."""
+    ones, or others, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given = {
         "store": ground.store, "config": ground.config, "health": ground.health, "metrics": ground.metrics,
         "budget": ground.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
@@ -177,7 +177,7 @@ async def serve(config: Config) -> int:
         try:
             running = await stack.enter_async_context(gateway(config))
         except (OSError, FaultError) as error:
-            logger.error("zerogravity can not serve: %s", machine.why(error, config.host, config.port, "--listen"))
+            logger.error("zerogravity cannot serve: %s", machine.why(error, config.host, config.port, "--listen"))
             return 1
         logger.info("zerogravity answers agents on %s", running.url)
         await stop.wait()
@@ -366,7 +366,7 @@ def _secret(file: Path) -> bytes:
         file.write_bytes(made)
         return made
     except OSError as error:
-        logger.warning("%s can not be kept, reasoning from before a restart will be ignored: %s", file, error.strerror)
+        logger.warning("%s cannot be kept, reasoning from before a restart will be ignored: %s", file, error.strerror)
         return secrets.token_bytes(32)
 
 

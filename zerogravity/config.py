@@ -318,7 +318,7 @@ def _from_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
             raise _invalid(f"there is no configuration file {file}") from None
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _invalid(f"{file} can not be read: {error}") from None
+        raise _invalid(f"{file} cannot be read: {error}") from None
 
 
 def _from_env(environment: Mapping[str, str]) -> dict[str, Any]:

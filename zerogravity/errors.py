@@ -67,7 +67,7 @@ class Fault:
     ``rpc_status``   google.rpc status word when the upstream gave one (``RESOURCE_EXHAUSTED``).
     ``details``      google.rpc details of the upstream error, for the Gemini surface.
     ``termination``  the closed code that logs and metrics use.
-    ``retryable``        False: a retry can not help, clients are told so (``x-should-retry: false``).
+    ``retryable``        False: a retry cannot help, clients are told so (``x-should-retry: false``).
     ``remedy``       what the person in front of the machine can do, a sentence of our own; empty when there is none.
     ``reason``       why Google refused, from the closed list of ``wire.reasons``; empty when that is not known.
     ``upstream_status``  Google's own status, before it became ``status``; of an error inside a 200, the error's code.
@@ -134,7 +134,7 @@ class FaultError(Exception):
 def bad_request(
     message: str, *, param: str | None = None, code: str = "invalid_value", status: int = 400
 ) -> FaultError:
-    """The client's request can not be served as it is; ``param`` names the member."""
+    """The client's request cannot be served as it is; ``param`` names the member."""
     return FaultError(
         Fault(Origin.CLIENT, status, code, message, param=param, termination=Termination.REJECTED, retryable=False)
     )
@@ -159,7 +159,7 @@ def unreachable(message: str) -> Fault:
     """There is no connection to Google: ``message`` in the words of whoever tried."""
     remedy = BAD_CERTIFICATE if "certificate" in message.lower() else NO_WAY
     return upstream(
-        502, "upstream_drop", f"Google can not be reached: {message}", Termination.UPSTREAM_DROP, remedy=remedy
+        502, "upstream_drop", f"Google cannot be reached: {message}", Termination.UPSTREAM_DROP, remedy=remedy
     )
 
 
@@ -178,7 +178,7 @@ def misled() -> Fault:
 
 
 def garbage(message: str) -> Fault:
-    """Google's answer can not be read."""
+    """Google's answer cannot be read."""
     return upstream(502, "upstream_garbage", message, Termination.UPSTREAM_GARBAGE)
 
 

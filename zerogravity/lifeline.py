@@ -47,7 +47,7 @@ async def start(*command: str, **options: Any) -> Family:
         SHELL, "-c", WATCH, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env={"PATH": os.defpath}, process_group=0
     )
     try:
-        # Until it is in the group, the child holds the pipe as well: it can not miss the end of it.
+        # Until it is in the group, the child holds the pipe as well: it cannot miss the end of it.
         process = await asyncio.create_subprocess_exec(*command, process_group=watcher.pid, **options)
     except BaseException:
         _signal(watcher, signal.SIGKILL)

@@ -1,7 +1,7 @@
 """Log records → the same without secrets, for every logger of the process: ours, aiohttp's, asyncio's, mitmproxy's.
 
 ``install`` puts the one redactor where records are made, before any handler has them: a new log line, a traceback of
-an exception with its causes, or a library's own words can not get past it. A record without secrets stays as it is.
+an exception with its causes, or a library's own words cannot get past it. A record without secrets stays as it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The one redactor: headers by allowlist, members by normalised name, texts by pattern. Everything a trace, a log line
 or the inspector shows of a turn goes through it. Pure; idempotent; valid JSON stays valid JSON of the same shape.
 
-It can not know a secret that looks like any other word; what it promises is in reliability-and-security T8.
+It cannot know a secret that looks like any other word; what it promises is in reliability-and-security T8.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class _Flush:
 
 class BackgroundWorker[T]:
     """From ``start`` to ``close``, ``work`` gets what has been put since the last time. ``report`` is told each change
-    of ``degraded``: None, or why the work can not be done now."""
+    of ``degraded``: None, or why the work cannot be done now."""
 
     def __init__(
         self,

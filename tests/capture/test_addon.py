@@ -148,7 +148,7 @@ async def test_a_start_that_fails_is_an_error_and_leaves_nothing(whole, tmp_path
     capture, context = whole
     context.options.set("zg_listen=127.0.0.1:0", f"zg_store_path={tmp_path}")
     await capture.running()
-    assert "zerogravity can not serve: " in caplog.text
+    assert "zerogravity cannot serve: " in caplog.text
     assert caplog.records[-1].levelname == "ERROR"
     assert capture.guard.front is None
     await capture.done()

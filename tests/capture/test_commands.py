@@ -97,7 +97,7 @@ async def test_replay(call, rooms, make_turn, caplog):
         assert (await answer.json())["choices"][0]["message"]["content"] == "Hello"
 
 
-async def test_a_replay_that_can_not_be_stopped_keeps_no_other_from_it(rooms, make_turn, monkeypatch, caplog):
+async def test_a_replay_that_cannot_be_stopped_keeps_no_other_from_it(rooms, make_turn, monkeypatch, caplog):
     begun, stopped = [], []
 
     @asynccontextmanager
@@ -131,7 +131,7 @@ async def test_a_replay_that_is_refused_says_why(rooms, make_turn, monkeypatch, 
     monkeypatch.setattr(replay_server, "serve", refuses)
     commands.replay(traced.id, "max")
     await commands.done()
-    assert "can not replay: the port is taken" in caplog.text
+    assert "cannot replay: the port is taken" in caplog.text
 
 
 @pytest.mark.parametrize(

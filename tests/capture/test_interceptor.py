@@ -393,12 +393,12 @@ def test_a_language_server_that_hangs_up_is_not_googles_fault(hooks, channel, be
     assert channel.termination is Termination.LS_GONE
 
 
-def test_a_google_that_can_not_be_reached_is_remembered_until_it_answers(hooks, rooms) -> None:
+def test_a_google_that_cannot_be_reached_is_remembered_until_it_answers(hooks, rooms) -> None:
     flow = flow_of({}, b"/v1internal:loadCodeAssist")
     ask(hooks, flow)
     flow.error = tflow.terr("Connect call failed")
     hooks.error(flow)
-    assert "Google can not be reached: Connect call failed" in rooms.health.why_no_call()
+    assert "Google cannot be reached: Connect call failed" in rooms.health.why_no_call()
     (google,) = [check for check in rooms.health.checks() if check.name == "google"]
     assert (google.ok, "network" in google.fix) == (False, True)
     again = flow_of({}, b"/v1internal:loadCodeAssist")

@@ -47,7 +47,7 @@ async def test_an_environment_that_lacks_something(tmp_path: Path, lack: str, sc
     path = f"{tmp_path / 'modules'}:{ROOT}"
     async with mitmdump(tmp_path, "--mode=regular@127.0.0.1:0", addon=SCRIPTS[script], PYTHONPATH=path) as other:
         assert await other.ended() == 1
-    assert re.search(rf"zerogravity can not run in this mitmproxy \(.*{re.escape(told)}.*\): run ", other.said), (
+    assert re.search(rf"zerogravity cannot run in this mitmproxy \(.*{re.escape(told)}.*\): run ", other.said), (
         other.said
     )
     assert "Traceback" not in other.said
@@ -60,7 +60,7 @@ def test_an_older_python_understands_our_files(script: Path, minor: int) -> None
     if python is None or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:
         pytest.skip(f"there is no Python 3.{minor}")
     done = subprocess.run([python, str(script)], capture_output=True, text=True, timeout=60, check=False)
-    assert "zerogravity can not run in this mitmproxy (" in done.stderr
+    assert "zerogravity cannot run in this mitmproxy (" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -728,7 +728,7 @@ def test_a_missing_trailer_after_the_finish_reason_is_no_failure(running: Runnin
     assert channel.terminal == Finished("stop")
 
 
-def test_what_can_not_be_inflated_ends_in_a_clean_stop(running: RunningTurn, channel: CascadeChannel) -> None:
+def test_what_cannot_be_inflated_ends_in_a_clean_stop(running: RunningTurn, channel: CascadeChannel) -> None:
     squeezer = zlib.compressobj(wbits=31)
     first = frames(text("Pa"))[0]
     good = squeezer.compress(first) + squeezer.flush(zlib.Z_SYNC_FLUSH)
@@ -995,7 +995,7 @@ def test_a_refusal(running: RunningTurn, channel: CascadeChannel) -> None:
     assert channel.count == 2
 
 
-def test_a_refusal_that_can_not_be_read(
+def test_a_refusal_that_cannot_be_read(
     forced: None, running: RunningTurn, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tap_module.google_errors, "decode_error", breaking(bool, 0))

@@ -529,6 +529,6 @@ async def test_serve_quietly_until_it_is_told_to_end(tmp_path: Path) -> None:
         command(tmp_path, "serve", "--no-mitm", "-q", "--listen", f"127.0.0.1:{port}", **variables) as refused,
     ):
         assert await refused.ended() == 1
-    assert re.search(rf"zerogravity can not serve: .*\b{port}\b", refused.said)
+    assert re.search(rf"zerogravity cannot serve: .*\b{port}\b", refused.said)
     assert "Traceback" not in refused.said
     assert not ready.exists()

@@ -193,11 +193,11 @@ def test_no_usage(run, tmp_path):
     assert json.loads(run("usage", "--json").stdout) == []
 
 
-def test_usage_that_can_not_be_read(run, tmp_path):
+def test_usage_that_cannot_be_read(run, tmp_path):
     (tmp_path / "x").write_bytes(b"no database" * 100)
     result = run("usage", "--file", tmp_path / "x")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "can not be read" in result.stderr
+    assert "cannot be read" in result.stderr
 
 
 def test_a_single_row_has_no_sum(used, run):

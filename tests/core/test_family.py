@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.core.family import FAMILIES, Family, family_of, lower_limit, rules, whole
+from zerogravity.core.family import FAMILIES, Family, family_of, lower_limit, rules
 
 
 @pytest.mark.parametrize(
@@ -35,14 +35,6 @@ def test_a_families_rules_agree_with_one_another(family: str) -> None:
     assert bool(made.levels) == (made.thinking == "level")
     assert (made.budget[1] > 0) == (made.thinking == "budget") or made.thinking == "none"
     assert made.budget_off or made.budget[0] > 0 or made.thinking != "budget"
-
-
-@pytest.mark.parametrize(
-    ("value", "number"),
-    [(5, 5), ("5", 5), (5.0, 5), ("5.0", 5), (True, None), (None, None), ("x", None), ([5], None), ("1e999", None)],
-)
-def test_an_integer_in_any_spelling(value: object, number: int | None) -> None:
-    assert whole(value) == number
 
 
 @pytest.mark.parametrize("family", FAMILIES)

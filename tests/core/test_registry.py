@@ -84,7 +84,7 @@ def test_an_id_is_used_once(store, make_turn):
     assert store.find("c-2") is None
 
 
-def test_an_evicted_turn_can_not_be_bound(store, make_turn):
+def test_an_evicted_turn_cannot_be_bound(store, make_turn):
     running = store.open(make_turn())
     running.close(Finished("stop"))
     evict(store, running.id)

@@ -19,7 +19,7 @@ def test_a_call_is_told_by_the_clients_own_name(make_turn, names, upstream, expe
     assert make_turn(tool_names=names).client_name(upstream) == expected
 
 
-def test_a_turn_can_not_be_changed(make_turn):
+def test_a_turn_cannot_be_changed(make_turn):
     turn = make_turn()
     with pytest.raises(FrozenInstanceError):
         turn.model = "other"

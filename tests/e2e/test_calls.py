@@ -16,7 +16,7 @@ from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
-# Google's parts of a call that can not be run, each with how it says that the answer is over
+# Google's parts of a call that cannot be run, each with how it says that the answer is over
 BROKEN: dict[str, dict[str, Any]] = {
     "no name": {"functionCall": {"args": {"city": "Rome"}}},
     "an empty name": {"functionCall": {"name": "", "args": {"city": "Rome"}}},

@@ -223,7 +223,7 @@ async def test_a_forced_call(stack: Stack, http: Any, surface: str) -> None:
     client = Client(stack, http, f"{surface}: all")
     assert await client.say("Hello.", **FORCED[surface]) == 1
     assert client.sent["generationConfig"]["thinkingConfig"] == OFF
-    assert "can not be forced" in client.notes
+    assert "cannot be forced" in client.notes
 
 
 @pytest.mark.parametrize("surface", FORCED)

@@ -255,7 +255,7 @@ async def test_others_are_reached(house: House, way: str) -> None:
 
 
 async def test_a_next_proxy_is_not_asked_for_our_ports(house: House) -> None:
-    """Where it connects to can not be seen."""
+    """Where it connects to cannot be seen."""
     before = house.parent.received
     for ask in (absolute, connect):
         assert REFUSED.match(await ask(house.proxies["upstream"], "elsewhere.example", house.front))
@@ -369,7 +369,7 @@ async def test_no_start(tmp_path: Path, mode: str, more: tuple[str, ...], word: 
     arguments = [text.format(port=port, front=front) for text in (f"--mode={mode}", "--set", listen, *more)]
     async with mitmdump(tmp_path, *arguments) as dump:
         assert await dump.ended() == 1
-    (said,) = [line for line in dump.said.splitlines() if "zerogravity can not serve" in line]
+    (said,) = [line for line in dump.said.splitlines() if "zerogravity cannot serve" in line]
     assert word in said
     assert "Traceback" not in dump.said
     assert "answers agents" not in dump.said
@@ -392,7 +392,7 @@ async def another_machine() -> AsyncIterator[tuple[list[str], str, str]]:
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
     if shutil.which("ip") is None or not run("ip", "netns", "add", name):
-        pytest.skip("network namespaces can not be made here")
+        pytest.skip("network namespaces cannot be made here")
     try:
         steps = (
             ("ip", "link", "add", cable, "type", "veth", "peer", "name", "zg0", "netns", name),
@@ -403,7 +403,7 @@ async def another_machine() -> AsyncIterator[tuple[list[str], str, str]]:
             (*inside, "ip", "link", "set", "lo", "up"),
         )
         if not all(run(*step) for step in steps):
-            pytest.skip("a network namespace can not be joined to this one here")
+            pytest.skip("a network namespace cannot be joined to this one here")
         yield inside, ours, theirs
     finally:
         run("ip", "link", "del", cable)

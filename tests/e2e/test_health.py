@@ -100,7 +100,7 @@ async def works(scene: Scene) -> None:
     ],
     ids=["wrong token", "dead URL"],
 )
-async def test_a_language_server_that_can_not_serve(tmp_path: Path, variables: dict[str, str], text: str) -> None:
+async def test_a_language_server_that_cannot_serve(tmp_path: Path, variables: dict[str, str], text: str) -> None:
     async with GoogleSimulator(tls=False) as google, serving(tmp_path, google.url, **variables) as scene:
         assert await scene.turn() >= 500
         await broken(scene, "language_server", text, "")
@@ -120,7 +120,7 @@ async def test_a_google_out_of_reach_until_it_is_back(tmp_path: Path, tls: bool)
     port = free_port()
     async with serving(tmp_path, f"http{'s' if tls else ''}://127.0.0.1:{port}") as scene:
         await works(scene)
-        text, fix = "can not be reached", "network"
+        text, fix = "cannot be reached", "network"
         if tls:
             async with GoogleSimulator(tls=True, port=port):
                 assert await scene.turn() == 502

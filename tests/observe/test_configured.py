@@ -51,7 +51,7 @@ async def ls():
         ({"ls_csrf": "wrong"}, False, "refused our CSRF token", "ls-csrf"),
         ({"ls_csrf": None}, False, "wants a token, and none was given", "ZEROGRAVITY_LS_CSRF"),
         ({"ls_url": "http://127.0.0.1:1"}, False, "nothing answers at http://127.0.0.1:1", "zerogravity ls"),
-        ({"ls_cert": "/no/such/file.pem"}, False, "can not be read", "ls"),
+        ({"ls_cert": "/no/such/file.pem"}, False, "cannot be read", "ls"),
     ],
 )
 async def test_the_given_one_is_asked_with_the_given_token(ls, settings, ok, text, fix):

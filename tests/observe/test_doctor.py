@@ -141,7 +141,7 @@ async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
     [
         (StackError("mitmdump did not start:\nLoading script\nError: [Errno 98] address already in use\n"),
          "address already in use", "stop what listens there"),
-        (StackError("mitmdump did not start:\nzerogravity can not serve: 127.0.0.1:1 is taken by vim (pid 7): stop it\n"
+        (StackError("mitmdump did not start:\nzerogravity cannot serve: 127.0.0.1:1 is taken by vim (pid 7): stop it\n"
                     "Error logged during startup, exiting...\n"),
          "did not start: 127.0.0.1:1 is taken by vim (pid 7): stop it", "mend that"),
         (StackError("mitmdump did not start:\nTraceback\n  ModuleNotFoundError: no x\n"), "no x", "see more"),

@@ -330,7 +330,7 @@ def test_a_turn_that_fails_at_the_language_server_asks_for_a_look(health, turn):
 def test_why_no_call_has_come(health):
     assert health.why_no_call() is None
     health.google_seen(LOST)
-    assert health.why_no_call().startswith("its calls come here, but Google can not be reached: Connect call failed. ")
+    assert health.why_no_call().startswith("its calls come here, but Google cannot be reached: Connect call failed. ")
     health.google_seen(None)
     assert health.why_no_call() is None
     health.path_refused(untrusted("unknown ca"))

@@ -130,7 +130,7 @@ def test_what_is_no_taken_port(taken):
     assert machine.taken("203.0.113.7", taken, "--x") is None
     check = machine.port("x", "203.0.113.7", taken, "--x")
     assert (verdict(check), check.fix) == ("broken", "choose another port with --x")
-    assert "can not be listened on" in check.text
+    assert "cannot be listened on" in check.text
     assert machine.why(OSError(errno.ENOSPC, "No space left"), "127.0.0.1", taken, "--x") == "[Errno 28] No space left"
     told = machine.why(OSError(errno.EADDRINUSE, "in use"), "127.0.0.1", taken, "--x")
     assert told == f"127.0.0.1:{taken} is the other port of this very process: choose another one with --x"
@@ -267,7 +267,7 @@ def test_disk(tmp_path):
     assert (verdict(check), check.text) == ("warns", f"0.0 GiB free for {folder}")
     (tmp_path / "not").write_text("a file")
     check = machine.disk(folder)
-    assert (verdict(check), check.text) == ("broken", f"{tmp_path / 'not'} can not be written")
+    assert (verdict(check), check.text) == ("broken", f"{tmp_path / 'not'} cannot be written")
 
 
 @pytest.mark.parametrize(("limit", "told"), [(0, "ok"), (-1, "warns"), (1 << 20, "warns")])

@@ -399,7 +399,7 @@ def test_a_disk_that_refuses_degrades_and_recovers(recording, make_turn, tmp_pat
     say(running, made.clock, "x")
     made.flush()
     assert channel.termination is Termination.OK, "the turn never notices"
-    assert "can not be written" in made.recorder.degraded
+    assert "cannot be written" in made.recorder.degraded
     assert made.recorder.dropped == 1
     blocked.unlink()
     say(made.store.open(make_turn()), made.clock, "y")
@@ -463,7 +463,7 @@ def test_our_own_mistake_costs_one_trace(recording, make_turn, monkeypatch, capl
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_surface_that_can_not_render_costs_the_frames_only(recording, make_turn):
+def test_a_surface_that_cannot_render_costs_the_frames_only(recording, make_turn):
     class Broken:
         def emitter(self, channel, secret):
             raise KeyError("x")

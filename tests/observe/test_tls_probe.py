@@ -42,4 +42,4 @@ async def test_google_is_greeted(site, tmp_path):
     stranger = await google(await site(ca))
     assert (stranger.ok, "certificate" in stranger.text, "authority" in stranger.fix) == (False, True, True)
     nobody = await google(f"http://127.0.0.1:{free_port()}")
-    assert (nobody.ok, "can not be reached" in nobody.text, "network" in nobody.fix) == (False, True, True)
+    assert (nobody.ok, "cannot be reached" in nobody.text, "network" in nobody.fix) == (False, True, True)

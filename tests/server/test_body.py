@@ -124,7 +124,7 @@ UNDECODABLE = {
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
 @pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE, "/v1beta/models/gemini-3-flash:countTokens"])
 @pytest.mark.parametrize("case", UNDECODABLE)
-async def test_what_can_not_be_decoded_is_told_at_once_and_ends_the_connection(
+async def test_what_cannot_be_decoded_is_told_at_once_and_ends_the_connection(
     serve: Serve, case: str, path: str, chunked: bool
 ) -> None:
     """Whatever follows on it is not guessed at, and a client that keeps connections knows."""

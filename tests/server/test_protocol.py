@@ -52,7 +52,7 @@ async def test_h33_unreadable_requests(serve: Serve, request_bytes: str, caplog:
     assert "refused by the HTTP parser" in caplog.text
 
 
-async def test_an_expectation_that_can_not_be_met(serve: Serve) -> None:
+async def test_an_expectation_that_cannot_be_met(serve: Serve) -> None:
     """aiohttp refuses it before any middleware runs."""
     served = await serve()
     head = f"POST /v1/responses HTTP/1.1\r\n{HOST}Content-Type: application/json\r\nContent-Length: 2\r\n"

@@ -226,12 +226,12 @@ async def test_tokens_are_counted_by_who_can(serve: Serve) -> None:
     assert asked[0].google_request["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
     assert "model" not in asked[0].google_request
     _, headers, _ = await served.post(COUNT.replace("3-flash", "2.5-pro"), GEMINI)
-    assert headers["x-zerogravity-tokens"] == "estimate", "whoever can not tell says so, and is helped out"
+    assert headers["x-zerogravity-tokens"] == "estimate", "whoever cannot tell says so, and is helped out"
     assert not served.engine.channels, "nothing is sent"
 
 
 @pytest.mark.parametrize("body", [{}, {**GEMINI, "generateContentRequest": GEMINI}, {"contents": 1}])
-async def test_what_can_not_be_counted(serve: Serve, body: Any) -> None:
+async def test_what_cannot_be_counted(serve: Serve, body: Any) -> None:
     served = await serve()
     status, _, told = await served.post(COUNT, body)
     assert (status, told["error"]["status"]) == (400, "INVALID_ARGUMENT")

@@ -154,7 +154,7 @@ async def test_errors(client: openai.AsyncOpenAI, served: Served) -> None:
     assert bad.value.param == "input"
 
 
-async def test_errors_that_can_not_heal_are_not_tried_again(served: Served) -> None:
+async def test_errors_that_cannot_heal_are_not_tried_again(served: Served) -> None:
     async with openai.AsyncOpenAI(base_url=served.url + "/v1", api_key=KEY, max_retries=2) as patient:
 
         async def gone(running: RunningTurn) -> None:

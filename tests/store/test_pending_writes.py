@@ -189,7 +189,7 @@ async def test_items_of_what_is_deleted_are_not_found(serve: Serve) -> None:
 
 @pytest.mark.parametrize("journal", ["wal", "delete"])
 async def test_reads_while_somebody_holds_the_file(serve: Serve, tmp_path: Path, journal: str) -> None:
-    """Without a write-ahead log, which some file systems can not have, readers are shut out too."""
+    """Without a write-ahead log, which some file systems cannot have, readers are shut out too."""
     file = tmp_path / "responses.db"
     store = await open_store(str(file), limit=10)
     await store._run(lambda database: database.execute(f"PRAGMA journal_mode = {journal}").fetchone())  # pyright: ignore[reportPrivateUsage]
@@ -303,7 +303,7 @@ async def test_the_end_is_told_when_it_is_written(serve: Serve, tmp_path: Path, 
     assert (status, b'"completed"' in data) == (200, True)
 
 
-async def test_the_end_is_told_though_it_can_not_be_written(serve: Serve, tmp_path: Path) -> None:
+async def test_the_end_is_told_though_it_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
     disk = Disk()
     disk.failure = TROUBLES["full"]
     served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})

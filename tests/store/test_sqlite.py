@@ -1,4 +1,4 @@
-"""A file of stored responses: what outlives a restart, who may read it, what is told when it can not be used."""
+"""A file of stored responses: what outlives a restart, who may read it, what is told when it cannot be used."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def newer(path: Path) -> None:
         (newer, r"a newer zerogravity has written it \(version 99 .* up to 4\): update zerogravity, or use another"),
     ],
 )
-async def test_a_file_that_can_not_be_used(tmp_path: Path, spoil: Callable[[Path], Any], told: str) -> None:
+async def test_a_file_that_cannot_be_used(tmp_path: Path, spoil: Callable[[Path], Any], told: str) -> None:
     path = tmp_path / "responses.db"
     spoil(path)
     with pytest.raises(FaultError, match=told) as caught:

@@ -124,7 +124,7 @@ def test_what_waited_for_the_disk_is_written_at_the_end(log, file, make_turn):
 def test_a_file_that_is_no_database(file):
     file.parent.mkdir()
     file.write_bytes(b"no database" * 100)
-    with pytest.raises(OSError, match="can not be read"):
+    with pytest.raises(OSError, match="cannot be read"):
         read(file)
     assert read(file.with_name("missing")) == []
 

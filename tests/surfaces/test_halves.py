@@ -45,4 +45,4 @@ def test_one_character_again(name: str, chunks: list[bytes], thoughts: str, text
     assert channel.state.text == text
     answer = json.dumps(SURFACES[name].answer(channel, SECRET).body, ensure_ascii=False)
     assert json.dumps(text, ensure_ascii=False)[1:-1] in answer.replace('"}, {"text": "', "")
-    answer.encode()  # a lone half can not be
+    answer.encode()  # a lone half cannot be

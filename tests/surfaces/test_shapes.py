@@ -1,5 +1,5 @@
 """Any sequence of chunk shapes on every surface: a stream that ends properly, a whole answer that agrees with it, no
-call that a client can not run."""
+call that a client cannot run."""
 
 from __future__ import annotations
 

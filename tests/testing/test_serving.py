@@ -60,7 +60,7 @@ async def test_a_port_that_is_taken(traces: Path, tmp_path: Path) -> None:
         command(tmp_path, "replay", "--dir", str(traces), "--listen", f"127.0.0.1:{port}") as replaying,
     ):
         assert await replaying.ended() == 1
-    assert f"can not listen on 127.0.0.1:{port}" in replaying.said
+    assert f"cannot listen on 127.0.0.1:{port}" in replaying.said
     assert "Traceback" not in replaying.said
 
 

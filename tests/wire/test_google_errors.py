@@ -1,4 +1,4 @@
-"""Google's errors (facts C.5) → faults, in every form they come in; what can not be read never raises."""
+"""Google's errors (facts C.5) → faults, in every form they come in; what cannot be read never raises."""
 
 from __future__ import annotations
 

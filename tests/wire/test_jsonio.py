@@ -1,4 +1,4 @@
-"""JSON at its borders: what orjson can not do, exact slices, bodies cut into objects."""
+"""JSON at its borders: what orjson cannot do, exact slices, bodies cut into objects."""
 
 from __future__ import annotations
 

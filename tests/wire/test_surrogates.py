@@ -118,7 +118,7 @@ def test_wherever_utf16_is_cut_the_text_is_whole(words: str, cuts: list[int], th
 def test_no_half_is_left_over(parts: list[tuple[str, str]]) -> None:
     made = {"text": text, "thought": thought, "call": call}
     for _, words in said(*(made[kind](words) for kind, words in parts)):
-        words.encode()  # a lone half can not be
+        words.encode()  # a lone half cannot be
 
 
 def test_the_end_of_an_answer_is_whole() -> None:

@@ -61,7 +61,7 @@ class Capture:
         why = self._no_start()
         if {"scripts", "mode"} <= updated:  # our file has just been loaded: an exception would be shown as its bug
             if why := why or proxy_guard.taken(self._flags[1]):
-                logger.error("zerogravity can not serve: %s", why)
+                logger.error("zerogravity cannot serve: %s", why)
         elif why:
             raise exceptions.OptionsError(why)
 
@@ -89,7 +89,7 @@ class Capture:
         config = self._load_config()
         await proxy_guard.settle()
         if why := await proxy_guard.loops(config):
-            logger.error("zerogravity can not serve: %s", why)  # an error during start ends mitmdump
+            logger.error("zerogravity cannot serve: %s", why)  # an error during start ends mitmdump
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
@@ -97,7 +97,7 @@ class Capture:
                 made = await stack.enter_async_context(gateway(config, proxy_options.route()))
             except (OSError, FaultError) as error:
                 why = machine.why(error, config.host, config.port, self._flags[0])
-                logger.error("zerogravity can not serve: %s", why)
+                logger.error("zerogravity cannot serve: %s", why)
                 return
             self._running = stack.pop_all()
         proxy_options.settle()

@@ -98,7 +98,7 @@ class Commands:
             try:
                 replay = await stack.enter_async_context(serving)
             except (OSError, FaultError) as error:
-                logger.error("can not replay: %s", error.fault.told if isinstance(error, FaultError) else error)
+                logger.error("cannot replay: %s", error.fault.told if isinstance(error, FaultError) else error)
                 return
             logger.log(ALERT, "replaying %s on %s", found.id, replay.url)
             await self._ending.wait()

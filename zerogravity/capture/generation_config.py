@@ -22,7 +22,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from zerogravity.core.family import FAMILIES, THINKING_OFF, Family, lower_limit, rules, whole
+from zerogravity.core.family import FAMILIES, THINKING_OFF, Family, lower_limit, rules
+from zerogravity.wire import narrow
 
 Json = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ def fitted(left: Json, wanted: Json, family: str, notes: list[str]) -> dict[str,
     notes += lower_limit(config, family)
     if known.anthropic and isinstance(thinking, dict):
         given = cast("Json", thinking)
-        limit = whole(config.get("maxOutputTokens"))
+        limit = narrow.whole(config.get("maxOutputTokens"))
         thinking = _budgeted(given, left.get("thinkingConfig"), limit, known, notes)
     return config if thinking is None else {**config, "thinkingConfig": thinking}
 
@@ -45,7 +46,7 @@ def fitted(left: Json, wanted: Json, family: str, notes: list[str]) -> dict[str,
 def thoughtless(contents: Sequence[Json], config: Json, family: str) -> Sequence[Json]:
     """The contents, without thoughts where they may not come back."""
     thinking: Json = config.get("thinkingConfig") or {}
-    if not rules(family).anthropic or whole(thinking.get("thinkingBudget")) != 0:
+    if not rules(family).anthropic or narrow.whole(thinking.get("thinkingBudget")) != 0:
         return contents
     made = [
         {**content, "parts": [part for part in content["parts"] if not part.get("thought")]} for content in contents
@@ -63,7 +64,7 @@ def _left(thinking: Json, family: Family, notes: list[str]) -> dict[str, Any] | 
     if level and level not in family.levels and family is not FAMILIES["gemini"]:
         notes.append(f"the language server's thinkingLevel {level} removed: this model does not have it")
         del made["thinkingLevel"]
-    budget = whole(made.get("thinkingBudget"))
+    budget = narrow.whole(made.get("thinkingBudget"))
     if "thinkingLevel" in made:
         made.pop("thinkingBudget", None)
     elif budget is not None and family.thinking == "budget" and budget != (inside := _inside(budget, family)):
@@ -83,9 +84,9 @@ def _inside(budget: int, family: Family) -> int:
 def _budgeted(thinking: Json, left: object, limit: int | None, family: Family, notes: list[str]) -> dict[str, Any]:
     """Anthropic's form of thinking: a budget, at least the lowest and below the limit, or none."""
     lowest = family.budget[0]
-    budget = whole(thinking.get("thinkingBudget"))
+    budget = narrow.whole(thinking.get("thinkingBudget"))
     if budget is None or budget < 0:
-        own = whole(cast("Json", left).get("thinkingBudget")) if isinstance(left, dict) else None
+        own = narrow.whole(cast("Json", left).get("thinkingBudget")) if isinstance(left, dict) else None
         budget = own if own is not None and own >= 0 else lowest
     if budget == 0:
         return {**thinking, **THINKING_OFF}
@@ -93,7 +94,7 @@ def _budgeted(thinking: Json, left: object, limit: int | None, family: Family, n
         notes.append(f"thinking switched off: {limit} tokens leave no room for it")
         return dict(THINKING_OFF)
     fits = max(budget, lowest) if limit is None else min(max(budget, lowest), limit - 1)
-    if fits != whole(thinking.get("thinkingBudget")):
+    if fits != narrow.whole(thinking.get("thinkingBudget")):
         below = "" if limit is None else f", and below {limit} in all"
         notes.append(f"thinkingBudget {fits}: at least {lowest}{below}")
     return {**thinking, "thinkingBudget": fits}

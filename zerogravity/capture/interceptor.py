@@ -173,7 +173,7 @@ class Interceptor:
         running.mark("matched")
         done = rewrite.rewrite(body, running.turn)
         flow.request.content = done.body
-        # What is compressed can not be read before a block is full.
+        # What is compressed cannot be read before a block is full.
         flow.request.headers.pop("accept-encoding", None)
         if (bearer := rooms.bearer()) is not None:
             flow.request.headers["authorization"] = f"Bearer {bearer}"

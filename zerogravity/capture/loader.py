@@ -13,7 +13,7 @@ from typing import Any
 
 
 def addons_of(script: str) -> list[Any]:
-    """For a script that mitmproxy loads. None, and an error in the log, which ends the start, where they can not be."""
+    """For a script that mitmproxy loads. None, and an error in the log, which ends the start, where they cannot be."""
     try:
         why = _too_old()
         if why is None:
@@ -22,7 +22,7 @@ def addons_of(script: str) -> list[Any]:
             return [Capture()]
     except (ImportError, SyntaxError) as error:
         why = str(error)
-    text = "zerogravity can not run in this mitmproxy (%s): %s"
+    text = "zerogravity cannot run in this mitmproxy (%s): %s"
     logging.getLogger("zerogravity.capture").error(text, why, _instead(Path(script).resolve()))
     return []
 

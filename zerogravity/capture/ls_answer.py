@@ -68,7 +68,7 @@ def stop_chunk(model: str | None, text: str, *, envelope: bool, usage: bool = Tr
 
 
 def retry_chunk(model: str | None, *, envelope: bool) -> Json:
-    """The end of an answer with a call that can not be run: the LS asks once more, as it does of itself where Google
+    """The end of an answer with a call that cannot be run: the LS asks once more, as it does of itself where Google
     says so."""
     return stop_chunk(model, "", envelope=envelope, usage=False, finish="MALFORMED_FUNCTION_CALL")
 

@@ -54,7 +54,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
         await master.done()
         raise bad_request(str(error), code="invalid_config") from None
     if why := proxy_guard.taken(FLAGS[1]):
-        logging.getLogger("zerogravity.capture").error("zerogravity can not serve: %s", why)
+        logging.getLogger("zerogravity.capture").error("zerogravity cannot serve: %s", why)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, master.shutdown)

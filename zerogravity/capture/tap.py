@@ -67,7 +67,7 @@ class Tap:
         self._held = bytearray()  # of an event that is not complete yet; the LS gets it with its end
         self._given = 0  # how much of the plain body is no longer held
         self._broken = False  # the bytes flow on, nothing looks at them any more
-        self._unreadable = False  # not even that: what follows can not be inflated
+        self._unreadable = False  # not even that: what follows cannot be inflated
         self._ended = False
         self._odd, self._halved = b"", False  # how a JSON body begins; whether it ended in the middle of an event
         self._hid = False  # a call has been kept from the LS, which has got some text in its place
@@ -81,7 +81,7 @@ class Tap:
             running.append(attempt_no, b"", (AttemptOpened(),))
             self._undo(encoding)
         except Exception:
-            logger.exception("the answer can not be tapped")
+            logger.exception("the answer cannot be tapped")
             self._guard()
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -158,7 +158,7 @@ class Tap:
             return inflater.feed(chunk)
         except InflateError as error:
             self._unreadable = True
-            self._give_up(f"the compressed answer can not be read: {error}")
+            self._give_up(f"the compressed answer cannot be read: {error}")
             return b""
 
     def _pass(self, plain: bytes, out: list[bytes], *, last: bool = False) -> None:
@@ -325,7 +325,7 @@ class Tap:
     # -- when it goes wrong ----------------------------------------------------------------------------------
 
     def _give_up(self, message: str) -> None:
-        """The answer can not be read: the turn ends, the bytes flow on."""
+        """The answer cannot be read: the turn ends, the bytes flow on."""
         self._broken = True
         self._running.close(Failed(garbage(message)))
 

@@ -298,7 +298,7 @@ def _serve(pick: Callable[..., Trace], listen: str, pace: Pace, what: str, **mod
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:
-        raise click.ClickException(f"can not listen on {listen}: {error.strerror or error}") from error
+        raise click.ClickException(f"cannot listen on {listen}: {error.strerror or error}") from error
 
 
 def _record(directory: Path, listen: str, ls_url: str | None, proxy_port: int) -> None:

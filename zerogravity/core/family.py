@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from zerogravity.wire import narrow
+
 THINKING_OFF: Mapping[str, Any] = {"includeThoughts": False, "thinkingBudget": 0}
 STAND_IN = "skip_thought_signature_validator"  # Google's own, for calls that Gemini did not make
 
@@ -94,18 +96,8 @@ def family_of(name: str) -> str:
 
 def lower_limit(config: dict[str, Any], family: str) -> list[str]:
     """A limit that no answer of this model can reach is the model's own: Google refuses it instead. In place."""
-    given, most = whole(config.get("maxOutputTokens")), rules(family).output_limit
+    given, most = narrow.whole(config.get("maxOutputTokens")), rules(family).output_limit
     if given is None or given <= most:
         return []
     config["maxOutputTokens"] = most
     return [f"maxOutputTokens lowered to {most}: this model gives no more"]
-
-
-def whole(value: object) -> int | None:
-    """An integer in any of proto-JSON's spellings."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return int(float(value))
-    except (ValueError, OverflowError):
-        return None

@@ -23,7 +23,7 @@ MALFORMED = frozenset({
     "MISSING_THOUGHT_SIGNATURE",
 })  # fmt: skip
 UNREADABLE = (
-    f"the upstream answer can not be read, and has no end; {AGAIN}, and if it stays so, look for a proxy between here "
+    f"the upstream answer cannot be read, and has no end; {AGAIN}, and if it stays so, look for a proxy between here "
     "and Google that answers in its place"
 )
 THINKING = "the upstream sent thinking but no answer"
@@ -84,7 +84,7 @@ ROWS = (
         lambda _: _fail(_dropped("the upstream connection broke in the middle of the answer")),
     ),
     Row(
-        "no finishReason, and something that can not be read", "Fail(upstream_garbage)",
+        "no finishReason, and something that cannot be read", "Fail(upstream_garbage)",
         lambda end: end.cut and end.garbled,
         lambda _: _fail(garbage(UNREADABLE)),
     ),
@@ -114,7 +114,7 @@ ROWS = (
         lambda end: _once_more(end, _malformed(end.finish, end.state.finish_message)),
     ),
     Row(
-        "a call that can not be run", "Await once, else Fail(malformed_function_call)",
+        "a call that cannot be run", "Await once, else Fail(malformed_function_call)",
         lambda end: end.state.broken is not None,
         lambda end: _once_more(end, _malformed("MALFORMED_FUNCTION_CALL", end.state.broken)),
     ),

@@ -94,9 +94,9 @@ def command(line: str) -> Check:
     try:
         program = shlex.split(line)[0]
     except (ValueError, IndexError):
-        return Check(LANGUAGE_SERVER, False, "ls_command can not be read as a command line", "mend its quotes")
+        return Check(LANGUAGE_SERVER, False, "ls_command cannot be read as a command line", "mend its quotes")
     if shutil.which(program) is None:
-        return Check(LANGUAGE_SERVER, False, f"{program} of ls_command can not be started", "give its whole path")
+        return Check(LANGUAGE_SERVER, False, f"{program} of ls_command cannot be started", "give its whole path")
     return Check(LANGUAGE_SERVER, True, f"{program} is started by serve")
 
 

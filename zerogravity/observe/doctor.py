@@ -31,7 +31,7 @@ MODEL = "gemini-3-flash"
 PROMPT = "sim:think"  # the stand-in's answer: thoughts, then text
 TURN_S = aiohttp.ClientTimeout(total=40)
 MATCH_S = 5
-REFUSED = "zerogravity can not serve:"
+REFUSED = "zerogravity cannot serve:"
 REPORT = "try again with serve --trace and attach: zerogravity trace bundle last"
 
 

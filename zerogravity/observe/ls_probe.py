@@ -74,7 +74,7 @@ class LsProbe:
         if trouble is None:
             self._health.recover("looks")
         else:
-            self._health.degrade("looks", f"the language server can not be looked at now: {trouble}")
+            self._health.degrade("looks", f"the language server cannot be looked at now: {trouble}")
 
     def _pause(self, look: Look) -> float:
         if look.fault is not None:

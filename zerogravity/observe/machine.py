@@ -96,7 +96,7 @@ def port(name: str, host: str, number: int, flag: str, holder: Callable[[int], H
         return Check(name, True, f"{where} is free" if number else "any free port")
     fix = f"choose another port with {flag}"
     if (error := _trouble(host, number)) is not None and error.errno != errno.EADDRINUSE:
-        return Check(name, False, f"{where} can not be listened on: {error.strerror}", fix)
+        return Check(name, False, f"{where} cannot be listened on: {error.strerror}", fix)
     found = (holder or holder_of)(number)
     if found is not None and found.ours:
         return Check(name, True, f"{where} is held by zerogravity itself (pid {found.pid})")
@@ -225,7 +225,7 @@ def disk(folder: Path, free: Callable[[Path], int] = lambda path: shutil.disk_us
     """Room and right for traces. The folder itself need not be there."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Check("disk", False, f"{there} can not be written", "set trace_dir or data_dir to a folder of yours")
+        return Check("disk", False, f"{there} cannot be written", "set trace_dir or data_dir to a folder of yours")
     room = free(there)
     text = f"{room / (1 << 30):.1f} GiB free for {folder}"
     return Check("disk", True, text, "" if room >= ROOM else "make room before you switch traces on")

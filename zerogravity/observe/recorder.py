@@ -1,7 +1,7 @@
 """``Recorder``: one folder per turn, written by one thread behind a bounded queue. On the hot path it costs a queue put
 of references, three times per turn; events are read from the channel by the thread itself, in batches.
 
-A full queue drops and counts; a disk that can not be written degrades health; neither ever touches a turn.
+A full queue drops and counts; a disk that cannot be written degrades health; neither ever touches a turn.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ _Job = _Opened | _Told | _Flush | None  # None: stop
 class Recorder(Witness):
     """``surfaces``: name → surface, to write down what clients saw; ``secret`` as the server's.
 
-    ``degraded``  None, or why traces can not be written now. ``report`` is told each change of it.
+    ``degraded``  None, or why traces cannot be written now. ``report`` is told each change of it.
     ``dropped``   what was not recorded since the queue was full, or the disk refused.
     """
 
@@ -282,7 +282,7 @@ class Recorder(Witness):
         try:
             work(argument)
         except OSError as error:
-            self._ill(f"traces can not be written to {self.directory}: {error.strerror or error}", argument)
+            self._ill(f"traces cannot be written to {self.directory}: {error.strerror or error}", argument)
         except Exception:
             logger.exception("a trace could not be written")
             self._ill("a trace could not be written; see the log", argument)

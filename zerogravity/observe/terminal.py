@@ -1,5 +1,5 @@
 """Traces → what a terminal shows: tables, a waterfall of phases, panes, diffs. Text of a turn is never taken for markup
-and can not steer the terminal. Reads no files.
+and cannot steer the terminal. Reads no files.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Trace:
 
     @cached_property
     def turn(self) -> Turn:
-        """The turn again, redacted. Raises ValueError when this version can not read it."""
+        """The turn again, redacted. Raises ValueError when this version cannot read it."""
         return codec.turn_in(self.info, self.google_request)
 
     @cached_property
@@ -82,7 +82,7 @@ class Trace:
 
     @cached_property
     def records(self) -> list[Record]:
-        """Times are ns since the request's arrival. A line that can not be read ends the list."""
+        """Times are ns since the request's arrival. A line that cannot be read ends the list."""
         made: list[Record] = []
         for line in (self._bytes("records.jsonl") or b"").splitlines():
             try:

@@ -73,7 +73,7 @@ async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaph
 
 
 async def read(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> bytes:
-    """The decompressed body. What can not be decoded has been received as a whole, or the connection ends with it."""
+    """The decompressed body. What cannot be decoded has been received as a whole, or the connection ends with it."""
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ENCODINGS:
         raise bad_request("this Content-Encoding is not supported; use one of gzip, deflate, br and zstd, once",
@@ -160,7 +160,7 @@ def check_text(data: bytes) -> None:
             data.decode()
     except UnicodeDecodeError as error:
         raise bad_request(
-            f"the request body is not UTF-8: byte {error.start} can not be read", code="invalid_json"
+            f"the request body is not UTF-8: byte {error.start} cannot be read", code="invalid_json"
         ) from None
 
 

@@ -100,7 +100,7 @@ class Fetch:
 
 
 class Pinned(AbstractResolver):
-    """Knows one name, already resolved and checked: a second look-up can not give another address."""
+    """Knows one name, already resolved and checked: a second look-up cannot give another address."""
 
     def __init__(self, host: str, addresses: Sequence[str]) -> None:
         self._host = host
@@ -145,7 +145,7 @@ def put(place: Place, data: bytes) -> None:
     """Set the place to ``data``, as what its bytes are."""
     mime = media.sniff(data)
     if mime is None or (place.picture and not mime.startswith("image/")):
-        raise refused(place.param, "it is no picture" if place.picture else "its media type can not be told")
+        raise refused(place.param, "it is no picture" if place.picture else "its media type cannot be told")
     text = base64.b64encode(data).decode()
     if place.blob:
         del place.holder[place.member]
@@ -155,5 +155,5 @@ def put(place: Place, data: bytes) -> None:
 
 
 def refused(param: str, why: str) -> FaultError:
-    """The client's URL can not be used."""
+    """The client's URL cannot be used."""
     return bad_request(f"Invalid '{param}': {why}.", param=param, code="invalid_url")

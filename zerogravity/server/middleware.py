@@ -231,7 +231,7 @@ def check_host(request: web.Request, services: Services) -> None:
 def is_own_host(text: str, request: web.Request, services: Services) -> bool:
     """``NAME:PORT`` of this server: loopback names, the address the connection came in on, configured names.
 
-    An address literal that is ours can not be the work of DNS rebinding, which needs a name.
+    An address literal that is ours cannot be the work of DNS rebinding, which needs a name.
     """
     name, port = split_host(text)
     if name is None:

@@ -76,7 +76,7 @@ class Connection(web.RequestHandler):
     surfaces: Surfaces
 
     def data_received(self, data: bytes) -> None:
-        """aiohttp's, which leaves whoever reads a body alone when the rest of it can not be read."""
+        """aiohttp's, which leaves whoever reads a body alone when the rest of it cannot be read."""
         super().data_received(data)
         if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
             self._begins = data[:TARGET]

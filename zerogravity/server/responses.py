@@ -181,7 +181,7 @@ def elsewhere(found: StoredResponse) -> None:
 
 
 def not_streamable() -> FaultError:
-    return bad_request("This response can not be streamed: it was not created with background=true.", param="stream")
+    return bad_request("This response cannot be streamed: it was not created with background=true.", param="stream")
 
 
 # -- the query -----------------------------------------------------------------------------------------------------

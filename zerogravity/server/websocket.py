@@ -9,7 +9,7 @@ text each. The same parser, emitter and pump as over HTTP. Facts: wire-openai 8;
 | anything else                | an error; the connection goes on                                                  |
 
 ``previous_response_id`` may also name a response of this connection that was not stored, until a turn that continues it
-fails: then that is forgotten, as the API does, and the client sends the whole dialogue. A turn that can not begin is
+fails: then that is forgotten, as the API does, and the client sends the whole dialogue. A turn that cannot begin is
 answered with ``{"type": "error", "status", "error"}``, as HTTP would with that status; so is one whose rest is gone
 from memory, since it was read too slowly.
 """
@@ -53,7 +53,7 @@ REMEMBERED: web.AppKey[Remembered] = web.AppKey("remembered", Remembered)
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
-    """GET /v1/responses. Whoever can not be served here is told 426: clients then go on over HTTP at once."""
+    """GET /v1/responses. Whoever cannot be served here is told 426: clients then go on over HTTP at once."""
     config = request.app[SERVICES].config
     if "websocket" not in request.headers.get("Upgrade", "").lower():
         raise web.HTTPMethodNotAllowed("GET", ["POST"])

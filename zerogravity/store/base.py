@@ -53,7 +53,7 @@ class ResponseStore(Protocol):
     """Bounded by number, bytes and age: the oldest go first. Every look-up is by owner: what belongs to somebody else
     is as unknown as what never was. What is changed after ``put`` changes nothing here.
 
-    Raises FaultError when it can not be read or written: 503 ``store_busy`` while somebody else holds it, 500
+    Raises FaultError when it cannot be read or written: 503 ``store_busy`` while somebody else holds it, 500
     ``store_unusable`` for all other reasons; a later try may do better with both. ``tests/store/test_contract.py``
     says all of this in code, for each implementation.
     """

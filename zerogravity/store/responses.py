@@ -21,7 +21,7 @@ async def open_store(
     now: Callable[[], float] = time.time,
     max_bytes: int = MAX_BYTES,
 ) -> ResponseStore:
-    """``path`` None: in memory. Raises FaultError when the file can not be used."""
+    """``path`` None: in memory. Raises FaultError when the file cannot be used."""
     limits = Limits(limit, max_bytes, max_age_s, now)
     if path is None:
         return MemoryStore(limits)

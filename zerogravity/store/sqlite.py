@@ -73,13 +73,13 @@ class SqliteStore:
         self._closed = False
 
     async def open(self) -> None:
-        """Before all else. Raises FaultError when the file can not be used."""
+        """Before all else. Raises FaultError when the file cannot be used."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
         except (sqlite3.Error, OSError) as error:
             self._release_database()
             self._thread.shutdown(wait=False)
-            text = f"the store '{self._path}' can not be opened: {schema.why(error)}"
+            text = f"the store '{self._path}' cannot be opened: {schema.why(error)}"
             raise FaultError(internal(text, code="store_unusable")) from error
 
     async def put(self, entry: Entry) -> None:

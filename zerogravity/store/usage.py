@@ -92,7 +92,7 @@ def summed(rows: Iterable[Row]) -> list[Row]:
 def read(file: Path, *, since: str = "", model: str = "") -> list[Row]:
     """The sums from day ``since`` on, of models whose name contains ``model``. No file: no rows.
 
-    Raises OSError when the file is there but can not be read.
+    Raises OSError when the file is there but cannot be read.
     """
     if not file.exists():
         return []
@@ -105,7 +105,7 @@ def read(file: Path, *, since: str = "", model: str = "") -> list[Row]:
             )
             return summed(Row(*values) for values in found)
     except sqlite3.Error as error:
-        raise OSError(f"{file} can not be read: {schema.why(error)}") from error
+        raise OSError(f"{file} cannot be read: {schema.why(error)}") from error
 
 
 def first_day(wall_s: float, days: int) -> str:
@@ -151,7 +151,7 @@ class UsageLog:
                 schema.upgrade(connection, STEPS)
                 connection.executemany(_ADD, [astuple(row) for row in self._pending])
         except sqlite3.Error as error:
-            raise OSError(f"{self.file} can not be written: {schema.why(error)}") from error
+            raise OSError(f"{self.file} cannot be written: {schema.why(error)}") from error
         self._pending = []
 
 

@@ -68,7 +68,7 @@ class _Held:
 
 class Calls:
     """The calls of one answer. ``declared``: names of the functions that there are. ``broken``: why a call of this
-    answer can not be run."""
+    answer cannot be run."""
 
     def __init__(self, declared: Collection[str] = ()) -> None:
         self.broken: str | None = None

@@ -49,8 +49,8 @@ class GoogleDecoder:
     ``enveloped``  the form of the newest chunk.
     ``has_text``   a text part that is neither empty nor thinking has come.
     ``source``     the newest payload, with no half of a character in it.
-    ``begun``      a chunk that says anything has come; ``garbled``: something that can not be read.
-    ``broken``     why a call can not be run; of what comes behind it, only the end and the usage are read.
+    ``begun``      a chunk that says anything has come; ``garbled``: something that cannot be read.
+    ``broken``     why a call cannot be run; of what comes behind it, only the end and the usage are read.
     """
 
     def __init__(self, call_id: Callable[[int], str], declared: Collection[str] = ()) -> None:
@@ -208,7 +208,7 @@ class GoogleDecoder:
             self._message = _text(candidate.get("finishMessage"))
 
     def _flush(self, events: list[Event]) -> bool:
-        """Something else than a call follows. True: the call before it can not be run."""
+        """Something else than a call follows. True: the call before it cannot be run."""
         if self._calls.waits_at is not None:
             was = self.broken
             self._take(self._calls.flush(), was, events)
@@ -273,7 +273,7 @@ def _content(part: Json) -> Event | None:
 
 
 def _fenced(text: str, language: str) -> str:
-    """A code block that ``text`` can not end."""
+    """A code block that ``text`` cannot end."""
     fence = "```"
     while fence in text:
         fence += "`"

@@ -169,5 +169,5 @@ async def test_one_of_our_own_that_is_not_up_is_named() -> None:
     fault = (await backend.look()).fault
     assert fault is not None
     assert (fault.code, "ls_command is not up" in fault.message) == ("ls_absent", True)
-    assert "can not be started" in (await fault_of(backend.start())).message
+    assert "cannot be started" in (await fault_of(backend.start())).message
     await backend.close()

@@ -215,7 +215,7 @@ async def test_one_that_does_not_come_up(make: Make, tmp_path: Path, extra: str,
 
 async def test_a_command_that_is_none() -> None:
     child = LsChild(["/nowhere/language_server"], Route())
-    with pytest.raises(FaultError, match="/nowhere/language_server can not be started"):
+    with pytest.raises(FaultError, match="/nowhere/language_server cannot be started"):
         await child.start()
     await child.stop()
 

@@ -290,7 +290,7 @@ async def test_its_own_certificate_is_accepted_and_no_other(station: Station, dr
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
-async def test_a_certificate_that_can_not_be_read(
+async def test_a_certificate_that_cannot_be_read(
     station: Station, driver: Driver, tmp_path: Path, content: str | None
 ) -> None:
     file = tmp_path / "cert.pem"

@@ -103,7 +103,7 @@ def test_ports(flags: dict[str, str], open_ports: list[int], ports: tuple[int, .
         ({"cloud_code_endpoint": "https://daily-cloudcode-pa.googleapis.com"},
          "straight to https://daily-cloudcode-pa.googleapis.com", False),
         ({}, "straight to Google", False),
-        ({"environment_known": False}, "to Google; its environment can not be read", False),
+        ({"environment_known": False}, "to Google; its environment cannot be read", False),
     ],
 )  # fmt: skip
 def test_routes(fields: dict[str, Any], route: str, here: bool) -> None:

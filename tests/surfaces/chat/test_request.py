@@ -250,7 +250,7 @@ def test_reasoning_is_checked_as_reasoning_effort_is(body: dict[str, Any], param
     assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
 
 
-def test_what_reasoning_can_not_do_is_noted() -> None:
+def test_what_reasoning_cannot_do_is_noted() -> None:
     assert parse(reasoning={"effort": "low", "depth": 3}).notes == ("reasoning.depth: no counterpart upstream",)
     turn = parse(model="gemini-3-pro-image", reasoning={"effort": "low"})
     assert turn.notes == ("reasoning.effort left out: this model does not think",)

@@ -315,7 +315,7 @@ def test_a_forced_call_on_every_surface(surface: str) -> None:
     }  # fmt: skip
     turn = parse(surface, CLAUDE, {**DIALOGUES[surface], **forced[surface]}, KNOWN)
     assert thinking_is_off(dict(turn.google_request))
-    assert "thinking switched off for this request: this model can not be forced to call a function and think" in (
+    assert "thinking switched off for this request: this model cannot be forced to call a function and think" in (
         turn.notes
     )
 

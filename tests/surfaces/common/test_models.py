@@ -193,7 +193,7 @@ def test_what_the_language_server_says_later_counts_alone() -> None:
     assert catalogue.list() == fresh.list(), "one that says nothing takes nothing away"
 
 
-def test_without_interception_google_can_not_be_told_another_name() -> None:
+def test_without_interception_google_cannot_be_told_another_name() -> None:
     """A name that lives of the rewritten request would be answered by the model that its placeholder stands for."""
     catalogue = Catalogue(rewrites=False)
     for name in ("gemini-3.8-flash", "gemini-flash-latest", "gemini-3.5-flash-lite"):

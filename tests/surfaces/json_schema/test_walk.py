@@ -346,7 +346,7 @@ def test_depth() -> None:
     assert caught.value.fault.param == "tools[0].parameters"
 
 
-def test_references_can_not_blow_up_the_result() -> None:
+def test_references_cannot_blow_up_the_result() -> None:
     defs: dict[str, Any] = {"d0": {"type": "string"}}
     for level in range(1, 20):
         reference = {"$ref": f"#/$defs/d{level - 1}"}

@@ -49,7 +49,7 @@ def test_spans(text: str, segment: dict[str, Any], span: tuple[int, int]) -> Non
         {"startIndex": 6, "endIndex": 7},
     ],
 )  # fmt: skip
-def test_what_can_not_be_placed_is_dropped(segment: dict[str, Any]) -> None:
+def test_what_cannot_be_placed_is_dropped(segment: dict[str, Any]) -> None:
     assert spans("Hello é", one(**segment)) == []
 
 

@@ -118,7 +118,7 @@ def test_an_empty_answer_is_nothing(content: Any) -> None:
     assert parts(user("x"), {"role": "assistant", "content": content}) == [{"text": "x"}]
 
 
-def test_the_model_can_not_have_the_last_word() -> None:
+def test_the_model_cannot_have_the_last_word() -> None:
     assert contents(user("x"), said("y"))[-1]["role"] == "user"
 
 

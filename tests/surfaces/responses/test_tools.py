@@ -235,7 +235,7 @@ def test_pictures_offered_beside_other_tools() -> None:
     tools = [{"type": "image_generation", "output_format": "png"}, F]
     turn = parse(tools=tools)
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == ("tools[0]: image_generation left out: it can not be served",)
+    assert turn.notes == ("tools[0]: image_generation left out: it cannot be served",)
     assert parse(model="gemini-3-pro-image", tools=tools).google_request["generationConfig"]["responseModalities"]
     assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
 
@@ -254,7 +254,7 @@ def test_hosted_tools_beside_others_are_left_out_and_noted(hosted: dict[str, Any
     kind = hosted["type"]
     turn = parse(tools=[hosted, F, {"type": "web_search"}])
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"tools[0]: {kind} left out: it can not be served",)
+    assert turn.notes == (f"tools[0]: {kind} left out: it cannot be served",)
     assert [tool["type"] for tool in turn.echo["tools"]] == ["function", "web_search"]
     allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": kind}, {"type": "function", "name": "f"}]}
     assert parse(tools=[hosted, F], tool_choice=allowed).google_request["toolConfig"]
@@ -296,10 +296,10 @@ def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
     item = {**LITE, "tools": [{"type": kind}, F]}
     turn = parse(input=[item, user("hi")])
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it can not be served",)
+    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it cannot be served",)
     within = parse(tools=[{"type": "namespace", "name": "n", "tools": [{"type": kind}, G]}])
     assert [entry["name"] for entry in declarations(within)] == ["n.g"]
-    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it can not be served",)
+    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it cannot be served",)
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ def test_choices_limit_the_search_too(choice: Any, functions: list[str], search:
     assert searches(tools=tools, tool_choice=choice) is search
 
 
-def test_a_search_alone_can_be_chosen_where_it_can_not_stand_beside_functions() -> None:
+def test_a_search_alone_can_be_chosen_where_it_cannot_stand_beside_functions() -> None:
     assert searches(tools=[F, SEARCH], tool_choice={"type": "web_search"}, model=OLD)
 
 

@@ -43,7 +43,7 @@ class LsChild:
 
     ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``; without a port it is looked up, the flags of the
     other two are added where it has neither them nor their place. ``changed`` is told when it answers (True) and when
-    it has ended (False), ``report`` why it can not be kept running by our own fault, or None when it can again.
+    it has ended (False), ``report`` why it cannot be kept running by our own fault, or None when it can again.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class LsChild:
                 env=environment(os.environ, self._route),
             )  # fmt: skip
         except (OSError, ValueError) as error:
-            raise FaultError(_failed(f"{command[0]} can not be started: {error}")) from error
+            raise FaultError(_failed(f"{command[0]} cannot be started: {error}")) from error
         finally:
             os.close(writing)
         process = self._family.process

@@ -39,7 +39,7 @@ CERTIFICATE = Path("dist", "languageServer", "cert.pem")  # beside the binary's 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What the process table tells of one language server. ``environment`` is None when it can not be read."""
+    """What the process table tells of one language server. ``environment`` is None when it cannot be read."""
 
     pid: int
     kind: Kind
@@ -59,7 +59,7 @@ class Process:
         if self.proxy:
             return f"proxy {without_login(self.proxy)}"
         where = self.cloud_code_endpoint or "Google"
-        return f"straight to {where}" if self.environment_known else f"to {where}; its environment can not be read"
+        return f"straight to {where}" if self.environment_known else f"to {where}; its environment cannot be read"
 
     @property
     def routed_here(self) -> bool:

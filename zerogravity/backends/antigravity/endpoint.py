@@ -50,6 +50,6 @@ def tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
     try:
         context.load_verify_locations(endpoint.cert)
     except OSError as error:  # ssl.SSLError is one
-        text = f"the certificate {endpoint.cert} can not be read: {error.strerror or error.args[-1]}"
+        text = f"the certificate {endpoint.cert} cannot be read: {error.strerror or error.args[-1]}"
         raise FaultError(refused(502, text, retryable=False)) from error
     return context

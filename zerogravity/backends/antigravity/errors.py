@@ -45,7 +45,7 @@ def error_of(status: int, body: bytes) -> Refused:
             text = f"the language server does not know this cascade or model: {told}"
             fault = refused(502, text, remedy=remedy or _NO_MODEL)
         case (404 | 501, _) | (_, "unimplemented"):
-            text = f"this language server can not do that ({word}): {told}"
+            text = f"this language server cannot do that ({word}): {told}"
             fault = refused(502, text, remedy=remedy or "Update the editor and start it again.", retryable=False)
         case (503, _) | (_, "unavailable"):
             fault = refused(503, f"the language server is not available: {told}", remedy=remedy)

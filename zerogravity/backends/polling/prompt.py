@@ -1,6 +1,6 @@
 """A turn → what the language server is told when nothing is put into its request later: the conversation as text.
 
-Without interception the LS's own prompt, tools and settings apply: what can not be had so is refused, naming it.
+Without interception the LS's own prompt, tools and settings apply: what cannot be had so is refused, naming it.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def unapplied(turn: Turn) -> list[str]:
 def _refuse(turn: Turn, schema_param: str | None) -> None:
     tools = [tool for tool in turn.google_request.get("tools") or () if isinstance(tool, dict)]
     if names := list(_names(tools, turn)):
-        text = f"tools can not be served: {NO_INTERCEPTION}: {', '.join(names[:10])}"
+        text = f"tools cannot be served: {NO_INTERCEPTION}: {', '.join(names[:10])}"
         raise bad_request(text, param="tools", code="unsupported_parameter")
     config = turn.google_request.get("generationConfig") or {}
     if any(config.get(name) for name in SCHEMAS):
-        text = f"a schema of the answer can not be enforced: {NO_INTERCEPTION}"
+        text = f"a schema of the answer cannot be enforced: {NO_INTERCEPTION}"
         raise bad_request(text, param=schema_param, code="unsupported_parameter")
 
 
@@ -83,7 +83,7 @@ def _part(part: Mapping[str, Any], images: list[Mapping[str, str]], turn: Turn) 
             return text
         case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
             if not mime.startswith("image/"):
-                raise bad_request(f"{mime} can not be sent: {NO_INTERCEPTION}", code="unsupported_value")
+                raise bad_request(f"{mime} cannot be sent: {NO_INTERCEPTION}", code="unsupported_value")
             images.append({"base64Data": data, "mimeType": mime})
             return f"[image {len(images)}]"
         case {"fileData": {"fileUri": str(uri)}}:
@@ -94,5 +94,5 @@ def _part(part: Mapping[str, Any], images: list[Mapping[str, str]], turn: Turn) 
             return f"[{turn.client_name(name)} answered {jsonio.text(rest.get('response'))}]"
         case _:
             if kinds := sorted(set(part) - {"thoughtSignature"}):
-                raise bad_request(f"{', '.join(kinds)} can not be sent: {NO_INTERCEPTION}", code="unsupported_value")
+                raise bad_request(f"{', '.join(kinds)} cannot be sent: {NO_INTERCEPTION}", code="unsupported_value")
             return ""

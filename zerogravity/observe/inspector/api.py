@@ -48,7 +48,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Refused(Exception):
-    """A request that can not be answered, in words for who made it."""
+    """A request that cannot be answered, in words for who made it."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)

@@ -27,10 +27,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, cast
 
-from zerogravity.core.family import STAND_IN, THINKING_OFF, Family, rules, whole
+from zerogravity.core.family import STAND_IN, THINKING_OFF, Family, rules
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.common.functions import calling_mode
+from zerogravity.wire import narrow
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]
@@ -66,7 +67,7 @@ def _thinking(made: dict[str, Any], family: Family) -> list[str]:
     config: Json = made.get("generationConfig") or {}
     thinking: Json = config.get("thinkingConfig") or {}
     why = next(_obstacles(made, config, family), None)
-    if why is None or whole(thinking.get("thinkingBudget")) == 0:
+    if why is None or narrow.whole(thinking.get("thinkingBudget")) == 0:
         return []
     made["generationConfig"] = {**config, "thinkingConfig": dict(THINKING_OFF)}
     return [f"thinking switched off for this request: {why}"]
@@ -74,8 +75,8 @@ def _thinking(made: dict[str, Any], family: Family) -> list[str]:
 
 def _obstacles(made: Json, config: Json, family: Family) -> Iterator[str]:
     if calling_mode(made) == "ANY":
-        yield "this model can not be forced to call a function and think"
-    limit, least = whole(config.get("maxOutputTokens")), family.budget[0]
+        yield "this model cannot be forced to call a function and think"
+    limit, least = narrow.whole(config.get("maxOutputTokens")), family.budget[0]
     if limit is not None and limit <= least:
         yield f"a limit of {limit} tokens leaves no room for it, at least {least + 1} would"
     if _lost(made["contents"]):

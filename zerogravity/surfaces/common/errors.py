@@ -8,7 +8,7 @@ from zerogravity.errors import Fault
 
 
 def fault_headers(fault: Fault) -> dict[str, str]:
-    """``Retry-After`` in whole seconds, at least 1; ``x-should-retry: false`` when a retry can not help."""
+    """``Retry-After`` in whole seconds, at least 1; ``x-should-retry: false`` when a retry cannot help."""
     headers: dict[str, str] = {}
     if fault.retry_after is not None:
         headers["Retry-After"] = str(max(1, math.ceil(fault.retry_after)))

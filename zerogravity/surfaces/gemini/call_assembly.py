@@ -1,7 +1,7 @@
 """Google's chunks → the same chunks with calls that a client can run, by the rules of ``wire.calls``.
 
 A chunk waits while a call that began in it may go on, and so does what comes behind it. A call put together stands
-where it began; a chunk in which nothing had to be done keeps Google's own text. Behind a call that can not be run no
+where it began; a chunk in which nothing had to be done keeps Google's own text. Behind a call that cannot be run no
 part is shown.
 """
 

@@ -7,7 +7,7 @@
 | the same with a thought signature         | two chunks: the one's, then the signed part's; neither is lost        |
 | thought parts nobody asked for            | nothing: the language server's request always asks for them; a call is |
 |                                           | none, nor is the only picture                                         |
-| a call in pieces, or that can not be run  | what ``wire.calls`` makes of it                                       |
+| a call in pieces, or that cannot be run  | what ``wire.calls`` makes of it                                       |
 | a finishReason                            | held until the turn is over; taken off when the turn goes on or fails; |
 |                                           | kept where it is the failure itself (a malformed call …)              |
 | a number for a word, a member of no kind  | what ``gemini.fit`` says                                              |

@@ -1,7 +1,7 @@
 """JSON Schema → Google's schemas, by one verb: ``convert``.
 
 The path of a schema: ``walk`` goes through it, node by node, with type words read by ``json_types``, references and
-``allOf`` put together by ``merge``, keywords said in one of Google's two ``dialects``; what can not be said is in
+``allOf`` put together by ``merge``, keywords said in one of Google's two ``dialects``; what cannot be said is in
 ``Converted.lost``, which ``noted`` tells to people.
 """
 

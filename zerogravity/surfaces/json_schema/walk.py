@@ -285,7 +285,7 @@ def _anything(node: Json, walk: Walk, at: Place) -> Out:
 
 
 def _reference(reference: str, node: Json, walk: Walk, at: Place) -> Out:
-    """The schema behind a $ref with what stands beside it. A cycle or an unknown target is cut, if it can not be said
+    """The schema behind a $ref with what stands beside it. A cycle or an unknown target is cut, if it cannot be said
     as a reference: through a property, since Google wants a cycle to have an end."""
     target, why = follow(reference, walk.root, at.refs, walk.limit)
     rest = {key: value for key, value in node.items() if key not in ("$ref", "$defs", "definitions")}

@@ -67,7 +67,7 @@ def word(value: str, tools: Tools, *, offered: bool, param: str, words: Sequence
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """``allowed_tools``, a hard limit: what it does not name can not be used. ``path``: of the object that holds it."""
+    """``allowed_tools``, a hard limit: what it does not name cannot be used. ``path``: of the object that holds it."""
 
     mode: Mode
     given: Sequence[Any]
@@ -98,7 +98,7 @@ def allowed_tools(choice: Json) -> Allowed:
 
 def not_forced(kind: str, param: str) -> FaultError:
     """The refusal of a choice that forces such a tool."""
-    text = f"Invalid '{param}': the tool '{kind}' can not be run here, so it can not be forced."
+    text = f"Invalid '{param}': the tool '{kind}' cannot be run here, so it cannot be forced."
     return bad_request(text, param=param, code="invalid_value")
 
 

@@ -1,6 +1,6 @@
 """The answer's wanted form → Google's generationConfig: JSON, with or without a schema.
 
-A schema is a constraint: what it can not say, the answer can not hold, and nobody is told. So what proto Schema can
+A schema is a constraint: what it cannot say, the answer cannot hold, and nobody is told. So what proto Schema can
 not say (members that are not listed, cycles, any value) goes as ``responseJsonSchema``; where the family does not know
 that, no schema is sent, and the model is told the client's own in words.
 """
@@ -67,7 +67,7 @@ def json_schema(form: Mapping[str, Any], family: str, *, path: str) -> Form:
         lost = noted(of, (("", loss) for loss in converted.lost))
         return Form({**JSON_MODE.config, "responseJsonSchema": converted.schema}, notes=lost)
     told = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.text(schema)}"
-    return Form(JSON_MODE.config, told, (f"{param} told in words: this model's own can not say it",))
+    return Form(JSON_MODE.config, told, (f"{param} told in words: this model's own cannot say it",))
 
 
 def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str)
     notes = beside_functions(generate, family, param=param)
     if notes is None:
         raise fields.unsupported(
-            param, "can not be used beside functions with this model, unless 'tool_choice' is 'required' or 'none'"
+            param, "cannot be used beside functions with this model, unless 'tool_choice' is 'required' or 'none'"
         )
     if "responseMimeType" not in generate.get("generationConfig", {}):
         return notes

@@ -143,7 +143,7 @@ CACHE = (Parameter("prompt_cache_retention", STRING), Parameter("prompt_cache_op
 
 
 def refuse(body: Json, rows: Iterable[Parameter]) -> None:
-    """Raises FaultError 400 for what can not be served truthfully. Values that ask for nothing are taken."""
+    """Raises FaultError 400 for what cannot be served truthfully. Values that ask for nothing are taken."""
     for row in rows:
         if row.refused and row.asks(row.read(body)):
             raise fields.unsupported(row.name, row.refused)

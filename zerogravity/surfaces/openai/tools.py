@@ -107,7 +107,7 @@ class Tools:
     def leave_out(self, kind: str, path: str) -> None:
         """A tool that nothing here can run: the client has others, and nobody made it use this one."""
         self.left_out.setdefault(kind, path)
-        self.notes.append(f"{path}: {kind} left out: it can not be served")
+        self.notes.append(f"{path}: {kind} left out: it cannot be served")
 
 
 def search_options(options: Mapping[str, Any], path: str) -> None:

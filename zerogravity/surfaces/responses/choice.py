@@ -5,9 +5,9 @@
 | none, auto, required                | NONE, AUTO, ANY                                                             |
 | a function, a custom tool, a        | ANY among those                                                             |
 | client's tool, a namespace          |                                                                             |
-| web_search, image_generation        | offered alone: they can not be forced                                       |
+| web_search, image_generation        | offered alone: they cannot be forced                                       |
 | allowed_tools                       | VALIDATED or ANY among those; a hard limit                                  |
-| a tool that can not be served       | 400; within allowed_tools only if nothing else is named                     |
+| a tool that cannot be served       | 400; within allowed_tools only if nothing else is named                     |
 
 Facts: wire-openai 4; wire-gemini-and-mapping 2.3.
 """
@@ -70,7 +70,7 @@ def _choice(body: Json, tools: Tools) -> Choice:
     keys, search = _named(given, tools, "tool_choice")
     if keys:
         return Choice("required", search=False, keys=tuple(keys))
-    tools.notes.append(f"tool_choice: {given['type']} can not be forced, only offered alone")
+    tools.notes.append(f"tool_choice: {given['type']} cannot be forced, only offered alone")
     return Choice(None, search, functions=False)
 
 

@@ -7,7 +7,7 @@
 | apply_patch  | apply_patch_call     | apply_patch_call_output   | type (create, update, delete), path, diff       |
 | tool_search  | tool_search_call     | tool_search_output        | query, or what the client declared              |
 
-``shell`` with an environment other than the client's own machine is a hosted tool: it can not be served here.
+``shell`` with an environment other than the client's own machine is a hosted tool: it cannot be served here.
 Facts: wire-openai 3, 4; OpenAI's schema (FunctionShellCall, ApplyPatchToolCall, LocalShellToolCall, ToolSearchCall).
 """
 

@@ -12,7 +12,7 @@
 |                 | it is no end for any client, and the SDKs raise at it                                      |
 
 Citations that Google tells only after something else has begun (text, a call, grounding) come too late for their
-message: its annotations can not change any more, and the final object must equal what was streamed. The search and its
+message: its annotations cannot change any more, and the final object must equal what was streamed. The search and its
 sources are shown all the same, last. A message held open for them until the answer ends would hold up the calls.
 
 The ``sequence_number`` is the frame's index in the stream. Facts: wire-openai 7, 13, 14.

@@ -17,7 +17,7 @@
 | image_generation_call                       | a picture of the model                                               |
 | additional_tools                            | declarations (``tools.py``)                                          |
 | other items of hosted tools, and kinds that | skipped and noted; an unknown one with a call_id is refused: half of |
-| nobody knows                                | a call can not be left out                                           |
+| nobody knows                                | a call cannot be left out                                           |
 
 Facts: wire-openai 3, 6; wire-gemini-and-mapping 4, 6; real-clients, Codex and Others.
 """
@@ -294,7 +294,7 @@ class Items:
     def _compaction(self, item: Json, path: str) -> None:
         summary = unseal_text(self._context.secret, fields.required_string(item, "encrypted_content", path=path))
         if summary is None:
-            text = "The encrypted content of this compaction was not made here, so it can not be read."
+            text = "The encrypted content of this compaction was not made here, so it cannot be read."
             raise bad_request(text, param=f"{path}.encrypted_content", code="invalid_encrypted_content")
         self._thoughts.clear()
         self._history.user([{"text": SUMMARY + summary}])

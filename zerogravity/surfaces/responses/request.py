@@ -115,7 +115,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("user", STRING, shown=None),
     Parameter("max_output_tokens", integer(16, INT32), config="maxOutputTokens", shown=None),
     Parameter("max_tool_calls", integer(1), shown=None),
-    Parameter("store", BOOLEAN, "false: the answer can not be fetched or continued", shown=True),
+    Parameter("store", BOOLEAN, "false: the answer cannot be fetched or continued", shown=True),
     Parameter("background", BOOLEAN, "the answer is made while nobody waits; needs store", shown=False),
     Parameter("service_tier", choice(*TIERS), "default, in the answer", shown="default"),
     Parameter("safety_identifier", STRING, shown=None),

@@ -180,7 +180,7 @@ class Output:
         self._called = False
         self._carried: set[str] = set()  # ids of calls whose signature stands in a reasoning item
         self._searches: list[list[str]] = []
-        self._held: Media | None = None  # until its signature can not come any more
+        self._held: Media | None = None  # until its signature cannot come any more
 
     def next_id(self, kind: str) -> str:
         """The id of the next item, if it is of that kind: the same on every read."""

@@ -500,7 +500,7 @@ SENSE: dict[str, tuple[Json, str]] = {
     ),
     "a reference to nothing": (
         json_schema({"type": "object", "properties": {"a": {"$ref": "#/$defs/b"}}}),
-        REQUEST + "generation_config.response_json_schema.properties[a]: $ref #/$defs/b can not be resolved\n",
+        REQUEST + "generation_config.response_json_schema.properties[a]: $ref #/$defs/b cannot be resolved\n",
     ),
     "recursion without an end": (
         json_schema(

@@ -123,7 +123,7 @@ def json_schema_trouble(schema: Any, where: str) -> Iterator[str]:
         if beside := [name for name in one if not name.startswith("$")]:
             yield f"{where}{path}: no other properties may be set beside $ref: {', '.join(beside)}\n"
         if _target(one["$ref"], schema) is None:
-            yield f"{where}{path}: $ref {one['$ref']} can not be resolved\n"
+            yield f"{where}{path}: $ref {one['$ref']} cannot be resolved\n"
     defined = schema.get("$defs") or {} if isinstance(schema, dict) else {}
     for start in ("#", *(f"#/$defs/{name}" for name in defined)):
         reached, open_ = set[str](), _demanded(_target(start, schema))
