@@ -39,7 +39,7 @@ from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, Tr
 from zerogravity.observe.witnesses import Bodies, Witnesses
 from zerogravity.server.app import Running, start_server
 from zerogravity.server.counting import GoogleCount
-from zerogravity.server.services import Bearer, Models, Runs, Services
+from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
 from zerogravity.store import usage
 from zerogravity.store.base import MAX_BYTES as FILE_BYTES
 from zerogravity.store.base import ResponseStore
@@ -87,7 +87,7 @@ class Gateway:
     backend: Backend
 
 
-class EndingEngine(Runs, Protocol):
+class EndingEngine(TurnRunner, Protocol):
     """What is put behind a front server."""
 
     async def close(self) -> None:
@@ -113,7 +113,9 @@ def base(config: Config, surfaces: Surfaces = REGISTRY) -> Base:
 
 
 @asynccontextmanager
-async def front(ground: Base, engine: EndingEngine, catalogue: Models, /, **services: Any) -> AsyncIterator[Front]:
+async def front(
+    ground: Base, engine: EndingEngine, catalogue: ModelCatalogue, /, **services: Any
+) -> AsyncIterator[Front]:
     """Agents are answered; at the end every open turn gets its terminal, then the server stops. ``services``: further
     ones, or others, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given = {

@@ -61,7 +61,7 @@ class LsProbe:
         look = await self._backend.look()
         fault = look.fault
         if fault is not None and fault != self._before:
-            logger.info("language server: %s", fault.told)
+            logger.info("language server: %s", fault.full_message)
         self._before = fault
         self._health.looked(fault)
         run_guarded(self._besides)

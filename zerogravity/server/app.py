@@ -13,12 +13,12 @@ from zerogravity.background import Rounds
 from zerogravity.config import split_address, url_of
 from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
-from zerogravity.server.connection_memory import Remembered
+from zerogravity.server.connection_memory import ConnectionMemory
 from zerogravity.server.protocol import Runner, framework_logger
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.routes import add_routes
 from zerogravity.server.services import SERVICES, Services
-from zerogravity.server.websocket import REMEMBERED, SOCKETS, close_sockets
+from zerogravity.server.websocket import CONNECTION_MEMORY, SOCKETS, close_sockets
 
 __all__ = ["Running", "Services", "build_app", "start_server"]
 
@@ -29,10 +29,10 @@ def build_app(services: Services) -> web.Application:
     logs.install()
     app = web.Application(
         middlewares=[
-            middleware.record,
+            middleware.access_log,
             middleware.faults,
             middleware.host_and_origin,
-            middleware.keys,
+            middleware.authenticate,
             middleware.ConcurrencyLimit(services.config.limits.requests).middleware,
         ],
         client_max_size=services.config.limits.body_bytes,
@@ -41,13 +41,13 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[RESPONSE_WRITER] = ResponseWriter(services)
     app[SOCKETS] = set()
-    app[REMEMBERED] = remembered = Remembered(services.budget.share("connections"))
+    app[CONNECTION_MEMORY] = remembered = ConnectionMemory(services.budget.share("connections"))
     services.budget.watch("connections", lambda: remembered.bytes)
     app[ARRIVALS] = Arrivals()
     add_routes(app, services.surfaces)
     if services.mount is not None:
         services.mount(app)
-    app.on_response_prepare.append(middleware.mark_answer)
+    app.on_response_prepare.append(middleware.common_headers)
     app.on_shutdown.append(app[ARRIVALS].end)
     app.on_shutdown.append(close_sockets)
     app.cleanup_ctx.append(watch_loop)

@@ -180,7 +180,7 @@ def _brief(event: Event) -> str:
         case Finished(reason, detail):
             return " ".join(filter(None, (reason, detail)))
         case Failed(fault):
-            return f"{fault.code}: {fault.told}"
+            return f"{fault.code}: {fault.full_message}"
         case Signature(target=target):
             return f"signature of {target}"
         case ServerTool(part):
