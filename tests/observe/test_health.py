@@ -102,7 +102,7 @@ def test_no_secret_is_shown(health):
         "a", False, "it said [redacted]", "use ?key=[redacted]"
     )
     health.looked(language_server(503, "ls_gone", "Bearer abcdefgh-1234", T.LS_GONE))
-    health.degrade("traces", "password=hunter22x")
+    health.report("traces", "password=hunter22x")
     assert "not ready: language_server: Bearer [redacted]" in health.line()
     assert "abcdefgh-1234" not in repr(health.checks())
     assert health.degraded == {"traces": "password=[redacted]"}
@@ -356,13 +356,13 @@ def test_a_google_out_of_reach_has_a_remedy_that_fits(message, word):
 
 
 def test_degraded_is_still_ready(health):
-    health.degrade("traces", "disk full")
-    health.degrade("usage", "read-only")
+    health.report("traces", "disk full")
+    health.report("usage", "read-only")
     assert off(health) == {}
     assert health.degraded == {"traces": "disk full", "usage": "read-only"}
     assert health.line() == "ready (traces: disk full; usage: read-only)"
-    health.recover("traces")
-    health.recover("never degraded")
+    health.report("traces", None)
+    health.report("never degraded", None)
     assert health.line() == "ready (usage: read-only)"
 
 

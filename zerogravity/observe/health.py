@@ -242,12 +242,12 @@ class Health:
         if fault is not None and fault.termination in LS_FAILED:
             self.on_trouble()
 
-    def degrade(self, what: str, text: str) -> None:
-        """Something beside the path works less well (a full trace disk); shown, never in the way."""
-        self._degraded[what] = redact.text(text)
-
-    def recover(self, what: str) -> None:
-        self._degraded.pop(what, None)
+    def report(self, what: str, trouble: str | None) -> None:
+        """Something off the path of turns works less well (a full trace disk), or well again (None); shown only."""
+        if trouble is None:
+            self._degraded.pop(what, None)
+        else:
+            self._degraded[what] = redact.text(trouble)
 
     # -- what is asked ---------------------------------------------------------------------------------------
 

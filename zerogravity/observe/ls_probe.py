@@ -71,10 +71,8 @@ class LsProbe:
             await asyncio.wait_for(self._now.wait(), self._pause(look))
 
     def _tell(self, trouble: str | None) -> None:
-        if trouble is None:
-            self._health.recover("looks")
-        else:
-            self._health.degrade("looks", f"the language server cannot be looked at now: {trouble}")
+        text = None if trouble is None else f"the language server cannot be looked at now: {trouble}"
+        self._health.report("looks", text)
 
     def _pause(self, look: Look) -> float:
         if look.fault is not None:

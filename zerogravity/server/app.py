@@ -20,7 +20,7 @@ from zerogravity.server.routes import add_routes
 from zerogravity.server.services import SERVICES, Services
 from zerogravity.server.websocket import CONNECTION_MEMORY, SOCKETS, close_sockets
 
-__all__ = ["Running", "Services", "build_app", "start_server"]
+__all__ = ["FrontServer", "Services", "build_app", "start_server"]
 
 
 def build_app(services: Services) -> web.Application:
@@ -76,17 +76,17 @@ async def watch_loop(app: web.Application) -> AsyncIterator[None]:
     await rounds.stop()
 
 
-@dataclass(slots=True)
-class Running:
-    """A server that answers on ``host``:``port``."""
+@dataclass(frozen=True, slots=True)
+class FrontServer:
+    """A server that answers on ``host``:``port``; ``url``: what a client on this machine uses."""
 
+    services: Services
     host: str
     port: int
     _runner: Runner
 
     @property
     def url(self) -> str:
-        """The base URL a client on this machine uses."""
         return url_of(self.host, self.port)
 
     async def stop(self) -> None:
@@ -95,7 +95,7 @@ class Running:
         await self._runner.cleanup()
 
 
-async def start_server(services: Services) -> Running:
+async def start_server(services: Services) -> FrontServer:
     """Listen and answer. Raises OSError when the address is taken."""
     limits = services.config.limits
     runner = Runner(
@@ -119,4 +119,4 @@ async def start_server(services: Services) -> Running:
     except BaseException:
         await runner.cleanup()
         raise
-    return Running(host, site.port, runner)
+    return FrontServer(services, host, site.port, runner)

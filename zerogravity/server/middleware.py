@@ -22,6 +22,7 @@ from zerogravity import ids, redact
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal
 from zerogravity.server import paths
 from zerogravity.server.body import overloaded
+from zerogravity.server.protocol import address_of
 from zerogravity.server.services import EXCHANGE, SERVICES, Exchange, Services
 from zerogravity.surfaces.base import Answer, Surface
 from zerogravity.wire import jsonio
@@ -236,10 +237,8 @@ def is_own_host(text: str, request: web.Request, services: Services) -> bool:
     name, port = split_host(text)
     if name is None:
         return False
-    transport = request.transport
-    own = transport.get_extra_info("sockname") if transport is not None else None
-    own_address, own_port = (str(own[0]).partition("%")[0], int(own[1])) if isinstance(own, tuple) else ("", 0)
-    if (name in LOCAL_NAMES or same_address(name, own_address)) and port == own_port:
+    own_address, own_port = address_of(request.transport, "sockname")
+    if (name in LOCAL_NAMES or same_address(name, own_address.partition("%")[0])) and port == own_port:
         return True
     for allowed in services.config.allowed_hosts:
         allowed_name, allowed_port = split_host(allowed)

@@ -11,7 +11,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
@@ -143,6 +143,15 @@ def with_canonical_path(factory: Factory) -> Factory:
     return made
 
 
+def address_of(transport: asyncio.BaseTransport | None, end: str) -> tuple[str, int]:
+    """(host, port) of ``sockname`` or ``peername``; ("", 0) where there is none."""
+    found: object = transport.get_extra_info(end) if transport is not None else None
+    if not isinstance(found, tuple):
+        return "", 0
+    host, port, *_ = cast("tuple[object, ...]", found)
+    return str(host), int(str(port))
+
+
 class Connections(web.Server):
     """Makes ``Connection`` objects; beyond ``limit`` open ones, or ``peer_limit`` of one address, new connections are
     closed at once (T15). That is logged once in a while: whoever floods us must not flood the log."""
@@ -177,8 +186,7 @@ class Connections(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        name = transport.get_extra_info("peername")
-        peer = self._peers[handler] = str(name[0]) if isinstance(name, tuple) else ""
+        peer = self._peers[handler] = address_of(transport, "peername")[0]
         self._of_peer[peer] += 1
         if len(self._connections) > self._limit:
             self._refuse(transport, f"{self._limit} connections are open (limits.connections)")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from socket import SO_LINGER, SOL_SOCKET
@@ -155,7 +155,7 @@ class StreamWriter:
 
 
 @asynccontextmanager
-async def stall_limit(seconds: float) -> AsyncIterator[None]:
+async def stall_limit(seconds: float) -> AsyncGenerator[None]:
     """Raises Stalled when one write takes longer."""
     try:
         async with asyncio.timeout(seconds):
@@ -263,7 +263,7 @@ def timing_headers(channel: CascadeChannel) -> dict[str, str]:
 
 def notes_header(turn: Turn) -> dict[str, str]:
     """What of the request was left out or changed, for whoever looks at the headers."""
-    shown, size = [], 0
+    shown, size = list[str](), 0
     for note in turn.notes:
         text = ascii(redact.text(note)[:NOTE])[
             1:-1

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -156,7 +156,7 @@ class UsageLog:
 
 
 @contextmanager
-def _opened(file: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
+def _opened(file: Path, *, write: bool) -> Generator[sqlite3.Connection]:
     """A connection for one block, which is one transaction. A new file gets 0600 before anything is in it."""
     if write:
         os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
