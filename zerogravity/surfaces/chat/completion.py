@@ -24,7 +24,6 @@ from zerogravity.surfaces.openai.answer import (
     is_picture,
     refusal,
 )
-from zerogravity.surfaces.openai.citations import citations
 from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.sealed_state import of_call
 from zerogravity.surfaces.openai.tools import custom_input
