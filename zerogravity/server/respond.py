@@ -168,11 +168,11 @@ async def wait_for_content(surface: Surface, channel: CascadeChannel, grace: flo
     """Wait up to ``grace`` seconds for something to show. Raises FaultError when the turn failed before that."""
     try:
         async with asyncio.timeout(grace):
-            while not surface.shows(channel) and not channel.closed:
+            while not surface.has_output(channel) and not channel.closed:
                 await channel.changed()
     except TimeoutError:
         return
-    if not surface.shows(channel) and isinstance(channel.terminal, Failed):
+    if not surface.has_output(channel) and isinstance(channel.terminal, Failed):
         raise FaultError(channel.terminal.fault)
 
 
@@ -285,7 +285,7 @@ def drop_stalled_reader(services: Services, channel: CascadeChannel) -> None:
 
 def breaks_off(surface: Surface, channel: CascadeChannel) -> bool:
     """Whether the stream's end must not look like the end of an answer."""
-    return isinstance(channel.terminal, Failed) and not surface.ends_failed
+    return isinstance(channel.terminal, Failed) and not surface.has_failure_event
 
 
 async def hang_up(request: web.Request) -> None:

@@ -18,7 +18,7 @@ def turns_of(surface: Surface) -> Handler:
     """A request → its turn → the answer, on one surface."""
 
     async def create(request: web.Request) -> web.StreamResponse:
-        said = surface.said(request.match_info, request.query, request.headers)
+        said = surface.from_url(request.match_info, request.query, request.headers)
         incoming = await read_turn(request, surface, said=said)
         channel = start(request.app, incoming)
         if incoming.turn.background:
