@@ -180,7 +180,7 @@ def test_text_is_refused_only_for_a_form_that_would_be_lost() -> None:
     assert (caught.value.fault.status, caught.value.fault.param) == (400, "text.format")
     assert "'response_format'" in caught.value.fault.message
     turn = parse(text={"verbosity": "low", "format": {"type": "text"}})
-    assert turn.notes == ("text: no counterpart upstream",)
+    assert turn.notes == ("text: ignored, it has no effect here",)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
@@ -251,7 +251,7 @@ def test_reasoning_is_checked_as_reasoning_effort_is(body: dict[str, Any], param
 
 
 def test_what_reasoning_cannot_do_is_noted() -> None:
-    assert parse(reasoning={"effort": "low", "depth": 3}).notes == ("reasoning.depth: no counterpart upstream",)
+    assert parse(reasoning={"effort": "low", "depth": 3}).notes == ("reasoning.depth: ignored, it has no effect here",)
     turn = parse(model="gemini-3-pro-image", reasoning={"effort": "low"})
     assert turn.notes == ("reasoning.effort left out: this model does not think",)
 

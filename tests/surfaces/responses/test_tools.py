@@ -171,8 +171,8 @@ def test_limits_of_a_search_are_noted() -> None:
     """Codex: ``external_web_access``, ``search_content_types``."""
     turn = parse(tools=[{"type": "web_search", "external_web_access": False, "filters": {"allowed_domains": ["a"]}}])
     assert turn.notes == (
-        "tools[0].filters: no counterpart upstream",
-        "tools[0].external_web_access: no counterpart upstream",
+        "tools[0].filters: ignored, it has no effect here",
+        "tools[0].external_web_access: ignored, it has no effect here",
     )
 
 
@@ -182,7 +182,7 @@ def test_a_search_beside_functions() -> None:
     assert turn.google_request["toolConfig"] == {"includeServerSideToolInvocations": True}
     old = parse(tools=[SEARCH, F], model=OLD)
     assert old.google_request["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-    assert old.notes == ("web search left out: this model does not take it beside functions",)
+    assert old.notes == ("web search left out: this model cannot combine it with functions",)
 
 
 def test_a_tool_search_of_the_client() -> None:
@@ -235,7 +235,7 @@ def test_pictures_offered_beside_other_tools() -> None:
     tools = [{"type": "image_generation", "output_format": "png"}, F]
     turn = parse(tools=tools)
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == ("tools[0]: image_generation left out: it cannot be served",)
+    assert turn.notes == ("tools[0]: image_generation left out: it cannot be run here",)
     assert parse(model="gemini-3-pro-image", tools=tools).google_request["generationConfig"]["responseModalities"]
     assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
 
@@ -254,7 +254,7 @@ def test_hosted_tools_beside_others_are_left_out_and_noted(hosted: dict[str, Any
     kind = hosted["type"]
     turn = parse(tools=[hosted, F, {"type": "web_search"}])
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"tools[0]: {kind} left out: it cannot be served",)
+    assert turn.notes == (f"tools[0]: {kind} left out: it cannot be run here",)
     assert [tool["type"] for tool in turn.echo["tools"]] == ["function", "web_search"]
     allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": kind}, {"type": "function", "name": "f"}]}
     assert parse(tools=[hosted, F], tool_choice=allowed).google_request["toolConfig"]
@@ -296,10 +296,10 @@ def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
     item = {**LITE, "tools": [{"type": kind}, F]}
     turn = parse(input=[item, user("hi")])
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it cannot be served",)
+    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it cannot be run here",)
     within = parse(tools=[{"type": "namespace", "name": "n", "tools": [{"type": kind}, G]}])
     assert [entry["name"] for entry in declarations(within)] == ["n.g"]
-    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it cannot be served",)
+    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it cannot be run here",)
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,9 @@ def test_bad_choices(choice: Any, param: str) -> None:
 def test_required_needs_tools() -> None:
     assert refused(tool_choice="required").param == "tool_choice"
     assert parse(tool_choice="auto").google_request.get("toolConfig") is None
-    assert parse(tools=[SEARCH], tool_choice="required").notes == ("tool_choice: only functions can be required",)
+    assert parse(tools=[SEARCH], tool_choice="required").notes == (
+        "tool_choice: only functions can be required, so the model decides",
+    )
 
 
 def test_renamed_tools_are_chosen_and_replayed_by_their_new_name() -> None:

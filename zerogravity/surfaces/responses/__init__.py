@@ -25,7 +25,7 @@ def _media(body: Mapping[str, Any]) -> Iterator[Place]:
 
 
 def _shows(channel: CascadeChannel) -> bool:
-    """A summary is shown whole, so nothing of it before its end; thinking only to those that asked for it."""
+    """A summary is only shown at its end, thoughts only to clients that ask for them."""
     turn = channel.turn
     return not turn.metadata.get("compacts") and channel.state.shows(thinking=shows_thinking(turn))
 
