@@ -120,7 +120,7 @@ class Engine:
             running.close(Failed(shutting_down()))
             raise
         except Exception:  # guard point: our own bug ends this turn, typed, and no other
-            logger.exception("turn %s failed by our own fault", running.id)
+            logger.exception("turn %s failed with an internal error", running.id)
             running.close(Failed(internal()))
         finally:
             self._places.release(place)
@@ -148,7 +148,7 @@ class Engine:
         except FaultError as error:
             running.close(Failed(error.fault))
         except Exception:  # guard point, as above
-            logger.exception("turn %s failed by our own fault", running.id)
+            logger.exception("turn %s failed with an internal error", running.id)
             running.close(Failed(internal()))
 
     async def _tell(self, running: RunningTurn, work: list[asyncio.Task[None]]) -> None:
