@@ -10,7 +10,7 @@ import pytest
 
 from tests.testing.simulator.support import INTERNAL, WEATHER, Stream, contents, envelope, fetch, inner
 from zerogravity.testing.simulator.google import GoogleSimulator
-from zerogravity.testing.simulator.google.catalogue import GROUNDED
+from zerogravity.testing.simulator.google.default_answers import GROUNDED
 from zerogravity.testing.simulator.google.synthesise import MAX_COUNT, Synthesiser
 
 SCHEMAS: dict[str, Any] = {

@@ -25,8 +25,8 @@ from zerogravity.testing.simulator.google import (
     say,
     scenarios,
 )
-from zerogravity.testing.simulator.google.catalogue import CATALOGUE, GROUNDED, TEXTS, THOUGHTS
-from zerogravity.testing.simulator.google.failures import FAILURES
+from zerogravity.testing.simulator.google.catalogue import CATALOGUE, FAILURES, TEXTS, THOUGHTS
+from zerogravity.testing.simulator.google.default_answers import GROUNDED
 from zerogravity.testing.simulator.google.server import FIRST
 
 TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)

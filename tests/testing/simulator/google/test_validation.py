@@ -24,7 +24,7 @@ from zerogravity.testing.simulator.google.rules.contents import (
     RESOLUTION,
     RESPONSE_TURN,
 )
-from zerogravity.testing.simulator.google.signatures import STAND_INS, Signer, behind
+from zerogravity.testing.simulator.google.signatures import STAND_INS, Signer, call_binding
 
 SIGNER = Signer()
 Json = dict[str, Any]
@@ -98,7 +98,7 @@ def step(kind: str, number: str = "s1", **more: Any) -> Json:
 
 SEARCH = (step("toolCall"), step("toolResponse"))
 AFTER_SEARCH = call(
-    signature=SIGNER.mint("gemini-3-flash", "call", behind("get_weather", ("toolCall s1", "toolResponse s1")))
+    signature=SIGNER.mint("gemini-3-flash", "call", call_binding("get_weather", ("toolCall s1", "toolResponse s1")))
 )
 PICTURE: Json = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
 ROUND = (user("hi"), model(call()), user(result()))
@@ -601,7 +601,7 @@ def thought(text: str = "x", **more: Any) -> Json:
 UNSIGNED_CALL = call(signature=None)
 OFF = {"thinkingConfig": {"thinkingBudget": 0}}
 ANY = {"functionCallingConfig": {"mode": "ANY"}}
-LONE = rules_claude.LED.format(index=1, found="tool_use")
+LONE = rules_claude.NO_THINKING_FIRST.format(index=1, found="tool_use")
 CLAUDE: dict[str, tuple[Json, str | None]] = {
     "a step behind its thought": (request(user("hi"), model(thought(), UNSIGNED_CALL), user(result())), None),
     "several thoughts": (request(user("hi"), model(thought(), thought("y"), UNSIGNED_CALL), user(result())), None),
@@ -611,19 +611,19 @@ CLAUDE: dict[str, tuple[Json, str | None]] = {
     "a step without thought": (request(user("hi"), model(UNSIGNED_CALL), user(result())), LONE),
     "the second of two steps": (
         request(user("hi"), model(thought(), UNSIGNED_CALL), user(result()), model(UNSIGNED_CALL), user(result())),
-        rules_claude.LED.format(index=3, found="tool_use")),
+        rules_claude.NO_THINKING_FIRST.format(index=3, found="tool_use")),
     "the first of two steps": (
         request(user("hi"), model(UNSIGNED_CALL), user(result()), model(thought(), UNSIGNED_CALL), user(result())),
         LONE),
     "words beside the results": (request(user("hi"), model(UNSIGNED_CALL), user(result()), user("and?")), LONE),
     "text before the thought": (
         request(user("hi"), model({"text": "So"}, thought(), UNSIGNED_CALL), user(result())),
-        rules_claude.LED.format(index=1, found="text")),
+        rules_claude.NO_THINKING_FIRST.format(index=1, found="text")),
     "no thinking, no thought": (
         request(user("hi"), model(UNSIGNED_CALL), user(result()), generationConfig=OFF), None),
     "no thinking, but a thought": (
         request(user("hi"), model(thought(), UNSIGNED_CALL), user(result()), generationConfig=OFF),
-        rules_claude.UNLED.format(index=1, at=0)),
+        rules_claude.THINKING_WHILE_OFF.format(index=1, at=0)),
     "an unsigned thought": (
         request(user("hi"), model({"text": "x", "thought": True}), user("y")),
         rules_claude.UNSIGNED.format(index=1, at=0)),

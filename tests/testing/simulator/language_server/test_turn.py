@@ -250,7 +250,7 @@ async def test_broken_streams_are_retried_whole(make_ls: MakeLs, scenario: str) 
     from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 
     ls = await make_ls(checkpoint="none")
-    ls.google.script(lambda ask: CATALOGUE[scenario](ask, ()))
+    ls.google.script(lambda ask: CATALOGUE[scenario](ask))
     cascade = await ls.turn("sim:text")
     steps = await ls.steps(cascade)
     assert len(ls.agent_calls) == 2
