@@ -122,7 +122,7 @@ class Pinned(AbstractResolver):
         """Nothing to close."""
 
 
-async def fetch_media(body: Mapping[str, Any], surface: Surface, fetch: Fetch) -> Mapping[str, Any]:
+async def fetch_media(body: Mapping[str, object], surface: Surface, fetch: Fetch) -> Mapping[str, object]:
     """The body with its URLs replaced by what they name, in place: nobody else has it yet.
 
     Raises FaultError 400 naming the member.
