@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.base import Backend, Listener, Route
+from zerogravity.backends.base import Backend, Callbacks, Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
@@ -146,7 +146,7 @@ async def gateway(config: Config, route: Route | None = None, backend: Backend |
         stack.push_async_callback(backend.close)
         engine = _engine(ground, backend, catalogue)
         probe = LsProbe(backend, ground.health, besides=ground.store.sweep, greet=_greet(config, route))
-        backend.listen(Listener(catalogue.refresh, probe.child_changed, partial(_tell, ground.health)))
+        backend.set_callbacks(Callbacks(catalogue.refresh, probe.child_changed, partial(_tell, ground.health)))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=ground.budget.share("bodies"))
         witnesses = Witnesses(recorder, *([bodies] if token else []))
