@@ -65,6 +65,7 @@ LACKING = {
     "surfaces/gemini/merge",
     "surfaces/gemini/proto_json",
     "surfaces/gemini/render",
+    "surfaces/grammar",
     "surfaces/json_schema/dialects",
     "surfaces/json_schema/merge",
     "surfaces/responses/__init__",

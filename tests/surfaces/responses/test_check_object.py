@@ -86,7 +86,7 @@ def test_good_ones_pass(response: dict[str, Any]) -> None:
         (FAILURE, "error.message", ..., "message: must be a string"),
         (FAILURE, "status", "cancelled", "error: is set although cancelled"),
         (SHORT, "incomplete_details", None, "incomplete_details: must be an object"),
-        (SHORT, "incomplete_details.reason", "MAX_TOKENS", "reason: is not a known value"),
+        (SHORT, "incomplete_details.reason", "MAX_TOKENS", "reason: 'MAX_TOKENS' is not a known value"),
         (SHORT, "completed_at", 1, "completed_at: is set although incomplete"),
         # items
         (WHOLE, f"output.{FC}.status", "incomplete", "status: must be completed"),
