@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from zerogravity.core.google import Tool
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.wire import jsonio
@@ -62,7 +63,7 @@ def _refuse(turn: Turn, schema_param: str | None) -> None:
         raise bad_request(text, param=schema_param, code="unsupported_parameter")
 
 
-def _names(tools: list[dict[str, Any]], turn: Turn) -> Iterator[str]:
+def _names(tools: list[Tool], turn: Turn) -> Iterator[str]:
     """The client's functions by name, Google's own tools by kind."""
     for tool in tools:
         for function in tool.get("functionDeclarations") or ():

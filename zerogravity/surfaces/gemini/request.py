@@ -65,15 +65,15 @@ def parse_request(
     _count_functions(generate)
     config = cast("dict[str, Any]", generate.get("generationConfig") or {})
     notes += lower_limit(config, target.family)
-    generate, suited = handed_on(generate, target, context.recall)
+    request, suited = handed_on(generate, target, context.recall)
     return Turn(
         id=context.turn_id,
         surface="gemini",
         model=model,
         target=target,
-        google_request=generate,
+        google_request=request,
         stream=stream,
-        details=GeminiDetails("sse" if sse else "json", asks_for_thoughts(generate), wanted),
+        details=GeminiDetails("sse" if sse else "json", asks_for_thoughts(request), wanted),
         owner=context.owner,
         created=context.created,
         notes=(*notes, *suited),
