@@ -70,7 +70,6 @@ LACKING = {
     "surfaces/gemini/render",
     "surfaces/json_schema/dialects",
     "surfaces/json_schema/merge",
-    "surfaces/openai/media_parts",
     "surfaces/openai/parameters",
     "surfaces/responses/__init__",
     "surfaces/responses/check_object",

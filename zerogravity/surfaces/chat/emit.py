@@ -22,8 +22,8 @@ from zerogravity.core.fold import Assembler, Call, Ended, Grew, Media, Message, 
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import completion as whole
 from zerogravity.surfaces.chat.details import ChatDetails
+from zerogravity.surfaces.openai.answer import chat_usage, refusal
 from zerogravity.surfaces.openai.errors import openai_error_object
-from zerogravity.surfaces.openai.usage import chat_usage
 from zerogravity.wire import jsonio, sse
 
 DONE = b"data: [DONE]\n\n"
@@ -98,8 +98,8 @@ class ChatEmitter:
             return [self._frame({"error": openai_error_object(terminal.fault)})]
         state = self._assembler.state
         frames = self._late_signatures()
-        if refusal := whole.refusal(state, terminal):
-            frames.append(self._delta({"refusal": refusal}))
+        if refused := refusal(terminal, shown=state.emitted):
+            frames.append(self._delta({"refusal": refused}))
         if annotations := whole.url_citations(state):
             frames.append(self._delta({"annotations": annotations}))
         frames.append(self._chunk([self._choice({}, whole.finish_reason(self._turn, terminal))], self._usage))

@@ -14,8 +14,8 @@ from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer, Context
 from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.answer import responses_usage
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses import compaction, request
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import response_id

@@ -18,9 +18,9 @@ from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnSta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
+from zerogravity.surfaces.openai.answer import is_picture, responses_usage
 from zerogravity.surfaces.openai.history import CONTINUE, arguments, parsed
 from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
-from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import settled, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -218,4 +218,4 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
 
 def _told_in_text(item: Item) -> bool:
     """A blob that is no picture is shown as a message, too."""
-    return isinstance(item, Media) and not item.mime.startswith("image/")
+    return isinstance(item, Media) and not is_picture(item)
