@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.core.family import family_of
+from zerogravity.core.google import as_request
 from zerogravity.core.turn import Target, Turn
 
 SURFACE = "passive"
@@ -21,7 +22,7 @@ def turn_of(path: str, body: Mapping[str, Any], turn_id: str, created: int) -> T
         surface=SURFACE,
         model=name,
         target=Target(name, "", family=family_of(name)),
-        google_request=request if isinstance(request, dict) else body,
+        google_request=as_request(request if isinstance(request, dict) else body),
         stream=True,
         created=created,
     )

@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from zerogravity.core import events
 from zerogravity.core.events import Event, Failed, Record, RequestLine
+from zerogravity.core.google import as_request
 from zerogravity.core.turn import RecordedDetails, Target, Turn, plain
 from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.wire import narrow
@@ -104,7 +105,7 @@ def turn_in(value: Mapping[str, Any], generate: Mapping[str, Any]) -> Turn:
         given = {name: value[name] for name in _TURN_FIELDS if name in value}
         given["notes"] = tuple(given.get("notes", ()))
         return Turn(
-            target=Target(**value["target"]), google_request=generate,
+            target=Target(**value["target"]), google_request=as_request(generate),
             details=RecordedDetails(narrow.members(details)), **given,
         )  # fmt: skip
     except (KeyError, TypeError) as error:

@@ -94,7 +94,7 @@ def family_of(name: str) -> str:
     return max(found, key=len) if found else _DEFAULT_FAMILY
 
 
-def lower_limit(config: dict[str, Any], family: str) -> list[str]:
+def lower_limit(config: dict[str, object], family: str) -> list[str]:
     """A limit that no answer of this model can reach is the model's own: Google refuses it instead. In place."""
     given, most = narrow.whole(config.get("maxOutputTokens")), rules(family).output_limit
     if given is None or given <= most:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Self, cast
 
+from zerogravity.core.google import GenerateContentRequest
 from zerogravity.wire.narrow import Json
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -102,7 +103,7 @@ class Turn:
     surface: str
     model: str
     target: Target
-    google_request: Mapping[str, Any]
+    google_request: GenerateContentRequest
     stream: bool = False
     store: bool = False
     background: bool = False

@@ -118,7 +118,7 @@ _QUESTIONS: WeakKeyDictionary[CascadeChannel, str] = WeakKeyDictionary()
 
 def contents(turn: Turn) -> list[dict[str, Any]]:
     """The messages of a request in Google's form."""
-    found = turn.google_request.get("contents")
+    found: Any = turn.google_request.get("contents")
     return [item for item in found if isinstance(item, dict)] if isinstance(found, Sequence) else []
 
 

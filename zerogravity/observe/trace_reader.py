@@ -16,6 +16,7 @@ from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel, Snapshot
 from zerogravity.core.events import AttemptOpened, Record, RequestLine
 from zerogravity.core.fold import TurnState, fold
+from zerogravity.core.google import as_request
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
@@ -119,7 +120,7 @@ class Trace:
         except ValueError:
             model = str(self.info.get("model", ""))
             return Turn(
-                self.id, self.info.get("surface", "passive"), model, Target(model, ""), self.google_request,
+                self.id, self.info.get("surface", "passive"), model, Target(model, ""), as_request(self.google_request),
                 stream=bool(self.info.get("stream")), created=int(self.info.get("created") or 0),
             )  # fmt: skip
 

@@ -40,7 +40,7 @@ class GoogleCount:
             return None
         payload = {
             "model": f"models/{turn.target.wire_model or turn.target.name}",
-            "contents": turn.google_request["contents"],
+            "contents": turn.google_request.get("contents"),
         }
         headers = {"Authorization": f"Bearer {self.bearer.value}", "Content-Type": "application/json"}
         timeout = aiohttp.ClientTimeout(total=self.timeout_s)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from zerogravity import ids
+from zerogravity.core.google import as_request
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.server.body import read_json
@@ -36,6 +37,7 @@ async def count(request: web.Request, model: str) -> web.Response:
     mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.COUNT)
     body, _ = await read_json(request, services.config.limits, services.parses)
     generate = count_request(body)
-    total = await count_tokens(services, Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner))
+    turn = Turn(ids.new("turn"), "gemini", model, target, as_request(generate), owner=exchange.owner)
+    total = await count_tokens(services, turn)
     found = estimate(generate) if total is None else count_answer(total, estimated=False)
     return rendered(replace(found, body=field_mask.masked(found.body, mask)))

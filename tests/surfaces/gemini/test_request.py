@@ -14,8 +14,8 @@ from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.gemini import parse_request, surface
-from zerogravity.surfaces.gemini.proto_json import PART, REQUEST, normalise, snake
-from zerogravity.surfaces.gemini.request import count_request
+from zerogravity.surfaces.gemini.proto_json import GENERATION, PART, REQUEST, normalise, snake
+from zerogravity.surfaces.gemini.request import RULES, count_request, table
 
 CONTEXT = Context("turn_" + "5" * 32, 1_770_000_000, Catalogue().resolve, owner="someone")
 HI = [{"role": "user", "parts": [{"text": "hi"}]}]
@@ -309,3 +309,10 @@ def test_functions_beside_a_form_that_google_refuses_are_left_to_google() -> Non
     turn = parse_request(body, CONTEXT, model="gemini-2.5-flash")
     assert turn.google_request == body
     assert turn.notes == ()
+
+
+def test_the_table_tells_every_rule_and_every_known_member() -> None:
+    rows = {name: becomes for name, _, becomes in table()}
+    assert {rule.member: rows[rule.member] for rule in RULES} == {rule.member: rule.becomes for rule in RULES}
+    assert rows.keys() >= {*REQUEST.members, *(f"generationConfig.{name}" for name in GENERATION.members)}
+    assert rows["systemInstruction"] == "the same"

@@ -157,13 +157,13 @@ def parse(body: Json, context: Context) -> Turn:
     formed = apply_form(form, generate, target.family, param="response_format")
     if isinstance(cached := google_extras(body).get("cached_content"), str):
         generate["cachedContent"] = cached
-    generate, suited = handed_on(generate, target, context.recall)
+    request, suited = handed_on(generate, target, context.recall)
     return Turn(
         id=context.turn_id,
         surface="chat",
         model=model,
         target=target,
-        google_request=generate,
+        google_request=request,
         stream=stream,
         details=details(body, stream=stream, legacy=tools.legacy),
         tool_names=names.to_client,

@@ -28,6 +28,7 @@ from itertools import groupby
 from typing import Any, cast
 
 from zerogravity.core.family import STAND_IN, THINKING_OFF, Family, rules
+from zerogravity.core.google import GenerateContentRequest, as_request
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.common.functions import calling_mode
@@ -42,12 +43,12 @@ SCHEMAS = ("parameters", "parametersJsonSchema")
 ENVELOPE = 0x12  # the first byte of Gemini's signatures; Claude's are base64 of base64 here
 
 
-def handed_on(generate: Json, target: Target, recall: Recall) -> tuple[dict[str, Any], tuple[str, ...]]:
+def handed_on(generate: Json, target: Target, recall: Recall) -> tuple[GenerateContentRequest, tuple[str, ...]]:
     """``generate`` as that model takes it, and notes. Other families' requests stay as they are."""
     family = rules(target.family)
     made = dict(generate)
     if not family.anthropic:
-        return made, ()
+        return as_request(made), ()
     blanks: list[str] = []
     made["contents"] = _contents(made["contents"], target.family, recall, blanks)
     _system(made, blanks)
@@ -56,7 +57,7 @@ def handed_on(generate: Json, target: Target, recall: Recall) -> tuple[dict[str,
     if isinstance(config := made.get("generationConfig"), dict):
         made["generationConfig"] = _stops(cast("Json", config), blanks)
     notes = [f"blank {what} left out: this model takes none" for what in dict.fromkeys(blanks)]
-    return made, (*notes, *_thinking(made, family))
+    return as_request(made), (*notes, *_thinking(made, family))
 
 
 # -- thinking ------------------------------------------------------------------------------------------------

@@ -178,14 +178,14 @@ def parse(body: Json, context: Context) -> Turn:
     formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
     if compacts:
         generate = compaction.request(generate, rules(target.family).output_limit)
-    generate, suited = handed_on(generate, target, context.recall)
-    echo = echoed_members(body, tools.shown, generate.get("generationConfig") or {})
+    request, suited = handed_on(generate, target, context.recall)
+    echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
     return Turn(
         id=context.turn_id,
         surface="responses",
         model=model,
         target=target,
-        google_request=generate,
+        google_request=request,
         stream=_stream(body),
         store=echo["store"],
         background=echo["background"],

@@ -7,7 +7,7 @@ Facts: wire-openai 1, 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
@@ -142,7 +142,7 @@ def cut_off(stored: StoredResponse) -> StoredResponse:
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
     """What the request alone determines."""
     details = turn.details_as(ResponsesDetails)
-    contents = turn.google_request["contents"] if details.dialogue is None else details.dialogue
+    contents: Iterable[Json] = turn.google_request.get("contents", ()) if details.dialogue is None else details.dialogue
     return StoredResponse(
         id=made["id"],
         owner=turn.owner,
