@@ -47,7 +47,6 @@ LACKING = {
     "capture/http2_reset",
     "capture/ls_answer",
     "cli/demo",
-    "core/codec",
     "observe/digest",
     "observe/source",
     "observe/terminal",

@@ -42,7 +42,7 @@ def budget(tokens: int, *, thoughts: bool = True) -> dict[str, Any]:
 def test_openrouters_form_of_reasoning(body: dict[str, Any], config: Any, shown: int) -> None:
     turn = parse(**body)
     assert turn.google_request.get("generationConfig", {}).get("thinkingConfig") == config
-    assert turn.echo["reasoning"] == ["reasoning_content", "reasoning"][:shown]
+    assert turn.details.reasoning == ("reasoning_content", "reasoning")[:shown]
     assert turn.notes == ()
 
 

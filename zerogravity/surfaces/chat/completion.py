@@ -7,13 +7,14 @@ so it is the model's text and nothing else. Facts: wire-openai 10; wire-gemini-a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from zerogravity import ids
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.fold import Call, Media, Message, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.openai.answer import (
     FINISH_REASONS,
     chat_usage,
@@ -40,7 +41,8 @@ def answer(turn: Turn, state: TurnState) -> Answer:
         "finish_reason": finish_reason(turn, terminal),
     }
     body = {**head(turn, "chat.completion"), "choices": [choice], "usage": chat_usage(state.usage)}
-    return Answer(200, {**body, "metadata": dict(turn.metadata)} if turn.metadata else body)
+    metadata = turn.details_as(ChatDetails).metadata
+    return Answer(200, {**body, "metadata": dict(metadata)} if metadata else body)
 
 
 def head(turn: Turn, kind: str) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def head(turn: Turn, kind: str) -> dict[str, Any]:
         "model": turn.model,
         "system_fingerprint": ids.derive("fp", f"{turn.target.ls_model}/{turn.target.wire_model}", size=10),
     }
-    if (tier := turn.echo.get("service_tier")) is not None:
+    if (tier := turn.details_as(ChatDetails).service_tier) is not None:
         made["service_tier"] = tier
     return made
 
@@ -69,8 +71,8 @@ def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, Any]:
         "refusal": refused,
     }
     if state.thinking:
-        made.update(dict.fromkeys(reasoning_names(turn), state.thinking))
-    if calls and turn.echo.get("legacy"):
+        made.update(dict.fromkeys(turn.details_as(ChatDetails).reasoning, state.thinking))
+    if calls and turn.details_as(ChatDetails).legacy:
         made["function_call"] = {"name": turn.client_name(calls[0].name), "arguments": calls[0].args_json}
     elif calls:
         made["tool_calls"] = [tool_call(turn, call) for call in calls]
@@ -81,14 +83,9 @@ def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, Any]:
     return made
 
 
-def reasoning_names(turn: Turn) -> Sequence[str]:
-    """The members that show thoughts."""
-    return cast("Sequence[str]", turn.echo.get("reasoning", ("reasoning_content",)))
-
-
 def shown_calls(turn: Turn, calls: list[Call]) -> list[Call]:
     """All calls, or the first one where the client can take only one."""
-    return calls[:1] if turn.echo.get("one_call") else calls
+    return calls[:1] if turn.details_as(ChatDetails).one_call else calls
 
 
 def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
@@ -152,4 +149,4 @@ def url_citations(state: TurnState) -> list[dict[str, Any]]:
 def finish_reason(turn: Turn, terminal: Finished) -> str:
     """``finish_reason``, which the deprecated form spells differently for calls."""
     reason = FINISH_REASONS[terminal.reason]
-    return "function_call" if reason == "tool_calls" and turn.echo.get("legacy") else reason
+    return "function_call" if reason == "tool_calls" and turn.details_as(ChatDetails).legacy else reason

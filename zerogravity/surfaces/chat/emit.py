@@ -8,13 +8,13 @@ Facts: wire-openai 10, 13.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from zerogravity.core.events import Failed, Record, Terminal
 from zerogravity.core.fold import Assembler, Call, Ended, Grew, Media, Message, Opened, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import completion as whole
+from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.openai.answer import chat_usage, refusal
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.wire import jsonio, sse
@@ -30,13 +30,13 @@ class ChatEmitter:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
+        self._details = turn.details_as(ChatDetails)
         self._assembler = Assembler()
         self._calls = 0
         self._shown: list[tuple[Call, bool]] = []  # by index; whether its signature was sent
         self._blobs: dict[str, list[Media]] = {"images": [], "files": []}
         self._head = whole.head(turn, "chat.completion.chunk")
-        self._usage: dict[str, Any] = {"usage": None} if turn.echo.get("include_usage") else {}
-        self._reasoning: Sequence[str] = whole.reasoning_names(turn)
+        self._usage: dict[str, Any] = {"usage": None} if self._details.include_usage else {}
         self._before, self._after = self._template()
 
     def begin(self) -> list[bytes]:
@@ -53,7 +53,8 @@ class ChatEmitter:
             case Grew(Message(), delta):
                 return [self._delta({"content": delta})]
             case Grew(_, delta):
-                return [self._delta(dict.fromkeys(self._reasoning, delta))] if self._reasoning else []
+                names = self._details.reasoning
+                return [self._delta(dict.fromkeys(names, delta))] if names else []
             case Opened(Call() as call):
                 return self._call(call)
             case Opened(Media() as media):
@@ -64,14 +65,14 @@ class ChatEmitter:
                 return []
 
     def _call(self, call: Call) -> list[bytes]:
-        if self._calls and self._turn.echo.get("one_call"):
+        if self._calls and self._details.one_call:
             return []
         index, self._calls = self._calls, self._calls + 1
         entry = whole.tool_call(self._turn, call)
         kind: str = entry["type"]
         inner: dict[str, str] = entry[kind]
         content = "input" if kind == "custom" else "arguments"
-        if self._turn.echo.get("legacy"):
+        if self._details.legacy:
             opening = {"function_call": {"name": inner["name"], "arguments": ""}}
             return [self._delta(opening), self._delta({"function_call": {"arguments": call.args_json}})]
         self._shown.append((call, "extra_content" in entry))

@@ -13,7 +13,7 @@ Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from zerogravity import ids
 from zerogravity.core.events import Failed, Finished, Terminal
@@ -36,6 +36,7 @@ from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_
 from zerogravity.surfaces.openai.tools import custom_input
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
 from zerogravity.surfaces.responses.compaction import settled, summary
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES, response_id
 
 Json = dict[str, Any]
@@ -48,11 +49,6 @@ def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     if isinstance(terminal, Failed) and not turn.background:
         return openai_error(terminal.fault)
     return Answer(200, render(turn, state, secret))
-
-
-def shows_thinking(turn: Turn) -> bool:
-    """Whether the request asks for summaries of the thoughts."""
-    return cast("Json", turn.echo.get("reasoning") or {}).get("summary") is not None
 
 
 def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_progress") -> Json:
@@ -122,7 +118,7 @@ def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
         "model": turn.model,
         "output": output,
         "usage": known.get("usage"),
-        **turn.echo,
+        **turn.details_as(ResponsesDetails).echo,
     }
 
 
@@ -143,14 +139,14 @@ class Output:
 
     def __init__(self, turn: Turn, secret: bytes) -> None:
         self.items: list[Json] = []
-        self.thinks = shows_thinking(turn)
-        self.compacts = bool(turn.metadata.get("compacts"))
+        details = turn.details_as(ResponsesDetails)
+        self.thinks = details.shows_thinking
+        self.compacts = details.compacts
         self._turn = turn
         self._secret = secret
-        include = cast("list[str]", turn.metadata.get("include") or [])
-        self._encrypted = "reasoning.encrypted_content" in include
-        self._with_sources = "web_search_call.action.sources" in include
-        self._one_call = turn.echo.get("parallel_tool_calls") is False
+        self._encrypted = "reasoning.encrypted_content" in details.include
+        self._with_sources = "web_search_call.action.sources" in details.include
+        self._one_call = details.one_call
         self._called = False
         self._carried: set[str] = set()  # ids of calls whose signature is in a reasoning item
         self._searches: list[list[str]] = []
@@ -288,7 +284,7 @@ def call_item(turn: Turn, call: Call) -> Json:
     kind = turn.tool_kinds.get(key)
     if kind in CLIENT_TOOLS:
         return {**call_members(kind, call.args_json), **base}
-    named: Json = turn.metadata.get("namespaces", {}).get(key) or {"name": key}
+    named = turn.details_as(ResponsesDetails).namespaces.get(key) or {"name": key}
     if kind == "custom":
         return {"type": "custom_tool_call", **base, **named, "input": custom_input(call.args_json)}
     return {"type": "function_call", **base, **named, "arguments": call.args_json}
