@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat import ChatCompletionChunk
 
 from tests.strategies import TURN_ID, record_lists
 from zerogravity import errors
@@ -293,37 +293,6 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
     message = surface.answer(channel, bytes(32)).body["choices"][0]["message"]
     assert message["content"] is None
     assert "PROHIBITED_CONTENT" in message["refusal"]
-
-
-def test_a_filtered_answer_keeps_its_partial_text() -> None:
-    channel = channel_of(records([TextDelta("so far")], Finished("filtered", "SAFETY")), {})
-    message = surface.answer(channel, bytes(32)).body["choices"][0]["message"]
-    assert (message["content"], message["refusal"]) == ("so far", None)
-
-
-def test_thoughts_that_ate_all_tokens_are_a_length_with_empty_content() -> None:
-    channel = channel_of(records([ThinkingDelta("hm")], Finished("length", "MAX_TOKENS")), {})
-    choice = surface.answer(channel, bytes(32)).body["choices"][0]
-    assert (choice["finish_reason"], choice["message"]["content"]) == ("length", "")
-    assert choice["message"]["reasoning_content"] == "hm"
-
-
-def test_the_members_of_a_completion() -> None:
-    channel = channel_of(records([CALL], TOOL), {"service_tier": "default", "metadata": {"k": "v"}})
-    body = surface.answer(channel, bytes(32)).body
-    assert list(body) == [
-        "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage", "metadata",
-    ]  # fmt: skip
-    assert body["object"] == "chat.completion"
-    assert body["metadata"] == {"k": "v"}
-    choice = body["choices"][0]
-    assert choice["logprobs"] is None
-    assert choice["message"]["content"] is None
-    assert choice["message"]["refusal"] is None
-    chunks = check_chat(frames_of(channel))
-    for name in ("id", "created", "model", "system_fingerprint", "service_tier"):
-        assert {chunk[name] for chunk in chunks} == {body[name]}
-    ChatCompletion.model_validate(body)
 
 
 def test_separators_are_escaped() -> None:

@@ -7,7 +7,6 @@ Facts: wire-openai 9, 10; wire-gemini-and-mapping 4, 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
@@ -18,8 +17,8 @@ from zerogravity.surfaces.openai.content import Content
 from zerogravity.surfaces.openai.history import SERVER_TOOLS, History
 from zerogravity.surfaces.openai.sealed_state import Carried
 from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Part = dict[str, Any]
 LITELLM = ("provider_specific_fields", "thought_signature")
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -38,7 +37,7 @@ class Messages:
         self._several = False  # there is more than one assistant
         self._legacy: list[tuple[str, str]] = []  # (name, id) of function_call entries without a result
 
-    def read(self, messages: list[Any]) -> None:
+    def read(self, messages: list[object]) -> None:
         """Raises FaultError 400 naming the entry."""
         known = names.assistants(messages)
         self._several = len(known) > 1

@@ -5,7 +5,6 @@ Facts: wire-openai 9; wire-gemini-and-mapping 2.4, 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.core.turn import Target, Turn
@@ -53,8 +52,8 @@ from zerogravity.surfaces.openai.parameters import (
     unserved,
 )  # fmt: skip
 from zerogravity.surfaces.openai.tools import NameMap
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 API = "Chat Completions"
 TIERS = ("auto", "default", "flex", "scale", "priority", "fast")
 REASONING = "thinkingConfig; thoughts come back as reasoning_content"

@@ -6,7 +6,6 @@ Facts: wire-openai 9, 10; wire-gemini-and-mapping 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,8 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.generation_config import thinking_config
 from zerogravity.surfaces.openai.parameters import INT32, ignored
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 KNOWN = ("effort", "max_tokens", "exclude", "enabled", "summary")
 
 

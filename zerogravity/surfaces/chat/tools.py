@@ -7,17 +7,15 @@ Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai import tools as shared
 from zerogravity.surfaces.openai.choice import WORDS, Choice, allowed_tools, not_runnable, of_word, undeclared
 from zerogravity.surfaces.openai.parameters import ignored
 from zerogravity.surfaces.openai.tools import nested, search_options
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 KINDS = ("function", "custom", "web_search")
 
 

@@ -5,15 +5,14 @@ Facts: wire-gemini-and-mapping 5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from zerogravity.core.events import Failed, Finished, Terminal, Usage
 from zerogravity.core.fold import Media
 from zerogravity.errors import Termination
 from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 FINISH_REASONS = {"stop": "stop", "tool": "tool_calls", "length": "length", "filtered": "content_filter"}  # of Chat
 INCOMPLETE_REASONS = {"length": "max_output_tokens", "filtered": "content_filter"}  # of Responses; others completed
 

@@ -14,8 +14,8 @@ from zerogravity.core.family import rules
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.tools import NameMap, Tools, declare
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 WORDS = ("none", "auto", "required")
 
 Mode = Literal["auto", "none", "required", "allowed"]

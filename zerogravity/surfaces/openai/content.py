@@ -14,8 +14,8 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.common import media
 from zerogravity.surfaces.openai import fields
 from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Part = dict[str, Any]
 Reader = Callable[[Json, str], Part | None]
 AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import cast
 
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 _NAMES: dict[type, str] = {
     str: "a string",
     bool: "a boolean",  # before int, which it is as well
@@ -122,13 +122,13 @@ def required_obj(body: Json, name: str, *, path: str = "") -> Json:
     return value
 
 
-def array(body: Json, name: str, *, path: str = "") -> list[Any] | None:
+def array(body: Json, name: str, *, path: str = "") -> list[object] | None:
     value = body.get(name)
     if value is None:
         return None
     if not isinstance(value, list):
         raise invalid_type(join(path, name), "an array", value)
-    return cast("list[Any]", value)
+    return cast("list[object]", value)
 
 
 def as_object(value: object, param: str) -> Json:

@@ -7,14 +7,14 @@ an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.openai import fields
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Read = Callable[[Json, str, str], Any]
 NOT_SHOWN = object()
 INT32 = 2**31 - 1
@@ -54,14 +54,15 @@ def _stops(body: Json, name: str, path: str) -> list[str] | None:
         return None
     if not isinstance(value, str | list):
         raise fields.invalid_type(name, "a string or an array of strings", value)
-    words = [value] if isinstance(value, str) else fields.array(body, name, path=path) or []
-    if len(words) > MAX_STOPS:
-        text = f"Invalid '{name}': array too long. Expected an array with maximum length {MAX_STOPS}, got {len(words)}."
+    given = [value] if isinstance(value, str) else fields.array(body, name, path=path) or []
+    if len(given) > MAX_STOPS:
+        text = f"Invalid '{name}': array too long. Expected an array with maximum length {MAX_STOPS}, got {len(given)}."
         raise bad_request(text, param=name, code="array_above_max_length")
-    for index, word in enumerate(words):
-        if not fields.as_string(word, f"{name}[{index}]"):
-            text = f"Invalid '{name}[{index}]': empty string. Expected a string with minimum length 1."
-            raise bad_request(text, param=f"{name}[{index}]", code="string_below_min_length")
+    words = [fields.as_string(word, f"{name}[{index}]") for index, word in enumerate(given)]
+    if "" in words:
+        param = f"{name}[{words.index('')}]"
+        text = f"Invalid '{param}': empty string. Expected a string with minimum length 1."
+        raise bad_request(text, param=param, code="string_below_min_length")
     return words or None
 
 

@@ -12,7 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from zerogravity.core.family import rules
 from zerogravity.core.fold import Call, Reasoning
@@ -67,8 +67,8 @@ def unseal(secret: bytes, text: str) -> list[Carried] | None:
     payload = _open(secret, text, PREFIX, b"carrier")
     if payload is None:
         return None
-    rows = cast("list[list[Any]]", jsonio.loads(payload))
-    return [Carried(str(row[0]), str(row[1]), row[2], tuple(row[3:])) for row in rows]
+    rows = cast("list[tuple[str, str, str | None, *tuple[str, ...]]]", jsonio.loads(payload))  # as ``seal`` wrote them
+    return [Carried(signature, family, call_id, tuple(before)) for signature, family, call_id, *before in rows]
 
 
 def seal_text(secret: bytes, text: str) -> str:

@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, too_many
 from zerogravity.surfaces.json_schema import Converted, convert, noted
 from zerogravity.surfaces.openai import fields
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 
 MAX_NAME = 64
 MAX_NODES = 30_000  # of the schemas of all tools: bounds the cost of parsing
@@ -150,7 +150,7 @@ def custom_grammar(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
     kind = form.get("type") or ("grammar" if inner or "definition" in form else "text")
     if kind != "grammar":
         return None
-    return cast("Mapping[str, Any]", inner) if isinstance(inner, dict) else form
+    return form if (nested := narrow.an_object(inner)) is None else nested
 
 
 def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
@@ -196,9 +196,9 @@ def custom_input(args_json: str) -> str:
         value = jsonio.loads(args_json.encode() or b"null")
     except ValueError:
         return args_json
-    if not isinstance(value, dict):
+    if (members := narrow.an_object(value)) is None:
         return value if isinstance(value, str) else "" if value is None else args_json
-    given = {name: each for name, each in cast("dict[str, Any]", value).items() if each is not None}
+    given = {name: each for name, each in members.items() if each is not None}
     if not given:
         return ""
     if isinstance(text := given.get("input"), str):

@@ -6,7 +6,6 @@ Facts: wire-openai 4; wire-gemini-and-mapping 2.3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.surfaces.openai import fields
@@ -14,8 +13,8 @@ from zerogravity.surfaces.openai.choice import Choice, allowed_tools, not_runnab
 from zerogravity.surfaces.openai.tools import nested
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tools import Tools, space_of
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 SHOWN_ALONE = ("function", "custom", "shell", "apply_patch", "image_generation", "web_search_preview",
                "web_search_preview_2025_03_11")  # fmt: skip
 

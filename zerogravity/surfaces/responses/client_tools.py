@@ -7,15 +7,15 @@ Facts: wire-openai 3, 4; OpenAI's schema (FunctionShellCall, ApplyPatchToolCall,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.history import arguments
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Members = dict[str, Any]
 PATCHES = ("create_file", "update_file", "delete_file")
 
@@ -68,7 +68,7 @@ def hosted(kind: str, tool: Json, path: str) -> bool:
 def _exec_members(given: Json) -> Members:
     """A command line in one string is run by a shell."""
     command = given.get("command")
-    words = cast("list[Any]", command) if isinstance(command, list) else ["sh", "-c", command] if command else []
+    words = narrow.items(command) or (["sh", "-c", command] if command else [])
     action: Members = {"type": "exec", "command": [str(word) for word in words], "env": {}}
     for name, kind in (("working_directory", str), ("timeout_ms", int), ("user", str)):
         action[name] = given[name] if isinstance(given.get(name), kind) else None
@@ -84,7 +84,7 @@ def _exec_arguments(item: Json, path: str) -> Json:
 
 def _shell_members(given: Json) -> Members:
     commands = given.get("commands", given.get("command"))
-    lines = cast("list[Any]", commands) if isinstance(commands, list) else [commands] if commands else []
+    lines = narrow.items(commands) or ([commands] if commands else [])
     action: Members = {"commands": [line if isinstance(line, str) else jsonio.text(line) for line in lines]}
     for name in ("timeout_ms", "max_output_length"):
         value = given.get(name)
@@ -102,7 +102,10 @@ def _shell_output(item: Json, path: str) -> str:
     output = item.get("output")
     if isinstance(output, str):
         return output
-    runs = [fields.as_object(each, f"{path}.output[{at}]") for at, each in enumerate(_list(item, "output", path))]
+    runs = [
+        fields.as_object(each, f"{path}.output[{at}]")
+        for at, each in enumerate(fields.array(item, "output", path=path) or [])
+    ]
     wanted = ("stdout", "stderr", "outcome")
     return jsonio.text({"output": [{name: run[name] for name in wanted if name in run} for run in runs]})
 
@@ -141,7 +144,7 @@ def _patch_output(item: Json, path: str) -> str:
 
 def _search_output(item: Json, path: str) -> str:
     """Names and descriptions of the tools that were found; the tools themselves are declared."""
-    tools = [cast("Json", tool) for tool in _list(item, "tools", path) if isinstance(tool, dict)]
+    tools = narrow.objects(fields.array(item, "tools", path=path))
     names = ("name", "description")
     found = [{name: tool[name] for name in names if isinstance(tool.get(name), str)} for tool in tools]
     return jsonio.text({"tools": found})
@@ -157,10 +160,6 @@ def _plain_output(item: Json, path: str) -> str:
     if output is None:
         raise fields.missing(f"{path}.output")
     return output if isinstance(output, str) else jsonio.text(output)
-
-
-def _list(item: Json, name: str, path: str) -> Sequence[Any]:
-    return fields.array(item, name, path=path) or []
 
 
 def _schema(required: Sequence[str], **properties: Json) -> Json:

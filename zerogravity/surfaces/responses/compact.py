@@ -6,9 +6,6 @@ Facts: wire-openai 1; the SDK's ``CompactedResponse``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
-
 from zerogravity.core.events import Failed
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
@@ -20,8 +17,9 @@ from zerogravity.surfaces.responses import compaction, request
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.response import render
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 READ = ("model", "instructions", "previous_response_id")
 
 
@@ -30,12 +28,13 @@ def parse(body: Json, context: Context) -> Turn:
     given = body.get("input")
     if given is None and body.get("previous_response_id") is None:
         raise fields.missing("input")
+    items = narrow.items(given)
     if isinstance(given, str):
-        given = [{"type": "message", "role": "user", "content": given}]
+        items = [{"type": "message", "role": "user", "content": given}]
     elif given is not None and not isinstance(given, list):
         raise fields.invalid_type("input", "a string or an array of items", given)
     kept = {name: value for name, value in body.items() if name in READ}
-    dialogue = [*cast("list[Any]", given or []), {"type": compaction.TRIGGER}]
+    dialogue = [*items, {"type": compaction.TRIGGER}]
     return request.parse({**kept, "input": dialogue, "store": False}, context)
 
 

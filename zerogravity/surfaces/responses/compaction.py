@@ -9,7 +9,7 @@ continued from it would have lost the dialogue.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from zerogravity.core.events import Failed, Terminal
@@ -18,8 +18,8 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.surfaces.openai.sealed_state import seal_text
 from zerogravity.surfaces.responses.details import ResponsesDetails
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 TRIGGER = "compaction_trigger"
 KEPT = ("maxOutputTokens", "temperature", "topP", "presencePenalty", "frequencyPenalty", "thinkingConfig")
 PROMPT = """\

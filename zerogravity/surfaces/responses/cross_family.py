@@ -8,15 +8,16 @@ Facts: wire-gemini-and-mapping 2.1, 2.2, 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 from zerogravity.core.family import STAND_IN, Family, rules
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.openai.history import SERVER_TOOLS
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Part = dict[str, Any]
 
 
@@ -27,7 +28,7 @@ def adapted(stored: StoredTurn, target: Target) -> Sequence[Json]:
     family = rules(target.family)
     made: list[Json] = []
     for number, content in enumerate(stored.contents):
-        parts = cast("list[Json]", content["parts"])
+        parts = narrow.objects(content["parts"])
         if content["role"] == "model":
             new = _model_parts(parts, family, f"call_{number + 1}")
         else:
@@ -48,8 +49,8 @@ def _model_parts(parts: Sequence[Json], family: Family, prefix: str) -> list[Par
         new = {name: value for name, value in _supported(part, family).items() if name != "thoughtSignature"}
         if new.get("thought") or new.get("text") == "" or not SERVER_TOOLS.isdisjoint(new):
             continue
-        if isinstance(call := new.get("functionCall"), dict):
-            new["functionCall"] = _identified(cast("Json", call), family, f"{prefix}_{calls}")
+        if (call := narrow.an_object(new.get("functionCall"))) is not None:
+            new["functionCall"] = _identified(call, family, f"{prefix}_{calls}")
             if family.needs_signature and not calls:
                 new["thoughtSignature"] = STAND_IN
             calls += 1
@@ -64,8 +65,8 @@ def _user_parts(parts: Sequence[Json], family: Family, prefix: str) -> tuple[lis
     late: list[Json] = []
     for number, part in enumerate(parts):
         new = _supported(part, family)
-        if isinstance(response := new.get("functionResponse"), dict):
-            inner = _identified(cast("Json", response), family, f"{prefix}_{number}")
+        if (response := narrow.an_object(new.get("functionResponse"))) is not None:
+            inner = _identified(response, family, f"{prefix}_{number}")
             if not family.media_in_results:
                 late += inner.pop("parts", [])
             new["functionResponse"] = inner

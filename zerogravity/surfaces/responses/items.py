@@ -7,10 +7,10 @@ Facts: wire-openai 3, 6; wire-gemini-and-mapping 4, 6; real-clients, Codex and O
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from zerogravity import ids
 from zerogravity.core.turn import Target
@@ -26,15 +26,16 @@ from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.compaction import TRIGGER
 from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.tools import Tools
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Part = dict[str, Any]
 ROLES = ("user", "assistant", "system", "developer")
 SKIPPED = (
     "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
     "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call", "program", "program_output",
 )  # fmt: skip
+
 CLIENT_CALLS = {tool.call for tool in CLIENT_TOOLS.values()}
 CLIENT_ITEMS = CLIENT_CALLS | {tool.result for tool in CLIENT_TOOLS.values()}
 SUMMARY = "This dialogue was shortened. What happened so far, in the words of your own summary:\n\n"
@@ -63,7 +64,7 @@ def resolve(body: Json, context: Context) -> tuple[list[Entry], tuple[str, ...]]
         raise fields.invalid_type("input", "a string or an array of items", given)
     entries: list[Entry] = []
     notes: list[str] = []
-    for index, value in enumerate(cast("list[Any]", given)):
+    for index, value in enumerate(narrow.items(body["input"])):
         path = f"input[{index}]"
         item = fields.as_object(value, path)
         fields.string(item, "type", path=path)

@@ -8,9 +8,9 @@ Facts: wire-openai 2, 5, 14; wire-gemini-and-mapping 2.4, 6.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.core.family import rules
 from zerogravity.core.turn import Target, Turn
@@ -60,14 +60,16 @@ from zerogravity.surfaces.responses.cross_family import adapted
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
 from zerogravity.surfaces.responses.tools import read_tools
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")
 INCLUDES = (
     "reasoning.encrypted_content", "message.output_text.logprobs", "web_search_call.action.sources",
     "web_search_call.results", "file_search_call.results", "code_interpreter_call.outputs",
     "message.input_image.image_url", "computer_call_output.output.image_url",
 )  # fmt: skip
+
 AVAILABLE = ("reasoning.encrypted_content", "web_search_call.action.sources", "message.input_image.image_url")
 SUMMARIES = ("auto", "concise", "detailed", "none")
 API = "Responses"
@@ -141,9 +143,8 @@ FORM = ("type", "name", "description", "schema", "strict")
 
 def lookups(body: Json) -> Lookups:
     """Never raises: ``parse`` refuses what is malformed."""
-    previous, given = body.get("previous_response_id"), body.get("input")
-    items = cast("list[Any]", given) if isinstance(given, list) else []
-    wanted = [(f"input[{n}]", reference(cast("Json", item))) for n, item in enumerate(items) if isinstance(item, dict)]
+    previous = body.get("previous_response_id")
+    wanted = [(f"input[{index}]", reference(item)) for index, item in narrow.numbered(body.get("input"))]
     found = tuple((path, item_id) for path, item_id in wanted if item_id is not None)
     return Lookups(previous if isinstance(previous, str) else None, found)
 
@@ -198,7 +199,7 @@ def parse(body: Json, context: Context) -> Turn:
             input=tuple(identified(entries, context.turn_id)),
             users=previous.users if previous else (),
             system=(*(previous.system if previous else ()), *reader.system),
-            tools=tuple(tool for _, group in added for tool in group),
+            tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
             dialogue=tuple(history.dialogue) if made_up else None,
         ),
         tool_names=names.to_client,
@@ -235,9 +236,9 @@ def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Ent
     return resolve(body, context)
 
 
-def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[Any]]]:
+def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[object]]]:
     """Tools that are declared in the input, of this turn and of those that it continues."""
-    groups: list[tuple[str, list[Any]]] = []
+    groups: list[tuple[str, list[object]]] = []
     if previous is not None and previous.tools:
         groups.append(("previous_response_id.tools", list(previous.tools)))
     for entry in entries:
@@ -330,9 +331,10 @@ def _reasoning(body: Json) -> dict[str, Any]:
 
 
 def _include(body: Json) -> tuple[str, ...]:
-    wanted = fields.array(body, "include") or []
-    for index, value in enumerate(wanted):
-        if fields.as_string(value, f"include[{index}]") not in INCLUDES:
+    wanted: list[str] = []
+    for index, value in enumerate(fields.array(body, "include") or []):
+        wanted.append(fields.as_string(value, f"include[{index}]"))
+        if value not in INCLUDES:
             raise fields.invalid_value(f"include[{index}]", value, INCLUDES)
     return tuple(wanted)
 

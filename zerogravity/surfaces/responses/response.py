@@ -242,11 +242,11 @@ class Output:
         """Add an item for each search; repeated queries are the same search."""
         if self.compacts:
             return
-        asked = queries(grounding)
-        if not asked or asked in self._searches:
+        searched = queries(grounding)
+        if not searched or searched in self._searches:
             return
-        self._searches.append(asked)
-        action: Json = {"type": "search", "query": asked[0], "queries": asked}
+        self._searches.append(searched)
+        action: Json = {"type": "search", "query": searched[0], "queries": searched}
         if self._with_sources:
             action["sources"] = [{"type": "url", "url": url} for url in sources(grounding)]
         self._add({"type": "web_search_call", "status": "completed", "action": action})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished, Usage
@@ -25,8 +25,9 @@ from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import settled, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 CUT_OFF = "zerogravity stopped while this response was running"
 
 
@@ -63,7 +64,7 @@ class StoredResponse:
     @property
     def items(self) -> dict[str, Json]:
         """Every input and output item by id, as ``item_reference`` finds it."""
-        every = [*self.input_items, *cast("list[Json]", self.response.get("output") or [])]
+        every: list[Json] = [*self.input_items, *narrow.objects(self.response.get("output"))]
         return {
             item["id"]: {**item, "encrypted_content": self.sealed[item["id"]]} if item["id"] in self.sealed else item
             for item in every
@@ -79,7 +80,7 @@ class StoredResponse:
     def turn(self) -> StoredTurn:
         """What a turn that continues this one needs."""
         said = (*self.earlier, *users(self.input_items))
-        output = cast("list[Json]", self.response.get("output") or [])
+        output = narrow.objects(self.response.get("output"))
         summary = next((item for item in output if item["type"] == "compaction"), None)
         return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, said, summary)
 

@@ -6,12 +6,13 @@ Other members, and values of another type, are dropped and noted: typed clients 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
 from zerogravity.surfaces.openai.tools import custom_grammar, nested
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Check = Callable[[object], bool]
 
 
@@ -24,11 +25,11 @@ def _words(*allowed: str) -> Check:
 
 
 def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in cast("list[Any]", value))
+    return all(isinstance(each, str) for each in narrow.items(value)) and isinstance(value, list)
 
 
 def _each(*allowed: str) -> Check:
-    return lambda value: _texts(value) and all(word in allowed for word in cast("list[str]", value))
+    return lambda value: _texts(value) and all(word in allowed for word in narrow.texts(value))
 
 
 TEXT, FLAG, NUMBER, OBJECT = _is(str), _is(bool), _is(int), _is(dict)
@@ -77,16 +78,15 @@ def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = 
         name = DATED.get(kind) or ("web_search_preview" if "preview" in kind else "web_search")
         kind = kind if kind in DATED else name
     given = dict(_flat(tool, name, path))
-    if isinstance(place := given.get("user_location"), dict):
-        given["user_location"] = {"type": "approximate", **cast("Json", place)}
+    if (place := narrow.an_object(given.get("user_location"))) is not None:
+        given["user_location"] = {"type": "approximate", **place}
     inner = given.pop("tools", None) if name == "namespace" else None
     made = {"type": kind, **({} if within else ALWAYS.get(name, {})), **_kept(given, MEMBERS[name], path, notes)}
     if name == "namespace":
-        entries = [(number, cast("Json", each)) for number, each in enumerate(cast("list[Any]", inner))]
         made["tools"] = [
-            shown(each, each["type"], f"{path}.tools[{number}]", notes, within=True)
-            for number, each in entries
-            if each["type"] in ("function", "custom")
+            shown(each, kind, f"{path}.tools[{number}]", notes, within=True)
+            for number, each in narrow.numbered(inner)
+            if (kind := narrow.text(each["type"])) in ("function", "custom")
         ]
     return made
 
@@ -97,8 +97,8 @@ def _flat(tool: Json, kind: str, path: str) -> Json:
         return tool
     inner, _ = nested(tool, kind, path, flat=True)
     flat = {**{name: value for name, value in tool.items() if name != kind}, **inner}
-    if isinstance(form := flat.get("format"), dict):
-        flat["format"] = _format(cast("Json", form))
+    if (form := narrow.an_object(flat.get("format"))) is not None:
+        flat["format"] = _format(form)
     return flat
 
 

@@ -8,7 +8,7 @@ Facts: wire-openai 4; real-clients, Codex.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,8 +20,8 @@ from zerogravity.surfaces.openai.tools import Declared, nested, search_options
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tool_echo import shown
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 KINDS = ("function", "custom", "namespace", "web_search", *CLIENT_TOOLS, "image_generation")
 DEFAULT_NAMESPACE = "functions"
 Identity = tuple[str, str, str]  # kind, namespace, name: what makes two declarations the same tool
