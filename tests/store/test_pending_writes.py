@@ -125,7 +125,7 @@ async def test_a_file_that_somebody_holds_is_written_later(serve: Serve, tmp_pat
     with locked(file):
         answered = [(await served.post(PATH, HELLO))[2] for _ in range(3)]
         await until(lambda: served.services.health.degraded)
-        assert "database is locked; 3 wait in memory" in (await degraded(served))["responses"]
+        assert "database is locked; 3 are waiting in memory" in (await degraded(served))["responses"]
         for each in answered:
             await uses(served, each)
         assert (await served.ask("DELETE", f"{PATH}/{answered[1]['id']}"))[0] == 200
@@ -400,7 +400,7 @@ async def test_a_disk_that_does_not_answer_holds_up_no_end(
         async with asyncio.timeout(10):
             await served.running.stop()
         assert "the disk does not answer" in caplog.text
-        assert "could not write" in caplog.text
+        assert "lost at shutdown" in caplog.text
     finally:
         answers.set()
         await asyncio.gather(posted, return_exceptions=True)
