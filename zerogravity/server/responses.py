@@ -20,6 +20,7 @@ from zerogravity.server.turns import count_tokens, read_turn, start
 from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.common import token_estimate
 from zerogravity.surfaces.responses import compact as summary
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.surfaces.responses.request import INCLUDES
 from zerogravity.surfaces.responses.response import render
@@ -99,7 +100,7 @@ async def input_items(request: web.Request) -> web.Response:
     if order not in ("asc", "desc"):
         raise bad_request(f"Invalid value: '{order[:40]}'. Supported values are: 'asc' and 'desc'.", param="order")
     found = await find(request)
-    items: Sequence[Json] = found.turn.metadata["input"] if isinstance(found, CascadeChannel) else found.input_items
+    items = found.turn.details_as(ResponsesDetails).input if isinstance(found, CascadeChannel) else found.input_items
     return json_response(page(items, limit, newest_first=order == "desc", after=request.query.get("after")))
 
 

@@ -39,6 +39,7 @@ from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, settled
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.wire import jsonio
@@ -194,7 +195,7 @@ class Connection:
 
     def _warmed(self, turn: Turn) -> CascadeChannel:
         """A turn without a model call: its input is kept for the next one."""
-        if turn.metadata["compacts"]:
+        if turn.details_as(ResponsesDetails).compacts:
             raise bad_request(f"'generate' is false, so there can be no {TRIGGER}: leave either out.", param="generate")
         writer = ChannelWriter(turn, self._services.store.clock)
         writer.close(Finished("stop"))
