@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from zerogravity.server import gemini, models, responses, status, websocket
+from zerogravity.server import models, responses, status, websocket
 from zerogravity.server.middleware import Handler
 from zerogravity.server.respond import answer
 from zerogravity.server.turns import read_turn, start
@@ -41,7 +41,7 @@ def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     add.add_delete(RESPONSE, responses.delete)
     add.add_post(RESPONSE + "/cancel", responses.cancel)
     add.add_get(RESPONSE + "/input_items", responses.input_items)
-    add.add_post(CALL + "/{call:.+}", gemini.call)
+    add.add_post(CALL + "/{call:.+}", models.call)
     add.add_get("/v1/models", models.listing)
     add.add_get("/v1/models/{name:.+}", models.entry)
     add.add_get("/{version:v1beta|v1alpha}/models", models.google_listing)
