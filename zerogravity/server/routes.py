@@ -1,4 +1,4 @@
-"""Paths → handlers: every surface's turns, then what else the APIs have, each in the module it comes from."""
+"""Paths → handlers: every surface's turns, then the other routes of the APIs, each from its module."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def turns_of(surface: Surface) -> Handler:
     """A request → its turn → the answer, on one surface."""
 
     async def create(request: web.Request) -> web.StreamResponse:
-        said = surface.said(request.match_info, request.query, request.headers)
-        incoming = await read_turn(request, surface, said=said)
+        overrides = surface.said(request.match_info, request.query, request.headers)
+        incoming = await read_turn(request, surface, overrides=overrides)
         channel = start(request.app, incoming)
         if incoming.turn.background:
             return await responses.in_background(request, surface, channel)
