@@ -1,4 +1,4 @@
-"""Who may run now: a number of places and a bounded queue for them. Knows nothing of turns."""
+"""A number of places and a bounded queue for them, first come, first served. Knows nothing of turns."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections import deque
 
 
 class AdmissionQueue:
-    """A number of places and a bounded queue for them, first come, first served."""
-
     def __init__(self, count: int, waiting: int) -> None:
         self.taken = 0
         self.queue: deque[asyncio.Future[None]] = deque()
@@ -16,7 +14,7 @@ class AdmissionQueue:
         self._waiting = waiting
 
     def acquire(self) -> asyncio.Future[None] | None:
-        """Done as soon as the place is ours, perhaps at once. None: the queue is full."""
+        """A future that is done when the caller has a place, perhaps at once. None: the queue is full."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if self.taken < self._count:
             self.taken += 1
@@ -28,7 +26,7 @@ class AdmissionQueue:
         return place
 
     def release(self, place: asyncio.Future[None]) -> None:
-        """Leave the queue, or hand the place on. Safe when both happen at once: the future says what we had."""
+        """Leave the queue, or hand the place on; the future says which of the two, even when both race."""
         if not place.done() or place.cancelled():
             place.cancel()
             if place in self.queue:

@@ -1,6 +1,4 @@
-"""Work that runs beside the turns → tasks with an owner: none is forgotten, none fails unheard, and what has to go on
-goes on.
-"""
+"""Background work → tasks with an owner: none is forgotten, every failure is logged, and what must go on goes on."""
 
 from __future__ import annotations
 
@@ -17,27 +15,27 @@ FIRST_S, LONGEST_S = 1.0, 30.0
 
 
 def delay(failures: int, first: float = FIRST_S, longest: float = LONGEST_S) -> float:
-    """Seconds before the next try: few at first, ever more after failures in a row."""
+    """Seconds before the next try, doubling with each failure in a row."""
     return min(first * 2 ** min(max(failures - 1, 0), 10), longest)
 
 
 def task[T](work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
-    """A task that says in the log when it fails, whether somebody waits for it or not."""
+    """A task whose failure is logged, whether somebody awaits it or not."""
     made = asyncio.create_task(work, name=name)
-    made.add_done_callback(_tell_failure)
+    made.add_done_callback(_log_failure)
     return made
 
 
-def _tell_failure(ended: asyncio.Task[Any]) -> None:
+def _log_failure(ended: asyncio.Task[Any]) -> None:
     error = None if ended.cancelled() else ended.exception()
-    if isinstance(error, FaultError):  # expected, and told where it matters
+    if isinstance(error, FaultError):  # expected, and reported where it matters
         logger.debug("%s: %s", ended.get_name(), error)
     elif error is not None:
         logger.error("%s failed", ended.get_name(), exc_info=error)
 
 
 class Tasks:
-    """Tasks of one owner, as long as they run."""
+    """The running tasks of one owner."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -55,13 +53,13 @@ class Tasks:
         return made
 
     async def end(self, patience: float = 0) -> None:
-        """Wait so many seconds for those that run and those that they start, then end what is left."""
+        """Wait that many seconds for them and for those that they start, then cancel the rest."""
         try:
             async with asyncio.timeout(patience):
                 while self._running:
                     await asyncio.wait(set(self._running))
         except TimeoutError:
-            logger.debug("%d tasks did not end by themselves", len(self))
+            logger.debug("cancelling %d tasks that did not end by themselves", len(self))
         while self._running:
             late = set(self._running)
             for one in late:
@@ -70,9 +68,9 @@ class Tasks:
 
 
 class Rounds:
-    """``once`` again and again until it is stopped. One that fails is logged, and the next one comes after a pause.
+    """Runs ``once`` again and again until it is stopped; a failure is logged and followed by a pause.
 
-    ``report`` is told each change: why it does not work, or None when it does again.
+    ``report`` gets each change: why it fails, or None when it works again.
     """
 
     def __init__(
@@ -91,7 +89,7 @@ class Rounds:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = task(self._go_on(), self._name)
+        self._task = task(self._run(), self._name)
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -99,21 +97,21 @@ class Rounds:
             await asyncio.wait((self._task,))
             self._task = None
 
-    async def _go_on(self) -> None:
+    async def _run(self) -> None:
         failures = 0
         while True:
             try:
                 await self._once()
-            except Exception as error:  # guard point: our own bug must not end what everybody counts on
+            except Exception as error:  # guard point: our own bug must not end the rounds
                 failures += 1
-                logger.exception("%s failed; it goes on in %g s", self._name, delay(failures))
-                self._tell(f"{type(error).__name__}; see the log")
+                logger.exception("%s failed; trying again in %g s", self._name, delay(failures))
+                self._set_trouble(f"{type(error).__name__}; see the log")
                 await self._sleep(delay(failures))
             else:
                 failures = 0
-                self._tell(None)
+                self._set_trouble(None)
 
-    def _tell(self, trouble: str | None) -> None:
+    def _set_trouble(self, trouble: str | None) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
             run_guarded(self._report, trouble)

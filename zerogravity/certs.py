@@ -1,7 +1,7 @@
-"""Our own certificate authority for proxy mode: per install, short-lived, held to the intercepted hosts.
+"""Our own certificate authority for proxy mode: per install, short-lived, constrained to the intercepted hosts.
 
-Makes and checks files; knows neither mitmproxy nor the front server. The file name is the one mitmproxy looks for
-in its ``confdir``. Threat T6; measured: the name constraints hold only with ``upstream_cert=false``.
+Makes and checks files; their name is the one that mitmproxy looks for in its ``confdir``. Threat T6; measured: the name
+constraints hold only with ``upstream_cert=false``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def create(
     Raises ValueError when ``days`` is not within 1..90, FaultError when the one that is there is not ours.
     """
     if not 1 <= days <= MAX_DAYS:
-        raise ValueError(f"an authority lives 1 to {MAX_DAYS} days, not {days}")
+        raise ValueError(f"an authority is valid for 1 to {MAX_DAYS} days, not {days}")
     if (directory / "mitmproxy-ca.pem").exists():
         _ours(directory / "mitmproxy-ca.pem")
     directory.mkdir(parents=True, exist_ok=True)
@@ -89,8 +89,8 @@ def load(directory: Path, *, now: dt.datetime | None = None) -> Authority:
 
 
 def permitted_hosts(directory: Path) -> tuple[str, ...]:
-    """The hosts that may be opened with what is in ``directory``: an authority of an older version knows fewer than we
-    do, and whoever trusts it takes no other name from it. One that is not ours is held to none."""
+    """The hosts that the authority in ``directory`` may sign for; one of an older version is constrained to fewer. All,
+    where there is none of ours."""
     try:
         return load(directory).hosts
     except (FaultError, OSError):
@@ -98,7 +98,7 @@ def permitted_hosts(directory: Path) -> tuple[str, ...]:
 
 
 def _ours(key_file: Path) -> tuple[x509.Certificate, tuple[str, ...]]:
-    """The certificate in a file and the hosts it is held to. Raises FaultError when it is held to none."""
+    """The certificate in a file and the hosts it is constrained to. Raises FaultError without constraints."""
     away = f"move it away and run: zerogravity certs new --dir {key_file.parent}"
     try:
         certificate = x509.load_pem_x509_certificate(key_file.read_bytes())
@@ -111,7 +111,7 @@ def _ours(key_file: Path) -> tuple[x509.Certificate, tuple[str, ...]]:
 
 
 def system_roots() -> bytes:
-    """The root certificates programs on this machine trust (the system's file, else certifi's)."""
+    """The root certificates that this machine trusts: the system's file, else certifi's."""
     paths = ssl.get_default_verify_paths()
     for path in (paths.cafile, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"):
         if path and Path(path).is_file():
@@ -127,7 +127,7 @@ def _certificate(
         digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
         key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
     )  # fmt: skip
-    # A kind of name that is not mentioned is free: without the second list any address could be spoken for.
+    # A type of name that is not mentioned is unconstrained: without the second list it could sign for any address.
     limits = x509.NameConstraints(
         [x509.DNSName(host) for host in hosts],
         [x509.IPAddress(ip_network("0.0.0.0/0")), x509.IPAddress(ip_network("::/0"))],
@@ -151,7 +151,7 @@ def _certificate(
 
 def _write(path: Path, data: bytes, mode: int) -> None:
     temporary = path.with_suffix(".tmp")
-    temporary.unlink(missing_ok=True)  # one left behind may be open to others
+    temporary.unlink(missing_ok=True)  # an old one may be readable by others
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)

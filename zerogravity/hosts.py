@@ -1,8 +1,8 @@
-"""Google's hosts that generate, in one table: what proxy mode opens, and what our authority may speak for. And which
-hosts are this machine, and a port of it that is free.
+"""Google's hosts of its models, in one table: what proxy mode intercepts, and what our authority may sign for. And
+which hosts are this machine, and a free port of it.
 
-Facts: language-server-and-google C.1, E; antigravity-runtime. Vertex has a host of its own for each region, which no
-name constraint takes in one word, so they are listed; a region that is missing here is tunnelled as it is.
+Facts: language-server-and-google C.1, E; antigravity-runtime. Vertex has a host for each region, for which there is no
+common name constraint, so they are listed; a region that is missing here is tunnelled.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ GOOGLE = f"https://{DAILY}"  # where an editor's language server makes its calls
 
 
 def is_google(host: str | None) -> bool:
-    """Whether this is one of them, however it is spelled."""
+    """Whether it is one of them, in any spelling."""
     return host is not None and host.lower().rstrip(".") in _KNOWN
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether a host name or address is this machine's own, which no other machine reaches."""
+    """Whether only this machine reaches that host name or address."""
     try:
         return host == "localhost" or ip_address((host or "").removeprefix("[").removesuffix("]")).is_loopback
     except ValueError:
@@ -56,7 +56,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free now."""
+    """A free TCP port of 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -18,7 +18,7 @@ def new(prefix: str) -> str:
 
 
 def derive(prefix: str, seed: str, *parts: object, size: int = 24) -> str:
-    """An id that depends on ``seed`` (itself random) and ``parts`` only: equal on every read of a channel."""
+    """An id that depends only on ``seed`` (itself random) and ``parts``: equal on every read of a channel."""
     digest = blake2b("\x1f".join((seed, *map(str, parts))).encode(), digest_size=size // 2)
     return f"{prefix}_{digest.hexdigest()}"
 

@@ -1,7 +1,7 @@
-"""Log records → the same without secrets, for every logger of the process: ours, aiohttp's, asyncio's, mitmproxy's.
+"""Log records without secrets, for every logger of the process: ours, aiohttp's, asyncio's, mitmproxy's.
 
-``install`` puts the one redactor where records are made, before any handler has them: a new log line, a traceback of
-an exception with its causes, or a library's own words cannot get past it. A record without secrets stays as it is.
+``install`` puts the redactor where records are made, before any handler sees them: no message, traceback with its
+causes, or library's text gets past it. A record without secrets stays as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zerogravity import redact
 
 
 def install() -> None:
-    """From now on. Once more changes nothing."""
+    """From now on; idempotent."""
     make = logging.getLogRecordFactory()
     if not isinstance(make, Redacted):
         logging.setLogRecordFactory(Redacted(make))
@@ -24,7 +24,7 @@ def install() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Redacted:
-    """A factory of log records in front of another one."""
+    """A factory of log records that wraps another one."""
 
     make: Callable[..., logging.LogRecord]
 
@@ -39,21 +39,20 @@ class Redacted:
 
 def clean(record: logging.LogRecord) -> None:
     """Take the secrets out of a record: its message, its traceback, its stack."""
-    said = record.getMessage()
-    told = [_traceback(record), f"\n{record.stack_info}" if record.stack_info else ""]
-    shown = [redact.text(part) for part in (said, *told)]
-    if shown != [said, *told]:
+    parts = [record.getMessage(), _traceback(record), f"\n{record.stack_info}" if record.stack_info else ""]
+    shown = [redact.text(part) for part in parts]
+    if shown != parts:
         _replace(record, "".join(shown))
 
 
 def _traceback(record: logging.LogRecord) -> str:
-    """With the causes of the exception, as a formatter would print them."""
+    """As a formatter prints it, with the causes of the exception."""
     if not record.exc_info or record.exc_info[1] is None:
         return ""
     return "\n" + "".join(traceback.format_exception(record.exc_info[1])).rstrip("\n")
 
 
 def _replace(record: logging.LogRecord, text: str) -> None:
-    """Formatters differ in what they print of an exception; none of it is left for them."""
+    """Formatters differ in what they print of an exception, so none of it is left to them."""
     record.msg, record.args = text, ()
     record.exc_info = record.exc_text = record.stack_info = None

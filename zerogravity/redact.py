@@ -1,7 +1,7 @@
-"""The one redactor: headers by allowlist, members by normalised name, texts by pattern. Everything a trace, a log line
-or the inspector shows of a turn goes through it. Pure; idempotent; valid JSON stays valid JSON of the same shape.
+"""The one redactor: headers by allowlist, members by normalised name, texts by pattern. Everything that a trace, a log
+line or the inspector shows of a turn goes through it. Pure; idempotent; valid JSON stays valid JSON of the same shape.
 
-It cannot know a secret that looks like any other word; what it promises is in reliability-and-security T8.
+It cannot recognise a secret that looks like any other word; reliability-and-security T8 says what it promises.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zerogravity.wire.narrow import texts
 
 MASK = "[redacted]"
 MAX_DEPTH = 200
-PARSE_LIMIT = 4 << 20  # larger bodies are redacted as text, in windows, so that no step holds up other threads
+PARSE_LIMIT = 4 << 20  # bytes; larger bodies are redacted as text, in windows, so that no step holds up other threads
 WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64
 
 SHOWN_HEADERS = frozenset({
@@ -33,8 +33,8 @@ _SECRET_ENDINGS = (
     "apikey", "token", "secret", "password", "passwd", "passphrase", "privatekey", "secretkey", "accesskey", "authkey",
     "signingkey", "encryptionkey", "authorization", "credential", "credentials", "connectionstring", "sessioncookie",
 )  # fmt: skip
-# What a schema says of a parameter that holds a secret: its form, whatever that contains. Of anything else (default,
-# const, enum, examples, x-…) nobody knows that it is not the secret itself.
+# In the schema of a parameter that holds a secret, these members only describe its form. Any other one (default, const,
+# enum, examples, x-…) may be the secret itself.
 _OPEN, _SECRET, _SCHEMA, _NAMED_SCHEMAS = range(4)
 _SCHEMA_MEMBERS: Mapping[str, int] = {
     **dict.fromkeys(
@@ -50,14 +50,14 @@ _SCHEMA_MEMBERS: Mapping[str, int] = {
     ),
     **dict.fromkeys(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"), _NAMED_SCHEMAS),
 }  # fmt: skip
-# In descriptions stands what a translation found no keyword for (``surfaces.common.schema``).
+# Descriptions also hold what a translation found no keyword for (``surfaces.common.schema``).
 _HINTS = re.compile(r"(\b(?:Must be|\w+:)\s+)(?=[\"\[{\d-])\S.*", re.DOTALL)
 _SCHEMA_TYPES = frozenset({"string", "number", "integer", "boolean", "array", "object", "null"})
 _SCHEMA_WORDS = frozenset({"$ref", "anyOf", "oneOf", "allOf", "enum", "const", "properties"})
 
-# A token starts where no word goes on; an escape like \n in JSON inside JSON, or %2F in a URL, is no word.
+# A token starts at a word boundary; an escape like \n in JSON inside JSON, or %2F in a URL, is one as well.
 _EDGE = re.compile(r"(?<![A-Za-z0-9_\-])|(?<=\\[nrtbf])|(?<=\\u[0-9A-Fa-f]{4})|(?<=%[0-9A-Fa-f]{2})")
-# A fixed beginning (found by plain search: bodies are megabytes of base64) → what follows it.
+# A fixed prefix (found by plain search: bodies are megabytes of base64) → what follows it.
 _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (begin, re.compile(re.escape(begin) + rest))
     for begins, rest in (
@@ -83,7 +83,7 @@ _WORDS = (
     r"(?:api[_-]?key|token|secret|password|passwd|passphrase|private[_-]?key|access[_-]?key|secret[_-]?key"
     r"|authorization|credentials?)"
 )
-# What the lower-cased text must hold for the pattern to be worth trying → pattern; its first group stays.
+# What the lower-cased text must contain for the pattern to be tried → pattern; its first group is kept.
 _PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("private key", re.compile(
         r"()-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[^\"]*?"
@@ -110,14 +110,14 @@ _ASSIGNMENTS = (
 )  # fmt: skip
 _ASSIGNED = ("key", "token", "secret", "passw", "passphrase", "authorization", "credential")
 
-# Most texts are short and hold nothing of all that: one search in the lower-cased text tells (a search that ignores
+# Most texts are short and hold none of that, which one search in the lower-cased text shows (a search that ignores
 # case costs thirty times as much).
 _SHORT = 512
 _HINT = re.compile("|".join(re.escape(word.lower()) for word in (":", *(begin for begin, _ in (*_TOKENS, *_PHRASES)))))
 
 
 def headers(given: Mapping[str, str]) -> dict[str, str]:
-    """Lower-case names; values only of headers that are known to be harmless."""
+    """Names in lower case; values only of headers that are known to be harmless."""
     return {text(raw).lower(): text(value) if is_shown(raw.lower()) else MASK for raw, value in given.items()}
 
 
@@ -126,17 +126,17 @@ def is_shown(header: str) -> bool:
 
 
 def text(value: str) -> str:
-    """Everything that looks like a secret replaced by ``[redacted]``."""
+    """The text with ``[redacted]`` for everything that looks like a secret."""
     return _cut(value, _spans(value))
 
 
 def json_value[T](value: T) -> T:
-    """A parsed JSON value without secrets; nothing in it is changed in place."""
+    """A parsed JSON value without secrets; a copy."""
     return cast("T", _value(value, _OPEN, 0))
 
 
 def json_bytes(data: bytes) -> bytes:
-    """A body without secrets: the same bytes when there are none, JSON when it was JSON."""
+    """A body without secrets: the same bytes when it has none; JSON stays JSON."""
     if len(data) > PARSE_LIMIT:
         return text(data.decode("utf-8", "replace")).encode()
     try:
@@ -148,7 +148,7 @@ def json_bytes(data: bytes) -> bytes:
 
 
 def pieces(parts: Sequence[str]) -> list[str]:
-    """Deltas of one text: a secret that is spread over several is found as well. Same number of pieces."""
+    """Deltas of one text, the same number of them: a secret that spans several is found as well."""
     whole = "".join(parts)
     spans = _spans(whole)
     masked: list[str] = []
@@ -163,7 +163,7 @@ def pieces(parts: Sequence[str]) -> list[str]:
                 kept += (whole[position:first], MASK)
             position = max(position, min(last, end))
             if last > end:
-                break  # goes on in the next piece
+                break  # continues in the next piece
             current += 1
         kept.append(whole[position:end])
         masked.append("".join(kept))
@@ -172,8 +172,8 @@ def pieces(parts: Sequence[str]) -> list[str]:
 
 
 def _value(value: object, kind: int, depth: int) -> object:
-    """``kind``: what stands around the value: nothing special, a secret's name, a schema of a secret, or the map of
-    names of such schemas."""
+    """``kind``: what the value is the value of: nothing special, a secret's name, a schema of a secret, or a map of
+    names to such schemas."""
     if isinstance(value, str):
         return MASK if kind != _OPEN and value else text(value)
     if isinstance(value, Mapping):
@@ -209,7 +209,7 @@ def _inside(kind: int, key: str, named: bool) -> int:
 
 @lru_cache(4096)
 def _known_name(name: str) -> tuple[str, bool]:
-    """A member's name as it is shown, and whether it names a secret: there are few names and many members."""
+    """A member's name as shown, and whether it names a secret; cached, as there are few names and many members."""
     return text(name), _is_secret(name)
 
 
@@ -237,8 +237,8 @@ def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _spans(value: str) -> list[tuple[int, int]]:
-    """Where the secrets of ``value`` are: in order, apart from each other. In windows, so that no single step is long:
-    what begins in a window is found there, the overlap is only for its end, the context for what stands before."""
+    """Where the secrets of ``value`` are: in order, disjoint. In windows, so that no single step is long: a secret is
+    found in the window where it begins; the overlap is for its end, the context for what precedes it."""
     if len(value) < _SHORT and not _HINT.search(value.lower()):
         return []
     if len(value) <= WINDOW + OVERLAP:
@@ -272,7 +272,7 @@ def _spans_within(value: str) -> list[tuple[int, int]]:
 
 
 def _chained(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
-    """Tokens that stand right behind another secret, and behind those; each end is looked at once."""
+    """Tokens right behind another secret, and right behind those; each end is looked at once."""
     waiting = list(ends)
     while waiting:
         at = waiting.pop()
@@ -285,7 +285,7 @@ def _chained(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
 
 
 def _tokens(value: str, ends: set[int]) -> Iterator[tuple[int, int]]:
-    """Tokens at an edge, which the end of another secret is as well."""
+    """Tokens at an edge, or at the end of another secret."""
     for begin, pattern in _TOKENS:
         at = value.find(begin)
         while at >= 0:

@@ -1,6 +1,6 @@
-"""``BackgroundWorker``: work that must never hold up a turn, done by one thread behind a bounded queue, in batches.
+"""``BackgroundWorker``: work that must never hold up a turn, done in batches by one thread behind a bounded queue.
 
-A full queue drops and counts. The work may fail: that is logged, counted and reported, and the thread goes on.
+A full queue drops and counts. Failures are logged, counted and reported, and the thread goes on.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class _Flush:
 
 
 class BackgroundWorker[T]:
-    """From ``start`` to ``close``, ``work`` gets what has been put since the last time. ``report`` is told each change
-    of ``degraded``: None, or why the work cannot be done now."""
+    """From ``start`` to ``close``, ``work`` gets what has been put since the last time. ``report`` gets each change of
+    ``degraded``: None, or why the work fails."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class BackgroundWorker[T]:
         self._thread = threading.Thread(target=self._run, name=f"zerogravity-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin the thread; once."""
+        """Start the thread; once."""
         self._thread.start()
 
     def put(self, item: T) -> None:
-        """For the hot path: costs a queue put, waits for nobody, raises nothing."""
+        """For the hot path: never waits and never raises."""
         if self._closed:
             self.dropped += 1
             return
@@ -58,7 +58,7 @@ class BackgroundWorker[T]:
             self.dropped += 1
 
     def flush(self, timeout: float = 10) -> bool:
-        """Wait until everything put so far has been worked on."""
+        """Wait until everything put so far has been processed."""
         flush = _Flush()
         try:
             self._queue.put(flush, timeout=timeout)
@@ -71,7 +71,7 @@ class BackgroundWorker[T]:
         if self._closed:
             return
         self._closed = True
-        if self._thread.ident is None:  # it has never begun
+        if self._thread.ident is None:  # never started
             return
         try:
             self._queue.put(None, timeout=timeout)
@@ -103,7 +103,7 @@ class BackgroundWorker[T]:
                 flush.done.set()
 
     def _guarded(self, batch: list[T]) -> None:
-        """Guard point: what is done beside a turn can fail, the turn never."""
+        """Guard point: background work may fail, and the thread goes on."""
         trouble: str | None = None
         try:
             self._work(batch)

@@ -104,7 +104,7 @@ class Served:
         return self.running.url
 
     @property
-    def shelf(self) -> ResponseWriter:
+    def writer(self) -> ResponseWriter:
         return self.running._runner.app[RESPONSE_WRITER]  # pyright: ignore[reportPrivateUsage]
 
     async def post(self, path: str, body: Any, **options: Any) -> tuple[int, Any, Any]:

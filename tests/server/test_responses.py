@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,7 @@ from tests.waiting import until
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Failed, Finished, FunctionCall, TextDelta, ThinkingDelta, Usage
 from zerogravity.core.running import RunningTurn
-from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, language_server, upstream
-from zerogravity.server.response_writer import SLICE
 from zerogravity.store.responses import open_store
 from zerogravity.testing.check import check_response, check_responses
 
@@ -144,7 +141,7 @@ async def test_h20_expired_responses_are_unknown(serve: Serve) -> None:
     served = await serve(services={"responses": store, "wall": lambda: now[0]})
     _, _, plain = await served.post(PATH, HELLO)
     _, _, behind = await served.post(PATH, BEHIND)
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     now[0] += 99
     for identity in (plain["id"], behind["id"]):
         assert (await served.get(f"{PATH}/{identity}"))[0] == 200
@@ -335,71 +332,6 @@ async def test_background_is_answered_at_once_and_polled(serve: Serve) -> None:
     assert (done["status"], text_of(done)) == ("completed", "Hello")
     check_response(done)
     assert (await served.get(path + "/input_items"))[2] == listed
-
-
-async def test_a_long_background_turn_lets_others_run_when_it_ends(serve: Serve) -> None:
-    """Its frames are made in pieces, and are those of the stream."""
-    served = await serve()
-    served.engine.script = forever
-    _, _, queued = await served.post(PATH, BEHIND)
-    channel = served.engine.channels[0]
-    running = served.engine.inside(channel)
-    say(running, AttemptOpened())
-    for number in range(20_000):
-        say(running, TextDelta(f"{number} "))
-    turns = 0
-
-    async def count() -> None:
-        nonlocal turns
-        while True:
-            await asyncio.sleep(0)
-            turns += 1
-
-    counting = asyncio.create_task(count())
-    running.close(Finished("stop"))
-    running.release()
-    stored = await served.shelf.get(queued["id"], channel.turn.owner)
-    counting.cancel()
-    await asyncio.gather(counting, return_exceptions=True)
-    assert stored is not None
-    assert turns >= 20_000 // SLICE - 2
-    check_responses(b"".join(stored.frames))
-    assert len(stored.frames) > 20_000
-
-
-async def test_a_request_without_a_turn_is_shown_to_nobody(serve: Serve) -> None:
-    """Counting, warm-ups: whoever keeps bodies by turn would keep these for ever."""
-
-    class Seen:
-        def __init__(self) -> None:
-            self.turns: list[str] = []
-
-        def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
-            assert body
-            assert "Host" in headers
-            self.turns.append(turn.id)
-
-    seen = Seen()
-    served = await serve(services={"recorder": seen})
-    for path in ("/input_tokens", "?x=1"):
-        await served.post(PATH + path, {**HELLO, **({"temperature": 9} if "?" in path else {})})
-    contents = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
-    await served.post("/v1beta/models/gemini-3-flash:countTokens", contents)
-    async with served.http.ws_connect(served.url + PATH) as socket:
-        await socket.send_json({"type": "response.create", **HELLO, "generate": False})
-        while json.loads(await socket.receive_str(timeout=10))["type"] != "response.completed":
-            pass
-        assert seen.turns == []
-        await socket.send_json({"type": "response.create", **HELLO})
-        while json.loads(await socket.receive_str(timeout=10))["type"] != "response.completed":
-            pass
-    await served.post(PATH, HELLO)
-    await served.post(PATH + "/compact", HELLO)
-    await served.post("/v1beta/models/gemini-3-flash:generateContent", contents)
-    await served.post(
-        "/v1/chat/completions", {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]}
-    )
-    assert seen.turns == [channel.id for channel in served.engine.channels]
 
 
 async def test_background_goes_on_when_everybody_has_left(serve: Serve) -> None:

@@ -1,4 +1,4 @@
-"""What is where: model lists, states of ourselves, and what is not there."""
+"""What is where: Gemini's paths, field masks, and what is not there."""
 
 from __future__ import annotations
 
@@ -9,72 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.server.support import Serve
-from zerogravity.errors import Termination, language_server
-from zerogravity.observe.health import Health
-from zerogravity.server.fetch import Fetch
-from zerogravity.server.services import Bearer
 
 SERVED = "There are /v1/responses, /v1/chat/completions, /v1/models and /v1beta/models/{model}:generateContent."
-
-# -- models --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("query", "headers", "form"),
-    [
-        ("", {}, "openai"),
-        ("", {"Authorization": "Bearer k"}, "openai"),
-        ("?client_version=0.1", {}, "openai"),
-        ("?key=k", {}, "google"),
-        ("", {"x-goog-api-key": "k"}, "google"),
-        ("", {"x-goog-api-client": "genai-js/3"}, "google"),
-    ],
-)
-async def test_v1_models_is_told_apart(serve: Serve, query: str, headers: dict[str, str], form: str) -> None:
-    served = await serve()
-    _, _, body = await served.get(f"/v1/models{query}", headers=headers)
-    _, _, entry = await served.get(f"/v1/models/gemini-3-flash{query}", headers=headers)
-    status, _, missing = await served.get(f"/v1/models/no-such-model{query}", headers=headers)
-    assert status == 404
-    if form == "google":
-        assert {model["name"] for model in body["models"]} >= {"models/gemini-3-flash", "models/gemini-2.5-pro"}
-        assert entry["name"] == "models/gemini-3-flash"
-        assert missing["error"]["code"] == 404
-        assert missing["error"]["status"] == "NOT_FOUND"
-    else:
-        assert body["object"] == "list"
-        assert {"id": "gemini-3-flash", "object": "model", "created": 1767225600, "owned_by": "google"} in body["data"]
-        assert entry == {"id": "gemini-3-flash", "object": "model", "created": 1767225600, "owned_by": "google"}
-        assert missing["error"]["code"] == "model_not_found"
-
-
-async def test_models_by_alias_and_with_prefixes(serve: Serve) -> None:
-    served = await serve(aliases={"team/mine": "gemini-3-flash"})
-    _, _, entry = await served.get("/v1/models/team/mine")
-    assert entry["id"] == "team/mine"
-    for path in ("/v1beta/models/team/mine", "/v1beta/models/models/gemini-3-flash", "/v1alpha/models/gemini-3-flash",
-                 "/v1beta/models/models%2Fgemini-3-flash", "/v1beta/models/google/gemini-3-flash"):  # fmt: skip
-        status, _, entry = await served.get(path)
-        assert (status, entry["name"]) == (200, "models/gemini-3-flash"), path
-    for name in ("google/gemini-3-flash", "openrouter%2Fgoogle%2Fgemini-3-flash"):
-        status, _, entry = await served.get(f"/v1/models/{name}")
-        assert (status, entry["id"]) == (200, name.replace("%2F", "/"))
-
-
-async def test_google_models_in_pages(serve: Serve) -> None:
-    served = await serve()
-    _, _, whole = await served.get("/v1beta/models")
-    names, token = [], ""
-    while True:
-        _, _, page = await served.get(f"/v1beta/models?pageSize=3&pageToken={token}")
-        assert len(page["models"]) <= 3
-        names += [model["name"] for model in page["models"]]
-        if not (token := page.get("nextPageToken", "")):
-            break
-    assert names == [model["name"] for model in whole["models"]]
-    status, _, body = await served.get("/v1beta/models?pageSize=x")
-    assert (status, body["error"]["status"]) == (400, "INVALID_ARGUMENT")
-
 
 # -- Gemini's paths ------------------------------------------------------------------------------------------------
 
@@ -140,9 +76,7 @@ async def test_gemini_paths_that_are_not_served(serve: Serve, path: str, status:
     assert body["error"]["status"] in ("NOT_FOUND", "UNIMPLEMENTED")
 
 
-# -- countTokens ---------------------------------------------------------------------------------------------------
-
-COUNT = "/v1beta/models/gemini-3-flash:countTokens"
+# -- field masks ---------------------------------------------------------------------------------------------------
 
 
 MASKED = [  # (path, query or header, what is answered)
@@ -197,133 +131,6 @@ async def test_a_wrong_field_mask_is_refused(serve: Serve, path: str) -> None:
     assert violation["field"] == "fields"
     assert violation["description"].endswith("Cannot find matching fields for path 'nothing'.")
     assert not served.engine.channels
-
-
-async def test_tokens_are_estimated_and_said_to_be(serve: Serve) -> None:
-    served = await serve()
-    text = {"contents": [{"role": "user", "parts": [{"text": "x" * 400}]}]}
-    status, headers, body = await served.post(COUNT, text)
-    assert (status, headers["x-zerogravity-tokens"]) == (200, "estimate")
-    assert body == {"totalTokens": 104, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 104}]}
-    whole = {
-        "generateContentRequest": {"model": "models/gemini-3-flash", **text, "tools": [{"functionDeclarations": []}]}
-    }
-    _, _, more = await served.post(COUNT, whole)
-    assert more["totalTokens"] > 104
-
-
-async def test_tokens_are_counted_by_who_can(serve: Serve) -> None:
-    asked: list[Any] = []
-
-    async def count(turn: Any) -> int | None:
-        asked.append(turn)
-        return 7 if turn.target.name == "gemini-3-flash" else None
-
-    served = await serve(services={"count_tokens": count})
-    status, headers, body = await served.post(COUNT, {"generate_content_request": {**GEMINI, "model": "models/x"}})
-    assert (status, body) == (200, {"totalTokens": 7})
-    assert "x-zerogravity-tokens" not in headers
-    assert asked[0].google_request["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
-    assert "model" not in asked[0].google_request
-    _, headers, _ = await served.post(COUNT.replace("3-flash", "2.5-pro"), GEMINI)
-    assert headers["x-zerogravity-tokens"] == "estimate", "whoever cannot tell says so, and is helped out"
-    assert not served.engine.channels, "nothing is sent"
-
-
-@pytest.mark.parametrize("body", [{}, {**GEMINI, "generateContentRequest": GEMINI}, {"contents": 1}])
-async def test_what_cannot_be_counted(serve: Serve, body: Any) -> None:
-    served = await serve()
-    status, _, told = await served.post(COUNT, body)
-    assert (status, told["error"]["status"]) == (400, "INVALID_ARGUMENT")
-    status, _, told = await served.post("/v1beta/models/no-such:countTokens", GEMINI)
-    assert (status, told["error"]["status"]) == (404, "NOT_FOUND")
-
-
-# -- about ourselves -----------------------------------------------------------------------------------------------
-
-
-async def test_health(serve: Serve) -> None:
-    served = await serve()
-    status, headers, body = await served.get("/health")
-    assert (status, body["status"], headers["Cache-Control"]) == (200, "ok", "no-store")
-    assert body["version"].count(".") >= 1
-    assert body["uptime_seconds"] >= 0
-
-
-async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:
-    health = Health(clock)
-    served = await serve(services={"health": health})
-    status, _, body = await served.get("/ready")
-    assert (status, body["ready"]) == (200, True)
-    health.looked(language_server(503, "ls_not_found", "no language server is running", Termination.LS_GONE))
-    status, headers, body = await served.get("/ready")
-    assert (status, body["ready"], headers["Retry-After"]) == (503, False, "1")
-    broken = [check for check in body["checks"] if not check["ok"]]
-    assert "no language server is running" in broken[0]["text"]
-    assert broken[0]["since"].endswith("Z")
-    assert broken[0]["last_failure"]["code"] == "ls_not_found"
-    status, _, body = await served.get("/health")
-    assert (status, body["status"], body["ready"]) == (200, "degraded", False), "live all the same"
-    assert body["broken"] == broken
-
-
-async def test_metrics(serve: Serve) -> None:
-    served = await serve()
-    await served.post(
-        "/v1/chat/completions", {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "x"}]}
-    )
-    await served.get("/nothing")
-    async with served.http.get(served.url + "/metrics") as answer:
-        text = await answer.text()
-        assert answer.content_type == "text/plain"
-    assert 'zg_turns_total{code="ok",surface="chat"} 1.0' in text
-    assert 'zg_requests_total{status_class="2xx",surface="chat"} 1.0' in text
-    assert 'zg_requests_total{status_class="4xx",surface="responses"} 1.0' in text
-    assert "zg_loop_lag_seconds" in text
-    off = await serve(metrics=False)
-    assert (await off.get("/metrics"))[0] == 404
-
-
-async def test_token_is_set_and_never_shown(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    bearer = Bearer()
-    served = await serve(services={"bearer": bearer})
-    status, headers, body = await served.post("/v1/token", {"token": "ya29.new-token"})
-    assert (status, body, headers["Cache-Control"]) == (200, {"object": "token", "set": True}, "no-store")
-    assert bearer.value == "ya29.new-token"
-    assert "ya29" not in repr(bearer)
-    status, _, body = await served.post("/v1/token", {"token": None})
-    assert (status, body["set"], bearer.value) == (200, False, None)
-    for wrong in ({}, {"token": 1}, {"token": "short"}, {"token": "with blank in it"}, {"token": "new\nline-token"}):
-        status, _, body = await served.post("/v1/token", wrong)
-        assert (status, body["error"]["param"]) == (400, "token")
-    assert bearer.value is None
-    assert "ya29" not in caplog.text
-
-
-# -- media by URL --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("allowed", [False, True])
-async def test_remote_media_only_where_allowed(serve: Serve, allowed: bool) -> None:
-    asked: list[str] = []
-
-    class Fake(Fetch):
-        async def get(self, url: str, param: str) -> bytes:
-            asked.append(f"{param} {url}")
-            return b"\x89PNG\r\n\x1a\n0000"
-
-    served = await serve(remote_urls=allowed, services={"fetch": Fake()})
-    picture = {"type": "input_image", "image_url": "https://pictures.example/a.png"}
-    body = {"model": "gemini-3-flash", "input": [{"role": "user", "content": [picture]}]}
-    status, _, told = await served.post("/v1/responses", body)
-    if allowed:
-        assert status == 200, told
-        assert asked == ["input[0].content[0].image_url https://pictures.example/a.png"]
-        parts = served.engine.channels[0].turn.google_request["contents"][0]["parts"]
-        assert parts[0]["inlineData"]["mimeType"] == "image/png"
-    else:
-        assert (status, told["error"]["param"]) == (400, "input[0].content[0].image_url")
-        assert not asked
 
 
 # -- what is not there ---------------------------------------------------------------------------------------------

@@ -5,97 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.support import Serve, Served, forever
+from tests.server.support import Serve, Served
+from tests.store.disks import HELLO, PATH, TROUBLES, Disk, locked, rows
 from tests.waiting import until
-from zerogravity.errors import FaultError, internal
-from zerogravity.server import response_writer
-from zerogravity.store import pending_writes, sqlite
-from zerogravity.store.base import Entry
+from zerogravity.store import pending_writes
 from zerogravity.store.responses import open_store
-from zerogravity.testing.check import check_response, check_responses
 
-PATH = "/v1/responses"
-HELLO: dict[str, Any] = {"model": "gemini-3-flash", "input": "hi"}
-BEHIND = {**HELLO, "background": True}
 MIB = 1 << 20
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Another one holds the file."""
-    other = sqlite3.connect(file, timeout=20, isolation_level=None)
-    try:
-        other.execute("BEGIN EXCLUSIVE")
-        yield
-        other.execute("COMMIT")
-    finally:
-        other.close()
-
-
-def rows(file: Path) -> int:
-    database = sqlite3.connect(file)
-    try:
-        return database.execute("SELECT count(*) FROM responses").fetchone()[0]
-    finally:
-        database.close()
-
-
-class Disk:
-    """A store in memory whose disk fails as it is told to. ``log``: what has been written, in order."""
-
-    def __init__(self) -> None:
-        self.failure: Exception | None = None
-        self.gate: asyncio.Event | None = None
-        self.begun = asyncio.Event()
-        self.log: list[str] = []
-        self.kept: dict[tuple[str, str], Entry] = {}
-
-    async def put(self, entry: Entry) -> None:
-        await self._try()
-        self.log.append(f"put {entry.id}")
-        self.kept[entry.owner, entry.id] = entry
-
-    async def delete(self, identity: str, owner: str) -> None:
-        await self._try()
-        self.log.append(f"delete {identity}")
-        self.kept.pop((owner, identity), None)
-
-    async def _try(self) -> None:
-        self.begun.set()
-        if self.gate is not None:
-            await self.gate.wait()
-        if self.failure is not None:
-            raise self.failure
-
-    async def get(self, identity: str, owner: str) -> Entry | None:
-        return self.kept.get((owner, identity))
-
-    async def with_item(self, item_id: str, owner: str, hidden: Any = ()) -> Any:
-        return next((each for each in self.kept.values() if item_id in each.items and each.id not in hidden), None)
-
-    async def close(self) -> None:
-        self.log.append("close")
-
-
-def unusable(why: str) -> FaultError:
-    return FaultError(internal(f"stored responses: {why}", code="store_unusable"))
-
-
-TROUBLES = {
-    "full": unusable("database or disk is full"),
-    "read-only": unusable("attempt to write a readonly database"),
-    "broken": unusable("database disk image is malformed"),
-    "system": OSError("no such device"),
-}
 
 
 async def degraded(served: Served) -> dict[str, str]:
@@ -125,14 +46,14 @@ async def test_a_file_that_somebody_holds_is_written_later(serve: Serve, tmp_pat
     with locked(file):
         answered = [(await served.post(PATH, HELLO))[2] for _ in range(3)]
         await until(lambda: served.services.health.degraded)
-        assert "database is locked; 3 wait in memory" in (await degraded(served))["responses"]
+        assert "database is locked; 3 are waiting in memory" in (await degraded(served))["responses"]
         for each in answered:
             await uses(served, each)
         assert (await served.ask("DELETE", f"{PATH}/{answered[1]['id']}"))[0] == 200
         assert (await served.get(f"{PATH}/{answered[1]['id']}"))[0] == 404
-        assert served.shelf.waiting == 3
+        assert served.writer.waiting == 3
         assert rows(file) == 0
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     assert rows(file) == 2
     assert await degraded(served) == {}
     assert [(await served.get(f"{PATH}/{each['id']}"))[0] for each in answered] == [200, 404, 200]
@@ -153,7 +74,7 @@ async def test_whatever_the_trouble_is_it_is_told_and_tried_again(
     assert told in (await degraded(served))["responses"]
     assert sum(told in record.message for record in caplog.records) == 1, "once, not at each try"
     disk.failure = None
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     assert disk.log == [f"put {each['id']}" for each in answered]
     assert await degraded(served) == {}
 
@@ -166,10 +87,10 @@ async def test_what_waits_is_read_from_memory(serve: Serve) -> None:
     await disk.begun.wait()
     await uses(served, answered)
     deleting = asyncio.create_task(served.ask("DELETE", f"{PATH}/{answered['id']}"))
-    await until(lambda: served.shelf.waiting == 1 and not deleting.done())
+    await until(lambda: served.writer.waiting == 1 and not deleting.done())
     disk.gate.set()
     assert (await deleting)[0] == 200
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     assert disk.log == [f"put {answered['id']}", f"delete {answered['id']}"]
     assert disk.kept == {}
 
@@ -178,7 +99,7 @@ async def test_items_of_what_is_deleted_are_not_found(serve: Serve) -> None:
     disk = Disk()
     served = await serve(services={"responses": disk})
     _, _, answered = await served.post(PATH, HELLO)
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     disk.failure = TROUBLES["full"]
     assert (await served.ask("DELETE", f"{PATH}/{answered['id']}"))[0] == 200
     reference = {"type": "item_reference", "id": answered["output"][0]["id"]}
@@ -195,7 +116,7 @@ async def test_reads_while_somebody_holds_the_file(serve: Serve, tmp_path: Path,
     await store._run(lambda database: database.execute(f"PRAGMA journal_mode = {journal}").fetchone())  # pyright: ignore[reportPrivateUsage]
     served = await serve(services={"responses": store})
     _, _, answered = await served.post(PATH, HELLO)
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     reference = [{"type": "item_reference", "id": answered["output"][0]["id"]}, {"role": "user", "content": "x"}]
     with locked(file):
         told = [
@@ -240,7 +161,7 @@ async def test_what_is_too_much_is_lost_and_told(
     assert statuses == [503, 503, 503, 200, 200]
     assert "3 could not be stored and are lost" in (await degraded(served))["responses"]
     disk.failure = None
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     assert "3 could not be stored" in (await degraded(served))["responses"], "that stays true"
 
 
@@ -251,7 +172,7 @@ async def test_one_that_can_never_be_written_keeps_no_other_back(
     disk.failure = ValueError("not to be written")
     served = await serve(services={"responses": disk})
     _, _, first = await served.post(PATH, HELLO)
-    await until(lambda: served.shelf.waiting == 0)
+    await until(lambda: served.writer.waiting == 0)
     disk.failure = None
     _, _, second = await served.post(PATH, HELLO)
     assert (await served.get(f"{PATH}/{first['id']}"))[2]["error"]["code"] == "response_not_stored"
@@ -285,32 +206,6 @@ async def test_what_waits_is_written_before_the_end(serve: Serve) -> None:
     assert disk.log == [f"put {identity}", "close"]
 
 
-@pytest.mark.parametrize("stream", [True, False])
-async def test_the_end_is_told_when_it_is_written(serve: Serve, tmp_path: Path, stream: bool) -> None:
-    """With a file: what a client has been told is stored outlives a kill. Without one nobody waits."""
-    disk = Disk()
-    disk.gate = asyncio.Event()
-    served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})
-    asking = asyncio.create_task(served.ask("POST", PATH, {"Content-Type": "application/json"},
-                                            json.dumps({**HELLO, "stream": stream}).encode()))  # fmt: skip
-    await disk.begun.wait()
-    await until(lambda: served.engine.channels[-1].closed)
-    for _ in range(20):
-        await asyncio.sleep(0)
-    assert not asking.done()
-    disk.gate.set()
-    status, _, data = await asking
-    assert (status, b'"completed"' in data) == (200, True)
-
-
-async def test_the_end_is_told_though_it_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
-    disk = Disk()
-    disk.failure = TROUBLES["full"]
-    served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})
-    assert (await served.post(PATH, HELLO))[2]["status"] == "completed"
-    disk.failure = None
-
-
 async def test_a_file_that_is_removed_under_us_is_made_again(serve: Serve, tmp_path: Path) -> None:
     """SQLite would go on writing to what nobody can find any more."""
     file = tmp_path / "r.db"
@@ -323,84 +218,3 @@ async def test_a_file_that_is_removed_under_us_is_made_again(serve: Serve, tmp_p
     assert rows(file) == 1
     assert (await served.get(f"{PATH}/{identity}"))[0] == 200
     assert file.stat().st_mode & 0o777 == 0o600
-
-
-# -- in the background ---------------------------------------------------------------------------------------------
-
-
-async def two(serve: Serve, file: Path) -> tuple[Served, Served]:
-    """Two gateways on one file."""
-    first = await serve(services={"responses": await open_store(str(file), limit=10)})
-    return first, await serve(services={"responses": await open_store(str(file), limit=10)})
-
-
-async def test_what_begins_in_the_background_is_written_down(serve: Serve, tmp_path: Path) -> None:
-    first, second = await two(serve, tmp_path / "responses.db")
-    first.engine.script = forever
-    _, _, begun = await first.post(PATH, BEHIND)
-    identity = begun["id"]
-    status, _, seen = await second.get(f"{PATH}/{identity}")
-    assert (status, seen) == (200, begun)
-    assert (await second.get(f"{PATH}/{identity}/input_items"))[0] == 200
-    for method, path in (("GET", "?stream=true"), ("POST", "/cancel"), ("DELETE", "")):
-        status, headers, body = await second.ask(method, f"{PATH}/{identity}{path}")
-        assert (status, json.loads(body)["error"]["code"]) == (409, "response_running_elsewhere")
-        assert headers["x-should-retry"] == "false"
-    status, _, body = await second.post(PATH, {**HELLO, "previous_response_id": identity})
-    assert (status, body["error"]["code"]) == (400, "previous_response_not_found")
-    await first.ask("POST", f"{PATH}/{identity}/cancel")
-    await until(lambda: first.shelf.waiting == 0)
-    assert (await second.get(f"{PATH}/{identity}"))[2]["status"] == "cancelled"
-
-
-async def test_what_its_process_did_not_finish_has_failed(serve: Serve, tmp_path: Path) -> None:
-    first, second = await two(serve, tmp_path / "responses.db")
-    first.engine.script = forever
-    _, _, begun = await first.post(PATH, BEHIND)
-    identity = begun["id"]
-    first.services.responses._runs.close()  # pyright: ignore[reportPrivateUsage]  # as if it had been killed
-    status, _, cut = await second.get(f"{PATH}/{identity}")
-    check_response(cut)
-    assert (status, cut["status"], cut["error"]["code"]) == (200, "failed", "server_error")
-    assert "zerogravity stopped while this response was running" in cut["error"]["message"]
-    assert {**begun, "status": cut["status"], "error": cut["error"], "usage": cut["usage"]} == cut
-    async with second.http.get(f"{second.url}{PATH}/{identity}?stream=true") as answer:
-        data = await answer.read()
-    events = check_responses(data)
-    assert [event["type"].partition(".")[2] for event in events] == ["created", "queued", "in_progress", "failed"]
-    assert events[-1]["response"] == cut
-    async with second.http.get(f"{second.url}{PATH}/{identity}?stream=true&starting_after=57") as answer:
-        (line,) = [line for line in (await answer.read()).splitlines() if line.startswith(b"data: ")]
-    last = json.loads(line.removeprefix(b"data: "))
-    assert (last["type"], last["sequence_number"], last["response"]) == ("response.failed", 58, cut)
-    assert (await second.ask("POST", f"{PATH}/{identity}/cancel"))[0] == 200
-    assert (await second.post(PATH, {**HELLO, "previous_response_id": identity}))[0] == 200
-    assert (await second.ask("DELETE", f"{PATH}/{identity}"))[0] == 200
-    assert (await second.get(f"{PATH}/{identity}"))[0] == 404
-
-
-async def test_a_disk_that_does_not_answer_holds_up_no_end(
-    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither ours nor that of a test that fails meanwhile."""
-    monkeypatch.setattr(response_writer, "CLOSE_S", 0.05)
-    monkeypatch.setattr(sqlite, "CLOSE_S", 0.05)
-    store = await open_store(str(tmp_path / "responses.db"), limit=10)
-    answers, asked = threading.Event(), threading.Event()
-
-    def blocked(*_: Any) -> None:
-        asked.set()
-        answers.wait(30)
-
-    monkeypatch.setattr(store, "_put", blocked)
-    served = await serve(services={"responses": store})
-    posted = asyncio.create_task(served.post(PATH, {**HELLO, "stream": True}))
-    try:
-        await until(asked.is_set)
-        async with asyncio.timeout(10):
-            await served.running.stop()
-        assert "the disk does not answer" in caplog.text
-        assert "could not write" in caplog.text
-    finally:
-        answers.set()
-        await asyncio.gather(posted, return_exceptions=True)

@@ -43,7 +43,7 @@ def test_a_step_that_fails_takes_all_back(database) -> None:
 
 def test_a_newer_file_is_refused_and_left_as_it_is(database) -> None:
     schema.upgrade(database, STEPS)
-    with pytest.raises(sqlite3.DatabaseError, match=r"version 3 of the file, this one knows up to 2\): update zero"):
+    with pytest.raises(sqlite3.DatabaseError, match=r"file version 3, this one supports up to 2\): update zero"):
         schema.upgrade(database, STEPS[:2])
     assert version(database) == 3
 
@@ -73,8 +73,8 @@ def test_two_processes_take_each_step_once(database, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("error", "told"),
-    [(sqlite3.SQLITE_NOTADB, "x; move it away, and a new one is made"), (sqlite3.SQLITE_CORRUPT | 1 << 8, "x; move"),
-     (sqlite3.SQLITE_FULL, "x"), (None, "x")],
+    [(sqlite3.SQLITE_NOTADB, "x; move the file away, and a new one will be made"),
+     (sqlite3.SQLITE_CORRUPT | 1 << 8, "x; move"), (sqlite3.SQLITE_FULL, "x"), (None, "x")],
 )  # fmt: skip
 def test_what_to_do_is_said(error, told) -> None:
     made = OSError("x") if error is None else sqlite3.DatabaseError("x")

@@ -114,9 +114,15 @@ def newer(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
-        (lambda path: path.write_bytes(b"no database" * 100), "file is not a database; move it away, and a new one"),
+        (
+            lambda path: path.write_bytes(b"no database" * 100),
+            "file is not a database; move the file away",
+        ),
         (Path.mkdir, "Is a directory"),
-        (newer, r"a newer zerogravity has written it \(version 99 .* up to 4\): update zerogravity, or use another"),
+        (
+            newer,
+            r"by a newer zerogravity \(file version 99, .* up to 4\): update zerogravity, or use another",
+        ),
     ],
 )
 async def test_a_file_that_cannot_be_used(tmp_path: Path, spoil: Callable[[Path], Any], told: str) -> None:

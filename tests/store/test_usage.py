@@ -201,7 +201,7 @@ def test_a_newer_file_is_refused_and_the_sums_wait(log, file, make_turn):
     database.execute("pragma user_version = 9")
     database.close()
     play(make_turn(), Usage(prompt=6))
-    assert "version 9 of the file, this one knows up to 1): update zerogravity" in told[0]
+    assert "file version 9, this one supports up to 1): update zerogravity" in told[0]
     with pytest.raises(OSError, match="update zerogravity, or use another file"):
         read(file)
     database = sqlite3.connect(file)

@@ -133,7 +133,7 @@ def test_names_are_their_own_keys() -> None:
 
 # -- the house knows no surface by its name ------------------------------------------------------------------------
 
-APIS = {"server.gemini", "server.responses", "server.websocket"}  # what else such an API has
+APIS = {"server.models", "server.responses", "server.websocket"}  # what else such an API has
 WORDS = {  # the same words in another meaning
     "responses": {  # the store of responses, in which more than one room has a share
         "compose", "core.budget", "server.response_writer", "store.responses", "store.sqlite",

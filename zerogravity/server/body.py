@@ -35,7 +35,7 @@ _SURROGATES = re.compile(rb"\\u(?:" + _PAIR + rb"|([dD][89a-fA-F][0-9a-fA-F]{2})
 
 
 class Arrivals:
-    """Bodies that are arriving; at shutdown nobody waits for the rest of them."""
+    """Bodies that are arriving; at shutdown their rest is not awaited."""
 
     def __init__(self) -> None:
         self.closed = False

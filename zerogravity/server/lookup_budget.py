@@ -14,7 +14,7 @@ from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.body import structure_of
 from zerogravity.wire import jsonio
 
-MEMBER, ELEMENT = 200, 70  # bytes of memory for each member of a parsed body, each looked-up element, beside its text
+MEMBER, ELEMENT = 200, 70  # bytes of memory of a body's member, of a looked-up element, without its text
 
 
 class LookupBudget:

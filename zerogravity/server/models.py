@@ -1,15 +1,23 @@
-"""The model lists, in OpenAI's and in Google's form. ``/v1/models`` is both: the headers decide (wire-gemini 1.1)."""
+"""The routes below ``models``: the lists in OpenAI's and in Google's form, and ``:countTokens``. The headers decide the
+form of ``/v1/models`` (wire-gemini 1.1)."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 from aiohttp import web
 
-from zerogravity.server.middleware import json_response
-from zerogravity.server.services import SERVICES
+from zerogravity import ids
+from zerogravity.core.turn import Turn
+from zerogravity.errors import bad_request
+from zerogravity.server.body import read_json
+from zerogravity.server.middleware import json_response, rendered, unknown_url
+from zerogravity.server.services import EXCHANGE, SERVICES
+from zerogravity.server.turns import count_tokens
+from zerogravity.surfaces.common.models import ModelInfo
 from zerogravity.surfaces.gemini import field_mask
-from zerogravity.surfaces.gemini.models import list_json, model_json
+from zerogravity.surfaces.gemini.models import count_answer, estimate, list_json, model_json
+from zerogravity.surfaces.gemini.request import count_request
 from zerogravity.surfaces.gemini.urls import asked_fields, is_client
 
 
@@ -22,7 +30,7 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def entry(request: web.Request) -> web.Response:
-    """GET /v1/models/{id}; an id may contain slashes, and the answer repeats the name that was asked for."""
+    """GET /v1/models/{id}; an id may contain slashes, and the answer repeats the requested name."""
     if is_client(request.headers, request.query):
         return await google_entry(request)
     name = request.match_info["name"]
@@ -45,5 +53,27 @@ async def google_entry(request: web.Request) -> web.Response:
     return json_response(field_mask.masked(model_json(info), mask))
 
 
-def openai_model(info: Any) -> dict[str, Any]:
+async def call(request: web.Request) -> web.StreamResponse:
+    """POST /{version}/models/{model}:{method}"""
+    model, colon, method = request.match_info["call"].rpartition(":")
+    if not colon or not model:
+        raise unknown_url(request)
+    if method != "countTokens":
+        raise bad_request(f"the method {method[:60]} is not served", code="unknown_url", status=404)
+    return await count(request, model)
+
+
+async def count(request: web.Request, model: str) -> web.Response:
+    """How many tokens a request has: Google's count, else an estimate that is marked as one."""
+    services, exchange = request.app[SERVICES], request[EXCHANGE]
+    target = services.catalogue.resolve(model)
+    mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.COUNT)
+    body, _ = await read_json(request, services.config.limits, services.parses)
+    counted = count_request(body)
+    total = await count_tokens(services, Turn(ids.new("turn"), "gemini", model, target, counted, owner=exchange.owner))
+    found = estimate(counted) if total is None else count_answer(total, estimated=False)
+    return rendered(replace(found, body=field_mask.masked(found.body, mask)))
+
+
+def openai_model(info: ModelInfo) -> dict[str, object]:
     return {"id": info.id, "object": "model", "created": info.created, "owned_by": info.owned_by}

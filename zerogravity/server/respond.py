@@ -61,7 +61,7 @@ async def json_answer(
     request[EXCHANGE].channel = channel
     with channel.cursor():
         await channel.wait_closed()
-    await request.app[RESPONSE_WRITER].ended(channel)
+    await request.app[RESPONSE_WRITER].end_saved(channel)
     return rendered(answer(channel, services.secret), {**timing_headers(channel), **notes_header(channel.turn)})
 
 
@@ -80,7 +80,7 @@ async def stream(
         async with StreamWriter(request, emitter.content_type, headers) as wire:
             pump = Pump(
                 cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0,
-                ending=partial(request.app[RESPONSE_WRITER].ended, channel),
+                ending=partial(request.app[RESPONSE_WRITER].end_saved, channel),
             )  # fmt: skip
             try:
                 await pump.run()

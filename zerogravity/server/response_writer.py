@@ -1,5 +1,5 @@
-"""Stored responses as the routes see them. A turn that has closed can be read at once; it is written in the background.
-One that runs in the background is written when it starts, too: should this process end, it is known to have failed.
+"""Stored responses as the routes see them. The response of a closed turn can be read at once and is written in the
+background. A background turn is also written when it starts: if this process is killed, it is known to have failed.
 """
 
 from __future__ import annotations
@@ -19,70 +19,70 @@ from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, of_start, of_turn
 
-CLOSE_S = 2.0  # how long the disk is waited for at the end
-SLICE = 200  # records of a background response that are rendered in one go: a few milliseconds
+CLOSE_S = 2.0  # wait for the disk at shutdown
+SLICE = 200  # records of a background response that are rendered at once: a few milliseconds
 
 
 class ResponseWriter:
-    """``services.responses`` behind what is still to be written."""
+    """``services.responses`` behind its pending writes."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         limit = min(services.config.limits.unwritten_bytes, services.budget.share("unwritten"))
-        self._unwritten = PendingWrites(services.responses, limit, partial(services.health.report, "responses"))
-        services.budget.watch("unwritten", lambda: self._unwritten.bytes)
-        self.delete = self._unwritten.delete
-        services.store.on_closed.append(self.keep_end)
+        self._pending = PendingWrites(services.responses, limit, partial(services.health.report, "responses"))
+        services.budget.watch("unwritten", lambda: self._pending.bytes)
+        self.delete = self._pending.delete
+        services.store.on_closed.append(self.save_end)
 
     @property
     def waiting(self) -> int:
-        """How many writes the disk has not taken yet."""
-        return len(self._unwritten)
+        """How many writes are pending."""
+        return len(self._pending)
 
     async def get(self, response_id: str, owner: str) -> StoredResponse | None:
-        """That response, whether or not the disk has it yet. None: unknown, or somebody else's."""
-        entry = await self._unwritten.get(response_id, owner)
+        """That response, written or pending. None: unknown, or of another owner."""
+        entry = await self._pending.get(response_id, owner)
         return None if entry is None else stored_of(entry)
 
     async def item(self, item_id: str, owner: str) -> Mapping[str, Any] | None:
         """The newest item with that id."""
-        entry = await self._unwritten.with_item(item_id, owner)
+        entry = await self._pending.with_item(item_id, owner)
         return None if entry is None else stored_of(entry).items.get(item_id)
 
-    def keep_start(self, channel: CascadeChannel) -> None:
-        """Store that this turn's response has begun, if nobody has to wait for its end."""
+    def save_start(self, channel: CascadeChannel) -> None:
+        """Store that a background turn has started."""
         if channel.turn.store and channel.turn.background and not channel.closed:
-            self._add(channel, partial(self._begun, channel))
+            self._add(channel, partial(self._start_entry, channel))
 
-    def keep_end(self, channel: CascadeChannel) -> None:
+    def save_end(self, channel: CascadeChannel) -> None:
         """Store the response of a turn that is over."""
         if channel.turn.store:
-            self._add(channel, partial(self._over, channel, channel.records))
+            self._add(channel, partial(self._end_entry, channel, channel.records))
 
-    async def begun(self, channel: CascadeChannel) -> None:
-        """Wait until it has been tried to write down that this turn runs."""
-        await self._unwritten.tried(channel.turn.owner, response_id(channel.id))
+    async def start_saved(self, channel: CascadeChannel) -> None:
+        """Wait until one try to write the start has been made."""
+        await self._pending.tried(channel.turn.owner, response_id(channel.id))
 
-    async def ended(self, channel: CascadeChannel) -> None:
-        """Before a client is told that its response is over and stored: wait until it has been tried to write it down.
-        Where nothing outlives this process there is nothing to wait for."""
+    async def end_saved(self, channel: CascadeChannel) -> None:
+        """Before a client reads that its response is stored: wait until one try to write it has been made, where the
+        store outlives this process."""
         turn = channel.turn
         if turn.store and self._services.config.store_path is not None:
-            await self._unwritten.tried(turn.owner, response_id(channel.id))
+            await self._pending.tried(turn.owner, response_id(channel.id))
 
     async def close(self) -> None:
-        """Everything is put away, or said to be lost; then the store itself is closed."""
-        await self._unwritten.close(CLOSE_S)
+        """Write everything, or log what is lost; then close the store."""
+        await self._pending.close(CLOSE_S)
 
     def _add(self, channel: CascadeChannel, make: Make) -> None:
-        self._unwritten.put(channel.turn.owner, response_id(channel.id), make, channel.held)
+        self._pending.put(channel.turn.owner, response_id(channel.id), make, channel.held)
 
-    async def _begun(self, channel: CascadeChannel) -> Entry:
+    async def _start_entry(self, channel: CascadeChannel) -> Entry:
         return entry_of(of_start(channel, self._services.secret))
 
-    async def _over(self, channel: CascadeChannel, records: Sequence[Record]) -> Entry:
+    async def _end_entry(self, channel: CascadeChannel, records: Sequence[Record]) -> Entry:
         """A background response keeps its frames: they can be read again long after its records are gone. There may be
-        tens of thousands: others run in between. ``records``: the list itself, which eviction takes from the channel.
+        tens of thousands, so other tasks run in between. ``records``: the list itself: eviction removes it there.
         """
         services, frames = self._services, list[bytes]()
         if channel.turn.background:
@@ -104,7 +104,7 @@ def entry_of(stored: StoredResponse) -> Entry:
 
 
 def stored_of(entry: Entry) -> StoredResponse:
-    """As the surface shows it; what its process has left unfinished is cut off."""
+    """As the surface shows it; an abandoned one has failed."""
     stored = StoredResponse.of_json(entry.data, entry.frames, running=entry.running)
     return cut_off(stored) if entry.abandoned else stored
 

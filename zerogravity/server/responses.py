@@ -1,5 +1,5 @@
-"""The routes of the Responses API besides the one that makes a turn: answer in the background, read, read the stream
-again, cancel, delete, page through the input, count and compact. Facts: wire-openai 1, 7.
+"""The other routes of the Responses API: answer in the background, retrieve, resume a stream, cancel, delete, list
+input items, count and compact. Facts: wire-openai 1, 7.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ Json = Mapping[str, Any]
 
 
 async def in_background(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
-    """The answer to a request for which nobody has to wait: what there is of it now, or its stream that can be read
-    again."""
-    if isinstance(channel.terminal, Failed):  # refused at once: nothing was begun that could be asked for
+    """The answer to a background request: its current state, or its stream, which can be resumed."""
+    if isinstance(channel.terminal, Failed):  # refused at once: there is nothing to retrieve later
         raise FaultError(channel.terminal.fault)
-    await request.app[RESPONSE_WRITER].begun(channel)
+    await request.app[RESPONSE_WRITER].start_saved(channel)
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return json_response(now(request.app[SERVICES], channel), notes_header(channel.turn))
+    return json_response(current(request.app[SERVICES], channel), notes_header(channel.turn))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -47,13 +46,13 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     check_include(request)
     streamed = flag(request, "stream")
-    flag(request, "include_obfuscation")  # nothing is padded here
+    flag(request, "include_obfuscation")  # accepted; nothing is padded here
     after = number(request, "starting_after", 0, None)
     if after is not None and not streamed:
         raise bad_request("'starting_after' needs 'stream=true'.", param="starting_after")
     found = await find(request)
     if not streamed:
-        return json_response(now(services, found) if isinstance(found, CascadeChannel) else found.response)
+        return json_response(current(services, found) if isinstance(found, CascadeChannel) else found.response)
     skip = 0 if after is None else after + 1
     if isinstance(found, CascadeChannel):
         if not found.turn.background:
@@ -61,7 +60,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         return await stream(request, services.surfaces["responses"], found, resume_from=skip)
     if not found.response["background"]:
         raise not_streamable()
-    elsewhere(found)
+    check_not_elsewhere(found)
     return await replay(request, found.frames_from(skip))
 
 
@@ -71,15 +70,15 @@ async def delete(request: web.Request) -> web.Response:
     if isinstance(found, CascadeChannel):
         request.app[SERVICES].engine.cancel(found)
     else:
-        elsewhere(found)
+        check_not_elsewhere(found)
     identity = request.match_info["id"]
     if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner):
-        raise unknown(identity)  # somebody was quicker
+        raise not_found(identity)  # another request was quicker
     return json_response({"id": identity, "object": "response", "deleted": True})
 
 
 async def cancel(request: web.Request) -> web.Response:
-    """POST /v1/responses/{id}/cancel; once more changes nothing, nor does it when the response is over."""
+    """POST /v1/responses/{id}/cancel; idempotent, and without effect when the response is over."""
     found = await find(request)
     background = found.turn.background if isinstance(found, CascadeChannel) else found.response["background"]
     if not background:
@@ -87,8 +86,8 @@ async def cancel(request: web.Request) -> web.Response:
     if isinstance(found, CascadeChannel):
         services = request.app[SERVICES]
         services.engine.cancel(found)
-        return json_response(now(services, found))
-    elsewhere(found)
+        return json_response(current(services, found))
+    check_not_elsewhere(found)
     return json_response(found.response)
 
 
@@ -105,7 +104,7 @@ async def input_items(request: web.Request) -> web.Response:
 
 
 def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | None) -> dict[str, Any]:
-    """One page of a list, as the API pages. Raises FaultError 400 when there is no item ``after``."""
+    """One page of a list in the API's form. Raises FaultError 400 when there is no item ``after``."""
     ordered = list(reversed(items)) if newest_first else list(items)
     begin = 0
     if after is not None:
@@ -123,12 +122,11 @@ def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | 
 
 
 async def input_tokens(request: web.Request) -> web.Response:
-    """POST /v1/responses/input_tokens: counted if somebody can, else an estimate that is marked as one."""
+    """POST /v1/responses/input_tokens: Google's count, else an estimate that is marked as one."""
     services = request.app[SERVICES]
-    some = services.catalogue.list()[0].id  # the model may be left out
-    surface = services.surfaces["responses"]
-    said = {"store": False, "background": False, "stream": False, "stream_options": None}
-    turn = (await read_turn(request, surface, said=said, unsaid={"model": some})).turn
+    defaults = {"model": services.catalogue.list()[0].id}  # any
+    overrides = {"store": False, "background": False, "stream": False, "stream_options": None}
+    turn = (await read_turn(request, services.surfaces["responses"], overrides=overrides, defaults=defaults)).turn
     count = await count_tokens(services, turn)
     headers = token_estimate.MARK if count is None else {}
     if count is None:
@@ -137,7 +135,7 @@ async def input_tokens(request: web.Request) -> web.Response:
 
 
 async def compact(request: web.Request) -> web.Response:
-    """POST /v1/responses/compact: a turn of its own, in which the model sums the dialogue up."""
+    """POST /v1/responses/compact: a turn in which the model summarises the dialogue."""
     incoming = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
     channel = start(request.app, incoming)
     return await json_answer(
@@ -149,37 +147,37 @@ async def compact(request: web.Request) -> web.Response:
 
 
 async def find(request: web.Request) -> CascadeChannel | StoredResponse:
-    """The running turn or the stored response of the path's id, if it is this owner's. Raises FaultError 404."""
+    """The running turn or the stored response with the path's id, of this owner. Raises FaultError 404."""
     services, owner, identity = request.app[SERVICES], request[EXCHANGE].owner, request.match_info["id"]
     turn_id = turn_id_of(identity)
     if turn_id is None:
-        raise unknown(identity)
+        raise not_found(identity)
     channel = services.store.get(turn_id)
     if channel is not None and not channel.closed:
         turn = channel.turn
         if turn.store and turn.owner == owner:
             return channel
-        raise unknown(identity)
+        raise not_found(identity)
     stored = await request.app[RESPONSE_WRITER].get(identity, owner)
     if stored is None:
-        raise unknown(identity)
+        raise not_found(identity)
     return stored
 
 
-def now(services: Services, channel: CascadeChannel) -> dict[str, Any]:
-    """The Response as it is at this moment; queued as long as nothing has happened, as its stream says too."""
+def current(services: Services, channel: CascadeChannel) -> dict[str, Any]:
+    """The Response as it is now; queued until something has happened, as in its stream."""
     status = "in_progress" if channel.count else "queued"
     return render(channel.turn, channel.state, services.secret, status=status)
 
 
-def unknown(identity: str) -> FaultError:
+def not_found(identity: str) -> FaultError:
     return bad_request(f"Response with id '{identity[:80]}' not found.", code="", status=404)
 
 
-def elsewhere(found: StoredResponse) -> None:
-    """Raises FaultError 409 for one that another process is at: only that one can do more than show it."""
+def check_not_elsewhere(found: StoredResponse) -> None:
+    """Raises FaultError 409 for a response that another process runs: here it can only be shown."""
     if found.running:
-        text = f"Response '{found.id}' is running in another zerogravity process on the same store; ask that one."
+        text = f"Response '{found.id}' is running in another zerogravity process on this store; send the request there."
         raise bad_request(text, code="response_running_elsewhere", status=409)
 
 
@@ -213,7 +211,7 @@ def number(request: web.Request, name: str, least: int, most: int | None) -> int
 
 
 def check_include(request: web.Request) -> None:
-    """Both spellings of the list; its names are the same as at creation, which decided what there is to show."""
+    """Both spellings of the list; its values are checked and have no effect: the creation decided what is included."""
     for name in ("include", "include[]"):
         for value in request.query.getall(name, []):
             if value not in INCLUDES:

@@ -1,10 +1,10 @@
-"""Paths → handlers: every surface's turns, then what else the APIs have, each in the module it comes from."""
+"""Paths → handlers: every surface's turns, then the other routes of the APIs, each from its module."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from zerogravity.server import gemini, models, responses, status, websocket
+from zerogravity.server import models, responses, status, websocket
 from zerogravity.server.middleware import Handler
 from zerogravity.server.respond import answer
 from zerogravity.server.turns import read_turn, start
@@ -18,8 +18,8 @@ def turns_of(surface: Surface) -> Handler:
     """A request → its turn → the answer, on one surface."""
 
     async def create(request: web.Request) -> web.StreamResponse:
-        said = surface.from_url(request.match_info, request.query, request.headers)
-        incoming = await read_turn(request, surface, said=said)
+        overrides = surface.from_url(request.match_info, request.query, request.headers)
+        incoming = await read_turn(request, surface, overrides=overrides)
         channel = start(request.app, incoming)
         if incoming.turn.background:
             return await responses.in_background(request, surface, channel)
@@ -41,7 +41,7 @@ def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     add.add_delete(RESPONSE, responses.delete)
     add.add_post(RESPONSE + "/cancel", responses.cancel)
     add.add_get(RESPONSE + "/input_items", responses.input_items)
-    add.add_post(CALL + "/{call:.+}", gemini.call)
+    add.add_post(CALL + "/{call:.+}", models.call)
     add.add_get("/v1/models", models.listing)
     add.add_get("/v1/models/{name:.+}", models.entry)
     add.add_get("/{version:v1beta|v1alpha}/models", models.google_listing)

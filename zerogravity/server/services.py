@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
@@ -25,25 +25,26 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.server.fetch import Fetch
 from zerogravity.store.base import ResponseStore
 from zerogravity.surfaces.base import Surface, Surfaces
+from zerogravity.surfaces.common.models import ModelInfo
 
 
 class TurnRunner(Protocol):
-    """The engine, as far as the server sees it."""
+    """The engine, as the server sees it."""
 
     def run(self, turn: Turn) -> CascadeChannel: ...
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool: ...
 
 
 class ModelCatalogue(Protocol):
-    """The catalogue of models. ``resolve`` and ``get`` (the list's entry) raise FaultError 404."""
+    """The models. ``resolve`` and ``get`` (an entry of the list) raise FaultError 404."""
 
     def resolve(self, name: str) -> Target: ...
-    def get(self, name: str) -> Any: ...
-    def list(self) -> Sequence[Any]: ...
+    def get(self, name: str) -> ModelInfo: ...
+    def list(self) -> Sequence[ModelInfo]: ...
 
 
 class RequestRecorder(Protocol):
-    """The trace recorder, as far as the server feeds it. Must never wait and never raise."""
+    """The trace recorder, as the server sees it. Must never wait and never raise."""
 
     def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None: ...
 
@@ -68,8 +69,8 @@ class Services:
     ``mount``  adds further routes, e.g. the inspector's, before the application is frozen.
     ``count_tokens``  Google's own count (``counting.py``), if there is a way to get one.
     ``fetch``  how remote media are fetched, where the configuration allows it.
-    ``budget``  how much may be kept.
-    ``wall``  wall-clock seconds, display only. ``parses``  how many large bodies may be parsed at the same time.
+    ``budget``  how much memory may be used.
+    ``wall``  wall-clock seconds, for display only. ``parses``  bounds how many large bodies are parsed at a time.
     """
 
     store: MitmStore

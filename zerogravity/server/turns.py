@@ -1,5 +1,5 @@
 """Request → running turn: body, lookups, the surface's parser, the engine. Used by every route that starts a turn, and
-by those that only want to know what it would be: nobody is shown a request that has no turn."""
+by those that only need to know what it would be; only started turns are recorded."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Parse = Callable[[Json, Context], Turn]
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A turn, and what it came as."""
+    """A turn, and the request it came with."""
 
     turn: Turn
     body: bytes
@@ -38,15 +38,15 @@ async def read_turn(
     request: web.Request,
     surface: Surface,
     *,
-    said: Json | None = None,
-    unsaid: Json | None = None,
+    overrides: Json | None = None,
+    defaults: Json | None = None,
     parse: Parse | None = None,
 ) -> Incoming:
-    """The request's turn. ``said``: what the path and the query say, as members of the body; ``unsaid``: what counts
-    where the body says nothing. ``parse``: by another parser than the surface's first one."""
+    """The request's turn. ``overrides``: members of the body that the path and the query decide; ``defaults``: members
+    that the body may leave out. ``parse``: instead of the surface's own parser."""
     services = request.app[SERVICES]
     body, raw = await read_json(request, services.config.limits, services.parses)
-    body = {**(unsaid or {}), **body, **(said or {})}
+    body = {**(defaults or {}), **body, **(overrides or {})}
     return await turn_of(request, surface, body, raw, parse=parse)
 
 
@@ -59,7 +59,7 @@ async def turn_of(
     local: Local | None = None,
     parse: Parse | None = None,
 ) -> Incoming:
-    """The turn that a body asks for. ``local``: responses that only this connection knows."""
+    """The turn that a body describes. ``local``: responses that only this connection knows."""
     services = request.app[SERVICES]
     budget = LookupBudget(raw, services.config.limits)
     if services.config.remote_urls:
@@ -71,7 +71,7 @@ async def turn_of(
 
 
 async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, budget: LookupBudget) -> Context:
-    """Everything the parser may look up, fetched before: parsers do not wait. It has to fit into ``budget``."""
+    """All that the parser may look up, fetched in advance because parsers are not async. It has to fit ``budget``."""
     services, writer, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
     known, items = dict(local), dict[str, Json | None]()
     wanted = surface.lookups(body)
@@ -82,8 +82,8 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
             known[previous] = stored
     if previous in known:
         before = known[previous].turn
-        instead = () if before.summary is None else (*before.users, before.summary)  # of contents
-        budget.take((before.contents, before.system, before.tools, instead), "previous_response_id")
+        summary = () if before.summary is None else (*before.users, before.summary)  # in place of the contents
+        budget.take((before.contents, before.system, before.tools, summary), "previous_response_id")
     for path, item_id in wanted.items:
         if item_id not in items:
             here = (response.items[item_id] for response in local.values() if item_id in response.items)
@@ -107,10 +107,10 @@ def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
     if services.recorder is not None:
         services.recorder.client_request(turn, incoming.body, incoming.headers)
     channel = services.engine.run(turn)
-    app[RESPONSE_WRITER].keep_start(channel)
+    app[RESPONSE_WRITER].save_start(channel)
     return channel
 
 
 async def count_tokens(services: Services, turn: Turn) -> int | None:
-    """How many tokens the turn's request has, from whoever can count; None: nobody can."""
+    """How many tokens the turn's request has; None: nothing here can count them."""
     return await services.count_tokens(turn) if services.count_tokens is not None else None

@@ -174,7 +174,7 @@ class Connection:
             async def send(frames: list[bytes]) -> None:
                 await self._send(channel, frames, suffix)
 
-            ending = partial(self._request.app[RESPONSE_WRITER].ended, channel)
+            ending = partial(self._request.app[RESPONSE_WRITER].end_saved, channel)
             pump = Pump(cursor, emitter, send, heartbeat=self._limits.heartbeat_seconds, ending=ending)
             try:
                 await pump.run()
@@ -199,7 +199,7 @@ class Connection:
             raise bad_request(f"'generate' is false, so there can be no {TRIGGER}: leave either out.", param="generate")
         writer = ChannelWriter(turn, self._services.store.clock)
         writer.close(Finished("stop"))
-        self._request.app[RESPONSE_WRITER].keep_end(writer.channel)
+        self._request.app[RESPONSE_WRITER].save_end(writer.channel)
         return writer.channel
 
     async def _send(self, channel: CascadeChannel, frames: list[bytes], suffix: bytes) -> None:

@@ -1,6 +1,6 @@
 """What a store of responses keeps, and what it can do: ``Entry`` and ``ResponseStore``.
 
-A store knows keys and bytes. What the JSON in an entry says is the surface's business.
+A store knows keys and bytes; the surface knows what the JSON of an entry means.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 MAX_AGE_S = 30 * 86400
 MAX_BYTES = 512 << 20
@@ -18,16 +18,16 @@ MAX_BYTES = 512 << 20
 class Entry:
     """One response.
 
-    ``data``       a JSON object. ``frames``: the frames of a stream, for byte-for-byte replay.
-    ``items``      the ids under which items of it are looked up.
-    ``running``    it has only begun: the process that stored it is still at it.
-    ``abandoned``  it has only begun, and that process has ended. Told by the store.
+    ``data``       a JSON object. ``frames``: the frames of its stream, for byte-for-byte replay.
+    ``items``      ids of its items, by which it can be found.
+    ``running``    not finished; the process that stored it is working on it.
+    ``abandoned``  not finished, and that process has ended. Set by the store.
     """
 
     owner: str
     id: str
     created: float
-    data: Mapping[str, Any]
+    data: Mapping[str, object]
     items: frozenset[str] = frozenset()
     frames: tuple[bytes, ...] = ()
     running: bool = False
@@ -45,26 +45,26 @@ class Limits:
 
     @property
     def since(self) -> float:
-        """What is older is gone."""
+        """Older responses have expired."""
         return self.now() - self.age_s
 
 
 class ResponseStore(Protocol):
     """Bounded by number, bytes and age: the oldest go first. Every look-up is by owner: what belongs to somebody else
-    is as unknown as what never was. What is changed after ``put`` changes nothing here.
+    does not exist. ``put`` copies: changing an entry afterwards changes nothing here.
 
-    Raises FaultError when it cannot be read or written: 503 ``store_busy`` while somebody else holds it, 500
-    ``store_unusable`` for all other reasons; a later try may do better with both. ``tests/store/test_contract.py``
-    says all of this in code, for each implementation.
+    Raises FaultError when it cannot be read or written: 503 ``store_busy`` while another process holds it, 500
+    ``store_unusable`` otherwise; a later try may succeed after both. ``tests/store/test_contract.py`` tests all of this
+    for each implementation.
     """
 
     @property
     def bytes(self) -> int:
-        """Of all that is stored, as of the last change."""
+        """Size of all that is stored, as of the last change."""
         ...
 
     async def put(self, entry: Entry) -> None:
-        """Keep it, in the place of an older one with its id; the oldest ones make room."""
+        """Store it, replacing one with the same id; the oldest ones make room."""
         ...
 
     async def get(self, response_id: str, owner: str) -> Entry | None:
@@ -72,13 +72,13 @@ class ResponseStore(Protocol):
         ...
 
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
-        """The newest response that has an item with that id; none of the ``hidden`` ones."""
+        """The newest response that has that item, except the ``hidden`` ones."""
         ...
 
     async def delete(self, response_id: str, owner: str) -> None:
-        """Forget it and its items."""
+        """Remove it and its items."""
         ...
 
     async def close(self) -> None:
-        """Let go of everything; may be called twice."""
+        """Release everything; may be called twice."""
         ...

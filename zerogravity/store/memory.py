@@ -1,4 +1,4 @@
-"""``MemoryStore``: stored responses that live as long as the process, as bytes: what is kept is what is counted."""
+"""``MemoryStore``: stored responses that live as long as the process, kept as bytes, so that their size is known."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class _Row:
 
 
 class MemoryStore:
-    """A ``ResponseStore``. JSON is written and read in a thread: it may be large."""
+    """A ``ResponseStore``. JSON is encoded and decoded in a thread: it may be large."""
 
     def __init__(self, limits: Limits) -> None:
         self.bytes = 0
         self._limits = limits
         self._rows: dict[Key, _Row] = {}  # oldest first
-        self._having: dict[Key, dict[str, None]] = {}  # owner, item id → ids of responses, oldest first
+        self._by_item: dict[Key, dict[str, None]] = {}  # owner, item id → ids of responses, oldest first
 
     async def put(self, entry: Entry) -> None:
         row = _Row(replace(entry, data={}), await asyncio.to_thread(jsonio.dumps, entry.data))
@@ -37,7 +37,7 @@ class MemoryStore:
         self._rows[entry.owner, entry.id] = row
         self.bytes += row.size
         for item_id in entry.items:
-            self._having.setdefault((entry.owner, item_id), {})[entry.id] = None
+            self._by_item.setdefault((entry.owner, item_id), {})[entry.id] = None
         self._sweep()
 
     async def get(self, response_id: str, owner: str) -> Entry | None:
@@ -47,7 +47,7 @@ class MemoryStore:
         return replace(row.entry, data=await asyncio.to_thread(jsonio.loads, row.data))
 
     async def with_item(self, item_id: str, owner: str, hidden: Collection[str] = ()) -> Entry | None:
-        for response_id in reversed(self._having.get((owner, item_id), {})):
+        for response_id in reversed(self._by_item.get((owner, item_id), {})):
             if response_id not in hidden and (found := await self.get(response_id, owner)) is not None:
                 return found
         return None
@@ -58,7 +58,7 @@ class MemoryStore:
 
     async def close(self) -> None:
         self._rows.clear()
-        self._having.clear()
+        self._by_item.clear()
         self.bytes = 0
 
     def _remove(self, key: Key) -> None:
@@ -66,10 +66,10 @@ class MemoryStore:
             return
         self.bytes -= row.size
         for item_id in row.entry.items:
-            having = self._having[key[0], item_id]
-            del having[key[1]]
-            if not having:
-                del self._having[key[0], item_id]
+            holders = self._by_item[key[0], item_id]
+            del holders[key[1]]
+            if not holders:
+                del self._by_item[key[0], item_id]
 
     def _sweep(self) -> None:
         since = self._limits.since

@@ -1,12 +1,11 @@
-"""What is to be stored and not yet on the disk: written in order, again and again until it works, read from memory
-meanwhile.
+"""Writes to a response store in the background: in order, retried until they succeed, and read from memory meanwhile.
 
-| the disk                           | here                                                                     |
+| the store                          | here                                                                     |
 |------------------------------------|--------------------------------------------------------------------------|
-| works                              | one write after the other, behind the event loop's back                  |
-| is locked, full, read-only, broken | what waits stays here and is answered from here; the trouble is told     |
-| … until there is too much          | the oldest are lost: told when they are asked for, and in the log        |
-| … until the end                    | a bounded wait, then the ids of what is lost go to the log               |
+| works                              | one write after the other, off the event loop                            |
+| is locked, full, read-only, broken | pending writes stay in memory and answer reads; the trouble is reported  |
+| … until there are too many         | the oldest are lost: logged, and an error for whoever asks for them      |
+| … until shutdown                   | a bounded wait, then the ids of the lost responses are logged            |
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from zerogravity.errors import Fault, FaultError, internal
 from zerogravity.store.base import Entry, ResponseStore
 
 logger = logging.getLogger("zerogravity.server")
-PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between two tries
-ENTRY_BYTES = 1024  # what an entry costs beside what is to be written
-LOST = 10_000  # ids that are remembered as lost
-LINE = 100  # ids in one line of the log
+PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between tries
+ENTRY_BYTES = 1024  # of memory for a pending write, beside its data
+LOST = 10_000  # ids remembered as lost
+LINE = 100  # ids in a log line
 Key = tuple[str, str]  # owner, response id
 Make = Callable[[], Awaitable[Entry]]
 
 
 class _Write:
-    """One write that waits: ``make`` gives what is to be stored, None removes what is.
+    """A pending write. ``make`` makes the entry to store; None: a deletion.
 
-    ``tried``: set when it is written, or the disk is known to take nothing.
+    ``tried``: set when it is written, or when writing is known to fail now.
     """
 
     __slots__ = ("_entry", "_lock", "_make", "size", "tried")
@@ -50,7 +49,7 @@ class _Write:
         return self._make is None and self._entry is None
 
     async def made(self) -> Entry | None:
-        """Made once, when it is first wanted: the end of a turn does not wait for it, and others run in between."""
+        """Made once, on first use, so that the end of a turn does not wait for it."""
         async with self._lock:
             if self._make is not None:
                 self._entry, self._make = await self._make(), None
@@ -58,9 +57,9 @@ class _Write:
 
 
 class PendingWrites:
-    """In front of ``store``. ``report`` is told why writing does not work, or None when it does again.
+    """In front of ``store``. ``report`` gets the reason when writing begins to fail, None when it works again.
 
-    Reads raise FaultError: 503 ``response_not_stored`` for what is lost; what the store raises.
+    Reads raise FaultError: 503 ``response_not_stored`` for a lost response; what the store raises.
     """
 
     def __init__(self, store: ResponseStore, max_bytes: int, report: Callable[[str | None], None]) -> None:
@@ -78,17 +77,17 @@ class PendingWrites:
         self._closing = asyncio.Event()
 
     def put(self, owner: str, response_id: str, make: Make, size: int) -> None:
-        """Store it as soon as the disk allows, in the place of what there is with that id."""
+        """Store it as soon as possible, replacing what has that id."""
         write = _Write(make, size)
         self._begin(write)
         self._add((owner, response_id), write)
         self._trim()
 
     def _begin(self, write: _Write) -> None:
-        """Soon, even if the disk does not want it yet: what it is made of does not stay for ever."""
+        """Make the entry soon, even while the store fails: what it is made of does not stay for ever."""
 
         async def make() -> None:
-            await asyncio.gather(write.made(), return_exceptions=True)  # a failure is the writer's to tell
+            await asyncio.gather(write.made(), return_exceptions=True)  # the writer reports failures
 
         self._makers.spawn(make(), "stored response")
 
@@ -96,7 +95,7 @@ class PendingWrites:
         return len(self._waiting)
 
     async def tried(self, owner: str, response_id: str) -> None:
-        """Wait until it is written, or known that the disk does not take it now."""
+        """Wait until it is written, or until writing is known to fail now."""
         if self._trouble is None and (write := self._waiting.get((owner, response_id))) is not None:
             await write.tried.wait()
 
@@ -125,7 +124,7 @@ class PendingWrites:
         return await self._store.with_item(item_id, owner, hidden=mine)
 
     async def close(self, seconds: float) -> None:
-        """Write what can be written within that time, say what is lost, close the store."""
+        """Write what can be written within that time, log what is lost, close the store."""
         self._closing.set()
         if (task := self._task) is not None:
             await asyncio.wait({task}, timeout=seconds)
@@ -135,13 +134,13 @@ class PendingWrites:
         left = [response_id for _, response_id in self._waiting]
         for begin in range(0, len(left), LINE):
             ids = ", ".join(left[begin : begin + LINE])
-            logger.error("zerogravity ends and could not write (%s): %s", self._trouble or "too slow", ids)
+            logger.error("lost at shutdown, because writing failed (%s): %s", self._trouble or "too slow", ids)
         await self._store.close()
 
     # -- writing ---------------------------------------------------------------------------------------------
 
     def _add(self, key: Key, write: _Write) -> None:
-        """What is newer takes the place of what still waits, and its turn."""
+        """A newer write replaces a pending one, at its place in the queue."""
         if (older := self._waiting.get(key)) is not None:
             self.bytes -= older.size
             older.tried.set()
@@ -157,7 +156,7 @@ class PendingWrites:
         write.tried.set()
 
     def _trim(self) -> None:
-        """The oldest are lost first, but not the one that is being written now."""
+        """The oldest are lost first, except the one that is being written."""
         if self.bytes <= self._max_bytes:
             return
         for key, write in list(self._waiting.items()):
@@ -188,7 +187,7 @@ class PendingWrites:
                 await self._closing.wait()
 
     async def _written(self, key: Key, write: _Write) -> bool:
-        """One try. False: it waits for the next one."""
+        """One try. False: it has to be tried again."""
         self._current = write
         (failure,) = await asyncio.gather(self._apply(key, write), return_exceptions=True)
         self._current = None
@@ -200,7 +199,7 @@ class PendingWrites:
                 if self._waiting.get(key) is write:
                     self._remove(key)
                 self._works()
-            case _:  # no other try would end otherwise
+            case _:  # a bug: the next try would fail in the same way
                 if self._waiting.get(key) is write:
                     self._lose(key, type(failure).__name__)
         return True
@@ -214,17 +213,17 @@ class PendingWrites:
 
     def _failing(self, why: str) -> None:
         if why != self._trouble:
-            logger.warning("%s; %d responses wait in memory", why, len(self._waiting))
+            logger.warning("%s; %d responses are waiting in memory", why, len(self._waiting))
         self._trouble = why
         for write in self._waiting.values():
             write.tried.set()
-        self._tell()
+        self._report_state()
 
     def _works(self) -> None:
         if self._trouble is not None:
             logger.info("stored responses: writing works again")
             self._trouble = None
-            self._tell()
+            self._report_state()
 
     def _lose(self, key: Key, why: str) -> None:
         self._remove(key)
@@ -233,11 +232,11 @@ class PendingWrites:
         if len(self._lost) > LOST:
             self._lost.popitem(last=False)
         logger.error("%s could not be stored: %s", key[1], why)
-        self._tell()
+        self._report_state()
 
-    def _tell(self) -> None:
-        """That something was lost stays true when writing works again."""
-        waiting = [f"{self._trouble}; {len(self._waiting)} wait in memory"] if self._trouble else []
+    def _report_state(self) -> None:
+        """Losses stay reported when writing works again."""
+        waiting = [f"{self._trouble}; {len(self._waiting)} are waiting in memory"] if self._trouble else []
         lost = [f"{self._lost_count} could not be stored and are lost; see the log"] if self._lost_count else []
         self._report("; ".join([*waiting, *lost]) or None)
 

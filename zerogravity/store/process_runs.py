@@ -1,7 +1,7 @@
-"""Who uses a file, and who still lives: each process has a run id and holds a lock on a small file beside it.
+"""Which processes use a file, and which still live: each has a run id and holds a lock on a small file beside it.
 
-The kernel lets go of the lock when the process ends, however it ends. So "is that run still going?" needs no clock, no
-heartbeat and no process table, and is right for several processes on one file.
+The kernel releases the lock when the process ends, however it ends. So telling whether a run is alive needs no clock,
+heartbeat or process table, and works for several processes on one file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _RUN = re.compile(r"[0-9a-f]{16}")
 
 
 class ProcessRuns:
-    """``own`` is this run's id, known from ``open`` to ``close``."""
+    """``own``: this run's id, which others see from ``open`` to ``close``."""
 
     def __init__(self, path: Path) -> None:
         self.own = secrets.token_hex(8)
@@ -25,18 +25,18 @@ class ProcessRuns:
         self._held: int | None = None
 
     def open(self) -> None:
-        """This run is going on, and what the dead have left is put away. Raises OSError."""
+        """Announce this run and remove the files of dead ones. Raises OSError."""
         self._sweep()
         self._held = self._hold(self._file(self.own))
 
     def alive(self, run: str) -> bool:
-        """Whether the process of that run is still there."""
+        """Whether the process of that run still lives."""
         if run == self.own:
             return True
         return _RUN.fullmatch(run) is not None and _locked(self._file(run))
 
     def close(self) -> None:
-        """This run is over."""
+        """End this run."""
         if self._held is not None:
             held, self._held = self._held, None
             self._file(self.own).unlink(missing_ok=True)
@@ -46,7 +46,7 @@ class ProcessRuns:
         return self._path.with_name(f"{self._path.name}-run-{run}")
 
     def _hold(self, file: Path) -> int:
-        """Nobody must see the file before it is locked: who finds it unlocked takes its owner for dead."""
+        """Lock the file before others can see it: an unlocked one belongs to a dead process."""
         hidden = file.with_name(f".{file.name}")
         held = os.open(hidden, os.O_CREAT | os.O_RDWR | os.O_EXCL, 0o600)
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -54,7 +54,6 @@ class ProcessRuns:
         return held
 
     def _sweep(self) -> None:
-        """What the dead have left behind."""
         for file in self._path.parent.glob(f"{escape(self._path.name)}-run-*"):
             if not _locked(file):
                 file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""``open_store``: which ``ResponseStore`` a setting names. A further kind of store is a module beside this one that
+"""``open_store``: the ``ResponseStore`` that a setting names. A further kind of store is a module of this package that
 passes ``tests/store/test_contract.py``, and a line here.
 """
 

@@ -1,7 +1,7 @@
 """``SqliteStore``: stored responses in a file (0600, WAL) that survives a restart and may have several users.
 
-One thread does all the work, so the event loop never waits for a disk. A response that another process has begun is
-running as long as that process lives, then it is abandoned. Facts: wire-openai 1, 2.
+One thread does all the work, so the event loop never waits for a disk. An unfinished response is running as long as the
+process that stored it lives, and abandoned after that. Facts: wire-openai 1, 2.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from zerogravity.store.process_runs import ProcessRuns
 from zerogravity.wire import jsonio, narrow
 
 logger = logging.getLogger("zerogravity.server")
-CLOSE_S = 2.0  # how long the disk is waited for at the end
-OPEN_S, BUSY_MS = 5.0, 250  # how long somebody else's lock is waited for: at the start, and by each read or write
+CLOSE_S = 2.0  # wait for the disk at shutdown
+OPEN_S, BUSY_MS = 5.0, 250  # wait for another process's lock: at the start, in each read or write
 STEPS: schema.Steps = (
     (
         """CREATE TABLE IF NOT EXISTS responses (
@@ -60,7 +60,7 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class SqliteStore:
-    """A ``ResponseStore``. A disk that does not answer is not waited for at the end."""
+    """A ``ResponseStore``. Shutdown does not wait for a disk that does not answer."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.bytes = 0
@@ -73,7 +73,7 @@ class SqliteStore:
         self._closed = False
 
     async def open(self) -> None:
-        """Before all else. Raises FaultError when the file cannot be used."""
+        """Call first. Raises FaultError when the file cannot be used."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._open)
         except (sqlite3.Error, OSError) as error:
@@ -102,7 +102,7 @@ class SqliteStore:
             if released.done():
                 released.result()
             else:
-                logger.error("stored responses: the disk does not answer, and the file is left as it is")
+                logger.error("stored responses: the disk does not answer, so the file was not closed properly")
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _run[**P, T](
@@ -124,18 +124,18 @@ class SqliteStore:
         return self._database
 
     def _guarded[T](self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """After a failure that no waiting heals the file is opened anew: it may have been put right meanwhile."""
+        """After an error other than a lock the file is reopened by the next call: it may have been repaired."""
         try:
             if self._database is not None and _identity(self._path) != self._identity:
-                logger.warning("%s has been removed or replaced: it is opened anew", self._path)
+                logger.warning("%s was removed or replaced, and is opened again", self._path)
                 self._release_database()
             return work(self._database or self._connected())
         except OSError as error:
             raise FaultError(internal(f"stored responses: {error}", code="store_unusable")) from error
         except sqlite3.Error as error:
             if _is_busy(error):
-                told = internal(f"stored responses: {error}", status=503, code="store_busy", retry_after=1)
-                raise FaultError(told) from error
+                fault = internal(f"stored responses: {error}", status=503, code="store_busy", retry_after=1)
+                raise FaultError(fault) from error
             self._release_database()
             raise FaultError(internal(f"stored responses: {schema.why(error)}", code="store_unusable")) from error
 
@@ -194,7 +194,7 @@ class SqliteStore:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file that is, whatever its name; None: there is none."""
+    """Device and inode; None: there is no such file."""
     try:
         found = path.stat()
     except OSError:
@@ -205,12 +205,12 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    with suppress(PermissionError):  # somebody else's file: theirs to protect
+    with suppress(PermissionError):  # another user's file is theirs to protect
         path.chmod(0o600)
     database = sqlite3.connect(path, timeout=OPEN_S)
     try:
         database.execute("PRAGMA foreign_keys = ON")
-        database.execute("PRAGMA secure_delete = ON")  # what is deleted is gone from the file, too
+        database.execute("PRAGMA secure_delete = ON")  # deleted data is overwritten
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         schema.upgrade(database, STEPS)
@@ -226,7 +226,7 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def _joined(frames: Sequence[bytes]) -> bytes:
-    """Each frame behind its length."""
+    """Each frame after its length."""
     return b"".join(len(frame).to_bytes(4) + frame for frame in frames)
 
 

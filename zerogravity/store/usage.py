@@ -1,5 +1,5 @@
-"""Tokens per day and model, kept across restarts: closed turns → sums in one small SQLite file (0600), written by a
-thread beside the path. Independent of traces; holds numbers and model names only.
+"""Tokens per day and model, kept across restarts: closed turns → sums in a small SQLite file (0600), written by a
+thread of its own. Independent of traces; holds numbers and model names only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.store import schema
 from zerogravity.worker import BackgroundWorker
 
-FILE = "usage.sqlite"  # in the folder of what is kept across restarts
+FILE = "usage.sqlite"  # in the data folder
 BUSY_S = 5.0
-MAX_NAME = 100  # a passive call's model is whatever somebody wrote
+MAX_NAME = 100  # the model of a passive call is anything
 
 STEPS: schema.Steps = (
     (
@@ -60,7 +60,7 @@ class Row:
 
 COUNTS = tuple(field.name for field in fields(Row))[2:]
 _COLUMNS = ", ".join(("day", "model", *COUNTS))
-_ADD = (  # made of the names above only
+_ADD = (  # the names above only
     f"insert into usage ({_COLUMNS}) values ({', '.join('?' for _ in fields(Row))}) on conflict (day, model) "  # noqa: S608
     f"do update set {', '.join(f'{name} = {name} + excluded.{name}' for name in COUNTS)}"
 )
@@ -71,7 +71,7 @@ def day_of(wall_s: float) -> str:
 
 
 def row_of(channel: CascadeChannel, wall_s: float) -> Row:
-    """What a closed turn adds."""
+    """The row of a closed turn."""
     usage = channel.state.usage
     model = redact.text(channel.turn.target.name)[:MAX_NAME]
     return Row(
@@ -90,9 +90,9 @@ def summed(rows: Iterable[Row]) -> list[Row]:
 
 
 def read(file: Path, *, since: str = "", model: str = "") -> list[Row]:
-    """The sums from day ``since`` on, of models whose name contains ``model``. No file: no rows.
+    """The sums since day ``since`` of models whose name contains ``model``; none without a file.
 
-    Raises OSError when the file is there but cannot be read.
+    Raises OSError when the file cannot be read.
     """
     if not file.exists():
         return []
@@ -114,7 +114,7 @@ def first_day(wall_s: float, days: int) -> str:
 
 
 class UsageLog:
-    """Adds every turn of a store to ``file``. What could not be written is tried again with the next turn."""
+    """Adds every turn of a store to ``file``. What cannot be written is tried again with the next turn."""
 
     def __init__(
         self,
@@ -129,7 +129,7 @@ class UsageLog:
         self.worker: BackgroundWorker[Row] = BackgroundWorker("usage", self._write, report=report)
 
     def attach(self, store: MitmStore) -> None:
-        """Count every turn that ``store`` opens from now on."""
+        """Count the turns of ``store`` from now on."""
         self.worker.start()
         store.on_closed.append(self._closed)
 

@@ -1,0 +1,70 @@
+"""Routes about ourselves: live, ready, metrics, and the bearer that is set at run time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.server.support import Serve
+from zerogravity.errors import Termination, language_server
+from zerogravity.observe.health import Health
+from zerogravity.server.services import Bearer
+
+
+async def test_health(serve: Serve) -> None:
+    served = await serve()
+    status, headers, body = await served.get("/health")
+    assert (status, body["status"], headers["Cache-Control"]) == (200, "ok", "no-store")
+    assert body["version"].count(".") >= 1
+    assert body["uptime_seconds"] >= 0
+
+
+async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:
+    health = Health(clock)
+    served = await serve(services={"health": health})
+    status, _, body = await served.get("/ready")
+    assert (status, body["ready"]) == (200, True)
+    health.looked(language_server(503, "ls_not_found", "no language server is running", Termination.LS_GONE))
+    status, headers, body = await served.get("/ready")
+    assert (status, body["ready"], headers["Retry-After"]) == (503, False, "1")
+    broken = [check for check in body["checks"] if not check["ok"]]
+    assert "no language server is running" in broken[0]["text"]
+    assert broken[0]["since"].endswith("Z")
+    assert broken[0]["last_failure"]["code"] == "ls_not_found"
+    status, _, body = await served.get("/health")
+    assert (status, body["status"], body["ready"]) == (200, "degraded", False), "live all the same"
+    assert body["broken"] == broken
+
+
+async def test_metrics(serve: Serve) -> None:
+    served = await serve()
+    await served.post(
+        "/v1/chat/completions", {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "x"}]}
+    )
+    await served.get("/nothing")
+    async with served.http.get(served.url + "/metrics") as answer:
+        text = await answer.text()
+        assert answer.content_type == "text/plain"
+    assert 'zg_turns_total{code="ok",surface="chat"} 1.0' in text
+    assert 'zg_requests_total{status_class="2xx",surface="chat"} 1.0' in text
+    assert 'zg_requests_total{status_class="4xx",surface="responses"} 1.0' in text
+    assert "zg_loop_lag_seconds" in text
+    off = await serve(metrics=False)
+    assert (await off.get("/metrics"))[0] == 404
+
+
+async def test_token_is_set_and_never_shown(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    bearer = Bearer()
+    served = await serve(services={"bearer": bearer})
+    status, headers, body = await served.post("/v1/token", {"token": "ya29.new-token"})
+    assert (status, body, headers["Cache-Control"]) == (200, {"object": "token", "set": True}, "no-store")
+    assert bearer.value == "ya29.new-token"
+    assert "ya29" not in repr(bearer)
+    status, _, body = await served.post("/v1/token", {"token": None})
+    assert (status, body["set"], bearer.value) == (200, False, None)
+    for wrong in ({}, {"token": 1}, {"token": "short"}, {"token": "with blank in it"}, {"token": "new\nline-token"}):
+        status, _, body = await served.post("/v1/token", wrong)
+        assert (status, body["error"]["param"]) == (400, "token")
+    assert bearer.value is None
+    assert "ya29" not in caplog.text
