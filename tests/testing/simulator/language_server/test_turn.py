@@ -267,9 +267,6 @@ async def test_a_late_call_after_a_cancel(make_ls: MakeLs) -> None:
     assert await ls.status(cascade) == "IDLE"
 
 
-# -- markers ---------------------------------------------------------------------------------------------------------
-
-
 # -- waiting, cancelling ---------------------------------------------------------------------------------------------
 
 
@@ -351,6 +348,3 @@ async def test_the_model_may_need_a_subscriber(make_ls: MakeLs) -> None:
         if update["update"]["status"] == "CASCADE_RUN_STATUS_IDLE":
             break
     assert ls.kinds == ["agent"]
-
-
-# -- usage, thoughts, images, knobs ----------------------------------------------------------------------------------
