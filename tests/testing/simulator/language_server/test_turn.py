@@ -222,8 +222,8 @@ async def test_the_title_call_comes_before_or_after(make_ls: MakeLs, checkpoint:
             assert received.request["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 0
 
 
-async def test_the_title_call_beside_the_agent_call(make_ls: MakeLs) -> None:
-    ls = await make_ls(checkpoint="beside")
+async def test_the_title_call_during_the_agent_call(make_ls: MakeLs) -> None:
+    ls = await make_ls(checkpoint="during")
     release = asyncio.Event()
     ls.google.script(Scenario([*say("slow"), (0, release), *stop()]))
     cascade = await ls.start()

@@ -264,7 +264,7 @@ class GoogleSimulator(Simulator):
             received.sent, received.ended = player.sent, player.ended
 
     def _parsed(self, received: Received, *, internal: bool, refused: bool) -> GenerateRequest:
-        """What is asked for; of a refused request only the model."""
+        """The request as scenarios see it; of a refused one only the model."""
         family = family_of(received.model) or family_of("gemini-3-flash")
         assert family is not None
         name = family.name

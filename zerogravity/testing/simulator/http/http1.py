@@ -126,7 +126,7 @@ class _Reader:
                     return None
 
     def expects_continue(self) -> bool:
-        """Whether the client waits to be told that it may send the body; true once."""
+        """Whether the client waits for ``100 Continue``; true once."""
         waits = self._h11.they_are_waiting_for_100_continue
         if waits:
             self._h11.send(h11.InformationalResponse(status_code=100, headers=[]))

@@ -65,7 +65,7 @@ def model_enum(model: object) -> str | None:
 
 
 def user_contents(cascade: Cascade, text: str, images: list[Json], options: LsOptions) -> list[Json]:
-    """The contents of a new user turn: the wrapped text and the LS's own entries beside it."""
+    """The contents of a new user turn: the wrapped text and the LS's own entries."""
 
     def entry(body: str) -> str:
         index = len(cascade.steps) - 3 + len(made)
@@ -95,7 +95,7 @@ def user_contents(cascade: Cascade, text: str, images: list[Json], options: LsOp
 
 
 def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> Json:
-    """One agent call with everything the cascade has said so far."""
+    """One agent call with the whole cascade so far."""
     model = ENUMS[enum]
     request: Json = {
         "contents": cascade.contents,
