@@ -66,17 +66,17 @@ def schema(**parameters: Any) -> Json:
 def refused(body: Any, name: str = "gemini-3-flash", *, internal: bool = True, strict: bool = True) -> Json | None:
     """The error object of a refusal."""
     path = INTERNAL.partition("?")[0] if internal else f"/v1beta/models/{name}:generateContent"
-    received = Received(
-        "POST",
-        path,
-        {},
-        {"authorization": "Bearer t"},
-        envelope(body, name) if internal else body,
-        "1.1",
-        model=name,
-    )
+    whole = envelope(body, name) if internal else body
+    received = Received("POST", path, {}, {"authorization": "Bearer t"}, whole, "1.1", model=name)
     scenario = validation.refusal(received, SIGNER, internal=internal, auth=True, strict=strict)
     return None if scenario is None else scenario.body["error"]
+
+
+def complaint(body: Any, name: str = "gemini-3-flash", *, internal: bool = True) -> str | None:
+    """The message of the 400, or None."""
+    error = refused(body, name, internal=internal)
+    assert error is None or (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    return error and error["message"]
 
 
 def step(kind: str, number: str = "s1", **more: Any) -> Json:
