@@ -1,4 +1,4 @@
-"""Requests to be judged, and what Google says to them."""
+"""Requests, and what Google's rules say to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model(*parts: Json) -> Json:
 
 
 def call(name: str = "get_weather", signature: str | None = "", **more: Any) -> Json:
-    """A call, signed well unless told otherwise."""
+    """A call, validly signed unless ``signature`` is given."""
     part: Json = {"functionCall": {"name": name, "args": {"city": "Rome"}, **more}}
     if signature == "":
         signature = SIGNER.mint("gemini-3-flash", "call", name)
@@ -80,7 +80,7 @@ def complaint(body: Any, name: str = "gemini-3-flash", *, internal: bool = True)
 
 
 def step(kind: str, number: str = "s1", **more: Any) -> Json:
-    """A step of Google's own search, signed well."""
+    """A step of Google's own search, validly signed."""
     inner = {"id": number, "toolType": "GOOGLE_SEARCH_WEB", **more}
     return {kind: inner, "thoughtSignature": SIGNER.mint("gemini-3-flash", "server", f"{kind} {number}")}
 

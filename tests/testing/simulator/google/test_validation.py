@@ -197,10 +197,10 @@ async def test_what_the_stand_in_signs_it_takes_back(
     google: GoogleSimulator, scenario: str, how: str, release: Callable[[Json], list[Json]]
 ) -> None:
     first = (await fetch(google, INTERNAL, envelope(request(user(f"sim:{scenario} sim:text"))))).stream
-    said = [part for part in first.parts if not part.get("thought") and part.get("text") != ""]
+    parts = [part for part in first.parts if not part.get("thought") and part.get("text") != ""]
     if how == "without signature":
-        said = [one for part in said if "functionCall" in part for one in release(part)]
+        parts = [one for part in parts if "functionCall" in part for one in release(part)]
     answers = [result(one["name"], id=one["id"]) for one in first.calls]
-    history = request(user(f"sim:{scenario} sim:text"), model(*said), user(*answers))
+    history = request(user(f"sim:{scenario} sim:text"), model(*parts), user(*answers))
     reply = await fetch(google, INTERNAL, envelope(history))
     assert reply.status == (200 if how == "as it was" else 400)

@@ -83,10 +83,10 @@ async def test_calls_are_run_and_answered_in_a_loop(make_ls: MakeLs) -> None:
     assert planner["stopReason"] == "STOP_REASON_FUNCTION_CALL"
     assert [json.loads(one["argumentsJson"]) for one in planner["toolCalls"]] == [{"AbsolutePath": "/a"}, {}]
     last = ls.agent_calls[2].request["contents"]
-    asked, replied = last[-4:-2]
-    assert asked["role"] == "model"
-    assert "thoughtSignature" in asked["parts"][0]
-    assert "thoughtSignature" not in asked["parts"][1]
+    called, replied = last[-4:-2]
+    assert called["role"] == "model"
+    assert "thoughtSignature" in called["parts"][0]
+    assert "thoughtSignature" not in called["parts"][1]
     assert [part["functionResponse"]["id"] for part in replied["parts"]] == ["c1", "c2"]
     assert "id" not in last[-1]["parts"][0]["functionResponse"], "no id was given"
     assert all(marker(cascade) in "".join(texts(one)) for one in ls.agent_calls)
