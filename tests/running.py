@@ -25,27 +25,27 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 class Command:
-    """One running ``zerogravity``; ``said`` is everything on its stderr and stdout so far."""
+    """One running ``zerogravity``; ``output`` is everything on its stderr and stdout so far."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
-        self.said = ""
+        self.output = ""
 
     async def until(self, pattern: re.Pattern[str]) -> re.Match[str]:
-        """Read on until it has said this. Fails when it ends before."""
+        """Read on until its output matches. Fails when it ends before."""
         assert self.process.stdout is not None
         async with asyncio.timeout(60):
-            while (found := pattern.search(self.said)) is None:
+            while (found := pattern.search(self.output)) is None:
                 line = await self.process.stdout.readline()
-                assert line, f"ended with {await self.process.wait()}:\n{self.said}"
-                self.said += line.decode()
+                assert line, f"ended with {await self.process.wait()}:\n{self.output}"
+                self.output += line.decode()
         return found
 
     async def ended(self) -> int:
         """Its exit code."""
         assert self.process.stdout is not None
         async with asyncio.timeout(60):
-            self.said += (await self.process.stdout.read()).decode()
+            self.output += (await self.process.stdout.read()).decode()
             return await self.process.wait()
 
     async def stop(self, number: signal.Signals) -> int:
@@ -85,19 +85,19 @@ async def program(folder: Path, *words: str, **variables: str) -> AsyncIterator[
 
 
 async def script(file: Path, *arguments: str, seconds: float) -> str:
-    """What a script of ours says. Fails when it leaves with another code than 0, or takes too long."""
+    """The output of a script of ours. Fails when it leaves with another code than 0, or takes too long."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, str(file), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     try:
         async with asyncio.timeout(seconds):
-            said = (await process.communicate())[0].decode()
+            output = (await process.communicate())[0].decode()
     finally:
         if process.returncode is None:
             process.terminate()
             await process.wait()
-    assert process.returncode == 0, said
-    return said
+    assert process.returncode == 0, output
+    return output
 
 
 @asynccontextmanager

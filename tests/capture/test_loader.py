@@ -47,10 +47,10 @@ async def test_an_environment_that_lacks_something(tmp_path: Path, lack: str, sc
     path = f"{tmp_path / 'modules'}:{ROOT}"
     async with mitmdump(tmp_path, "--mode=regular@127.0.0.1:0", addon=SCRIPTS[script], PYTHONPATH=path) as other:
         assert await other.ended() == 1
-    assert re.search(rf"zerogravity cannot run in this mitmproxy \(.*{re.escape(told)}.*\): run ", other.said), (
-        other.said
+    assert re.search(rf"zerogravity cannot run in this mitmproxy \(.*{re.escape(told)}.*\): run ", other.output), (
+        other.output
     )
-    assert "Traceback" not in other.said
+    assert "Traceback" not in other.output
 
 
 @pytest.mark.parametrize("minor", [8, 9, 10, 11])

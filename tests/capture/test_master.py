@@ -33,7 +33,7 @@ async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.
         variables = {"ZEROGRAVITY_LS_CSRF": ls.csrf, "ZEROGRAVITY_READY_FILE": str(ready)}
         async with command(tmp_path, "serve", *arguments, **variables) as serving:
             url = (await serving.until(URL))[1]
-            assert serving.said.startswith(f"language server: --cloud_code_endpoint http://127.0.0.1:{port}\n")
+            assert serving.output.startswith(f"language server: --cloud_code_endpoint http://127.0.0.1:{port}\n")
             link = (await serving.until(LINK))[1]
             async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/responses", json=body) as answer:
                 said = await answer.json()
@@ -44,7 +44,7 @@ async def test_a_turn_through_it_and_a_clean_end(tmp_path: Path, number: signal.
             assert ready.read_text() == f"{url}\n"
             assert await serving.stop(number) == 0
         assert len(google.agent_requests) == 1
-    assert "Traceback" not in ASYNCIO.sub("", serving.said)
+    assert "Traceback" not in ASYNCIO.sub("", serving.output)
 
 
 @pytest.mark.e2e
@@ -58,8 +58,8 @@ async def test_a_port_that_is_taken(tmp_path: Path, which: str) -> None:
         async with command(tmp_path, "serve", "--ls-url", "http://127.0.0.1:9", *arguments) as serving:
             assert await serving.ended() == 1
     who = rf"127\.0\.0\.1:{port} is taken by \S+ \(pid {os.getpid()}\): stop it, or choose another port with {which}\n"
-    assert re.search(who, serving.said), serving.said
-    assert "Traceback" not in serving.said
+    assert re.search(who, serving.output), serving.output
+    assert "Traceback" not in serving.output
 
 
 @pytest.mark.e2e
@@ -71,14 +71,14 @@ async def test_a_port_that_is_taken_under_mitmdump(tmp_path: Path, which: str, f
         arguments = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
         async with mitmdump(tmp_path, *arguments) as serving:
             assert await serving.ended() == 1
-    assert f"127.0.0.1:{port} is taken by " in serving.said
-    assert f"(pid {os.getpid()}): stop it, or choose another port with" in serving.said
-    assert flag in serving.said
-    assert "Traceback" not in serving.said
+    assert f"127.0.0.1:{port} is taken by " in serving.output
+    assert f"(pid {os.getpid()}): stop it, or choose another port with" in serving.output
+    assert flag in serving.output
+    assert "Traceback" not in serving.output
 
 
 @pytest.mark.e2e
 async def test_a_port_that_is_taken_without_interception(tmp_path: Path) -> None:
     async with taken() as port, command(tmp_path, "serve", "--no-mitm", "--listen", f"127.0.0.1:{port}") as serving:
         assert await serving.ended() == 1
-    assert f"(pid {os.getpid()}): stop it, or choose another port with --listen" in serving.said
+    assert f"(pid {os.getpid()}): stop it, or choose another port with --listen" in serving.output

@@ -380,8 +380,8 @@ def test_a_demo_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_h29_open_without_a_key(tmp_path: Path, arguments: list[str], variables: dict[str, str]) -> None:
     async with command(tmp_path, "serve", "--proxy-port", str(free_port()), *arguments, **variables) as serving:
         assert await serving.ended() == 2
-    assert serving.said.splitlines()[-1] == f"zerogravity: listening on 0.0.0.0 {OPEN}"
-    assert "Traceback" not in serving.said
+    assert serving.output.splitlines()[-1] == f"zerogravity: listening on 0.0.0.0 {OPEN}"
+    assert "Traceback" not in serving.output
 
 
 @pytest.mark.parametrize(
@@ -397,8 +397,8 @@ async def test_h29_open_without_a_key(tmp_path: Path, arguments: list[str], vari
 async def test_an_option_that_mitmproxy_refuses(tmp_path: Path, arguments: list[str], said: str) -> None:
     async with command(tmp_path, "serve", "--listen", "127.0.0.1:0", *arguments) as serving:
         assert await serving.ended() == 2
-    assert serving.said.splitlines()[-1].startswith(f"zerogravity: {said}")
-    assert "Traceback" not in serving.said
+    assert serving.output.splitlines()[-1].startswith(f"zerogravity: {said}")
+    assert "Traceback" not in serving.output
 
 
 @pytest.mark.parametrize("key", ["", " k", "k\n"])
@@ -517,8 +517,8 @@ async def test_serve_without_interception(tmp_path: Path) -> None:
             assert said["choices"][0]["message"]["content"]
             assert said["choices"][0]["finish_reason"] == "stop"
             assert await serving.stop(signal.SIGINT) == 0
-    assert "Traceback" not in serving.said
-    assert ls.csrf not in serving.said
+    assert "Traceback" not in serving.output
+    assert ls.csrf not in serving.output
 
 
 async def test_serve_quietly_until_it_is_told_to_end(tmp_path: Path) -> None:
@@ -529,6 +529,6 @@ async def test_serve_quietly_until_it_is_told_to_end(tmp_path: Path) -> None:
         command(tmp_path, "serve", "--no-mitm", "-q", "--listen", f"127.0.0.1:{port}", **variables) as refused,
     ):
         assert await refused.ended() == 1
-    assert re.search(rf"zerogravity cannot serve: .*\b{port}\b", refused.said)
-    assert "Traceback" not in refused.said
+    assert re.search(rf"zerogravity cannot serve: .*\b{port}\b", refused.output)
+    assert "Traceback" not in refused.output
     assert not ready.exists()

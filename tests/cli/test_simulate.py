@@ -34,7 +34,7 @@ NAME = b"\x0a\x0bantigravity"  # ide_name
     [
         (["ls", "--habit", "nonsense=1"], 2, "--habit nonsense: no such habit"),
         (["ls", "--habit", "csrf=1"], 2, "--habit csrf: no such habit"),
-        (["ls", "--habit", "checkpoint=never"], 2, "'never' is none of before, beside, after, none"),
+        (["ls", "--habit", "checkpoint=never"], 2, "'never' is none of before, during, after, none"),
         (["ls", "--habit", "reactive=yes"], 2, "'yes' is neither true nor false"),
         (["ls", "--habit", "retries=x"], 2, "--habit retries: invalid literal"),
         (["ls", "--no_such_flag"], 2, "No such option"),

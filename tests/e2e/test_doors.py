@@ -108,8 +108,8 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             yield House(dump, front, proxies, other, secure, parent, identity, folder)
             dump.process.terminate()
             assert await dump.ended() == 0
-    assert FRONT not in dump.said, "something has reached the front server"
-    assert "Traceback" not in dump.said
+    assert FRONT not in dump.output, "something has reached the front server"
+    assert "Traceback" not in dump.output
 
 
 # -- ways to ask ---------------------------------------------------------------------------------------------------
@@ -369,16 +369,16 @@ async def test_no_start(tmp_path: Path, mode: str, more: tuple[str, ...], word: 
     arguments = [text.format(port=port, front=front) for text in (f"--mode={mode}", "--set", listen, *more)]
     async with mitmdump(tmp_path, *arguments) as dump:
         assert await dump.ended() == 1
-    (said,) = [line for line in dump.said.splitlines() if "zerogravity cannot serve" in line]
+    (said,) = [line for line in dump.output.splitlines() if "zerogravity cannot serve" in line]
     assert word in said
-    assert "Traceback" not in dump.said
-    assert "answers agents" not in dump.said
+    assert "Traceback" not in dump.output
+    assert "answers agents" not in dump.output
 
 
 async def test_no_start_of_the_command(tmp_path: Path) -> None:
     async with command(tmp_path, "serve", "--set", "mode=regular@0.0.0.0:0") as serving:
         assert await serving.ended() == 2
-    assert "add --set zg_expose_proxy=true\n" in serving.said
+    assert "add --set zg_expose_proxy=true\n" in serving.output
 
 
 @asynccontextmanager
@@ -472,5 +472,5 @@ async def test_another_machine(tmp_path: Path) -> None:
             assert "ConnectionRefusedError" in await ask("/", proxy=front)
             dump.process.terminate()
             assert await dump.ended() == 0
-    assert FRONT not in dump.said
+    assert FRONT not in dump.output
     assert inner.received == outer.received == b""

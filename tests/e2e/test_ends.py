@@ -146,7 +146,7 @@ async def test_they_end_together(tmp_path: Path, name: str, number: signal.Signa
         running.process.send_signal(number)
         if number is not KILL:
             async with asyncio.timeout(TOLD_S):
-                assert await running.process.wait() == (128 + number if name in SHORT else 0), running.said
+                assert await running.process.wait() == (128 + number if name in SHORT else 0), running.output
         await left.gone(KILLED_S if number is KILL else max(0.1, told + TOLD_S - time.monotonic()))
 
 

@@ -167,7 +167,7 @@ async def test_h38_a_hidden_call_leaves_the_lss_connection_usable(stack, http) -
         assert [call.outcome for call in agent] == ["end"], agent
 
 
-@pytest.mark.parametrize("checkpoint", ["before", "beside", "after"])
+@pytest.mark.parametrize("checkpoint", ["before", "during", "after"])
 async def test_h24_the_title_call_never_reaches_google_nor_the_turn(checkpoint) -> None:
     async with (
         Stack(StackOptions(ls=quick(checkpoint=checkpoint))) as stack,

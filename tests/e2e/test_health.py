@@ -51,7 +51,7 @@ class Scene:
         listen = self.url.removeprefix("http://")
         async with command(self.folder, *arguments, "--json", ZEROGRAVITY_LISTEN=listen, **variables) as asked:
             code = await asked.ended()
-        return code, json.loads(asked.said)
+        return code, json.loads(asked.output)
 
 
 @asynccontextmanager

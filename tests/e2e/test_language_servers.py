@@ -81,8 +81,8 @@ async def test_found_by_itself_and_again_after_a_restart_elsewhere(tmp_path: Pat
         async with language_server(tmp_path, "token-after", endpoint):
             await told(http, url, "quince")
         assert await serving.stop(signal.SIGTERM) == 0
-    assert not any(token in serving.said for token in ("token-before", "token-after", "token-of-a-workspace"))
-    assert "Traceback" not in serving.said
+    assert not any(token in serving.output for token in ("token-before", "token-after", "token-of-a-workspace"))
+    assert "Traceback" not in serving.output
 
 
 @pytest.mark.parametrize("mode", ["reverse", "proxy"])
@@ -109,7 +109,7 @@ async def test_one_of_our_own(tmp_path: Path, mode: str) -> None:
             assert second.pid != child.pid
             assert await serving.stop(signal.SIGTERM) == 0
         assert not second.is_running()
-    assert "Traceback" not in serving.said
+    assert "Traceback" not in serving.output
 
 
 def children(serving: Command) -> list[psutil.Process]:

@@ -22,8 +22,8 @@ def test_every_public_name_is_there() -> None:
 
 def test_the_fixture_costs_nothing() -> None:
     code = "import sys, zerogravity.testing.pytest_plugin; print({'aiohttp', 'mitmproxy', 'orjson'} & set(sys.modules))"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert said.stdout.strip() == "set()"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
 
 
 def test_the_example_of_the_documentation(recording, tmp_path: Path) -> None:
@@ -38,5 +38,5 @@ def test_the_example_of_the_documentation(recording, tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(textwrap.dedent(example))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto",
                "--rootdir", str(tmp_path), str(tmp_path)]  # fmt: skip
-    said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert said.returncode == 0, said.stdout
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stdout

@@ -30,7 +30,7 @@ def traces(recording, make_turn) -> Path:
     return made.root
 
 
-async def asked(url: str) -> tuple[int, dict]:
+async def answer_of(url: str) -> tuple[int, dict]:
     async with aiohttp.ClientSession() as session, session.post(f"{url}/v1/chat/completions", json=ASKED) as answer:
         return answer.status, await answer.json()
 
@@ -38,20 +38,20 @@ async def asked(url: str) -> tuple[int, dict]:
 async def test_replay(traces: Path, tmp_path: Path) -> None:
     async with command(tmp_path, "replay", "--dir", str(traces), "--listen", "127.0.0.1:0") as replaying:
         url = (await replaying.until(URL))[1]
-        assert f"OPENAI_BASE_URL={url}/v1\n" in replaying.said
-        status, body = await asked(url)
+        assert f"OPENAI_BASE_URL={url}/v1\n" in replaying.output
+        status, body = await answer_of(url)
         assert (status, body["choices"][0]["message"]["content"]) == (200, "Paris")
         assert await replaying.stop(signal.SIGINT) == 130
-    assert "Traceback" not in replaying.said
+    assert "Traceback" not in replaying.output
 
 
 async def test_a_cassette_plays_nothing_else(traces: Path, tmp_path: Path) -> None:
     async with command(tmp_path, "cassette", str(traces), "--listen", "127.0.0.1:0") as playing:
-        status, body = await asked((await playing.until(URL))[1])
+        status, body = await answer_of((await playing.until(URL))[1])
         assert status >= 400
         assert "record" in body["error"]["message"]
         assert await playing.stop(signal.SIGINT) == 130
-    assert "Traceback" not in playing.said
+    assert "Traceback" not in playing.output
 
 
 async def test_a_port_that_is_taken(traces: Path, tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ async def test_a_port_that_is_taken(traces: Path, tmp_path: Path) -> None:
         command(tmp_path, "replay", "--dir", str(traces), "--listen", f"127.0.0.1:{port}") as replaying,
     ):
         assert await replaying.ended() == 1
-    assert f"cannot listen on 127.0.0.1:{port}" in replaying.said
-    assert "Traceback" not in replaying.said
+    assert f"cannot listen on 127.0.0.1:{port}" in replaying.output
+    assert "Traceback" not in replaying.output
 
 
 async def test_open_to_others(traces: Path, tmp_path: Path) -> None:
     async with command(tmp_path, "replay", "--dir", str(traces), "--listen", "0.0.0.0:0") as replaying:
-        assert await replaying.ended() == 2, replaying.said
-    assert "lets other machines use your account" in replaying.said
-    assert "Traceback" not in replaying.said
+        assert await replaying.ended() == 2, replaying.output
+    assert "lets other machines use your account" in replaying.output
+    assert "Traceback" not in replaying.output

@@ -95,7 +95,7 @@ def ls(from_stdin: bool, csrf_token: str | None, https_server_port: int, http_se
        habits: tuple[str, ...], **_taken: object) -> None:  # fmt: skip
     """The language server; needs a Google to talk to, real or ``simulate google``.
 
-    Example: zerogravity simulate ls --cloud_code_endpoint http://127.0.0.1:8742 --habit checkpoint=beside
+    Example: zerogravity simulate ls --cloud_code_endpoint http://127.0.0.1:8742 --habit checkpoint=during
     """
     if from_stdin:
         try:

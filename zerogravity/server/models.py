@@ -70,7 +70,9 @@ async def count(request: web.Request, model: str) -> web.Response:
     mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.COUNT)
     body, _ = await read_json(request, services.config.limits, services.parses)
     counted = count_request(body)
-    total = await count_tokens(services, Turn(ids.new("turn"), "gemini", model, target, counted, owner=exchange.owner))
+    total = await count_tokens(
+        services, Turn(ids.new("turn"), "gemini", model, target, as_request(counted), owner=exchange.owner)
+    )
     found = estimate(counted) if total is None else count_answer(total, estimated=False)
     return rendered(replace(found, body=field_mask.masked(found.body, mask)))
 

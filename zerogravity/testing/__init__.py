@@ -1,18 +1,18 @@
-"""The public test kit: what zerogravity's own tests stand on, for tests of agents, clients and further rooms.
+"""The public test kit, for tests of agents, of clients, and of zerogravity itself.
 
 | name | what it is for |
 |---|---|
 | ``zerogravity_cassette`` | pytest fixture (installed with the package): your agent talks to a server that answers \
-from recordings, strictly; a request that nobody recorded is a 400 that shows the difference to the nearest |
-| ``GoogleSimulator`` | Google over real sockets and TLS: scripted answers, refusals, broken streams; it judges \
-requests as Google does. ``simulator.google`` has what writes a ``Scenario`` |
-| ``LanguageServerSimulator`` | the editor's language server, with the habits that ``LsOptions`` name |
-| ``Stack`` | the whole path on one machine: both stand-ins, a real mitmdump between them; ``stack.url`` answers |
-| ``check_responses`` ``check_chat`` ``check_gemini`` ``check_response`` | grammar of a stream, of a whole Response: \
-frames in, values out, ``GrammarError`` with the reason |
+from recordings alone; a request that was not recorded is a 400 that shows the difference to the nearest recording |
+| ``GoogleSimulator`` | Google over real sockets and TLS: scripted answers, refusals, broken streams; it refuses \
+the requests that Google refuses. ``simulator.google`` has the functions that write a ``Scenario`` |
+| ``LanguageServerSimulator`` | the editor's language server; ``LsOptions`` are the habits of its builds |
+| ``Stack`` | the whole path on one machine: both stand-ins, a real mitmdump between them; agents use ``stack.url`` |
+| ``check_responses`` ``check_chat`` ``check_gemini`` ``check_response`` | the grammar of a stream, or of a whole \
+Response: frames in, values out; ``GrammarError`` says what is wrong |
 | ``builders`` | Google's chunks, parts and usage; turns, records, channels; ``FakeClock`` |
-| ``Library`` ``ReplayEngine`` ``Pace`` | recordings by their request's digest; an engine that plays them, faster, \
-slower, or with mishaps |
+| ``Library`` ``ReplayEngine`` ``Pace`` | recordings by the digest of their request; an engine that plays them, \
+faster, slower, or with mishaps |
 
 A test of an agent with recordings, and one of a client with an answer of your own::
 
@@ -29,10 +29,10 @@ A test of an agent with recordings, and one of a client with an answer of your o
         async with Stack() as stack, aiohttp.ClientSession(stack.url) as http:
             stack.google.script(answer("It is ", "sunny.", thoughts=["hm"]))
             body = {"model": "gemini-3-flash", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-            async with http.post("/v1/chat/completions", json=body) as said:
-                assert check_chat([await said.read()])[-1]["choices"][0]["finish_reason"] == "stop"
+            async with http.post("/v1/chat/completions", json=body) as response:
+                assert check_chat([await response.read()])[-1]["choices"][0]["finish_reason"] == "stop"
 
-Names are imported when they are asked for, so that the fixture costs a test run nothing.
+Names are imported on first use, so that the fixture costs a test run nothing.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""What tests are made of: Google's parts, chunks and streams; requests, turns, records and channels as we hold them; a
-clock that is turned by hand. Defaults fit one another and every field can be given:
+"""Values for tests: Google's parts, chunks and streams; requests, turns, records and channels; a clock that is set by
+hand. Defaults fit one another, and every field can be given:
 ``captured(turn(), [chunk(part("It is ")), chunk(part("sunny."), finish="STOP")]).state.text == "It is sunny."``
 (a turn whose answer has been read by the real decoder).
 """
@@ -27,7 +27,7 @@ TARGET = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
 
 
 class FakeClock:
-    """Monotonic nanoseconds that only move when told to."""
+    """Monotonic nanoseconds that move only by ``advance``."""
 
     def __init__(self) -> None:
         self.now = NS

@@ -1,4 +1,4 @@
-"""A pytest fixture: agents under test talk to a local server that answers from recordings, strictly.
+"""A pytest fixture: agents under test talk to a local server that answers from recordings alone.
 
     def test_my_agent(zerogravity_cassette):
         cassette = zerogravity_cassette("cassettes/my_agent")
@@ -50,7 +50,7 @@ class Cassette:
         }
 
     def unused(self) -> list[str]:
-        """Ids of recordings that nobody has asked for."""
+        """Ids of recordings that have answered nothing."""
         return [trace.id for trace in self.library.unused()]
 
 

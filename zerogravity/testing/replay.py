@@ -1,7 +1,7 @@
-"""``ReplayEngine``: an engine without a language server: a turn is answered with the records of a trace, in their own
-time. Google's bytes are decoded again, so a decoder that has been repaired is seen at work on an old recording.
+"""``ReplayEngine``: an engine without a language server: it answers a turn with the records of a trace, at the times at
+which they came. It decodes Google's bytes again, so that a repaired decoder shows on old recordings.
 
-``Pace`` changes the time and plays mishaps; waiting is injected. Knows neither HTTP nor where traces lie.
+``Pace`` changes the times and plays mishaps; waiting is injected. Knows neither HTTP nor where traces lie.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from zerogravity.wire.google import GoogleDecoder
 from zerogravity.wire.google_errors import parse_duration
 
 NS = 1_000_000_000
-FINEST_S = 0.0005  # what is due within that comes now
-YIELD = 32  # records between two turns of the event loop when nothing is waited for
+SHORTEST_S = 0.0005  # shorter waits are left out
+YIELD_EVERY = 32  # records, when nothing is waited for, until others may run
 _MISHAP = re.compile(r"(cut|delay)@(\d{1,6})(?:=(\S+))?|(dup-usage)")
 
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
     """``cut``: the connection breaks after event ``at``. ``delay``: event ``at`` comes ``seconds`` late.
-    ``dup-usage``: usage is told twice. Events of the answer are counted from 1."""
+    ``dup-usage``: usage comes twice. Events of the answer are counted from 1."""
 
     kind: Literal["cut", "delay", "dup-usage"]
     at: int = 0
@@ -76,15 +76,15 @@ def parse_speed(text: str) -> float:
     return speed
 
 
-class Runs(Protocol):
-    """What stands behind a replay that may ask somebody else: the real engine."""
+class Fallback(Protocol):
+    """The real engine, behind a replay that may use it."""
 
     def run(self, turn: Turn) -> CascadeChannel: ...
 
 
 class ReplayEngine:
     """``pick``  the recording that answers a turn; raises FaultError when there is none.
-    ``fallback``  runs turns for which there is none (they get recorded that way).
+    ``fallback``  runs turns for which there is none, and so records them.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class ReplayEngine:
         pick: Callable[[Turn], Trace],
         *,
         pace: Pace | None = None,
-        fallback: Runs | None = None,
+        fallback: Fallback | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        chance: Random | None = None,
+        rng: Random | None = None,
     ) -> None:
         self.waiting = 0
         self._store = store
@@ -103,7 +103,7 @@ class ReplayEngine:
         self._pace = pace or Pace()
         self._fallback = fallback
         self._sleep = sleep
-        self._chance = chance or Random(0)  # the same jitter each time: a replay can be repeated
+        self._rng = rng or Random(0)  # the same jitter each time: a replay can be repeated
         self._tasks = background.Tasks()
         self._closing = False
 
@@ -142,7 +142,7 @@ class ReplayEngine:
         await self._tasks.end()
 
     async def _guarded(self, running: RunningTurn, trace: Trace) -> None:
-        """Whatever goes wrong with a recording: whoever listens is told that it is over."""
+        """Readers see an end, whatever is wrong with the recording."""
         try:
             await self._play(running, trace)
         finally:
@@ -152,28 +152,28 @@ class ReplayEngine:
         clock = self._store.clock
         start = clock()
         due = previous = 0.0
-        replay = _Replay(running, self._pace.mishaps)
+        playback = _Playback(running, self._pace.mishaps)
         for number, record in enumerate(trace.records):
             now = record.t_ns / NS
-            gap = max(0.0, now - previous) * (1 + self._pace.jitter * self._chance.uniform(-1, 1))
+            gap = max(0.0, now - previous) * (1 + self._pace.jitter * self._rng.uniform(-1, 1))
             previous = now
-            due += gap / self._pace.speed + replay.delay(record)
+            due += gap / self._pace.speed + playback.delay(record)
             left = due - (clock() - start) / NS
-            if left > FINEST_S:
+            if left > SHORTEST_S:
                 await self._sleep(left)
-            elif number % YIELD == YIELD - 1:
+            elif number % YIELD_EVERY == YIELD_EVERY - 1:
                 await self._sleep(0)
             if running.closed:
                 return
-            replay.add(record)
+            playback.add(record)
         running.close(Failed(_incomplete()))
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)
 
 
-class _Replay:
-    """Puts recorded records into a new channel, with call ids of its own and with the mishaps asked for."""
+class _Playback:
+    """Puts recorded records into a new channel, with new call ids and with the mishaps."""
 
     def __init__(self, running: RunningTurn, mishaps: tuple[Mishap, ...]) -> None:
         self._running = running
@@ -214,7 +214,7 @@ class _Replay:
         )
 
     def _renamed(self, event: Event) -> Event:
-        """Polled records have no bytes to decode again."""
+        """A record of polling has no bytes to decode; only its call ids are new."""
         if not isinstance(event, FunctionCall):
             return event
         call_id = self._call_id(len(self._running.channel.state.function_calls))
@@ -225,7 +225,7 @@ class _Replay:
 
 
 def _is_answer(record: Record) -> bool:
-    """Whether a record is an event of Google's answer, and not the frame around it."""
+    """Whether a record is an event of Google's answer, and no opening or closing."""
     return record.attempt_no >= 0 and not any(
         isinstance(event, AttemptOpened | AttemptClosed) for event in record.events
     )
@@ -236,4 +236,4 @@ def _cut(at: int) -> Fault:
 
 
 def _incomplete() -> Fault:
-    return upstream(502, "upstream_drop", "the recording ends here", Termination.UPSTREAM_DROP)
+    return upstream(502, "upstream_drop", "the recording ends without an end of the turn", Termination.UPSTREAM_DROP)

@@ -23,12 +23,12 @@ from zerogravity.surfaces.common.models import Catalogue, ModelInfo
 from zerogravity.testing.replay import Pace, ReplayEngine
 
 START_S = 20.0
-SETTINGS = {"intercept": False, "inspector": False}  # there is nothing to intercept, and nobody looks
+SETTINGS = {"intercept": False, "inspector": False}  # nothing to intercept, nothing to inspect
 
 
 class RecordedModels(Catalogue):
-    """The usual models, and those of recordings under the names by which they were asked for: a language server's own
-    and the configuration's aliases. ``always``: the trace whose model any other name means."""
+    """The usual models, and those of recordings under the names in their requests: a language server's own names, and
+    aliases of the configuration. ``always``: the trace whose model any other name stands for."""
 
     def __init__(self, traces: Iterable[Trace] = (), always: Trace | None = None) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class RecordedModels(Catalogue):
         self._always = None if always is None else self._learn(always)
 
     def _learn(self, trace: Trace) -> Target | None:
-        with suppress(ValueError):  # written by another version: only its model is lost
+        with suppress(ValueError):  # written by another version: only its model stays unknown
             target = trace.turn.target
             if target.name not in self._models:
                 thinking = rules(target.family).thinking != "none"
@@ -78,8 +78,8 @@ async def serve(
     always: Trace | None = None,
     services: Mapping[str, Any] | None = None,
 ) -> AsyncGenerator[ReplayServer]:
-    """Serve what ``pick`` finds. ``recorded``: traces whose models are known beside the usual ones. ``always``: what
-    answers whatever the model. ``services`` replaces parts of the server by name. Raises OSError: port taken."""
+    """Serve what ``pick`` finds. ``recorded``: traces whose models are known as well as the usual ones. ``always``:
+    the trace that answers whatever the model. ``services`` replaces parts of the server by name. Raises OSError."""
     config = configuration.load({"listen": listen, **SETTINGS}, file=os.devnull, env={}).config
     given: dict[str, Any] = {"secret": secret, **(services or {})}
     base = compose.Base.of(config, given.get("surfaces", REGISTRY))
@@ -90,7 +90,7 @@ async def serve(
 
 @contextmanager
 def in_thread(pick: Callable[[Turn], Trace], **options: Any) -> Generator[str]:
-    """The same for programs without an event loop: its URL, as long as the block lasts."""
+    """``serve`` for programs without an event loop: its URL, for as long as the block lasts."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="zerogravity-replay", daemon=True)
     thread.start()

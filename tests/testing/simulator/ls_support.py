@@ -149,7 +149,7 @@ def texts(received: Received) -> list[str]:
 
 @contextlib.asynccontextmanager
 async def connect_proxy(target: int, seen: list[str]) -> AsyncIterator[int]:
-    """A proxy that sends every CONNECT to the port ``target``; ``seen`` gets what was asked for."""
+    """A proxy that sends every CONNECT to the port ``target``; ``seen`` gets their targets."""
     tasks: set[asyncio.Task[None]] = set()
     writers: set[asyncio.StreamWriter] = set()
 

@@ -1,4 +1,4 @@
-"""A relay: what goes in comes out, late and in pieces; it breaks where it should, and when it is told to."""
+"""A relay: what goes in comes out, late and in pieces; it breaks where it should, and on request."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def left(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-async def heard(relay: Relay, data: bytes) -> bytes:
+async def received(relay: Relay, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     writer.write(data)
     writer.write_eof()
@@ -58,12 +58,12 @@ async def heard(relay: Relay, data: bytes) -> bytes:
 @pytest.mark.parametrize("delays", [0.0, 0.002])
 async def test_everything_comes_back(relay: Relay, delays: float) -> None:
     relay.delays = delays
-    assert await heard(relay, DATA) == DATA
+    assert await received(relay, DATA) == DATA
 
 
 async def test_it_breaks_after_some_bytes(relay: Relay) -> None:
     relay.cuts = 5000
-    sizes = {len(await heard(relay, DATA)) for _ in range(5)}
+    sizes = {len(await received(relay, DATA)) for _ in range(5)}
     assert len(sizes) > 1
     assert max(sizes) < 5000
 
@@ -81,7 +81,7 @@ async def test_it_breaks_when_told_to(relay: Relay) -> None:
 async def test_nobody_behind_it() -> None:
     alone = Relay(1, random.Random(1))
     await alone.start()
-    assert await heard(alone, b"") == b""
+    assert await received(alone, b"") == b""
     await alone.stop()
 
 

@@ -1,4 +1,4 @@
-"""``Relay``: a hop between two ports of this machine that can be slow, hand on in pieces, or break anywhere."""
+"""``Relay``: a hop between two ports of this machine that can be slow, cut bytes into pieces, or break anywhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from contextlib import suppress
 
 
 class Relay:
-    """Hands bytes on between a port of its own and another one. ``delays``: seconds, at most, for each piece.
+    """Relays bytes between a port of its own and ``port``. ``delays``: at most so many seconds for each piece.
+    ``cuts``: a connection breaks after at most so many bytes of answers."""
 
-    ``cuts``: a connection breaks when so many bytes, at most, have come back.
-    """
-
-    def __init__(self, port: int, chance: random.Random) -> None:
+    def __init__(self, port: int, rng: random.Random) -> None:
         self.delays, self.cuts, self.port = 0.0, 0, 0
-        self._target, self._chance = port, chance
+        self._target, self._rng = port, rng
         self._server: asyncio.Server | None = None
         self._running: set[asyncio.Task[None]] = set()
 
@@ -30,7 +28,7 @@ class Relay:
         await self._server.wait_closed()
 
     async def drop(self) -> None:
-        """Break all connections that there are."""
+        """Break all open connections."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -44,7 +42,7 @@ class Relay:
         with suppress(OSError):
             back, forth = await asyncio.open_connection("127.0.0.1", self._target)
             ends.append(forth)
-            limit = self._chance.randrange(self.cuts) if self.cuts else None
+            limit = self._rng.randrange(self.cuts) if self.cuts else None
             pending = {
                 asyncio.ensure_future(self._pass(reader, forth, None)),
                 asyncio.ensure_future(self._pass(back, writer, limit)),
@@ -68,12 +66,12 @@ class Relay:
                 await end.wait_closed()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> bool:
-        """Until one side has said all, or the connection breaks (True): a reset is one, too."""
+        """Copy until one side has sent all (False), or the connection breaks, also by a reset (True)."""
         try:
             while data := await reader.read(1 << 16):
                 for piece in self._pieces(data):
                     if self.delays:
-                        await asyncio.sleep(self._chance.uniform(0, self.delays))
+                        await asyncio.sleep(self._rng.uniform(0, self.delays))
                     if limit is not None and self.cuts and len(piece) >= limit:
                         writer.write(piece[:limit])
                         return True
@@ -89,5 +87,5 @@ class Relay:
         """Late bytes come in pieces, too."""
         if not self.delays or len(data) < 2:
             return [data]
-        middle = self._chance.randrange(1, len(data))
+        middle = self._rng.randrange(1, len(data))
         return [data[:middle], data[middle:]]

@@ -15,8 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,6 +23,7 @@ import aiohttp
 from zerogravity import certs, lifeline
 from zerogravity.hosts import GOOGLE, free_port, is_loopback
 from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.http.server import Simulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 Mode = Literal["reverse", "proxy"]
@@ -62,7 +62,7 @@ class StackOptions:
     addon: Path = ADDON
 
 
-class Stack:
+class Stack(Simulator):
     """``async with Stack(options) as stack:`` → ``stack.url`` answers agents; ``stack.google``, ``stack.ls``."""
 
     def __init__(self, options: StackOptions | None = None) -> None:
@@ -78,19 +78,6 @@ class Stack:
         self._folder = tempfile.TemporaryDirectory(prefix="zerogravity-")
         self._ready = Path(self._folder.name, "ready")
         self._upstream: tuple[str, Path | None] = "", None
-
-    async def __aenter__(self) -> Self:
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     async def start(self) -> None:
         """Start everything; returns when ``GET /ready`` answers 200. Raises StackError."""

@@ -1,4 +1,4 @@
-"""Requests to be judged, and what Google says to them."""
+"""Requests, and what Google's rules say to them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model(*parts: Json) -> Json:
 
 
 def call(name: str = "get_weather", signature: str | None = "", **more: Any) -> Json:
-    """A call, signed well unless told otherwise."""
+    """A call, validly signed unless ``signature`` is given."""
     part: Json = {"functionCall": {"name": name, "args": {"city": "Rome"}, **more}}
     if signature == "":
         signature = SIGNER.mint("gemini-3-flash", "call", name)
@@ -66,21 +66,21 @@ def schema(**parameters: Any) -> Json:
 def refused(body: Any, name: str = "gemini-3-flash", *, internal: bool = True, strict: bool = True) -> Json | None:
     """The error object of a refusal."""
     path = INTERNAL.partition("?")[0] if internal else f"/v1beta/models/{name}:generateContent"
-    received = Received(
-        "POST",
-        path,
-        {},
-        {"authorization": "Bearer t"},
-        envelope(body, name) if internal else body,
-        "1.1",
-        model=name,
-    )
+    whole = envelope(body, name) if internal else body
+    received = Received("POST", path, {}, {"authorization": "Bearer t"}, whole, "1.1", model=name)
     scenario = validation.refusal(received, SIGNER, internal=internal, auth=True, strict=strict)
     return None if scenario is None else scenario.body["error"]
 
 
+def complaint(body: Any, name: str = "gemini-3-flash", *, internal: bool = True) -> str | None:
+    """The message of the 400, or None."""
+    error = refused(body, name, internal=internal)
+    assert error is None or (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+    return error and error["message"]
+
+
 def step(kind: str, number: str = "s1", **more: Any) -> Json:
-    """A step of Google's own search, signed well."""
+    """A step of Google's own search, validly signed."""
     inner = {"id": number, "toolType": "GOOGLE_SEARCH_WEB", **more}
     return {kind: inner, "thoughtSignature": SIGNER.mint("gemini-3-flash", "server", f"{kind} {number}")}
 

@@ -124,6 +124,3 @@ async def test_available_models_are_those_of_the_table(google: GoogleSimulator) 
     value = (await fetch(google, "/v1internal:fetchAvailableModels", {})).json
     assert {(name, one["displayName"], one["model"]) for name, one in value["models"].items()} == set(MODELS)
     assert value["defaultAgentModelId"] in value["models"]
-
-
-# -- calls of other kinds, signatures --------------------------------------------------------------------------------

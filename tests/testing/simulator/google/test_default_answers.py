@@ -108,17 +108,17 @@ async def test_a_schema_is_all_that_the_decoder_can_make(google: GoogleSimulator
         ("Arguments: May hold members of any name (additionalProperties: true).", {"key": "value"}),
     ],
 )
-async def test_arguments_that_are_only_told(google: GoogleSimulator, about: str, args: Any) -> None:
+async def test_arguments_that_only_descriptions_mention(google: GoogleSimulator, about: str, args: Any) -> None:
     tools = [{"functionDeclarations": [{"name": "set_headers", "description": about}]}]
     stream = await ask(google, "Please call set_headers", tools=tools)
     assert [call["args"] for call in stream.calls] == [args]
 
 
 @pytest.mark.parametrize("place", ["instructions", "prompt"])
-async def test_json_as_told_in_words(google: GoogleSimulator, place: str) -> None:
-    told = 'Answer with {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]} only.'
-    more = {"systemInstruction": {"parts": [{"text": told}]}} if place == "instructions" else {}
-    prompt = told if place == "prompt" else "A number {please}"
+async def test_json_as_described_in_words(google: GoogleSimulator, place: str) -> None:
+    instruction = 'Answer with {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]} only.'
+    more = {"systemInstruction": {"parts": [{"text": instruction}]}} if place == "instructions" else {}
+    prompt = instruction if place == "prompt" else "A number {please}"
     json_mode = {"responseMimeType": "application/json"}
     assert json.loads((await ask(google, prompt, tools=[], generationConfig=json_mode, **more)).text) == {"n": 1}
 

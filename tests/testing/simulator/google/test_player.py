@@ -25,8 +25,8 @@ from zerogravity.testing.simulator.google import (
 
 async def test_a_call_whose_name_is_no_text(google: GoogleSimulator) -> None:
     google.script(Scenario([(0, event({"functionCall": {"name": 5}, "thoughtSignature": SIGN}, finish="STOP"))]))
-    told = (await fetch(google, INTERNAL, envelope(inner("hello")))).stream
-    assert [call["name"] for call in told.calls] == [5]
+    stream = (await fetch(google, INTERNAL, envelope(inner("hello")))).stream
+    assert [call["name"] for call in stream.calls] == [5]
 
 
 async def test_gzip_only_when_asked_for(google: GoogleSimulator) -> None:

@@ -23,7 +23,7 @@ def taken(*chunks: Any) -> tuple[Answer, PlannerStep, dict[str, Any]]:
     return answer, step, usage
 
 
-def said(*parts: Any, **more: Any) -> dict[str, Any]:
+def chunk(*parts: Any, **more: Any) -> dict[str, Any]:
     return {"candidates": [{"content": {"role": "model", "parts": list(parts)}, **more}]}
 
 
@@ -36,20 +36,20 @@ def said(*parts: Any, **more: Any) -> dict[str, Any]:
         {"candidates": "x"}, {"candidates": [None]}, {"candidates": [[]]}, {"candidates": {"content": {}}},
         {"candidates": [{"content": "x"}]}, {"candidates": [{"content": {"parts": {"text": "x"}}}]},
         {"candidates": [{"content": {"parts": [None, 3, "x", [], {"text": 7}, {"text": None}]}}]},
-        said({"functionCall": "x"}), said({"functionCall": {"name": ["f"], "args": "x", "id": 7}}),
-        said({"text": "", "thoughtSignature": 5}), said({"thought": True, "text": ["x"]}),
+        chunk({"functionCall": "x"}), chunk({"functionCall": {"name": ["f"], "args": "x", "id": 7}}),
+        chunk({"text": "", "thoughtSignature": 5}), chunk({"thought": True, "text": ["x"]}),
         {"candidates": [{"finishReason": 1}]}, {"promptFeedback": "x"}, {"promptFeedback": {"blockReason": 3}},
         {"modelVersion": 3, "responseId": ["r"]},
     ],
 )  # fmt: skip
 def test_an_odd_chunk_costs_no_more_than_itself(odd: dict[str, Any]) -> None:
-    _, step, _ = taken(said({"text": "a"}), odd, said({"text": "b"}, finishReason="STOP"))
+    _, step, _ = taken(chunk({"text": "a"}), odd, chunk({"text": "b"}, finishReason="STOP"))
     assert step.text == "ab"
 
 
 def test_counts_may_be_texts() -> None:
     figures = {"promptTokenCount": "12", "candidatesTokenCount": 3.0, "thoughtsTokenCount": "4"}
-    _, _, usage = taken(said({"text": "a"}), {"usageMetadata": figures})
+    _, _, usage = taken(chunk({"text": "a"}), {"usageMetadata": figures})
     assert (usage["inputTokens"], usage["outputTokens"], usage["thinkingOutputTokens"]) == ("12", "7", "4")
 
 
@@ -64,4 +64,4 @@ def test_any_chunks(chunks: list[Any]) -> None:
 @given(json_values)
 def test_any_content(value: Any) -> None:
     keys = ("text", "functionCall", "thoughtSignature", "thought", "inlineData")
-    taken(said(value), said(*({key: value} for key in keys)), {"candidates": [{"content": value}]})
+    taken(chunk(value), chunk(*({key: value} for key in keys)), {"candidates": [{"content": value}]})

@@ -214,15 +214,15 @@ async def test_streams_that_cannot_be(make_ls: MakeLs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "asked", "waits"),
-    [("asked", True, True), ("asked", False, False), ("always", False, True), ("never", True, False)],
+    ("option", "requested", "waits"),
+    [("requested", True, True), ("requested", False, False), ("always", False, True), ("never", True, False)],
 )
-async def test_sending_blocks_or_not(make_ls: MakeLs, option: str, asked: bool, waits: bool) -> None:
+async def test_sending_blocks_or_not(make_ls: MakeLs, option: str, requested: bool, waits: bool) -> None:
     ls = await make_ls(blocking=option)
     release = asyncio.Event()
     ls.google.script(Scenario([*say("x"), (0, release), *stop()]))
     cascade = await ls.start()
-    sending = asyncio.create_task(ls.send(cascade, "hello", blocking=asked))
+    sending = asyncio.create_task(ls.send(cascade, "hello", blocking=requested))
     received = await ls.google.wait_for(1)
     if not waits:
         assert await sending == {}

@@ -44,9 +44,9 @@ async def test_its_request_is_the_captured_one(make_ls) -> None:
     assert set(body) == {"contents", "systemInstruction", "tools", "toolConfig", "generationConfig", "sessionId"}
     assert (len(body["tools"]), mode(body), body["generationConfig"]) == (1, "AUTO", {"maxOutputTokens": 65535})
     assert -(2**63) <= int(body["sessionId"]) < 2**63
-    (said,) = body["contents"]
-    assert said["parts"][0]["text"].startswith("<USER_REQUEST>\n.<cid:")
-    assert " hello\n</USER_REQUEST>\n<ADDITIONAL_METADATA>\nThe current local time is: " in said["parts"][0]["text"]
+    (content,) = body["contents"]
+    assert content["parts"][0]["text"].startswith("<USER_REQUEST>\n.<cid:")
+    assert " hello\n</USER_REQUEST>\n<ADDITIONAL_METADATA>\nThe current local time is: " in content["parts"][0]["text"]
 
 
 async def test_an_empty_answer_is_asked_for_again_at_once(make_ls) -> None:
@@ -79,11 +79,11 @@ async def test_a_result_has_the_models_role_and_ids_of_its_own(make_ls) -> None:
     ls.google.script(answer({"text": "seen"}))
     await ls.turn("hello")
     _, second = await bodies(ls)
-    asked, used = second["contents"][-2:]
+    called, used = second["contents"][-2:]
     (result,) = used["parts"]
-    assert (asked["role"], used["role"]) == ("model", "model")
-    assert asked["parts"][0]["functionCall"]["id"] == result["functionResponse"]["id"] != "g1"
-    assert asked["parts"][0]["thoughtSignature"]
+    assert (called["role"], used["role"]) == ("model", "model")
+    assert called["parts"][0]["functionCall"]["id"] == result["functionResponse"]["id"] != "g1"
+    assert called["parts"][0]["thoughtSignature"]
     assert "Tool response for view_file:\n```json\n" in result["functionResponse"]["response"]["output"]
 
 

@@ -12,8 +12,6 @@ from tests.testing.simulator.ls_support import SERVICE, MakeLs, marker
 from tests.testing.simulator.support import Http2Client
 from zerogravity.testing.simulator.google import Scenario, say
 
-# -- socket ----------------------------------------------------------------------------------------------------------
-
 
 @pytest.mark.parametrize("token", ["", "wrong", "é"])
 async def test_a_wrong_token_is_refused_in_plain_text(make_ls: MakeLs, token: str) -> None:
@@ -107,23 +105,11 @@ async def test_stop_ends_turns_and_streams(make_ls: MakeLs) -> None:
     assert ls.simulator.cascades[cascade].status == "IDLE"
 
 
-# -- cascades --------------------------------------------------------------------------------------------------------
-
-
-# -- models and the user ---------------------------------------------------------------------------------------------
-
-
-# -- streams of the state --------------------------------------------------------------------------------------------
-
-
 async def test_a_stream_needs_an_envelope(make_ls: MakeLs) -> None:
     ls = await make_ls()
     status, text = await ls.post(f"{SERVICE}StreamAgentStateUpdates", b"{}", Content_Type="application/connect+json")
     assert status == 200
     assert json.loads(text[5:])["error"]["code"] == "invalid_argument"
-
-
-# -- the way to Google -----------------------------------------------------------------------------------------------
 
 
 async def test_many_turns_at_once_keep_apart(make_ls: MakeLs) -> None:

@@ -83,10 +83,10 @@ async def test_calls_are_run_and_answered_in_a_loop(make_ls: MakeLs) -> None:
     assert planner["stopReason"] == "STOP_REASON_FUNCTION_CALL"
     assert [json.loads(one["argumentsJson"]) for one in planner["toolCalls"]] == [{"AbsolutePath": "/a"}, {}]
     last = ls.agent_calls[2].request["contents"]
-    asked, replied = last[-4:-2]
-    assert asked["role"] == "model"
-    assert "thoughtSignature" in asked["parts"][0]
-    assert "thoughtSignature" not in asked["parts"][1]
+    called, replied = last[-4:-2]
+    assert called["role"] == "model"
+    assert "thoughtSignature" in called["parts"][0]
+    assert "thoughtSignature" not in called["parts"][1]
     assert [part["functionResponse"]["id"] for part in replied["parts"]] == ["c1", "c2"]
     assert "id" not in last[-1]["parts"][0]["functionResponse"], "no id was given"
     assert all(marker(cascade) in "".join(texts(one)) for one in ls.agent_calls)
@@ -222,8 +222,8 @@ async def test_the_title_call_comes_before_or_after(make_ls: MakeLs, checkpoint:
             assert received.request["generationConfig"]["thinkingConfig"]["thinkingBudget"] == 0
 
 
-async def test_the_title_call_beside_the_agent_call(make_ls: MakeLs) -> None:
-    ls = await make_ls(checkpoint="beside")
+async def test_the_title_call_during_the_agent_call(make_ls: MakeLs) -> None:
+    ls = await make_ls(checkpoint="during")
     release = asyncio.Event()
     ls.google.script(Scenario([*say("slow"), (0, release), *stop()]))
     cascade = await ls.start()
@@ -265,9 +265,6 @@ async def test_a_late_call_after_a_cancel(make_ls: MakeLs) -> None:
     await ls.call("CancelCascadeInvocation", cascadeId=cascade)
     await (await ls.google.wait_for(2)).done.wait()
     assert await ls.status(cascade) == "IDLE"
-
-
-# -- markers ---------------------------------------------------------------------------------------------------------
 
 
 # -- waiting, cancelling ---------------------------------------------------------------------------------------------
@@ -351,6 +348,3 @@ async def test_the_model_may_need_a_subscriber(make_ls: MakeLs) -> None:
         if update["update"]["status"] == "CASCADE_RUN_STATUS_IDLE":
             break
     assert ls.kinds == ["agent"]
-
-
-# -- usage, thoughts, images, knobs ----------------------------------------------------------------------------------

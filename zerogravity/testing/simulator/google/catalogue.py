@@ -1,4 +1,4 @@
-"""The named scenarios: ``sim:NAME`` in a prompt → ``Scenario``. What they are is said in ``scenarios.py``."""
+"""The named scenarios: ``sim:NAME`` in a prompt → ``Scenario``. ``scenarios.py`` describes each."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def available_models() -> Json:
 
 
 def public(model: str | None, method: str | None, received: Received) -> Answer | None:
-    """The public API beside generation: models.list, models.get, countTokens."""
+    """The public API without generation: models.list, models.get, countTokens."""
     if received.method == "GET" and model is None and method is None:
         return _list(received)
     if model is None:

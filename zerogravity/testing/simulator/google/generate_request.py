@@ -73,7 +73,7 @@ def declarations(request: object) -> list[Object]:
     return [one for tool in messages(request, "tools") for one in messages(tool, "functionDeclarations")]
 
 
-# -- what is asked for ----------------------------------------------------------------------------------------------
+# -- the parsed request --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

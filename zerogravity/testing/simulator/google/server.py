@@ -12,7 +12,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
@@ -25,7 +25,7 @@ from zerogravity.testing.simulator.google.scenarios import Scenario, say, stop
 from zerogravity.testing.simulator.google.signatures import Signer
 from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.http.exchange import Exchange
-from zerogravity.testing.simulator.http.server import HttpServer
+from zerogravity.testing.simulator.http.server import HttpServer, Simulator
 from zerogravity.wire.narrow import an_object, lookup, members, text
 
 Kind = Literal["agent", "checkpoint", "tab", "count", "background"]
@@ -100,7 +100,7 @@ class GoogleOptions:
     signature_key: bytes = b"zerogravity stand-in"
 
 
-class GoogleSimulator:
+class GoogleSimulator(Simulator):
     """``await start()`` → ``url``, ``ca_pem``; ``requests``; ``script(scenario)``; ``await stop()``."""
 
     def __init__(self, options: GoogleOptions | None = None, **changes: Any) -> None:
@@ -127,13 +127,6 @@ class GoogleSimulator:
     async def stop(self) -> None:
         """Close the listener and every connection; running answers are cut."""
         await self._server.stop()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     @property
     def url(self) -> str:
@@ -271,7 +264,7 @@ class GoogleSimulator:
             received.sent, received.ended = player.sent, player.ended
 
     def _parsed(self, received: Received, *, internal: bool, refused: bool) -> GenerateRequest:
-        """What is asked for; of a refused request only the model."""
+        """The request as scenarios see it; of a refused one only the model."""
         family = family_of(received.model) or family_of("gemini-3-flash")
         assert family is not None
         name = family.name

@@ -23,53 +23,62 @@ class ClientGone(Exception):
 
 
 class Exchange(ABC):
-    """One request, read whole, and the answer to it. ``headers`` has lower-case names."""
+    """One request, read whole, and the answer to it. ``headers`` has lower-case names.
 
-    def __init__(self, http: str, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
+    ``over``: ended, dropped, reset: nothing can be written any more.
+    """
+
+    def __init__(
+        self, connection: Connection, http: str, method: str, target: str, headers: dict[str, str], body: bytes
+    ) -> None:
+        self.connection = connection
         self.http = http
         self.method = method
         self.target = target
         self.headers = headers
         self.body = body
-        self.over = False  # ended, dropped, reset: nothing can be written any more
+        self.over = False
         self.client_gone = False
 
     @abstractmethod
     def start(self, status: int, headers: Headers, *, length: int | None = None) -> None:
         """Send status and headers; without ``length`` the body is chunked."""
 
-    @abstractmethod
     def write(self, data: bytes) -> None:
         """Send one piece of the body: one HTTP chunk, or DATA frames."""
+        self.write_all([data])
 
+    @abstractmethod
     def write_all(self, pieces: Sequence[bytes]) -> None:
         """Send several pieces, each as a chunk of its own, with one write."""
-        for piece in pieces:
-            self.write(piece)
 
     @abstractmethod
     def raw(self, data: bytes) -> None:
         """Send bytes as they are, past all framing (HTTP/1.1), or as body (HTTP/2)."""
 
-    @abstractmethod
     async def drain(self) -> None:
-        """Wait until the client takes more."""
+        """Wait until the client takes more. Raises ClientGone."""
+        await self.connection.writable.wait()
+        if self.client_gone:
+            raise ClientGone
 
     @abstractmethod
     def end(self) -> None:
         """The proper end of the body."""
 
-    @abstractmethod
     def drop(self) -> None:
         """Close the connection without ending the body."""
+        self.over = True
+        self.connection.transport.close()
 
     @abstractmethod
     def reset(self) -> None:
         """RST: of the connection (HTTP/1.1), of the stream (HTTP/2)."""
 
-    @abstractmethod
     def half_close(self) -> None:
         """Stop sending, keep reading: the client sees the end of the connection's bytes."""
+        self.over = True
+        self.connection.half_close()
 
 
 Handler = Callable[[Exchange], Awaitable[None]]

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import h11
 
-from zerogravity.testing.simulator.http.exchange import ClientGone, Connection, Exchange, Headers, Shared, decoded
+from zerogravity.testing.simulator.http.exchange import Connection, Exchange, Headers, Shared, decoded
 
 MAX_HEAD = 64 << 10
 MAX_BUFFERED = 1 << 20  # how much of a next, pipelined request may wait
@@ -66,7 +66,7 @@ class Http1(Connection):
         self._waiting += self._reader.rest
         self._reader = _Reader(self.shared.max_body)
         method, target = request.method.decode("ascii"), request.target.decode("latin-1")
-        self._exchange = Http1Exchange(self, method, target, headers, body)
+        self._exchange = Http1Exchange(self, "1.1", method, target, headers, body)
         self._task = self.shared.run(self._exchange, self._finished)
 
     def _refuse(self, status: int, text: str) -> None:
@@ -126,7 +126,7 @@ class _Reader:
                     return None
 
     def expects_continue(self) -> bool:
-        """Whether the client waits to be told that it may send the body; true once."""
+        """Whether the client waits for ``100 Continue``; true once."""
         waits = self._h11.they_are_waiting_for_100_continue
         if waits:
             self._h11.send(h11.InformationalResponse(status_code=100, headers=[]))
@@ -143,49 +143,30 @@ class _Reader:
 class Http1Exchange(Exchange):
     """An answer over HTTP/1.1; each ``write`` is one chunk of the chunked encoding."""
 
-    def __init__(self, connection: Http1, method: str, target: str, headers: dict[str, str], body: bytes) -> None:
-        super().__init__("1.1", method, target, headers, body)
-        self._connection = connection
-        self._chunked = False
+    chunked = False
 
     def start(self, status: int, headers: Headers, *, length: int | None = None) -> None:
-        self._chunked = length is None
+        self.chunked = length is None
         framing = ("Transfer-Encoding", "chunked") if length is None else ("Content-Length", str(length))
         lines = [f"{name}: {value}\r\n" for name, value in (*headers, framing)]
         self.raw(f"HTTP/1.1 {_status(status)}\r\n{''.join(lines)}\r\n".encode("latin-1"))
 
-    def write(self, data: bytes) -> None:
-        self.write_all([data])
-
     def write_all(self, pieces: Sequence[bytes]) -> None:
-        if self._chunked:
+        if self.chunked:
             pieces = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece]
         self.raw(b"".join(pieces))
 
     def raw(self, data: bytes) -> None:
-        self._connection.transport.write(data)
-
-    async def drain(self) -> None:
-        await self._connection.writable.wait()
-        if self.client_gone:
-            raise ClientGone
+        self.connection.transport.write(data)
 
     def end(self) -> None:
         self.over = True
-        if self._chunked:
+        if self.chunked:
             self.raw(b"0\r\n\r\n")
-
-    def drop(self) -> None:
-        self.over = True
-        self._connection.transport.close()
 
     def reset(self) -> None:
         self.over = True
-        self._connection.reset()
-
-    def half_close(self) -> None:
-        self.over = True
-        self._connection.half_close()
+        self.connection.reset()
 
 
 def _status(status: int) -> str:

@@ -13,7 +13,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from zerogravity.testing.simulator.http.exchange import ClientGone, Connection, Exchange, Headers, Shared, decoded
+from zerogravity.testing.simulator.http.exchange import Connection, Exchange, Headers, Shared, decoded
 
 MAX_WAITING = 256 << 10  # bytes of one stream that may wait for the client's window
 
@@ -146,8 +146,8 @@ class Http2Exchange(Exchange):
     """An answer over HTTP/2; what the client's window does not take yet waits."""
 
     def __init__(self, connection: Http2, number: int, request: _Request, body: bytes) -> None:
-        super().__init__("2", request.method, request.target, request.headers, body)
-        self._connection = connection
+        super().__init__(connection, "2", request.method, request.target, request.headers, body)
+        self._http2 = connection
         self._number = number
         self._ended = False
         self._room: asyncio.Future[None] | None = None
@@ -157,46 +157,34 @@ class Http2Exchange(Exchange):
         lines = [(":status", str(status)), *((name.lower(), value) for name, value in headers)]
         if length is not None:
             lines.append(("content-length", str(length)))
-        self._send(lambda: self._connection.h2.send_headers(self._number, lines))
+        self._send(lambda: self._http2.h2.send_headers(self._number, lines))
 
-    def write(self, data: bytes) -> None:
+    def write_all(self, pieces: Sequence[bytes]) -> None:
+        self.raw(b"".join(pieces))
+
+    def raw(self, data: bytes) -> None:
         self.waiting += data
         self.pump()
 
-    raw = write
-
-    def write_all(self, pieces: Sequence[bytes]) -> None:
-        self.write(b"".join(pieces))
-
     async def drain(self) -> None:
-        await self._connection.writable.wait()
         while len(self.waiting) > MAX_WAITING and not self.client_gone:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
-        if self.client_gone:
-            raise ClientGone
+        await super().drain()
 
     def end(self) -> None:
         self.over = True
         self._ended = True
         self.pump()
 
-    def drop(self) -> None:
-        self.over = True
-        self._connection.transport.close()
-
     def reset(self) -> None:
         self.over = True
         self.waiting.clear()
-        self._send(lambda: self._connection.h2.reset_stream(self._number, h2.errors.ErrorCodes.INTERNAL_ERROR))
-
-    def half_close(self) -> None:
-        self.over = True
-        self._connection.half_close()
+        self._send(lambda: self._http2.h2.reset_stream(self._number, h2.errors.ErrorCodes.INTERNAL_ERROR))
 
     def pump(self) -> None:
         """Send as much as the windows allow."""
-        connection = self._connection.h2
+        connection = self._http2.h2
         try:
             while self.waiting:
                 room = min(connection.local_flow_control_window(self._number), connection.max_outbound_frame_size)
@@ -207,10 +195,10 @@ class Http2Exchange(Exchange):
             if self._ended and not self.waiting:
                 self._ended = False
                 connection.end_stream(self._number)
-                self._connection.forget(self._number)
+                self._http2.forget(self._number)
         except h2.exceptions.ProtocolError:  # the stream is closed; StreamReset tells the rest
             self.waiting.clear()
-        self._connection.flush()
+        self._http2.flush()
         if self._room is not None and len(self.waiting) <= MAX_WAITING:
             if not self._room.done():
                 self._room.set_result(None)
@@ -219,4 +207,4 @@ class Http2Exchange(Exchange):
     def _send(self, action: Callable[[], None]) -> None:
         with contextlib.suppress(h2.exceptions.ProtocolError):
             action()
-        self._connection.flush()
+        self._http2.flush()

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import cast
+from abc import ABC, abstractmethod
+from typing import Self, cast
 
 from zerogravity.testing.simulator.http.exchange import Handler, Shared
 from zerogravity.testing.simulator.http.http1 import Http1
@@ -54,6 +55,27 @@ class HttpServer:
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
+
+
+class Simulator(ABC):
+    """What is started, used and stopped: ``async with``, or by hand."""
+
+    @abstractmethod
+    async def start(self) -> None: ...
+
+    @abstractmethod
+    async def stop(self) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
 
 class _Front(asyncio.Protocol):

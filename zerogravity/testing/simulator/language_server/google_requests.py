@@ -65,7 +65,7 @@ def model_enum(model: object) -> str | None:
 
 
 def user_contents(cascade: Cascade, text: str, images: list[Json], options: LsOptions) -> list[Json]:
-    """The contents of a new user turn: the wrapped text and the LS's own entries beside it."""
+    """The contents of a new user turn: the wrapped text and the LS's own entries."""
 
     def entry(body: str) -> str:
         index = len(cascade.steps) - 3 + len(made)
@@ -95,7 +95,7 @@ def user_contents(cascade: Cascade, text: str, images: list[Json], options: LsOp
 
 
 def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> Json:
-    """One agent call with everything the cascade has said so far."""
+    """One agent call with the whole cascade so far."""
     model = ENUMS[enum]
     request: Json = {
         "contents": cascade.contents,
@@ -121,17 +121,9 @@ def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> Json:
     now = time.time_ns() // 1_000_000
     owner = cascade.id if options.request_id == "cascade" else str(uuid4())
     request_id = f"agent/{owner}/{now}/{cascade.trajectory_id}/{cascade.seq}"
-    body: Json = {
-        "project": options.project,
-        "requestId": str(uuid4()) if options.request_id == "uuid" else request_id,
-        "model": model,
-        "userAgent": "antigravity",
-        "requestType": "agent",
-        "request": request,
-    }
-    if not options.request_types:
-        del body["requestType"]
-    return body
+    if options.request_id == "uuid":
+        request_id = str(uuid4())
+    return _envelope(request, request_id, model, "agent", options)
 
 
 def runtime_body(cascade: Cascade, *, mode: str, most: int = 65535) -> Json:
@@ -169,17 +161,15 @@ def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> Json:
     if not options.envelope:
         return request
     request["generationConfig"]["thinkingConfig"] = {"includeThoughts": False, "thinkingBudget": 0}
-    body: Json = {
-        "project": options.project,
-        "requestId": f"checkpoint/{uuid4()}",
-        "model": options.checkpoint_model,
-        "userAgent": "antigravity",
-        "requestType": "checkpoint",
+    return _envelope(request, f"checkpoint/{uuid4()}", options.checkpoint_model, "checkpoint", options)
+
+
+def _envelope(request: Json, request_id: str, model: str, kind: str, options: LsOptions) -> Json:
+    types = {"requestType": kind} if options.request_types else {}
+    return {
+        "project": options.project, "requestId": request_id, "model": model, "userAgent": "antigravity", **types,
         "request": request,
-    }
-    if not options.request_types:
-        del body["requestType"]
-    return body
+    }  # fmt: skip
 
 
 def _schema_declaration(name: str) -> Json:

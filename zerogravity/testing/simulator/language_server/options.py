@@ -25,8 +25,8 @@ class LsOptions:
     ``layout``: the LS's own entries as contents of their own or as parts of one. ``history_lines`` are quoted in the
     conversation-history entry; with ``quote_history`` so are the first texts of the earlier cascades, marker and all.
     ``request_id``: ``agent/<cascade>/…``, the same with another cascade's id, or a bare UUID as in old builds.
-    ``blocking``: whether SendUserCascadeMessage waits for the end of the turn: as asked for, always, never.
-    ``checkpoint``: the title call before, beside or after the agent call. ``background``: loadCodeAssist and the like.
+    ``blocking``: whether SendUserCascadeMessage waits for the end of the turn: as requested, always, never.
+    ``checkpoint``: the title call before, during or after the agent call. ``background``: loadCodeAssist and the like.
     ``delay_s``: before Google is called. ``calls_google`` off: the message is taken and nothing ever happens.
     ``runtime``: requests, retries and results as Google's Antigravity runtime has them (``runtime.py``);
     ``compaction``: its context is full at once. Its other habits are in ``BUILDS``.
@@ -76,8 +76,8 @@ class LsOptions:
     request_types: bool = True
     checkpoint_model: str = "gemini-3.1-flash-lite"
 
-    blocking: Literal["asked", "always", "never"] = "asked"
-    checkpoint: Literal["before", "beside", "after", "none"] = "after"
+    blocking: Literal["requested", "always", "never"] = "requested"
+    checkpoint: Literal["before", "during", "after", "none"] = "after"
     background: bool = True
     delay_s: float = 0.0
     calls_google: bool = True

@@ -20,8 +20,8 @@ from zerogravity.testing.simulator.language_server.state import Cascade, pruned,
 from zerogravity.testing.simulator.language_server.turn import Turn, UserMessage
 from zerogravity.wire.narrow import an_object, items, text
 
-# methods of the real service that this stand-in lacks: 501, where an unknown name is a 404
-LACKING = frozenset({
+# methods of the real service that are 501 here; an unknown name is a 404
+UNIMPLEMENTED = frozenset({
     "RevertToCascadeStep", "SendAllQueuedMessages", "SignalExecutableIdle", "HandleCascadeUserInteraction",
     "WaitForConversationFullyIdle", "GetModelResponse", "RecordAnalyticsEvent", "LogEvent",
 })  # fmt: skip
@@ -83,10 +83,10 @@ class Service:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def check(self, method: str) -> None:
-        """Raises RpcError for a method this build has not, or one that a test wants refused."""
+        """Raises RpcError for a method that this build lacks, or that a test has refused."""
         if method in self.options.refusals:
             raise RpcError(*self.options.refusals[method])
-        if method in LACKING or method in self.options.missing:
+        if method in UNIMPLEMENTED or method in self.options.missing:
             raise RpcError(501, "unimplemented", f"{method} is not implemented")
 
     # -- cascades --------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ class Service:
             self._queues.setdefault(cascade.id, []).append(message)
             return {"queued": True}
         self._begin(cascade, message, with_knobs(self.options, _message(body, "cascadeConfig")))
-        if self.options.blocking == "always" or (self.options.blocking == "asked" and body.get("blocking") is True):
+        if self.options.blocking == "always" or (self.options.blocking == "requested" and body.get("blocking") is True):
             assert cascade.task is not None
             await asyncio.wait([cascade.task])
         return {}

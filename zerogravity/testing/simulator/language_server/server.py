@@ -9,12 +9,11 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import AsyncIterator
-from typing import Self
 
 from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.http.exchange import Exchange
-from zerogravity.testing.simulator.http.server import HttpServer
+from zerogravity.testing.simulator.http.server import HttpServer, Simulator
 from zerogravity.testing.simulator.language_server.google_client import GoogleCall, GoogleClient
 from zerogravity.testing.simulator.language_server.options import LsOptions
 from zerogravity.testing.simulator.language_server.rpc import RpcError, Service
@@ -26,7 +25,7 @@ MAX_BODY = 64 << 20
 END = 0x02
 
 
-class LanguageServerSimulator:
+class LanguageServerSimulator(Simulator):
     """``await start()`` → ``url``, ``csrf``, ``certificate_pem``; ``calls``, ``cascades`` for tests; ``await stop()``.
 
     ``options`` may be changed while it runs; each turn goes by what they say when it starts.
@@ -59,13 +58,6 @@ class LanguageServerSimulator:
         await self.service.close()
         await self._server.stop()
         await self.google.close()
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     # -- what tests and the demo look at -----------------------------------------------------------------------------
 

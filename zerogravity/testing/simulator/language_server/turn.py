@@ -135,7 +135,7 @@ class Turn:
             await asyncio.gather(*(self._background(method, {}) for method in BEFORE))
         if self.options.checkpoint == "before":
             await self.title()
-        elif self.options.checkpoint == "beside":
+        elif self.options.checkpoint == "during":
             self.side_tasks.append(asyncio.create_task(self.title()))
 
     async def _generate(self) -> str:

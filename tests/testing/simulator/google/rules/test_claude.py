@@ -6,16 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.testing.simulator.google.bodies import (
-    SIGNER,
-    Json,
-    call,
-    model,
-    refused,
-    request,
-    result,
-    user,
-)
+from tests.testing.simulator.google.bodies import SIGNER, Json, call, complaint, model, request, result, user
 from tests.testing.simulator.support import WEATHER
 from zerogravity.testing.simulator.google.rules import claude as rules_claude
 from zerogravity.testing.simulator.google.signatures import STAND_INS
@@ -103,12 +94,11 @@ CLAUDE: dict[str, tuple[Json, str | None]] = {
 @pytest.mark.parametrize("case", CLAUDE)
 def test_what_anthropic_says_through_google(case: str) -> None:
     body, message = CLAUDE[case]
-    error = refused(body, "claude-sonnet-4-6")
-    assert (error and error["message"]) == message
+    assert complaint(body, "claude-sonnet-4-6") == message
 
 
 @pytest.mark.parametrize("case", CLAUDE)
 def test_other_models_do_not_mind(case: str) -> None:
     body, _ = CLAUDE[case]
     if "budget" not in case and "thinking" not in case and "limit" not in case:
-        assert refused(body, "gpt-oss-120b-medium") is None
+        assert complaint(body, "gpt-oss-120b-medium") is None

@@ -132,7 +132,7 @@ def _server_tools(contents: list[Object], family: Family) -> Iterator[str]:
 def _signatures(contents: list[Object], family: Family, signer: Signer) -> Iterator[str]:
     """Given ones are genuine everywhere; in the current turn the first call of each step has one (4). One of a call is
     only genuine behind the steps of Google's own tools that it was given behind."""
-    if not family.signed:  # Claude's are Anthropic's to judge
+    if not family.signed:  # Claude's signatures are checked by Anthropic's rules
         return
     current = max((at for at, one in enumerate(contents) if role_of(one) == "user" and not answers_of(one)), default=0)
     for index, content in enumerate(contents):
