@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import tap as tap_module
-from zerogravity.capture.ls_answer import synthetic_stop
 from zerogravity.capture.tap import Tap, refused
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
@@ -914,11 +913,11 @@ def test_the_bytes_flow_on(
 
 
 @pytest.mark.parametrize("place", ["start", "middle", "end", "drop"])
-def test_a_listener_that_fails(forced: None, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def listener(_: CascadeChannel) -> None:
+def test_an_on_close_callback_that_fails(forced: None, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_close(_: CascadeChannel) -> None:
         raise Bug
 
-    running = running_turn(on_close=listener)
+    running = running_turn(on_close=on_close)
     channel = running.channel
     body = body_of(text("Pa"), END)
     if place == "start":
@@ -975,7 +974,7 @@ def test_a_program_that_is_stopped_is_not_held_up(running: RunningTurn, monkeypa
         Tap(running, 0).feed(body_of(text("Pa")))
 
 
-# -- refusals and local answers --------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------------------------
 
 
 def test_a_refusal(running: RunningTurn, channel: CascadeChannel) -> None:
@@ -1001,21 +1000,6 @@ def test_a_refusal_that_cannot_be_read(
     monkeypatch.setattr(tap_module.google_errors, "decode_error", breaking(bool, 0))
     refused(running, 500, {}, b"")
     assert failure(channel) == (Termination.INTERNAL, "internal")
-
-
-@pytest.mark.parametrize("envelope", [True, False])
-@pytest.mark.parametrize("model", ["gemini-3-flash-a", None])
-def test_synthetic_stop(model: str | None, envelope: bool) -> None:
-    body = synthetic_stop(model, "Conversation", envelope=envelope)
-    assert body.endswith(b"}\r\n\r\n")
-    assert (words(body), finishes(body)) == ("Conversation", ["STOP"])
-    (only,) = parsed(body)
-    assert only.get("modelVersion") == model
-    assert ("response" in json.loads(body[6:])) is envelope
-    decoder = GoogleDecoder(str)
-    assert decoder.decode(body[6:]) == (TextDelta("Conversation"), Usage(1, 0, 1, 0, 0, 2))
-    assert decoder.close() == (AttemptClosed("STOP"),)
-    assert words(synthetic_stop()) == "ok"
 
 
 # -- any answer, any split -------------------------------------------------------------------------------------------
