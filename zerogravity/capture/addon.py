@@ -74,7 +74,7 @@ class Capture:
         try:
             return proxy_guard.bad_modes(exposed=self._load_config().expose_proxy)
         except FaultError as error:
-            return error.fault.told
+            return error.fault.full_message
 
     def _load_config(self) -> configuration.Config:
         """Options that were given count, ``false`` too; the others are left to the environment, file and defaults."""

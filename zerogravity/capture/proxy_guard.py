@@ -29,7 +29,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 from zerogravity import certs
 from zerogravity.capture import http2_reset, match, mitm, proxy_rules
 from zerogravity.config import Config
-from zerogravity.errors import Fault, misled, untrusted
+from zerogravity.errors import Fault, certificate_refused, not_an_endpoint
 from zerogravity.hosts import is_google, is_loopback
 from zerogravity.observe import machine
 
@@ -74,7 +74,7 @@ class ProxyGuard:
         if await self._is_refused(flow.client_conn, (flow.request.host, flow.request.port)):
             logger.warning("refused: a proxied request to %s:%s", flow.request.host, flow.request.port)
             if self.front is not None and match.is_generate_path(flow.request.path):
-                self.front.refused(misled())
+                self.front.refused(not_an_endpoint())
             flow.request.stream = False  # else mitmproxy would connect in order to forward its body
             flow.response = http.Response.make(403, REFUSED, {"content-type": "text/plain"})
 
@@ -141,7 +141,7 @@ class ProxyGuard:
     def tls_failed_client(self, data: TlsData) -> None:
         """A call to Google that was intercepted, and broken off because the client does not accept our certificate."""
         if self.front is not None and is_google(data.conn.sni):
-            self.front.refused(untrusted(data.conn.error or "TLS failed"))
+            self.front.refused(certificate_refused(data.conn.error or "TLS failed"))
 
 
 def _client_target(context: Context) -> proxy_rules.Address | None:
@@ -152,12 +152,12 @@ def _client_target(context: Context) -> proxy_rules.Address | None:
 def _is_wanted(name: str, port: int) -> bool:
     if ctx.options.allow_hosts:
         return any(re.search(one, f"{name}:{port}", re.IGNORECASE) for one in ctx.options.allow_hosts)
-    return name.lower() in _certified_names(ctx.options.confdir)
+    return name.lower() in _permitted_hosts(ctx.options.confdir)
 
 
 @lru_cache(1)
-def _certified_names(confdir: str) -> frozenset[str]:
-    return frozenset(certs.spoken_for(Path(confdir).expanduser()))
+def _permitted_hosts(confdir: str) -> frozenset[str]:
+    return frozenset(certs.permitted_hosts(Path(confdir).expanduser()))
 
 
 def _is_local(client: Client) -> bool:

@@ -172,7 +172,7 @@ class LsClient:
         try:
             await self.call("SetUserSettings", body)
         except Refused as error:
-            logger.info("the language server takes no settings: %s", error.fault.told)
+            logger.info("the language server takes no settings: %s", error.fault.full_message)
 
     async def _call_with_login(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Object:
         """A call that without a login fails as an internal error (A.4): then it raises that instead."""

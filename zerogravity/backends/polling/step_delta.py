@@ -22,7 +22,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.errors import AGAIN, Fault, Termination, language_server, upstream
+from zerogravity.errors import RETRY, Fault, Termination, language_server, upstream
 from zerogravity.wire import google_errors, jsonio, narrow
 from zerogravity.wire.narrow import count, lookup, members, text
 
@@ -244,7 +244,7 @@ def _outcome(progress: Progress, steps: Sequence[Step], run: Run) -> Outcome | N
     if progress.idle < (IDLE_POLLS_TEXT if has_text else IDLE_POLLS_EMPTY):
         return None
     return Outcome(_interruption(last) if last is not None else upstream(502, "empty_response",
-                   f"the language server's run ended without an answer; {AGAIN}", Termination.EMPTY))  # fmt: skip
+                   f"the language server's run ended without an answer; {RETRY}", Termination.EMPTY))  # fmt: skip
 
 
 def _failed_midway(progress: Progress, steps: Sequence[Step]) -> Fault | None:
@@ -254,7 +254,7 @@ def _failed_midway(progress: Progress, steps: Sequence[Step]) -> Fault | None:
     fault = error_in(step)
     if fault is not None and fault.code != "ls_error":
         return fault
-    message = f"the answer broke off{f': {fault.message}' if fault is not None else f'; {AGAIN}'}"
+    message = f"the answer broke off{f': {fault.message}' if fault is not None else f'; {RETRY}'}"
     remedy = "" if fault is None else fault.remedy
     return upstream(502, "upstream_drop", message, Termination.UPSTREAM_DROP, remedy=remedy)
 
@@ -280,7 +280,7 @@ def _interruption(step: Step) -> Fault | None:
         message = "the language server's run was cancelled by somebody else"
         return language_server(502, "ls_cancelled", message, Termination.LS_REFUSED)
     if finish_of(step) is None:
-        message = f"the answer broke off ({stop.lower()}); {AGAIN}"
+        message = f"the answer broke off ({stop.lower()}); {RETRY}"
         return upstream(502, "upstream_drop", message, Termination.UPSTREAM_DROP)
     return None
 
