@@ -368,32 +368,7 @@ def test_every_generate_path_is_claimed(hooks, channel, path) -> None:
     assert "accept-encoding" not in flow.request.headers
 
 
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_broken_connection_ends_the_turn(hooks, channel, begun) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    if begun:
-        answered(flow)
-        hooks.responseheaders(flow)
-    flow.error = tflow.terr("connection closed")
-    hooks.error(flow)
-    assert channel.termination is Termination.UPSTREAM_DROP
-
-
-@pytest.mark.parametrize("begun", [False, True])
-def test_a_language_server_that_hangs_up_is_not_googles_fault(hooks, channel, begun) -> None:
-    flow = flow_of(agent_body())
-    ask(hooks, flow)
-    if begun:
-        answered(flow)
-        hooks.responseheaders(flow)
-    flow.client_conn.state = ConnectionState.CLOSED
-    flow.error = tflow.terr("Client disconnected.")
-    hooks.error(flow)
-    assert channel.termination is Termination.LS_GONE
-
-
-def test_a_google_that_cannot_be_reached_is_remembered_until_it_answers(hooks, deps) -> None:
+def test_google_is_away_until_it_answers(hooks, deps) -> None:
     flow = flow_of({}, b"/v1internal:loadCodeAssist")
     ask(hooks, flow)
     flow.error = tflow.terr("Connect call failed")
@@ -410,50 +385,48 @@ def test_a_google_that_cannot_be_reached_is_remembered_until_it_answers(hooks, d
 
 
 @pytest.mark.parametrize(
-    ("message", "connected", "http2", "ended", "known", "code"),
+    ("message", "facts", "away", "code"),
     [
-        ("Connect call failed", True, False, None, True, Termination.UPSTREAM_DROP),
-        ("server closed connection", True, False, None, True, Termination.UPSTREAM_DROP),
+        ("Connect call failed", {}, True, Termination.UPSTREAM_DROP),
+        ("server closed connection", {}, True, Termination.UPSTREAM_DROP),
+        ("server closed connection", {"begun": True}, False, Termination.UPSTREAM_DROP),
         # our own cut: a cancel, a client that has gone, a deadline of ours, a shutdown
-        ("server closed connection", True, False, Termination.CANCELLED, False, Termination.CANCELLED),
-        ("server closed connection", True, False, Termination.CLIENT_GONE, False, Termination.CLIENT_GONE),
-        ("server closed connection", True, False, Termination.CLIENT_STALL, False, Termination.CLIENT_STALL),
-        ("server closed connection", True, False, Termination.UPSTREAM_IDLE, False, Termination.UPSTREAM_IDLE),
-        ("server closed connection", True, False, Termination.LIMIT_TIME, False, Termination.LIMIT_TIME),
-        ("server closed connection", True, False, Termination.SHUTDOWN, False, Termination.SHUTDOWN),
-        ("stream reset by client (CANCEL)", True, True, Termination.CANCELLED, False, Termination.CANCELLED),
+        *[
+            ("server closed connection", {"ended": code}, False, code)
+            for code in map(
+                Termination,
+                ("cancelled", "client_gone", "client_stall", "upstream_idle", "limit_time", "shutdown"),
+            )
+        ],
+        ("stream reset by client (CANCEL)", {"http2": True, "ended": Termination.CANCELLED}, False,
+         Termination.CANCELLED),
         # the language server's
-        ("Client disconnected.", False, False, None, False, Termination.LS_GONE),
-        ("stream reset by client (CANCEL)", True, True, None, False, Termination.LS_GONE),
+        ("Client disconnected.", {"connected": False}, False, Termination.LS_GONE),
+        ("Client disconnected.", {"connected": False, "begun": True}, False, Termination.LS_GONE),
+        ("stream reset by client (CANCEL)", {"http2": True}, False, Termination.LS_GONE),
         # a Google that resets a stream is there
-        ("stream reset by client (INTERNAL_ERROR)", True, False, None, False, Termination.UPSTREAM_DROP),
+        ("stream reset by client (INTERNAL_ERROR)", {}, False, Termination.UPSTREAM_DROP),
     ],
-)
-def test_only_what_google_does_is_remembered_of_google(
-    hooks,
-    deps,
-    running,
-    channel,
-    message: str,
-    connected: bool,
-    http2: bool,
-    ended: Any,
-    known: bool,
-    code: Termination,
+)  # fmt: skip
+def test_a_broken_connection_ends_the_turn_and_may_show_google_to_be_away(
+    hooks, deps, running, message: str, facts: dict[str, Any], away: bool, code: Termination
 ) -> None:
     flow = flow_of(agent_body())
     ask(hooks, flow)
-    if http2:
+    if facts.get("begun"):
+        answered(flow)
+        hooks.responseheaders(flow)
+    if facts.get("http2"):
         flow.request.http_version = "HTTP/2.0"
-    if ended is not None:
-        running.close(Failed(internal("we have ended it", ended)))
-    if not connected:
+    if "ended" in facts:
+        running.close(Failed(internal("we have ended it", facts["ended"])))
+    if not facts.get("connected", True):
         flow.client_conn.state = ConnectionState.CLOSED
     flow.error = tflow.terr(message)
     hooks.error(flow)
     assert running.channel.termination is code
-    assert deps.health.google_away is known
-    assert deps.health.checks()[-1].ok is not known
+    assert deps.health.google_away is away
+    assert deps.health.checks()[-1].ok is not away
     assert flow not in hooks.claims
 
 
