@@ -34,7 +34,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "wire": BASE,
     "wire.narrow": (),
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
-    **dict.fromkeys((*PURE_CAPTURE, "capture.contentview", "capture.flow_bodies"), (*BASE, "wire", *PURE_CAPTURE)),
+    **dict.fromkeys((*PURE_CAPTURE, "capture.contentview"), (*BASE, "wire", *PURE_CAPTURE)),
+    "capture.flow_bodies": (*BASE, "capture.mitm"),
     "capture.passive": (*BASE, "wire"),
     "capture": (),
     "admission": (),
@@ -64,20 +65,21 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),
     "capture.addon": (*BASE, "capture", "compose", "config", "logs", "observe.machine"),
     "capture.interceptor": (
-        *BASE, *PURE_CAPTURE, "capture.flow_bodies", "capture.passive", "capture.proxy_guard", "hosts", "observe",
-        "wire.jsonio",
+        *BASE, *PURE_CAPTURE, "capture.flow_bodies", "capture.mitm", "capture.passive", "capture.proxy_guard", "hosts",
+        "observe", "wire.jsonio",
     ),
     "capture.commands": (
         *BASE, "background", "capture.flow_bodies", "observe", "surfaces", "testing.replay", "testing.replay_server",
     ),
     "capture.loader": ("capture.addon",),
     "capture.script": ("capture.loader",),
-    "capture.master": ("capture.addon", "capture.proxy_guard", "errors"),
-    "capture.proxy_options": ("backends.base",),
-    "capture.http2_reset": (),
+    "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
+    "capture.proxy_options": ("backends.base", "capture.mitm"),
+    "capture.http2_reset": ("capture.mitm",),
     "capture.proxy_rules": ("hosts",),
     "capture.proxy_guard": (
-        "capture.proxy_rules", "capture.match", "capture.http2_reset", "certs", "config", "errors", "hosts", "observe",
+        "capture.proxy_rules", "capture.match", "capture.mitm", "capture.http2_reset", "certs", "config", "errors",
+        "hosts", "observe",
     ),
     # composition
     "compose": ANYTHING,
@@ -93,7 +95,7 @@ GUESTS = {
             f"capture.{name}"
             for name in ("addon", "flow_bodies", "commands", "contentview", "http2_reset", "interceptor")
         ),
-        *(f"capture.{name}" for name in ("loader", "master", "proxy_guard", "proxy_options")),
+        *(f"capture.{name}" for name in ("loader", "master", "mitm", "proxy_guard", "proxy_options")),
         "cli",
     ),
     "prometheus_client": ("observe",),

@@ -42,8 +42,6 @@ OF_A_ROOM = {
 
 # Modules without a test file of their own, held by their neighbours' tests. This list only gets shorter.
 LACKING = {
-    "capture/http2_reset",
-    "capture/ls_answer",
     "cli/demo",
     "observe/digest",
     "observe/source",

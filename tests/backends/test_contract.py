@@ -27,7 +27,7 @@ from zerogravity import config as configuration
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.base import Backend, Callbacks, Route
 from zerogravity.backends.polling.polling import Polling
-from zerogravity.capture.interceptor import Interceptor, Rooms
+from zerogravity.capture.interceptor import Deps, Interceptor
 from zerogravity.compose import gateway
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError, Termination
@@ -115,7 +115,7 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         route = Route(endpoint=endpoint, google=google.url)
         made.gateway = await stack.enter_async_context(gateway(config, route, made.backend))
         services, interceptor = made.gateway.services, Interceptor()
-        interceptor.rooms = Rooms(services.store, services.health, services.metrics, made.gateway.witnesses)
+        interceptor.deps = Deps(services.store, services.health, services.metrics, made.gateway.witnesses)
         if made.backend.captured:
             addons.add(interceptor)
         yield made

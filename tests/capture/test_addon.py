@@ -136,10 +136,10 @@ async def test_the_others_have_what_they_need_while_it_runs(whole, tmp_path, mon
     await capture.running()
     assert capture.guard.front.url.startswith("http://127.0.0.1:")
     assert capture.commands.health().startswith("not ready")
-    assert (capture.interceptor.rooms is not None) is intercept
+    assert (capture.interceptor.deps is not None) is intercept
     await capture.done()
     await capture.done()
-    assert capture.guard.front is capture.commands.rooms is capture.interceptor.rooms is None
+    assert capture.guard.front is capture.commands.deps is capture.interceptor.deps is None
     assert capture.commands.health() == "not running"
 
 

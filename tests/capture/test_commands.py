@@ -16,7 +16,7 @@ from mitmproxy.test import taddons
 from tests.capture.test_flow_bodies import SENT, tapped
 from tests.conftest import evict
 from tests.waiting import until
-from zerogravity.capture.commands import Commands, Rooms
+from zerogravity.capture.commands import Commands, Deps
 from zerogravity.core.events import Finished, TextDelta
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import bad_request
@@ -27,15 +27,15 @@ from zerogravity.testing.replay_server import ReplayServer
 
 
 @pytest.fixture
-def rooms(clock, tmp_path):
-    return Rooms(MitmStore(clock), tmp_path / "traces", Health(clock))
+def deps(clock, tmp_path):
+    return Deps(MitmStore(clock), tmp_path / "traces", Health(clock))
 
 
 @pytest.fixture
-async def call(rooms):
+async def call(deps):
     """``call(name, …)``, with the gateway running or not."""
     commands = Commands()
-    commands.rooms = rooms
+    commands.deps = deps
     with taddons.context(commands, savehar.SaveHar()) as context:
 
         def call(name, *arguments):
@@ -47,47 +47,47 @@ async def call(rooms):
         await commands.done()
 
 
-def recorded(rooms, turn):
-    recorder = Recorder(rooms.traces, clock=rooms.store.clock)
-    recorder.attach(rooms.store)
-    running = rooms.store.open(turn)
+def recorded(deps, turn):
+    recorder = Recorder(deps.traces, clock=deps.store.clock)
+    recorder.attach(deps.store)
+    running = deps.store.open(turn)
     running.append(0, b'{"candidates":[{"content":{"parts":[{"text":"Hello"}]}}]}', (TextDelta("Hello"),))
     running.close(Finished("stop"))
     recorder.close()
     return running
 
 
-async def test_turns(call, rooms, make_turn):
-    first, second = rooms.store.open(make_turn()), rooms.store.open(make_turn())
+async def test_turns(call, deps, make_turn):
+    first, second = deps.store.open(make_turn()), deps.store.open(make_turn())
     first.close(Finished("tool"))
     second.mark("queued")
     assert call("turns") == [f"{first.id} done tool", f"{second.id} queued"]
-    call.commands.rooms = None
+    call.commands.deps = None
     assert call("turns") == []
 
 
-async def test_health(call, rooms):
-    assert call("health") == rooms.health.line()
-    call.commands.rooms = None
+async def test_health(call, deps):
+    assert call("health") == deps.health.line()
+    call.commands.deps = None
     assert call("health") == "not running"
 
 
-async def test_trace(call, rooms, make_turn):
-    traced = recorded(rooms, make_turn())
-    flows = [tapped(traced), tapped(traced), tapped(rooms.store.open(make_turn()))]
+async def test_trace(call, deps, make_turn):
+    traced = recorded(deps, make_turn())
+    flows = [tapped(traced), tapped(traced), tapped(deps.store.open(make_turn()))]
     plain = tapped(traced)
     plain.comment = "a person's own words"
     told = call.master.commands.call("zerogravity.trace", [*flows, plain])
     assert [line.partition(" ")[0] for line in told] == [traced.id, flows[2].comment]
-    assert told[0].partition(" ")[2].startswith(str(rooms.traces))
+    assert told[0].partition(" ")[2].startswith(str(deps.traces))
     assert told[1].endswith("not recorded")
-    call.commands.rooms = None
+    call.commands.deps = None
     with pytest.raises(exceptions.CommandError, match="not running"):
         call.master.commands.call("zerogravity.trace", flows)
 
 
-async def test_replay(call, rooms, make_turn, caplog):
-    traced = recorded(rooms, make_turn())
+async def test_replay(call, deps, make_turn, caplog):
+    traced = recorded(deps, make_turn())
     with caplog.at_level(logging.INFO, "zerogravity.capture"):
         call("replay", traced.id, "max")
         await until(lambda: "replaying" in caplog.text)
@@ -97,7 +97,7 @@ async def test_replay(call, rooms, make_turn, caplog):
         assert (await answer.json())["choices"][0]["message"]["content"] == "Hello"
 
 
-async def test_a_replay_that_cannot_be_stopped_keeps_no_other_from_it(rooms, make_turn, monkeypatch, caplog):
+async def test_a_replay_that_cannot_be_stopped_keeps_no_other_from_it(deps, make_turn, monkeypatch, caplog):
     begun, stopped = [], []
 
     @asynccontextmanager
@@ -109,8 +109,8 @@ async def test_a_replay_that_cannot_be_stopped_keeps_no_other_from_it(rooms, mak
             raise RuntimeError("our bug")
         stopped.append(number)
 
-    traced, commands = recorded(rooms, make_turn()), Commands()
-    commands.rooms = rooms
+    traced, commands = recorded(deps, make_turn()), Commands()
+    commands.deps = deps
     monkeypatch.setattr(replay_server, "serve", serve)
     for _ in range(3):
         commands.replay(traced.id, "max")
@@ -120,14 +120,14 @@ async def test_a_replay_that_cannot_be_stopped_keeps_no_other_from_it(rooms, mak
     assert "our bug" in caplog.text
 
 
-async def test_a_replay_that_is_refused_says_why(rooms, make_turn, monkeypatch, caplog):
+async def test_a_replay_that_is_refused_says_why(deps, make_turn, monkeypatch, caplog):
     @asynccontextmanager
     async def refuses(*_, **__):
         raise bad_request("the port is taken")
         yield
 
-    traced, commands = recorded(rooms, make_turn()), Commands()
-    commands.rooms = rooms
+    traced, commands = recorded(deps, make_turn()), Commands()
+    commands.deps = deps
     monkeypatch.setattr(replay_server, "serve", refuses)
     commands.replay(traced.id, "max")
     await commands.done()
@@ -142,10 +142,10 @@ async def test_replay_of_nothing(call, arguments, told):
         call("replay", *arguments)
 
 
-async def test_har_has_answers_that_still_run(call, rooms, make_turn, tmp_path):
-    running = tapped(rooms.store.open(make_turn()), ended=False)
-    gone = tapped(rooms.store.open(make_turn()))
-    evict(rooms.store, gone.comment)
+async def test_har_has_answers_that_still_run(call, deps, make_turn, tmp_path):
+    running = tapped(deps.store.open(make_turn()), ended=False)
+    gone = tapped(deps.store.open(make_turn()))
+    evict(deps.store, gone.comment)
     call.master.commands.call("zerogravity.har", [running, gone], str(tmp_path / "a.har"))
     entries = json.loads((tmp_path / "a.har").read_text())["log"]["entries"]
     assert [entry["response"]["content"]["text"] for entry in entries] == [SENT.decode(), ""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.capture.decision import Action, broken, decide
+from zerogravity.capture.decision import Action, connection_loss, decide
 from zerogravity.capture.match import Match
 from zerogravity.core.events import Finished
 from zerogravity.core.registry import MitmStore
@@ -44,6 +44,6 @@ def test_every_case(clock, make_turn, state: str, kind, passive: bool, titles: b
     ],
 )
 def test_who_has_broken_off(message: str, facts: dict[str, bool], code: Termination, google: bool) -> None:
-    found = broken(message, **{"connected": True, "http2": False, "answered": False, "ours": False, **facts})
-    assert (found.fault.termination, found.google) == (code, google)
-    assert (found.gone is not None) is (code is Termination.LS_GONE)
+    loss = connection_loss(message, **{"connected": True, "http2": False, "answered": False, "ours": False, **facts})
+    assert (loss.fault.termination, loss.google_away) == (code, google)
+    assert (loss.gone is not None) is (code is Termination.LS_GONE)

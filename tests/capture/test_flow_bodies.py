@@ -34,7 +34,7 @@ def tapped(running, body=SENT, *, attempt_no=0, content_type="text/event-stream"
     flow = tflow.tflow(
         req=tutils.treq(path=b"/v1internal:streamGenerateContent"), resp=tutils.tresp(content=b"", headers=headers)
     )
-    flow.metadata[flow_bodies.CALL] = attempt_no
+    flow.metadata[flow_bodies.ATTEMPT] = attempt_no
     flow.comment = running.id
     tap = Tap(running, attempt_no, content_type=content_type)
     for piece in (body[:40], body[40:]) + ((b"",) if ended else ()):
@@ -129,10 +129,10 @@ def test_nothing_is_copied_unless_somebody_keeps_flows(options, view, kept):
         name = "view"
 
     with taddons.context() as context:
-        assert not flow_bodies.kept(context.master), "options that are not there are no keepers"
+        assert not flow_bodies.flows_are_kept(), "options that are not there are no keepers"
         for name in flow_bodies.KEEPERS:
             context.options.add_option(name, str | None, None, "")
         if view:
             context.master.addons.add(View())
         context.options.update(**options)
-        assert flow_bodies.kept(context.master) is kept
+        assert flow_bodies.flows_are_kept() is kept

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.judging import about, complaint
-from zerogravity.capture.generation_config import fitted
+from zerogravity.capture.generation_config import merge_generation_config
 from zerogravity.capture.rewrite import rewrite
 from zerogravity.core.family import FAMILIES
 from zerogravity.core.turn import Target, Turn
@@ -94,7 +94,7 @@ TABLE: list[tuple[str, Json, Json, Json]] = [
 
 @pytest.mark.parametrize(("family", "own", "wanted", "expected"), TABLE)
 def test_what_is_sent(family: str, own: Json, wanted: Json, expected: Json) -> None:
-    sent = fitted(own, wanted, family, [])
+    sent = merge_generation_config(own, wanted, family, [])
     assert {**sent, "thinkingConfig": {k: v for k, v in sent.get("thinkingConfig", {}).items() if v is not None}} == {
         "thinkingConfig": {}, **expected,
     }  # fmt: skip
@@ -102,10 +102,10 @@ def test_what_is_sent(family: str, own: Json, wanted: Json, expected: Json) -> N
 
 def test_what_is_changed_is_said() -> None:
     notes: list[str] = []
-    fitted(left(10000, 65536), {"maxOutputTokens": 65000}, "claude", notes)
-    fitted(left(10000, 65536), {"maxOutputTokens": 100}, "claude", notes)
-    fitted(left(10000, 64000), {"maxOutputTokens": 8000}, "claude", notes)
-    fitted({}, {"thinkingConfig": thinks(512)}, "claude", notes)
+    merge_generation_config(left(10000, 65536), {"maxOutputTokens": 65000}, "claude", notes)
+    merge_generation_config(left(10000, 65536), {"maxOutputTokens": 100}, "claude", notes)
+    merge_generation_config(left(10000, 64000), {"maxOutputTokens": 8000}, "claude", notes)
+    merge_generation_config({}, {"thinkingConfig": thinks(512)}, "claude", notes)
     assert notes == [
         "maxOutputTokens lowered to 64000: this model gives no more",
         "thinking switched off: 100 tokens leave no room for it",
@@ -113,8 +113,8 @@ def test_what_is_changed_is_said() -> None:
         "thinkingBudget 1024: at least 1024",
     ]
     unchanged: list[str] = []
-    fitted(left(1024, 64000), {"temperature": 0}, "claude", unchanged)
-    fitted(left(), {"maxOutputTokens": 5}, "gemini-3-flash", unchanged)
+    merge_generation_config(left(1024, 64000), {"temperature": 0}, "claude", unchanged)
+    merge_generation_config(left(), {"maxOutputTokens": 5}, "gemini-3-flash", unchanged)
     assert unchanged == []
 
 
@@ -127,7 +127,7 @@ def test_claude_takes_any_merger(one: Any, two: Any, three: Any, four: Any, show
     own = {"maxOutputTokens": two, "thinkingConfig": thinks(one)}
     wanted = {"maxOutputTokens": four, "thinkingConfig": thinks(three, shown=shown) or None}
     own, wanted = ({k: v for k, v in each.items() if v is not None} for each in (own, wanted))
-    config = fitted(own, wanted, "claude", [])
+    config = merge_generation_config(own, wanted, "claude", [])
     assert complaint(about("claude-sonnet-4-6", generationConfig=config)) is None
 
 

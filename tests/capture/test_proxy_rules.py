@@ -7,40 +7,37 @@ import socket
 
 import pytest
 
-from zerogravity.capture.proxy_rules import Entrance, is_home, is_refused, no_start
+from zerogravity.capture.proxy_rules import Mode, bad_mode, is_refused, is_this_machine
 
 HERE, AWAY = "127.0.0.1", "203.0.113.7"
 NAMES = {"ours.example": HERE, "theirs.example": AWAY, "both.example": (AWAY, HERE)}
 
 
 @pytest.mark.parametrize(
-    ("entrance", "exposed", "word"),
+    ("mode", "exposed", "word"),
     [
-        (Entrance("regular"), False, None),
-        (Entrance("regular", host="localhost"), False, None),
-        (Entrance("regular", host="::1"), False, None),
-        (Entrance("regular", host="[::1]"), False, None),
-        (Entrance("regular", host="127.8.8.8"), False, None),
-        *(
-            (Entrance("regular", host=host), False, "other machines")
-            for host in ("", "0.0.0.0", "::", "10.0.0.1", "pc")
-        ),
-        (Entrance("regular", host="0.0.0.0"), True, None),
-        (Entrance("regular", host=""), True, None),
-        (Entrance("upstream", host="0.0.0.0"), False, "other machines"),
-        (Entrance("socks5", host="0.0.0.0"), False, "other machines"),
-        (Entrance("transparent", host="0.0.0.0"), False, "other machines"),
-        (Entrance("transparent"), False, None),
-        (Entrance("local", host=None), False, None),
-        *((Entrance("reverse", scheme), False, None) for scheme in ("http", "https", "http3")),
-        *((Entrance("reverse", scheme), True, "not served") for scheme in ("tcp", "tls", "udp", "dtls", "dns", "quic")),
-        (Entrance("reverse", "https", "0.0.0.0"), False, "other machines"),
-        *((Entrance(mode), True, "not served") for mode in ("wireguard", "tun", "dns")),
+        (Mode("regular"), False, None),
+        (Mode("regular", host="localhost"), False, None),
+        (Mode("regular", host="::1"), False, None),
+        (Mode("regular", host="[::1]"), False, None),
+        (Mode("regular", host="127.8.8.8"), False, None),
+        *((Mode("regular", host=host), False, "other machines") for host in ("", "0.0.0.0", "::", "10.0.0.1", "pc")),
+        (Mode("regular", host="0.0.0.0"), True, None),
+        (Mode("regular", host=""), True, None),
+        (Mode("upstream", host="0.0.0.0"), False, "other machines"),
+        (Mode("socks5", host="0.0.0.0"), False, "other machines"),
+        (Mode("transparent", host="0.0.0.0"), False, "other machines"),
+        (Mode("transparent"), False, None),
+        (Mode("local", host=None), False, None),
+        *((Mode("reverse", scheme), False, None) for scheme in ("http", "https", "http3")),
+        *((Mode("reverse", scheme), True, "not served") for scheme in ("tcp", "tls", "udp", "dtls", "dns", "quic")),
+        (Mode("reverse", "https", "0.0.0.0"), False, "other machines"),
+        *((Mode(name), True, "not served") for name in ("wireguard", "tun", "dns")),
     ],
     ids=str,
 )
-def test_entrances(entrance: Entrance, exposed: bool, word: str | None) -> None:
-    why = no_start(entrance, exposed=exposed)
+def test_modes(mode: Mode, exposed: bool, word: str | None) -> None:
+    why = bad_mode(mode, exposed=exposed)
     assert (why is None) is (word is None)
     assert word is None or word in str(why)
     assert "\n" not in str(why)
@@ -58,7 +55,7 @@ def test_entrances(entrance: Entrance, exposed: bool, word: str | None) -> None:
     ],
 )
 def test_home(address: str, home: bool) -> None:
-    assert is_home((address, 80)) is home
+    assert is_this_machine((address, 80)) is home
 
 
 def test_the_addresses_of_the_network_are_home() -> None:
@@ -67,7 +64,7 @@ def test_the_addresses_of_the_network_are_home() -> None:
             probe.connect((AWAY, 9))
         except OSError:
             pytest.skip("this machine has no network")
-        assert is_home(probe.getsockname())
+        assert is_this_machine(probe.getsockname())
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import tap as tap_module
-from zerogravity.capture.ls_answer import synthetic_stop
 from zerogravity.capture.tap import Tap, refused
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
@@ -326,15 +325,15 @@ def test_call_ids_are_counted_over_the_whole_turn(running: RunningTurn, channel:
 
 # -- the LS always gets some text, unless it shall call again --------------------------------------------------------
 
-AWAITED: list[tuple[str, tuple[Any, ...]]] = [
-    ("thinking only", (thought("Hm."), END)),
-    ("signed end", (thought("Hm."), chunk({"text": "", "thoughtSignature": "c2ln"}, finish="STOP"))),
-    ("nothing at all", ({"candidates": [{"finishReason": "STOP"}]},)),
-    ("malformed call", (chunk(finish="MALFORMED_FUNCTION_CALL"),)),
-]
+AWAITED: dict[str, tuple[Any, ...]] = {
+    "thinking only": (thought("Hm."), END),
+    "signed end": (thought("Hm."), chunk({"text": "", "thoughtSignature": "c2ln"}, finish="STOP")),
+    "nothing at all": ({"candidates": [{"finishReason": "STOP"}]},),
+    "malformed call": (chunk(finish="MALFORMED_FUNCTION_CALL"),),
+}
 
 
-@pytest.mark.parametrize("chunks", [row[1] for row in AWAITED], ids=[row[0] for row in AWAITED])
+@pytest.mark.parametrize("chunks", AWAITED.values(), ids=AWAITED)
 def test_an_answer_without_answer_is_left_as_it_is(
     chunks: tuple[Any, ...], running: RunningTurn, channel: CascadeChannel
 ) -> None:
@@ -344,17 +343,17 @@ def test_an_answer_without_answer_is_left_as_it_is(
     assert not channel.closed
 
 
-BROKEN: list[tuple[str, tuple[Any, ...]]] = [
-    ("no name", (chunk({"functionCall": {"args": {"a": 1}}}, finish="STOP"),)),
-    ("no name, its end behind it", (thought("Hm."), chunk({"functionCall": {"name": ""}}), END, {"usageMetadata": {}})),
-    ("arguments that are none", (chunk({"functionCall": {"name": "f", "args": [1]}}), END)),
-    ("in pieces", (chunk({"functionCall": {"name": "f"}}), chunk({"functionCall": {"args": "x", "willContinue": True}}),
-                   chunk({"functionCall": {"args": [1]}}), END)),
-]  # fmt: skip
+BROKEN: dict[str, tuple[Any, ...]] = {
+    "no name": (chunk({"functionCall": {"args": {"a": 1}}}, finish="STOP"),),
+    "no name, its end behind it": (thought("Hm."), chunk({"functionCall": {"name": ""}}), END, {"usageMetadata": {}}),
+    "arguments that are none": (chunk({"functionCall": {"name": "f", "args": [1]}}), END),
+    "in pieces": (chunk({"functionCall": {"name": "f"}}), chunk({"functionCall": {"args": "x", "willContinue": True}}),
+                  chunk({"functionCall": {"args": [1]}}), END),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("envelope", [True, False])
-@pytest.mark.parametrize("chunks", [row[1] for row in BROKEN], ids=[row[0] for row in BROKEN])
+@pytest.mark.parametrize("chunks", BROKEN.values(), ids=BROKEN)
 def test_a_broken_call_makes_the_ls_call_again(
     chunks: tuple[Any, ...], envelope: bool, running: RunningTurn, channel: CascadeChannel
 ) -> None:
@@ -416,28 +415,27 @@ def test_the_follow_up_goes_into_the_same_channel(running: RunningTurn, channel:
     assert channel.terminal == Finished("stop")
 
 
-TEXTLESS: list[tuple[str, tuple[Any, ...], str]] = [
-    ("image", (chunk({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}), END), "STOP"),
-    ("length reached while thinking", (thought("Hm."), chunk(finish="MAX_TOKENS")), "STOP"),
-    ("filtered", (chunk(finish="SAFETY"),), "STOP"),
-    ("prompt refused", ({"promptFeedback": {"blockReason": "SAFETY"}},), "STOP"),
-    ("refused after code", (chunk({"executableCode": {"code": "1"}}), {"promptFeedback": {"blockReason": "OTHER"}}),
-     "STOP"),
-    ("an error", ({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}},), "STOP"),
-    ("no end", (thought("Hm."),), "STOP"),
-]  # fmt: skip
+TEXTLESS: dict[str, tuple[Any, ...]] = {
+    "image": (chunk({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}), END),
+    "length reached while thinking": (thought("Hm."), chunk(finish="MAX_TOKENS")),
+    "filtered": (chunk(finish="SAFETY"),),
+    "prompt refused": ({"promptFeedback": {"blockReason": "SAFETY"}},),
+    "refused after code": (chunk({"executableCode": {"code": "1"}}), {"promptFeedback": {"blockReason": "OTHER"}}),
+    "an error": ({"error": {"code": 503, "message": "m", "status": "UNAVAILABLE"}},),
+    "no end": (thought("Hm."),),
+}
 
 
-@pytest.mark.parametrize(("chunks", "end"), [row[1:] for row in TEXTLESS], ids=[row[0] for row in TEXTLESS])
+@pytest.mark.parametrize("chunks", TEXTLESS.values(), ids=TEXTLESS)
 def test_a_turn_that_is_over_gives_the_ls_some_text(
-    chunks: tuple[Any, ...], end: str, running: RunningTurn, channel: CascadeChannel
+    chunks: tuple[Any, ...], running: RunningTurn, channel: CascadeChannel
 ) -> None:
     body = body_of(*chunks)
     shown = run(running, body)
     assert shown.startswith(body)
     assert channel.closed
     tail = shown[len(body) :]
-    assert (words(tail), finishes(tail)) == ("ok", [end])
+    assert (words(tail), finishes(tail)) == ("ok", ["STOP"])
     assert "usageMetadata" not in parsed(tail)[0]
 
 
@@ -501,19 +499,21 @@ def test_h03_a_drop_in_the_middle_of_an_event(running: RunningTurn, channel: Cas
     assert tap.feed(b"") == []
 
 
-def test_a_drop_before_the_last_blank_line_loses_nothing(running: RunningTurn, channel: CascadeChannel) -> None:
+@pytest.mark.parametrize(
+    ("body", "ended"),
+    [
+        (body_of(text("Pa"), text("ris"))[:-2], Termination.UPSTREAM_DROP),  # the last blank line is missing
+        (body_of(text("Paris"), END), Termination.OK),
+        (body_of(text("Paris"), ERROR), Termination.UPSTREAM_STATUS),
+    ],
+    ids=["before a finishReason", "after it", "after an error"],
+)
+def test_a_drop_behind_the_text(body: bytes, ended: Termination, running: RunningTurn, channel: CascadeChannel) -> None:
     tap = Tap(running, 0)
-    feed(tap, body_of(text("Pa"), text("ris"))[:-2], end=False)
+    feed(tap, body, end=False)
     tap.abort("reset")
     assert channel.state.text == "Paris"
-    assert failure(channel)[0] is Termination.UPSTREAM_DROP
-
-
-def test_a_drop_after_the_finish_reason_is_an_end(running: RunningTurn, channel: CascadeChannel) -> None:
-    tap = Tap(running, 0)
-    feed(tap, body_of(text("Paris"), END), end=False)
-    tap.abort("the LS closed the connection")
-    assert channel.terminal == Finished("stop")
+    assert channel.termination is ended
 
 
 def test_a_call_in_what_is_no_event_is_none_to_the_ls(running: RunningTurn) -> None:
@@ -524,13 +524,6 @@ def test_a_call_in_what_is_no_event_is_none_to_the_ls(running: RunningTurn) -> N
     assert [event.event for event in SseParser().feed(given_out)] == ["raw", None]
     assert words(given_out)
     assert finishes(given_out) == ["STOP"]
-
-
-def test_a_drop_after_an_error_tells_the_error(running: RunningTurn, channel: CascadeChannel) -> None:
-    tap = Tap(running, 0)
-    feed(tap, body_of(text("Pa"), ERROR), end=False)
-    tap.abort("reset")
-    assert failure(channel) == (Termination.UPSTREAM_STATUS, "upstream_error")
 
 
 def test_a_drop_after_the_end_changes_nothing(running: RunningTurn, channel: CascadeChannel) -> None:
@@ -914,11 +907,11 @@ def test_the_bytes_flow_on(
 
 
 @pytest.mark.parametrize("place", ["start", "middle", "end", "drop"])
-def test_a_listener_that_fails(forced: None, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def listener(_: CascadeChannel) -> None:
+def test_an_on_close_callback_that_fails(forced: None, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def on_close(_: CascadeChannel) -> None:
         raise Bug
 
-    running = running_turn(on_close=listener)
+    running = running_turn(on_close=on_close)
     channel = running.channel
     body = body_of(text("Pa"), END)
     if place == "start":
@@ -975,7 +968,7 @@ def test_a_program_that_is_stopped_is_not_held_up(running: RunningTurn, monkeypa
         Tap(running, 0).feed(body_of(text("Pa")))
 
 
-# -- refusals and local answers --------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------------------------
 
 
 def test_a_refusal(running: RunningTurn, channel: CascadeChannel) -> None:
@@ -1001,21 +994,6 @@ def test_a_refusal_that_cannot_be_read(
     monkeypatch.setattr(tap_module.google_errors, "decode_error", breaking(bool, 0))
     refused(running, 500, {}, b"")
     assert failure(channel) == (Termination.INTERNAL, "internal")
-
-
-@pytest.mark.parametrize("envelope", [True, False])
-@pytest.mark.parametrize("model", ["gemini-3-flash-a", None])
-def test_synthetic_stop(model: str | None, envelope: bool) -> None:
-    body = synthetic_stop(model, "Conversation", envelope=envelope)
-    assert body.endswith(b"}\r\n\r\n")
-    assert (words(body), finishes(body)) == ("Conversation", ["STOP"])
-    (only,) = parsed(body)
-    assert only.get("modelVersion") == model
-    assert ("response" in json.loads(body[6:])) is envelope
-    decoder = GoogleDecoder(str)
-    assert decoder.decode(body[6:]) == (TextDelta("Conversation"), Usage(1, 0, 1, 0, 0, 2))
-    assert decoder.close() == (AttemptClosed("STOP"),)
-    assert words(synthetic_stop()) == "ok"
 
 
 # -- any answer, any split -------------------------------------------------------------------------------------------

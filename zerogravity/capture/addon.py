@@ -1,6 +1,6 @@
 """The mitmproxy addon: its options, and the gateway started and stopped in mitmproxy's own loop.
 
-What happens to a call is ``interceptor``'s, who may come in ``proxy_guard``'s; this one gives them what they need.
+Calls are handled by ``interceptor``, admission by ``proxy_guard``; this one gives them what they work with.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mitmproxy.optmanager import unset
 
 from zerogravity import config as configuration
 from zerogravity import logs
-from zerogravity.capture import commands, flow_bodies, interceptor, proxy_guard, proxy_options
+from zerogravity.capture import commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options
 from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
@@ -30,7 +30,7 @@ class Capture:
     """What ``addons/capture.py`` hands to mitmproxy. Options start with ``zg_``; unset ones come from the
     environment (``ZEROGRAVITY_…``), the configuration file, then the defaults.
 
-    ``flags``: what the user calls the options for the front server's port and the proxy's.
+    ``flags``: how the user sets the front server's port and the proxy's, for error messages.
     """
 
     name = "zerogravity"
@@ -39,9 +39,13 @@ class Capture:
         self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
     ) -> None:
         self.commands = commands.Commands()
-        self.interceptor = interceptor.Interceptor(kept=lambda: flow_bodies.kept(ctx.master))
+        self.interceptor = interceptor.Interceptor(keeps_flows=flow_bodies.flows_are_kept)
         self.guard = proxy_guard.ProxyGuard()
-        self.addons = [self.commands, self.interceptor, self.guard]  # mitmproxy finds them here; hooks in this order
+        self.addons = [
+            self.commands,
+            self.interceptor,
+            self.guard,
+        ]  # mitmproxy finds them here, and calls their hooks in this order
         self._running: AsyncExitStack | None = None
         self._flags = flags
 
@@ -53,27 +57,27 @@ class Capture:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
         contentviews.add(GoogleStreamContentview())
         if not ctx.options.listen_host:  # mitmproxy would listen on all addresses
-            ctx.options.update(listen_host=proxy_guard.LOOPBACK)
+            mitm.set_options(ctx.options, listen_host=proxy_guard.LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
         if updated and not any(name.startswith("zg_") or name in ("mode", "listen_host") for name in updated):
             return
-        why = self._no_start()
-        if {"scripts", "mode"} <= updated:  # our file has just been loaded: an exception would be shown as its bug
-            if why := why or proxy_guard.taken(self._flags[1]):
+        why = self._bad_options()
+        if {"scripts", "mode"} <= updated:  # our file has just been loaded: an exception would look like its bug
+            if why := why or proxy_guard.port_taken(self._flags[1]):
                 logger.error("zerogravity cannot serve: %s", why)
         elif why:
             raise exceptions.OptionsError(why)
 
-    def _no_start(self) -> str | None:
-        """Why the options are no good."""
+    def _bad_options(self) -> str | None:
+        """Why it cannot start with these options."""
         try:
-            return proxy_guard.no_start(exposed=self._load_config().expose_proxy)
+            return proxy_guard.bad_modes(exposed=self._load_config().expose_proxy)
         except FaultError as error:
             return error.fault.full_message
 
     def _load_config(self) -> configuration.Config:
-        """What has been given counts, ``false`` too; what has not is left to the environment, file and defaults."""
+        """Options that were given count, ``false`` too; the others are left to the environment, file and defaults."""
         known = {name.removeprefix("zg_"): option.value for name, option in ctx.options.items()}
         given = {name: known[name] for name, _, _ in OPTIONS if name != "config" and known[name] is not unset}
         return configuration.load(given, file=ctx.options.zg_config).config
@@ -84,11 +88,11 @@ class Capture:
         if self._running is not None:
             return
         if unknown := sorted(name for name in ctx.options.deferred if name.startswith("zg_")):
-            logger.error("unknown options: %s; more settings in config.toml or as ZEROGRAVITY_…", ", ".join(unknown))
+            logger.error("unknown options: %s; other settings go into config.toml or ZEROGRAVITY_…", ", ".join(unknown))
             return
         config = self._load_config()
-        await proxy_guard.settle()
-        if why := await proxy_guard.loops(config):
+        await proxy_guard.rebind_to_loopback()
+        if why := await proxy_guard.loop(config):
             logger.error("zerogravity cannot serve: %s", why)  # an error during start ends mitmdump
             return
         proxy_options.prepare()
@@ -100,20 +104,20 @@ class Capture:
                 logger.error("zerogravity cannot serve: %s", why)
                 return
             self._running = stack.pop_all()
-        proxy_options.settle()
-        self._begin(config, made)
+        proxy_options.freeze_imports()
+        self._connect(config, made)
         logger.log(ALERT, "zerogravity answers agents on %s", made.url)
-        if made.inspector_url is not None:  # to the terminal alone: its token belongs in no log
+        if made.inspector_url is not None:  # to the terminal alone: its token must not be in a log
             sys.stderr.write(f"inspector: {made.inspector_url}\n")
             sys.stderr.flush()
 
-    def _begin(self, config: configuration.Config, made: Gateway) -> None:
-        """Give the others what they need while the gateway runs."""
+    def _connect(self, config: configuration.Config, made: Gateway) -> None:
+        """Give the other addons what they work with while the gateway runs."""
         services = made.services
         self.guard.front = proxy_guard.Front(config, made.url, services.health.path_refused)
-        self.commands.rooms = commands.Rooms(services.store, config.trace_path, services.health)
+        self.commands.deps = commands.Deps(services.store, config.trace_path, services.health)
         if config.intercept:
-            self.interceptor.rooms = interceptor.Rooms(
+            self.interceptor.deps = interceptor.Deps(
                 services.store, services.health, services.metrics, made.witnesses,
                 bearer=lambda: services.bearer.value, upstream=config.upstream,
                 titles=config.answer_checkpoints, passive=config.capture_passive,
@@ -121,7 +125,7 @@ class Capture:
 
     async def done(self) -> None:
         running, self._running = self._running, None
-        self.guard.front = self.commands.rooms = self.interceptor.rooms = None
+        self.guard.front = self.commands.deps = self.interceptor.deps = None
         if running is not None:
             await running.aclose()
 

@@ -1,5 +1,5 @@
-"""mitmproxy's commands ``zerogravity.…``: what the gateway knows, for the prompt of mitmproxy and mitmweb, key bindings
-and other addons. Decides nothing.
+"""mitmproxy's commands ``zerogravity.…``: the gateway's state for the prompt of mitmproxy and mitmweb, key bindings and
+other addons.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ logger = logging.getLogger("zerogravity.capture")
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
-    """The gateway, as far as commands ask it. ``traces``: the folder that they are in."""
+class Deps:
+    """What the commands show. ``traces``: the folder of recorded turns."""
 
     store: MitmStore
     traces: Path
@@ -37,41 +37,41 @@ class Rooms:
 
 
 class Commands:
-    """``rooms``: as long as the gateway runs."""
+    """``deps``: set while the gateway runs."""
 
     name = "zerogravity.commands"
 
     def __init__(self) -> None:
-        self.rooms: Rooms | None = None
-        self._ending = asyncio.Event()
+        self.deps: Deps | None = None
+        self._done = asyncio.Event()
         self._tasks = background.Tasks()
 
     async def done(self) -> None:
-        self._ending.set()
+        self._done.set()
         await self._tasks.end(STOP_S)
 
     @command.command("zerogravity.turns")
     def turns(self) -> Sequence[str]:
         """The turns in memory, newest last: id, phase, termination code."""
-        store = () if self.rooms is None else self.rooms.store
+        store = () if self.deps is None else self.deps.store
         return [f"{c.id} {c.phase} {c.termination or ''}".rstrip() for c in store]
 
     @command.command("zerogravity.health")
     def health(self) -> str:
         """Whether a turn can be served now."""
-        return "not running" if self.rooms is None else self.rooms.health.line()
+        return "not running" if self.deps is None else self.deps.health.line()
 
     @command.command("zerogravity.trace")
     def trace(self, flows: Sequence[flow.Flow]) -> Sequence[str]:
         """For each flow that belongs to a turn: the turn's id, and its trace folder if it was recorded."""
         root = self._traces()
-        told: list[str] = []
+        lines: list[str] = []
         for turn_id in dict.fromkeys(f.comment for f in flows if f.comment.startswith("turn_")):
             try:
-                told.append(f"{turn_id} {trace_reader.find(root, turn_id).folder}")
+                lines.append(f"{turn_id} {trace_reader.find(root, turn_id).folder}")
             except FaultError:
-                told.append(f"{turn_id} not recorded")
-        return told
+                lines.append(f"{turn_id} not recorded")
+        return lines
 
     @command.command("zerogravity.replay")
     def replay(self, turn: str, speed: str = "1") -> None:
@@ -85,9 +85,9 @@ class Commands:
 
     @command.command("zerogravity.har")
     def har(self, flows: Sequence[flow.Flow], path: types.Path) -> None:
-        """Like save.har, and answers that still run are in it as far as they have come."""
+        """Like save.har, with the answers that are still running as far as they have come."""
         for f in flows:
-            channel = self.rooms.store.get(f.comment) if self.rooms is not None else None
+            channel = self.deps.store.get(f.comment) if self.deps is not None else None
             if isinstance(f, http.HTTPFlow) and channel is not None:
                 flow_bodies.fill(f, channel)
         ctx.master.commands.call("save.har", flows, path)
@@ -101,9 +101,9 @@ class Commands:
                 logger.error("cannot replay: %s", error.fault.full_message if isinstance(error, FaultError) else error)
                 return
             logger.log(ALERT, "replaying %s on %s", found.id, replay.url)
-            await self._ending.wait()
+            await self._done.wait()
 
     def _traces(self) -> Path:
-        if self.rooms is None:
+        if self.deps is None:
             raise exceptions.CommandError("zerogravity is not running")
-        return self.rooms.traces
+        return self.deps.traces

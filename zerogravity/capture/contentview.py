@@ -1,6 +1,6 @@
 """How mitmproxy and mitmweb show a Google answer stream: thinking, text, calls and usage as one page.
 
-The same parser, decoder and fold as the capture; a view that fails is replaced by mitmproxy itself.
+The same parser, decoder and fold as the capture's; if the view fails, mitmproxy falls back to another one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from zerogravity.wire.sse import SseParser
 
 
 class GoogleStreamContentview(Contentview):
-    """``zerogravity`` in the list of views; chosen by itself for generate calls answered as an event stream."""
+    """``zerogravity`` in the list of views; the default for generate calls answered as an event stream."""
 
     @property
     def name(self) -> str:

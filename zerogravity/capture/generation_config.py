@@ -1,52 +1,43 @@
-"""generationConfig of the language server and of the turn → the one that is sent: every rule between a member of the
-one and a member of the other, by family. Pure.
+"""generationConfig of the language server and of the turn → the one that is sent, with every rule between a member of
+the one and a member of the other, by family. Pure.
 
-| rule                                           | families | what happens                                           |
-|------------------------------------------------|----------|--------------------------------------------------------|
-| the model does not think                       | without  | the language server's thinkingConfig goes              |
-| it has no levels, or not that one              | all      | the language server's level goes                       |
-| it takes no budget outside of its range        | budget   | the language server's is moved into it                 |
-| a level and a budget exclude each other        | all      | the turn's thinkingConfig stands alone; of the language |
-|                                                |          | server's the level stays, where there are levels       |
-| it gives at most so many tokens                | all      | maxOutputTokens is lowered, whose ever it is           |
-| it thinks only with a budget, 1024 at least    | Claude   | the language server's where the turn names none; raised |
-| thinkingBudget < maxOutputTokens               | Claude   | the budget is lowered; without room: no thinking       |
-| thinking that is off takes no thoughts back    | Claude   | they go out of the contents                            |
-
-What the turn alone says wrong is Google's to judge. Facts: language-server-and-google C.3; wire-gemini-and-mapping 3;
-wire-anthropic 1, 8.
+What the turn itself gets wrong is for Google to refuse. Facts: language-server-and-google C.3;
+wire-gemini-and-mapping 3; wire-anthropic 1, 8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 from zerogravity.core.family import FAMILIES, THINKING_OFF, Family, lower_limit, rules
 from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 
+def merge_generation_config(ls: Json, wanted: Json, family: str, notes: list[str]) -> dict[str, Any]:
+    """``ls``: the members kept of the language server's. ``wanted``: the turn's. Adds to ``notes``.
 
-def fitted(left: Json, wanted: Json, family: str, notes: list[str]) -> dict[str, Any]:
-    """``left``: what is taken over of the language server's. ``wanted``: the turn's. Adds to ``notes``."""
+    maxOutputTokens is lowered to the model's own limit, whoever set it. The turn's thinkingConfig stands alone: a level
+    and a budget exclude each other.
+    """
     known = rules(family)
-    config = {**left, **wanted}
+    config: dict[str, Any] = {**ls, **wanted}
     thinking = config.pop("thinkingConfig", None)
-    if "thinkingConfig" not in wanted and thinking is not None:
-        thinking = _left(thinking, known, notes) if isinstance(thinking, dict) else None
+    found: Json | None = narrow.an_object(thinking)
+    if "thinkingConfig" not in wanted:
+        thinking = found = None if found is None else _ls_thinking(found, known, notes)
     notes += lower_limit(config, family)
-    if known.anthropic and isinstance(thinking, dict):
-        given = cast("Json", thinking)
+    if known.anthropic and found is not None:
         limit = narrow.whole(config.get("maxOutputTokens"))
-        thinking = _budgeted(given, left.get("thinkingConfig"), limit, known, notes)
+        thinking = _anthropic_thinking(found, ls.get("thinkingConfig"), limit, known, notes)
     return config if thinking is None else {**config, "thinkingConfig": thinking}
 
 
-def thoughtless(contents: Sequence[Json], config: Json, family: str) -> Sequence[Json]:
-    """The contents, without thoughts where they may not come back."""
-    thinking: Json = config.get("thinkingConfig") or {}
-    if not rules(family).anthropic or narrow.whole(thinking.get("thinkingBudget")) != 0:
+def without_thoughts(contents: Sequence[Json], config: Json, family: str) -> Sequence[Json]:
+    """The contents, without thoughts where they may not be sent back: to Anthropic, when thinking is off."""
+    budget = narrow.whole(narrow.lookup(config, "thinkingConfig", "thinkingBudget"))
+    if not rules(family).anthropic or budget != 0:
         return contents
     made = [
         {**content, "parts": [part for part in content["parts"] if not part.get("thought")]} for content in contents
@@ -54,8 +45,9 @@ def thoughtless(contents: Sequence[Json], config: Json, family: str) -> Sequence
     return [content for content in made if content["parts"]]
 
 
-def _left(thinking: Json, family: Family, notes: list[str]) -> dict[str, Any] | None:
-    """The language server's thinkingConfig, as far as this family takes it."""
+def _ls_thinking(thinking: Json, family: Family, notes: list[str]) -> dict[str, Any] | None:
+    """The language server's thinkingConfig, as far as this family takes it: no level that it does not have, no budget
+    beside a level or outside of its range."""
     if family.thinking == "none":
         notes.append("the language server's thinkingConfig removed: this model does not think")
         return None
@@ -67,26 +59,29 @@ def _left(thinking: Json, family: Family, notes: list[str]) -> dict[str, Any] | 
     budget = narrow.whole(made.get("thinkingBudget"))
     if "thinkingLevel" in made:
         made.pop("thinkingBudget", None)
-    elif budget is not None and family.thinking == "budget" and budget != (inside := _inside(budget, family)):
-        notes.append(f"the language server's thinkingBudget {budget} is {inside} for this model")
-        made["thinkingBudget"] = inside
+    elif budget is not None and family.thinking == "budget" and budget != (clamped := _clamped(budget, family)):
+        notes.append(f"the language server's thinkingBudget {budget} is {clamped} for this model")
+        made["thinkingBudget"] = clamped
     return made
 
 
-def _inside(budget: int, family: Family) -> int:
-    """Dynamic budgets are every family's; Anthropic names no highest one."""
+def _clamped(budget: int, family: Family) -> int:
+    """Every family takes dynamic budgets (below 0); Anthropic names no highest one."""
     lowest, highest = family.budget
     if budget < 0 or (budget == 0 and family.budget_off):
         return budget
     return max(budget, lowest) if family.anthropic else min(max(budget, lowest), highest)
 
 
-def _budgeted(thinking: Json, left: object, limit: int | None, family: Family, notes: list[str]) -> dict[str, Any]:
-    """Anthropic's form of thinking: a budget, at least the lowest and below the limit, or none."""
+def _anthropic_thinking(
+    thinking: Json, ls_thinking: object, limit: int | None, family: Family, notes: list[str]
+) -> dict[str, Any]:
+    """Anthropic thinks only with a budget, at least the lowest and below the limit: the turn's, else the language
+    server's, else the lowest. No thinking where the limit leaves no room."""
     lowest = family.budget[0]
     budget = narrow.whole(thinking.get("thinkingBudget"))
     if budget is None or budget < 0:
-        own = narrow.whole(cast("Json", left).get("thinkingBudget")) if isinstance(left, dict) else None
+        own = narrow.whole(narrow.lookup(ls_thinking, "thinkingBudget"))
         budget = own if own is not None and own >= 0 else lowest
     if budget == 0:
         return {**thinking, **THINKING_OFF}

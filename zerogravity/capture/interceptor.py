@@ -1,6 +1,6 @@
 """The life of one Google call as mitmproxy's hooks: matched, claimed, rewritten, tapped.
 
-Fails open: bytes flow whatever happens. What decides something is pure and beside this module.
+Fails open: bytes flow whatever happens. The decisions are pure, in modules of their own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -17,7 +16,7 @@ from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from zerogravity import ids
-from zerogravity.capture import decision, flow_bodies, ls_answer, match, passive, proxy_guard, rewrite, tap
+from zerogravity.capture import decision, flow_bodies, ls_answer, match, mitm, passive, proxy_guard, rewrite, tap
 from zerogravity.capture.decision import Action
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, RequestLine
@@ -28,14 +27,15 @@ from zerogravity.hosts import is_google
 from zerogravity.observe.health import Health
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.witnesses import Witnesses
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
 logger = logging.getLogger("zerogravity.capture")
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
-    """What the interceptor stands on. ``bearer``: replaces the LS's own login, where there is one. ``upstream``: where
+class Deps:
+    """What the interceptor works with. ``bearer``: replaces the LS's own login, where there is one. ``upstream``: where
     calls go instead of Google. ``titles, passive``: see ``decision``."""
 
     store: MitmStore
@@ -58,61 +58,61 @@ class Claim:
 
 
 class Interceptor:
-    """``rooms``: as long as the gateway runs; else calls pass. ``abort``: ends a running call to Google.
-    ``kept``: whether somebody keeps flows, so that they need bodies.
+    """``deps``: set while the gateway runs; without them calls pass. ``abort``: ends a running call to Google.
+    ``keeps_flows``: whether flows are kept, so that they need bodies.
 
-    ``claims``: beside the flows, not in their metadata: mitmproxy copies and saves that.
+    ``claims``: not in the flows' metadata, which mitmproxy copies and saves.
     """
 
     name = "zerogravity.interceptor"
 
     def __init__(
-        self, abort: Callable[[http.HTTPFlow], None] | None = None, kept: Callable[[], bool] = lambda: False
+        self, abort: Callable[[http.HTTPFlow], None] | None = None, keeps_flows: Callable[[], bool] = lambda: False
     ) -> None:
-        self.rooms: Rooms | None = None
+        self.deps: Deps | None = None
         self.claims: WeakKeyDictionary[http.HTTPFlow, Claim] = WeakKeyDictionary()
-        self._bound: WeakSet[http.HTTPFlow] = WeakSet()  # for Google: what they meet tells of the path
+        self._to_google: WeakSet[http.HTTPFlow] = WeakSet()  # their fate shows whether the path to Google works
         self._abort = abort or proxy_guard.abort
-        self._kept = kept
+        self._keeps_flows = keeps_flows
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Note what goes to Google: a proxy gets other requests as well."""
-        if self.rooms is None:
+        if self.deps is None:
             return
         google = is_google(flow.request.host)
         if google or isinstance(flow.client_conn.proxy_mode, ReverseMode):
-            self._bound.add(flow)
-        if google and self.rooms.upstream:
-            redirect(flow, self.rooms.upstream)
+            self._to_google.add(flow)
+        if google and self.deps.upstream:
+            redirect(flow, self.deps.upstream)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Decide what this call is; put the turn into it if it is the agent call of an open turn."""
-        if (rooms := self.rooms) is None or flow.response is not None:
+        if (deps := self.deps) is None or flow.response is not None:
             return
-        if flow in self._bound:
-            rooms.health.path_seen()
+        if flow in self._to_google:
+            deps.health.path_seen()
         if not match.is_generate_path(flow.request.path):
             return
         running: RunningTurn | None = None
         try:
-            body = jsonio.loads(flow.request.get_content(strict=False) or b"")
-            if isinstance(body, dict):
+            body = narrow.an_object(jsonio.loads(flow.request.get_content(strict=False) or b""))
+            if body is not None:
                 found = match.match(flow.request.path, body)
-                running = rooms.store.find(found.cascade_id) if found.cascade_id else None
-                self._act(rooms, flow, body, found, running)
+                running = deps.store.find(found.cascade_id) if found.cascade_id else None
+                self._act(deps, flow, body, found, running)
         except Exception:  # guard: interception fails open (invariant 5)
             logger.exception("request left unchanged")
-            rooms.metrics.failed_open("request")
+            deps.metrics.failed_open("request")
             if running is not None:
                 running.close(Failed(internal("the request to Google could not be rewritten")))
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Tap a claimed answer as it streams; an error answer to it is read whole, in ``response``. What is not ours
-        streams through: mitmproxy would hold it back until its end."""
-        if self.rooms is None or flow.response is None:
+        """Tap a claimed answer as it streams; an error answer is read whole, in ``response``. What is not ours streams
+        through: mitmproxy would otherwise buffer it to its end."""
+        if self.deps is None or flow.response is None:
             return
-        if flow in self._bound and flow.server_conn.timestamp_start is not None:  # else it is our own answer
-            self.rooms.health.google_seen(None)
+        if flow in self._to_google and flow.server_conn.timestamp_start is not None:  # else it is our own answer
+            self.deps.health.google_seen(None)
         if (claim := self.claims.get(flow)) is None:
             flow.response.stream = match.is_generate_path(flow.request.path)
             return
@@ -127,7 +127,7 @@ class Interceptor:
             return
         running, response = claim.running, flow.response
         if claim.tap is not None:
-            self._keep(flow, running.channel)
+            self._fill_body(flow, running.channel)
             return
         tap.refused(running, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
         if running.turn.surface != passive.SURFACE:
@@ -137,71 +137,71 @@ class Interceptor:
     def error(self, flow: http.HTTPFlow) -> None:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
         claim, message = self.claims.pop(flow, None), flow.error.msg if flow.error else "connection lost"
-        found = decision.broken(
+        loss = decision.connection_loss(
             message, connected=flow.client_conn.connected, http2=flow.request.is_http2,
             answered=flow.response is not None, ours=claim is not None and claim.running.closed,
         )  # fmt: skip
-        if self.rooms is not None and flow in self._bound and found.google:
-            self.rooms.health.google_seen(found.lost)
+        if self.deps is not None and flow in self._to_google and loss.google_away:
+            self.deps.health.google_seen(loss.lost)
         if claim is None:
             return
         if claim.tap is not None:
-            claim.tap.abort(message, found.gone)
-            self._keep(flow, claim.running.channel)
+            claim.tap.abort(message, loss.gone)
+            self._fill_body(flow, claim.running.channel)
         else:
-            claim.running.close(Failed(found.fault))
+            claim.running.close(Failed(loss.fault))
 
     def _act(
-        self, rooms: Rooms, flow: http.HTTPFlow, body: dict[str, Any], found: match.Match,
+        self, deps: Deps, flow: http.HTTPFlow, body: Json, found: match.Match,
         running: RunningTurn | None,
     ) -> None:  # fmt: skip
-        action = decision.decide(found, running, titles=rooms.titles, passive=rooms.passive)
+        action = decision.decide(found, running, titles=deps.titles, passive=deps.passive)
         if action in (Action.COUNT, Action.RECORD):
-            rooms.metrics.unmatched(found.reason)
+            deps.metrics.unmatched(found.reason)
         expected = ls_answer.expected(flow.request.path, body.get("model"))
         if action is Action.TITLE:
             flow.response = _stopped(expected, "Conversation")
         elif action is Action.STOP:
             flow.response = _stopped(expected)
         elif action is Action.RECORD:
-            self._record(rooms, flow, body)
+            self._record(deps, flow, body)
         elif action is Action.CLAIM and running is not None:
-            self._claim(rooms, flow, body, Claim(running, expected))
+            self._claim(deps, flow, body, Claim(running, expected))
 
-    def _claim(self, rooms: Rooms, flow: http.HTTPFlow, body: dict[str, Any], claim: Claim) -> None:
+    def _claim(self, deps: Deps, flow: http.HTTPFlow, body: Json, claim: Claim) -> None:
         running, original = claim.running, flow.request.get_content(strict=False) or b""
         running.mark("matched")
         done = rewrite.rewrite(body, running.turn)
         flow.request.content = done.body
-        # What is compressed cannot be read before a block is full.
-        flow.request.headers.pop("accept-encoding", None)
-        if (bearer := rooms.bearer()) is not None:
-            flow.request.headers["authorization"] = f"Bearer {bearer}"
-        self._follow(rooms, flow, claim, original, done.body, abort=lambda: self._abort(flow))
+        headers = mitm.headers(flow.request)
+        headers.pop("accept-encoding", None)  # compressed data cannot be read before a block is full
+        if (bearer := deps.bearer()) is not None:
+            headers["authorization"] = f"Bearer {bearer}"
+        self._track(deps, flow, claim, original, done.body, abort=lambda: self._abort(flow))
         for note in done.notes:
             logger.debug("%s: %s", running.id, note)
 
-    def _record(self, rooms: Rooms, flow: http.HTTPFlow, body: dict[str, Any]) -> None:
+    def _record(self, deps: Deps, flow: http.HTTPFlow, body: Json) -> None:
         """A call that is not ours, untouched."""
         turn = passive.turn_of(flow.request.path, body, ids.new("turn"), int(time.time()))
-        running = rooms.store.open(turn)
+        running = deps.store.open(turn)
         running.mark("matched")
         content = flow.request.get_content(strict=False) or b""
-        self._follow(rooms, flow, Claim(running, ls_answer.expected(flow.request.path)), content, content)
+        self._track(deps, flow, Claim(running, ls_answer.expected(flow.request.path)), content, content)
 
-    def _follow(
-        self, rooms: Rooms, flow: http.HTTPFlow, claim: Claim, original: bytes, sent: bytes,
+    def _track(
+        self, deps: Deps, flow: http.HTTPFlow, claim: Claim, original: bytes, sent: bytes,
         *, abort: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
         running = claim.running
         self.claims[flow] = claim
         flow.comment = running.id
         number = running.attempt_sent(_line(flow), abort)
-        rooms.witnesses.upstream_request(running.id, number, original, sent, dict(flow.request.headers))
+        deps.witnesses.upstream_request(running.id, number, original, sent, dict(flow.request.headers))
 
-    def _keep(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
-        """Somebody saves or shows this flow: it needs the body that has streamed by."""
-        if self._kept():
+    def _fill_body(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
+        """A flow that is saved or shown needs the body that has streamed by."""
+        if self._keeps_flows():
             flow_bodies.fill(flow, channel)
 
 
@@ -216,9 +216,9 @@ def redirect(flow: http.HTTPFlow, base: str) -> None:
 
 def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim, number: int) -> tap.Tap:
     """The tap of an answer. A passive one keeps its bytes and its headers."""
-    running, headers = claim.running, response.headers
+    running, headers = claim.running, mitm.headers(response)
     untouched = running.turn.surface == passive.SURFACE
-    flow.metadata[flow_bodies.CALL] = number
+    flow.metadata[flow_bodies.ATTEMPT] = number
     made = tap.Tap(
         running,
         number,

@@ -1,7 +1,7 @@
 """A mitmproxy that loads our file → our addons, or one sentence on which mitmproxy to run instead.
 
-Somebody else's (pipx, brew, a system's package) has a Python of its own, without what we stand on. So this is written
-for any Python 3, and imports what is ours only where that may fail.
+One from pipx, brew or a system package has a Python of its own, without our dependencies. So this is written for any
+Python 3, and imports our own code only where that may fail.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def addons_of(script: str) -> list[Any]:
-    """For a script that mitmproxy loads. None, and an error in the log, which ends the start, where they cannot be."""
+    """For a script that mitmproxy loads. None, and an error in the log, which ends the start, where they cannot run."""
     try:
         why = _too_old()
         if why is None:
@@ -39,7 +39,7 @@ def _too_old() -> str | None:
 
 
 def _instead(script: Path) -> str:
-    """What to do. ``script`` is in a checkout that has its environment in ``.venv``, or within an environment."""
+    """What to do. ``script`` is in a checkout that has its environment in ``.venv``, or inside an environment."""
     checkout = script.parent.parent
     inside = script.parents[min(5, len(script.parents) - 1)]
     for environment in (checkout / ".venv", inside):

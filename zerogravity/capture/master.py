@@ -1,7 +1,7 @@
 """``zerogravity serve``: mitmproxy with only the addons this job needs, and ours, in one process.
 
 The same addon as under ``mitmdump -s``; what is left out (flow view, dumper, script watcher, playback …) costs time
-per flow and serves nobody here.
+per flow and is of no use here.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from mitmproxy import exceptions, options
 from mitmproxy.addons import core, disable_h2c, errorcheck, next_layer, proxyserver, tlsconfig, update_alt_svc
 from mitmproxy.master import Master
 
-from zerogravity.capture import proxy_guard
+from zerogravity.capture import mitm, proxy_guard
 from zerogravity.capture.addon import Capture
 from zerogravity.errors import bad_request
 
-FLAGS = ("--listen", "--proxy-port")  # what the command calls its ports
+FLAGS = ("--listen", "--proxy-port")  # the command's options for its ports
 
 
 async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, verbosity: str = "info") -> int:
-    """Run until SIGINT or SIGTERM. ``settings`` are mitmproxy options (``mode``, ``confdir``, ``zg_…``) by name,
-    ``further`` ones as ``NAME=VALUE``, as mitmdump takes them; where both name one of ours, ``settings`` counts.
+    """Run until SIGINT or SIGTERM. ``settings``: mitmproxy options (``mode``, ``confdir``, ``zg_…``) by name.
+    ``further``: as ``NAME=VALUE``, as mitmdump takes them; ``settings`` win where both name one of ours.
 
     Returns the exit code; errors during start have been logged. Raises FaultError for a refused option.
     """
@@ -36,24 +36,26 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
     master = Master(options.Options(), with_termlog=True)
     check = errorcheck.ErrorCheck()
     capture = Capture(FLAGS)
-    master.addons.add(
+    mitm.add_addons(
+        master,
         core.Core(),
         disable_h2c.DisableH2C(),
         proxyserver.Proxyserver(),
-        capture,  # as a script would: what is opened is decided before mitmproxy chooses
+        capture,  # where a script would be: before mitmproxy's own choice of what is intercepted
         next_layer.NextLayer(),
         tlsconfig.TlsConfig(),
         update_alt_svc.UpdateAltSvc(),
         check,
     )
     try:
-        master.options.update(termlog_verbosity=verbosity, **settings)
+        mitm.set_options(master.options, termlog_verbosity=verbosity, **settings)
         master.options.set(*further)
-        master.options.update(**{name: value for name, value in settings.items() if name.startswith("zg_")})
+        ours = {name: value for name, value in settings.items() if name.startswith("zg_")}
+        mitm.set_options(master.options, **ours)
     except exceptions.OptionsError as error:
         await master.done()
         raise bad_request(str(error), code="invalid_config") from None
-    if why := proxy_guard.taken(FLAGS[1]):
+    if why := proxy_guard.port_taken(FLAGS[1]):
         logging.getLogger("zerogravity.capture").error("zerogravity cannot serve: %s", why)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -61,7 +63,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
     gc.freeze()
     try:
         await master.run()
-    except SystemExit as ended:  # errorcheck's way to say that the start failed
+    except SystemExit as ended:  # errorcheck's way to report that the start failed
         await master.done()
         return int(ended.code or 0)
     return 0

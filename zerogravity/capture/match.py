@@ -1,36 +1,25 @@
 """Google request → which cascade it belongs to and what kind of call it is. Pure; never guesses.
 
 The marker ``.<cid:ID>`` is searched after JSON parsing (Go escapes ``<``) in every part of every user content. The one
-inside the last ``<USER_REQUEST>`` wrapper wins over any other: history and summaries quote older ones. ``requestId``
-``agent/<cascade>/…`` is a second witness, and if the two disagree the call is left alone.
+inside the last ``<USER_REQUEST>`` wrapper wins over any other: history and summaries quote older ones. The requestId
+``agent/<cascade>/…`` names the cascade as well; if the two disagree the call is left alone.
 
-| requestType, requestId     | shape                                                   | kind       |
-|----------------------------|---------------------------------------------------------|------------|
-| checkpoint                 | any                                                     | checkpoint |
-| tab, web_search, …         | any                                                     | other      |
-| agent, or none (old build) | declares the summariser's dummy tool                    | checkpoint |
-| agent, or none             | ends with "Error: …": a retry, whatever precedes it     | agent      |
-| any                        | tool mode NONE, and ends with an order of the LS's own  | checkpoint |
-| none                       | no tools, and such an order right after an answer       | checkpoint |
-| none                       | no tools, or mode NONE, and a small model               | checkpoint |
-| agent, or none             | anything else                                           | agent      |
-
-What a request ends with is its last user text that is neither a reminder nor a quoted history. Facts:
-language-server-and-google C.1, C.3, D.1-D.3; antigravity-runtime.
+Facts: language-server-and-google C.1, C.3, D.1-D.3; antigravity-runtime.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal
 
 from zerogravity.core import marker
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json, lookup, objects
 
 Kind = Literal["agent", "checkpoint", "other"]
 Ending = Literal["turn", "retry", "order"]
-Json = Mapping[str, Any]
 
 _MODEL = (  # of Google's two public APIs: Gemini, and Vertex with a key or in a project
     r"(?:models|tunedModels|(?:projects/[^/?]+/locations/[^/?]+/)?publishers/[^/?]+/models"
@@ -39,10 +28,10 @@ _MODEL = (  # of Google's two public APIs: Gemini, and Vertex with a key or in a
 _PATH = re.compile(
     rf"(?:/[^?]*)?/(?:v1internal|v1(?:alpha|beta|beta1)?/{_MODEL})(?::|%3[Aa])(?:generateContent|streamGenerateContent)"
 )
-_WITNESS = re.compile(r"agent/([^/]+)/\d+/[^/]+/\d+")
+_REQUEST_ID = re.compile(r"agent/([^/]+)/\d+/[^/]+/\d+")
 _SMALL_MODEL = "flash-lite"
-_DUMMY_TOOL = "do_not_call"
-_FURNITURE = (marker.REMINDER, *marker.QUOTED)
+_DUMMY_TOOL = "do_not_call"  # the summariser's
+_NOT_THE_USERS = (marker.REMINDER, *marker.QUOTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +56,16 @@ def match(path: str, body: Json) -> Match:
     """What this call is. ``body`` is the parsed request, with or without envelope."""
     if not is_generate_path(path):
         return Match("other", None, "path")
-    request = body.get("request")
-    request = cast("Json", request) if isinstance(request, dict) else body
-    witness = _witness(body.get("requestId"))
+    request = body if (inner := narrow.an_object(body.get("request"))) is None else inner
+    named = _named(body.get("requestId"))
     found = _cascades(request)
     if not found:
         return Match("other", None, "no_marker")
-    if len(found) > 1 and witness not in found:
+    if len(found) > 1 and named not in found:
         return Match("other", None, "ambiguous_marker")
-    cascade_id = witness if len(found) > 1 and witness is not None else found[0]
+    cascade_id = named if len(found) > 1 and named is not None else found[0]
     kind = _kind(body, request)
-    if kind == "agent" and witness is not None and witness != cascade_id:
+    if kind == "agent" and named is not None and named != cascade_id:
         return Match("other", cascade_id, "witness_disagrees")
     return Match(kind, cascade_id, kind if kind != "other" else "request_type")
 
@@ -90,7 +78,7 @@ def _cascades(request: Json) -> list[str]:
     wrapped: list[str] | None = None
     loose: list[str] = []
     answered = False
-    for content in _objects(request.get("contents")):
+    for content in objects(request.get("contents")):
         if content.get("role") == "model":
             answered = wrapped is not None
         for text in _user_texts(content):
@@ -105,7 +93,7 @@ def _cascades(request: Json) -> list[str]:
 
 def _user_texts(content: Json) -> Iterator[str]:
     if content.get("role", "user") == "user":
-        for part in _objects(content.get("parts")):
+        for part in objects(content.get("parts")):
             if isinstance(text := part.get("text"), str):
                 yield text
 
@@ -114,43 +102,43 @@ def _kind(body: Json, request: Json) -> Kind:
     kind = body.get("requestType") or None
     if kind == "checkpoint" or str(body.get("requestId", "")).startswith("checkpoint/"):
         return "checkpoint"
-    known = kind in (None, "agent")
+    known = kind in (None, "agent")  # old builds name no type
     declared = _declared(request)
     if known and _DUMMY_TOOL in declared:
         return "checkpoint"
-    ending, silenced = _ending(request), _tool_mode(request) == "NONE"
-    if silenced and ending == "order":
+    ending, no_tools = _ending(request), _tool_mode(request) == "NONE"
+    if no_tools and ending == "order":
         return "checkpoint"
     if not known:
-        return "other"
-    if kind is None and ending != "retry" and (silenced or not declared) and _is_small(body, request, ending):
+        return "other"  # tab, web_search, …
+    # A retry is the agent's, whatever precedes it.
+    if kind is None and ending != "retry" and (no_tools or not declared) and _is_small(body, request, ending):
         return "checkpoint"
     return "agent"
 
 
 def _is_small(body: Json, request: Json, ending: Ending) -> bool:
-    """Whether a call of an old build, without tools to use, has the shape of a summary or title call."""
+    """Whether a call of an old build, without tools to use, looks like a summary or title call."""
     return _SMALL_MODEL in str(body.get("model", "")) or (ending == "order" and _follows_an_answer(request))
 
 
 def _declared(request: Json) -> list[object]:
     return [
         declaration.get("name")
-        for tool in _objects(request.get("tools"))
-        for declaration in _objects(tool.get("functionDeclarations"))
+        for tool in objects(request.get("tools"))
+        for declaration in objects(tool.get("functionDeclarations"))
     ]
 
 
 def _tool_mode(request: Json) -> object:
-    config = request.get("toolConfig")
-    calling = cast("Json", config).get("functionCallingConfig") if isinstance(config, dict) else None
-    return cast("Json", calling).get("mode") if isinstance(calling, dict) else None
+    return lookup(request, "toolConfig", "functionCallingConfig", "mode")
 
 
 def _ending(request: Json) -> Ending:
-    """What the user texts after the model's last content, or after a tool's result, end with."""
-    for content in reversed(list(_objects(request.get("contents")))):
-        parts = list(_objects(content.get("parts")))
+    """What the user texts after the model's last content, or after a tool's result, end with: a turn's request, a
+    retry, or an order of the LS's own. Reminders and quoted history do not count."""
+    for content in reversed(objects(request.get("contents"))):
+        parts = objects(content.get("parts"))
         if content.get("role", "user") != "user" or any("functionResponse" in part for part in parts):
             break
         for text in reversed(list(_user_texts(content))):
@@ -159,24 +147,18 @@ def _ending(request: Json) -> Ending:
                 return "retry"
             if marker.REQUEST in bare or marker.cascades(bare):
                 return "turn"
-            if not bare.startswith(_FURNITURE):
+            if not bare.startswith(_NOT_THE_USERS):
                 return "order"
     return "turn"
 
 
 def _follows_an_answer(request: Json) -> bool:
     """Whether the last content comes right after the model's."""
-    contents = list(_objects(request.get("contents")))
+    contents = objects(request.get("contents"))
     return len(contents) > 1 and contents[-2].get("role") == "model"
 
 
-def _witness(request_id: object) -> str | None:
-    found = _WITNESS.fullmatch(request_id) if isinstance(request_id, str) else None
+def _named(request_id: object) -> str | None:
+    """The cascade that a requestId names."""
+    found = _REQUEST_ID.fullmatch(narrow.text(request_id))
     return found.group(1) if found else None
-
-
-def _objects(value: object) -> Iterator[Json]:
-    if isinstance(value, list):
-        for item in cast("list[object]", value):
-            if isinstance(item, dict):
-                yield cast("Json", item)

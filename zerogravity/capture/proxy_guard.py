@@ -1,8 +1,8 @@
-"""Who comes in by mitmproxy's ports, where to, and what of it is opened; what is decided where: ``proxy_rules``.
+"""Who may use mitmproxy's ports, for which targets, and which connections are intercepted, by ``proxy_rules``.
 
-A proxy that forwards to this machine is a way around every check of the front server, which trusts loopback. So the
-proxy is on loopback unless its user says otherwise, a proxied request to one of our own ports gets 403, and what has
-been connected to is looked at once more before a byte is sent: a name may have changed its address since.
+A proxy that forwards to this machine bypasses every check of the front server, which trusts loopback. So the proxy
+listens on loopback unless its user says otherwise, a proxied request to one of our own ports gets 403, and the peer is
+checked once more before a byte is sent: a name may have changed its address since.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData, TlsData
 
 from zerogravity import certs
-from zerogravity.capture import http2_reset, match, proxy_rules
+from zerogravity.capture import http2_reset, match, mitm, proxy_rules
 from zerogravity.config import Config
 from zerogravity.errors import Fault, certificate_refused, not_an_endpoint
 from zerogravity.hosts import is_google, is_loopback
@@ -37,13 +37,12 @@ logger = logging.getLogger("zerogravity.capture")
 
 LOOPBACK = "127.0.0.1"
 NAMED = (RegularMode, UpstreamMode, Socks5Mode)  # where the client names its target
-REFUSED = "zerogravity: this leads back to the machine that the proxy runs on; ask it directly, without the proxy\n"
+REFUSED = "zerogravity: this leads back to the machine that the proxy runs on; connect directly, without the proxy\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The gateway, as far as its address is asked for. ``refused`` is told of a call for Google that could not be
-    opened."""
+    """The front server. ``refused`` is called for a call to Google that could not be intercepted."""
 
     config: Config
     url: str
@@ -51,9 +50,9 @@ class Front:
 
 
 class ProxyGuard:
-    """``front``: as long as the gateway runs; else nobody is let in."""
+    """``front``: set while the gateway runs; without it nobody is let in."""
 
-    name = "zerogravity.porter"
+    name = "zerogravity.proxy_guard"
 
     def __init__(self) -> None:
         self.front: Front | None = None
@@ -61,8 +60,8 @@ class ProxyGuard:
     # -- before a connection is made -------------------------------------------------------------------------
 
     def client_connected(self, client: Client) -> None:
-        """A program of another machine gets in only where the proxy is exposed, whatever is listened on."""
-        if self.front is None or not (self.front.config.expose_proxy or _is_here(client)):
+        """Another machine gets in only where the proxy is exposed, whatever address it listens on."""
+        if self.front is None or not (self.front.config.expose_proxy or _is_local(client)):
             client.error = "the proxy is for this machine only"
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
@@ -76,13 +75,13 @@ class ProxyGuard:
             logger.warning("refused: a proxied request to %s:%s", flow.request.host, flow.request.port)
             if self.front is not None and match.is_generate_path(flow.request.path):
                 self.front.refused(not_an_endpoint())
-            flow.request.stream = False  # else mitmproxy would connect to hand its body on
+            flow.request.stream = False  # else mitmproxy would connect in order to forward its body
             flow.response = http.Response.make(403, REFUSED, {"content-type": "text/plain"})
 
-    # -- when it is made -------------------------------------------------------------------------------------
+    # -- when a connection is made -------------------------------------------------------------------------------------
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
-        """For everything that is no HTTP: tunnels, other layers."""
+        """For everything that is not HTTP: tunnels, other layers."""
         if data.server.address is not None and await self._is_refused(data.client, data.server.address, made=True):
             data.server.error = REFUSED.strip()
 
@@ -90,7 +89,7 @@ class ProxyGuard:
         peer, client = data.server.peername, data.client
         stranger = self._is_stranger(client, data.server.address)
         if peer is not None and await proxy_rules.is_refused(peer, self._ours(), stranger=stranger):
-            logger.warning("refused: %s has led to %s:%s", data.server.address, *peer[:2])
+            logger.warning("refused: %s leads to %s:%s", data.server.address, *peer[:2])
             cut(data.server)
 
     async def _is_refused(self, client: Client, target: proxy_rules.Address, *, made: bool = False) -> bool:
@@ -101,80 +100,80 @@ class ProxyGuard:
 
     def _is_stranger(self, client: Client, target: proxy_rules.Address | None) -> bool:
         """Whether another machine has chosen this target."""
-        return not _is_here(client) and target not in self._targets()
+        return not _is_local(client) and target not in self._targets()
 
     def _targets(self) -> set[tuple[str, int]]:
         return targets(self.front.config) if self.front is not None else set()
 
     def _ours(self) -> set[int]:
-        """The ports that we listen on, the front server's among them."""
+        """The ports that we listen on, the front server's included."""
         ports = {address[1] for server in _servers() for address in server.listen_addrs}
         if self.front is not None and (port := urlsplit(self.front.url).port) is not None:
             ports.add(port)
         return ports
 
-    # -- what is opened --------------------------------------------------------------------------------------
+    # -- what is intercepted --------------------------------------------------------------------------------------
 
     def next_layer(self, nextlayer: NextLayer) -> None:
-        """Only what goes to a Google host *and* asks for one is opened, all else tunnelled as it is (T7).
+        """Only what goes to a Google host *and* names one in TLS is intercepted, all else is tunnelled as it is (T7).
 
-        mitmproxy's own ``allow_hosts`` is content with either, or with a Host header; so this is decided before it
-        chooses. Where the client names no target (transparent, local) its TLS has to.
+        mitmproxy's own ``allow_hosts`` accepts either, or a Host header; so this decides before it does. Where the
+        client names no target (transparent, local) its TLS has to.
         """
         context, client = nextlayer.context, nextlayer.context.client
-        target = _chosen(context)
+        target = _client_target(context)
         if nextlayer.layer is not None or target is None:
             return
         if isinstance(client.proxy_mode, NAMED):
-            looked_at = _is_wanted(*target[:2])
+            intercepted = _is_wanted(*target[:2])
         else:
-            looked_at = client.tls_established or starts_like_tls_record(nextlayer.data_client())
-        if not looked_at:
+            intercepted = client.tls_established or starts_like_tls_record(nextlayer.data_client())
+        if not intercepted:
             raw = TCPLayer if client.transport_protocol == "tcp" else UDPLayer
             nextlayer.layer = raw(context, ignore=not ctx.options.show_ignored_hosts)
 
     def tls_clienthello(self, data: ClientHelloData) -> None:
-        """The second half: the target is known to be right."""
-        target = _chosen(data.context)
+        """The second half: the target has been checked."""
+        target = _client_target(data.context)
         if target is not None and not _is_wanted(data.client_hello.sni or "", target[1]):
             data.ignore_connection = True
 
     def tls_failed_client(self, data: TlsData) -> None:
-        """Somebody's call to Google was opened and broken off: they do not take our certificate."""
+        """A call to Google that was intercepted, and broken off because the client does not accept our certificate."""
         if self.front is not None and is_google(data.conn.sni):
             self.front.refused(certificate_refused(data.conn.error or "TLS failed"))
 
 
-def _chosen(context: Context) -> proxy_rules.Address | None:
-    """The target that a client has chosen; None: it speaks to the proxy itself, or its user has chosen."""
+def _client_target(context: Context) -> proxy_rules.Address | None:
+    """The target that the client has chosen; None if it is fixed (reverse mode) or the proxy itself."""
     return None if isinstance(context.client.proxy_mode, ReverseMode) else context.server.address
 
 
 def _is_wanted(name: str, port: int) -> bool:
     if ctx.options.allow_hosts:
         return any(re.search(one, f"{name}:{port}", re.IGNORECASE) for one in ctx.options.allow_hosts)
-    return name.lower() in _spoken_for(ctx.options.confdir)
+    return name.lower() in _permitted_hosts(ctx.options.confdir)
 
 
 @lru_cache(1)
-def _spoken_for(confdir: str) -> frozenset[str]:
+def _permitted_hosts(confdir: str) -> frozenset[str]:
     return frozenset(certs.permitted_hosts(Path(confdir).expanduser()))
 
 
-def _is_here(client: Client) -> bool:
-    return not client.peername or proxy_rules.is_home(client.peername)
+def _is_local(client: Client) -> bool:
+    return not client.peername or proxy_rules.is_this_machine(client.peername)
 
 
 # -- the start -----------------------------------------------------------------------------------------------------
 
 
 def modes() -> list[ProxyMode]:
-    """As asked for. Raises ValueError for what is none."""
+    """As configured. Raises ValueError for an unknown one."""
     return [ProxyMode.parse(spec) for spec in ctx.options.mode]
 
 
 def targets(config: Config) -> set[tuple[str, int]]:
-    """Where the user, and no client, sends things."""
+    """Where the configuration, and no client, sends connections."""
     found = {mode.address for mode in modes() if isinstance(mode, ReverseMode | UpstreamMode)}
     if config.upstream:
         parts = urlsplit(config.upstream)
@@ -182,21 +181,21 @@ def targets(config: Config) -> set[tuple[str, int]]:
     return found
 
 
-def no_start(*, exposed: bool) -> str | None:
+def bad_modes(*, exposed: bool) -> str | None:
     """What is wrong with the modes, in one sentence."""
     try:
-        asked = modes()
-    except ValueError:  # mitmproxy says so itself
+        configured = modes()
+    except ValueError:  # mitmproxy reports it itself
         return None
-    for mode in asked:
+    for mode in configured:
         host = None if isinstance(mode, LocalMode) else mode.listen_host(ctx.options.listen_host)
         scheme = mode.scheme if isinstance(mode, ReverseMode) else ""
-        if why := proxy_rules.no_start(proxy_rules.Entrance(mode.type_name, scheme, host), exposed=exposed):
+        if why := proxy_rules.bad_mode(proxy_rules.Mode(mode.type_name, scheme, host), exposed=exposed):
             return why
     return None
 
 
-def taken(flag: str) -> str | None:
+def port_taken(flag: str) -> str | None:
     """Who holds a port that a mode is to listen on, in one sentence."""
     for mode in modes() if ctx.options.server else ():
         port = mode.listen_port(ctx.options.listen_port)
@@ -208,8 +207,8 @@ def taken(flag: str) -> str | None:
     return None
 
 
-async def loops(config: Config) -> str | None:
-    """A target of the user's own that is ourselves, in one sentence."""
+async def loop(config: Config) -> str | None:
+    """A configured target that is ourselves, in one sentence."""
     ours = {config.port} | {address[1] for server in _servers() for address in server.listen_addrs}
     for host, port in sorted(targets(config)):
         if await proxy_rules.is_refused((host, port), ours):
@@ -217,8 +216,8 @@ async def loops(config: Config) -> str | None:
     return None
 
 
-async def settle() -> None:
-    """mitmproxy opens its ports while it loads our file: those that nobody named an address for it opens again."""
+async def rebind_to_loopback() -> None:
+    """mitmproxy opens its ports while it loads our file, before ``listen_host`` is set: open the wide ones again."""
     wide = [
         server
         for server in _servers()
@@ -232,7 +231,7 @@ async def settle() -> None:
 
 
 def cut(connection: Server) -> None:
-    """Close a connection at once; mitmproxy has no word for that between hooks."""
+    """Close a connection at once, which mitmproxy itself cannot do between hooks."""
     for handler in list(_proxyserver().connections.values()):
         transport = handler.transports.get(connection)
         if transport is not None and transport.writer is not None:
@@ -240,25 +239,20 @@ def cut(connection: Server) -> None:
 
 
 def abort(flow: http.HTTPFlow) -> None:
-    """End a running call to Google; its ``error`` hook then runs as for any drop. mitmproxy can kill a flow only
-    between hooks, so the transport itself is closed; where other calls share it, the stream alone is ended."""
+    """End a running call to Google; its ``error`` hook then runs as for any drop. mitmproxy can kill a flow only inside
+    a hook, so the transport itself is closed; where other calls share it, only the stream is ended."""
     if flow.error is not None or (flow.response is not None and flow.response.timestamp_end is not None):
         return  # nothing runs any more; the connection may serve another turn
-    if flow.server_conn.alpn == b"h2":
-        end_stream(flow)
-    else:
+    if flow.server_conn.alpn != b"h2":
         cut(flow.server_conn)
-
-
-def end_stream(flow: http.HTTPFlow) -> None:
-    """End one of the calls that share a connection."""
+        return
     for handler in list(_proxyserver().connections.values()):
         if handler.client is flow.client_conn:
             http2_reset.end(flow, handler)
 
 
 def _proxyserver() -> Any:
-    return ctx.master.addons.get("proxyserver")
+    return mitm.addon("proxyserver")
 
 
 def _servers() -> Iterator[Any]:

@@ -9,19 +9,19 @@ from mitmproxy import ctx
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from zerogravity.backends.base import Route
+from zerogravity.capture import mitm
 
 
 def prepare() -> None:
-    """mitmproxy's own settings, as the path needs them."""
-    # Connections are made when a request is there: then a Google out of reach is that turn's failure, at once.
-    ctx.options.update(connection_strategy="lazy")
+    # Connect only when a request is there: then a Google that is out of reach fails that turn, at once.
+    mitm.set_options(ctx.options, connection_strategy="lazy")
     if not all(spec.startswith("reverse:") for spec in ctx.options.mode):
         # A copied upstream certificate would break our authority's name constraints (T6).
-        ctx.options.update(upstream_cert=False)
+        mitm.set_options(ctx.options, upstream_cert=False)
 
 
-def settle() -> None:
-    """What is imported by now stays for ever: the collector need not look at it again, nor so often (measured)."""
+def freeze_imports() -> None:
+    """What is imported by now stays for ever: take it out of garbage collection, and collect less often (measured)."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)

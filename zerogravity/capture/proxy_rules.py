@@ -1,16 +1,7 @@
-"""Proxy modes and their addresses → why there is no start; a proxied target → whether it leads back to ourselves.
+"""Which proxy modes and addresses we start with, and which proxied targets are refused. No mitmproxy in here.
 
-No mitmproxy in here. Nothing is guessed from how a name is written (``127.1``, ``0x7f000001``, ``LOCALHOST.``,
-``::ffff:127.0.0.1``, a name in somebody's DNS): the resolver that the connection would use is asked, and the system
-whether an address is one of its own.
-
-| target                                   | who asks              | answer                                        |
-|------------------------------------------|-----------------------|-----------------------------------------------|
-| one of our ports, at this machine        | anybody               | refused                                       |
-| one of our ports, behind another proxy   | anybody               | refused: where that one connects to is unseen |
-| another port, at this machine            | another machine       | refused: it is open to this one only          |
-| another port, at this machine            | a program of this one | goes on                                       |
-| elsewhere                                | anybody               | goes on                                       |
+Nothing is guessed from how a name is written (``127.1``, ``0x7f000001``, ``LOCALHOST.``, ``::ffff:127.0.0.1``, a name
+in DNS): the resolver that the connection would use is asked, and the system whether an address is one of its own.
 """
 
 from __future__ import annotations
@@ -37,25 +28,25 @@ SERVED = "regular, reverse to an http(s) URL, upstream, socks5, transparent or l
 
 
 @dataclass(frozen=True, slots=True)
-class Entrance:
-    """A proxy mode as asked for. ``scheme``: a reverse target's; ``host``: where it listens, empty: everywhere, None:
-    nowhere (it takes programs of this machine at the system's hand)."""
+class Mode:
+    """A proxy mode as configured. ``scheme``: a reverse target's; ``host``: where it listens, empty: everywhere, None:
+    nowhere (the system redirects this machine's programs to it)."""
 
-    mode: str
+    name: str
     scheme: str = ""
     host: str | None = "127.0.0.1"
 
 
-def no_start(entrance: Entrance, *, exposed: bool) -> str | None:
-    """Why we do not start with this entrance, in one sentence; None: we do."""
-    if (why := UNSERVED.get(entrance.mode)) is not None:
-        return f"mode {entrance.mode} is not served, {why}: take {SERVED}"
-    if entrance.mode == "reverse" and entrance.scheme not in HTTP:
-        return f"mode reverse to {entrance.scheme}:// is not served, no call to Google can be read there: take {SERVED}"
-    if exposed or entrance.host is None or is_loopback(entrance.host):
+def bad_mode(mode: Mode, *, exposed: bool) -> str | None:
+    """Why we do not start with this mode, in one sentence; None: we do."""
+    if (why := UNSERVED.get(mode.name)) is not None:
+        return f"mode {mode.name} is not served, {why}: take {SERVED}"
+    if mode.name == "reverse" and mode.scheme not in HTTP:
+        return f"mode reverse to {mode.scheme}:// is not served, no call to Google can be read there: take {SERVED}"
+    if exposed or mode.host is None or is_loopback(mode.host):
         return None
     return (
-        f"a proxy on {entrance.host or 'all addresses'} lets other machines through this one: listen on 127.0.0.1, "
+        f"a proxy on {mode.host or 'all addresses'} lets other machines through this one: listen on 127.0.0.1, "
         "or, where only machines you trust reach it, add --set zg_expose_proxy=true"
     )
 
@@ -65,13 +56,13 @@ async def is_refused(target: Address, ours: Collection[int], *, stranger: bool =
     asks; ``blind``: another proxy makes the connection. Names are looked up only where it matters."""
     host, port, *_ = target
     if port in ours and blind:
-        return True
+        return True  # where the other proxy connects to cannot be seen
     if port not in ours and not stranger:
-        return False
+        return False  # this machine's programs may use this machine's ports; those of other machines may not
     name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):  # whatever a resolver makes of the forms of it
+    if name == "localhost" or name.endswith(".localhost"):  # whatever a resolver makes of it
         return True
-    return any(is_home(address) for address in await _addresses(host, port))
+    return any(is_this_machine(address) for address in await _addresses(host, port))
 
 
 async def _addresses(host: str, port: int) -> list[Address]:
@@ -83,9 +74,9 @@ async def _addresses(host: str, port: int) -> list[Address]:
     return [address for *_, address in found]
 
 
-def is_home(address: Address) -> bool:
-    """Whether an IP address is this machine's: loopback, none in particular, or one that it would speak from when it
-    spoke to it (nothing is sent)."""
+def is_this_machine(address: Address) -> bool:
+    """Whether an IP address is this machine's: loopback, unspecified, or the source address that the system would use
+    to reach it (nothing is sent)."""
     try:
         ip = ip_address(str(address[0]))
     except ValueError:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from zerogravity import ids
+from zerogravity.core.google import as_request
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.server.body import read_json

@@ -377,11 +377,6 @@ async def test_a_token_that_stays_wrong_is_tried_once(station: Station, driver: 
     assert len(station.seen) == 1
 
 
-async def test_a_given_endpoint_is_never_left(driver: Driver, unused_tcp_port: int) -> None:
-    client = driver(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", CSRF))
-    assert (await fault_of(client.heartbeat())).code == "ls_gone"
-
-
 async def test_a_kept_connection_that_has_died_is_replaced(station: Station, driver: Driver) -> None:
     client = driver(station.endpoint)
     await client.heartbeat()

@@ -85,20 +85,6 @@ async def test_refusals(bench: Bench, method: str, refusal: tuple[int, str, str]
     assert all((found := bench.store.find(cascade_id)) is None or found.closed for cascade_id in bench.ls.cascades)
 
 
-async def test_nobody_listens(bench: Bench) -> None:
-    await bench.ls.stop()
-    fault = await bench.refused()
-    assert (fault.status, fault.code) == (503, "ls_gone")
-    assert bench.store.open_count == 0
-
-
-async def test_a_wrong_token(bench: Bench) -> None:
-    bench.ls.options.csrf = "another"
-    fault = await bench.refused()
-    assert (fault.status, fault.code) == (502, "ls_refused")
-    assert "CSRF" in fault.message
-
-
 async def test_not_logged_in_is_found_out_and_then_known(bench: Bench) -> None:
     bench.ls.options.logged_in = False
     for _ in range(2):
@@ -129,15 +115,6 @@ async def test_a_client_that_leaves(bench: Bench, blocking: Any) -> None:
     assert channel.termination is Termination.CLIENT_GONE
     (cascade,) = bench.ls.cascades.values()
     assert cascade.executors[-1]["terminationReason"].endswith("USER_CANCELED")
-
-
-async def test_shutdown_stops_the_cascades(bench: Bench) -> None:
-    bench.ls.options.calls_google = False
-    channels = [bench.run() for _ in range(3)]
-    await until(lambda: sum(cascade.running for cascade in bench.ls.cascades.values()) == 3)
-    await bench.engine.close()
-    assert not bench.busy
-    assert [channel.termination for channel in channels] == [Termination.SHUTDOWN] * 3
 
 
 async def test_a_build_that_runs_only_when_its_state_is_followed(bench: Bench) -> None:

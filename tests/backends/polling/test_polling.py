@@ -442,33 +442,11 @@ async def test_the_ls_own_tools_never_reach_the_client(plant: Plant) -> None:
     assert not channel.state.has_calls
 
 
-async def test_not_logged_in(plant: Plant) -> None:
-    plant.ls.options.logged_in = False
-    channel = await plant.turn("Hello")
-    assert isinstance(channel.terminal, Failed)
-    assert (channel.terminal.fault.status, channel.terminal.fault.code) == (401, "ls_not_logged_in")
-    again = await plant.turn("Hello")
-    assert again.terminal == channel.terminal
-    assert not plant.ls.cascades
-    plant.ls.options.logged_in = True
-    assert (await plant.turn("Hello")).termination is Termination.OK
-
-
 async def test_tools_of_the_client_are_refused(plant: Plant) -> None:
     tools = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
     with pytest.raises(FaultError, match="get_weather"):
         plant.engine.run(asked("chat", "Hello", tools=tools))
     assert not plant.ls.cascades
-
-
-async def test_a_client_that_leaves_stops_the_cascade(plant: Plant) -> None:
-    plant.ls.options.delay_s = 30
-    channel = plant.engine.run(asked("chat", "Hello"))
-    cursor = channel.cursor()
-    await until(lambda: any(cascade.running for cascade in plant.ls.cascades.values()))
-    cursor.close()
-    await until(lambda: not any(cascade.running for cascade in plant.ls.cascades.values()))
-    assert channel.termination is Termination.CLIENT_GONE
 
 
 async def test_an_ls_that_restarts_in_the_middle(plant: Plant) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.judging import about, complaint
-from zerogravity.capture.generation_config import thoughtless
+from zerogravity.capture.generation_config import without_thoughts
 from zerogravity.core.family import THINKING_OFF
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
@@ -62,7 +62,7 @@ def sent(*contents: Json, known: Mapping[str, RememberedCall] | None = None, **m
     generate = {"contents": list(contents), **more}
     made, notes = handed_on(generate, Catalogue().resolve(CLAUDE), (known or {}).get)
     config = made.get("generationConfig", {})
-    judged = {**made, "contents": list(thoughtless(made["contents"], config, "claude"))}
+    judged = {**made, "contents": list(without_thoughts(made["contents"], config, "claude"))}
     assert complaint(about(CLAUDE, **judged)) is None
     return made, list(notes)
 
@@ -301,7 +301,7 @@ def test_every_surface_sends_what_claude_takes(surface: str, known: dict[str, Re
     assert generate["contents"][1]["parts"] == [*([thought()] if known is KNOWN else []), call()]
     assert thinking_is_off(generate) is (known is not KNOWN)
     assert any("thinking switched off" in note for note in turn.notes) is (known is not KNOWN)
-    generate["contents"] = thoughtless(generate["contents"], generate.get("generationConfig", {}), "claude")
+    generate["contents"] = without_thoughts(generate["contents"], generate.get("generationConfig", {}), "claude")
     assert complaint(about(CLAUDE, **generate)) is None
 
 

@@ -1,0 +1,36 @@
+"""The parts of mitmproxy that have no type hints, with some: the one file where the checker looks away."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, MutableMapping
+from typing import Any
+
+from mitmproxy import ctx, http
+from mitmproxy.master import Master
+from mitmproxy.options import Options
+from mitmproxy.utils import asyncio_utils
+
+
+def headers(message: http.Message) -> MutableMapping[str, str]:
+    return message.headers
+
+
+def addon(name: str) -> Any:
+    """The addon of that name; None if there is none."""
+    return ctx.master.addons.get(name)
+
+
+def add_addons(master: Master, *addons: object) -> None:
+    master.addons.add(*addons)
+
+
+def set_options(options: Options, **values: object) -> None:
+    """All at once. Raises OptionsError, and then none is set."""
+    options.update(**values)
+
+
+def spawn(work: Coroutine[Any, Any, None], name: str, client: tuple[Any, ...] | None) -> None:
+    """Run ``work`` on behalf of a client's connection."""
+    asyncio_utils.create_task(work, name=name, keep_ref=True, client=client)
