@@ -7,7 +7,7 @@ import pytest
 from zerogravity.core.events import AttemptOpened, Failed, Finished
 from zerogravity.core.registry import MitmStore
 from zerogravity.errors import Fault, Origin, Termination, internal, language_server, unreachable, untrusted, upstream
-from zerogravity.observe.health import STALE_S, Check, Failure, Health, fix_of, told
+from zerogravity.observe.health import STALE_S, Check, Failure, Health, describe, fix_of
 
 T = Termination
 OK = Finished("stop")
@@ -369,8 +369,8 @@ def test_a_check_crosses_a_process_border(check):
 
 
 def test_what_a_person_reads():
-    assert told(Check("x", True, "fine", since=1e9)) == "fine"
-    assert told(Check("x", False, "broken")) == "broken"
+    assert describe(Check("x", True, "fine", since=1e9)) == "fine"
+    assert describe(Check("x", False, "broken")) == "broken"
 
 
 def test_uptime(clock, health):

@@ -414,7 +414,7 @@ def test_a_disk_that_fills_up_in_the_middle(recording, make_turn, monkeypatch):
     running = made.store.open(make_turn())
     made.flush()
     monkeypatch.setattr(
-        trace_folders, "descriptor", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        trace_folders, "private_opener", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
     say(running, made.clock, "x")
     made.flush()

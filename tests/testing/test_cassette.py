@@ -45,7 +45,7 @@ def cancelled(code):
     ],
 )
 def test_what_changes_from_run_to_run_does_not_count(make_turn, one, other):
-    digests = {digest.digest(digest.normal(make_turn(google_request=ask(text)))) for text in (one, other)}
+    digests = {digest.digest(digest.normalised(make_turn(google_request=ask(text)))) for text in (one, other)}
     assert len(digests) == 1
 
 
@@ -61,7 +61,7 @@ def test_what_changes_from_run_to_run_does_not_count(make_turn, one, other):
     ],
 )  # fmt: skip
 def test_what_means_something_counts(make_turn, one, other):
-    assert digest.digest(digest.normal(make_turn(**one))) != digest.digest(digest.normal(make_turn(**other)))
+    assert digest.digest(digest.normalised(make_turn(**one))) != digest.digest(digest.normalised(make_turn(**other)))
 
 
 def test_ids_and_signatures_of_calls_do_not_count(make_turn):
@@ -70,7 +70,7 @@ def test_ids_and_signatures_of_calls_do_not_count(make_turn):
         result = {"functionResponse": {"id": call_id, "name": "f", "response": {"a": 1}}}
         return {"contents": [{"role": "model", "parts": [call]}, {"role": "user", "parts": [result]}]}
 
-    one, other = (digest.normal(make_turn(google_request=round_(*pair))) for pair in (("a", "s"), ("b", "t")))
+    one, other = (digest.normalised(make_turn(google_request=round_(*pair))) for pair in (("a", "s"), ("b", "t")))
     assert digest.digest(one) == digest.digest(other)
     assert one["contents"][0]["parts"] == [{"functionCall": {"name": "f", "args": {}}}]
 
@@ -78,11 +78,15 @@ def test_ids_and_signatures_of_calls_do_not_count(make_turn):
 @given(json_objects)
 def test_a_digest_does_not_depend_on_the_order_of_members(value):
     swapped = dict(reversed(list(value.items())))
-    assert digest.digest(digest.normal_request("m", value)) == digest.digest(digest.normal_request("m", swapped))
+    assert digest.digest(digest.normalised_request("m", value)) == digest.digest(
+        digest.normalised_request("m", swapped)
+    )
 
 
 def test_the_surface_does_not_count(make_turn):
-    one, other = (digest.normal(make_turn(surface=surface, stream=surface == "chat")) for surface in ("chat", "gemini"))
+    one, other = (
+        digest.normalised(make_turn(surface=surface, stream=surface == "chat")) for surface in ("chat", "gemini")
+    )
     assert one == other
 
 

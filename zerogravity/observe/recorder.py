@@ -270,7 +270,7 @@ class Recorder(Witness):
         self._swept = now
         self._left = trace_folders.sweep(
             self.directory, max_bytes=self.limits.max_bytes, max_age_s=self.limits.max_age_s, now_s=now,
-            spare={writer.folder for writer in self._open.values()},
+            keep={writer.folder for writer in self._open.values()},
         )  # fmt: skip
         self._written = 0
 

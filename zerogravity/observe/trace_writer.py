@@ -121,7 +121,7 @@ class TurnWriter:
     def _append(self, name: str, data: bytes) -> None:
         file = self._files.get(name)
         if file is None:
-            file = self._files[name] = open(self.folder / name, "wb", opener=trace_folders.descriptor)  # noqa: SIM115
+            file = self._files[name] = open(self.folder / name, "wb", opener=trace_folders.private_opener)  # noqa: SIM115
         file.write(data)
         self.size += len(data)
 

@@ -51,7 +51,7 @@ class Library:
 
     def pick(self, turn: Turn) -> Trace:
         """The recording for ``turn``. Raises FaultError ``cassette_miss``."""
-        asked = digest.normal(turn)
+        asked = digest.normalised(turn)
         key = digest.digest(asked)
         if key not in self._by_digest:
             self.scan()
@@ -112,7 +112,7 @@ def _likeness(one: list[str], other: list[str]) -> float:
 def _normal(trace: Trace) -> dict[str, Any]:
     target = trace.info.get("target")
     name = target.get("name", "") if isinstance(target, Mapping) else ""
-    return digest.normal_request(name, trace.google_request)
+    return digest.normalised_request(name, trace.google_request)
 
 
 def _digest(trace: Trace) -> str:

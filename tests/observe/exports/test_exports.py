@@ -28,8 +28,8 @@ def test_the_readme_lists_them():
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_every_format_takes_any_trace(name, traces, recording, make_turn):
-    write, ending, _ = EXPORTS[name]
-    assert ending.startswith(".")
+    write = EXPORTS[name].write
+    assert EXPORTS[name].ending.startswith(".")
     made = recording()
     made.store.open(make_turn(id="turn_" + "e" * 32)).append(0, b"", ())
     made.flush()
@@ -55,7 +55,7 @@ def test_traces_that_do_not_say_it_are_read(lined, told):
     assert older.lines() == {}
     assert len(json.loads(EXPORTS["har"].write([older], REGISTRY))["log"]["entries"]) == 3
     assert len(json.loads(EXPORTS["otel"].write([older], REGISTRY))["resourceSpans"][0]["scopeSpans"][0]["spans"]) == 3
-    assert EXPORTS["curl"].write([older], REGISTRY) == f"# {lined.id}\n# no call to Google is recorded\n".encode()
+    assert EXPORTS["curl"].write([older], REGISTRY) == f"# {lined.id}\n# no call to Google was recorded\n".encode()
 
 
 @pytest.mark.parametrize("stream", [True, False])
