@@ -17,7 +17,7 @@ from zerogravity.core.channel import CascadeChannel, Snapshot
 from zerogravity.core.events import AttemptOpened, Record, RequestLine
 from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.turn import Target, Turn
-from zerogravity.errors import Fault, FaultError, Origin, Termination, joined
+from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
 from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio
@@ -66,7 +66,7 @@ class Trace:
     @property
     def failure_text(self) -> str:
         """What went wrong, and what to do."""
-        return joined(text(self.failure.get("message")), text(self.failure.get("remedy")))
+        return join_sentences(text(self.failure.get("message")), text(self.failure.get("remedy")))
 
     @cached_property
     def google_request(self) -> dict[str, object]:
