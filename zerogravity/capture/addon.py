@@ -114,7 +114,7 @@ class Capture:
         self.commands.rooms = commands.Rooms(services.store, config.trace_path, services.health)
         if config.intercept:
             self.interceptor.rooms = interceptor.Rooms(
-                services.store, services.health, services.metrics, made.witnesses,
+                services.store, services.health, services.metrics, made.request_sinks,
                 bearer=lambda: services.bearer.value, upstream=config.upstream,
                 titles=config.answer_checkpoints, passive=config.capture_passive,
             )  # fmt: skip

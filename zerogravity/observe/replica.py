@@ -31,9 +31,9 @@ from zerogravity.core.events import (
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import RecordedDetails, Turn
 from zerogravity.errors import Fault
+from zerogravity.observe.requests import Request
 from zerogravity.observe.source import BEFORE, ChannelCopy, Emitted
 from zerogravity.observe.summary import summary
-from zerogravity.observe.witnesses import Request
 from zerogravity.surfaces.base import Emitter, Surface
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_array, an_object
@@ -204,7 +204,7 @@ class Replica:
     def body(self, name: str, attempt_no: int = 0) -> dict[str, Any] | None:
         """One of BODIES, where requests are kept."""
         found = self._request(name, attempt_no)
-        return None if found is None else found.shown()
+        return None if found is None else found.redacted()
 
 
 def _paced(records: Iterable[Record]) -> Iterator[Record]:

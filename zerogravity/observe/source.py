@@ -70,7 +70,7 @@ class TurnSource(Protocol):
         ...
 
     def body(self, name: str, attempt_no: int = 0) -> Mapping[str, Any] | None:
-        """One of ``witnesses.BODIES``: ``{"headers": …, "body": …}``."""
+        """One of ``requests.BODIES``: ``{"headers": …, "body": …}``."""
         ...
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zerogravity.core import codec
+from zerogravity.observe.requests import BODIES
 from zerogravity.observe.source import TurnSource
-from zerogravity.observe.witnesses import BODIES
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 

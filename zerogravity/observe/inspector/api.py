@@ -23,8 +23,8 @@ from zerogravity.observe import summary
 from zerogravity.observe.inspector import page
 from zerogravity.observe.inspector.assets import TYPES, names, read
 from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
+from zerogravity.observe.requests import Bodies
 from zerogravity.observe.source import TurnSource
-from zerogravity.observe.witnesses import Bodies
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import lookup

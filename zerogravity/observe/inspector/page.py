@@ -30,8 +30,8 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.observe.inspector.conversation import TEXT, conversation, tools
+from zerogravity.observe.requests import CLIENT, ORIGINAL, SENT
 from zerogravity.observe.source import BEFORE, Emitted, ShownItem, TurnSource, shown_items
-from zerogravity.observe.witnesses import CLIENT, ORIGINAL, SENT
 from zerogravity.wire import jsonio
 
 GAP_NS = 2_000_000_000
