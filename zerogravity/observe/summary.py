@@ -141,7 +141,7 @@ def row(
         "model": redact.text(turn.model)[:PREVIEW],
         "target": redact.text(turn.target.name),
         "stream": turn.stream,
-        "asked": question(channel),
+        "question": question(channel),
         "state": state,
         "state_ms": (now - since) / 1e6,
         "closed": channel.closed,

@@ -226,13 +226,13 @@ def _whole(source: TurnSource, seq: int) -> Json:
 # -- request and answer --------------------------------------------------------------------------------------------
 
 
-def asked(source: TurnSource, start: int, limit: int) -> Json:
+def messages(source: TurnSource, start: int, limit: int) -> Json:
     """A page of the client's conversation."""
     rows = conversation(source.channel.turn)
     return {"total": len(rows), "from": start, "rows": redact.json_value(rows[start : start + limit])}
 
 
-def declared(source: TurnSource) -> Json:
+def declared_tools(source: TurnSource) -> Json:
     """The tools, with their schemas before and after."""
     client = source.body(CLIENT) or {}
     found = redact.json_value(tools(source.channel.turn, client.get("body")))
@@ -277,8 +277,8 @@ def everything(source: TurnSource) -> Json:
     """What an export holds of a turn: what the endpoints answer, in one page each, events and frames whole."""
     every = 1 << 62
     return {
-        "conversation": asked(source, 0, every)["rows"],
-        "tools": declared(source),
+        "conversation": messages(source, 0, every)["rows"],
+        "tools": declared_tools(source),
         "bodies": bodies(source),
         "records": [
             {**row, "events": _understood(record)}
