@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from zerogravity.core.events import Failed
+from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, TextDelta
 from zerogravity.core.fold import Assembler, Grew
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
@@ -71,6 +71,18 @@ PLAIN = Surface(
     sample=lambda model, prompt: {"ask": prompt, "stream": True},
     check=bytes.decode,
 )
+
+
+CHUNK = b'{"candidates":[{"content":{"parts":[{"text":"%s"}]}}]}'
+
+
+def say(writer, clock, *texts):
+    writer.append(0, b"", (AttemptOpened("gemini-3-flash-a"),))
+    for text in texts:
+        clock.advance(0.25)
+        writer.append(0, CHUNK % text.encode(), (TextDelta(text),), (0, 1))
+    writer.append(0, b"", (AttemptClosed("STOP"),))
+    writer.close(Finished("stop"))
 
 
 @dataclass

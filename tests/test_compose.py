@@ -315,8 +315,8 @@ async def test_all_that_is_kept_has_one_budget_and_one_gauge(
     total = 64 << 20
     more = {"store_path": str(tmp_path / "responses.db")} if stored else {}
     gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x", trace=trace, limits={"store_bytes": total}, **more)
-    budget, store, witnesses = gateway.services.budget, gateway.services.store, gateway.witnesses
-    recorder, bodies = witnesses._witnesses
+    budget, store, request_sinks = gateway.services.budget, gateway.services.store, gateway.request_sinks
+    recorder, bodies = request_sinks._sinks
     bounds = {
         "turns": store._max_bytes,
         "calls": store.calls._max_bytes,

@@ -35,7 +35,7 @@ from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
-from zerogravity.observe.witnesses import Bodies, Witnesses
+from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
@@ -86,7 +86,7 @@ class Gateway:
     url: str
     inspector_url: str | None
     services: Services
-    witnesses: Witnesses
+    request_sinks: RequestSinks
     backend: Backend
 
 
@@ -138,10 +138,10 @@ async def gateway(
         backend.set_callbacks(Callbacks(catalogue.refresh, probe.child_changed, base.health.report))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=base.budget.share("bodies"))
-        witnesses = Witnesses(recorder, *([bodies] if token else []))
+        request_sinks = RequestSinks(recorder, *([bodies] if token else []))
         _add_gauges(base, engine, recorder, bodies)
         server = await stack.enter_async_context(front(
-            base, engine, catalogue, secret=secret, bearer=bearer, recorder=witnesses,
+            base, engine, catalogue, secret=secret, bearer=bearer, recorder=request_sinks,
             count_tokens=_counter(config, route, bearer),
             mount=_inspector(base, engine, recorder, bodies, token, secret).mount if token else None,
         ))  # fmt: skip
@@ -152,7 +152,7 @@ async def gateway(
             _write_ready_file(Path(config.ready_file), server.url)
         stack.callback(setattr, base.health, "stopping", True)
         inspector_url = f"{server.url}/inspector?token={token}" if token else None
-        yield Gateway(server.url, inspector_url, server.services, witnesses, backend)
+        yield Gateway(server.url, inspector_url, server.services, request_sinks, backend)
 
 
 async def serve(config: Config) -> int:

@@ -115,7 +115,7 @@ async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         route = Route(endpoint=endpoint, google=google.url)
         made.gateway = await stack.enter_async_context(gateway(config, route, made.backend))
         services, interceptor = made.gateway.services, Interceptor()
-        interceptor.deps = Deps(services.store, services.health, services.metrics, made.gateway.witnesses)
+        interceptor.deps = Deps(services.store, services.health, services.metrics, made.gateway.request_sinks)
         if made.backend.captured:
             addons.add(interceptor)
         yield made

@@ -22,7 +22,7 @@ from zerogravity.errors import Termination, internal
 from zerogravity.observe.health import Health
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder
-from zerogravity.observe.witnesses import ORIGINAL, SENT, Bodies, Witnesses
+from zerogravity.observe.requests import ORIGINAL, SENT, Bodies, RequestSinks
 from zerogravity.surfaces import REGISTRY
 
 CASCADE = "c0ffee00-1111-4222-8333-444455556666"
@@ -36,7 +36,7 @@ ANSWER = (
 def deps_of(clock: Any, *kept: Bodies, **settings: Any) -> Deps:
     store, metrics = MitmStore(clock), Metrics(REGISTRY)
     metrics.watch(store)
-    return Deps(store, Health(clock), metrics, Witnesses(NullRecorder(), *kept), **settings)
+    return Deps(store, Health(clock), metrics, RequestSinks(NullRecorder(), *kept), **settings)
 
 
 @pytest.fixture

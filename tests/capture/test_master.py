@@ -57,7 +57,7 @@ async def test_a_port_that_is_taken(tmp_path: Path, which: str) -> None:
         arguments = [text for pair in ports.items() for text in pair]
         async with command(tmp_path, "serve", "--ls-url", "http://127.0.0.1:9", *arguments) as serving:
             assert await serving.ended() == 1
-    who = rf"127\.0\.0\.1:{port} is taken by \S+ \(pid {os.getpid()}\): stop it, or choose another port with {which}\n"
+    who = rf"127\.0\.0\.1:{port} is in use by \S+ \(pid {os.getpid()}\): stop it, or choose another port with {which}\n"
     assert re.search(who, serving.output), serving.output
     assert "Traceback" not in serving.output
 
@@ -71,7 +71,7 @@ async def test_a_port_that_is_taken_under_mitmdump(tmp_path: Path, which: str, f
         arguments = [text for pair in settings.items() for text in ("--set", "=".join(pair))]
         async with mitmdump(tmp_path, *arguments) as serving:
             assert await serving.ended() == 1
-    assert f"127.0.0.1:{port} is taken by " in serving.output
+    assert f"127.0.0.1:{port} is in use by " in serving.output
     assert f"(pid {os.getpid()}): stop it, or choose another port with" in serving.output
     assert flag in serving.output
     assert "Traceback" not in serving.output

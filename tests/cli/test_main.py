@@ -26,6 +26,7 @@ from zerogravity.capture import master
 from zerogravity.cli import demo, main
 from zerogravity.errors import FaultError, bad_request, internal, upstream
 from zerogravity.hosts import free_port
+from zerogravity.observe.exports import bundle
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 from zerogravity.testing.simulator.stack import StackError, StackOptions
@@ -82,6 +83,32 @@ def test_every_command_explains_itself(path: tuple[str, ...]) -> None:
     assert ALL[path].help
 
 
+@pytest.mark.parametrize("name", main.LAZY)
+def test_the_summary_of_a_lazy_command_is_the_one_of_its_help(name: str) -> None:
+    assert main.LAZY[name][1] == ALL[name,].get_short_help_str(100)
+
+
+HEAVY = ("aiohttp", "mitmproxy", "prometheus_client", "zerogravity.surfaces.", "zerogravity.testing.")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["trace", "--help"], ["trace", "ls"], ["usage"], ["doctor", "--help"]]
+)
+def test_a_command_imports_only_what_it_needs(tmp_path: Path, arguments: list[str]) -> None:
+    script = (
+        "import sys\nfrom zerogravity.cli.main import main\n"
+        "main(sys.argv[1:], standalone_mode=False)\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, timeout=60,
+        env=environment(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "zerogravity.cli.main" in loaded
+    assert [name for name in loaded if name.startswith(HEAVY) and name != "zerogravity.surfaces.base"] == []
+
+
 def test_without_arguments_there_is_help() -> None:
     result = run()
     assert result.exit_code == 2
@@ -97,12 +124,12 @@ def test_version(tmp_path: Path) -> None:
     first, *others = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "")
     assert first == f"zerogravity {__version__} (Python {sys.version.split()[0]})"
-    assert [line.split()[0] for line in others] == list(main.DEPENDENCIES)
+    assert [line.split()[0] for line in others] == list(bundle.DEPENDENCIES)
     assert all(re.fullmatch(r"  \w+ \d+\.\d+\S*", line) for line in others)
 
 
 def test_a_missing_dependency_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "DEPENDENCIES", ("no-such-package",))
+    monkeypatch.setattr(bundle, "DEPENDENCIES", ("no-such-package",))
     assert run("--version").stdout.splitlines()[1] == "  no-such-package missing"
 
 
@@ -144,7 +171,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
 def test_flags_that_would_do_nothing_are_refused(arguments: list[str], flag: str, where: str) -> None:
     result = run("serve", *arguments)
     assert result.exit_code == 2
-    assert f"{flag} does nothing {where}" in result.stderr
+    assert f"{flag} has no effect {where}" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -228,7 +255,7 @@ def test_config_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_config_show_names_the_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main.configuration, "user_config_path", lambda _name: tmp_path)
     monkeypatch.delenv("ZEROGRAVITY_CONFIG", raising=False)
-    assert run("config", "show").stderr == f"file: {tmp_path / 'config.toml'} (there is none)\n"
+    assert run("config", "show").stderr == f"file: {tmp_path / 'config.toml'} (does not exist)\n"
 
 
 def test_config_show_of_refused_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,10 +346,9 @@ def test_no_language_server(found: list[discover.Found]) -> None:
     as_text, as_json = run("ls"), run("ls", "--json")
     assert (as_text.exit_code, as_json.exit_code) == (1, 1)
     assert json.loads(as_json.stdout) == []
-    assert (as_text.stdout, as_text.stderr) == (
-        "",
-        "zerogravity: no language server runs here: start the editor, or give serve one with --ls-url\n",
-    )
+    assert as_text.stdout == ""
+    hint = "start your editor, or pass the URL of one to serve with --ls-url"
+    assert as_text.stderr == f"zerogravity: no language server is running here: {hint}\n"
 
 
 # -- demo ----------------------------------------------------------------------------------------------------------

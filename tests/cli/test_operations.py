@@ -14,6 +14,7 @@ from zerogravity.cli import operations
 from zerogravity.core.events import Finished, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
+from zerogravity.observe import doctor, status
 from zerogravity.observe.health import Check
 from zerogravity.store.usage import FILE, UsageLog
 from zerogravity.testing.replay_server import in_thread
@@ -49,7 +50,7 @@ def checks(monkeypatch):
             for check in found:
                 yield check
 
-        monkeypatch.setattr(operations, "examine", examine)
+        monkeypatch.setattr(doctor, "examine", examine)
 
     return set_checks
 
@@ -121,7 +122,7 @@ def test_status_of_a_running_server(run):
 def test_status_of_nothing(run, arguments):
     result = run("status", *arguments)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "nobody answers on http://127.0.0.1:1" in result.stderr
+    assert "no gateway answers on http://127.0.0.1:1" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_nobody_else_is_told_our_key(run, monkeypatch, url, told):
         asked.append(key)
         raise OSError("no")
 
-    monkeypatch.setattr(operations.told, "fetch", fetch)
+    monkeypatch.setattr(status, "fetch", fetch)
     monkeypatch.setenv("ZEROGRAVITY_KEY", "mine")
     run("status", *(("--url", url) if url else ()))
     assert asked == [told]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
 
+from tests.strategies import record_lists
 from zerogravity.core import codec
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, Record, TextDelta
 from zerogravity.core.turn import Details, Target
@@ -107,7 +109,12 @@ def test_a_record_comes_back_with_its_bytes() -> None:
     ("read", "value"),
     [
         (codec.event_in, {"type": "Elephant"}),
+        (codec.event_in, {}),
+        (codec.event_in, {"type": "TextDelta"}),
         (codec.event_in, {"type": "TextDelta", "words": "a"}),
+        (codec.event_in, {"type": "TextDelta", "text": "x", "more": 1}),
+        (codec.event_in, {"type": "Failed"}),
+        (codec.event_in, {"type": "Failed", "fault": {"origin": "nobody"}}),
         (codec.fault_in, {"status": 400}),
         (lambda value: codec.record_in(value, b""), {"seq": 1}),
         (lambda value: codec.turn_in(value, {}), {"id": "turn_1"}),
@@ -116,3 +123,10 @@ def test_a_record_comes_back_with_its_bytes() -> None:
 def test_what_is_of_no_form_that_is_known(read, value) -> None:
     with pytest.raises(ValueError, match=r"unknown|not a"):
         read(value)
+
+
+@given(record_lists())
+def test_events_are_the_same_after_a_round_through_json(records) -> None:
+    for record in records:
+        line = json.loads(json.dumps(codec.record_out(record, 0, (0, 0))))
+        assert codec.record_in(line, record.data) == record

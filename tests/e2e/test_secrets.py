@@ -254,8 +254,8 @@ def exported(folder: Path) -> dict[str, str]:
     traces = list(trace_reader.scan(folder))
     assert len(traces) > 10
     found = {"traces": "\n".join(file.read_text("utf-8", "replace") for file in folder.rglob("*") if file.is_file())}
-    for name, (write, *_) in EXPORTS.items():
-        data = write(traces, REGISTRY)
+    for name, export in EXPORTS.items():
+        data = export.write(traces, REGISTRY)
         if name == "bundle":
             archive = zipfile.ZipFile(io.BytesIO(data))
             data = b"\n".join(archive.read(one) for one in archive.namelist())

@@ -7,7 +7,7 @@ import pytest
 from tests.observe.inspector.support import Scene
 from tests.recording import recording
 from zerogravity.core.registry import MitmStore
-from zerogravity.observe.witnesses import Bodies
+from zerogravity.observe.requests import Bodies
 
 __all__ = ["recording"]
 

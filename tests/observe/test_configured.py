@@ -47,9 +47,9 @@ async def ls():
 @pytest.mark.parametrize(
     ("settings", "ok", "text", "fix"),
     [
-        ({}, True, "takes our token and is logged in", ""),
+        ({}, True, "accepts our token and is logged in", ""),
         ({"ls_csrf": "wrong"}, False, "refused our CSRF token", "ls-csrf"),
-        ({"ls_csrf": None}, False, "wants a token, and none was given", "ZEROGRAVITY_LS_CSRF"),
+        ({"ls_csrf": None}, False, "requires a token, and none is set", "ZEROGRAVITY_LS_CSRF"),
         ({"ls_url": "http://127.0.0.1:1"}, False, "nothing answers at http://127.0.0.1:1", "zerogravity ls"),
         ({"ls_cert": "/no/such/file.pem"}, False, "cannot be read", "ls"),
     ],
@@ -106,7 +106,7 @@ async def test_whichever_runs():
     (check,) = await all_of(configured.language_server(config(), [found(42100)], 8742))
     assert (check.ok, "https://127.0.0.1:42100" in check.text) == (True, True)
     (check,) = await all_of(configured.language_server(config(), [], 8742))
-    assert "none is running" in check.text
+    assert "no language server is running" in check.text
 
 
 @pytest.mark.parametrize(

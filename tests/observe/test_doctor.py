@@ -19,7 +19,7 @@ from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta
 from zerogravity.core.turn import RecordedDetails, Target, Turn
 from zerogravity.errors import Termination, language_server
 from zerogravity.observe import configured, doctor
-from zerogravity.observe.doctor import Examined, examine, path
+from zerogravity.observe.doctor import DoctorOptions, examine, path
 from zerogravity.observe.health import Health
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.testing.replay_server import in_thread
@@ -44,7 +44,7 @@ def spoken(surface=chat.surface, terminal=GOOD):
 
 CHAT = spoken()
 LATE = Failed(language_server(504, "match_timeout", "no call came by", Termination.MATCH_TIMEOUT))
-QUICK = {**doctor.untouched({}), "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
+QUICK = {**doctor.isolated({}), "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
 READY = {"ready": True, "checks": []}
 SURFACES = {surface.name: surface for surface in (chat.surface, responses.surface, gemini.surface)}
 HOPS = ["path.mitmdump", "path.front", "path.language_server", "path.call", "path.proxy", "path.chat"]
@@ -115,7 +115,7 @@ ERROR = json.dumps({"error": {"message": "no call came by", "code": "match_timeo
         ({"chat": ERROR, "chat_status": 502}, "path.chat", "502: no call came by"),
         ({"chat": spoken(terminal=LATE)}, "path.chat", "no call came by"),
         ({"chat": b"<html>", "chat_status": 500}, "path.chat", "500: <html>"),
-        ({"chat": CHAT.replace(b"data: [DONE]\n\n", b"")}, "path.chat", "breaks its grammar"),
+        ({"chat": CHAT.replace(b"data: [DONE]\n\n", b"")}, "path.chat", "violates its grammar"),
     ],
 )  # fmt: skip
 async def test_the_first_broken_hop_is_named(fake, ends, broken, told):
@@ -143,11 +143,11 @@ async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
     [
         (StackError("mitmdump did not start:\nLoading script\nError: [Errno 98] address already in use\n"),
          "address already in use", "stop what listens there"),
-        (StackError("mitmdump did not start:\nzerogravity cannot serve: 127.0.0.1:1 is taken by vim (pid 7): stop it\n"
+        (StackError("mitmdump did not start:\nzerogravity cannot serve: 127.0.0.1:1 is in use by vim (pid 7): stop it\n"
                     "Error logged during startup, exiting...\n"),
-         "did not start: 127.0.0.1:1 is taken by vim (pid 7): stop it", "mend that"),
-        (StackError("mitmdump did not start:\nTraceback\n  ModuleNotFoundError: no x\n"), "no x", "see more"),
-        (StackError("mitmdump did not start:\n"), "mitmdump did not start:", "see more"),
+         "did not start: 127.0.0.1:1 is in use by vim (pid 7): stop it", "correct that"),
+        (StackError("mitmdump did not start:\nTraceback\n  ModuleNotFoundError: no x\n"), "no x", "for details"),
+        (StackError("mitmdump did not start:\n"), "mitmdump did not start:", "for details"),
         (StackError('not ready: {"checks": [{"name": "path", "ok": false, "text": "none", "fix": "point it"}]}'),
          "path: none", "point it"),
         (FileNotFoundError(2, "no such file", "/venv/bin/mitmdump"), "/venv/bin/mitmdump is missing", "pip install"),
@@ -192,7 +192,7 @@ def finding(*servers):
 
 
 async def test_everything_in_its_order(fake, tmp_path):
-    what = Examined(certs_dir=tmp_path, google="http://127.0.0.1:1")
+    what = DoctorOptions(certs_dir=tmp_path, google="http://127.0.0.1:1")
     environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_KEY": "mine", "ZEROGRAVITY_LS_CSRF": "real"}
     make = await fake()
     names, _ = await run(examine(what, SURFACES, env=environment, find=finding(server()), make=make))
@@ -210,7 +210,7 @@ async def test_everything_in_its_order(fake, tmp_path):
 async def test_proxy_mode_is_examined_as_such(fake, tmp_path, authority):
     if authority:
         certs.create(tmp_path, now=datetime.now(UTC))
-    what = Examined(certs_dir=tmp_path, google="http://127.0.0.1:1")
+    what = DoctorOptions(certs_dir=tmp_path, google="http://127.0.0.1:1")
     environment = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_MODE": "proxy"}
     make = await fake()
     _, wrong = await run(examine(what, SURFACES, env=environment, find=finding(server()), make=make))
@@ -223,17 +223,17 @@ async def test_proxy_mode_is_examined_as_such(fake, tmp_path, authority):
 async def test_a_running_one_that_serves_may_know_what_we_do_not(fake, tmp_path, clock, monkeypatch):
     monkeypatch.setattr(doctor.machine, "holder_of", lambda _: doctor.machine.Holder(7, "zerogravity", ours=True))
     with in_thread(lambda _: None, services={"health": Health(clock)}) as url:
-        what = Examined(
+        what = DoctorOptions(
             certs_dir=tmp_path, google="http://127.0.0.1:1", settings={"listen": url.removeprefix("http://")}
         )
         checks = [check async for check in examine(what, SURFACES, env={}, find=finding(), make=await fake())]
     (found,) = [check for check in checks if check.name == "language_server"]
-    assert (found.ok, found.text, bool(found.fix)) == (True, "none is running", True)
+    assert (found.ok, found.text, bool(found.fix)) == (True, "no language server is running", True)
 
 
 async def test_without_a_configuration_there_is_nothing_to_examine(fake):
     names, wrong = await run(
-        examine(Examined(), SURFACES, env={"ZEROGRAVITY_MODE": "magic"}, find=finding(), make=await fake())
+        examine(DoctorOptions(), SURFACES, env={"ZEROGRAVITY_MODE": "magic"}, find=finding(), make=await fake())
     )
     assert names == ["python", "dependencies", "configuration"]
     assert "mode" in wrong[0].text
@@ -252,7 +252,7 @@ async def test_the_real_one(fake, tmp_path, monkeypatch, servers, ends, broken):
     monkeypatch.setattr(doctor.machine, "free", lambda *_: True)
     make = await fake(**ends)
     route = configured.route_of(load({}, env={"ZEROGRAVITY_CONFIG": "/dev/null"}).config, list(servers), 8742)
-    checks = doctor._real(route, Examined(certs_dir=tmp_path), SURFACES, {}, make)
+    checks = doctor._real(route, DoctorOptions(certs_dir=tmp_path), SURFACES, {}, make)
     names, wrong = await run(check async for check in checks if check.name not in ("ls.responses", "ls.gemini"))
     assert [check.name for check in wrong] == ([broken] if broken else [])
     if make.options:
@@ -268,7 +268,7 @@ async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, mo
     make = await fake()
     route = configured.RoutedServer(Endpoint("https://127.0.0.1:42100", "its-token"), True, 8750)
     await run(
-        check async for check in doctor._real(route, Examined(certs_dir=tmp_path), SURFACES, {}, make) if check.ok
+        check async for check in doctor._real(route, DoctorOptions(certs_dir=tmp_path), SURFACES, {}, make) if check.ok
     )
     (options,) = make.options
     assert (options.mode, options.proxy_port) == ("proxy", 8750)
@@ -280,7 +280,7 @@ async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, mo
 
 @pytest.mark.e2e
 async def test_the_real_path():
-    names, wrong = await run(path(StackOptions(env=doctor.untouched({})), SURFACES))
+    names, wrong = await run(path(StackOptions(env=doctor.isolated({})), SURFACES))
     assert wrong == []
     assert names == [*HOPS, "path.responses", "path.gemini"]
 

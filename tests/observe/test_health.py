@@ -16,7 +16,7 @@ from zerogravity.errors import (
     unreachable,
     upstream,
 )
-from zerogravity.observe.health import STALE_S, Check, Failure, Health, fix_of, told
+from zerogravity.observe.health import STALE_S, Check, Failure, Health, describe, fix_of
 
 T = Termination
 OK = Finished("stop")
@@ -378,8 +378,8 @@ def test_a_check_crosses_a_process_border(check):
 
 
 def test_what_a_person_reads():
-    assert told(Check("x", True, "fine", since=1e9)) == "fine"
-    assert told(Check("x", False, "broken")) == "broken"
+    assert describe(Check("x", True, "fine", since=1e9)) == "fine"
+    assert describe(Check("x", False, "broken")) == "broken"
 
 
 def test_uptime(clock, health):

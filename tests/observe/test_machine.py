@@ -97,9 +97,9 @@ def taken():
 @pytest.mark.parametrize(
     ("holder", "told", "text"),
     [
-        (None, "broken", "is taken by another program"),
-        (Holder(7, "nginx", ours=False), "broken", "is taken by nginx (pid 7)"),
-        (Holder(7, "mitmdump", ours=True), "ok", "is held by zerogravity itself (pid 7)"),
+        (None, "broken", "is in use by another program"),
+        (Holder(7, "nginx", ours=False), "broken", "is in use by nginx (pid 7)"),
+        (Holder(7, "mitmdump", ours=True), "ok", "is in use by zerogravity itself (pid 7)"),
     ],
 )
 def test_a_port_that_is_taken(taken, holder, told, text):
@@ -112,8 +112,9 @@ def test_a_port_that_is_taken(taken, holder, told, text):
 @pytest.mark.parametrize(
     ("holder", "told"),
     [
-        (Holder(7, "nginx", False), "127.0.0.1:{} is taken by nginx (pid 7): stop it, or choose another port with --x"),
-        (None, "127.0.0.1:{} is taken by another program: stop it, or choose another port with --x"),
+        (Holder(7, "nginx", False), "127.0.0.1:{} is in use by nginx (pid 7): stop it, or choose another port "
+         "with --x"),
+        (None, "127.0.0.1:{} is in use by another program: stop it, or choose another port with --x"),
         (Holder(7, "python", True), "zerogravity already runs on 127.0.0.1:{} (pid 7): use that, or choose another port"
          " with --x"),
         (Holder(os.getpid(), "python", True), None),
@@ -130,10 +131,10 @@ def test_what_is_no_taken_port(taken):
     assert machine.taken("203.0.113.7", taken, "--x") is None
     check = machine.port("x", "203.0.113.7", taken, "--x")
     assert (verdict(check), check.fix) == ("broken", "choose another port with --x")
-    assert "cannot be listened on" in check.text
+    assert "cannot listen on" in check.text
     assert machine.why(OSError(errno.ENOSPC, "No space left"), "127.0.0.1", taken, "--x") == "[Errno 28] No space left"
     told = machine.why(OSError(errno.EADDRINUSE, "in use"), "127.0.0.1", taken, "--x")
-    assert told == f"127.0.0.1:{taken} is the other port of this very process: choose another one with --x"
+    assert told == f"127.0.0.1:{taken} is already the other port of this process: choose another one with --x"
 
 
 def test_a_port_that_is_free(taken):
@@ -180,9 +181,9 @@ def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token", at=
     ("by", "mode", "told"),
     [
         ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "reverse", "ok"),
-        ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "proxy", "start us with --mode reverse"),
+        ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "proxy", "start zerogravity with --mode reverse"),
         ({"proxy": "http://127.0.0.1:9999"}, "proxy", "ok"),
-        ({"proxy": "http://127.0.0.1:9999"}, "reverse", "start us with --mode proxy"),
+        ({"proxy": "http://127.0.0.1:9999"}, "reverse", "start zerogravity with --mode proxy"),
         ({"proxy": "http://127.0.0.1:9999"}, None, "ok"),
     ],
 )
@@ -195,11 +196,11 @@ def test_the_way_must_be_the_one_we_take_calls_in(by, mode, told):
 LANGUAGE_SERVERS = pytest.mark.parametrize(
     ("servers", "text", "fix"),
     [
-        ([], "none is running", "start your editor"),
+        ([], "no language server is running", "start your editor"),
         ([found(endpoint=False)], "does not answer: no port speaks the protocol", "restart the editor"),
         ([found(endpoint=False, csrf="")], "its token is not in its command line", "restart the editor"),
         ([found(logged_in=False)], "is not logged in", "log in"),
-        ([found(route=False)], "calls go by straight to Google", "--cloud_code_endpoint http://127.0.0.1:9999"),
+        ([found(route=False)], "route: straight to Google", "--cloud_code_endpoint http://127.0.0.1:9999"),
         ([found()], "pid 11 (core) on https://127.0.0.1:42100, 1 models", ""),
         ([found(), found(endpoint=False)], "pid 11", ""),
     ],
@@ -208,7 +209,7 @@ LANGUAGE_SERVERS = pytest.mark.parametrize(
 
 def test_one_that_calls_at_another_port_is_a_warning():
     check = machine.language_server([found(at="http://localhost:8742")], 9999)
-    assert (check.ok, check.fix) == (True, "it calls at port 8742: start us with --proxy-port 8742")
+    assert (check.ok, check.fix) == (True, "it calls port 8742: start zerogravity with --proxy-port 8742")
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_disk(tmp_path):
     assert (verdict(check), check.text) == ("warns", f"0.0 GiB free for {folder}")
     (tmp_path / "not").write_text("a file")
     check = machine.disk(folder)
-    assert (verdict(check), check.text) == ("broken", f"{tmp_path / 'not'} cannot be written")
+    assert (verdict(check), check.text) == ("broken", f"{tmp_path / 'not'} is not writable")
 
 
 @pytest.mark.parametrize(("limit", "told"), [(0, "ok"), (-1, "warns"), (1 << 20, "warns")])

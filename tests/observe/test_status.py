@@ -15,7 +15,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.errors import upstream
 from zerogravity.observe.health import Check, Failure
 from zerogravity.observe.metrics import Metrics
-from zerogravity.observe.status import Status, fetch, figures, quantile, seconds, shown
+from zerogravity.observe.status import Status, fetch, figures, quantile, render, seconds
 from zerogravity.surfaces import REGISTRY
 
 
@@ -41,7 +41,7 @@ def told(clock, make_turn):
 def text_of(status, width=100):
     console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     with console.file:
-        console.print(shown(status))
+        console.print(render(status))
     return console.export_text()
 
 
@@ -149,10 +149,10 @@ async def test_a_server_that_tells_no_metrics(server):
 @pytest.mark.parametrize("ready", ["<html>", "[]", '{"ready": true}', '"x"'])
 async def test_somebody_else(server, ready):
     url, _ = await server(ready, "")
-    with pytest.raises(OSError, match="is no zerogravity"):
+    with pytest.raises(OSError, match="is not zerogravity"):
         await fetch(url)
 
 
 async def test_nobody():
-    with pytest.raises(OSError, match="start it with: zerogravity serve"):
+    with pytest.raises(OSError, match="start one with: zerogravity serve"):
         await fetch("http://127.0.0.1:1")

@@ -112,11 +112,11 @@ def test_nobody_works_at_tools_for_ever(scene):
 )
 def test_what_was_asked(scene, generate, text):
     channel = scene.store.open(scene.turn(google_request=generate)).channel
-    assert summary.row(channel, 0)["asked"] == text
+    assert summary.row(channel, 0)["question"] == text
 
 
 def test_what_was_asked_is_looked_for_once(scene, monkeypatch):
     channel = scene.store.open(scene.turn()).channel
-    first = summary.row(channel, 0)["asked"]
+    first = summary.row(channel, 0)["question"]
     monkeypatch.setattr(summary, "asked", lambda _: "once more")
-    assert summary.row(channel, 1)["asked"] == first
+    assert summary.row(channel, 1)["question"] == first

@@ -118,7 +118,7 @@ class Capture:
         self.commands.deps = commands.Deps(services.store, config.trace_path, services.health)
         if config.intercept:
             self.interceptor.deps = interceptor.Deps(
-                services.store, services.health, services.metrics, made.witnesses,
+                services.store, services.health, services.metrics, made.request_sinks,
                 bearer=lambda: services.bearer.value, upstream=config.upstream,
                 titles=config.answer_checkpoints, passive=config.capture_passive,
             )  # fmt: skip

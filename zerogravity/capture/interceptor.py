@@ -26,7 +26,7 @@ from zerogravity.errors import internal
 from zerogravity.hosts import is_google
 from zerogravity.observe.health import Health
 from zerogravity.observe.metrics import Metrics
-from zerogravity.observe.witnesses import Witnesses
+from zerogravity.observe.requests import RequestSinks
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
@@ -41,7 +41,7 @@ class Deps:
     store: MitmStore
     health: Health
     metrics: Metrics
-    witnesses: Witnesses
+    request_sinks: RequestSinks
     bearer: Callable[[], str | None] = lambda: None
     upstream: str | None = None
     titles: bool = True
@@ -197,7 +197,7 @@ class Interceptor:
         self.claims[flow] = claim
         flow.comment = running.id
         number = running.attempt_sent(_line(flow), abort)
-        deps.witnesses.upstream_request(running.id, number, original, sent, dict(flow.request.headers))
+        deps.request_sinks.upstream_request(running.id, number, original, sent, dict(flow.request.headers))
 
     def _fill_body(self, flow: http.HTTPFlow, channel: CascadeChannel) -> None:
         """A flow that is saved or shown needs the body that has streamed by."""

@@ -1,30 +1,24 @@
-"""The ``zerogravity`` command. Results on stdout, talk on stderr; exit codes 0 ok, 1 failure, 2 usage, 130 interrupted.
-
-One of the two places where rooms are put together (the other is ``compose.py``).
-"""
+"""The ``zerogravity`` command. Exit codes: 0 ok, 1 failure, 2 usage, 130 interrupted."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
 import importlib
-import json
 import logging
 import sys
 from collections.abc import Coroutine
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from click.core import ParameterSource
 
 from zerogravity import __version__, certs, lifeline
 from zerogravity import config as configuration
+from zerogravity.cli.output import as_json, config_file, print_json
 from zerogravity.errors import FaultError, Origin
 from zerogravity.hosts import GOOGLE
-
-DEPENDENCIES = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
 
 
 def run(main: Coroutine[Any, Any, int]) -> None:
@@ -36,44 +30,44 @@ def run(main: Coroutine[Any, Any, int]) -> None:
     sys.exit(code)
 
 
-def _version_text() -> str:
-    lines = [f"zerogravity {__version__} (Python {sys.version.split()[0]})"]
-    for name in DEPENDENCIES:
-        try:
-            lines.append(f"  {name} {version(name)}")
-        except PackageNotFoundError:
-            lines.append(f"  {name} missing")
-    return "\n".join(lines)
-
-
 def _print_version(context: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        click.echo(_version_text())
+        from zerogravity.observe.exports.bundle import versions
+
+        click.echo(f"zerogravity {__version__} (Python {sys.version.split()[0]})")
+        for package, version in versions().items():
+            click.echo(f"  {package} {version}")
         context.exit()
 
 
-ELSEWHERE = {  # commands of other rooms, imported when they are called: name → module
-    "trace": "zerogravity.cli.traces",
-    "replay": "zerogravity.cli.traces",
-    "cassette": "zerogravity.cli.traces",
-    "simulate": "zerogravity.cli.simulate",
-    "doctor": "zerogravity.cli.operations",
-    "status": "zerogravity.cli.operations",
-    "usage": "zerogravity.cli.operations",
-    "surfaces": "zerogravity.cli.surfaces",
+LAZY = {  # name → (module, the first sentence of its help)
+    "cassette": ("traces", "Answer requests strictly from the recordings in a folder."),
+    "doctor": ("operations", "Check this machine and the configured path, hop by hop."),
+    "replay": ("traces", "Answer every request with a recorded Google stream, at its original pace."),
+    "simulate": ("simulate", "Run a stand-in for Google, or for the language server."),
+    "status": ("operations", "Show whether a running gateway is ready, and its figures."),
+    "surfaces": ("surfaces", "Show what becomes of each request parameter."),
+    "trace": ("traces", "Look at recorded turns."),
+    "usage": ("operations", "Show tokens per model and day (UTC), kept across restarts."),
 }
 
 
 class Commands(click.Group):
-    """Says what goes wrong as one line instead of a traceback; imports what is elsewhere only when it is wanted."""
+    """Reports errors in one line, without a traceback. Imports a lazy command when it is called, not for ``--help``."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted((*super().list_commands(ctx), *ELSEWHERE))
+        return sorted((*super().list_commands(ctx), *LAZY))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if (module := ELSEWHERE.get(cmd_name)) is not None:
-            return getattr(importlib.import_module(module), cmd_name)
-        return super().get_command(ctx, cmd_name)
+        if cmd_name not in LAZY:
+            return super().get_command(ctx, cmd_name)
+        return getattr(importlib.import_module(f"zerogravity.cli.{LAZY[cmd_name][0]}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        summaries = {name: summary for name, (_, summary) in LAZY.items()}
+        summaries |= {name: command.get_short_help_str(100) for name, command in self.commands.items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(summaries.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -92,40 +86,36 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
-              help="Version of this build and of what it stands on.")  # fmt: skip
+              help="Show this version and those of its dependencies.")  # fmt: skip
 def main() -> None:
-    """Local gateway and microscope for agents behind a Google language server."""
+    """A local gateway, and a microscope, between coding agents and a Google language server."""
 
 
 @main.command()
 @click.option("--mode", type=click.Choice(["reverse", "proxy"]),
-              help="How the language server reaches us: as its endpoint (reverse, the default), or as its HTTPS proxy."
-              )  # fmt: skip
-@click.option("--no-mitm", is_flag=True, help="No interception: answers come from polling the language server's steps.")
+              help="How the language server reaches the gateway: as its endpoint (reverse) or as its HTTPS proxy "
+                   "[default: reverse].")  # fmt: skip
+@click.option("--no-mitm", is_flag=True, help="Do not intercept; poll the language server's steps instead.")
 @click.option("--proxy-port", type=click.IntRange(1, 65535), default=8742, show_default=True,
-              help="Port the language server talks to.")  # fmt: skip
+              help="Port for the language server.")  # fmt: skip
 @click.option("--google", default=GOOGLE, show_default=True, help="Where calls go in reverse mode.")
-@click.option("--listen", help="Where agents are answered [default: 127.0.0.1:8741].")
-@click.option("--key", help="API key that agents must send; better in ZEROGRAVITY_KEY.")
-@click.option("--ls-url", help="URL of the language server [default: found by itself].")
-@click.option("--ls-csrf", help="Its CSRF token; better in ZEROGRAVITY_LS_CSRF.")
-@click.option(
-    "--ls-command",
-    help="Start a language server with this command and look after it; its token and endpoint are added.",
-)
+@click.option("--listen", help="Address for agents [default: 127.0.0.1:8741].")
+@click.option("--key", help="API key that agents must send; safer in ZEROGRAVITY_KEY.")
+@click.option("--ls-url", help="URL of the language server [default: found automatically].")
+@click.option("--ls-csrf", help="CSRF token of the language server; safer in ZEROGRAVITY_LS_CSRF.")
+@click.option("--ls-command", help="Start a language server with this command and supervise it; its token and endpoint "
+                                   "are added.")  # fmt: skip
 @click.option("--trace/--no-trace", default=None, help="Write a trace folder for each turn.")
-@click.option(
-    "--passive/--no-passive", "capture_passive", default=None, help="Record Google calls that are not ours as well."
-)
-@click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file.")
-@click.option(
-    "--certs-dir", type=click.Path(file_okay=False, path_type=Path), help="Where the authority is (proxy mode)."
-)
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any further mitmproxy option.")
-@click.option("-q", "--quiet", is_flag=True, help="Only warnings.")
+@click.option("--passive/--no-passive", "capture_passive", default=None,
+              help="Also record calls to Google that no agent's turn caused.")  # fmt: skip
+@config_file
+@click.option("--certs-dir", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of the certificate authority (proxy mode).")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other mitmproxy option.")
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings only.")
 def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None,
           settings: tuple[str, ...], quiet: bool, config_file: str | None, **flags: Any) -> None:  # fmt: skip
-    """Answer agents beside a language server; the same as ``mitmdump -s addons/capture.py``, leaner.
+    """Run the gateway. The same as ``mitmdump -s addons/capture.py``, with less around it.
 
     Example: zerogravity serve --ls-url https://127.0.0.1:42100
     """
@@ -156,29 +146,28 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_d
 
 
 @main.command()
-@click.option("--serve", "stay", is_flag=True, help="Stay up for your own client.")
-@click.option(
-    "--port", type=int, default=None, help="Port agents are answered on [default: 8741 with --serve, else free]."
-)
-@click.option("--upstream", metavar="URL", help="Any server that speaks Google's protocol, instead of our stand-in.")
+@click.option("--serve", "stay", is_flag=True, help="Keep running, for a client of your own.")
+@click.option("--port", type=int, help="Port for agents [default: 8741 with --serve, else any free one].")
+@click.option("--upstream", metavar="URL", help="Any server that speaks Google's protocol, instead of the stand-in.")
 @click.option("--mode", type=click.Choice(["reverse", "proxy"]), default="reverse", show_default=True)
 @click.option("--api", type=click.Choice(["auto", "v1internal", "public"]), default="auto", show_default=True,
               help="Whether that server expects the v1internal envelope.")  # fmt: skip
 @click.option("--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="PEM file that verifies an https upstream.")  # fmt: skip
-@click.option("--trace", type=click.Path(file_okay=False), help="Write traces of the turns into this folder.")
-def demo(stay: bool, port: int | None, upstream: str | None, mode: str, api: str, upstream_ca: Path | None,
+@click.option("--trace", type=click.Path(file_okay=False), help="Write traces of the turns to this folder.")
+def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reverse", "proxy"],
+         api: Literal["auto", "v1internal", "public"], upstream_ca: Path | None,
          trace: str | None) -> None:  # fmt: skip
-    """The whole path with stand-ins for the language server and Google, and a real mitmdump."""
+    """Show the whole path: a real mitmdump between stand-ins for the language server and Google."""
     from zerogravity.cli import demo as demonstration
     from zerogravity.testing.simulator.stack import StackError, StackOptions
 
     settings = {"trace": "true", "trace_dir": trace} if trace else {}
     options = StackOptions(
-        mode=mode,  # type: ignore[arg-type]
+        mode=mode,
         port=(8741 if stay else 0) if port is None else port,
         upstream=upstream,
-        api=api,  # type: ignore[arg-type]
+        api=api,
         upstream_ca=upstream_ca,
         settings=settings,
     )
@@ -190,25 +179,23 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: str, api: str
 
 
 def refuse_idle(config: configuration.Config) -> None:
-    """Raises UsageError for a flag that would do nothing in this mode: no wish is silently ignored."""
+    """Raises UsageError for a flag that has no effect in this mode."""
     if not config.intercept:
-        idle, where = (
-            ("mode", "proxy_port", "google", "certs_dir", "settings", "capture_passive"),
-            "without interception",
-        )
+        idle = ("mode", "proxy_port", "google", "certs_dir", "settings", "capture_passive")
+        where = "without interception"
     elif config.mode == "proxy":
-        idle, where = ("google",), "in proxy mode; there it is ZEROGRAVITY_UPSTREAM"
+        idle, where = ("google",), "in proxy mode; set ZEROGRAVITY_UPSTREAM instead"
     else:
         idle, where = ("certs_dir",), "in reverse mode"
     context = click.get_current_context()
     for parameter in context.command.params:
         name = parameter.name or ""
         if name in idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{parameter.opts[0]} does nothing {where}")
+            raise click.UsageError(f"{parameter.opts[0]} has no effect {where}")
 
 
 def certs_home() -> Path:
-    """Where the authority lives unless a folder is given."""
+    """The default folder of the certificate authority."""
     from platformdirs import user_config_path
 
     return user_config_path("zerogravity") / "ca"
@@ -216,29 +203,30 @@ def certs_home() -> Path:
 
 @main.group("certs")
 def certs_group() -> None:
-    """Our own certificate authority, for proxy mode only."""
+    """Manage the certificate authority, which only proxy mode needs."""
 
 
 @certs_group.command("new")
-@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Where to put it.")
-@click.option("--days", type=click.IntRange(1, certs.MAX_DAYS), default=certs.MAX_DAYS, show_default=True)
+@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Folder to put it in.")
+@click.option("--days", type=click.IntRange(1, certs.MAX_DAYS), default=certs.MAX_DAYS, show_default=True,
+              help="Days until it expires.")  # fmt: skip
 def certs_new(directory: Path | None, days: int) -> None:
-    """Make a new authority (and replace the old one)."""
+    """Create an authority, replacing the old one."""
     authority = certs.create(directory or certs_home(), now=dt.datetime.now(dt.UTC), days=days)
     _show_authority(authority)
 
 
 @certs_group.command("show")
-@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Where it is.")
+@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Folder it is in.")
 def certs_show(directory: Path | None) -> None:
-    """What the authority may speak for, and until when."""
+    """Show which hosts the authority may sign for, and until when."""
     _show_authority(certs.load(directory or certs_home()))
 
 
 @certs_group.command("remove")
-@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Where it is.")
+@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Folder it is in.")
 def certs_remove(directory: Path | None) -> None:
-    """Delete the authority's files."""
+    """Delete the files of the authority."""
     authority = certs.load(directory or certs_home())
     for file in (authority.key_file, authority.certificate, authority.bundle):
         file.unlink(missing_ok=True)
@@ -249,7 +237,7 @@ def _show_authority(authority: certs.Authority) -> None:
     click.echo(f"authority   {authority.key_file} (keep it secret)")
     click.echo(f"expires     {authority.expires:%Y-%m-%d}")
     click.echo(f"only for    {', '.join(authority.hosts)}")
-    click.echo("language server's environment:")
+    click.echo("environment of the language server:")
     click.echo(f"  SSL_CERT_FILE={authority.bundle}")
 
 
@@ -262,43 +250,40 @@ def addon_path() -> None:
 
 
 @main.command("ls")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@as_json
 def language_servers(as_json: bool) -> None:
-    """Running language servers: process, ports, kind, models with quota, and how their calls are routed.
+    """List running language servers.
 
-    Leaves with 1 when there is none.
+    For each: process, ports, kind, models with their quota, and how its calls are routed. Exits with 1 when none runs.
     """
     from zerogravity.backends.antigravity import discover
 
     found = asyncio.run(discover.find_all())
     if as_json:
-        click.echo(json.dumps([discover.as_json(one) for one in found], indent=2, ensure_ascii=False))
+        print_json([discover.as_json(one) for one in found])
     elif found:
         click.echo("\n".join(discover.describe(found)))
     else:
-        click.echo(
-            "zerogravity: no language server runs here: start the editor, or give serve one with --ls-url", err=True
-        )
+        hint = "start your editor, or pass the URL of one to serve with --ls-url"
+        click.echo(f"zerogravity: no language server is running here: {hint}", err=True)
     sys.exit(0 if found else 1)
 
 
 @main.group("config")
 def config_group() -> None:
-    """Settings and where they come from."""
+    """Show settings and where they come from."""
 
 
 @config_group.command("show")
-@click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@config_file
+@as_json
 def config_show(config_file: str | None, as_json: bool) -> None:
-    """Every setting with its origin; secrets are not shown."""
+    """Show every setting with its origin. Secrets stay hidden."""
     loaded = configuration.load({}, file=config_file)
     rows = loaded.describe()
     if as_json:
-        click.echo(
-            json.dumps([{"name": name, "value": value, "origin": origin} for name, value, origin in rows], indent=2)
-        )
+        print_json([{"name": name, "value": value, "origin": origin} for name, value, origin in rows])
         return
-    click.echo(f"file: {loaded.file}{'' if loaded.file.exists() else ' (there is none)'}", err=True)
+    click.echo(f"file: {loaded.file}{'' if loaded.file.exists() else ' (does not exist)'}", err=True)
     for name, value, origin in rows:
         click.echo(f"{name:<28} {value!s:<40} {origin}")

@@ -29,15 +29,17 @@ from zerogravity.testing.simulator.language_server.child import (
     trusted,
 )
 
+OTHERWISE = {"quotas", "refusals", "port", "http_port", "csrf"}  # options of the stand-in that are no habits
+
 
 @click.group()
 def simulate() -> None:
-    """A stand-in for Google, or for the language server, by itself."""
+    """Run a stand-in for Google, or for the language server."""
 
 
 @simulate.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: any free one]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on [default: any free one].")
 @click.option("--plain", is_flag=True, help="HTTP/1.1 without TLS.")
 @click.option("--http2/--no-http2", default=True, show_default=True, help="Offer HTTP/2.")
 @click.option("--pace", type=float, default=0.01, show_default=True, help="Seconds between the events of an answer.")
@@ -46,10 +48,12 @@ def simulate() -> None:
 @click.option("--cert", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Own certificate (PEM).")
 @click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Its key (PEM).")
 @click.option("--ca-file", type=click.Path(dir_okay=False, path_type=Path),
-              help="Where to write the certificate that clients have to trust.")  # fmt: skip
+              help="File to write the certificate to that clients have to trust.")  # fmt: skip
 def google(host: str, port: int, plain: bool, http2: bool, pace: float, auth: bool, strict: bool, cert: Path | None,
            key: Path | None, ca_file: Path | None) -> None:  # fmt: skip
-    """Google's v1internal and public Gemini API; ``sim:NAME`` in a prompt chooses the answer.
+    """Stand in for Google: its v1internal and public Gemini API.
+
+    ``sim:NAME`` in a prompt chooses the answer.
 
     Example: zerogravity simulate google --port 9443 --ca-file google.pem
     """
@@ -72,28 +76,28 @@ def google(host: str, port: int, plain: bool, http2: bool, pace: float, auth: bo
 
 @simulate.command()
 @click.option("--stdin", "from_stdin", is_flag=True, help="Read the binary metadata from stdin first, as a child does.")
-@click.option("--csrf_token", envvar="ZEROGRAVITY_LS_CSRF", help="Token every call must carry [default: a new one].")
-@click.option("--https_server_port", type=click.IntRange(0, 65535), default=0, help="[default: any free one]")
-@click.option("--http_server_port", type=click.IntRange(0, 65535), help="A plain port as well [default: none].")
-@click.option("--random_port", is_flag=True, help="Free ports, whatever else is given.")
-@click.option("--cloud_code_endpoint", default=GOOGLE, show_default=True, help="Where Google is.")
-@click.option("--extension_server_port", type=click.IntRange(0, 65535), help="The parent's port, told when up.")
-@click.option("--extension_server_csrf_token", default="", help="The parent's token.")
-@click.option("--workspace_id", help="Taken, as the real one takes it; makes this a workspace's process.")
-@click.option("--enable_lsp", is_flag=True, help="Taken, as the real one takes it.")
-@click.option("--persistent_mode", is_flag=True, help="Taken, as the real one takes it.")
-@click.option("--app_data_dir", help="Taken, as the real one takes it.")
+@click.option("--csrf_token", envvar="ZEROGRAVITY_LS_CSRF", help="Token that calls must carry [default: a new one].")
+@click.option("--https_server_port", type=click.IntRange(0, 65535), default=0, help="TLS port [default: any free one].")
+@click.option("--http_server_port", type=click.IntRange(0, 65535), help="Port without TLS [default: none].")
+@click.option("--random_port", is_flag=True, help="Use free ports, whatever else is given.")
+@click.option("--cloud_code_endpoint", default=GOOGLE, show_default=True, help="URL of Google.")
+@click.option("--extension_server_port", type=click.IntRange(0, 65535), help="Port of the parent to notify.")
+@click.option("--extension_server_csrf_token", default="", help="Token of the parent.")
+@click.option("--workspace_id", help="Accepted, as by the real one; marks a workspace's process.")
+@click.option("--enable_lsp", is_flag=True, help="Accepted, as by the real one.")
+@click.option("--persistent_mode", is_flag=True, help="Accepted, as by the real one.")
+@click.option("--app_data_dir", help="Accepted, as by the real one.")
 @click.option("--proxy", help="Proxy for Google [default: HTTPS_PROXY].")
 @click.option("--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="PEM file of the authorities that are trusted [default: SSL_CERT_FILE].")  # fmt: skip
-@click.option("--cert-file", type=click.Path(dir_okay=False, path_type=Path), help="Where to write its certificate.")
+              help="PEM file of trusted authorities [default: SSL_CERT_FILE].")  # fmt: skip
+@click.option("--cert-file", type=click.Path(dir_okay=False, path_type=Path), help="File to write its certificate to.")
 @click.option("--habit", "habits", multiple=True, metavar="NAME=VALUE",
               help="Any field of LsOptions: checkpoint=before, blocking=always, retry_s=0.1 …")  # fmt: skip
 def ls(from_stdin: bool, csrf_token: str | None, https_server_port: int, http_server_port: int | None,
        random_port: bool, cloud_code_endpoint: str, extension_server_port: int | None,
        extension_server_csrf_token: str, proxy: str | None, trust: Path | None, cert_file: Path | None,
        habits: tuple[str, ...], **_taken: object) -> None:  # fmt: skip
-    """The language server; needs a Google to talk to, real or ``simulate google``.
+    """Stand in for the language server; needs a Google, real or ``simulate google``.
 
     Example: zerogravity simulate ls --cloud_code_endpoint http://127.0.0.1:8742 --habit checkpoint=during
     """
@@ -155,13 +159,7 @@ async def _serve(simulator: GoogleSimulator | LanguageServerSimulator, ready: Ca
 
 def _habits(habits: tuple[str, ...]) -> dict[str, Any]:
     kinds = get_type_hints(LsOptions)
-    plain = {field.name for field in dataclasses.fields(LsOptions)} - {
-        "quotas",
-        "refusals",
-        "port",
-        "http_port",
-        "csrf",
-    }
+    plain = {field.name for field in dataclasses.fields(LsOptions)} - OTHERWISE
     made: dict[str, Any] = {}
     for habit in habits:
         name, _, text = habit.partition("=")

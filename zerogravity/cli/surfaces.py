@@ -1,4 +1,4 @@
-"""``zerogravity surfaces``: what becomes of each parameter of a request, by the tables that requests are read with."""
+"""``zerogravity surfaces``: what becomes of each request parameter, from the tables that requests are parsed with."""
 
 from __future__ import annotations
 
@@ -6,18 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from zerogravity.cli.output import as_json, print_json
 from zerogravity.core import policy
-from zerogravity.wire import jsonio
 
 COLUMNS = ("parameter", "takes", "becomes")
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--ends", is_flag=True, help="What ends a turn, in the order in which it is asked, instead.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--ends", is_flag=True, help="Instead: what ends a turn, in the order in which it is checked.")
+@as_json
 def surfaces(names: tuple[str, ...], ends: bool, as_json: bool) -> None:
-    """What becomes of each parameter of a request, on the surfaces NAMES (all without)."""
+    """Show what becomes of each request parameter.
+
+    On the surfaces NAMES, or on all of them.
+    """
     from zerogravity.surfaces import REGISTRY
 
     if unknown := [name for name in names if name not in REGISTRY]:
@@ -30,8 +33,7 @@ def surfaces(names: tuple[str, ...], ends: bool, as_json: bool) -> None:
 
 def _print(tables: Mapping[str, Sequence[tuple[str, ...]]], columns: tuple[str, ...], *, as_json: bool) -> None:
     if as_json:
-        told = {name: [dict(zip(columns, row, strict=True)) for row in rows] for name, rows in tables.items()}
-        click.echo(jsonio.text(told, indent=True))
+        print_json({name: [dict(zip(columns, row, strict=True)) for row in rows] for name, rows in tables.items()})
         return
     for number, (name, rows) in enumerate(tables.items()):
         click.echo(("\n" if number else "") + name)

@@ -1,6 +1,4 @@
-"""The commands ``trace …``, ``replay`` and ``cassette``. Results on stdout, talk on stderr, ``--json`` on each reading
-command. What they do is in the modules beside this one.
-"""
+"""The commands ``trace …``, ``replay`` and ``cassette``."""
 
 from __future__ import annotations
 
@@ -11,124 +9,109 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from zerogravity import config as configuration
+from zerogravity.cli.output import as_json, console, print_json
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.hosts import GOOGLE
 from zerogravity.observe import terminal, trace_folders, trace_reader
 from zerogravity.observe.exports import EXPORTS
 from zerogravity.observe.trace_reader import Trace
-from zerogravity.surfaces import REGISTRY
-from zerogravity.testing.cassette import Library
-from zerogravity.testing.replay import Pace, parse_mishap, parse_speed
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import lookup, text
+
+if TYPE_CHECKING:
+    from zerogravity.core.turn import Turn
+    from zerogravity.testing.replay import Pace
 
 FOLLOW_S = 0.2
-as_json = click.option("--json", "as_json", is_flag=True, help="As JSON.")
-
-
-def root_of(context: click.Context) -> Path:
-    """Where the traces are: ``--dir``, else the configured place."""
-    given: Path | None = context.obj.get("dir") if isinstance(context.obj, dict) else None
-    if given is not None:
-        return given
-    return configuration.load({}).config.trace_path
-
-
-def show(what: Any) -> None:
-    """On stdout, as wide as it may be."""
-    console().print(what)
-
-
-def console() -> Console:
-    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
-
-
-def say_json(value: Any) -> None:
-    click.echo(jsonio.text(value, indent=True))
+directory_option = click.option(
+    "--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Folder of the traces."
+)
+output_option = click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write [default: stdout]."
+)
 
 
 @click.group("trace")
-@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Where the traces are.")
+@directory_option
 @click.pass_context
 def trace(context: click.Context, directory: Path | None) -> None:
-    """Look at recorded turns. Recording is switched on by ``serve --trace``."""
-    context.obj = {"dir": directory}
+    """Look at recorded turns. Start the gateway with ``serve --trace`` to record them."""
+    context.obj = directory or configuration.load({}).config.trace_path
 
 
 @trace.command("ls")
-@click.option("-n", "--limit", default=20, show_default=True, help="At most so many; 0 for all.")
-@click.option("--surface", help="Only of this surface.")
-@click.option("--model", help="Only models that contain this.")
-@click.option("--code", help="Only with this termination code.")
+@click.option("-n", "--limit", default=20, show_default=True, help="How many to list; 0 for all.")
+@click.option("--surface", help="Only turns of this surface.")
+@click.option("--model", help="Only turns whose model contains this text.")
+@click.option("--code", help="Only turns with this termination code.")
 @as_json
-@click.pass_context
-def ls(
-    context: click.Context, limit: int, surface: str | None, model: str | None, code: str | None, as_json: bool
-) -> None:
-    """Recorded turns, newest first.
+@click.pass_obj
+def ls(root: Path, limit: int, surface: str | None, model: str | None, code: str | None, as_json: bool) -> None:
+    """List recorded turns, newest first.
 
     Example: zerogravity trace ls --code upstream_drop
     """
     wanted = (
         found
-        for found in trace_reader.scan(root_of(context))
+        for found in trace_reader.scan(root)
         if (surface is None or found.info.get("surface") == surface)
         and (model is None or model in str(found.info.get("model")))
         and (code is None or found.info.get("code") == code)
     )
     found = list(_first(wanted, limit))
     if as_json:
-        say_json([found.info for found in found])
+        print_json([found.info for found in found])
     elif found:
-        show(terminal.turns(found, width=console().width))
-    elif next(trace_reader.scan(root_of(context)), None) is not None:
-        click.echo(f"none of the traces in {root_of(context)} is like that", err=True)
+        console().print(terminal.turns(found, width=console().width))
+    elif next(trace_reader.scan(root), None) is not None:
+        click.echo(f"none of the traces in {root} matches", err=True)
     else:
-        click.echo(trace_reader.nothing(root_of(context)), err=True)
+        click.echo(trace_reader.no_traces(root), err=True)
 
 
 @trace.command("show")
 @click.argument("reference", default="last")
-@click.option("-f", "--follow", is_flag=True, help="Stream a running turn until it is over.")
-@click.option("--requests/--no-requests", default=True, help="With the request's diff.")
-@click.option("--full", is_flag=True, help="The whole diff; long runs are folded otherwise.")
+@click.option("-f", "--follow", is_flag=True, help="Follow a running turn to its end.")
+@click.option("--requests/--no-requests", default=True, help="Show what was changed in the language server's request.")
+@click.option("--full", is_flag=True, help="Show that diff in full length.")
 @as_json
-@click.pass_context
-def show_command(
-    context: click.Context, reference: str, follow: bool, requests: bool, full: bool, as_json: bool
-) -> None:
-    """One turn: phases, thinking, text, calls, usage, what was changed in the request.
+@click.pass_obj
+def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, as_json: bool) -> None:
+    """Show one turn: phases, thinking, text, calls, usage, and the changed request.
 
-    Example: zerogravity trace show last
+    REFERENCE is a turn's id, the beginning of one, or "last". Example: zerogravity trace show last
     """
-    found = trace_reader.find(root_of(context), reference)
+    found = trace_reader.find(root, reference)
     if follow and not found.closed:
         found = follow_turn(found, lambda text: click.echo(text, nl=False, err=as_json))
     if as_json:
-        say_json({**found.info, "items": _items(found)})
+        print_json({**found.info, "items": _items(found)})
     else:
-        show(terminal.detail(found, requests=requests, full=full))
+        console().print(terminal.detail(found, requests=requests, full=full))
 
 
 @trace.command("errors")
 @as_json
-@click.pass_context
-def errors(context: click.Context, as_json: bool) -> None:
-    """Failed turns by termination code and Google's own status, with the newest of each."""
+@click.pass_obj
+def errors(root: Path, as_json: bool) -> None:
+    """Count failed turns by termination code and Google's own status.
+
+    With the newest turn of each kind.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     newest: dict[tuple[str, str], Trace] = {}
-    for found in trace_reader.scan(root_of(context)):
+    for found in trace_reader.scan(root):
         if found.info.get("failure"):
             kind = str(found.info.get("code")), found.google
             counts[kind] += 1
             newest.setdefault(kind, found)
     if as_json:
-        say_json([
+        print_json([
             {"code": kind[0], "google": kind[1] or None, "count": count, "newest": newest[kind].id,
              "failure": newest[kind].info["failure"]}
             for kind, count in counts.most_common()
@@ -136,7 +119,8 @@ def errors(context: click.Context, as_json: bool) -> None:
         return
     for kind, count in counts.most_common():
         found = newest[kind]
-        show(terminal.plain(f"{count:>5}  {' '.join(kind).rstrip():<18} {found.short}  {found.told}"))
+        line = f"{count:>5}  {' '.join(kind).rstrip():<18} {found.short}  {found.failure_text}"
+        console().print(terminal.plain(line))
     if not counts:
         click.echo("no failed turns", err=True)
 
@@ -145,40 +129,40 @@ def errors(context: click.Context, as_json: bool) -> None:
 @click.argument("one")
 @click.argument("other")
 @as_json
-@click.pass_context
-def diff(context: click.Context, one: str, other: str, as_json: bool) -> None:
-    """How two turns differ: request, answer, numbers."""
-    root = root_of(context)
+@click.pass_obj
+def diff(root: Path, one: str, other: str, as_json: bool) -> None:
+    """Compare two turns: requests, answers, figures."""
     value, shown = terminal.compare(trace_reader.find(root, one), trace_reader.find(root, other))
     if as_json:
-        say_json(value)
+        print_json(value)
     else:
-        show(shown)
+        console().print(shown)
 
 
 @trace.command("grep")
 @click.argument("pattern")
-@click.option("-i", "--ignore-case", is_flag=True)
-@click.option("-n", "--limit", default=0, help="Stop after so many turns; 0 for none.")
+@click.option("-i", "--ignore-case", is_flag=True, help="Ignore upper and lower case.")
+@click.option("-n", "--limit", default=0, show_default=True, help="How many turns to find; 0 for all.")
 @as_json
-@click.pass_context
-def grep(context: click.Context, pattern: str, ignore_case: bool, limit: int, as_json: bool) -> None:
-    """Turns whose request, thinking, text, calls or failure match a regular expression.
+@click.pass_obj
+def grep(root: Path, pattern: str, ignore_case: bool, limit: int, as_json: bool) -> None:
+    """Find turns by a regular expression.
 
-    Leaves with 1 when nothing matches. Example: zerogravity trace grep -i "rate limit"
+    Searches request, thinking, text, calls and failure. Exits with 1 when nothing matches.
+    Example: zerogravity trace grep -i "rate limit"
     """
     try:
         wanted = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except re.error as error:
-        raise click.BadParameter(f"no regular expression: {error}", param_hint="PATTERN") from error
-    matches = ((found, places) for found in trace_reader.scan(root_of(context)) if (places := _matches(found, wanted)))
+        raise click.BadParameter(f"not a regular expression: {error}", param_hint="PATTERN") from error
+    matches = ((found, places) for found in trace_reader.scan(root) if (places := _matches(found, wanted)))
     hits = list(_first(matches, limit))
     if as_json:
-        say_json([{"turn": found.id, "places": places} for found, places in hits])
+        print_json([{"turn": found.id, "places": places} for found, places in hits])
     else:
         for found, places in hits:
             for place, line in places:
-                show(terminal.plain(f"{found.short}  {place:<10} {line}"))
+                console().print(terminal.plain(f"{found.short}  {place:<10} {line}"))
     if not hits:
         sys.exit(1)
 
@@ -189,15 +173,15 @@ def grep(context: click.Context, pattern: str, ignore_case: bool, limit: int, as
     "--format", "form", type=click.Choice([name for name in EXPORTS if name != "bundle"]), required=True,
     help="; ".join(f"{name}: {export.what}" for name, export in EXPORTS.items() if name != "bundle") + ".",
 )  # fmt: skip
-@click.option("--all", "every", is_flag=True, help="All traces.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File [default: stdout].")
-@click.pass_context
-def export(context: click.Context, references: tuple[str, ...], form: str, every: bool, output: Path | None) -> None:
-    """Turns as one file.
+@click.option("--all", "every", is_flag=True, help="Export all traces.")
+@output_option
+@click.pass_obj
+def export(root: Path, references: tuple[str, ...], form: str, every: bool, output: Path | None) -> None:
+    """Write turns to a file in another format.
 
     Example: zerogravity trace export last --format html -o turn.html
     """
-    data = EXPORTS[form].write(_chosen(root_of(context), references, every=every), REGISTRY)
+    data = _exported(form, _chosen(root, references, every=every))
     if output is None:
         sys.stdout.buffer.write(data)
     else:
@@ -206,53 +190,63 @@ def export(context: click.Context, references: tuple[str, ...], form: str, every
 
 @trace.command("bundle")
 @click.argument("references", nargs=-1)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.")
-@click.pass_context
-def bundle(context: click.Context, references: tuple[str, ...], output: Path | None) -> None:
-    """A zip of trace folders and versions, for a bug report. Secrets have been masked when it was recorded; prompts
-    and answers are in it."""
-    chosen = _chosen(root_of(context), references, every=False)
-    made = EXPORTS["bundle"]
-    _save(output or Path(f"zerogravity-{chosen[0].short}{made.ending}"), made.write(chosen, REGISTRY))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="File to write [default: zerogravity-ID.zip].")  # fmt: skip
+@click.pass_obj
+def bundle(root: Path, references: tuple[str, ...], output: Path | None) -> None:
+    """Pack trace folders and versions into a zip for a bug report.
+
+    Secrets were masked when the turns were recorded; prompts and answers are in it.
+    """
+    chosen = _chosen(root, references, every=False)
+    name = f"zerogravity-{chosen[0].short}{EXPORTS['bundle'].ending}"
+    _save(output or Path(name), _exported("bundle", chosen))
 
 
 @click.command("replay")
 @click.argument("reference", default="last")
-@click.option("--dir", "directory", type=click.Path(file_okay=False, path_type=Path), help="Where the traces are.")
-@click.option("--listen", default="127.0.0.1:8741", show_default=True, help="Where agents are answered.")
+@directory_option
+@click.option("--listen", default="127.0.0.1:8741", show_default=True, help="Address for agents.")
 @click.option("--speed", default="1", show_default=True, metavar="0.25..max", help="How fast; max does not wait.")
-@click.option("--jitter", type=click.FloatRange(0, 1), default=0.0, help="Change gaps by up to this fraction.")
-@click.option("--fault", "mishaps", multiple=True, metavar="cut@7|delay@3=40s|dup-usage", help="What goes wrong.")
+@click.option("--jitter", type=click.FloatRange(0, 1), default=0.0, help="Vary each gap by up to this fraction.")
+@click.option("--fault", "mishaps", multiple=True, metavar="cut@7|delay@3=40s|dup-usage", help="A fault to inject.")
 def replay(
     reference: str, directory: Path | None, listen: str, speed: str, jitter: float, mishaps: tuple[str, ...]
 ) -> None:
-    """Answer every request on all three surfaces with a recorded upstream stream, in its own time.
+    """Answer every request with a recorded Google stream, at its original pace.
 
     Example: zerogravity replay last --speed 4 --fault cut@7
     """
+    from zerogravity.testing.replay import Pace, parse_mishap, parse_speed
+
     pace = Pace(parse_speed(speed), jitter, tuple(map(parse_mishap, mishaps)))
-    found = trace_reader.find(directory or root_of(click.get_current_context()), reference)
-    _serve(lambda _: found, listen, pace, f"replaying {found.id}", always=found)
+    found = trace_reader.find(directory or configuration.load({}).config.trace_path, reference)
+    _serve(lambda turn: found, listen, pace, f"replaying {found.id}", always=found)
 
 
 @click.command("cassette")
 @click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--listen", default="127.0.0.1:8741", show_default=True, help="Where agents are answered.")
+@click.option("--listen", default="127.0.0.1:8741", show_default=True, help="Address for agents.")
 @click.option("--speed", default="max", show_default=True, metavar="0.25..max", help="How fast; max does not wait.")
-@click.option("--record", is_flag=True, help="Record through a language server instead (see serve).")
-@click.option("--ls-url", help="URL of the language server, with --record.")
-@click.option("--proxy-port", type=int, default=8742, show_default=True, help="Port it talks to, with --record.")
+@click.option("--record", is_flag=True, help="Record new ones, through a language server.")
+@click.option("--ls-url", help="With --record: URL of the language server.")
+@click.option(
+    "--proxy-port", type=int, default=8742, show_default=True, help="With --record: port for the language server."
+)
 def cassette(directory: Path, listen: str, speed: str, record: bool, ls_url: str | None, proxy_port: int) -> None:
-    """Answer requests strictly from the recordings in a folder; what was not recorded is an error.
+    """Answer requests strictly from the recordings in a folder.
 
-    Example: zerogravity cassette tests/cassettes/my_agent
+    A request that was not recorded gets an error. Example: zerogravity cassette tests/cassettes/my_agent
     """
+    from zerogravity.testing.cassette import Library
+    from zerogravity.testing.replay import Pace, parse_speed
+
     if record:
         _record(directory, listen, ls_url, proxy_port)
         return
     library = Library(directory)
     if not len(library):
-        raise click.UsageError(f"there are no recordings in {directory}; make some with --record")
+        raise click.UsageError(f"there are no recordings in {directory}; record some with --record")
     what = f"{len(library)} recordings in {directory}"
     _serve(library.pick, listen, Pace(parse_speed(speed)), what, recorded=library)
 
@@ -284,7 +278,7 @@ def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[
         found = trace_reader.load(found.folder) or Trace(found.folder, found.info)
 
 
-def _serve(pick: Callable[..., Trace], listen: str, pace: Pace, what: str, **models: Any) -> None:
+def _serve(pick: Callable[[Turn], Trace], listen: str, pace: Pace, what: str, **models: Any) -> None:
     from zerogravity.testing import replay_server
 
     async def run() -> None:
@@ -314,6 +308,12 @@ def _record(directory: Path, listen: str, ls_url: str | None, proxy_port: int) -
     sys.exit(asyncio.run(serve(options)))
 
 
+def _exported(form: str, turns: list[Trace]) -> bytes:
+    from zerogravity.surfaces import REGISTRY
+
+    return EXPORTS[form].write(turns, REGISTRY)
+
+
 def _chosen(root: Path, references: Iterable[str], *, every: bool) -> list[Trace]:
     if every:
         return list(trace_reader.scan(root))[::-1]
@@ -325,7 +325,7 @@ def _save(output: Path, data: bytes) -> None:
     click.echo(f"{output} ({len(data)} bytes)", err=True)
 
 
-def _items(found: Trace) -> list[dict[str, Any]]:
+def _items(found: Trace) -> list[dict[str, object]]:
     names = ("text", "call_id", "name", "args_json", "mime", "signature")
     return [
         {"kind": type(item).__name__.lower(), **{name: getattr(item, name) for name in names if hasattr(item, name)}}
@@ -337,17 +337,17 @@ def _matches(found: Trace, wanted: re.Pattern[str]) -> list[tuple[str, str]]:
     """(where, the line) of the first match in each part of a turn."""
     state = found.state
     client = found.body("client_request") or {}
-    failure = found.info.get("failure") or {}
+    code = text(lookup(found.info, "failure", "code"))
     calls = "\n".join(f"{call.name}({call.args_json})" for call in state.function_calls)
     request = jsonio.text(client.get("body", found.google_request)).replace("\\n", "\n")
     places: list[tuple[str, str]] = []
-    for place, text in (
+    for place, searched in (
         ("request", request), ("thinking", state.thinking), ("text", state.text), ("call", calls),
-        ("failure", f"{failure.get('code', '')}: {found.told}" if failure else ""),
+        ("failure", f"{code}: {found.failure_text}" if code else ""),
     ):  # fmt: skip
-        if (match := wanted.search(text)) is not None:
-            start, end = text.rfind("\n", 0, match.start()) + 1, text.find("\n", match.end())
-            line = text[max(start, match.start() - 60) : min(end if end >= 0 else len(text), match.end() + 60)]
+        if (match := wanted.search(searched)) is not None:
+            start, end = searched.rfind("\n", 0, match.start()) + 1, searched.find("\n", match.end())
+            line = searched[max(start, match.start() - 60) : min(end if end >= 0 else len(searched), match.end() + 60)]
             places.append((place, line))
     return places
 

@@ -18,7 +18,7 @@ from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.config import Config
 from zerogravity.errors import Fault, FaultError
 from zerogravity.observe import machine, status
-from zerogravity.observe.health import Check, told
+from zerogravity.observe.health import Check, describe
 
 LANGUAGE_SERVER = "language_server"
 
@@ -40,11 +40,11 @@ async def running(config: Config, url: str) -> AsyncIterator[Check]:
     try:
         answer = await status.fetch(url, next(iter(config.accepted_keys), None))
     except OSError as error:
-        fix = "if its key is another one, set ZEROGRAVITY_KEY; else stop it and start it again"
-        yield Check("running", False, f"what runs on {url} does not tell its health: {error}", fix)
+        fix = "set ZEROGRAVITY_KEY to its key, or restart it"
+        yield Check("running", False, f"{url} did not report its health: {error}", fix)
         return
     for check in answer.checks:
-        yield replace(check, name=f"running.{check.name}", text=told(check))
+        yield replace(check, name=f"running.{check.name}", text=describe(check))
 
 
 # -- the language server -------------------------------------------------------------------------------------------
@@ -69,24 +69,24 @@ def given(config: Config, url: str) -> Endpoint:
 
 
 async def answers(endpoint: Endpoint) -> Check:
-    """It is there, takes our token and is logged in: asked with the question that the gateway asks it."""
+    """It is there, accepts our token and is logged in: asked with the question that the gateway asks it."""
     client = LsClient(endpoint)
     try:
         models = await client.models()
     except Refused as error:
         if error.status in (401, 403):
             if not endpoint.csrf:
-                text = f"{endpoint.url} wants a token, and none was given"
+                text = f"{endpoint.url} requires a token, and none is set"
                 return Check(LANGUAGE_SERVER, False, text, "Set ZEROGRAVITY_LS_CSRF to the token it was started with.")
             return _broken(error.fault, "Set ZEROGRAVITY_LS_CSRF to the token it was started with.")
         return Check(
-            LANGUAGE_SERVER, True, f"{endpoint.url} answers, but not what its models are: {error.fault.message}"
+            LANGUAGE_SERVER, True, f"{endpoint.url} answers, but cannot list its models: {error.fault.message}"
         )
     except FaultError as error:
-        return _broken(error.fault, "Name one that runs with --ls-url; zerogravity ls lists them.")
+        return _broken(error.fault, "Pass the URL of a running one with --ls-url; zerogravity ls lists them.")
     finally:
         await client.close()
-    return Check(LANGUAGE_SERVER, True, f"{endpoint.url} takes our token and is logged in, {len(models)} models")
+    return Check(LANGUAGE_SERVER, True, f"{endpoint.url} accepts our token and is logged in, {len(models)} models")
 
 
 def command(line: str) -> Check:
@@ -94,10 +94,10 @@ def command(line: str) -> Check:
     try:
         program = shlex.split(line)[0]
     except (ValueError, IndexError):
-        return Check(LANGUAGE_SERVER, False, "ls_command cannot be read as a command line", "mend its quotes")
+        return Check(LANGUAGE_SERVER, False, "ls_command is not a valid command line", "check its quotes")
     if shutil.which(program) is None:
-        return Check(LANGUAGE_SERVER, False, f"{program} of ls_command cannot be started", "give its whole path")
-    return Check(LANGUAGE_SERVER, True, f"{program} is started by serve")
+        return Check(LANGUAGE_SERVER, False, f"{program}, named by ls_command, was not found", "give its full path")
+    return Check(LANGUAGE_SERVER, True, f"serve starts {program}")
 
 
 def process_at(url: str, found: Sequence[Found]) -> Found | None:

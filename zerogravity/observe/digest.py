@@ -1,7 +1,7 @@
-"""What a request asks for, without what changes from run to run: the key of a cassette. Pure.
+"""A request without what changes from run to run → its digest, the key of a cassette. Pure.
 
-Volatile: ids of calls, signatures, our own and random ids, times and dates, temporary paths; secrets are masked as in
-the trace. Two requests with equal digests want the same answer.
+Volatile are ids of calls, signatures, our own and random ids, times and dates, and temporary paths; secrets are masked
+as in a trace. Two requests with equal digests want the same answer.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from zerogravity import redact
 from zerogravity.core.turn import Turn
+from zerogravity.wire.narrow import an_array, an_object, members
 
 _DROPPED = frozenset({
     "thoughtSignature", "thought_signature", "labels", "requestId", "sessionId", "traceId", "userPromptId",
@@ -29,23 +29,23 @@ _VOLATILE = (
 )  # fmt: skip
 
 
-def normal(turn: Turn) -> dict[str, Any]:
+def normalised(turn: Turn) -> dict[str, object]:
     """The part of a turn that decides its answer, in a form that two runs share."""
-    return normal_request(turn.target.name, turn.google_request)
+    return normalised_request(turn.target.name, turn.google_request)
 
 
-def normal_request(model: str, generate: Mapping[str, Any]) -> dict[str, Any]:
-    return {"model": model, **_value(redact.json_value(generate))}
+def normalised_request(model: str, generate: Mapping[str, object]) -> dict[str, object]:
+    return {"model": model, **members(_stable(redact.json_value(generate)))}
 
 
-def digest(normalised: Mapping[str, Any]) -> str:
+def digest(normalised: Mapping[str, object]) -> str:
     """32 hexadecimal digits."""
     text = json.dumps(normalised, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def lines(normalised: Mapping[str, Any]) -> list[str]:
-    """For diffs: indented JSON, long texts one line each."""
+def lines(normalised: Mapping[str, object]) -> list[str]:
+    """For diffs: indented JSON, each line of a text on a line of its own."""
     made: list[str] = []
     for line in json.dumps(normalised, sort_keys=True, indent=1, ensure_ascii=False).splitlines():
         indent = line[: len(line) - len(line.lstrip())]
@@ -53,22 +53,18 @@ def lines(normalised: Mapping[str, Any]) -> list[str]:
     return made
 
 
-def _value(value: Any) -> Any:
-    match value:
-        case str():
-            for pattern, name in _VOLATILE:
-                value = pattern.sub(name, value)
-            return value
-        case dict():
-            return {key: _value(_anonymous(key, item)) for key, item in value.items() if key not in _DROPPED}
-        case list():
-            return [_value(item) for item in value]
-        case _:
-            return value
+def _stable(value: object) -> object:
+    if (found := an_object(value)) is not None:
+        return {key: _stable(_anonymous(key, item)) for key, item in found.items() if key not in _DROPPED}
+    if (array := an_array(value)) is not None:
+        return [_stable(item) for item in array]
+    if isinstance(value, str):
+        for pattern, name in _VOLATILE:
+            value = pattern.sub(name, value)
+    return value
 
 
-def _anonymous(key: str, item: Any) -> Any:
-    """A call or a result without its id; an ``id`` among the arguments means something and stays."""
-    if key in ("functionCall", "functionResponse") and isinstance(item, dict):
-        return {name: value for name, value in item.items() if name != "id"}
-    return item
+def _anonymous(key: str, item: object) -> object:
+    """A call or a result without its id; an ``id`` among the arguments is content and stays."""
+    call = an_object(item) if key in ("functionCall", "functionResponse") else None
+    return item if call is None else {name: value for name, value in call.items() if name != "id"}

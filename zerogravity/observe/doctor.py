@@ -1,8 +1,8 @@
-"""``zerogravity doctor``: this machine, the path as it is configured, hop by hop, then a turn on every surface through
-a path of our own; the first hop that is broken is named with one line of remedy.
+"""``zerogravity doctor``: checks this machine and the configured path, hop by hop, then sends a turn on every surface
+through a path of its own. Changes nothing.
 
-That path is front server and real mitmdump with the addon, with stand-ins at its two ends (``--ls``: the configured
-language server at its end). Composition; changes nothing.
+That path is the front server and a real mitmdump with the addon, between stand-ins (``--ls``: with the configured
+language server instead of one).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from zerogravity.surfaces.base import Surface, Surfaces
 from zerogravity.surfaces.grammar import GrammarError
 from zerogravity.testing.simulator.stack import Stack, StackError, StackOptions
 from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import lookup, objects
 from zerogravity.wire.sse import SseParser
 
 MODEL = "gemini-3-flash"
@@ -32,13 +33,13 @@ PROMPT = "sim:think"  # the stand-in's answer: thoughts, then text
 TURN_S = aiohttp.ClientTimeout(total=40)
 MATCH_S = 5
 REFUSED = "zerogravity cannot serve:"
-REPORT = "try again with serve --trace and attach: zerogravity trace bundle last"
+REPORT = "try again with serve --trace, and report it with: zerogravity trace bundle last"
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """What is looked at, with the flags that ``serve`` is started with. ``upstream_ca``: PEM file that Google's
-    certificate is verified by. ``real``: drive the real language server, too. ``settings`` by name, as flags."""
+class DoctorOptions:
+    """The flags of ``serve``. ``upstream_ca``: PEM file that verifies Google's certificate. ``real``: send a turn
+    through the real language server, too. ``settings`` by name, as flags."""
 
     config_file: str | None = None
     proxy_port: int = 8742
@@ -61,25 +62,25 @@ MakePath = Callable[[StackOptions], AbstractAsyncContextManager[Running]]
 
 
 async def examine(
-    what: Examined,
+    options: DoctorOptions,
     surfaces: Surfaces,
     *,
     env: Mapping[str, str] | None = None,
     find: Callable[..., Awaitable[list[Found]]] = find_all,
     make: MakePath = Stack,
 ) -> AsyncIterator[Check]:
-    """Every check, as soon as it is known."""
+    """Yields every check as soon as it is known."""
     environment = os.environ if env is None else env
     yield machine.python()
     yield machine.dependencies()
-    check, config = machine.settings(what.config_file, environment, what.settings)
+    check, config = machine.settings(options.config_file, environment, options.settings)
     yield check
     if config is None:
         return
     front = machine.port("front_port", config.host, config.port, "--listen")
     yield front
     if config.intercept:
-        yield machine.port("proxy_port", "127.0.0.1", what.proxy_port, "--proxy-port")
+        yield machine.port("proxy_port", "127.0.0.1", options.proxy_port, "--proxy-port")
     served = False
     if front.ok and config.port and not machine.free(config.host, config.port):
         served = True
@@ -87,28 +88,28 @@ async def examine(
             served = served and check.ok
             yield check
     found: list[Found] = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
-    async for check in configured.language_server(config, found, what.proxy_port):
-        yield replace(check, ok=check.ok or served)  # one that runs and serves may know what we do not
+    async for check in configured.language_server(config, found, options.proxy_port):
+        yield replace(check, ok=check.ok or served)  # the gateway that runs may know a server that we do not
     if config.intercept:
-        yield await tls_probe.google(config.upstream or what.google, ca=what.upstream_ca)
-    yield machine.authority(what.certs_dir, needed=config.mode == "proxy")
+        yield await tls_probe.google(config.upstream or options.google, ca=options.upstream_ca)
+    yield machine.authority(options.certs_dir, needed=config.mode == "proxy")
     yield machine.disk(config.trace_path)
     yield machine.core_dumps()
-    async for check in path(own_path(config, what, environment), surfaces, make=make):
+    async for check in path(own_path(config, options, environment), surfaces, make=make):
         yield check
-    if what.real:
-        route = configured.route_of(config, found, what.proxy_port)
-        async for check in _real(route, what, surfaces, environment, make):
+    if options.real:
+        route = configured.route_of(config, found, options.proxy_port)
+        async for check in _real(route, options, surfaces, environment, make):
             yield check
 
 
-def own_path(config: Config, what: Examined, environment: Mapping[str, str]) -> StackOptions:
-    """The path with stand-ins at both ends, in the configured mode, with the authority that is used there."""
-    ours = config.mode == "proxy" and (what.certs_dir / "mitmproxy-ca.pem").exists()
+def own_path(config: Config, options: DoctorOptions, environment: Mapping[str, str]) -> StackOptions:
+    """The path between stand-ins, in the configured mode, with the configured certificate authority."""
+    ours = config.mode == "proxy" and (options.certs_dir / "mitmproxy-ca.pem").exists()
     return StackOptions(
         mode=config.mode,
-        mitm_settings={"confdir": str(what.certs_dir)} if ours else {},
-        env=untouched(environment),
+        mitm_settings={"confdir": str(options.certs_dir)} if ours else {},
+        env=isolated(environment),
     )
 
 
@@ -118,9 +119,9 @@ def own_path(config: Config, what: Examined, environment: Mapping[str, str]) -> 
 async def path(
     options: StackOptions, surfaces: Surfaces, *, make: MakePath = Stack, prefix: str = "path."
 ) -> AsyncIterator[Check]:
-    """The hops of one turn in their order, up to the first that is broken; then the other surfaces.
+    """The hops of one turn in their order, up to the first broken one; then the other surfaces.
 
-    With the prefix ``ls.`` the language server of ``options`` is a real one: what it has seen is not known.
+    With the prefix ``ls.`` the language server is a real one, which does not report what it has seen.
     """
     try:
         async with make(options) as running, aiohttp.ClientSession(timeout=TURN_S) as session:
@@ -144,7 +145,7 @@ async def _hops(
         return
     first, *others = surfaces.values()
     answer = await turn(session, running.url, first)
-    for name, text, seen, fix in seen_on_the_way(running, real=real):
+    for name, text, seen, fix in hops_seen(running, real=real):
         yield Check(name, seen, text if seen else f"no: {answer.text}", "" if seen else fix)
         if not seen:
             return
@@ -153,47 +154,46 @@ async def _hops(
         yield await turn(session, running.url, surface)
 
 
-def seen_on_the_way(running: Running, *, real: bool) -> list[tuple[str, str, bool, str]]:
-    """How far a turn came, as each end has seen it: (hop, what that means, whether, what to do)."""
+def hops_seen(running: Running, *, real: bool) -> list[tuple[str, str, bool, str]]:
+    """How far a turn came, as each end has seen it: (hop, what is checked, whether it holds, what to do)."""
     arrived = bool(running.google.agent_requests)
-    came = "its call to Google came through mitmdump, rewritten"
+    came = "its call to Google came through mitmdump and was rewritten"
     if real:
-        fix = "is its route right (zerogravity ls)? With HTTPS_PROXY it needs SSL_CERT_FILE: zerogravity certs show"
+        fix = "check its route: zerogravity ls; with HTTPS_PROXY it needs SSL_CERT_FILE, too: zerogravity certs show"
         return [("proxy", came, arrived, fix)]
-    told, called = bool(running.ls.cascades), bool(running.ls.calls)
-    look = "look for its reason: zerogravity demo --serve"
+    received, called = bool(running.ls.cascades), bool(running.ls.calls)
+    look = "find the reason with: zerogravity demo --serve"
     return [
-        ("language_server", "was told of the turn", told, look),
+        ("language_server", "received the turn", received, look),
         ("call", "the language server called Google", called, look),
-        ("proxy", came, arrived, "look for its reason: mitmdump -s $(zerogravity addon-path)"),
+        ("proxy", came, arrived, "find the reason with: mitmdump -s $(zerogravity addon-path)"),
     ]
 
 
 async def _front(session: aiohttp.ClientSession, url: str) -> Check:
-    """The front server answers, and calls itself ready."""
+    """The front server answers and is ready."""
     try:
         async with session.get(f"{url}/ready") as response:
-            told = await response.read()
+            answer = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         text = f"{url} does not answer: {error or type(error).__name__}"
-        return Check("front", False, text, "is something between this program and loopback?")
+        return Check("front", False, text, "check whether a firewall or a proxy blocks loopback connections")
     if response.status != 200:
-        return _broken(told)
-    return Check("front", True, f"answers on {url}, and is ready")
+        return _broken(answer)
+    return Check("front", True, f"answers on {url} and is ready")
 
 
 def _broken(ready: bytes) -> Check:
     """What ``GET /ready`` says is missing."""
-    try:
-        checks = narrow.objects(narrow.lookup(jsonio.loads(ready), "checks"))
-        broken = next(check for check in checks if not check["ok"])
-        return Check("front", False, f"{broken['name']}: {broken['text']}", narrow.text(broken.get("fix")))
-    except (ValueError, LookupError, StopIteration):
-        return Check("front", False, f"not ready: {ready[:200].decode('utf-8', 'replace')}", REPORT)
+    for check in objects(lookup(_parsed(ready), "checks")):
+        if check.get("ok") is False:
+            text = f"{check.get('name')}: {check.get('text')}"
+            return Check("front", False, text, narrow.text(check.get("fix")))
+    return Check("front", False, f"not ready: {ready[:200].decode('utf-8', 'replace')}", REPORT)
 
 
 async def turn(session: aiohttp.ClientSession, url: str, surface: Surface) -> Check:
-    """One streamed turn, held against its surface's grammar."""
+    """One streamed turn, checked against its surface's grammar."""
     try:
         async with session.post(url + surface.url(MODEL, stream=True), json=surface.sample(MODEL, PROMPT)) as response:
             data = await response.read()
@@ -204,32 +204,33 @@ async def turn(session: aiohttp.ClientSession, url: str, surface: Surface) -> Ch
     try:
         surface.check(data)
     except GrammarError as error:
-        return Check(surface.name, False, f"the stream breaks its grammar: {error}", REPORT)
+        return Check(surface.name, False, f"the stream violates its grammar: {error}", REPORT)
     if (failure := failure_in(data)) is not None:
         return Check(surface.name, False, failure, REPORT)
-    return Check(surface.name, True, f"{len(data)} bytes of a stream, well-formed")
+    return Check(surface.name, True, f"a well-formed stream of {len(data)} bytes")
 
 
 def failure_in(stream: bytes) -> str | None:
     """What a well-formed stream says of its own failure, in whichever surface's form."""
     parser = SseParser()
     for event in (*parser.feed(stream), *parser.end()):
-        try:
-            value = jsonio.loads(event.data)
-        except ValueError:
-            continue  # [DONE]
-        whole = value.get("response") if isinstance(value, dict) else None
-        for holder in (value, whole):
-            if isinstance(holder, dict) and isinstance(error := holder.get("error"), dict):
-                return str(error.get("message"))
+        value = _parsed(event.data)
+        for holder in (value, lookup(value, "response")):
+            if (error := narrow.an_object(lookup(holder, "error"))) is not None:
+                return narrow.text(error.get("message"))
     return None
 
 
 def _message(data: bytes) -> str:
+    return narrow.text(lookup(_parsed(data), "error", "message")) or data[:200].decode("utf-8", "replace")
+
+
+def _parsed(data: bytes) -> object:
+    """None where it is not JSON: ``[DONE]``, an HTML page."""
     try:
-        return str(narrow.members(narrow.lookup(jsonio.loads(data), "error"))["message"])
-    except (ValueError, KeyError):
-        return data[:200].decode("utf-8", "replace")
+        return jsonio.loads(data)
+    except ValueError:
+        return None
 
 
 def not_started(output: str) -> Check:
@@ -238,20 +239,20 @@ def not_started(output: str) -> Check:
         return _broken(output.removeprefix("not ready: ").encode())
     lines = [line for line in output.splitlines() if line.strip()]
     ours = next((line.partition(REFUSED)[2] for line in lines if REFUSED in line), "")
-    reason = ours or next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no word")
-    fix = "see more: mitmdump -s $(zerogravity addon-path)"
+    reason = ours or next((line for line in reversed(lines) if "rror" in line), lines[-1] if lines else "no output")
+    fix = "for details: mitmdump -s $(zerogravity addon-path)"
     if ours:
-        fix = "mend that, then run doctor again"
+        fix = "correct that, then run doctor again"
     elif "address already in use" in output:
         fix = "stop what listens there, or choose another port"
     return Check("mitmdump", False, f"did not start: {reason.strip()}", fix)
 
 
-# -- what the path is made of --------------------------------------------------------------------------------------
+# -- parts of the path --------------------------------------------------------------------------------------
 
 
-def untouched(environment: Mapping[str, str]) -> dict[str, str]:
-    """The user's own settings do not reach the path that is examined."""
+def isolated(environment: Mapping[str, str]) -> dict[str, str]:
+    """Keeps the user's settings away from the path under test."""
     own = {name: "" for name in environment if name.startswith(ENV) and name != f"{ENV}LS_CSRF"}
     return {
         **own,
@@ -263,31 +264,34 @@ def untouched(environment: Mapping[str, str]) -> dict[str, str]:
 
 async def _real(
     route: configured.RoutedServer | None,
-    what: Examined,
+    options: DoctorOptions,
     surfaces: Surfaces,
     environment: Mapping[str, str],
     make: MakePath,
 ) -> AsyncIterator[Check]:
-    """The configured language server up to the proxy; Google's end is the stand-in, so no quota is spent."""
+    """The configured language server up to the proxy. A stand-in answers for Google, so this costs no quota."""
     if route is None:
-        text = "no language server answers whose calls come to this machine"
-        yield Check("ls.found", False, text, "what to do is said above, at language_server; more: zerogravity ls")
+        text = "no language server that answers sends its calls to this machine"
+        yield Check("ls.found", False, text, "see language_server above; details: zerogravity ls")
         return
-    port = machine.port("ls.port", "127.0.0.1", route.port, "--proxy-port", lambda _: None)  # not even we may hold it
+    # Not even zerogravity itself may hold the port.
+    port = machine.port("ls.port", "127.0.0.1", route.port, "--proxy-port", holder=lambda number: None)
     if not port.ok:
-        fix = "end what listens there while --ls looks (most likely zerogravity serve): the language server calls there"
+        fix = (
+            "stop what listens there (probably zerogravity serve) while this runs: the language server calls that port"
+        )
         yield replace(port, fix=fix)
         return
     yield port
     settings = {"ls_url": route.endpoint.url}
     if route.endpoint.cert is not None:
         settings["ls_cert"] = str(route.endpoint.cert)
-    options = StackOptions(
+    stack = StackOptions(
         mode="proxy" if route.by_proxy else "reverse",
         proxy_port=route.port,
         settings=settings,
-        mitm_settings={"confdir": str(what.certs_dir)} if route.by_proxy else {},
-        env={**untouched(environment), f"{ENV}LS_CSRF": route.endpoint.csrf},
+        mitm_settings={"confdir": str(options.certs_dir)} if route.by_proxy else {},
+        env={**isolated(environment), f"{ENV}LS_CSRF": route.endpoint.csrf},
     )
-    async for check in path(options, surfaces, make=make, prefix="ls."):
+    async for check in path(stack, surfaces, make=make, prefix="ls."):
         yield check

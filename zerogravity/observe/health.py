@@ -49,9 +49,9 @@ WORKS = {
 }
 
 UNTRIED = {
-    "language_server": "not looked at yet",
+    "language_server": "not checked yet",
     "path": "no call to Google seen yet",
-    "google": "not asked yet",
+    "google": "not called yet",
 }
 
 
@@ -287,7 +287,7 @@ class Health:
         """One line for a person."""
         ready, checks = self.ready()
         if not ready:
-            return "not ready: " + "; ".join(f"{check.name}: {told(check)}" for check in checks if not check.ok)
+            return "not ready: " + "; ".join(f"{check.name}: {describe(check)}" for check in checks if not check.ok)
         notes = [f"{check.name}: {check.text}" for check in checks if check.fix]
         notes += [f"{what}: {text}" for what, text in self._degraded.items()]
         return f"ready ({'; '.join(notes)})" if notes else "ready"
@@ -350,7 +350,7 @@ def fix_of(hop: str, fault: Fault) -> str:
     return fault.remedy or RUN_DOCTOR
 
 
-def told(check: Check) -> str:
+def describe(check: Check) -> str:
     """What a person reads of a check: with ``since`` when it is broken."""
     if check.ok or check.since is None:
         return check.text

@@ -38,7 +38,7 @@ ROOM = 256 << 20  # free bytes below which traces are not worth starting
 
 def python(found: tuple[int, ...] = sys.version_info[:3]) -> Check:
     text = ".".join(map(str, found))
-    fix = "" if found >= PYTHON else "install Python 3.13 and make the environment anew"
+    fix = "" if found >= PYTHON else "install Python 3.13 and recreate the environment"
     return Check("python", not fix, text, fix)
 
 
@@ -71,7 +71,7 @@ def settings(
         loaded = configuration.load(flags, file=file, env=env)
     except FaultError as error:
         return Check(
-            "configuration", False, error.fault.message, "mend it; all settings: zerogravity config show"
+            "configuration", False, error.fault.message, "correct it; zerogravity config show lists all settings"
         ), None
     changed = [name for name, origin in loaded.origins.items() if origin != "default"]
     return Check("configuration", True, f"changed: {', '.join(changed)}" if changed else "all defaults"), loaded.config
@@ -96,11 +96,11 @@ def port(name: str, host: str, number: int, flag: str, holder: Callable[[int], H
         return Check(name, True, f"{where} is free" if number else "any free port")
     fix = f"choose another port with {flag}"
     if (error := _trouble(host, number)) is not None and error.errno != errno.EADDRINUSE:
-        return Check(name, False, f"{where} cannot be listened on: {error.strerror}", fix)
+        return Check(name, False, f"cannot listen on {where}: {error.strerror}", fix)
     found = (holder or holder_of)(number)
     if found is not None and found.ours:
-        return Check(name, True, f"{where} is held by zerogravity itself (pid {found.pid})")
-    return Check(name, False, f"{where} is taken by {_who(found)}", f"stop it, or {fix}")
+        return Check(name, True, f"{where} is in use by zerogravity itself (pid {found.pid})")
+    return Check(name, False, f"{where} is in use by {_who(found)}", f"stop it, or {fix}")
 
 
 def taken(host: str, number: int, flag: str, holder: Callable[[int], Holder | None] | None = None) -> str | None:
@@ -121,10 +121,10 @@ def why(error: Exception, host: str, number: int, flag: str) -> str:
 def _taken(host: str, number: int, flag: str, found: Holder | None) -> str:
     where = f"{host or '*'}:{number}"
     if found is not None and found.pid == os.getpid():
-        return f"{where} is the other port of this very process: choose another one with {flag}"
+        return f"{where} is already the other port of this process: choose another one with {flag}"
     if found is not None and found.ours:
         return f"zerogravity already runs on {where} (pid {found.pid}): use that, or choose another port with {flag}"
-    return f"{where} is taken by {_who(found)}: stop it, or choose another port with {flag}"
+    return f"{where} is in use by {_who(found)}: stop it, or choose another port with {flag}"
 
 
 def _who(found: Holder | None) -> str:
@@ -176,14 +176,14 @@ def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = 
     name = "language_server"
     if not found:
         fix = "start your editor and log in, or set ZEROGRAVITY_LS_URL and ZEROGRAVITY_LS_CSRF"
-        return Check(name, False, "none is running", fix)
+        return Check(name, False, "no language server is running", fix)
     best = found[0]
     who = f"pid {best.pid} ({best.kind})"
     if best.endpoint is None:
         text = f"{who} does not answer: {why_silent(best.process)}"
-        return Check(name, False, text, "or restart the editor; more: zerogravity ls")
+        return Check(name, False, text, "restart the editor; details: zerogravity ls")
     if not best.logged_in:
-        return Check(name, False, f"{who} is not logged in to Google", "log in in the editor")
+        return Check(name, False, f"{who} is not logged in to Google", "log in to Google in the editor")
     text = f"{who} on {best.endpoint.url}, {len(best.models)} models"
     by = route(best, proxy_port, mode)
     return Check(name, by.ok, f"{text}, {by.text}", by.fix)
@@ -191,15 +191,17 @@ def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = 
 
 def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
     """Whether the calls of a language server pass the port that we listen on, in the way that we take them there."""
-    name, text = "route", f"calls go by {one.process.route}"
+    name, text = "route", f"route: {one.process.route}"
     if not one.process.routed_here:
         flag = f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
         return Check(name, False, text, f"start it with {flag}, or with HTTPS_PROXY=http://127.0.0.1:{proxy_port}")
     if mode is not None and (one.process.route.startswith("endpoint")) is not (mode == "reverse"):
         other = "proxy" if mode == "reverse" else "reverse"
-        return Check(name, False, f"{text}, and we run in {mode} mode", f"start us with --mode {other}")
+        return Check(
+            name, False, f"{text}, but zerogravity runs in {mode} mode", f"start zerogravity with --mode {other}"
+        )
     if (where := one.process.route_port) != proxy_port:
-        return Check(name, True, text, f"it calls at port {where}: start us with --proxy-port {where}")
+        return Check(name, True, text, f"it calls port {where}: start zerogravity with --proxy-port {where}")
     return Check(name, True, text)
 
 
@@ -209,7 +211,7 @@ def authority(directory: Path, *, needed: bool, now: datetime | None = None) -> 
     if not (directory / "mitmproxy-ca.pem").exists():
         if needed:
             return Check(name, False, f"no authority in {directory}", "run: zerogravity certs new")
-        return Check(name, True, "none, and reverse mode needs none")
+        return Check(name, True, "none; reverse mode needs none")
     try:
         found = certs.load(directory)
     except FaultError as error:
@@ -225,10 +227,12 @@ def disk(folder: Path, free: Callable[[Path], int] = lambda path: shutil.disk_us
     """Room and right for traces. The folder itself need not be there."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Check("disk", False, f"{there} cannot be written", "set trace_dir or data_dir to a folder of yours")
+        return Check(
+            "disk", False, f"{there} is not writable", "set trace_dir or data_dir to a folder that you can write to"
+        )
     room = free(there)
     text = f"{room / (1 << 30):.1f} GiB free for {folder}"
-    return Check("disk", True, text, "" if room >= ROOM else "make room before you switch traces on")
+    return Check("disk", True, text, "" if room >= ROOM else "free some space before you switch traces on")
 
 
 def core_dumps(limit: int | None = None) -> Check:

@@ -13,7 +13,6 @@ from itertools import pairwise
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
@@ -218,9 +217,9 @@ class _Gaps(Collector):
     def collect(self) -> Iterable[HistogramMetricFamily]:
         buckets: list[tuple[str, float]] = []
         total = 0
-        for bound, count in zip((*map(floatToGoString, GAPS), "+Inf"), self._counts, strict=True):
+        for label, count in zip((*(str(float(bound)) for bound in GAPS), "+Inf"), self._counts, strict=True):
             total += count
-            buckets.append((bound, total))
+            buckets.append((label, total))
         yield HistogramMetricFamily(
             "zg_event_gap_seconds", "Between two upstream events of a turn", buckets=buckets, sum_value=self._sum
         )

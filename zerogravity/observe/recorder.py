@@ -1,7 +1,7 @@
-"""``Recorder``: one folder per turn, written by one thread behind a bounded queue. On the hot path it costs a queue put
-of references, three times per turn; events are read from the channel by the thread itself, in batches.
+"""``Recorder``: one folder per turn, written by one thread behind a bounded queue. On the hot path it costs three queue
+puts of references per turn; the thread itself reads events from the channel, in batches.
 
-A full queue drops and counts; a disk that cannot be written degrades health; neither ever touches a turn.
+A full queue drops and counts; a disk that cannot be written degrades health; neither ever affects a turn.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from zerogravity import ids
 from zerogravity.core.callbacks import run_guarded
@@ -22,8 +21,8 @@ from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
 from zerogravity.observe import trace_folders
+from zerogravity.observe.requests import CLIENT, Request, RequestSink
 from zerogravity.observe.trace_writer import TurnWriter
-from zerogravity.observe.witnesses import CLIENT, Request, Witness
 from zerogravity.surfaces.base import Surface
 
 logger = logging.getLogger("zerogravity.trace")
@@ -35,7 +34,7 @@ SWEEP_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class TraceLimits:
-    """``max_bytes``/``max_age_s``: of all traces. ``jobs``/``job_bytes``: of what waits to be written."""
+    """``max_bytes``, ``max_age_s``: of all traces. ``jobs``, ``job_bytes``: of what waits to be written."""
 
     max_bytes: int = 2 << 30
     max_age_s: float = 7 * 86400
@@ -43,7 +42,7 @@ class TraceLimits:
     job_bytes: int = 128 << 20
 
 
-class NullRecorder(Witness):
+class NullRecorder(RequestSink):
     """Tracing is off."""
 
     dropped = 0
@@ -51,13 +50,13 @@ class NullRecorder(Witness):
     degraded: str | None = None
 
     def attach(self, store: MitmStore) -> None:
-        """Nothing is watched."""
+        """Records nothing."""
 
-    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
-        """Nothing is kept."""
+    def take(self, turn_id: str, requests: Sequence[Request]) -> None:
+        """Keeps nothing."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Nothing to close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class _Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Requests:
     turn_id: str
     requests: Sequence[Request]
 
@@ -81,14 +80,14 @@ class _Flush:
     done: threading.Event
 
 
-_Job = _Opened | _Told | _Flush | None  # None: stop
+_Job = _Opened | _Requests | _Flush | None  # None: stop
 
 
-class Recorder(Witness):
-    """``surfaces``: name → surface, to write down what clients saw; ``secret`` as the server's.
+class Recorder(RequestSink):
+    """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's.
 
-    ``degraded``  None, or why traces cannot be written now. ``report`` is told each change of it.
-    ``dropped``   what was not recorded since the queue was full, or the disk refused.
+    ``degraded``  None, or why traces cannot be written now. ``report`` is called at each change of it.
+    ``dropped``   how much was not recorded because the queue was full or the disk failed.
     """
 
     def __init__(
@@ -117,11 +116,11 @@ class Recorder(Witness):
         self._put_bytes = 0  # written by the hot path only
         self._done_bytes = 0  # written by the thread only
         self._open: dict[str, TurnWriter] = {}
-        self._early: OrderedDict[str, list[_Told]] = OrderedDict()
+        self._early: OrderedDict[str, list[_Requests]] = OrderedDict()
         self._newest = 0.0
         self._swept = float("-inf")
-        self._left = 0  # bytes that the last sweep has left
-        self._written = 0  # and what has been added since
+        self._left = 0  # bytes after the last sweep
+        self._written = 0  # bytes added since
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="zerogravity-trace", daemon=True)
 
@@ -132,12 +131,12 @@ class Recorder(Witness):
         self._thread.start()
         store.on_open.append(self._opened)
 
-    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
-        """What was sent; may come before the turn is opened."""
-        self._put(_Told(turn_id, requests))
+    def take(self, turn_id: str, requests: Sequence[Request]) -> None:
+        """Requests of a turn; may come before it is opened."""
+        self._put(_Requests(turn_id, requests))
 
     def flush(self, timeout: float = 10) -> bool:
-        """Wait until everything told so far is on disk. Not for the hot path."""
+        """Wait until everything so far is on disk. Not for the hot path."""
         done = threading.Event()
         try:
             self._queue.put(_Flush(done), timeout=timeout)
@@ -146,11 +145,11 @@ class Recorder(Witness):
         return done.wait(timeout)
 
     def close(self, timeout: float = 10) -> None:
-        """Write what is left; turns that still run are written as far as they came."""
+        """Write what is left, including unfinished turns."""
         if self._closed:
             return
         self._closed = True
-        if self._thread.ident is None:  # it has never begun
+        if self._thread.ident is None:  # never started
             return
         try:
             self._queue.put(None, timeout=timeout)
@@ -160,14 +159,14 @@ class Recorder(Witness):
 
     @property
     def waiting_bytes(self) -> int:
-        """What waits to be written."""
+        """Bytes that wait to be written."""
         return self._put_bytes - self._done_bytes
 
     def _opened(self, channel: CascadeChannel) -> None:
         self._put(_Opened(channel, channel.records))
 
-    def _put(self, job: _Opened | _Told) -> None:
-        size = job.size if isinstance(job, _Told) else 0
+    def _put(self, job: _Opened | _Requests) -> None:
+        size = job.size if isinstance(job, _Requests) else 0
         if self._closed or self.waiting_bytes + size > self.limits.job_bytes:
             self.dropped += 1
             return
@@ -208,26 +207,26 @@ class Recorder(Witness):
                     self._guarded(self._finish, writer)
                 return
 
-    def _take(self, job: _Opened | _Told) -> None:
+    def _take(self, job: _Opened | _Requests) -> None:
         match job:
             case _Opened(channel, records):
                 self._begin(channel, records)
-            case _Told():
+            case _Requests():
                 self._done_bytes += job.size
-                self._requests(job)
+                self._write_requests(job)
 
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
         writer = TurnWriter(folder, channel, records, self._surfaces.get(channel.turn.surface), self._secret)
         self._open[channel.id] = writer
-        for told in self._early.pop(channel.id, []):
-            self._write(writer, told)
+        for sent in self._early.pop(channel.id, []):
+            self._write(writer, sent)
         writer.summarise()
-        self._well()
+        self._recover()
 
     def _moment(self, created: int) -> float:
-        """When a turn began, to the millisecond, and later than the one before: names of folders keep the order."""
+        """When a turn began, to the millisecond, and after the one before: names of folders sort in that order."""
         now = self._wall()
         moment = min(max(now, created), created + 0.998) if created else now
         if 0 <= self._newest - moment < 1:
@@ -235,22 +234,22 @@ class Recorder(Witness):
         self._newest = moment
         return moment
 
-    def _requests(self, told: _Told) -> None:
-        if (writer := self._open.get(told.turn_id)) is not None:
-            self._write(writer, told)
-        elif ids.valid(told.turn_id, "turn"):
-            self._early.setdefault(told.turn_id, []).append(told)
+    def _write_requests(self, sent: _Requests) -> None:
+        if (writer := self._open.get(sent.turn_id)) is not None:
+            self._write(writer, sent)
+        elif ids.valid(sent.turn_id, "turn"):
+            self._early.setdefault(sent.turn_id, []).append(sent)
             while len(self._early) > EARLY or self._early_bytes() > self.limits.job_bytes:
                 self._early.popitem(last=False)
 
     def _early_bytes(self) -> int:
-        return sum(told.size for several in self._early.values() for told in several)
+        return sum(sent.size for several in self._early.values() for sent in several)
 
-    def _write(self, writer: TurnWriter, told: _Told) -> None:
-        for request in told.requests:
+    def _write(self, writer: TurnWriter, sent: _Requests) -> None:
+        for request in sent.requests:
             writer.request(request)
-        if any(request.name != CLIENT for request in told.requests):
-            writer.summarise()  # a turn that never ends shows where it called, too
+        if any(request.name != CLIENT for request in sent.requests):
+            writer.summarise()  # so that even a turn that never ends shows its calls
 
     def _advance(self, writer: TurnWriter) -> None:
         if writer.advance():
@@ -261,7 +260,7 @@ class Recorder(Witness):
         writer.finish()
         self._written += writer.size
         self._sweep()
-        self._well()
+        self._recover()
 
     def _sweep(self) -> None:
         now = self._wall()
@@ -270,26 +269,26 @@ class Recorder(Witness):
         self._swept = now
         self._left = trace_folders.sweep(
             self.directory, max_bytes=self.limits.max_bytes, max_age_s=self.limits.max_age_s, now_s=now,
-            spare={writer.folder for writer in self._open.values()},
+            keep={writer.folder for writer in self._open.values()},
         )  # fmt: skip
         self._written = 0
 
     def _held(self) -> int:
         return self._left + self._written + sum(writer.size for writer in self._open.values())
 
-    def _guarded(self, work: Callable[[Any], None], argument: Any) -> None:
-        """Guard point: a trace can fail, a turn never."""
+    def _guarded[T: (_Opened | _Requests, TurnWriter)](self, work: Callable[[T], None], argument: T) -> None:
+        """Guard point: a trace may fail, a turn never."""
         try:
             work(argument)
         except OSError as error:
-            self._ill(f"traces cannot be written to {self.directory}: {error.strerror or error}", argument)
+            self._degrade(f"traces cannot be written to {self.directory}: {error.strerror or error}", argument)
         except Exception:
             logger.exception("a trace could not be written")
-            self._ill("a trace could not be written; see the log", argument)
+            self._degrade("a trace could not be written; see the log", argument)
 
-    def _ill(self, text: str, about: Any) -> None:
+    def _degrade(self, text: str, about: _Opened | _Requests | TurnWriter) -> None:
         self.dropped += 1
-        turn_id = getattr(getattr(about, "channel", None), "id", getattr(about, "turn_id", ""))
+        turn_id = about.turn_id if isinstance(about, _Requests) else about.channel.id
         if (writer := self._open.pop(turn_id, None)) is not None:
             writer.abandon()
         if self.degraded != text:
@@ -297,7 +296,7 @@ class Recorder(Witness):
             logger.warning("%s", text)
             run_guarded(self._report, text)
 
-    def _well(self) -> None:
+    def _recover(self) -> None:
         if self.degraded is not None:
             self.degraded = None
             run_guarded(self._report, None)

@@ -31,11 +31,12 @@ from zerogravity.core.events import (
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import RecordedDetails, Turn
 from zerogravity.errors import Fault
-from zerogravity.observe.source import BEFORE, Copied, Emitted
+from zerogravity.observe.requests import Request
+from zerogravity.observe.source import BEFORE, ChannelCopy, Emitted
 from zerogravity.observe.summary import summary
-from zerogravity.observe.witnesses import Request
 from zerogravity.surfaces.base import Emitter, Surface
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import an_array, an_object
 
 BREATH = 10  # records between two short sleeps
 BREATH_S = 0.0001
@@ -57,7 +58,7 @@ class Replica:
         records: Sequence[Record],
         surface: Surface | None,
         secret: bytes,
-        request: Callable[[str, int], Request | None] = lambda *_: None,
+        request: Callable[[str, int], Request | None] = lambda name, attempt_no: None,
     ) -> None:
         self.trouble: str | None = None
         self._original = original
@@ -70,7 +71,7 @@ class Replica:
         self._begin(redacted_turn(original.turn))
 
     def _begin(self, turn: Turn) -> None:
-        self._copy = Copied(turn)
+        self._copy = ChannelCopy(turn)
         self._emitter: Emitter | None = None
         self._renders = self._surface is not None
         self._rendered = 0  # records whose frames have been made
@@ -203,7 +204,7 @@ class Replica:
     def body(self, name: str, attempt_no: int = 0) -> dict[str, Any] | None:
         """One of BODIES, where requests are kept."""
         found = self._request(name, attempt_no)
-        return None if found is None else found.shown()
+        return None if found is None else found.redacted()
 
 
 def _paced(records: Iterable[Record]) -> Iterator[Record]:
@@ -316,21 +317,18 @@ def _with_texts(record: Record, masked: Mapping[tuple[int, int], str]) -> Record
         return record
     data = record.data
     if data:
-        data = jsonio.dumps(_retold(jsonio.loads(data), changed))
+        data = jsonio.dumps(_with_changed_texts(jsonio.loads(data), changed))
     return replace(record, data=data, events=tuple(events))
 
 
-def _retold(value: Any, changed: dict[str, list[str]]) -> Any:
+def _with_changed_texts(value: object, changed: dict[str, list[str]]) -> object:
     """The payload with the same texts changed, in order."""
-    match value:
-        case dict():
-            return {
-                key: changed[item].pop(0)
-                if key == "text" and isinstance(item, str) and changed.get(item)
-                else _retold(item, changed)
-                for key, item in value.items()
-            }
-        case list():
-            return [_retold(item, changed) for item in value]
-        case _:
-            return value
+    if (found := an_object(value)) is not None:
+        return {
+            key: changed[item].pop(0)
+            if key == "text" and isinstance(item, str) and changed.get(item)
+            else _with_changed_texts(item, changed)
+            for key, item in found.items()
+        }
+    array = an_array(value)
+    return value if array is None else [_with_changed_texts(item, changed) for item in array]

@@ -1,25 +1,26 @@
-"""``TurnSource``: one turn without secrets, which grows in memory (``replica``) or lies on disk (``trace_reader``): all
-that exports, the inspector's page and the terminal read. Times count from the request's arrival.
+"""``TurnSource``: one turn without secrets, growing in memory (``replica``) or read from disk (``trace_reader``).
+Exports, the inspector's page and the terminal read nothing else. Times count from the request's arrival.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from zerogravity.core.channel import CascadeChannel, ChannelWriter, Snapshot
 from zerogravity.core.events import Record, RequestLine
-from zerogravity.core.fold import TurnState
+from zerogravity.core.fold import Call, Item, Media, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.wire import jsonio
 
 BEFORE = -1  # the "record" that causes the frames which stand before the first one
+INDENTED = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """A frame, or the whole answer of a turn that was not streamed; caused by record ``seq``."""
+    """A frame of the client's stream, or the whole answer of a turn that was not streamed. Record ``seq`` caused it."""
 
     seq: int
     t_ms: float
@@ -34,16 +35,16 @@ class Emitted:
 
     def as_json(self) -> dict[str, Any]:
         """A line of ``emitted.jsonl``."""
-        told: dict[str, Any] = {"seq": max(0, self.seq), "t_ms": self.t_ms}
+        line: dict[str, Any] = {"seq": max(0, self.seq), "t_ms": self.t_ms}
         if self.frame is not None:
-            return {**told, "frame": self.frame}
-        return {**told, "status": self.status, "headers": dict(self.headers), "body": self.body}
+            return {**line, "frame": self.frame}
+        return {**line, "status": self.status, "headers": dict(self.headers), "body": self.body}
 
 
 class TurnSource(Protocol):
-    """``info``     what ``turn.json`` holds.
-    ``emitted``  what the client got.  ``frames``  the stream: as it went out, or as it would have.
-    ``trouble``  why there are no frames, or not all.
+    """``info``     the contents of ``turn.json``.
+    ``emitted``  what the client got. ``frames``: the stream as it went out, or as it would have.
+    ``trouble``  why frames are missing.
     """
 
     @property
@@ -65,16 +66,55 @@ class TurnSource(Protocol):
     @property
     def trouble(self) -> str | None: ...
     def lines(self) -> Mapping[int, RequestLine]:
-        """Where each call to Google went, and how."""
+        """The request line of each call to Google."""
         ...
 
     def body(self, name: str, attempt_no: int = 0) -> Mapping[str, Any] | None:
-        """One of ``witnesses.BODIES``: ``{"headers": …, "body": …}``."""
+        """One of ``requests.BODIES``: ``{"headers": …, "body": …}``."""
         ...
 
 
-class Copied:
-    """A channel that is filled with records as they are, in their own time."""
+class ShownItem(NamedTuple):
+    """An item of an answer, for people. ``text``: the words; a call's arguments, indented; a blob's type and size.
+    ``name``: of a call, as the client knows it. ``size``: bytes of a blob."""
+
+    kind: Literal["thinking", "text", "call", "media"]
+    text: str
+    signed: bool
+    name: str = ""
+    call_id: str = ""
+    mime: str = ""
+    size: int = 0
+
+
+def shown_items(items: Iterable[Item], tool_names: Mapping[str, str]) -> list[ShownItem]:
+    """``tool_names``: upstream function name → the client's, where they differ."""
+    return [_shown(item, tool_names) for item in items]
+
+
+def _shown(item: Item, tool_names: Mapping[str, str]) -> ShownItem:
+    signed = item.signature is not None
+    match item:
+        case Call():
+            name = tool_names.get(item.name, item.name)
+            return ShownItem("call", indented(item.args_json), signed, name, item.call_id)
+        case Media():
+            size = len(item.data) * 3 // 4
+            return ShownItem("media", f"{item.mime}, {size} bytes", signed, mime=item.mime, size=size)
+        case _:
+            return ShownItem("thinking" if isinstance(item, Reasoning) else "text", item.text, signed)
+
+
+def indented(text: str) -> str:
+    """JSON with a member per line; other text, and JSON of more than 200,000 characters, as it is."""
+    try:
+        return text if len(text) > INDENTED else jsonio.text(jsonio.loads(text.encode("utf-8", "replace")), indent=True)
+    except (ValueError, RecursionError):
+        return text
+
+
+class ChannelCopy:
+    """A channel that is filled with existing records, which keep their times."""
 
     def __init__(self, turn: Turn) -> None:
         self._now = 0
@@ -90,5 +130,5 @@ class Copied:
         return self.channel.records[-1]
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Know of the turn what ``snapshot`` does: what is not in records."""
+        """Take over what records do not hold."""
         self._writer.adopt(snapshot)

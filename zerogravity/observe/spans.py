@@ -20,6 +20,7 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState
 from zerogravity.errors import Fault
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import members, objects
 
 SEMANTIC_CONVENTIONS = "1.41.0"
 SCHEMA = f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}"
@@ -87,14 +88,14 @@ def spans(
 
 def _turn(channel: CascadeChannel, surfaces: Surfaces, *, content: bool) -> Span:
     turn, origin = channel.turn, channel.marks["received"]
-    does = _operation(turn.surface, surfaces)
-    attributes: dict[str, Any] = redact.json_value(_turn_attributes(channel, does))
+    operation = _operation(turn.surface, surfaces)
+    attributes: dict[str, Any] = redact.json_value(_turn_attributes(channel, operation))
     if content:
         found = content_attributes(turn.google_request, channel.state, channel.termination)
         attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in found.items()}
     events = sorted(((phase, at - origin) for phase, at in channel.marks.items()), key=lambda event: event[1])
     fault = channel.terminal.fault if isinstance(channel.terminal, Failed) else None
-    name = redact.text(f"{does} {turn.model}".strip())
+    name = redact.text(f"{operation} {turn.model}".strip())
     end = channel.marks.get("done", origin + events[-1][1]) - origin
     return Span(*_ids(channel.id, "turn"), name, 0, end, attributes, events, fault is not None, fault)
 
@@ -115,17 +116,17 @@ def _calls(channel: CascadeChannel, records: Iterable[Record]) -> Iterator[Span]
 
 
 def _operation(surface: str, surfaces: Surfaces) -> str:
-    """What a turn does, in the words of the conventions; a call of the language server's own is Google's."""
+    """The conventions' name for what a turn does. A passive turn is Google's own operation."""
     known = surfaces.get(surface)
     return known.operation if known is not None else "generate_content"
 
 
-def _turn_attributes(channel: CascadeChannel, does: str) -> dict[str, Any]:
+def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, Any]:
     turn, marks, usage = channel.turn, channel.marks, channel.state.usage
-    config: Mapping[str, Any] = turn.google_request.get("generationConfig") or {}
+    config = members(turn.google_request.get("generationConfig"))
     code = channel.termination.value if channel.termination is not None else None
     return _named({
-        "operation": does,
+        "operation": operation,
         "provider": PROVIDER,
         "request_model": turn.model,
         "response_model": channel.state.model or turn.target.name,
@@ -147,24 +148,23 @@ def _turn_attributes(channel: CascadeChannel, does: str) -> dict[str, Any]:
     })  # fmt: skip
 
 
-def content_attributes(generate: Mapping[str, Any], state: TurnState, code: str | None) -> dict[str, Any]:
+def content_attributes(generate: Mapping[str, object], state: TurnState, code: str | None) -> dict[str, Any]:
     """The contents of a turn; only when asked for."""
     answer = {"role": "assistant", "parts": _output(state), "finish_reason": FINISH.get(code or "", "error")}
-    asked = [
+    messages = [
         {"role": "assistant" if content.get("role") == "model" else "user", "parts": _input(content)}
-        for content in _objects(generate.get("contents"))
+        for content in objects(generate.get("contents"))
     ]
-    system = generate.get("systemInstruction")
-    told = _input(system) if isinstance(system, Mapping) else []
+    system = _input(members(generate.get("systemInstruction")))
     return _named({
-        "input_messages": jsonio.text(asked),
+        "input_messages": jsonio.text(messages),
         "output_messages": jsonio.text([answer]),
-        "system": jsonio.text(told) if told else None,
+        "system": jsonio.text(system) if system else None,
     })  # fmt: skip
 
 
 def _call_name(line: RequestLine | None) -> str:
-    """A span's name: the method, and what was called, without names that are different each time."""
+    """A span's name, of few different values: the method and what was called."""
     return OLDER if line is None else f"{line.method} {urlsplit(line.url).path.rpartition('/')[2].rpartition(':')[2]}"
 
 
@@ -202,22 +202,23 @@ def _ids(turn_id: str, part: str) -> tuple[str, str]:
     return whole, blake2b(f"{seed} {part}".encode(), digest_size=8).hexdigest()
 
 
-def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+def _named(values: Mapping[str, object]) -> dict[str, Any]:
     return {NAMES[name]: value for name, value in values.items() if value is not None}
 
 
-def _input(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _input(content: Mapping[str, object]) -> list[dict[str, object]]:
     """Google's parts in the form of the conventions; blobs by their type only."""
-    made: list[dict[str, Any]] = []
-    for part in _objects(content.get("parts")):
+    made: list[dict[str, object]] = []
+    for part in objects(content.get("parts")):
         match part:
             case {"text": str(text)}:
                 made.append({"type": "reasoning" if part.get("thought") else "text", "content": text})
-            case {"functionCall": {"name": str(name), **rest}}:
-                arguments = rest.get("args") or {}
-                made.append({"type": "tool_call", "id": rest.get("id"), "name": name, "arguments": arguments})
-            case {"functionResponse": {"response": response, **rest}}:
-                made.append({"type": "tool_call_response", "id": rest.get("id"), "response": response})
+            case {"functionCall": {"name": str(name)}}:
+                call = members(part.get("functionCall"))
+                arguments = members(call.get("args"))
+                made.append({"type": "tool_call", "id": call.get("id"), "name": name, "arguments": arguments})
+            case {"functionResponse": dict()} if "response" in (result := members(part["functionResponse"])):
+                made.append({"type": "tool_call_response", "id": result.get("id"), "response": result["response"]})
             case {"inlineData": {"mimeType": str(mime)}}:
                 made.append({"type": "blob", "mime_type": mime})
             case _:
@@ -225,8 +226,8 @@ def _input(content: Mapping[str, Any]) -> list[dict[str, Any]]:
     return made
 
 
-def _output(state: TurnState) -> list[dict[str, Any]]:
-    parts: list[dict[str, Any]] = []
+def _output(state: TurnState) -> list[dict[str, object]]:
+    parts: list[dict[str, object]] = []
     for item in state.items:
         match item:
             case Reasoning():
@@ -242,15 +243,11 @@ def _output(state: TurnState) -> list[dict[str, Any]]:
     return parts
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> object:
     try:
         return jsonio.loads(text.encode())
     except ValueError:
         return text
-
-
-def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (item for item in (value if isinstance(value, list | tuple) else ()) if isinstance(item, Mapping))
 
 
 def _first[T](records: Iterable[Record], kind: type[T]) -> T | None:

@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe.health import Check, told
+from zerogravity.observe.health import Check, describe
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
 TIMES = {
@@ -68,9 +68,9 @@ async def fetch(url: str, key: str | None = None) -> Status:
             async with session.get(f"{url}/metrics") as response:
                 text = await response.text() if response.status == 200 else None
         except (aiohttp.ContentTypeError, ValueError, LookupError, TypeError) as error:
-            raise OSError(f"what answers on {url} is no zerogravity") from error
+            raise OSError(f"{url} answers, but it is not zerogravity") from error
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise OSError(f"nobody answers on {url}; start it with: zerogravity serve") from error
+            raise OSError(f"no gateway answers on {url}; start one with: zerogravity serve") from error
     return Status(url, ready, checks, None if text is None else figures(text))
 
 
@@ -114,7 +114,7 @@ def _add(sums: dict[str, int], name: str, value: float) -> None:
 # -- for the eye ---------------------------------------------------------------------------------------------------
 
 
-def shown(status: Status) -> RenderableType:
+def render(status: Status) -> RenderableType:
     head = Text.assemble(
         (f"{status.url}  ", "bold"), ("ready", "green") if status.ready else ("not ready", "red"),
     )  # fmt: skip
@@ -122,7 +122,7 @@ def shown(status: Status) -> RenderableType:
     for check in status.checks:
         if check.fix or not check.ok:
             fix = f" → {check.fix}" if check.fix else ""
-            parts.append(Text(f"  {check.name}: {told(check)}{fix}", style="yellow" if check.ok else "red"))
+            parts.append(Text(f"  {check.name}: {describe(check)}{fix}", style="yellow" if check.ok else "red"))
     if status.figures is None:
         parts.append(Text("no metrics: they are switched off, or a key is needed", style="yellow"))
         return Group(*parts)

@@ -1,11 +1,11 @@
-"""A channel → what is said of a turn at one glance: its row in a list, what it does now, ``turn.json``. Pure.
+"""A channel → a turn at a glance: its row in a list, what it is doing now, ``turn.json``. Pure.
 
-``row`` may be given a running turn's own channel, and redacts what it shows; ``summary`` must be given a copy.
+``row`` takes a running turn's own channel and redacts what it shows; ``summary`` takes a redacted copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -22,13 +22,14 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
 from zerogravity.observe import digest
 from zerogravity.surfaces.base import Surfaces
+from zerogravity.wire.narrow import items, members, objects
 
 NONE: Surfaces = MappingProxyType({})
 FORMAT = 1
 PREVIEW = 200
 STALL_NS = 10_000_000_000
-TOOLS_NS = 900_000_000_000  # after that nobody is working at the tools of a turn any more
-OVER = frozenset({"done", "failed"})  # states that last
+TOOLS_NS = 900_000_000_000  # after that nobody runs the tools of a turn any more
+FINAL = frozenset({"done", "failed"})
 
 WAITING = (
     ("first_byte", "first byte"), ("matched", "matched"), ("told", "waiting for LS"),
@@ -37,7 +38,7 @@ WAITING = (
 
 
 def summary(channel: CascadeChannel) -> dict[str, Any]:
-    """``channel`` must be redacted already. For a running turn it is what is known so far."""
+    """``channel`` must be redacted already. For a running turn: what is known so far."""
     turn, state, marks = channel.turn, channel.state, channel.marks
     terminal = channel.terminal
     origin = marks["received"]
@@ -78,20 +79,17 @@ def summary(channel: CascadeChannel) -> dict[str, Any]:
         },
         "upstream": [{"call": call, **codec.line_out(line)} for call, line in sorted(channel.lines.items())],
         "notices": [f"{notice.code}: {notice.text}" for notice in state.notices],
-        "digest": digest.digest(digest.normal(turn)),
+        "digest": digest.digest(digest.normalised(turn)),
     }
 
 
 def counts(turn: Turn) -> dict[str, int]:
     """Of the request: tools declared, messages, tool rounds, images and other blobs."""
     messages = contents(turn)
-    tools = turn.google_request.get("tools")
     return {
         "messages": len(messages),
         "tools": sum(
-            len(tool.get("functionDeclarations") or ())
-            for tool in (tools if isinstance(tools, Sequence) else ())
-            if isinstance(tool, Mapping)
+            len(items(tool.get("functionDeclarations"))) for tool in objects(turn.google_request.get("tools"))
         ),
         "rounds": sum(any("functionResponse" in part for part in parts(content)) for content in messages),
         "images": sum("inlineData" in part for content in messages for part in parts(content)),
@@ -105,8 +103,8 @@ def preview(text: str) -> str:
 
 
 def question(channel: CascadeChannel) -> str:
-    """The beginning of what the user asked, redacted before it is cut. Found once for each turn: it may take
-    milliseconds, and rows are drawn twice a second in the loop that captures."""
+    """The beginning of what the user asked, redacted before it is cut. Cached: it may take milliseconds, and rows are
+    made twice a second in the loop that captures."""
     found = _QUESTIONS.get(channel)
     if found is None:
         found = _QUESTIONS[channel] = preview(redact.text(asked(channel.turn)))
@@ -116,15 +114,13 @@ def question(channel: CascadeChannel) -> str:
 _QUESTIONS: WeakKeyDictionary[CascadeChannel, str] = WeakKeyDictionary()
 
 
-def contents(turn: Turn) -> list[dict[str, Any]]:
+def contents(turn: Turn) -> list[dict[str, object]]:
     """The messages of a request in Google's form."""
-    found: Any = turn.google_request.get("contents")
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, Sequence) else []
+    return objects(turn.google_request.get("contents"))
 
 
-def parts(content: Any) -> list[dict[str, Any]]:
-    found = content.get("parts") if isinstance(content, dict) else None
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, Sequence) else []
+def parts(content: object) -> list[dict[str, object]]:
+    return objects(members(content).get("parts"))
 
 
 # -- a row ---------------------------------------------------------------------------------------------------------
@@ -133,7 +129,7 @@ def parts(content: Any) -> list[dict[str, Any]]:
 def row(
     channel: CascadeChannel, now: int, answered: Collection[str] | None = None, surfaces: Surfaces = NONE
 ) -> dict[str, Any]:
-    """One row of a list of turns. ``answered``: ids of the calls whose results have come back; None: nobody waits."""
+    """One row of a list of turns. ``answered``: ids of calls whose results have come back; None: not tracked."""
     marks, origin, turn = channel.marks, channel.marks["received"], channel.turn
     state, since = activity(channel, now, answered, surfaces)
     first = marks.get("first_text", marks.get("first_call"))
@@ -145,7 +141,7 @@ def row(
         "model": redact.text(turn.model)[:PREVIEW],
         "target": redact.text(turn.target.name),
         "stream": turn.stream,
-        "asked": question(channel),
+        "question": question(channel),
         "state": state,
         "state_ms": (now - since) / 1e6,
         "closed": channel.closed,
@@ -168,7 +164,7 @@ def activity(
     channel: CascadeChannel, now: int, answered: Collection[str] | None = None, surfaces: Surfaces = NONE
 ) -> tuple[str, int]:
     """What a turn is doing now, in words, and since when (ns)."""
-    marks, items = channel.marks, channel.state.items
+    marks, answer = channel.marks, channel.state.items
     if channel.closed:
         done = marks["done"]
         recent = channel.termination is Termination.TOOL and now - done < TOOLS_NS
@@ -180,7 +176,7 @@ def activity(
         return "stalled", newest
     if newest is not None and _between_attempts(channel):
         return "waiting for LS", newest
-    match items[-1] if items else None:
+    match answer[-1] if answer else None:
         case Reasoning():
             return "thinking", marks.get("first_thinking", marks["received"])
         case Message() | Media():
@@ -192,13 +188,13 @@ def activity(
 
 
 def _between_attempts(channel: CascadeChannel) -> bool:
-    """Whether the newest attempt has ended and the next one, on which the turn waits, has not gone out."""
+    """Whether the newest attempt has ended and the next one has not started."""
     ended = bool(channel.records) and isinstance((None, *channel.records[-1].events)[-1], AttemptClosed)
     return ended and channel.state.attempts not in channel.lines
 
 
 def _unanswered(channel: CascadeChannel, answered: Collection[str] | None, surfaces: Surfaces) -> bool:
-    """Whether results of calls have not come back, as far as calls and results hold ids by which that can be told."""
+    """Whether results of calls are still missing. False where calls and results have no ids to match them by."""
     if answered is None or not rules(channel.turn.target.family).ids_on_calls:
         return False
     calls = channel.state.function_calls

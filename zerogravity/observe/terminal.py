@@ -1,5 +1,5 @@
-"""Traces → what a terminal shows: tables, a waterfall of phases, panes, diffs. Text of a turn is never taken for markup
-and cannot steer the terminal. Reads no files.
+"""Traces → what a terminal shows: tables, a waterfall of phases, panels, diffs. A turn's text is never markup, and its
+control characters never reach the terminal.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.observe import digest
+from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import an_object, count, lookup, members, number, text, texts
 
 PHASES = (
     ("queued", "received", "admitted"),
@@ -30,71 +30,79 @@ PHASES = (
     ("first call", "first_byte", "first_call"),
     ("done", "first_byte", "done"),
 )
-WORDS, NUMBERS = ("turn", "started", "surface", "model", "code"), ("first", "total", "in", "out")
-NARROW = 96  # columns of a terminal below which the list of turns leaves some out
+COLUMNS, NUMBERS = ("turn", "started", "surface", "model", "code"), ("first", "total", "in", "out")
+NARROW = 96  # a terminal of fewer columns gets a shorter list of turns
 BAR = 40
-RUN = 12  # lines of a diff that are removed, or added, in a row, before the rest is folded
+RUN = 12  # removed or added lines of a diff that are shown in a row; the rest is folded
+COUNTS = (
+    ("records", "record", "records"), ("upstream_calls", "call to Google", "calls to Google"),
+    ("messages", "message", "messages"), ("tools", "tool", "tools"), ("rounds", "tool round", "tool rounds"),
+    ("images", "blob in the request", "blobs in the request"), ("late", "late record", "late records"),
+)  # fmt: skip
+COMPARED = (
+    "latency_ms.first_byte", "latency_ms.first_text", "latency_ms.total", "usage.prompt", "usage.cached",
+    "usage.candidates", "usage.thoughts", "counts.records", "code", "model", "surface",
+)  # fmt: skip
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def plain(text: object, style: str = "") -> Text:
-    """Text as it is; control characters visible."""
-    return Text(_CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", str(text)), style=style)
+def plain(value: object, style: str = "") -> Text:
+    """Literal text; control characters become visible."""
+    return Text(_CONTROLS.sub(lambda match: f"\\x{ord(match.group()):02x}", str(value)), style=style)
 
 
-def one_line(text: object) -> Text:
-    """Cut to the room there is."""
-    line = plain(text)
+def one_line(value: object) -> Text:
+    """Cut to the width of its column."""
+    line = plain(value)
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
 
 
 def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
-    """One line per turn; where there is little room, without what matters less."""
+    """One line per turn; a narrow terminal gets fewer columns."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    names = [name for name in (*WORDS, *NUMBERS) if width >= NARROW or name not in ("surface", "first", "in")]
+    names = [name for name in (*COLUMNS, *NUMBERS) if width >= NARROW or name not in ("surface", "first", "in")]
     for name in names:
         table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
-    table.add_column("asked", overflow="ellipsis")  # the only one that gives way
+    table.add_column("question", overflow="ellipsis")  # the only column that shrinks
     for trace in traces:
         info = trace.info
-        latency, usage = info.get("latency_ms") or {}, info.get("usage") or {}
-        first = latency.get("first_text") if latency.get("first_text") is not None else latency.get("first_call")
+        latency, usage = members(info.get("latency_ms")), members(info.get("usage"))
+        first_text = number(latency.get("first_text"))
         cells = {
             "turn": plain(trace.short),
-            "started": plain(str(info.get("started", ""))[5:16].replace("T", " ")),
-            "surface": plain(info.get("surface", "")),
-            "model": plain(info.get("model", "")),
+            "started": plain(text(info.get("started"))[5:16].replace("T", " ")),
+            "surface": plain(text(info.get("surface"))),
+            "model": plain(text(info.get("model"))),
             "code": _code(trace, brief=True),
-            "first": plain(_ms(first)),
-            "total": plain(_ms(latency.get("total"))),
-            "in": plain(usage.get("prompt", 0)),
-            "out": plain(usage.get("candidates", 0) + usage.get("thoughts", 0)),
+            "first": plain(_ms(first_text if first_text is not None else number(latency.get("first_call")))),
+            "total": plain(_ms(number(latency.get("total")))),
+            "in": plain(count(usage.get("prompt"))),
+            "out": plain(count(usage.get("candidates")) + count(usage.get("thoughts"))),
         }
-        asked = one_line((info.get("previews") or {}).get("user", ""))
-        table.add_row(*(cells[name] for name in names), asked)
+        question = one_line(text(lookup(info, "previews", "user")))
+        table.add_row(*(cells[name] for name in names), question)
     return table
 
 
 def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> RenderableType:
-    """Everything of one turn. ``full``: the request's diff to its last line."""
-    parts: list[RenderableType] = [_head(trace), waterfall(trace.info.get("marks_ms") or {}), *_items(trace)]
-    failure = trace.info.get("failure")
-    if failure:
+    """Everything of one turn. ``full``: with the whole diff of the request."""
+    parts: list[RenderableType] = [_head(trace), waterfall(trace.marks_ms), *map(_panel, _items(trace))]
+    if failure := trace.failure:
         google = f"; Google: {trace.google}" if trace.google else ""
-        told = f"{failure.get('code')} ({failure.get('status')}{google}): {trace.told}"
-        parts.append(Panel(plain(told), title="failure", title_align="left", border_style="red"))
+        words = f"{failure.get('code')} ({failure.get('status')}{google}): {trace.failure_text}"
+        parts.append(Panel(plain(words), title="failure", title_align="left", border_style="red"))
     parts.append(_numbers(trace.info))
     for call, line in trace.lines().items():
         parts.append(plain(f"call {call}: {line.method} {line.url} {line.http_version}", "dim"))
     for name in ("notes", "notices"):
-        if trace.info.get(name):
-            parts.append(plain(f"{name}: " + "; ".join(map(str, trace.info[name])), "dim"))
-    if trace.info.get("trouble"):
-        parts.append(plain(trace.info["trouble"], "yellow"))
+        if words := "; ".join(texts(trace.info.get(name))):
+            parts.append(plain(f"{name}: {words}", "dim"))
+    if trace.trouble:
+        parts.append(plain(trace.trouble, "yellow"))
     if requests and (lines := request_diff(trace)):
         shown = _coloured(lines, folded=not full)
-        parts.append(Panel(shown, title="request: the LS's own → sent to Google", title_align="left"))
+        parts.append(Panel(shown, title="request: language server → sent to Google", title_align="left"))
     return Group(*parts)
 
 
@@ -117,7 +125,7 @@ def waterfall(marks: Mapping[str, float]) -> Table:
 
 
 def request_diff(trace: Trace) -> list[str]:
-    """What was changed in the language server's request; [] when there is nothing to compare."""
+    """What the gateway changed in the language server's request; [] when it was not recorded."""
     original, sent = trace.body("upstream_request.original"), trace.body("upstream_request")
     if original is None or sent is None:
         return []
@@ -125,16 +133,12 @@ def request_diff(trace: Trace) -> list[str]:
     return _diff(_pretty(one), _pretty(_in_order_of(one, other)), "language server", "sent")
 
 
-def compare(one: Trace, other: Trace) -> tuple[dict[str, Any], RenderableType]:
-    """How two turns differ: request, answer, numbers. As JSON and for the eye."""
+def compare(one: Trace, other: Trace) -> tuple[dict[str, object], RenderableType]:
+    """How two turns differ in request, answer and numbers: as JSON, and rendered."""
     names = one.short, other.short
-    asked = _diff(_asked(one), _asked(other), *names)
-    said = _diff(_answer(one), _answer(other), *names)
-    numbers = {
-        name: [_number(trace.info, name) for trace in (one, other)]
-        for name in ("latency_ms.first_byte", "latency_ms.first_text", "latency_ms.total", "usage.prompt",
-                     "usage.cached", "usage.candidates", "usage.thoughts", "counts.records", "code", "model", "surface")
-    }  # fmt: skip
+    request = _diff(_request(one), _request(other), *names)
+    answer = _diff(_answer(one), _answer(other), *names)
+    numbers = {name: [lookup(trace.info, *name.split(".")) for trace in (one, other)] for name in COMPARED}
     table = Table(box=None, header_style="dim", pad_edge=False)
     for name in ("", *names):
         table.add_column(name, justify="left" if not name else "right")
@@ -142,85 +146,69 @@ def compare(one: Trace, other: Trace) -> tuple[dict[str, Any], RenderableType]:
         style = "" if values[0] == values[1] else "bold"
         table.add_row(name, *(plain(_round(value), style) for value in values))
     parts: list[RenderableType] = [table]
-    for title, lines in (("request", asked), ("answer", said)):
+    for title, lines in (("request", request), ("answer", answer)):
         body = _coloured(lines) if lines else plain("the same", "green")
         parts.append(Panel(body, title=title, title_align="left"))
-    return {"request": asked, "answer": said, "numbers": numbers}, Group(*parts)
+    return {"request": request, "answer": answer, "numbers": numbers}, Group(*parts)
 
 
 def _head(trace: Trace) -> Text:
     info = trace.info
     line = plain(f"{trace.id}  ", "bold")
     line.append_text(_code(trace))
-    started = str(info.get("started", ""))[:19].replace("T", " ")
+    started = text(info.get("started"))[:19].replace("T", " ")
     line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {started} UTC"))
     if info.get("cascade_id"):
         line.append_text(plain(f" · cascade {info['cascade_id']}", "dim"))
     return line
 
 
-def _items(trace: Trace) -> list[RenderableType]:
-    parts: list[RenderableType] = []
-    for item in trace.state.items:
-        match item:
-            case Reasoning():
-                parts.append(Panel(plain(item.text, "italic dim"), title="thinking", title_align="left"))
-            case Message():
-                parts.append(Panel(plain(item.text), title="text", title_align="left"))
-            case Call():
-                name = trace.info.get("tool_names", {}).get(item.name, item.name)
-                signed = " · signed" if item.signature else ""
-                title = plain(f"call {name} · {item.call_id}{signed}")
-                parts.append(Panel(plain(_pretty_text(item.args_json)), title=title, title_align="left"))
-            case Media():
-                parts.append(
-                    Panel(plain(f"{item.mime}, {len(item.data) * 3 // 4} bytes"), title="media", title_align="left")
-                )
-    return parts
+def _items(trace: Trace) -> list[ShownItem]:
+    names = {name: text(client) for name, client in members(trace.info.get("tool_names")).items()}
+    return shown_items(trace.state.items, names)
 
 
-def _numbers(info: Mapping[str, Any]) -> Text:
-    usage, counts = info.get("usage") or {}, info.get("counts") or {}
-    spent = (
-        f"{usage.get('prompt', 0)} in ({usage.get('cached', 0)} cached), {usage.get('candidates', 0)} out, "
-        f"{usage.get('thoughts', 0)} thinking"
+def _panel(item: ShownItem) -> Panel:
+    title = (
+        f"call {item.name} · {item.call_id}{' · signed' if item.signed else ''}" if item.kind == "call" else item.kind
     )
-    source = "" if usage.get("source", "captured") == "captured" else f" ({usage['source']})"
-    parts = [f"tokens {spent}{source}"]
-    for name, one, many in (
-        ("records", "record", "records"), ("upstream_calls", "call to Google", "calls to Google"),
-        ("messages", "message", "messages"), ("tools", "tool", "tools"), ("rounds", "tool round", "tool rounds"),
-        ("images", "blob asked with", "blobs asked with"), ("late", "late record", "late records"),
-    ):  # fmt: skip
-        if count := counts.get(name):
-            parts.append(f"{count} {one if count == 1 else many}")
+    style = "italic dim" if item.kind == "thinking" else ""
+    return Panel(plain(item.text, style), title=plain(title), title_align="left")
+
+
+def _numbers(info: Mapping[str, object]) -> Text:
+    usage, counts = members(info.get("usage")), members(info.get("counts"))
+    spent = (
+        f"tokens {count(usage.get('prompt'))} in ({count(usage.get('cached'))} cached), "
+        f"{count(usage.get('candidates'))} out, {count(usage.get('thoughts'))} thinking"
+    )
+    source = text(usage.get("source")) or "captured"
+    parts = [spent if source == "captured" else f"{spent} ({source})"]
+    for name, one, many in COUNTS:
+        if found := count(counts.get(name)):
+            parts.append(f"{found} {one if found == 1 else many}")
     return plain(" · ".join(parts), "dim")
 
 
 def _code(trace: Trace, *, brief: bool = False) -> Text:
-    """How it ended, beside it Google's own status. ``brief``: without its word."""
+    """How it ended, and Google's own status. ``brief``: without the status' name."""
     info = trace.info
     google = trace.google.partition(" ")[0] if brief else trace.google
     code = f"{info.get('code') or info.get('phase') or '?'} {google}".rstrip()
-    style = "red" if info.get("failure") else "green" if info.get("closed") else "yellow"
+    style = "red" if trace.failure else "green" if info.get("closed") else "yellow"
     return plain(code, style)
 
 
-def _asked(trace: Trace) -> list[str]:
-    return digest.lines(digest.normal_request("", trace.google_request))
+def _request(trace: Trace) -> list[str]:
+    return digest.lines(digest.normalised_request("", trace.google_request))
 
 
 def _answer(trace: Trace) -> list[str]:
-    lines: list[str] = []
-    for item in trace.state.items:
-        match item:
-            case Call():
-                lines += [f"[call {item.name}]", *_pretty_text(item.args_json).splitlines()]
-            case Media():
-                lines.append(f"[{item.mime}]")
-            case _:
-                lines += [f"[{'thinking' if isinstance(item, Reasoning) else 'text'}]", *item.text.splitlines()]
-    return lines
+    return [
+        line
+        for item in shown_items(trace.state.items, {})
+        for line in (f"[{item.kind} {item.name}".rstrip() + "]", *item.text.splitlines())
+    ]
 
 
 def _diff(one: Sequence[str], other: Sequence[str], name: str, other_name: str) -> list[str]:
@@ -239,33 +227,20 @@ def _coloured(lines: Sequence[str], *, folded: bool = True) -> Text:
     return Text("\n").join(made)
 
 
-def _in_order_of(one: Any, other: Any) -> Any:
+def _in_order_of(one: object, other: object) -> object:
     """``other`` with its members in the order of ``one``, so that a diff compares what belongs together."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        names = [*(name for name in one if name in other), *(name for name in other if name not in one)]
-        return {name: _in_order_of(one.get(name), other[name]) for name in names}
-    return other
+    first, second = an_object(one), an_object(other)
+    if first is None or second is None:
+        return other
+    names = [*(name for name in first if name in second), *(name for name in second if name not in first)]
+    return {name: _in_order_of(first.get(name), second[name]) for name in names}
 
 
-def _pretty(value: Any) -> list[str]:
+def _pretty(value: object) -> list[str]:
     return jsonio.text(value, indent=True).split("\n")
 
 
-def _pretty_text(text: str) -> str:
-    try:
-        return jsonio.text(jsonio.loads(text.encode("utf-8", "replace")), indent=True)
-    except ValueError:
-        return text
-
-
-def _number(info: Mapping[str, Any], path: str) -> Any:
-    value: Any = info
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
-def _round(value: Any) -> str:
+def _round(value: object) -> str:
     return "–" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

@@ -28,7 +28,7 @@ async def google(url: str, *, ca: Path | None = None) -> Check:
     except TimeoutError:
         return _lost(url, f"no answer within {GREETING_S:g} s")
     except ssl.SSLError as error:
-        return _lost(url, f"its certificate does not hold: {getattr(error, 'verify_message', '') or error.reason}")
+        return _lost(url, f"its certificate is not valid: {getattr(error, 'verify_message', '') or error.reason}")
     except OSError as error:
         return _lost(url, error.strerror or str(error))
     writer.transport.abort()  # nothing is on its way; a farewell in TLS would keep the socket for up to 30 s

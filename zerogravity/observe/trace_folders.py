@@ -1,6 +1,5 @@
-"""Where traces lie: ``<date>/<time>-<short id>/``, folders 0700, files 0600; finding them again, and keeping within a
-budget. Knows nothing of what is in the files. Names are made of our own ids and clock only (threat T18); the time goes
-to the millisecond, so that names are in the order of the turns.
+"""The folders of traces: ``<date>/<time>-<short id>/``, folders 0700, files 0600, within a budget. Names are made of
+our own ids and clock only (threat T18); the time has milliseconds, so that names sort in the order of the turns.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def short(turn_id: str) -> str:
 
 
 def create(root: Path, turn_id: str, wall_s: float) -> Path:
-    """A new folder for a turn. Raises OSError, and ValueError for an id that is not one of ours."""
+    """Make the folder of a turn. Raises OSError, and ValueError for an id that is not one of ours."""
     if not ids.valid(turn_id, "turn"):
         raise ValueError(f"not the id of a turn: {turn_id!r}")
     when = datetime.fromtimestamp(wall_s, UTC)
@@ -42,7 +41,7 @@ def create(root: Path, turn_id: str, wall_s: float) -> Path:
             continue
         folder.chmod(0o700)
         return folder
-    raise FileExistsError(f"there is a trace of {turn_id} already")
+    raise FileExistsError(f"there is already a trace of {turn_id}")
 
 
 def _private(folder: Path) -> None:
@@ -53,8 +52,8 @@ def _private(folder: Path) -> None:
     folder.chmod(0o700)
 
 
-def descriptor(path: str, flags: int) -> int:
-    """For ``open(..., opener=descriptor)``: 0600 whatever the umask, and never through a link."""
+def private_opener(path: str, flags: int) -> int:
+    """For ``open``: 0600 whatever the umask, and never through a link."""
     opened = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     os.fchmod(opened, 0o600)
     return opened
@@ -63,7 +62,7 @@ def descriptor(path: str, flags: int) -> int:
 def write(path: Path, data: bytes) -> None:
     """The whole file at once: a reader sees the old one or the new one."""
     temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "wb", opener=descriptor) as file:
+    with open(temporary, "wb", opener=private_opener) as file:
         file.write(data)
     temporary.replace(path)
 
@@ -80,8 +79,8 @@ def newest_first(root: Path) -> Iterator[Path]:
         yield from _folders(day, _FOLDER)
 
 
-def loose(root: Path) -> Iterator[Path]:
-    """Trace folders that somebody has put straight into ``root``: a cassette of copies."""
+def undated(root: Path) -> Iterator[Path]:
+    """Trace folders directly below ``root``: a cassette of copies."""
     yield from _folders(root, _FOLDER)
 
 
@@ -95,7 +94,7 @@ def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
 
 
 def size(folder: Path) -> int:
-    """Bytes of a trace folder's files."""
+    """Bytes of the files in a trace folder."""
     try:
         with os.scandir(folder) as entries:
             return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
@@ -103,14 +102,14 @@ def size(folder: Path) -> int:
         return 0
 
 
-def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, spare: Collection[Path] = ()) -> int:
-    """Remove what is too old, then the oldest until the budget holds. Returns the bytes that are left."""
+def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, keep: Collection[Path] = ()) -> int:
+    """Remove old traces until age and size are within bounds. Returns the bytes that remain."""
     held = 0
     full = False
     for folder in list(newest_first(root)):
         taken = size(folder)
         full = full or held + taken > max_bytes
-        if folder in spare or not (full or now_s - started(folder) > max_age_s):
+        if folder in keep or not (full or now_s - started(folder) > max_age_s):
             held += taken
             continue
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,7 +122,7 @@ def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, spare: 
 
 
 def started(folder: Path) -> float:
-    """When the turn of this folder began, in wall-clock seconds."""
+    """When the turn of this folder began, in seconds of the wall clock."""
     text = f"{folder.parent.name} {folder.name[:6]}"
     try:
         return datetime.strptime(text, "%Y-%m-%d %H%M%S").replace(tzinfo=UTC).timestamp()

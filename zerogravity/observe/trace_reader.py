@@ -1,5 +1,5 @@
-"""Trace folders → ``Trace``: finding them by what people type, reading them back as a ``TurnSource``. Tolerates traces
-of running turns and of other versions; knows nothing of how they are shown.
+"""Trace folders → ``Trace``: found by what people type, read back as a ``TurnSource``. Tolerates traces of running
+turns and of other versions.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from zerogravity.core.google import as_request
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
-from zerogravity.observe.source import Copied, Emitted
+from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import an_object, count, members, number, objects, text
 
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 
@@ -31,7 +32,7 @@ class Trace:
     """One turn's folder. ``info`` is ``turn.json``."""
 
     folder: Path
-    info: Mapping[str, Any]
+    info: Mapping[str, object]
 
     @property
     def id(self) -> str:
@@ -47,10 +48,10 @@ class Trace:
 
     @cached_property
     def google(self) -> str:
-        """What Google itself answered to a turn that failed: ``403 PERMISSION_DENIED``; empty when it did not refuse.
-        Older traces tell it only in their records."""
-        failure = self.info.get("failure")
-        if not isinstance(failure, Mapping) or failure.get("origin") != Origin.UPSTREAM:
+        """What Google answered to a turn that failed: ``403 PERMISSION_DENIED``; empty unless Google refused it. Older
+        traces have it in their records only."""
+        failure = self.failure
+        if failure.get("origin") != Origin.UPSTREAM:
             return ""
         status = failure.get("upstream_status")
         if status is None and "upstream_status" not in failure:
@@ -59,17 +60,19 @@ class Trace:
         return "" if status is None else f"{status} {failure.get('rpc_status') or ''}".rstrip()
 
     @property
-    def told(self) -> str:
-        """What the failure says, and what to do."""
-        failure = self.info.get("failure")
-        found = failure if isinstance(failure, Mapping) else {}
-        return join_sentences(str(found.get("message", "")), str(found.get("remedy", "")))
+    def failure(self) -> dict[str, object]:
+        """The fault of a failed turn; empty for any other."""
+        return members(self.info.get("failure"))
+
+    @property
+    def failure_text(self) -> str:
+        """What went wrong, and what to do."""
+        return join_sentences(text(self.failure.get("message")), text(self.failure.get("remedy")))
 
     @cached_property
-    def google_request(self) -> dict[str, Any]:
+    def google_request(self) -> dict[str, object]:
         """The request in Google's form."""
-        found = self._json("generate.json")
-        return found if isinstance(found, dict) else {}
+        return members(self._json("generate.json"))
 
     @cached_property
     def turn(self) -> Turn:
@@ -101,27 +104,31 @@ class Trace:
     @cached_property
     def channel(self) -> CascadeChannel:
         """The turn as it was in memory, as far as it can be read."""
-        copy = Copied(self._readable)
+        copy = ChannelCopy(self._readable)
         for record in self.records:
             copy.add(record)
-        counts, told = self.info.get("counts"), self.info.get("marks_ms")
-        late = int(counts.get("late") or 0) if isinstance(counts, Mapping) else 0
-        marks = copy.channel.marks
-        if isinstance(told, Mapping):
-            marks = {"received": 0, **{phase: round(at * 1e6) for phase, at in told.items()}}
-        copy.adopt(Snapshot(self.info.get("cascade_id"), late, {**marks}, self.lines()))
+        late = count(members(self.info.get("counts")).get("late"))
+        marks = {phase: round(at * 1e6) for phase, at in self.marks_ms.items()}
+        marks = {"received": 0, **marks} if marks else dict(copy.channel.marks)
+        copy.adopt(Snapshot(text(self.info.get("cascade_id")) or None, late, marks, self.lines()))
         return copy.channel
 
     @property
+    def marks_ms(self) -> dict[str, float]:
+        """Phase → when it was reached."""
+        marks = members(self.info.get("marks_ms"))
+        return {phase: at for phase, value in marks.items() if (at := number(value)) is not None}
+
+    @property
     def _readable(self) -> Turn:
-        """The turn; of another version's what there is in any."""
+        """The turn; of another version, what every version has."""
         try:
             return self.turn
         except ValueError:
-            model = str(self.info.get("model", ""))
+            model, surface = text(self.info.get("model")), text(self.info.get("surface"))
             return Turn(
-                self.id, self.info.get("surface", "passive"), model, Target(model, ""), as_request(self.google_request),
-                stream=bool(self.info.get("stream")), created=int(self.info.get("created") or 0),
+                self.id, surface or "passive", model, Target(model, ""), as_request(self.google_request),
+                stream=bool(self.info.get("stream")), created=count(self.info.get("created")),
             )  # fmt: skip
 
     @cached_property
@@ -141,21 +148,16 @@ class Trace:
 
     @property
     def trouble(self) -> str | None:
-        return self.info.get("trouble")
+        return text(self.info.get("trouble")) or None
 
-    def body(self, name: str, attempt_no: int = 0) -> dict[str, Any] | None:
+    def body(self, name: str, attempt_no: int = 0) -> dict[str, object] | None:
         """One of BODIES: ``{"headers": …, "body": …}``."""
-        found = self._json(trace_folders.body_name(name, attempt_no))
-        return found if isinstance(found, dict) else None
+        return an_object(self._json(trace_folders.body_name(name, attempt_no)))
 
     def lines(self) -> dict[int, RequestLine]:
-        """Where each call to Google went, and how; older traces do not say."""
-        told = self.info.get("upstream")
-        return {
-            entry["call"]: codec.line_in(entry)
-            for entry in (told if isinstance(told, list) else ())
-            if isinstance(entry, Mapping) and isinstance(entry.get("call"), int)
-        }
+        """The request line of each call to Google; older traces have none."""
+        calls = objects(self.info.get("upstream"))
+        return {call: codec.line_in(entry) for entry in calls if isinstance(call := entry.get("call"), int)}
 
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".tmp")
@@ -177,25 +179,24 @@ class Trace:
 def load(folder: Path) -> Trace | None:
     """The trace in ``folder``, or None when there is none (yet)."""
     try:
-        info = jsonio.loads((folder / "turn.json").read_bytes())
+        info = an_object(jsonio.loads((folder / "turn.json").read_bytes()))
     except (OSError, ValueError):
         return None
-    found = narrow.an_object(info)
-    return None if found is None else Trace(folder, found)
+    return None if info is None else Trace(folder, info)
 
 
 def scan(root: Path) -> Iterator[Trace]:
-    """All traces, newest first; then copies without a date. ``root`` may itself be the folder of one."""
+    """All traces, newest first, then the undated ones. ``root`` may itself be the folder of a trace."""
     if (single := load(root)) is not None:
         yield single
         return
-    for folder in chain(trace_folders.newest_first(root), trace_folders.loose(root)):
+    for folder in chain(trace_folders.newest_first(root), trace_folders.undated(root)):
         if (trace := load(folder)) is not None:
             yield trace
 
 
-def nothing(root: Path) -> str:
-    """What is said where there is no trace at all."""
+def no_traces(root: Path) -> str:
+    """Why ``root`` is empty, for people."""
     return f"there are no traces in {root}; `zerogravity serve --trace` writes one for each turn"
 
 
@@ -204,23 +205,22 @@ def find(root: Path, reference: str = "last") -> Trace:
     if reference == "last":
         newest = next(scan(root), None)
         if newest is None:
-            raise _unknown(nothing(root))
+            raise _unknown(no_traces(root))
         return newest
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise _unknown(f"{reference!r} is not the id of a turn")
+        raise _unknown(f"{reference!r} is not a turn id")
     wanted = match.group(1)
-    near = (
-        f
-        for f in trace_folders.newest_first(root)
-        if f.name.partition("-")[2].startswith(wanted[: trace_folders.SHORT])
-    )
+    short = wanted[: trace_folders.SHORT]
+    near = (folder for folder in trace_folders.newest_first(root) if folder.name.partition("-")[2].startswith(short))
     traces = [trace for trace in map(load, near) if trace is not None]
     found = [trace for trace in traces if trace.id.rpartition("_")[2].startswith(wanted)]
     if not found:
         raise _unknown(f"there is no trace {reference!r} in {root}")
     if len(found) > 1:
-        raise _unknown(f"{reference!r} is the beginning of several: {', '.join(trace.short for trace in found[:5])}")
+        raise _unknown(
+            f"{reference!r} is ambiguous; it is the beginning of {', '.join(trace.short for trace in found[:5])}"
+        )
     return found[0]
 
 

@@ -23,8 +23,8 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
 from zerogravity.observe import trace_folders
 from zerogravity.observe.replica import Replica
+from zerogravity.observe.requests import Request
 from zerogravity.observe.source import Emitted
-from zerogravity.observe.witnesses import Request
 from zerogravity.surfaces.base import Surface
 from zerogravity.wire import jsonio
 
@@ -48,7 +48,7 @@ class TurnWriter:
 
     def request(self, request: Request) -> None:
         """One of the client's or the language server's."""
-        self._file(trace_folders.body_name(request.name, request.attempt_no), request.shown())
+        self._file(trace_folders.body_name(request.name, request.attempt_no), request.redacted())
 
     def advance(self) -> bool:
         """Write the records that have come. True: the turn is over and all of it is written."""
@@ -121,7 +121,7 @@ class TurnWriter:
     def _append(self, name: str, data: bytes) -> None:
         file = self._files.get(name)
         if file is None:
-            file = self._files[name] = open(self.folder / name, "wb", opener=trace_folders.descriptor)  # noqa: SIM115
+            file = self._files[name] = open(self.folder / name, "wb", opener=trace_folders.private_opener)  # noqa: SIM115
         file.write(data)
         self.size += len(data)
 

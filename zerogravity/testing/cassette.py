@@ -52,7 +52,7 @@ class Library:
 
     def pick(self, turn: Turn) -> Trace:
         """The recording for ``turn``. Raises FaultError ``cassette_miss``."""
-        request = digest.normal(turn)
+        request = digest.normalised(turn)
         key = digest.digest(request)
         if key not in self._by_digest:
             self.scan()
@@ -111,7 +111,7 @@ def _similarity(one: list[str], other: list[str]) -> float:
 
 
 def _normal(trace: Trace) -> dict[str, Any]:
-    return digest.normal_request(text(lookup(trace.info, "target", "name")), trace.google_request)
+    return digest.normalised_request(text(lookup(trace.info, "target", "name")), trace.google_request)
 
 
 def _digest(trace: Trace) -> str:

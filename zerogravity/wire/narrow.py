@@ -14,6 +14,10 @@ def an_object(value: object) -> dict[str, object] | None:
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
 
 
+def an_array(value: object) -> list[object] | None:
+    return cast("list[object]", value) if isinstance(value, list) else None
+
+
 def members(value: object) -> dict[str, object]:
     """An object's members; none of anything else."""
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}

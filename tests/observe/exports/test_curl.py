@@ -12,7 +12,7 @@ from zerogravity.surfaces import REGISTRY
 def test_curl_sends_again_what_was_sent(lined):
     about, advice, first, second = EXPORTS["curl"].write([lined], REGISTRY).decode().splitlines()
     assert about == f"# {lined.id}"
-    assert advice == "# put back what stands as [redacted] here, and keep it to yourself"
+    assert advice == "# replace each [redacted] by your own secret, and keep the result to yourself"
     words = shlex.split(first)
     assert words[:5] == ["curl", "-gN", "--http2", "-X", "POST"]  # -g: brackets mean nothing in a URL
     assert words[5] == "https://eu-x.example/v1beta/models/m:generateContent?key=[redacted]"

@@ -14,7 +14,7 @@ from zerogravity.errors import upstream
 from zerogravity.observe import trace_reader
 from zerogravity.observe.exports import EXPORTS
 from zerogravity.observe.replica import Replica
-from zerogravity.observe.witnesses import Bodies, Witnesses
+from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.surfaces import REGISTRY
 
 README = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
@@ -28,8 +28,8 @@ def test_the_readme_lists_them():
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_every_format_takes_any_trace(name, traces, recording, make_turn):
-    write, ending, _ = EXPORTS[name]
-    assert ending.startswith(".")
+    write = EXPORTS[name].write
+    assert EXPORTS[name].ending.startswith(".")
     made = recording()
     made.store.open(make_turn(id="turn_" + "e" * 32)).append(0, b"", ())
     made.flush()
@@ -55,7 +55,7 @@ def test_traces_that_do_not_say_it_are_read(lined, told):
     assert older.lines() == {}
     assert len(json.loads(EXPORTS["har"].write([older], REGISTRY))["log"]["entries"]) == 3
     assert len(json.loads(EXPORTS["otel"].write([older], REGISTRY))["resourceSpans"][0]["scopeSpans"][0]["spans"]) == 3
-    assert EXPORTS["curl"].write([older], REGISTRY) == f"# {lined.id}\n# no call to Google is recorded\n".encode()
+    assert EXPORTS["curl"].write([older], REGISTRY) == f"# {lined.id}\n# no call to Google was recorded\n".encode()
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -64,16 +64,16 @@ def test_traces_that_do_not_say_it_are_read(lined, told):
 def test_a_turn_in_memory_is_exported_as_its_trace(recording, make_turn, name, stream, terminal):
     """One kind of source: whether it is a copy in memory or was read from the disk."""
     made, bodies = recording(), Bodies()
-    witnesses = Witnesses(made.recorder, bodies)
+    request_sinks = RequestSinks(made.recorder, bodies)
     running = made.store.open(make_turn(surface="chat", stream=stream, created=1_770_000_000, notes=("a note",)))
     channel = running.channel
     made.store.bind(running, "c-1")
-    witnesses.client_request(channel.turn, b'{"apiKey": "hunter22"}', {"Host": "localhost"})
+    request_sinks.client_request(channel.turn, b'{"apiKey": "hunter22"}', {"Host": "localhost"})
     made.clock.advance(0.25)
     running.mark("matched")
     for call, line in LINES.items():
         running.attempt_sent(line)
-        witnesses.upstream_request(channel.id, call, b'{"a": 1}', b'{"a": 2}', {"user-agent": "ls"})
+        request_sinks.upstream_request(channel.id, call, b'{"a": 1}', b'{"a": 2}', {"user-agent": "ls"})
         running.append(call, b"", (AttemptOpened("gemini-3-flash-a"),))
         made.clock.advance(0.5)
         running.append(call, b'{"text":"sk-abc"}', (TextDelta("sk-abc"), Usage(7, 2, 1, 3, 0, 11)))

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from tests.observe.exports.conftest import EVIL
 from tests.observe.inspector.test_static import FORBIDDEN
 from zerogravity.observe.exports.html import write
+from zerogravity.surfaces import REGISTRY
 
 
 class Reader(HTMLParser):
@@ -34,7 +35,7 @@ class Reader(HTMLParser):
 
 def read(traces):
     reader = Reader()
-    reader.feed(write(traces).decode())
+    reader.feed(write(traces, REGISTRY).decode())
     return reader
 
 

@@ -27,7 +27,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
-from zerogravity.observe.witnesses import Bodies
+from zerogravity.observe.requests import Bodies
 from zerogravity.server.app import FrontServer
 from zerogravity.testing import builders
 

@@ -158,7 +158,7 @@ async def test_the_list_tells_what_each_turn_is(look):
     assert told["health"] == {"line": "ready", "active": 1}
     assert [turn["id"] for turn in told["turns"]] == [good.id, failed.id, queued.id]
     first, second, third = told["turns"]
-    assert (first["state"], first["code"], first["failed"], first["asked"]) == ("done", "ok", False, "hi")
+    assert (first["state"], first["code"], first["failed"], first["question"]) == ("done", "ok", False, "hi")
     assert first["usage"] == {"prompt": 1200, "cached": 1000, "candidates": 30, "thoughts": 12, "tool_use": 0,
                               "total": 1242, "source": "captured"}  # fmt: skip
     assert (first["total_ms"], first["first_ms"], first["closed"]) == (100.0, 50.0, True)

@@ -312,14 +312,14 @@ async def test_nothing_is_wider_than_the_window(page, width, height):
 PANES = ("Conversation", "Answer", "Tools", "Usage", "Events", "Raw", "Bodies", "Notes")
 
 
-def play(scene: Any, witness: Any) -> list[Any]:
+def play(scene: Any, sink: Any) -> list[Any]:
     """A hostile turn with everything in it, one that failed, and one that was not streamed."""
     declared = [{"name": "read_file", "description": HOSTILE, "parametersJsonSchema": {"type": "object"}}]
     asked = {"contents": [{"role": "user", "parts": [{"text": f"read it {HOSTILE}"}]}],
              "tools": [{"functionDeclarations": declared}]}  # fmt: skip
     channel = scene.open(google_request=asked, notes=(f"tools[0]: {HOSTILE}",))
     tool = {"type": "function", "function": {"name": "read_file", "parameters": {"type": "object", "title": "gone"}}}
-    witness.client_request(channel.turn, json.dumps({"tools": [tool], "api_key": "hunter22"}).encode(), {})
+    sink.client_request(channel.turn, json.dumps({"tools": [tool], "api_key": "hunter22"}).encode(), {})
     scene.begin(channel)
     scene.think(channel, "the file first")
     for n in range(300):
@@ -327,7 +327,7 @@ def play(scene: Any, witness: Any) -> list[Any]:
         scene.text(channel, f"word{n} ")
     scene.text(channel, HOSTILE)
     scene.call(channel)
-    witness.upstream_request(channel.id, 0, b'{"old": 1, "a": 2}', b'{"new": 1, "a": 2}', {})
+    sink.upstream_request(channel.id, 0, b'{"old": 1, "a": 2}', b'{"new": 1, "a": 2}', {})
     scene.end(channel, "tool")
     scene.advance(1)
     failed = scene.fail(scene.open("what fails", "gemini"))

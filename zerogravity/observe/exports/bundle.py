@@ -1,4 +1,4 @@
-"""Traces → a zip of their folders, and of what program wrote them: what to attach to a bug report."""
+"""Traces → a zip of their folders and of the versions that wrote them, to attach to a bug report."""
 
 from __future__ import annotations
 
@@ -11,23 +11,29 @@ from importlib.metadata import PackageNotFoundError, version
 
 from zerogravity import __version__
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
-ABOUT = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
+DEPENDENCIES = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
 
 
-def write(traces: Sequence[Trace]) -> bytes:
-    packages: dict[str, str] = {}
-    for name in ABOUT:
+def versions() -> dict[str, str]:
+    """Package → its version, or ``missing``."""
+    found: dict[str, str] = {}
+    for name in DEPENDENCIES:
         try:
-            packages[name] = version(name)
+            found[name] = version(name)
         except PackageNotFoundError:
-            packages[name] = "missing"
+            found[name] = "missing"
+    return found
+
+
+def write(traces: Sequence[Trace], _: Surfaces) -> bytes:
     about = {
         "zerogravity": __version__,
         "python": sys.version.split()[0],
         "platform": f"{platform.system()} {platform.machine()}",
-        "packages": packages,
+        "packages": versions(),
         "turns": [trace.id for trace in traces],
     }
     made = io.BytesIO()

@@ -1,7 +1,6 @@
-"""Traces → HAR 1.2: one entry for what the client saw, one per call to Google. Own fields start with ``_``. Pure.
+"""Traces → HAR 1.2: one entry for the client's exchange, one per call to Google. Own fields start with ``_``. Pure.
 
-mitmproxy's own exporter writes the flows of a proxy; the client's side is no such flow, and streamed bodies are empty
-there.
+mitmproxy's own exporter writes the flows of a proxy: the client's side is not one, and streamed bodies are empty there.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
-from zerogravity.core.events import RequestLine
+from zerogravity.core.events import AttemptOpened, RequestLine
 from zerogravity.hosts import GOOGLE
 from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import count, members, number
 
 OLDER = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
 
@@ -31,14 +31,13 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
 
 
 def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, Any] | None:
-    """The agent's exchange with us; None for a passive turn."""
+    """The agent's exchange with the gateway; None for a passive turn."""
     info = trace.info
     surface = surfaces.get(str(info.get("surface")))
     if surface is None:
         return None
     path = surface.url(str(info.get("model", "")), stream=bool(info.get("stream")))
-    request = trace.body("client_request") or {}
-    headers = request.get("headers") or {}
+    headers, body = _sent(trace.body("client_request"))
     url = f"http://{headers.get('host', 'localhost')}{path}"
     status, mime, text, shown = _answer(trace)
     marks = _marks(trace)
@@ -48,7 +47,7 @@ def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, Any] | None:
     return {
         "startedDateTime": _when(trace, 0),
         "time": total,
-        "request": _request(RequestLine("POST", url, "HTTP/1.1"), headers, request.get("body")),
+        "request": _request(RequestLine("POST", url, "HTTP/1.1"), headers, body),
         "response": _response(status, shown, mime, text),
         "cache": {},
         "timings": _timings(blocked=blocked, wait=max(0.0, first - blocked), receive=total - first),
@@ -66,12 +65,12 @@ def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, Any] | None:
 
 def _answer(trace: TurnSource) -> tuple[int, str, str, Mapping[str, str]]:
     """(status, MIME type, body, headers) of what the client got."""
-    failure = trace.info.get("failure") or {}
+    failure = members(trace.info.get("failure"))
     if trace.emitted and trace.emitted[0].frame is None:
         whole = trace.emitted[0]
         return whole.status or 200, "application/json", jsonio.text(whole.body), whole.headers
     if not trace.emitted and failure:
-        return int(failure.get("status", 500)), "application/json", "", {}
+        return count(failure.get("status")) or 500, "application/json", "", {}
     return 200, "text/event-stream", "".join(frame.frame or "" for frame in trace.emitted), {}
 
 
@@ -81,19 +80,18 @@ def _upstream(trace: TurnSource) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     for call in sorted({record.attempt_no for record in trace.records if record.attempt_no >= 0}):
         records = [record for record in trace.records if record.attempt_no == call]
-        request = trace.body("upstream_request", call) or {}
-        headers = request.get("headers") or {}
+        headers, body = _sent(trace.body("upstream_request", call))
         line = trace.lines().get(call) or RequestLine("POST", OLDER, "HTTP/1.1")
         first, last = records[0].t_ns / 1e6, records[-1].t_ns / 1e6
         start = min(marks.get("matched", first), first) if call == 0 else first
-        opened = next((event for event in records[0].events if type(event).__name__ == "AttemptOpened"), None)
-        body = b"".join(b"data: " + record.data + b"\r\n\r\n" for record in records if record.data)
+        opened = next((event for event in records[0].events if isinstance(event, AttemptOpened)), AttemptOpened())
+        answer = b"".join(b"data: " + record.data + b"\r\n\r\n" for record in records if record.data)
         entries.append({
             "startedDateTime": _when(trace, start),
             "time": last - start,
-            "request": _request(line, headers, request.get("body")),
-            "response": _response(getattr(opened, "status", 200), {}, "text/event-stream",
-                                  body.decode("utf-8", "replace"), line.http_version),
+            "request": _request(line, headers, body),
+            "response": _response(opened.status, {}, "text/event-stream", answer.decode("utf-8", "replace"),
+                                  line.http_version),
             "cache": {},
             "timings": _timings(blocked=-1, wait=first - start, receive=last - first),
             "comment": f"turn {trace.id}, call {call} to Google",
@@ -104,7 +102,13 @@ def _upstream(trace: TurnSource) -> list[dict[str, Any]]:
     return entries
 
 
-def _request(line: RequestLine, headers: Mapping[str, str], body: Any) -> dict[str, Any]:
+def _sent(request: Mapping[str, object] | None) -> tuple[dict[str, str], object]:
+    """(headers, body) of a request that was recorded."""
+    headers = members(members(request).get("headers"))
+    return {name: str(value) for name, value in headers.items()}, members(request).get("body")
+
+
+def _request(line: RequestLine, headers: Mapping[str, str], body: object) -> dict[str, Any]:
     text = body if isinstance(body, str) else jsonio.text(body)
     made: dict[str, Any] = {
         "method": line.method,
@@ -143,7 +147,7 @@ def _response(
 
 
 def _headers(headers: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": str(value)} for name, value in headers.items()]
+    return [{"name": name, "value": value} for name, value in headers.items()]
 
 
 def _timings(*, blocked: float, wait: float, receive: float) -> dict[str, float]:
@@ -151,8 +155,8 @@ def _timings(*, blocked: float, wait: float, receive: float) -> dict[str, float]
 
 
 def _marks(trace: TurnSource) -> dict[str, float]:
-    marks = trace.info.get("marks_ms")
-    return dict(marks) if isinstance(marks, Mapping) else {}
+    marks = members(trace.info.get("marks_ms"))
+    return {phase: at for phase, value in marks.items() if (at := number(value)) is not None}
 
 
 def _when(trace: TurnSource, ms: float) -> str:

@@ -1,4 +1,4 @@
-"""Traces → one HTML file that needs nothing else: the inspector's page, with its endpoints' answers in it. Pure."""
+"""Traces → one HTML file that stands alone: the inspector's page, with the answers of its endpoints inlined. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
 from zerogravity.observe.summary import row
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 
-def write(traces: Iterable[TurnSource]) -> bytes:
-    """The file."""
+def write(traces: Iterable[TurnSource], _: Surfaces) -> bytes:
     return assets.alone(jsonio.dumps({"turns": [_turn(trace) for trace in traces]}))
 
 

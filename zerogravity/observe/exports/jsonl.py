@@ -1,4 +1,4 @@
-"""Traces → everything of a turn, a line of JSON each: turn, bodies, records with their bytes, frames. Pure."""
+"""Traces → all of a turn as lines of JSON: turn, bodies, records with their bytes, frames. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from zerogravity.core import codec
+from zerogravity.observe.requests import BODIES
 from zerogravity.observe.source import TurnSource
-from zerogravity.observe.witnesses import BODIES
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 
-def write(traces: Iterable[TurnSource]) -> bytes:
+def write(traces: Iterable[TurnSource], _: Surfaces) -> bytes:
     lines: list[Mapping[str, Any]] = []
     for trace in traces:
         lines.append({"kind": "turn", **trace.info, "generate": trace.google_request})
@@ -24,6 +25,6 @@ def write(traces: Iterable[TurnSource]) -> bytes:
             del line["file"]
             lines.append({"kind": "record", "turn": trace.id, **line, "data": data})
         for emitted in trace.emitted:
-            told = {name: value for name, value in emitted.as_json().items() if value not in (None, {})}
-            lines.append({"kind": "emitted", "turn": trace.id, **told})
+            present = {name: value for name, value in emitted.as_json().items() if value not in (None, {})}
+            lines.append({"kind": "emitted", "turn": trace.id, **present})
     return b"".join(jsonio.dumps(line) + b"\n" for line in lines)

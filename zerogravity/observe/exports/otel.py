@@ -1,4 +1,4 @@
-"""Traces → OpenTelemetry spans as OTLP/JSON, as a collector takes them. Pure; needs no OpenTelemetry package."""
+"""Traces → OpenTelemetry spans as OTLP/JSON. Pure; needs no OpenTelemetry package."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zerogravity.observe.source import TurnSource
 from zerogravity.observe.spans import SCHEMA, Span, spans
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import items
 
 CLIENT, SERVER, ERROR = 3, 2, 2  # span kinds and a status code of the protocol
 
@@ -30,7 +31,10 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces, *, content: bool = F
 def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict[str, Any]]:
     created = trace.channel.turn.created * 1_000_000_000
     turn, *calls = spans(trace.channel, trace.records, surfaces, content=content)
-    events = [{"timeUnixNano": str(created + at), "name": phase, "attributes": []} for phase, at in turn.events]
+    no_attributes: list[object] = []
+    events = [
+        {"timeUnixNano": str(created + at), "name": phase, "attributes": no_attributes} for phase, at in turn.events
+    ]
     return [
         {**_span(turn, created, SERVER), "events": events},
         *({**_span(call, created, CLIENT), "parentSpanId": turn.span_id} for call in calls),
@@ -38,7 +42,7 @@ def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict
 
 
 def _span(span: Span, created: int, kind: int) -> dict[str, Any]:
-    said = {"message": span.fault.message} if span.fault is not None else {}
+    message = {"message": span.fault.message} if span.fault is not None else {}
     return {
         "traceId": span.trace_id,
         "spanId": span.span_id,
@@ -47,15 +51,16 @@ def _span(span: Span, created: int, kind: int) -> dict[str, Any]:
         "startTimeUnixNano": str(created + span.start_ns),
         "endTimeUnixNano": str(created + max(span.start_ns, span.end_ns)),
         "attributes": _attributes(span.attributes),
-        "status": {"code": ERROR, **said} if span.failed else {},
+        "status": {"code": ERROR, **message} if span.failed else {},
     }
 
 
-def _attributes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _attributes(values: Mapping[str, object]) -> list[dict[str, Any]]:
     return [{"key": key, "value": _value(value)} for key, value in values.items() if value is not None]
 
 
-def _value(value: Any) -> dict[str, Any]:
+def _value(value: object) -> dict[str, Any]:
+    values = items(value)
     match value:
         case bool():
             return {"boolValue": value}
@@ -64,6 +69,6 @@ def _value(value: Any) -> dict[str, Any]:
         case float():
             return {"doubleValue": value}
         case list():
-            return {"arrayValue": {"values": [_value(item) for item in value]}}
+            return {"arrayValue": {"values": list(map(_value, values))}}
         case _:
             return {"stringValue": str(value)}

@@ -11,7 +11,7 @@ import base64
 import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from aiohttp import web
@@ -23,10 +23,11 @@ from zerogravity.observe import summary
 from zerogravity.observe.inspector import page
 from zerogravity.observe.inspector.assets import TYPES, names, read
 from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
+from zerogravity.observe.requests import Bodies
 from zerogravity.observe.source import TurnSource
-from zerogravity.observe.witnesses import Bodies
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import lookup
 
 PACE = 10  # rows made in one go: a few milliseconds each at first, and captures run in the same loop
 PAGE, MAX_PAGE = 200, 1000
@@ -90,9 +91,9 @@ class Inspector:
             "/inspector/api/live": self._live,
             "/inspector/api/turns": self._turns,
             turn: self._turn,
-            turn + "/conversation": self._shows(page.asked),
-            turn + "/tools": self._shows(lambda source, *_: page.declared(source)),
-            turn + "/bodies": self._shows(lambda source, *_: page.bodies(source)),
+            turn + "/conversation": self._shows(page.messages),
+            turn + "/tools": self._shows(lambda source, start, limit: page.declared_tools(source)),
+            turn + "/bodies": self._shows(lambda source, start, limit: page.bodies(source)),
             turn + "/records": self._shows(page.events),
             turn + r"/records/{seq:-1|\d{1,9}}": self._record,
             turn + "/frames": self._shows(page.frames),
@@ -187,7 +188,7 @@ class Inspector:
         present: set[str] = set()
         for channel in self._store:
             present.add(channel.id)
-            if channel.id in told and told[channel.id][1] in summary.OVER:
+            if channel.id in told and told[channel.id][1] in summary.FINAL:
                 continue  # nothing will change there: most turns cost nothing
             mark = (channel.count, summary.activity(channel, now, answered, self._surfaces)[0])
             if told.get(channel.id) != mark:
@@ -256,26 +257,26 @@ class Answered:
 def _results(turn: Turn) -> frozenset[str]:
     """The ids of the calls whose results ``turn`` brings back."""
     return frozenset(
-        part["functionResponse"]["id"]
+        call_id
         for content in summary.contents(turn)
         for part in summary.parts(content)
-        if isinstance(part.get("functionResponse"), dict) and isinstance(part["functionResponse"].get("id"), str)
+        if isinstance(call_id := lookup(part, "functionResponse", "id"), str)
     )
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
 
 
-def _json(value: Any) -> web.Response:
+def _json(value: object) -> web.Response:
     return web.Response(body=orjson.dumps(value, default=_default), content_type="application/json", headers=HEADERS)
 
 
-def _default(value: object) -> Any:
+def _default(value: object) -> object:
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, jsonio.Number):
         return orjson.Fragment(value.source)
-    return dict(value) if isinstance(value, Mapping) else str(value)
+    return dict(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else str(value)
 
 
 def _plain(status: int, text: str) -> web.Response:

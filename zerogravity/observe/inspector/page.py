@@ -29,10 +29,9 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.observe.inspector.conversation import TEXT, conversation, tools
-from zerogravity.observe.source import BEFORE, Emitted, TurnSource
-from zerogravity.observe.witnesses import CLIENT, ORIGINAL, SENT
+from zerogravity.observe.requests import CLIENT, ORIGINAL, SENT
+from zerogravity.observe.source import BEFORE, Emitted, ShownItem, TurnSource, shown_items
 from zerogravity.wire import jsonio
 
 GAP_NS = 2_000_000_000
@@ -50,7 +49,7 @@ def details(source: TurnSource) -> Json:
     turn, state, terminal = channel.turn, channel.state, channel.terminal
     failure = terminal.fault if isinstance(terminal, Failed) else None
     told = {
-        "items": [_item(channel, item) for item in state.items],
+        "items": [_item(item) for item in shown_items(state.items, turn.tool_names)],
         "usage_by_call": {
             str(number): codec.usage_out(usage) for number, usage in sorted(state.usage_by_attempt.items())
         },
@@ -73,20 +72,16 @@ def details(source: TurnSource) -> Json:
     return redact.json_value(told)  # what was spread over several deltas stands together here
 
 
-def _item(channel: CascadeChannel, item: Reasoning | Message | Call | Media) -> Json:
-    signed = item.signature is not None
-    match item:
-        case Reasoning() | Message():
-            text = item.text
-            kind = "thinking" if isinstance(item, Reasoning) else "text"
-            return {"kind": kind, "text": text[:TEXT], "cut": max(0, len(text) - TEXT), "signed": signed}
-        case Call():
-            name = channel.turn.client_name(item.name)
-            arguments = item.args_json[:TEXT] if len(item.args_json) > TEXT else _shown(item.args_json)
-            return {"kind": "call", "name": name, "call_id": item.call_id, "arguments": arguments,
-                    "cut": max(0, len(item.args_json) - TEXT), "signed": signed}  # fmt: skip
-        case Media():
-            return {"kind": "media", "mime": item.mime, "size": len(item.data) * 3 // 4, "signed": signed}
+def _item(item: ShownItem) -> Json:
+    cut = {"cut": max(0, len(item.text) - TEXT), "signed": item.signed}
+    match item.kind:
+        case "call":
+            call = {"name": item.name, "call_id": item.call_id, "arguments": item.text[:TEXT]}
+            return {"kind": item.kind, **call, **cut}
+        case "media":
+            return {"kind": item.kind, "mime": item.mime, "size": item.size, "signed": item.signed}
+        case _:
+            return {"kind": item.kind, "text": item.text[:TEXT], **cut}
 
 
 # -- time ----------------------------------------------------------------------------------------------------------
@@ -231,13 +226,13 @@ def _whole(source: TurnSource, seq: int) -> Json:
 # -- request and answer --------------------------------------------------------------------------------------------
 
 
-def asked(source: TurnSource, start: int, limit: int) -> Json:
+def messages(source: TurnSource, start: int, limit: int) -> Json:
     """A page of the client's conversation."""
     rows = conversation(source.channel.turn)
     return {"total": len(rows), "from": start, "rows": redact.json_value(rows[start : start + limit])}
 
 
-def declared(source: TurnSource) -> Json:
+def declared_tools(source: TurnSource) -> Json:
     """The tools, with their schemas before and after."""
     client = source.body(CLIENT) or {}
     found = redact.json_value(tools(source.channel.turn, client.get("body")))
@@ -271,15 +266,6 @@ def _body(found: Mapping[str, Any] | None) -> str | None:
     return body if isinstance(body, str) else jsonio.text(body, indent=True)
 
 
-def _shown(text: str) -> str:
-    """JSON for the eye: redacted and indented."""
-    redacted = redact.json_bytes(text.encode("utf-8", "replace"))
-    try:
-        return _indented(jsonio.loads(redacted)) or ""
-    except (ValueError, RecursionError):
-        return redacted.decode("utf-8", "replace")
-
-
 def _indented(value: Any) -> str | None:
     return None if value is None else jsonio.text(value, indent=True)
 
@@ -291,8 +277,8 @@ def everything(source: TurnSource) -> Json:
     """What an export holds of a turn: what the endpoints answer, in one page each, events and frames whole."""
     every = 1 << 62
     return {
-        "conversation": asked(source, 0, every)["rows"],
-        "tools": declared(source),
+        "conversation": messages(source, 0, every)["rows"],
+        "tools": declared_tools(source),
         "bodies": bodies(source),
         "records": [
             {**row, "events": _understood(record)}

@@ -15,7 +15,7 @@ from functools import partial
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.observe.replica import Replica
-from zerogravity.observe.witnesses import Bodies
+from zerogravity.observe.requests import Bodies
 from zerogravity.surfaces.base import Surfaces
 
 MAX_VIEWS = 8

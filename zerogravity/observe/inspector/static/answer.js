@@ -1,4 +1,4 @@
-// What was said: the client's conversation, and the answer as it grows.
+// The client's conversation, and the answer as it grows.
 
 import { get } from "./api.js";
 import { bytes, empty, fill, h, whole } from "./dom.js";
@@ -59,7 +59,7 @@ function failure(details) {
   const { failure: fault } = details;
   if (!fault) return [];
   return h("div", { class: "fault" }, h("b", {}, `${fault.code} · ${fault.status}${fault.google && ` · Google: ${fault.google}`}`), h("pre", {}, fault.message), fault.remedy && h("p", {}, fault.remedy),
-    h("div", { class: "dim" }, `fault of: ${fault.origin}`, fault.param && ` · parameter ${fault.param}`,
+    h("div", { class: "dim" }, `origin: ${fault.origin}`, fault.param && ` · parameter ${fault.param}`,
       fault.retry_after !== null && ` · retry after ${fault.retry_after} s`));
 }
 
@@ -74,20 +74,20 @@ export class Answer {
   constructor(box) {
     this.box = box;
     this.thinking = new Items();
-    this.said = new Items();
+    this.output = new Items();
     this.end = h("div");
     fill(box, h("div", { class: "two" },
       h("section", {}, h("h2", {}, "thinking"), this.thinking.node),
-      h("section", {}, h("h2", {}, "text and calls"), this.said.node, this.end)));
+      h("section", {}, h("h2", {}, "text and calls"), this.output.node, this.end)));
   }
 
   update(details) {
     following(this.box, () => {
       const thoughts = details.items.filter((item) => item.kind === "thinking");
-      const said = details.items.filter((item) => item.kind !== "thinking");
+      const output = details.items.filter((item) => item.kind !== "thinking");
       this.thinking.update(thoughts);
-      this.said.update(said);
-      fill(this.end, failure(details), !said.length && !details.failure && empty(details.closed ? "No text." : "No text yet."));
+      this.output.update(output);
+      fill(this.end, failure(details), !output.length && !details.failure && empty(details.closed ? "No text." : "No text yet."));
       this.box.querySelector("section").hidden = !thoughts.length;
     });
   }
@@ -98,19 +98,19 @@ export class Conversation {
     this.box = box;
     this.id = id;
     this.failed = failed;
-    this.asked = h("div", { class: "items" });
+    this.request = h("div", { class: "items" });
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.load() });
     this.answer = new Items(true);
     this.end = h("div");
     this.from = 0;
-    fill(box, this.asked, this.more, h("h2", {}, "answer"), this.answer.node, this.end);
+    fill(box, this.request, this.more, h("h2", {}, "answer"), this.answer.node, this.end);
     this.load();
   }
 
   async load() {
     try {
       const { total, rows } = await get("turns", this.id, "conversation", { from: this.from });
-      for (const row of rows) this.asked.append(new Item(row, true).node);
+      for (const row of rows) this.request.append(new Item(row, true).node);
       this.from += rows.length;
       this.more.hidden = this.from >= total;
       this.more.textContent = `${whole(total - this.from)} more parts`;

@@ -8,7 +8,7 @@ import { bytes, empty, fill, h } from "./dom.js";
 const CUT = 200000;
 
 function whole(text) {
-  if (text === null) return empty("Not kept: bodies are held in memory for the newest turns only.");
+  if (text === null) return empty("Not available: only the newest turns keep their bodies in memory.");
   const pre = h("pre", { class: "box" }, text.slice(0, CUT));
   if (text.length <= CUT) return pre;
   const more = h("button", { type: "button", onclick: () => { pre.textContent = text; more.remove(); } }, `show all ${bytes(text.length)}`);
@@ -36,16 +36,16 @@ export class Bodies {
     const many = upstream.length > 1;
     views.set("LS → Google: what changed", () => upstream.length
       ? upstream.map(({ call, original, sent }) => [many && h("h2", {}, `call ${call}`), difference(original, sent)])
-      : empty("No call of this turn was rewritten, or its bodies are no longer held."));
+      : empty("No call of this turn was rewritten, or its bodies are no longer in memory."));
     views.set("client's request", () => whole(client));
     upstream.forEach(({ call, original, sent }) => {
       const which = many ? ` (call ${call})` : "";
-      views.set(`LS's own request${which}`, () => whole(original));
+      views.set(`language server's request${which}`, () => whole(original));
       views.set(`sent to Google${which}`, () => [this.line(call), whole(sent)]);
     });
     views.set("Google's answer", () => size
-      ? [answer.length < size && h("p", { class: "dim" }, `The beginning of ${bytes(size)}; the pane Events has all of it.`), whole(answer)]
-      : empty("Nothing came."));
+      ? [answer.length < size && h("p", { class: "dim" }, `The beginning of ${bytes(size)}; the Events pane has all of it.`), whole(answer)]
+      : empty("Google sent nothing."));
     return views;
   }
 

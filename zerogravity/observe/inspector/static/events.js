@@ -32,7 +32,7 @@ function news(text, before) {
 
 const pretty = (text) => { try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; } };
 const place = (record) => (record.seq === BEGIN ? "before the first event" : record.size || record.span[1]
-  ? `call ${record.call} · bytes ${whole(record.span[0])}–${whole(record.span[1])}` : "a step of our own, without bytes");
+  ? `call ${record.call} · bytes ${whole(record.span[0])}–${whole(record.span[1])}` : "added by zerogravity, without bytes");
 
 /** A list of rows from one endpoint, in which those of one record can be lit. */
 class Side {
@@ -70,7 +70,7 @@ class Linked {
     this.failed = failed;
     this.sides = [];
     this.chosen = null;
-    this.cause = h("section", {}, empty("Choose an event or a frame."));
+    this.cause = h("section", {}, empty("Select an event or a frame."));
     this.effect = h("section", {});
     this.detail = h("div", { class: "detail two" }, this.cause, this.effect);
     this.layout(box);
@@ -92,9 +92,9 @@ class Linked {
     const more = frames.length === 1 ? "1 frame" : `${frames.length} frames`;
     fill(this.cause, h("h2", {}, `event ${record.seq === BEGIN ? "–" : record.seq} `, h("span", { class: "dim" }, place(record))),
       record.data && h("pre", { class: "bytes" }, record.data),
-      record.events.length > 0 && [h("div", { class: "label" }, "understood as"), h("pre", {}, pretty(JSON.stringify(record.events)))]);
-    fill(this.effect, h("h2", {}, `${more} ${this.sent === false ? "there would have been" : "sent for it"}`, frames.length ? h("span", { class: "dim" }, frames.length > 1 ? ` frames ${frames[0].n}–${frames.at(-1).n}` : ` frame ${frames[0].n}`) : null),
-      frames.length ? frames.map((frame) => h("pre", { class: "bytes" }, frame.text.trimEnd())) : empty("Nothing goes to the client for this event."));
+      record.events.length > 0 && [h("div", { class: "label" }, "decoded as"), h("pre", {}, pretty(JSON.stringify(record.events)))]);
+    fill(this.effect, h("h2", {}, `${more} ${this.sent === false ? "that streaming would have sent" : "sent"}`, frames.length ? h("span", { class: "dim" }, frames.length > 1 ? ` frames ${frames[0].n}–${frames.at(-1).n}` : ` frame ${frames[0].n}`) : null),
+      frames.length ? frames.map((frame) => h("pre", { class: "bytes" }, frame.text.trimEnd())) : empty("This event sends nothing to the client."));
   }
 
   /** The next or the previous event. */
@@ -107,7 +107,7 @@ class Linked {
     if (this.chosen === null) return false;
     this.chosen = null;
     for (const side of this.sides) side.light(null, null);
-    fill(this.cause, empty("Choose an event or a frame."));
+    fill(this.cause, empty("Select an event or a frame."));
     fill(this.effect);
     return true;
   }

@@ -8,7 +8,7 @@ export class Tools {
   constructor(box, id, failed) {
     this.calls = h("div", { class: "items" });
     this.declared = h("div", { class: "items" }, empty("…"));
-    fill(box, h("h2", {}, "calls in this answer"), this.calls, h("h2", {}, "declared"), this.declared);
+    fill(box, h("h2", {}, "calls in this answer"), this.calls, h("h2", {}, "declared tools"), this.declared);
     get("turns", id, "tools").then(({ tools }) => this.show(tools), failed);
   }
 
@@ -23,7 +23,7 @@ export class Tools {
       h("span", { class: "grow dim" }, description)));
     details.addEventListener("toggle", () => details.childElementCount === 1 && add(details,
       description && h("p", {}, description),
-      changed ? [h("div", { class: "label" }, "as the client gave it → as Google gets it"), difference(before, after)] : h("pre", {}, after ?? "no parameters")));
+      changed ? [h("div", { class: "label" }, "client's schema → Google's schema"), difference(before, after)] : h("pre", {}, after ?? "no parameters")));
     return details;
   }
 
@@ -54,13 +54,13 @@ export class Usage {
     const made = details.usage.candidates + details.usage.thoughts;
     const figures = [
       ["first byte", ms(marks.first_byte)], ["first thinking", ms(marks.first_thinking)], ["first text or call", ms(first)],
-      ["all", ms(details.total_ms)], ["tokens per second", marks.first_byte !== undefined && made && spoken > 0 ? (made / spoken * 1000).toFixed(1) : "–"],
+      ["total", ms(details.total_ms)], ["tokens per second", marks.first_byte !== undefined && made && spoken > 0 ? (made / spoken * 1000).toFixed(1) : "–"],
       ["gaps over 2 s", gaps.length ? `${gaps.length}, longest ${ms(Math.max(...gaps.map(([a, b]) => b - a)))}` : "none"],
-      ["upstream calls", details.calls], ["upstream events", whole(details.records)], ["held in memory", bytes(details.bytes)],
-      ["readers now", details.readers], ["came too late", details.late],
+      ["calls to Google", details.calls], ["upstream events", whole(details.records)], ["held in memory", bytes(details.bytes)],
+      ["readers now", details.readers], ["late records", details.late],
     ];
     fill(this.box, h("h2", {}, "tokens"),
-      table(["", "in", "of it cached", "thinking", "answer", "tool use", "total", "source"],
+      table(["", "in", "cached", "thinking", "answer", "tool use", "total", "source"],
         [...calls.map(([number, usage]) => tokens(`call ${number}`, usage)), tokens("turn", details.usage, "sum")]),
       h("h2", {}, "time and size"),
       h("dl", {}, figures.map(([name, value]) => [h("dt", {}, name), h("dd", { class: "num" }, String(value))])));
@@ -76,9 +76,9 @@ export class Notes {
       ["finish", details.finish], ["finish message", details.finish_message], ["code", details.code]];
     fill(this.box,
       details.failure && [h("h2", {}, "failure"), h("pre", { class: "box" }, JSON.stringify(details.failure, null, 2))],
-      list("what could not be shown", details.trouble ? [details.trouble] : []),
-      list("notes of the translation", details.notes), list("notices on the way", details.notices),
-      h("h2", {}, "names"), h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, h("code", {}, value ?? "–"))])),
+      list("rendering failed", details.trouble ? [details.trouble] : []),
+      list("translation notes", details.notes), list("notices", details.notices),
+      h("h2", {}, "identifiers"), h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, h("code", {}, value ?? "–"))])),
       details.grounding && [h("h2", {}, "grounding"), h("pre", { class: "box" }, JSON.stringify(details.grounding, null, 2))]);
   }
 }

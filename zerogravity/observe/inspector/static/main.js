@@ -31,11 +31,11 @@ view.onopen = remember;
 filter.addEventListener("input", () => store.filter(filter.value));
 if (!recorded) setInterval(tick, 500);
 
-let told = false;
+let placed = false;
 live((message) => {
   store.take(message);
   health(strip, store.health, connection);
-  if (!told) { told = true; place(); }
+  if (!placed) { placed = true; place(); }
 }, (state) => {
   connection = state;
   health(strip, store.health, connection);

@@ -30,7 +30,7 @@ export class TurnView {
   }
 
   welcome() {
-    fill(this.box, empty(this.store.turns.size ? "Choose a turn." : "Waiting for the first turn."));
+    fill(this.box, empty(this.store.turns.size ? "Select a turn." : "Waiting for the first turn."));
   }
 
   update() {

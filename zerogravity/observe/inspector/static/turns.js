@@ -12,7 +12,7 @@ export function tone(turn) {
   return { stalled: "bad", thinking: "thinking", text: "text", "tool wait": "call" }[turn.state] ?? "wait";
 }
 
-/** Badge: what it is doing, and since when if it is doing something. */
+/** What a turn is doing and since when, or how it ended. */
 export function badge(turn) {
   const words = turn.failed || (turn.closed && turn.state === "done") ? `${turn.code} ${turn.google.split(" ")[0]}`.trim() : turn.state;
   const running = turn.state !== "done" && turn.state !== "failed";
@@ -42,7 +42,7 @@ export class TurnList {
   update() {
     const { shown, turns, chosen } = this.store;
     this.none.hidden = shown.length > 0;
-    this.none.textContent = turns.size ? "No turn matches the filter." : "No turns yet. They appear here as agents ask.";
+    this.none.textContent = turns.size ? "No turn matches the filter." : "No turns yet. They appear here as agents send requests.";
     this.count.textContent = shown.length === turns.size ? `${turns.size} turns` : `${shown.length} of ${turns.size} turns`;
     this.list.set(shown.length);
     if (chosen !== this.revealed) {
@@ -58,11 +58,11 @@ export class TurnList {
     const out = usage.candidates + usage.thoughts;
     return h("div", { class: chosen ? "row chosen" : "row", role: "option", "aria-selected": String(chosen), data: { id: turn.id } },
       h("div", { class: "line" }, badge(turn), h("span", { class: "grow model" }, turn.model),
-        h("span", { class: "num", title: "first text or call · all" },
+        h("span", { class: "num", title: "first text or call · total" },
           turn.first_ms === null ? "" : h("span", { class: "dim" }, `${ms(turn.first_ms)} · `),
           turn.closed ? ms(turn.total_ms) : since(turn.began))),
       h("div", { class: "line dim" }, h("span", { class: "num" }, clock(turn.created)), h("span", { class: "surface" }, turn.surface),
-        h("span", { class: "grow" }, turn.asked || "–"),
+        h("span", { class: "grow" }, turn.question || "–"),
         turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
         usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(usage.prompt)}→${short(out)}`) : null));
   }
@@ -75,7 +75,7 @@ const lasting = ({ ok, since: from, last_failure: failure }) => (ok || !from ? "
 /** Broken, works with a warning, works. */
 const verdict = (check) => (check.ok ? (check.fix ? "warn" : "good") : "bad");
 
-/** What a hop is like, since when, what to do, and its last failure. */
+/** The state of a hop, since when, what to do, and its last failure. */
 function history(check) {
   const { text, fix, last_failure: failure } = check;
   const when = (at) => new Date(at).toLocaleTimeString();
@@ -88,15 +88,15 @@ function history(check) {
 
 const CONNECTION = { live: "good", recorded: "" };
 
-/** The strip at the top: our own connection, then whatever the gateway tells of itself. */
-export function health(box, told, connection) {
+/** The strip at the top: the connection of this page, then the health of the gateway. */
+export function health(box, state, connection) {
   const chip = (name, value, kind = "") => h("span", { class: `chip ${kind}` }, name && h("span", { class: "dim" }, `${name} `), value);
-  const { line, checks, ...rest } = told;
+  const { line, checks, ...rest } = state;
   const ready = typeof line === "string" ? line.startsWith("ready") : rest.ready;
   delete rest.ready;
   fill(box,
     h("span", { class: `chip ${CONNECTION[connection] ?? "bad"}` }, h("i", { class: "dot" }), connection),
-    line && h("span", { class: `chip told ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }),
+    line && h("span", { class: `chip summary ${ready ? "good" : "bad"}`, title: line }, h("i", { class: "dot" }),
       checks ? (ready ? "ready" : "not ready") : line),
     (checks ?? []).map((check) => h("span", { class: `chip ${verdict(check)}`, title: history(check) },
       h("i", { class: "dot" }), check.name)),

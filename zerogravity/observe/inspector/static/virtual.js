@@ -68,7 +68,7 @@ export class Pages {
     this.failed = failed;
     this.total = 0;
     this.pages = new Map();
-    this.asked = new Map();  // page on the way → whether it is wanted once more
+    this.pending = new Map();  // page on its way → whether it is wanted again
   }
 
   /** Row `n`, or undefined while its page is on the way. */
@@ -78,28 +78,28 @@ export class Pages {
     return page?.[n % PAGE];
   }
 
-  /** There may be more rows than before: the last page is asked for again. */
+  /** There may be more rows than before: the last page is fetched again. */
   grow() {
     const last = Math.floor(Math.max(0, this.total - 1) / PAGE);
-    if (this.asked.has(last)) this.asked.set(last, true);
+    if (this.pending.has(last)) this.pending.set(last, true);
     return this.fetch(last);
   }
 
   async fetch(number) {
-    if (this.asked.has(number)) return;
-    this.asked.set(number, false);
+    if (this.pending.has(number)) return;
+    this.pending.set(number, false);
     try {
       const { total, rows } = await this.load(number * PAGE, PAGE);
       this.pages.delete(number);
       this.pages.set(number, rows);
       if (this.pages.size > KEPT) this.pages.delete(this.pages.keys().next().value);
       this.total = total;
-      const again = this.asked.get(number);
-      this.asked.delete(number);
+      const again = this.pending.get(number);
+      this.pending.delete(number);
       this.changed(this);
       if (again) this.fetch(number);
     } catch (error) {
-      setTimeout(() => this.asked.delete(number), 2000);
+      setTimeout(() => this.pending.delete(number), 2000);
       this.failed(error);
     }
   }

@@ -4,7 +4,7 @@ import { fill, h, ms } from "./dom.js";
 
 // phase, its name, what the time before it was spent on
 const STAGES = [
-  ["admitted", "admitted", "in the queue", "queue"], ["told", "LS told", "starting the cascade", "ls"],
+  ["admitted", "admitted", "in the queue", "queue"], ["told", "sent to LS", "starting the cascade", "ls"],
   ["matched", "Google call", "until the LS called Google", "match"], ["first_byte", "first byte", "until Google's first byte", "byte"],
 ];
 const FIRSTS = [["first_thinking", "first thinking", "thinking"], ["first_text", "first text", "text"], ["first_call", "first call", "call"]];
@@ -35,7 +35,7 @@ function axis(total, scale) {
   return h("div", { class: "axis num" }, labels);
 }
 
-/** `time` as the server tells it; `now` is how long the turn runs. */
+/** `time` as the server sends it; `now`: how long the turn has been running. */
 export function waterfall(box, time, now) {
   const { marks, lanes, gaps } = time;
   const total = Math.max(marks.done ?? now, ...Object.values(marks), 1);
@@ -50,7 +50,7 @@ export function waterfall(box, time, now) {
   const pending = marks.done === undefined && marks.first_byte === undefined;
   const firsts = FIRSTS.filter(([mark]) => marks[mark] !== undefined);
   const legend = [...STAGES.filter(([mark]) => marks[mark] !== undefined).map(([mark, words, , kind]) => [mark, words, kind]), ...firsts];
-  const shade = (from, to) => bar("gap", from, to, scale, `nothing came for ${ms(to - from)}`);
+  const shade = (from, to) => bar("gap", from, to, scale, `nothing for ${ms(to - from)}`);
   fill(box,
     lane("turn", stages, marks.first_byte !== undefined && bar("open", before, marks.done ?? total, scale, "the answer"), pending && bar("pending", before, total, scale, "waiting"),
       marks.first_byte !== undefined && gaps.filter(([from]) => from >= marks.first_byte).map(([from, to]) => shade(from, to)),

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.observe.witnesses import CLIENT, ORIGINAL, SENT, Bodies, Request, Witness, Witnesses
+from zerogravity.observe.requests import CLIENT, ORIGINAL, SENT, Bodies, Request, RequestSink, RequestSinks
 
 
-def told(bodies, name, body):
-    bodies.told(name, [Request(CLIENT, 0, {}, {}, body)])
+def keep(bodies, name, body):
+    bodies.take(name, [Request(CLIENT, 0, {}, {}, body)])
 
 
 def test_the_oldest_bodies_are_forgotten_first_by_number():
     bodies = Bodies(max_turns=2)
     for name in "abc":
-        told(bodies, name, b"1")
+        keep(bodies, name, b"1")
     assert [bodies.get(name, CLIENT) is not None for name in "abc"] == [False, True, True]
 
 
 def test_and_by_bytes_but_never_the_newest():
     bodies = Bodies(max_bytes=10)
-    told(bodies, "a", b"123456")
-    told(bodies, "a", b"12")  # again: counts once
+    keep(bodies, "a", b"123456")
+    keep(bodies, "a", b"12")  # again: counts once
     bodies.upstream_request("a", 0, b"12", b"12", {})
-    told(bodies, "b", b"1234")
+    keep(bodies, "b", b"1234")
     assert bodies.get("a", CLIENT) is not None
     bodies.upstream_request("b", 0, b"1", b"", {})
     assert bodies.get("a", CLIENT) is None
@@ -51,14 +51,14 @@ def test_a_call_of_each_number_is_kept(make_turn):
 )
 def test_what_is_shown_holds_no_secret(body, shown):
     request = Request(SENT, 1, {"call": 1}, {"Authorization": "Bearer x", "User-Agent": "ls"}, body)
-    assert request.shown() == {
+    assert request.redacted() == {
         "call": 1, "headers": {"authorization": "[redacted]", "user-agent": "ls"}, "body": shown,
     }  # fmt: skip
 
 
 def test_everybody_is_told(make_turn):
     kept = [Bodies(), Bodies()]
-    witnesses: Witness = Witnesses(*kept)
+    request_sinks: RequestSink = RequestSinks(*kept)
     turn = make_turn(surface="chat")
-    witnesses.client_request(turn, b"{}", {})
+    request_sinks.client_request(turn, b"{}", {})
     assert [bodies.get(turn.id, CLIENT).about for bodies in kept] == [{"surface": "chat"}] * 2

@@ -1,5 +1,5 @@
-"""Requests of a turn, the client's and the language server's → everybody who keeps them: the trace recorder on disk,
-the inspector in memory (``Bodies``: of the newest turns, bounded by count and bytes).
+"""The requests of a turn, the client's and the language server's → what keeps them: the recorder on disk, the inspector
+in memory (``Bodies``: of the newest turns, bounded by count and bytes).
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from zerogravity import redact
 from zerogravity.core.turn import Turn
@@ -20,64 +19,64 @@ MAX_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """``name``: one of BODIES. ``about``: what else is said of it."""
+    """``name``: one of BODIES. ``about``: further members of its JSON."""
 
     name: str
     attempt_no: int
-    about: Mapping[str, Any]
+    about: Mapping[str, object]
     headers: Mapping[str, str]
     body: bytes
 
-    def shown(self) -> dict[str, Any]:
-        """Without secrets: ``about``, the headers, and the body as JSON, or as text where it is none."""
+    def redacted(self) -> dict[str, object]:
+        """Without secrets: ``about``, the headers, and the body as JSON, or as text where it is not JSON."""
         body = redact.json_bytes(self.body)
         try:
-            value: Any = jsonio.loads(body)
+            value: object = jsonio.loads(body)
         except (ValueError, RecursionError):
             value = body.decode("utf-8", "replace")
         return {**self.about, "headers": redact.headers(self.headers), "body": value}
 
 
-class Witness:
-    """Is told the requests of turns. No method waits, none raises."""
+class RequestSink:
+    """Takes the requests of turns. No method waits, none raises."""
 
     def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None:
         """What the client sent; may come before the turn is opened."""
-        self.told(turn.id, (Request(CLIENT, 0, {"surface": turn.surface}, dict(headers), body),))
+        self.take(turn.id, (Request(CLIENT, 0, {"surface": turn.surface}, dict(headers), body),))
 
     def upstream_request(
         self, turn_id: str, attempt_no: int, original: bytes, rewritten: bytes, headers: Mapping[str, str]
     ) -> None:
         """What the language server wanted to send, and what was sent instead."""
         about, shown = {"call": attempt_no}, dict(headers)
-        self.told(turn_id, (
+        self.take(turn_id, (
             Request(ORIGINAL, attempt_no, about, shown, original), Request(SENT, attempt_no, about, shown, rewritten),
         ))  # fmt: skip
 
-    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
+    def take(self, turn_id: str, requests: Sequence[Request]) -> None:
         raise NotImplementedError
 
 
-class Witnesses(Witness):
-    """Several."""
+class RequestSinks(RequestSink):
+    """Several as one."""
 
-    def __init__(self, *witnesses: Witness) -> None:
-        self._witnesses = witnesses
+    def __init__(self, *sinks: RequestSink) -> None:
+        self._sinks = sinks
 
-    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
-        for witness in self._witnesses:
-            witness.told(turn_id, requests)
+    def take(self, turn_id: str, requests: Sequence[Request]) -> None:
+        for sink in self._sinks:
+            sink.take(turn_id, requests)
 
 
-class Bodies(Witness):
-    """Turn id → its requests, as they are. The oldest turns are forgotten first."""
+class Bodies(RequestSink):
+    """Turn id → its requests, unredacted. The oldest turns are dropped first."""
 
     def __init__(self, *, max_turns: int = MAX_TURNS, max_bytes: int = MAX_BYTES) -> None:
         self._kept: OrderedDict[str, dict[tuple[str, int], Request]] = OrderedDict()
         self._max_turns, self._max_bytes = max_turns, max_bytes
         self.bytes = 0
 
-    def told(self, turn_id: str, requests: Sequence[Request]) -> None:
+    def take(self, turn_id: str, requests: Sequence[Request]) -> None:
         kept = self._kept.setdefault(turn_id, {})
         for request in requests:
             before = kept.get((request.name, request.attempt_no))

@@ -1,0 +1,74 @@
+"""What a terminal shows of traces: tables, waterfall, folded diffs."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from tests.recording import WALL
+from zerogravity.core.events import (
+    Failed,
+    Finished,
+)
+from zerogravity.errors import Termination, upstream
+from zerogravity.observe import terminal, trace_reader
+
+
+def printed(what, width):
+    console = Console(width=width, record=True, file=StringIO(), highlight=False)
+    console.print(what)
+    return console.export_text().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_the_list_of_turns_keeps_its_columns_at_any_width(recording, make_turn, width):
+    """Only the question gives way: an id or a code that is cut is of no use."""
+    made = recording()
+    generate = {"contents": [{"role": "user", "parts": [{"text": "a long question, " * 30}]}]}
+    running = made.store.open(make_turn(google_request=generate, created=int(WALL)))
+    channel = running.channel
+    made.clock.advance(1.5)
+    running.close(Failed(upstream(502, "upstream_garbage", "x", Termination.UPSTREAM_GARBAGE)))
+    made.flush()
+    heading, line = printed(terminal.turns(trace_reader.scan(made.root), width=width), width)
+    assert "…" not in heading
+    for cell in (channel.id[5:13], "02-02 02:40", "gemini-3-flash", "upstream_garbage", "1.50 s", "a long"):
+        assert cell in line
+    assert line.rstrip().endswith("…")
+    assert ("responses" in line) is (width >= terminal.NARROW)
+
+
+def test_long_runs_of_a_diff_are_folded(recording, make_turn):
+    made = recording()
+    running = made.store.open(make_turn())
+    channel = running.channel
+    mine = {"model": "m", "contents": [{"text": "mine"}]}
+    theirs = {"contents": [{"text": f"theirs {number}"} for number in range(50)], "model": "m"}
+    made.recorder.upstream_request(channel.id, 0, json.dumps(theirs).encode(), json.dumps(mine).encode(), {})
+    running.close(Finished("stop"))
+    made.flush()
+    trace = trace_reader.find(made.root)
+    short = printed(terminal.detail(trace), 100)
+    assert any("more lines" in line for line in short)
+    assert not any("theirs 40" in line for line in short)
+    assert any('"text": "mine"' in line for line in short)
+    assert not any(line.lstrip("│ ").startswith(("+", "-")) and "model" in line for line in short), "only moved"
+    whole = printed(terminal.detail(trace, full=True), 100)
+    assert any("theirs 40" in line for line in whole)
+    assert not any("more lines" in line for line in whole)
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ({"records": 1, "upstream_calls": 1, "messages": 1}, "1 record · 1 call to Google · 1 message"),
+        ({"records": 2, "upstream_calls": 2, "tools": 3, "rounds": 0}, "2 records · 2 calls to Google · 3 tools"),
+        ({}, "tokens 0 in (0 cached), 0 out, 0 thinking"),
+    ],
+)
+def test_numbers_are_said_as_people_say_them(counts, told):
+    (line,) = printed(terminal._numbers({"counts": counts}), 120)
+    assert line.endswith(told)

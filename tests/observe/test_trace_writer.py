@@ -1,0 +1,204 @@
+"""The files of one turn's trace, and that no secret is in any of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.recording import CHUNK, say
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    Failed,
+    Finished,
+    FunctionCall,
+    Grounding,
+    Notice,
+    RequestLine,
+    ServerTool,
+    TextDelta,
+    ThinkingDelta,
+)
+from zerogravity.core.turn import RecordedDetails
+from zerogravity.errors import upstream
+from zerogravity.observe import trace_reader
+from zerogravity.surfaces.chat.details import ChatDetails
+
+
+def everything(root):
+    return b"\n".join(path.read_bytes() for path in root.rglob("*") if path.is_file())
+
+
+def test_a_turn_leaves_its_folder(recording, make_turn):
+    made = recording()
+    turn = make_turn(
+        surface="chat", stream=True, details=RecordedDetails({"temperature": 1}), notes=("dropped: minLength",)
+    )
+    made.recorder.client_request(turn, b'{"model": "gpt-5"}', {"User-Agent": "codex", "Authorization": "Bearer abc"})
+    running = made.store.open(turn)
+    channel = running.channel
+    made.store.bind(running, "c-1")
+    made.clock.advance(0.5)
+    running.mark("matched")
+    made.recorder.upstream_request(channel.id, 0, b'{"a":1}', b'{"a":2}', {"Authorization": "Bearer ya29.abcdef"})
+    say(running, made.clock, "Hel", "lo")
+    made.flush()
+    (folder,) = made.folders()
+    assert folder.parent.name == "2026-02-02"
+    assert folder.name == "024000000-" + turn.id[5:13]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "client_request.json", "emitted.jsonl", "generate.json", "records.jsonl", "turn.json", "upstream.sse",
+        "upstream_request.json", "upstream_request.original.json",
+    ]  # fmt: skip
+    trace = trace_reader.find(made.root)
+    assert trace.turn.details.as_json() == {"temperature": 1}
+    assert trace.body("client_request") == {
+        "surface": "chat", "headers": {"user-agent": "codex", "authorization": "[redacted]"},
+        "body": {"model": "gpt-5"},
+    }  # fmt: skip
+    assert trace.body("upstream_request.original")["body"] == {"a": 1}
+    assert trace.body("upstream_request")["body"] == {"a": 2}
+    assert trace.upstream == b"".join(b"data: " + CHUNK % text + b"\r\n\r\n" for text in (b"Hel", b"lo"))
+    assert [frame.frame for frame in trace.emitted] == [
+        'data: {"begin": {"temperature": 1}}\n\n', 'data: {"delta": "Hel"}\n\n', 'data: {"delta": "lo"}\n\n',
+        "data: [DONE]\n\n",
+    ]  # fmt: skip
+    assert [frame.seq for frame in trace.emitted] == [0, 1, 2, 4]
+    assert [record.t_ns / 1e9 for record in trace.records] == [0.5, 0.75, 1.0, 1.0, 1.0]
+
+
+def test_where_a_call_goes_is_written_while_the_turn_runs(recording, make_turn):
+    made = recording()
+    running = made.store.open(make_turn())
+    channel = running.channel
+    line = RequestLine("POST", "https://x.example/a?access_token=ya29.abcdefghijkl", "HTTP/1.1")
+    running.attempt_sent(line)
+    made.recorder.upstream_request(channel.id, 0, b"{}", b"{}", {})
+    made.flush()
+    trace = trace_reader.find(made.root)
+    assert not trace.closed
+    assert trace.lines() == {0: RequestLine("POST", "https://x.example/a?access_token=[redacted]", "HTTP/1.1")}
+    running.attempt_answered(replace(line, http_version="HTTP/2.0"))
+    say(running, made.clock, "x")
+    made.flush()
+    assert trace_reader.find(made.root).lines()[0].http_version == "HTTP/2.0"
+
+
+def test_an_answer_that_is_not_streamed_is_kept_whole(recording, make_turn):
+    made = recording()
+    for terminal in (Finished("stop"), Failed(upstream(429, "slow", "wait"))):
+        running = made.store.open(make_turn(surface="chat", stream=False))
+        running.append(0, b"{}", (TextDelta("Hello"),))
+        running.close(terminal)
+    made.flush()
+    answers = [trace.emitted for trace in trace_reader.scan(made.root)]
+    assert sorted((answer[0].status, str(answer[0].body)) for answer in answers) == [
+        (200, "{'text': 'Hello', 'details': {}}"), (429, "{'error': 'wait'}"),
+    ]  # fmt: skip
+
+
+def test_a_passive_turn_has_no_frames(recording, make_turn):
+    made = recording()
+    say(made.store.open(make_turn(surface="passive", stream=True)), made.clock, "x")
+    made.flush()
+    trace = trace_reader.find(made.root)
+    assert trace.emitted == []
+    assert trace.state.text == "x"
+
+
+def test_further_calls_have_bodies_of_their_own(recording, make_turn):
+    made = recording()
+    running = made.store.open(make_turn())
+    channel = running.channel
+    for call in (0, 1):
+        made.recorder.upstream_request(channel.id, call, b"{}", b'{"call":%d}' % call, {})
+        running.append(call, b"", (AttemptOpened(),))
+        running.append(call, b'{"n":%d}' % call, (ThinkingDelta("x"),))
+    made.flush()
+    trace = trace_reader.find(made.root)
+    assert trace.body("upstream_request", 0)["body"] == {"call": 0}
+    assert trace.body("upstream_request", 1)["body"] == {"call": 1}
+    assert trace.body("upstream_request.original", 1)["body"] == {}
+    assert trace.upstream == b'data: {"n":0}\r\n\r\n: call 1\r\n\r\ndata: {"n":1}\r\n\r\n'
+    assert [record.data for record in trace.records] == [b"", b'{"n":0}', b"", b'{"n":1}']
+
+
+def test_a_body_that_is_no_json_is_kept_as_text(recording, make_turn):
+    made = recording()
+    channel = made.store.open(make_turn()).channel
+    made.recorder.client_request(channel.turn, b"\xff not json", {})
+    made.flush()
+    assert trace_reader.find(made.root).body("client_request")["body"] == "\ufffd not json"
+
+
+SECRETS = ["sk-abcdefgh1234567890", "ya29.secretsecret", "hunter22", "AIzaSySecret123456", "MIIEowIBAAKCAQEA"]
+
+
+def test_h34_no_secret_is_in_any_file(recording, make_turn):
+    made = recording()
+    pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----"
+    generate = {"contents": [{"role": "user", "parts": [
+        {"text": f"my key is {SECRETS[0]}"},
+        {"functionResponse": {"name": "env", "response": {"dbPassword": "hunter22", "output": pem}}},
+    ]}]}  # fmt: skip
+    turn = make_turn(
+        surface="chat", stream=True, google_request=generate, notes=(f"saw {SECRETS[3]}",),
+        details=ChatDetails(service_tier=f"use {SECRETS[0]}", metadata={"apiKey": "hunter22"}),
+    )  # fmt: skip
+    headers = {"Authorization": f"Bearer {SECRETS[1]}", "X-Goog-Api-Key": SECRETS[3], "Cookie": "hunter22"}
+    made.recorder.client_request(turn, json.dumps({"apiKey": "hunter22", "input": pem}).encode(), headers)
+    running = made.store.open(turn)
+    channel = running.channel
+    body = json.dumps(generate).encode()
+    made.recorder.upstream_request(channel.id, 0, body, body, headers)
+    running.append(0, b"", (AttemptOpened(),))
+    running.append(0, CHUNK % b"it is ya29.secretsecret", (TextDelta("it is ya29.secretsecret"),))
+    running.append(0, b"{}", (ServerTool('{"toolResponse":{"response":{"apiKey":"hunter22"}}}'),
+                              FunctionCall("call_1", "f", '{"accessToken":"hunter22"}'),
+                              Grounding({"apiKey": "hunter22"}), Notice("n", SECRETS[3])))  # fmt: skip
+    running.append(0, b"", (AttemptClosed("OTHER", f"because {SECRETS[0]}"),))
+    running.close(Failed(upstream(400, "bad", f"key={SECRETS[3]}", details=({"token": "hunter22"},))))
+    made.flush()
+    written = everything(made.root)
+    assert [secret for secret in SECRETS if secret.encode() in written] == []
+    assert written.count(b"[redacted]") > 10
+    for path in made.root.rglob("*.json"):
+        json.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [["sk-", "abcdefgh", "1234567890"], ["x sk-abcdefgh12", "34567890 y"], ["s", "k-abcdefgh1234567890"]],
+)
+def test_a_secret_spread_over_deltas_is_masked_at_the_end(recording, make_turn, cut):
+    made = recording()
+    running = made.store.open(make_turn(surface="chat", stream=True))
+    channel = running.channel
+    say(running, made.clock, "key: ", *cut, " ok")
+    made.flush()
+    trace = trace_reader.find(made.root)
+    written = everything(made.root)
+    assert b"34567890" not in written
+    assert b"abcdefgh" not in written
+    assert trace.state.text == "key: " + "".join(cut).replace("sk-abcdefgh1234567890", "[redacted]") + " ok"
+    assert [record.seq for record in trace.records] == list(range(len(channel.records)))
+    assert "".join(json.loads(f.frame[6:])["delta"] for f in trace.emitted[1:-1]) == trace.state.text
+
+
+def test_a_surface_that_cannot_render_costs_the_frames_only(recording, make_turn):
+    class Broken:
+        def emitter(self, channel, secret):
+            raise KeyError("x")
+
+        answer = emitter
+
+    made = recording(surfaces={"chat": Broken()})
+    for stream in (True, False):
+        say(made.store.open(make_turn(surface="chat", stream=stream)), made.clock, "Hello")
+    made.flush()
+    for trace in trace_reader.scan(made.root):
+        assert "could not be rendered" in trace.info["trouble"]
+        assert trace.state.text == "Hello"
+        assert len(trace.records) == 4
