@@ -200,39 +200,16 @@ def test_wrong_types_are_refused_in_googles_form(body: dict[str, Any], field: st
     assert [violation["field"] for violation in violations] == [field]
 
 
-@pytest.mark.parametrize(
-    ("asked", "sent"), [(65_536, 65_536), (65_537, 65_536), ("100000", 65_536), (1e6, 65_536), ("many", "many")]
-)
-def test_a_limit_above_the_models_is_lowered_and_noted(asked: Any, sent: Any) -> None:
+@pytest.mark.parametrize(("asked", "sent"), [("100000", 65_536), (1e6, 65_536), ("many", "many")])
+def test_a_limit_in_any_spelling(asked: Any, sent: Any) -> None:
     turn = parse(generationConfig={"maxOutputTokens": asked, "topK": 3})
     assert turn.google_request["generationConfig"] == {"maxOutputTokens": sent, "topK": 3}
-    assert turn.notes == (() if asked == sent else ("maxOutputTokens lowered to 65536: this model gives no more",))
-
-
-@pytest.mark.parametrize("apart", [1, 9])
-def test_at_most_512_functions_in_all_tools(apart: int) -> None:
-    names = [{"name": f"f{number}"} for number in range(513)]
-    tools = [{"functionDeclarations": names[begin::apart]} for begin in range(apart)]
-    with pytest.raises(FaultError) as caught:
-        parse(tools=tools)
-    answer = surface.error(caught.value.fault)
-    assert (answer.status, answer.body["error"]["status"]) == (400, "INVALID_ARGUMENT")
-    assert "at most 512 functions can be declared, got 513" in answer.body["error"]["message"]
-    tools[0]["functionDeclarations"].pop()
-    assert parse(tools=tools).google_request["tools"] == tools
 
 
 def test_a_shown_value_is_cut() -> None:
     with pytest.raises(FaultError) as caught:
         parse(systemInstruction="x" * 10_000)
     assert len(caught.value.fault.message) < 200
-
-
-def test_an_unknown_model_is_googles_404() -> None:
-    with pytest.raises(FaultError) as caught:
-        parse_request({"contents": HI}, CONTEXT, model="gemini-0")
-    answer = surface.error(caught.value.fault)
-    assert (answer.status, answer.body["error"]["status"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize("model", ["gemini-3-flash", "models/gemini-3-flash"])
