@@ -65,8 +65,6 @@ LACKING = {
     "surfaces/gemini/__init__",
     "surfaces/gemini/call_assembly",
     "surfaces/gemini/client_form",
-    "surfaces/json_schema/dialects",
-    "surfaces/json_schema/merge",
     "surfaces/openai/media_parts",
     "surfaces/responses/__init__",
     "surfaces/responses/check_object",
