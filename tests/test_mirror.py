@@ -46,7 +46,6 @@ LACKING = {
     "capture/http2_reset",
     "capture/ls_answer",
     "cli/demo",
-    "core/codec",
     "observe/digest",
     "observe/source",
     "observe/terminal",
@@ -59,12 +58,9 @@ LACKING = {
     "server/status",
     "server/turns",
     "store/memory",
-    "surfaces/base",
     "surfaces/chat/completion",
     "surfaces/chat/thinking",
     "surfaces/gemini/__init__",
-    "surfaces/gemini/call_assembly",
-    "surfaces/gemini/client_form",
     "surfaces/openai/media_parts",
     "surfaces/responses/__init__",
     "surfaces/responses/check_object",
@@ -94,8 +90,6 @@ LACKING = {
     "testing/simulator/language_server/rpc",
     "testing/simulator/language_server/state",
     "testing/simulator/stack",
-    "wire/json_objects",
-    "wire/partial_args",
 }
 
 
