@@ -99,14 +99,14 @@ def test_limits_are_the_defaults() -> None:
         "receiving a body": f"{limits.body_seconds:g} s + 1 s per MiB",
         "open connections, of one address": f"{limits.connections}, {limits.peer_connections}",
         "turns at the LS, waiting": f"{limits.turns}, {limits.waiting}",
-        "LS told until Google's call": f"{limits.match_seconds:g} s",
+        "from the request to the LS until its call to Google": f"{limits.match_seconds:g} s",
         "upstream silence": f"{limits.idle_seconds:g} s",
         "a turn": f"{limits.turn_seconds / 60:g} min, {limits.turn_bytes // MIB} MiB",
         "finished turns in memory": f"{limits.store_turns}, {limits.store_bytes // MIB} MiB, "
         f"{limits.store_seconds / 3600:g} h",
         "stored responses that wait for the disk": f"{limits.unwritten_bytes // MIB} MiB",
-        "a reader that takes nothing": f"{limits.write_stall_seconds:g} s",
-        "readers of one turn": f"{limits.readers}",
+        "a client that reads nothing": f"{limits.write_stall_seconds:g} s",
+        "clients reading one turn": f"{limits.readers}",
     }
     assert {cells[0]: cells[1] for cells in rows("Limits")} == wanted
     days = f"{limits.responses} of them, {limits.responses_seconds / 86400:g} days"
