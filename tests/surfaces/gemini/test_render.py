@@ -23,19 +23,18 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.surfaces.gemini import surface
+from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.check import check_gemini
 
 
 def polled(
     *events: Event, end: Finished | Failed, finish: str | None = None, message: str | None = None
 ) -> CascadeChannel:
-    writer = ChannelWriter(turn(), lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(),))
-    writer.append(0, b"", events)
-    writer.append(0, b"", (AttemptClosed(finish, message),))
+    writer = ChannelWriter(turn(), FakeClock())
+    for happened in ((AttemptOpened(),), events, (AttemptClosed(finish, message),)):
+        writer.append(0, b"", happened)
     writer.close(end)
-    return channel
+    return writer.channel
 
 
 POLLED: tuple[Event, ...] = (

@@ -18,7 +18,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from tests.strategies import record_lists
-from tests.surfaces.responses.support import SEALED, SECRET, TURN, channel, frames, records, stream, turn
+from tests.surfaces.responses.support import SEALED, SECRET, TURN, frames, records, stream, turn
 from zerogravity import errors
 from zerogravity.core.events import (
     AttemptOpened,
@@ -80,7 +80,7 @@ def test_frames_depend_on_the_records_alone(made: list[Record], pauses: int) -> 
     known = first.begin()
     for record in made[:pauses]:
         known += first.feed(record)
-    whole = [*second.begin(), *(frame for record in channel(made).records for frame in second.feed(record))]
+    whole = [*second.begin(), *(frame for record in made for frame in second.feed(record))]
     assert whole[: len(known)] == known
     for number, frame in enumerate(whole):
         assert f'"sequence_number":{number},'.encode() in frame
