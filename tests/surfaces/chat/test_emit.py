@@ -160,17 +160,6 @@ def test_thoughts_under_the_names_that_were_asked_for(reasoning: list[str], delt
     assert found == [*delta, {"content": "a"}, {}]
 
 
-@pytest.mark.parametrize(
-    ("end", "reason"),
-    [(STOP, "stop"), (TOOL, "tool_calls"), (Finished("length"), "length"), (Finished("filtered"), "content_filter")],
-)
-def test_finish_reasons(end: Finished, reason: str) -> None:
-    events: list[Event] = [TextDelta("a"), CALL] if reason == "tool_calls" else [TextDelta("a")]
-    channel = channel_of(records(events, end), {})
-    assert check_chat(frames_of(channel))[-1]["choices"][0]["finish_reason"] == reason
-    assert whole(channel)["finish_reason"] == reason
-
-
 def test_a_failed_stream_ends_with_an_error_and_nothing_else() -> None:
     fault = errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=22.0)
     channel = channel_of(records([TextDelta("a")], Failed(fault)), {"include_usage": True})
@@ -324,12 +313,6 @@ def test_the_members_of_a_completion() -> None:
     for name in ("id", "created", "model", "system_fingerprint", "service_tier"):
         assert {chunk[name] for chunk in chunks} == {body[name]}
     ChatCompletion.model_validate(body)
-
-
-def test_separators_are_escaped() -> None:
-    joined = b"".join(frames_of(channel_of(records([TextDelta("a\u2028b\u2029c\x85d")], STOP), {})))
-    assert b"\\u2028" in joined
-    assert not any(character.encode() in joined for character in "\u2028\u2029\x85")
 
 
 def test_comments_are_the_heartbeat() -> None:

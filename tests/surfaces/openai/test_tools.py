@@ -168,7 +168,7 @@ def test_declarations_that_are_refused(given: list[Declared], param: str, code: 
 
 def test_what_all_schemas_together_may_cost() -> None:
     large = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(2000)}}
-    assert declare([Declared(f"t{n}", None, large) for n in range(10)], NameMap())
+    assert len(declare([Declared(f"t{n}", None, large) for n in range(10)], NameMap())[0]) == 10
     with pytest.raises(FaultError) as caught:
         declare([Declared(f"t{n}", None, large, f"tools[{n}]") for n in range(20)], NameMap())
     assert caught.value.fault.param == "tools[14]"

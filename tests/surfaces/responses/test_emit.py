@@ -216,12 +216,6 @@ def test_the_bytes_of_the_hot_frame() -> None:
     )
 
 
-def test_created_is_in_progress_with_nothing_in_it() -> None:
-    first = stream([TextDelta("a")], STOP)[0]["response"]
-    assert (first["status"], first["output"], first["usage"]) == ("in_progress", [], None)
-    assert first["id"] == "resp_" + "5" * 32
-
-
 def test_in_the_background_it_is_queued_until_something_comes() -> None:
     of = turn(background=True, echo={"background": True})
     emitter = ResponsesEmitter(of, SECRET)
