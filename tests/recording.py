@@ -24,11 +24,11 @@ class PlainEmitter:
     heartbeat = b": beat\n\n"
 
     def __init__(self, channel):
-        self._echo = channel.turn.echo
+        self._details = channel.turn.details.as_json()
         self._assembler = Assembler()
 
     def begin(self):
-        return [b"data: " + json.dumps({"begin": dict(self._echo)}).encode() + b"\n\n"]
+        return [b"data: " + json.dumps({"begin": self._details}).encode() + b"\n\n"]
 
     def feed(self, record):
         frames = [
@@ -46,7 +46,7 @@ def plain_error(fault):
 def plain_answer(channel, secret):
     if isinstance(channel.terminal, Failed):
         return plain_error(channel.terminal.fault)
-    return Answer(200, {"text": channel.state.text, "echo": dict(channel.turn.echo)})
+    return Answer(200, {"text": channel.state.text, "details": channel.turn.details.as_json()})
 
 
 def ask(body, context):

@@ -29,7 +29,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "hosts": (),
     "certs": ("errors", "hosts"),
     "lifeline": (),
-    "config": ("errors", "hosts"),
+    "config": ("errors", "hosts", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
     "wire.narrow": (),

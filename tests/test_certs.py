@@ -326,8 +326,8 @@ def test_what_is_not_ours_is_neither_used_nor_overwritten(tmp_path: Path, conten
 def test_what_may_be_opened_is_what_can_be_spoken_for(tmp_path: Path) -> None:
     """An authority of an older version, that a language server trusts: what it lacks is tunnelled, not broken."""
     older = certs.create(tmp_path / "older", now=NOW, hosts=(GOOGLE, "cloudcode-pa.googleapis.com"))
-    assert certs.spoken_for(older.directory) == (GOOGLE, "cloudcode-pa.googleapis.com")
-    assert certs.spoken_for(tmp_path / "none") == certs.GOOGLE_HOSTS
+    assert certs.permitted_hosts(older.directory) == (GOOGLE, "cloudcode-pa.googleapis.com")
+    assert certs.permitted_hosts(tmp_path / "none") == certs.GOOGLE_HOSTS
     (tmp_path / "mitmproxy-ca.pem").write_bytes(unlimited())
     (tmp_path / "mitmproxy-ca.pem").chmod(0o600)
-    assert certs.spoken_for(tmp_path) == certs.GOOGLE_HOSTS
+    assert certs.permitted_hosts(tmp_path) == certs.GOOGLE_HOSTS

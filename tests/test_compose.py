@@ -1,4 +1,4 @@
-"""The rooms put together, without mitmproxy: ready only with a language server, what is kept, who may look."""
+"""The whole gateway, without mitmproxy: ready only with a language server, what is kept, who may look."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.support import SURFACES, ask, request
-from zerogravity import compose as rooms
+from zerogravity import compose
 from zerogravity import config as configuration
 from zerogravity.backends.antigravity import backend
 from zerogravity.backends.antigravity.backend import Antigravity
@@ -28,7 +28,7 @@ from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.observe import ls_probe
 from zerogravity.observe.recorder import Recorder
-from zerogravity.server.app import Running
+from zerogravity.server.app import FrontServer
 from zerogravity.store import usage
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
@@ -42,7 +42,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def make(**settings: Any) -> Gateway:
-            return await stack.enter_async_context(rooms.gateway(config_of(tmp_path, **settings)))
+            return await stack.enter_async_context(compose.gateway(config_of(tmp_path, **settings)))
 
         yield make
 
@@ -160,7 +160,7 @@ async def test_without_interception_turns_are_answered_and_counted(tmp_path: Pat
     config = config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf, intercept=False, trace=True)
     body = {"model": "gemini-3-flash", "input": "sim:text"}
     async with (
-        rooms.gateway(config) as gateway,
+        compose.gateway(config) as gateway,
         http.post(f"{gateway.url}/v1/responses", json=body) as answer,
     ):
         told = await answer.json()
@@ -198,7 +198,7 @@ async def test_without_interception_every_surface_is_served(start: Start, http, 
 async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:
     secrets = []
     for _ in range(2):
-        async with rooms.gateway(config_of(tmp_path)) as gateway:
+        async with compose.gateway(config_of(tmp_path)) as gateway:
             secrets.append(gateway.services.secret)
     assert secrets[0] == secrets[1]
     assert len(secrets[0]) == 32
@@ -207,9 +207,9 @@ async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:
 async def test_a_data_folder_that_cannot_be_written_costs_only_what_is_kept(tmp_path: Path, caplog) -> None:
     file = tmp_path / "file"
     file.write_text("in the way")
-    async with rooms.gateway(config_of(tmp_path, data_dir=str(file / "below"))) as gateway:
+    async with compose.gateway(config_of(tmp_path, data_dir=str(file / "below"))) as gateway:
         assert len(gateway.services.secret) == 32
-        assert "cannot be kept" in caplog.text
+        assert "cannot be written" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ async def test_a_child_that_cannot_start_is_said(start: Start) -> None:
 
 async def test_the_end_ends_everything(tmp_path: Path, http, ls) -> None:
     before = asyncio.all_tasks()
-    async with rooms.gateway(config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf)) as gateway:
+    async with compose.gateway(config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf)) as gateway:
         assert await ready(http, gateway, 200)
     assert asyncio.all_tasks() - before == set()
     assert ours() == []
@@ -257,16 +257,16 @@ def ours() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("room", "verb"),
-    [(Rounds, "stop"), (Engine, "close"), (Antigravity, "close"), (Recorder, "close"), (Running, "stop")],
+    ("part", "verb"),
+    [(Rounds, "stop"), (Engine, "close"), (Antigravity, "close"), (Recorder, "close"), (FrontServer, "stop")],
 )
 async def test_what_cannot_be_ended_keeps_nothing_else_from_its_end(
-    tmp_path: Path, http, ls, room: type, verb: str, monkeypatch
+    tmp_path: Path, http, ls, part: type, verb: str, monkeypatch
 ) -> None:
-    end = getattr(room, verb)
+    end = getattr(part, verb)
 
     def fails(this: Any) -> Any:
-        monkeypatch.setattr(room, verb, end)
+        monkeypatch.setattr(part, verb, end)
         if asyncio.iscoroutine(made := end(this)):
             return bug(made)
         raise RuntimeError("our bug")
@@ -275,11 +275,11 @@ async def test_what_cannot_be_ended_keeps_nothing_else_from_its_end(
         await made
         raise RuntimeError("our bug")
 
-    monkeypatch.setattr(room, verb, fails)
+    monkeypatch.setattr(part, verb, fails)
     before = asyncio.all_tasks()
     async with AsyncExitStack() as stack:
         config = config_of(tmp_path, ls_url=ls.url, ls_csrf=ls.csrf, trace=True)
-        gateway = await stack.enter_async_context(rooms.gateway(config))
+        gateway = await stack.enter_async_context(compose.gateway(config))
         assert await ready(http, gateway, 200)
         assert {"zerogravity-usage", "zerogravity-trace"} <= set(ours())
         with pytest.raises(RuntimeError, match="our bug"):
@@ -293,15 +293,15 @@ async def test_what_cannot_be_ended_keeps_nothing_else_from_its_end(
 async def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
     before = asyncio.all_tasks()
     with pytest.raises(FaultError):
-        async with rooms.gateway(config_of(tmp_path, trace=True, ls_command="no-such-program-anywhere {port}")):
+        async with compose.gateway(config_of(tmp_path, trace=True, ls_command="no-such-program-anywhere {port}")):
             pass
     assert asyncio.all_tasks() - before == set()
     assert ours() == []
 
 
-def test_what_all_stands_on_begins_nothing(tmp_path: Path) -> None:
+def test_the_base_starts_nothing(tmp_path: Path) -> None:
     """No file, no thread, no running loop."""
-    made = rooms.base(config_of(tmp_path, trace=True))
+    made = compose.Base.of(config_of(tmp_path, trace=True))
     assert list(tmp_path.iterdir()) == []
     assert ours() == []
     assert list(made.store) == []

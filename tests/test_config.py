@@ -271,7 +271,7 @@ BAD_KEYS = (f"{HIDDEN} ", f" {HIDDEN}", f"{HIDDEN}\n", f"{HIDDEN}é", f"{HIDDEN}
 @pytest.mark.parametrize("name", ["key", "ls_csrf", "token", "inspector_token"])
 def test_a_bad_secret_is_not_quoted(name: str, value: str) -> None:
     message = refused({name: value})
-    assert message == f"{name} (flag): must be printable ASCII without blanks around it, and not empty"
+    assert message == f"{name} (flag): must be printable ASCII without spaces around it, and not empty"
 
 
 @pytest.mark.parametrize("value", [["good", bad] for bad in ("", *BAD_KEYS)] + [[HIDDEN, 5], HIDDEN.encode()])
@@ -288,7 +288,7 @@ def test_an_empty_secret_is_no_secret(name: str) -> None:
 
 
 def test_one_language_server_only() -> None:
-    assert "give one of them" in refused({"ls_url": "http://127.0.0.1:9", "ls_command": "language_server"})
+    assert "set only one of them" in refused({"ls_url": "http://127.0.0.1:9", "ls_command": "language_server"})
 
 
 @pytest.mark.parametrize("value", [5, [HIDDEN], {"a": HIDDEN}])

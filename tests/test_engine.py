@@ -645,7 +645,7 @@ async def test_why_no_call_came_is_told_if_known(why: str | None, told: str) -> 
     channel = await bench.running()
     await bench.time.advance(20.1)
     assert fault_of(channel).code == "match_timeout"
-    assert fault_of(channel).told.endswith(told)
+    assert fault_of(channel).full_message.endswith(told)
     await bench.engine.close()
 
 

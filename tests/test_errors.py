@@ -87,12 +87,12 @@ def test_the_exception_carries_the_fault():
     ],
 )
 def test_what_is_told_is_whole_sentences(words, remedy, told):
-    assert errors.upstream(502, "c", words, remedy=remedy).told == told
+    assert errors.upstream(502, "c", words, remedy=remedy).full_message == told
 
 
 def test_a_fault_without_a_remedy_tells_its_message():
     fault = errors.internal("it broke")
-    assert (fault.remedy, fault.told) == ("", "it broke")
+    assert (fault.remedy, fault.full_message) == ("", "it broke")
 
 
 def test_garbage():

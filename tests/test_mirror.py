@@ -61,7 +61,6 @@ LACKING = {
     "surfaces/chat/completion",
     "surfaces/chat/thinking",
     "surfaces/gemini/__init__",
-    "surfaces/openai/media_parts",
     "surfaces/responses/__init__",
     "surfaces/responses/check_object",
     "surfaces/responses/choice",

@@ -88,7 +88,7 @@ def load(directory: Path, *, now: dt.datetime | None = None) -> Authority:
     return Authority(directory, expires, hosts)
 
 
-def spoken_for(directory: Path) -> tuple[str, ...]:
+def permitted_hosts(directory: Path) -> tuple[str, ...]:
     """The hosts that may be opened with what is in ``directory``: an authority of an older version knows fewer than we
     do, and whoever trusts it takes no other name from it. One that is not ours is held to none."""
     try:

@@ -1,8 +1,8 @@
-"""A configuration → a gateway that runs, put together from all rooms: ``async with gateway(config) as running``.
+"""A configuration → a running gateway, composed of all packages: ``async with gateway(config) as running``.
 
-What an ``async with`` sets up it takes down again in reverse, however it ends, and what cannot be ended keeps nothing
-else from its end. Nothing begins in a constructor. ``front`` is the part that needs no language server: replays and
-tests put another engine behind it. No mitmproxy in here.
+An ``async with`` takes down in reverse order what it has set up; a part that fails to stop does not keep the others
+from stopping. Constructors start nothing. ``front`` is the part that needs no language server: replays and tests put
+another engine behind it. No mitmproxy in here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -37,9 +37,9 @@ from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.witnesses import Bodies, Witnesses
-from zerogravity.server.app import Running, start_server
+from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import GoogleCount
-from zerogravity.server.services import Bearer, Models, Runs, Services
+from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
 from zerogravity.store import usage
 from zerogravity.store.base import MAX_BYTES as FILE_BYTES
 from zerogravity.store.base import ResponseStore
@@ -53,7 +53,7 @@ logger = logging.getLogger("zerogravity")
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What all else stands on: made from the configuration alone, in memory, by ``base``."""
+    """What everything else stands on: made from the configuration alone, in memory."""
 
     config: Config
     budget: Budget
@@ -61,24 +61,28 @@ class Base:
     health: Health
     metrics: Metrics
 
-
-@dataclass(frozen=True, slots=True)
-class Front:
-    """A front server that answers."""
-
-    services: Services
-    running: Running
-
-    @property
-    def url(self) -> str:
-        """Where agents are answered, e.g. ``http://127.0.0.1:8741``."""
-        return self.running.url
+    @classmethod
+    def of(cls, config: Config, surfaces: Surfaces = REGISTRY) -> Base:
+        """No I/O, no thread, no task."""
+        limits, budget = config.limits, _budget(config)
+        store = MitmStore(
+            time.monotonic_ns,
+            max_bytes=budget.share("turns"),
+            call_bytes=budget.share("calls"),
+            max_turns=limits.store_turns,
+            max_age_s=limits.store_seconds,
+            turn_bytes=limits.turn_bytes,
+            turn_readers=limits.readers,
+        )
+        metrics = Metrics(surfaces)
+        metrics.watch(store)
+        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics)
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """A gateway that runs, as far as others have to do with it. ``inspector_url``: the link that opens the inspector
-    and sets the page's cookie; None: there is no inspector."""
+    """A running gateway. ``url``: where agents are answered, e.g. ``http://127.0.0.1:8741``. ``inspector_url``: the
+    link that opens the inspector and sets the page's cookie; None: there is no inspector."""
 
     url: str
     inspector_url: str | None
@@ -87,84 +91,69 @@ class Gateway:
     backend: Backend
 
 
-class EndingEngine(Runs, Protocol):
-    """What is put behind a front server."""
+class ClosableEngine(TurnRunner, Protocol):
+    """What runs the turns of a front server."""
 
     async def close(self) -> None:
         """End every turn that runs."""
         ...
 
 
-def base(config: Config, surfaces: Surfaces = REGISTRY) -> Base:
-    """No I/O, no thread, no task."""
-    limits, budget = config.limits, _budget(config)
-    store = MitmStore(
-        time.monotonic_ns,
-        max_bytes=budget.share("turns"),
-        call_bytes=budget.share("calls"),
-        max_turns=limits.store_turns,
-        max_age_s=limits.store_seconds,
-        turn_bytes=limits.turn_bytes,
-        turn_readers=limits.readers,
-    )
-    metrics = Metrics(surfaces)
-    metrics.watch(store)
-    return Base(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics)
-
-
 @asynccontextmanager
-async def front(ground: Base, engine: EndingEngine, catalogue: Models, /, **services: Any) -> AsyncIterator[Front]:
-    """Agents are answered; at the end every open turn gets its terminal, then the server stops. ``services``: further
-    ones, or others, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
-    given = {
-        "store": ground.store, "config": ground.config, "health": ground.health, "metrics": ground.metrics,
-        "budget": ground.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
+async def front(
+    base: Base, engine: ClosableEngine, catalogue: ModelCatalogue, /, **services: Any
+) -> AsyncGenerator[FrontServer]:
+    """A front server; at the end every open turn gets its terminal event, then the server stops. ``services``: further
+    ones, or replacements, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
+    given: dict[str, Any] = {
+        "store": base.store, "config": base.config, "health": base.health, "metrics": base.metrics,
+        "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
     }  # fmt: skip
     if "responses" not in given:
-        given["responses"] = await _responses(ground)
-    made = Services(**given)
+        given["responses"] = await _responses(base)
     async with AsyncExitStack() as stack:
-        running = await start_server(made)  # which closes the responses
-        stack.push_async_callback(running.stop)
+        server = await start_server(Services(**given))  # which closes the responses
+        stack.push_async_callback(server.stop)
         stack.push_async_callback(engine.close)
-        yield Front(made, running)
+        yield server
 
 
 @asynccontextmanager
-async def gateway(config: Config, route: Route | None = None, backend: Backend | None = None) -> AsyncIterator[Gateway]:
+async def gateway(
+    config: Config, route: Route | None = None, backend: Backend | None = None
+) -> AsyncGenerator[Gateway]:
     """Everything. ``route``: how a language server that we start ourselves (``ls_command``) reaches the interceptor.
-    ``backend``: who makes the calls to Google, where that is not the language server that ``config`` names.
+    ``backend``: who makes the calls to Google; by default the language server that ``config`` names.
 
     Raises OSError (port taken) or FaultError (refused configuration, a language server that does not start).
     """
-    ground, route = base(config), route or Route()
+    base, route = Base.of(config), route or Route()
     secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
-        recorder = await stack.enter_async_context(_recorded(ground, secret))
+        recorder = await stack.enter_async_context(_recorded(base, secret))
         backend = backend or _backend(config, route)
         stack.push_async_callback(backend.close)
-        engine = _engine(ground, backend, catalogue)
-        probe = LsProbe(backend, ground.health, besides=ground.store.sweep, greet=_greet(config, route))
-        backend.listen(Listener(catalogue.refresh, probe.child_changed, partial(_tell, ground.health)))
+        engine = _engine(base, backend, catalogue)
+        probe = LsProbe(backend, base.health, besides=base.store.sweep, greet=_google_probe(config, route))
+        backend.listen(Listener(catalogue.refresh, probe.child_changed, base.health.report))
         token = _inspector_token(config)
-        bodies = Bodies(max_bytes=ground.budget.share("bodies"))
+        bodies = Bodies(max_bytes=base.budget.share("bodies"))
         witnesses = Witnesses(recorder, *([bodies] if token else []))
-        _measure(ground, engine, recorder, bodies)
-        serving = front(
-            ground, engine, catalogue, secret=secret, bearer=bearer, recorder=witnesses,
+        _add_gauges(base, engine, recorder, bodies)
+        server = await stack.enter_async_context(front(
+            base, engine, catalogue, secret=secret, bearer=bearer, recorder=witnesses,
             count_tokens=_counter(config, route, bearer),
-            mount=_inspector(ground, engine, recorder, bodies, token, secret).mount if token else None,
-        )  # fmt: skip
-        running = await stack.enter_async_context(serving)
+            mount=_inspector(base, engine, recorder, bodies, token, secret).mount if token else None,
+        ))  # fmt: skip
         await backend.start()
         probe.start()
         stack.push_async_callback(probe.stop)
         if config.ready_file:
-            _announce(Path(config.ready_file), running.url)
-        stack.callback(_stopping, ground.health)
-        yield Gateway(running.url, f"{running.url}/inspector?token={token}" if token else None, running.services,
-                      witnesses, backend)  # fmt: skip
+            _write_ready_file(Path(config.ready_file), server.url)
+        stack.callback(setattr, base.health, "stopping", True)
+        inspector_url = f"{server.url}/inspector?token={token}" if token else None
+        yield Gateway(server.url, inspector_url, server.services, witnesses, backend)
 
 
 async def serve(config: Config) -> int:
@@ -184,42 +173,42 @@ async def serve(config: Config) -> int:
         return 0
 
 
-# -- beside the turns ----------------------------------------------------------------------------------------------
+# -- background work ------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def _recorded(ground: Base, secret: bytes) -> AsyncIterator[TraceSink]:
-    """What is told of every turn, each by a thread of its own: traces, sums of tokens, spans."""
+async def _recorded(base: Base, secret: bytes) -> AsyncGenerator[TraceSink]:
+    """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans."""
     async with AsyncExitStack() as stack:
-        spans = otel.start(ground.store, REGISTRY)
-        sums = usage.UsageLog(ground.config.data_path / usage.FILE, report=partial(_tell, ground.health, "usage"))
-        recorder = _recorder(ground, secret)
-        for beside in (spans, sums, recorder):
-            if beside is not None:
-                stack.push_async_callback(asyncio.to_thread, beside.close)
-        ground.health.watch(ground.store)
-        recorder.attach(ground.store)
-        sums.attach(ground.store)
+        spans = otel.start(base.store, REGISTRY)
+        sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
+        recorder = _recorder(base, secret)
+        for writer in (spans, sums, recorder):
+            if writer is not None:
+                stack.push_async_callback(asyncio.to_thread, writer.close)
+        base.health.watch(base.store)
+        recorder.attach(base.store)
+        sums.attach(base.store)
         yield recorder
 
 
-def _recorder(ground: Base, secret: bytes) -> TraceSink:
-    config = ground.config
+def _recorder(base: Base, secret: bytes) -> TraceSink:
+    config = base.config
     if not config.trace:
         return NullRecorder()
-    waiting = ground.budget.share("traces") // 2  # for the thread, and by it for turns that have not begun
+    waiting = base.budget.share("traces") // 2  # half: jobs for the thread; half: its turns that have not begun
     return Recorder(
         config.trace_path,
-        clock=ground.store.clock,
+        clock=base.store.clock,
         limits=TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400, job_bytes=waiting),
         surfaces=REGISTRY,
         secret=secret,
-        report=partial(_tell, ground.health, "traces"),
+        report=partial(base.health.report, "traces"),
     )
 
 
-def _measure(ground: Base, engine: Engine, recorder: TraceSink, bodies: Bodies) -> None:
-    metrics, health, store, budget = ground.metrics, ground.health, ground.store, ground.budget
+def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies) -> None:
+    metrics, health, store, budget = base.metrics, base.health, base.store, base.budget
 
     def hops() -> dict[str, float]:
         return {check.name: float(check.ok) for check in health.checks()}
@@ -234,42 +223,28 @@ def _measure(ground: Base, engine: Engine, recorder: TraceSink, bodies: Bodies) 
     metrics.gauge("zg_ls_up", "Whether the language server serves turns, as far as is known",
                   lambda: hops()["language_server"])  # fmt: skip
     metrics.states("zg_hop_up", "Whether a hop of the path works, as far as is known", "hop", hops)
-    metrics.counter("zg_tap_guarded", "Answers that went on unread by our own fault", lambda: Tap.failures)
+    metrics.counter("zg_tap_guarded", "Answers passed on unread after an internal error", lambda: Tap.failures)
     metrics.counter("zg_trace_dropped", "What traces did not record", lambda: recorder.dropped)
 
 
-def _inspector(
-    ground: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, token: str, secret: bytes
-) -> Inspector:
+def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, token: str, secret: bytes) -> Inspector:
     def shown() -> dict[str, Any]:
         """The health strip."""
         return {
-            "line": ground.health.line(),
-            "checks": [check.as_json() for check in ground.health.checks()],
+            "line": base.health.line(),
+            "checks": [check.as_json() for check in base.health.checks()],
             "active": engine.active,
             "waiting": engine.waiting,
-            "held_bytes": ground.store.bytes,
+            "held_bytes": base.store.bytes,
             "dropped": recorder.dropped,
         }
 
     made = Inspector(
-        ground.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=ground.store.clock, health=shown,
-        view_bytes=ground.budget.share("views"),
+        base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
+        view_bytes=base.budget.share("views"),
     )  # fmt: skip
-    ground.budget.watch("views", lambda: made.replicas.bytes)
+    base.budget.watch("views", lambda: made.replicas.bytes)
     return made
-
-
-def _tell(health: Health, what: str, trouble: str | None) -> None:
-    """Something beside the path works less well, or well again."""
-    if trouble is None:
-        health.recover(what)
-    else:
-        health.degrade(what, trouble)
-
-
-def _stopping(health: Health) -> None:
-    health.stopping = True
 
 
 # -- the language server -------------------------------------------------------------------------------------------
@@ -289,10 +264,10 @@ def _backend(config: Config, route: Route) -> Backend:
     return Polling({surface.name: surface.schema_param for surface in REGISTRY.values()}, **settings)
 
 
-def _engine(ground: Base, backend: Backend, catalogue: Catalogue) -> Engine:
-    limits = ground.config.limits
+def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
+    limits = base.config.limits
     return Engine(
-        ground.store,
+        base.store,
         backend,
         limits=Limits(
             concurrent=limits.turns,
@@ -303,21 +278,21 @@ def _engine(ground: Base, backend: Backend, catalogue: Catalogue) -> Engine:
             idle=limits.idle_seconds,
             total=limits.turn_seconds,
         ),
-        clock=ground.store.clock,
-        why_no_call=ground.health.why_no_call,
+        clock=base.store.clock,
+        why_no_call=base.health.why_no_call,
         placeholder=lambda target: catalogue.resolve(target.name).ls_model,
     )
 
 
-def _greet(config: Config, route: Route) -> Callable[[], Awaitable[Check]] | None:
-    """How to see whether Google can be reached, where calls go by us."""
+def _google_probe(config: Config, route: Route) -> Callable[[], Awaitable[Check]] | None:
+    """How to see whether Google can be reached, where its calls pass through us."""
     if not config.intercept:
         return None
     return partial(tls_probe.google, route.google or config.upstream or GOOGLE, ca=route.google_ca)
 
 
 def _counter(config: Config, route: Route, bearer: Bearer) -> GoogleCount:
-    """Goes the way that the language server's calls go."""
+    """Takes the same way to Google as the language server's calls."""
     where = route.endpoint or (config.upstream if route.proxy is None else None) or GOOGLE
     return GoogleCount(bearer, where.rstrip("/"), route.proxy, route.bundle)
 
@@ -326,15 +301,15 @@ def _counter(config: Config, route: Route, bearer: Bearer) -> GoogleCount:
 
 
 def _budget(config: Config) -> Budget:
-    """What is kept nowhere, or on the disk, leaves its share to the turns."""
+    """What is not kept in memory leaves its share to the turns."""
     inspected = _is_inspected(config)
-    present = {"traces": config.trace, "responses": not config.store_path, "bodies": inspected, "views": inspected,
-               "connections": config.websocket}  # fmt: skip
-    return Budget(config.limits.store_bytes, [name for name, there in present.items() if not there])
+    in_memory = {"traces": config.trace, "responses": not config.store_path, "bodies": inspected, "views": inspected,
+                 "connections": config.websocket}  # fmt: skip
+    return Budget(config.limits.store_bytes, [name for name, kept in in_memory.items() if not kept])
 
 
-async def _responses(ground: Base) -> ResponseStore:
-    config, budget = ground.config, ground.budget
+async def _responses(base: Base) -> ResponseStore:
+    config, budget = base.config, base.budget
     store = await open_store(
         config.store_path,
         limit=config.limits.responses,
@@ -366,11 +341,13 @@ def _secret(file: Path) -> bytes:
         file.write_bytes(made)
         return made
     except OSError as error:
-        logger.warning("%s cannot be kept, reasoning from before a restart will be ignored: %s", file, error.strerror)
+        logger.warning(
+            "%s cannot be written, so a restart will make clients' reasoning unreadable: %s", file, error.strerror
+        )
         return secrets.token_bytes(32)
 
 
-def _announce(file: Path, url: str) -> None:
+def _write_ready_file(file: Path, url: str) -> None:
     temporary = file.with_suffix(".tmp")
     temporary.write_text(url + "\n")
     temporary.replace(file)

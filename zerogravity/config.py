@@ -1,7 +1,6 @@
 """All settings: flag > environment (``ZEROGRAVITY_…``) > TOML file > default, each value with its origin.
 
-A name nobody knows is an error that names the nearest known one: a typo must never mean "no key". Knows no room that
-uses a setting.
+An unknown name is an error that names the nearest known one: a typo must never mean "no key".
 """
 
 from __future__ import annotations
@@ -13,25 +12,109 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from yarl import URL
 
-from zerogravity.errors import Fault, FaultError, Origin, Termination
+from zerogravity.errors import FaultError, bad_request
 from zerogravity.hosts import is_loopback
+from zerogravity.wire.narrow import an_object
 
 ENV = "ZEROGRAVITY_"
 NOT_SETTINGS = frozenset({"CONFIG", "PYTHON", "VENV", "CACHE"})  # environment names that mean something else
 SECRETS = frozenset({"key", "keys", "ls_csrf", "token", "inspector_token"})
-RIVALS = {"ls_url": "ls_command", "ls_command": "ls_url"}  # one takes the other's place
+ALTERNATIVES = {"ls_url": "ls_command", "ls_command": "ls_url"}  # setting one overrides a weaker source's other
 MIB = 1 << 20
 
 
+# -- kinds of values -----------------------------------------------------------------------------------------------
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """``HOST:PORT``, ``[::1]:PORT``, ``:PORT`` or ``PORT`` → (host, port). Raises ValueError."""
+    host, colon, port = text.strip().rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must look like HOST:PORT")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if ":" in host and not text.strip().startswith("["):
+        raise ValueError("an IPv6 address needs brackets, like [::1]:8741")
+    return (host or "127.0.0.1") if colon else "127.0.0.1", int(port)
+
+
+def url_of(host: str, port: int) -> str:
+    """Where a client on this machine reaches a server that listens there."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _address(text: str) -> str:
+    host, port = split_address(text)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _header_text(value: str) -> str:
+    """An empty key would let everybody in who sends none."""
+    if not (value.isascii() and value.isprintable() and value.strip() == value and value):
+        raise ValueError("must be printable ASCII without spaces around it, and not empty")
+    return value
+
+
+def _split(value: object) -> object:
+    """From the environment lists come as ``a,b``."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _pairs(value: object) -> object:
+    """From the environment pairs come as ``a=b,c=d``."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+    if any(not name.strip() or not target.strip() for name, _, target in pairs):
+        raise ValueError("must look like NAME=MODEL,NAME=MODEL")
+    return {name.strip(): target.strip() for name, _, target in pairs}
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ValueError("must look like https://HOST:PORT")
+    return text
+
+
+def _origin(text: str) -> str:
+    """An origin as browsers write it: no path, no default port, a host in ASCII (``xn--…``) and lower case."""
+    if text == "*":
+        raise ValueError("name each origin; '*' would let any web page use your account")
+    url = URL(text)
+    if not url.scheme or not url.host_subcomponent:
+        return text
+    return f"{url.scheme}://{url.host_subcomponent}" + ("" if url.is_default_port() else f":{url.explicit_port}")
+
+
+_EMPTY_IS_NONE = BeforeValidator(lambda value: None if value == "" else value)  # removes what a weaker source says
+Text = Annotated[str | None, _EMPTY_IS_NONE]
+Url = Annotated[Annotated[str, AfterValidator(_url)] | None, _EMPTY_IS_NONE]
+HeaderText = Annotated[str, AfterValidator(_header_text)]
+Secret = HeaderText | None  # "" is an error here: it must not mean "no key"
+Address = Annotated[str, AfterValidator(_address)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Keys = Annotated[tuple[HeaderText, ...], BeforeValidator(_split)]
+Pairs = Annotated[dict[str, str], BeforeValidator(_pairs)]
+Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_split)]
+
+
+# -- the settings --------------------------------------------------------------------------------------------------
+
+
 class Limits(BaseModel):
-    """The published table (reliability-and-security, 5): what happens at each limit is said there."""
+    """The published table (reliability-and-security, 5), which says what happens at each limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -43,9 +126,9 @@ class Limits(BaseModel):
     peer_connections: int = Field(512, ge=1, description="open connections of one address; further ones are closed")
     requests: int = Field(1024, ge=1, description="requests being answered; 503")
     turns: int = Field(4, ge=1, description="turns running at the language server")
-    waiting: int = Field(50, ge=0, description="turns waiting for one of these places; 503")
+    waiting: int = Field(50, ge=0, description="turns that may wait while these run; 503")
     queue_seconds: float = Field(600, gt=0, description="wait in that queue; 503")
-    match_seconds: float = Field(20, gt=0, description="language server told until Google's call is seen; 504")
+    match_seconds: float = Field(20, gt=0, description="from our message until the language server calls Google; 504")
     first_byte_seconds: float = Field(120, gt=0, description="upstream silence before the first byte")
     idle_seconds: float = Field(120, gt=0, description="upstream silence after it")
     turn_seconds: float = Field(1800, gt=0, description="a whole turn")
@@ -72,114 +155,48 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    listen: str = Field("127.0.0.1:8741", description="where agents are answered, HOST:PORT; port 0 takes a free one")
-    key: str | None = Field(None, repr=False, description="API key that agents must send; needed beyond loopback")
-    keys: tuple[str, ...] = Field((), repr=False, description="further API keys; each sees only its own responses")
-    allowed_hosts: tuple[str, ...] = Field((), description="further names agents may reach us by, NAME or NAME:PORT")
-    cors_origins: tuple[str, ...] = Field((), description="web origins that may call us; none by default")
+    listen: Address = Field(
+        "127.0.0.1:8741", description="where agents are answered, HOST:PORT; port 0 takes a free one"
+    )
+    key: Secret = Field(None, repr=False, description="API key that agents must send; needed beyond loopback")
+    keys: Keys = Field((), repr=False, description="further API keys; each sees only its own responses")
+    allowed_hosts: Names = Field((), description="further names agents may reach us by, NAME or NAME:PORT")
+    cors_origins: Origins = Field((), description="web origins that may call us; none by default")
     mode: Literal["reverse", "proxy"] = Field("reverse", description="how the language server reaches us")
     expose_proxy: bool = Field(False, description="let other machines use the proxy, where it listens beyond loopback")
     intercept: bool = Field(True, description="false: answers come from polling the language server's steps")
-    ls_url: str | None = Field(None, description="the language server's URL; default: found by itself")
-    ls_csrf: str | None = Field(None, repr=False, description="its CSRF token")
-    ls_cert: str | None = Field(None, description="PEM file that its certificate is pinned to")
-    ls_command: str | None = Field(None, description="start a language server with this command, look after it")
+    ls_url: Url = Field(None, description="the language server's URL; default: found by itself")
+    ls_csrf: Secret = Field(None, repr=False, description="its CSRF token")
+    ls_cert: Text = Field(None, description="PEM file that its certificate is pinned to")
+    ls_command: Text = Field(None, description="start a language server with this command, look after it")
     delete_cascades: bool = Field(False, description="delete a turn's cascade in the language server when it is over")
-    token: str | None = Field(None, repr=False, description="bearer that replaces the language server's own")
-    upstream: str | None = Field(None, description="send calls for Google's hosts to this base URL instead")
+    token: Secret = Field(None, repr=False, description="bearer that replaces the language server's own")
+    upstream: Url = Field(None, description="send calls for Google's hosts to this base URL instead")
     answer_checkpoints: bool = Field(True, description="answer the language server's title calls locally")
     capture_passive: bool = Field(False, description="record Google calls that are not ours as well, untouched")
-    aliases: dict[str, str] = Field(default_factory=dict, description="model name of a client = ours")
+    aliases: Pairs = Field(default_factory=dict, description="model name of a client = ours")
     trace: bool = Field(False, description="write a trace folder for each turn")
-    trace_dir: str | None = Field(None, description="where traces go; default: below data_dir")
+    trace_dir: Text = Field(None, description="where traces go; default: below data_dir")
     trace_bytes: int = Field(2 << 30, ge=MIB, description="traces in all; the oldest are removed")
     trace_days: float = Field(7, gt=0, description="how long traces are kept")
     inspector: bool = Field(True, description="serve the live inspector page")
-    inspector_token: str | None = Field(None, repr=False, description="its token; default: a new one at each start")
-    data_dir: str | None = Field(None, description="what is kept across restarts; default: the user's data folder")
-    store_path: str | None = Field(None, description="SQLite file for stored responses; default: memory only")
+    inspector_token: Secret = Field(None, repr=False, description="its token; default: a new one at each start")
+    data_dir: Text = Field(None, description="what is kept across restarts; default: the user's data folder")
+    store_path: Text = Field(None, description="SQLite file for stored responses; default: memory only")
     remote_urls: bool = Field(False, description="fetch https images that requests name")
     websocket: bool = Field(True, description="serve /v1/responses over WebSocket; false: clients are told to use HTTP")
     metrics: bool = Field(True, description="answer GET /metrics")
-    ready_file: str | None = Field(None, description="write the URL being served to this file when ready")
+    ready_file: Text = Field(None, description="write the URL being served to this file when ready")
     limits: Limits = Field(default_factory=lambda: Limits())  # pyright: ignore[reportCallIssue]
-
-    @field_validator(
-        "ls_url",
-        "ls_cert",
-        "ls_command",
-        "upstream",
-        "trace_dir",
-        "data_dir",
-        "store_path",
-        "ready_file",
-        mode="before",
-    )
-    @classmethod
-    def _none(cls, value: Any) -> Any:
-        """Nothing: takes away what a weaker source says. A key is never taken away so."""
-        return None if value == "" else value
-
-    @field_validator("keys", "allowed_hosts", "cors_origins", mode="before")
-    @classmethod
-    def _list(cls, value: Any) -> Any:
-        """From the environment lists come as ``a,b``."""
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("aliases", mode="before")
-    @classmethod
-    def _pairs(cls, value: Any) -> Any:
-        """From the environment pairs come as ``a=b,c=d``."""
-        if not isinstance(value, str):
-            return value
-        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        if any(not name.strip() or not target.strip() for name, _, target in pairs):
-            raise ValueError("must look like NAME=MODEL,NAME=MODEL")
-        return {name.strip(): target.strip() for name, _, target in pairs}
-
-    @field_validator("key", "ls_csrf", "token", "inspector_token")
-    @classmethod
-    def _header_text(cls, value: str | None) -> str | None:
-        if value is not None and not (value.isascii() and value.isprintable() and value.strip() == value and value):
-            raise ValueError("must be printable ASCII without blanks around it, and not empty")
-        return value
-
-    @field_validator("keys")
-    @classmethod
-    def _header_texts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        """An empty key would let everybody in who sends none."""
-        for key in value:
-            cls._header_text(key)
-        return value
-
-    @field_validator("ls_url", "upstream")
-    @classmethod
-    def _url(cls, value: str | None) -> str | None:
-        if value is not None and not _is_url(value):
-            raise ValueError("must look like https://HOST:PORT")
-        return value
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _no_star(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "*" in value:
-            raise ValueError("name each origin; '*' would let any web page use your account")
-        return tuple(map(_origin, value))
-
-    @field_validator("listen")
-    @classmethod
-    def _address(cls, value: str) -> str:
-        host, port = split_address(value)
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     @model_validator(mode="after")
     def _one_language_server(self) -> Self:
         if self.ls_url is not None and self.ls_command is not None:
-            raise ValueError("ls_url names a running language server, ls_command starts another one: give one of them")
+            raise ValueError("ls_url names a running language server, ls_command starts another: set only one of them")
         return self
 
     @model_validator(mode="after")
-    def _closed_by_default(self) -> Self:
+    def _key_beyond_loopback(self) -> Self:
         if not is_loopback(self.host) and not self.accepted_keys:
             raise ValueError(
                 f"listening on {self.host} lets other machines use your account: set a key "
@@ -197,17 +214,16 @@ class Config(BaseModel):
 
     @property
     def data_path(self) -> Path:
-        """Where everything goes that is kept across restarts."""
+        """The folder of everything that is kept across restarts."""
         return Path(self.data_dir) if self.data_dir else user_data_path("zerogravity")
 
     @property
     def trace_path(self) -> Path:
-        """Where traces go."""
         return Path(self.trace_dir) if self.trace_dir else self.data_path / "traces"
 
     @property
     def accepted_keys(self) -> tuple[str, ...]:
-        """Every key that is let in; none: any is."""
+        """Every key that is accepted; none: any is."""
         return (*((self.key,) if self.key else ()), *self.keys)
 
 
@@ -220,19 +236,19 @@ class Loaded:
     origins: Mapping[str, str]
     file: Path
 
-    def describe(self) -> list[tuple[str, Any, str]]:
+    def describe(self) -> list[tuple[str, object, str]]:
         """(name, value, origin) of every setting; secrets as a short hash, folders as they are used."""
-        rows: list[tuple[str, Any, str]] = []
-        used = {"data_dir": str(self.config.data_path), "trace_dir": str(self.config.trace_path)}
-        for name in NAMES:
-            section, _, leaf = name.rpartition(".")
-            value = used.get(name) or getattr(getattr(self.config, section) if section else self.config, leaf)
-            rows.append((name, _masked(name, value), self.origins.get(name, "default")))
-        return rows
+        values = {
+            **{name: getattr(self.config, name) for name in Config.model_fields},
+            **{f"limits.{name}": getattr(self.config.limits, name) for name in Limits.model_fields},
+            "data_dir": str(self.config.data_path),
+            "trace_dir": str(self.config.trace_path),
+        }
+        return [(name, _masked(name, values[name]), self.origins[name]) for name in NAMES]
 
 
 def load(
-    flags: Mapping[str, Any] | None = None,
+    flags: Mapping[str, object] | None = None,
     *,
     file: str | os.PathLike[str] | None = None,
     env: Mapping[str, str] | None = None,
@@ -243,86 +259,48 @@ def load(
     """
     environment = os.environ if env is None else env
     path = file or environment.get(f"{ENV}CONFIG")
-    values: dict[str, Any] = {}
+    where = Path(path) if path else user_config_path("zerogravity") / "config.toml"
+    values: dict[str, object] = {}
     origins: dict[str, str] = {}
-    for found, origin in (
-        (_from_file(path), lambda _name: f"file {_file_path(path)}"),
-        (_from_env(environment), lambda name: f"env {_env_name(name)}"),
-        ({name: value for name, value in _flat(flags or {}).items() if value is not None}, lambda _name: "flag"),
+    for found, source in (
+        (_from_file(where, required=bool(path)), f"file {where}"),
+        (_from_env(environment), "env"),
+        ({name: value for name, value in _flat(flags or {}).items() if value is not None}, "flag"),
     ):
         for name, value in found.items():
-            _known(name, origin(name))
-            if (rival := RIVALS.get(name)) is not None and rival not in found:
-                values.pop(rival, None)  # a weaker source's: what is chosen here takes its place
-                origins.pop(rival, None)
+            _check_name(name, source)
+            other = ALTERNATIVES.get(name)
+            if other is not None and other not in found:
+                values.pop(other, None)
+                origins.pop(other, None)
             values[name] = value
-            origins[name] = origin(name)
+            origins[name] = f"env {_env_name(name)}" if source == "env" else source
     try:
         config = Config.model_validate(_nested(values))
     except ValidationError as error:
         raise _invalid(_explain(error, origins)) from None
-    return Loaded(config, {name: origins.get(name, "default") for name in NAMES}, _file_path(path))
+    return Loaded(config, {name: origins.get(name, "default") for name in NAMES}, where)
 
 
-def split_address(text: str) -> tuple[str, int]:
-    """``HOST:PORT``, ``[::1]:PORT``, ``:PORT`` or ``PORT`` → (host, port). Raises ValueError."""
-    host, colon, port = text.strip().rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise ValueError("must look like HOST:PORT")
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
-    if ":" in host and not text.strip().startswith("["):
-        raise ValueError("an IPv6 address needs brackets, like [::1]:8741")
-    return (host or "127.0.0.1") if colon else "127.0.0.1", int(port)
+NAMES = (
+    *(name for name in Config.model_fields if name != "limits"),
+    *(f"limits.{name}" for name in Limits.model_fields),
+)
 
 
-def _origin(text: str) -> str:
-    """An origin as browsers write it: no path, no default port, a host in ASCII (``xn--…``) and lower case."""
-    url = URL(text)
-    if not url.scheme or not url.host_subcomponent:
-        return text
-    return f"{url.scheme}://{url.host_subcomponent}" + ("" if url.is_default_port() else f":{url.explicit_port}")
-
-
-def _is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-def url_of(host: str, port: int) -> str:
-    """Where a client on this machine reaches a server that listens there."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _names() -> tuple[str, ...]:
-    top = [name for name in Config.model_fields if name != "limits"]
-    return (*top, *(f"limits.{name}" for name in Limits.model_fields))
-
-
-NAMES = _names()
-
-
-def _file_path(path: str | os.PathLike[str] | None) -> Path:
-    return Path(path) if path else user_config_path("zerogravity") / "config.toml"
-
-
-def _from_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
-    file = _file_path(path)
+def _from_file(file: Path, *, required: bool) -> dict[str, object]:
     try:
         return _flat(tomllib.loads(file.read_text("utf-8")))
     except FileNotFoundError:
-        if path:
+        if required:
             raise _invalid(f"there is no configuration file {file}") from None
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise _invalid(f"{file} cannot be read: {error}") from None
 
 
-def _from_env(environment: Mapping[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _from_env(environment: Mapping[str, str]) -> dict[str, object]:
+    found: dict[str, object] = {}
     for name, value in environment.items():
         setting = name.removeprefix(ENV)
         if setting == name or setting in NOT_SETTINGS or value == "":
@@ -336,28 +314,27 @@ def _env_name(name: str) -> str:
     return ENV + name.replace(".", "_").upper()
 
 
-def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    flat = {name: value for name, value in values.items() if name != "limits"}
-    limits = values.get("limits", {})
-    if not isinstance(limits, Mapping):
+def _flat(values: Mapping[str, object]) -> dict[str, object]:
+    limits = an_object(values.get("limits", {}))
+    if limits is None:
         raise _invalid("limits must be a table")
+    flat = {name: value for name, value in values.items() if name != "limits"}
     return flat | {f"limits.{name}": value for name, value in limits.items()}
 
 
-def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    nested: dict[str, Any] = {name: value for name, value in values.items() if not name.startswith("limits.")}
-    if limits := {name[7:]: value for name, value in values.items() if name.startswith("limits.")}:
-        nested["limits"] = limits
-    return nested
+def _nested(values: Mapping[str, object]) -> dict[str, object]:
+    nested = {name: value for name, value in values.items() if not name.startswith("limits.")}
+    return nested | {"limits": {name[7:]: value for name, value in values.items() if name.startswith("limits.")}}
 
 
-def _known(name: str, origin: str) -> None:
+def _check_name(name: str, source: str) -> None:
     if name in NAMES:
         return
+    spell = _env_name if source == "env" else str
+    origin = f"env {_env_name(name)}" if source == "env" else source
     near = get_close_matches(name, NAMES, n=1, cutoff=0.5)
-    hint = f"; did you mean {_env_name(near[0]) if origin.startswith('env') else near[0]}?" if near else ""
-    shown = _env_name(name) if origin.startswith("env") else name
-    raise _invalid(f"unknown setting {shown} ({origin}){hint}", name)
+    hint = f"; did you mean {spell(near[0])}?" if near else ""
+    raise _invalid(f"unknown setting {spell(name)} ({origin}){hint}", name)
 
 
 def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
@@ -365,23 +342,19 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
     lines: list[str] = []
     for problem in error.errors(include_url=False, include_input=False)[:5]:
         parts = [str(part) for part in problem["loc"]]
-        name = ".".join(parts[:2]) if parts[:1] == ["limits"] else (parts[0] if parts else "")
+        name = ".".join(parts[:2] if parts[:1] == ["limits"] else parts[:1])
         text = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{name} ({origins.get(name, 'default')}): {text}" if name else text)
     return "; ".join(lines)
 
 
 def _invalid(message: str, name: str | None = None) -> FaultError:
-    return FaultError(
-        Fault(
-            Origin.CLIENT, 400, "invalid_config", message, param=name, termination=Termination.REJECTED, retryable=False
-        )
-    )
+    return bad_request(message, param=name, code="invalid_config")
 
 
-def _masked(name: str, value: Any) -> Any:
-    if name not in SECRETS or not value:
-        return list(value) if isinstance(value, tuple) else value
+def _masked(name: str, value: object) -> object:
     if isinstance(value, tuple):
-        return [_masked(name, item) for item in value]
+        return [_masked(name, item) for item in cast("tuple[object, ...]", value)]
+    if name not in SECRETS or not value:
+        return value
     return f"set (sha256 {hashlib.sha256(str(value).encode()).hexdigest()[:8]})"

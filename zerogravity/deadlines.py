@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from zerogravity.core.running import RunningTurn
-from zerogravity.errors import AGAIN, DOCTOR, Fault, Termination, internal, language_server, upstream
+from zerogravity.errors import RETRY, RUN_DOCTOR, Fault, Termination, internal, language_server, upstream
 
 NS = 1_000_000_000
-FEWER = "Send fewer at once, or raise limits.turns."
+SEND_FEWER = "Send fewer at once, or raise limits.turns."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +63,28 @@ class Deadlines:
 
 def queue_full(limits: Limits) -> Fault:
     text = f"{limits.concurrent} turns run and {limits.waiting} wait"
-    return language_server(503, "queue_full", text, Termination.QUEUE_FULL, retry_after=10, remedy=FEWER)
+    return language_server(503, "queue_full", text, Termination.QUEUE_FULL, retry_after=10, remedy=SEND_FEWER)
 
 
 def queue_timeout(limits: Limits) -> Fault:
     text = f"no place became free within {limits.queue_wait:g} s"
-    return language_server(503, "queue_timeout", text, Termination.QUEUE_TIMEOUT, retry_after=30, remedy=FEWER)
+    return language_server(503, "queue_timeout", text, Termination.QUEUE_TIMEOUT, retry_after=30, remedy=SEND_FEWER)
 
 
 def _no_cascade(seconds: float) -> Fault:
     text = f"the language server started no cascade within {seconds:g} s"
-    return language_server(504, "ls_gone", text, Termination.LS_GONE, remedy=DOCTOR)
+    return language_server(504, "ls_gone", text, Termination.LS_GONE, remedy=RUN_DOCTOR)
 
 
 def _unmatched(seconds: float, why: str | None) -> Fault:
     text = f"the language server made no call to Google for this turn within {seconds:g} s that passed here"
     if why:
         text = f"{text}; {why}"
-    return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else DOCTOR)
+    return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else RUN_DOCTOR)
 
 
 def _idle(seconds: float) -> Fault:
-    return upstream(504, "upstream_idle", f"Google sent nothing for {seconds:g} s; {AGAIN}", Termination.UPSTREAM_IDLE)
+    return upstream(504, "upstream_idle", f"Google sent nothing for {seconds:g} s; {RETRY}", Termination.UPSTREAM_IDLE)
 
 
 def _too_long(seconds: float) -> Fault:

@@ -17,7 +17,7 @@ _ENDS = (".", "!", "?", "…", '."', '!"', '?"', ".)", "!)", "?)", ".'", "。")
 _URL_LAST = re.compile(r"https?://\S*[^\s.,;:!?)\]}>\"']$")
 
 
-DOCTOR = "Run: zerogravity doctor"  # where nothing better is known
+RUN_DOCTOR = "Run: zerogravity doctor"  # where nothing better is known
 
 
 class Origin(StrEnum):
@@ -92,21 +92,21 @@ class Fault:
     finish_message: str | None = None
 
     @property
-    def google(self) -> str:
+    def google_status(self) -> str:
         """What Google itself answered: ``403 PERMISSION_DENIED``; empty when it did not refuse."""
         return "" if self.upstream_status is None else f"{self.upstream_status} {self.rpc_status or ''}".rstrip()
 
     @property
-    def told(self) -> str:
+    def full_message(self) -> str:
         """What people read: the message, then the remedy."""
-        return joined(self.message, self.remedy)
+        return join_sentences(self.message, self.remedy)
 
     def at(self, param: str) -> Fault:
         """The same fault, naming ``param``."""
         return replace(self, param=param)
 
 
-def joined(*texts: str) -> str:
+def join_sentences(*texts: str) -> str:
     """Several people's words as sentences one after the other, whatever each ends with. A URL at an end stays one
     that can be clicked: no full stop is glued to it."""
     told = ""
@@ -127,7 +127,7 @@ class FaultError(Exception):
     """Carries a ``Fault`` up to the one place that turns faults into answers."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(f"{fault.code}: {fault.told}")
+        super().__init__(f"{fault.code}: {fault.full_message}")
         self.fault = fault
 
 
@@ -147,8 +147,8 @@ def upstream(
     return _foreign(Origin.UPSTREAM, status, code, message, termination=termination, **more)
 
 
-AGAIN = "send the request again"
-NO_WAY = "Check this machine's network, firewall and VPN; --google or ZEROGRAVITY_UPSTREAM says where calls go."
+RETRY = "send the request again"
+CHECK_NETWORK = "Check this machine's network, firewall and VPN; --google or ZEROGRAVITY_UPSTREAM says where calls go."
 BAD_CERTIFICATE = (
     "Something between here and Google shows a certificate of its own. If it is your company's, name its authority: "
     "--set ssl_verify_upstream_trusted_ca=FILE."
@@ -157,20 +157,20 @@ BAD_CERTIFICATE = (
 
 def unreachable(message: str) -> Fault:
     """There is no connection to Google: ``message`` in the words of whoever tried."""
-    remedy = BAD_CERTIFICATE if "certificate" in message.lower() else NO_WAY
+    remedy = BAD_CERTIFICATE if "certificate" in message.lower() else CHECK_NETWORK
     return upstream(
         502, "upstream_drop", f"Google cannot be reached: {message}", Termination.UPSTREAM_DROP, remedy=remedy
     )
 
 
-def untrusted(message: str) -> Fault:
+def certificate_refused(message: str) -> Fault:
     """Whoever calls Google through us broke the connection off, in the words of TLS."""
     text = f"what calls Google through here does not trust our certificate: {message}"
     remedy = "Start the language server with the SSL_CERT_FILE that `zerogravity certs show` names."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 
 
-def misled() -> Fault:
+def not_an_endpoint() -> Fault:
     """A call for Google has come to the proxy as to an endpoint."""
     text = "calls for Google come here as to an endpoint, and this is a proxy"
     remedy = "Start us without --mode proxy, or give the language server HTTPS_PROXY instead of an endpoint."

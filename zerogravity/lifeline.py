@@ -21,7 +21,7 @@ WATCH = "trap '' HUP INT QUIT TERM; read -r _; kill -s TERM 0; sleep 0.5 || slee
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class ProcessGroup:
     """A running process and what it has started; all of them are one process group."""
 
     process: Process
@@ -41,7 +41,7 @@ class Family:
         return await self.process.wait()
 
 
-async def start(*command: str, **options: Any) -> Family:
+async def start(*command: str, **options: Any) -> ProcessGroup:
     """``options`` as ``create_subprocess_exec`` takes them. Raises OSError, and ValueError for what is no command."""
     watcher = await asyncio.create_subprocess_exec(
         SHELL, "-c", WATCH, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env={"PATH": os.defpath}, process_group=0
@@ -54,7 +54,7 @@ async def start(*command: str, **options: Any) -> Family:
         _let_go(watcher)
         await watcher.wait()
         raise
-    return Family(process, watcher)
+    return ProcessGroup(process, watcher)
 
 
 def run[T](main: Coroutine[Any, Any, T]) -> T:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import cast
 
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import texts
 
 MASK = "[redacted]"
 MAX_DEPTH = 200
@@ -129,9 +130,9 @@ def text(value: str) -> str:
     return _cut(value, _spans(value))
 
 
-def json_value(value: Any) -> Any:
+def json_value[T](value: T) -> T:
     """A parsed JSON value without secrets; nothing in it is changed in place."""
-    return _value(value, _OPEN, 0)
+    return cast("T", _value(value, _OPEN, 0))
 
 
 def json_bytes(data: bytes) -> bytes:
@@ -170,7 +171,7 @@ def pieces(parts: Sequence[str]) -> list[str]:
     return masked
 
 
-def _value(value: Any, kind: int, depth: int) -> Any:
+def _value(value: object, kind: int, depth: int) -> object:
     """``kind``: what stands around the value: nothing special, a secret's name, a schema of a secret, or the map of
     names of such schemas."""
     if isinstance(value, str):
@@ -178,19 +179,20 @@ def _value(value: Any, kind: int, depth: int) -> Any:
     if isinstance(value, Mapping):
         if depth >= MAX_DEPTH:
             return {}
-        if kind == _SECRET and _is_schema(value):
+        members = cast("Mapping[str, object]", value)
+        if kind == _SECRET and _is_schema(members):
             kind = _SCHEMA
-        made: dict[str, Any] = {}
-        for key, item in value.items():
+        made: dict[str, object] = {}
+        for key, item in members.items():
             shown, named = _known_name(key) if len(key) <= 64 else (text(key), _is_secret(key))
             while shown != key and shown in made:
                 shown += "'"
             made[shown] = _value(item, _inside(kind, key, named), depth + 1)
-        if kind == _SCHEMA and isinstance(told := made.get("description"), str):
-            made["description"] = _HINTS.sub(lambda hint: hint[1] + MASK, told)
+        if kind == _SCHEMA and isinstance(description := made.get("description"), str):
+            made["description"] = _HINTS.sub(lambda hint: hint[1] + MASK, description)
         return made
     if isinstance(value, list | tuple):
-        return [] if depth >= MAX_DEPTH else [_value(item, kind, depth + 1) for item in value]
+        return [] if depth >= MAX_DEPTH else [_value(item, kind, depth + 1) for item in cast("Sequence[object]", value)]
     if kind != _OPEN and isinstance(value, int | float) and not isinstance(value, bool):
         return MASK
     return value
@@ -216,12 +218,13 @@ def _is_secret(name: str) -> bool:
     return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDINGS)
 
 
-def _is_schema(value: Mapping[str, Any]) -> bool:
+def _is_schema(value: Mapping[str, object]) -> bool:
     """A JSON schema of a parameter called ``password`` is no secret."""
     kind = value.get("type")
-    kinds: Sequence[Any] = kind if isinstance(kind, list) else [kind]
-    typed = all(isinstance(one, str) and one.lower() in _SCHEMA_TYPES for one in kinds)
-    return (typed and bool(kinds)) or not _SCHEMA_WORDS.isdisjoint(value)
+    given = cast("list[object]", kind) if isinstance(kind, list) else [kind]
+    kinds = texts(given)
+    typed = bool(given) and len(kinds) == len(given) and all(one.lower() in _SCHEMA_TYPES for one in kinds)
+    return typed or not _SCHEMA_WORDS.isdisjoint(value)
 
 
 def _cut(value: str, spans: Iterable[tuple[int, int]]) -> str:

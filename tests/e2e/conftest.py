@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import at_rest, quick, ready
+from tests.e2e.support import at_rest, quick
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 
@@ -37,16 +37,15 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def stack(running: Stack, http: aiohttp.ClientSession) -> AsyncIterator[Stack]:
-    """The module's path, ready, with nothing in it of earlier tests."""
-    await ready(http, running.url)
+async def stack(running: Stack) -> AsyncIterator[Stack]:
+    """The module's path, with nothing in it of earlier tests."""
     async for clean in _clean(running):
         yield clean
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def impatient(impatient_running: Stack) -> AsyncIterator[Stack]:
-    """A path that waits half a second for the language server's call; it need not be ready."""
+    """A path that waits half a second for the language server's call."""
     async for clean in _clean(impatient_running):
         yield clean
 

@@ -16,7 +16,7 @@ from zerogravity.backends.antigravity.discover import Found, Process
 from zerogravity.config import load
 from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import RecordedDetails, Target, Turn
 from zerogravity.errors import Termination, language_server
 from zerogravity.observe import configured, doctor
 from zerogravity.observe.doctor import Examined, examine, path
@@ -31,7 +31,9 @@ GOOD = Finished("stop")
 
 def spoken(surface=chat.surface, terminal=GOOD):
     """A whole stream."""
-    turn = Turn("turn_00000001", surface.name, "m", Target("m", "1"), {"contents": []}, stream=True)
+    turn = Turn(
+        "turn_00000001", surface.name, "m", Target("m", "1"), {"contents": []}, stream=True, details=RecordedDetails()
+    )
     writer = ChannelWriter(turn, lambda: 1)
     channel = writer.channel
     emitter = surface.emitter(channel, bytes(32))

@@ -6,7 +6,16 @@ import pytest
 
 from zerogravity.core.events import AttemptOpened, Failed, Finished
 from zerogravity.core.registry import MitmStore
-from zerogravity.errors import Fault, Origin, Termination, internal, language_server, unreachable, untrusted, upstream
+from zerogravity.errors import (
+    Fault,
+    Origin,
+    Termination,
+    certificate_refused,
+    internal,
+    language_server,
+    unreachable,
+    upstream,
+)
 from zerogravity.observe.health import STALE_S, Check, Failure, Health, fix_of, told
 
 T = Termination
@@ -93,7 +102,7 @@ def test_no_secret_is_shown(health):
         "a", False, "it said [redacted]", "use ?key=[redacted]"
     )
     health.looked(language_server(503, "ls_gone", "Bearer abcdefgh-1234", T.LS_GONE))
-    health.degrade("traces", "password=hunter22x")
+    health.report("traces", "password=hunter22x")
     assert "not ready: language_server: Bearer [redacted]" in health.line()
     assert "abcdefgh-1234" not in repr(health.checks())
     assert health.degraded == {"traces": "password=[redacted]"}
@@ -184,7 +193,7 @@ def test_what_shows_that_it_is_over(health, turn, trouble, far, proof, over):
         "bad look, look": lambda: (health.looked(TOKEN), health.looked(None)),
         "any call": health.path_seen,
         "no call": lambda: turn(UNMATCHED, "told"),
-        "untrusted": lambda: health.path_refused(untrusted("unknown ca")),
+        "untrusted": lambda: health.path_refused(certificate_refused("unknown ca")),
         "any answer": lambda: health.google_seen(None),
         "lost": lambda: health.google_seen(LOST),
         "bearer": health.bearer_changed,
@@ -305,7 +314,7 @@ def test_a_lesser_failure_takes_the_place_of_a_stale_one(clock, health, turn):
 
 def test_one_that_does_not_trust_us_beside_others_that_do_breaks_nothing(health):
     health.path_seen()
-    health.path_refused(untrusted("unknown ca"))
+    health.path_refused(certificate_refused("unknown ca"))
     assert off(health) == {"path": "warns"}
 
 
@@ -333,7 +342,7 @@ def test_why_no_call_has_come(health):
     assert health.why_no_call().startswith("its calls come here, but Google cannot be reached: Connect call failed. ")
     health.google_seen(None)
     assert health.why_no_call() is None
-    health.path_refused(untrusted("unknown ca"))
+    health.path_refused(certificate_refused("unknown ca"))
     assert "does not trust our certificate: unknown ca" in health.why_no_call()
     assert "SSL_CERT_FILE" in check_of(health, "path").fix
 
@@ -347,13 +356,13 @@ def test_a_google_out_of_reach_has_a_remedy_that_fits(message, word):
 
 
 def test_degraded_is_still_ready(health):
-    health.degrade("traces", "disk full")
-    health.degrade("usage", "read-only")
+    health.report("traces", "disk full")
+    health.report("usage", "read-only")
     assert off(health) == {}
     assert health.degraded == {"traces": "disk full", "usage": "read-only"}
     assert health.line() == "ready (traces: disk full; usage: read-only)"
-    health.recover("traces")
-    health.recover("never degraded")
+    health.report("traces", None)
+    health.report("never degraded", None)
     assert health.line() == "ready (usage: read-only)"
 
 

@@ -30,11 +30,12 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.fold import fold
 from zerogravity.core.registry import MitmStore
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import RecordedDetails, Target, Turn
 from zerogravity.errors import FaultError, Termination, upstream
 from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits
 from zerogravity.observe.replica import joined, redacted_event
+from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.testing.builders import replay
 
 CHUNK = b'{"candidates":[{"content":{"parts":[{"text":"%s"}]}}]}'
@@ -58,7 +59,9 @@ def everything(root):
 
 def test_a_turn_leaves_its_folder(recording, make_turn):
     made = recording()
-    turn = make_turn(surface="chat", stream=True, echo={"temperature": 1}, notes=("dropped: minLength",))
+    turn = make_turn(
+        surface="chat", stream=True, details=RecordedDetails({"temperature": 1}), notes=("dropped: minLength",)
+    )
     made.recorder.client_request(turn, b'{"model": "gpt-5"}', {"User-Agent": "codex", "Authorization": "Bearer abc"})
     running = made.store.open(turn)
     channel = running.channel
@@ -76,7 +79,7 @@ def test_a_turn_leaves_its_folder(recording, make_turn):
         "upstream_request.json", "upstream_request.original.json",
     ]  # fmt: skip
     trace = trace_reader.find(made.root)
-    assert trace.turn.echo == {"temperature": 1}
+    assert trace.turn.details.as_json() == {"temperature": 1}
     assert trace.body("client_request") == {
         "surface": "chat", "headers": {"user-agent": "codex", "authorization": "[redacted]"},
         "body": {"model": "gpt-5"},
@@ -154,7 +157,7 @@ def test_an_answer_that_is_not_streamed_is_kept_whole(recording, make_turn):
     made.flush()
     answers = [trace.emitted for trace in trace_reader.scan(made.root)]
     assert sorted((answer[0].status, str(answer[0].body)) for answer in answers) == [
-        (200, "{'text': 'Hello', 'echo': {}}"), (429, "{'error': 'wait'}"),
+        (200, "{'text': 'Hello', 'details': {}}"), (429, "{'error': 'wait'}"),
     ]  # fmt: skip
 
 
@@ -280,7 +283,7 @@ def test_h34_no_secret_is_in_any_file(recording, make_turn):
     ]}]}  # fmt: skip
     turn = make_turn(
         surface="chat", stream=True, google_request=generate, notes=(f"saw {SECRETS[3]}",),
-        echo={"instructions": f"use {SECRETS[0]}", "clientSecret": "hunter22"}, metadata={"apiKey": "hunter22"},
+        details=ChatDetails(service_tier=f"use {SECRETS[0]}", metadata={"apiKey": "hunter22"}),
     )  # fmt: skip
     headers = {"Authorization": f"Bearer {SECRETS[1]}", "X-Goog-Api-Key": SECRETS[3], "Cookie": "hunter22"}
     made.recorder.client_request(turn, json.dumps({"apiKey": "hunter22", "input": pem}).encode(), headers)

@@ -43,13 +43,13 @@ async def serve(no_leaks: None) -> AsyncIterator[Serve]:
         async def make(services: dict[str, Any] | None = None, **settings: Any) -> Served:
             config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
             given = {"secret": bytes(32), **(services or {})}
-            ground = compose.base(config, given.get("surfaces", REGISTRY))
-            ground.health.watch(ground.store)
-            engine = ScriptedEngine(ground.store)
-            front = await stack.enter_async_context(compose.front(ground, engine, Catalogue(config.aliases), **given))
+            base = compose.Base.of(config, given.get("surfaces", REGISTRY))
+            base.health.watch(base.store)
+            engine = ScriptedEngine(base.store)
+            server = await stack.enter_async_context(compose.front(base, engine, Catalogue(config.aliases), **given))
             session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
             await stack.enter_async_context(session)
-            started.append(Served(front.services, engine, front.running, session))
+            started.append(Served(server.services, engine, server, session))
             return started[-1]
 
         yield make

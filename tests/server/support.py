@@ -17,7 +17,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, Origin, Termination
-from zerogravity.server.app import Running
+from zerogravity.server.app import FrontServer
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.services import Services
 
@@ -95,7 +95,7 @@ class Served:
 
     services: Services
     engine: ScriptedEngine
-    running: Running
+    running: FrontServer
     http: aiohttp.ClientSession
     logs: list[str] = field(default_factory=list)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from zerogravity.server.connection_memory import EACH, Known, Remembered
+from zerogravity.server.connection_memory import EACH, ConnectionMemory, LocalResponses
 from zerogravity.surfaces.responses.stored import StoredResponse
 
 
@@ -13,7 +13,7 @@ def response(name: str) -> StoredResponse:
 
 
 def test_the_oldest_of_a_connection_goes_first() -> None:
-    remembered, known = Remembered(1 << 20), Known()
+    remembered, known = ConnectionMemory(1 << 20), LocalResponses()
     for number in range(EACH + 2):
         remembered.add(known, response(f"r{number}"), 10)
     assert list(known) == [f"r{number}" for number in range(2, EACH + 2)]
@@ -21,9 +21,9 @@ def test_the_oldest_of_a_connection_goes_first() -> None:
 
 
 def test_the_oldest_of_all_goes_first() -> None:
-    remembered = Remembered(100)
-    one: Known = OrderedDict()
-    two: Known = OrderedDict()
+    remembered = ConnectionMemory(100)
+    one: LocalResponses = OrderedDict()
+    two: LocalResponses = OrderedDict()
     remembered.add(one, response("a"), 60)
     remembered.add(two, response("b"), 40)
     remembered.add(two, response("c"), 40)

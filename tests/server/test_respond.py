@@ -21,7 +21,7 @@ from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
-from zerogravity.server.respond import FLUSH, Pump, leave_stalled, noted, timing
+from zerogravity.server.respond import FLUSH, Pump, drop_stalled_reader, notes_header, timing_headers
 from zerogravity.surfaces import chat, gemini
 from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.check import check_chat
@@ -250,21 +250,21 @@ async def test_headers_of_streams(serve: Serve) -> None:
 def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
     writer = ChannelWriter(make_turn(), clock)
     channel = writer.channel
-    assert timing(channel) == {"openai-processing-ms": "0"}
+    assert timing_headers(channel) == {"openai-processing-ms": "0"}
     for phase in ("queued", "admitted", "told", "matched"):
         clock.advance(0.25)
         writer.mark(phase)
     say(writer, AttemptOpened())
     clock.advance(1.5)
     say(writer, TextDelta("x"))
-    assert timing(channel) == {
+    assert timing_headers(channel) == {
         "Server-Timing": "queue;dur=500.0, ls;dur=250.0, match;dur=250.0, upstream;dur=0.0, text;dur=2500.0",
         "openai-processing-ms": "2500",
     }
     clock.advance(1)
     writer.close(Finished("stop"))
-    assert timing(channel)["openai-processing-ms"] == "3500"
-    assert timing(channel)["Server-Timing"].endswith("turn;dur=3500.0")
+    assert timing_headers(channel)["openai-processing-ms"] == "3500"
+    assert timing_headers(channel)["Server-Timing"].endswith("turn;dur=3500.0")
 
 
 @pytest.mark.parametrize(
@@ -294,10 +294,10 @@ async def test_nothing_left_out_nothing_told(serve: Serve) -> None:
 
 
 def test_many_notes_are_cut(make_turn: Callable[..., Turn]) -> None:
-    told = noted(make_turn(notes=tuple(f"note {n} {'x' * 90}" for n in range(30))))["x-zerogravity-notes"]
+    told = notes_header(make_turn(notes=tuple(f"note {n} {'x' * 90}" for n in range(30))))["x-zerogravity-notes"]
     assert told.startswith("note 0 xxx")
     assert told.endswith("; 20 more in the trace")
-    assert len(noted(make_turn(notes=("x" * 5000,)))["x-zerogravity-notes"]) <= 1100
+    assert len(notes_header(make_turn(notes=("x" * 5000,)))["x-zerogravity-notes"]) <= 1100
 
 
 async def test_whole_answers(serve: Serve) -> None:
@@ -531,7 +531,7 @@ async def test_a_stalled_reader_ends_only_what_nobody_else_wants(
     served.engine.script = forever
     channel = served.engine.run(make_turn(background=background))
     cursors = [channel.cursor() for _ in range(readers)]
-    leave_stalled(served.services, channel)
+    drop_stalled_reader(served.services, channel)
     assert channel.termination is (Termination.CLIENT_STALL if cancelled else None)
     for cursor in cursors:
         cursor.close()

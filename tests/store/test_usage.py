@@ -43,7 +43,7 @@ def log(file, clock):
             for call, usage in enumerate(usages):
                 running.append(call, b"", (AttemptOpened(), usage))
             running.close(terminal or Finished("stop"))
-            assert made.beside.flush()
+            assert made.worker.flush()
 
         return play, made
 
@@ -93,7 +93,7 @@ def test_no_link_is_followed(log, file, tmp_path, make_turn):
     play, made = log()
     play(make_turn())
     assert other.read_text() == "mine"
-    assert made.beside.degraded
+    assert made.worker.degraded
 
 
 def test_a_bad_disk_is_reported_and_nothing_is_lost(log, file, make_turn):

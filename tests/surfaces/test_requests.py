@@ -185,7 +185,7 @@ def test_what_is_served_google_takes(name: str, data: st.DataObject) -> None:
         return
     said = complaint(sent(turn))
     assert said is None or said.startswith(GOOGLES_TO_JUDGE), said
-    assert json.dumps(dict(turn.echo))
+    assert json.dumps(turn.details.as_json())
 
 
 @settings(max_examples=120)

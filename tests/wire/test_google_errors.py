@@ -104,7 +104,10 @@ def test_error_bodies_that_say_nothing(body: bytes) -> None:
 def test_a_refused_login_says_what_to_do() -> None:
     fault = google_errors.decode_error(401, {}, json.dumps(error(401, message="Token expired")).encode())
     assert fault.message == "Google refused the language server's login (401): Token expired"
-    assert fault.told == "Google refused the language server's login (401): Token expired. Log in again in the editor."
+    assert (
+        fault.full_message
+        == "Google refused the language server's login (401): Token expired. Log in again in the editor."
+    )
 
 
 @pytest.mark.parametrize(

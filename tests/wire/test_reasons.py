@@ -155,9 +155,9 @@ def test_the_remedy_fits_the_reason(value, reason, code, remedy):
         decoder = GoogleDecoder(str)
         decoder.decode((frame % json.dumps(value)).encode())
         assert decoder.fault == fault
-    assert fault.told.startswith(fault.message.rstrip())
-    assert not any(odd in fault.told for odd in ("..", ".;", ";.", " .", ".:", "!.", "  "))
-    assert fault.told.endswith((".", "!")) or not fault.remedy
+    assert fault.full_message.startswith(fault.message.rstrip())
+    assert not any(odd in fault.full_message for odd in ("..", ".;", ";.", " .", ".:", "!.", "  "))
+    assert fault.full_message.endswith((".", "!")) or not fault.remedy
 
 
 @pytest.mark.parametrize("row", reasons.ROWS, ids=[row.reason for row in reasons.ROWS])

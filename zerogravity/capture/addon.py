@@ -70,7 +70,7 @@ class Capture:
         try:
             return proxy_guard.no_start(exposed=self._load_config().expose_proxy)
         except FaultError as error:
-            return error.fault.told
+            return error.fault.full_message
 
     def _load_config(self) -> configuration.Config:
         """What has been given counts, ``false`` too; what has not is left to the environment, file and defaults."""

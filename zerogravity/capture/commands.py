@@ -80,7 +80,7 @@ class Commands:
         try:
             found, pace = trace_reader.find(self._traces(), turn), Pace(parse_speed(speed))
         except FaultError as error:
-            raise exceptions.CommandError(error.fault.told) from error
+            raise exceptions.CommandError(error.fault.full_message) from error
         self._tasks.spawn(self._serve(found, pace), f"replaying {found.id}")
 
     @command.command("zerogravity.har")
@@ -98,7 +98,7 @@ class Commands:
             try:
                 replay = await stack.enter_async_context(serving)
             except (OSError, FaultError) as error:
-                logger.error("cannot replay: %s", error.fault.told if isinstance(error, FaultError) else error)
+                logger.error("cannot replay: %s", error.fault.full_message if isinstance(error, FaultError) else error)
                 return
             logger.log(ALERT, "replaying %s on %s", found.id, replay.url)
             await self._ending.wait()

@@ -40,7 +40,7 @@ class GoogleStreamContentview(Contentview):
             raise ValueError("no Google answer in this body")
         blocks = _blocks(state)
         if decoder.fault is not None:
-            blocks.append(f"== error ==\n{decoder.fault.status} {decoder.fault.code}: {decoder.fault.told}")
+            blocks.append(f"== error ==\n{decoder.fault.status} {decoder.fault.code}: {decoder.fault.full_message}")
         blocks.append(f"== end ==\n{decoder.finish or 'without a finishReason'}")
         return "\n\n".join(blocks)
 

@@ -29,7 +29,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 from zerogravity import certs
 from zerogravity.capture import http2_reset, match, proxy_rules
 from zerogravity.config import Config
-from zerogravity.errors import Fault, misled, untrusted
+from zerogravity.errors import Fault, certificate_refused, not_an_endpoint
 from zerogravity.hosts import is_google, is_loopback
 from zerogravity.observe import machine
 
@@ -75,7 +75,7 @@ class ProxyGuard:
         if await self._is_refused(flow.client_conn, (flow.request.host, flow.request.port)):
             logger.warning("refused: a proxied request to %s:%s", flow.request.host, flow.request.port)
             if self.front is not None and match.is_generate_path(flow.request.path):
-                self.front.refused(misled())
+                self.front.refused(not_an_endpoint())
             flow.request.stream = False  # else mitmproxy would connect to hand its body on
             flow.response = http.Response.make(403, REFUSED, {"content-type": "text/plain"})
 
@@ -142,7 +142,7 @@ class ProxyGuard:
     def tls_failed_client(self, data: TlsData) -> None:
         """Somebody's call to Google was opened and broken off: they do not take our certificate."""
         if self.front is not None and is_google(data.conn.sni):
-            self.front.refused(untrusted(data.conn.error or "TLS failed"))
+            self.front.refused(certificate_refused(data.conn.error or "TLS failed"))
 
 
 def _chosen(context: Context) -> proxy_rules.Address | None:
@@ -158,7 +158,7 @@ def _is_wanted(name: str, port: int) -> bool:
 
 @lru_cache(1)
 def _spoken_for(confdir: str) -> frozenset[str]:
-    return frozenset(certs.spoken_for(Path(confdir).expanduser()))
+    return frozenset(certs.permitted_hosts(Path(confdir).expanduser()))
 
 
 def _is_here(client: Client) -> bool:

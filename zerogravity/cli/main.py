@@ -79,7 +79,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except FaultError as error:
-            click.echo(f"zerogravity: {error.fault.told}", err=True)
+            click.echo(f"zerogravity: {error.fault.full_message}", err=True)
             ctx.exit(2 if error.fault.origin is Origin.CLIENT else 1)
         except BrokenPipeError:  # click leaves quietly
             raise

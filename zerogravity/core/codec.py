@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from zerogravity.core import events
 from zerogravity.core.events import Event, Failed, Record, RequestLine
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import RecordedDetails, Target, Turn, plain
 from zerogravity.errors import Fault, Origin, Termination
+from zerogravity.wire import narrow
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
 # what files of before hold: the name of an event, or a member, → its name now
 _EVENTS_BEFORE = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
 _FAULT_BEFORE = {"guilt": "origin", "heals": "retryable"}
 _TURN_FIELDS = (
-    "id", "surface", "model", "stream", "store", "background", "previous_id", "echo", "metadata", "tool_names",
-    "tool_kinds", "created", "notes",
+    "id", "surface", "model", "stream", "store", "background", "previous_id", "tool_names", "tool_kinds", "created",
+    "notes",
 )  # fmt: skip
 
 
@@ -92,17 +93,28 @@ def record_in(value: Mapping[str, Any], data: bytes) -> Record:
 
 def turn_out(turn: Turn) -> dict[str, Any]:
     """Everything but ``generate`` (a file of its own) and the owner."""
-    made = {name: _plain(getattr(turn, name)) for name in _TURN_FIELDS}
-    return {**made, "target": asdict(turn.target)}
+    made = {name: plain(getattr(turn, name)) for name in _TURN_FIELDS}
+    return {**made, "details": turn.details.as_json(), "target": asdict(turn.target)}
 
 
 def turn_in(value: Mapping[str, Any], generate: Mapping[str, Any]) -> Turn:
+    """Raises ValueError when this version cannot read it."""
+    details = value["details"] if "details" in value else _details_before(value)
     try:
         given = {name: value[name] for name in _TURN_FIELDS if name in value}
         given["notes"] = tuple(given.get("notes", ()))
-        return Turn(target=Target(**value["target"]), google_request=generate, **given)
+        return Turn(
+            target=Target(**value["target"]), google_request=generate,
+            details=RecordedDetails(narrow.members(details)), **given,
+        )  # fmt: skip
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a turn: {error}") from None
+
+
+def _details_before(value: Mapping[str, Any]) -> dict[str, object]:
+    """Files of before hold ``echo`` and ``metadata`` instead: the members of details lay in both."""
+    echo, metadata = narrow.members(value.get("echo")), narrow.members(value.get("metadata"))
+    return {**echo, **metadata, "echo": echo, "metadata": metadata}
 
 
 def usage_out(usage: events.Usage) -> dict[str, Any]:
@@ -116,13 +128,3 @@ def line_out(line: RequestLine) -> dict[str, str]:
 def line_in(value: Mapping[str, Any]) -> RequestLine:
     """A member that is missing is empty."""
     return RequestLine(*(str(value.get(name, "")) for name in ("method", "url", "http_version")))
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case Mapping():
-            return dict(cast("Mapping[str, Any]", value))
-        case tuple():
-            return list(cast("tuple[Any, ...]", value))
-        case _:
-            return value

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zerogravity.core.events import Failed, Finished, Terminal
 from zerogravity.core.fold import TurnState
-from zerogravity.errors import AGAIN, Fault, Termination, garbage, upstream
+from zerogravity.errors import RETRY, Fault, Termination, garbage, upstream
 
 LENGTH = frozenset({"MAX_TOKENS", "CONTINUATION"})
 FILTERED = frozenset({
@@ -23,7 +23,7 @@ MALFORMED = frozenset({
     "MISSING_THOUGHT_SIGNATURE",
 })  # fmt: skip
 UNREADABLE = (
-    f"the upstream answer cannot be read, and has no end; {AGAIN}, and if it stays so, look for a proxy between here "
+    f"the upstream answer cannot be read, and has no end; {RETRY}, and if it stays so, look for a proxy between here "
     "and Google that answers in its place"
 )
 THINKING = "the upstream sent thinking but no answer"
@@ -173,16 +173,16 @@ def _once_more(end: Ending, fault: Fault) -> Decision:
 
 
 def _dropped(message: str) -> Fault:
-    return upstream(502, "upstream_drop", f"{message}; {AGAIN}", Termination.UPSTREAM_DROP)
+    return upstream(502, "upstream_drop", f"{message}; {RETRY}", Termination.UPSTREAM_DROP)
 
 
 def _empty(message: str, finish: str = "STOP") -> Fault:
     """A STOP without an answer says nothing to anybody; any other word says why there is none."""
     told = "" if finish == "STOP" else finish
-    return upstream(502, "empty_response", f"{message}; {AGAIN}", Termination.EMPTY, finish=told)
+    return upstream(502, "empty_response", f"{message}; {RETRY}", Termination.EMPTY, finish=told)
 
 
 def _malformed(finish: str, message: str | None) -> Fault:
-    text = f"the model's answer was unusable ({finish}{': ' + message if message else ''}); {AGAIN}"
+    text = f"the model's answer was unusable ({finish}{': ' + message if message else ''}); {RETRY}"
     code, told = finish.lower(), {"finish": finish, "finish_message": message}
     return upstream(502, code, text, Termination.UPSTREAM_GARBAGE, **told)

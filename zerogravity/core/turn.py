@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self, cast
 
-_EMPTY: Mapping[str, Any] = MappingProxyType({})
+from zerogravity.wire.narrow import Json
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,45 @@ class Model:
         return self.label or self.name
 
 
+def plain(value: object) -> object:
+    """A read-only mapping or a tuple as the dict or list that JSON has."""
+    match value:
+        case Mapping():
+            return dict(cast("Mapping[str, object]", value))
+        case tuple():
+            return list(cast("tuple[object, ...]", value))
+        case _:
+            return value
+
+
+def _frozen(value: object) -> object:
+    return tuple(cast("list[object]", value)) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a surface keeps of a request to render its answer. Each surface has a kind of its own, of plain JSON values,
+    each with a default."""
+
+    def as_json(self) -> dict[str, object]:
+        return {each.name: plain(getattr(self, each.name)) for each in fields(self)}
+
+    @classmethod
+    def of_json(cls, members: Json) -> Self:
+        """What ``as_json`` has made, here or in another version: unknown members are ignored."""
+        return cls(**{each.name: _frozen(members[each.name]) for each in fields(cls) if each.name in members})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDetails(Details):
+    """Details read from a trace, or redacted: JSON until the surface asks for its own kind."""
+
+    members: Json = field(default_factory=lambda: NOTHING)
+
+    def as_json(self) -> dict[str, object]:
+        return dict(self.members)
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One request, translated once.
@@ -48,7 +89,7 @@ class Turn:
     ``surface``     the name of the API it came by; ``passive``: recorded, answered by nobody.
     ``google_request``  in Google's form: contents, systemInstruction, tools, toolConfig, generationConfig,
                     safetySettings.
-    ``echo``        what the surface must echo back (Responses: every request parameter).
+    ``details``     what only its surface understands; see ``details_as``.
     ``tool_names``  upstream function name → the client's tool name, only where they differ.
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
@@ -66,10 +107,9 @@ class Turn:
     store: bool = False
     background: bool = False
     previous_id: str | None = None
-    echo: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
-    metadata: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
-    tool_names: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    tool_kinds: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    details: Details = field(default_factory=Details)
+    tool_names: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    tool_kinds: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     owner: str = ""
     created: int = 0
     size: int = field(default=0, compare=False)
@@ -78,3 +118,11 @@ class Turn:
     def client_name(self, upstream_name: str) -> str:
         """The client's name of a function that Google calls ``upstream_name``."""
         return self.tool_names.get(upstream_name, upstream_name)
+
+    def details_as[D: Details](self, kind: type[D]) -> D:
+        """The details as the surface's own kind. Raises TypeError when they are another surface's."""
+        if isinstance(self.details, kind):
+            return self.details
+        if isinstance(self.details, RecordedDetails):
+            return kind.of_json(self.details.members)
+        raise TypeError(f"turn {self.id} has {type(self.details).__name__}, not {kind.__name__}")

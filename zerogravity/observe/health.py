@@ -34,7 +34,7 @@ from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
-from zerogravity.errors import DOCTOR, Fault, Termination
+from zerogravity.errors import RUN_DOCTOR, Fault, Termination
 from zerogravity.wire.reasons import LASTING
 
 NS = 1_000_000_000
@@ -242,12 +242,12 @@ class Health:
         if fault is not None and fault.termination in LS_FAILED:
             self.on_trouble()
 
-    def degrade(self, what: str, text: str) -> None:
-        """Something beside the path works less well (a full trace disk); shown, never in the way."""
-        self._degraded[what] = redact.text(text)
-
-    def recover(self, what: str) -> None:
-        self._degraded.pop(what, None)
+    def report(self, what: str, trouble: str | None) -> None:
+        """Something off the path of turns works less well (a full trace disk), or well again (None); shown only."""
+        if trouble is None:
+            self._degraded.pop(what, None)
+        else:
+            self._degraded[what] = redact.text(trouble)
 
     # -- what is asked ---------------------------------------------------------------------------------------
 
@@ -267,9 +267,9 @@ class Health:
     def why_no_call(self) -> str | None:
         """What a turn is told for which no call has come."""
         if self._path.trouble is not None and self._known_why():
-            return self._path.trouble.told
+            return self._path.trouble.full_message
         if self._google.trouble is not None and self.google_away:
-            return f"its calls come here, but {self._google.trouble.told}"
+            return f"its calls come here, but {self._google.trouble.full_message}"
         return None
 
     def checks(self) -> list[Check]:
@@ -347,7 +347,7 @@ def fix_of(hop: str, fault: Fault) -> str:
     """What to do: the fault's own remedy, else what fits the hop."""
     if hop == "path" and fault.code == "match_timeout":
         return ROUTE
-    return fault.remedy or DOCTOR
+    return fault.remedy or RUN_DOCTOR
 
 
 def told(check: Check) -> str:

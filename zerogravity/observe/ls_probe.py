@@ -61,7 +61,7 @@ class LsProbe:
         look = await self._backend.look()
         fault = look.fault
         if fault is not None and fault != self._before:
-            logger.info("language server: %s", fault.told)
+            logger.info("language server: %s", fault.full_message)
         self._before = fault
         self._health.looked(fault)
         run_guarded(self._besides)
@@ -71,10 +71,8 @@ class LsProbe:
             await asyncio.wait_for(self._now.wait(), self._pause(look))
 
     def _tell(self, trouble: str | None) -> None:
-        if trouble is None:
-            self._health.recover("looks")
-        else:
-            self._health.degrade("looks", f"the language server cannot be looked at now: {trouble}")
+        text = None if trouble is None else f"the language server cannot be looked at now: {trouble}"
+        self._health.report("looks", text)
 
     def _pause(self, look: Look) -> float:
         if look.fault is not None:

@@ -29,7 +29,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
 )
 from zerogravity.core.fold import TurnState
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import RecordedDetails, Turn
 from zerogravity.errors import Fault
 from zerogravity.observe.source import BEFORE, Copied, Emitted
 from zerogravity.observe.summary import summary
@@ -220,8 +220,7 @@ def redacted_turn(turn: Turn) -> Turn:
         model=redact.text(turn.model),
         target=replace(turn.target, name=redact.text(turn.target.name)),
         google_request=redact.json_value(turn.google_request),
-        echo=redact.json_value(turn.echo),
-        metadata=redact.json_value(turn.metadata),
+        details=RecordedDetails(redact.json_value(turn.details.as_json())),
         tool_names=_redacted_names(turn.tool_names),
         tool_kinds=_redacted_names(turn.tool_kinds),
         owner="",

@@ -151,7 +151,7 @@ def row(
         "closed": channel.closed,
         "failed": isinstance(channel.terminal, Failed),
         "code": channel.termination,
-        "google": channel.terminal.fault.google if isinstance(channel.terminal, Failed) else "",
+        "google": channel.terminal.fault.google_status if isinstance(channel.terminal, Failed) else "",
         "records": channel.count,
         "bytes": channel.size,
         "first_ms": None if first is None else (first - origin) / 1e6,

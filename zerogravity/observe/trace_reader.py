@@ -17,7 +17,7 @@ from zerogravity.core.channel import CascadeChannel, Snapshot
 from zerogravity.core.events import AttemptOpened, Record, RequestLine
 from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.turn import Target, Turn
-from zerogravity.errors import Fault, FaultError, Origin, Termination, joined
+from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
 from zerogravity.observe.source import Copied, Emitted
 from zerogravity.wire import jsonio
@@ -62,7 +62,7 @@ class Trace:
         """What the failure says, and what to do."""
         failure = self.info.get("failure")
         found = failure if isinstance(failure, Mapping) else {}
-        return joined(str(found.get("message", "")), str(found.get("remedy", "")))
+        return join_sentences(str(found.get("message", "")), str(found.get("remedy", "")))
 
     @cached_property
     def google_request(self) -> dict[str, Any]:

@@ -13,14 +13,14 @@ from zerogravity.background import Rounds
 from zerogravity.config import split_address, url_of
 from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
-from zerogravity.server.connection_memory import Remembered
+from zerogravity.server.connection_memory import ConnectionMemory
 from zerogravity.server.protocol import Runner, framework_logger
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.routes import add_routes
 from zerogravity.server.services import SERVICES, Services
-from zerogravity.server.websocket import REMEMBERED, SOCKETS, close_sockets
+from zerogravity.server.websocket import CONNECTION_MEMORY, SOCKETS, close_sockets
 
-__all__ = ["Running", "Services", "build_app", "start_server"]
+__all__ = ["FrontServer", "Services", "build_app", "start_server"]
 
 
 def build_app(services: Services) -> web.Application:
@@ -29,10 +29,10 @@ def build_app(services: Services) -> web.Application:
     logs.install()
     app = web.Application(
         middlewares=[
-            middleware.record,
+            middleware.access_log,
             middleware.faults,
             middleware.host_and_origin,
-            middleware.keys,
+            middleware.authenticate,
             middleware.ConcurrencyLimit(services.config.limits.requests).middleware,
         ],
         client_max_size=services.config.limits.body_bytes,
@@ -41,13 +41,13 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[RESPONSE_WRITER] = ResponseWriter(services)
     app[SOCKETS] = set()
-    app[REMEMBERED] = remembered = Remembered(services.budget.share("connections"))
+    app[CONNECTION_MEMORY] = remembered = ConnectionMemory(services.budget.share("connections"))
     services.budget.watch("connections", lambda: remembered.bytes)
     app[ARRIVALS] = Arrivals()
     add_routes(app, services.surfaces)
     if services.mount is not None:
         services.mount(app)
-    app.on_response_prepare.append(middleware.mark_answer)
+    app.on_response_prepare.append(middleware.common_headers)
     app.on_shutdown.append(app[ARRIVALS].end)
     app.on_shutdown.append(close_sockets)
     app.cleanup_ctx.append(watch_loop)
@@ -76,17 +76,17 @@ async def watch_loop(app: web.Application) -> AsyncIterator[None]:
     await rounds.stop()
 
 
-@dataclass(slots=True)
-class Running:
-    """A server that answers on ``host``:``port``."""
+@dataclass(frozen=True, slots=True)
+class FrontServer:
+    """A server that answers on ``host``:``port``; ``url``: what a client on this machine uses."""
 
+    services: Services
     host: str
     port: int
     _runner: Runner
 
     @property
     def url(self) -> str:
-        """The base URL a client on this machine uses."""
         return url_of(self.host, self.port)
 
     async def stop(self) -> None:
@@ -95,7 +95,7 @@ class Running:
         await self._runner.cleanup()
 
 
-async def start_server(services: Services) -> Running:
+async def start_server(services: Services) -> FrontServer:
     """Listen and answer. Raises OSError when the address is taken."""
     limits = services.config.limits
     runner = Runner(
@@ -119,4 +119,4 @@ async def start_server(services: Services) -> Running:
     except BaseException:
         await runner.cleanup()
         raise
-    return Running(host, site.port, runner)
+    return FrontServer(services, host, site.port, runner)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import accumulate
-from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -20,6 +19,7 @@ from zerogravity.config import MIB, Limits
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, shutting_down
 from zerogravity.wire import jsonio
 from zerogravity.wire.inflate import InflateError, Inflater, TooMuch
+from zerogravity.wire.narrow import an_object
 
 PLAIN = frozenset({"", "identity"})
 ENCODINGS = PLAIN | {"gzip", "x-gzip", "deflate", "br", "zstd"}
@@ -42,7 +42,7 @@ class Arrivals:
         self._limits: set[asyncio.Timeout] = set()
 
     @asynccontextmanager
-    async def within(self, seconds: float) -> AsyncIterator[None]:
+    async def within(self, seconds: float) -> AsyncGenerator[None]:
         """Raises TimeoutError when it takes longer, or when it is over."""
         async with asyncio.timeout(0 if self.over else seconds) as limit:
             self._limits.add(limit)
@@ -62,7 +62,7 @@ class Arrivals:
 ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
 
 
-async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> tuple[dict[str, Any], bytes]:
+async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> tuple[dict[str, object], bytes]:
     """The body as an object, and its (decompressed) bytes. Raises FaultError with 400, 408, 413 or 415."""
     if not _JSON_TYPE.fullmatch(request.content_type if "Content-Type" in request.headers else ""):
         raise bad_request(
@@ -112,7 +112,7 @@ def inflated(data: bytes, encoding: str, limits: Limits) -> bytes:
     except TooMuch:
         raise too_large(limits) from None
     except InflateError:
-        text = f"the request body is no {encoding}, or it is cut; send it again, or without Content-Encoding"
+        text = f"the request body is not valid {encoding}, or truncated; send it again, or without Content-Encoding"
         raise bad_request(text, code="invalid_body") from None
 
 
@@ -122,7 +122,7 @@ def too_large(limits: Limits) -> FaultError:
     )
 
 
-async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[str, Any]:
+async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[str, object]:
     """Bytes → object. Large ones in a thread, few at a time: each may need thirty times its size."""
     if len(data) < THREAD_FROM:
         return parse_now(data, limits)
@@ -130,7 +130,7 @@ async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[
         return await asyncio.to_thread(parse_now, data, limits)
 
 
-def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
+def parse_now(data: bytes, limits: Limits) -> dict[str, object]:
     """Bytes → object. Raises FaultError 400; a syntax error is told with its position."""
     check_text(data)
     check_structure(data, limits)
@@ -144,14 +144,13 @@ def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
         ) from None
     except (ValueError, RecursionError):
         raise bad_request("the request body is not valid JSON", code="invalid_json") from None
-    if not isinstance(value, dict):
+    if (body := an_object(value)) is None:
         raise bad_request("the request body must be a JSON object", code="invalid_json")
-    return value
+    return body
 
 
 def check_text(data: bytes) -> None:
-    """JSON is UTF-8 that stands for characters; anything else would only be guessed at (T14): another encoding, a byte
-    order mark (RFC 8259, 8.1)."""
+    """JSON is UTF-8 without a byte order mark (RFC 8259, 8.1); any other encoding would have to be guessed (T14)."""
     if data.startswith(_BOM):
         text = "a byte order mark at line 1 column 1 does not belong there; send UTF-8 without it"
         raise bad_request(f"the request body is not valid JSON: {text}", code="invalid_json")

@@ -6,19 +6,19 @@ from collections import OrderedDict
 
 from zerogravity.surfaces.responses.stored import StoredResponse
 
-Known = OrderedDict[str, StoredResponse]
+LocalResponses = OrderedDict[str, StoredResponse]
 EACH = 32  # responses of one connection
 
 
-class Remembered:
+class ConnectionMemory:
     """``bytes``: what all connections remember, about."""
 
     def __init__(self, max_bytes: int) -> None:
         self.bytes = 0
         self._max_bytes = max_bytes
-        self._all: OrderedDict[tuple[int, str], tuple[Known, int]] = OrderedDict()
+        self._all: OrderedDict[tuple[int, str], tuple[LocalResponses, int]] = OrderedDict()
 
-    def add(self, known: Known, stored: StoredResponse, size: int) -> None:
+    def add(self, known: LocalResponses, stored: StoredResponse, size: int) -> None:
         """A connection, which knows ``known``, remembers one more."""
         known[stored.id] = stored
         self._all[id(known), stored.id] = (known, size)
@@ -28,12 +28,12 @@ class Remembered:
         while self.bytes > self._max_bytes and len(self._all) > 1:
             self._forget(next(iter(self._all)))
 
-    def forget(self, known: Known, response: str) -> None:
+    def forget(self, known: LocalResponses, response: str) -> None:
         """That one, if the connection remembers it."""
         if (id(known), response) in self._all:
             self._forget((id(known), response))
 
-    def leave(self, known: Known) -> None:
+    def leave(self, known: LocalResponses) -> None:
         """The connection is over."""
         for key in [key for key in self._all if key[0] == id(known)]:
             self._forget(key)

@@ -10,9 +10,9 @@ from zerogravity import ids
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.server.body import read_json
-from zerogravity.server.middleware import rendered, unknown_url
+from zerogravity.server.middleware import json_response, unknown_url
 from zerogravity.server.services import EXCHANGE, SERVICES
-from zerogravity.server.turns import counted
+from zerogravity.server.turns import count_tokens
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.models import count_answer, estimate
 from zerogravity.surfaces.gemini.request import count_request
@@ -36,6 +36,6 @@ async def count(request: web.Request, model: str) -> web.Response:
     mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.COUNT)
     body, _ = await read_json(request, services.config.limits, services.parses)
     generate = count_request(body)
-    total = await counted(services, Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner))
+    total = await count_tokens(services, Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner))
     found = estimate(generate) if total is None else count_answer(total, estimated=False)
-    return rendered(replace(found, body=field_mask.masked(found.body, mask)))
+    return json_response(replace(found, body=field_mask.masked(found.body, mask)))

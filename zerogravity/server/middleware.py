@@ -22,6 +22,7 @@ from zerogravity import ids, redact
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal
 from zerogravity.server import paths
 from zerogravity.server.body import overloaded
+from zerogravity.server.protocol import address_of
 from zerogravity.server.services import EXCHANGE, SERVICES, Exchange, Services
 from zerogravity.surfaces.base import Answer, Surface
 from zerogravity.wire import jsonio
@@ -55,7 +56,7 @@ def surface_of(request: web.Request, services: Services) -> Surface:
 
 
 @web.middleware
-async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its id and write its one line, whatever happens."""
     services = request.app[SERVICES]
     given = request.headers.get("x-request-id", "")
@@ -101,7 +102,7 @@ def line(request: web.Request, exchange: Exchange, status: int) -> str:
     return json.dumps(told, ensure_ascii=True)
 
 
-async def mark_answer(request: web.Request, response: web.StreamResponse) -> None:
+async def common_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal ``on_response_prepare``: what every answer carries, errors too."""
     response.headers.popall("Server", None)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -142,7 +143,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
         ).fault  # fmt: skip
         answer = exchange.surface.error(fault)
         headers = {**answer.headers, "Allow": ", ".join(sorted(error.allowed_methods))}
-        return rendered(Answer(405, answer.body, headers))
+        return json_response(Answer(405, answer.body, headers))
     except web.HTTPException as error:
         fault = bad_request(error.reason or "bad request", code="bad_http_request", status=error.status).fault
     except ConnectionError:
@@ -153,7 +154,7 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     exchange.code = exchange.code or fault.termination.value
     if request.writer.output_size > 0:  # the answer has begun: only breaking off tells the truth
         raise ConnectionResetError("the answer has begun already")
-    return rendered(exchange.surface.error(fault), close=fault.status in (408, 413) or fault.code in UNREAD)
+    return json_response(exchange.surface.error(fault), close=fault.status in (408, 413) or fault.code in UNREAD)
 
 
 async def fault_of(work: Awaitable[None], request_id: str) -> Fault | None:
@@ -170,7 +171,7 @@ async def fault_of(work: Awaitable[None], request_id: str) -> Fault | None:
     return None
 
 
-def rendered(answer: Answer, *, close: bool = False) -> web.Response:
+def json_response(answer: Answer, *, close: bool = False) -> web.Response:
     """An ``Answer`` on the wire."""
     response = web.Response(
         status=answer.status,
@@ -236,10 +237,8 @@ def is_own_host(text: str, request: web.Request, services: Services) -> bool:
     name, port = split_host(text)
     if name is None:
         return False
-    transport = request.transport
-    own = transport.get_extra_info("sockname") if transport is not None else None
-    own_address, own_port = (str(own[0]).partition("%")[0], int(own[1])) if isinstance(own, tuple) else ("", 0)
-    if (name in LOCAL_NAMES or same_address(name, own_address)) and port == own_port:
+    own_address, own_port = address_of(request.transport, "sockname")
+    if (name in LOCAL_NAMES or same_address(name, own_address.partition("%")[0])) and port == own_port:
         return True
     for allowed in services.config.allowed_hosts:
         allowed_name, allowed_port = split_host(allowed)
@@ -306,14 +305,14 @@ def preflight(request: web.Request) -> web.Response:
 
 
 @web.middleware
-async def keys(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Compare the key in constant time; it is never put into anything but a hash (T4, T5)."""
     services, exchange = request.app[SERVICES], request[EXCHANGE]
     given = key_of(request)
     exchange.owner = owner_of(given)
     accepted = services.config.accepted_keys
     path = request.rel_url.raw_path
-    guarded = spelled(request) not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
+    guarded = sent_path(request) not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
     if accepted and guarded:
         # Every configured key is compared, so that the time does not tell which one was nearly right.
         right = [hmac.compare_digest(plain(given), plain(key)) for key in accepted]
@@ -325,7 +324,7 @@ async def keys(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-def spelled(request: web.Request) -> str:
+def sent_path(request: web.Request) -> str:
     """The path as it was sent: what needs no key has one spelling."""
     path = request.raw_path
     return (path if path.startswith("/") else urlsplit(path).path).partition("?")[0]

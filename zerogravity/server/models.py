@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from zerogravity.server.middleware import rendered
+from zerogravity.server.middleware import json_response
 from zerogravity.server.services import SERVICES
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.gemini import field_mask
@@ -19,7 +19,7 @@ async def listing(request: web.Request) -> web.Response:
     if is_client(request.headers, request.query):
         return await google_listing(request)
     data = [openai_model(info) for info in request.app[SERVICES].catalogue.list()]
-    return rendered(Answer(200, {"object": "list", "data": data}))
+    return json_response(Answer(200, {"object": "list", "data": data}))
 
 
 async def entry(request: web.Request) -> web.Response:
@@ -27,7 +27,7 @@ async def entry(request: web.Request) -> web.Response:
     if is_client(request.headers, request.query):
         return await google_entry(request)
     name = request.match_info["name"]
-    return rendered(Answer(200, {**openai_model(request.app[SERVICES].catalogue.get(name)), "id": name}))
+    return json_response(Answer(200, {**openai_model(request.app[SERVICES].catalogue.get(name)), "id": name}))
 
 
 async def google_listing(request: web.Request) -> web.Response:
@@ -36,14 +36,14 @@ async def google_listing(request: web.Request) -> web.Response:
     found = request.app[SERVICES].catalogue.list()
     mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODELS)
     listed = list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))
-    return rendered(Answer(200, field_mask.masked(listed, mask)))
+    return json_response(Answer(200, field_mask.masked(listed, mask)))
 
 
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
     info = request.app[SERVICES].catalogue.get(request.match_info["name"])
     mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODEL)
-    return rendered(Answer(200, field_mask.masked(model_json(info), mask)))
+    return json_response(Answer(200, field_mask.masked(model_json(info), mask)))
 
 
 def openai_model(info: Any) -> dict[str, Any]:

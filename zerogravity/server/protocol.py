@@ -11,7 +11,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
@@ -27,7 +27,7 @@ TELL_S = 60.0  # between two log lines about connections that were closed
 _PLACE = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
 TARGET = 1024  # bytes of such data in which a request's target is looked for
 UNREADABLE = bad_request("the HTTP request could not be read", code="bad_http_request").fault
-UNMET = {
+EXPECTATION_FAILED = {
     "error": {
         "message": "the only Expect that is known here is 100-continue",
         "type": "invalid_request_error",
@@ -119,19 +119,19 @@ def unreadable(begins: bytes, surfaces: Surfaces) -> Any:
     return owner(canonical(path), surfaces).error(UNREADABLE).body
 
 
-def in_our_form(handler: Handler) -> Handler:
+def refuse_expectation(handler: Handler) -> Handler:
     """aiohttp refuses an ``Expect`` before any middleware runs, in its own form."""
 
     async def answered(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPExpectationFailed:
-            return web.Response(status=417, body=jsonio.dumps(UNMET), content_type="application/json")
+            return web.Response(status=417, body=jsonio.dumps(EXPECTATION_FAILED), content_type="application/json")
 
     return answered
 
 
-def at_its_path(factory: Factory) -> Factory:
+def with_canonical_path(factory: Factory) -> Factory:
     """Requests with their canonical path, before anybody looks at it: routes and guards see the same one."""
 
     def made(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
@@ -141,6 +141,15 @@ def at_its_path(factory: Factory) -> Factory:
         return factory(message, *rest)
 
     return made
+
+
+def address_of(transport: asyncio.BaseTransport | None, end: str) -> tuple[str, int]:
+    """(host, port) of ``sockname`` or ``peername``; ("", 0) where there is none."""
+    found: object = transport.get_extra_info(end) if transport is not None else None
+    if not isinstance(found, tuple):
+        return "", 0
+    host, port, *_ = cast("tuple[object, ...]", found)
+    return str(host), int(str(port))
 
 
 class Connections(web.Server):
@@ -161,11 +170,11 @@ class Connections(web.Server):
     def like(cls, server: web.Server, surfaces: Surfaces, limit: int, peer_limit: int) -> Connections:
         """The same server with our connections."""
         return cls(
-            in_our_form(server.request_handler),
+            refuse_expectation(server.request_handler),
             surfaces=surfaces,
             limit=limit,
             peer_limit=peer_limit,
-            request_factory=at_its_path(server.request_factory),
+            request_factory=with_canonical_path(server.request_factory),
             handler_cancellation=server.handler_cancellation,
             **server._kwargs,  # aiohttp builds the server itself and offers no other way to its arguments
         )
@@ -177,8 +186,7 @@ class Connections(web.Server):
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
-        name = transport.get_extra_info("peername")
-        peer = self._peers[handler] = str(name[0]) if isinstance(name, tuple) else ""
+        peer = self._peers[handler] = address_of(transport, "peername")[0]
         self._of_peer[peer] += 1
         if len(self._connections) > self._limit:
             self._refuse(transport, f"{self._limit} connections are open (limits.connections)")

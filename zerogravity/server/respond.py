@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from socket import SO_LINGER, SOL_SOCKET
@@ -24,7 +24,7 @@ from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, Termination
-from zerogravity.server.middleware import rendered
+from zerogravity.server.middleware import json_response
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.surfaces.base import Answer, Emitter, Surface
@@ -50,10 +50,10 @@ async def answer(request: web.Request, surface: Surface, channel: CascadeChannel
     """The turn's answer, in the way it was asked for."""
     if channel.turn.stream:
         return await stream(request, surface, channel)
-    return await whole(request, channel, surface.answer)
+    return await json_answer(request, channel, surface.answer)
 
 
-async def whole(
+async def json_answer(
     request: web.Request, channel: CascadeChannel, answer: Callable[[CascadeChannel, bytes], Answer]
 ) -> web.Response:
     """Wait for the end, then one JSON answer. A client that leaves leaves the channel."""
@@ -62,8 +62,8 @@ async def whole(
     with channel.cursor():
         await channel.wait_closed()
     await request.app[RESPONSE_WRITER].ended(channel)
-    response = rendered(answer(channel, services.secret))
-    response.headers.update({**timing(channel), **noted(channel.turn)})
+    response = json_response(answer(channel, services.secret))
+    response.headers.update({**timing_headers(channel), **notes_header(channel.turn)})
     return response
 
 
@@ -76,10 +76,10 @@ async def stream(
     limits = services.config.limits
     with channel.cursor() as cursor:
         if resume_from is None:
-            await first_content(surface, channel, limits.grace_seconds)
+            await wait_for_content(surface, channel, limits.grace_seconds)
         emitter = surface.emitter(channel, services.secret)
-        headers = {**timing(channel), **noted(channel.turn)}
-        async with Wire(request, emitter.content_type, headers) as wire:
+        headers = {**timing_headers(channel), **notes_header(channel.turn)}
+        async with StreamWriter(request, emitter.content_type, headers) as wire:
             pump = Pump(
                 cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0,
                 ending=partial(request.app[RESPONSE_WRITER].ended, channel),
@@ -91,15 +91,15 @@ async def stream(
         return wire.response
 
 
-async def again(request: web.Request, frames: Sequence[bytes]) -> web.StreamResponse:
+async def replay(request: web.Request, frames: Sequence[bytes]) -> web.StreamResponse:
     """The frames of a stream that is over, as they were."""
-    async with Wire(request, "text/event-stream", {}) as wire:
+    async with StreamWriter(request, "text/event-stream", {}) as wire:
         for begin in range(0, len(frames), FRAMES):
             await wire.send(frames[begin : begin + FRAMES])
     return wire.response
 
 
-class Wire:
+class StreamWriter:
     """One streamed answer: headers when the block begins, the end of the body when it and the turn end well.
 
     A client that takes nothing is cut off. One that has gone is no failure of this request.
@@ -134,14 +134,14 @@ class Wire:
     async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> bool:
         channel = self._exchange.channel
         match error:
-            case None if channel is not None and ends_open(self._exchange.surface, channel):
+            case None if channel is not None and breaks_off(self._exchange.surface, channel):
                 await hang_up(self._request)
             case None:
                 with suppress(ConnectionError):  # everything has been sent
                     await self.response.write_eof()
             case Stalled():
                 if channel is not None:
-                    leave_stalled(self._request.app[SERVICES], channel)
+                    drop_stalled_reader(self._request.app[SERVICES], channel)
                 self._exchange.code = Termination.CLIENT_STALL.value
                 cut(self._request)
             case CursorExpired():
@@ -155,7 +155,7 @@ class Wire:
 
 
 @asynccontextmanager
-async def stall_limit(seconds: float) -> AsyncIterator[None]:
+async def stall_limit(seconds: float) -> AsyncGenerator[None]:
     """Raises Stalled when one write takes longer."""
     try:
         async with asyncio.timeout(seconds):
@@ -164,7 +164,7 @@ async def stall_limit(seconds: float) -> AsyncIterator[None]:
         raise Stalled from None
 
 
-async def first_content(surface: Surface, channel: CascadeChannel, grace: float) -> None:
+async def wait_for_content(surface: Surface, channel: CascadeChannel, grace: float) -> None:
     """Wait up to ``grace`` seconds for something to show. Raises FaultError when the turn failed before that."""
     try:
         async with asyncio.timeout(grace):
@@ -248,7 +248,7 @@ class Pump:
         await self._send(frames)
 
 
-def timing(channel: CascadeChannel) -> dict[str, str]:
+def timing_headers(channel: CascadeChannel) -> dict[str, str]:
     """``Server-Timing`` with the phases known by now, and OpenAI's own header for the whole."""
     marks = channel.marks
     phases = [
@@ -261,9 +261,9 @@ def timing(channel: CascadeChannel) -> dict[str, str]:
     return {**headers, "openai-processing-ms": str((latest - marks["received"]) // 1_000_000)}
 
 
-def noted(turn: Turn) -> dict[str, str]:
+def notes_header(turn: Turn) -> dict[str, str]:
     """What of the request was left out or changed, for whoever looks at the headers."""
-    shown, size = [], 0
+    shown, size = list[str](), 0
     for note in turn.notes:
         text = ascii(redact.text(note)[:NOTE])[
             1:-1
@@ -277,13 +277,13 @@ def noted(turn: Turn) -> dict[str, str]:
     return {"x-zerogravity-notes": "; ".join(shown)} if shown else {}
 
 
-def leave_stalled(services: Services, channel: CascadeChannel) -> None:
+def drop_stalled_reader(services: Services, channel: CascadeChannel) -> None:
     """A stalled reader is closed; the turn goes on only if somebody else reads it, or nobody has to."""
     if channel.readers <= 1 and not channel.turn.background and not channel.closed:
         services.engine.cancel(channel, Termination.CLIENT_STALL)
 
 
-def ends_open(surface: Surface, channel: CascadeChannel) -> bool:
+def breaks_off(surface: Surface, channel: CascadeChannel) -> bool:
     """Whether the stream's end must not look like the end of an answer."""
     return isinstance(channel.terminal, Failed) and not surface.ends_failed
 

@@ -29,7 +29,7 @@ class ResponseWriter:
     def __init__(self, services: Services) -> None:
         self._services = services
         limit = min(services.config.limits.unwritten_bytes, services.budget.share("unwritten"))
-        self._unwritten = PendingWrites(services.responses, limit, self._tell)
+        self._unwritten = PendingWrites(services.responses, limit, partial(services.health.report, "responses"))
         services.budget.watch("unwritten", lambda: self._unwritten.bytes)
         self.delete = self._unwritten.delete
         services.store.on_closed.append(self.keep_end)
@@ -94,13 +94,6 @@ class ResponseWriter:
                     await asyncio.sleep(0)
         return entry_of(of_turn(channel, services.secret, frames))
 
-    def _tell(self, trouble: str | None) -> None:
-        health = self._services.health
-        if trouble is None:
-            health.recover("responses")
-        else:
-            health.degrade("responses", trouble)
-
 
 def entry_of(stored: StoredResponse) -> Entry:
     """As a store keeps it."""
@@ -116,4 +109,4 @@ def stored_of(entry: Entry) -> StoredResponse:
     return cut_off(stored) if entry.abandoned else stored
 
 
-RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("shelf", ResponseWriter)
+RESPONSE_WRITER: web.AppKey[ResponseWriter] = web.AppKey("response_writer", ResponseWriter)

@@ -12,14 +12,15 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.server.middleware import rendered
-from zerogravity.server.respond import again, noted, stream, whole
+from zerogravity.server.middleware import json_response
+from zerogravity.server.respond import json_answer, notes_header, replay, stream
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
-from zerogravity.server.turns import counted, read_turn, start
+from zerogravity.server.turns import count_tokens, read_turn, start
 from zerogravity.surfaces.base import Answer, Surface
 from zerogravity.surfaces.common import token_estimate
 from zerogravity.surfaces.responses import compact as summary
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.surfaces.responses.request import INCLUDES
 from zerogravity.surfaces.responses.response import render
@@ -38,7 +39,7 @@ async def in_background(request: web.Request, surface: Surface, channel: Cascade
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return rendered(Answer(200, now(request.app[SERVICES], channel), noted(channel.turn)))
+    return json_response(Answer(200, now(request.app[SERVICES], channel), notes_header(channel.turn)))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -52,7 +53,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         raise bad_request("'starting_after' needs 'stream=true'.", param="starting_after")
     found = await find(request)
     if not streamed:
-        return rendered(Answer(200, now(services, found) if isinstance(found, CascadeChannel) else found.response))
+        return json_response(Answer(200, now(services, found) if isinstance(found, CascadeChannel) else found.response))
     skip = 0 if after is None else after + 1
     if isinstance(found, CascadeChannel):
         if not found.turn.background:
@@ -61,7 +62,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
     if not found.response["background"]:
         raise not_streamable()
     elsewhere(found)
-    return await again(request, found.frames_from(skip))
+    return await replay(request, found.frames_from(skip))
 
 
 async def delete(request: web.Request) -> web.Response:
@@ -74,7 +75,7 @@ async def delete(request: web.Request) -> web.Response:
     identity = request.match_info["id"]
     if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner):
         raise unknown(identity)  # somebody was quicker
-    return rendered(Answer(200, {"id": identity, "object": "response", "deleted": True}))
+    return json_response(Answer(200, {"id": identity, "object": "response", "deleted": True}))
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -86,9 +87,9 @@ async def cancel(request: web.Request) -> web.Response:
     if isinstance(found, CascadeChannel):
         services = request.app[SERVICES]
         services.engine.cancel(found)
-        return rendered(Answer(200, now(services, found)))
+        return json_response(Answer(200, now(services, found)))
     elsewhere(found)
-    return rendered(Answer(200, found.response))
+    return json_response(Answer(200, found.response))
 
 
 async def input_items(request: web.Request) -> web.Response:
@@ -99,8 +100,10 @@ async def input_items(request: web.Request) -> web.Response:
     if order not in ("asc", "desc"):
         raise bad_request(f"Invalid value: '{order[:40]}'. Supported values are: 'asc' and 'desc'.", param="order")
     found = await find(request)
-    items: Sequence[Json] = found.turn.metadata["input"] if isinstance(found, CascadeChannel) else found.input_items
-    return rendered(Answer(200, page(items, limit, newest_first=order == "desc", after=request.query.get("after"))))
+    items = found.turn.details_as(ResponsesDetails).input if isinstance(found, CascadeChannel) else found.input_items
+    return json_response(
+        Answer(200, page(items, limit, newest_first=order == "desc", after=request.query.get("after")))
+    )
 
 
 def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | None) -> dict[str, Any]:
@@ -128,18 +131,20 @@ async def input_tokens(request: web.Request) -> web.Response:
     surface = services.surfaces["responses"]
     said = {"store": False, "background": False, "stream": False, "stream_options": None}
     turn = (await read_turn(request, surface, said=said, unsaid={"model": some})).turn
-    count = await counted(services, turn)
+    count = await count_tokens(services, turn)
     headers = token_estimate.MARK if count is None else {}
     if count is None:
         count = sum(token_estimate.by_modality(turn.google_request).values())
-    return rendered(Answer(200, {"object": "response.input_tokens", "input_tokens": count}, headers))
+    return json_response(Answer(200, {"object": "response.input_tokens", "input_tokens": count}, headers))
 
 
 async def compact(request: web.Request) -> web.Response:
     """POST /v1/responses/compact: a turn of its own, in which the model sums the dialogue up."""
     incoming = await read_turn(request, request.app[SERVICES].surfaces["responses"], parse=summary.parse)
     channel = start(request.app, incoming)
-    return await whole(request, channel, lambda channel, secret: summary.answer(incoming.turn, channel.state, secret))
+    return await json_answer(
+        request, channel, lambda channel, secret: summary.answer(incoming.turn, channel.state, secret)
+    )
 
 
 # -- finding -------------------------------------------------------------------------------------------------------

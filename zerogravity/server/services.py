@@ -27,14 +27,14 @@ from zerogravity.store.base import ResponseStore
 from zerogravity.surfaces.base import Surface, Surfaces
 
 
-class Runs(Protocol):
+class TurnRunner(Protocol):
     """The engine, as far as the server sees it."""
 
     def run(self, turn: Turn) -> CascadeChannel: ...
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool: ...
 
 
-class Models(Protocol):
+class ModelCatalogue(Protocol):
     """The catalogue of models. ``resolve`` and ``get`` (the list's entry) raise FaultError 404."""
 
     def resolve(self, name: str) -> Target: ...
@@ -42,7 +42,7 @@ class Models(Protocol):
     def list(self) -> Sequence[Any]: ...
 
 
-class Witness(Protocol):
+class RequestRecorder(Protocol):
     """The trace recorder, as far as the server feeds it. Must never wait and never raise."""
 
     def client_request(self, turn: Turn, body: bytes, headers: Mapping[str, str]) -> None: ...
@@ -73,8 +73,8 @@ class Services:
     """
 
     store: MitmStore
-    engine: Runs
-    catalogue: Models
+    engine: TurnRunner
+    catalogue: ModelCatalogue
     config: Config
     responses: ResponseStore
     health: Health
@@ -83,7 +83,7 @@ class Services:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     bearer: Bearer = field(default_factory=Bearer)
     mount: Callable[[web.Application], None] | None = None
-    recorder: Witness | None = None
+    recorder: RequestRecorder | None = None
     count_tokens: Callable[[Turn], Awaitable[int | None]] | None = None
     fetch: Fetch = field(default_factory=Fetch)
     wall: Callable[[], float] = time.time

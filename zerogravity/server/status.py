@@ -10,7 +10,7 @@ from zerogravity import __version__
 from zerogravity.errors import bad_request
 from zerogravity.observe import metrics as measured
 from zerogravity.server.body import read_json
-from zerogravity.server.middleware import rendered
+from zerogravity.server.middleware import json_response
 from zerogravity.server.services import SERVICES
 from zerogravity.surfaces.base import Answer
 
@@ -64,6 +64,6 @@ async def token(request: web.Request) -> web.Response:
 
 
 def _fresh(answer: Answer) -> web.Response:
-    response = rendered(answer)
+    response = json_response(answer)
     response.headers["Cache-Control"] = "no-store"
     return response

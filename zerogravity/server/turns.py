@@ -72,12 +72,12 @@ async def turn_of(
 
 async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, budget: LookupBudget) -> Context:
     """Everything the parser may look up, fetched before: parsers do not wait. It has to fit into ``budget``."""
-    services, shelf, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
+    services, writer, owner = request.app[SERVICES], request.app[RESPONSE_WRITER], request[EXCHANGE].owner
     known, items = dict(local), dict[str, Json | None]()
     wanted = surface.lookups(body)
     previous = wanted.previous_response_id
     if previous and previous not in known:
-        stored = await shelf.get(previous, owner)
+        stored = await writer.get(previous, owner)
         if stored is not None and not stored.running:
             known[previous] = stored
     if previous in known:
@@ -87,7 +87,7 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
     for path, item_id in wanted.items:
         if item_id not in items:
             here = (response.items[item_id] for response in local.values() if item_id in response.items)
-            items[item_id] = next(here, None) or await shelf.item(item_id, owner)
+            items[item_id] = next(here, None) or await writer.item(item_id, owner)
         budget.take(items[item_id], path)
     return Context(
         turn_id=ids.new("turn"),
@@ -111,6 +111,6 @@ def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
     return channel
 
 
-async def counted(services: Services, turn: Turn) -> int | None:
+async def count_tokens(services: Services, turn: Turn) -> int | None:
     """How many tokens the turn's request has, from whoever can count; None: nobody can."""
     return await services.count_tokens(turn) if services.count_tokens is not None else None

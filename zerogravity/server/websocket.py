@@ -31,15 +31,16 @@ from zerogravity.core.events import Failed, Finished
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Termination, bad_request, internal
 from zerogravity.server.body import overloaded, parse
-from zerogravity.server.connection_memory import Known, Remembered
-from zerogravity.server.middleware import fault_of, rendered
-from zerogravity.server.respond import Pump, Stalled, cut, first_content, leave_stalled, stall_limit
+from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
+from zerogravity.server.middleware import fault_of, json_response
+from zerogravity.server.respond import Pump, Stalled, cut, drop_stalled_reader, stall_limit, wait_for_content
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, settled
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.wire import jsonio
@@ -49,7 +50,7 @@ _STREAM_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _OURS = ("type", "generate", "stream_id", "stream", "stream_options")
 
 SOCKETS: web.AppKey[set[web.WebSocketResponse[bool]]] = web.AppKey("sockets", set)
-REMEMBERED: web.AppKey[Remembered] = web.AppKey("remembered", Remembered)
+CONNECTION_MEMORY: web.AppKey[ConnectionMemory] = web.AppKey("remembered", ConnectionMemory)
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
@@ -77,7 +78,7 @@ def refused(request: web.Request, why: str, instead: str) -> web.Response:
     """426, which has to name a protocol that would do."""
     fault = bad_request(why, code="upgrade_required", status=426).fault
     answer = request[EXCHANGE].surface.error(fault)
-    return rendered(Answer(426, answer.body, {**answer.headers, "Upgrade": instead}), close=True)
+    return json_response(Answer(426, answer.body, {**answer.headers, "Upgrade": instead}), close=True)
 
 
 async def close_sockets(app: web.Application) -> None:
@@ -95,8 +96,8 @@ class Connection:
         self._services = request.app[SERVICES]
         self._limits = self._services.config.limits
         self._surface = self._services.surfaces["responses"]
-        self._remembered = request.app[REMEMBERED]
-        self._local: Known = OrderedDict()  # what is stored nowhere else
+        self._remembered = request.app[CONNECTION_MEMORY]
+        self._local: LocalResponses = OrderedDict()  # what is stored nowhere else
         self._running: dict[asyncio.Task[None], str | None] = {}  # → its stream_id
         self._in_turn = asyncio.Lock()  # those without a stream_id
 
@@ -166,7 +167,7 @@ class Connection:
         channel = start(self._request.app, incoming) if generate else self._warmed(incoming.turn)
         self._request[EXCHANGE].channel = channel
         with channel.cursor() as cursor:
-            await first_content(self._surface, channel, self._limits.grace_seconds)
+            await wait_for_content(self._surface, channel, self._limits.grace_seconds)
             emitter = self._surface.emitter(channel, self._services.secret)
             suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
 
@@ -178,7 +179,7 @@ class Connection:
             try:
                 await pump.run()
             except Stalled:
-                leave_stalled(self._services, channel)
+                drop_stalled_reader(self._services, channel)
                 cut(self._request)
             except CursorExpired:
                 raise FaultError(_gone(channel)) from None
@@ -194,7 +195,7 @@ class Connection:
 
     def _warmed(self, turn: Turn) -> CascadeChannel:
         """A turn that is over before anybody is asked: its input is kept for the next one."""
-        if turn.metadata["compacts"]:
+        if turn.details_as(ResponsesDetails).compacts:
             raise bad_request(f"'generate' is false, so there can be no {TRIGGER}: leave either out.", param="generate")
         writer = ChannelWriter(turn, self._services.store.clock)
         writer.close(Finished("stop"))

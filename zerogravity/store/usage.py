@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -126,22 +126,22 @@ class UsageLog:
         self.file = file
         self._wall = wall
         self._pending: list[Row] = []  # the thread's own; one per day and model, so it stays small
-        self.beside: BackgroundWorker[Row] = BackgroundWorker("usage", self._write, report=report)
+        self.worker: BackgroundWorker[Row] = BackgroundWorker("usage", self._write, report=report)
 
     def attach(self, store: MitmStore) -> None:
         """Count every turn that ``store`` opens from now on."""
-        self.beside.start()
+        self.worker.start()
         store.on_closed.append(self._closed)
 
     def close(self) -> None:
         """Write what is left."""
-        self.beside.close()
+        self.worker.close()
         if self._pending:
             with suppress(OSError):
                 self._write([])
 
     def _closed(self, channel: CascadeChannel) -> None:
-        self.beside.put(row_of(channel, self._wall()))
+        self.worker.put(row_of(channel, self._wall()))
 
     def _write(self, rows: list[Row]) -> None:
         self._pending = summed([*self._pending, *rows])
@@ -156,7 +156,7 @@ class UsageLog:
 
 
 @contextmanager
-def _opened(file: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
+def _opened(file: Path, *, write: bool) -> Generator[sqlite3.Connection]:
     """A connection for one block, which is one transaction. A new file gets 0600 before anything is in it."""
     if write:
         os.close(os.open(file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))

@@ -13,7 +13,7 @@ from zerogravity import ids
 from zerogravity.core import policy
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import AttemptOpened, Event, Failed, Record, Terminal
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import RecordedDetails, Target, Turn
 from zerogravity.surfaces.base import StoredTurn
 from zerogravity.wire import jsonio
 from zerogravity.wire.calls import declared_names
@@ -95,10 +95,10 @@ def google_request(text: str = "hi", **more: Any) -> dict[str, Any]:
 
 
 def turn(**fields: Any) -> Turn:
-    """A turn of the Responses surface."""
+    """A turn of the Responses surface; its details are the defaults of whichever surface renders it."""
     defaults: dict[str, Any] = {
         "id": TURN_ID, "surface": "responses", "model": TARGET.name, "target": TARGET,
-        "google_request": google_request(), "created": CREATED,
+        "google_request": google_request(), "created": CREATED, "details": RecordedDetails(),
     }  # fmt: skip
     return Turn(**{**defaults, **fields})
 

@@ -82,10 +82,10 @@ async def serve(
     answers whatever the model. ``services`` replaces parts of the server by name. Raises OSError: port taken."""
     config = configuration.load({"listen": listen, **SETTINGS}, file=os.devnull, env={}).config
     given = {"secret": secret, **(services or {})}
-    ground = compose.base(config, given.get("surfaces", REGISTRY))
-    engine = ReplayEngine(ground.store, pick, pace=pace)
-    async with compose.front(ground, engine, RecordedModels(recorded, always), **given) as front:
-        yield ReplayServer(front.url, engine)
+    base = compose.Base.of(config, given.get("surfaces", REGISTRY))
+    engine = ReplayEngine(base.store, pick, pace=pace)
+    async with compose.front(base, engine, RecordedModels(recorded, always), **given) as server:
+        yield ReplayServer(server.url, engine)
 
 
 @contextmanager

@@ -187,7 +187,7 @@ def test_what_to_do_about_a_refusal(status: int, body: object, remedy: str) -> N
     assert remedy in found.remedy
     assert bool(remedy) == bool(found.remedy)
     assert ("CSRF" in found.message) == ("csrf" in found.remedy)
-    assert ".." not in found.told
+    assert ".." not in found.full_message
 
 
 async def test_a_refusal_says_what_the_ls_said(station: Station, driver: Driver) -> None:

@@ -28,7 +28,7 @@ from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.observe.witnesses import Bodies
-from zerogravity.server.app import Running
+from zerogravity.server.app import FrontServer
 from zerogravity.testing import builders
 
 TOKEN = "a-token-for-the-inspector"
@@ -123,7 +123,7 @@ class Looked:
     """A running server, its scene, and a client that has the inspector's cookie."""
 
     scene: Scene
-    running: Running
+    running: FrontServer
     http: aiohttp.ClientSession
     stopped: bool = False
 

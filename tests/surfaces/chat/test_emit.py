@@ -29,14 +29,15 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import surface
+from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.testing.builders import records, turn
 from zerogravity.testing.check import check_chat
 
-echoes = st.fixed_dictionaries(
+forms = st.fixed_dictionaries(
     {},
     optional={
         "include_usage": st.booleans(),
-        "reasoning": st.sampled_from([[], ["reasoning_content"], ["reasoning_content", "reasoning"]]),
+        "reasoning": st.sampled_from([(), ("reasoning_content",), ("reasoning_content", "reasoning")]),
         "legacy": st.booleans(),
         "one_call": st.booleans(),
         "service_tier": st.sampled_from([None, "default"]),
@@ -44,14 +45,14 @@ echoes = st.fixed_dictionaries(
 )
 
 
-def turn_with(echo: dict[str, Any], **fields: Any) -> Turn:
-    if echo.get("legacy"):
-        echo = {**echo, "one_call": True}
-    return turn(id=TURN_ID, surface="chat", stream=True, echo=echo, **fields)
+def turn_with(form: dict[str, Any], **fields: Any) -> Turn:
+    if form.get("legacy"):
+        form = {**form, "one_call": True}
+    return turn(id=TURN_ID, surface="chat", stream=True, details=ChatDetails(**form), **fields)
 
 
-def channel_of(records: list[Record], echo: dict[str, Any] | None = None, **fields: Any) -> CascadeChannel:
-    return replayed(records, turn_with(echo or {}, **fields))
+def channel_of(records: list[Record], form: dict[str, Any] | None = None, **fields: Any) -> CascadeChannel:
+    return replayed(records, turn_with(form or {}, **fields))
 
 
 def frames_of(channel: CascadeChannel) -> list[bytes]:
@@ -63,18 +64,18 @@ def whole(channel: CascadeChannel) -> dict[str, Any]:
     return surface.answer(channel, SECRET).body["choices"][0]
 
 
-@given(record_lists(), echoes)
-def test_any_turn_gives_a_legal_stream(records: list[Record], echo: dict[str, Any]) -> None:
-    channel = channel_of(records, echo)
+@given(record_lists(), forms)
+def test_any_turn_gives_a_legal_stream(records: list[Record], form: dict[str, Any]) -> None:
+    channel = channel_of(records, form)
     frames = frames_of(channel)
     check_chat(frames)
     assert all(frame.startswith(b"data: ") and frame.endswith(b"\n\n") and frame.count(b"\n") == 2 for frame in frames)
     assert frames == frames_of(channel)
 
 
-@given(record_lists(), echoes)
-def test_openais_accumulator_builds_the_whole_answer(records: list[Record], echo: dict[str, Any]) -> None:
-    channel = channel_of(records, echo)
+@given(record_lists(), forms)
+def test_openais_accumulator_builds_the_whole_answer(records: list[Record], form: dict[str, Any]) -> None:
+    channel = channel_of(records, form)
     if isinstance(channel.terminal, Failed):
         assert surface.answer(channel, SECRET).status == channel.terminal.fault.status
         return
@@ -105,7 +106,7 @@ def comparable(message: dict[str, Any]) -> dict[str, Any]:
 
 def deltas(events: list[Event], end: Finished | Failed, **fields: Any) -> list[dict[str, Any]]:
     """The deltas of a turn with these events, the role's left out."""
-    channel = channel_of(records(events, end), fields.pop("echo", None), **fields)
+    channel = channel_of(records(events, end), fields.pop("form", None), **fields)
     return [value["choices"][0]["delta"] for value in check_chat(frames_of(channel)) if value.get("choices")][1:]
 
 
@@ -150,13 +151,13 @@ def test_without_include_usage_no_chunk_has_usage() -> None:
 @pytest.mark.parametrize(
     ("reasoning", "delta"),
     [
-        ([], []),
-        (["reasoning_content"], [{"reasoning_content": "hm"}]),
-        (["reasoning_content", "reasoning"], [{"reasoning_content": "hm", "reasoning": "hm"}]),
+        ((), []),
+        (("reasoning_content",), [{"reasoning_content": "hm"}]),
+        (("reasoning_content", "reasoning"), [{"reasoning_content": "hm", "reasoning": "hm"}]),
     ],
 )
-def test_thoughts_under_the_names_that_were_asked_for(reasoning: list[str], delta: list[dict[str, str]]) -> None:
-    found = deltas([ThinkingDelta("hm"), TextDelta("a")], STOP, echo={"reasoning": reasoning})
+def test_thoughts_under_the_names_that_were_asked_for(reasoning: tuple[str, ...], delta: list[dict[str, str]]) -> None:
+    found = deltas([ThinkingDelta("hm"), TextDelta("a")], STOP, form={"reasoning": reasoning})
     assert found == [*delta, {"content": "a"}, {}]
 
 
@@ -298,7 +299,7 @@ def test_thoughts_that_ate_all_tokens_are_a_length_with_empty_content() -> None:
 
 
 def test_the_members_of_a_completion() -> None:
-    channel = channel_of(records([CALL], TOOL), {"service_tier": "default"}, metadata={"k": "v"})
+    channel = channel_of(records([CALL], TOOL), {"service_tier": "default", "metadata": {"k": "v"}})
     body = surface.answer(channel, SECRET).body
     assert list(body) == [
         "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage", "metadata",

@@ -174,7 +174,7 @@ def budget(tokens: int, *, thoughts: bool = True) -> dict[str, Any]:
 def test_openrouters_form_of_reasoning(body: dict[str, Any], config: Any, shown: int) -> None:
     turn = parse(**body)
     assert turn.google_request.get("generationConfig", {}).get("thinkingConfig") == config
-    assert turn.echo["reasoning"] == ["reasoning_content", "reasoning"][:shown]
+    assert turn.details.reasoning == ("reasoning_content", "reasoning")[:shown]
     assert turn.notes == ()
 
 
@@ -210,23 +210,23 @@ def test_what_means_nothing_upstream_is_noted(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "echo"),
+    ("body", "wanted"),
     [
-        ({}, {"include_usage": False, "reasoning": ["reasoning_content"], "one_call": False, "service_tier": None}),
+        ({}, {"include_usage": False, "reasoning": ("reasoning_content",), "one_call": False, "service_tier": None}),
         ({"stream": True, "stream_options": {"include_usage": True}}, {"include_usage": True}),
         ({"stream": True, "stream_options": {"include_obfuscation": False}}, {"include_usage": False}),
-        ({"include_reasoning": True}, {"reasoning": ["reasoning_content", "reasoning"]}),
-        ({"include_reasoning": False}, {"reasoning": []}),
-        ({"reasoning_effort": "none"}, {"reasoning": []}),
+        ({"include_reasoning": True}, {"reasoning": ("reasoning_content", "reasoning")}),
+        ({"include_reasoning": False}, {"reasoning": ()}),
+        ({"reasoning_effort": "none"}, {"reasoning": ()}),
         ({"parallel_tool_calls": False}, {"one_call": True, "legacy": False}),
         ({"functions": [{"name": "f"}]}, {"one_call": True, "legacy": True}),
         ({"service_tier": "flex"}, {"service_tier": "default"}),
         ({"service_tier": "fast"}, {"service_tier": "default"}),
     ],
 )
-def test_what_the_answers_form_depends_on(body: dict[str, Any], echo: dict[str, Any]) -> None:
+def test_what_the_answers_form_depends_on(body: dict[str, Any], wanted: dict[str, Any]) -> None:
     turn = parse(**body)
-    assert {name: turn.echo[name] for name in echo} == echo
+    assert {name: getattr(turn.details, name) for name in wanted} == wanted
 
 
 def test_the_turn_itself() -> None:
@@ -235,7 +235,7 @@ def test_the_turn_itself() -> None:
         context().turn_id, "chat", "models/gemini-3-flash", "gemini-3-flash",
     )  # fmt: skip
     assert turn.stream
-    assert turn.metadata == {"k": "v"}
+    assert turn.details.metadata == {"k": "v"}
     assert turn.owner == "someone"
     assert turn.created == 1_770_000_000
     assert turn.google_request == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}

@@ -6,19 +6,20 @@ from typing import Any
 
 from tests.surfaces.playing import SECRET, frames
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import Details, Turn
 from zerogravity.surfaces.gemini import surface
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.testing import builders
 from zerogravity.testing.check import check_gemini
 
-ALL: dict[str, Any] = {"alt": "sse", "thoughts": True}
 CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
 SIGNED = {"text": "", "thoughtSignature": "U0lH"}
 THOUGHT = {"text": "hm", "thought": True}
+WHOLE = GeminiDetails()
 
 
-def turn(echo: dict[str, Any] | None = None) -> Turn:
-    return builders.turn(surface="gemini", stream=True, echo={**ALL, **(echo or {})}, google_request={"contents": []})
+def turn(details: Details = WHOLE) -> Turn:
+    return builders.turn(surface="gemini", stream=True, details=details, google_request={"contents": []})
 
 
 def chunk(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> dict[str, Any]:
@@ -27,10 +28,10 @@ def chunk(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> dic
 
 
 def captured(
-    *calls: list[Any], echo: dict[str, Any] | None = None, envelope: bool = True, dropped: bool = False
+    *calls: list[Any], details: Details = WHOLE, envelope: bool = True, dropped: bool = False
 ) -> CascadeChannel:
     """A closed channel of these upstream calls; each is a list of chunks (or of raw payloads)."""
-    return builders.captured(turn(echo), *calls, envelope=envelope, dropped=dropped)
+    return builders.captured(turn(details), *calls, envelope=envelope, dropped=dropped)
 
 
 def frames_of(channel: CascadeChannel) -> list[bytes]:

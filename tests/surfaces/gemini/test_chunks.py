@@ -23,6 +23,7 @@ from zerogravity import errors
 from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import Failed, TextDelta
 from zerogravity.surfaces.gemini import surface
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.testing.check import check_gemini
 
@@ -72,14 +73,14 @@ def test_usage_outside_of_the_response_is_kept() -> None:
 
 
 def test_the_array_form() -> None:
-    frames = frames_of(captured([chunk({"text": "a"}), END], echo={"alt": "json"}))
+    frames = frames_of(captured([chunk({"text": "a"}), END], details=GeminiDetails(alt="json")))
     assert frames[0].startswith(b'[{"')
     assert frames[1].startswith(b',\r\n{"')
     assert frames[-1] == b"]"
     assert [value["candidates"] for value in json.loads(b"".join(frames))] == [
         value["candidates"] for value in (chunk({"text": "a"}), END)
     ]
-    emitter = surface.emitter(captured([END], echo={"alt": "json"}), bytes(32))
+    emitter = surface.emitter(captured([END], details=GeminiDetails(alt="json")), bytes(32))
     assert emitter.content_type.startswith("application/json")
 
 
@@ -96,7 +97,7 @@ FAULT = errors.upstream(
 
 @pytest.mark.parametrize("alt", ["sse", "json"])
 def test_a_failure_is_the_last_element_and_begins_exactly_so(alt: str) -> None:
-    writer = ChannelWriter(turn({"alt": alt}), lambda: 0)
+    writer = ChannelWriter(turn(GeminiDetails(alt=alt)), lambda: 0)
     channel = writer.channel
     writer.append(0, json.dumps(chunk({"text": "a"})).encode(), (TextDelta("a"),))
     writer.close(Failed(FAULT))
@@ -112,7 +113,7 @@ def test_a_failure_is_the_last_element_and_begins_exactly_so(alt: str) -> None:
 
 
 def test_a_failure_before_anything_is_a_whole_array() -> None:
-    writer = ChannelWriter(turn({"alt": "json"}), lambda: 0)
+    writer = ChannelWriter(turn(GeminiDetails(alt="json")), lambda: 0)
     channel = writer.channel
     writer.close(Failed(FAULT))
     assert json.loads(b"".join(frames_of(channel)))[0]["error"]["code"] == 429
@@ -189,13 +190,13 @@ def test_of_a_split_chunk_only_the_last_has_the_rest() -> None:
 def test_thoughts_only_for_those_who_asked() -> None:
     chunks = [chunk(THOUGHT, usageMetadata={"promptTokenCount": 1}), chunk(THOUGHT, {"text": "a"}), STOP]
     assert parts(stream(chunks))[0] == [THOUGHT]
-    assert parts(stream(chunks, echo={"thoughts": False})) == [[{"text": "a"}], [{"text": ""}]]
-    assert whole(chunks, echo={"thoughts": False})["candidates"][0]["content"]["parts"] == [{"text": "a"}]
+    assert parts(stream(chunks, details=GeminiDetails(thoughts=False))) == [[{"text": "a"}], [{"text": ""}]]
+    assert whole(chunks, details=GeminiDetails(thoughts=False))["candidates"][0]["content"]["parts"] == [{"text": "a"}]
 
 
 def test_a_last_chunk_of_unwanted_thoughts_keeps_its_end() -> None:
     chunks = [chunk({"text": "a"}), chunk(THOUGHT, finish="MAX_TOKENS")]
-    assert stream(chunks, echo={"thoughts": False})[-1] == chunk(finish="MAX_TOKENS")
+    assert stream(chunks, details=GeminiDetails(thoughts=False))[-1] == chunk(finish="MAX_TOKENS")
 
 
 # -- several calls -----------------------------------------------------------------------------------------------

@@ -15,20 +15,22 @@ from tests.surfaces.playing import SECRET, replayed
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Notice, Record
 from zerogravity.surfaces.gemini import surface
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.testing.builders import turn
 from zerogravity.testing.check import check_gemini
 from zerogravity.wire import jsonio, sse
 
-forms = st.fixed_dictionaries({"alt": st.sampled_from(["sse", "json"]), "thoughts": st.booleans()})
+WHOLE = GeminiDetails()
+forms = st.builds(GeminiDetails, alt=st.sampled_from(["sse", "json"]), thoughts=st.booleans())
 
 
-def channel_of(records: list[Record], echo: dict[str, Any]) -> CascadeChannel:
-    return replayed(records, turn(id=TURN_ID, surface="gemini", stream=True, echo=echo))
+def channel_of(records: list[Record], details: GeminiDetails = WHOLE) -> CascadeChannel:
+    return replayed(records, turn(id=TURN_ID, surface="gemini", stream=True, details=details))
 
 
 @given(record_lists(), forms)
-def test_any_turn_gives_a_legal_stream(records: list[Record], echo: dict[str, Any]) -> None:
-    channel = channel_of(records, echo)
+def test_any_turn_gives_a_legal_stream(records: list[Record], details: GeminiDetails) -> None:
+    channel = channel_of(records, details)
     frames = frames_of(channel)
     check_gemini(frames)
     assert frames == frames_of(channel)
@@ -36,7 +38,7 @@ def test_any_turn_gives_a_legal_stream(records: list[Record], echo: dict[str, An
 
 @given(record_lists())
 def test_the_stream_and_the_whole_answer_say_the_same(records: list[Record]) -> None:
-    channel = channel_of(records, {"alt": "sse", "thoughts": True})
+    channel = channel_of(records)
     answer = surface.answer(channel, SECRET)
     if isinstance(channel.terminal, Failed) and not channel.terminal.fault.finish:
         assert answer.status == channel.terminal.fault.status
@@ -73,7 +75,7 @@ def said(chunks: list[dict[str, Any]]) -> Said:
 
 @given(record_lists())
 def test_googles_sdk_takes_every_chunk_and_the_whole(records: list[Record]) -> None:
-    channel = channel_of(records, {"alt": "sse", "thoughts": True})
+    channel = channel_of(records)
     for chunk in check_gemini(frames_of(channel)):
         if "error" not in chunk:
             types.GenerateContentResponse.model_validate(known(chunk))
@@ -99,7 +101,7 @@ GATHERED = re.compile(rb'"partialArgs"|"willContinue"|"args":[^{]|"functionCall"
 
 @given(record_lists(captured=True), st.booleans())
 def test_no_captured_part_is_ever_rendered_anew(records: list[Record], thoughts: bool) -> None:
-    channel = channel_of(records, {"alt": "sse", "thoughts": thoughts})
+    channel = channel_of(records, GeminiDetails(thoughts=thoughts))
     log = b"".join(sse.escape_separators(record.data) for record in records)
     for frame in frames_of(channel):
         text = frame.removeprefix(b"data: ").removesuffix(b"\r\n\r\n")
@@ -116,7 +118,7 @@ def test_no_captured_part_is_ever_rendered_anew(records: list[Record], thoughts:
 
 @given(record_lists(captured=True))
 def test_no_signature_is_lost(records: list[Record]) -> None:
-    channel = channel_of(records, {"alt": "sse", "thoughts": True})
+    channel = channel_of(records)
     events = [event for record in records for event in record.events]
     if any(isinstance(event, Notice) and event.code == "broken_call" for event in events):
         return  # nobody gets that call, so neither what it was signed with

@@ -38,7 +38,7 @@ def test_what_stands_in_the_url(model: str) -> None:
     turn = parse_request({"contents": HI}, CONTEXT, model=model, stream=True, sse=False)
     assert (turn.surface, turn.target.name, turn.stream) == ("gemini", "gemini-3-flash", True)
     assert (turn.id, turn.owner, turn.created) == (CONTEXT.turn_id, "someone", 1_770_000_000)
-    assert turn.echo["alt"] == "json"
+    assert turn.details.alt == "json"
     assert surface.parse({"contents": HI, "model": model, "stream": True, "alt": "json"}, CONTEXT) == turn
 
 
@@ -59,7 +59,7 @@ def test_without_a_url_the_model_must_be_in_the_body() -> None:
     ],
 )
 def test_whether_thoughts_were_asked_for(config: Any, thoughts: bool) -> None:
-    assert parse(generationConfig=config).echo["thoughts"] is thoughts
+    assert parse(generationConfig=config).details.thoughts is thoughts
 
 
 def test_count_requests() -> None:

@@ -51,7 +51,7 @@ class Loop:
         stream = method == "streamGenerateContent"
         turn = parse_request(body, CONTEXT, model=model, stream=stream, sse=request.url.params.get("alt") == "sse")
         self.turns.append(turn)
-        channel = captured(self.scripts.pop(0)(turn), echo=dict(turn.echo))
+        channel = captured(self.scripts.pop(0)(turn), details=turn.details)
         if stream:
             emitter = surface.emitter(channel, bytes(32))
             content = b"".join(frames_of(channel))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from tests.strategies import TURN_ID
@@ -11,6 +11,7 @@ from zerogravity.core.events import Event, Failed, Finished, Record
 from zerogravity.core.fold import fold
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import response
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.testing import builders
 from zerogravity.testing.check import check_responses
@@ -23,13 +24,16 @@ ECHO: dict[str, Any] = {
     "reasoning": {"effort": None, "summary": "auto"}, "user": None, "max_output_tokens": None, "max_tool_calls": None,
     "store": True, "background": False, "service_tier": "default", "safety_identifier": None, "prompt_cache_key": None,
 }  # fmt: skip
-SEALED = {"include": ["reasoning.encrypted_content"]}
-TURN = builders.turn(id=TURN_ID, stream=True, echo=ECHO, google_request={"contents": []})
+SEALED: dict[str, Any] = {"include": ("reasoning.encrypted_content",)}
+DETAILS = {each.name for each in fields(ResponsesDetails)}
+TURN = builders.turn(id=TURN_ID, stream=True, details=ResponsesDetails(echo=ECHO), google_request={"contents": []})
 
 
-def turn(**fields: Any) -> Turn:
-    """The turn of these tests, with other fields; ``echo`` is merged."""
-    return replace(TURN, **{**fields, "echo": {**ECHO, **fields.get("echo", {})}})
+def turn(**given: Any) -> Turn:
+    """The turn of these tests, with other fields and details; ``echo`` is merged."""
+    details = {name: given.pop(name) for name in DETAILS & given.keys()}
+    details["echo"] = {**ECHO, **details.get("echo", {})}
+    return replace(TURN, details=ResponsesDetails(**details), **given)
 
 
 def records(events: Sequence[Event], end: Finished | Failed) -> list[Record]:

@@ -35,7 +35,7 @@ EVENTS: list[Event] = [
     FunctionCall("call_3", "sh", '{"command":["ls"]}'), FunctionCall("call_4", "find", '{"query":"q"}'),
     InlineData("image/png", "AAAA"), Usage(3, 0, 2),
 ]  # fmt: skip
-TURN = turn(metadata=SEALED, tool_kinds={"patch": "custom", "sh": "local_shell", "find": "tool_search"})
+TURN = turn(**SEALED, tool_kinds={"patch": "custom", "sh": "local_shell", "find": "tool_search"})
 GOOD = stream(EVENTS, Finished("tool"), TURN)
 FAULT = errors.upstream(503, "upstream_error", "overloaded")
 REFUSED = stream([], Finished("filtered"))

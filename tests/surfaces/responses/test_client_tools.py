@@ -45,7 +45,7 @@ def test_they_are_functions_for_google(tool: dict[str, Any]) -> None:
     assert turn.tool_kinds == {tool["type"]: tool["type"]}
     calling = turn.google_request["toolConfig"]["functionCallingConfig"]
     assert calling == {"mode": "ANY", "allowedFunctionNames": [tool["type"]]}
-    assert turn.echo["tools"] == [tool]
+    assert turn.details.echo["tools"] == [tool]
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ F = {"type": "function", "name": "f"}
 )  # fmt: skip
 def test_members_are_shown_in_the_apis_form_or_dropped(tool: Any, shown: Any, dropped: list[str]) -> None:
     turn = parse(tools=[tool, {"type": "function", "name": "other"}])
-    first = turn.echo["tools"][0]
+    first = turn.details.echo["tools"][0]
     TOOL_TYPE.validate_python(first)
     nulls = ("description", "parameters", "strict")
     assert {name: value for name, value in first.items() if value is not None or name not in nulls} == shown
@@ -200,8 +200,8 @@ def test_pictures_are_shown_with_their_own_members() -> None:
         "moderation": "low",
     }
     turn = parse(model="gemini-3-pro-image", tools=[tool])
-    assert turn.echo["tools"] == [{"type": "image_generation", "size": "1024x1024", "moderation": "low"}]
-    TOOL_TYPE.validate_python(turn.echo["tools"][0])
+    assert turn.details.echo["tools"] == [{"type": "image_generation", "size": "1024x1024", "moderation": "low"}]
+    TOOL_TYPE.validate_python(turn.details.echo["tools"][0])
 
 
 def test_each_kind_has_a_call_and_a_result_of_its_own() -> None:

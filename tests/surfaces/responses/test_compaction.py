@@ -85,7 +85,7 @@ def test_the_model_is_asked_for_a_summary_and_nothing_else() -> None:
         "maxOutputTokens": 65_536, "temperature": 0.5,
         "thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": False},
     }  # fmt: skip
-    assert turn.echo["tools"], "the answer repeats what was asked"
+    assert turn.details.echo["tools"], "the answer repeats what was asked"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_only_a_trailing_trigger_counts() -> None:
     assert turn.notes == ("input[1]: compaction_trigger skipped: it counts as the last item only",)
     (content,) = turn.google_request["contents"]
     assert [part["text"] for part in content["parts"]] == ["one", f"{SUMMARY}It went well.", "two"]
-    assert not turn.metadata["compacts"]
+    assert not turn.details.compacts
 
 
 # -- what is made of the answer ----------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.testing.check import check_responses
 
 STOP, TOOL = Finished("stop"), Finished("tool")
-SOURCES = ["reasoning.encrypted_content", "web_search_call.action.sources"]
+SOURCES = ("reasoning.encrypted_content", "web_search_call.action.sources")
 KINDS = ("", "", "custom", *CLIENT_TOOLS)
 
 
@@ -57,7 +57,8 @@ def answered(draw: st.DrawFn) -> tuple[list[Record], Turn]:
     background = draw(st.booleans())
     return made, turn(
         background=background,
-        metadata={"include": draw(st.sampled_from(([], SOURCES))), "namespaces": spaces},
+        include=draw(st.sampled_from(((), SOURCES))),
+        namespaces=spaces,
         echo={"parallel_tool_calls": draw(st.booleans()), "background": background},
         tool_kinds=kinds,
     )
@@ -329,7 +330,7 @@ def test_a_search_stands_behind_its_message_and_citations_count_characters() -> 
 
 
 def test_a_search_that_is_told_after_its_message_stands_last() -> None:
-    of = turn(metadata={"include": ["web_search_call.action.sources"]})
+    of = turn(include=("web_search_call.action.sources",))
     values = stream([TextDelta("é blue sky"), FunctionCall("call_1", "f", "{}"), GROUNDING], TOOL, of)
     message, _, search = values[-1]["response"]["output"]
     assert message["content"][0]["annotations"] == []
@@ -337,7 +338,7 @@ def test_a_search_that_is_told_after_its_message_stands_last() -> None:
 
 
 def test_a_signature_that_comes_behind_its_call_changes_no_item() -> None:
-    of = turn(metadata=SEALED)
+    of = turn(**SEALED)
     values = stream([FunctionCall("call_1", "f", "{}"), Signature("U0lH", "alone")], TOOL, of)
     assert [item["type"] for item in values[-1]["response"]["output"]] == ["function_call"]
 

@@ -92,7 +92,7 @@ def test_system_and_developer_messages_wherever_they_stand() -> None:
     )  # fmt: skip
     assert [part["text"] for part in turn.google_request["systemInstruction"]["parts"]] == ["I", "S", "D"]
     assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "a"}, PNG_PART, {"text": "b"}]}]
-    assert turn.metadata["system"] == ["S", "D"]
+    assert turn.details.system == ("S", "D")
 
 
 def test_only_system_messages_still_ask_something() -> None:
@@ -335,7 +335,7 @@ def test_references_are_followed() -> None:
     made = contents(*items, within=context(items=known))
     assert made[1] == {"role": "model", "parts": [{"text": "stored"}]}
     assert made[3]["parts"][0]["thoughtSignature"] == "kept"
-    listed = parse(context(items=known), input=items).metadata["input"]
+    listed = parse(context(items=known), input=items).details.input
     assert [item["id"] for item in listed[1::2]] == ["msg_1", "fc_1"]
 
 
@@ -343,7 +343,7 @@ def test_unknown_references_are_skipped_and_noted() -> None:
     turn = parse(input=[user("x"), {"type": "item_reference", "id": "rs_gone"}])
     assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
     assert turn.notes == ("input[1]: item rs_gone is not stored here, skipped",)
-    assert len(turn.metadata["input"]) == 1
+    assert len(turn.details.input) == 1
 
 
 def test_a_compaction_is_a_user_text() -> None:
@@ -387,7 +387,7 @@ def test_replayed_items_of_hosted_tools_are_skipped_and_noted(kind: str) -> None
 
 def test_items_are_listed_with_ids_and_in_the_apis_form() -> None:
     items = [user("x"), {"role": "assistant", "content": "y"}, call("c", id="fc_own"), output("c"), thought(id=None)]
-    listed = parse(input=items).metadata["input"]
+    listed = parse(input=items).details.input
     assert listed[0] == {
         "id": listed[0]["id"], "type": "message", "status": "completed", "role": "user", "content": [text("x")],
     }  # fmt: skip
@@ -395,7 +395,7 @@ def test_items_are_listed_with_ids_and_in_the_apis_form() -> None:
     assert listed[2] == call("c", id="fc_own")
     assert [item["id"].partition("_")[0] for item in listed] == ["msg", "msg", "fc", "fco", "rs"]
     assert len({item["id"] for item in listed}) == 5
-    assert parse(input=items).metadata["input"] == listed
+    assert parse(input=items).details.input == listed
     assert TURN_ID not in str(listed)
 
 
@@ -450,7 +450,7 @@ dialogues = st.lists(
 def test_any_dialogue_obeys_the_rules_of_turns(items: list[dict[str, Any]], model: str) -> None:
     turn = parse(model=model, input=items)
     check_contents(turn.google_request["contents"], turn.target.family)
-    assert len(turn.metadata["input"]) == len(items)
+    assert len(turn.details.input) == len(items)
     asked = [item for item in items if item.get("type") in ("function_call", "custom_tool_call")]
     calls = [part for content in turn.google_request["contents"] for part in content["parts"] if "functionCall" in part]
     assert [part["functionCall"]["name"] for part in calls] == [item["name"] for item in asked]

@@ -40,7 +40,7 @@ def config(**body: Any) -> dict[str, Any]:
 def test_the_smallest_request() -> None:
     turn = parse()
     assert turn.google_request == {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
-    assert turn.echo == DEFAULTS
+    assert turn.details.echo == DEFAULTS
     assert (turn.id, turn.surface, turn.model, turn.owner) == (TURN_ID, "responses", "gemini-3-flash", "someone")
     assert (turn.stream, turn.store, turn.background, turn.previous_id) == (False, True, False, None)
     assert turn.notes == ()
@@ -66,7 +66,7 @@ def test_what_the_turn_holds_is_plain_json() -> None:
         input=[{"role": "developer", "content": "D"}, {"role": "user", "content": "x"}],
         include=["reasoning.encrypted_content"], metadata={"a": "b"},
     )  # fmt: skip
-    for value in (turn.echo, turn.metadata, turn.tool_kinds, turn.google_request):
+    for value in (turn.details.as_json(), turn.tool_kinds, turn.google_request):
         assert json.loads(json.dumps(value)) == value
 
 
@@ -200,7 +200,7 @@ def test_what_is_left_out_is_noted() -> None:
     ],
 )  # fmt: skip
 def test_echoed(body: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert parse(**body).echo == {**DEFAULTS, **wanted}
+    assert parse(**body).details.echo == {**DEFAULTS, **wanted}
 
 
 def test_store_background_and_stream_reach_the_turn() -> None:
@@ -210,7 +210,7 @@ def test_store_background_and_stream_reach_the_turn() -> None:
 
 
 def test_include_reaches_the_emitter() -> None:
-    assert parse(include=["reasoning.encrypted_content"]).metadata["include"] == ["reasoning.encrypted_content"]
+    assert parse(include=["reasoning.encrypted_content"]).details.include == ("reasoning.encrypted_content",)
 
 
 def test_the_sdk_knows_every_echoed_tool_and_choice() -> None:
@@ -248,10 +248,10 @@ def test_a_turn_goes_on_where_the_stored_one_ended() -> None:
     assert turn.google_request["contents"] == [*BEFORE.contents, {"role": "user", "parts": [{"text": "three"}]}]
     assert [part["text"] for part in turn.google_request["systemInstruction"]["parts"]] == ["I", "S", "T"]
     assert turn.google_request["tools"] == [{"functionDeclarations": [{"name": "g"}]}]
-    assert turn.metadata["system"] == ["S", "T"]  # not the instructions: they do not carry over
-    assert turn.metadata["tools"] == [function("g")]
-    assert [item["content"][0]["text"] for item in turn.metadata["input"]] == ["T", "three"]
-    assert turn.previous_id == turn.echo["previous_response_id"] == "resp_1"
+    assert turn.details.system == ("S", "T")  # not the instructions: they do not carry over
+    assert turn.details.tools == (function("g"),)
+    assert [item["content"][0]["text"] for item in turn.details.input] == ["T", "three"]
+    assert turn.previous_id == turn.details.echo["previous_response_id"] == "resp_1"
 
 
 def test_nothing_new_need_be_said() -> None:
@@ -315,8 +315,8 @@ def test_ids() -> None:
 )
 def test_what_is_said_of_sampling_is_what_is_sent(model: str, body: dict[str, Any]) -> None:
     turn = parse(model=model, **body)
-    sent = turn.google_request.get("generationConfig", {})
-    assert {name: turn.echo[name] for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")} == {
+    sent, echo = turn.google_request.get("generationConfig", {}), turn.details.echo
+    assert {name: echo[name] for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")} == {
         "temperature": sent.get("temperature", 1.0), "top_p": sent.get("topP", 1.0),
         "presence_penalty": sent.get("presencePenalty", 0.0), "frequency_penalty": sent.get("frequencyPenalty", 0.0),
     }  # fmt: skip

@@ -44,7 +44,7 @@ STOP, TOOL = Finished("stop"), Finished("tool")
 
 @given(record_lists(), st.booleans())
 def test_any_turn_gives_a_whole_response(made: list[Record], sealed: bool) -> None:
-    of = turn(metadata=SEALED if sealed else {})
+    of = turn(**(SEALED if sealed else {}))
     whole = response.render(of, fold(made), SECRET)
     check_response(whole)
     assert whole == response.render(of, fold(made), SECRET)
@@ -135,7 +135,7 @@ def test_a_call_is_told_as_its_tool_was_declared(kind: str | None, arguments: st
 @pytest.mark.parametrize("kind", ["function", "custom"])
 def test_a_tool_of_a_namespace_shows_both_names(kind: str) -> None:
     spaces = {"agents.spawn": {"namespace": "agents", "name": "spawn"}}
-    of = turn(tool_kinds={"agents.spawn": kind}, metadata={"namespaces": spaces})
+    of = turn(tool_kinds={"agents.spawn": kind}, namespaces=spaces)
     (item,) = rendered([FunctionCall("call_1", "agents.spawn", "{}")], TOOL, of)["output"]
     assert (item["namespace"], item["name"]) == ("agents", "spawn")
 
@@ -214,7 +214,7 @@ def test_a_cancelled_response_has_no_error() -> None:
 
 def carried(events: list[Event], end: Finished = TOOL, **fields: Any) -> list[tuple[str, list[Carried] | None]]:
     """(type, signatures) of each item, the stream's and the whole object's alike."""
-    of = turn(metadata=SEALED, **fields)
+    of = turn(**SEALED, **fields)
     whole = rendered(events, end, of)["output"]
     streamed = check_responses(frames(records(events, end), of))
     assert [value["item"] for value in streamed if value["type"] == "response.output_item.done"] == whole
@@ -290,11 +290,17 @@ def test_a_call_that_is_not_shown_has_no_item_for_its_signature() -> None:
 @pytest.mark.parametrize("events", [[SIGNED, MORE], [ThinkingDelta("hm"), SIGNED, MORE]], ids=["calls", "thinking"])
 def test_what_a_stateless_client_sends_back_restores_the_signature(events: list[Event]) -> None:
     """The answer's items as input, without any memory on our side: the first call has its signature again."""
-    output = rendered(events, TOOL, turn(metadata=SEALED, target=Catalogue().resolve("gemini-3-flash")))["output"]
+    output = rendered(events, TOOL, turn(**SEALED, target=Catalogue().resolve("gemini-3-flash")))["output"]
     results = [{"type": "function_call_output", "call_id": f"call_{n}", "output": "ok"} for n in (1, 2)]
     tools = [{"type": "function", "name": name, "parameters": {"type": "object"}} for name in ("f", "g")]
     history = [{"role": "user", "content": "hi"}, *output, *results]
-    body = {"model": "gemini-3-flash", "input": history, "tools": tools, "store": False, **SEALED}
+    body = {
+        "model": "gemini-3-flash",
+        "input": history,
+        "tools": tools,
+        "store": False,
+        "include": [*SEALED["include"]],
+    }
     back = surface.parse(body, Context("turn_" + "7" * 32, 1, Catalogue().resolve, secret=SECRET))
     parts = back.google_request["contents"][1]["parts"]
     assert [(part["functionCall"]["name"], part.get("thoughtSignature")) for part in parts] == [
@@ -312,12 +318,12 @@ SHOWN = [{"type": "summary_text", "text": "hm"}]
 @pytest.mark.parametrize(
     ("reasoning", "include", "expected"),
     [
-        (None, [], None),
-        ({"effort": "high"}, [], None),
-        ({"effort": "high", "summary": "none"}, [], None),
-        ({"summary": "auto"}, [], (SHOWN, None)),
-        ({"effort": "low", "summary": "detailed"}, [], (SHOWN, None)),
-        ({"generate_summary": "concise"}, [], (SHOWN, None)),
+        (None, (), None),
+        ({"effort": "high"}, (), None),
+        ({"effort": "high", "summary": "none"}, (), None),
+        ({"summary": "auto"}, (), (SHOWN, None)),
+        ({"effort": "low", "summary": "detailed"}, (), (SHOWN, None)),
+        ({"generate_summary": "concise"}, (), (SHOWN, None)),
         ({"summary": "auto"}, SEALED["include"], (SHOWN, ())),
         (None, SEALED["include"], ([], ("hm",))),
         ({"effort": "high"}, SEALED["include"], ([], ("hm",))),
@@ -325,10 +331,10 @@ SHOWN = [{"type": "summary_text", "text": "hm"}]
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_reasoning_items_come_as_the_request_wants_them(
-    reasoning: dict[str, Any] | None, include: list[str], expected: Any, stream: bool
+    reasoning: dict[str, Any] | None, include: tuple[str, ...], expected: Any, stream: bool
 ) -> None:
     """Whatever the model thinks unasked. A thought that is not shown travels with its signature."""
-    body = {"model": "gemini-3-flash", "input": "x", "reasoning": reasoning, "include": include, "stream": stream}
+    body = {"model": "gemini-3-flash", "input": "x", "reasoning": reasoning, "include": [*include], "stream": stream}
     of = surface.parse(body, Context("turn_" + "7" * 32, 1, Catalogue().resolve, secret=SECRET))
     whole = rendered(THOUGHT, STOP, of)
     check_response(whole)
@@ -352,11 +358,11 @@ def test_reasoning_items_come_as_the_request_wants_them(
     assert back.google_request["contents"][1]["parts"] == [*([signed] if sealed else []), {"text": "a"}]
 
 
-@given(record_lists(), st.booleans(), st.sampled_from((None, "auto")), st.sampled_from(([], SEALED["include"])))
+@given(record_lists(), st.booleans(), st.sampled_from((None, "auto")), st.sampled_from(((), SEALED["include"])))
 def test_no_member_is_null_where_something_is_sealed(
-    made: list[Record], stream: bool, summary: str | None, include: list[str]
+    made: list[Record], stream: bool, summary: str | None, include: tuple[str, ...]
 ) -> None:
-    of = turn(stream=stream, metadata={"include": include}, echo={"reasoning": {"effort": None, "summary": summary}})
+    of = turn(stream=stream, include=include, echo={"reasoning": {"effort": None, "summary": summary}})
     items = response.render(of, fold(made), SECRET)["output"]
     streamed = [value.get("item", {}) for value in check_responses(frames(made, of))]
     for item in [*items, *streamed]:
@@ -385,7 +391,7 @@ def test_no_member_is_null_where_something_is_sealed(
 def test_the_signature_of_a_text_travels_too(
     model: str, events: list[Event], kinds: list[str], parts: list[dict[str, Any]]
 ) -> None:
-    of = turn(metadata=SEALED, target=Catalogue().resolve(model))
+    of = turn(**SEALED, target=Catalogue().resolve(model))
     output = rendered(events, STOP, of)["output"]
     assert check_responses(frames(records(events, STOP), of))[-1]["response"]["output"] == output
     assert [item["type"] for item in output] == kinds

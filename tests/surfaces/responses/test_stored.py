@@ -155,7 +155,7 @@ def test_what_else_is_kept() -> None:
     )  # fmt: skip
     made = of_turn(builders.channel(turn, TextDelta("a"), end=STOP), SECRET, [b"one", b"two"])
     assert (made.id, made.owner, made.created) == ("resp_" + "5" * 32, "someone", turn.created)
-    assert made.input_items == tuple(turn.metadata["input"])
+    assert made.input_items == turn.details.input
     assert (made.system, made.tools, made.family) == (("D",), (function("f"),), FAMILY)
     assert made.frames == (b"one", b"two")
     assert made.turn.contents == made.contents

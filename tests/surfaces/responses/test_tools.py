@@ -48,7 +48,7 @@ def searches(**body: Any) -> bool:
 
 
 def test_the_echo_of_a_function_misses_no_member() -> None:
-    assert parse(tools=[F]).echo["tools"] == [{**F, "description": None, "parameters": None, "strict": None}]
+    assert parse(tools=[F]).details.echo["tools"] == [{**F, "description": None, "parameters": None, "strict": None}]
 
 
 def test_a_custom_tool_of_plain_text() -> None:
@@ -61,18 +61,18 @@ def test_a_namespace_is_flattened_and_can_be_told_apart() -> None:
     assert [entry["name"] for entry in declarations(turn)] == ["crm.find", "crm.add", "find"]
     assert "Customers." in declarations(turn)[0]["description"]
     assert "description" not in declarations(turn)[1]
-    assert turn.metadata["namespaces"] == {
+    assert turn.details.namespaces == {
         "crm.find": {"namespace": "crm", "name": "find"},
         "crm.add": {"namespace": "crm", "name": "add"},
     }
-    assert turn.echo["tools"][0] == SPACE
+    assert turn.details.echo["tools"][0] == SPACE
 
 
 def test_names_that_would_meet_stay_apart() -> None:
     turn = parse(tools=[function("crm.find"), SPACE])
     names = [entry["name"] for entry in declarations(turn)]
     assert len(set(names)) == 3
-    spaces = turn.metadata["namespaces"]
+    spaces = turn.details.namespaces
     assert [turn.client_name(name) in spaces for name in names] == [False, True, True]
     assert spaces[turn.client_name(names[1])] == {"namespace": "crm", "name": "find"}
 
@@ -103,7 +103,7 @@ def test_a_call_has_the_name_that_its_client_declared(tools: Any, shown: dict[st
     turn = parse(tools=[{**SPACE, "name": "my crm"}])
     names = [entry["name"] for entry in declarations(turn)]
     assert all(name.replace("_", "").replace(".", "").isalnum() for name in names)
-    assert turn.metadata["namespaces"][turn.client_name(names[0])] == {"namespace": "my crm", "name": "find"}
+    assert turn.details.namespaces[turn.client_name(names[0])] == {"namespace": "my crm", "name": "find"}
 
 
 def test_a_custom_tool_in_a_namespace() -> None:
@@ -115,17 +115,17 @@ def test_codex_wraps_its_plain_tools() -> None:
     """``use_responses_lite``: no top-level tools; the namespace ``functions`` is the default one."""
     turn = parse(input=[LITE, user("hi")])
     assert [entry["name"] for entry in declarations(turn)] == ["shell", "apply_patch"]
-    assert turn.metadata["namespaces"] == {}
+    assert turn.details.namespaces == {}
     assert turn.tool_kinds == {"apply_patch": "custom"}
-    assert turn.metadata["tools"] == LITE["tools"]
-    assert turn.echo["tools"] == []
+    assert turn.details.tools == tuple(LITE["tools"])
+    assert turn.details.echo["tools"] == []
     assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
 
 
 def test_a_namespace_within_the_default_one() -> None:
     inner = {"type": "namespace", "name": "team", "tools": [function("spawn")]}
     turn = parse(tools=[{"type": "namespace", "name": "functions", "tools": [inner]}])
-    assert turn.metadata["namespaces"] == {"team.spawn": {"namespace": "team", "name": "spawn"}}
+    assert turn.details.namespaces == {"team.spawn": {"namespace": "team", "name": "spawn"}}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_search_is_shown(kind: str) -> None:
     tool = {"type": kind, "search_context_size": "low", "user_location": {"type": "approximate"}}
     turn = parse(tools=[tool])
     assert turn.google_request["tools"] == [{"googleSearch": {}}]
-    assert turn.echo["tools"] == [tool]
+    assert turn.details.echo["tools"] == [tool]
 
 
 def test_limits_of_a_search_are_noted() -> None:
@@ -166,7 +166,7 @@ def test_found_tools_are_declared() -> None:
     asked = {"type": "tool_search_call", "call_id": "c", "execution": "client", "arguments": {"query": "crm"}}
     turn = parse(input=[user("hi"), asked, found], tools=[{"type": "tool_search", "execution": "client"}])
     assert [entry["name"] for entry in declarations(turn)] == ["tool_search", "crm.find", "crm.add"]
-    assert turn.metadata["tools"] == [SPACE]
+    assert turn.details.tools == (SPACE,)
 
 
 def test_a_local_shell() -> None:
@@ -204,7 +204,7 @@ def test_pictures_offered_beside_other_tools() -> None:
 
 @pytest.mark.parametrize("hosted", HOSTED, ids=[tool["type"] for tool in HOSTED])
 def test_hosted_tools_are_not_shown_and_may_be_allowed_but_not_required(hosted: dict[str, Any]) -> None:
-    shown = parse(tools=[hosted, F, SEARCH]).echo["tools"]
+    shown = parse(tools=[hosted, F, SEARCH]).details.echo["tools"]
     assert [tool["type"] for tool in shown] == ["function", "web_search"]
     named = {"type": hosted["type"]}
     assert parse(tools=[hosted, F], tool_choice=allowed("auto", named, F)).google_request["toolConfig"]

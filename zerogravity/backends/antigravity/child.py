@@ -64,7 +64,7 @@ class LsChild:
         self._ready_s = ready_s
         self._sleep = sleep
         self._clock = clock
-        self._family: lifeline.Family | None = None
+        self._family: lifeline.ProcessGroup | None = None
         self._output: asyncio.Task[None] | None = None
         self._last: deque[str] = deque(maxlen=20)
         self._failures = 0
@@ -112,7 +112,7 @@ class LsChild:
         try:
             await self._launch()
         except FaultError as error:
-            logger.warning("%s", error.fault.told)
+            logger.warning("%s", error.fault.full_message)
         finally:
             if self.endpoint is None:
                 await self._end_process()  # it may be there and never be ready

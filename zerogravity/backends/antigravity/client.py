@@ -175,7 +175,7 @@ class LsClient:
         try:
             await self.call("SetUserSettings", body)
         except Refused as error:
-            logger.info("the language server takes no settings: %s", error.fault.told)
+            logger.info("the language server takes no settings: %s", error.fault.full_message)
 
     async def _login_known(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
         """A call that a missing login makes fail as an internal error (A.4): then say so."""

@@ -22,7 +22,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.errors import AGAIN, Fault, Termination, language_server, upstream
+from zerogravity.errors import RETRY, Fault, Termination, language_server, upstream
 from zerogravity.wire import google_errors, jsonio
 
 Json = dict[str, Any]
@@ -236,7 +236,7 @@ def _over(progress: Progress, steps: Sequence[Json], run: Run) -> Over | None:
     if progress.idle < (IDLE_LOOKS_TEXT if text else IDLE_LOOKS_EMPTY):
         return None
     return Over(_stopped(last) if last is not None else upstream(502, "empty_response", "the language server's run "
-                f"ended without an answer; {AGAIN}", Termination.EMPTY))  # fmt: skip
+                f"ended without an answer; {RETRY}", Termination.EMPTY))  # fmt: skip
 
 
 def _broken(progress: Progress, steps: Sequence[Json]) -> Fault | None:
@@ -246,7 +246,7 @@ def _broken(progress: Progress, steps: Sequence[Json]) -> Fault | None:
     fault = error_in(step)
     if fault is not None and fault.code != "ls_error":
         return fault
-    text = f"the answer broke off{f': {fault.message}' if fault is not None else f'; {AGAIN}'}"
+    text = f"the answer broke off{f': {fault.message}' if fault is not None else f'; {RETRY}'}"
     remedy = "" if fault is None else fault.remedy
     return upstream(502, "upstream_drop", text, Termination.UPSTREAM_DROP, remedy=remedy)
 
@@ -272,7 +272,7 @@ def _stopped(step: Json) -> Fault | None:
         text = "the language server's run was cancelled from elsewhere"
         return language_server(502, "ls_cancelled", text, Termination.LS_REFUSED)
     if finish_of(step) is None:
-        text = f"the answer broke off ({stop.lower()}); {AGAIN}"
+        text = f"the answer broke off ({stop.lower()}); {RETRY}"
         return upstream(502, "upstream_drop", text, Termination.UPSTREAM_DROP)
     return None
 

@@ -63,7 +63,7 @@ def details(source: TurnSource) -> Json:
         "upstream": [{"call": call, **asdict(line)} for call, line in sorted(channel.lines.items())],
         "failure": None if failure is None else {
             "code": failure.code, "message": failure.message, "remedy": failure.remedy,
-            "status": failure.status, "origin": failure.origin, "google": failure.google,
+            "status": failure.status, "origin": failure.origin, "google": failure.google_status,
             "param": failure.param, "retry_after": failure.retry_after,
         },
         "cascade": channel.cascade_id,
@@ -180,7 +180,7 @@ def _brief(event: Event) -> str:
         case Finished(reason, detail):
             return " ".join(filter(None, (reason, detail)))
         case Failed(fault):
-            return f"{fault.code}: {fault.told}"
+            return f"{fault.code}: {fault.full_message}"
         case Signature(target=target):
             return f"signature of {target}"
         case ServerTool(part):

@@ -9,7 +9,8 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.surfaces.base import Place, Surface
 from zerogravity.surfaces.chat import samples
 from zerogravity.surfaces.chat.check import check_chat
-from zerogravity.surfaces.chat.completion import answer, reasoning_names
+from zerogravity.surfaces.chat.completion import answer
+from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import PARAMETERS, parse
 from zerogravity.surfaces.common.remote import content_parts, picture
@@ -23,7 +24,7 @@ def _media(body: Mapping[str, Any]) -> Iterator[Place]:
 
 
 def _shows(channel: CascadeChannel) -> bool:
-    return channel.state.shows(thinking=bool(reasoning_names(channel.turn)))
+    return channel.state.shows(thinking=bool(channel.turn.details_as(ChatDetails).reasoning))
 
 
 surface = Surface(

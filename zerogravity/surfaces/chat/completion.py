@@ -8,19 +8,25 @@ model's text, byte for byte, which agents that parse it need.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 from zerogravity import ids
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.fold import Call, Media, Message, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.openai.citations import citations
+from zerogravity.surfaces.chat.details import ChatDetails
+from zerogravity.surfaces.openai.answer import (
+    FINISH_REASONS,
+    chat_usage,
+    citations,
+    data_uri,
+    is_picture,
+    refusal,
+)
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.finish import chat_finish
 from zerogravity.surfaces.openai.sealed_state import of_call
 from zerogravity.surfaces.openai.tools import custom_input
-from zerogravity.surfaces.openai.usage import chat_usage
 
 
 def answer(turn: Turn, state: TurnState) -> Answer:
@@ -36,7 +42,8 @@ def answer(turn: Turn, state: TurnState) -> Answer:
         "finish_reason": finish_reason(turn, terminal),
     }
     body = {**head(turn, "chat.completion"), "choices": [choice], "usage": chat_usage(state.usage)}
-    return Answer(200, {**body, "metadata": dict(turn.metadata)} if turn.metadata else body)
+    metadata = turn.details_as(ChatDetails).metadata
+    return Answer(200, {**body, "metadata": dict(metadata)} if metadata else body)
 
 
 def head(turn: Turn, kind: str) -> dict[str, Any]:
@@ -48,7 +55,7 @@ def head(turn: Turn, kind: str) -> dict[str, Any]:
         "model": turn.model,
         "system_fingerprint": ids.derive("fp", f"{turn.target.ls_model}/{turn.target.wire_model}", size=10),
     }
-    if (tier := turn.echo.get("service_tier")) is not None:
+    if (tier := turn.details_as(ChatDetails).service_tier) is not None:
         made["service_tier"] = tier
     return made
 
@@ -58,15 +65,15 @@ def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, Any]:
     text = state.text
     calls = shown_calls(turn, state.function_calls)
     media = [item for item in state.items if isinstance(item, Media)]
-    refused = refusal(state, terminal)
+    refused = refusal(terminal, shown=state.emitted)
     made: dict[str, Any] = {
         "role": "assistant",
         "content": text if text or not (calls or media or refused) else None,
         "refusal": refused,
     }
     if state.thinking:
-        made.update(dict.fromkeys(reasoning_names(turn), state.thinking))
-    if calls and turn.echo.get("legacy"):
+        made.update(dict.fromkeys(turn.details_as(ChatDetails).reasoning, state.thinking))
+    if calls and turn.details_as(ChatDetails).legacy:
         made["function_call"] = {"name": turn.client_name(calls[0].name), "arguments": calls[0].args_json}
     elif calls:
         made["tool_calls"] = [tool_call(turn, call) for call in calls]
@@ -77,14 +84,9 @@ def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, Any]:
     return made
 
 
-def reasoning_names(turn: Turn) -> Sequence[str]:
-    """Under which members thoughts are shown."""
-    return cast("Sequence[str]", turn.echo.get("reasoning", ("reasoning_content",)))
-
-
 def shown_calls(turn: Turn, calls: list[Call]) -> list[Call]:
     """All calls, or the first one where the client can take only one."""
-    return calls[:1] if turn.echo.get("one_call") else calls
+    return calls[:1] if turn.details_as(ChatDetails).one_call else calls
 
 
 def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
@@ -115,8 +117,8 @@ def text_signature(state: TurnState) -> str | None:
 
 def blobs(media: Sequence[Media]) -> dict[str, Any]:
     """``images`` and ``files``, each only when there are some."""
-    pictures = [item for item in media if item.mime.startswith("image/")]
-    others = [item for item in media if not item.mime.startswith("image/")]
+    pictures = [item for item in media if is_picture(item)]
+    others = [item for item in media if not is_picture(item)]
     made: dict[str, Any] = {}
     if pictures:
         made["images"] = [picture(item, index) for index, item in enumerate(pictures)]
@@ -126,50 +128,26 @@ def blobs(media: Sequence[Media]) -> dict[str, Any]:
 
 
 def picture(item: Media, index: int) -> dict[str, Any]:
-    made = {"index": index, "type": "image_url", "image_url": {"url": f"data:{item.mime};base64,{item.data}"}}
+    made = {"index": index, "type": "image_url", "image_url": {"url": data_uri(item)}}
     return made if item.signature is None else {**made, "extra_content": extra_content(item.signature)}
 
 
 def file(item: Media, index: int) -> dict[str, Any]:
-    return {"index": index, "type": "file", "file": {"file_data": f"data:{item.mime};base64,{item.data}"}}
+    return {"index": index, "type": "file", "file": {"file_data": data_uri(item)}}
 
 
 def url_citations(state: TurnState) -> list[dict[str, Any]]:
     """url_citation entries, indices in characters of the whole content."""
     messages = [item for item in state.items if isinstance(item, Message)]
-    found: list[dict[str, Any]] = []
-    if any(item.grounding for item in messages):
-        offset = 0
-        for item in messages:
-            found += _citations(item.text, item.grounding, offset)
-            offset += len(item.text)
-        return found
-    return _citations(state.text, state.grounding, 0)
-
-
-def _citations(text: str, grounding: dict[str, Any] | None, offset: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "type": "url_citation",
-            "url_citation": {
-                "url": citation.url,
-                "title": citation.title,
-                "start_index": citation.start + offset,
-                "end_index": citation.end + offset,
-            },
-        }
-        for citation in citations(text, grounding)
-    ]
-
-
-def refusal(state: TurnState, terminal: Finished) -> str | None:
-    """What is said instead of a text that was withheld altogether."""
-    if terminal.reason != "filtered" or state.emitted:
-        return None
-    return f"The answer was withheld by the provider's filter ({terminal.detail or 'unspecified'})."
+    found = [] if any(item.grounding for item in messages) else citations(state.text, state.grounding)
+    offset = 0
+    for item in messages:
+        found += citations(item.text, item.grounding, offset)
+        offset += len(item.text)
+    return [{"type": "url_citation", "url_citation": citation} for citation in found]
 
 
 def finish_reason(turn: Turn, terminal: Finished) -> str:
     """The deprecated form has a word of its own for calls."""
-    reason = chat_finish(terminal)
-    return "function_call" if reason == "tool_calls" and turn.echo.get("legacy") else reason
+    reason = FINISH_REASONS[terminal.reason]
+    return "function_call" if reason == "tool_calls" and turn.details_as(ChatDetails).legacy else reason

@@ -15,15 +15,15 @@ Facts: wire-openai 10, 13.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from zerogravity.core.events import Failed, Record, Terminal
 from zerogravity.core.fold import Assembler, Call, Ended, Grew, Media, Message, Opened, Step
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import completion as whole
+from zerogravity.surfaces.chat.details import ChatDetails
+from zerogravity.surfaces.openai.answer import chat_usage, refusal
 from zerogravity.surfaces.openai.errors import openai_error_object
-from zerogravity.surfaces.openai.usage import chat_usage
 from zerogravity.wire import jsonio, sse
 
 DONE = b"data: [DONE]\n\n"
@@ -37,13 +37,13 @@ class ChatEmitter:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
+        self._details = turn.details_as(ChatDetails)
         self._assembler = Assembler()
         self._calls = 0
         self._shown: list[tuple[Call, bool]] = []  # by index; whether the signature has been sent
         self._blobs: dict[str, list[Media]] = {"images": [], "files": []}
         self._head = whole.head(turn, "chat.completion.chunk")
-        self._usage: dict[str, Any] = {"usage": None} if turn.echo.get("include_usage") else {}
-        self._reasoning: Sequence[str] = whole.reasoning_names(turn)
+        self._usage: dict[str, Any] = {"usage": None} if self._details.include_usage else {}
         self._before, self._after = self._template()
 
     def begin(self) -> list[bytes]:
@@ -60,7 +60,8 @@ class ChatEmitter:
             case Grew(Message(), delta):
                 return [self._delta({"content": delta})]
             case Grew(_, delta):
-                return [self._delta(dict.fromkeys(self._reasoning, delta))] if self._reasoning else []
+                names = self._details.reasoning
+                return [self._delta(dict.fromkeys(names, delta))] if names else []
             case Opened(Call() as call):
                 return self._call(call)
             case Opened(Media() as media):
@@ -71,14 +72,14 @@ class ChatEmitter:
                 return []
 
     def _call(self, call: Call) -> list[bytes]:
-        if self._calls and self._turn.echo.get("one_call"):
+        if self._calls and self._details.one_call:
             return []
         index, self._calls = self._calls, self._calls + 1
         entry = whole.tool_call(self._turn, call)
         kind: str = entry["type"]
         inner: dict[str, str] = entry[kind]
         content = "input" if kind == "custom" else "arguments"
-        if self._turn.echo.get("legacy"):
+        if self._details.legacy:
             opening = {"function_call": {"name": inner["name"], "arguments": ""}}
             return [self._delta(opening), self._delta({"function_call": {"arguments": call.args_json}})]
         self._shown.append((call, "extra_content" in entry))
@@ -97,8 +98,8 @@ class ChatEmitter:
             return [self._frame({"error": openai_error_object(terminal.fault)})]
         state = self._assembler.state
         frames = self._late_signatures()
-        if refusal := whole.refusal(state, terminal):
-            frames.append(self._delta({"refusal": refusal}))
+        if refused := refusal(terminal, shown=state.emitted):
+            frames.append(self._delta({"refusal": refused}))
         if annotations := whole.url_citations(state):
             frames.append(self._delta({"annotations": annotations}))
         frames.append(self._chunk([self._choice({}, whole.finish_reason(self._turn, terminal))], self._usage))

@@ -16,13 +16,14 @@ Facts: wire-openai 9, 10; wire-gemini-and-mapping 4, 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.chat import names
-from zerogravity.surfaces.openai import fields, media_parts
+from zerogravity.surfaces.openai import content, fields
+from zerogravity.surfaces.openai.content import Content
 from zerogravity.surfaces.openai.history import SERVER_TOOLS, History
 from zerogravity.surfaces.openai.sealed_state import Carried
 from zerogravity.wire import jsonio
@@ -30,9 +31,7 @@ from zerogravity.wire import jsonio
 Json = Mapping[str, Any]
 Part = dict[str, Any]
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-USER_PARTS = ("text", "image_url", "input_audio", "file")
 SAYING = {"content", "refusal", "reasoning_content", "reasoning"}  # null: the assistant said nothing
-THOUGHT_PARTS = ("thinking", "redacted_thinking", "reasoning")  # how other gateways' clients replay thoughts
 
 
 class Messages:
@@ -59,10 +58,10 @@ class Messages:
             name = fields.string(message, "name", path=path)  # a tool's is its function's, which is known
             match message["role"]:
                 case "system" | "developer":
-                    for part in names.by(name, user_parts(message, path, ("text",))):
+                    for part in names.by(name, SYSTEM.read(message, "content", path)):
                         self._history.system(str(part["text"]))
                 case "user":
-                    self._history.user(names.by(name, user_parts(message, path)))
+                    self._history.user(names.by(name, USER.read(message, "content", path)))
                 case "assistant":
                     self._assistant(message, path)
                 case "tool":
@@ -79,7 +78,7 @@ class Messages:
         calls = fields.array(message, "tool_calls", path=path) or []
         legacy = fields.obj(message, "function_call", path=path)
         pictures = fields.array(message, "images", path=path) or []
-        said = list(assistant_parts(message, path))
+        said = ASSISTANT.read(message, "content", path)
         if refusal:
             said.append({"text": refusal})
         if not (SAYING & message.keys() or calls or legacy or pictures):
@@ -89,8 +88,9 @@ class Messages:
             said[-1] = {**said[-1], "thoughtSignature": signature}
         for part in names.by(message.get("name") if self._several else None, said):
             self._history.model_part(part)
-        for number, picture in enumerate(pictures):
-            self._history.model_part(picture_part(picture, f"{path}.images[{number}]"))
+        for number, entry in enumerate(pictures):
+            place = f"{path}.images[{number}]"
+            self._history.model_part(picture(fields.as_object(entry, place), place))
         for number, call in enumerate(calls):
             self._call(fields.as_object(call, f"{path}.tool_calls[{number}]"), f"{path}.tool_calls[{number}]")
         if legacy is not None:
@@ -101,9 +101,7 @@ class Messages:
         if not call_id:
             raise bad_request(f"Invalid '{path}.id': it is empty.", param=f"{path}.id", code="invalid_value")
         kind = fields.choice(call, "type", ("function", "custom"), path=path) or "function"
-        inner = fields.obj(call, kind, path=path)
-        if inner is None:
-            raise fields.missing(f"{path}.{kind}")
+        inner = fields.required_obj(call, kind, path=path)
         name = fields.required_string(inner, "name", path=f"{path}.{kind}")
         if kind == "custom":
             text = fields.required_string(inner, "input", path=f"{path}.custom")
@@ -128,11 +126,9 @@ class Messages:
 
     def _tool(self, message: Json, path: str) -> None:
         call_id = fields.required_string(message, "tool_call_id", path=path)
-        if message.get("content") is None:
-            raise fields.missing(f"{path}.content")
-        parts = user_parts(message, path)
+        parts = USER.read(message, "content", path)
         try:
-            self._history.result(call_id, output_of(parts), param=f"{path}.tool_call_id")
+            self._history.result(call_id, parts, param=f"{path}.tool_call_id")
         except FaultError:
             text = (
                 "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
@@ -142,7 +138,7 @@ class Messages:
 
     def _function(self, message: Json, path: str) -> None:
         name = fields.required_string(message, "name", path=path)
-        content = fields.string(message, "content", path=path)
+        output = fields.string(message, "content", path=path)
         found = next((entry for entry in self._legacy if entry[0] == name), None)
         if found is None:
             text = (
@@ -150,91 +146,30 @@ class Messages:
             )
             raise bad_request(text, param=f"{path}.name", code="invalid_value")
         self._legacy.remove(found)
-        self._history.result(found[1], content or "", param=path)
+        self._history.result(found[1], output or "", param=path)
 
 
-def user_parts(message: Json, path: str, kinds: tuple[str, ...] = USER_PARTS) -> list[Part]:
-    """Content as Google's parts; a string is one text part."""
-    path = f"{path}.content"
-    content = message.get("content")
-    if content is None:
-        raise fields.missing(path)
-    if isinstance(content, str):
-        return [{"text": content}]
-    if not isinstance(content, list):
-        raise fields.invalid_type(path, "a string or an array of content parts", content)
-    parts: list[Part] = []
-    for index, value in enumerate(cast("list[Any]", content)):
-        place = f"{path}[{index}]"
-        part = fields.as_object(value, place)
-        kind = fields.required_string(part, "type", path=place)
-        if kind not in kinds:
-            raise fields.invalid_value(f"{place}.type", kind, kinds)
-        parts.append(_user_part(part, kind, place))
-    return parts
-
-
-def _user_part(part: Json, kind: str, path: str) -> Part:
-    match kind:
-        case "text":
-            return {"text": fields.required_string(part, "text", path=path)}
-        case "image_url":
-            return picture_part(part, path)
-        case "input_audio":
-            return media_parts.audio(part, path)
-        case _:
-            return media_parts.file(required_object(part, "file", path), f"{path}.file")
-
-
-def picture_part(value: object, path: str) -> Part:
-    """An ``image_url`` part, of a user or replayed by an assistant, with its signature."""
-    part = fields.as_object(value, path)
-    made = media_parts.picture(part, path)
-    signature = signature_of(part)
+def picture(part: Json, path: str) -> Part:
+    """A user's picture, or an assistant's that a client sends back, with its signature."""
+    made, signature = content.picture(part, path), signature_of(part)
     return made if signature is None else {**made, "thoughtSignature": signature}
 
 
-def assistant_parts(message: Json, path: str) -> Iterator[Part]:
-    """What the assistant said, without its thoughts."""
-    content, path = message.get("content"), f"{path}.content"
-    if content is None:
-        return
-    if isinstance(content, str):
-        if content:
-            yield {"text": content}
-        return
-    if not isinstance(content, list):
-        raise fields.invalid_type(path, "a string or an array of content parts", content)
-    for index, value in enumerate(cast("list[Any]", content)):
-        place = f"{path}[{index}]"
-        part = fields.as_object(value, place)
-        match fields.required_string(part, "type", path=place):
-            case "text":
-                if text := fields.required_string(part, "text", path=place):
-                    yield {"text": text}
-            case "refusal":
-                if text := fields.required_string(part, "refusal", path=place):
-                    yield {"text": text}
-            case "image_url":
-                yield picture_part(part, place)
-            case kind if kind not in THOUGHT_PARTS:
-                raise fields.invalid_value(f"{place}.type", kind, ("text", "refusal", "image_url"))
-            case _:
-                pass
+def _file(part: Json, path: str) -> Part:
+    return content.file(fields.required_obj(part, "file", path=path), f"{path}.file")
 
 
-def required_object(body: Json, name: str, path: str) -> Json:
-    value = fields.obj(body, name, path=path)
-    if value is None:
-        raise fields.missing(f"{path}.{name}")
-    return value
+def _left_out(part: Json, path: str) -> None:
+    """Thoughts, as clients of other gateways send them back: never part of the dialogue."""
 
 
-def output_of(parts: list[Part]) -> str | list[Part]:
-    """A tool's output: its text when there is nothing else, so that a JSON object can be used as it is."""
-    if all("text" in part for part in parts):
-        return "".join(str(part["text"]) for part in parts)
-    return parts
+USER = Content({"text": content.text, "image_url": picture, "input_audio": content.audio, "file": _file})
+SYSTEM = Content({"text": content.text})
+ASSISTANT = Content(
+    {"text": content.text, "refusal": content.refusal, "image_url": picture},
+    also=dict.fromkeys(("thinking", "redacted_thinking", "reasoning"), _left_out),
+    required=False,
+)
 
 
 def signature_of(entry: Json) -> str | None:

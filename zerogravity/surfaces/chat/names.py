@@ -43,9 +43,9 @@ def spoken(name: object) -> str:
 def by(name: object, parts: Sequence[Part]) -> list[Part]:
     """The parts of a message with its speaker's name before their first text, or before all where there is none."""
     who = spoken(name)
-    if not who or not any(part.get("text") != "" for part in parts):
+    if not who or not parts:
         return [*parts]
-    at = next((index for index, part in enumerate(parts) if part.get("text")), None)
+    at = next((index for index, part in enumerate(parts) if "text" in part), None)
     if at is None:
         return [{"text": f"{who}:"}, *parts]
     return [*parts[:at], {**parts[at], "text": f"{who}: {parts[at]['text']}"}, *parts[at + 1 :]]

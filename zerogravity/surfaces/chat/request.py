@@ -11,6 +11,7 @@ from typing import Any
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
+from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.chat.messages import Messages
 from zerogravity.surfaces.chat.thinking import google_extras, thinking, wish
 from zerogravity.surfaces.chat.tools import read_tools, tool_request
@@ -156,7 +157,6 @@ def parse(body: Json, context: Context) -> Turn:
     if isinstance(cached := google_extras(body).get("cached_content"), str):
         generate["cachedContent"] = cached
     generate, suited = handed_on(generate, target, context.recall)
-    metadata = fields.metadata(body)
     return Turn(
         id=context.turn_id,
         surface="chat",
@@ -164,8 +164,7 @@ def parse(body: Json, context: Context) -> Turn:
         target=target,
         google_request=generate,
         stream=stream,
-        echo=echo(body, stream=stream, legacy=tools.legacy),
-        metadata=metadata,
+        details=details(body, stream=stream, legacy=tools.legacy),
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
         owner=context.owner,
@@ -174,18 +173,18 @@ def parse(body: Json, context: Context) -> Turn:
     )
 
 
-def echo(body: Json, *, stream: bool, legacy: bool) -> dict[str, Any]:
-    """What the answer's form depends on."""
+def details(body: Json, *, stream: bool, legacy: bool) -> ChatDetails:
     options = stream_options(body, stream=stream)
     tier = fields.choice(body, "service_tier", TIERS)
     parallel = fields.boolean(body, "parallel_tool_calls", default=True)
-    return {
-        "include_usage": fields.boolean(options, "include_usage", path="stream_options"),
-        "reasoning": list(wish(body).shown),
-        "legacy": legacy,
-        "one_call": legacy or not parallel,
-        "service_tier": "default" if tier is not None else None,
-    }
+    return ChatDetails(
+        include_usage=fields.boolean(options, "include_usage", path="stream_options"),
+        reasoning=wish(body).shown,
+        legacy=legacy,
+        one_call=legacy or not parallel,
+        service_tier="default" if tier is not None else None,
+        metadata=fields.metadata(body),
+    )
 
 
 def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -12,6 +12,7 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.gemini import remote, samples, urls
 from zerogravity.surfaces.gemini.check import check_gemini
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.emit import GeminiEmitter
 from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.merge import answer
@@ -41,7 +42,7 @@ def parse(body: Mapping[str, Any], context: Context) -> Turn:
 def _shows(channel: CascadeChannel) -> bool:
     """Google's own word for a failure is an answer, too."""
     told = isinstance(channel.terminal, Failed) and bool(channel.terminal.fault.finish)
-    return told or channel.state.shows(thinking=bool(channel.turn.echo.get("thoughts", True)))
+    return told or channel.state.shows(thinking=channel.turn.details_as(GeminiDetails).thoughts)
 
 
 surface = Surface(

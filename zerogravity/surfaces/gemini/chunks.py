@@ -38,6 +38,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
 from zerogravity.surfaces.gemini.call_assembly import SILENT, Gather, objects, parts_of
 from zerogravity.surfaces.gemini.client_form import fitted
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source, unwrapped
 from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.wire import calls, jsonio
@@ -54,7 +55,7 @@ class Chunks:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
-        self._thoughts = bool(turn.echo.get("thoughts", True))
+        self._thoughts = turn.details_as(GeminiDetails).thoughts
         self._held: list[bytes] = []
         self._ended = False  # what is held tells the end: a finishReason or a blocked prompt
         self._earlier: Json | None = None  # usage of the calls before this one

@@ -10,6 +10,7 @@ from __future__ import annotations
 from zerogravity.core.events import Failed, Record
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini.chunks import Chunks
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.errors import google_error_object
 from zerogravity.surfaces.gemini.field_mask import masked
 from zerogravity.wire import jsonio, sse
@@ -23,10 +24,11 @@ class GeminiEmitter:
     heartbeat = b""
 
     def __init__(self, turn: Turn) -> None:
-        self._sse = turn.echo.get("alt", "sse") == "sse"
+        details = turn.details_as(GeminiDetails)
+        self._sse = details.alt == "sse"
         self.content_type = "text/event-stream" if self._sse else "application/json; charset=utf-8"
         self._chunks = Chunks(turn)
-        self._mask = turn.echo.get("fields")
+        self._mask = details.fields
         self._begun = False
 
     def begin(self) -> list[bytes]:

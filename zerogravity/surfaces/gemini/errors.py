@@ -27,7 +27,7 @@ def google_error_object(fault: Fault) -> dict[str, Any]:
     status = (
         fault.rpc_status if fault.rpc_status and fault.code != "upstream_auth" else _RPC.get(fault.status, "UNKNOWN")
     )
-    error: dict[str, Any] = {"code": fault.status, "message": fault.told, "status": status}
+    error: dict[str, Any] = {"code": fault.status, "message": fault.full_message, "status": status}
     if details:
         error["details"] = details
     return error

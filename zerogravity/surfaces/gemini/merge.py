@@ -21,6 +21,7 @@ from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.gemini import render
 from zerogravity.surfaces.gemini.call_assembly import objects, parts_of
 from zerogravity.surfaces.gemini.chunks import Chunks
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.field_mask import masked
 from zerogravity.wire import jsonio
@@ -39,7 +40,7 @@ def answer(channel: CascadeChannel) -> Answer:
         records = [Record(0, 0, 0, b"", (*render.events_of(channel.state), terminal))]
     chunks = Chunks(channel.turn)
     whole = merged(jsonio.loads(text) for record in records for text in chunks.feed(record))
-    return Answer(200, masked(whole, channel.turn.echo.get("fields")))
+    return Answer(200, masked(whole, channel.turn.details_as(GeminiDetails).fields))
 
 
 def merged(chunks: Iterable[Json]) -> Json:

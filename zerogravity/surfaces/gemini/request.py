@@ -20,6 +20,7 @@ from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, beside_functions, too_many
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.gemini import field_mask
+from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.proto_json import GENERATION, REQUEST, normalise
 
 Json = Mapping[str, Any]
@@ -72,11 +73,7 @@ def parse_request(
         target=target,
         google_request=generate,
         stream=stream,
-        echo={
-            "alt": "sse" if sse else "json",
-            "thoughts": asks_for_thoughts(generate),
-            **({"fields": wanted} if wanted is not None else {}),
-        },
+        details=GeminiDetails("sse" if sse else "json", asks_for_thoughts(generate), wanted),
         owner=context.owner,
         created=context.created,
         notes=(*notes, *suited),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from zerogravity.errors import Fault, Origin, joined
+from zerogravity.errors import Fault, Origin, join_sentences
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.common.errors import fault_headers
 
@@ -27,7 +27,7 @@ def message_of(fault: Fault) -> str:
     """The message and what to do; for rate limits with the delay in words, which Codex reads."""
     wait = fault.status == 429 and fault.retry_after is not None and "try again in" not in fault.message
     delay = f"Please try again in {_seconds(fault.retry_after or 0)}s." if wait else ""
-    return joined(fault.message, delay, fault.remedy)
+    return join_sentences(fault.message, delay, fault.remedy)
 
 
 def _seconds(delay: float) -> str:

@@ -115,6 +115,13 @@ def obj(body: Json, name: str, *, path: str = "") -> Json | None:
     return None if value is None else as_object(value, join(path, name))
 
 
+def required_obj(body: Json, name: str, *, path: str = "") -> Json:
+    value = obj(body, name, path=path)
+    if value is None:
+        raise missing(join(path, name))
+    return value
+
+
 def array(body: Json, name: str, *, path: str = "") -> list[Any] | None:
     value = body.get(name)
     if value is None:

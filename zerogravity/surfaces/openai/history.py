@@ -20,7 +20,7 @@ from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.common.nameless import NOTE, named
-from zerogravity.surfaces.openai.media_parts import HIGH
+from zerogravity.surfaces.openai.content import HIGH
 from zerogravity.surfaces.openai.sealed_state import Carried
 from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.wire import jsonio

@@ -12,9 +12,10 @@ from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.parameters import table
 from zerogravity.surfaces.responses import samples
 from zerogravity.surfaces.responses.check import check_responses
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.surfaces.responses.request import PARAMETERS, lookups, parse
-from zerogravity.surfaces.responses.response import answer, shows_thinking
+from zerogravity.surfaces.responses.response import answer
 
 
 def _media(body: Mapping[str, Any]) -> Iterator[Place]:
@@ -26,8 +27,8 @@ def _media(body: Mapping[str, Any]) -> Iterator[Place]:
 
 def _shows(channel: CascadeChannel) -> bool:
     """A summary is shown whole, so nothing of it before its end; thinking only to those that asked for it."""
-    turn = channel.turn
-    return not turn.metadata.get("compacts") and channel.state.shows(thinking=shows_thinking(turn))
+    details = channel.turn.details_as(ResponsesDetails)
+    return not details.compacts and channel.state.shows(thinking=details.shows_thinking)
 
 
 surface = Surface(

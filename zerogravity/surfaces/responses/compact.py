@@ -14,9 +14,10 @@ from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer, Context
 from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.answer import responses_usage
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses import compaction, request
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.response import render
 
@@ -44,7 +45,8 @@ def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     terminal = compaction.settled(turn, state, state.terminal)
     if isinstance(terminal, Failed):
         return openai_error(terminal.fault)
-    said = [*turn.metadata["users"], *compaction.users(turn.metadata["input"])]
+    details = turn.details_as(ResponsesDetails)
+    said = [*details.users, *compaction.users(details.input)]
     return Answer(
         200,
         {

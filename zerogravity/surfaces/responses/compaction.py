@@ -21,6 +21,7 @@ from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.surfaces.openai.sealed_state import seal_text
+from zerogravity.surfaces.responses.details import ResponsesDetails
 
 Json = Mapping[str, Any]
 TRIGGER = "compaction_trigger"
@@ -50,7 +51,7 @@ def request(generate: Json, limit: int) -> dict[str, Any]:
 
 def settled(turn: Turn, state: TurnState, terminal: Terminal) -> Terminal:
     """How the turn has ended for its client: without a whole summary a compaction has failed."""
-    if not turn.metadata.get("compacts") or isinstance(terminal, Failed):
+    if not turn.details_as(ResponsesDetails).compacts or isinstance(terminal, Failed):
         return terminal
     if terminal.reason in WHY:
         why, termination = WHY[terminal.reason]

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from zerogravity import ids
@@ -33,7 +34,8 @@ from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common import media
-from zerogravity.surfaces.openai import fields, media_parts
+from zerogravity.surfaces.openai import content, fields
+from zerogravity.surfaces.openai.content import Content
 from zerogravity.surfaces.openai.history import History
 from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, unseal, unseal_text
 from zerogravity.surfaces.responses import client_tools
@@ -45,7 +47,6 @@ from zerogravity.wire import jsonio
 Json = Mapping[str, Any]
 Part = dict[str, Any]
 ROLES = ("user", "assistant", "system", "developer")
-CONTENT = ("input_text", "input_image", "input_file", "input_audio")
 PREFIXES = {
     "message": "msg", "function_call": "fc", "function_call_output": "fco", "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctco", "reasoning": "rs", "compaction": "cmp", "compaction_summary": "cmp",
@@ -122,13 +123,13 @@ def identified(entries: Sequence[Entry], turn_id: str) -> list[Json]:
 
 
 def _message(item: Json) -> Json:
-    content = item.get("content")
-    if isinstance(content, str):
-        text: Part = {"type": "input_text", "text": content}
+    parts = item.get("content")
+    if isinstance(parts, str):
+        text: Part = {"type": "input_text", "text": parts}
         if item.get("role") == "assistant":
-            text = {"type": "output_text", "text": content, "annotations": [], "logprobs": []}
-        content = [text]
-    return {"status": "completed", **item, "type": "message", "content": content}
+            text = {"type": "output_text", "text": parts, "annotations": [], "logprobs": []}
+        parts = [text]
+    return {"status": "completed", **item, "type": "message", "content": parts}
 
 
 class Items:
@@ -193,17 +194,17 @@ class Items:
         if role not in ROLES:
             raise fields.invalid_value(f"{path}.role", role, ROLES)
         if role == "assistant":
-            parts: list[Part] = [{"text": text} for text in said(item, path)]
+            parts = ASSISTANT.read(item, "content", path)
             if parts and (signature := self._signature(item, behind)):
                 parts[-1]["thoughtSignature"] = signature
             self._model(parts)
             return
-        parts = content_parts(item, "content", path)
+        parts = INPUT.read(item, "content", path)
         self._thoughts.clear()
         if role == "user":
             self._history.user(parts)
             return
-        texts = [str(part["text"]) for part in parts if part.get("text")]
+        texts = [str(part["text"]) for part in parts if "text" in part]
         for text in texts:
             self._history.system(text)
         self.system += texts
@@ -253,9 +254,7 @@ class Items:
         self._history.model_call(call_id, key, arguments, carried=self._carried.get(call_id))
 
     def _output(self, call_id: str, item: Json, path: str) -> None:
-        parts = content_parts(item, "output", path)
-        only_text = all("text" in part for part in parts)
-        self._history.result(call_id, "".join(str(part["text"]) for part in parts) if only_text else parts)
+        self._history.result(call_id, INPUT.read(item, "output", path))
 
     def _client_tool(self, kind: str, item: Json, path: str) -> None:
         """Tools that a client runs and that have item types of their own."""
@@ -300,52 +299,20 @@ class Items:
         self._history.user([{"text": SUMMARY + summary}])
 
 
-def said(item: Json, path: str) -> list[str]:
-    """What an assistant message says: a string, or output_text and refusal parts. Nothing is no text."""
-    content, path = item.get("content"), f"{path}.content"
-    if content is None or isinstance(content, str):
-        return [content] if content else []
-    if not isinstance(content, list):
-        raise fields.invalid_type(path, "a string or an array of content parts", content)
-    texts: list[str] = []
-    for index, value in enumerate(cast("list[Any]", content)):
-        place = f"{path}[{index}]"
-        part = fields.as_object(value, place)
-        match fields.required_string(part, "type", path=place):
-            case "output_text" | "input_text" | "text":
-                texts.append(fields.required_string(part, "text", path=place))
-            case "refusal":
-                texts.append(fields.required_string(part, "refusal", path=place))
-            case kind:
-                raise fields.invalid_value(f"{place}.type", kind, ("output_text", "refusal"))
-    return [text for text in texts if text]
+def _picture(part: Json, path: str) -> Part:
+    content.refuse_file_id(part, path, "image_url")
+    return content.picture(part, path)
 
 
-def content_parts(item: Json, name: str, path: str) -> list[Part]:
-    """``content`` or ``output`` as Google's parts; a string is one text part."""
-    path, content = f"{path}.{name}", item.get(name)
-    if content is None:
-        raise fields.missing(path)
-    if isinstance(content, str):
-        return [{"text": content}]
-    if not isinstance(content, list):
-        raise fields.invalid_type(path, "a string or an array of content parts", content)
-    return [_part(value, f"{path}[{index}]") for index, value in enumerate(cast("list[Any]", content))]
-
-
-def _part(value: object, path: str) -> Part:
-    part = fields.as_object(value, path)
-    match fields.required_string(part, "type", path=path):
-        case "input_text" | "output_text" | "text":  # the last two: answers that clients hand on as input
-            return {"text": fields.required_string(part, "text", path=path)}
-        case "refusal":
-            return {"text": fields.required_string(part, "refusal", path=path)}
-        case "input_image":
-            media_parts.no_file_id(part, path, "image_url")
-            return media_parts.picture(part, path)
-        case "input_file":
-            return media_parts.file(part, path, urls=True)
-        case "input_audio":
-            return media_parts.audio(part, path)
-        case kind:
-            raise fields.invalid_value(f"{path}.type", kind, CONTENT)
+INPUT = Content(  # of a message, and a tool's output
+    {
+        "input_text": content.text, "input_image": _picture, "input_file": partial(content.file, urls=True),
+        "input_audio": content.audio,
+    },
+    also={"output_text": content.text, "text": content.text, "refusal": content.refusal},  # answers sent back as input
+)  # fmt: skip
+ASSISTANT = Content(
+    {"output_text": content.text, "refusal": content.refusal},
+    also={"input_text": content.text, "text": content.text},
+    required=False,
+)

@@ -1,15 +1,8 @@
 """A Responses request → ``Turn``: every parameter is served, repeated, or refused by name, as ``PARAMETERS``
 says.
 
-What the emitter, the store and the next turn need is in the turn, all of it plain JSON:
-
-``turn.echo``        the members of the Response object that do not depend on the answer, complete.
-``turn.tool_kinds``  key → ``custom`` or one of ``CLIENT_TOOLS``; the key of a call is its ``turn.client_name``.
-``turn.metadata``    ``include``: as asked. ``namespaces``: key → {``namespace``, ``name``}, which such a call shows.
-                     ``input``: this request's own items with ids, oldest first. ``users``: the user's messages of the
-                     responses before. ``compacts``: the answer is a summary. ``system``, ``tools``: what a
-                     continuing turn takes over (``StoredTurn``). ``dialogue``: the contents without what only
-                     Google's rules demand, where they hold something of that kind.
+What the emitter, the store and the next turn need is in ``turn.details`` (``ResponsesDetails``), and in
+``turn.tool_kinds``: key → ``custom`` or one of ``CLIENT_TOOLS``; the key of a call is its ``turn.client_name``.
 
 Facts: wire-openai 2, 5, 14; wire-gemini-and-mapping 2.4, 6.
 """
@@ -65,6 +58,7 @@ from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.surfaces.responses import compaction
 from zerogravity.surfaces.responses.choice import shown_choice, tool_request
 from zerogravity.surfaces.responses.cross_family import adapted
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
 from zerogravity.surfaces.responses.tools import read_tools
 
@@ -197,17 +191,17 @@ def parse(body: Json, context: Context) -> Turn:
         store=echo["store"],
         background=echo["background"],
         previous_id=echo["previous_response_id"],
-        echo=echo,
-        metadata={
-            "include": _include(body),
-            "namespaces": tools.namespaces,
-            "input": identified(entries, context.turn_id),
-            "users": list(previous.users) if previous else [],
-            "compacts": compacts,
-            "system": [*(previous.system if previous else ()), *reader.system],
-            "tools": [tool for _, group in added for tool in group],
-            **({"dialogue": history.dialogue} if made_up else {}),
-        },
+        details=ResponsesDetails(
+            echo=echo,
+            include=_include(body),
+            namespaces=tools.namespaces,
+            compacts=compacts,
+            input=tuple(identified(entries, context.turn_id)),
+            users=previous.users if previous else (),
+            system=(*(previous.system if previous else ()), *reader.system),
+            tools=tuple(tool for _, group in added for tool in group),
+            dialogue=tuple(history.dialogue) if made_up else None,
+        ),
         tool_names=names.to_client,
         tool_kinds=tools.kinds,
         owner=context.owner,
@@ -336,12 +330,12 @@ def _reasoning(body: Json) -> dict[str, Any]:
     return {"effort": None, **known, "summary": _summary(given)}
 
 
-def _include(body: Json) -> list[str]:
+def _include(body: Json) -> tuple[str, ...]:
     wanted = fields.array(body, "include") or []
     for index, value in enumerate(wanted):
         if fields.as_string(value, f"include[{index}]") not in INCLUDES:
             raise fields.invalid_value(f"include[{index}]", value, INCLUDES)
-    return list(wanted)
+    return tuple(wanted)
 
 
 def _stream(body: Json) -> bool:

@@ -30,7 +30,7 @@ Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from zerogravity import ids
 from zerogravity.core.events import Failed, Finished, Terminal
@@ -38,14 +38,22 @@ from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnSta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
 from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.openai.citations import citations, queries, sources
+from zerogravity.surfaces.openai import answer as shared
+from zerogravity.surfaces.openai.answer import (
+    citations,
+    data_uri,
+    is_picture,
+    queries,
+    responses_status,
+    responses_usage,
+    sources,
+)
 from zerogravity.surfaces.openai.errors import message_of, openai_error
-from zerogravity.surfaces.openai.finish import responses_status
 from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
 from zerogravity.surfaces.openai.tools import custom_input
-from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
 from zerogravity.surfaces.responses.compaction import settled, summary
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import response_id
 
 Json = dict[str, Any]
@@ -71,11 +79,6 @@ def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     if isinstance(terminal, Failed) and not turn.background:
         return openai_error(terminal.fault)
     return Answer(200, render(turn, state, secret))
-
-
-def shows_thinking(turn: Turn) -> bool:
-    """Whether the request asks to see what the model thinks."""
-    return cast("Json", turn.echo.get("reasoning") or {}).get("summary") is not None
 
 
 def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_progress") -> Json:
@@ -117,11 +120,8 @@ def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json
 
 
 def refusal(state: TurnState, terminal: Terminal) -> str | None:
-    """What an answer says of which the provider's filter has left nothing."""
-    shown = state.has_text or state.has_calls or state.has_media
-    if shown or not isinstance(terminal, Finished) or terminal.reason != "filtered":
-        return None
-    return f"The answer was withheld by the provider's filter ({terminal.detail or 'unspecified'})."
+    """The text of an answer of which the provider's filter left nothing."""
+    return shared.refusal(terminal, shown=state.has_text or state.has_calls or state.has_media)
 
 
 def error(fault: Fault) -> Json:
@@ -148,7 +148,7 @@ def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
         "model": turn.model,
         "output": output,
         "usage": known.get("usage"),
-        **turn.echo,
+        **turn.details_as(ResponsesDetails).echo,
     }
 
 
@@ -169,14 +169,14 @@ class Output:
 
     def __init__(self, turn: Turn, secret: bytes) -> None:
         self.items: list[Json] = []
-        self.thinks = shows_thinking(turn)
-        self.compacts = bool(turn.metadata.get("compacts"))
+        details = turn.details_as(ResponsesDetails)
+        self.thinks = details.shows_thinking
+        self.compacts = details.compacts
         self._turn = turn
         self._secret = secret
-        include = cast("list[str]", turn.metadata.get("include") or [])
-        self._encrypted = "reasoning.encrypted_content" in include
-        self._with_sources = "web_search_call.action.sources" in include
-        self._one_call = turn.echo.get("parallel_tool_calls") is False
+        self._encrypted = "reasoning.encrypted_content" in details.include
+        self._with_sources = "web_search_call.action.sources" in details.include
+        self._one_call = details.one_call
         self._called = False
         self._carried: set[str] = set()  # ids of calls whose signature stands in a reasoning item
         self._searches: list[list[str]] = []
@@ -216,7 +216,7 @@ class Output:
         match item:
             case Message():
                 text = item.text
-                part = text_part(text, [url_citation(*each) for each in _cited(text, item)])
+                part = text_part(text, [{"type": "url_citation", **each} for each in citations(text, item.grounding)])
                 self._add(message_item([part], "incomplete" if item.cut else "completed"))
                 if self._encrypted and item.signature:
                     self._add({"type": "reasoning", "summary": [], "encrypted_content": self._signed(item, TEXT)})
@@ -279,7 +279,7 @@ class Output:
         self._searches.append(asked)
         action: Json = {"type": "search", "query": asked[0], "queries": asked}
         if self._with_sources:
-            action["sources"] = [{"type": "url", "url": url} for url, _ in sources(grounding)]
+            action["sources"] = [{"type": "url", "url": url} for url in sources(grounding)]
         self._add({"type": "web_search_call", "status": "completed", "action": action})
 
 
@@ -300,21 +300,12 @@ def summary_part(text: str) -> Json:
     return {"type": "summary_text", "text": text}
 
 
-def url_citation(url: str, title: str, start: int, end: int) -> Json:
-    """Indices count characters, the end is exclusive."""
-    return {"type": "url_citation", "url": url, "title": title, "start_index": start, "end_index": end}
-
-
-def _cited(text: str, item: Message) -> list[tuple[str, str, int, int]]:
-    return [(each.url, each.title, each.start, each.end) for each in citations(text, item.grounding)]
-
-
 def media_item(item: Media) -> Json:
     """Pictures have an item of their own in this API; other blobs are shown as a data URI."""
-    if item.mime.startswith("image/"):
+    if is_picture(item):
         form = item.mime.removeprefix("image/")
         return {"type": "image_generation_call", "status": "completed", "output_format": form, "result": item.data}
-    return message_item([text_part(f"data:{item.mime};base64,{item.data}", [])], "completed")
+    return message_item([text_part(data_uri(item), [])], "completed")
 
 
 def call_item(turn: Turn, call: Call) -> Json:
@@ -324,7 +315,7 @@ def call_item(turn: Turn, call: Call) -> Json:
     kind = turn.tool_kinds.get(key)
     if kind in CLIENT_TOOLS:
         return {**call_members(kind, call.args_json), **base}
-    named: Json = turn.metadata.get("namespaces", {}).get(key) or {"name": key}
+    named = turn.details_as(ResponsesDetails).namespaces.get(key) or {"name": key}
     if kind == "custom":
         return {"type": "custom_tool_call", **base, **named, "input": custom_input(call.args_json)}
     return {"type": "function_call", **base, **named, "arguments": call.args_json}

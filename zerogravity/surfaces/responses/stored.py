@@ -18,11 +18,12 @@ from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnSta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
+from zerogravity.surfaces.openai.answer import is_picture, responses_usage
 from zerogravity.surfaces.openai.history import CONTINUE, arguments, parsed
 from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
-from zerogravity.surfaces.openai.usage import responses_usage
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import settled, users
+from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
 
 Json = Mapping[str, Any]
@@ -117,7 +118,7 @@ def of_turn(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes] = ()
     assert state.terminal is not None, "the turn is not over"
     if not isinstance(settled(turn, state, state.terminal), Finished):
         return stored
-    if turn.metadata.get("compacts"):
+    if turn.details_as(ResponsesDetails).compacts:
         return replace(stored, contents=())
     why = response.refusal(state, state.terminal)
     if not (parts := [{"text": why}] if why else answer_parts(turn, state)):
@@ -140,18 +141,19 @@ def cut_off(stored: StoredResponse) -> StoredResponse:
 
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
     """What is known of a turn from its request."""
-    metadata = turn.metadata
+    details = turn.details_as(ResponsesDetails)
+    contents = turn.google_request["contents"] if details.dialogue is None else details.dialogue
     return StoredResponse(
         id=made["id"],
         owner=turn.owner,
         created=turn.created,
         response=made,
-        input_items=tuple(metadata.get("input", ())),
-        contents=tuple(cast("list[Json]", metadata.get("dialogue", turn.google_request["contents"]))),
-        earlier=tuple(metadata.get("users", ())),
+        input_items=details.input,
+        contents=tuple(contents),
+        earlier=details.users,
         family=turn.target.family,
-        system=tuple(metadata.get("system", ())),
-        tools=tuple(metadata.get("tools", ())),
+        system=details.system,
+        tools=details.tools,
         frames=frames,
     )
 
@@ -163,7 +165,7 @@ def answer_parts(turn: Turn, state: TurnState) -> list[dict[str, Any]]:
     ``zgCallId`` is the client's id of a call; ``History.extend`` takes it out again.
     """
     family = rules(turn.target.family)
-    one_call = turn.echo.get("parallel_tool_calls") is False
+    one_call = turn.details_as(ResponsesDetails).one_call
     parts: list[dict[str, Any]] = []
     called = False
     for item in state.items:
@@ -216,4 +218,4 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
 
 def _told_in_text(item: Item) -> bool:
     """A blob that is no picture is shown as a message, too."""
-    return isinstance(item, Media) and not item.mime.startswith("image/")
+    return isinstance(item, Media) and not is_picture(item)

@@ -73,7 +73,7 @@ class Stack:
         self.inspector_token = secrets.token_urlsafe(16)
         self.proxy_port = 0
         self.output: list[str] = []
-        self._family: lifeline.Family | None = None
+        self._group: lifeline.ProcessGroup | None = None
         self._reader: asyncio.Task[None] | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="zerogravity-")
         self._ready = Path(self._folder.name, "ready")
@@ -117,9 +117,9 @@ class Stack:
 
     async def kill(self) -> None:
         """End mitmdump without a word to it. ``start_again`` starts it where it was, over the same data."""
-        assert self._family is not None
-        self._family.process.kill()
-        await self._family.process.wait()
+        assert self._group is not None
+        self._group.process.kill()
+        await self._group.process.wait()
         await self._stop_mitmdump()
 
     async def start_again(self) -> None:
@@ -167,11 +167,11 @@ class Stack:
         environment = {**_clean(os.environ, Path(self._folder.name)), **self._secrets(), **self.options.env}
         self._ready.unlink(missing_ok=True)
         self.output.clear()
-        self._family = await lifeline.start(
+        self._group = await lifeline.start(
             *self._command(), env=environment, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        self._reader = asyncio.create_task(self._read_output(self._family.process))
+        self._reader = asyncio.create_task(self._read_output(self._group.process))
 
     def _secrets(self) -> dict[str, str]:
         """What no process list should show."""
@@ -181,7 +181,7 @@ class Stack:
     @property
     def process(self) -> asyncio.subprocess.Process | None:
         """mitmdump, once it has been started."""
-        return self._family.process if self._family is not None else None
+        return self._group.process if self._group is not None else None
 
     @property
     def inspector_url(self) -> str:
@@ -247,8 +247,8 @@ class Stack:
         self._folder.cleanup()
 
     async def _stop_mitmdump(self) -> None:
-        if self._family is not None:
-            await self._family.end(STOP_S)
+        if self._group is not None:
+            await self._group.end(STOP_S)
         if self._reader is not None:
             await self._reader
 
