@@ -1,4 +1,4 @@
-"""The parameters that Chat and Responses share: what is refused, in the same words on both."""
+"""Parameters as rows: what each kind takes, and what the rows do to a request."""
 
 from __future__ import annotations
 
@@ -6,96 +6,129 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.playing import OPENAI, parse, refused
+from zerogravity.errors import FaultError
+from zerogravity.surfaces.openai import parameters
+from zerogravity.surfaces.openai.parameters import (
+    ANY,
+    BOOLEAN,
+    STOPS,
+    STRING,
+    TEMPERATURE,
+    Kind,
+    Parameter,
+    choice,
+    integer,
+    number,
+    of_other_api,
+    refuse,
+    repeated,
+    settings,
+    stream_options,
+    table,
+    unserved,
+)
+
+ROWS = (
+    Parameter("model", STRING, "who answers"),
+    TEMPERATURE,
+    Parameter("limit", integer(1), config="maxOutputTokens", shown=None),
+    Parameter("old_limit", integer(1), config="maxOutputTokens"),
+    Parameter("inner.word", choice("a", "b"), "something"),
+    Parameter("inner", ANY, "its members"),
+    Parameter("user", STRING),
+    Parameter("n", integer(1), refused="must be 1", asks=lambda value: (value or 1) > 1),
+    of_other_api("messages", "send 'input'", "Responses"),
+)
 
 
-@pytest.mark.parametrize("name", OPENAI)
 @pytest.mark.parametrize(
-    ("body", "param", "code"),
+    ("kind", "value", "read"),
     [
-        ({"model": None}, "model", "missing_required_parameter"),
-        ({"model": 7}, "model", "invalid_type"),
-        ({"stream": "yes"}, "stream", "invalid_type"),
-        ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),
-        ({"stream": True, "stream_options": []}, "stream_options", "invalid_type"),
-        ({"stream": True, "stream_options": {"include_obfuscation": 1}}, "stream_options.include_obfuscation",
-         "invalid_type"),
-        ({"temperature": "hot"}, "temperature", "invalid_type"),
-        ({"temperature": True}, "temperature", "invalid_type"),
-        ({"temperature": 2.1}, "temperature", "decimal_above_max_value"),
-        ({"temperature": -0.1}, "temperature", "decimal_below_min_value"),
-        ({"top_p": 1.1}, "top_p", "decimal_above_max_value"),
-        ({"top_p": -0.1}, "top_p", "decimal_below_min_value"),
-        ({"top_k": 0}, "top_k", "integer_below_min_value"),
-        ({"top_k": 2**31}, "top_k", "integer_above_max_value"),
-        ({"presence_penalty": 3}, "presence_penalty", "decimal_above_max_value"),
-        ({"frequency_penalty": -3}, "frequency_penalty", "decimal_below_min_value"),
-        ({"seed": "x"}, "seed", "invalid_type"),
-        ({"seed": 2**63}, "seed", "integer_above_max_value"),
-        ({"n": 2}, "n", "unsupported_parameter"),
-        ({"n": 0}, "n", "integer_below_min_value"),
-        ({"logprobs": True}, "logprobs", "unsupported_parameter"),
-        ({"top_logprobs": 3}, "top_logprobs", "unsupported_parameter"),
-        ({"top_logprobs": 21}, "top_logprobs", "integer_above_max_value"),
-        ({"logit_bias": {"50256": -100}}, "logit_bias", "unsupported_parameter"),
-        ({"service_tier": "gold"}, "service_tier", "invalid_value"),
-        ({"moderation": {"model": "omni-moderation-latest"}}, "moderation", "unsupported_parameter"),
-        ({"moderation": {}}, "moderation", "unsupported_parameter"),
-        ({"conversation": "conv_1"}, "conversation", "unsupported_parameter"),
-        ({"conversation": {"id": "conv_1"}}, "conversation", "unsupported_parameter"),
-        ({"prompt": {"id": "pmpt_1"}}, "prompt", "unsupported_parameter"),
-        ({"metadata": {"a": 1}}, "metadata.a", "invalid_type"),
-        ({"metadata": {"a": "v" * 513}}, "metadata.a", "string_above_max_length"),
-        ({"metadata": {str(n): "x" for n in range(17)}}, "metadata", "object_above_max_properties"),
-        ({"store": "no"}, "store", "invalid_type"),
-        ({"store": 1}, "store", "invalid_type"),
-        ({"user": 7}, "user", "invalid_type"),
-        ({"safety_identifier": 7}, "safety_identifier", "invalid_type"),
-        ({"prompt_cache_key": 7}, "prompt_cache_key", "invalid_type"),
-        ({"prompt_cache_retention": 7}, "prompt_cache_retention", "invalid_type"),
-        ({"parallel_tool_calls": "no"}, "parallel_tool_calls", "invalid_type"),
-        ({"parallel_tool_calls": 1}, "parallel_tool_calls", "invalid_type"),
-        ({"reasoning": "high"}, "reasoning", "invalid_type"),
-        ({"reasoning": {"effort": "much"}}, "reasoning.effort", "invalid_value"),
-        ({"reasoning": {"summary": "long"}}, "reasoning.summary", "invalid_value"),
+        (STRING, "a", "a"), (STRING, None, None), (BOOLEAN, False, False), (BOOLEAN, None, None),
+        (number(0, 2), 2, 2), (integer(1), 1.0, 1), (choice("a"), "a", "a"), (ANY, [1], [1]),
+        (STOPS, "a", ["a"]), (STOPS, ["a", "b"], ["a", "b"]), (STOPS, [], None),
     ],
-    ids=lambda value: None if isinstance(value, str) else str(value)[:40],
 )  # fmt: skip
-def test_a_parameter_is_refused_by_name(name: str, body: dict[str, Any], param: str, code: str) -> None:
-    fault = refused(name, **body)
-    assert (fault.param, fault.code, fault.retryable) == (param, code, False)
+def test_kinds(kind: Kind, value: Any, read: Any) -> None:
+    assert Parameter("inner.name", kind).read({"inner": {"name": value}}) == read
 
 
-@pytest.mark.parametrize("name", OPENAI)
+@pytest.mark.parametrize(
+    ("kind", "value", "code"),
+    [
+        (STRING, 1, "invalid_type"), (BOOLEAN, 1, "invalid_type"), (number(0, 2), 3, "decimal_above_max_value"),
+        (integer(1), 0, "integer_below_min_value"), (choice("a"), "b", "invalid_value"),
+        (STOPS, 1, "invalid_type"), (STOPS, list("abcde"), "array_above_max_length"),
+        (STOPS, [""], "string_below_min_length"),
+    ],
+)  # fmt: skip
+def test_what_a_kind_refuses(kind: Kind, value: Any, code: str) -> None:
+    with pytest.raises(FaultError) as caught:
+        Parameter("name", kind).read({"name": value})
+    assert caught.value.fault.code == code
+    assert (caught.value.fault.param or "").startswith("name")
+
+
+def test_a_member_of_what_is_no_object_is_refused() -> None:
+    with pytest.raises(FaultError) as caught:
+        Parameter("inner.word", STRING).read({"inner": 1})
+    assert caught.value.fault.param == "inner"
+
+
 @pytest.mark.parametrize(
     ("body", "config"),
     [
         ({}, {}),
-        ({"temperature": 0, "top_p": 0}, {"temperature": 0, "topP": 0}),
-        ({"temperature": 2, "top_k": 40}, {"temperature": 2, "topK": 40}),
-        ({"temperature": None, "seed": None, "n": None}, {}),
-        ({"seed": 0}, {"seed": 0}),
-        ({"seed": -7}, {"seed": -7}),
-        ({"seed": 2**40 + 5}, {"seed": 5}),
-        ({"presence_penalty": 1, "frequency_penalty": 1}, {}),  # this model does not know them
-        ({"model": "gemini-2.5-flash", "presence_penalty": -2, "frequency_penalty": 2},
-         {"presencePenalty": -2, "frequencyPenalty": 2}),
+        ({"temperature": 0, "limit": None, "old_limit": 5}, {"temperature": 0, "maxOutputTokens": 5}),
+        ({"limit": 6, "old_limit": 5}, {"maxOutputTokens": 6}),
     ],
-)  # fmt: skip
-def test_sampling_goes_into_the_generation_config(name: str, body: dict[str, Any], config: dict[str, Any]) -> None:
-    assert parse(name, **body).google_request.get("generationConfig", {}) == config
+)
+def test_settings(body: dict[str, Any], config: dict[str, Any]) -> None:
+    assert settings(body, ROWS) == config
 
 
-@pytest.mark.parametrize("name", OPENAI)
 @pytest.mark.parametrize(
-    "body",
-    [
-        {"n": 1}, {"logprobs": False}, {"logprobs": None, "top_logprobs": 0}, {"logit_bias": {}}, {"store": True},
-        {"verbosity": "low"}, {"user": "u"}, {"prompt_cache_retention": "24h"}, {"metadata": {}}, {"tools": []},
-        {"tool_choice": "auto"}, {"tool_choice": "none"}, {"parallel_tool_calls": False}, {"stop": []},
-        {"max_tokens": None},
-    ],
-    ids=str,
-)  # fmt: skip
-def test_values_that_ask_for_nothing_change_nothing_upstream(name: str, body: dict[str, Any]) -> None:
-    assert parse(name, **body).google_request == parse(name).google_request
+    ("body", "param"), [({"n": 2}, "n"), ({"messages": [1]}, "messages"), ({"n": 1}, None), ({"messages": []}, None)]
+)
+def test_refuse(body: dict[str, Any], param: str | None) -> None:
+    if param is None:
+        refuse(body, ROWS)
+        return
+    with pytest.raises(FaultError) as caught:
+        refuse(body, ROWS)
+    assert (caught.value.fault.param, caught.value.fault.code) == (param, "unsupported_parameter")
+
+
+def test_repeated_shows_what_is_sent() -> None:
+    assert repeated({}, ROWS, {}, {}) == {"limit": None}
+    assert repeated({"limit": 9}, ROWS, {"maxOutputTokens": 7}, {}) == {"limit": 7}
+    assert repeated({"limit": 9}, ROWS, {"maxOutputTokens": 7}, {"limit": "x"}) == {"limit": "x"}
+
+
+def test_unserved_is_noted_and_still_validated() -> None:
+    body = {"model": "m", "user": "u", "new": 1, "n": 1, "nothing": None}
+    assert unserved(body, ROWS) == [parameters.ignored("user"), parameters.ignored("new")]
+    assert unserved({"word": "a", "other": 1}, ROWS, "inner") == [parameters.ignored("inner.other")]
+    with pytest.raises(FaultError):
+        unserved({"user": 1}, ROWS)
+
+
+def test_stream_options_belong_to_a_stream() -> None:
+    assert stream_options({"stream_options": {"include_usage": True}}, stream=True) == {"include_usage": True}
+    assert stream_options({}, stream=False) == {}
+    with pytest.raises(FaultError):
+        stream_options({"stream_options": {}}, stream=False)
+
+
+def test_the_table_says_what_becomes_of_each() -> None:
+    assert {name: (takes, becomes) for name, takes, becomes in table(ROWS)} == {
+        "model": ("a string", "who answers"),
+        "temperature": ("0 to 2", "generationConfig.temperature"),
+        "limit": ("an integer from 1", "generationConfig.maxOutputTokens; repeated in the answer"),
+        "old_limit": ("an integer from 1", "generationConfig.maxOutputTokens"),
+        "inner.word": ("a, b", "something"),
+        "inner": ("anything", "its members"),
+        "user": ("a string", "no effect; validated and noted"),
+        "n": ("an integer from 1", "refused: must be 1"),
+        "messages": ("anything", "refused: is not a parameter of the Responses API: send 'input'"),
+    }

@@ -254,7 +254,7 @@ def test_a_hosted_tool_is_left_out_beside_others_and_refused_alone_or_forced(nam
         turn = parse(name, tools=[hosted, *others], tool_choice="auto")
         without = parse(name, tools=others, tool_choice="auto")
         assert turn.google_request == without.google_request
-        assert turn.notes == (f"tools[0]: {kind} left out: it cannot be served", *without.notes)
+        assert turn.notes == (f"tools[0]: {kind} left out: it cannot be run here", *without.notes)
     alone = refused(name, tools=[hosted])
     assert (alone.param, alone.code) == (
         "tools[0].environment" if (name, kind) == ("responses", "shell") else "tools[0].type", "invalid_value",

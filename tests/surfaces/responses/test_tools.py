@@ -142,8 +142,8 @@ def test_limits_of_a_search_are_noted() -> None:
     """Codex: ``external_web_access``, ``search_content_types``."""
     turn = parse(tools=[{"type": "web_search", "external_web_access": False, "filters": {"allowed_domains": ["a"]}}])
     assert turn.notes == (
-        "tools[0].filters: no counterpart upstream",
-        "tools[0].external_web_access: no counterpart upstream",
+        "tools[0].filters: ignored, it has no effect here",
+        "tools[0].external_web_access: ignored, it has no effect here",
     )
 
 
@@ -197,7 +197,7 @@ def test_pictures_offered_beside_other_tools() -> None:
     tools = [{"type": "image_generation", "output_format": "png"}, F]
     turn = parse(tools=tools)
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == ("tools[0]: image_generation left out: it cannot be served",)
+    assert turn.notes == ("tools[0]: image_generation left out: it cannot be run here",)
     assert parse(model="gemini-3-pro-image", tools=tools).google_request["generationConfig"]["responseModalities"]
     assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
 
@@ -232,10 +232,10 @@ def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
     item = {**LITE, "tools": [{"type": kind}, F]}
     turn = parse(input=[item, user("hi")])
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it cannot be served",)
+    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it cannot be run here",)
     within = parse(tools=[{"type": "namespace", "name": "n", "tools": [{"type": kind}, G]}])
     assert [entry["name"] for entry in declarations(within)] == ["n.g"]
-    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it cannot be served",)
+    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it cannot be run here",)
 
 
 @pytest.mark.parametrize(
@@ -256,68 +256,7 @@ def test_bad_declarations(tool: Any, param: str, code: str) -> None:
     assert (fault.param, fault.code) == (param, code)
 
 
-# -- tool_choice -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("choice", "wanted"),
-    [
-        ({"type": "function", "name": "add", "namespace": "crm"}, {"mode": "ANY", "allowedFunctionNames": ["crm.add"]}),
-        ({"type": "function", "name": "crm.find"}, {"mode": "ANY", "allowedFunctionNames": ["crm.find"]}),
-        ({"type": "function", "name": "f", "namespace": "functions"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
-        ({"type": "local_shell"}, {"mode": "ANY", "allowedFunctionNames": ["local_shell"]}),
-        (allowed("required", {"type": "namespace", "name": "crm"}),
-         {"mode": "ANY", "allowedFunctionNames": ["crm.find", "crm.add"]}),
-    ],
-)  # fmt: skip
-def test_choices(choice: Any, wanted: Any) -> None:
-    tools = [F, G, {"type": "custom", "name": "x"}, SPACE, {"type": "local_shell"}]
-    assert config(tools=tools, tool_choice=choice) == wanted
-
-
-@pytest.mark.parametrize(
-    ("choice", "functions", "search"),
-    [
-        (None, ["f"], True),
-        ("none", ["f"], False),
-        ({"type": "function", "name": "f"}, ["f"], False),
-        ({"type": "web_search"}, [], True),
-        ({"type": "web_search_preview"}, [], True),
-        (allowed("auto", F), ["f"], False),
-        (allowed("auto", F, SEARCH), ["f"], True),
-        (allowed("required", SEARCH), [], True),
-    ],
-)
-def test_choices_limit_the_search_too(choice: Any, functions: list[str], search: bool) -> None:
-    tools = [F, SEARCH]
-    assert declared(tools=tools, tool_choice=choice) == functions
-    assert searches(tools=tools, tool_choice=choice) is search
-
-
-def test_a_search_alone_can_be_chosen_where_it_cannot_stand_beside_functions() -> None:
-    assert searches(tools=[F, SEARCH], tool_choice={"type": "web_search"}, model=OLD)
-
-
-@pytest.mark.parametrize(
-    ("choice", "param"),
-    [
-        ({"type": "function"}, "tool_choice.name"),
-        ({"type": "function", "name": "f", "namespace": "crm"}, "tool_choice"),
-        ({"type": "namespace", "name": "crm"}, "tool_choice"),
-        ({"type": "web_search"}, "tool_choice"),
-        ({"type": "file_search"}, "tool_choice"),
-        ({"type": "mcp", "server_label": "x"}, "tool_choice"),
-        ({"type": "tool_search"}, "tool_choice"),
-    ],
-)
-def test_bad_choices(choice: Any, param: str) -> None:
-    assert refused(tools=[F], tool_choice=choice).param == param
-
-
-def test_required_needs_tools() -> None:
-    assert refused(tool_choice="required").param == "tool_choice"
-    assert parse(tool_choice="auto").google_request.get("toolConfig") is None
-    assert parse(tools=[SEARCH], tool_choice="required").notes == ("tool_choice: only functions can be required",)
+# -- history -----------------------------------------------------------------------------------------------------
 
 
 def test_a_namespaced_call_is_replayed_by_its_declared_name() -> None:
