@@ -16,7 +16,7 @@
 | H12 | parallel calls in one chunk or several                      | e2e/test_failures, wire/test_google            |
 | H13 | the same ids everywhere                                     | server/test_responses                          |
 | H14 | usage after STOP, missing, odd                              | wire/test_google, capture/test_tap             |
-| H15 | fifty turns at once                                         | e2e/test_failures                              |
+| H15 | fifty turns at once                                         | e2e/test_path                                  |
 | H16 | a client leaves in the middle                               | e2e/test_failures                              |
 | H17 | a client leaves at the end                                  | server/test_respond                            |
 | H18 | one of two readers stalls                                   | server/test_resume                             |

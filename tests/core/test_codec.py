@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
-from tests.strategies import record_lists
+from tests.strategies import faults, record_lists
 from zerogravity.core import codec
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, Record, TextDelta
 from zerogravity.core.turn import Details, Target
-from zerogravity.errors import Origin, Termination, upstream
+from zerogravity.errors import Fault, Origin, Termination, upstream
 from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -103,6 +104,18 @@ def test_a_record_comes_back_with_its_bytes() -> None:
     assert codec.record_in(jsonio.loads(jsonio.dumps(line)), b"data") == Record(
         3, 2_000_000, 1, b"data", record.events, (10, 14)
     )
+
+
+@given(record_lists())
+def test_any_records_come_back(records: list[Record]) -> None:
+    for record in records:
+        line = json.loads(json.dumps(codec.record_out(record, record.t_ns, (0, 0))))
+        assert codec.record_in(line, record.data) == replace(record, t_ns=0)
+
+
+@given(faults())
+def test_any_fault_comes_back(fault: Fault) -> None:
+    assert codec.fault_in(json.loads(json.dumps(codec.fault_out(fault)))) == fault
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import pytest
 
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError
-from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import ALIASES, Catalogue, slug
 
 NAMES = (
@@ -77,23 +76,6 @@ def test_aliases_of_the_config() -> None:
     assert catalogue.resolve("mine").name == "gemini-3-flash"
     with pytest.raises(FaultError):
         catalogue.resolve("loop")
-
-
-@pytest.mark.parametrize(
-    ("surface", "where", "what"),
-    [
-        (chat.surface, ("type", "code", "param"), ("invalid_request_error", "model_not_found", "model")),
-        (responses.surface, ("type", "code", "param"), ("invalid_request_error", "model_not_found", "model")),
-        (gemini.surface, ("code", "status"), (404, "NOT_FOUND")),
-    ],
-)  # fmt: skip
-def test_an_unknown_model_is_a_404_in_each_surfaces_form(surface: Any, where: Any, what: Any) -> None:
-    with pytest.raises(FaultError) as caught:
-        Catalogue().resolve("gpt-2")
-    answer = surface.error(caught.value.fault)
-    assert answer.status == 404
-    assert tuple(answer.body["error"][name] for name in where) == what
-    assert answer.headers["x-should-retry"] == "false"
 
 
 def config(label: str, model: str) -> Model:

@@ -10,7 +10,8 @@ from hypothesis import given
 
 from tests.judging import about, complaint
 from tests.surfaces.common.strict import complaints, json_complaints
-from tests.surfaces.json_schema.test_walk import FREE, schemas
+from tests.surfaces.json_schema.support import FREE
+from tests.surfaces.json_schema.test_walk import schemas
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.claude import handed_on

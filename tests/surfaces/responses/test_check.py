@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.surfaces.changes import Change, Values, put
 from tests.surfaces.responses.support import SEALED, frames, records, stream, turn
 from zerogravity import errors
 from zerogravity.core.events import (
@@ -23,9 +23,6 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.testing.check import GrammarError, check_responses
-
-Values = list[dict[str, Any]]
-Change = Callable[[Values], Any]
 
 GROUNDING = {
     "webSearchQueries": ["sky"],
@@ -83,19 +80,8 @@ def find(values: Values, kind: str, nth: int = 0) -> int:
 
 
 def at(kind: str, path: str, value: Any, nth: int = 0) -> Change:
-    """Set a member of an event; a missing value deletes it."""
-
-    def change(values: Values) -> None:
-        *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
-        place: Any = values[find(values, kind, nth)]
-        for step in steps:
-            place = place[step]
-        if value is ...:
-            del place[last]
-        else:
-            place[last] = value
-
-    return change
+    """Set a member of an event; ``...`` deletes it."""
+    return lambda values: put(values[find(values, kind, nth)], path, value)
 
 
 def both(*changes: Change) -> Change:

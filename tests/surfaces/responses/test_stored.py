@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import record_lists
+from tests.surfaces.playing import replayed
 from tests.surfaces.responses.asking import SECRET, STAND_IN, check_contents, context, function, output, parse, user
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
-    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -28,24 +27,15 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.openai.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, of_turn
-from zerogravity.testing.builders import replay
+from zerogravity.testing import builders
 from zerogravity.wire import jsonio
 
 FAMILY = "gemini-3-flash"
 STOP, TOOL = Finished("stop"), Finished("tool")
 
 
-def over(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> CascadeChannel:
-    """A closed channel."""
-    writer = ChannelWriter(of or parse(), lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(), *events))
-    writer.close(end)
-    return channel
-
-
 def kept(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> StoredResponse:
-    return of_turn(over(events, end, of), SECRET)
+    return of_turn(builders.channel(of or parse(), *events, end=end), SECRET)
 
 
 def answer_of(events: list[Event], end: Finished | Failed = STOP, **body: Any) -> list[dict[str, Any]]:
@@ -163,7 +153,7 @@ def test_what_else_is_kept() -> None:
                user("x")],
         instructions="I",
     )  # fmt: skip
-    made = of_turn(over([TextDelta("a")], of=turn), SECRET, [b"one", b"two"])
+    made = of_turn(builders.channel(turn, TextDelta("a"), end=STOP), SECRET, [b"one", b"two"])
     assert (made.id, made.owner, made.created) == ("resp_" + "5" * 32, "someone", turn.created)
     assert made.input_items == turn.details.input
     assert (made.system, made.tools, made.family) == (("D",), (function("f"),), FAMILY)
@@ -200,7 +190,7 @@ def test_reasoning_that_only_carries_is_not_taken_for_a_thought() -> None:
 @given(record_lists(), st.booleans())
 def test_any_turn_can_be_continued_under_the_rules_of_turns(made: list[Record], parallel: bool) -> None:
     turn = parse(parallel_tool_calls=parallel)
-    kept = of_turn(replay(made, ChannelWriter(turn, lambda: 0)), SECRET)
+    kept = of_turn(replayed(made, turn), SECRET)
     seen = [item["call_id"] for item in kept.response["output"] if item["type"] == "function_call"]
     finished = isinstance(made[-1].events[-1], Finished)
     for model in ("gemini-3-flash", "gemini-2.5-pro"):
