@@ -319,7 +319,9 @@ def _written(value: object, *, indent: bool) -> bytes:
             depth += 1
             if depth > MAX_DEPTH:
                 raise ValueError("nested too deeply")
-            rest += reversed(_level(cast("Mapping[object, object] | Sequence[object]", item), depth if indent else None))
+            rest += reversed(
+                _level(cast("Mapping[object, object] | Sequence[object]", item), depth if indent else None)
+            )
         else:
             tokens.append(_scalar(item))
     return b"".join(tokens)
