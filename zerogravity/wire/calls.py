@@ -18,16 +18,15 @@ calls keep their text. Facts: wire-gemini-and-mapping 2.3.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any, cast
 
 from zerogravity.core.policy import FILTERED, LENGTH
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 from zerogravity.wire.partial_args import Partial
 
-Json = dict[str, Any]
 KEYS = ("functionCall", "function_call")
 PIECES = ("partialArgs", "partial_args")
 _NAMED = re.compile(rb"function(?:Call|_call)")
@@ -84,8 +83,8 @@ class Calls:
     def take(self, part: Json, source: bytes, place: object = True) -> list[Whole]:
         """The calls that a part with a call completes."""
         key = next(key for key in KEYS if isinstance(part.get(key), dict))
-        call = cast("Json", part[key])
-        name, upstream_id = _text(call, "name"), _text(call, "id") or None
+        call = narrow.members(part[key])
+        name, upstream_id = narrow.text(call.get("name")), narrow.text(call.get("id")) or None
         name = name if name.strip() else ""
         done: list[Whole] = []
         held = self._held
@@ -101,9 +100,9 @@ class Calls:
             self._held = held = _Held(name, place, source)
         elif not _says_nothing(call):
             held.source = None
-        signature = _text(part, "thoughtSignature") or _text(part, "thought_signature")
+        signature = narrow.text(part.get("thoughtSignature")) or narrow.text(part.get("thought_signature"))
         held.signature, held.upstream_id = held.signature or signature or None, held.upstream_id or upstream_id
-        held.goes_on = _member(call, "willContinue", "will_continue") is True
+        held.goes_on = call.get("willContinue", call.get("will_continue")) is True
         if not self._add(held, call, source, key):
             self._held = None
         elif begins and not held.goes_on and not held.made.open and not _empty(call.get("args")):
@@ -136,7 +135,7 @@ class Calls:
             held.source = None  # null is no object, though to Google it is the empty one
         elif not _empty(args):
             text = jsonio.at(source, (key, "args")) or jsonio.dumps(args)
-            if not isinstance(args, dict):
+            if narrow.an_object(args) is None:
                 return self._break(f"arguments of {held.name[:64]} that are no object")
             if _not_finite(args, text):
                 return self._break(f"a number in the arguments of {held.name[:64]} that JSON does not have")
@@ -169,7 +168,7 @@ class Calls:
                 value = jsonio.loads(text)
             except ValueError:
                 return None
-            if not isinstance(value, dict) or _not_finite(value, text):
+            if narrow.an_object(value) is None or _not_finite(value, text):
                 return None
             held.made.take(jsonio.one_line(text))
         return held.made.text()
@@ -185,14 +184,11 @@ class Calls:
         return False
 
 
-def declared_names(generate: Mapping[str, Any]) -> frozenset[str]:
+def declared_names(generate: Json) -> frozenset[str]:
     """What a request to Google declares."""
-    tools = generate.get("tools")
-    found: list[Any] = []
-    for tool in cast("list[Any]", tools) if isinstance(tools, list | tuple) else []:
-        declared: Any = cast("Json", tool).get("functionDeclarations") if isinstance(tool, Mapping) else None
-        found += [cast("Json", item).get("name") for item in declared or () if isinstance(item, Mapping)]
-    return frozenset(name for name in found if isinstance(name, str))
+    tools = narrow.objects(generate.get("tools"))
+    functions = [function for tool in tools for function in narrow.objects(tool.get("functionDeclarations"))]
+    return frozenset(name for function in functions if isinstance(name := function.get("name"), str))
 
 
 def names_a_call(data: bytes) -> bool:
@@ -228,18 +224,15 @@ def _cuts(finish: str) -> bool:
     return finish in LENGTH or finish in FILTERED or finish.startswith("BLOCKED:")
 
 
-def _not_finite(args: Any, source: bytes) -> bool:
+def _not_finite(args: object, source: bytes) -> bool:
     """Whether there is a NaN or Infinity: JSON has none, though lenient readers take them."""
     if b"NaN" not in source and b"Infinity" not in source:
         return False
-    items: list[Any] = [args]
-    for item in items:  # which grows meanwhile
-        if isinstance(item, dict):
-            items += cast("Json", item).values()
-        elif isinstance(item, list):
-            items += cast("list[Any]", item)
-        elif type(item) is float and not isfinite(item):  # 1e400 is a Number, and JSON
+    pending = [args]
+    for item in pending:  # which grows meanwhile
+        if type(item) is float and not isfinite(item):  # 1e400 is a Number, and JSON
             return True
+        pending += narrow.members(item).values() or narrow.items(item)
     return False
 
 
@@ -249,12 +242,3 @@ def _part(held: _Held, name: str, args: bytes) -> bytes:
         members += b',"id":' + jsonio.dumps(held.upstream_id)
     signature = b"" if held.signature is None else b',"thoughtSignature":' + jsonio.dumps(held.signature)
     return b'{"functionCall":{' + members + b"}" + signature + b"}"
-
-
-def _text(value: Json, name: str) -> str:
-    found = value.get(name)
-    return found if isinstance(found, str) else ""
-
-
-def _member(value: Json, *names: str) -> Any:
-    return next((value[name] for name in names if name in value), None)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
 
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 
 END = 0x02
 COMPRESSED = 0x01
@@ -68,22 +67,18 @@ _CODES = {
 
 def decode_error(status: int, body: bytes) -> tuple[str, str]:
     """A unary error answer → (Connect code, message). Bodies that are no JSON are taken as text."""
+    code = _CODES.get(status, "unknown")
     try:
-        value: Any = jsonio.loads(body)
-    except (ValueError, RecursionError):
-        value = None
-    if isinstance(value, dict):
-        error = cast("dict[str, Any]", value)
-        code, message = error.get("code"), error.get("message")
-        return (code if isinstance(code, str) else _CODES.get(status, "unknown")), str(message or "")
-    return _CODES.get(status, "unknown"), body[:200].decode("utf-8", "replace").strip()
+        error = narrow.an_object(jsonio.loads(body))
+    except ValueError:
+        error = None
+    if error is None:
+        return code, body[:200].decode("utf-8", "replace").strip()
+    told = narrow.a_string(error.get("code"))
+    return code if told is None else told, str(error.get("message") or "")
 
 
 def end_error(payload: bytes) -> tuple[str, str] | None:
     """The error in an end frame, or None."""
-    value: Any = jsonio.loads(payload) if payload else {}
-    error = cast("dict[str, Any]", value).get("error") if isinstance(value, dict) else None
-    if not isinstance(error, dict):
-        return None
-    found = cast("dict[str, Any]", error)
-    return str(found.get("code", "unknown")), str(found.get("message", ""))
+    error = narrow.an_object(narrow.lookup(jsonio.loads(payload), "error")) if payload else None
+    return None if error is None else (str(error.get("code", "unknown")), str(error.get("message", "")))

@@ -7,7 +7,6 @@ Facts: language-server-and-google C.4, E; wire-gemini-and-mapping 4, 5.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, cast
 
 import orjson
 
@@ -25,11 +24,11 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.errors import Fault
-from zerogravity.wire import enums, google_errors, jsonio
+from zerogravity.wire import enums, google_errors, jsonio, narrow
 from zerogravity.wire.calls import Calls, Whole, says_something
+from zerogravity.wire.narrow import Json
 from zerogravity.wire.surrogates import Halves
 
-Json = dict[str, Any]
 _SNAKE = {
     "thought_signature": "thoughtSignature", "function_call": "functionCall", "inline_data": "inlineData",
     "executable_code": "executableCode", "code_execution_result": "codeExecutionResult",
@@ -85,16 +84,17 @@ class GoogleDecoder:
             data = self._halves.mend(data)
         self.source = data
         try:
-            value = orjson.loads(data)
+            value: object = orjson.loads(data)
         except orjson.JSONDecodeError:
             value = self._mended(data, events)
             data = self.source
-        if isinstance(value, dict):
-            self._chunk(cast("Json", value), data, events)
+        items = narrow.items(value)
+        if (chunk := narrow.an_object(value)) is not None:
+            self._chunk(chunk, data, events)
         elif isinstance(value, list):
-            for item, source in zip(cast("list[Any]", value), jsonio.elements(data), strict=False):
-                if isinstance(item, dict):
-                    self._chunk(cast("Json", item), source, events)
+            for item, source in zip(items, jsonio.elements(data), strict=False):
+                if (chunk := narrow.an_object(item)) is not None:
+                    self._chunk(chunk, source, events)
                 else:
                     self._odd(events)
         elif not events:
@@ -111,7 +111,7 @@ class GoogleDecoder:
             events += self._draft
         return (*events, AttemptClosed(self.finish, self._message, self.broken))
 
-    def _mended(self, data: bytes, events: list[Event]) -> Any:
+    def _mended(self, data: bytes, events: list[Event]) -> object:
         """What orjson refuses (NaN, lone surrogates, a byte order mark, broken UTF-8), said so."""
         if data.strip() in (b"", b"[DONE]"):
             events.append(Notice("no_chunk", "an event that holds nothing"))
@@ -131,9 +131,7 @@ class GoogleDecoder:
         events.append(Notice("not_an_object", "a chunk that is no JSON object"))
 
     def _chunk(self, chunk: Json, source: bytes, events: list[Event]) -> None:
-        inner = chunk.get("response")
-        if isinstance(inner, dict):
-            inner = cast("Json", inner)
+        if (inner := narrow.an_object(chunk.get("response"))) is not None:
             self.enveloped = True
         else:
             inner = chunk
@@ -145,39 +143,35 @@ class GoogleDecoder:
             self.model = version
         if candidates := inner.get("candidates"):
             self._candidates(candidates, source, events, enveloped=inner is not chunk)
-        if isinstance(feedback := inner.get("promptFeedback"), dict):
-            feedback = cast("Json", feedback)
-            if reason := enums.block_reason(feedback.get("blockReason"), enveloped=self.enveloped):
-                self._blocked = True
-                self.finish = "BLOCKED:" + reason
-                self._message = _text(feedback.get("blockReasonMessage"))
+        feedback = narrow.members(inner.get("promptFeedback"))
+        if reason := enums.block_reason(feedback.get("blockReason"), enveloped=self.enveloped):
+            self._blocked = True
+            self.finish = "BLOCKED:" + reason
+            self._message = narrow.a_string(feedback.get("blockReasonMessage"))
         counts = inner.get("usageMetadata") or chunk.get("usageMetadata")
-        if counts and counts != self._counts and isinstance(counts, dict):
-            self._counts = cast("Json", counts)
-            usage = _usage(self._counts)
+        if counts and counts != self._counts and (counted := narrow.an_object(counts)) is not None:
+            self._counts = counted
+            usage = _usage(counted)
             if usage != self._usage:
                 self._usage = usage
                 events.append(usage)
 
-    def _candidates(self, candidates: Any, source: bytes, events: list[Event], *, enveloped: bool) -> None:
+    def _candidates(self, candidates: object, source: bytes, events: list[Event], *, enveloped: bool) -> None:
         """Only the candidate with index 0: there is one answer per turn."""
-        for position, candidate in enumerate(_list(candidates)):
-            if isinstance(candidate, dict) and not cast("Json", candidate).get("index"):
+        for position, candidate in narrow.numbered(candidates):
+            if not candidate.get("index"):
                 path = ("response", "candidates", position) if enveloped else ("candidates", position)
-                self._candidate(cast("Json", candidate), source, path, events)
+                self._candidate(candidate, source, path, events)
                 return
 
     def _candidate(self, candidate: Json, source: bytes, path: tuple[str | int, ...], events: list[Event]) -> None:
-        content = candidate.get("content")
-        parts = _list(cast("Json", content).get("parts")) if isinstance(content, dict) else []
         sources: list[bytes] | None = None
-        for index, part in enumerate(parts):
+        for index, item in enumerate(narrow.items(narrow.lookup(candidate, "content", "parts"))):
             if self.broken is not None:
                 break  # what comes behind it is for nobody
-            if not isinstance(part, dict):
+            if (part := narrow.an_object(item)) is None:
                 events.append(Notice("unknown_part", "a part that is no object"))
                 continue
-            part = cast("Json", part)
             text = part.get("text")
             if len(part) == 1 and isinstance(text, str):  # the common case
                 if text:
@@ -199,13 +193,13 @@ class GoogleDecoder:
                 if self._after_call and says_something(part) and self._flush(events):
                     continue
                 self._part(_camel(part), events)
-        if isinstance(grounding := candidate.get("groundingMetadata"), dict) and grounding:
+        if narrow.members(candidate.get("groundingMetadata")):
             exact = jsonio.loads(jsonio.at(source, (*path, "groundingMetadata")) or b"{}")
-            events.append(Grounding(cast("Json", exact)))
+            events.append(Grounding(narrow.members(exact)))
         finish = enums.finish_reason(candidate.get("finishReason"), enveloped=self.enveloped)
         if finish is not None and not self._blocked:
             self.finish = finish
-            self._message = _text(candidate.get("finishMessage"))
+            self._message = narrow.a_string(candidate.get("finishMessage"))
 
     def _flush(self, events: list[Event]) -> bool:
         """Something else than a call follows. True: the call before it cannot be run."""
@@ -227,7 +221,7 @@ class GoogleDecoder:
 
     def _part(self, part: Json, events: list[Event]) -> None:
         """Everything but plain text and calls."""
-        signature, thought = _text(part.get("thoughtSignature")), part.get("thought") is True
+        signature, thought = narrow.a_string(part.get("thoughtSignature")), part.get("thought") is True
         if isinstance(text := part.get("text"), str):
             if text:
                 self.has_text, self._after_call = self.has_text or not thought, False
@@ -258,16 +252,16 @@ def _content(part: Json) -> Event | None:
     """A part that holds neither text nor a call."""
     match part:
         case {"inlineData": dict()}:
-            blob = cast("Json", part["inlineData"])
-            mime = _text(blob.get("mimeType")) or _text(blob.get("mime_type"))
-            return InlineData(mime or "application/octet-stream", _text(blob.get("data")) or "")
+            blob = narrow.members(part["inlineData"])
+            mime = narrow.text(blob.get("mimeType")) or narrow.text(blob.get("mime_type"))
+            return InlineData(mime or "application/octet-stream", narrow.text(blob.get("data")))
         case {"executableCode": dict()}:
-            code = cast("Json", part["executableCode"])
-            language = _text(enums.named("language", code.get("language"), enveloped=True)) or ""
+            code = narrow.members(part["executableCode"])
+            language = narrow.text(enums.named("language", code.get("language"), enveloped=True))
             language = "" if language == "LANGUAGE_UNSPECIFIED" else language.lower()
-            return TextDelta(_fenced(_text(code.get("code")) or "", language))
+            return TextDelta(_fenced(narrow.text(code.get("code")), language))
         case {"codeExecutionResult": dict()}:
-            return TextDelta(_fenced(_text(cast("Json", part["codeExecutionResult"]).get("output")) or "", ""))
+            return TextDelta(_fenced(narrow.text(narrow.lookup(part, "codeExecutionResult", "output")), ""))
         case _:
             return Notice("unknown_part", f"a part with {_names(part)}")
 
@@ -306,11 +300,3 @@ def _usage(counts: Json) -> Usage:
 
 def _names(part: Json) -> str:
     return ", ".join(sorted(part))[:200] or "nothing"
-
-
-def _list(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.errors import Fault, upstream
-from zerogravity.wire import jsonio, reasons
+from zerogravity.wire import jsonio, narrow, reasons
+from zerogravity.wire.narrow import Json
 from zerogravity.wire.reasons import Reason
 
-Json = dict[str, Any]
 _DELAY_IN_MESSAGE = re.compile(r"(?:reset after|retry in) (\S+?)\.?(?:\s|$)")
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|us|µs|ns|h|m|s)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -26,13 +26,8 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
         value = jsonio.loads(body.lstrip().removeprefix(b"data:"))
     except ValueError:
         value = None
-    if isinstance(value, list) and value:
-        value = cast("list[Any]", value)[0]
-    error: Json = {}
-    if isinstance(value, dict):
-        found = cast("Json", value)
-        inner = found.get("response")
-        error = _object(found.get("error") or (cast("Json", inner).get("error") if isinstance(inner, dict) else None))
+    found = narrow.members(next(iter(narrow.items(value)), value))
+    error = _object(found.get("error") or narrow.lookup(found, "response", "error"))
     header = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     told = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
     return _fault(status, error, told)
@@ -44,7 +39,7 @@ def inside(error: object) -> Fault:
     return _fault(_status(found), found)
 
 
-def retry_after(error: Mapping[str, Any]) -> float | None:
+def retry_after(error: Json) -> float | None:
     """Seconds to wait: RetryInfo, else quotaResetDelay, else the message's "reset after …" or "retry in …"."""
     quota: float | None = None
     for detail in reasons.details(error):
@@ -69,15 +64,13 @@ def parse_duration(text: str) -> float | None:
 
 def _fault(status: int, error: Json, told: float | None = None) -> Fault:
     """The table of error statuses. ``told``: Retry-After."""
-    rpc = error.get("status") if isinstance(error.get("status"), str) else None
-    words = error.get("message")
-    message = words if isinstance(words, str) and words else f"Google answered {status} without a message"
+    message = narrow.text(error.get("message")) or f"Google answered {status} without a message"
     delay = retry_after(error)
     if delay is None:
         delay = told
     refusal = reasons.explain(status, error, delay)
-    more: Json = {
-        "rpc_status": rpc, "details": tuple(reasons.details(error)),
+    more: dict[str, Any] = {
+        "rpc_status": narrow.a_string(error.get("status")), "details": tuple(reasons.details(error)),
         "reason": refusal.reason or "", "remedy": refusal.remedy, "upstream_status": status,
     }  # fmt: skip
     if status in (401, 403) or refusal.reason in reasons.ACCESS:
@@ -113,7 +106,5 @@ def _status(error: Json) -> int:
     return reasons.HTTP_OF_RPC.get(rpc, 500) if isinstance(rpc, str) else 500
 
 
-def _object(error: object) -> Json:
-    if isinstance(error, dict):
-        return cast("Json", error)
-    return {"message": error} if isinstance(error, str) else {}
+def _object(error: object) -> dict[str, object]:
+    return {"message": error} if isinstance(error, str) else narrow.members(error)

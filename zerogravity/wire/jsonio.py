@@ -70,7 +70,7 @@ def glance(data: bytes) -> object:
     return orjson.loads(data)
 
 
-def dumps(value: Any, *, indent: bool = False) -> bytes:
+def dumps(value: object, *, indent: bool = False) -> bytes:
     """Compact JSON, or with two spaces per level; beyond orjson's depth and integer limits it is written here.
 
     NaN is null, any Mapping an object. Raises TypeError for what is no JSON value, ValueError when it is nested too
@@ -82,7 +82,7 @@ def dumps(value: Any, *, indent: bool = False) -> bytes:
         return _written(value, indent=indent)
 
 
-def text(value: Any, *, indent: bool = False) -> str:
+def text(value: object, *, indent: bool = False) -> str:
     """The same as a string."""
     return dumps(value, indent=indent).decode()
 
@@ -267,7 +267,7 @@ def _has_float(value: Any) -> bool:
     return False
 
 
-def _exact(data: bytes) -> Any:
+def _exact(data: bytes) -> object:
     try:
         text = data.decode("utf-8-sig", "replace")
         value = json.loads(text, parse_float=_float, parse_int=_integer)
@@ -291,7 +291,7 @@ def _special(value: object) -> object:
         case Number():
             return orjson.Fragment(value.source)
         case Mapping():
-            return dict(cast("Mapping[Any, Any]", value))
+            return dict(cast("Mapping[object, object]", value))
         case _:
             raise TypeError(f"{type(value).__name__} is no JSON value")
 
@@ -305,10 +305,10 @@ class _Text(bytes):
 _ENDS = (_Text(b"}"), _Text(b"]"))
 
 
-def _written(value: Any, *, indent: bool) -> bytes:
+def _written(value: object, *, indent: bool) -> bytes:
     """JSON of what orjson refuses, token by token; lone surrogates are replaced."""
     tokens: list[bytes] = []
-    rest: list[Any] = [value]  # the next one last
+    rest: list[object] = [value]  # the next one last
     depth = 0
     while rest:
         item = rest.pop()
@@ -319,17 +319,19 @@ def _written(value: Any, *, indent: bool) -> bytes:
             depth += 1
             if depth > MAX_DEPTH:
                 raise ValueError("nested too deeply")
-            rest += reversed(_level(cast("Any", item), depth if indent else None))
+            rest += reversed(
+                _level(cast("Mapping[object, object] | Sequence[object]", item), depth if indent else None)
+            )
         else:
             tokens.append(_scalar(item))
     return b"".join(tokens)
 
 
-def _level(value: Mapping[Any, Any] | Sequence[Any], depth: int | None) -> list[Any]:
+def _level(value: Mapping[object, object] | Sequence[object], depth: int | None) -> list[object]:
     """One object or array: its values with the text between them."""
     line = b"" if depth is None else b"\n" + b"  " * depth
     colon, comma = (b":" if depth is None else b": "), _Text(b"," + line)
-    made: list[Any] = []
+    made: list[object] = []
     if isinstance(value, Mapping):
         for name, member in value.items():
             text = _scalar(name)
@@ -344,7 +346,7 @@ def _level(value: Mapping[Any, Any] | Sequence[Any], depth: int | None) -> list[
     return [_Text(b"{" if is_object else b"["), *made, _ENDS[0 if is_object else 1]]
 
 
-def _scalar(value: Any) -> bytes:
+def _scalar(value: object) -> bytes:
     match value:
         case str():
             return orjson.dumps(_SURROGATE.sub("\ufffd", value))
@@ -354,14 +356,14 @@ def _scalar(value: Any) -> bytes:
             return orjson.dumps(value, default=_special)
 
 
-def _without_surrogates(value: Any) -> Any:
+def _without_surrogates(value: object) -> object:
     match value:
         case str():
             return _SURROGATE.sub("\ufffd", value)
         case list():
-            return [_without_surrogates(item) for item in cast("list[Any]", value)]
+            return [_without_surrogates(item) for item in cast("list[object]", value)]
         case dict():
-            members = cast("dict[str, Any]", value).items()
+            members = cast("dict[str, object]", value).items()
             return {_without_surrogates(key): _without_surrogates(item) for key, item in members}
         case _:
             return value

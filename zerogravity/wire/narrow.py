@@ -43,6 +43,10 @@ def text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def a_string(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 def texts(value: object) -> list[str]:
     """The strings of an array."""
     return [item for item in items(value) if isinstance(item, str)]

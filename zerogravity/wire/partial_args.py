@@ -7,11 +7,10 @@ Facts: wire-gemini-and-mapping 2.3.
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.wire import jsonio, narrow
 
-Json = dict[str, Any]
 Path = tuple[str | int, ...]
 _STEP = re.compile(
     r"""\.?(?P<name>[^.\[\]'"]+)|\[(?P<index>\d{1,6})\]|\['(?P<single>(?:[^'\\]|\\.)*)'\]|\["(?P<double>(?:[^"\\]|\\.)*)"\]"""
@@ -28,7 +27,7 @@ class Partial:
     def __init__(self) -> None:
         self.open = False
         self._source: bytes | None = None  # of the only object so far
-        self._object: Json | None = None
+        self._object: dict[str, object] | None = None
         self._strings: dict[Path, list[str]] = {}
 
     def take(self, source: bytes) -> None:
@@ -40,9 +39,9 @@ class Partial:
 
     def apply(self, source: bytes) -> bool:
         """``partialArgs``. False: they do not fit together."""
-        pieces: Any = jsonio.loads(source)
-        made = self._made()
-        return isinstance(pieces, list) and all(self._piece(made, piece) for piece in cast("list[Any]", pieces))
+        value, made = jsonio.loads(source), self._made()
+        pieces = narrow.items(value)
+        return isinstance(value, list) and all(self._piece(made, narrow.an_object(piece)) for piece in pieces)
 
     def text(self) -> bytes | None:
         """The whole object; None while a string is open, or where it is nested too deeply."""
@@ -54,15 +53,15 @@ class Partial:
             _put(self._object, path, "".join(texts))
         return jsonio.dumps(self._object)
 
-    def _made(self) -> Json:
+    def _made(self) -> dict[str, object]:
         if self._object is None:
-            self._object = cast("Json", jsonio.loads(self._source or b"{}"))
+            self._object = narrow.members(jsonio.loads(self._source or b"{}"))
         return self._object
 
-    def _piece(self, made: Json, piece: Any) -> bool:
-        if not isinstance(piece, dict):
+    def _piece(self, made: dict[str, object], given: dict[str, object] | None) -> bool:
+        if given is None:
             return False
-        piece = {_snake(name): value for name, value in cast("Json", piece).items()}
+        piece = {_snake(name): value for name, value in given.items()}
         path = _path(piece.get("json_path"))
         if path is None:
             return False
@@ -104,7 +103,7 @@ def _path(text: object) -> Path | None:
     return tuple(steps) if steps and position >= len(text) else None
 
 
-def _put(made: Any, path: Path, value: Any) -> bool:
+def _put(made: Any, path: Path, value: object) -> bool:
     """Set a value; what it stands in is made. False: something else is there, or a list would have a gap."""
     for step, after in zip(path, (*path[1:], None), strict=True):
         if not _fits(made, step):
@@ -125,7 +124,7 @@ def _fits(made: object, step: str | int) -> bool:
     return isinstance(made, list if isinstance(step, int) else dict)
 
 
-def _empty(step: str | int | None) -> Any:
+def _empty(step: str | int | None) -> object:
     """What ``step`` can be taken in."""
     return None if step is None else [] if isinstance(step, int) else {}
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
 
-Json = dict[str, Any]
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
+
 QUOTA_DELAY_S = 600.0  # a longer delay is a used-up quota, not a rate limit
 TEXT = 8000  # how much of an error's words is looked at
 
@@ -213,7 +213,7 @@ class Refusal:
     remedy: str
 
 
-def explain(status: int, error: Mapping[str, Any], delay: float | None = None) -> Refusal:
+def explain(status: int, error: Json, delay: float | None = None) -> Refusal:
     """``error``: the inner object of Google's error. ``delay``: the seconds to wait that were told."""
     told = f"{error.get('status')} {error.get('message')}"[:TEXT]
     about_request = status == 400 and "INVALID_ARGUMENT" in told
@@ -257,17 +257,16 @@ _GRPC = re.compile(r"\brpc error: code = (\w{1,30}) desc\b")
 # -- what an error says --------------------------------------------------------------------------------------------
 
 
-def details(error: Mapping[str, Any]) -> list[Json]:
-    return _objects(error.get("details"))
+def details(error: Json) -> list[dict[str, object]]:
+    return narrow.objects(error.get("details"))
 
 
-def metadata(detail: Mapping[str, Any]) -> Json:
-    found = detail.get("metadata")
-    return cast("Json", found) if isinstance(found, dict) else {}
+def metadata(detail: Json) -> dict[str, object]:
+    return narrow.members(detail.get("metadata"))
 
 
-def _by_word(error: Mapping[str, Any]) -> Row | None:
-    words = {str(item.get("reason")) for item in (*details(error), *_objects(error.get("errors")))}
+def _by_word(error: Json) -> Row | None:
+    words = {str(item.get("reason")) for item in (*details(error), *narrow.objects(error.get("errors")))}
     return next((row for row in ROWS if row.words & words), None)
 
 
@@ -287,25 +286,25 @@ def _by_text(status: int, said: str, *, about_request: bool = False) -> Row | No
     )
 
 
-def _said(error: Mapping[str, Any]) -> str:
+def _said(error: Json) -> str:
     """The message, and what the details say again in words (some messages are only a placeholder)."""
     texts = [error.get("message"), *(item.get(name) for item in details(error) for name in ("message", "detail"))]
     return "\n".join(text[:TEXT] for text in texts if isinstance(text, str))[:TEXT]
 
 
-def _by_day(error: Mapping[str, Any]) -> bool:
+def _by_day(error: Json) -> bool:
     """Whether a quota of a whole day is used up: it lasts longer than the delay that comes with it."""
     return any(
         "PerDay" in str(name)
         for detail in details(error)
         for name in (
             metadata(detail).get("quota_limit"),
-            *(v.get("quotaId") for v in _objects(detail.get("violations"))),
+            *(v.get("quotaId") for v in narrow.objects(detail.get("violations"))),
         )
     )
 
 
-def _when(error: Mapping[str, Any], delay: float | None) -> str:
+def _when(error: Json, delay: float | None) -> str:
     for detail in details(error):
         moment = _MOMENT.fullmatch(str(metadata(detail).get("quotaResetTimeStamp")))
         if moment is not None:
@@ -327,11 +326,11 @@ def _span(seconds: float) -> str:
     return " ".join(filter(None, parts)) or f"{max(1, round(seconds))} s"
 
 
-def _url(error: Mapping[str, Any]) -> str | None:
+def _url(error: Json) -> str | None:
     """Where Google sends the person: a URL of the metadata, else the first link of its help."""
     candidates = (
         *(value for detail in details(error) for value in metadata(detail).values()),
-        *(link.get("url") for detail in details(error) for link in _objects(detail.get("links"))),
+        *(link.get("url") for detail in details(error) for link in narrow.objects(detail.get("links"))),
     )
     return next((url for url in candidates if isinstance(url, str) and _URL.fullmatch(url)), None)
 
@@ -344,15 +343,4 @@ def _embedded(text: str, begin: int) -> Json | None:
         value, _ = json.JSONDecoder().raw_decode(text[: begin + TEXT], begin)
     except (ValueError, RecursionError):
         return None
-    inner = cast("Json", value).get("error") if isinstance(value, dict) else None
-    return cast("Json", inner) if isinstance(inner, dict) else None
-
-
-def _objects(value: object) -> list[Json]:
-    return list(_only_objects(cast("list[Any]", value))) if isinstance(value, list) else []
-
-
-def _only_objects(items: list[Any]) -> Iterator[Json]:
-    for item in items:
-        if isinstance(item, dict):
-            yield cast("Json", item)
+    return narrow.an_object(narrow.lookup(value, "error"))

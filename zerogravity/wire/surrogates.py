@@ -7,12 +7,11 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, cast
 
 from zerogravity.core.events import TextDelta, ThinkingDelta
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
-Json = dict[str, Any]
 Path = tuple[str | int, ...]
 _HIGH, _LOW = rb"u[dD][89abAB][0-9a-fA-F]{2}", rb"u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(
@@ -77,25 +76,16 @@ def _whole(escape: re.Match[bytes]) -> bytes:
     return _LOST if escape["high"] or escape["low"] else escape.group()
 
 
-def _parts(value: Any) -> Iterator[tuple[Path, Json]]:
+def _parts(value: object) -> Iterator[tuple[Path, Json]]:
     """The parts of the first candidates, in order, and where they are."""
-    for number, chunk in enumerate(_items(value) or [value]):
+    for number, chunk in enumerate(narrow.items(value) or [value]):
         path: Path = (number,) if isinstance(value, list) else ()
-        wrapped = isinstance(_member(chunk, "response"), dict)
-        path = (*path, "response") if wrapped else path
-        inner = _member(chunk, "response") if wrapped else chunk
-        for position, candidate in enumerate(_items(_member(inner, "candidates"))):
-            if isinstance(candidate, dict) and not _member(candidate, "index"):
+        inner = narrow.members(chunk)
+        if (response := narrow.an_object(inner.get("response"))) is not None:
+            inner, path = response, (*path, "response")
+        for position, candidate in narrow.numbered(inner.get("candidates")):
+            if not candidate.get("index"):
                 here = (*path, "candidates", position, "content", "parts")
-                for index, part in enumerate(_items(_member(_member(candidate, "content"), "parts"))):
-                    if isinstance(part, dict):
-                        yield (*here, index), cast("Json", part)
+                for index, part in narrow.numbered(narrow.lookup(candidate, "content", "parts")):
+                    yield (*here, index), part
                 break
-
-
-def _member(value: Any, name: str) -> Any:
-    return cast("Json", value).get(name) if isinstance(value, dict) else None
-
-
-def _items(value: Any) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []

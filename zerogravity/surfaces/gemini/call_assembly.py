@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from zerogravity.surfaces.gemini.json_edit import array, edited
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.calls import Calls, Whole, is_call, names_a_call, says_something
+from zerogravity.wire.narrow import Json
 
-Json = dict[str, Any]
 Chunk = tuple[bytes, Json]  # its text and its value
 SILENT = frozenset({"index", "content"})  # a candidate with nothing else says nothing once its parts are gone
 
@@ -82,7 +81,8 @@ class Gather:
 
 def _settle(calls: list[Whole]) -> None:
     for call in calls:
-        cast("_Place", call.place).shown = call.part
+        assert isinstance(call.place, _Place)
+        call.place.shown = call.part
 
 
 def _whole(waiting: _Waiting) -> Chunk | None:
@@ -97,8 +97,8 @@ def _whole(waiting: _Waiting) -> Chunk | None:
     ]
     if any(part is not None for part in parts):
         text = edited(text, path, array(part for part in parts if part is not None))
-        return text, cast("Json", jsonio.loads(text))
-    candidates = cast("list[Json]", chunk["candidates"])
+        return text, narrow.members(jsonio.loads(text))
+    candidates = narrow.objects(chunk["candidates"])
     if (
         len(candidates) == 1
         and candidates[0].keys() <= SILENT
@@ -106,12 +106,12 @@ def _whole(waiting: _Waiting) -> Chunk | None:
     ):
         return None
     text = edited(text, path[:-1], None)
-    return text, cast("Json", jsonio.loads(text))
+    return text, narrow.members(jsonio.loads(text))
 
 
-def _first(chunk: Json) -> tuple[int, list[Json]]:
+def _first(chunk: Json) -> tuple[int, list[dict[str, object]]]:
     """The candidate that counts: where it is, and its parts."""
-    for number, candidate in objects(chunk.get("candidates")):
+    for number, candidate in narrow.numbered(chunk.get("candidates")):
         if not candidate.get("index"):
             return number, parts_of(candidate)
     return 0, []
@@ -121,15 +121,6 @@ def _path(number: int) -> tuple[str | int, ...]:
     return ("candidates", number, "content", "parts")
 
 
-def parts_of(candidate: Json) -> list[Json]:
-    content = candidate.get("content")
-    parts = cast("Json", content).get("parts") if isinstance(content, dict) else None
-    if not isinstance(parts, list):
-        return []
-    return [cast("Json", part) if isinstance(part, dict) else {} for part in cast("list[Any]", parts)]
-
-
-def objects(value: object) -> list[tuple[int, Json]]:
-    """The objects of an array, with their indices."""
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [(index, cast("Json", item)) for index, item in enumerate(items) if isinstance(item, dict)]
+def parts_of(candidate: Json) -> list[dict[str, object]]:
+    """A candidate's parts by their indices; what is no object counts as an empty one."""
+    return [narrow.members(part) for part in narrow.items(narrow.lookup(candidate, "content", "parts"))]

@@ -1,27 +1,17 @@
-"""Records → the texts of the GenerateContentResponse chunks a client gets: Google's own bytes, un-enveloped.
+"""Records → the texts of the GenerateContentResponse chunks a client gets: Google's own bytes, un-enveloped. A record
+without bytes (polled) is rendered from its events.
 
-| what reached us                           | what the client gets                                                  |
-|-------------------------------------------|-----------------------------------------------------------------------|
-| a chunk                                   | its source text                                                       |
-| an empty part beside a call or a text     | the chunk without it: gemini-cli drops chunks that hold one           |
-| the same with a thought signature         | two chunks: the one's, then the signed part's; neither is lost        |
-| thought parts nobody asked for            | nothing: the language server's request always asks for them; a call is |
-|                                           | none, nor is the only picture                                         |
-| a call in pieces, or that cannot be run  | what ``wire.calls`` makes of it                                       |
-| a finishReason                            | held until the turn is over; taken off when the turn goes on or fails; |
-|                                           | kept where it is the failure itself (a malformed call …)              |
-| a number for a word, a member of no kind  | what ``gemini.fit`` says                                              |
-| usage of a second upstream call           | the sum over all calls                                                |
-| an error                                  | nothing here: the turn's fault says it                                |
-| a record without bytes (polled)           | a chunk rendered from its events                                      |
+A chunk is changed where gemini-cli would drop it (an empty part beside others), where it holds thoughts nobody asked
+for, calls in pieces (``wire.calls``) or values of no kind (``client_form``), and where it tells an end too soon: what
+ends a turn is held until the turn is over, and taken off when the turn goes on or fails. Usage is summed over the
+attempts.
 
 Facts: wire-gemini-and-mapping 5, 5.1, 8 (34).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Iterator, Sequence
 
 from zerogravity.core.events import (
     AttemptClosed,
@@ -36,14 +26,14 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
-from zerogravity.surfaces.gemini.call_assembly import SILENT, Gather, objects, parts_of
-from zerogravity.surfaces.gemini.client_form import fitted
+from zerogravity.surfaces.gemini.call_assembly import SILENT, Gather, parts_of
+from zerogravity.surfaces.gemini.client_form import readable
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source, unwrapped
 from zerogravity.surfaces.gemini.usage import summed
-from zerogravity.wire import calls, jsonio
+from zerogravity.wire import calls, jsonio, narrow
+from zerogravity.wire.narrow import Json
 
-Json = dict[str, Any]
 BOM = b"\xef\xbb\xbf"
 END = ("finishReason", "finishMessage")
 CALLED = frozenset({*calls.KEYS, "toolCall", "toolResponse", "tool_call", "tool_response"})
@@ -109,19 +99,17 @@ class Chunks:
     def _unwrapped(self, text: bytes) -> tuple[bytes, Json | None]:
         """The chunk's own text and value, or None when there is nothing for a client in it."""
         try:
-            value: Any = jsonio.glance(text)
+            value = jsonio.glance(text)
         except ValueError:
             text = valid_utf8(text).removeprefix(BOM)
             try:
                 value = jsonio.loads(text)
             except ValueError:
                 return text, None
-        if not isinstance(value, dict):
+        if (chunk := narrow.an_object(value)) is None:
             return text, None
-        chunk = cast("Json", value)
-        enveloped = isinstance(inner := chunk.get("response"), dict)
-        if enveloped:
-            inner = cast("Json", inner)
+        enveloped = (inner := narrow.an_object(chunk.get("response"))) is not None
+        if inner is not None:
             whole, text = text, unwrapped(text, chunk)
             if "usageMetadata" in chunk and "usageMetadata" not in inner:
                 text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
@@ -129,12 +117,12 @@ class Chunks:
             chunk = inner
         if "error" in chunk:
             text = edited(text, ("error",), None)
-        return (text, None) if KNOWN.isdisjoint(chunk) else fitted(text, chunk, enveloped=enveloped)
+        return (text, None) if KNOWN.isdisjoint(chunk) else readable(text, chunk, enveloped=enveloped)
 
     def _cleaned(self, text: bytes, chunk: Json) -> Iterator[tuple[bytes, bool]]:
         """(text, whether it tells the end) of what is left of a chunk; parts that are taken away are cut out."""
         ends = tells_end(chunk)
-        candidates = objects(chunk.get("candidates"))
+        candidates = narrow.numbered(chunk.get("candidates"))
         for number, candidate in candidates:
             parts = parts_of(candidate)
             groups = grouped(parts, thoughts=self._thoughts)
@@ -174,7 +162,7 @@ class Chunks:
             events = tuple(event for event in events if not isinstance(event, known))
         text = render.chunk(self._turn, events)
         if text is not None:
-            yield from self._shown(text, cast("Json", jsonio.loads(text)))
+            yield from self._shown(text, narrow.members(jsonio.loads(text)))
 
     def _next_call(self) -> list[bytes]:
         """The turn goes on in another upstream call: what the one before has said of its end was not the end."""
@@ -212,9 +200,9 @@ def elements(data: bytes) -> list[bytes]:
     return jsonio.elements(data) if data.lstrip()[:1] == b"[" else [data]
 
 
-def usage_of(text: bytes) -> Json:
+def usage_of(text: bytes) -> dict[str, object]:
     """A chunk's usageMetadata, exactly."""
-    return cast("Json", jsonio.loads(jsonio.at(text, ("usageMetadata",)) or b"{}"))
+    return narrow.members(jsonio.loads(jsonio.at(text, ("usageMetadata",)) or b"{}"))
 
 
 def valid_utf8(text: bytes) -> bytes:
@@ -228,7 +216,7 @@ def valid_utf8(text: bytes) -> bytes:
     return text
 
 
-def grouped(parts: list[Json], *, thoughts: bool) -> list[list[int]]:
+def grouped(parts: Sequence[Json], *, thoughts: bool) -> list[list[int]]:
     """The indices of the parts that stay, in groups that must not share a chunk.
 
     Beside another part an empty one is left out, and a signed empty text goes into a chunk of its own. Left out as
@@ -259,23 +247,23 @@ def is_empty(part: Json) -> bool:
 
 def refusals(held: list[bytes]) -> list[bytes]:
     """What is said of a refused prompt, where there is more to say than that."""
-    chunks = [cast("Json", jsonio.loads(text)) for text in held]
+    chunks = [narrow.members(jsonio.loads(text)) for text in held]
     if len(chunks) == 1 and not chunks[0].get("candidates"):
         return []
     return [
         source(text, "promptFeedback")
         for text, chunk in zip(held, chunks, strict=True)
-        if "blockReason" in chunk.get("promptFeedback", ())
+        if "blockReason" in narrow.members(chunk.get("promptFeedback"))
     ]
 
 
 def without_end(text: bytes) -> bytes | None:
     """The chunk without finishReason or refusal; None when it says nothing else."""
-    chunk = cast("Json", jsonio.loads(text))
+    chunk = narrow.members(jsonio.loads(text))
     said = False
-    if "blockReason" in chunk.get("promptFeedback", ()):
+    if "blockReason" in narrow.members(chunk.get("promptFeedback")):
         text = edited(text, ("promptFeedback",), None)
-    for number, candidate in objects(chunk.get("candidates")):
+    for number, candidate in narrow.numbered(chunk.get("candidates")):
         for name in END:
             if name in candidate:
                 text = edited(text, ("candidates", number, name), None)
@@ -285,7 +273,7 @@ def without_end(text: bytes) -> bytes | None:
 
 def ended_by(text: bytes, finish: str, message: str | None) -> bytes:
     """The chunk with another end, if it tells one."""
-    for number, candidate in objects(cast("Json", jsonio.loads(text)).get("candidates")):
+    for number, candidate in narrow.numbered(narrow.lookup(jsonio.loads(text), "candidates")):
         if "finishReason" in candidate and not candidate.get("index"):
             text = edited(text, ("candidates", number, "finishReason"), jsonio.dumps(finish))
             told = None if message is None else jsonio.dumps(message)
@@ -304,7 +292,7 @@ def settled(held: list[bytes]) -> list[bytes]:
     ends: list[tuple[int, int]] = []  # (chunk, candidate) with a finishReason
     bearers: list[tuple[int, int]] = []  # the same with parts
     for index, text in enumerate(held):
-        for number, candidate in objects(cast("Json", jsonio.loads(text)).get("candidates")):
+        for number, candidate in narrow.numbered(narrow.lookup(jsonio.loads(text), "candidates")):
             if not candidate.get("index"):
                 ends += [(index, number)] if "finishReason" in candidate else []
                 bearers += [(index, number)] if parts_of(candidate) else []
@@ -325,10 +313,9 @@ def settled(held: list[bytes]) -> list[bytes]:
 
 def tells_end(chunk: Json) -> bool:
     """Whether the first candidate ends here, or the prompt was blocked."""
-    feedback = chunk.get("promptFeedback")
-    if isinstance(feedback, dict) and "blockReason" in feedback:
+    if "blockReason" in narrow.members(chunk.get("promptFeedback")):
         return True
     return any(
         isinstance(candidate.get("finishReason"), str) and not candidate.get("index")
-        for _, candidate in objects(chunk.get("candidates"))
+        for _, candidate in narrow.numbered(chunk.get("candidates"))
     )

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
 
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
 Path = tuple[str | int, ...]
 LARGE = 64 << 10
@@ -20,14 +20,12 @@ def edited(text: bytes, path: Path, new: bytes | None) -> bytes:
     if not path:
         assert new is not None
         return new
-    value: Any = jsonio.loads(text)
-    step, rest = path[0], path[1:]
+    value, step, rest = jsonio.loads(text), path[0], path[1:]
     if isinstance(step, int):
-        items: dict[int, bytes] = {index: source(text, index) for index in range(len(cast("list[Any]", value)))}
-        made = edited(items[step], rest, new) if rest else new
-        kept = {**items, step: made}
-        return array(item for item in kept.values() if item is not None)
-    members: dict[str, bytes] = {name: source(text, name) for name in cast("dict[str, Any]", value)}
+        items: list[bytes | None] = [source(text, index) for index, _ in enumerate(narrow.items(value))]
+        items[step] = edited(source(text, step), rest, new) if rest else new
+        return array(item for item in items if item is not None)
+    members = {name: source(text, name) for name in narrow.members(value)}
     made = edited(members[step], rest, new) if rest else new
     if made is None:
         members.pop(step, None)
@@ -43,14 +41,14 @@ def source(text: bytes, step: str | int) -> bytes:
     return found
 
 
-def unwrapped(text: bytes, chunk: Mapping[str, Any]) -> bytes:
+def unwrapped(text: bytes, chunk: Json) -> bytes:
     """The source text of ``response`` in an envelope with the value ``chunk``. In a large one it is not gone through:
     whatever stands behind it is short, and is found from the end."""
     found = _from_both_ends(text, chunk) if len(text) > LARGE else None
     return found or jsonio.at(text, ("response",)) or b"{}"
 
 
-def _from_both_ends(text: bytes, chunk: Mapping[str, Any]) -> bytes | None:
+def _from_both_ends(text: bytes, chunk: Json) -> bytes | None:
     """The same where nothing is odd about the envelope, else None."""
     first, *others = chunk
     head = _HEAD.match(text)

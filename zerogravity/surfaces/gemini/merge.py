@@ -1,11 +1,5 @@
-"""A turn's chunks → the one GenerateContentResponse of ``generateContent``.
-
-| member of a candidate          | merged                                                                         |
-|--------------------------------|--------------------------------------------------------------------------------|
-| parts                          | in order; neighbouring texts of one kind become one, signed ones do not |
-| an empty text with a signature | gives it to the text before it, or to the first of the calls before it, if unsigned |
-| citationMetadata               | its sources, all of them                                                       |
-| anything else                  | the last one                                                                   |
+"""A turn's chunks → the one GenerateContentResponse of ``generateContent``: parts in order, citations of all chunks,
+and of every other member the last one.
 
 Facts: wire-gemini-and-mapping 4, 5.
 """
@@ -13,20 +7,19 @@ Facts: wire-gemini-and-mapping 4, 5.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.gemini import render
-from zerogravity.surfaces.gemini.call_assembly import objects, parts_of
+from zerogravity.surfaces.gemini.call_assembly import parts_of
 from zerogravity.surfaces.gemini.chunks import Chunks
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.field_mask import masked
 from zerogravity.wire import jsonio, narrow
-
-Json = dict[str, Any]
+from zerogravity.wire.narrow import Json
 
 
 def answer(channel: CascadeChannel) -> Answer:
@@ -43,12 +36,12 @@ def answer(channel: CascadeChannel) -> Answer:
     return Answer(200, masked(whole, channel.turn.details_as(GeminiDetails).fields))
 
 
-def merged(chunks: Iterable[Json]) -> Json:
+def merged(chunks: Iterable[Json]) -> dict[str, Any]:
     """All chunks as one."""
-    made: Json = {}
-    candidates: dict[Any, Json] = {}
+    made: dict[str, Any] = {}
+    candidates: dict[object, dict[str, Any]] = {}
     for chunk in chunks:
-        for _, candidate in objects(chunk.get("candidates")):
+        for candidate in narrow.objects(chunk.get("candidates")):
             _add(candidates.setdefault(candidate.get("index", 0), {}), candidate)
         made.update({name: value for name, value in chunk.items() if name != "candidates"})
     for candidate in candidates.values():
@@ -57,23 +50,24 @@ def merged(chunks: Iterable[Json]) -> Json:
     return {"candidates": list(candidates.values()), **made} if candidates else made
 
 
-def _add(whole: Json, candidate: Json) -> None:
+def _add(whole: dict[str, Any], candidate: Json) -> None:
     for name, value in candidate.items():
         match name:
             case "content":
                 content = whole.setdefault("content", {"parts": [], "role": "model"})
-                if isinstance(value, dict):
-                    content.update({key: item for key, item in cast("Json", value).items() if key != "parts"})
+                content.update({key: item for key, item in narrow.members(value).items() if key != "parts"})
                 for part in parts_of(candidate):
                     _append(content["parts"], part)
             case "citationMetadata" if isinstance(value, dict) and isinstance(whole.get(name), dict):
-                whole[name] = _joined(whole[name], cast("Json", value))
+                whole[name] = _joined(whole[name], narrow.members(candidate[name]))
             case _:
                 whole[name] = value
 
 
-def _append(parts: list[Json], part: Json) -> None:
-    last = parts[-1] if parts else {}
+def _append(parts: list[dict[str, Any]], part: Json) -> None:
+    """Neighbouring texts of one kind become one, unless they are signed. An empty text with a signature gives it to the
+    text before it, or to the first of the calls before it, if that has none."""
+    last: dict[str, Any] = parts[-1] if parts else {}
     signature = part.get("thoughtSignature")
     kind = part.get("thought")
     if part.get("text") == "" and part.keys() <= {"text", "thought", "thoughtSignature"}:
@@ -101,9 +95,9 @@ def _is_text(part: Json) -> bool:
     return isinstance(part.get("text"), str) and part.keys() <= {"text", "thought", "thoughtSignature"}
 
 
-def _first_call(parts: list[Json]) -> Json | None:
+def _first_call(parts: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The first call of the run of calls at the end."""
-    first: Json | None = None
+    first: dict[str, Any] | None = None
     for part in reversed(parts):
         if "functionCall" not in part:
             break
@@ -111,11 +105,11 @@ def _first_call(parts: list[Json]) -> Json | None:
     return first
 
 
-def _has_call(parts: list[Json]) -> bool:
+def _has_call(parts: Iterable[Json]) -> bool:
     return any("functionCall" in part for part in parts)
 
 
-def _joined(first: Json, second: Json) -> Json:
+def _joined(first: Json, second: Json) -> dict[str, Any]:
     made = {**first, **second}
     for name in first.keys() & second.keys():
         if isinstance(first[name], list) and isinstance(second[name], list):
