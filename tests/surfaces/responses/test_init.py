@@ -25,5 +25,5 @@ UNSEEN = {"echo": {"reasoning": {"effort": None, "summary": None}}}
         ([TEXT], {"compacts": True}, False),
     ],
 )
-def test_shows(events: Sequence[Event], details: dict[str, Any], shows: bool) -> None:
-    assert surface.shows(channel(records(events, Finished("stop")), turn(**details))) is shows
+def test_has_output(events: Sequence[Event], details: dict[str, Any], shows: bool) -> None:
+    assert surface.has_output(channel(records(events, Finished("stop")), turn(**details))) is shows

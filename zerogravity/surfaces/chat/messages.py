@@ -68,22 +68,21 @@ class Messages:
         refusal = fields.string(message, "refusal", path=path)
         calls = fields.array(message, "tool_calls", path=path) or []
         legacy = fields.obj(message, "function_call", path=path)
-        pictures = fields.array(message, "images", path=path) or []
+        images = fields.array(message, "images", path=path) or []
         said = ASSISTANT.read(message, "content", path)
         if refusal:
             said.append({"text": refusal})
-        if not (TEXTS & message.keys() or calls or legacy or pictures):
+        if not (TEXTS & message.keys() or calls or legacy or images):
             raise fields.missing(f"{path}.content")
         signature = signature_of(message)
         if signature is not None and said and "text" in said[-1] and not calls:
             said[-1] = {**said[-1], "thoughtSignature": signature}
         for part in names.with_name(message.get("name") if self._several else None, said):
             self._history.model_part(part)
-        for number, entry in enumerate(pictures):
-            place = f"{path}.images[{number}]"
-            self._history.model_part(picture(fields.as_object(entry, place), place))
-        for number, call in enumerate(calls):
-            self._call(fields.as_object(call, f"{path}.tool_calls[{number}]"), f"{path}.tool_calls[{number}]")
+        for image, place in fields.each_object(images, f"{path}.images"):
+            self._history.model_part(picture(image, place))
+        for call, place in fields.each_object(calls, f"{path}.tool_calls"):
+            self._call(call, place)
         if legacy is not None:
             self._legacy_call(legacy, path)
 

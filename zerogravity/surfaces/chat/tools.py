@@ -29,9 +29,7 @@ class Tools(shared.Tools):
 def read_tools(body: Json) -> Tools:
     """Everything the request declares. Raises FaultError 400 naming the entry."""
     tools = Tools()
-    for index, value in enumerate(fields.array(body, "tools") or []):
-        path = f"tools[{index}]"
-        tool = fields.as_object(value, path)
+    for tool, path in fields.each_object(fields.array(body, "tools"), "tools"):
         kind = fields.required_string(tool, "type", path=path)
         if kind == "function":
             tools.function(*nested(tool, "function", path))
@@ -44,8 +42,8 @@ def read_tools(body: Json) -> Tools:
             tools.leave_out(kind, path)
     functions = fields.array(body, "functions") or []
     tools.legacy = bool(functions) and not tools.declared
-    for index, value in enumerate(functions):
-        tools.function(fields.as_object(value, f"functions[{index}]"), f"functions[{index}]")
+    for function, path in fields.each_object(functions, "functions"):
+        tools.function(function, path)
     options = fields.obj(body, "web_search_options")
     if options is not None:
         search_options(options, "web_search_options")

@@ -73,9 +73,7 @@ class Allowed:
 
     def entries(self) -> Iterator[tuple[Json, str]]:
         """Each tool that it names, and its path."""
-        for index, value in enumerate(self.tools):
-            place = f"{self.path}.tools[{index}]"
-            yield fields.as_object(value, place), place
+        return fields.each_object(self.tools, f"{self.path}.tools")
 
     def empty(self, what: str) -> FaultError:
         text = f"Invalid '{self.path}.tools': it must name at least one {what}."

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import cast
 
@@ -129,6 +129,13 @@ def array(body: Json, name: str, *, path: str = "") -> list[object] | None:
     if not isinstance(value, list):
         raise invalid_type(join(path, name), "an array", value)
     return cast("list[object]", value)
+
+
+def each_object(values: Iterable[object] | None, path: str) -> Iterator[tuple[Json, str]]:
+    """(object, path) of each entry of an array at ``path``. Raises FaultError 400 at one that is not an object."""
+    for index, value in enumerate(values or ()):
+        param = join(path, index)
+        yield as_object(value, param), param
 
 
 def as_object(value: object, param: str) -> Json:

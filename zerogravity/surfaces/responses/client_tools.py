@@ -102,12 +102,9 @@ def _shell_output(item: Json, path: str) -> str:
     output = item.get("output")
     if isinstance(output, str):
         return output
-    runs = [
-        fields.as_object(each, f"{path}.output[{at}]")
-        for at, each in enumerate(fields.array(item, "output", path=path) or [])
-    ]
+    runs = fields.each_object(fields.array(item, "output", path=path), f"{path}.output")
     wanted = ("stdout", "stderr", "outcome")
-    return jsonio.text({"output": [{name: run[name] for name in wanted if name in run} for run in runs]})
+    return jsonio.text({"output": [{name: run[name] for name in wanted if name in run} for run, _ in runs]})
 
 
 # -- apply_patch ---------------------------------------------------------------------------------------------

@@ -64,9 +64,7 @@ def resolve(body: Json, context: Context) -> tuple[list[Entry], tuple[str, ...]]
         raise fields.invalid_type("input", "a string or an array of items", given)
     entries: list[Entry] = []
     notes: list[str] = []
-    for index, value in enumerate(narrow.items(body["input"])):
-        path = f"input[{index}]"
-        item = fields.as_object(value, path)
+    for item, path in fields.each_object(narrow.items(body["input"]), "input"):
         fields.string(item, "type", path=path)
         if (wanted := reference(item)) is None:
             entries.append(Entry(path, item))
@@ -248,9 +246,8 @@ class Items:
     # -- sealed state -------------------------------------------------------------------------------------------
 
     def _reasoning(self, item: Json, path: str) -> None:
-        summary = fields.array(item, "summary", path=path) or []
-        parts = [fields.as_object(part, f"{path}.summary[{index}]") for index, part in enumerate(summary)]
-        text = "".join(str(part.get("text", "")) for part in parts)
+        parts = fields.each_object(fields.array(item, "summary", path=path), f"{path}.summary")
+        text = "".join(str(part.get("text", "")) for part, _ in parts)
         for carried in self._unsealed(item, path):
             if carried.call_id is not None:
                 self._carried[carried.call_id] = carried

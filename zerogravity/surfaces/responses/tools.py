@@ -80,9 +80,7 @@ def read_tools(groups: Sequence[tuple[str, Sequence[Any]]], *, pictures: bool) -
     """
     tools = Tools()
     for path, group in groups:
-        for index, value in enumerate(group):
-            place = f"{path}[{index}]"
-            tool = fields.as_object(value, place)
+        for tool, place in fields.each_object(group, path):
             kind = fields.required_string(tool, "type", path=place)
             if not _served(tool, kind, place, pictures):
                 tools.leave_out(kind, place)
@@ -143,9 +141,7 @@ def _namespace(tools: Tools, tool: Json, path: str, outer: str) -> None:
     inner = fields.array(tool, "tools", path=path)
     if inner is None:
         raise fields.missing(f"{path}.tools")
-    for index, value in enumerate(inner):
-        place = f"{path}.tools[{index}]"
-        entry = fields.as_object(value, place)
+    for entry, place in fields.each_object(inner, f"{path}.tools"):
         kind = fields.required_string(entry, "type", path=place)
         if not _served(entry, kind, place, pictures=False):
             tools.leave_out(kind, place)
