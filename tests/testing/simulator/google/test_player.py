@@ -16,7 +16,7 @@ from tests.testing.simulator.support import (
 )
 from zerogravity.testing.simulator.google import (
     SIGN,
-    Do,
+    Ending,
     GoogleSimulator,
     Scenario,
     event,
@@ -78,7 +78,7 @@ async def test_ids_stay_the_same_within_an_answer(google: GoogleSimulator) -> No
 
 
 async def test_a_drop_may_be_scripted_anywhere(google: GoogleSimulator) -> None:
-    google.script(Scenario([(0, b"data: {"), (0, Do.DROP)]))
+    google.script(Scenario([(0, b"data: {"), (0, Ending.DROP)]))
     reply = await fetch(google, INTERNAL, envelope(inner("x")))
     assert (reply.raw, reply.end) == (b"data: {", "closed")
     assert google.requests[-1].ended == "drop"
