@@ -108,7 +108,7 @@ class Http2(Connection):
             self._streams.pop(number, None)
 
     def forget(self, number: int) -> None:
-        """A stream whose last waiting bytes are out."""
+        """Drop a stream whose waiting bytes have all been sent."""
         entry = self._streams.get(number)
         if entry is not None and entry[1].done():
             del self._streams[number]

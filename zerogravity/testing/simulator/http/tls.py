@@ -46,7 +46,7 @@ class Identity:
 
 
 def from_files(certificate: Path, key: Path) -> Identity:
-    """An identity of one's own, for a stand-in that runs by itself."""
+    """An identity from PEM files."""
     pem = certificate.read_bytes()
     return Identity(pem, pem, key.read_bytes())
 

@@ -47,7 +47,7 @@ Message = tuple[bool, list[Object]]  # whether it is the assistant's; its parts
 
 
 def claude_errors(request: Object, family: Family, signer: Signer) -> Iterator[str]:
-    """Everything wrong, the first first."""
+    """Everything wrong, in order."""
     budget = whole(get(request, "generationConfig", "thinkingConfig", "thinkingBudget"))
     yield from _numbers(get(request, "generationConfig"), budget, family)
     mode = get(request, "toolConfig", "functionCallingConfig", "mode")

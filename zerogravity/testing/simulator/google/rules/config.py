@@ -1,4 +1,4 @@
-"""What Google says about tools, schemas and generationConfig that have the right shape and no sense.
+"""What Google says about tools, schemas and generationConfig whose types are right and whose values are not.
 
 Each rule yields the message of the 400 it would be. Facts: wire-gemini-and-mapping 2.3-2.5, 3.
 """
@@ -152,7 +152,7 @@ def _schemas(schema: object, path: str) -> Iterator[tuple[str, Object]]:
 
 
 def _required_references(schema: object) -> set[str]:
-    """The references in a value's schema that there is no way around: not in properties that may be absent."""
+    """The references that every value of the schema follows: not those in properties that may be absent."""
     if (found := an_object(schema)) is None:
         return set()
     required = items(found.get("required"))
