@@ -6,21 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.testing.simulator.support import (
-    INTERNAL,
-    TEXT,
-    THOUGHT,
-    envelope,
-    fetch,
-    inner,
-)
-from zerogravity.testing.simulator.google import (
-    SIGN,
-    Ending,
-    GoogleSimulator,
-    Scenario,
-    event,
-)
+from tests.testing.simulator.support import INTERNAL, TEXT, THOUGHT, envelope, fetch, inner
+from zerogravity.testing.simulator.google import SIGN, Ending, GoogleSimulator, Scenario, event
 
 
 async def test_a_call_whose_name_is_no_text(google: GoogleSimulator) -> None:

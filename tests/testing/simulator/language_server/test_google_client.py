@@ -9,11 +9,7 @@ from hypothesis import given
 
 from tests.strategies import json_values
 from tests.testing.simulator.ls_support import MakeLs, connect_proxy
-from zerogravity.testing.simulator.google import (
-    Ending,
-    GoogleSimulator,
-    Scenario,
-)
+from zerogravity.testing.simulator.google import Ending, GoogleSimulator, Scenario
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.language_server.google_client import GoogleRefused
 

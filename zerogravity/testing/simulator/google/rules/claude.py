@@ -11,14 +11,7 @@ from itertools import groupby
 
 from zerogravity.testing.simulator import Object
 from zerogravity.testing.simulator.google.families import Family
-from zerogravity.testing.simulator.google.generate_request import (
-    declarations,
-    get,
-    listed,
-    messages,
-    parts_of,
-    role_of,
-)
+from zerogravity.testing.simulator.google.generate_request import declarations, get, listed, messages, parts_of, role_of
 from zerogravity.testing.simulator.google.signatures import Signer, is_stand_in
 from zerogravity.wire.narrow import an_object, text, whole
 

@@ -10,12 +10,7 @@ from collections.abc import Iterator
 
 from zerogravity.testing.simulator import Object
 from zerogravity.testing.simulator.google.families import Family
-from zerogravity.testing.simulator.google.generate_request import (
-    declarations,
-    get,
-    listed,
-    messages,
-)
+from zerogravity.testing.simulator.google.generate_request import declarations, get, listed, messages
 from zerogravity.wire.narrow import an_object, items, members, text, texts, whole
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")

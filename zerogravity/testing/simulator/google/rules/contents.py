@@ -9,13 +9,7 @@ from collections.abc import Iterator
 
 from zerogravity.testing.simulator import Object
 from zerogravity.testing.simulator.google.families import Family
-from zerogravity.testing.simulator.google.generate_request import (
-    get,
-    messages,
-    parts_of,
-    role_of,
-    server_step,
-)
+from zerogravity.testing.simulator.google.generate_request import get, messages, parts_of, role_of, server_step
 from zerogravity.testing.simulator.google.rules.shapes import DATA
 from zerogravity.testing.simulator.google.signatures import Kind, Signer, call_binding
 from zerogravity.wire.narrow import an_object, members, text
@@ -130,8 +124,8 @@ def _server_tools(contents: list[Object], family: Family) -> Iterator[str]:
 
 
 def _signatures(contents: list[Object], family: Family, signer: Signer) -> Iterator[str]:
-    """Every signature must be genuine; in the current turn the first call of each step must have one (4). That of a call
-    is genuine only behind the steps of Google's own tools that came before it."""
+    """Every signature must be genuine; in the current turn the first call of each step must have one (4). That of a
+    call is genuine only behind the steps of Google's own tools that came before it."""
     if not family.signed:  # Claude's signatures are checked by Anthropic's rules
         return
     current = max((at for at, one in enumerate(contents) if role_of(one) == "user" and not answers_of(one)), default=0)
