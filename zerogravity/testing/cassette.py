@@ -43,7 +43,7 @@ class Library:
         return (trace for traces in self._by_digest.values() for trace in traces)
 
     def scan(self) -> None:
-        """Look at the folder again."""
+        """Read the folder again."""
         found: dict[str, list[Trace]] = {}
         for trace in sorted(trace_reader.scan(self.root), key=lambda trace: str(trace.folder)):
             if trace.closed and trace.info.get("code") not in NOT_REPLAYED:

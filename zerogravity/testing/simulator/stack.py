@@ -40,12 +40,12 @@ class StackError(Exception):
 
 @dataclass(slots=True)
 class StackOptions:
-    """``upstream``: somebody else's Google stand-in (http or https) instead of ours.
+    """``upstream``: URL of another Google stand-in (http or https).
 
     ``api``: ``v1internal`` (envelope), ``public`` (none), or ``auto``: ask the upstream.
     ``upstream_ca``: PEM file that verifies an https upstream. Without one, a loopback upstream is not verified.
     ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
-    ``addon``: another script than ours, which loads ours.
+    ``addon``: a script that loads our addon, instead of ours.
     """
 
     mode: Mode = "reverse"
@@ -103,7 +103,7 @@ class Stack(Simulator):
         await self._wait_ready()
 
     async def kill(self) -> None:
-        """End mitmdump without a word to it. ``start_again`` starts it where it was, over the same data."""
+        """Kill mitmdump. ``start_again`` starts it on the same ports, over the same data."""
         assert self._group is not None
         self._group.process.kill()
         await self._group.process.wait()
@@ -124,7 +124,7 @@ class Stack(Simulator):
             self.ls.options.proxy_ca = Path(self.options.mitm_settings.get("confdir", folder / "ca")) / "bundle.pem"
 
     def _command(self) -> list[str]:
-        """mitmdump's; where it answers agents it does so again."""
+        """mitmdump's command line; after a restart it listens for agents on the same port."""
         options, folder = self.options, Path(self._folder.name)
         upstream, ca = self._upstream
         assert self.ls is not None
@@ -161,7 +161,7 @@ class Stack(Simulator):
         self._reader = asyncio.create_task(self._read_output(self._group.process))
 
     def _secrets(self) -> dict[str, str]:
-        """What no process list should show."""
+        """In the environment, since process lists show arguments."""
         assert self.ls is not None
         return {"ZEROGRAVITY_LS_CSRF": self.ls.csrf, "ZEROGRAVITY_INSPECTOR_TOKEN": self.inspector_token}
 
@@ -241,7 +241,7 @@ class Stack(Simulator):
 
 
 def _clean(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Without the user's own settings and data: what is shown here is the same for everybody."""
+    """The environment without the user's own settings and data, so that every run is alike."""
     (folder / "config.toml").touch()
     kept = {name: value for name, value in environment.items() if not name.startswith(("ZEROGRAVITY_", "OTEL_"))}
     own = {"CONFIG": str(folder / "config.toml"), "DATA_DIR": str(folder / "data")}

@@ -10,20 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.testing.simulator.support import (
-    INTERNAL,
-    TEXT,
-    THOUGHT,
-    Http2Client,
-    Reply,
-    Stream,
-    envelope,
-    fetch,
-    inner,
-)
-from zerogravity.testing.simulator.google import (
-    GoogleSimulator,
-)
+from tests.testing.simulator.support import INTERNAL, TEXT, THOUGHT, Http2Client, Reply, Stream, envelope, fetch, inner
+from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.google.catalogue import CATALOGUE, FAILURES, TEXTS
 from zerogravity.testing.simulator.google.default_answers import GROUNDED
 

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.testing.simulator.support import (
-    INTERNAL,
-    WEATHER,
-    Stream,
-    contents,
-    envelope,
-    fetch,
-    inner,
-)
-from zerogravity.testing.simulator.google import (
-    GoogleSimulator,
-)
+from tests.testing.simulator.support import INTERNAL, WEATHER, Stream, contents, envelope, fetch, inner
+from zerogravity.testing.simulator.google import GoogleSimulator
 
 
 async def test_several_keywords_are_for_several_calls_of_a_turn(google: GoogleSimulator) -> None:

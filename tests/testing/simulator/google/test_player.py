@@ -6,21 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.testing.simulator.support import (
-    INTERNAL,
-    TEXT,
-    THOUGHT,
-    envelope,
-    fetch,
-    inner,
-)
-from zerogravity.testing.simulator.google import (
-    SIGN,
-    Do,
-    GoogleSimulator,
-    Scenario,
-    event,
-)
+from tests.testing.simulator.support import INTERNAL, TEXT, THOUGHT, envelope, fetch, inner
+from zerogravity.testing.simulator.google import SIGN, Ending, GoogleSimulator, Scenario, event
 
 
 async def test_a_call_whose_name_is_no_text(google: GoogleSimulator) -> None:
@@ -78,7 +65,7 @@ async def test_ids_stay_the_same_within_an_answer(google: GoogleSimulator) -> No
 
 
 async def test_a_drop_may_be_scripted_anywhere(google: GoogleSimulator) -> None:
-    google.script(Scenario([(0, b"data: {"), (0, Do.DROP)]))
+    google.script(Scenario([(0, b"data: {"), (0, Ending.DROP)]))
     reply = await fetch(google, INTERNAL, envelope(inner("x")))
     assert (reply.raw, reply.end) == (b"data: {", "closed")
     assert google.requests[-1].ended == "drop"

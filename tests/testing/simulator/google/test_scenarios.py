@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 
-from zerogravity.testing.simulator.google import (
-    scenarios,
-)
+from zerogravity.testing.simulator.google import scenarios
 from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 from zerogravity.testing.simulator.google.server import FIRST
 

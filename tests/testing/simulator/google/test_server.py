@@ -6,20 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.testing.simulator.support import (
-    INTERNAL,
-    TEXT,
-    THOUGHT,
-    Reply,
-    contents,
-    envelope,
-    fetch,
-    inner,
-)
-from zerogravity.testing.simulator.google import (
-    GoogleSimulator,
-    answer,
-)
+from tests.testing.simulator.support import INTERNAL, TEXT, THOUGHT, Reply, contents, envelope, fetch, inner
+from zerogravity.testing.simulator.google import GoogleSimulator, answer
 
 
 async def test_flaky_fails_as_often_as_told(google: GoogleSimulator) -> None:

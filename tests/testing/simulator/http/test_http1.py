@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import socket
 
 import pytest
 
-from tests.testing.simulator.support import (
-    WEATHER,
-    envelope,
-    inner,
-    post,
-)
-from zerogravity.testing.simulator.google import (
-    GoogleSimulator,
-)
+from tests.testing.simulator.support import WEATHER, envelope, inner, post
+from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.http import Exchange, HttpServer
 
 
 @pytest.mark.parametrize(("name", "open_after"), [("drop", False), ("half-close", True)])
@@ -54,7 +49,6 @@ async def test_keep_alive_and_pipelining() -> None:
 
 @pytest.mark.parametrize("encode", ["gzip", "chunked"])
 async def test_request_bodies_may_be_compressed_or_chunked(encode: str) -> None:
-    import gzip
 
     async with GoogleSimulator(tls=False, pace=0.0) as google:
         body = json.dumps(envelope(inner("sim:text"))).encode()
@@ -71,3 +65,38 @@ async def test_request_bodies_may_be_compressed_or_chunked(encode: str) -> None:
         await writer.wait_closed()
     assert data.startswith(b"HTTP/1.1 200 OK")
     assert WEATHER["name"] == google.requests[0].request["tools"][0]["functionDeclarations"][0]["name"]
+
+
+POST = "POST / HTTP/1.1\r\nHost: h\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "start"),
+    [
+        ("nonsense\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (POST + "X: " + "x" * (70 << 10), "HTTP/1.1 400 Bad Request"),
+        (POST + "Content-Length: 11\r\n\r\n", "HTTP/1.1 413 Payload Too Large"),
+        (POST + "Transfer-Encoding: chunked\r\n\r\nb\r\n01234567890\r\n", "HTTP/1.1 413 Payload Too Large"),
+        (POST + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", "HTTP/1.1 400 Bad Request"),
+        (POST + "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n\r\n", "HTTP/1.1 400 Bad Request"),
+        (POST + "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 400 Bad Request"),
+        (POST + "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
+        (POST + "Connection: close\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"),
+        ("POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\nx", "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"),
+    ],
+)
+async def test_what_a_request_is_answered_with(request_: str, start: str) -> None:
+    async def echo(exchange: Exchange) -> None:
+        exchange.start(200, [], length=len(exchange.body))
+        exchange.write(exchange.body)
+        exchange.end()
+
+    server = HttpServer(echo, max_body=10)
+    reader, writer = await asyncio.open_connection("127.0.0.1", await server.listen("127.0.0.1", 0))
+    writer.write(request_.encode())
+    if "100-continue" in request_:
+        assert await reader.readexactly(len(start)) == start.encode()
+    else:
+        assert (await reader.read()).decode().startswith(start)
+    writer.close()
+    await server.stop()

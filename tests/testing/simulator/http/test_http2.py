@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.testing.simulator.support import (
-    INTERNAL,
-    TEXT,
-    Http2Client,
-    envelope,
-    inner,
-)
-from zerogravity.testing.simulator.google import (
-    GoogleSimulator,
-    Scenario,
-    say,
-    scenarios,
-)
+from tests.testing.simulator.support import INTERNAL, TEXT, Http2Client, envelope, inner
+from zerogravity.testing.simulator.google import GoogleSimulator, Scenario, say, scenarios
 
 
 async def test_http2_streams_run_at_once_on_one_connection(google: GoogleSimulator) -> None:

@@ -5,19 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
-from tests.testing.simulator.support import (
-    INTERNAL,
-    envelope,
-    fetch,
-    inner,
-    post,
-    trust,
-)
-from zerogravity.testing.simulator.google import (
-    GoogleSimulator,
-    Scenario,
-    say,
-)
+from tests.testing.simulator.support import INTERNAL, envelope, fetch, inner, post, trust
+from zerogravity.testing.simulator.google import GoogleSimulator, Scenario, say
 
 
 async def test_a_client_that_goes_is_noticed(google: GoogleSimulator) -> None:

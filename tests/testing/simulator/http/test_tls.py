@@ -8,9 +8,7 @@ import ssl
 import pytest
 
 from tests.testing.simulator.ls_support import MakeLs
-from zerogravity.testing.simulator.google import (
-    GoogleSimulator,
-)
+from zerogravity.testing.simulator.google import GoogleSimulator
 
 
 async def test_tls_is_verified_by_its_authority_alone(google: GoogleSimulator) -> None:

@@ -9,11 +9,7 @@ from hypothesis import given
 
 from tests.strategies import json_values
 from tests.testing.simulator.ls_support import MakeLs, connect_proxy
-from zerogravity.testing.simulator.google import (
-    Do,
-    GoogleSimulator,
-    Scenario,
-)
+from zerogravity.testing.simulator.google import Ending, GoogleSimulator, Scenario
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.language_server.google_client import GoogleRefused
 
@@ -69,7 +65,7 @@ async def test_a_stream_that_is_cut_by_design_still_reads_its_last_line(make_ls:
     ls = await make_ls(checkpoint="none")
     candidate = {"content": {"parts": [{"text": "last"}]}, "finishReason": "STOP"}
     line = json.dumps({"response": {"candidates": [candidate]}})
-    ls.google.script(Scenario([(0, f"data: {line}".encode()), (0, Do.END)]))
+    ls.google.script(Scenario([(0, f"data: {line}".encode()), (0, Ending.END)]))
     cascade = await ls.turn("x")
     assert (await ls.planners(cascade))[0]["plannerResponse"]["response"] == "last"
 

@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 
 from tests.testing.simulator.ls_support import MakeLs, marker, texts
-from tests.testing.simulator.support import (
-    TEXT,
-)
-from zerogravity.testing.simulator.language_server.google_requests import (
-    FNV_OFFSET_BASIS,
-    TOOLS,
-    go_json,
-)
+from tests.testing.simulator.support import TEXT
+from zerogravity.testing.simulator.language_server.google_requests import FNV_OFFSET_BASIS, TOOLS, go_json
 
 
 async def test_the_agent_call_as_it_goes_out(make_ls: MakeLs) -> None:

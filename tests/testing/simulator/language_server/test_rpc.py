@@ -9,14 +9,8 @@ from typing import Any
 import pytest
 
 from tests.testing.simulator.ls_support import MakeLs, RpcFailed, state, until_idle
-from tests.testing.simulator.support import (
-    TEXT,
-)
-from zerogravity.testing.simulator.google import (
-    Scenario,
-    say,
-    stop,
-)
+from tests.testing.simulator.support import TEXT
+from zerogravity.testing.simulator.google import Scenario, say, stop
 from zerogravity.testing.simulator.google.families import MODELS
 
 

@@ -8,14 +8,8 @@ from typing import Any
 import pytest
 
 from tests.testing.simulator.ls_support import MakeLs, kind
-from tests.testing.simulator.support import (
-    TEXT,
-)
-from zerogravity.testing.simulator.google import (
-    Scenario,
-    say,
-    stop,
-)
+from tests.testing.simulator.support import TEXT
+from zerogravity.testing.simulator.google import Scenario, say, stop
 
 
 def walk(diffs: list[dict[str, Any]], *path: int) -> list[str]:

@@ -8,15 +8,10 @@ import json
 import pytest
 
 from tests.testing.simulator.ls_support import MakeLs, kind, marker, state, texts, until, until_idle
-from tests.testing.simulator.support import (
-    TEXT,
-    THOUGHT,
-)
+from tests.testing.simulator.support import TEXT, THOUGHT
 from zerogravity.testing.simulator.google import Scenario, answer, call, calls, event, failure, say, stop
 from zerogravity.testing.simulator.google.catalogue import TEXTS
-from zerogravity.testing.simulator.language_server.google_requests import (
-    TITLE_REQUEST,
-)
+from zerogravity.testing.simulator.language_server.google_requests import TITLE_REQUEST
 
 
 async def test_a_plain_turn(make_ls: MakeLs) -> None:

@@ -2,7 +2,7 @@
 
 from zerogravity.testing.simulator.google.scenarios import (
     SIGN,
-    Do,
+    Ending,
     Event,
     Scenario,
     Stamp,
@@ -21,7 +21,7 @@ from zerogravity.testing.simulator.google.server import GoogleOptions, GoogleSim
 
 __all__ = [
     "SIGN",
-    "Do",
+    "Ending",
     "Event",
     "GoogleOptions",
     "GoogleSimulator",

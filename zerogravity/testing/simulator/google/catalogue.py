@@ -16,7 +16,7 @@ from zerogravity.testing.simulator.google.generate_request import GenerateReques
 from zerogravity.testing.simulator.google.scenarios import (
     RPC,
     SIGN,
-    Do,
+    Ending,
     Scenario,
     Stamp,
     Step,
@@ -266,7 +266,7 @@ def _split(request: GenerateRequest) -> Scenario:
     return Scenario(_full(request), chunk=max(1, int(request.number(0, 1, 1 << 20))))
 
 
-def _ends(*before: str, how: Do, **fields: Any) -> Builder:
+def _ends(*before: str, how: Ending, **fields: Any) -> Builder:
     def build(request: GenerateRequest) -> Scenario:
         steps = [*(_thoughts(request) if "think" in before else ()), *(_texts(request) if "text" in before else ())]
         return Scenario([*steps, (request.pace, how)], **fields)
@@ -379,12 +379,12 @@ CATALOGUE: dict[str, Builder] = {
     "odd-sse": _shaped(prefix=b"data:", last_blank=False, comments=True, gzip=False),
     "usage-after": _shaped(usage="after"), "usage-root": _shaped(usage="root"), "usage-jump": _shaped(usage="jump"),
     "usage-none": _shaped(usage="none"), "usage-last": _shaped(usage="last"),
-    "drop": _ends("text", how=Do.DROP), "drop-think": _ends("think", how=Do.DROP),
-    "reset": _ends("text", how=Do.RESET), "half-close": _ends("text", how=Do.HALF_CLOSE),
-    "no-finish": _ends("think", "text", how=Do.END), "empty-body": _ends(how=Do.END),
-    "cut": _after_text(b'data: {"response": {"candidates": [{"content": {"par', (0, Do.DROP)),
-    "drop-before": _ends(how=Do.DROP, status=None), "reset-before": _ends(how=Do.RESET, status=None),
-    "gzip-cut": lambda request: Scenario([*_texts(request), (0, Do.DROP)], gzip=True, truncate_gzip=True),
+    "drop": _ends("text", how=Ending.DROP), "drop-think": _ends("think", how=Ending.DROP),
+    "reset": _ends("text", how=Ending.RESET), "half-close": _ends("text", how=Ending.HALF_CLOSE),
+    "no-finish": _ends("think", "text", how=Ending.END), "empty-body": _ends(how=Ending.END),
+    "cut": _after_text(b'data: {"response": {"candidates": [{"content": {"par', (0, Ending.DROP)),
+    "drop-before": _ends(how=Ending.DROP, status=None), "reset-before": _ends(how=Ending.RESET, status=None),
+    "gzip-cut": lambda request: Scenario([*_texts(request), (0, Ending.DROP)], gzip=True, truncate_gzip=True),
     "503-mid": _error_mid(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
     "429-mid": _error_mid(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
     "raw-mid": _after_text(RAW_ERROR),

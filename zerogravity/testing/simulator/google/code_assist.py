@@ -31,40 +31,34 @@ def answer(method: str, received: Received) -> Answer | None:
         if request is None:
             return 400, error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
         return 200, {"totalTokens": _count(request)}
-    if method == "loadCodeAssist":
-        return 200, _load()
-    if method == "onboardUser":
-        project = {"cloudaicompanionProject": {"id": PROJECT, "name": PROJECT, "projectNumber": "1"}}
-        return 200, {"name": "operations/onboard-1", "done": True, "response": project}
     if method == "fetchAvailableModels":
         return 200, available_models()
-    if method == "listExperiments":
-        return 200, {"experimentIds": [1], "flags": [{"name": "F", "stringValue": "x"}]}
-    if method in ("retrieveUserQuota", "retrieveUserQuotaSummary"):
-        buckets = [
-            {"modelId": name, "remainingFraction": 1, "resetTime": RESET, "tokenType": "REQUESTS"}
-            for name, *_ in MODELS
-        ]
-        return 200, {"buckets": buckets}
-    if method == "fetchUserInfo":
-        return 200, {"userSettings": {"telemetryEnabled": False}}
-    if method == "listCloudAICompanionProjects":
-        return 200, {"projects": [{"id": PROJECT}]}
-    if method in ("fetchAdminControls", "recordCodeAssistMetrics", "recordClientEvent", "recordTrajectoryAnalytics",
-                  "cascadeNuxes"):  # fmt: skip
-        return 200, {}
-    return None
+    return (200, FIXED[method]) if method in FIXED else None
 
 
-def _load() -> Json:
-    credit = {"creditType": "GOOGLE_ONE_AI", "creditAmount": "1000", "minimumCreditAmountForUsage": "50"}
-    return {
+QUOTA: Json = {"buckets": [
+    {"modelId": name, "remainingFraction": 1, "resetTime": RESET, "tokenType": "REQUESTS"} for name, *_ in MODELS
+]}  # fmt: skip
+CREDIT = {"creditType": "GOOGLE_ONE_AI", "creditAmount": "1000", "minimumCreditAmountForUsage": "50"}
+FIXED: dict[str, Json] = {
+    "loadCodeAssist": {
         "currentTier": {"id": "free-tier", "name": "Antigravity"},
         "allowedTiers": [{"id": "free-tier", "name": "Antigravity", "isDefault": True}],
-        "paidTier": {"id": "g1-pro-tier", "name": "Google AI Pro", "availableCredits": [credit]},
+        "paidTier": {"id": "g1-pro-tier", "name": "Google AI Pro", "availableCredits": [CREDIT]},
         "cloudaicompanionProject": PROJECT,
         "gcpManaged": False,
-    }
+    },
+    "onboardUser": {
+        "name": "operations/onboard-1", "done": True,
+        "response": {"cloudaicompanionProject": {"id": PROJECT, "name": PROJECT, "projectNumber": "1"}},
+    },
+    "listExperiments": {"experimentIds": [1], "flags": [{"name": "F", "stringValue": "x"}]},
+    "retrieveUserQuota": QUOTA, "retrieveUserQuotaSummary": QUOTA,
+    "fetchUserInfo": {"userSettings": {"telemetryEnabled": False}},
+    "listCloudAICompanionProjects": {"projects": [{"id": PROJECT}]},
+    "fetchAdminControls": {}, "recordCodeAssistMetrics": {}, "recordClientEvent": {},
+    "recordTrajectoryAnalytics": {}, "cascadeNuxes": {},
+}  # fmt: skip
 
 
 def available_models() -> Json:

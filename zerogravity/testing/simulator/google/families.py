@@ -90,5 +90,5 @@ def family_of(model: str) -> Family | None:
 
 
 def answers_as(model: str) -> str:
-    """``modelVersion`` need not equal the requested model: agents' names come back cut (B)."""
+    """``modelVersion`` need not equal the requested model: agents' names come back truncated (B)."""
     return model.removesuffix("gent") if model.endswith("-agent") else model

@@ -17,7 +17,7 @@ from typing import Literal
 from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.google.families import answers_as
 from zerogravity.testing.simulator.google.generate_request import GenerateRequest, get, server_step
-from zerogravity.testing.simulator.google.scenarios import SIGN, Do, Event, Scenario, Stamp, Usage
+from zerogravity.testing.simulator.google.scenarios import SIGN, Ending, Event, Scenario, Stamp, Usage
 from zerogravity.testing.simulator.google.signatures import call_binding
 from zerogravity.testing.simulator.http.exchange import Compressor, Exchange, compressed
 from zerogravity.wire.narrow import an_object, lookup, members, objects, text, whole
@@ -159,7 +159,7 @@ class Player:
                 self._flush()
                 await action.wait()
                 moment = loop.time()
-            elif isinstance(action, Do):
+            elif isinstance(action, Ending):
                 self._do(action)
                 return
             else:
@@ -168,7 +168,7 @@ class Player:
                     self._flush()
                     await self._exchange.drain()
                     await asyncio.sleep(0)
-        self._do(Do.END)
+        self._do(Ending.END)
 
     def _encoded(self, action: bytes | Event | Stamp) -> bytes:
         if isinstance(action, bytes):
@@ -236,10 +236,10 @@ class Player:
         else:
             self._exchange.write_all(pieces)
 
-    def _do(self, action: Do) -> None:
+    def _do(self, action: Ending) -> None:
         self.ended = action.value
         exchange = self._exchange
-        if action is Do.END:
+        if action is Ending.END:
             if self._form == "array" and self._scenario.status is not None:
                 self._queue(b"]" if self.sent else b"[]")
             if self._gzip is not None:
@@ -256,7 +256,7 @@ class Player:
             )
             self._pending.append(whole[: len(whole) // 2])
         self._flush()
-        {Do.DROP: exchange.drop, Do.RESET: exchange.reset, Do.HALF_CLOSE: exchange.half_close}[action]()
+        {Ending.DROP: exchange.drop, Ending.RESET: exchange.reset, Ending.HALF_CLOSE: exchange.half_close}[action]()
 
     def _gzips(self, exchange: Exchange) -> bool:
         if self._scenario.gzip is not None:
@@ -278,9 +278,9 @@ class Player:
             match action:
                 case asyncio.Event():
                     await action.wait()
-                case Do.END:
+                case Ending.END:
                     break
-                case Do():
+                case Ending():
                     self._do(action)
                     return
                 case dict() if "error" in action:

@@ -52,8 +52,8 @@ Usage = Literal["each", "last", "after", "root", "jump", "none"]
 Event = Json
 
 
-class Do(Enum):
-    """What can happen to a connection instead of data."""
+class Ending(Enum):
+    """How an answer can end."""
 
     END = "end"
     DROP = "drop"
@@ -69,7 +69,7 @@ class Stamp:
     size: int = 40
 
 
-Action = bytes | Event | Do | Stamp | asyncio.Event
+Action = bytes | Event | Ending | Stamp | asyncio.Event
 Step = tuple[float, Action]
 
 
@@ -80,7 +80,7 @@ class Scenario:
     ``bytes``  go out as they are, as one chunk.
     an event   a GenerateContentResponse without envelope; envelope, usage, ids and SSE framing are added. One with
                ``error`` on top is an error event. ``SIGN`` as a signature is replaced by a valid one.
-    ``Do``     ends, drops, resets; END is implied after the last step.
+    ``Ending``     ends, drops, resets; END is implied after the last step.
     ``asyncio.Event``  waits until a test sets it.
 
     ``status`` None: no headers at all. ``body``: the whole body of an error answer, JSON or bytes.

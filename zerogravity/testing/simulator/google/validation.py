@@ -67,7 +67,7 @@ def refusal(received: Received, signer: Signer, *, internal: bool, auth: bool, s
 def _broken_rule(
     received: Received, body: Object, request: Object, family: Family, signer: Signer, *, internal: bool
 ) -> Scenario | None:
-    """The 400 of a request that breaks a rule: all that the codec finds, or else the first thing without sense."""
+    """The 400 of a request that breaks a rule: all that the codec finds, or else the first wrong value."""
     # Nobody but Google's own runtime has been seen to send a sessionId on the public API.
     public = RUNTIME if received.headers.get("user-agent", "").startswith(RUNTIME_AGENT) else PUBLIC
     wrong = list(violations(body, ENVELOPE if internal else public))

@@ -18,17 +18,6 @@ from zerogravity.testing.simulator.http.exchange import Connection, Exchange, He
 MAX_WAITING = 256 << 10  # bytes of one stream that may wait for the client's window
 
 
-class _Request:
-    __slots__ = ("body", "headers", "method", "target")
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        self.method = headers.pop(":method", "GET")
-        self.target = headers.pop(":path", "/")
-        self.headers = {name: value for name, value in headers.items() if not name.startswith(":")}
-        self.headers.setdefault("host", headers.get(":authority", ""))
-        self.body = bytearray()
-
-
 class Http2(Connection):
     """One HTTP/2 connection."""
 
@@ -36,7 +25,7 @@ class Http2(Connection):
         super().__init__(shared)
         config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         self.h2 = h2.connection.H2Connection(config)
-        self._requests: dict[int, _Request] = {}
+        self._requests: dict[int, tuple[dict[str, str], bytearray]] = {}  # headers and, so far, body
         self._streams: dict[int, tuple[Http2Exchange, asyncio.Task[None]]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -77,12 +66,12 @@ class Http2(Connection):
     def _handle(self, event: h2.events.Event) -> None:
         match event:
             case h2.events.RequestReceived(stream_id=number, headers=headers) if number and headers:
-                self._requests[number] = _Request({str(name): str(value) for name, value in headers})
+                self._requests[number] = {str(name): str(value) for name, value in headers}, bytearray()
             case h2.events.DataReceived(stream_id=number, data=data, flow_controlled_length=length) if number:
-                request = self._requests.get(number)
-                if request is not None:
-                    request.body += data or b""
-                    if len(request.body) > self.shared.max_body:
+                if number in self._requests:
+                    body = self._requests[number][1]
+                    body += data or b""
+                    if len(body) > self.shared.max_body:
                         del self._requests[number]
                         self.h2.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
                         return
@@ -102,15 +91,15 @@ class Http2(Connection):
                 pass
 
     def _start(self, number: int) -> None:
-        request = self._requests.pop(number, None)
-        if request is None:
+        if number not in self._requests:
             return
+        headers, data = self._requests.pop(number)
         try:
-            body = decoded(bytes(request.body), request.headers.get("content-encoding", ""), self.shared.max_body)
+            body = decoded(bytes(data), headers.get("content-encoding", ""), self.shared.max_body)
         except ValueError:
             self.h2.reset_stream(number, h2.errors.ErrorCodes.PROTOCOL_ERROR)
             return
-        exchange = Http2Exchange(self, number, request, body)
+        exchange = Http2Exchange(self, number, headers, body)
         self._streams[number] = (exchange, self.shared.run(exchange, lambda: self._finished(number)))
 
     def _finished(self, number: int) -> None:
@@ -119,7 +108,7 @@ class Http2(Connection):
             self._streams.pop(number, None)
 
     def forget(self, number: int) -> None:
-        """A stream whose last waiting bytes are out."""
+        """Drop a stream whose waiting bytes have all been sent."""
         entry = self._streams.get(number)
         if entry is not None and entry[1].done():
             del self._streams[number]
@@ -145,8 +134,10 @@ class Http2(Connection):
 class Http2Exchange(Exchange):
     """An answer over HTTP/2; what the client's window does not take yet waits."""
 
-    def __init__(self, connection: Http2, number: int, request: _Request, body: bytes) -> None:
-        super().__init__(connection, "2", request.method, request.target, request.headers, body)
+    def __init__(self, connection: Http2, number: int, headers: dict[str, str], body: bytes) -> None:
+        plain = {name: value for name, value in headers.items() if not name.startswith(":")}
+        plain.setdefault("host", headers.get(":authority", ""))
+        super().__init__(connection, "2", headers.get(":method", "GET"), headers.get(":path", "/"), plain, body)
         self._http2 = connection
         self._number = number
         self._ended = False

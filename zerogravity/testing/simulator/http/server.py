@@ -40,7 +40,7 @@ class HttpServer:
         return int(server.sockets[0].getsockname()[1])
 
     def stop_listening(self) -> None:
-        """No new connections; those that are there go on."""
+        """Accept no new connections; open ones go on."""
         for server in self._servers:
             server.close()
 
@@ -58,7 +58,7 @@ class HttpServer:
 
 
 class Simulator(ABC):
-    """What is started, used and stopped: ``async with``, or by hand."""
+    """A server for tests: ``async with`` starts and stops it, or ``start`` and ``stop`` by hand."""
 
     @abstractmethod
     async def start(self) -> None: ...

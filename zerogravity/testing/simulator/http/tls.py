@@ -18,16 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from zerogravity.hosts import CODE_ASSIST, PUBLIC
+
 LIFETIME = dt.timedelta(days=7)
-GOOGLE_NAMES = (
-    "localhost",
-    "127.0.0.1",
-    "::1",
-    "daily-cloudcode-pa.googleapis.com",
-    "cloudcode-pa.googleapis.com",
-    "daily-cloudcode-pa.sandbox.googleapis.com",
-    "generativelanguage.googleapis.com",
-)
+AUTHORITY = "zerogravity stand-in authority"
+GOOGLE_NAMES = ("localhost", "127.0.0.1", "::1", *CODE_ASSIST, *PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ class Identity:
 
 
 def from_files(certificate: Path, key: Path) -> Identity:
-    """An identity of one's own, for a stand-in that runs by itself."""
+    """An identity from PEM files."""
     pem = certificate.read_bytes()
     return Identity(pem, pem, key.read_bytes())
 
@@ -59,20 +54,14 @@ def from_files(certificate: Path, key: Path) -> Identity:
 def authority_signed(names: Sequence[str] = GOOGLE_NAMES) -> Identity:
     """A new authority and a certificate for ``names`` (host names and addresses) signed by it."""
     ca_key, key = _new_key(), _new_key()
-    ca = _builder("zerogravity stand-in authority", "zerogravity stand-in authority", ca_key, ca_key, authority=True)
-    ca_certificate = ca.sign(ca_key, hashes.SHA256())
-    leaf = _builder(names[0], "zerogravity stand-in authority", key, ca_key, authority=False)
-    certificate = leaf.add_extension(_alternative_names(names), critical=False).sign(ca_key, hashes.SHA256())
-    ca_pem = ca_certificate.public_bytes(serialization.Encoding.PEM)
-    return Identity(ca_pem, certificate.public_bytes(serialization.Encoding.PEM) + ca_pem, _pem(key))
+    ca = _certificate(AUTHORITY, ca_key, AUTHORITY, ca_key, authority=True)
+    return Identity(ca, _certificate(names[0], key, AUTHORITY, ca_key, names) + ca, _pem(key))
 
 
 def self_signed(names: Sequence[str] = ("localhost",)) -> Identity:
     """What the language server ships: its own certificate for ``localhost``, which clients pin as authority (A.1)."""
     key = _new_key()
-    builder = _builder(names[0], names[0], key, key, authority=True)
-    certificate = builder.add_extension(_alternative_names(names), critical=False).sign(key, hashes.SHA256())
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    pem = _certificate(names[0], key, names[0], key, names, authority=True)
     return Identity(pem, pem, _pem(key))
 
 
@@ -86,30 +75,22 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _alternative_names(names: Sequence[str]) -> x509.SubjectAlternativeName:
-    general: list[x509.GeneralName] = []
-    for name in names:
-        try:
-            general.append(x509.IPAddress(ip_address(name)))
-        except ValueError:
-            general.append(x509.DNSName(name))
-    return x509.SubjectAlternativeName(general)
-
-
-def _builder(
+def _certificate(
     subject: str,
-    issuer: str,
     key: ec.EllipticCurvePrivateKey,
+    issuer: str,
     issuer_key: ec.EllipticCurvePrivateKey,
+    names: Sequence[str] = (),
     *,
-    authority: bool,
-) -> x509.CertificateBuilder:
+    authority: bool = False,
+) -> bytes:
+    """A PEM certificate for ``names``, signed by ``issuer_key``."""
     now = dt.datetime.now(dt.UTC)
     usage = x509.KeyUsage(
         digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
         key_agreement=False, key_cert_sign=authority, crl_sign=authority, encipher_only=False, decipher_only=False,
     )  # fmt: skip
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
         .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
@@ -123,3 +104,13 @@ def _builder(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_general_name, names))), critical=False)
+    return builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

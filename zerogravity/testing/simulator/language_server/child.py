@@ -15,7 +15,7 @@ STARTED = "/exa.extension_server_pb.ExtensionServerService/LanguageServerStarted
 
 
 class StdinError(Exception):
-    """What the parent wrote is no metadata; the message is what the real one says."""
+    """The parent did not write metadata; the message is the real one's."""
 
 
 def read_metadata(data: bytes) -> dict[int, list[int | bytes]]:
@@ -77,13 +77,13 @@ def proxy_for(endpoint: str, environment: Mapping[str, str]) -> str | None:
 
 
 def trusted(environment: Mapping[str, str]) -> Path | None:
-    """SSL_CERT_FILE."""
+    """The file that SSL_CERT_FILE names."""
     file = environment.get("SSL_CERT_FILE")
     return Path(file) if file else None
 
 
 async def report_started(port: int, token: str, *, https_port: int, http_port: int, csrf: str) -> None:
-    """LanguageServerStarted: the parent's plain port, a binary message. Raises aiohttp.ClientError."""
+    """Send LanguageServerStarted, a binary message, to the parent's plain port. Raises aiohttp.ClientError."""
     fields = ((1, https_port), (2, 0), (4, csrf), (5, http_port))
     message = b"".join(_field(number, value) for number, value in fields if value)
     headers = {"Content-Type": "application/proto", "Connect-Protocol-Version": "1", "X-Codeium-Csrf-Token": token}

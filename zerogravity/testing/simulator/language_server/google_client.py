@@ -70,7 +70,7 @@ class GoogleCall:
 
 
 class GoogleClient:
-    """Sends what the stand-in has to say to the endpoint of its options; follows changes of those options."""
+    """Sends the stand-in's calls to the endpoint of its options, which may change while it runs."""
 
     def __init__(self, options: LsOptions) -> None:
         self._options = options
@@ -110,7 +110,7 @@ class GoogleClient:
             call.ended_ns = time.monotonic_ns()
 
     async def background(self, method: str, body: Json) -> int:
-        """One of the LS's other calls; its status."""
+        """Make one of the LS's other calls; returns its status."""
         try:
             async with self._post(f"/v1internal:{method}", body, self._bearer()) as response:
                 await response.read()
@@ -164,7 +164,7 @@ class GoogleClient:
             self._made_for = key
             self._ssl = True
             if self._options.proxy_ca is not None:
-                # like SSL_CERT_FILE: this file, and nothing else, is trusted
+                # like SSL_CERT_FILE: nothing but this file is trusted
                 self._ssl = ssl.create_default_context(cafile=str(self._options.proxy_ca))
             connector = aiohttp.TCPConnector(limit=self._options.connections, keepalive_timeout=90)
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=self._options.read_timeout)
@@ -223,7 +223,7 @@ class _Events:
         yield from (value for line in lines if (value := _value(line)) is not None)
 
     def end(self) -> list[Object]:
-        """What an unended last line holds: Go's scanner hands that out, too."""
+        """The chunk of a last line without its end: Go's scanner returns that, too."""
         value = _value(b"".join(self._rest))
         return [] if value is None else [value]
 
@@ -242,7 +242,7 @@ def _value(line: bytes) -> Object | None:
 
 @dataclass(slots=True)
 class Http2Answer:
-    """One exchange, entered like a request of aiohttp's; leaving it before its end resets its stream, and only that."""
+    """One exchange, used like a request of aiohttp's; leaving it before its end resets its stream alone."""
 
     connection: Http2Connection
     path: str
@@ -286,7 +286,7 @@ class Http2Answer:
         return b"".join([piece async for piece in self.iter_any()])[: most if most >= 0 else None]
 
     def take(self, event: h2.events.Event) -> None:
-        """Something has come for this stream."""
+        """Handle an event of this stream."""
         match event:
             case h2.events.ResponseReceived(headers=pairs):
                 headers = {str(name).title(): str(value) for name, value in pairs or ()}
@@ -316,7 +316,7 @@ _OF_A_STREAM = (
 
 
 class Http2Connection:
-    """To one endpoint; opened with the first call, and again when it has broken."""
+    """A connection to one endpoint; opened by the first call, and again after it has broken."""
 
     def __init__(self, endpoint: str, proxy: str | None, context: ssl.SSLContext) -> None:
         self._endpoint, self._proxy, self._context = urlsplit(endpoint), proxy, context
@@ -341,7 +341,7 @@ class Http2Connection:
                 await self._writer.wait_closed()
 
     async def send(self, answer: Http2Answer) -> int:
-        """Send a request; the number of its stream."""
+        """Send a request; returns the number of its stream."""
         async with self._opening:
             if self._h2 is None:
                 await self._open()
@@ -370,7 +370,7 @@ class Http2Connection:
         return number
 
     def reset(self, answer: Http2Answer) -> None:
-        """Give a stream up, if it runs."""
+        """Reset a stream that is still open."""
         self._answers.pop(answer.number, None)
         if not answer.over and self._h2 is not None:
             with contextlib.suppress(h2.exceptions.ProtocolError):

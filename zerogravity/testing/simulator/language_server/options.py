@@ -106,7 +106,7 @@ class LsOptions:
     refusals: Mapping[str, tuple[int, str, str]] = field(default_factory=dict[str, tuple[int, str, str]])
 
 
-# what is known of the habits of whole builds: options that differ from an editor's language server
+# habits of whole builds: options that differ from an editor's language server
 BUILDS: Mapping[str, Mapping[str, Any]] = {
     "antigravity-0.1.22": {
         "runtime": True, "envelope": False, "one_connection": True, "step_ids": False, "history": False,
@@ -122,7 +122,7 @@ def build(name: str, **changes: Any) -> LsOptions:
 
 
 def with_knobs(options: LsOptions, config: Mapping[str, object]) -> LsOptions:
-    """The options of one turn: what ``cascadeConfig`` switches off is off, in a build that honours it (A.7)."""
+    """The options of one turn: ``cascadeConfig`` switches habits off, in a build that honours it (A.7)."""
     if not options.honours_knobs:
         return options
     changes: dict[str, Any] = {}

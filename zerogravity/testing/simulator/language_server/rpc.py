@@ -74,7 +74,7 @@ class Service:
         }
 
     async def close(self) -> None:
-        """Stop every turn; no other begins until ``closed`` is off again."""
+        """Stop every turn; none begins until ``closed`` is reset."""
         self.closed = True
         tasks = [cascade.task for cascade in self.cascades.values() if cascade.task is not None]
         tasks += self.late_calls

@@ -56,7 +56,7 @@ RESUMING = (
 
 
 class RuntimeTurn(Turn):
-    """``left``: how many more calls a fault of the model's has; None while there was none."""
+    """``left``: how many more calls a fault of the model allows; None before the first fault."""
 
     keeps_broken = True
     left: int | None = None
@@ -88,7 +88,7 @@ class RuntimeTurn(Turn):
         return f"Error: There was a problem. \nError Message: model output error: {problem} \nRetries remaining: {left}"
 
     def _spend(self) -> int:
-        """One of the calls that a fault has. Raises Stopped when there is none left."""
+        """Use up one of the calls that a fault allows. Raises Stopped when none is left."""
         if self.left == 1:
             raise Stopped("ERROR")
         self.left = CALLS - 1 if self.left is None else self.left - 1

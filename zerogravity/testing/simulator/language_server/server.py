@@ -28,7 +28,7 @@ END = 0x02
 class LanguageServerSimulator(Simulator):
     """``await start()`` → ``url``, ``csrf``, ``certificate_pem``; ``calls``, ``cascades`` for tests; ``await stop()``.
 
-    ``options`` may be changed while it runs; each turn goes by what they say when it starts.
+    ``options`` may be changed while it runs; each turn uses them as they are when it starts.
     """
 
     def __init__(self, options: LsOptions | None = None) -> None:

@@ -76,7 +76,7 @@ class Step:
 
 @dataclass(slots=True, eq=False)
 class PlannerStep(Step):
-    """A model answer as it grows: pieces are joined only when somebody looks."""
+    """A model answer as it grows: pieces are joined only when they are read."""
 
     texts: list[str] = field(default_factory=list[str])
     thoughts: list[str] = field(default_factory=list[str])

@@ -61,8 +61,8 @@ class UserMessage:
 class Turn:
     """Runs one message of a cascade to its end; ``on_call`` learns of every call.
 
-    ``newest``: the answer of the last call, as far as it came. ``keeps_broken``: what is wrong with an answer is not
-    settled by asking again.
+    ``newest``: the answer of the last call, as far as it came. ``keeps_broken``: a broken answer is
+    kept, and not asked for again.
     """
 
     keeps_broken = False
@@ -80,7 +80,7 @@ class Turn:
         self.side_tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
-        """The steps that are there before any call."""
+        """Add the steps that precede any call."""
         cascade, message, options = self.cascade, self.message, self.options
         cascade.invocations += 1
         cascade.sent_ns, cascade.first_text_ns = time.monotonic_ns(), None
@@ -99,7 +99,7 @@ class Turn:
         return f"e-{self.cascade.invocations}"
 
     async def run(self) -> None:
-        """Everything up to IDLE. Cancelling it is the user's cancel."""
+        """Run to IDLE. A cancelled task is the user's cancel."""
         reason = "ERROR"
         try:
             reason = await self._loop()
@@ -242,7 +242,7 @@ class Turn:
         self.last_text = step.text
 
     def _fail(self, step: PlannerStep, status: int, text: str, error: Object) -> None:
-        """The steps of a failed call, be it retried or not: only the last one of an idle cascade is final (A.8)."""
+        """Add the steps of a failed call, retried or not: only the last one of an idle cascade is final (A.8)."""
         details = [json.dumps(detail) for detail in objects(error.get("details"))]
         shown = {
             "userErrorMessage": "Agent execution terminated due to error.",
@@ -255,7 +255,7 @@ class Turn:
         self.cascade.add(Step("ERROR_MESSAGE", payload={"shouldShowUser": True, "error": shown}))
 
     def _say(self, text: str) -> None:
-        """An entry of the LS's own that makes the model go on."""
+        """Add an entry that makes the model go on."""
         text = f"<EPHEMERAL_MESSAGE>\n{text}\n</EPHEMERAL_MESSAGE>"
         self.cascade.contents.append({"role": "user", "parts": [{"text": text}]})
 
@@ -271,7 +271,7 @@ class Turn:
             step.payload = members(call.args)
             result = {"output": f"({call.name} of the stand-in does nothing)"}
             if known[1] == "RUN_COMMAND" and not self.message.commands:
-                step.status = "WAITING"  # for the user, who alone can end this: nobody is there to allow it
+                step.status = "WAITING"  # for the user's permission, which never comes
                 self.cascade.touch(step)
                 await asyncio.Event().wait()
         self.cascade.touch(step)
@@ -335,7 +335,7 @@ class Turn:
 
 @contextlib.contextmanager
 def _outcome(call: GoogleCall) -> Generator[None]:
-    """Writes down how a call went."""
+    """Record how a call ended."""
     try:
         yield
     except GoogleRefused as error:

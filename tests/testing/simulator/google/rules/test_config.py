@@ -20,9 +20,7 @@ from tests.testing.simulator.google.bodies import (
 )
 from tests.testing.simulator.support import WEATHER
 from zerogravity.testing.simulator.google.rules.config import ALLOWED, MIXED, MOST_TOKENS, SERVER_SIDE, WITHOUT
-from zerogravity.testing.simulator.google.rules.contents import (
-    RESOLUTION,
-)
+from zerogravity.testing.simulator.google.rules.contents import RESOLUTION
 
 JSON_ANSWER = {"responseMimeType": "application/json"}
 

@@ -11,14 +11,7 @@ from itertools import groupby
 
 from zerogravity.testing.simulator import Object
 from zerogravity.testing.simulator.google.families import Family
-from zerogravity.testing.simulator.google.generate_request import (
-    declarations,
-    get,
-    listed,
-    messages,
-    parts_of,
-    role_of,
-)
+from zerogravity.testing.simulator.google.generate_request import declarations, get, listed, messages, parts_of, role_of
 from zerogravity.testing.simulator.google.signatures import Signer, is_stand_in
 from zerogravity.wire.narrow import an_object, text, whole
 
@@ -47,7 +40,7 @@ Message = tuple[bool, list[Object]]  # whether it is the assistant's; its parts
 
 
 def claude_errors(request: Object, family: Family, signer: Signer) -> Iterator[str]:
-    """Everything wrong, the first first."""
+    """Everything wrong, in order."""
     budget = whole(get(request, "generationConfig", "thinkingConfig", "thinkingBudget"))
     yield from _numbers(get(request, "generationConfig"), budget, family)
     mode = get(request, "toolConfig", "functionCallingConfig", "mode")

@@ -1,4 +1,4 @@
-"""What Google says about tools, schemas and generationConfig that have the right shape and no sense.
+"""What Google says about tools, schemas and generationConfig whose types are right and whose values are not.
 
 Each rule yields the message of the 400 it would be. Facts: wire-gemini-and-mapping 2.3-2.5, 3.
 """
@@ -10,12 +10,7 @@ from collections.abc import Iterator
 
 from zerogravity.testing.simulator import Object
 from zerogravity.testing.simulator.google.families import Family
-from zerogravity.testing.simulator.google.generate_request import (
-    declarations,
-    get,
-    listed,
-    messages,
-)
+from zerogravity.testing.simulator.google.generate_request import declarations, get, listed, messages
 from zerogravity.wire.narrow import an_object, items, members, text, texts, whole
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]*")
@@ -152,7 +147,7 @@ def _schemas(schema: object, path: str) -> Iterator[tuple[str, Object]]:
 
 
 def _required_references(schema: object) -> set[str]:
-    """The references in a value's schema that there is no way around: not in properties that may be absent."""
+    """The references that every value of the schema follows: not those in properties that may be absent."""
     if (found := an_object(schema)) is None:
         return set()
     required = items(found.get("required"))

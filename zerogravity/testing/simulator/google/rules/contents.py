@@ -1,4 +1,4 @@
-"""What Google says about contents that have the right shape and no sense: turns, parts, calls, signatures.
+"""What Google says about contents whose types are right and whose values are not: turns, parts, calls, signatures.
 
 Each rule yields the message of the 400 it would be. Facts: wire-gemini-and-mapping 2.1, 2.2, 4; C.3.
 """
@@ -9,13 +9,7 @@ from collections.abc import Iterator
 
 from zerogravity.testing.simulator import Object
 from zerogravity.testing.simulator.google.families import Family
-from zerogravity.testing.simulator.google.generate_request import (
-    get,
-    messages,
-    parts_of,
-    role_of,
-    server_step,
-)
+from zerogravity.testing.simulator.google.generate_request import get, messages, parts_of, role_of, server_step
 from zerogravity.testing.simulator.google.rules.shapes import DATA
 from zerogravity.testing.simulator.google.signatures import Kind, Signer, call_binding
 from zerogravity.wire.narrow import an_object, members, text
@@ -45,7 +39,7 @@ BINARY = ("image/", "audio/", "video/", "text/", "application/pdf", "application
 
 
 def contents_errors(request: Object, family: Family, signer: Signer) -> Iterator[str]:
-    """Everything wrong with contents and systemInstruction, the first first."""
+    """Everything wrong with contents and systemInstruction, in order."""
     contents = messages(request, "contents")
     if not contents:
         yield "* GenerateContentRequest.contents: contents is not specified\n"
@@ -86,7 +80,7 @@ def _parts(content: Object, where: str, family: Family) -> Iterator[str]:
 
 
 def _turns(contents: list[Object]) -> Iterator[str]:
-    """Who may follow whom, and that each call has its answer."""
+    """The order of roles, and one answer for each call."""
     if role_of(contents[0]) == "model":
         yield CALL_TURN if calls_of(contents[0]) else FIRST_TURN
     open_calls: list[Object] = []
@@ -130,8 +124,8 @@ def _server_tools(contents: list[Object], family: Family) -> Iterator[str]:
 
 
 def _signatures(contents: list[Object], family: Family, signer: Signer) -> Iterator[str]:
-    """Given ones are genuine everywhere; in the current turn the first call of each step has one (4). One of a call is
-    only genuine behind the steps of Google's own tools that it was given behind."""
+    """Every signature must be genuine; in the current turn the first call of each step must have one (4). That of a
+    call is genuine only behind the steps of Google's own tools that came before it."""
     if not family.signed:  # Claude's signatures are checked by Anthropic's rules
         return
     current = max((at for at, one in enumerate(contents) if role_of(one) == "user" and not answers_of(one)), default=0)
