@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 
@@ -111,7 +110,7 @@ def _print(label: str, text: str, seen: Seen) -> None:
     print(f"{DIM if label == 'thinking' else ''}{text}{RESET}".replace("\n", "\n             "), end="", flush=True)
 
 
-async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, object]]:
     async for line in response.content:
         payload = line.removeprefix(b"data:").strip()
         if line.startswith(b"data:") and payload and payload != b"[DONE]":

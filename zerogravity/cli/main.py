@@ -129,7 +129,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_d
         run(serve_gateway(loaded.config))
     from zerogravity.capture.master import serve as serve_master
 
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     if loaded.config.mode == "reverse":
         options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
         click.echo(f"language server: --cloud_code_endpoint http://127.0.0.1:{proxy_port}", err=True)

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -62,7 +62,7 @@ def doctor(real: bool, no_mitm: bool, proxy_port: int, google: str, certs_dir: P
 
     given = {name: value for name, _, value in (option.partition("=") for option in options)}
     ca = given.get("ssl_verify_upstream_trusted_ca")
-    settings: dict[str, Any] = {name[3:]: value for name, value in given.items() if name.startswith("zg_")}
+    settings: dict[str, object] = {name[3:]: value for name, value in given.items() if name.startswith("zg_")}
     settings |= {name: value for name, value in flags.items() if value is not None}
     settings |= {"intercept": False} if no_mitm else {}
     home = certs_dir or user_config_path("zerogravity") / "ca"

@@ -299,7 +299,7 @@ def _record(directory: Path, listen: str, ls_url: str | None, proxy_port: int) -
     """The usual gateway in reverse mode, with its traces in ``directory``."""
     from zerogravity.capture.master import serve
 
-    options: dict[str, Any] = {
+    options: dict[str, object] = {
         "mode": [f"reverse:{GOOGLE}@127.0.0.1:{proxy_port}"],
         "zg_listen": listen, "zg_trace": True, "zg_trace_dir": str(directory),
     }  # fmt: skip

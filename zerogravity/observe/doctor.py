@@ -47,7 +47,7 @@ class DoctorOptions:
     google: str = GOOGLE
     upstream_ca: Path | None = None
     real: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 class Running(Protocol):

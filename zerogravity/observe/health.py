@@ -82,9 +82,9 @@ class Check:
         for name in ("text", "fix"):
             object.__setattr__(self, name, redact.text(getattr(self, name)))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """For ``/ready`` and the like; times are ISO 8601, UTC. What there is nothing to say of is left out."""
-        made: dict[str, Any] = {"name": self.name, "ok": self.ok, "text": self.text}
+        made: dict[str, object] = {"name": self.name, "ok": self.ok, "text": self.text}
         if self.fix:
             made["fix"] = self.fix
         if self.since is not None:
@@ -96,13 +96,13 @@ class Check:
         return made
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Check:
-        """What another process has told. Raises LookupError, TypeError or ValueError for what is none."""
+    def from_json(cls, value: Mapping[str, Any]) -> Check:
+        """The reverse, for what another process sent. Raises LookupError, TypeError or ValueError."""
         failure = None
-        if last := told.get("last_failure"):
+        if last := value.get("last_failure"):
             failure = Failure(wall_of(last["at"]), last["code"], last["text"], last["times"])
-        since = wall_of(told["since"]) if "since" in told else None
-        return cls(str(told["name"]), bool(told["ok"]), str(told["text"]), str(told.get("fix", "")), since, failure)
+        since = wall_of(value["since"]) if "since" in value else None
+        return cls(str(value["name"]), bool(value["ok"]), str(value["text"]), str(value.get("fix", "")), since, failure)
 
 
 class Proof(IntEnum):

@@ -64,7 +64,7 @@ def numbers(text: str) -> tuple[int, ...]:
 
 
 def settings(
-    file: str | None, env: Mapping[str, str], flags: Mapping[str, Any] | None = None
+    file: str | None, env: Mapping[str, str], flags: Mapping[str, object] | None = None
 ) -> tuple[Check, configuration.Config | None]:
     """The configuration as ``serve`` would load it."""
     try:

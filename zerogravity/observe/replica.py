@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
-from typing import Any
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel
@@ -175,14 +174,14 @@ class Replica:
         return self._original.id
 
     @property
-    def info(self) -> dict[str, Any]:
+    def info(self) -> dict[str, object]:
         """What ``turn.json`` holds."""
         self.refresh()
         told = summary(self.channel)
         return told if self.trouble is None else {**told, "trouble": self.trouble}
 
     @property
-    def google_request(self) -> Mapping[str, Any]:
+    def google_request(self) -> Mapping[str, object]:
         return self.channel.turn.google_request
 
     @property
@@ -201,7 +200,7 @@ class Replica:
     def lines(self) -> Mapping[int, RequestLine]:
         return self.channel.lines
 
-    def body(self, name: str, attempt_no: int = 0) -> dict[str, Any] | None:
+    def body(self, name: str, attempt_no: int = 0) -> dict[str, object] | None:
         """One of BODIES, where requests are kept."""
         found = self._request(name, attempt_no)
         return None if found is None else found.redacted()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from zerogravity.core.channel import CascadeChannel, ChannelWriter, Snapshot
 from zerogravity.core.events import Record, RequestLine
@@ -27,15 +27,15 @@ class Emitted:
     frame: str | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    body: Any = None
+    body: object = None
 
     @property
     def text(self) -> str:
         return self.frame if self.frame is not None else jsonio.text(self.body)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """A line of ``emitted.jsonl``."""
-        line: dict[str, Any] = {"seq": max(0, self.seq), "t_ms": self.t_ms}
+        line: dict[str, object] = {"seq": max(0, self.seq), "t_ms": self.t_ms}
         if self.frame is not None:
             return {**line, "frame": self.frame}
         return {**line, "status": self.status, "headers": dict(self.headers), "body": self.body}
@@ -50,11 +50,11 @@ class TurnSource(Protocol):
     @property
     def id(self) -> str: ...
     @property
-    def info(self) -> Mapping[str, Any]: ...
+    def info(self) -> Mapping[str, object]: ...
     @property
     def channel(self) -> CascadeChannel: ...
     @property
-    def google_request(self) -> Mapping[str, Any]: ...
+    def google_request(self) -> Mapping[str, object]: ...
     @property
     def records(self) -> Sequence[Record]: ...
     @property
@@ -69,7 +69,7 @@ class TurnSource(Protocol):
         """The request line of each call to Google."""
         ...
 
-    def body(self, name: str, attempt_no: int = 0) -> Mapping[str, Any] | None:
+    def body(self, name: str, attempt_no: int = 0) -> Mapping[str, object] | None:
         """One of ``requests.BODIES``: ``{"headers": …, "body": …}``."""
         ...
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
 from urllib.parse import urlsplit
 
 from zerogravity import redact
@@ -73,7 +72,7 @@ class Span:
     name: str
     start_ns: int
     end_ns: int
-    attributes: Mapping[str, Any]
+    attributes: Mapping[str, object]
     events: Sequence[tuple[str, int]] = ()
     failed: bool = False
     fault: Fault | None = None
@@ -89,7 +88,7 @@ def spans(
 def _turn(channel: CascadeChannel, surfaces: Surfaces, *, content: bool) -> Span:
     turn, origin = channel.turn, channel.marks["received"]
     operation = _operation(turn.surface, surfaces)
-    attributes: dict[str, Any] = redact.json_value(_turn_attributes(channel, operation))
+    attributes: dict[str, object] = redact.json_value(_turn_attributes(channel, operation))
     if content:
         found = content_attributes(turn.google_request, channel.state, channel.termination)
         attributes |= {name: redact.json_bytes(value.encode()).decode() for name, value in found.items()}
@@ -108,10 +107,11 @@ def _calls(channel: CascadeChannel, records: Iterable[Record]) -> Iterator[Span]
     origin = channel.marks["received"]
     for call, own in sorted(by_call.items()):
         line = channel.lines.get(call)
-        attributes: dict[str, Any] = redact.json_value(_call_attributes(own, call, line))
+        attributes: dict[str, object] = redact.json_value(_call_attributes(own, call, line))
+        opened = _first(own, AttemptOpened)
         yield Span(
             *_ids(channel.id, f"call{call}"), _call_name(line), own[0].t_ns - origin, own[-1].t_ns - origin,
-            attributes, failed=attributes.get(NAMES["status"], 0) >= 400,
+            attributes, failed=opened is not None and opened.status >= 400,
         )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def _operation(surface: str, surfaces: Surfaces) -> str:
     return known.operation if known is not None else "generate_content"
 
 
-def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, Any]:
+def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, object]:
     turn, marks, usage = channel.turn, channel.marks, channel.state.usage
     config = members(turn.google_request.get("generationConfig"))
     code = channel.termination.value if channel.termination is not None else None
@@ -148,7 +148,7 @@ def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, Any]:
     })  # fmt: skip
 
 
-def content_attributes(generate: Mapping[str, object], state: TurnState, code: str | None) -> dict[str, Any]:
+def content_attributes(generate: Mapping[str, object], state: TurnState, code: str | None) -> dict[str, str]:
     """The contents of a turn; only when asked for."""
     answer = {"role": "assistant", "parts": _output(state), "finish_reason": FINISH.get(code or "", "error")}
     messages = [
@@ -168,7 +168,7 @@ def _call_name(line: RequestLine | None) -> str:
     return OLDER if line is None else f"{line.method} {urlsplit(line.url).path.rpartition('/')[2].rpartition(':')[2]}"
 
 
-def _call_attributes(records: Sequence[Record], call: int, line: RequestLine | None = None) -> dict[str, Any]:
+def _call_attributes(records: Sequence[Record], call: int, line: RequestLine | None = None) -> dict[str, object]:
     """One call to Google; ``records`` are those of this call."""
     opened = _first(records, AttemptOpened)
     closed = _first(records, AttemptClosed)
@@ -181,7 +181,7 @@ def _call_attributes(records: Sequence[Record], call: int, line: RequestLine | N
     }) | _line_attributes(line)  # fmt: skip
 
 
-def _line_attributes(line: RequestLine | None) -> dict[str, Any]:
+def _line_attributes(line: RequestLine | None) -> dict[str, object]:
     if line is None:
         return {}
     parts = urlsplit(line.url)
@@ -202,7 +202,7 @@ def _ids(turn_id: str, part: str) -> tuple[str, str]:
     return whole, blake2b(f"{seed} {part}".encode(), digest_size=8).hexdigest()
 
 
-def _named(values: Mapping[str, object]) -> dict[str, Any]:
+def _named[T](values: Mapping[str, T | None]) -> dict[str, T]:
     return {NAMES[name]: value for name, value in values.items() if value is not None}
 
 

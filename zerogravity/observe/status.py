@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
@@ -51,7 +50,7 @@ class Status:
     checks: list[Check]
     figures: Figures | None
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         figures = None if self.figures is None else asdict(self.figures)
         checks = [check.as_json() for check in self.checks]
         return {"url": self.url, "ready": self.ready, "checks": checks, "figures": figures}

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from zerogravity import redact
@@ -37,7 +36,7 @@ WAITING = (
 )  # fmt: skip
 
 
-def summary(channel: CascadeChannel) -> dict[str, Any]:
+def summary(channel: CascadeChannel) -> dict[str, object]:
     """``channel`` must be redacted already. For a running turn: what is known so far."""
     turn, state, marks = channel.turn, channel.state, channel.marks
     terminal = channel.terminal
@@ -128,7 +127,7 @@ def parts(content: object) -> list[dict[str, object]]:
 
 def row(
     channel: CascadeChannel, now: int, answered: Collection[str] | None = None, surfaces: Surfaces = NONE
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """One row of a list of turns. ``answered``: ids of calls whose results have come back; None: not tracked."""
     marks, origin, turn = channel.marks, channel.marks["received"], channel.turn
     state, since = activity(channel, now, answered, surfaces)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel, Snapshot
@@ -162,7 +161,7 @@ class Trace:
     def files(self) -> list[Path]:
         return sorted(path for path in self.folder.iterdir() if path.is_file() and path.suffix != ".tmp")
 
-    def _json(self, name: str) -> Any:
+    def _json(self, name: str) -> object:
         data = self._bytes(name)
         try:
             return None if data is None else jsonio.loads(data)

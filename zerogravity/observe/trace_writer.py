@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel
@@ -115,7 +115,7 @@ class TurnWriter:
         self._append("upstream.sse", data)
         self._position += len(data)
 
-    def _line(self, name: str, value: Mapping[str, Any]) -> None:
+    def _line(self, name: str, value: Mapping[str, object]) -> None:
         self._append(name, jsonio.dumps(value) + b"\n")
 
     def _append(self, name: str, data: bytes) -> None:
@@ -125,7 +125,7 @@ class TurnWriter:
         file.write(data)
         self.size += len(data)
 
-    def _file(self, name: str, value: Mapping[str, Any]) -> None:
+    def _file(self, name: str, value: Mapping[str, object]) -> None:
         data = jsonio.dumps(value)
         trace_folders.write(self.folder / name, data)
         self.size += len(data)

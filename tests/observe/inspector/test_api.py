@@ -516,7 +516,7 @@ async def test_results_are_named_by_their_ids(scene):
 
 
 async def test_many_new_turns_are_read_with_pauses(scene):
-    for _ in range(5 * api.PACE):
+    for _ in range(5 * api.BATCH):
         scene.open()
     answered = Answered(scene.store)
     looking = asyncio.create_task(answered.now())

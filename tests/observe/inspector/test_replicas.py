@@ -36,7 +36,7 @@ async def test_one_thread_makes_them_all_and_keeps_them(scene, replicas):
 
 
 async def test_the_last_ones_are_kept(scene, replicas, monkeypatch):
-    monkeypatch.setattr(module, "MAX_VIEWS", 2)
+    monkeypatch.setattr(module, "MAX_REPLICAS", 2)
     channels = [scene.whole() for _ in range(3)]
     first, *_ = [await replicas.look(channel, lambda copy: copy) for channel in channels]
     assert await replicas.look(channels[0], lambda copy: copy) is not first

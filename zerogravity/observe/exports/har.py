@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from zerogravity import __version__
@@ -25,12 +24,12 @@ OLDER = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
 def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
     found = (entry for trace in traces for entry in (_client(trace, surfaces), *_upstream(trace)))
     entries = [entry for entry in found if entry is not None]
-    entries.sort(key=lambda entry: entry["startedDateTime"])
+    entries.sort(key=lambda entry: str(entry["startedDateTime"]))
     creator = {"name": "zerogravity", "version": __version__}
     return jsonio.dumps({"log": {"version": "1.2", "creator": creator, "pages": [], "entries": entries}})
 
 
-def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, Any] | None:
+def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, object] | None:
     """The agent's exchange with the gateway; None for a passive turn."""
     info = trace.info
     surface = surfaces.get(str(info.get("surface")))
@@ -74,10 +73,10 @@ def _answer(trace: TurnSource) -> tuple[int, str, str, Mapping[str, str]]:
     return 200, "text/event-stream", "".join(frame.frame or "" for frame in trace.emitted), {}
 
 
-def _upstream(trace: TurnSource) -> list[dict[str, Any]]:
+def _upstream(trace: TurnSource) -> list[dict[str, object]]:
     """One entry per call to Google."""
     marks = _marks(trace)
-    entries: list[dict[str, Any]] = []
+    entries: list[dict[str, object]] = []
     for call in sorted({record.attempt_no for record in trace.records if record.attempt_no >= 0}):
         records = [record for record in trace.records if record.attempt_no == call]
         headers, body = _sent(trace.body("upstream_request", call))
@@ -108,9 +107,9 @@ def _sent(request: Mapping[str, object] | None) -> tuple[dict[str, str], object]
     return {name: str(value) for name, value in headers.items()}, members(request).get("body")
 
 
-def _request(line: RequestLine, headers: Mapping[str, str], body: object) -> dict[str, Any]:
+def _request(line: RequestLine, headers: Mapping[str, str], body: object) -> dict[str, object]:
     text = body if isinstance(body, str) else jsonio.text(body)
-    made: dict[str, Any] = {
+    made: dict[str, object] = {
         "method": line.method,
         "url": line.url,
         "httpVersion": line.http_version,
@@ -131,7 +130,7 @@ def _request(line: RequestLine, headers: Mapping[str, str], body: object) -> dic
 
 def _response(
     status: int, headers: Mapping[str, str], mime: str, text: str, http_version: str = "HTTP/1.1"
-) -> dict[str, Any]:
+) -> dict[str, object]:
     size = len(text.encode())
     return {
         "status": status,
@@ -160,5 +159,5 @@ def _marks(trace: TurnSource) -> dict[str, float]:
 
 
 def _when(trace: TurnSource, ms: float) -> str:
-    start = datetime.fromtimestamp(float(trace.info.get("created") or 0), UTC)
+    start = datetime.fromtimestamp(count(trace.info.get("created")), UTC)
     return (start + timedelta(milliseconds=ms)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
@@ -16,7 +15,7 @@ def write(traces: Iterable[TurnSource], _: Surfaces) -> bytes:
     return assets.alone(jsonio.dumps({"turns": [_turn(trace) for trace in traces]}))
 
 
-def _turn(trace: TurnSource) -> dict[str, Any]:
+def _turn(trace: TurnSource) -> dict[str, object]:
     channel = trace.channel
     last = max(*channel.marks.values(), *(record.t_ns for record in trace.records[-1:]), 0)
     return {"turn": {**row(channel, last), **page.details(trace)}, **page.everything(trace)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from zerogravity.core import codec
 from zerogravity.observe.requests import BODIES
@@ -13,7 +12,7 @@ from zerogravity.wire import jsonio
 
 
 def write(traces: Iterable[TurnSource], _: Surfaces) -> bytes:
-    lines: list[Mapping[str, Any]] = []
+    lines: list[Mapping[str, object]] = []
     for trace in traces:
         lines.append({"kind": "turn", **trace.info, "generate": trace.google_request})
         for name in BODIES:

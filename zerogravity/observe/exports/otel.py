@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from zerogravity import __version__
 from zerogravity.observe.source import TurnSource
@@ -28,7 +27,7 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces, *, content: bool = F
     })  # fmt: skip
 
 
-def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict[str, Any]]:
+def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict[str, object]]:
     created = trace.channel.turn.created * 1_000_000_000
     turn, *calls = spans(trace.channel, trace.records, surfaces, content=content)
     no_attributes: list[object] = []
@@ -41,7 +40,7 @@ def _spans(trace: TurnSource, surfaces: Surfaces, *, content: bool) -> list[dict
     ]
 
 
-def _span(span: Span, created: int, kind: int) -> dict[str, Any]:
+def _span(span: Span, created: int, kind: int) -> dict[str, object]:
     message = {"message": span.fault.message} if span.fault is not None else {}
     return {
         "traceId": span.trace_id,
@@ -55,11 +54,11 @@ def _span(span: Span, created: int, kind: int) -> dict[str, Any]:
     }
 
 
-def _attributes(values: Mapping[str, object]) -> list[dict[str, Any]]:
+def _attributes(values: Mapping[str, object]) -> list[dict[str, object]]:
     return [{"key": key, "value": _value(value)} for key, value in values.items() if value is not None]
 
 
-def _value(value: object) -> dict[str, Any]:
+def _value(value: object) -> dict[str, object]:
     values = items(value)
     match value:
         case bool():

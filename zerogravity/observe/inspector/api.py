@@ -1,7 +1,7 @@
 """The inspector's read-only endpoints under ``/inspector``: turns, events, frames, bodies, live, the page.
 
-Behind a token of its own (cookie, set once by the printed link) and a strict policy. Everything shown has gone through
-the one redactor. Work that grows with a turn is done in a thread: looking must not hold up the streams that run.
+They need a token of their own (a cookie that the printed link sets once) and have a strict policy. Everything shown has
+gone through the redactor. Work that grows with a turn runs in a thread, so that looking never delays running streams.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import hmac
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, cast
+from typing import cast
 
 import orjson
 from aiohttp import web
@@ -29,10 +29,10 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import lookup
 
-PACE = 10  # rows made in one go: a few milliseconds each at first, and captures run in the same loop
+BATCH = 10  # rows made in one go: each may take milliseconds, and captures run in the same loop
 PAGE, MAX_PAGE = 200, 1000
 TICK_S = 0.5
-SAY_S = 10.0  # the health strip is told that often when nothing changes
+HEARTBEAT_S = 10.0  # between two messages when nothing changes
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -48,8 +48,8 @@ HEADERS = {
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Refused(Exception):
-    """A request that cannot be answered, in words for who made it."""
+class BadRequest(Exception):
+    """A request that cannot be answered; ``text`` is the body of the answer."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -68,7 +68,7 @@ class Inspector:
         surfaces: Surfaces,
         secret: bytes,
         clock: Callable[[], int],
-        health: Callable[[], Mapping[str, Any]],
+        health: Callable[[], Mapping[str, object]],
         view_bytes: int = MAX_BYTES,
     ) -> None:
         if not token:
@@ -107,21 +107,21 @@ class Inspector:
         self._stopping.set()
         self.replicas.close()
 
-    # -- who may look ------------------------------------------------------------------------------------------
+    # -- access ------------------------------------------------------------------------------------------
 
     def _guarded(self, handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            # Cookies know no ports: two gateways on one machine must not overwrite each other's.
+            # Cookies ignore ports: two gateways on one machine must not overwrite each other's.
             cookie = f"zg_inspector_{request.url.port}"
             if self._is_token(request.query.get("token", "")):
-                response = _away()
+                response = _to_page()
                 response.set_cookie(cookie, self._token, httponly=True, samesite="Strict", path="/inspector")
                 return response
             if not self._is_token(request.cookies.get(cookie, "")):
                 return _plain(401, "Open the inspector with the link that zerogravity printed when it started.")
             try:
                 return await handler(request)
-            except Refused as refused:
+            except BadRequest as refused:
                 return _plain(refused.status, refused.text)
 
         return guarded
@@ -132,7 +132,7 @@ class Inspector:
     # -- the page ----------------------------------------------------------------------------------------------
 
     async def _enter(self, _: web.Request) -> web.Response:
-        return _away()
+        return _to_page()
 
     async def _page(self, _: web.Request) -> web.Response:
         return _file("index.html")
@@ -140,7 +140,7 @@ class Inspector:
     async def _static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name not in names():
-            raise Refused(404, "not found")
+            raise BadRequest(404, "not found")
         return _file(name)
 
     # -- turns -------------------------------------------------------------------------------------------------
@@ -148,24 +148,24 @@ class Inspector:
     async def _turns(self, _: web.Request) -> web.Response:
         answered = await self._answered.now()
         now = self._clock()
-        turns: list[dict[str, Any]] = []
+        turns: list[dict[str, object]] = []
         for channel in self._store:
             turns.append(summary.row(channel, now, answered, self._surfaces))
-            if len(turns) % PACE == 0:
+            if len(turns) % BATCH == 0:
                 await asyncio.sleep(0)
         return _json({"turns": turns, "health": self._health()})
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        """SSE: first all turns, then those that changed, twice a second at most and never per event."""
+        """SSE: first all turns, then the changed ones, at most twice a second."""
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
-        told: dict[str, tuple[int, str]] = {}
-        health: Mapping[str, Any] = {}
-        quiet = SAY_S
+        sent: dict[str, tuple[int, str]] = {}
+        health: Mapping[str, object] = {}
+        quiet = HEARTBEAT_S
         first = True
         while not self._stopping.is_set():
-            changed, gone = await self._changes(told)
-            if first or changed or gone or self._health() != health or quiet >= SAY_S:
+            changed, gone = await self._changes(sent)
+            if first or changed or gone or self._health() != health or quiet >= HEARTBEAT_S:
                 health, quiet = self._health(), 0.0
                 data = {"all": first, "turns": changed, "gone": gone, "health": health}
                 try:
@@ -180,25 +180,25 @@ class Inspector:
                 continue
         return response
 
-    async def _changes(self, told: dict[str, tuple[int, str]]) -> tuple[list[dict[str, Any]], list[str]]:
-        """What differs from ``told``, which is brought up to date."""
+    async def _changes(self, sent: dict[str, tuple[int, str]]) -> tuple[list[dict[str, object]], list[str]]:
+        """What differs from ``sent``, which is updated."""
         answered = await self._answered.now()
         now = self._clock()
-        changed: list[dict[str, Any]] = []
+        changed: list[dict[str, object]] = []
         present: set[str] = set()
         for channel in self._store:
             present.add(channel.id)
-            if channel.id in told and told[channel.id][1] in summary.FINAL:
-                continue  # nothing will change there: most turns cost nothing
+            if channel.id in sent and sent[channel.id][1] in summary.FINAL:
+                continue  # it changes no more: most turns cost nothing
             mark = (channel.count, summary.activity(channel, now, answered, self._surfaces)[0])
-            if told.get(channel.id) != mark:
-                told[channel.id] = mark
+            if sent.get(channel.id) != mark:
+                sent[channel.id] = mark
                 changed.append(summary.row(channel, now, answered, self._surfaces))
-                if len(changed) % PACE == 0:
+                if len(changed) % BATCH == 0:
                     await asyncio.sleep(0)
-        gone = [turn_id for turn_id in told if turn_id not in present]
+        gone = [turn_id for turn_id in sent if turn_id not in present]
         for turn_id in gone:
-            del told[turn_id]
+            del sent[turn_id]
         return changed, gone
 
     # -- one turn ----------------------------------------------------------------------------------------------
@@ -208,8 +208,8 @@ class Inspector:
         details = await self.replicas.look(channel, page.details)
         return _json({**summary.row(channel, self._clock(), await self._answered.now(), self._surfaces), **details})
 
-    def _shows(self, part: Callable[[TurnSource, int, int], Mapping[str, Any]]) -> Handler:
-        """An endpoint for ``part`` of a turn, which is given the page that is asked for."""
+    def _shows(self, part: Callable[[TurnSource, int, int], Mapping[str, object]]) -> Handler:
+        """An endpoint for ``part``: (source, from, limit) → JSON."""
 
         async def show(request: web.Request) -> web.Response:
             channel = self._find(request)
@@ -222,26 +222,26 @@ class Inspector:
         seq = int(request.match_info["seq"])
         found = await self.replicas.look(self._find(request), lambda copy: page.event(copy, seq))
         if found is None:
-            raise Refused(404, "no such event")
+            raise BadRequest(404, "no such event")
         return _json(found)
 
     def _find(self, request: web.Request) -> CascadeChannel:
         channel = self._store.get(request.match_info["id"])
         if channel is None:
-            raise Refused(404, "no such turn in memory")
+            raise BadRequest(404, "no such turn in memory")
         return channel
 
 
 class Answered:
-    """The ids of all calls whose results have come back in a turn of the store."""
+    """The ids of all calls whose results are in a turn of the store."""
 
     def __init__(self, store: MitmStore) -> None:
         self._store = store
         self._by_turn: dict[str, frozenset[str]] = {}
-        self._ids: Counter[str] = Counter()  # id → turns that brought its result
+        self._ids: Counter[str] = Counter()  # id → how many turns have its result
 
     async def now(self) -> Collection[str]:
-        """Each turn is read once, a few in a row."""
+        """Reads each turn once, in batches."""
         present = {channel.id: channel for channel in self._store}
         for turn_id in self._by_turn.keys() - present.keys():
             self._ids -= Counter(self._by_turn.pop(turn_id))
@@ -249,13 +249,13 @@ class Answered:
             if turn_id not in self._by_turn:
                 found = self._by_turn[turn_id] = _results(channel.turn)
                 self._ids.update(found)
-                if number % PACE == 0:
+                if number % BATCH == 0:
                     await asyncio.sleep(0)
         return self._ids.keys()
 
 
 def _results(turn: Turn) -> frozenset[str]:
-    """The ids of the calls whose results ``turn`` brings back."""
+    """The ids of calls whose results ``turn`` contains."""
     return frozenset(
         call_id
         for content in summary.contents(turn)
@@ -283,7 +283,7 @@ def _plain(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text + "\n", headers=HEADERS)
 
 
-def _away() -> web.Response:
+def _to_page() -> web.Response:
     return web.Response(status=303, headers={**HEADERS, "Location": "/inspector/"})
 
 
@@ -302,5 +302,5 @@ def _number(request: web.Request, name: str, default: int, most: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
-        raise Refused(400, f"{name} must be a whole number up to {most}")
+        raise BadRequest(400, f"{name} must be a whole number up to {most}")
     return int(text)

@@ -1,13 +1,12 @@
-"""A turn (``TurnSource``) → what the page shows of it, as JSON: its finished objects, times, events, frames, bodies,
-conversation, tools. The inspector's endpoints answer with these, and an export holds them. Pure, but not quick.
+"""A turn (``TurnSource``) → what the page shows of it, as JSON: items, times, events, frames, bodies, conversation,
+tools. The inspector's endpoints answer with these, and an export holds them. Pure, but not quick.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass, field
 
 from zerogravity import redact
 from zerogravity.core import codec
@@ -40,7 +39,7 @@ WHOLE = 1 << 20  # what is shown of one event's or frame's bytes
 ANSWER = 256 << 10  # what the bodies show of Google's answer; all of it is in the events
 RUNS = 500
 
-Json = dict[str, Any]
+Json = dict[str, object]
 
 
 def details(source: TurnSource) -> Json:
@@ -48,7 +47,7 @@ def details(source: TurnSource) -> Json:
     channel = source.channel
     turn, state, terminal = channel.turn, channel.state, channel.terminal
     failure = terminal.fault if isinstance(terminal, Failed) else None
-    told = {
+    shown: Json = {
         "items": [_item(item) for item in shown_items(state.items, turn.tool_names)],
         "usage_by_call": {
             str(number): codec.usage_out(usage) for number, usage in sorted(state.usage_by_attempt.items())
@@ -69,7 +68,7 @@ def details(source: TurnSource) -> Json:
         "trouble": source.trouble,
         "time": timeline(channel),
     }  # fmt: skip
-    return redact.json_value(told)  # what was spread over several deltas stands together here
+    return redact.json_value(shown)  # finds a secret that was spread over several deltas, too
 
 
 def _item(item: ShownItem) -> Json:
@@ -87,11 +86,24 @@ def _item(item: ShownItem) -> Json:
 # -- time ----------------------------------------------------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Lane:
+    """One call to Google, in milliseconds. ``runs``: [kind, from, to] of deltas of one kind; ``ticks``: [at, name] of
+    function calls."""
+
+    call: int
+    open: float
+    last: float
+    close: float | None = None
+    runs: list[list[str | float]] = field(default_factory=list[list[str | float]])
+    ticks: list[list[str | float]] = field(default_factory=list[list[str | float]])
+
+
 def timeline(channel: CascadeChannel) -> Json:
     """Milliseconds since arrival: the phases, a lane per upstream call with its runs of one kind, calls as ticks, and
     the gaps in which nothing came for more than two seconds."""
     origin = channel.marks["received"]
-    lanes: dict[int, Json] = {}
+    lanes: dict[int, Lane] = {}
     gaps: list[tuple[float, float]] = []
     last = channel.marks.get("matched")
     for record in channel.records:
@@ -100,29 +112,29 @@ def timeline(channel: CascadeChannel) -> Json:
             gaps.append(((last - origin) / 1e6, at))
         last = record.t_ns
         if record.attempt_no >= 0:
-            lane = lanes.setdefault(record.attempt_no, {"open": at, "close": None, "last": at, "runs": [], "ticks": []})
-            lane["last"] = at
-            _onto(lane, record, at)
+            lane = lanes.setdefault(record.attempt_no, Lane(record.attempt_no, at, at))
+            lane.last = at
+            _add(record, at, lane)
     marks = {name: (at - origin) / 1e6 for name, at in channel.marks.items()}
-    return {"marks": marks, "lanes": [{"call": number, **lane} for number, lane in sorted(lanes.items())], "gaps": gaps}
+    return {"marks": marks, "lanes": [asdict(lane) for _, lane in sorted(lanes.items())], "gaps": gaps}
 
 
-def _onto(lane: Json, record: Record, at: float) -> None:
+def _add(record: Record, at: float, lane: Lane) -> None:
     for event in record.events:
         match event:
             case AttemptOpened():
-                lane["open"] = at
+                lane.open = at
             case AttemptClosed():
-                lane["close"] = at
+                lane.close = at
             case ThinkingDelta() | TextDelta():
                 kind = "thinking" if isinstance(event, ThinkingDelta) else "text"
-                runs = lane["runs"]
+                runs = lane.runs
                 if (runs and runs[-1][0] == kind) or len(runs) >= RUNS:
                     runs[-1][2] = at
                 else:
                     runs.append([kind, at, at])
-            case FunctionCall(name=name) if len(lane["ticks"]) < RUNS:
-                lane["ticks"].append([at, name])
+            case FunctionCall(name=name) if len(lane.ticks) < RUNS:
+                lane.ticks.append([at, name])
             case _:
                 pass
 
@@ -132,13 +144,17 @@ def _onto(lane: Json, record: Record, at: float) -> None:
 
 def events(source: TurnSource, start: int, limit: int, most: int = ROW) -> Json:
     """A page of upstream events, each with ``most`` of its bytes."""
+    return {"total": len(source.records), "from": start, "rows": _event_rows(source, start, limit, most)}
+
+
+def _event_rows(source: TurnSource, start: int, limit: int, most: int) -> list[Json]:
     records = source.records[max(0, start - 1) : start + limit]
     before = records[0].t_ns if start and records else source.channel.marks["received"]
     rows: list[Json] = []
     for record in records[1:] if start else records:
         rows.append(_event(record, before, most))
         before = record.t_ns
-    return {"total": len(source.records), "from": start, "rows": rows}
+    return rows
 
 
 def _event(record: Record, before: int, most: int) -> Json:
@@ -156,7 +172,7 @@ def _event(record: Record, before: int, most: int) -> Json:
 
 
 def _brief(event: Event) -> str:
-    """What an event says, in a few words."""
+    """An event in a few words."""
     match event:
         case TextDelta(text) | ThinkingDelta(text):
             return text
@@ -185,16 +201,19 @@ def _brief(event: Event) -> str:
 
 
 def _understood(record: Record) -> list[Json]:
-    """What an upstream event was understood as."""
+    """The decoded events of one upstream event."""
     return [
-        {"type": type(event).__name__}
-        | {name: value[:TEXT] if isinstance(value, str) else value for name, value in asdict(event).items()}
+        {"type": type(event).__name__, **{name: _cut(value) for name, value in asdict(event).items()}}
         for event in record.events
     ]
 
 
+def _cut(value: object) -> object:
+    return value[:TEXT] if isinstance(value, str) else value
+
+
 def frames(source: TurnSource, start: int, limit: int, most: int = ROW) -> Json:
-    """A page of frames, each with the record that caused it; BEFORE: it stood before the first one."""
+    """A page of frames, each with the record that caused it; BEFORE: none did."""
     found = source.frames
     rows = [_frame(start + n, frame, most) for n, frame in enumerate(found[start : start + limit])]
     return {"total": len(found), "from": start, "rows": rows}
@@ -205,8 +224,8 @@ def _frame(n: int, frame: Emitted, most: int) -> Json:
 
 
 def event(source: TurnSource, seq: int) -> Json | None:
-    """One upstream event whole, and the frames it caused; BEFORE: those that stood before the first event. None: there
-    is no such event."""
+    """One whole upstream event and the frames that it caused; BEFORE: the frames before the first event. None:
+    there is no such event."""
     if seq >= len(source.records):
         return None
     found = source.frames
@@ -219,7 +238,7 @@ def event(source: TurnSource, seq: int) -> Json | None:
 def _whole(source: TurnSource, seq: int) -> Json:
     if seq == BEFORE:
         return {"seq": seq, "data": "", "events": []}
-    (row,) = events(source, seq, 1, WHOLE)["rows"]
+    (row,) = _event_rows(source, seq, 1, WHOLE)
     return {**row, "events": _understood(source.records[seq])}
 
 
@@ -240,7 +259,7 @@ def declared_tools(source: TurnSource) -> Json:
 
 
 def bodies(source: TurnSource) -> Json:
-    """Client request, the LS's own requests, what was sent to Google instead, and Google's answer as it came."""
+    """The client's request, the language server's requests, what was sent instead of them, and Google's answer."""
     answer, size = bytearray(), 0
     for record in source.records:
         size += len(record.data)
@@ -259,14 +278,14 @@ def bodies(source: TurnSource) -> Json:
     }
 
 
-def _body(found: Mapping[str, Any] | None) -> str | None:
+def _body(found: Mapping[str, object] | None) -> str | None:
     if found is None:
         return None
     body = found.get("body")
     return body if isinstance(body, str) else jsonio.text(body, indent=True)
 
 
-def _indented(value: Any) -> str | None:
+def _indented(value: object) -> str | None:
     return None if value is None else jsonio.text(value, indent=True)
 
 
@@ -274,7 +293,7 @@ def _indented(value: Any) -> str | None:
 
 
 def everything(source: TurnSource) -> Json:
-    """What an export holds of a turn: what the endpoints answer, in one page each, events and frames whole."""
+    """All of a turn for an export: what the endpoints answer, in one page each, with whole events and frames."""
     every = 1 << 62
     return {
         "conversation": messages(source, 0, every)["rows"],
@@ -282,7 +301,7 @@ def everything(source: TurnSource) -> Json:
         "bodies": bodies(source),
         "records": [
             {**row, "events": _understood(record)}
-            for row, record in zip(events(source, 0, every, WHOLE)["rows"], source.records, strict=True)
+            for row, record in zip(_event_rows(source, 0, every, WHOLE), source.records, strict=True)
         ],
         "frames": frames(source, 0, every, WHOLE)["rows"],
     }

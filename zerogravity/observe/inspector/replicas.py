@@ -1,8 +1,8 @@
-"""``Replicas``: the copies of the turns that were looked at last, each up to date when it is looked at; bounded in
-number and bytes. A turn at which nobody looks costs nothing.
+"""``Replicas``: copies of the turns viewed last, brought up to date at each view; bounded in number and bytes.
+A turn that nobody views costs nothing.
 
-All of the work is done by one thread, since looking at a turn must not hold up those that run; what somebody asked for
-who has gone away since is finished, and the next one finds it done.
+One thread does all of the work, so that viewing never delays running turns. A view whose client has left is finished
+all the same, for the next one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zerogravity.observe.replica import Replica
 from zerogravity.observe.requests import Bodies
 from zerogravity.surfaces.base import Surfaces
 
-MAX_VIEWS = 8
+MAX_REPLICAS = 8
 MAX_BYTES = 96 << 20
 
 
@@ -30,12 +30,12 @@ class Replicas:
         self._surfaces = surfaces
         self._secret = secret
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[str, tuple[CascadeChannel, Replica]] = OrderedDict()  # the thread's alone
-        self._thread = ThreadPoolExecutor(1, "zerogravity-inspector")  # started by the first look
+        self._kept: OrderedDict[str, tuple[CascadeChannel, Replica]] = OrderedDict()  # used by the thread only
+        self._thread = ThreadPoolExecutor(1, "zerogravity-inspector")  # started by the first view
         self.bytes = 0
 
     async def look[T](self, channel: CascadeChannel, read: Callable[[Replica], T]) -> T:
-        """What ``read`` says of the turn's copy, brought up to date."""
+        """``read`` of the turn's copy, brought up to date."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._look, channel, read)
 
     def close(self) -> None:
@@ -65,7 +65,7 @@ class Replicas:
         for turn_id in [turn_id for turn_id, (channel, _) in self._kept.items() if channel.expired]:
             del self._kept[turn_id]
         sizes = [replica.size for _, replica in self._kept.values()]
-        while len(sizes) > 1 and (len(sizes) > MAX_VIEWS or sum(sizes) > self._max_bytes):
+        while len(sizes) > 1 and (len(sizes) > MAX_REPLICAS or sum(sizes) > self._max_bytes):
             self._kept.popitem(last=False)
             sizes.pop(0)
         self.bytes = sum(sizes)
