@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.base import Backend, Listener, Route
+from zerogravity.backends.base import Backend, Callbacks, Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
@@ -135,7 +135,7 @@ async def gateway(
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
         probe = LsProbe(backend, base.health, besides=base.store.sweep, greet=_google_probe(config, route))
-        backend.listen(Listener(catalogue.refresh, probe.child_changed, base.health.report))
+        backend.set_callbacks(Callbacks(catalogue.refresh, probe.child_changed, base.health.report))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=base.budget.share("bodies"))
         witnesses = Witnesses(recorder, *([bodies] if token else []))

@@ -21,7 +21,7 @@ from yarl import URL
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.addresses import is_public
-from zerogravity.surfaces.base import Place, Surface
+from zerogravity.surfaces.base import MediaUrl, Surface
 from zerogravity.surfaces.common import media
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -127,30 +127,30 @@ async def fetch_media(body: Mapping[str, object], surface: Surface, fetch: Fetch
 
     Raises FaultError 400 naming the member.
     """
-    places = list(surface.media(body))
-    if len(places) > fetch.max_urls:
-        raise refused(places[fetch.max_urls].param, f"a request may name {fetch.max_urls} URLs")
+    urls = list(surface.media(body))
+    if len(urls) > fetch.max_urls:
+        raise refused(urls[fetch.max_urls].param, f"a request may name {fetch.max_urls} URLs")
     found: dict[str, bytes] = {}
-    for place in places:
-        if place.url not in found:
-            found[place.url] = await fetch.get(place.url, place.param)
+    for url in urls:
+        if url.url not in found:
+            found[url.url] = await fetch.get(url.url, url.param)
         if sum(map(len, found.values())) > fetch.total_bytes:
-            raise refused(place.param, f"the files of this request are larger than {fetch.total_bytes >> 20} MiB")
-        put(place, found[place.url])
+            raise refused(url.param, f"the files of this request are larger than {fetch.total_bytes >> 20} MiB")
+        put(url, found[url.url])
     return body
 
 
-def put(place: Place, data: bytes) -> None:
+def put(url: MediaUrl, data: bytes) -> None:
     """Put ``data`` in the URL's place."""
     mime = media.sniff(data)
-    if mime is None or (place.picture and not mime.startswith("image/")):
-        raise refused(place.param, "it is not an image" if place.picture else "its media type is unknown")
+    if mime is None or (url.picture and not mime.startswith("image/")):
+        raise refused(url.param, "it is not an image" if url.picture else "its media type is unknown")
     text = base64.b64encode(data).decode()
-    if place.blob:
-        del place.holder[place.member]
-        place.holder["inlineData"] = {"mimeType": mime, "data": text}
+    if url.blob:
+        del url.holder[url.member]
+        url.holder["inlineData"] = {"mimeType": mime, "data": text}
     else:
-        place.holder[place.member] = f"data:{mime};base64,{text}"
+        url.holder[url.member] = f"data:{mime};base64,{text}"
 
 
 def refused(param: str, why: str) -> FaultError:

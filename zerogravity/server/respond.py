@@ -166,11 +166,11 @@ async def wait_for_content(surface: Surface, channel: CascadeChannel, grace: flo
     """Wait up to ``grace`` seconds for something to show. Raises FaultError when the turn fails before that."""
     try:
         async with asyncio.timeout(grace):
-            while not surface.shows(channel) and not channel.closed:
+            while not surface.has_output(channel) and not channel.closed:
                 await channel.changed()
     except TimeoutError:
         return
-    if not surface.shows(channel) and isinstance(channel.terminal, Failed):
+    if not surface.has_output(channel) and isinstance(channel.terminal, Failed):
         raise FaultError(channel.terminal.fault)
 
 
@@ -281,7 +281,7 @@ def drop_stalled_reader(services: Services, channel: CascadeChannel) -> None:
 
 def breaks_off(surface: Surface, channel: CascadeChannel) -> bool:
     """Whether the body must not end like that of a whole answer."""
-    return isinstance(channel.terminal, Failed) and not surface.ends_failed
+    return isinstance(channel.terminal, Failed) and not surface.has_failure_event
 
 
 async def hang_up(request: web.Request) -> None:

@@ -18,7 +18,7 @@ def turns_of(surface: Surface) -> Handler:
     """A request → its turn → the answer, on one surface."""
 
     async def create(request: web.Request) -> web.StreamResponse:
-        overrides = surface.said(request.match_info, request.query, request.headers)
+        overrides = surface.from_url(request.match_info, request.query, request.headers)
         incoming = await read_turn(request, surface, overrides=overrides)
         channel = start(request.app, incoming)
         if incoming.turn.background:

@@ -186,7 +186,7 @@ async def test_steps_that_stand_still_are_left_for_the_live_trajectory(
     async with asyncio.timeout(10):
         await read_steps(running, script, sleep=sleep)
     assert channel.state.text == "live"
-    assert len(script.offsets) == module.STILL + 2  # afterwards only the trajectory is asked
+    assert len(script.offsets) == module.UNCHANGED_POLLS + 2  # afterwards only the trajectory is asked
 
 
 async def test_an_idle_cascade_that_has_not_begun_is_waited_for(running: RunningTurn, channel: CascadeChannel) -> None:
