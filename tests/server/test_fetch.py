@@ -15,8 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from zerogravity.errors import FaultError
-from zerogravity.server.addresses import is_public
-from zerogravity.server.fetch import Fetch, Pinned, fetch_media
+from zerogravity.server.fetch import Fetch, Pinned, fetch_media, is_public
 from zerogravity.surfaces import REGISTRY
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)

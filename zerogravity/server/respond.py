@@ -71,22 +71,27 @@ async def stream(
     """Frames as they come. ``resume_from``: how many frames to skip of a stream that is read again."""
     services = request.app[SERVICES]
     request[EXCHANGE].channel = channel
-    limits = services.config.limits
     with channel.cursor() as cursor:
         if resume_from is None:
-            await wait_for_content(surface, channel, limits.grace_seconds)
+            await wait_for_content(surface, channel, services.config.limits.grace_seconds)
         emitter = surface.emitter(channel, services.secret)
         headers = {**timing_headers(channel), **notes_header(channel.turn)}
         async with StreamWriter(request, emitter.content_type, headers) as wire:
-            pump = Pump(
-                cursor, emitter, wire.send, heartbeat=limits.heartbeat_seconds, skip=resume_from or 0,
-                ending=partial(request.app[RESPONSE_WRITER].end_saved, channel),
-            )  # fmt: skip
-            try:
-                await pump.run()
-            finally:
-                services.metrics.reader_left(pump.largest)
+            await relay(request, cursor, emitter, wire.send, skip=resume_from or 0)
         return wire.response
+
+
+async def relay(request: web.Request, cursor: Cursor, emitter: Emitter, send: Send, *, skip: int = 0) -> None:
+    """One reader's frames until the terminal event has been sent, and the response saved before that."""
+    services = request.app[SERVICES]
+    pump = Pump(
+        cursor, emitter, send, heartbeat=services.config.limits.heartbeat_seconds, skip=skip,
+        ending=partial(request.app[RESPONSE_WRITER].end_saved, cursor.channel),
+    )  # fmt: skip
+    try:
+        await pump.run()
+    finally:
+        services.metrics.reader_left(pump.largest)
 
 
 async def replay(request: web.Request, frames: Sequence[bytes]) -> web.StreamResponse:

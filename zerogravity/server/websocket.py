@@ -33,7 +33,7 @@ from zerogravity.errors import RETRY, Fault, FaultError, Termination, bad_reques
 from zerogravity.server.body import overloaded, parse
 from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
 from zerogravity.server.middleware import fault_of, rendered
-from zerogravity.server.respond import Pump, Stalled, abort, drop_stalled_reader, stall_limit, wait_for_content
+from zerogravity.server.respond import Stalled, abort, drop_stalled_reader, relay, stall_limit, wait_for_content
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
@@ -139,7 +139,7 @@ class Connection:
         self._running[task] = stream_id
         task.add_done_callback(self._running.pop)
 
-    def _stream_id(self, body: dict[str, Any]) -> str | None:
+    def _stream_id(self, body: dict[str, object]) -> str | None:
         """The message's stream_id. Raises FaultError when it is malformed or in use."""
         given = body.get("stream_id")
         if given is None:
@@ -150,7 +150,7 @@ class Connection:
             raise bad_request(f"A response with stream_id '{given}' is running.", param="stream_id")
         return given
 
-    async def _answer(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
+    async def _answer(self, body: dict[str, object], raw: bytes, stream_id: str | None) -> None:
         """One response, from its request to its last event."""
         turn = self._in_turn if stream_id is None else nullcontext()
         async with turn:
@@ -159,7 +159,7 @@ class Connection:
                 self._forget(body.get("previous_response_id"))
                 await self._fault(fault, stream_id)
 
-    async def _respond(self, body: dict[str, Any], raw: bytes, stream_id: str | None) -> None:
+    async def _respond(self, body: dict[str, object], raw: bytes, stream_id: str | None) -> None:
         incoming = await self._read(body, raw)
         generate = body.get("generate", True)
         if not isinstance(generate, bool):
@@ -170,23 +170,15 @@ class Connection:
             await wait_for_content(self._surface, channel, self._limits.grace_seconds)
             emitter = self._surface.emitter(channel, self._services.secret)
             suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
-
-            async def send(frames: list[bytes]) -> None:
-                await self._send(channel, frames, suffix)
-
-            ending = partial(self._request.app[RESPONSE_WRITER].end_saved, channel)
-            pump = Pump(cursor, emitter, send, heartbeat=self._limits.heartbeat_seconds, ending=ending)
             try:
-                await pump.run()
+                await relay(self._request, cursor, emitter, partial(self._send, channel, suffix))
             except Stalled:
                 drop_stalled_reader(self._services, channel)
                 abort(self._request)
             except CursorExpired:
                 raise FaultError(_gone(channel)) from None
-            finally:
-                self._services.metrics.reader_left(pump.largest)
 
-    async def _read(self, body: dict[str, Any], raw: bytes) -> Incoming:
+    async def _read(self, body: dict[str, object], raw: bytes) -> Incoming:
         """The turn that a message describes."""
         if body.get("background"):
             raise bad_request("'background' is not supported over WebSocket.", param="background")
@@ -202,7 +194,7 @@ class Connection:
         self._request.app[RESPONSE_WRITER].save_end(writer.channel)
         return writer.channel
 
-    async def _send(self, channel: CascadeChannel, frames: list[bytes], suffix: bytes) -> None:
+    async def _send(self, channel: CascadeChannel, suffix: bytes, frames: list[bytes]) -> None:
         """SSE frames → messages. A heartbeat has no data and becomes a ping."""
         if channel.closed:  # before the client reads the end and goes on
             self._release(channel)
@@ -235,7 +227,7 @@ class Connection:
 
     async def _fault(self, fault: Fault, stream_id: str | None) -> None:
         """An error is a message of its own, with the status that HTTP would have."""
-        message: dict[str, Any] = {"type": "error", "status": fault.status, "error": openai_error_object(fault)}
+        message: dict[str, object] = {"type": "error", "status": fault.status, "error": openai_error_object(fault)}
         if stream_id is not None:
             message["stream_id"] = stream_id
         try:
