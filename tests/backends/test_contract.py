@@ -134,27 +134,25 @@ async def http(scene: Scene) -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_a_turn_runs_to_its_end(scene: Scene, http: aiohttp.ClientSession, surface: str) -> None:
     for stream in (True, False):
-        said = await ask(scene.gateway, http, surface, "sim:text", stream=stream)
-        assert (said.status, said.error, said.text) == (200, None, TEXT)
+        answer = await ask(scene.gateway, http, surface, "sim:text", stream=stream)
+        assert (answer.status, answer.error, answer.text) == (200, None, TEXT)
     await until(lambda: not scene.busy() and not scene.held())
 
 
-async def test_turns_side_by_side_are_answered_each_its_own(scene: Scene, http: aiohttp.ClientSession) -> None:
+async def test_concurrent_turns_get_their_own_answers(scene: Scene, http: aiohttp.ClientSession) -> None:
     names = [f"quince {number}" for number in range(6)]
-    said = await asyncio.gather(*(ask(scene.gateway, http, "chat", f"sim:echo {name}") for name in names))
-    assert [name in one.text for name, one in zip(names, said, strict=True)] == [True] * 6
+    answer = await asyncio.gather(*(ask(scene.gateway, http, "chat", f"sim:echo {name}") for name in names))
+    assert [name in one.text for name, one in zip(names, answer, strict=True)] == [True] * 6
     await until(lambda: not scene.busy() and not scene.held())
 
 
-async def test_a_turn_that_google_refuses_is_the_clients_to_know(scene: Scene, http: aiohttp.ClientSession) -> None:
-    said = await ask(scene.gateway, http, "responses", "sim:429", stream=False)
-    assert (said.status, bool(said.error)) == (429, True)
+async def test_googles_refusal_reaches_the_client(scene: Scene, http: aiohttp.ClientSession) -> None:
+    answer = await ask(scene.gateway, http, "responses", "sim:429", stream=False)
+    assert (answer.status, bool(answer.error)) == (429, True)
 
 
 @pytest.mark.parametrize("how", ["the client leaves", "by the engine", "at the end"])
-async def test_a_turn_that_is_cancelled_runs_nowhere_any_more(
-    scene: Scene, http: aiohttp.ClientSession, how: str
-) -> None:
+async def test_a_cancelled_turn_stops_everywhere(scene: Scene, http: aiohttp.ClientSession, how: str) -> None:
     path, body = request("chat", "sim:long 100000", stream=True)
     async with http.post(scene.gateway.url + path, json=body) as answer:
         await answer.content.readany()
@@ -185,15 +183,13 @@ async def test_asking_for_its_readiness_reports_its_models(scene: Scene) -> None
     await scene.backend.check()
 
 
-async def test_a_far_end_that_is_lost_is_told_by_looks_and_ends_turns(
-    scene: Scene, http: aiohttp.ClientSession
-) -> None:
+async def test_a_lost_server_is_not_ready_and_ends_turns(scene: Scene, http: aiohttp.ClientSession) -> None:
     await scene.lost()
     readiness = await scene.backend.readiness()
     assert readiness.fault is not None
     assert readiness.fault.code == "ls_gone"
-    said = await ask(scene.gateway, http, "chat", "sim:text", stream=False)
-    assert (said.status, said.error["code"]) == (503, "ls_gone")
+    answer = await ask(scene.gateway, http, "chat", "sim:text", stream=False)
+    assert (answer.status, answer.error["code"]) == (503, "ls_gone")
 
 
 async def test_cascades_are_new_each_time_and_nothing_runs_before_the_message(scene: Scene) -> None:
@@ -206,7 +202,7 @@ async def test_cascades_are_new_each_time_and_nothing_runs_before_the_message(sc
     assert not scene.held()
 
 
-async def test_what_is_asked_of_a_conversation_that_is_gone_is_a_fault_at_most(scene: Scene) -> None:
+async def test_calls_about_an_unknown_conversation_raise_a_fault_at_most(scene: Scene) -> None:
     for ask_for in (scene.backend.cancel, scene.backend.annotate, scene.backend.delete):
         try:
             await ask_for("c0ffee00-1111-4222-8333-444455556666")
@@ -224,7 +220,7 @@ async def test_what_is_asked_of_a_conversation_that_is_gone_is_a_fault_at_most(s
     ],
     ids=["named", "of our own", "polled", "toy"],
 )
-async def test_one_that_was_never_started_can_be_ended_and_twice(make: Callable[[], Backend]) -> None:
+async def test_close_without_start_and_twice(make: Callable[[], Backend]) -> None:
     backend = make()
     await backend.close()
     await backend.close()
@@ -234,7 +230,7 @@ async def test_one_that_was_never_started_can_be_ended_and_twice(make: Callable[
 
 
 @pytest.mark.parametrize("scene", ["toy"], indirect=True)
-async def test_models_that_a_back_end_offers_are_asked_for_by_name(scene: Scene, http: aiohttp.ClientSession) -> None:
+async def test_a_back_ends_models_are_listed_and_resolved(scene: Scene, http: aiohttp.ClientSession) -> None:
     async with http.get(f"{scene.gateway.url}/v1/models") as answer:
         listed = {model["id"] for model in (await answer.json())["data"]}
     assert "toy-1" in listed

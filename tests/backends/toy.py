@@ -68,9 +68,9 @@ class Toy:
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
         url = f"{self._endpoint}/v1beta/models/{model}:streamGenerateContent?alt=sse"
-        said = {"contents": [{"role": "user", "parts": [{"text": marker.of(cascade_id)}]}]}
+        body = {"contents": [{"role": "user", "parts": [{"text": marker.of(cascade_id)}]}]}
         try:
-            async with self._http.post(url, json=said) as response:
+            async with self._http.post(url, json=body) as response:
                 self.calls[cascade_id] = response
                 async for _ in response.content.iter_any():
                     pass  # the answer is read on its way here

@@ -33,14 +33,14 @@ def test_every_option_is_a_setting_and_has_help(loaded) -> None:
     ("option", "value", "word"),
     [("zg_listen", "nowhere", "HOST:PORT"), ("zg_listen", "0.0.0.0:1", "key"), ("zg_config", "/no/such", "no conf")],
 )
-def test_bad_options_are_refused_in_mitmproxys_own_form(loaded, option, value, word) -> None:
+def test_bad_options_raise_mitmproxys_options_error(loaded, option, value, word) -> None:
     capture, context = loaded
     with pytest.raises(exceptions.OptionsError, match=word):
         context.configure(capture, **{option: value})
 
 
-async def test_an_option_that_nobody_knows_is_no_start(loaded, caplog) -> None:
-    """mitmdump keeps ``--set`` of names that no addon has told yet, and says nothing when none ever does."""
+async def test_an_unknown_option_prevents_the_start(loaded, caplog) -> None:
+    """mitmdump keeps ``--set`` of names that no addon has declared yet, and does not complain when none ever does."""
     capture, context = loaded
     context.options.set("zg_stor_path=x", "zg_nonsense=1", defer=True)
     await capture.running()
@@ -49,7 +49,7 @@ async def test_an_option_that_nobody_knows_is_no_start(loaded, caplog) -> None:
     assert caplog.records[-1].levelname == "ERROR"
 
 
-def test_where_responses_are_stored_can_be_said(loaded, tmp_path) -> None:
+def test_the_response_store_can_be_set(loaded, tmp_path) -> None:
     capture, context = loaded
     context.configure(capture, zg_store_path=str(tmp_path / "responses.sqlite"))
     assert capture._load_config().store_path == str(tmp_path / "responses.sqlite")
@@ -91,7 +91,7 @@ def test_an_option_before_the_environment_before_the_file(
 @pytest.mark.parametrize(
     "name", [name for name, switch in SETTINGS if not switch and name not in ("listen", "key", "ls_csrf")]
 )
-def test_an_empty_option_takes_away_what_the_environment_says(loaded, monkeypatch, name: str) -> None:
+def test_an_empty_option_overrides_the_environment(loaded, monkeypatch, name: str) -> None:
     capture, context = loaded
     monkeypatch.setenv(f"ZEROGRAVITY_{name.upper()}", WORDS.get(name, ("one",))[0])
     assert getattr(capture._load_config(), name)
@@ -99,7 +99,7 @@ def test_an_empty_option_takes_away_what_the_environment_says(loaded, monkeypatc
     assert getattr(capture._load_config(), name) is None
 
 
-def test_an_empty_key_is_no_key_less(loaded, monkeypatch) -> None:
+def test_an_empty_key_option_keeps_the_configured_key(loaded, monkeypatch) -> None:
     capture, context = loaded
     monkeypatch.setenv("ZEROGRAVITY_KEY", "k")
     with pytest.raises(exceptions.OptionsError, match="not empty"):
@@ -107,7 +107,7 @@ def test_an_empty_key_is_no_key_less(loaded, monkeypatch) -> None:
     assert capture._load_config().key == "k"
 
 
-def test_what_nobody_gives_is_left_alone(loaded, monkeypatch) -> None:
+def test_unset_options_are_left_alone(loaded, monkeypatch) -> None:
     """mitmproxy's own defaults are nobody's wish."""
     capture, _ = loaded
     monkeypatch.setenv("ZEROGRAVITY_TRACE", "true")
@@ -127,7 +127,9 @@ def whole() -> Iterator[tuple[Capture, taddons.context]]:
 
 
 @pytest.mark.parametrize("intercept", [True, False])
-async def test_the_others_have_what_they_need_while_it_runs(whole, tmp_path, monkeypatch, intercept: bool) -> None:
+async def test_the_other_addons_have_their_dependencies_while_it_runs(
+    whole, tmp_path, monkeypatch, intercept: bool
+) -> None:
     monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ZEROGRAVITY_INTERCEPT", str(intercept).lower())
     capture, context = whole

@@ -77,10 +77,10 @@ async def test_trace(call, deps, make_turn):
     flows = [tapped(traced), tapped(traced), tapped(deps.store.open(make_turn()))]
     plain = tapped(traced)
     plain.comment = "a person's own words"
-    told = call.master.commands.call("zerogravity.trace", [*flows, plain])
-    assert [line.partition(" ")[0] for line in told] == [traced.id, flows[2].comment]
-    assert told[0].partition(" ")[2].startswith(str(deps.traces))
-    assert told[1].endswith("not recorded")
+    lines = call.master.commands.call("zerogravity.trace", [*flows, plain])
+    assert [line.partition(" ")[0] for line in lines] == [traced.id, flows[2].comment]
+    assert lines[0].partition(" ")[2].startswith(str(deps.traces))
+    assert lines[1].endswith("not recorded")
     call.commands.deps = None
     with pytest.raises(exceptions.CommandError, match="not running"):
         call.master.commands.call("zerogravity.trace", flows)
@@ -97,7 +97,7 @@ async def test_replay(call, deps, make_turn, caplog):
         assert (await answer.json())["choices"][0]["message"]["content"] == "Hello"
 
 
-async def test_a_replay_that_cannot_be_stopped_keeps_no_other_from_it(deps, make_turn, monkeypatch, caplog):
+async def test_a_replay_that_cannot_be_stopped_does_not_block_the_others(deps, make_turn, monkeypatch, caplog):
     begun, stopped = [], []
 
     @asynccontextmanager
@@ -135,10 +135,10 @@ async def test_a_replay_that_is_refused_says_why(deps, make_turn, monkeypatch, c
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(("last",), "no traces"), (("turn_x", "0"), "."), (("../x",), "not the id")]
+    ("arguments", "reason"), [(("last",), "no traces"), (("turn_x", "0"), "."), (("../x",), "not the id")]
 )
-async def test_replay_of_nothing(call, arguments, told):
-    with pytest.raises(exceptions.CommandError, match=told):
+async def test_replay_of_nothing(call, arguments, reason):
+    with pytest.raises(exceptions.CommandError, match=reason):
         call("replay", *arguments)
 
 

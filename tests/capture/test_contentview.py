@@ -90,7 +90,7 @@ def test_a_compressed_one(registry):
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "lines"),
     [
         (
             sse(part('{"text":"Hi"}')) + b'data: {"respon',
@@ -105,15 +105,15 @@ def test_a_compressed_one(registry):
     ],
     ids=["cut", "ends early", "error event", "raw error", "error array", "blocked", "unknown"],
 )
-def test_what_is_odd_is_told(registry, body, told):
+def test_irregularities_are_shown(registry, body, lines):
     result = shown(registry, body)
     assert result.view_name == "zerogravity"
-    for text in told:
+    for text in lines:
         assert text in result.text
 
 
 @pytest.mark.parametrize("body", [b"data: hello\n\n", b"<html>", b": only a comment\n\n"])
-def test_what_is_no_answer_is_shown_as_it_is(registry, body):
+def test_other_bodies_are_shown_as_they_are(registry, body):
     result = shown(registry, body)
     assert (result.view_name, result.text) == ("Raw", body.decode())
 
@@ -130,13 +130,13 @@ def test_what_is_no_answer_is_shown_as_it_is(registry, body):
         ("/v1internal:streamGenerateContent", WHOLE, None, -1),
     ],
 )
-def test_when_it_is_chosen(path, body, content_type, priority):
+def test_when_it_is_the_default(path, body, content_type, priority):
     flow = tflow.tflow(req=tutils.treq(path=path.encode()), resp=True)
     metadata = Metadata(flow=flow, content_type=content_type)
     assert GoogleStreamContentview().render_priority(body, metadata) == priority
 
 
-def test_a_message_without_a_flow_is_none_of_ours():
+def test_a_message_without_a_flow_is_not_ours():
     assert GoogleStreamContentview().render_priority(WHOLE, Metadata(content_type="text/event-stream")) == -1
 
 

@@ -43,7 +43,9 @@ def test_every_case(clock, make_turn, state: str, kind, passive: bool, titles: b
         ("stream reset by client (INTERNAL)", {}, Termination.UPSTREAM_DROP, False),
     ],
 )
-def test_who_has_broken_off(message: str, facts: dict[str, bool], code: Termination, google: bool) -> None:
+def test_whose_fault_a_broken_connection_is(
+    message: str, facts: dict[str, bool], code: Termination, google: bool
+) -> None:
     loss = connection_loss(message, **{"connected": True, "http2": False, "answered": False, "ours": False, **facts})
     assert (loss.fault.termination, loss.google_away) == (code, google)
     assert (loss.gone is not None) is (code is Termination.LS_GONE)

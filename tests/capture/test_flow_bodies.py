@@ -49,7 +49,7 @@ def test_the_body_is_what_google_sent(running, channel):
     assert "ä" in flow.response.text
 
 
-def test_each_call_of_a_turn_has_its_own(running, channel):
+def test_each_attempt_of_a_turn_has_its_own(running, channel):
     thinking = (
         b'{"response":{"candidates":[{"content":{"parts":[{"text":"hm","thought":true}]},"finishReason":"STOP"}]}}'
     )
@@ -124,7 +124,7 @@ def test_flow_files_of_mitmproxy_itself(running, channel, tmp_path):
     ("options", "view", "kept"),
     [({}, False, False), ({"hardump": "-"}, False, True), ({"save_stream_file": "x"}, False, True), ({}, True, True)],
 )
-def test_nothing_is_copied_unless_somebody_keeps_flows(options, view, kept):
+def test_bodies_are_copied_only_if_flows_are_kept(options, view, kept):
     class View:
         name = "view"
 

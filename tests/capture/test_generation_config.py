@@ -100,7 +100,7 @@ def test_what_is_sent(family: str, own: Json, wanted: Json, expected: Json) -> N
     }  # fmt: skip
 
 
-def test_what_is_changed_is_said() -> None:
+def test_changes_are_noted() -> None:
     notes: list[str] = []
     merge_generation_config(left(10000, 65536), {"maxOutputTokens": 65000}, "claude", notes)
     merge_generation_config(left(10000, 65536), {"maxOutputTokens": 100}, "claude", notes)
@@ -123,7 +123,7 @@ limits = st.none() | st.integers(1, 70000)
 
 
 @given(budgets, limits, budgets, limits, st.booleans() | st.none())
-def test_claude_takes_any_merger(one: Any, two: Any, three: Any, four: Any, shown: Any) -> None:
+def test_claude_accepts_any_merged_config(one: Any, two: Any, three: Any, four: Any, shown: Any) -> None:
     own = {"maxOutputTokens": two, "thinkingConfig": thinks(one)}
     wanted = {"maxOutputTokens": four, "thinkingConfig": thinks(three, shown=shown) or None}
     own, wanted = ({k: v for k, v in each.items() if v is not None} for each in (own, wanted))

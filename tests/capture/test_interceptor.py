@@ -344,7 +344,7 @@ def test_a_call_that_is_not_claimed_keeps_all_of_its_headers(clock, make_turn, b
 
 
 @pytest.mark.parametrize("status", [200, 403])
-def test_where_a_call_went_and_in_what_version_is_known(hooks, channel, status) -> None:
+def test_the_request_line_and_http_version_are_recorded(hooks, channel, status) -> None:
     path = f"{VERTEX}:generateContent?x=1"
     flow = flow_of(body_for(path), path.encode())
     flow.request.scheme, flow.request.host, flow.request.port = "https", "us-central1-aiplatform.googleapis.com", 443
@@ -430,7 +430,7 @@ def test_a_broken_connection_ends_the_turn_and_may_show_google_to_be_away(
     assert flow not in hooks.claims
 
 
-def test_what_does_not_go_to_google_tells_nothing_of_the_path(hooks, deps) -> None:
+def test_calls_to_other_hosts_show_nothing_about_the_path_to_google(hooks, deps) -> None:
     flow = flow_of({}, b"/anything")
     flow.request.host = "example.com"
     hooks.requestheaders(flow)
@@ -442,7 +442,9 @@ def test_what_does_not_go_to_google_tells_nothing_of_the_path(hooks, deps) -> No
     assert "no call to Google seen" in checks["path"].text
 
 
-def test_an_own_fault_leaves_the_bytes_and_ends_the_turn_typed(hooks, deps, channel, monkeypatch, caplog) -> None:
+def test_a_bug_of_ours_leaves_the_bytes_and_ends_the_turn_with_a_fault(
+    hooks, deps, channel, monkeypatch, caplog
+) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("bug")
 
@@ -476,7 +478,7 @@ def test_passive_calls_are_recorded_untouched(clock) -> None:
     assert deps.store.find(CASCADE) is None
 
 
-def test_a_passive_refusal_is_handed_on_as_it_is(clock) -> None:
+def test_a_passive_error_answer_is_passed_on_unchanged(clock) -> None:
     deps = deps_of(clock, passive=True)
     hooks = hooks_of(deps)
     flow = flow_of({"request": {"contents": []}, "model": "m"})
@@ -520,7 +522,7 @@ def test_before_the_gateway_runs_and_after_it_everything_passes() -> None:
     assert (flow.response.content, flow.response.stream) == (ANSWER, False)
 
 
-def test_what_has_been_answered_already_is_left_alone(hooks, channel) -> None:
+def test_a_flow_that_has_been_answered_is_left_alone(hooks, channel) -> None:
     """By whoever refuses a request before us."""
     flow = flow_of(agent_body())
     answered(flow, 403)

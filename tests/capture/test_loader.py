@@ -15,7 +15,7 @@ from zerogravity.capture import loader
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = {"checkout": ROOT / "addons" / "capture.py", "installed": ROOT / "zerogravity" / "capture" / "script.py"}
-LACKS = {  # what the other environment is like: name → (a module it finds first, its text, what is said of it)
+LACKS = {  # what the other environment is like: name → (a module it finds first, its text, the reason in the error)
     "no aiohttp": (
         "aiohttp.py",
         "raise ModuleNotFoundError(\"No module named 'aiohttp'\")",
@@ -41,13 +41,13 @@ LACKS = {  # what the other environment is like: name → (a module it finds fir
     ("lack", "script"), [*((lack, "checkout") for lack in LACKS), ("no aiohttp", "installed")], ids=str
 )
 async def test_an_environment_that_lacks_something(tmp_path: Path, lack: str, script: str) -> None:
-    name, text, told = LACKS[lack]
+    name, text, reason = LACKS[lack]
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / name).write_text(text)
     path = f"{tmp_path / 'modules'}:{ROOT}"
     async with mitmdump(tmp_path, "--mode=regular@127.0.0.1:0", addon=SCRIPTS[script], PYTHONPATH=path) as other:
         assert await other.ended() == 1
-    assert re.search(rf"zerogravity cannot run in this mitmproxy \(.*{re.escape(told)}.*\): run ", other.output), (
+    assert re.search(rf"zerogravity cannot run in this mitmproxy \(.*{re.escape(reason)}.*\): run ", other.output), (
         other.output
     )
     assert "Traceback" not in other.output
@@ -65,7 +65,7 @@ def test_an_older_python_understands_our_files(script: Path, minor: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("there", "script", "told"),
+    ("there", "script", "advice"),
     [
         ([".venv/bin/mitmdump", "scripts/demo"], "addons/capture.py",
          "run {0}/.venv/bin/mitmdump -s {0}/addons/capture.py"),
@@ -77,8 +77,8 @@ def test_an_older_python_understands_our_files(script: Path, minor: int) -> None
          "pip install zerogravity"),
     ],
 )  # fmt: skip
-def test_what_to_run_instead(tmp_path: Path, there: list[str], script: str, told: str) -> None:
+def test_what_to_run_instead(tmp_path: Path, there: list[str], script: str, advice: str) -> None:
     for name in there:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    assert loader._instead(tmp_path / script) == told.format(tmp_path)
+    assert loader._instead(tmp_path / script) == advice.format(tmp_path)

@@ -163,7 +163,7 @@ def test_retries_and_follow_ups_are_agent_calls(body: dict[str, Any]) -> None:
 @pytest.mark.parametrize("order", [user(SUMMARISE), user(f"Step Id: 9\n\n{SUMMARISE}")], ids=["plain", "numbered"])
 @pytest.mark.parametrize("kind", ["agent", None, "", "checkpoint", "web_search", "new"])
 @pytest.mark.parametrize("tools", [TOOLS, None], ids=["tools", "none"])
-def test_a_summary_is_a_checkpoint_whatever_precedes_it_and_whatever_it_says_it_is(before, order, kind, tools) -> None:
+def test_a_summary_is_a_checkpoint_whatever_its_history_and_type(before, order, kind, tools) -> None:
     found = match(STREAM, call(*before, order, mode="NONE", tools=tools, requestType=kind))
     assert found == Match("checkpoint", MINE, "checkpoint")
     public = plain(*before, order, mode="NONE", **({"tools": tools} if tools else {}))
@@ -260,7 +260,7 @@ CHECKPOINTS = [
 
 
 @pytest.mark.parametrize("body", [row[1] for row in CHECKPOINTS], ids=[row[0] for row in CHECKPOINTS])
-def test_checkpoints_are_told_apart(body: dict[str, Any]) -> None:
+def test_checkpoints_are_recognised(body: dict[str, Any]) -> None:
     assert match(STREAM, body) == Match("checkpoint", MINE, "checkpoint")
 
 

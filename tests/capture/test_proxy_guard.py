@@ -54,7 +54,7 @@ def test_modes_at_the_start(options: dict[str, Any], word: str | None) -> None:
             context.options.update(**options)
 
 
-def test_an_address_that_was_named_is_kept() -> None:
+def test_a_configured_listen_address_is_kept() -> None:
     capture = Capture()
     with taddons.context() as context:
         context.options.update(listen_host="::1")

@@ -54,11 +54,11 @@ def test_modes(mode: Mode, exposed: bool, word: str | None) -> None:
         ),
     ],
 )
-def test_home(address: str, home: bool) -> None:
+def test_addresses_of_this_machine(address: str, home: bool) -> None:
     assert is_this_machine((address, 80)) is home
 
 
-def test_the_addresses_of_the_network_are_home() -> None:
+def test_this_machines_network_addresses_are_its_own() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((AWAY, 9))

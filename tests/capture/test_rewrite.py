@@ -66,7 +66,7 @@ def test_the_turn_replaces_what_the_model_gets(make_turn: MakeTurn) -> None:
     assert rewritten(generate, make_turn) == {**generate, **kept, "generationConfig": TAKEN_OVER}
 
 
-def test_what_the_turn_has_not_is_removed(make_turn: MakeTurn) -> None:
+def test_members_that_the_turn_lacks_are_removed(make_turn: MakeTurn) -> None:
     request = {**LS_REQUEST, "safetySettings": []}
     assert rewritten({"contents": CONTENTS}, make_turn, request) == {
         "contents": CONTENTS,
@@ -89,7 +89,7 @@ def test_what_the_turn_has_not_is_removed(make_turn: MakeTurn) -> None:
          {**TAKEN_OVER, "maxOutputTokens": 9, "topK": 50, "candidateCount": 1, "seed": 5}),
     ],
 )  # fmt: skip
-def test_of_generation_config_only_limit_and_thinking_are_taken_over(
+def test_only_limit_and_thinking_are_kept_of_generation_config(
     wanted: Any, expected: dict[str, Any], make_turn: MakeTurn
 ) -> None:
     sent = rewritten({"contents": CONTENTS, "generationConfig": wanted}, make_turn)

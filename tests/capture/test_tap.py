@@ -191,11 +191,11 @@ def test_h01_text_passes_as_it_is_at_every_split(envelope: bool, eol: bytes) -> 
 def test_records_hold_the_bytes_of_their_event(running: RunningTurn, channel: CascadeChannel) -> None:
     body = body_of(*TEXT_TURN)
     assert run(running, *cut(body, 10, 200, 201, 500)) == body
-    opened, *told, closed, terminal = channel.records
+    opened, *events, closed, terminal = channel.records
     assert opened.events == (AttemptOpened(),)
-    assert [body[slice(*record.span)] for record in told] == frames(*TEXT_TURN)
-    assert [b"data: " + record.data + b"\r\n\r\n" for record in told] == frames(*TEXT_TURN)
-    assert told[0].events == (ThinkingDelta("Hm. "),)
+    assert [body[slice(*record.span)] for record in events] == frames(*TEXT_TURN)
+    assert [b"data: " + record.data + b"\r\n\r\n" for record in events] == frames(*TEXT_TURN)
+    assert events[0].events == (ThinkingDelta("Hm. "),)
     assert (closed.events, terminal.events) == ((AttemptClosed("STOP"),), (Finished("stop"),))
     assert [record.attempt_no for record in channel.records] == [0] * 7 + [-1]
 
@@ -259,13 +259,13 @@ CALL_TURNS: list[tuple[str, tuple[Any, ...], str, list[str]]] = [
 
 @pytest.mark.parametrize("envelope", [True, False])
 @pytest.mark.parametrize(
-    ("chunks", "said", "ends"), [row[1:] for row in CALL_TURNS], ids=[row[0] for row in CALL_TURNS]
+    ("chunks", "seen", "ends"), [row[1:] for row in CALL_TURNS], ids=[row[0] for row in CALL_TURNS]
 )
-def test_calls_never_reach_the_ls(chunks: tuple[Any, ...], said: str, ends: list[str], envelope: bool) -> None:
+def test_calls_never_reach_the_ls(chunks: tuple[Any, ...], seen: str, ends: list[str], envelope: bool) -> None:
     body = body_of(*chunks, envelope=envelope)
     shown = run(running_turn(), body)
     assert b"unction" not in shown
-    assert words(shown) == said
+    assert words(shown) == seen
     assert finishes(shown) == ends
     assert {item.get("modelVersion", "gemini-3-flash-a") for item in parsed(shown)} == {"gemini-3-flash-a"}
     assert all((b'"response"' in line) is envelope for line in shown.split(b"\r\n\r\n") if line)
@@ -305,7 +305,7 @@ def test_bytes_around_a_call_in_one_piece_stay_in_order(running: RunningTurn) ->
     assert len(out) == 3
 
 
-def test_text_that_speaks_of_calls_passes_as_it_is(running: RunningTurn) -> None:
+def test_text_that_mentions_calls_passes_as_it_is(running: RunningTurn) -> None:
     body = body_of(text('say {"functionCall": 1} or function_call'), END)
     assert run(running, body) == body
 
@@ -334,7 +334,7 @@ AWAITED: dict[str, tuple[Any, ...]] = {
 
 
 @pytest.mark.parametrize("chunks", AWAITED.values(), ids=AWAITED)
-def test_an_answer_without_answer_is_left_as_it_is(
+def test_an_answer_without_output_is_left_as_it_is(
     chunks: tuple[Any, ...], running: RunningTurn, channel: CascadeChannel
 ) -> None:
     body = body_of(*chunks)
@@ -375,9 +375,7 @@ def test_a_broken_call_after_a_good_one_gives_the_ls_a_clean_end(running: Runnin
     assert failure(channel) == (Termination.UPSTREAM_GARBAGE, "malformed_function_call")
 
 
-def test_a_call_that_breaks_at_the_very_end_is_asked_for_by_nobody(
-    running: RunningTurn, channel: CascadeChannel
-) -> None:
+def test_a_call_that_breaks_at_the_very_end_is_not_retried(running: RunningTurn, channel: CascadeChannel) -> None:
     """The LS has had the clean end already."""
     piece = {"jsonPath": "$.a", "stringValue": "x", "willContinue": True}
     shown = run(running, body_of(chunk({"functionCall": {"name": "f", "partialArgs": [piece]}}), END))
@@ -394,7 +392,7 @@ def test_a_broken_call_in_a_json_body(array: bool, running: RunningTurn, channel
     assert running.awaiting is not None
 
 
-def test_a_name_that_the_model_puts_its_namespace_before(channel: CascadeChannel) -> None:
+def test_a_function_name_with_the_models_namespace(channel: CascadeChannel) -> None:
     declared = {"tools": [{"functionDeclarations": [{"name": "view"}]}]}
     running = RunningTurn(replace(channel.turn, google_request=declared), lambda: 0)
     channel = running.channel
@@ -516,7 +514,7 @@ def test_a_drop_behind_the_text(body: bytes, ended: Termination, running: Runnin
     assert channel.termination is ended
 
 
-def test_a_call_in_what_is_no_event_is_none_to_the_ls(running: RunningTurn) -> None:
+def test_a_call_outside_of_an_event_is_ignored_by_the_ls(running: RunningTurn) -> None:
     """A whole JSON answer where a stream was announced: the LS reads no event there, so nothing is hidden from it."""
     body = json.dumps({"response": call("f", "STOP", x=1)}).encode() + b"\n"
     given_out = run(running, body)
@@ -830,7 +828,7 @@ def test_a_json_object_that_is_too_large(running: RunningTurn, channel: CascadeC
         ((text("Pa"),), {"content_type": JSON}, lambda data: data.removeprefix(b"data: ")),
     ],
 )
-def test_who_did_not_ask_us_gets_identical_bytes(
+def test_a_passive_tap_passes_identical_bytes(
     chunks: tuple[Any, ...], options: dict[str, str], squeeze: Callable[[bytes], bytes], running, channel
 ) -> None:
     body = squeeze(body_of(*chunks))
@@ -959,7 +957,7 @@ def test_the_next_turn_works(forced: None, monkeypatch: pytest.MonkeyPatch, capl
     assert after.channel.terminal == Finished("stop")
 
 
-def test_a_program_that_is_stopped_is_not_held_up(running: RunningTurn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cancellation_is_not_caught(running: RunningTurn, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: Any) -> Any:
         raise asyncio.CancelledError
 

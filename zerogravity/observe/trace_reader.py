@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel, Snapshot

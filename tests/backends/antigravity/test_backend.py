@@ -1,4 +1,4 @@
-"""The editor's language server as a back end: what a look shows, what it is asked before a turn, what is its own."""
+"""The editor's language server as a back end: readiness, what is checked before a turn, our own child."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ async def seen(ls: Ls, learnt: list[Any]) -> Fault | None:
         (STRANGER, "another certificate"),
     ],
 )  # fmt: skip
-async def test_what_a_look_shows(answer: Exception | None, text: str) -> None:
+async def test_why_it_is_not_ready(answer: Exception | None, text: str) -> None:
     learnt: list[Any] = []
     fault = await seen(Ls(answer), learnt)
     assert text in fault.message if fault is not None else not text
@@ -78,7 +78,7 @@ async def test_what_a_look_shows(answer: Exception | None, text: str) -> None:
         (FaultError(gone("nothing answers")), False),
     ],
 )
-async def test_what_answers_may_be_no_language_server(heart: Exception | None, ok: bool) -> None:
+async def test_the_server_may_not_be_a_language_server(heart: Exception | None, ok: bool) -> None:
     assert (await seen(Ls(error_of(404, b"404 page not found"), heart), []) is None) is ok
 
 
@@ -113,7 +113,7 @@ async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Sta
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "reported"),
     [
         ((200, {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [{"modelOrAlias": {"model": "x"}}]}}}),
          [(Model("x"),)]),
@@ -124,10 +124,8 @@ async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Sta
         ((200, b"no json"), []),
     ],
 )  # fmt: skip
-async def test_one_that_is_new_to_us_is_asked_for_its_models_before_it_is_told_of_one(
-    station: Station, answer: Any, told: Any
-) -> None:
-    """Whatever it says to that: it may serve turns. One that comes in its place is asked again."""
+async def test_a_new_server_is_asked_for_its_models_before_a_turn(station: Station, answer: Any, reported: Any) -> None:
+    """Whatever it answers: it may serve turns. Its replacement is asked again."""
     learnt: list[Any] = []
     station.answers["GetUserStatus"] = answer
     client = Antigravity(url=station.url, csrf=CSRF)
@@ -135,14 +133,14 @@ async def test_one_that_is_new_to_us_is_asked_for_its_models_before_it_is_told_o
     for _ in range(3):
         await client.check()
     assert station.methods() == ["GetUserStatus"]
-    assert learnt == told
+    assert learnt == reported
     client.ls.endpoint = replace(station.endpoint, pid=7)
     await client.check()
     assert station.methods() == ["GetUserStatus"] * 2
     await client.close()
 
 
-async def test_our_own_bug_in_learning_is_no_fault_of_the_ls(station: Station, caplog: Any) -> None:
+async def test_a_callback_that_fails_is_not_the_servers_fault(station: Station, caplog: Any) -> None:
     def fails(_: Any) -> None:
         raise RuntimeError("our bug")
 
@@ -157,14 +155,14 @@ async def test_our_own_bug_in_learning_is_no_fault_of_the_ls(station: Station, c
 # -- one of our own ----------------------------------------------------------------------------------------------
 
 
-async def test_one_that_is_somebody_elses_is_neither_started_nor_asked_anything(station: Station) -> None:
+async def test_a_server_that_is_not_ours_is_neither_started_nor_called(station: Station) -> None:
     backend = Antigravity(url=station.url, csrf=CSRF, route=Route(proxy="http://127.0.0.1:1"))
     await backend.start()
     assert station.seen == []
     await backend.close()
 
 
-async def test_one_of_our_own_that_is_not_up_is_named() -> None:
+async def test_a_child_that_is_not_up_is_named() -> None:
     backend = Antigravity(command="no-such-program-anywhere {port}")
     fault = (await backend.readiness()).fault
     assert fault is not None

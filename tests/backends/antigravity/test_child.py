@@ -97,7 +97,7 @@ def lines(folder: Path) -> list[list[str]]:
 # -- pure --------------------------------------------------------------------------------------------------------
 
 
-def test_the_metadata_is_read_as_it_was_meant() -> None:
+def test_the_metadata_can_be_read_back() -> None:
     assert read_metadata(metadata()) == {1: [b"antigravity"], 4: [b"en"], 12: [b"antigravity"]}
 
 
@@ -163,14 +163,14 @@ async def test_stopping_twice_and_stopping_what_never_ran(make: Make) -> None:
     await child.stop()
 
 
-async def test_one_that_does_not_listen_to_sigterm_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_that_ignores_sigterm_is_killed(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zerogravity.backends.antigravity.child.STOP_S", 0.05)
     child = make("signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     await child.start()
     await child.stop()
 
 
-async def test_what_it_has_started_is_stopped_with_it(make: Make, tmp_path: Path) -> None:
+async def test_its_descendants_are_stopped_with_it(make: Make, tmp_path: Path) -> None:
     child = make(
         "helper = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         "open(os.path.join(folder, 'pids'), 'a').write(f'{helper.pid}\\n')"
@@ -190,7 +190,7 @@ async def test_what_it_has_started_is_stopped_with_it(make: Make, tmp_path: Path
         ("import threading; threading.Event().wait()", ("not ready within 0.5 s", "my token is …")),
     ],
 )
-async def test_one_that_does_not_come_up(make: Make, tmp_path: Path, extra: str, words: tuple[str, ...]) -> None:
+async def test_a_child_that_does_not_come_up(make: Make, tmp_path: Path, extra: str, words: tuple[str, ...]) -> None:
     child = make(extra, ready_s=30 if "wait" not in extra else 0.5)
     with pytest.raises(FaultError) as raised:
         await child.start()
@@ -203,14 +203,14 @@ async def test_one_that_does_not_come_up(make: Make, tmp_path: Path, extra: str,
     assert child.pid is None
 
 
-async def test_a_command_that_is_none() -> None:
+async def test_a_command_that_does_not_exist() -> None:
     child = LsChild(["/nowhere/language_server"], Route())
     with pytest.raises(FaultError, match="/nowhere/language_server cannot be started"):
         await child.start()
     await child.stop()
 
 
-async def test_a_start_that_is_given_up_leaves_nothing(make: Make, tmp_path: Path) -> None:
+async def test_a_cancelled_start_leaves_nothing(make: Make, tmp_path: Path) -> None:
     child = make("import threading; threading.Event().wait()")
     starting = asyncio.create_task(child.start())
     await until(lambda: lines(tmp_path))
@@ -253,7 +253,7 @@ async def test_it_is_started_again_elsewhere_and_the_driver_finds_it(make: Make,
     await client.close()
 
 
-async def test_restarts_come_later_and_later(make: Make) -> None:
+async def test_restarts_are_delayed_more_and_more(make: Make) -> None:
     naps, now = Naps(), [0.0]
     child = make(sleep=naps.sleep, clock=lambda: now[0])
     await child.start()
@@ -294,8 +294,8 @@ async def test_a_start_that_fails_is_tried_again(make: Make, tmp_path: Path, fai
 
 
 @pytest.mark.parametrize("place", ["_feed", "_ready", "changed", "os.pipe"])
-async def test_our_own_bug_does_not_leave_it_dead(make: Make, monkeypatch, caplog, place: str) -> None:
-    """Whatever goes wrong in a new start: it is told, and the next one comes."""
+async def test_a_bug_of_ours_does_not_end_its_restarts(make: Make, monkeypatch, caplog, place: str) -> None:
+    """Whatever goes wrong in a restart is reported, and the next one is tried."""
     broken, reports = False, list[str | None]()
 
     def fails(*_: object) -> None:

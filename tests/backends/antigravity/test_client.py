@@ -132,7 +132,7 @@ async def test_settings_are_best_effort(station: Station, driver: Driver) -> Non
 # -- refusals ----------------------------------------------------------------------------------------------------
 
 
-async def test_a_refusal_says_what_the_ls_said(station: Station, driver: Driver) -> None:
+async def test_a_refusal_has_the_servers_message(station: Station, driver: Driver) -> None:
     station.answers["CancelCascadeInvocation"] = (400, {"code": "invalid_argument", "message": "cascade_id is odd"})
     with pytest.raises(Refused, match="cascade_id is odd") as raised:
         await driver(station.endpoint).cancel(CASCADE)
@@ -194,7 +194,9 @@ async def test_other_refusals_say_nothing_about_the_login(station: Station, driv
 
 
 @pytest.mark.parametrize(("login", "code"), [(500, "ls_not_logged_in"), (200, "ls_refused"), (501, "ls_refused")])
-async def test_a_message_refused_for_want_of_a_login(station: Station, driver: Driver, login: int, code: str) -> None:
+async def test_a_message_refused_because_nobody_is_logged_in(
+    station: Station, driver: Driver, login: int, code: str
+) -> None:
     station.answers["SendUserCascadeMessage"] = (500, {"code": "unknown", "message": "model not found"})
     station.answers["GetUserStatus"] = (login, {})
     fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="M"))
@@ -256,7 +258,7 @@ async def test_connections_are_kept(station: Station, driver: Driver) -> None:
     assert len(station.peers) == 1
 
 
-async def test_few_short_calls_at_a_time_and_long_ones_beside_them(
+async def test_short_calls_are_limited_and_do_not_block_long_ones(
     station: Station, driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SHORT_CALLS", 3)
@@ -312,7 +314,7 @@ async def test_a_restart_on_another_port_is_noticed(station: Station, driver: Dr
 @pytest.mark.parametrize(
     ("kind", "searches"), [("workspace", 2), ("simulator", 2), ("core", 0), ("child", 0), ("given", 0)]
 )
-async def test_the_first_choice_is_taken_when_it_is_back(
+async def test_a_better_server_replaces_a_second_choice(
     station: Station, driver: Driver, kind: str, searches: int
 ) -> None:
     """While an editor restarts there may be none but the servers of its workspaces."""
@@ -330,15 +332,15 @@ async def test_the_first_choice_is_taken_when_it_is_back(
     assert client.endpoint.kind == ("core" if searches else kind)
 
 
-async def test_those_who_find_nothing_search_once(unused_tcp_port: int) -> None:
-    searches = asked = 0
+async def test_concurrent_failures_share_one_search(unused_tcp_port: int) -> None:
+    searches = callers = 0
     everybody = asyncio.Event()
 
     class Counting(LsClient):
         async def _find_another(self, old: Endpoint | None) -> bool:
-            nonlocal asked
-            asked += 1
-            if asked >= 5:
+            nonlocal callers
+            callers += 1
+            if callers >= 5:
                 everybody.set()
             return await super()._find_another(old)
 
@@ -394,7 +396,7 @@ async def test_a_message_is_never_sent_twice(station: Station, driver: Driver) -
     assert station.methods() == ["SendUserCascadeMessage"]
 
 
-async def test_what_changes_nothing_is_tried_twice(station: Station, driver: Driver) -> None:
+async def test_idempotent_calls_are_tried_twice(station: Station, driver: Driver) -> None:
     station.answers["Heartbeat"] = ConnectionError
     fault = await fault_of(driver(station.endpoint).heartbeat())
     assert fault.code == "ls_gone"

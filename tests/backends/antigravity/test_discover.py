@@ -119,7 +119,7 @@ def test_routes(fields: dict[str, Any], route: str, here: bool) -> None:
         ("http://proxy.example", "http://proxy.example"),
     ],
 )
-def test_a_proxys_login_is_not_shown(url: str, shown: str) -> None:
+def test_a_proxys_credentials_are_not_shown(url: str, shown: str) -> None:
     assert without_credentials(url) == shown
 
 
@@ -271,7 +271,7 @@ async def test_the_next_best_if_the_best_does_not_answer(table: list[Entry], unu
     assert [(one.pid, one.endpoint is not None) for one in found] == [(1, False), (2, True)]
 
 
-async def test_what_is_given_wins(table: list[Entry], tmp_path: Path) -> None:
+async def test_given_token_and_certificate_win(table: list[Entry], tmp_path: Path) -> None:
     """A token, and a certificate that nothing unverified stands in for."""
     given, other = tmp_path / "given.pem", tmp_path / "other.pem"
     async with running() as ls:
@@ -284,7 +284,7 @@ async def test_what_is_given_wins(table: list[Entry], tmp_path: Path) -> None:
         assert await discover(csrf=TOKEN, cert=other) is None
 
 
-async def test_what_is_found_in_words() -> None:
+async def test_a_description_for_people() -> None:
     async with running(quotas={"MODEL_PLACEHOLDER_M18": 0}) as ls:
         route = {"cloud_code_endpoint": "http://127.0.0.1:8742"}
         found = await inspect_server(Process(7, "core", TOKEN, (ls.port,), **route))
@@ -301,7 +301,7 @@ async def test_what_is_found_in_words() -> None:
     assert TOKEN not in repr(found)
 
 
-async def test_one_that_is_not_logged_in() -> None:
+async def test_a_server_without_a_login() -> None:
     async with running(logged_in=False) as ls:
         found = await inspect_server(Process(7, "core", TOKEN, (ls.port,)))
     assert found.endpoint is not None

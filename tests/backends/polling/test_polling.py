@@ -51,7 +51,7 @@ class Script:
         self.live = live
         self.generators: list[Step] = []
         self.offsets: list[int] = []
-        self.asked = 0
+        self.trajectories = 0
         self.cancelled: list[str] = []
         self.follows: Callable[[], Any] = asyncio.Event().wait
         self.wake: Callable[[], None] = lambda: None
@@ -66,7 +66,7 @@ class Script:
         return stage[offset:]
 
     async def trajectory(self, cascade_id: str) -> Step:
-        self.asked += 1
+        self.trajectories += 1
         steps = self.live if self.live is not None else self.now
         return {"status": f"CASCADE_RUN_STATUS_{self.status}", "trajectory": {"steps": steps}}
 
@@ -124,8 +124,8 @@ async def test_a_plain_turn(running: RunningTurn, channel: CascadeChannel) -> No
     assert channel.terminal == Finished("stop")
     assert (channel.state.text, channel.state.thinking, channel.state.usage) == ("Paris.", "Hm.", LS_USAGE)
     assert channel.state.attempts == 1
-    assert script.asked == 0  # no status needed
-    assert script.offsets == [0, 0, 2]  # what is before the answer is not asked for again
+    assert script.trajectories == 0  # no status needed
+    assert script.offsets == [0, 0, 2]  # what is before the answer is not fetched again
 
 
 async def test_pauses_are_random_without_a_state_stream(running: RunningTurn) -> None:
@@ -172,9 +172,7 @@ async def test_a_state_stream_that_ends_or_fails_does_no_harm(
     assert channel.terminal == Finished("stop")
 
 
-async def test_steps_that_stand_still_are_left_for_the_live_trajectory(
-    running: RunningTurn, channel: CascadeChannel
-) -> None:
+async def test_frozen_steps_are_replaced_by_the_live_trajectory(running: RunningTurn, channel: CascadeChannel) -> None:
     live = [*START, planner("li")]
     script = Script([*START], status="RUNNING", live=live)
 
@@ -186,7 +184,7 @@ async def test_steps_that_stand_still_are_left_for_the_live_trajectory(
     async with asyncio.timeout(10):
         await read_steps(running, script, sleep=sleep)
     assert channel.state.text == "live"
-    assert len(script.offsets) == module.UNCHANGED_POLLS + 2  # afterwards only the trajectory is asked
+    assert len(script.offsets) == module.UNCHANGED_POLLS + 2  # afterwards only the trajectory is fetched
 
 
 async def test_an_idle_cascade_that_has_not_begun_is_waited_for(running: RunningTurn, channel: CascadeChannel) -> None:
@@ -216,7 +214,7 @@ async def test_turns_that_end_badly(
     assert code is None or channel.terminal.fault.code == code
 
 
-async def test_a_cascade_that_waits_for_a_person_is_cancelled(running: RunningTurn, channel: CascadeChannel) -> None:
+async def test_a_cascade_that_waits_for_approval_is_cancelled(running: RunningTurn, channel: CascadeChannel) -> None:
     calls = [{"name": "run_command"}]
     script = Script([*START, planner("I would run it.", "DONE", toolCalls=calls), tool("RUN_COMMAND", "WAITING")])
     await read(running, script)
@@ -225,7 +223,7 @@ async def test_a_cascade_that_waits_for_a_person_is_cancelled(running: RunningTu
     assert "ls_waits" in [notice.code for notice in channel.state.notices]
 
 
-async def test_a_look_that_fails_is_no_news(running: RunningTurn, channel: CascadeChannel) -> None:
+async def test_a_failed_poll_brings_nothing(running: RunningTurn, channel: CascadeChannel) -> None:
     broken = FaultError(gone("broken"))
     script = Script(broken, broken, [*START, planner("x")], broken, broken, [*START, planner("x", "DONE")])
     await read(running, script)
@@ -292,7 +290,7 @@ def test_run_statuses(status: object, run: str) -> None:
 # -- whole turns against the stand-ins ---------------------------------------------------------------------------
 
 
-def asked(surface: str, text: str, turn_id: str = "turn_" + "9" * 32, **more: Any) -> Turn:
+def parsed(surface: str, text: str, turn_id: str = "turn_" + "9" * 32, **more: Any) -> Turn:
     """A client's request, parsed as the server would."""
     context = Context(turn_id, 1_770_000_000, Catalogue().resolve)
     match surface:
@@ -332,7 +330,7 @@ class Plant:
 
     async def turn(self, text: str, surface: str = "responses") -> CascadeChannel:
         self.made += 1
-        channel = self.engine.run(asked(surface, text, f"turn_{self.made:032x}"))
+        channel = self.engine.run(parsed(surface, text, f"turn_{self.made:032x}"))
         async with asyncio.timeout(20):
             await channel.wait_closed()
         kind, check = SURFACES[surface]
@@ -445,13 +443,13 @@ async def test_the_ls_own_tools_never_reach_the_client(plant: Plant) -> None:
 async def test_tools_of_the_client_are_refused(plant: Plant) -> None:
     tools = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
     with pytest.raises(FaultError, match="get_weather"):
-        plant.engine.run(asked("chat", "Hello", tools=tools))
+        plant.engine.run(parsed("chat", "Hello", tools=tools))
     assert not plant.ls.cascades
 
 
 async def test_an_ls_that_restarts_in_the_middle(plant: Plant) -> None:
     plant.ls.options.delay_s = 30
-    channel = plant.engine.run(asked("chat", "Hello"))
+    channel = plant.engine.run(parsed("chat", "Hello"))
     await until(lambda: any(cascade.running for cascade in plant.ls.cascades.values()))
     (cascade,) = plant.ls.cascades.values()
     assert cascade.task is not None

@@ -1,4 +1,4 @@
-"""A conversation told as text, and what is refused because only interception can serve it."""
+"""A conversation as text, and what is refused because only interception can serve it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_pictures_go_along(make_turn: Make) -> None:
     assert "second\n[image 2]" in message.text
 
 
-def test_calls_of_the_past_are_told_under_the_clients_names(make_turn: Make) -> None:
+def test_earlier_calls_have_the_clients_names(make_turn: Make) -> None:
     call = {"functionCall": {"name": "get_weather_1", "args": {"city": "Rome"}}, "thoughtSignature": "c2ln"}
     result = {"functionResponse": {"name": "get_weather_1", "response": {"output": "18"}}}
     turn = make_turn(
@@ -95,14 +95,14 @@ def test_what_only_interception_can_serve(
     ("surface", "param"),
     [("chat", "response_format"), ("responses", "text.format"), ("gemini", "generationConfig.responseSchema")],
 )
-def test_each_surface_is_told_its_own_parameter(make_turn: Make, surface: str, param: str) -> None:
+def test_the_error_names_the_surfaces_own_parameter(make_turn: Make, surface: str, param: str) -> None:
     generate = {"contents": [user("x")], "generationConfig": {"responseSchema": {"type": "OBJECT"}}}
     with pytest.raises(FaultError) as raised:
         as_message(make_turn(surface=surface, google_request=generate), {surface: param})
     assert raised.value.fault.param == param
 
 
-def test_no_tools_are_none(make_turn: Make) -> None:
+def test_an_empty_list_of_tools(make_turn: Make) -> None:
     assert as_message(make_turn(google_request={"contents": [user("x")], "tools": []})).text == "x"
 
 

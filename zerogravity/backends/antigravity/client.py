@@ -11,7 +11,7 @@ import os
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 
 import aiohttp
@@ -195,9 +195,7 @@ class LsClient:
 
     async def call(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Object:
         """One unary RPC. Raises FaultError: ``ls_absent``/``ls_gone`` (503), or Refused."""
-        if method == SEND:
-            return await self._call(method, body, timeout)
-        async with self._short_calls:
+        async with nullcontext() if method == SEND else self._short_calls:
             return await self._call(method, body, timeout)
 
     async def _call(self, method: str, body: Json, timeout: aiohttp.ClientTimeout) -> Object:

@@ -78,9 +78,7 @@ def error_of(status: int, body: bytes) -> Refused:
     """An error answer → the fault that its row says. Google's errors that the LS passes on have Google's remedy."""
     word, message = connect.decode_error(status, body)
     googles = google_remedy(message)
-    fitting = (
-        row for row in ROWS if (status in row.statuses or word in row.words) and not (row.own and googles)
-    )  # fmt: skip
+    fitting = (row for row in ROWS if (status in row.statuses or word in row.words) and not (row.own and googles))
     row = next(fitting, OTHERWISE)
     text = row.message.format(status=status, word=word, message=message[:300] or "no message")
     fault = language_server(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -174,18 +175,14 @@ class _Poller:
         """Usage and the end of the last attempt; fetches the figures where the steps have none."""
         generators: Sequence[Step] = ()
         if lacks_usage(self._progress, self._steps):
-            try:
+            with suppress(FaultError):  # then they are estimated
                 generators = await self._ls.generator_metadata(self._id)
-            except FaultError:
-                generators = ()  # then they are estimated
         return closing(self._progress, self._steps, generators, outcome)
 
     async def cancel(self) -> None:
-        """Stop a cascade that would go on."""
-        try:
+        """Stop a cascade that would go on, if possible."""
+        with suppress(FaultError):
             await self._ls.cancel(self._id)
-        except FaultError:
-            return  # nothing more can be done about it
 
 
 def run_of(status: object) -> Run:
@@ -196,10 +193,8 @@ def run_of(status: object) -> Run:
 
 
 async def _follow(ls: Source, cascade_id: str, woken: asyncio.Event) -> None:
-    try:
+    with suppress(FaultError):  # polling works without it
         await ls.follow(cascade_id, woken.set)
-    except FaultError:
-        return  # polling alone does
 
 
 async def _pause(

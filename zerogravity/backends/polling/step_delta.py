@@ -277,7 +277,7 @@ def _interruption(step: Step) -> Fault | None:
     """Why an answer broke off, if it did."""
     stop = _stop(step)
     if stop == "CLIENT_CANCELED" or status_of(step) in ("CANCELED", "INTERRUPTED"):
-        message = "the language server's run was cancelled by somebody else"
+        message = "the language server's run was cancelled by another client"
         return language_server(502, "ls_cancelled", message, Termination.LS_REFUSED)
     if finish_of(step) is None:
         message = f"the answer broke off ({stop.lower()}); {RETRY}"
