@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.surfaces.playing import ask, frames, play
-from zerogravity.surfaces.gemini.client_form import fitted
+from zerogravity.surfaces.gemini.client_form import readable
 from zerogravity.testing.builders import chunk
 from zerogravity.wire import jsonio
 
@@ -33,13 +33,13 @@ PART = {"content": {"parts": [{"text": "a"}]}}
     ],
 )  # fmt: skip
 def test_what_a_client_could_not_read(given: dict[str, Any], made: dict[str, Any]) -> None:
-    text, value = fitted(jsonio.dumps(given), given, enveloped=True)
+    text, value = readable(jsonio.dumps(given), given, enveloped=True)
     assert value == jsonio.loads(text) == made
 
 
 def test_what_a_client_can_read_keeps_its_text() -> None:
     text = b'{ "candidates": [ {"finishReason": "STOP", "avgLogprobs": 1.0} ] }'
-    assert fitted(text, value := jsonio.loads(text), enveloped=True) == (text, value)
+    assert readable(text, value := jsonio.loads(text), enveloped=True) == (text, value)
 
 
 def test_words_stand_where_google_wrote_numbers() -> None:

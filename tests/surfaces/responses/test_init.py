@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.responses.support import channel, records, turn
+from tests.surfaces.playing import replayed
+from tests.surfaces.responses.support import records, turn
 from zerogravity.core.events import Event, Finished, TextDelta, ThinkingDelta
 from zerogravity.surfaces.responses import surface
 
@@ -26,4 +27,4 @@ UNSEEN = {"echo": {"reasoning": {"effort": None, "summary": None}}}
     ],
 )
 def test_has_output(events: Sequence[Event], details: dict[str, Any], shows: bool) -> None:
-    assert surface.has_output(channel(records(events, Finished("stop")), turn(**details))) is shows
+    assert surface.has_output(replayed(records(events, Finished("stop")), turn(**details))) is shows
