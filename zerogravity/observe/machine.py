@@ -198,7 +198,7 @@ def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
     if mode is not None and (one.process.route.startswith("endpoint")) is not (mode == "reverse"):
         other = "proxy" if mode == "reverse" else "reverse"
         return Check(name, False, f"{text}, and we run in {mode} mode", f"start us with --mode {other}")
-    if (where := one.process.passes) != proxy_port:
+    if (where := one.process.route_port) != proxy_port:
         return Check(name, True, text, f"it calls at port {where}: start us with --proxy-port {where}")
     return Check(name, True, text)
 

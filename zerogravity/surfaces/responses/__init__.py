@@ -26,7 +26,7 @@ def _media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
 
 
 def _has_output(channel: CascadeChannel) -> bool:
-    """A summary is shown whole, so nothing of it before its end; thinking only to those that asked for it."""
+    """A summary is only shown at its end, thoughts only to clients that ask for them."""
     details = channel.turn.details_as(ResponsesDetails)
     return not details.compacts and channel.state.has_output(thinking=details.shows_thinking)
 
