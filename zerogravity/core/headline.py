@@ -1,29 +1,22 @@
 """A turn → what its user asked, in one line: the newest text of theirs, without what programs put around and beside it.
-
-| text                                                            | what is shown of it                        |
-|-----------------------------------------------------------------|--------------------------------------------|
-| holds ``<USER_REQUEST>`` … (the LS, Copilot, Cursor)             | what stands inside of it                   |
-| holds ``<environment_context>``, ``<system-reminder>`` …         | the rest                                   |
-| is Codex' AGENTS.md, the LS's history                           | nothing                                    |
-| is the LS's ``Error: …`` to a model, in a call that is not ours  | nothing: it asks for the same again        |
-| anything else                                                   | all of it                                  |
-
 Where nothing is left of any text, the newest one is shown as it is.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Iterator
 
 from zerogravity.core import marker
 from zerogravity.core.turn import Turn
+from zerogravity.wire import narrow
 
 MOST = 256 << 10  # of one text that is looked at
 SHOWN = 640
 
+# what stands around a request: the LS's, Copilot's, Cursor's
 _CARRIER = re.compile(r"^[ \t]*<(user[_-]?(?:request|query|prompt)|command-name)>", re.IGNORECASE | re.MULTILINE)
+# what stands beside it
 _CONTEXT = re.compile(
     r"^[ \t]*<(additional_metadata|user_settings_change|ephemeral_message|system[_-]reminder|\w+_context"
     r"|\w+[ _-]instructions|collaboration_mode|model_switch|turn_aborted|subagent_notification|total_tokens"
@@ -43,16 +36,18 @@ def asked(turn: Turn) -> str:
     return _line(newest)
 
 
-def _user_texts(contents: Any) -> Iterator[list[str]]:
+def _user_texts(contents: object) -> Iterator[list[str]]:
     """The texts of each content that is not the model's, newest first."""
-    for content in reversed(_objects(contents)):
+    for content in reversed(narrow.objects(contents)):
         if content.get("role") != "model":
-            texts = [part.get("text") for part in _objects(content.get("parts")) if not part.get("thought")]
+            texts = [part.get("text") for part in narrow.objects(content.get("parts")) if not part.get("thought")]
             if found := [text[:MOST] for text in texts if isinstance(text, str) and not text.isspace() and text]:
                 yield found
 
 
 def _bare(text: str, turn: Turn) -> str:
+    """What a person wrote of a text: nothing of Codex' AGENTS.md, the LS's history, or its ``Error: …`` to a model in a
+    call that is not ours, which asks for the same again."""
     text = marker.unnumbered(text)
     if text.startswith(_BESIDE) or (turn.surface == "passive" and text.startswith(marker.RETRY)):
         return ""
@@ -89,11 +84,3 @@ def _without_context(text: str) -> str:
 
 def _line(text: str) -> str:
     return " ".join(text[: SHOWN * 4].split())[:SHOWN]
-
-
-def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
-    return [cast("Mapping[str, Any]", item) for item in value if isinstance(item, Mapping)] if _is_list(value) else []
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

@@ -16,6 +16,7 @@ from zerogravity.core.events import Record
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault
+from zerogravity.wire.narrow import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,13 @@ class StoredTurn:
     that has been compacted; ``contents`` are empty then.
     """
 
-    contents: tuple[Mapping[str, Any], ...]
-    items: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    contents: tuple[Json, ...]
+    items: Mapping[str, Json] = field(default_factory=dict[str, Json])
     family: str = ""
     system: tuple[str, ...] = ()
-    tools: tuple[Mapping[str, Any], ...] = ()
-    users: tuple[Mapping[str, Any], ...] = ()
-    summary: Mapping[str, Any] | None = None
+    tools: tuple[Json, ...] = ()
+    users: tuple[Json, ...] = ()
+    summary: Json | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Context:
     owner: str = ""
     recall: Callable[[str], RememberedCall | None] = lambda _: None
     stored: Callable[[str], StoredTurn | None] = lambda _: None
-    item: Callable[[str], Mapping[str, Any] | None] = lambda _: None
+    item: Callable[[str], Json | None] = lambda _: None
     secret: bytes = bytes(32)
 
 
@@ -116,7 +117,6 @@ class StreamSummary:
     usage: str = ""
 
 
-Json = Mapping[str, Any]
 Names = Container[str]
 
 

@@ -1,16 +1,7 @@
 """A request in Google's shape → one that Anthropic's API takes, since Google hands Claude's requests on to it. Pure.
 
-| the request has                                | what happens                                                |
-|------------------------------------------------|-------------------------------------------------------------|
-| a function without a schema of its arguments   | it gets one without properties                              |
-| texts and stop sequences of blanks only        | left out; a word in their place where nothing would stay    |
-| calls of the model                             | behind the signed thoughts that led to them: the remembered |
-|                                                | ones, else those that came with the request                 |
-| unsigned thoughts, those of another maker      | left out                                                    |
-| signatures of anything but thoughts            | left out                                                    |
-| calls of this turn whose thoughts are gone     | thinking is switched off, and told                          |
-| a function call that is forced                 | likewise: Anthropic allows either                           |
-| a limit below the smallest budget              | likewise                                                    |
+Every function gets a schema, and blank texts and stop sequences go. The model's calls stand behind the signed thoughts
+that led to them; other thoughts and signatures go. Where ``_obstacles`` finds one, thinking is switched off, and told.
 
 This turn is all behind the last user message that holds no results; neighbouring contents of one role are one message
 there. A step that the model took without thoughts counts as one that has lost them: that is always legal, and whoever
@@ -23,7 +14,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, cast
 
@@ -33,8 +24,8 @@ from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.common.functions import calling_mode
 from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Part = dict[str, Any]
 Recall = Callable[[str], RememberedCall | None]
 NO_ARGUMENTS: Json = {"type": "object", "properties": {}}
@@ -54,8 +45,8 @@ def handed_on(generate: Json, target: Target, recall: Recall) -> tuple[GenerateC
     _system(made, blanks)
     if "tools" in made:
         made["tools"] = [_tool(tool) for tool in made["tools"]]
-    if isinstance(config := made.get("generationConfig"), dict):
-        made["generationConfig"] = _stops(cast("Json", config), blanks)
+    if (config := narrow.an_object(made.get("generationConfig"))) is not None:
+        made["generationConfig"] = _stops(config, blanks)
     notes = [f"blank {what} left out: this model takes none" for what in dict.fromkeys(blanks)]
     return as_request(made), (*notes, *_thinking(made, family))
 
@@ -120,7 +111,7 @@ def _said(parts: Sequence[Part], family: str, recall: Recall) -> list[Part]:
     """What the model said, with the thoughts that led to its calls before everything else."""
     kept = [part for part in parts if not part.get("thought") or _genuine(part.get("thoughtSignature"))]
     kept = [part if part.get("thought") else _unsigned(part) for part in kept]
-    calls = [cast("Json", part["functionCall"]) for part in parts if isinstance(part.get("functionCall"), dict)]
+    calls = narrow.objects([part.get("functionCall") for part in parts])
     if not calls:
         return kept
     plain = [part for part in kept if not part.get("thought")]
@@ -173,15 +164,12 @@ _STANDARD = str.maketrans("-_", "+/")
 
 def _heard(part: Part) -> Part:
     """A part of the user's; a result that says nothing says so."""
-    response = part.get("functionResponse")
-    if not isinstance(response, dict):
-        return part
-    given = cast("Json", response).get("response")
-    if isinstance(given, dict) and len(cast("Json", given)) == 1:
-        name, value = next(iter(cast("Json", given).items()))
-        if isinstance(value, str) and not value.strip():
+    response = narrow.members(part.get("functionResponse"))
+    match list(narrow.members(response.get("response")).items()):
+        case [(name, str(value))] if not value.strip():
             return {**part, "functionResponse": {**response, "response": {name: NO_OUTPUT}}}
-    return part
+        case _:
+            return part
 
 
 def _blank(part: Json) -> bool:
@@ -193,10 +181,9 @@ def _blank(part: Json) -> bool:
 
 
 def _system(made: dict[str, Any], blanks: list[str]) -> None:
-    system = made.get("systemInstruction")
-    if not isinstance(system, dict):
+    if (system := narrow.an_object(made.get("systemInstruction"))) is None:
         return
-    given = cast("list[Json]", cast("Json", system).get("parts") or [])
+    given = narrow.objects(system.get("parts"))
     parts = [part for part in given if not _blank(part)]
     if len(parts) < len(given):
         blanks.append("text")
@@ -219,10 +206,9 @@ def _stops(config: Json, blanks: list[str]) -> dict[str, Any]:
 
 
 def _tool(tool: Json) -> Json:
-    functions = tool.get("functionDeclarations")
-    if not isinstance(functions, list):
+    if "functionDeclarations" not in tool:
         return tool
-    return {**tool, "functionDeclarations": [_function(one) for one in cast("list[Json]", functions)]}
+    return {**tool, "functionDeclarations": [_function(one) for one in narrow.objects(tool["functionDeclarations"])]}
 
 
 def _function(declared: Json) -> Json:

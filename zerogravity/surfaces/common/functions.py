@@ -1,18 +1,12 @@
-"""What Google allows of functions in a request of any surface: how many, in which mode, beside which form of an answer.
-
-| functions beside a form, in families that refuse the pair | here                                    |
-|------------------------------------------------------------|-----------------------------------------|
-| a call is forced                                           | the form is moot: left out              |
-| none may be called                                         | the functions are: left out             |
-| otherwise                                                  | 400                                     |
-"""
+"""What Google allows of functions in a request: how many, in which mode, beside which form of an answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.core.family import rules
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
 MAX_FUNCTIONS = 512  # Google: "At most 512 function declarations can be specified."
 ANSWER_FORM = ("responseMimeType", "responseSchema", "responseJsonSchema")
@@ -24,20 +18,18 @@ def too_many(count: int) -> str:
     return f"Invalid 'tools': at most {MAX_FUNCTIONS} functions can be declared, got {count}. Declare fewer at a time."
 
 
-def calling_mode(generate: Mapping[str, Any]) -> str:
+def calling_mode(generate: Json) -> str:
     """The mode of a request's functionCallingConfig in Google's word, in whatever spelling of proto-JSON it stands
     there; "" for none."""
-    value: Any = generate
-    for name in ("toolConfig", "functionCallingConfig", "mode"):
-        value = cast("Mapping[str, Any]", value).get(name) if isinstance(value, Mapping) else None
+    value = narrow.lookup(generate, "toolConfig", "functionCallingConfig", "mode")
     return _NUMBERS.get(str(value), str(value).upper()) if value else ""
 
 
 def beside_functions(generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...] | None:
     """A form and functions in one request, where the family refuses the pair: what the tool mode makes moot is taken
-    out and noted. None: nothing is moot."""
-    config = cast("Mapping[str, Any]", generate.get("generationConfig") or {})
-    tools = cast("list[Any]", generate.get("tools") or [])
+    out and noted. None: nothing is moot, and Google would refuse them."""
+    config = narrow.members(generate.get("generationConfig"))
+    tools = narrow.objects(generate.get("tools"))
     declaring = [tool for tool in tools if "functionDeclarations" in tool]
     wanted = config.get("responseMimeType") not in (None, "text/plain")
     if rules(family).json_with_functions or not wanted or not declaring:

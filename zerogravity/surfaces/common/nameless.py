@@ -6,10 +6,11 @@ A result without a name gets the name of its call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
 
-Json = Mapping[str, Any]
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
+
 NOTE = "a call without a name left out of the history, with its result"
 
 
@@ -20,10 +21,10 @@ def named(contents: Sequence[Json]) -> tuple[list[Json], list[str]]:
     lost: list[str] = []
     calls: list[Json] = []  # of the newest content with calls
     for content in contents:
-        parts = cast("list[Any]", content.get("parts")) if isinstance(content.get("parts"), list) else []
+        parts = narrow.items(content.get("parts"))
         here = [(part, call) for part in parts if (call := _member(part, "functionCall")) is not None]
         calls = [call for _, call in here] or calls
-        lost += [str(part.get("zgCallId") or call.get("id") or "") for part, call in here if not _name(call)]
+        lost += [str(narrow.lookup(part, "zgCallId") or call.get("id") or "") for part, call in here if not _name(call)]
         kept = [shown for part in parts if (shown := _shown(part, parts, calls)) is not None]
         if len(kept) == len(parts) and all(new is old for new, old in zip(kept, parts, strict=True)):
             made.append(content)
@@ -32,7 +33,7 @@ def named(contents: Sequence[Json]) -> tuple[list[Json], list[str]]:
     return made, lost
 
 
-def _shown(part: Any, parts: Sequence[Any], calls: Sequence[Json]) -> Any:
+def _shown(part: object, parts: Sequence[object], calls: Sequence[Json]) -> object:
     """A part as it goes to Google; None: not at all."""
     if (call := _member(part, "functionCall")) is not None:
         return part if _name(call) else None
@@ -43,14 +44,13 @@ def _shown(part: Any, parts: Sequence[Any], calls: Sequence[Json]) -> Any:
     place = next(index for index, one in enumerate(results) if one is part)
     same = [call for call in calls if response.get("id") and call.get("id") == response["id"]]
     name = next(map(_name, [*same, *calls[place : place + 1]]), "")
-    return {**part, "functionResponse": {**response, "name": name}} if name else None
+    return {**narrow.members(part), "functionResponse": {**response, "name": name}} if name else None
 
 
 def _name(call: Json) -> str:
-    name = call.get("name")
-    return name if isinstance(name, str) and name.strip() else ""
+    name = narrow.text(call.get("name"))
+    return name if name.strip() else ""
 
 
-def _member(part: Any, name: str) -> Json | None:
-    found = cast("Json", part).get(name) if isinstance(part, Mapping) else None
-    return cast("Json", found) if isinstance(found, Mapping) else None
+def _member(part: object, name: str) -> Json | None:
+    return narrow.an_object(narrow.lookup(part, name))

@@ -15,12 +15,11 @@ Good to about a fifth for prose. Who answers with an estimate says so with the h
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Iterator
 
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 MARK = {"x-zerogravity-tokens": "estimate"}
 IMAGE = 258
 _KINDS = (("image/", "IMAGE"), ("audio/", "AUDIO"), ("video/", "VIDEO"), ("application/pdf", "DOCUMENT"))
@@ -43,14 +42,11 @@ def text_tokens(text: str) -> int:
 
 def _tokens(request: Json) -> Iterator[tuple[str, int]]:
     """(modality, tokens) of everything that is sent."""
-    contents = list(cast("list[Json]", request.get("contents") or []))
-    if isinstance(system := request.get("systemInstruction"), dict):
-        contents.append(cast("Json", system))
-    for content in contents:
+    for content in narrow.objects([*narrow.items(request.get("contents")), request.get("systemInstruction")]):
         yield "TEXT", 4
-        for part in cast("list[Json]", content.get("parts") or []):
+        for part in narrow.objects(content.get("parts")):
             yield from _part_tokens(part)
-    config = cast("Json", request.get("generationConfig") or {})
+    config = narrow.members(request.get("generationConfig"))
     for value in (request.get("tools"), config.get("responseSchema"), config.get("responseJsonSchema")):
         if value:
             yield "TEXT", text_tokens(jsonio.dumps(value).decode("utf-8", "replace"))
@@ -60,11 +56,13 @@ def _part_tokens(part: Json) -> Iterator[tuple[str, int]]:
     for name, value in part.items():
         if name == "text":
             yield "TEXT", text_tokens(str(value))
-        elif name == "inlineData" and isinstance(value, dict):
-            yield _media_tokens(cast("Json", value))
-        elif name not in ("thought", "thoughtSignature") and isinstance(value, dict):
-            inner = dict(cast("Json", value))
-            for nested in cast("list[Json]", inner.pop("parts", None) or []):  # media of a function's result
+        elif (found := narrow.an_object(value)) is None or name in ("thought", "thoughtSignature"):
+            continue
+        elif name == "inlineData":
+            yield _media_tokens(found)
+        else:
+            inner = dict(found)
+            for nested in narrow.objects(inner.pop("parts", None)):  # media of a function's result
                 yield from _part_tokens(nested)
             yield "TEXT", text_tokens(jsonio.dumps(inner).decode("utf-8", "replace"))
 

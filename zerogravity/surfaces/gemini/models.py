@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.common import token_estimate
 from zerogravity.surfaces.common.models import ModelInfo
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
 PAGE, MAX_PAGE = 50, 1000
 

@@ -1,29 +1,20 @@
 """The known part of a GenerateContentRequest, as a table, and ``normalise``: proto-JSON in any spelling → camelCase.
 
-| input                                   | becomes                                                       |
-|-----------------------------------------|---------------------------------------------------------------|
-| a known member in snake_case            | camelCase                                                     |
-| URL-safe or unpadded base64 of media    | standard base64 with padding                                  |
-| one object where a list of objects stands | a list of one                                               |
-| null                                    | left out, as in proto-JSON                                    |
-| a content without a role                | role ``user``                                                 |
-| members that the table does not know    | kept as they are                                              |
-| args, response, JSON schemas, schema property names, thought signatures | kept as they are              |
-
-Wrong JSON types inside the table are refused in Google's words; values are Google's to judge.
-Facts: wire-gemini-and-mapping 1.1, 2.
+As in proto-JSON, null is no value, and one object may stand for a list of one. What the table does not know is kept as
+it is, and so are arguments, responses, JSON schemas and the names in them. Wrong JSON types inside the table are
+refused in Google's words; values are Google's to judge. Facts: wire-gemini-and-mapping 1.1, 2.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.wire import narrow
 
-Json = dict[str, Any]
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
@@ -33,7 +24,7 @@ class Node:
     """An object with known members; ``check`` looks at the whole of it afterwards."""
 
     members: dict[str, Kind] = field(default_factory=dict[str, "Kind"])
-    default: tuple[str, Any] | None = None
+    default: tuple[str, str] | None = None
     spellings: dict[str, str] = field(default_factory=dict[str, str])
 
     def know(self, **members: Kind) -> Node:
@@ -61,7 +52,7 @@ class Named:
 class Leaf:
     """A scalar or an opaque value; ``read`` checks it and gives it back."""
 
-    read: Callable[[Any, str], Any]
+    read: Callable[[object, str], object]
 
 
 Kind = Node | Many | Named | Leaf
@@ -72,19 +63,19 @@ def snake(name: str) -> str:
     return _CAPITAL.sub(r"_\1", name).lower()
 
 
-def normalise(value: Any, kind: Kind, path: str = "") -> Any:
+def normalise(value: object, kind: Kind, path: str = "") -> Any:
     """Raises FaultError 400 naming the field."""
     match kind:
         case Leaf(read):
             return read(value, path)
         case Many(inner):
-            items = cast("list[Any]", value if isinstance(value, list) else [value])
+            items = cast("list[object]", value) if isinstance(value, list) else [value]
             return [normalise(item, inner, f"{path}[{index}]") for index, item in enumerate(items)]
         case Named(inner):
             given = _object(value, path)
             return {name: normalise(item, inner, f"{path}.{name}") for name, item in given.items()}
         case Node(members, default, spellings):
-            made: Json = {}
+            made: dict[str, object] = {}
             for name, item in _object(value, path).items():
                 known = spellings.get(name)
                 if known is None:
@@ -103,25 +94,25 @@ def invalid(path: str, kind: str, value: object) -> FaultError:
     return bad_request(f"Invalid value at '{path}' ({kind}), {shown}", param=path, code="invalid_argument")
 
 
-def _object(value: Any, path: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
+def _object(value: object, path: str) -> dict[str, object]:
+    if (found := narrow.an_object(value)) is None:
         raise invalid(path, "an object is expected", value)
-    return cast("Mapping[str, Any]", value)
+    return found
 
 
-def _text(value: Any, path: str) -> Any:
+def _text(value: object, path: str) -> str:
     if not isinstance(value, str):
         raise invalid(path, "TYPE_STRING", value)
     return value
 
 
-def _flag(value: Any, path: str) -> Any:
+def _flag(value: object, path: str) -> bool:
     if not isinstance(value, bool):
         raise invalid(path, "TYPE_BOOL", value)
     return value
 
 
-def _media(value: Any, path: str) -> Any:
+def _media(value: object, path: str) -> str:
     """Base64 in either alphabet → the standard one."""
     text = "".join(_text(value, path).split()).translate(_TO_STANDARD)
     if not _BASE64.fullmatch(text) or len(text.rstrip("=")) % 4 == 1:

@@ -4,12 +4,6 @@
 Each knows keywords that the other does not. A hint is a sentence of the description, ``keyword: value.``, short or
 left out.
 
-| before                                  | after                                                     |
-|-----------------------------------------|-----------------------------------------------------------|
-| nullable                                | anyOf with ``{"type": "null"}``                           |
-| anything beside $ref                    | removed                                                   |
-| a required property that holds a $ref   | optional; told in the description of its object           |
-
 Only cycles are left as references, and Google takes them in properties that are not required (that they are nullable is
 not enough). Facts: wire-gemini-and-mapping 2.5.
 """
@@ -18,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TypeGuard
 
 from zerogravity.surfaces.json_schema.json_types import is_number
-from zerogravity.surfaces.json_schema.merge import Json, Out, sequence
-from zerogravity.wire import jsonio
+from zerogravity.surfaces.json_schema.merge import Out
+from zerogravity.wire import jsonio, narrow
+from zerogravity.wire.narrow import Json
 
 MAX_HINT = 120
 _PROTO_COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties", "minLength", "maxLength")
@@ -73,7 +68,7 @@ def copied(node: Json, kind: str, dialect: Dialect, hints: list[str], lose: Lose
     return out
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> TypeGuard[float]:
     return is_number(value) and value == int(value) and 0 <= value < 2**63
 
 
@@ -87,7 +82,7 @@ def hint(key: str, value: object, limit: int = MAX_HINT) -> list[str]:
 
 def enum(node: Json, out: Out, kind: str, dialect: Dialect, hints: list[str], lose: Lose) -> bool:
     """enum and const; returns whether null was among the values."""
-    values = [node["const"]] if "const" in node else sequence(node.get("enum"))
+    values = [node["const"]] if "const" in node else narrow.items(node.get("enum"))
     word = "const" if "const" in node else "enum"
     real = [value for value in values if value is not None and value != ""]
     if "" in values:
@@ -153,8 +148,8 @@ def finished(schema: Out, lose: Callable[[str, str], None], path: str = "") -> O
 
 
 def _loosened(made: Out, lose: Callable[[str, str], None], path: str) -> None:
-    properties = cast("Json", made.get("properties") or {})
-    loose = [name for name in sequence(made.get("required")) if _refers(properties.get(name))]
+    properties = narrow.members(made.get("properties"))
+    loose = [name for name in narrow.texts(made.get("required")) if _refers(properties.get(name))]
     if not loose:
         return
     lose(path, "required inside a recursion")
@@ -166,8 +161,7 @@ def _loosened(made: Out, lose: Callable[[str, str], None], path: str) -> None:
 
 def _refers(schema: object) -> bool:
     """Whether a reference lies in it before the next property."""
-    if not isinstance(schema, dict):
+    if (node := narrow.an_object(schema)) is None:
         return False
-    node = cast("Json", schema)
-    inner = [node.get("items"), node.get("additionalProperties"), *sequence(node.get("anyOf"))]
+    inner = [node.get("items"), node.get("additionalProperties"), *narrow.items(node.get("anyOf"))]
     return "$ref" in node or any(map(_refers, inner))

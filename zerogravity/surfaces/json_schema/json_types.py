@@ -1,22 +1,17 @@
-"""What type a JSON schema or a JSON value is of, in JSON Schema's words.
-
-| word                                     | means                                                         |
-|------------------------------------------|---------------------------------------------------------------|
-| ``STRING``, ``Type.STRING``              | the same in lower case                                        |
-| ``int``, ``float``, ``bool``, ``str`` …  | integer, number, boolean, string                              |
-| ``dict``, ``list``, ``None``             | object, array, null                                           |
-| ``any``, ``json``, ``""``                | any JSON value: no type at all                                |
-| ``list[int]``, ``int[]``, ``dict[str, X]`` | an array of integers; an object whose members are X         |
-| ``int?``, ``int \\| null``, ``Optional[int]`` | several types, null among them                             |
-| other words                              | no type; ``read`` gives them back, for a hint                 |
+"""What type a JSON schema or a JSON value is of, in JSON Schema's words. Type words of programming languages
+(``list[int]``, ``int?``, ``Optional[int]``, ``Type.STRING``) mean what they mean there; a word that nobody knows is no
+type.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
-from zerogravity.surfaces.json_schema.merge import Json, Out, sequence
+from zerogravity.surfaces.json_schema.merge import Out
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
 TYPES = {"string", "number", "integer", "boolean", "array", "object"}
 MAX_WORD = 200
@@ -50,7 +45,7 @@ def read(schema: Json) -> tuple[Json, tuple[str, ...]]:
     given = schema.get("type")
     if given is None or (isinstance(given, str) and given in TYPES):
         return schema, ()
-    words: list[object] = [given] if isinstance(given, str) else sequence(given)
+    words: list[object] = [given] if isinstance(given, str) else narrow.items(given)
     if words and all(word == "null" or word in TYPES for word in words if isinstance(word, str)):
         return schema, ()
     made = {key: value for key, value in schema.items() if key != "type"}
@@ -122,7 +117,7 @@ def types_of(schema: Json) -> list[str | None]:
     given = read(schema)[0].get("type")
     if isinstance(given, str):
         return [None if given == "null" else given]
-    found = [None if word == "null" else word for word in sequence(given) if isinstance(word, str)]
+    found = [None if word == "null" else word for word in narrow.items(given) if isinstance(word, str)]
     return list(dict.fromkeys(found))
 
 
@@ -135,13 +130,13 @@ def inferred(schema: Json) -> list[str]:
     """The types of a schema that names none: of its values, its default, its keywords. None found: any JSON value."""
     if "properties" in schema:
         return ["object"]
-    values = [*sequence(schema.get("enum")), *([schema["const"]] if "const" in schema else [])]
+    values = [*narrow.items(schema.get("enum")), *([schema["const"]] if "const" in schema else [])]
     if kinds := _kinds(values):
         return kinds
     for kind, keywords in _SPEAKS_OF:
         if any(keyword in schema for keyword in keywords):
             return [kind]
-    for values in ([schema.get("default")], sequence(schema.get("examples")), [schema.get("example")]):
+    for values in ([schema.get("default")], narrow.items(schema.get("examples")), [schema.get("example")]):
         if kinds := _kinds(values):
             return kinds
     return []
@@ -172,6 +167,6 @@ def kind_of_value(value: object) -> str:
             return "object"
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """A finite JSON number that fits a double."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e308

@@ -6,12 +6,14 @@ of one name hold both. What could not be kept is told in ``dropped``. Facts: wir
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
-Json = Mapping[str, Any]
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
+
 Out = dict[str, Any]
 
 SNAKE = {
@@ -37,10 +39,6 @@ def camel(schema: Json) -> Out:
     return {SNAKE.get(key, key): value for key, value in schema.items()}
 
 
-def sequence(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
 def resolve(root: Json, reference: str) -> object | None:
     """What a JSON pointer inside this document (``#/…``) names; None for anything else."""
     if reference == "#":
@@ -50,10 +48,11 @@ def resolve(root: Json, reference: str) -> object | None:
     place: object = root
     for raw in unquote(reference[2:]).split("/"):
         name = raw.replace("~1", "/").replace("~0", "~")
-        if isinstance(place, dict) and name in place:
-            place = cast("Json", place)[name]
-        elif isinstance(place, list) and name.isdecimal() and int(name) < len(cast("list[Any]", place)):
-            place = cast("list[Any]", place)[int(name)]
+        known, listed = narrow.members(place), narrow.items(place)
+        if name in known:
+            place = known[name]
+        elif name.isdecimal() and int(name) < len(listed):
+            place = listed[int(name)]
         else:
             return None
     return place
@@ -77,12 +76,12 @@ def combine(outer: Json, inner: Json, dropped: list[str]) -> Out:
         if one == other or key in _OUTER_ALONE:
             continue
         if key == "properties" and isinstance(one, dict) and isinstance(other, dict):
-            made[key] = _properties(cast("Json", one), cast("Json", other))
+            made[key] = _properties(narrow.members(outer[key]), narrow.members(inner[key]))
         elif key == "required":
-            made[key] = [*sequence(outer[key]), *sequence(inner[key])]
+            made[key] = [*narrow.items(outer[key]), *narrow.items(inner[key])]
         elif key != "allOf":
             dropped.append(f"a second {key}")
-    if extra := [*sequence(outer.get("allOf")), *sequence(inner.get("allOf"))]:
+    if extra := [*narrow.items(outer.get("allOf")), *narrow.items(inner.get("allOf"))]:
         made["allOf"] = extra
     return made
 
@@ -90,24 +89,24 @@ def combine(outer: Json, inner: Json, dropped: list[str]) -> Out:
 def merge_all(node: Json, root: Json, refs: tuple[str, ...], limit: int) -> Merged:
     """``allOf``: the schema and all its members as one."""
     merged: Out = {key: value for key, value in node.items() if key != "allOf"}
-    pending, steps, seen = sequence(node["allOf"])[:], 0, set[str]()
+    pending, steps, seen = narrow.items(node["allOf"])[:], 0, set[str]()
     dropped: list[str] = []
     while pending:
         member, steps = pending.pop(0), steps + 1
-        if not isinstance(member, dict):
+        if (given := narrow.an_object(member)) is None:
             continue
-        part = camel(cast("Json", member))
+        part = camel(given)
         reference = part.pop("$ref", None)
         if isinstance(reference, str) and reference not in seen:
             seen.add(reference)
-            target, why = follow(reference, root, refs, limit)
-            if isinstance(target, dict):
-                pending.insert(0, combine(part, cast("Json", target), dropped))
+            found, why = follow(reference, root, refs, limit)
+            if (target := narrow.an_object(found)) is not None:
+                pending.insert(0, combine(part, target, dropped))
                 continue
             dropped.append(why)
             part.setdefault("type", "object")
         nested: object = part.pop("allOf", None)
-        pending = [*sequence(nested), *pending]
+        pending = [*narrow.items(nested), *pending]
         merged = combine(merged, part, dropped)
     return Merged(merged, (*refs, *sorted(seen)), steps, tuple(dropped))
 
@@ -119,9 +118,10 @@ def one_object(branches: Sequence[Json]) -> Out | None:
         return None
     properties: Out = {}
     for branch in branches:
-        for name, schema in cast("Json", branch.get("properties") or {}).items():
+        given: Out = narrow.members(branch.get("properties"))
+        for name, schema in given.items():
             properties[name] = schema if name not in properties else _either(properties[name], schema)
-    required = [name for name in properties if all(name in sequence(branch.get("required")) for branch in branches)]
+    required = [name for name in properties if all(name in narrow.items(branch.get("required")) for branch in branches)]
     made: Out = {"type": "object", "properties": properties}
     if required:
         made["required"] = required

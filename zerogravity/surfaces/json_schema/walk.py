@@ -44,7 +44,6 @@ from zerogravity.surfaces.json_schema import dialects
 from zerogravity.surfaces.json_schema.dialects import PROTO, Dialect, finished
 from zerogravity.surfaces.json_schema.json_types import inferred, is_null, kind_of_value, read, types_of
 from zerogravity.surfaces.json_schema.merge import (
-    Json,
     Out,
     camel,
     combine,
@@ -52,8 +51,9 @@ from zerogravity.surfaces.json_schema.merge import (
     merge_all,
     one_object,
     resolve,
-    sequence,
 )
+from zerogravity.wire import narrow
+from zerogravity.wire.narrow import Json
 
 MAX_DEPTH = 60
 MAX_NODES = 3_000
@@ -306,7 +306,7 @@ def _reference(reference: str, node: Json, walk: Walk, at: Place) -> Out:
 def _cut(reference: str, rest: Json, root: Json) -> Out:
     """What stands for a schema that is not followed: its type and its name."""
     target = resolve(root, reference)
-    schema, _ = read(camel(cast("Json", target if isinstance(target, dict) else {})))
+    schema, _ = read(camel(narrow.members(target)))
     names = () if target is None else (f'Like "{schema.get("title") or name_of(reference)}" above.',)
     text = dialects.described(rest.get("description"), names)
     made: Out = {"description": text} if text else {}
@@ -352,13 +352,13 @@ def _union(branches: Sequence[Json], node: Json, walk: Walk, at: Place, nullable
 def _members(node: Json, out: Out, hints: list[str], walk: Walk, at: Place) -> None:
     """``properties`` is a map of names, not a schema: names like ``type`` or ``$ref`` are names."""
     given = node.get("properties")
-    named: Json = cast("Json", given) if isinstance(given, dict) else {}
-    required = list(dict.fromkeys(name for name in sequence(node.get("required")) if isinstance(name, str)))
+    named: Json = narrow.members(given)
+    required = list(dict.fromkeys(name for name in narrow.items(node.get("required")) if isinstance(name, str)))
     if named:
         out["properties"] = {name: _node(value, walk, at.into(name, name=True)) for name, value in named.items()}
         if kept := [name for name in required if name in named]:
             out["required"] = kept
-        order = [name for name in sequence(node.get("propertyOrdering")) if isinstance(name, str)]
+        order = [name for name in narrow.items(node.get("propertyOrdering")) if isinstance(name, str)]
         if order and sorted(order) == sorted(named):
             out["propertyOrdering"] = order
         elif walk.ordering:
@@ -372,14 +372,14 @@ def _members(node: Json, out: Out, hints: list[str], walk: Walk, at: Place) -> N
 def _listed(node: Json, root: Json) -> Json:
     """``propertyNames`` with an enum: its names as properties."""
     names = node.get("propertyNames")
-    if isinstance(names, dict) and isinstance(reference := cast("Json", names).get("$ref"), str):
+    if isinstance(reference := narrow.lookup(names, "$ref"), str):
         names = resolve(root, reference)
-    listed = sequence(cast("Json", names).get("enum")) if isinstance(names, dict) else []
+    listed = narrow.items(narrow.lookup(names, "enum"))
     rest = node.get("additionalProperties", {})
     if not listed or rest is False or not all(isinstance(name, str) for name in listed):
         return node
     given = node.get("properties")
-    named = {**dict.fromkeys(listed, rest), **(cast("Json", given) if isinstance(given, dict) else {})}
+    named = {**dict.fromkeys(listed, rest), **narrow.members(given)}
     return {**{key: node[key] for key in node if key not in _NAMING}, "properties": named}
 
 
@@ -387,7 +387,7 @@ def _unlisted(node: Json, out: Out, hints: list[str], walk: Walk, at: Place) -> 
     """Members that are not listed; whether there may be any."""
     given = node.get("additionalProperties", node.get("unevaluatedProperties"))
     found = node.get("patternProperties")
-    patterns: Json = cast("Json", found) if isinstance(found, dict) else {}
+    patterns: Json = narrow.members(found)
     patterns = {name: value for name, value in patterns.items() if value is not False}
     said = given is not None or bool(patterns)
     if said and (not walk.dialect.whole or patterns):
@@ -430,7 +430,7 @@ def _short(value: Out | bool) -> str:
 
 def _items(node: Json, walk: Walk, at: Place) -> Out:
     items = node.get("items")
-    members: list[object] = sequence(node.get("prefixItems")) or sequence(items)
+    members: list[object] = narrow.items(node.get("prefixItems")) or narrow.items(items)
     if members:
         walk.lose(at.path, "the positions of a tuple")
         rest = [cast("object", items)] if isinstance(items, dict) else []
@@ -456,7 +456,7 @@ def name_of(reference: str) -> str:
 
 def branches_of(node: Json, keyword: str) -> list[Json]:
     """The branches of a union that say more than ``required``."""
-    given = [item for item in sequence(node.get(keyword)) if item is not False]
+    given = [item for item in narrow.items(node.get(keyword)) if item is not False]
     found = [camel(cast("Json", item)) if isinstance(item, dict) else {} for item in given]
     return [item for item in found if set(item) - {"required"} or not item]
 
@@ -464,7 +464,7 @@ def branches_of(node: Json, keyword: str) -> list[Json]:
 def of_type(node: Json, name: str) -> Out:
     """One branch of ``type: [A, B]``, with the enum values of that type."""
     branch = {key: value for key, value in node.items() if key not in ("description", "default", "enum")}
-    if values := [value for value in sequence(node.get("enum")) if kind_of_value(value) in (name, "null")]:
+    if values := [value for value in narrow.items(node.get("enum")) if kind_of_value(value) in (name, "null")]:
         branch["enum"] = values
     return {**branch, "type": name}
 
