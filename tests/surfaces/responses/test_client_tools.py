@@ -22,7 +22,7 @@ from tests.surfaces.responses.test_tools import declarations, parse, refused, us
 from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Finished, FunctionCall
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
-from zerogravity.surfaces.responses.stored import of_turn
+from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.wire import jsonio
 
 SHELL = {"type": "shell", "environment": {"type": "local"}}
@@ -132,7 +132,7 @@ def test_a_result_may_name_the_item_of_a_call_that_is_stored(model: str) -> None
     channel = writer.channel
     writer.append(0, b"", (AttemptOpened(), FunctionCall("call_1", "local_shell", '{"command":["ls"]}')))
     writer.close(Finished("tool"))
-    stored = of_turn(channel, SECRET)
+    stored = stored_at_end(channel, SECRET)
     (item,) = stored.response["output"]
     result = {"type": "local_shell_call_output", "id": item["id"], "output": "a"}
     within = context(stored={"resp": stored.turn})

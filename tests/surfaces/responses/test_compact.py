@@ -18,7 +18,7 @@ from zerogravity.surfaces.base import Answer, StoredTurn
 from zerogravity.surfaces.responses import compact
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
-from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, stored_at_end
 
 DIALOGUE = [
     {"role": "developer", "content": "D"}, user("one"), call("c"), output("c"),
@@ -31,7 +31,7 @@ def kept(turn: Turn, events: Sequence[Event]) -> StoredResponse:
     channel = writer.channel
     writer.append(0, b"", (AttemptOpened(), *events))
     writer.close(Finished("stop"))
-    return of_turn(channel, SECRET)
+    return stored_at_end(channel, SECRET)
 
 
 def asked(**body: Any) -> Turn:

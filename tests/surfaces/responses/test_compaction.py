@@ -43,7 +43,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import surface
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
-from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, stored_at_end
 from zerogravity.testing.builders import replay
 from zerogravity.testing.check import check_responses
 
@@ -69,7 +69,7 @@ def over(turn: Turn, events: Sequence[Event], end: Terminal = STOP) -> CascadeCh
 
 
 def kept(turn: Turn, events: Sequence[Event] = SUMMED, end: Terminal = STOP) -> StoredResponse:
-    return of_turn(over(turn, events, end), SECRET)
+    return stored_at_end(over(turn, events, end), SECRET)
 
 
 def streamed(channel: CascadeChannel) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from zerogravity.surfaces.openai.answer import (
     refusal,
 )
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.sealed_state import of_call
+from zerogravity.surfaces.openai.sealed_state import state_of_call
 from zerogravity.surfaces.openai.tools import custom_input
 
 
@@ -96,7 +96,7 @@ def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
         made = {"id": call.call_id, "type": "custom", "custom": {"name": name, "input": custom_input(call.args_json)}}
     else:
         made = {"id": call.call_id, "type": "function", "function": {"name": name, "arguments": call.args_json}}
-    for carried in of_call(call, turn.target.family):
+    for carried in state_of_call(call, turn.target.family):
         made["extra_content"] = extra_content(carried.signature, carried.before)
     return made
 
