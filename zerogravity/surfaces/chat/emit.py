@@ -68,16 +68,14 @@ class ChatEmitter:
         if self._calls and self._details.one_call:
             return []
         index, self._calls = self._calls, self._calls + 1
-        entry = completion.tool_call(self._turn, call)
-        kind: str = entry["type"]
-        inner: dict[str, str] = entry[kind]
-        content = "input" if kind == "custom" else "arguments"
+        kind, name, member, text = completion.named_call(self._turn, call)
         if self._details.legacy:
-            opening = {"function_call": {"name": inner["name"], "arguments": ""}}
+            opening = {"function_call": {"name": name, "arguments": ""}}
             return [self._delta(opening), self._delta({"function_call": {"arguments": call.args_json}})]
+        entry = completion.tool_call(self._turn, call)
         self._shown.append((call, "extra_content" in entry))
-        first = {"index": index, **entry, kind: {**inner, content: ""}}
-        more = {"index": index, kind: {content: inner[content]}}
+        first = {"index": index, **entry, kind: {"name": name, member: ""}}
+        more = {"index": index, kind: {member: text}}
         return [self._delta({"tool_calls": [first]}), self._delta({"tool_calls": [more]})]
 
     def _media(self, media: Media) -> bytes:
@@ -106,8 +104,8 @@ class ChatEmitter:
         frames: list[bytes] = []
         for index, (call, signed) in enumerate(self._shown):
             if not signed and "extra_content" in (entry := completion.tool_call(self._turn, call)):
-                empty = {"custom": {"input": ""}} if entry["type"] == "custom" else {"function": {"arguments": ""}}
-                late = {"index": index, **empty, "extra_content": entry["extra_content"]}
+                kind, _, member, _ = completion.named_call(self._turn, call)
+                late = {"index": index, kind: {member: ""}, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))
         for index, picture in enumerate(self._blobs["images"]):  # always comes after the image
             if picture.signature is not None:

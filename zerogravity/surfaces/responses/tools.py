@@ -39,7 +39,7 @@ class Tools(shared.Tools):
 
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     pictures: bool = False
-    shown: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    shown: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
     _keys: dict[Identity, str] = field(default_factory=dict[Identity, str])
 
     def key(self, name: str, namespace: str | None = None, kind: str = "") -> str:
