@@ -21,7 +21,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.openai.sealed_state import Carried, seal
-from zerogravity.surfaces.responses.stored import of_turn
+from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.testing.builders import TURN_ID, call, chunk
 from zerogravity.testing.simulator.google.signatures import Signer, call_binding
 from zerogravity.wire.google_errors import decode_error
@@ -368,7 +368,7 @@ def test_21_what_the_search_did_goes_back_with_the_result(name: str, way: str, t
         case "client":
             given += [*told(name, channel), entries[-1]]
         case _:
-            stored = of_turn(channel, SECRET)
+            stored = stored_at_end(channel, SECRET)
             request = {**request, "input": entries[-1:], "previous_response_id": stored.id}
     of = replace(context(OTHER_TURN), recall=memory.get, stored=lambda _: stored.turn if stored else None)
     contents = sent(name, request, of)["contents"]

@@ -26,7 +26,7 @@ from zerogravity.store.responses import open_store
 from zerogravity.surfaces import gemini
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.responses.stored import of_turn
+from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.wire import jsonio
 
 NUMBERS = ["1.10", "1E5", "1e400", "-0", "0.1000000000000000055", "18446744073709551617", "0.5", "7"]
@@ -217,7 +217,7 @@ async def test_a_stored_history(number: str, place: str, tmp_path: Path) -> None
         str(tmp_path / "r.db") if place == "file" else None, limit=9, now=lambda: float(asked.created)
     )
     try:
-        made = of_turn(channel, SECRET)
+        made = stored_at_end(channel, SECRET)
         await store.put(entry_of(made))
         kept = stored_of(await store.get(made.id, made.owner))
     finally:

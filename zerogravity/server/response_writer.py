@@ -17,7 +17,7 @@ from zerogravity.server.services import Services
 from zerogravity.store.base import Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, of_start, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, stored_at_end, stored_at_start
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
 SLICE = 200  # records of a background response that are rendered at once: a few milliseconds
@@ -78,7 +78,7 @@ class ResponseWriter:
         self._pending.put(channel.turn.owner, response_id(channel.id), make, channel.held)
 
     async def _start_entry(self, channel: CascadeChannel) -> Entry:
-        return entry_of(of_start(channel, self._services.secret))
+        return entry_of(stored_at_start(channel, self._services.secret))
 
     async def _end_entry(self, channel: CascadeChannel, records: Sequence[Record]) -> Entry:
         """A background response keeps its frames: they can be read again long after its records are gone. There may be
@@ -92,7 +92,7 @@ class ResponseWriter:
                 frames += emitter.feed(record)
                 if number % SLICE == 0:
                     await asyncio.sleep(0)
-        return entry_of(of_turn(channel, services.secret, frames))
+        return entry_of(stored_at_end(channel, services.secret, frames))
 
 
 def entry_of(stored: StoredResponse) -> Entry:

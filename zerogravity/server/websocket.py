@@ -38,10 +38,10 @@ from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
 from zerogravity.surfaces.openai.errors import openai_error_object
-from zerogravity.surfaces.responses.compaction import TRIGGER, settled
+from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.responses.stored import of_turn
+from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.wire import jsonio
 
 CONCURRENT = 16  # responses of one connection that run or wait
@@ -213,11 +213,11 @@ class Connection:
         assert task is not None
         self._running[task] = None
         assert channel.terminal is not None
-        if isinstance(settled(channel.turn, channel.state, channel.terminal), Failed):
+        if isinstance(outcome(channel.turn, channel.state, channel.terminal), Failed):
             self._forget(channel.turn.previous_id)
         if channel.turn.store or response_id(channel.id) in self._local:
             return
-        stored = of_turn(channel, self._services.secret)
+        stored = stored_at_end(channel, self._services.secret)
         self._memory.add(self._local, stored, channel.held)
 
     def _forget(self, response: object) -> None:

@@ -11,10 +11,10 @@ from zerogravity.surfaces.openai.sealed_state import (
     MAX_PARTS,
     PREFIX,
     Carried,
-    of_call,
-    of_thought,
     seal,
     seal_text,
+    state_of_call,
+    state_of_thought,
     unseal,
     unseal_text,
 )
@@ -34,7 +34,7 @@ def test_there_and_back() -> None:
 def test_a_client_is_not_asked_to_keep_too_much(size: int, carried: bool) -> None:
     parts = ["x" * (size - 1), "y"]
     call = Call(0, "call_1", "f", "{}", "c2ln", before=parts)
-    assert of_call(call, "gemini") == ([Carried("c2ln", "gemini", "call_1", tuple(parts))] if carried else [])
+    assert state_of_call(call, "gemini") == ([Carried("c2ln", "gemini", "call_1", tuple(parts))] if carried else [])
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_a_thought_takes_its_text_along_where_nobody_else_keeps_it(
 ) -> None:
     thought = Reasoning(0, [text], signature)
     expected = [] if before is None else [Carried("c2ln", family, None, before)]
-    assert of_thought(thought, family, shown=shown) == expected
+    assert state_of_thought(thought, family, shown=shown) == expected

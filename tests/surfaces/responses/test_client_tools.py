@@ -21,7 +21,7 @@ from tests.surfaces.responses.test_emit import TOOL
 from tests.surfaces.responses.test_tools import declarations, parse, refused, user
 from zerogravity.core.events import FunctionCall
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
-from zerogravity.surfaces.responses.stored import of_turn
+from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.testing import builders
 from zerogravity.wire import jsonio
 
@@ -129,7 +129,7 @@ def test_a_result_may_name_the_item_of_a_call_that_is_stored(model: str) -> None
     """As OpenAI's schema has it for a local shell: its output has an ``id`` and no ``call_id``."""
     tools = [{"type": "local_shell"}]
     call = FunctionCall("call_1", "local_shell", '{"command":["ls"]}')
-    stored = of_turn(builders.channel(parse(tools=tools), call, end=TOOL), SECRET)
+    stored = stored_at_end(builders.channel(parse(tools=tools), call, end=TOOL), SECRET)
     (item,) = stored.response["output"]
     result = {"type": "local_shell_call_output", "id": item["id"], "output": "a"}
     within = context(stored={"resp": stored.turn})

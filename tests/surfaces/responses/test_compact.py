@@ -17,7 +17,7 @@ from zerogravity.surfaces.base import Answer, StoredTurn
 from zerogravity.surfaces.responses import compact
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
-from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, stored_at_end
 from zerogravity.testing import builders
 
 DIALOGUE = [
@@ -27,7 +27,7 @@ DIALOGUE = [
 
 
 def kept(turn: Turn, events: Sequence[Event]) -> StoredResponse:
-    return of_turn(builders.channel(turn, *events, end=Finished("stop")), SECRET)
+    return stored_at_end(builders.channel(turn, *events, end=Finished("stop")), SECRET)
 
 
 def asked(**body: Any) -> Turn:

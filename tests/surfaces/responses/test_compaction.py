@@ -43,7 +43,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.surfaces.responses import surface
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
-from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, stored_at_end
 from zerogravity.testing import builders
 from zerogravity.testing.check import check_responses
 
@@ -61,7 +61,7 @@ def asked(*items: Any, within: Any = None, **body: Any) -> Turn:
 
 
 def kept(turn: Turn, events: Sequence[Event] = SUMMED, end: Terminal = STOP) -> StoredResponse:
-    return of_turn(builders.channel(turn, *events, end=end), SECRET)
+    return stored_at_end(builders.channel(turn, *events, end=end), SECRET)
 
 
 def streamed(channel: CascadeChannel) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.openai.sealed_state import Carried, unseal
-from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, of_turn
+from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, stored_at_end
 from zerogravity.testing import builders
 from zerogravity.wire import jsonio
 
@@ -35,7 +35,7 @@ STOP, TOOL = Finished("stop"), Finished("tool")
 
 
 def kept(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> StoredResponse:
-    return of_turn(builders.channel(of or parse(), *events, end=end), SECRET)
+    return stored_at_end(builders.channel(of or parse(), *events, end=end), SECRET)
 
 
 def answer_of(events: list[Event], end: Finished | Failed = STOP, **body: Any) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ def test_what_else_is_kept() -> None:
                user("x")],
         instructions="I",
     )  # fmt: skip
-    made = of_turn(builders.channel(turn, TextDelta("a"), end=STOP), SECRET, [b"one", b"two"])
+    made = stored_at_end(builders.channel(turn, TextDelta("a"), end=STOP), SECRET, [b"one", b"two"])
     assert (made.id, made.owner, made.created) == ("resp_" + "5" * 32, "someone", turn.created)
     assert made.input_items == turn.details.input
     assert (made.system, made.tools, made.family) == (("D",), (function("f"),), FAMILY)
@@ -190,7 +190,7 @@ def test_reasoning_that_only_carries_is_not_taken_for_a_thought() -> None:
 @given(record_lists(), st.booleans())
 def test_any_turn_can_be_continued_under_the_rules_of_turns(made: list[Record], parallel: bool) -> None:
     turn = parse(parallel_tool_calls=parallel)
-    kept = of_turn(replayed(made, turn), SECRET)
+    kept = stored_at_end(replayed(made, turn), SECRET)
     seen = [item["call_id"] for item in kept.response["output"] if item["type"] == "function_call"]
     finished = isinstance(made[-1].events[-1], Finished)
     for model in ("gemini-3-flash", "gemini-2.5-pro"):

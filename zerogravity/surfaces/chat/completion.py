@@ -7,7 +7,7 @@ so it is the model's text and nothing else. Facts: wire-openai 10; wire-gemini-a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 from zerogravity import ids
 from zerogravity.core.events import Failed, Finished
@@ -24,7 +24,7 @@ from zerogravity.surfaces.openai.answer import (
     refusal,
 )
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.sealed_state import of_call
+from zerogravity.surfaces.openai.sealed_state import state_of_call
 from zerogravity.surfaces.openai.tools import custom_input
 
 
@@ -45,9 +45,9 @@ def answer(turn: Turn, state: TurnState) -> Answer:
     return Answer(200, {**body, "metadata": dict(metadata)} if metadata else body)
 
 
-def head(turn: Turn, kind: str) -> dict[str, Any]:
+def head(turn: Turn, kind: str) -> dict[str, object]:
     """The members that are the same in the object and in each chunk."""
-    made: dict[str, Any] = {
+    made: dict[str, object] = {
         "id": ids.derive("chatcmpl", turn.id).replace("_", "-"),
         "object": kind,
         "created": turn.created,
@@ -59,13 +59,13 @@ def head(turn: Turn, kind: str) -> dict[str, Any]:
     return made
 
 
-def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, Any]:
+def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, object]:
     """The assistant's message. ``content`` is null if there is no text but something else."""
     text = state.text
     calls = shown_calls(turn, state.function_calls)
     media = [item for item in state.items if isinstance(item, Media)]
     refused = refusal(terminal, shown=state.emitted)
-    made: dict[str, Any] = {
+    made: dict[str, object] = {
         "role": "assistant",
         "content": text if text or not (calls or media or refused) else None,
         "refusal": refused,
@@ -88,20 +88,32 @@ def shown_calls(turn: Turn, calls: list[Call]) -> list[Call]:
     return calls[:1] if turn.details_as(ChatDetails).one_call else calls
 
 
-def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
-    """One whole ``tool_calls`` entry."""
+class ToolCall(NamedTuple):
+    """A call in the client's words: ``{"type": kind, kind: {"name": name, member: text}}``."""
+
+    kind: str
+    name: str
+    member: str
+    text: str
+
+
+def named_call(turn: Turn, call: Call) -> ToolCall:
     name = turn.client_name(call.name)
-    made: dict[str, Any]
     if turn.tool_kinds.get(name) == "custom":
-        made = {"id": call.call_id, "type": "custom", "custom": {"name": name, "input": custom_input(call.args_json)}}
-    else:
-        made = {"id": call.call_id, "type": "function", "function": {"name": name, "arguments": call.args_json}}
-    for carried in of_call(call, turn.target.family):
+        return ToolCall("custom", name, "input", custom_input(call.args_json))
+    return ToolCall("function", name, "arguments", call.args_json)
+
+
+def tool_call(turn: Turn, call: Call) -> dict[str, object]:
+    """One whole ``tool_calls`` entry."""
+    kind, name, member, text = named_call(turn, call)
+    made: dict[str, object] = {"id": call.call_id, "type": kind, kind: {"name": name, member: text}}
+    for carried in state_of_call(call, turn.target.family):
         made["extra_content"] = extra_content(carried.signature, carried.before)
     return made
 
 
-def extra_content(signature: str, server_tools: Sequence[str] = ()) -> dict[str, Any]:
+def extra_content(signature: str, server_tools: Sequence[str] = ()) -> dict[str, object]:
     """A thought signature, where Google's own OpenAI endpoint puts it, for the client to send back. ``server_tools``:
     source texts of the parts of Google's own tools before a call."""
     tools = {"server_tools": list(server_tools)} if server_tools else {}
@@ -114,11 +126,11 @@ def text_signature(state: TurnState) -> str | None:
     return signed[-1] if signed else None
 
 
-def blobs(media: Sequence[Media]) -> dict[str, Any]:
+def blobs(media: Sequence[Media]) -> dict[str, list[dict[str, object]]]:
     """``images`` and ``files``, each only when there are some."""
     pictures = [item for item in media if is_picture(item)]
     others = [item for item in media if not is_picture(item)]
-    made: dict[str, Any] = {}
+    made: dict[str, list[dict[str, object]]] = {}
     if pictures:
         made["images"] = [picture(item, index) for index, item in enumerate(pictures)]
     if others:
@@ -126,16 +138,16 @@ def blobs(media: Sequence[Media]) -> dict[str, Any]:
     return made
 
 
-def picture(item: Media, index: int) -> dict[str, Any]:
-    made = {"index": index, "type": "image_url", "image_url": {"url": data_uri(item)}}
+def picture(item: Media, index: int) -> dict[str, object]:
+    made: dict[str, object] = {"index": index, "type": "image_url", "image_url": {"url": data_uri(item)}}
     return made if item.signature is None else {**made, "extra_content": extra_content(item.signature)}
 
 
-def file(item: Media, index: int) -> dict[str, Any]:
+def file(item: Media, index: int) -> dict[str, object]:
     return {"index": index, "type": "file", "file": {"file_data": data_uri(item)}}
 
 
-def url_citations(state: TurnState) -> list[dict[str, Any]]:
+def url_citations(state: TurnState) -> list[dict[str, object]]:
     """url_citation entries, indices in characters of the whole content."""
     messages = [item for item in state.items if isinstance(item, Message)]
     found = [] if any(item.grounding for item in messages) else citations(state.text, state.grounding)

@@ -13,7 +13,7 @@ from typing import Any
 from zerogravity.core.events import Failed, Record, Terminal
 from zerogravity.core.fold import Assembler, Call, Ended, Grew, Media, Message, Opened, Step
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.chat import completion as whole
+from zerogravity.surfaces.chat import completion
 from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.openai.answer import chat_usage, refusal
 from zerogravity.surfaces.openai.errors import openai_error_object
@@ -35,7 +35,7 @@ class ChatEmitter:
         self._calls = 0
         self._shown: list[tuple[Call, bool]] = []  # by index; whether its signature was sent
         self._blobs: dict[str, list[Media]] = {"images": [], "files": []}
-        self._head = whole.head(turn, "chat.completion.chunk")
+        self._head = completion.head(turn, "chat.completion.chunk")
         self._usage: dict[str, Any] = {"usage": None} if self._details.include_usage else {}
         self._before, self._after = self._template()
 
@@ -68,20 +68,18 @@ class ChatEmitter:
         if self._calls and self._details.one_call:
             return []
         index, self._calls = self._calls, self._calls + 1
-        entry = whole.tool_call(self._turn, call)
-        kind: str = entry["type"]
-        inner: dict[str, str] = entry[kind]
-        content = "input" if kind == "custom" else "arguments"
+        kind, name, member, text = completion.named_call(self._turn, call)
         if self._details.legacy:
-            opening = {"function_call": {"name": inner["name"], "arguments": ""}}
+            opening = {"function_call": {"name": name, "arguments": ""}}
             return [self._delta(opening), self._delta({"function_call": {"arguments": call.args_json}})]
+        entry = completion.tool_call(self._turn, call)
         self._shown.append((call, "extra_content" in entry))
-        first = {"index": index, **entry, kind: {**inner, content: ""}}
-        more = {"index": index, kind: {content: inner[content]}}
+        first = {"index": index, **entry, kind: {"name": name, member: ""}}
+        more = {"index": index, kind: {member: text}}
         return [self._delta({"tool_calls": [first]}), self._delta({"tool_calls": [more]})]
 
     def _media(self, media: Media) -> bytes:
-        (name, entries), *_ = whole.blobs([media]).items()
+        (name, entries), *_ = completion.blobs([media]).items()
         shown = self._blobs[name]
         shown.append(media)
         return self._delta({name: [{**entries[0], "index": len(shown) - 1}]})
@@ -93,9 +91,9 @@ class ChatEmitter:
         frames = self._late_signatures()
         if refused := refusal(terminal, shown=state.emitted):
             frames.append(self._delta({"refusal": refused}))
-        if annotations := whole.url_citations(state):
+        if annotations := completion.url_citations(state):
             frames.append(self._delta({"annotations": annotations}))
-        frames.append(self._chunk([self._choice({}, whole.finish_reason(self._turn, terminal))], self._usage))
+        frames.append(self._chunk([self._choice({}, completion.finish_reason(self._turn, terminal))], self._usage))
         if self._usage:
             frames.append(self._chunk([], {"usage": chat_usage(state.usage)}))
         return [*frames, DONE]
@@ -105,16 +103,16 @@ class ChatEmitter:
         state = self._assembler.state
         frames: list[bytes] = []
         for index, (call, signed) in enumerate(self._shown):
-            if not signed and "extra_content" in (entry := whole.tool_call(self._turn, call)):
-                empty = {"custom": {"input": ""}} if entry["type"] == "custom" else {"function": {"arguments": ""}}
-                late = {"index": index, **empty, "extra_content": entry["extra_content"]}
+            if not signed and "extra_content" in (entry := completion.tool_call(self._turn, call)):
+                kind, _, member, _ = completion.named_call(self._turn, call)
+                late = {"index": index, kind: {member: ""}, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))
         for index, picture in enumerate(self._blobs["images"]):  # always comes after the image
             if picture.signature is not None:
-                late = {"index": index, "extra_content": whole.extra_content(picture.signature)}
+                late = {"index": index, "extra_content": completion.extra_content(picture.signature)}
                 frames.append(self._delta({"images": [late]}))
-        if (signature := whole.text_signature(state)) is not None:
-            frames.append(self._delta({"extra_content": whole.extra_content(signature)}))
+        if (signature := completion.text_signature(state)) is not None:
+            frames.append(self._delta({"extra_content": completion.extra_content(signature)}))
         return frames
 
     # -- frames ----------------------------------------------------------------------------------------------

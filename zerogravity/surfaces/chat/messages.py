@@ -69,15 +69,15 @@ class Messages:
         calls = fields.array(message, "tool_calls", path=path) or []
         legacy = fields.obj(message, "function_call", path=path)
         images = fields.array(message, "images", path=path) or []
-        said = ASSISTANT.read(message, "content", path)
+        parts = ASSISTANT.read(message, "content", path)
         if refusal:
-            said.append({"text": refusal})
+            parts.append({"text": refusal})
         if not (TEXTS & message.keys() or calls or legacy or images):
             raise fields.missing(f"{path}.content")
         signature = signature_of(message)
-        if signature is not None and said and "text" in said[-1] and not calls:
-            said[-1] = {**said[-1], "thoughtSignature": signature}
-        for part in names.with_name(message.get("name") if self._several else None, said):
+        if signature is not None and parts and "text" in parts[-1] and not calls:
+            parts[-1] = {**parts[-1], "thoughtSignature": signature}
+        for part in names.with_name(message.get("name") if self._several else None, parts):
             self._history.model_part(part)
         for image, place in fields.each_object(images, f"{path}.images"):
             self._history.model_part(picture(image, place))

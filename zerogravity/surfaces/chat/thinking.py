@@ -7,7 +7,6 @@ Facts: wire-openai 9, 10; wire-gemini-and-mapping 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from zerogravity.core.family import rules
 from zerogravity.core.turn import Target
@@ -62,7 +61,7 @@ def reasoning(body: Json) -> Reasoning:
     return Reasoning(effort, budget, requested, param, shown, notes)
 
 
-def thinking(body: Json, target: Target) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+def thinking(body: Json, target: Target) -> tuple[dict[str, object] | None, tuple[str, ...]]:
     """thinkingConfig, or None if nothing is to be sent; and notes. Raises FaultError 400."""
     wanted = reasoning(body)
     summaries = bool(wanted.shown) if wanted.requested else None
@@ -81,7 +80,7 @@ def google_extras(body: Json) -> Json:
     return fields.obj(extra, "google", path="extra_body") or fields.obj(body, "google") or {}
 
 
-def _googles(given: Json, target: Target, path: str) -> dict[str, Any]:
+def _googles(given: Json, target: Target, path: str) -> dict[str, object]:
     """Google's own ``thinking_config``: a level or a budget, whichever the model has."""
     family = rules(target.family)
     if family.thinking == "none":

@@ -95,6 +95,6 @@ def _allowed(choice: Json, tools: Tools) -> Choice:
 
 def _named(entry: Json, path: str, tools: Tools, param: str) -> str:
     name = fields.required_string(entry, "name", path=path)
-    if not tools.knows(name):
+    if not tools.declares(name):
         raise undeclared(name, param)
     return name

@@ -5,7 +5,7 @@ Facts: wire-gemini-and-mapping 5.
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from zerogravity.core.events import Failed, Finished, Terminal, Usage
 from zerogravity.core.fold import Media
@@ -50,7 +50,7 @@ def data_uri(media: Media) -> str:
 # OpenAI's input includes cached tokens and its output includes reasoning; the total is their sum.
 
 
-def responses_usage(usage: Usage) -> dict[str, Any]:
+def responses_usage(usage: Usage) -> dict[str, object]:
     """The ``usage`` object of the Responses API."""
     sent, received = usage.prompt + usage.tool_use, usage.candidates + usage.thoughts
     return {
@@ -62,7 +62,7 @@ def responses_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def chat_usage(usage: Usage) -> dict[str, Any]:
+def chat_usage(usage: Usage) -> dict[str, object]:
     """The ``usage`` object of Chat Completions."""
     sent, received = usage.prompt + usage.tool_use, usage.candidates + usage.thoughts
     return {

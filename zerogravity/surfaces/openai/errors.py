@@ -6,14 +6,13 @@ Facts: wire-openai 11.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from zerogravity.errors import Fault, Origin, join_sentences
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.common.errors import fault_headers
 
 
-def openai_error_object(fault: Fault) -> dict[str, Any]:
+def openai_error_object(fault: Fault) -> dict[str, object]:
     """``{message, type, param, code}``, all four always there; an empty code is null."""
     return {"message": message_of(fault), "type": _type(fault), "param": fault.param, "code": fault.code or None}
 

@@ -55,20 +55,15 @@ def join(path: str, name: str | int) -> str:
     return f"{path}.{name}" if path else name
 
 
-def string(body: Json, name: str, *, path: str = "", required: bool = False) -> str | None:
-    value, param = body.get(name), join(path, name)
-    if value is None:
-        if required:
-            raise missing(param)
-        return None
-    if not isinstance(value, str):
-        raise invalid_type(param, "a string", value)
-    return value
+def string(body: Json, name: str, *, path: str = "") -> str | None:
+    value = body.get(name)
+    return None if value is None else as_string(value, join(path, name))
 
 
 def required_string(body: Json, name: str, *, path: str = "") -> str:
-    value = string(body, name, path=path, required=True)
-    assert value is not None
+    value = string(body, name, path=path)
+    if value is None:
+        raise missing(join(path, name))
     return value
 
 

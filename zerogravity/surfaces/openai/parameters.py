@@ -19,7 +19,7 @@ Read = Callable[[Json, str, str], Any]
 NOT_SHOWN = object()
 INT32 = 2**31 - 1
 MAX_STOPS = 4
-ASKS_FOR_NOTHING: tuple[Any, ...] = (None, False, "", [], {})
+ASKS_FOR_NOTHING: tuple[object, ...] = (None, False, "", [], {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Parameter:
     kind: Kind
     does: str = ""
     config: str = ""
-    shown: Any = NOT_SHOWN
+    shown: object = NOT_SHOWN
     refused: str = ""
     asks: Callable[[Any], bool] = bool
     noted: bool = False
@@ -124,7 +124,7 @@ def of_other_api(name: str, instead: str, api: str) -> Parameter:
     )  # fmt: skip
 
 
-def is_given(value: Any) -> bool:
+def is_given(value: object) -> bool:
     return value is not None
 
 

@@ -38,7 +38,7 @@ class Carried:
     before: tuple[str, ...] = ()
 
 
-def of_call(call: Call, family: str) -> list[Carried]:
+def state_of_call(call: Call, family: str) -> list[Carried]:
     """What has to come back with a call. Nothing if it is too large: the signature is only valid with the parts before
     the call, and the registry remembers both."""
     if not call.signature or sum(map(len, call.before)) > MAX_PARTS:
@@ -46,7 +46,7 @@ def of_call(call: Call, family: str) -> list[Carried]:
     return [Carried(call.signature, family, call.call_id, tuple(call.before))]
 
 
-def of_thought(thought: Reasoning, family: str, *, shown: bool) -> list[Carried]:
+def state_of_thought(thought: Reasoning, family: str, *, shown: bool) -> list[Carried]:
     """What has to come back of a thought: its signature, and its text unless that is ``shown``. For Claude always the
     text: the signature is bound to it. Nothing if a text that is not shown is too large."""
     fits = len(thought.text) <= MAX_PARTS

@@ -84,7 +84,7 @@ class Tools:
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     notes: list[str] = field(default_factory=list[str])
 
-    def knows(self, key: str) -> bool:
+    def declares(self, key: str) -> bool:
         return any(tool.name == key for tool in self.declared)
 
     def function(self, given: Mapping[str, Any], path: str, key: Callable[[str], str] = str) -> str:

@@ -12,7 +12,7 @@ from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.choice import Choice, allowed_tools, not_runnable, of_word, undeclared
 from zerogravity.surfaces.openai.tools import nested
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
-from zerogravity.surfaces.responses.tools import Tools, space_of
+from zerogravity.surfaces.responses.tools import Tools, namespace_of
 from zerogravity.wire.narrow import Json
 
 SHOWN_ALONE = ("function", "custom", "shell", "apply_patch", "image_generation", "web_search_preview",
@@ -69,7 +69,7 @@ def _allowed(choice: Json, tools: Tools) -> Choice:
     search = False
     for entry, place in allowed.entries():
         kind = entry.get("type")
-        if len(allowed.tools) > 1 and kind in tools.left_out and not tools.runs(kind):
+        if len(allowed.tools) > 1 and kind in tools.left_out and not tools.has_client_tool(kind):
             continue
         named, searched = _named(entry, tools, place)
         keys += named
@@ -89,8 +89,8 @@ def _named(entry: Json, tools: Tools, path: str) -> tuple[list[str], bool]:
             keys = [tools.key(name, fields.string(inner, "namespace", path=place))]
         case "namespace":
             name = fields.required_string(entry, "name", path=path)
-            keys = tools.within(space_of(name))
-        case _ if kind in CLIENT_TOOLS and tools.runs(kind):
+            keys = tools.keys_in(namespace_of(name))
+        case _ if kind in CLIENT_TOOLS and tools.has_client_tool(kind):
             name, keys = kind, [tools.key(kind, kind=kind)]
         case "image_generation" if tools.pictures:
             return [], False
@@ -102,6 +102,6 @@ def _named(entry: Json, tools: Tools, path: str) -> tuple[list[str], bool]:
             raise not_runnable(kind, "tool_choice")
         case _:
             raise undeclared(kind, "tool_choice")
-    if not keys or not all(tools.knows(key) for key in keys):
+    if not keys or not all(tools.declares(key) for key in keys):
         raise undeclared(name, "tool_choice")
     return keys, False

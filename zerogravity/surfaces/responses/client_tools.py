@@ -42,12 +42,12 @@ def call_members(kind: str, args_json: str) -> Members:
     return {"type": tool.call, **tool.members(arguments(args_json))}
 
 
-def of_call(kind: str) -> str | None:
+def tool_of_call(kind: str) -> str | None:
     """The tool whose calls are items of that kind."""
     return next((name for name, tool in CLIENT_TOOLS.items() if tool.call == kind), None)
 
 
-def of_result(kind: str) -> str | None:
+def tool_of_result(kind: str) -> str | None:
     """The tool whose results are items of that kind."""
     return next((name for name, tool in CLIENT_TOOLS.items() if tool.result == kind), None)
 

@@ -41,7 +41,7 @@ def parse(body: Json, context: Context) -> Turn:
 def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     """The answer of a finished turn: the compacted dialogue, or the error."""
     assert state.terminal is not None, "the turn is not over"
-    terminal = compaction.settled(turn, state, state.terminal)
+    terminal = compaction.outcome(turn, state, state.terminal)
     if isinstance(terminal, Failed):
         return openai_error(terminal.fault)
     details = turn.details_as(ResponsesDetails)

@@ -45,7 +45,7 @@ def request(generate: Json, limit: int) -> dict[str, Any]:
     return {**said, "generationConfig": made}
 
 
-def settled(turn: Turn, state: TurnState, terminal: Terminal) -> Terminal:
+def outcome(turn: Turn, state: TurnState, terminal: Terminal) -> Terminal:
     """How the turn ended for its client: a compaction without a complete summary has failed."""
     if not turn.details_as(ResponsesDetails).compacts or isinstance(terminal, Failed):
         return terminal

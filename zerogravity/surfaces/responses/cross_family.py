@@ -21,7 +21,7 @@ from zerogravity.wire.narrow import Json
 Part = dict[str, Any]
 
 
-def adapted(stored: StoredTurn, target: Target) -> Sequence[Json]:
+def for_target(stored: StoredTurn, target: Target) -> Sequence[Json]:
     """``stored.contents`` for ``target``; untouched when it is of the same family."""
     if stored.family == target.family:
         return stored.contents

@@ -91,7 +91,7 @@ class ResponsesEmitter:
         for step in steps:
             if not isinstance(step, Grew):
                 frames += self._step(step)
-            elif isinstance(step.item, Message) or self._output.thinks:
+            elif isinstance(step.item, Message) or self._output.shows_thinking:
                 frames.append(self._delta(step.delta))
         return frames
 

@@ -83,7 +83,7 @@ def reference(item: Json) -> str | None:
     return None
 
 
-def identified(entries: Sequence[Entry], turn_id: str) -> list[Json]:
+def with_ids(entries: Sequence[Entry], turn_id: str) -> list[Json]:
     """The items as the API lists them: each with an id; messages with a type, a status and an array of parts."""
     made: list[Json] = []
     for index, entry in enumerate(entries):
@@ -153,7 +153,7 @@ class Items:
                 case kind:  # half of a call: the other half would mean something else without it
                     raise fields.invalid_value(f"{path}.type", kind, (*PREFIXES, "item_reference", *SKIPPED))
 
-    def know(self, items: Iterable[Json]) -> None:
+    def remember_calls(self, items: Iterable[Json]) -> None:
         """Calls whose results may name them by the ids of their items."""
         for item in items:
             own, call_id = item.get("id"), item.get("call_id")
@@ -233,12 +233,12 @@ class Items:
         """Calls and results of the tools that have item types of their own."""
         if kind.startswith("tool_search") and (item.get("execution") == "server" or item.get("call_id") is None):
             self.notes.append(f"{path}: {kind} of the server skipped: its tools are declared")
-        elif (tool := client_tools.of_call(kind)) is not None:
+        elif (tool := client_tools.tool_of_call(kind)) is not None:
             call_id = fields.required_string(item, "call_id", path=path)
-            self.know([item])
+            self.remember_calls([item])
             given = jsonio.text(CLIENT_TOOLS[tool].arguments(item, path))
             self._model_call(call_id, self._tools.key(tool, kind=tool), given)
-        elif (tool := client_tools.of_result(kind)) is not None:
+        elif (tool := client_tools.tool_of_result(kind)) is not None:
             # a local shell's result may name its call by the id of the call's item
             own = fields.string(item, "call_id", path=path) or fields.required_string(item, "id", path=path)
             self._history.result(self._own_ids.get(own, own), CLIENT_TOOLS[tool].output(item, path))

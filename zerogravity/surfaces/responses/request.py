@@ -56,9 +56,9 @@ from zerogravity.surfaces.openai.parameters import (
 from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.surfaces.responses import compaction
 from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
-from zerogravity.surfaces.responses.cross_family import adapted
+from zerogravity.surfaces.responses.cross_family import for_target
 from zerogravity.surfaces.responses.details import ResponsesDetails
-from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
+from zerogravity.surfaces.responses.items import Entry, Items, reference, resolve, with_ids
 from zerogravity.surfaces.responses.tools import read_tools
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
@@ -196,7 +196,7 @@ def parse(body: Json, context: Context) -> Turn:
             include=_include(body),
             namespaces=tools.namespaces,
             compacts=compacts,
-            input=tuple(identified(entries, context.turn_id)),
+            input=tuple(with_ids(entries, context.turn_id)),
             users=previous.users if previous else (),
             system=(*(previous.system if previous else ()), *reader.system),
             tools=tuple(narrow.members(tool) for _, group in added for tool in group),  # valid: they were read
@@ -255,8 +255,8 @@ def _before(body: Json, previous: StoredTurn | None, target: Target, history: Hi
         return
     for text in previous.system:
         history.system(text)
-    history.extend(adapted(previous, target))
-    reader.know(previous.items.values())
+    history.extend(for_target(previous, target))
+    reader.remember_calls(previous.items.values())
     if previous.summary is not None:  # the dialogue was compacted
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
 

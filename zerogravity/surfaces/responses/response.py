@@ -32,10 +32,10 @@ from zerogravity.surfaces.openai.answer import (
     sources,
 )
 from zerogravity.surfaces.openai.errors import message_of, openai_error
-from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
+from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.tools import custom_input
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
-from zerogravity.surfaces.responses.compaction import settled, summary
+from zerogravity.surfaces.responses.compaction import outcome, summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import PREFIXES, response_id
 
@@ -45,7 +45,7 @@ Json = dict[str, Any]
 def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     """The HTTP answer of a finished turn: the Response; of a failed one the error, unless it ran in the background."""
     assert state.terminal is not None, "the turn is not over"
-    terminal = settled(turn, state, state.terminal)
+    terminal = outcome(turn, state, state.terminal)
     if isinstance(terminal, Failed) and not turn.background:
         return openai_error(terminal.fault)
     return Answer(200, render(turn, state, secret))
@@ -61,9 +61,9 @@ def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_pro
     for item in state.items:
         output.opened(item)
         if isinstance(item, Message) and not streamed:
-            output.searched(item.grounding)
+            output.add_search(item.grounding)
             if item is last:
-                output.searched(state.grounding)
+                output.add_search(state.grounding)
         output.closed(item)
     output.ended(state, state.terminal)
     return finished(turn, state, state.terminal, output.items)
@@ -76,7 +76,7 @@ def unfinished(turn: Turn, status: str) -> Json:
 
 def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json]) -> Json:
     """The Response of a finished turn."""
-    terminal = settled(turn, state, terminal)
+    terminal = outcome(turn, state, terminal)
     status, reason = responses_status(terminal)
     return _object(
         turn,
@@ -140,7 +140,7 @@ class Output:
     def __init__(self, turn: Turn, secret: bytes) -> None:
         self.items: list[Json] = []
         details = turn.details_as(ResponsesDetails)
-        self.thinks = details.shows_thinking
+        self.shows_thinking = details.shows_thinking
         self.compacts = details.compacts
         self._turn = turn
         self._secret = secret
@@ -158,14 +158,14 @@ class Output:
 
     def grows(self, item: Item) -> bool:
         """Whether it is streamed in deltas."""
-        return isinstance(item, Message) or (isinstance(item, Reasoning) and self.thinks)
+        return isinstance(item, Message) or (isinstance(item, Reasoning) and self.shows_thinking)
 
     def opened(self, item: Item) -> list[Json]:
         """The items that are complete when ``item`` begins."""
         if self.compacts:
             return []
         begin = len(self.items)
-        self._release()
+        self._add_held()
         match item:
             case Call() if not (self._one_call and self._called):
                 self._called = True
@@ -190,8 +190,8 @@ class Output:
                 self._add(message_item([part], "incomplete" if item.cut else "completed"))
                 if self._encrypted and item.signature:
                     self._add({"type": "reasoning", "summary": [], "encrypted_content": self._signed(item, TEXT)})
-                self.searched(item.grounding)
-            case Reasoning() if self.thinks or self._encrypted:
+                self.add_search(item.grounding)
+            case Reasoning() if self.shows_thinking or self._encrypted:
                 self._reasoning(item, item.carries)
             case _:
                 pass
@@ -200,12 +200,12 @@ class Output:
     def ended(self, state: TurnState, terminal: Terminal) -> list[Json]:
         """The last items: a search that belongs to no message, a refusal, or the summary."""
         if self.compacts:
-            if isinstance(settled(self._turn, state, terminal), Finished):
+            if isinstance(outcome(self._turn, state, terminal), Finished):
                 self._add(summary(state, self._secret))
             return self.items
         begin = len(self.items)
-        self._release()
-        self.searched(state.grounding)
+        self._add_held()
+        self.add_search(state.grounding)
         if why := refusal(state, terminal):
             self._add(message_item([{"type": "refusal", "refusal": why}], "completed"))
         return self.items[begin:]
@@ -213,7 +213,7 @@ class Output:
     def _add(self, item: Json) -> None:
         self.items.append({"id": self.next_id(item["type"]), **item})
 
-    def _release(self) -> None:
+    def _add_held(self) -> None:
         """Add the image or file that came last."""
         held, self._held = self._held, None
         if held is not None:
@@ -224,13 +224,13 @@ class Output:
 
     def _reasoning(self, own: Reasoning | None, call: Call | None) -> None:
         """Add a reasoning item of a thought, of the call after it, or of both."""
-        shown = own is not None and self.thinks
+        shown = own is not None and self.shows_thinking
         item: Json = {"type": "reasoning", "summary": [summary_part(own.text)] if own is not None and shown else []}
         if self._encrypted:
             family = self._turn.target.family
-            carried = of_thought(own, family, shown=shown) if own is not None else []
+            carried = state_of_thought(own, family, shown=shown) if own is not None else []
             if call is not None:
-                carried += of_call(call, family)
+                carried += state_of_call(call, family)
                 self._carried.add(call.call_id)
             item["encrypted_content"] = seal(self._secret, carried)
         self._add(item)
@@ -238,7 +238,7 @@ class Output:
     def _signed(self, item: Message | Media, mark: str | None) -> str:
         return seal(self._secret, [Carried(item.signature or "", self._turn.target.family, mark)])
 
-    def searched(self, grounding: Json | None) -> None:
+    def add_search(self, grounding: Json | None) -> None:
         """Add an item for each search; repeated queries are the same search."""
         if self.compacts:
             return

@@ -20,9 +20,9 @@ from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
 from zerogravity.surfaces.openai.answer import is_picture, responses_usage
 from zerogravity.surfaces.openai.history import CONTINUE, arguments, parsed
-from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, of_call, of_thought, seal
+from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.responses import response
-from zerogravity.surfaces.responses.compaction import settled, users
+from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
 from zerogravity.wire import narrow
@@ -104,20 +104,20 @@ MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not
 # -- a channel → what is stored ------------------------------------------------------------------------------
 
 
-def of_start(channel: CascadeChannel, secret: bytes) -> StoredResponse:
+def stored_at_start(channel: CascadeChannel, secret: bytes) -> StoredResponse:
     """What is stored of a turn at its start."""
     turn = channel.turn
     made = response.unfinished(turn, "queued" if turn.background else "in_progress")
     return replace(_kept(turn, made, tuple(ResponsesEmitter(turn, secret).begin())), running=True)
 
 
-def of_turn(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes] = ()) -> StoredResponse:
+def stored_at_end(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes] = ()) -> StoredResponse:
     """What is stored of a turn at its end. The channel must be closed."""
     turn, state = channel.turn, channel.state
     made = response.render(turn, state, secret)
     stored = replace(_kept(turn, made, tuple(frames)), sealed=_sealed(turn, state, made["output"], secret))
     assert state.terminal is not None, "the turn is not over"
-    if not isinstance(settled(turn, state, state.terminal), Finished):
+    if not isinstance(outcome(turn, state, state.terminal), Finished):
         return stored
     if turn.details_as(ResponsesDetails).compacts:
         return replace(stored, contents=())
@@ -201,7 +201,7 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     shown = [item for item in output if item["type"] == "reasoning" and item["summary"]]
     found: dict[str, list[Carried]] = {}
     for thought, item in zip(thoughts, shown, strict=False):
-        if carried := of_thought(thought, turn.target.family, shown=True):
+        if carried := state_of_thought(thought, turn.target.family, shown=True):
             found[item["id"]] = carried
     said = [item for item in state.items if isinstance(item, Message) or _shown_as_message(item)]
     for text, item in zip(said, [item for item in output if item["type"] == "message"], strict=False):
@@ -210,7 +210,7 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     signed = {call.call_id: call for call in state.function_calls if call.signature}
     for item in output:
         if (call := signed.get(item.get("call_id", ""))) is not None:
-            found[item["id"]] = of_call(call, turn.target.family)
+            found[item["id"]] = state_of_call(call, turn.target.family)
     return {item_id: seal(secret, carried) for item_id, carried in found.items()}
 
 

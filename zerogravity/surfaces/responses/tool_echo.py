@@ -7,7 +7,7 @@ Other members, and values of another type, are dropped and noted: typed clients 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 from zerogravity.surfaces.openai.tools import custom_grammar, nested
 from zerogravity.wire import narrow
@@ -71,7 +71,7 @@ ALWAYS: dict[str, Json] = {
 }
 
 
-def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = False) -> dict[str, Any]:
+def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = False) -> dict[str, object]:
     """What is dropped is added to ``notes``. ``within``: in a namespace, where fewer members are required."""
     name = kind
     if kind.startswith("web_search") and kind not in MEMBERS:
@@ -111,8 +111,8 @@ def _format(form: Json) -> Json:
             "definition": grammar.get("definition") or ""}  # fmt: skip
 
 
-def _kept(given: Json, members: Json, path: str, notes: list[str]) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
+def _kept(given: Json, members: Json, path: str, notes: list[str]) -> dict[str, object]:
+    kept: dict[str, object] = {}
     for name, value in given.items():
         form = members.get(name)  # a check of the value, or the members of an object
         if value is None and form is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
@@ -38,23 +39,23 @@ class Tools(shared.Tools):
 
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     pictures: bool = False
-    shown: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    shown: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
     _keys: dict[Identity, str] = field(default_factory=dict[Identity, str])
 
     def key(self, name: str, namespace: str | None = None, kind: str = "") -> str:
         """The key of a tool as the client names it; of one that is not declared, the key it would get."""
-        space = space_of(namespace)
+        space = namespace_of(namespace)
         return self._keys.get((kind, space, name)) or _flat(space, name)
 
-    def runs(self, kind: str) -> bool:
+    def has_client_tool(self, kind: str) -> bool:
         """Whether a client's tool of that kind is declared."""
         return kind in self.kinds.values()
 
-    def within(self, namespace: str) -> list[str]:
+    def keys_in(self, namespace: str) -> list[str]:
         """The keys of a namespace's tools."""
         return [key for (_, space, _), key in self._keys.items() if space == namespace]
 
-    def add(self, name: str, namespace: str, kind: str = "") -> str:
+    def new_key(self, name: str, namespace: str, kind: str = "") -> str:
         """A key for a tool that is being declared; no two tools share one."""
         if not name:
             return name
@@ -116,11 +117,12 @@ def _refused(kind: str, path: str) -> FaultError:
 
 def _read(tools: Tools, tool: Json, kind: str, path: str, namespace: str = "") -> str:
     """Declare one tool that is served; returns its key, "" for what has none."""
+    key = partial(tools.new_key, namespace=namespace)
     match kind:
         case "function":
-            return tools.function(*nested(tool, "function", path, flat=True), lambda name: tools.add(name, namespace))
+            return tools.function(*nested(tool, kind, path, flat=True), key)
         case "custom":
-            return tools.custom(*nested(tool, "custom", path, flat=True), lambda name: tools.add(name, namespace))
+            return tools.custom(*nested(tool, kind, path, flat=True), key)
         case "namespace":
             _namespace(tools, tool, path, namespace)
         case "tool_search":
@@ -136,7 +138,7 @@ def _read(tools: Tools, tool: Json, kind: str, path: str, namespace: str = "") -
 
 def _namespace(tools: Tools, tool: Json, path: str, outer: str) -> None:
     """Inner tools under the namespace's name; its description goes to the first of them."""
-    name = _flat(outer, space_of(fields.required_string(tool, "name", path=path)))
+    name = _flat(outer, namespace_of(fields.required_string(tool, "name", path=path)))
     description = fields.string(tool, "description", path=path)
     inner = fields.array(tool, "tools", path=path)
     if inner is None:
@@ -166,7 +168,7 @@ def _tool_search(tools: Tools, tool: Json, path: str) -> None:
 def _client_tool(
     tools: Tools, kind: str, path: str, description: str | None = None, parameters: Json | None = None
 ) -> None:
-    key, known = tools.add(kind, "", kind), CLIENT_TOOLS[kind]
+    key, known = tools.new_key(kind, "", kind), CLIENT_TOOLS[kind]
     tools.declared.append(Declared(key, description or known.description, parameters or known.parameters, path))
     tools.kinds[key] = kind
 
@@ -179,7 +181,7 @@ def _web_search(tools: Tools, tool: Json, path: str) -> None:
     tools.search = True
 
 
-def space_of(namespace: str | None) -> str:
+def namespace_of(namespace: str | None) -> str:
     """Codex wraps its plain tools into the namespace ``functions``."""
     return "" if namespace in (None, DEFAULT_NAMESPACE) else namespace
 
