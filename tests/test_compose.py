@@ -129,7 +129,7 @@ async def test_a_name_whose_placeholder_is_another_models_is_gone(
     """gpt-5 stands for Gemini 3.1 Pro. Where that is not, nobody else answers under its name."""
     ls.options.labels = {"MODEL_PLACEHOLDER_M37": "Gemini 9 Ultra"}
     if not looked:
-        monkeypatch.setattr(backend.Antigravity, "look", unfinished)
+        monkeypatch.setattr(backend.Antigravity, "readiness", unfinished)
     gateway = await start(ls_url=ls.url, ls_csrf=ls.csrf, intercept=False)
     if looked:
         assert await ready(http, gateway, 200)

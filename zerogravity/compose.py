@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.base import Backend, Listener, Route
+from zerogravity.backends.base import Backend, Callbacks, Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
-from zerogravity.deadlines import Limits
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.hosts import GOOGLE, is_loopback
@@ -136,7 +135,7 @@ async def gateway(
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
         probe = LsProbe(backend, base.health, besides=base.store.sweep, greet=_google_probe(config, route))
-        backend.listen(Listener(catalogue.refresh, probe.child_changed, base.health.report))
+        backend.set_callbacks(Callbacks(catalogue.refresh, probe.child_changed, base.health.report))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=base.budget.share("bodies"))
         request_sinks = RequestSinks(recorder, *([bodies] if token else []))
@@ -265,19 +264,10 @@ def _backend(config: Config, route: Route) -> Backend:
 
 
 def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
-    limits = base.config.limits
     return Engine(
         base.store,
         backend,
-        limits=Limits(
-            concurrent=limits.turns,
-            waiting=limits.waiting,
-            queue_wait=limits.queue_seconds,
-            match=limits.match_seconds,
-            first_byte=limits.first_byte_seconds,
-            idle=limits.idle_seconds,
-            total=limits.turn_seconds,
-        ),
+        limits=base.config.limits,
         clock=base.store.clock,
         why_no_call=base.health.why_no_call,
         placeholder=lambda target: catalogue.resolve(target.name).ls_model,

@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.e2e.support import SURFACES, ask, ready, request
 from tests.waiting import until
 from zerogravity import config as configuration
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.base import Backend, Listener, Route
+from zerogravity.backends.base import Backend, Callbacks, Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.interceptor import Interceptor, Rooms
 from zerogravity.compose import gateway
@@ -46,7 +46,6 @@ class Scene:
     busy: Callable[[], bool]
     held: Callable[[], int]
     lost: Callable[[], Awaitable[None]]
-    heard: list[list[Model]] = field(default_factory=list[list[Model]])
     gateway: Any = None
 
 
@@ -129,21 +128,6 @@ async def http(scene: Scene) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
-# -- its shape ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [Antigravity, Polling, Toy])
-def test_it_has_every_member_as_it_is_told(kind: type[Any]) -> None:
-    for name, told in inspect.getmembers(Backend):
-        if name.startswith("_"):
-            continue
-        if not inspect.isfunction(told):
-            continue  # a value, of the instance or the class
-        have = getattr(kind, name)
-        assert inspect.iscoroutinefunction(have) is inspect.iscoroutinefunction(told), name
-        assert list(inspect.signature(have).parameters) == list(inspect.signature(told).parameters), name
-
-
 # -- turns -------------------------------------------------------------------------------------------------------
 
 
@@ -192,12 +176,12 @@ async def test_a_turn_that_is_cancelled_runs_nowhere_any_more(
 # -- looks and lives ---------------------------------------------------------------------------------------------
 
 
-async def test_a_look_teaches_its_models(scene: Scene) -> None:
-    heard: list[Any] = []
-    scene.backend.listen(Listener(heard.append))
-    look = await scene.backend.look()
-    assert look.fault is None
-    assert all(isinstance(model, Model) and model.name for model in heard[-1])
+async def test_asking_for_its_readiness_reports_its_models(scene: Scene) -> None:
+    reported: list[Any] = []
+    scene.backend.set_callbacks(Callbacks(reported.append))
+    readiness = await scene.backend.readiness()
+    assert readiness.fault is None
+    assert all(isinstance(model, Model) and model.name for model in reported[-1])
     await scene.backend.check()
 
 
@@ -205,9 +189,9 @@ async def test_a_far_end_that_is_lost_is_told_by_looks_and_ends_turns(
     scene: Scene, http: aiohttp.ClientSession
 ) -> None:
     await scene.lost()
-    look = await scene.backend.look()
-    assert look.fault is not None
-    assert look.fault.code == "ls_gone"
+    readiness = await scene.backend.readiness()
+    assert readiness.fault is not None
+    assert readiness.fault.code == "ls_gone"
     said = await ask(scene.gateway, http, "chat", "sim:text", stream=False)
     assert (said.status, said.error["code"]) == (503, "ls_gone")
 

@@ -6,7 +6,7 @@ import uuid
 
 import aiohttp
 
-from zerogravity.backends.base import Listener, Look
+from zerogravity.backends.base import Callbacks, Readiness
 from zerogravity.core import marker
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
@@ -24,30 +24,30 @@ class Toy:
     def __init__(self, endpoint: str) -> None:
         self.calls: dict[str, aiohttp.ClientResponse | None] = {}
         self._endpoint = endpoint
-        self._listener = Listener()
+        self._callbacks = Callbacks()
         self._session: aiohttp.ClientSession | None = None
 
     # -- its life --------------------------------------------------------------------------------------------------
 
-    def listen(self, listener: Listener) -> None:
-        self._listener = listener
+    def set_callbacks(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
 
     async def start(self) -> None:
         self._session = aiohttp.ClientSession(headers={"x-goog-api-key": "stand-in-key"})
-        self._listener.models(MODELS)
+        self._callbacks.on_models(MODELS)
 
     async def close(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
 
-    async def look(self) -> Look:
+    async def readiness(self) -> Readiness:
         try:
             await self.check()
         except FaultError as error:
-            return Look(error.fault)
-        self._listener.models(MODELS)
-        return Look()
+            return Readiness(error.fault)
+        self._callbacks.on_models(MODELS)
+        return Readiness()
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 

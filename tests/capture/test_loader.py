@@ -22,7 +22,7 @@ LACKS = {  # what the other environment is like: name → (a module it finds fir
         "No module named 'aiohttp'",
     ),
     "no pydantic": ("pydantic.py", "raise ModuleNotFoundError(\"No module named 'pydantic'\")", "named 'pydantic'"),
-    "old pydantic": ("pydantic.py", "BaseModel = object", "cannot import name 'ConfigDict'"),
+    "old pydantic": ("pydantic.py", "BaseModel = object", "cannot import name 'AfterValidator'"),
     "old": (
         "sitecustomize.py",
         "import mitmproxy.version as v; v.VERSION = '11.0.2'",

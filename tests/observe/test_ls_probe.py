@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.waiting import until
-from zerogravity.backends.base import Look
+from zerogravity.backends.base import Readiness
 from zerogravity.errors import Termination, language_server, unreachable
 from zerogravity.observe import ls_probe as module
 from zerogravity.observe.health import Check, Health
@@ -20,10 +20,10 @@ class Backend:
     """Is as ``shown`` says, or ``bug`` happens."""
 
     def __init__(self):
-        self.shown, self.bug = Look(), None
+        self.shown, self.bug = Readiness(), None
         self.looks = 0
 
-    async def look(self):
+    async def readiness(self):
         self.looks += 1
         if self.bug is not None:
             raise self.bug
@@ -51,17 +51,17 @@ async def test_before_the_first_look_nothing_is_known(scene):
 @pytest.mark.parametrize(("fault", "ok", "text"), [(None, True, "answers"), (GONE, False, "nothing answers")])
 async def test_what_a_look_teaches(scene, fault, ok, text):
     backend, health, keeper, swept = scene
-    backend.shown = Look(fault)
+    backend.shown = Readiness(fault)
     keeper.start()
     await until(lambda: swept)
     assert (ls_of(health).ok, text in ls_of(health).text) == (ok, True)
 
 
-@pytest.mark.parametrize(("unsettled", "pause"), [(True, "PREFER_S"), (False, "KEEP_S")])
-async def test_one_that_may_be_replaced_by_a_better_is_looked_at_sooner(scene, monkeypatch, unsettled, pause):
+@pytest.mark.parametrize(("provisional", "pause"), [(True, "PREFER_S"), (False, "KEEP_S")])
+async def test_one_that_may_be_replaced_by_a_better_is_looked_at_sooner(scene, monkeypatch, provisional, pause):
     monkeypatch.setattr(module, pause, 0)
     backend, _, keeper, _ = scene
-    backend.shown = Look(unsettled=unsettled)
+    backend.shown = Readiness(provisional=provisional)
     keeper.start()
     await until(lambda: backend.looks > 3)
 
@@ -69,10 +69,10 @@ async def test_one_that_may_be_replaced_by_a_better_is_looked_at_sooner(scene, m
 async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):
     monkeypatch.setattr(module, "SEARCH_S", 0)
     ls, health, keeper, _ = scene
-    ls.shown = Look(GONE)
+    ls.shown = Readiness(GONE)
     keeper.start()
     await until(lambda: ls.looks > 3)
-    ls.shown = Look()
+    ls.shown = Readiness()
     await until(lambda: ls_of(health).ok)
     looks = ls.looks
     for _ in range(20):

@@ -225,7 +225,7 @@ def test_one_that_calls_at_another_port_is_a_warning():
 )
 def test_the_port_that_calls_pass(endpoint, proxy, port):
     process = Process(1, "core", "c", (), endpoint, proxy)
-    assert (process.passes, process.routed_here) == (port, port is not None)
+    assert (process.route_port, process.routed_here) == (port, port is not None)
 
 
 @LANGUAGE_SERVERS

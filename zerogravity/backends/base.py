@@ -1,6 +1,6 @@
-"""``Backend``: whoever makes the call to Google for us, as engine and composition see it: nothing else is known of one.
+"""``Backend``: whoever makes the call to Google for us. Engine and composition know nothing else of one.
 
-    listen → start → look, now and then → any number of turns, side by side → close
+    set_callbacks → start → readiness, now and then → any number of turns, side by side → close
     a turn:  admit → check → start_cascade → send, with follow beside it → annotate → cancel, if it failed → delete
 
 The engine opens a turn's channel for the cascade before ``send``, so the call to Google can never be too early.
@@ -21,7 +21,7 @@ from zerogravity.errors import Fault
 @dataclass(frozen=True, slots=True)
 class Route:
     """How a back end's calls reach our interceptor. ``endpoint``: our reverse proxy. ``proxy``, ``bundle``: our proxy
-    and whom it signs as. ``google``: where they go on to, if that is not Google itself, verified by ``google_ca``."""
+    and its CA certificates. ``google``: where calls go on to, if not Google itself, verified by ``google_ca``."""
 
     endpoint: str = ""
     proxy: str | None = None
@@ -31,34 +31,34 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What a look at a back end shows. ``fault``: why it can serve no turn. ``unsettled``: what serves now was taken
-    for want of a better, which may come soon."""
+class Readiness:
+    """``fault``: why no turn can be served. ``provisional``: a better server may turn up soon."""
 
     fault: Fault | None = None
-    unsettled: bool = False
+    provisional: bool = False
 
 
-def _nobody(*_: object) -> None:
-    """Hears nothing."""
+def _ignore(*_: object) -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """Who hears of a back end what nobody has asked.
+class Callbacks:
+    """What a back end reports unasked.
 
-    ``models``    those that it offers, whenever it has said so.
-    ``up``        a process of its own serves now (True), or has ended and is being started again (False).
-    ``degraded``  what of it works less well, and why; None: it works again.
+    ``on_models``    the models that it offers, whenever it has learnt them.
+    ``on_up``        a process of its own serves now (True), or has ended and is being restarted (False).
+    ``on_degraded``  which part of it works less well, and why; None: it works again.
     """
 
-    models: Callable[[Sequence[Model]], object] = _nobody
-    up: Callable[[bool], None] = _nobody
-    degraded: Callable[[str, str | None], None] = _nobody
+    on_models: Callable[[Sequence[Model]], object] = _ignore
+    on_up: Callable[[bool], None] = _ignore
+    on_degraded: Callable[[str, str | None], None] = _ignore
 
 
 class Backend(Protocol):
-    """Every method raises FaultError where it fails, but for ``listen``, ``look`` and ``close``, which do not fail."""
+    """Every method raises FaultError when it fails, except ``set_callbacks``, ``readiness`` and ``close``, which do
+    not fail."""
 
     @property
     def captured(self) -> bool:
@@ -70,28 +70,28 @@ class Backend(Protocol):
         """Whether a cascade is deleted after its turn: the user wants none kept, or one holds something open."""
         ...
 
-    # -- its life --------------------------------------------------------------------------------------------------
+    # -- lifecycle -------------------------------------------------------------------------------------------------
 
-    def listen(self, listener: Listener) -> None:
-        """Tell this one from now on. Before ``start``."""
+    def set_callbacks(self, callbacks: Callbacks) -> None:
+        """Before ``start``."""
         ...
 
     async def start(self) -> None:
-        """Start what is our own of it, and keep it running. One that is somebody else's is only looked for."""
+        """Start our own process, if there is one, and keep it running."""
         ...
 
     async def close(self) -> None:
         """End what was started, and every connection; also where ``start`` failed or was never called."""
         ...
 
-    async def look(self) -> Look:
-        """Whether a turn could be served now, asked as cheaply as can be; learns its models by the way."""
+    async def readiness(self) -> Readiness:
+        """Whether a turn could be served now, found out as cheaply as possible; reports its models as well."""
         ...
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def admit(self, turn: Turn) -> None:
-        """Refuse, before anything is opened for it, a turn that cannot be served in this way."""
+        """Refuse a turn that cannot be served this way, before anything is opened for it."""
         ...
 
     async def check(self) -> None:
@@ -99,22 +99,21 @@ class Backend(Protocol):
         ...
 
     async def start_cascade(self, model: str) -> str:
-        """A conversation for one turn: its id, never given before. It makes no call yet. Cancelled: nothing is left."""
+        """A conversation for one turn: its id, never used before. Makes no call yet; cancelled, it leaves nothing."""
         ...
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
         """Have the call made for this turn, carrying the marker (``core.marker``) where it is captured. May last as
-        long as the turn; an error once the answer comes does not spoil it."""
+        long as the turn; an error after the answer has begun does not spoil it."""
         ...
 
     async def follow(self, running: RunningTurn) -> None:
-        """What is to be done beside ``send``, cancelled at the turn's end. Captured: only until the call is here, and
-        its failure does no harm. Else it writes the answer into the turn and closes it, and its failure is the
-        turn's."""
+        """Runs beside ``send``, cancelled at the turn's end. Captured: only until the call is here, and its failure
+        does no harm. Else it writes the answer into the turn and closes it, and its failure is the turn's."""
         ...
 
     async def annotate(self, cascade_id: str) -> None:
-        """``send`` has returned: mark the conversation as seen, where such a thing is known."""
+        """``send`` has returned: mark the conversation as seen, where that exists."""
         ...
 
     async def cancel(self, cascade_id: str) -> None:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from zerogravity.backends.base import Backend, Look
+from zerogravity.backends.base import Backend, Readiness
 from zerogravity.background import Rounds
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, Termination, language_server
@@ -58,8 +58,8 @@ class LsProbe:
     async def _round(self) -> None:
         """One look, then the time until the next one."""
         self._now.clear()
-        look = await self._backend.look()
-        fault = look.fault
+        readiness = await self._backend.readiness()
+        fault = readiness.fault
         if fault is not None and fault != self._before:
             logger.info("language server: %s", fault.full_message)
         self._before = fault
@@ -68,13 +68,13 @@ class LsProbe:
         if self._greet is not None and self._health.google_away and (await self._greet()).ok:
             self._health.google_seen(None)
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._now.wait(), self._pause(look))
+            await asyncio.wait_for(self._now.wait(), self._pause(readiness))
 
     def _tell(self, trouble: str | None) -> None:
         text = None if trouble is None else f"the language server cannot be looked at now: {trouble}"
         self._health.report("looks", text)
 
-    def _pause(self, look: Look) -> float:
-        if look.fault is not None:
+    def _pause(self, readiness: Readiness) -> float:
+        if readiness.fault is not None:
             return SEARCH_S
-        return PREFER_S if look.unsettled or self._health.google_away else KEEP_S
+        return PREFER_S if readiness.provisional or self._health.google_away else KEEP_S

@@ -200,7 +200,7 @@ def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
         return Check(
             name, False, f"{text}, but zerogravity runs in {mode} mode", f"start zerogravity with --mode {other}"
         )
-    if (where := one.process.passes) != proxy_port:
+    if (where := one.process.route_port) != proxy_port:
         return Check(name, True, text, f"it calls port {where}: start zerogravity with --proxy-port {where}")
     return Check(name, True, text)
 

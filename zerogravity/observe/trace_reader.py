@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from zerogravity.core import codec
 from zerogravity.core.channel import CascadeChannel, Snapshot
@@ -88,7 +89,7 @@ class Trace:
         made: list[Record] = []
         for line in (self._bytes("records.jsonl") or b"").splitlines():
             try:
-                value = jsonio.loads(line)
+                value: dict[str, Any] = members(jsonio.loads(line))
                 start, end = value["file"]
                 made.append(codec.record_in(value, _payload(self.upstream[start:end])))
             except (ValueError, KeyError, TypeError):
@@ -134,7 +135,8 @@ class Trace:
         made: list[Emitted] = []
         for line in (self._bytes("emitted.jsonl") or b"").splitlines():
             try:
-                made.append(Emitted(**jsonio.loads(line)))
+                frame: dict[str, Any] = members(jsonio.loads(line))
+                made.append(Emitted(**frame))
             except (ValueError, TypeError):
                 break
         return made

@@ -11,7 +11,7 @@ from tests.backends.antigravity.test_client import fault_of
 from tests.backends.conftest import CSRF, Station
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.errors import error_of, gone, not_logged_in
-from zerogravity.backends.base import Listener, Look, Route
+from zerogravity.backends.base import Callbacks, Readiness, Route
 from zerogravity.core.turn import Model
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 
@@ -27,7 +27,7 @@ class Ls:
     def __init__(self, answer: Exception | None, heart: Exception | None = None) -> None:
         self.answer, self.heart = answer, heart
 
-    async def prefer(self) -> None:
+    async def find_better(self) -> None:
         pass
 
     async def models(self) -> tuple[Model, ...]:
@@ -46,8 +46,8 @@ class Ls:
 async def seen(ls: Ls, learnt: list[Any]) -> Fault | None:
     backend = Antigravity()
     backend.ls = ls  # type: ignore[assignment]
-    backend.listen(Listener(learnt.append))
-    return (await backend.look()).fault
+    backend.set_callbacks(Callbacks(learnt.append))
+    return (await backend.readiness()).fault
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ async def test_what_answers_may_be_no_language_server(heart: Exception | None, o
     assert (await seen(Ls(error_of(404, b"404 page not found"), heart), []) is None) is ok
 
 
-@pytest.mark.parametrize(("kind", "unsettled"), [("core", False), ("child", False), ("workspace", True)])
-async def test_a_second_choice_may_be_replaced_soon(station: Station, kind: str, unsettled: bool) -> None:
+@pytest.mark.parametrize(("kind", "provisional"), [("core", False), ("child", False), ("workspace", True)])
+async def test_a_second_choice_may_be_replaced_soon(station: Station, kind: str, provisional: bool) -> None:
     backend = Antigravity(url=station.url, csrf=CSRF)
     backend.ls.endpoint = replace(station.endpoint, kind=kind)
-    assert await backend.look() == Look(unsettled=unsettled)
+    assert await backend.readiness() == Readiness(provisional=provisional)
     await backend.close()
 
 
@@ -104,7 +104,7 @@ async def test_an_ls_that_is_not_logged_in_is_known_and_asked_again(station: Sta
     assert (fault.status, fault.code, fault.retryable) == (401, "ls_not_logged_in", False)
     assert "log in" in fault.remedy
     assert not client.ls.logged_in
-    assert (await client.look()).fault == fault
+    assert (await client.readiness()).fault == fault
     assert await fault_of(client.check()) == fault
     station.answers["GetUserStatus"] = (200, {"userStatus": {"name": "Ada"}})
     await client.check()
@@ -131,7 +131,7 @@ async def test_one_that_is_new_to_us_is_asked_for_its_models_before_it_is_told_o
     learnt: list[Any] = []
     station.answers["GetUserStatus"] = answer
     client = Antigravity(url=station.url, csrf=CSRF)
-    client.listen(Listener(learnt.append))
+    client.set_callbacks(Callbacks(learnt.append))
     for _ in range(3):
         await client.check()
     assert station.methods() == ["GetUserStatus"]
@@ -147,9 +147,9 @@ async def test_our_own_bug_in_learning_is_no_fault_of_the_ls(station: Station, c
         raise RuntimeError("our bug")
 
     client = Antigravity(url=station.url, csrf=CSRF)
-    client.listen(Listener(fails))
+    client.set_callbacks(Callbacks(fails))
     await client.check()
-    assert await client.look() == Look()
+    assert await client.readiness() == Readiness()
     await client.close()
     assert "our bug" in caplog.text
 
@@ -166,7 +166,7 @@ async def test_one_that_is_somebody_elses_is_neither_started_nor_asked_anything(
 
 async def test_one_of_our_own_that_is_not_up_is_named() -> None:
     backend = Antigravity(command="no-such-program-anywhere {port}")
-    fault = (await backend.look()).fault
+    fault = (await backend.readiness()).fault
     assert fault is not None
     assert (fault.code, "ls_command is not up" in fault.message) == ("ls_absent", True)
     assert "cannot be started" in (await fault_of(backend.start())).message

@@ -18,11 +18,12 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.backends.antigravity.child import STEADY_S, LsChild, completed, environment, fill, metadata
+from zerogravity.backends.antigravity.child import STABLE_S, LsChild, command_line, environment, metadata
 from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.base import Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.background import FIRST_S
+from zerogravity.config import Limits
 from zerogravity.core.events import Finished
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
@@ -101,21 +102,6 @@ def test_the_metadata_is_read_as_it_was_meant() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "filled"),
-    [
-        ("--https_server_port={port}", "--https_server_port=42"),
-        ("{csrf}", "token"),
-        ("{endpoint}/x{port}", "http://127.0.0.1:1/x42"),
-        ('{"json": {other}}', '{"json": {other}}'),
-        ("", ""),
-    ],
-)
-def test_the_command_is_filled_in(argument: str, filled: str) -> None:
-    values = {"csrf": "token", "port": "42", "endpoint": "http://127.0.0.1:1"}
-    assert fill(argument, values) == filled
-
-
-@pytest.mark.parametrize(
     ("template", "endpoint", "command"),
     [
         (["ls"], "http://h:1", ["ls", "--csrf_token", "token", "--cloud_code_endpoint", "http://h:1"]),
@@ -124,10 +110,14 @@ def test_the_command_is_filled_in(argument: str, filled: str) -> None:
         (["ls", "--csrf_token", "{csrf}", "--cloud_code_endpoint={endpoint}/x"], "http://h:1",
          ["ls", "--csrf_token", "token", "--cloud_code_endpoint=http://h:1/x"]),
         (["sh", "-c", "exec ls {csrf} {endpoint}"], "http://h:1", ["sh", "-c", "exec ls token http://h:1"]),
+        (["ls", "--https_server_port={port}", "{csrf}", "{endpoint}/x{port}", '{"json": {other}}', ""], "http://h:1",
+         ["ls", "--https_server_port=42", "token", "http://h:1/x42", '{"json": {other}}', ""]),
     ],
 )  # fmt: skip
-def test_flags_it_needs_are_added(template: list[str], endpoint: str, command: list[str]) -> None:
-    assert completed(template, {"csrf": "token", "port": "42", "endpoint": endpoint}) == command
+def test_the_command_is_filled_in_and_missing_flags_added(
+    template: list[str], endpoint: str, command: list[str]
+) -> None:
+    assert command_line(template, {"csrf": "token", "port": "42", "endpoint": endpoint}) == command
 
 
 def test_the_environment_of_reverse_mode_has_none_of_our_secrets() -> None:
@@ -273,7 +263,7 @@ async def test_restarts_come_later_and_later(make: Make) -> None:
         await until(lambda number=number: len(naps.seconds) == number)
         naps.go.release()
         await until(lambda: child.endpoint)
-    now[0] += STEADY_S
+    now[0] += STABLE_S
     assert child.pid is not None
     os.kill(child.pid, signal.SIGKILL)
     await until(lambda: len(naps.seconds) == 4)
@@ -379,7 +369,7 @@ async def test_the_stand_in_as_the_child() -> None:
     google = GoogleSimulator(tls=False, http2=False, pace=0.001)
     await google.start()
     backend = Polling({}, command=shlex.join(command), route=Route(google.url))
-    engine = Engine(MitmStore(time.monotonic_ns), backend, clock=time.monotonic_ns)
+    engine = Engine(MitmStore(time.monotonic_ns), backend, limits=Limits(), clock=time.monotonic_ns)
     try:
         await backend.start()
         await backend.ls.use_proxy()

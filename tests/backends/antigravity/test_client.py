@@ -17,9 +17,9 @@ from aiohttp import web
 from tests.backends.conftest import CSRF, Station
 from zerogravity.backends.antigravity import client as module
 from zerogravity.backends.antigravity.client import Endpoint, LsClient, read_models
-from zerogravity.backends.antigravity.errors import Refused, error_of
+from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.core.turn import Model
-from zerogravity.errors import FaultError, Origin, Termination
+from zerogravity.errors import FaultError, Termination
 from zerogravity.wire.connect import END, envelope
 
 CASCADE = "c0ffee00-1111-4222-8333-444455556666"
@@ -130,64 +130,6 @@ async def test_settings_are_best_effort(station: Station, driver: Driver) -> Non
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "fault"),
-    [
-        (400, b'{"code":"invalid_argument","message":"cascade_id is required"}', (502, "ls_refused", False)),
-        (400, b'{"code":"failed_precondition","message":"x"}', (502, "ls_refused", False)),
-        (401, b'{"code":"unauthenticated"}', (502, "ls_refused", True)),
-        (403, b"Invalid CSRF token", (502, "ls_refused", True)),
-        (404, b'{"code":"not_found","message":"cascade x not found"}', (502, "ls_refused", True)),
-        (404, b"404 page not found", (502, "ls_refused", False)),
-        (429, b'{"code":"resource_exhausted","message":"quota"}', (429, "rate_limit_exceeded", True)),
-        (500, b'{"code":"resource_exhausted","message":"quota"}', (429, "rate_limit_exceeded", True)),
-        (499, b'{"code":"canceled"}', (502, "ls_refused", True)),
-        (500, b'{"code":"unknown","message":"model not found"}', (502, "ls_refused", True)),
-        (501, b'{"code":"unimplemented"}', (502, "ls_refused", False)),
-        (503, b'{"code":"unavailable"}', (503, "ls_refused", True)),
-        (504, b'{"code":"deadline_exceeded"}', (504, "ls_refused", True)),
-        (502, b"<html>", (503, "ls_refused", True)),
-        (302, b"", (502, "ls_refused", True)),
-    ],
-)
-def test_the_table_of_refusals(status: int, body: bytes, fault: tuple[int, str, bool]) -> None:
-    found = error_of(status, body).fault
-    assert (found.status, found.code, found.retryable) == fault
-    assert found.origin is Origin.LS
-    assert found.termination is Termination.LS_REFUSED
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "remedy"),
-    [
-        (403, b"Invalid CSRF token", "--ls-csrf"),
-        (401, b"", "--ls-csrf"),
-        (500, {"code": "unknown", "message": "model not found"}, "Log in to Google"),
-        (404, {"code": "not_found", "message": "x"}, "Log in to Google"),
-        (501, {"code": "unimplemented"}, "Update the editor"),
-        (429, {"code": "resource_exhausted", "message": "quota"}, "fewer requests"),
-        (500, {"code": "unknown", "message": "RESOURCE_EXHAUSTED (code 429): You have exhausted your capacity on this "
-               "model. Your quota will reset after 143h4m52s."}, "resets in 5 d 23 h"),
-        (500, {"code": "unknown", "message": 'request failed: {"error": {"code": 403, "status": "PERMISSION_DENIED", '
-               '"message": "m", "details": [{"reason": "SUBSCRIPTION_REQUIRED"}]}}'}, "licence"),
-        (403, {"code": "permission_denied", "message": "PERMISSION_DENIED (code 403): This version of Antigravity is "
-               "no longer supported. Please update to receive the latest features!"}, "Update the editor"),
-        (403, {"code": "permission_denied", "message": "rpc error: code = Unauthenticated desc = Request had invalid "
-               "authentication credentials."}, "Log in again"),
-        (503, {"code": "unavailable", "message": "UNAVAILABLE (code 503): No capacity available for model x"},
-         "no room"),
-        (400, {"code": "invalid_argument", "message": "cascade_id is required"}, ""),
-        (500, {"code": "unknown", "message": "x"}, ""),
-    ],
-)  # fmt: skip
-def test_what_to_do_about_a_refusal(status: int, body: object, remedy: str) -> None:
-    found = error_of(status, body if isinstance(body, bytes) else json.dumps(body).encode()).fault
-    assert remedy in found.remedy
-    assert bool(remedy) == bool(found.remedy)
-    assert ("CSRF" in found.message) == ("csrf" in found.remedy)
-    assert ".." not in found.full_message
 
 
 async def test_a_refusal_says_what_the_ls_said(station: Station, driver: Driver) -> None:
@@ -382,7 +324,7 @@ async def test_the_first_choice_is_taken_when_it_is_back(
 
     client = driver(second, rediscover=rediscover)
     for _ in range(4):
-        await client.prefer()
+        await client.find_better()
     assert len(found) == 2 - searches
     assert client.endpoint is not None
     assert client.endpoint.kind == ("core" if searches else kind)
@@ -393,12 +335,12 @@ async def test_those_who_find_nothing_search_once(unused_tcp_port: int) -> None:
     everybody = asyncio.Event()
 
     class Counting(LsClient):
-        async def _moved(self, old: Endpoint | None) -> bool:
+        async def _find_another(self, old: Endpoint | None) -> bool:
             nonlocal asked
             asked += 1
             if asked >= 5:
                 everybody.set()
-            return await super()._moved(old)
+            return await super()._find_another(old)
 
     async def rediscover() -> None:
         nonlocal searches
@@ -549,7 +491,7 @@ async def test_the_token_is_in_no_text(station: Station, driver: Driver, caplog:
     client = driver(replace(endpoint, csrf="wrong-" + CSRF), rediscover=rediscover)
     await client.heartbeat()
     station.answers["Heartbeat"] = (500, {"code": "unknown"})
-    texts = [repr(endpoint), str(endpoint), endpoint.shown_csrf, (await fault_of(client.heartbeat())).message]
+    texts = [repr(endpoint), str(endpoint), endpoint.masked_csrf, (await fault_of(client.heartbeat())).message]
     assert not [text for text in (*texts, caplog.text) if CSRF in text]
-    assert endpoint.shown_csrf == "5f0c…"
-    assert Endpoint("https://127.0.0.1:1", "").shown_csrf == "none"
+    assert endpoint.masked_csrf == "5f0c…"
+    assert Endpoint("https://127.0.0.1:1", "").masked_csrf == "none"

@@ -23,12 +23,12 @@ from zerogravity.backends.antigravity.discover import (
     discover,
     find_all,
     flags_of,
+    inspect_server,
     kind_of,
-    look_into,
     ports_of,
     probe,
     processes,
-    without_login,
+    without_credentials,
 )
 from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
@@ -120,7 +120,7 @@ def test_routes(fields: dict[str, Any], route: str, here: bool) -> None:
     ],
 )
 def test_a_proxys_login_is_not_shown(url: str, shown: str) -> None:
-    assert without_login(url) == shown
+    assert without_credentials(url) == shown
 
 
 # -- the process table -------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ async def test_what_is_given_wins(table: list[Entry], tmp_path: Path) -> None:
 async def test_what_is_found_in_words() -> None:
     async with running(quotas={"MODEL_PLACEHOLDER_M18": 0}) as ls:
         route = {"cloud_code_endpoint": "http://127.0.0.1:8742"}
-        found = await look_into(Process(7, "core", TOKEN, (ls.port,), **route))
+        found = await inspect_server(Process(7, "core", TOKEN, (ls.port,), **route))
     assert found.logged_in
     text = "\n".join(describe([found, Found(Process(8, "workspace", TOKEN), None)]))
     for part in (
@@ -303,7 +303,7 @@ async def test_what_is_found_in_words() -> None:
 
 async def test_one_that_is_not_logged_in() -> None:
     async with running(logged_in=False) as ls:
-        found = await look_into(Process(7, "core", TOKEN, (ls.port,)))
+        found = await inspect_server(Process(7, "core", TOKEN, (ls.port,)))
     assert found.endpoint is not None
     assert (found.logged_in, found.models) == (False, ())
     assert "login    no" in "\n".join(describe([found]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.backends.polling.prompt import Message, told_in_full, unapplied
+from zerogravity.backends.polling.prompt import Message, as_message, unapplied
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 
@@ -44,12 +44,12 @@ def model(*parts: Any) -> dict[str, Any]:
     ],
 )
 def test_the_conversation_as_text(make_turn: Make, generate: dict[str, Any], text: str) -> None:
-    assert told_in_full(make_turn(google_request=generate)) == Message(text)
+    assert as_message(make_turn(google_request=generate)) == Message(text)
 
 
 def test_pictures_go_along(make_turn: Make) -> None:
     generate = {"contents": [user(PNG, "first"), model("ok"), user("second", PNG)]}
-    message = told_in_full(make_turn(google_request=generate))
+    message = as_message(make_turn(google_request=generate))
     image = {"base64Data": "iVBORw0KGgo=", "mimeType": "image/png"}
     assert message.images == (image, image)
     assert "[image 1]\nfirst" in message.text
@@ -63,7 +63,7 @@ def test_calls_of_the_past_are_told_under_the_clients_names(make_turn: Make) -> 
         google_request={"contents": [user("Rome?"), model(call), user(result)]},
         tool_names={"get_weather_1": "get.weather"},
     )
-    text = told_in_full(turn).text
+    text = as_message(turn).text
     assert '[called get.weather with {"city":"Rome"}]' in text
     assert '[get.weather answered {"output":"18"}]' in text
 
@@ -84,7 +84,7 @@ def test_what_only_interception_can_serve(
 ) -> None:
     turn = make_turn(google_request={"contents": [user("x")], **generate}, tool_names={"get_weather_1": "get.weather"})
     with pytest.raises(FaultError) as raised:
-        told_in_full(turn, {turn.surface: "text.format"})
+        as_message(turn, {turn.surface: "text.format"})
     fault = raised.value.fault
     assert (fault.status, fault.param) == (400, param)
     assert word in fault.message
@@ -98,12 +98,12 @@ def test_what_only_interception_can_serve(
 def test_each_surface_is_told_its_own_parameter(make_turn: Make, surface: str, param: str) -> None:
     generate = {"contents": [user("x")], "generationConfig": {"responseSchema": {"type": "OBJECT"}}}
     with pytest.raises(FaultError) as raised:
-        told_in_full(make_turn(surface=surface, google_request=generate), {surface: param})
+        as_message(make_turn(surface=surface, google_request=generate), {surface: param})
     assert raised.value.fault.param == param
 
 
 def test_no_tools_are_none(make_turn: Make) -> None:
-    assert told_in_full(make_turn(google_request={"contents": [user("x")], "tools": []})).text == "x"
+    assert as_message(make_turn(google_request={"contents": [user("x")], "tools": []})).text == "x"
 
 
 def test_settings_without_effect_are_named(make_turn: Make) -> None:

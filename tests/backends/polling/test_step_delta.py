@@ -1,4 +1,4 @@
-"""Steps → events, as tables: deltas that never take back, the done rules and their traps, errors, usage."""
+"""Steps → events, as tables: deltas, when a turn is over, errors, usage."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerogravity.backends.polling.step_delta import (
-    IDLE_LOOKS_EMPTY,
-    IDLE_LOOKS_TEXT,
-    Look,
-    Over,
+    IDLE_POLLS_EMPTY,
+    IDLE_POLLS_TEXT,
+    Outcome,
+    PollResult,
     Progress,
     Run,
     advance,
@@ -32,6 +32,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
+from zerogravity.errors import Fault
 
 Step = dict[str, Any]
 USER: Step = {
@@ -70,8 +71,8 @@ def failed(**error: Any) -> Step:
     return tool("ERROR_MESSAGE", errorMessage={"shouldShowUser": True, "error": error})
 
 
-def looks(*steps: tuple[list[Step], Run]) -> list[Look]:
-    """What each of several looks in a row brings."""
+def polls(*steps: tuple[list[Step], Run]) -> list[PollResult]:
+    """What each of several polls in a row brings."""
     progress, found = Progress(), []
     for step, run in steps:
         found.append(advance(progress, step, run))
@@ -79,8 +80,13 @@ def looks(*steps: tuple[list[Step], Run]) -> list[Look]:
     return found
 
 
-def texts(looked: list[Look]) -> list[Event]:
-    return [event for look in looked for _, events in look.batches for event in events]
+def texts(results: list[PollResult]) -> list[Event]:
+    return [event for result in results for _, events in result.batches for event in events]
+
+
+def fault_of(outcome: Outcome | None) -> Fault:
+    assert outcome is not None and outcome.fault is not None
+    return outcome.fault
 
 
 # -- deltas ------------------------------------------------------------------------------------------------------
@@ -95,8 +101,8 @@ def test_growing_texts_become_deltas() -> None:
         planner("Paris", thinking="Hmm, so", thinkingSignature="c2ln"),
         planner("Paris", thinking="Hmm, so", thinkingSignature="c2ln"),
     ]
-    looked = looks(*(([*START, stage], "unknown") for stage in stages))
-    assert [look.batches for look in looked] == [
+    results = polls(*(([*START, stage], "unknown") for stage in stages))
+    assert [result.batches for result in results] == [
         (),
         ((0, (AttemptOpened(),)), (0, (ThinkingDelta("Hmm"),))),
         ((0, (ThinkingDelta(", so"), Signature("c2ln", "thought"))),),
@@ -104,11 +110,11 @@ def test_growing_texts_become_deltas() -> None:
         ((0, (TextDelta("ris"),)),),
         (),
     ]
-    assert all(look.over is None for look in looked)
+    assert all(result.outcome is None for result in results)
 
 
 @pytest.mark.parametrize(
-    ("stages", "told"),
+    ("stages", "emitted"),
     [
         ([("Hello", "Hello"), ("Hello you", "Hello you")], ["Hello", " you"]),
         ([("Hello", ""), ("Hello you", "Hello you!")], ["Hello", " you!"]),
@@ -124,40 +130,40 @@ def test_growing_texts_become_deltas() -> None:
         ([("Hello", ""), ("", "")], ["Hello", "changed"]),
     ],
 )  # fmt: skip
-def test_which_text_is_told(stages: list[tuple[str, str]], told: list[str]) -> None:
-    looked = looks(*(([USER, planner(raw, modifiedResponse=modified)], "unknown") for raw, modified in stages))
+def test_which_text_is_emitted(stages: list[tuple[str, str]], emitted: list[str]) -> None:
+    results = polls(*(([USER, planner(raw, modifiedResponse=modified)], "unknown") for raw, modified in stages))
     found = [
         event.text if isinstance(event, TextDelta) else "changed"
-        for event in texts(looked)
+        for event in texts(results)
         if isinstance(event, TextDelta | Notice)
     ]
-    assert found == told
+    assert found == emitted
 
 
 @given(
     st.lists(st.tuples(st.text("ab<", max_size=6), st.text("ab<", max_size=6), st.text("xy", max_size=4)), max_size=8)
 )
-def test_what_is_told_only_grows(stages: list[tuple[str, str, str]]) -> None:
-    """Whatever the LS writes: what was told is the beginning of one text that was there, never unsaid."""
-    progress, told, thought = Progress(), "", ""
+def test_what_is_emitted_only_grows(stages: list[tuple[str, str, str]]) -> None:
+    """Whatever the LS writes: what was emitted is the beginning of one text that was there, and is never taken back."""
+    progress, emitted, thought = Progress(), "", ""
     for raw, modified, thinking in stages:
-        look = advance(progress, [USER, planner(raw, modifiedResponse=modified, thinking=thinking)], "unknown")
-        for event in (event for _, events in look.batches for event in events):
+        result = advance(progress, [USER, planner(raw, modifiedResponse=modified, thinking=thinking)], "unknown")
+        for event in (event for _, events in result.batches for event in events):
             if isinstance(event, TextDelta):
                 assert event.text
-                told += event.text
-                assert told in (raw, modified)
+                emitted += event.text
+                assert emitted in (raw, modified)
             if isinstance(event, ThinkingDelta):
                 thought += event.text
                 assert thought == thinking
-        progress = look.progress
-    assert not progress.told or (progress.told[0].text, progress.told[0].thinking) == (told, thought)
+        progress = result.progress
+    assert not progress.emitted or (progress.emitted[0].text, progress.emitted[0].thinking) == (emitted, thought)
 
 
 def test_the_older_signature_and_one_that_comes_too_late() -> None:
-    first = looks(([USER, planner("", thinking="t", signature="b2xk")], "unknown"))
+    first = polls(([USER, planner("", thinking="t", signature="b2xk")], "unknown"))
     assert Signature("b2xk", "thought") in texts(first)
-    late = looks(([USER, planner("text", thinking="t")], "unknown"), ([USER, planner("text", thinking="t",
+    late = polls(([USER, planner("text", thinking="t")], "unknown"), ([USER, planner("text", thinking="t",
                   thinkingSignature="bGF0ZQ==")], "unknown"))  # fmt: skip
     assert not [event for event in texts(late) if isinstance(event, Signature)]
 
@@ -165,13 +171,13 @@ def test_the_older_signature_and_one_that_comes_too_late() -> None:
 def test_the_ls_own_tools_are_notices() -> None:
     calls = [{"id": "1", "name": "view_file", "argumentsJson": "{}"}]
     first = planner("Let me look.", "DONE", toolCalls=calls, metadata={"modelUsage": FIGURES})
-    looked = looks(
+    results = polls(
         ([USER, first], "running"),
         ([USER, first, tool()], "running"),
         ([USER, first, tool(), planner("It says 7.")], "running"),
         ([USER, first, tool(), planner("It says 7.", "DONE"), CHECKPOINT], "unknown"),
     )
-    assert [look.batches for look in looked] == [
+    assert [result.batches for result in results] == [
         ((0, (AttemptOpened(),)), (0, (TextDelta("Let me look."),))),
         (),
         (
@@ -182,14 +188,14 @@ def test_the_ls_own_tools_are_notices() -> None:
         ),
         (),
     ]  # fmt: skip
-    assert [look.over for look in looked] == [None, None, None, Over()]
+    assert [result.outcome for result in results] == [None, None, None, Outcome()]
 
 
 def test_answers_before_the_newest_user_input_are_not_ours() -> None:
     old = planner("old", "DONE")
-    assert looks(([USER, old, USER], "idle"))[0] == Look(Progress(idle=1))
-    looked = looks(([USER, old, USER, planner("new", "DONE")], "unknown"))
-    assert [event for event in texts(looked) if isinstance(event, TextDelta)] == [TextDelta("new")]
+    assert polls(([USER, old, USER], "idle"))[0] == PollResult(Progress(idle=1))
+    results = polls(([USER, old, USER, planner("new", "DONE")], "unknown"))
+    assert [event for event in texts(results) if isinstance(event, TextDelta)] == [TextDelta("new")]
 
 
 # -- the end -----------------------------------------------------------------------------------------------------
@@ -216,11 +222,11 @@ def test_answers_before_the_newest_user_input_are_not_ours() -> None:
 )
 @pytest.mark.parametrize("run", ["unknown", "running"])
 def test_done_without_asking_for_the_status(steps: list[Step], over: bool, run: Run) -> None:
-    assert (looks((steps, run))[0].over is not None) is over
+    assert (polls((steps, run))[0].outcome is not None) is over
 
 
 @pytest.mark.parametrize(
-    ("steps", "unsure"),
+    ("steps", "ended"),
     [
         ([*START], False),
         ([*START, planner("text")], False),
@@ -230,19 +236,19 @@ def test_done_without_asking_for_the_status(steps: list[Step], over: bool, run: 
         ([*START, failed(errorCode=500)], True),
     ],
 )
-def test_when_the_run_status_is_worth_asking_for(steps: list[Step], unsure: bool) -> None:
-    assert looks((steps, "unknown"))[0].unsure is unsure
+def test_when_every_step_has_ended(steps: list[Step], ended: bool) -> None:
+    assert polls((steps, "unknown"))[0].ended is ended
 
 
-def idle(steps: list[Step], *, ran: bool = True) -> tuple[int, Over | None]:
-    """How many looks at an idle cascade it takes, and what comes out; 0 looks: never."""
+def idle(steps: list[Step], *, ran: bool = True) -> tuple[int, Outcome | None]:
+    """How many polls of an idle cascade it takes, and the outcome; 0: never."""
     progress = Progress(ran=ran)
     progress = advance(progress, steps, "unknown").progress
-    for number in range(1, IDLE_LOOKS_EMPTY + 5):
-        look = advance(progress, steps, "idle")
-        progress = look.progress
-        if look.over is not None:
-            return number, look.over
+    for number in range(1, IDLE_POLLS_EMPTY + 5):
+        result = advance(progress, steps, "idle")
+        progress = result.progress
+        if result.outcome is not None:
+            return number, result.outcome
     return 0, None
 
 
@@ -251,31 +257,29 @@ def test_idle_before_the_run_is_no_end() -> None:
 
 
 def test_idle_with_text() -> None:
-    assert idle([*START, planner("text")], ran=False) == (IDLE_LOOKS_TEXT, Over())
+    assert idle([*START, planner("text")], ran=False) == (IDLE_POLLS_TEXT, Outcome())
     calls = [{"name": "view_file"}]
-    assert idle([*START, planner("text", "DONE", toolCalls=calls), tool()]) == (IDLE_LOOKS_TEXT, Over())
+    assert idle([*START, planner("text", "DONE", toolCalls=calls), tool()]) == (IDLE_POLLS_TEXT, Outcome())
 
 
 def test_idle_is_seen_before_the_text() -> None:
     progress = Progress(ran=True)
-    for _ in range(IDLE_LOOKS_EMPTY - 1):
-        look = advance(progress, [*START], "idle")
-        assert look.over is None
-        progress = look.progress
-    look = advance(progress, [*START, planner("late")], "idle")
-    assert (look.over, look.progress.idle) == (None, 0)
-    look = advance(look.progress, [*START, planner("later", "DONE")], "idle")
-    assert look.over == Over()
+    for _ in range(IDLE_POLLS_EMPTY - 1):
+        result = advance(progress, [*START], "idle")
+        assert result.outcome is None
+        progress = result.progress
+    result = advance(progress, [*START, planner("late")], "idle")
+    assert (result.outcome, result.progress.idle) == (None, 0)
+    result = advance(result.progress, [*START, planner("later", "DONE")], "idle")
+    assert result.outcome == Outcome()
 
 
 @pytest.mark.parametrize("ran", [True, False])
 def test_idle_without_an_answer(ran: bool) -> None:
-    number, over = idle([*START, planner("", "DONE", thinking="only")], ran=ran)
-    assert (number, over) == (IDLE_LOOKS_EMPTY, Over())  # the policy says what an answer without text is
-    number, over = idle([*START])
-    assert number == IDLE_LOOKS_EMPTY
-    assert over is not None and over.fault is not None
-    assert over.fault.code == "empty_response"
+    thought = [*START, planner("", "DONE", thinking="only")]
+    assert idle(thought, ran=ran) == (IDLE_POLLS_EMPTY, Outcome())  # the policy says what an answer without text is
+    number, outcome = idle([*START])
+    assert (number, fault_of(outcome).code) == (IDLE_POLLS_EMPTY, "empty_response")
 
 
 @pytest.mark.parametrize(
@@ -289,51 +293,49 @@ def test_idle_without_an_answer(ran: bool) -> None:
     ],
 )
 def test_answers_that_broke_off(step: Step, code: str) -> None:
-    _, over = idle([*START, step])
-    assert over is not None and over.fault is not None
-    assert over.fault.code == code
+    _, outcome = idle([*START, step])
+    assert fault_of(outcome).code == code
 
 
-def test_an_answer_that_failed_in_the_middle_is_not_said_again() -> None:
-    """The LS would retry; the client has heard the first half already."""
+def test_an_answer_that_failed_in_the_middle_is_not_repeated() -> None:
+    """The LS would retry; the client has the first half already."""
     steps = [*START, planner("half", "ERROR", error={"errorCode": 503, "shortError": "x"}), failed(errorCode=503)]
-    (look,) = looks((steps, "running"))
-    assert look.over is not None and look.over.cancel
-    assert look.over.fault is not None and look.over.fault.status == 503
-    assert closing(look.progress, steps, (), look.over)[-1][1][-1] == AttemptClosed(None)
-    (look,) = looks(([*START, planner("half", "ERROR", error={"shortError": "stream error"})], "running"))
-    assert look.over is not None and look.over.fault is not None
-    assert (look.over.fault.code, look.over.fault.message) == ("upstream_drop", "the answer broke off: stream error")
-    (look,) = looks(([*START, planner("half", "ERROR")], "running"))
-    assert look.over is not None and look.over.fault is not None
-    assert look.over.fault.code == "upstream_drop"
+    (result,) = polls((steps, "running"))
+    assert result.outcome is not None and result.outcome.cancel
+    assert fault_of(result.outcome).status == 503
+    assert closing(result.progress, steps, (), result.outcome)[-1][1][-1] == AttemptClosed(None)
+    (result,) = polls(([*START, planner("half", "ERROR", error={"shortError": "stream error"})], "running"))
+    fault = fault_of(result.outcome)
+    assert (fault.code, fault.message) == ("upstream_drop", "the answer broke off: stream error")
+    (result,) = polls(([*START, planner("half", "ERROR")], "running"))
+    assert fault_of(result.outcome).code == "upstream_drop"
 
 
-def test_a_failure_of_which_nothing_was_told_is_retried_in_silence() -> None:
+def test_a_failure_before_any_output_is_retried_in_silence() -> None:
     broken = planner("", "ERROR", error={"errorCode": 503})
     again = planner("whole", "DONE")
-    looked = looks(
+    results = polls(
         ([*START, planner()], "running"),
         ([*START, broken, failed(errorCode=503)], "running"),
         ([*START, broken, failed(errorCode=503), planner()], "running"),
         ([*START, broken, failed(errorCode=503), again], "unknown"),
     )
-    assert [look.over for look in looked] == [None, None, None, Over()]
-    assert texts(looked) == [AttemptOpened(), TextDelta("whole")]
+    assert [result.outcome for result in results] == [None, None, None, Outcome()]
+    assert texts(results) == [AttemptOpened(), TextDelta("whole")]
 
 
-def test_a_tool_that_waits_for_a_person() -> None:
+def test_a_tool_that_waits_for_approval() -> None:
     waiting = tool("RUN_COMMAND", "WAITING")
-    (look,) = looks(
+    (result,) = polls(
         ([*START, planner("I would run it.", "DONE", toolCalls=[{"name": "run_command"}]), waiting], "running")
     )
-    assert look.over == Over(cancel=True, waits=True)
-    assert closing(look.progress, [*START, planner("I would run it.", "DONE")], (), look.over)[-1][1] == (
-        Notice("ls_waits", "the language server wanted to run a tool of its own and waits for a person"),
+    assert result.outcome == Outcome(cancel=True, needs_approval=True)
+    assert closing(result.progress, [*START, planner("I would run it.", "DONE")], (), result.outcome)[-1][1] == (
+        Notice("ls_waits", "the language server wanted to run a tool of its own and waits for approval"),
     )
-    (look,) = looks(([*START, planner("", "DONE", toolCalls=[{"name": "run_command"}]), waiting], "running"))
-    assert look.over is not None and look.over.cancel and look.over.fault is not None
-    assert (look.over.fault.status, look.over.fault.retryable) == (502, False)
+    (result,) = polls(([*START, planner("", "DONE", toolCalls=[{"name": "run_command"}]), waiting], "running"))
+    assert result.outcome is not None and result.outcome.cancel
+    assert (fault_of(result.outcome).status, fault_of(result.outcome).retryable) == (502, False)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------
@@ -341,13 +343,12 @@ def test_a_tool_that_waits_for_a_person() -> None:
 
 def test_an_error_is_final_only_when_it_is_last_and_nothing_runs() -> None:
     error = failed(errorCode=429, shortError="RESOURCE_EXHAUSTED (code 429): quota")
-    looked = looks(
+    results = polls(
         ([*START, error], "running"), ([*START, error], "unknown"), ([*START, error, planner("go on")], "idle"),
     )  # fmt: skip
-    assert [look.over for look in looked] == [None, None, None]
-    (look,) = looks(([*START, error], "idle"))
-    assert look.over is not None and look.over.fault is not None
-    assert look.over.fault.status == 429
+    assert [result.outcome for result in results] == [None, None, None]
+    (result,) = polls(([*START, error], "idle"))
+    assert fault_of(result.outcome).status == 429
 
 
 RETRY = json.dumps({"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2s"})
@@ -379,7 +380,7 @@ def test_errors(error: dict[str, Any], status: int, code: str | None, retry_afte
     assert fault.message
 
 
-def test_details_are_told_once() -> None:
+def test_details_are_given_once() -> None:
     """The LS keeps them in two places."""
     info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}
     inner = json.dumps({"error": {"code": 429, "message": "m", "details": [info]}})
@@ -429,9 +430,9 @@ def test_figures(figures: dict[str, Any], usage: Usage | None) -> None:
 )
 def test_where_usage_comes_from(metadata: Step, generators: list[Step], usage: Usage | None) -> None:
     steps = [USER, planner("x" * 40, "DONE", thinking="y" * 9, metadata=metadata)]
-    (look,) = looks((steps, "unknown"))
-    assert lacks_usage(look.progress, steps) is ("modelUsage" not in metadata)
-    ((number, (found, closed)),) = closing(look.progress, steps, generators)
+    (result,) = polls((steps, "unknown"))
+    assert lacks_usage(result.progress, steps) is ("modelUsage" not in metadata)
+    ((number, (found, closed)),) = closing(result.progress, steps, generators)
     assert (number, closed) == (0, AttemptClosed("STOP"))
     assert isinstance(found, Usage)
     if usage is not None:
@@ -445,9 +446,9 @@ def test_where_usage_comes_from(metadata: Step, generators: list[Step], usage: U
 def test_usage_of_every_call() -> None:
     first = planner("a", "DONE", toolCalls=[{"name": "t"}])
     steps = [USER, first, tool(), planner("b", "DONE", stop="MAX_TOKENS", metadata={"modelUsage": FIGURES})]
-    (look,) = looks((steps, "unknown"))
+    (result,) = polls((steps, "unknown"))
     generators = [{"stepIndices": [1], "chatModel": {"usage": {"inputTokens": "7", "outputTokens": "1"}}}]
-    assert closing(look.progress, steps, generators) == [
+    assert closing(result.progress, steps, generators) == [
         (0, (Usage(7, 0, 1, 0, total=8, source="ls"),)),
         (1, (LS_USAGE, AttemptClosed("MAX_TOKENS"))),
     ]

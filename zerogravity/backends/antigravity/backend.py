@@ -1,4 +1,4 @@
-"""``Antigravity``: the editor's language server, or one of our own that a command line starts, as a ``Backend``."""
+"""``Antigravity``: the editor's language server, or one that we start from a command line, as a ``Backend``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zerogravity.backends.antigravity.client import ABSENT, LsClient
 from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
-from zerogravity.backends.base import Listener, Look, Route
+from zerogravity.backends.base import Callbacks, Readiness, Route
 from zerogravity.core import marker
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.running import RunningTurn
@@ -21,17 +21,18 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 
 logger = logging.getLogger("zerogravity.language_server")
-COMMANDED = "the language server of ls_command"
+CHILD = "the language server of ls_command"
 NO_LS = language_server(
-    502, "ls_refused", "what answers there is no language server", Termination.LS_REFUSED,
+    502, "ls_refused", "the server at that URL is not a language server", Termination.LS_REFUSED,
     remedy="Name another one with --ls-url; those that run: zerogravity ls",
 )  # fmt: skip
 
 
 class Antigravity:
-    """``url``, ``csrf`` and ``cert`` name the one to talk to; ``command`` starts it; without either it is looked for.
+    """``url``, ``csrf`` and ``cert`` name the server to talk to; ``command`` starts one; without either it is
+    discovered.
 
-    ``route``: how one that we start reaches the interceptor; any other is led there by the user.
+    ``route``: how one that we start reaches the interceptor; any other is routed there by the user.
     """
 
     captured = True
@@ -47,35 +48,35 @@ class Antigravity:
         deletes: bool = False,
     ) -> None:
         self.deletes = deletes
-        self._listener = Listener()
-        self._taught: Endpoint | None = None  # the one that has been asked for its models
+        self._callbacks = Callbacks()
+        self._asked: Endpoint | None = None  # the last one that was asked for its models
         self._route = route or Route()
-        self._child = self._commanded(command) if command else None
+        self._child = self._start_by(command) if command else None
         self.ls = LsClient(
             Endpoint.given(url, csrf, cert) if url else None,
             rediscover=None if url else self._child.locate if self._child else partial(discover, csrf=csrf, cert=cert),
-            absent=f"{COMMANDED} is not up (yet)" if self._child else ABSENT,
+            absent=f"{CHILD} is not up (yet)" if self._child else ABSENT,
         )
 
-    def _commanded(self, command: str) -> LsChild:
+    def _start_by(self, command: str) -> LsChild:
         return LsChild(
             shlex.split(command),
             self._route,
-            changed=lambda up: self._listener.up(up),
-            report=lambda trouble: self._listener.degraded(COMMANDED, trouble),
+            changed=lambda up: self._callbacks.on_up(up),
+            report=lambda trouble: self._callbacks.on_degraded(CHILD, trouble),
         )
 
-    # -- its life --------------------------------------------------------------------------------------------------
+    # -- lifecycle -------------------------------------------------------------------------------------------------
 
-    def listen(self, listener: Listener) -> None:
-        self._listener = listener
+    def set_callbacks(self, callbacks: Callbacks) -> None:
+        self._callbacks = callbacks
 
     async def start(self) -> None:
         if self._child is None:
             return
         await self._child.start()
         if self._route.proxy is not None:
-            with suppress(FaultError):  # what it does is not known for sure (F1); the environment is enough
+            with suppress(FaultError):  # what this setting does is not certain (F1); the environment is enough
                 await self.ls.use_proxy()
 
     async def close(self) -> None:
@@ -84,24 +85,24 @@ class Antigravity:
                 stack.push_async_callback(self._child.stop)
             await self.ls.close()
 
-    async def look(self) -> Look:
-        """Somebody answers there, takes our token and is logged in: what a turn would need."""
+    async def readiness(self) -> Readiness:
+        """Ready: a language server answers, accepts our token and is logged in."""
         fault = await self._fault()
-        return Look(fault, unsettled=self.ls.second_choice)
+        return Readiness(fault, provisional=self.ls.second_choice)
 
     async def _fault(self) -> Fault | None:
         """Why no turn can be served. One that knows us but not this question may well serve turns."""
         try:
-            await self.ls.prefer()
-            await self._learn()
+            await self.ls.find_better()
+            await self._report_models()
         except Refused as error:
-            return error.fault if error.status in (401, 403) else await self._stranger()
+            return error.fault if error.status in (401, 403) else await self._no_ls()
         except FaultError as error:
             return error.fault
         return None
 
-    async def _stranger(self) -> Fault | None:
-        """Whether it is no language server at all: none is without this question."""
+    async def _no_ls(self) -> Fault | None:
+        """A heartbeat is what every language server knows: without it, this is none."""
         try:
             await self.ls.heartbeat()
         except Refused as error:
@@ -110,39 +111,39 @@ class Antigravity:
             return error.fault
         return None
 
-    async def _learn(self) -> None:
+    async def _report_models(self) -> None:
         models = await self.ls.models()
-        self._taught = self.ls.endpoint
-        run_guarded(self._listener.models, models)
+        self._asked = self.ls.endpoint
+        run_guarded(self._callbacks.on_models, models)
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
     def admit(self, turn: Turn) -> None:
-        """Whatever it is, it is put into the language server's own call."""
+        """Any turn can be put into the language server's own call."""
 
     async def check(self) -> None:
-        """Refuse while it is not logged in; asks again, since people do log in. One that is new to us is asked, too: a
-        model has another placeholder in another build."""
-        if self.ls.logged_in and self._taught is not None and self._taught == self.ls.endpoint:
+        """Refuse while nobody is logged in; asks again each time, since people do log in. A server that is new to us
+        is asked for its models, too: they have other placeholders in another build."""
+        if self.ls.logged_in and self._asked is not None and self._asked == self.ls.endpoint:
             return
         try:
-            await self._learn()
+            await self._report_models()
         except FaultError as error:
             if not self.ls.logged_in:
                 raise
             logger.info("its models are not known: %s", error)  # it may serve turns all the same
-            self._taught = self.ls.endpoint
+            self._asked = self.ls.endpoint
 
     async def start_cascade(self, model: str) -> str:
-        """It learns of the model with the message."""
+        """The model is named with the message."""
         return await self.ls.start_cascade()
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
-        """The marker alone: the turn itself is put into the call that this makes it make."""
+        """The marker alone: the turn itself is put into the call to Google that follows."""
         await self.ls.send_message(cascade_id, marker.of(cascade_id), model=model)
 
     async def follow(self, running: RunningTurn) -> None:
-        """Some run no model unless somebody drains the cascade's state (F4)."""
+        """Some builds run no model unless a client drains the cascade's state (F4)."""
         assert running.cascade_id is not None
         await self.ls.follow(running.cascade_id)
 

@@ -1,6 +1,6 @@
-"""A command line → a language server of our own: started, fed, probed, restarted, stopped with all it began.
+"""A command line → a language server of our own: started, fed, probed, restarted, and stopped with its children.
 
-Its calls to Google are led to us by its endpoint flag (reverse mode) or by its environment (proxy mode).
+Its calls to Google are routed to us by its endpoint flag (reverse mode) or by its environment (proxy mode).
 Facts: language-server-and-google A.1, A.2.
 """
 
@@ -29,21 +29,22 @@ from zerogravity.hosts import free_port
 
 logger = logging.getLogger("zerogravity.language_server")
 READY_S = 60.0  # a cold one takes its time
-LOOK_S = 0.1
-STOP_S = 2.0  # SIGTERM, then SIGKILL, as the vendor does
-STEADY_S = 60.0  # one that lived so long did not fail at once: its next start is not put off
+PROBE_S = 0.1
+STOP_S = 2.0  # between SIGTERM and SIGKILL, as the vendor has it
+STABLE_S = 60.0  # one that has run this long is restarted without a growing delay
 FIELDS = {"ideName": 1, "locale": 4, "extensionName": 12}  # of exa.codeium_common_pb.Metadata
-LINE = 500  # of a line of its output, that much is kept
+MAX_LINE = 500  # bytes kept of a line of its output
 
-Output = tuple[asyncio.StreamReader, asyncio.ReadTransport]
+Pipe = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
 
 class LsChild:
     """``await start()`` → running and ready; ``locate`` is an ``LsClient``'s ``rediscover``; ``await stop()``.
 
-    ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``; without a port it is looked up, the flags of the
-    other two are added where it has neither them nor their place. ``changed`` is told when it answers (True) and when
-    it has ended (False), ``report`` why it cannot be kept running by our own fault, or None when it can again.
+    ``command`` may hold ``{csrf}``, ``{port}`` and ``{endpoint}``. Without ``{port}`` the port is looked up; for the
+    other two a flag is added where the command has neither the flag nor the placeholder. ``changed`` is called with
+    True when it answers and False when it has ended; ``report`` with the reason why a fault of ours prevents its
+    restart, None when that is over.
     """
 
     def __init__(
@@ -66,9 +67,11 @@ class LsChild:
         self._clock = clock
         self._family: lifeline.ProcessGroup | None = None
         self._output: asyncio.Task[None] | None = None
-        self._last: deque[str] = deque(maxlen=20)
+        self._last_lines: deque[str] = deque(maxlen=20)
         self._failures = 0
-        self._keeper = background.Rounds("keeping the language server", self._round, report=report, sleep=sleep)
+        self._supervisor = background.Rounds(
+            "restarting the language server", self._restart, report=report, sleep=sleep
+        )
 
     @property
     def pid(self) -> int | None:
@@ -91,23 +94,23 @@ class LsChild:
         except BaseException:
             await self._end_process()
             raise
-        self._keeper.start()
+        self._supervisor.start()
         return endpoint
 
     async def stop(self) -> None:
         """Stop it, and everything it started."""
-        await self._keeper.stop()
+        await self._supervisor.stop()
         await self._end_process()
 
-    async def _round(self) -> None:
-        """Start it again when it has ended, later and later while it does not last."""
+    async def _restart(self) -> None:
+        """Start it again when it has ended, after a delay that grows while it does not last."""
         began = self._clock()
         if self._process is not None:
             code = await self._process.wait()
             logger.warning("the language server ended with code %s", code)
             run_guarded(self._changed, False)
         await self._end_process()
-        self._failures = 0 if self._clock() - began >= STEADY_S else self._failures + 1
+        self._failures = 0 if self._clock() - began >= STABLE_S else self._failures + 1
         await self._sleep(background.delay(self._failures))
         try:
             await self._launch()
@@ -115,19 +118,19 @@ class LsChild:
             logger.warning("%s", error.fault.full_message)
         finally:
             if self.endpoint is None:
-                await self._end_process()  # it may be there and never be ready
+                await self._end_process()  # it may run and never get ready
 
     # -- one process -----------------------------------------------------------------------------------------
 
     async def _launch(self) -> Endpoint:
         """Start, feed, wait until it answers. Raises FaultError."""
-        self._last.clear()
+        self._last_lines.clear()
         values = {"csrf": str(uuid4()), "port": str(free_port()), "endpoint": self._route.endpoint}
-        command = completed(self._command, values)
-        # A pipe of our own: asyncio's would keep wait() waiting for whoever has inherited it.
+        command = command_line(self._command, values)
+        # A pipe of our own: with asyncio's, wait() would wait for every process that has inherited it.
         reading, writing = os.pipe()
         self._output = background.task(
-            self._listen(await _reader(reading), values["csrf"]), "reading the language server's output"
+            self._read_output(await _reader(reading), values["csrf"]), "reading the language server's output"
         )
         try:
             self._family = await lifeline.start(
@@ -135,7 +138,7 @@ class LsChild:
                 env=environment(os.environ, self._route),
             )  # fmt: skip
         except (OSError, ValueError) as error:
-            raise FaultError(_failed(f"{command[0]} cannot be started: {error}")) from error
+            raise FaultError(_absent(f"{command[0]} cannot be started: {error}")) from error
         finally:
             os.close(writing)
         process = self._family.process
@@ -148,7 +151,7 @@ class LsChild:
         return self.endpoint
 
     async def _feed(self, process: asyncio.subprocess.Process) -> None:
-        """The metadata it reads from stdin, to the end, before anything else. One that reads nothing is fine."""
+        """Write the metadata that it reads from stdin before anything else. One that reads nothing is fine."""
         stdin = process.stdin
         assert stdin is not None
         with suppress(ConnectionError):
@@ -163,32 +166,35 @@ class LsChild:
         deadline = self._clock() + self._ready_s
         while self._clock() < deadline:
             if process.returncode is not None:
-                raise FaultError(_failed(f"the language server ended with code {process.returncode}{self._said()}"))
+                raise FaultError(
+                    _absent(f"the language server ended with code {process.returncode}{self._output_tail()}")
+                )
             ports = (port,) if port is not None else await asyncio.to_thread(_ports, process.pid)
             found = await probe(Process(process.pid, "core", csrf, tuple(ports)))
             if found is not None:
                 return replace(found, kind="child")
-            await asyncio.sleep(LOOK_S)
-        raise FaultError(_failed(f"the language server was not ready within {self._ready_s:g} s{self._said()}"))
+            await asyncio.sleep(PROBE_S)
+        raise FaultError(_absent(f"the language server was not ready within {self._ready_s:g} s{self._output_tail()}"))
 
-    def _said(self) -> str:
-        return ":\n" + "\n".join(self._last) if self._last else ""
+    def _output_tail(self) -> str:
+        return ":\n" + "\n".join(self._last_lines) if self._last_lines else ""
 
-    async def _listen(self, output: Output, secret: str) -> None:
-        """Its output into the debug log, without the token."""
-        reader, transport = output
+    async def _read_output(self, pipe: Pipe, secret: str) -> None:
+        """Log its output at debug level, without the token."""
+        reader, transport = pipe
         rest = b""
         try:
             while data := await reader.read(1 << 16):
-                *lines, rest = (rest[-LINE:] + data).split(b"\n")
+                *lines, rest = (rest[-MAX_LINE:] + data).split(b"\n")
                 for line in lines:
-                    self._last.append(line.decode("utf-8", "replace").replace(secret, "…")[:LINE].rstrip())
-                    logger.debug("language server: %s", self._last[-1])
+                    shown = line.decode("utf-8", "replace").replace(secret, "…")[:MAX_LINE].rstrip()
+                    self._last_lines.append(shown)
+                    logger.debug("language server: %s", shown)
         finally:
             transport.close()
 
     async def _end_process(self) -> None:
-        """No process and no pipe of it stays."""
+        """Leave no process and no pipe of it."""
         self.endpoint = None
         family, self._family = self._family, None
         if family is not None:
@@ -199,7 +205,7 @@ class LsChild:
             await asyncio.gather(output, return_exceptions=True)
 
 
-async def _reader(descriptor: int) -> Output:
+async def _reader(descriptor: int) -> Pipe:
     reader = asyncio.StreamReader()
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
@@ -207,9 +213,11 @@ async def _reader(descriptor: int) -> Output:
     return reader, transport
 
 
-def completed(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
-    """The command to run: places filled in, and the flags added that it needs and does not have."""
-    command = [fill(argument, values) for argument in template]
+def command_line(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
+    """The command to run: placeholders filled in (other braces stay as they are), and missing flags added."""
+    command = list(template)
+    for name, value in values.items():
+        command = [argument.replace(f"{{{name}}}", value) for argument in command]
     given = flags_of(command)
     for flag, name in (("csrf_token", "csrf"), ("cloud_code_endpoint", "endpoint")):
         placed = any(f"{{{name}}}" in argument for argument in template)
@@ -218,15 +226,8 @@ def completed(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
     return command
 
 
-def fill(argument: str, values: Mapping[str, str]) -> str:
-    """One argument of the command template; other braces stay as they are."""
-    for name, value in values.items():
-        argument = argument.replace(f"{{{name}}}", value)
-    return argument
-
-
 def environment(ours: Mapping[str, str], route: Route) -> dict[str, str]:
-    """The child's environment: ours without our own settings (some are secrets), with the way to Google."""
+    """The child's environment: ours without our own settings (some are secrets), with the proxy to Google."""
     made = {name: value for name, value in ours.items() if not name.startswith("ZEROGRAVITY_")}
     if route.proxy is not None:
         for name in ("HTTPS_PROXY", "HTTP_PROXY"):
@@ -249,7 +250,7 @@ def metadata(values: Mapping[str, str] = METADATA) -> bytes:
 
 
 def _ports(pid: int) -> list[int]:
-    """Listening ports of the child and of what it started."""
+    """Listening ports of the child and its descendants."""
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
@@ -258,5 +259,5 @@ def _ports(pid: int) -> list[int]:
     return [port for one in family for port in listening(one)]
 
 
-def _failed(message: str) -> Fault:
+def _absent(message: str) -> Fault:
     return language_server(503, "ls_absent", message, Termination.LS_GONE)

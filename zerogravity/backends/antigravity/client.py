@@ -10,19 +10,19 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any
 
 import aiohttp
 
 from zerogravity.backends.antigravity.endpoint import Endpoint, tls
-from zerogravity.backends.antigravity.errors import Refused, end_of, error_of, gone, not_logged_in, refused
+from zerogravity.backends.antigravity.errors import Refused, error_of, gone, not_logged_in, refused, stream_error
 from zerogravity.background import delay
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError, Termination, language_server
-from zerogravity.wire import connect, jsonio
+from zerogravity.wire import connect, jsonio, narrow
+from zerogravity.wire.narrow import Json
 
 logger = logging.getLogger("zerogravity.language_server")
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
@@ -31,20 +31,20 @@ METADATA = {"ideName": "antigravity", "extensionName": "antigravity", "locale": 
 NO_COMMANDS = {"runCommand": {"autoCommandConfig": {"autoExecutionPolicy": "CASCADE_COMMANDS_AUTO_EXECUTION_OFF"}}}
 UNARY = aiohttp.ClientTimeout(total=30, connect=5)
 WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
-
-REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # before a state stream is opened again that did not last
+REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # pauses before a state stream that did not last is opened again
 LASTING_S = 10.0
 ABSENT = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF (see: zerogravity ls)"
 SECOND_CHOICE = ("workspace", "simulator")
 SHORT_CALLS = 16
 
-Json = dict[str, Any]
+Object = dict[str, object]
 
 
 class LsClient:
-    """One language server. ``rediscover`` is asked when it does not answer any more or refuses our token: it restarts
-    on other ports, with another token. ``absent``: what to say when there is none. ``SHORT_CALLS`` run at a time; those
-    that last a turn are bounded by the engine's places."""
+    """One language server. ``rediscover``: searches for it when it stops answering or refuses our token, since it
+    restarts on other ports, with another token. ``absent``: what to say when there is none.
+
+    ``SHORT_CALLS`` run at a time; those that last a turn are bounded by the engine's admission queue."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class LsClient:
         self._absent = absent
         self._sleep = sleep
         self._clock = clock
-        self._places = asyncio.Semaphore(SHORT_CALLS)
+        self._short_calls = asyncio.Semaphore(SHORT_CALLS)
         self._searching = asyncio.Lock()
-        self._searches = 0
+        self._searches: int = 0
         self._session: aiohttp.ClientSession | None = None
         self._contexts: dict[Endpoint, ssl.SSLContext | bool] = {}
 
@@ -75,33 +75,33 @@ class LsClient:
 
     @property
     def second_choice(self) -> bool:
-        """Whether the one we talk to is not of the kind that serves best."""
+        """Whether the server in use is not of the kind that serves best."""
         return self.endpoint is not None and self.endpoint.kind in SECOND_CHOICE
 
-    async def prefer(self) -> None:
-        """Look again if the one we talk to was taken for want of a better: an editor that restarts may, for a while,
-        show us only its workspaces' processes."""
+    async def find_better(self) -> None:
+        """Search again if the server in use is a second choice: an editor that restarts may, for a while, show us only
+        its workspaces' processes."""
         if self.second_choice:
-            await self._moved(self.endpoint)
+            await self._find_another(self.endpoint)
 
     # -- a turn ----------------------------------------------------------------------------------------------
 
     async def start_cascade(self) -> str:
-        answer = await self._login_known("StartCascade", {
+        answer = await self._call_with_login("StartCascade", {
             "metadata": METADATA,
             "source": "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT",
             "trajectoryType": "CORTEX_TRAJECTORY_TYPE_CASCADE",
         })  # fmt: skip
-        cascade_id = answer.get("cascadeId")
-        if not isinstance(cascade_id, str) or not cascade_id:
+        cascade_id = narrow.text(answer.get("cascadeId"))
+        if not cascade_id:
             raise FaultError(refused(502, "the language server started no cascade"))
         return cascade_id
 
     async def send_message(
         self, cascade_id: str, text: str, *, model: str, images: Sequence[Mapping[str, str]] = ()
     ) -> None:
-        """Tell a cascade something; ``model`` is an enum's name, or its number as text."""
-        planner: Json = {
+        """Send a user message; ``model`` is an enum's name, or its number as text."""
+        planner: Object = {
             "conversational": {"plannerMode": "CONVERSATIONAL_PLANNER_MODE_DEFAULT", "agenticMode": True},
             "toolConfig": NO_COMMANDS,
         }
@@ -109,7 +109,7 @@ class LsClient:
             planner["planModel"] = int(model)
         else:
             planner["requestedModel"] = {"model": model}
-        body: Json = {
+        body: Object = {
             "cascadeId": cascade_id,
             "items": [{"text": text}],
             "metadata": METADATA,
@@ -119,7 +119,7 @@ class LsClient:
         }
         if images:
             body["images"] = [dict(image) for image in images]
-        await self._login_known(SEND, body, timeout=WHOLE_TURN)
+        await self._call_with_login(SEND, body, timeout=WHOLE_TURN)
 
     async def cancel(self, cascade_id: str) -> None:
         await self.call("CancelCascadeInvocation", {"cascadeId": cascade_id})
@@ -132,13 +132,13 @@ class LsClient:
     async def delete(self, cascade_id: str) -> None:
         await self.call("DeleteCascadeTrajectory", {"cascadeId": cascade_id})
 
-    # -- what it is and says ---------------------------------------------------------------------------------
+    # -- its state -------------------------------------------------------------------------------------------
 
     async def heartbeat(self) -> None:
         await self.call("Heartbeat", {"metadata": METADATA})
 
-    async def user_status(self) -> Json:
-        """GetUserStatus; remembers whether the LS is logged in (500 means it is not, A.4)."""
+    async def user_status(self) -> Object:
+        """GetUserStatus; remembers whether the LS is logged in (500: it is not, A.4)."""
         try:
             answer = await self.call("GetUserStatus", {"metadata": METADATA})
         except Refused as error:
@@ -147,46 +147,43 @@ class LsClient:
             self.logged_in = False
             raise FaultError(not_logged_in()) from error
         self.logged_in = True
-        status = answer.get("userStatus")
-        return status if isinstance(status, dict) else {}
+        return narrow.members(answer.get("userStatus"))
 
     async def models(self) -> tuple[Model, ...]:
-        """The models the LS offers (labels behind the placeholders change: ask at run time)."""
-        status = await self.user_status()
-        data = status.get("cascadeModelConfigData")
-        return read_models(_list(data.get("clientModelConfigs") if isinstance(data, dict) else None))
+        """The models the LS offers (the labels behind the placeholders change: ask at run time)."""
+        return read_models(narrow.lookup(await self.user_status(), "cascadeModelConfigData", "clientModelConfigs"))
 
-    async def steps(self, cascade_id: str, offset: int = 0) -> list[Json]:
+    async def steps(self, cascade_id: str, offset: int = 0) -> list[Object]:
         body = {"cascadeId": cascade_id, "stepOffset": offset, "verbosity": "CLIENT_TRAJECTORY_VERBOSITY_DEBUG"}
         answer = await self.call("GetCascadeTrajectorySteps", body)
-        return _list(answer.get("steps"))
+        return narrow.objects(answer.get("steps"))
 
-    async def trajectory(self, cascade_id: str) -> Json:
+    async def trajectory(self, cascade_id: str) -> Object:
         return await self.call("GetCascadeTrajectory", {"cascadeId": cascade_id})
 
-    async def generator_metadata(self, cascade_id: str) -> list[Json]:
+    async def generator_metadata(self, cascade_id: str) -> list[Object]:
         answer = await self.call("GetCascadeTrajectoryGeneratorMetadata", {"cascadeId": cascade_id})
-        return _list(answer.get("generatorMetadata"))
+        return narrow.objects(answer.get("generatorMetadata"))
 
     async def use_proxy(self) -> None:
-        """Ask for the proxy of its environment. Only for an LS that is our own: it is not known whether this message
-        replaces all of its settings (F1). Builds without it refuse, which is fine."""
+        """Make it use the proxy of its environment. Only for an LS of our own: this message may replace all of its
+        settings (F1). Builds without it refuse, which is fine."""
         body = {"userSettings": {"detectAndUseProxy": "DETECT_AND_USE_PROXY_ENABLED"}}
         try:
             await self.call("SetUserSettings", body)
         except Refused as error:
             logger.info("the language server takes no settings: %s", error.fault.full_message)
 
-    async def _login_known(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
-        """A call that a missing login makes fail as an internal error (A.4): then say so."""
+    async def _call_with_login(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Object:
+        """A call that without a login fails as an internal error (A.4): then it raises that instead."""
         try:
             return await self.call(method, body, timeout=timeout)
         except Refused as error:
             if error.status == 500:
-                await self._ask_login()
+                await self._check_login()
             raise
 
-    async def _ask_login(self) -> None:
+    async def _check_login(self) -> None:
         try:
             await self.user_status()
         except FaultError as error:
@@ -196,47 +193,47 @@ class LsClient:
 
     # -- transport -------------------------------------------------------------------------------------------
 
-    async def call(self, method: str, body: Mapping[str, Any], *, timeout: aiohttp.ClientTimeout = UNARY) -> Json:
+    async def call(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Object:
         """One unary RPC. Raises FaultError: ``ls_absent``/``ls_gone`` (503), or Refused."""
         if method == SEND:
             return await self._call(method, body, timeout)
-        async with self._places:
+        async with self._short_calls:
             return await self._call(method, body, timeout)
 
-    async def _call(self, method: str, body: Mapping[str, Any], timeout: aiohttp.ClientTimeout) -> Json:
+    async def _call(self, method: str, body: Json, timeout: aiohttp.ClientTimeout) -> Object:
         """Tries once more where nothing can have happened yet: not connected, token refused, stale connection."""
-        endpoint = await self._found()
+        endpoint = await self._in_use()
         try:
             return await self._post(endpoint, method, body, timeout)
         except Refused as error:
-            if error.status not in (401, 403) or error.passed_on or not await self._moved(endpoint):
+            if error.status not in (401, 403) or error.passed_on or not await self._find_another(endpoint):
                 raise
         except FaultError as error:
-            again = _nothing_sent(error.__cause__) or (method != SEND and _cut(error.__cause__))
-            if not again or not (await self._moved(endpoint) or _cut(error.__cause__)):
+            again = _nothing_sent(error.__cause__) or (method != SEND and _connection_died(error.__cause__))
+            if not again or not (await self._find_another(endpoint) or _connection_died(error.__cause__)):
                 raise
-        return await self._post(await self._found(), method, body, timeout)
+        return await self._post(await self._in_use(), method, body, timeout)
 
     async def follow(self, cascade_id: str, on_change: Callable[[], None] | None = None) -> None:
-        """Drain the state stream of a cascade, whichever this build has; some run no model unless somebody does (F4).
+        """Drain the state stream of a cascade, whichever this build has; some run no model without a subscriber (F4).
 
-        What it says is not read, only that it says something: ``on_change``. Returns when there is none (any more).
+        Its content is not read: ``on_change`` is called for each frame. Returns when there is no stream (any more).
         """
         for method, name in (("StreamAgentStateUpdates", "conversationId"), ("StreamCascadeReactiveUpdates", "id")):
             body = {"protocolVersion": 1, name: cascade_id, "subscriberId": "zerogravity"}
             short = 0  # streams in a row that did not last
             try:
                 while (lasted := await self._drain(method, body, on_change)) is not None:
-                    # The LS ends it now and then (A.10), and one that ends at once would be opened without end.
+                    # The LS ends it now and then (A.10); one that ends at once must not be reopened in a tight loop.
                     short = 0 if lasted >= LASTING_S else short + 1
                     await self._sleep(delay(short, REOPEN_S, LONGEST_REOPEN_S))
             except FaultError as error:
                 logger.debug("%s: %s", method, error)
 
     async def _drain(self, method: str, body: Json, on_change: Callable[[], None] | None) -> float | None:
-        """One server-streaming RPC to its end: the seconds that it lasted. None: it gave no more than the state as it
-        was, as some builds do. Raises FaultError."""
-        endpoint, parser, frames, began = await self._found(), connect.EnvelopeParser(), 0, self._clock()
+        """One server-streaming RPC to its end: the seconds it lasted; None if it gave only the present state, as some
+        builds do. Raises FaultError."""
+        endpoint, parser, frames, began = await self._in_use(), connect.EnvelopeParser(), 0, self._clock()
         data = connect.envelope(jsonio.dumps(body))
         try:
             async with self._request(endpoint, method, data, WHOLE_TURN, "application/connect+json") as response:
@@ -245,7 +242,7 @@ class LsClient:
                 async for chunk in response.content.iter_any():
                     for frame in parser.feed(chunk):
                         if frame.end and (failed := connect.end_error(frame.payload)) is not None:
-                            raise end_of(*failed)
+                            raise stream_error(*failed)
                         frames += not frame.end
                         if on_change is not None:
                             on_change()
@@ -253,36 +250,33 @@ class LsClient:
             raise FaultError(gone(f"{method} broke off: {type(error).__name__}")) from error
         return self._clock() - began if frames > 1 else None
 
-    async def _post(
-        self, endpoint: Endpoint, method: str, body: Mapping[str, Any], timeout: aiohttp.ClientTimeout
-    ) -> Json:
+    async def _post(self, endpoint: Endpoint, method: str, body: Json, timeout: aiohttp.ClientTimeout) -> Object:
         try:
             async with self._request(endpoint, method, jsonio.dumps(body), timeout) as response:
                 data = await response.read()
         except aiohttp.ClientConnectorCertificateError as error:
-            text = f"what answers at {endpoint.url} does not have the certificate it should have"
+            text = f"the server at {endpoint.url} does not have the certificate that it is pinned to"
             raise FaultError(refused(502, text)) from error
         except aiohttp.ClientConnectorError as error:
             why = os.strerror(error.errno) if error.errno and error.errno > 0 else "connection failed"
-            text = f"nothing answers at {endpoint.url}: {why}"
-            raise FaultError(gone(text)) from error
+            raise FaultError(gone(f"nothing answers at {endpoint.url}: {why}")) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise FaultError(gone(f"{method} failed: {type(error).__name__}")) from error
         if response.status != 200:
             raise error_of(response.status, data)
         try:
-            answer = jsonio.loads(data)
+            answer = narrow.an_object(jsonio.loads(data))
         except ValueError:
             answer = None
-        if not isinstance(answer, dict):
-            raise FaultError(refused(502, f"{method} was answered with no JSON object"))
+        if answer is None:
+            raise FaultError(refused(502, f"the answer to {method} is not a JSON object"))
         return answer
 
     def _request(
         self, endpoint: Endpoint, method: str, data: bytes, timeout: aiohttp.ClientTimeout,
         content_type: str = "application/json",
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:  # fmt: skip
-        """Redirects are not followed: the token is for this server only."""
+        """Redirects are not followed: the token is for this server alone."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
             self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
@@ -298,15 +292,15 @@ class LsClient:
             timeout=timeout, allow_redirects=False,
         )  # fmt: skip
 
-    async def _found(self) -> Endpoint:
+    async def _in_use(self) -> Endpoint:
         if self.endpoint is None:
-            await self._moved(None)
+            await self._find_another(None)
         if self.endpoint is None:
             raise FaultError(language_server(503, "ls_absent", self._absent, Termination.LS_GONE))
         return self.endpoint
 
-    async def _moved(self, old: Endpoint | None) -> bool:
-        """Whether the LS is elsewhere now. Those who ask while somebody searches share what is found."""
+    async def _find_another(self, old: Endpoint | None) -> bool:
+        """Search, and say whether another server than ``old`` is in use now. Concurrent callers share one search."""
         if self._rediscover is None:
             return False
         before = self._searches
@@ -321,34 +315,23 @@ class LsClient:
         return self.endpoint != old
 
 
-def read_models(configs: Iterable[Mapping[str, Any]]) -> tuple[Model, ...]:
+def read_models(configs: object) -> tuple[Model, ...]:
     """``clientModelConfigs`` → models; a config without a model name is left out."""
     models: list[Model] = []
-    for config in configs:
-        choice, quota = config.get("modelOrAlias"), config.get("quotaInfo")
-        name = choice.get("model") if isinstance(choice, dict) else None
-        if not isinstance(name, str):
-            continue
-        left = quota.get("remainingFraction") if isinstance(quota, dict) else None
-        label = config.get("label")
-        models.append(Model(name, label if isinstance(label, str) else "", _fraction(left)))
+    for config in narrow.objects(configs):
+        name = narrow.lookup(config, "modelOrAlias", "model")
+        if isinstance(name, str):
+            left = narrow.number(narrow.lookup(config, "quotaInfo", "remainingFraction"))
+            models.append(Model(name, narrow.text(config.get("label")), left))
     return tuple(models)
-
-
-def _fraction(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _nothing_sent(error: BaseException | None) -> bool:
     return isinstance(error, aiohttp.ClientConnectorError)
 
 
-def _cut(error: BaseException | None) -> bool:
+def _connection_died(error: BaseException | None) -> bool:
     """A kept connection turned out to be dead: the LS may have restarted in between."""
     return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError) and not (
         _nothing_sent(error)
     )
-
-
-def _list(value: object) -> list[Json]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []

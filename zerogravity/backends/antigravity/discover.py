@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -24,7 +24,7 @@ from zerogravity.errors import FaultError
 from zerogravity.hosts import is_loopback
 
 Kind = Literal["core", "workspace", "simulator"]
-RANK: dict[Kind, int] = {"core": 0, "workspace": 1, "simulator": 2}  # whom to talk to, first choice first
+RANK: dict[Kind, int] = {"core": 0, "workspace": 1, "simulator": 2}  # the lowest is preferred
 PORT_FLAGS = ("https_server_port", "server_port")
 LATER_PORT_FLAGS = ("http_server_port",)
 FOREIGN_PORT_FLAGS = frozenset({"extension_server_port", "lsp_port"})  # the parent's, and one that speaks no RPC
@@ -39,7 +39,7 @@ CERTIFICATE = Path("dist", "languageServer", "cert.pem")  # beside the binary's 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What the process table tells of one language server. ``environment`` is None when it cannot be read."""
+    """One language server as the process table shows it."""
 
     pid: int
     kind: Kind
@@ -47,7 +47,7 @@ class Process:
     ports: tuple[int, ...] = ()
     cloud_code_endpoint: str | None = None
     proxy: str | None = None
-    environment_known: bool = True
+    environment_known: bool = True  # whether it could be read
     cert: Path | None = None
     started: float = 0.0
 
@@ -57,18 +57,18 @@ class Process:
         if self.cloud_code_endpoint and is_loopback(urlsplit(self.cloud_code_endpoint).hostname):
             return f"endpoint {self.cloud_code_endpoint}"
         if self.proxy:
-            return f"proxy {without_login(self.proxy)}"
+            return f"proxy {without_credentials(self.proxy)}"
         where = self.cloud_code_endpoint or "Google"
         return f"straight to {where}" if self.environment_known else f"to {where}; its environment cannot be read"
 
     @property
     def routed_here(self) -> bool:
-        """Whether its calls pass something on this machine, as they must to be captured."""
-        return self.passes is not None
+        """Whether its calls go through a port of this machine, as they must to be captured."""
+        return self.route_port is not None
 
     @property
-    def passes(self) -> int | None:
-        """The port on this machine that its calls pass, if they do."""
+    def route_port(self) -> int | None:
+        """The port of this machine that its calls go through, if they do."""
         for target in (self.cloud_code_endpoint, self.proxy):
             parts = urlsplit(target or "")
             if is_loopback(parts.hostname):
@@ -95,27 +95,28 @@ class Found:
 
 
 async def discover(*, csrf: str | None = None, cert: Path | None = None) -> Endpoint | None:
-    """The language server to talk to: a core one before a per-workspace one before our own stand-in.
+    """The language server to use: a core one before a per-workspace one before our own stand-in.
 
-    ``csrf`` and ``cert``: given by the user, they win over what the process table says.
+    ``csrf`` and ``cert``: given by the user, they override what the process table says.
     """
-    for process in await asyncio.to_thread(processes):
-        if (endpoint := await probe(_known(process, csrf, cert), pinned=cert is not None)) is not None:
+    for process in await _processes(csrf, cert):
+        if (endpoint := await probe(process, pinned=cert is not None)) is not None:
             return endpoint
     return None
 
 
-def _known(process: Process, csrf: str | None, cert: Path | None) -> Process:
-    return replace(process, csrf=csrf or process.csrf, cert=cert or process.cert)
-
-
 async def find_all(*, csrf: str | None = None, cert: Path | None = None) -> list[Found]:
     """Every language server of this user, best first, with its models and quotas; ``csrf`` and ``cert`` as above."""
-    found = [_known(process, csrf, cert) for process in await asyncio.to_thread(processes)]
-    return list(await asyncio.gather(*(look_into(process, pinned=cert is not None) for process in found)))
+    found = await _processes(csrf, cert)
+    return list(await asyncio.gather(*(inspect_server(process, pinned=cert is not None) for process in found)))
 
 
-async def look_into(process: Process, *, pinned: bool = False) -> Found:
+async def _processes(csrf: str | None, cert: Path | None) -> list[Process]:
+    found = await asyncio.to_thread(processes)
+    return [replace(process, csrf=csrf or process.csrf, cert=cert or process.cert) for process in found]
+
+
+async def inspect_server(process: Process, *, pinned: bool = False) -> Found:
     """Probe one process and ask it for its models."""
     endpoint = await probe(process, pinned=pinned)
     if endpoint is None:
@@ -131,7 +132,7 @@ async def look_into(process: Process, *, pinned: bool = False) -> Found:
 
 
 async def probe(process: Process, *, pinned: bool = False) -> Endpoint | None:
-    """The first port that answers as a language server, over TLS first; its own certificate is pinned if it fits,
+    """The first port that answers as a language server, over TLS first. Its own certificate is pinned if it fits; it
     must fit if ``pinned``."""
     for scheme in ("https", "http"):
         for port in process.ports:
@@ -152,7 +153,7 @@ async def _answers(endpoint: Endpoint) -> bool:
                 await client.call(method, {}, timeout=PROBE)
                 return True
             except FaultError as error:
-                if error.fault.code == "ls_gone":  # nobody there, or nobody who speaks this
+                if error.fault.code == "ls_gone":  # no server there, or one that does not speak this
                     return False
         return False
     finally:
@@ -178,14 +179,14 @@ def kind_of(command: Sequence[str]) -> Kind | None:
     """What a command line starts, if it is a language server (or our stand-in)."""
     if not command:
         return None
-    if name_of(command[0]).startswith("language_server"):
+    if basename(command[0]).startswith("language_server"):
         return "workspace" if "workspace_id" in flags_of(command) else "core"
     ours = any("zerogravity" in argument for argument in command[:4])
     return "simulator" if ours and ("simulate", "ls") in pairwise(command) else None
 
 
 def flags_of(command: Sequence[str]) -> dict[str, str]:
-    """Go's flags: one or two dashes, ``=`` or a value of its own; a flag without value is ``""``."""
+    """Go's flags: one or two dashes, then ``=value`` or the next argument; a flag without a value is ``""``."""
     flags: dict[str, str] = {}
     position = 1
     while position < len(command):
@@ -203,7 +204,7 @@ def flags_of(command: Sequence[str]) -> dict[str, str]:
 
 
 def ports_of(flags: Mapping[str, str], listening: Iterable[int]) -> tuple[int, ...]:
-    """Ports worth a probe, likeliest first: named ones, listening ones in the order of their opening, plain HTTP."""
+    """Ports to probe, likeliest first: named ones, listening ones in the order they were opened, plain HTTP."""
     foreign = {port for name in FOREIGN_PORT_FLAGS if (port := _port(flags.get(name)))}
     named = [_port(flags.get(name)) for name in PORT_FLAGS]
     later = [_port(flags.get(name)) for name in LATER_PORT_FLAGS]
@@ -222,7 +223,7 @@ def describe(found: Iterable[Found]) -> list[str]:
         if endpoint is not None:
             pinned = "pinned to its own certificate" if endpoint.cert is not None else "loopback, not verified"
             lines.append(f"  tls      {pinned if endpoint.url.startswith('https') else 'none'}")
-            lines.append(f"  token    {endpoint.shown_csrf}")
+            lines.append(f"  token    {endpoint.masked_csrf}")
             lines.append(f"  login    {'yes' if one.logged_in else 'no: log in in the editor'}")
         lines.append(f"  route    {process.route}")
         for model in one.models:
@@ -232,13 +233,13 @@ def describe(found: Iterable[Found]) -> list[str]:
 
 
 def why_silent(process: Process) -> str:
-    """Why no port of it has answered us."""
+    """Why none of its ports has answered."""
     if process.ports and not process.csrf:
         return "its token is not in its command line; set ZEROGRAVITY_LS_CSRF"
     return "no port speaks the protocol"
 
 
-def as_json(one: Found) -> dict[str, Any]:
+def as_json(one: Found) -> dict[str, object]:
     """The same for a program: ``zerogravity ls --json``."""
     process, endpoint = one.process, one.endpoint
     return {
@@ -253,13 +254,13 @@ def as_json(one: Found) -> dict[str, Any]:
     }
 
 
-def without_login(url: str) -> str:
-    """A proxy URL without the user and password in it."""
+def without_credentials(url: str) -> str:
+    """A proxy URL without its user and password."""
     scheme, separator, rest = url.rpartition("://")
     return scheme + separator + rest.rpartition("@")[2]
 
 
-def name_of(program: str) -> str:
+def basename(program: str) -> str:
     """The file name of a program, on any system."""
     return program.replace("\\", "/").rpartition("/")[2]
 
@@ -282,7 +283,7 @@ def _read(candidate: psutil.Process, kind: Kind) -> Process:
 
 
 def listening(candidate: psutil.Process) -> list[int]:
-    """Listening TCP ports in the order they were opened (by file descriptor); none when we may not look."""
+    """Listening TCP ports in the order they were opened (by file descriptor); none without permission to look."""
     try:
         connections = candidate.net_connections(kind="tcp")
     except psutil.Error:

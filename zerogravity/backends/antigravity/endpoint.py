@@ -1,4 +1,4 @@
-"""``Endpoint``: where a language server listens, and the TLS that is spoken with it: pinned, or loopback only."""
+"""``Endpoint``: where a language server listens, and its TLS: pinned, or unverified on loopback only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zerogravity.hosts import is_loopback
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a language server listens. ``cert``: PEM file its certificate is pinned to, else loopback only.
+    """``cert``: PEM file that its certificate is pinned to; without one, it must be on loopback.
 
     ``kind``: ``core``, ``workspace``, ``simulator``, ``child`` (our own) or ``given`` (by the user).
     """
@@ -27,11 +27,11 @@ class Endpoint:
 
     @classmethod
     def given(cls, url: str, csrf: str | None, cert: Path | None) -> Endpoint:
-        """The one that the user names."""
+        """As the user names it."""
         return cls(url.rstrip("/"), csrf or "", cert=cert)
 
     @property
-    def shown_csrf(self) -> str:
+    def masked_csrf(self) -> str:
         """Enough of the token to recognise it."""
         return f"{self.csrf[:4]}…" if self.csrf else "none"
 

@@ -1,4 +1,5 @@
-"""What the language server answers when it refuses → ``Fault``: the one table.
+"""What the language server answers when it refuses → ``Fault``: a decision table, ``ROWS``. The first row that fits
+decides.
 
 Facts: language-server-and-google A.13.
 """
@@ -6,9 +7,14 @@ Facts: language-server-and-google A.13.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.wire import connect, google_errors, reasons
+
+LOGIN_OR_MODEL = "Log in to Google in the editor; if you are, choose another model: GET /v1/models lists them."
+_MODEL_NOT_FOUND = re.compile(r"\bmodel\b.{0,100}\bnot found", re.IGNORECASE)  # of any model, before a login (A.13)
 
 
 class Refused(FaultError):
@@ -21,48 +27,75 @@ class Refused(FaultError):
         self.passed_on = passed_on
 
 
+def _nothing(_: str) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``statuses``, ``words``: HTTP statuses and Connect codes, one of which is enough; ``own``: not if the error is
+    Google's. ``remedy``: what to do, by the LS's message, where Google's own remedy is not known."""
+
+    statuses: tuple[int, ...]
+    words: tuple[str, ...]
+    status: int
+    message: str
+    remedy: Callable[[str], str] = _nothing
+    retryable: bool = True
+    code: str = "ls_refused"
+    own: bool = False
+
+
+ROWS = (
+    Row(
+        (401, 403), (), 502, "the language server refused our CSRF token ({status})",
+        remedy=lambda _: "If it has restarted, try again; else give its token: --ls-csrf.", own=True,
+    ),
+    Row(
+        (429,), ("resource_exhausted",), 429, "{message}", code="rate_limit_exceeded",
+        remedy=lambda message: reasons.explain(429, {"message": message}).remedy,
+    ),
+    Row((401, 403), (), 502, "the language server was refused ({word}): {message}", retryable=False),
+    Row((400,), (), 502, "the language server did not understand us ({word}): {message}", retryable=False),
+    Row(
+        (), ("not_found",), 502, "the language server does not know this cascade or model: {message}",
+        remedy=lambda _: LOGIN_OR_MODEL,
+    ),
+    Row(
+        (404, 501), ("unimplemented",), 502, "this language server cannot do that ({word}): {message}",
+        remedy=lambda _: "Update the editor and start it again.", retryable=False,
+    ),
+    Row((503,), ("unavailable",), 503, "the language server is not available: {message}"),
+    Row((504,), ("deadline_exceeded",), 504, "the language server took too long: {message}"),
+)  # fmt: skip
+OTHERWISE = Row(
+    (), (), 502, "the language server answered {status} ({word}): {message}",
+    remedy=lambda message: LOGIN_OR_MODEL if _MODEL_NOT_FOUND.search(message) else "",
+)  # fmt: skip
+
+
 def error_of(status: int, body: bytes) -> Refused:
-    """The table of error answers (A.13). What the LS passes on of Google's has Google's remedy."""
+    """An error answer → the fault that its row says. Google's errors that the LS passes on have Google's remedy."""
     word, message = connect.decode_error(status, body)
-    told, remedy = message[:300] or "no message", googles(message)
-    passed_on = bool(remedy)
-    match status, word:
-        case 401 | 403, _ if not passed_on:
-            fault = refused(
-                502,
-                f"the language server refused our CSRF token ({status})",
-                remedy="If it has restarted, try again; else give its token: --ls-csrf.",
-            )
-        case (429, _) | (_, "resource_exhausted"):
-            remedy = remedy or reasons.explain(429, {"message": message}).remedy
-            fault = language_server(429, "rate_limit_exceeded", told, Termination.LS_REFUSED, remedy=remedy)
-        case 401 | 403, _:
-            fault = refused(502, f"the language server was refused ({word}): {told}", remedy=remedy, retryable=False)
-        case 400, _:
-            text = f"the language server did not understand us ({word}): {told}"
-            fault = refused(502, text, remedy=remedy, retryable=False)
-        case (404, "not_found") | (_, "not_found"):
-            text = f"the language server does not know this cascade or model: {told}"
-            fault = refused(502, text, remedy=remedy or _NO_MODEL)
-        case (404 | 501, _) | (_, "unimplemented"):
-            text = f"this language server cannot do that ({word}): {told}"
-            fault = refused(502, text, remedy=remedy or "Update the editor and start it again.", retryable=False)
-        case (503, _) | (_, "unavailable"):
-            fault = refused(503, f"the language server is not available: {told}", remedy=remedy)
-        case (504, _) | (_, "deadline_exceeded"):
-            fault = refused(504, f"the language server took too long: {told}", remedy=remedy)
-        case _:
-            text = f"the language server answered {status} ({word}): {told}"
-            fault = refused(502, text, remedy=remedy or (_NO_MODEL if _MODEL.search(message) else ""))
-    return Refused(fault, status, word, passed_on=passed_on)
+    googles = google_remedy(message)
+    fitting = (
+        row for row in ROWS if (status in row.statuses or word in row.words) and not (row.own and googles)
+    )  # fmt: skip
+    row = next(fitting, OTHERWISE)
+    text = row.message.format(status=status, word=word, message=message[:300] or "no message")
+    fault = language_server(
+        row.status, row.code, text, Termination.LS_REFUSED,
+        remedy=googles or row.remedy(message), retryable=row.retryable,
+    )  # fmt: skip
+    return Refused(fault, status, word, passed_on=bool(googles))
 
 
-def end_of(word: str, message: str) -> Refused:
+def stream_error(word: str, message: str) -> Refused:
     """A stream of the LS that ended with an error."""
-    return Refused(refused(502, f"{word}: {message}", remedy=googles(message)), 200, word)
+    return Refused(refused(502, f"{word}: {message}", remedy=google_remedy(message)), 200, word)
 
 
-def googles(message: str) -> str:
+def google_remedy(message: str) -> str:
     """What to do about an error of Google's that ``message`` quotes; empty when it quotes none."""
     found = reasons.quoted(message)
     if found is None:
@@ -71,13 +104,8 @@ def googles(message: str) -> str:
     return reasons.explain(status, error, google_errors.retry_after({"message": message, **error})).remedy
 
 
-# It says so of every model before anybody has logged in (A.13).
-_MODEL = re.compile(r"\bmodel\b.{0,100}\bnot found", re.IGNORECASE)
-_NO_MODEL = "Log in to Google in the editor; if you are, choose another model: GET /v1/models lists them."
-
-
 def refused(status: int, message: str, *, remedy: str = "", retryable: bool = True) -> Fault:
-    """The LS says no, or answers nonsense."""
+    """The LS refuses, or answers nonsense."""
     return language_server(status, "ls_refused", message, Termination.LS_REFUSED, remedy=remedy, retryable=retryable)
 
 

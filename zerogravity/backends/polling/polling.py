@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from zerogravity import background
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.errors import Refused, gone
-from zerogravity.backends.polling.prompt import told_in_full, unapplied
+from zerogravity.backends.polling.prompt import as_message, unapplied
 from zerogravity.backends.polling.step_delta import (
     Batch,
-    Json,
-    Look,
-    Over,
+    Outcome,
+    PollResult,
     Progress,
     Run,
+    Step,
     advance,
     closing,
     lacks_usage,
@@ -31,16 +31,17 @@ from zerogravity.core.policy import Finish, decide
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
+from zerogravity.wire import narrow
 
-SHORTEST_S, LONGEST_S = 0.15, 0.25  # between two looks
+SHORTEST_S, LONGEST_S = 0.15, 0.25  # between two polls
 WOKEN_S = 0.5  # the same while a state stream wakes us
-STILL = 4  # looks that bring nothing, then the whole trajectory is asked for
-TRIES = 3  # looks that fail in a row
+UNCHANGED_POLLS = 4  # polls that bring nothing, before the whole trajectory is fetched
+TRIES = 3  # polls that fail in a row
 NO_PARAMS: Mapping[str, str | None] = MappingProxyType({})
 
 
 class Polling(Antigravity):
-    """The same language server, told the whole conversation; its answer is read off its steps."""
+    """The same language server, sent the whole conversation as text; its answer is read from its steps."""
 
     captured = False
 
@@ -50,10 +51,10 @@ class Polling(Antigravity):
         self._schema_params = schema_params
 
     def admit(self, turn: Turn) -> None:
-        told_in_full(turn, self._schema_params)
+        as_message(turn, self._schema_params)
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
-        message = told_in_full(turn, self._schema_params)
+        message = as_message(turn, self._schema_params)
         await self.ls.send_message(cascade_id, message.text, model=model, images=message.images)
 
     async def follow(self, running: RunningTurn) -> None:
@@ -61,11 +62,11 @@ class Polling(Antigravity):
 
 
 class Source(Protocol):
-    """What is read of a language server. Every method raises FaultError."""
+    """What is needed of a language server. Every method raises FaultError."""
 
-    async def steps(self, cascade_id: str, offset: int = 0) -> list[Json]: ...
-    async def trajectory(self, cascade_id: str) -> Json: ...
-    async def generator_metadata(self, cascade_id: str) -> list[Json]: ...
+    async def steps(self, cascade_id: str, offset: int = 0) -> Sequence[Step]: ...
+    async def trajectory(self, cascade_id: str) -> Step: ...
+    async def generator_metadata(self, cascade_id: str) -> Sequence[Step]: ...
     async def follow(self, cascade_id: str, on_change: Callable[[], None] | None = None) -> None: ...
     async def cancel(self, cascade_id: str) -> None: ...
 
@@ -77,21 +78,21 @@ async def read_steps(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
 ) -> None:
-    """Look at the steps until the turn is over; closes the channel. Raises FaultError when the LS is gone."""
+    """Poll the steps until the turn is over; closes the channel. Raises FaultError when the LS is gone."""
     cascade_id = running.cascade_id
     assert cascade_id is not None
-    poll = _Poll(ls, cascade_id)
+    poller = _Poller(ls, cascade_id)
     woken = asyncio.Event()
     following = background.task(_follow(ls, cascade_id, woken), f"follow {running.id}")
     notes = tuple(Notice("not_applied", text) for text in unapplied(running.turn))
     try:
         while not running.closed:
-            look = await poll.look()
-            for number, events in look.batches:
+            result = await poller.poll()
+            for number, events in result.batches:
                 running.append(number, b"", (*events, *notes))
                 notes = ()
-            if look.over is not None:
-                await _end(running, poll, look.over)
+            if result.outcome is not None:
+                await _end(running, poller, result.outcome)
                 return
             await _pause(following, woken, sleep, chance)
     finally:
@@ -99,86 +100,85 @@ async def read_steps(
         await asyncio.wait((following,))
 
 
-async def _end(running: RunningTurn, poll: _Poll, over: Over) -> None:
+async def _end(running: RunningTurn, poller: _Poller, outcome: Outcome) -> None:
     """The last figures, then the same decision as for an answer taken from the wire."""
-    for number, events in await poll.last_words(over):
+    for number, events in await poller.closing(outcome):
         running.append(number, b"", events)
-    if over.cancel:
-        await poll.cancel()
-    decision = decide(running.channel.state, fault=over.fault)
+    if outcome.cancel:
+        await poller.cancel()
+    decision = decide(running.channel.state, fault=outcome.fault)
     terminal: Terminal = decision.terminal if isinstance(decision, Finish) else Failed(decision.late)
     running.close(terminal)
 
 
-class _Poll:
-    """The looks at one cascade and what is known from the earlier ones."""
+class _Poller:
+    """Polls one cascade; keeps what is known from earlier polls."""
 
     def __init__(self, ls: Source, cascade_id: str) -> None:
         self._ls = ls
         self._id = cascade_id
-        self._steps: list[Json] = []
+        self._steps: list[Step] = []
         self._progress = Progress()
-        self._snapshot = False  # this build's steps stand still during a turn: only the trajectory is live (F9)
-        self._unsure = False
-        self._still = 0
-        self._failed = 0
+        self._frozen = False  # this build's steps do not change during a turn: only the trajectory is live (F9)
+        self._ended = False
+        self._unchanged = 0
+        self._failures = 0
 
-    async def look(self) -> Look:
-        """What is new. A look that fails is no news, up to a point."""
+    async def poll(self) -> PollResult:
+        """What is new. A poll that fails brings nothing, up to a point."""
         try:
-            run, fresh = await self._ask()
+            run, fresh = await self._fetch()
         except Refused as error:
             if error.word == "not_found":
                 text = "the language server does not know the cascade any more: it has restarted"
                 raise FaultError(gone(text)) from error
             raise
         except FaultError:
-            self._failed += 1
-            if self._failed >= TRIES:
+            self._failures += 1
+            if self._failures >= TRIES:
                 raise
-            return Look(self._progress)
-        self._failed = 0
-        self._still = 0 if fresh else self._still + 1
-        look = advance(self._progress, self._steps, run)
-        self._progress, self._unsure = look.progress, look.unsure
-        return look
+            return PollResult(self._progress)
+        self._failures = 0
+        self._unchanged = 0 if fresh else self._unchanged + 1
+        result = advance(self._progress, self._steps, run)
+        self._progress, self._ended = result.progress, result.ended
+        return result
 
-    async def _ask(self) -> tuple[Run, bool]:
-        """The run status, if it was worth asking for, and whether any step has changed."""
+    async def _fetch(self) -> tuple[Run, bool]:
+        """The run status, if it was worth a call, and whether any step has changed."""
         fresh = False
-        if not self._snapshot:
+        if not self._frozen:
             fresh = self._merge(await self._ls.steps(self._id, self._offset), self._offset)
-        if fresh or not (self._snapshot or self._unsure or self._progress.idle or self._still >= STILL):
+        stuck = self._frozen or self._ended or self._progress.idle or self._unchanged >= UNCHANGED_POLLS
+        if fresh or not stuck:
             return "unknown", fresh
         answer = await self._ls.trajectory(self._id)
-        trajectory = answer.get("trajectory")
-        steps = trajectory.get("steps") if isinstance(trajectory, dict) else None
-        if isinstance(steps, list) and len(steps) >= len(self._steps) and self._merge(steps, 0):
+        steps = narrow.items(narrow.lookup(answer, "trajectory", "steps"))
+        if len(steps) >= len(self._steps) and self._merge(narrow.objects(steps), 0):
             fresh = True
-            self._snapshot = self._snapshot or self._still >= STILL
+            self._frozen = self._frozen or self._unchanged >= UNCHANGED_POLLS
         return run_of(answer.get("status")), fresh
 
     @property
     def _offset(self) -> int:
         """Steps before the newest answer do not change any more."""
-        return self._progress.told[-1].index if self._progress.told else 0
+        return self._progress.emitted[-1].index if self._progress.emitted else 0
 
-    def _merge(self, steps: list[Any], offset: int) -> bool:
-        fresh = [step for step in steps if isinstance(step, dict)]
+    def _merge(self, fresh: Sequence[Step], offset: int) -> bool:
         if fresh == self._steps[offset:] or len(fresh) < len(self._steps) - offset:
             return False
         self._steps[offset:] = fresh
         return True
 
-    async def last_words(self, over: Over) -> list[Batch]:
-        """Usage and the end of the last call; the figures are asked for where the steps have none."""
-        generators: list[Json] = []
+    async def closing(self, outcome: Outcome) -> list[Batch]:
+        """Usage and the end of the last attempt; fetches the figures where the steps have none."""
+        generators: Sequence[Step] = ()
         if lacks_usage(self._progress, self._steps):
             try:
                 generators = await self._ls.generator_metadata(self._id)
             except FaultError:
-                generators = []  # then they are estimated
-        return closing(self._progress, self._steps, generators, over)
+                generators = ()  # then they are estimated
+        return closing(self._progress, self._steps, generators, outcome)
 
     async def cancel(self) -> None:
         """Stop a cascade that would go on."""
@@ -189,7 +189,7 @@ class _Poll:
 
 
 def run_of(status: object) -> Run:
-    """The run status: idle, or some kind of running; unknown when it is not said."""
+    """A cascade's run status, simplified; unknown when there is none."""
     if not isinstance(status, str) or status.endswith("UNSPECIFIED"):
         return "unknown"
     return "idle" if status.endswith("IDLE") else "running"
@@ -208,7 +208,7 @@ async def _pause(
     sleep: Callable[[float], Awaitable[None]],
     chance: Callable[[], float],
 ) -> None:
-    """Until the next look: a random while, or until a state stream says that something has changed."""
+    """Until the next poll: a random while, or until a state stream shows that something has changed."""
     shortest = SHORTEST_S + chance() * (LONGEST_S - SHORTEST_S)
     if following.done():
         await sleep(shortest)

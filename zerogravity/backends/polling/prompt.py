@@ -1,6 +1,7 @@
-"""A turn → what the language server is told when nothing is put into its request later: the conversation as text.
+"""A turn → the user message that a language server gets when nothing is put into its request later: the conversation
+as text.
 
-Without interception the LS's own prompt, tools and settings apply: what cannot be had so is refused, naming it.
+Without interception the LS's own prompt, tools and settings apply: what that rules out is refused, by name.
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import Json, members, objects
 
 NO_INTERCEPTION = "this needs interception, which is switched off (intercept = false)"
 NAMES = {"user": "user", "model": "assistant"}
@@ -21,22 +22,24 @@ SCHEMAS = ("responseSchema", "responseJsonSchema")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the LS is told as the user's words. ``images``: ``{"base64Data": …, "mimeType": …}`` each."""
+    """``images``: ``{"base64Data": …, "mimeType": …}`` each."""
 
     text: str
     images: tuple[Mapping[str, str], ...] = ()
 
 
-def told_in_full(turn: Turn, schema_params: Mapping[str, str | None] = MappingProxyType({})) -> Message:
+def as_message(turn: Turn, schema_params: Mapping[str, str | None] = MappingProxyType({})) -> Message:
     """The whole conversation as one message. Raises FaultError (400) for what only interception can serve.
 
     ``schema_params``: surface → its parameter that asks for an answer by a schema.
     """
     _refuse(turn, schema_params.get(turn.surface))
     images: list[Mapping[str, str]] = []
-    contents = [content for content in turn.google_request.get("contents") or () if isinstance(content, dict)]
-    system = _text(turn.google_request.get("systemInstruction") or {}, images, turn)
-    entries = [(NAMES.get(str(content.get("role")), "user"), _text(content, images, turn)) for content in contents]
+    system = _text(members(turn.google_request.get("systemInstruction")), images, turn)
+    entries = [
+        (NAMES.get(str(content.get("role")), "user"), _text(content, images, turn))
+        for content in objects(turn.google_request.get("contents"))
+    ]
     if not system and [name for name, _ in entries] == ["user"]:
         return Message(entries[0][1], tuple(images))
     blocks = [("instructions", system)] if system else []
@@ -45,40 +48,39 @@ def told_in_full(turn: Turn, schema_params: Mapping[str, str | None] = MappingPr
 
 
 def unapplied(turn: Turn) -> list[str]:
-    """What of a request has no effect here: said in the turn's notices, since the answer is right all the same."""
-    names = [name for name in turn.google_request.get("generationConfig") or {} if name not in SCHEMAS]
+    """What in a request has no effect here: notices of the turn, since the answer is right all the same."""
+    names = [name for name in members(turn.google_request.get("generationConfig")) if name not in SCHEMAS]
     names += ["safetySettings"] if turn.google_request.get("safetySettings") else []
     return [f"{name} has no effect without interception: the language server's own applies" for name in names]
 
 
 def _refuse(turn: Turn, schema_param: str | None) -> None:
-    tools = [tool for tool in turn.google_request.get("tools") or () if isinstance(tool, dict)]
-    if names := list(_names(tools, turn)):
+    if names := list(_tool_names(turn)):
         text = f"tools cannot be served: {NO_INTERCEPTION}: {', '.join(names[:10])}"
         raise bad_request(text, param="tools", code="unsupported_parameter")
-    config = turn.google_request.get("generationConfig") or {}
+    config = members(turn.google_request.get("generationConfig"))
     if any(config.get(name) for name in SCHEMAS):
         text = f"a schema of the answer cannot be enforced: {NO_INTERCEPTION}"
         raise bad_request(text, param=schema_param, code="unsupported_parameter")
 
 
-def _names(tools: list[dict[str, Any]], turn: Turn) -> Iterator[str]:
+def _tool_names(turn: Turn) -> Iterator[str]:
     """The client's functions by name, Google's own tools by kind."""
-    for tool in tools:
-        for function in tool.get("functionDeclarations") or ():
+    for tool in objects(turn.google_request.get("tools")):
+        for function in objects(tool.get("functionDeclarations")):
             yield turn.client_name(str(function.get("name", "")))
         yield from (kind for kind in tool if kind != "functionDeclarations")
 
 
-def _text(content: Mapping[str, Any], images: list[Mapping[str, str]], turn: Turn) -> str:
+def _text(content: Json, images: list[Mapping[str, str]], turn: Turn) -> str:
     """One entry's parts as text; pictures are collected and numbered."""
-    return "\n".join(filter(None, (_part(part, images, turn) for part in content.get("parts") or ())))
+    return "\n".join(filter(None, (_part(part, images, turn) for part in objects(content.get("parts")))))
 
 
-def _part(part: Mapping[str, Any], images: list[Mapping[str, str]], turn: Turn) -> str:
+def _part(part: Json, images: list[Mapping[str, str]], turn: Turn) -> str:
     match part:
         case {"thought": True}:
-            return ""  # thinking of earlier answers is not shown to the model again
+            return ""  # the model does not get the thinking of earlier answers again
         case {"text": str(text)}:
             return text
         case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
