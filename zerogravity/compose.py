@@ -134,7 +134,7 @@ async def gateway(
         backend = backend or _backend(config, route)
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
-        probe = LsProbe(backend, base.health, besides=base.store.sweep, greet=_google_probe(config, route))
+        probe = LsProbe(backend, base.health, after_check=base.store.sweep, probe_google=_google_probe(config, route))
         backend.set_callbacks(Callbacks(catalogue.refresh, probe.child_changed, base.health.report))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=base.budget.share("bodies"))
@@ -212,7 +212,7 @@ def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies)
     def hops() -> dict[str, float]:
         return {check.name: float(check.ok) for check in health.checks()}
 
-    metrics.kept(budget)
+    metrics.watch_budget(budget)
     budget.watch("turns", lambda: store.bytes)
     budget.watch("calls", lambda: store.calls.bytes)
     budget.watch("bodies", lambda: bodies.bytes)

@@ -33,7 +33,7 @@ class Backend:
 @pytest.fixture
 async def scene(clock):
     backend, health, swept = Backend(), Health(clock), []
-    keeper = LsProbe(backend, health, besides=lambda: swept.append(1))
+    keeper = LsProbe(backend, health, after_check=lambda: swept.append(1))
     yield backend, health, keeper, swept
     await keeper.stop()
 
@@ -87,7 +87,7 @@ async def test_a_google_that_was_away_is_greeted_until_it_is_back(clock, monkeyp
     async def greet():
         return Check("google", answers.pop(0), "x", "y")
 
-    keeper = LsProbe(ls, health, greet=greet)
+    keeper = LsProbe(ls, health, probe_google=greet)
     try:
         keeper.start()
         await until(lambda: ls.looks == 1)
@@ -131,7 +131,7 @@ async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, pl
     ls, health = Backend(), Health(clock)
     besides = fails if place == "what is done besides" else lambda: None
     ls.bug = RuntimeError("our bug") if place == "the question" else None
-    keeper = LsProbe(ls, health, besides=besides, greet=greet if place == "the greeting" else None,
+    keeper = LsProbe(ls, health, after_check=besides, probe_google=greet if place == "the greeting" else None,
                     sleep=soon)  # fmt: skip
     try:
         health.google_seen(unreachable("Connect call failed"))

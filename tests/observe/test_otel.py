@@ -57,7 +57,7 @@ def telling(store):
 
         def ended():
             made.close()
-            assert made.beside.failures == 0
+            assert made.worker.failures == 0
             return sorted(exporter.get_finished_spans(), key=lambda span: (span.parent is not None, span.start_time))
 
         return ended
@@ -229,8 +229,8 @@ def test_the_service_is_named(store, clock, make_turn, telling, monkeypatch):
         ({}, ""),
         ({"OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, ""),
         ({**ON, "OTEL_SDK_DISABLED": "TRUE"}, ""),
-        ({"OTEL_TRACES_EXPORTER": "jaeger"}, "none of otlp, console, none"),
-        ({**ON, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "grpc is not spoken here"),
+        ({"OTEL_TRACES_EXPORTER": "jaeger"}, "known are otlp, console, none"),
+        ({**ON, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "grpc is not supported"),
     ],
 )
 def test_no_spans_unless_asked_for(store, caplog, environment, log):

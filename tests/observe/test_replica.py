@@ -98,10 +98,10 @@ def test_a_secret_spread_over_deltas_is_found_once(scene):
     stop(scene, channel)
     assert len(list(copy.grow())) == 3
     assert "defgh" in "".join(frame.text for frame in copy.frames)
-    assert copy.mend()
+    assert copy.mask_spread_secrets()
     assert copy.state.text == "key [redacted]"
     assert "defgh" not in "".join(frame.text for frame in copy.frames)
-    assert not copy.mend()
+    assert not copy.mask_spread_secrets()
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -134,7 +134,7 @@ def test_the_copy_of_any_turn_is_the_fold_of_its_records(records):
     channel = replay(records, ChannelWriter(turn(surface="passive"), FakeClock()))
     copy = copy_of(channel)
     assert len(list(copy.grow())) == len(channel.records)
-    copy.mend()
+    copy.mask_spread_secrets()
     assert copy.state == fold(copy.records)
     assert copy.channel.termination == channel.termination
     assert [record.span for record in copy.records] == [record.span for record in channel.records]

@@ -1,5 +1,5 @@
-"""The path as it is configured → one ``Check`` per hop: whether a gateway runs there and what it says of itself, and
-the language server that the settings name, with their token. Changes nothing and starts nothing.
+"""The configured path → one ``Check`` per hop: a gateway that already runs, and the language server that the
+settings name, with their token. Changes nothing and starts nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LANGUAGE_SERVER = "language_server"
 
 @dataclass(frozen=True, slots=True)
 class RoutedServer:
-    """A language server whose calls come to this machine: in which mode, and to which port of ours."""
+    """A language server whose calls come to this machine: in which mode, and to which port."""
 
     endpoint: Endpoint
     by_proxy: bool
@@ -36,7 +36,7 @@ class RoutedServer:
 
 
 async def running(config: Config, url: str) -> AsyncIterator[Check]:
-    """What the gateway on our port says of the path: it has seen turns, we have not."""
+    """The checks of the gateway that runs on our port: it has seen turns."""
     try:
         answer = await status.fetch(url, next(iter(config.accepted_keys), None))
     except OSError as error:
@@ -51,7 +51,7 @@ async def running(config: Config, url: str) -> AsyncIterator[Check]:
 
 
 async def language_server(config: Config, found: Sequence[Found], proxy_port: int) -> AsyncIterator[Check]:
-    """The one that the settings mean: a URL, a command, or whichever runs."""
+    """The one that the settings choose: a URL, a command, or whichever runs."""
     if config.ls_command is not None:
         yield command(config.ls_command)
     elif config.ls_url is not None:
@@ -69,7 +69,7 @@ def given(config: Config, url: str) -> Endpoint:
 
 
 async def answers(endpoint: Endpoint) -> Check:
-    """It is there, accepts our token and is logged in: asked with the question that the gateway asks it."""
+    """It answers, accepts our token and is logged in, by the call that the gateway makes, too."""
     client = LsClient(endpoint)
     try:
         models = await client.models()
@@ -107,8 +107,8 @@ def process_at(url: str, found: Sequence[Found]) -> Found | None:
 
 
 def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> RoutedServer | None:
-    """The language server that a turn would be told, and the way of its calls. None: there is none, or it is not known
-    to call here."""
+    """The language server that a turn would be sent to, and the route of its calls. None: there is none, or its
+    calls are not known to come here."""
     if config.ls_url is None:
         one = next((one for one in found if one.endpoint is not None), None)
         endpoint = None if one is None else one.endpoint

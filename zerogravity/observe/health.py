@@ -1,24 +1,9 @@
-"""The one place that knows what the path can do. Live and ready, apart: *live* means this process answers, *ready*
-means a turn can be served now, as far as anything has shown.
+"""What the path can do now. *Live*: this process answers. *Ready*: a turn can be served, as far as anything has shown.
 
-It learns from how every turn ends, from what passes the proxy, and from the looks taken at the language server; it asks
-nobody, so that asking for health costs nothing. ``/ready``, ``/health``, ``status``, ``doctor``, the inspector
-and the metrics read it.
-
-| who has seen it                               | hop             | broken until                                   |
-|-----------------------------------------------|-----------------|------------------------------------------------|
-| a look: nobody answers, token or login refused | language_server | a good look, or a turn that got further        |
-| a turn: ``ls_gone``, not logged in            | language_server | the same                                       |
-| a turn: ``ls_refused``                        | language_server | a turn that got further                        |
-| a turn: ``ls_gone`` again, after a good look  | language_server | a turn that got further                        |
-| a turn: ``match_timeout``, no call seen       | path            | any call through the proxy                     |
-| two: ``match_timeout``, other calls seen      | path            | a turn's own call                              |
-| the proxy: our certificate is not trusted     | path            | the same                                       |
-| the proxy: no connection to Google            | google          | any answer of Google, or a greeting            |
-| a turn: a refusal of the account or the way in | google          | a turn that Google answered, or another bearer |
-| a turn: quota, 5xx, silence, drop, garbage    | google          | not broken, but told until a turn ends well    |
-
-What nothing has shown again for ``STALE_S`` is no longer held against a hop, but still told.
+``Health`` learns from how every turn ends (``_blame``), from what passes the proxy, and from checks of the language
+server. It calls nobody, so that asking for health costs nothing. ``/ready``, ``/health``, ``status``, ``doctor``, the
+inspector and the metrics read it. A failure that nothing has confirmed for ``STALE_S`` no longer breaks its hop, but is
+still shown.
 """
 
 from __future__ import annotations
@@ -67,9 +52,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``fix``: one line that says what to do when it is not ``ok``; with ``ok`` it is a warning. ``since``: wall-clock
-    seconds at which the hop came to be as it is, if that is known; ``failure``: its newest one, over or not. Its texts
-    are shown to anybody, so they are without secrets."""
+    """``fix``: what to do when it is not ``ok``; with ``ok`` it is a warning. ``since``: wall-clock seconds of the last
+    change, if known; ``failure``: the newest one, over or not. Anybody may read the texts, so they are redacted."""
 
     name: str
     ok: bool
@@ -83,7 +67,7 @@ class Check:
             object.__setattr__(self, name, redact.text(getattr(self, name)))
 
     def as_json(self) -> dict[str, object]:
-        """For ``/ready`` and the like; times are ISO 8601, UTC. What there is nothing to say of is left out."""
+        """For ``/ready`` and the like; times are ISO 8601, UTC. Empty members are left out."""
         made: dict[str, object] = {"name": self.name, "ok": self.ok, "text": self.text}
         if self.fix:
             made["fix"] = self.fix
@@ -106,20 +90,20 @@ class Check:
 
 
 class Proof(IntEnum):
-    """What shows that a hop works: each shows what the ones before it show, too."""
+    """Evidence that a hop works; each includes the ones before it."""
 
-    LOOK = 1  # it answered a question
+    LOOK = 1  # it answered a check
     ANSWER = 2  # it let a call through
     TURN = 3  # a turn got further than this hop
 
 
 @dataclass(slots=True)
 class Hop:
-    """What is known of one hop. ``trouble``: what ails it now; ``breaks``: no turn can be served with it; ``needs``:
-    what would show that it is over."""
+    """What is known of one hop. ``trouble``: its present fault; ``breaks``: with that fault no turn can be served;
+    ``needs``: the evidence that would end it."""
 
     name: str
-    known: bool = False  # anything at all has been shown
+    known: bool = False  # there has been any evidence
     trouble: Fault | None = None
     breaks: bool = False
     needs: Proof = Proof.LOOK
@@ -128,9 +112,9 @@ class Hop:
     failure: Failure | None = None
 
     def fail(self, fault: Fault, needs: Proof, *, breaks: bool, now_ns: int, wall: float) -> None:
-        """Something went wrong here, and this time it was so."""
+        """Something failed at this hop."""
         if self.breaks and not breaks and not self._stale(now_ns):
-            return  # what is worse stays until something shows that it is over
+            return  # the worse fault stays until there is evidence that it is over
         again = self.trouble is not None and self.breaks == breaks
         self.needs = min(self.needs, needs) if again else needs
         self.since = self.since if again else wall
@@ -139,7 +123,7 @@ class Hop:
         self.known, self.trouble, self.breaks, self.seen_ns = True, fault, breaks, now_ns
 
     def works(self, proof: Proof, wall: float) -> None:
-        """Something went well here, as far as ``proof`` goes."""
+        """Something worked at this hop, as far as ``proof`` goes."""
         if self.trouble is not None and proof < self.needs:
             return
         if self.trouble is not None or not self.known:
@@ -164,7 +148,7 @@ class Hop:
 
 
 class Health:
-    """``on_trouble``: called when the language server or the way to Google has failed: that is worth a look."""
+    """``on_trouble``: called when the language server or the way to Google has failed, to check them soon."""
 
     def __init__(
         self,
@@ -181,15 +165,15 @@ class Health:
         self._intercepting = intercepting
         self._ls, self._path, self._google = Hop("language_server"), Hop("path"), Hop("google")
         self._seen: int | None = None
-        self._unmatched: int | None = None  # when a turn first had no call, with no turn's own call since
-        self._gone: int | None = None  # when a turn last met nobody, with no other sign of that since
+        self._unmatched: int | None = None  # when a turn first had no call; None after any turn's own call
+        self._gone: int | None = None  # when a turn last found no language server
         self._good_look: int | None = None
         self._degraded: dict[str, str] = {}
 
-    # -- what the rooms tell ---------------------------------------------------------------------------------
+    # -- input ---------------------------------------------------------------------------------
 
     def looked(self, fault: Fault | None) -> None:
-        """The language server has been looked at; None: it answers, knows our token and is logged in."""
+        """The result of a check of the language server; None: it answers, accepts our token and is logged in."""
         if fault is None:
             self._good_look = self._clock()
             self._works(self._ls, Proof.LOOK)
@@ -203,11 +187,11 @@ class Health:
         self._works(self._path, Proof.ANSWER)
 
     def path_refused(self, fault: Fault) -> None:
-        """A call has come here, and it could not be read. Where others could, it is somebody else's."""
+        """A call came through the proxy and could not be read. If others could be read, it was another client's."""
         self._fails(self._path, fault, Proof.ANSWER, breaks=self._seen is None)
 
     def google_seen(self, fault: Fault | None) -> None:
-        """A call came here and there was no connection to Google; None: Google has answered one, whatever it said."""
+        """A call found no connection to Google; None: Google has answered one, whatever it said."""
         if fault is None:
             self._works(self._google, Proof.ANSWER)
         else:
@@ -215,7 +199,7 @@ class Health:
             self.on_trouble()
 
     def bearer_changed(self) -> None:
-        """What Google said of the old one says nothing of the new one."""
+        """What Google said about the old credentials does not hold for the new ones."""
         if self._google.trouble is not None and self._google.needs is Proof.TURN:
             self._google = replace(self._google, known=False, trouble=None, breaks=False, since=self._wall())
 
@@ -249,7 +233,7 @@ class Health:
         else:
             self._degraded[what] = redact.text(trouble)
 
-    # -- what is asked ---------------------------------------------------------------------------------------
+    # -- output ---------------------------------------------------------------------------------------
 
     @property
     def uptime(self) -> float:
@@ -261,11 +245,11 @@ class Health:
 
     @property
     def google_away(self) -> bool:
-        """Whether there was no connection to Google, which a greeting can show to be over."""
+        """Whether Google could not be reached, which a probe can show to be over."""
         return self._google.breaks and self._google.needs is Proof.ANSWER
 
     def why_no_call(self) -> str | None:
-        """What a turn is told for which no call has come."""
+        """The reason for a turn for which no call came, if it is known."""
         if self._path.trouble is not None and self._known_why():
             return self._path.trouble.full_message
         if self._google.trouble is not None and self.google_away:
@@ -295,11 +279,11 @@ class Health:
     # -- learning --------------------------------------------------------------------------------------------
 
     def _blame(self, fault: Fault, channel: CascadeChannel) -> None:
-        """The table at the top."""
+        """Which hop a failed turn blames, and what evidence would clear it."""
         match fault.termination:
             case Termination.LS_GONE:
                 before, good = self._gone, self._good_look
-                # One that was fine to look at when this turn came shows nothing by a further look.
+                # If it had passed a check before this turn came, another check proves nothing.
                 again = before is not None and good is not None and before <= good <= channel.marks["received"]
                 self._gone = self._clock()
                 self._fails(self._ls, fault, Proof.TURN if again else Proof.LOOK)
@@ -322,17 +306,17 @@ class Health:
             case Termination.UPSTREAM_GARBAGE if fault.code != "upstream_garbage":
                 pass  # the model's own mistake
             case Termination.UPSTREAM_DROP if "first_byte" not in channel.marks and self._intercepting:
-                pass  # the proxy has told it already, if it was so
+                pass  # the proxy has reported it already
             case (
                 Termination.UPSTREAM_STATUS | Termination.UPSTREAM_DROP | Termination.UPSTREAM_IDLE
                 | Termination.UPSTREAM_GARBAGE | Termination.EMPTY
             ):  # fmt: skip
                 self._fails(self._google, fault, Proof.TURN, breaks=False)
             case _:
-                pass  # the client's doing, or our own
+                pass  # the client's fault, or our own
 
     def _known_why(self) -> bool:
-        """Whether more is known of a broken path than that no call came."""
+        """Whether more is known about a broken path than that no call came."""
         fault = self._path.trouble
         return fault is not None and fault.termination is not Termination.MATCH_TIMEOUT
 
@@ -351,7 +335,7 @@ def fix_of(hop: str, fault: Fault) -> str:
 
 
 def describe(check: Check) -> str:
-    """What a person reads of a check: with ``since`` when it is broken."""
+    """A check for people; with ``since`` when it is broken."""
     if check.ok or check.since is None:
         return check.text
     times = check.failure.times if check.failure is not None else 1

@@ -1,6 +1,6 @@
-"""Looks at the back end now and then, and at once when there is a reason → ``Health``. Turns ask for themselves.
+"""Checks the back end periodically, and at once when there is a reason → ``Health``.
 
-A Google that could not be reached is greeted until it can, since no turn may come that would show it.
+When Google could not be reached it is probed, too, since no turn may come that would show that it is back.
 """
 
 from __future__ import annotations
@@ -17,46 +17,45 @@ from zerogravity.errors import Fault, Termination, language_server
 from zerogravity.observe.health import Check, Health
 
 logger = logging.getLogger("zerogravity")
-KEEP_S = 60.0  # between two looks
-PREFER_S = 10.0  # the same while a better LS may still come, or Google be back
-SEARCH_S = 2.0  # the same while there is none that works
+KEEP_S = 60.0  # between two checks
+PREFER_S = 10.0  # while a better LS may still appear, or Google come back
+SEARCH_S = 2.0  # while no LS works
 RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
 LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
 class LsProbe:
-    """``besides``: done after each look, whatever it showed. ``greet``:
-    whether Google can be reached."""
+    """``after_check``: called after each check, whatever it found. ``probe_google``: whether Google can be reached."""
 
     def __init__(
         self,
         backend: Backend,
         health: Health,
         *,
-        besides: Callable[[], object] = lambda: None,
-        greet: Callable[[], Awaitable[Check]] | None = None,
+        after_check: Callable[[], object] = lambda: None,
+        probe_google: Callable[[], Awaitable[Check]] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._backend = backend
         self._health = health
-        self._besides = besides
-        self._greet = greet
+        self._after_check = after_check
+        self._probe_google = probe_google
         self._now = asyncio.Event()
         self._before: Fault | None = LOOKING
-        self._rounds = Rounds("looking at the language server", self._round, report=self._tell, sleep=sleep)
+        self._rounds = Rounds("checking the language server", self._round, report=self._report, sleep=sleep)
         self.start, self.stop = self._rounds.start, self._rounds.stop
         health.looked(LOOKING)
         health.on_trouble = self._now.set
 
     def child_changed(self, up: bool) -> None:
-        """The language server that we started ourselves has come up, or has ended."""
+        """The language server that we started has come up, or has ended."""
         if up:
             self._now.set()
         else:
             self._health.looked(RESTARTING)
 
     async def _round(self) -> None:
-        """One look, then the time until the next one."""
+        """One check, then the pause until the next one."""
         self._now.clear()
         readiness = await self._backend.readiness()
         fault = readiness.fault
@@ -64,14 +63,14 @@ class LsProbe:
             logger.info("language server: %s", fault.full_message)
         self._before = fault
         self._health.looked(fault)
-        run_guarded(self._besides)
-        if self._greet is not None and self._health.google_away and (await self._greet()).ok:
+        run_guarded(self._after_check)
+        if self._probe_google is not None and self._health.google_away and (await self._probe_google()).ok:
             self._health.google_seen(None)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._now.wait(), self._pause(readiness))
 
-    def _tell(self, trouble: str | None) -> None:
-        text = None if trouble is None else f"the language server cannot be looked at now: {trouble}"
+    def _report(self, trouble: str | None) -> None:
+        text = None if trouble is None else f"the language server cannot be checked now: {trouble}"
         self._health.report("looks", text)
 
     def _pause(self, readiness: Readiness) -> float:

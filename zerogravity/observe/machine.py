@@ -1,4 +1,4 @@
-"""What a turn needs of this machine, one function per need → ``Check``. Nothing is changed, nothing leaves the machine.
+"""What a turn needs of this machine, one function per need → ``Check``. Changes nothing, sends nothing.
 
 A check that is ``ok`` and has a ``fix`` is a warning.
 """
@@ -28,7 +28,7 @@ from zerogravity.backends.antigravity.discover import Found, why_silent
 from zerogravity.errors import FaultError
 from zerogravity.observe.health import Check
 
-PACKAGES = {  # what is known to work; the first three are floors of security advisories
+PACKAGES = {  # versions known to work; the first three are minima of security advisories
     "mitmproxy": MITMPROXY, "aiohttp": "3.14.1", "orjson": "3.11.6", "pydantic": "2.11", "cryptography": "44",
     "click": "8.1", "platformdirs": "4.3", "prometheus-client": "0.22", "psutil": "7", "rich": "14",
 }  # fmt: skip
@@ -90,7 +90,7 @@ class Holder:
 
 
 def port(name: str, host: str, number: int, flag: str, holder: Callable[[int], Holder | None] | None = None) -> Check:
-    """Whether we could listen there, or do so already."""
+    """Whether zerogravity can listen there, or does so already."""
     where = f"{host}:{number}"
     if number == 0 or free(host, number):
         return Check(name, True, f"{where} is free" if number else "any free port")
@@ -104,7 +104,7 @@ def port(name: str, host: str, number: int, flag: str, holder: Callable[[int], H
 
 
 def taken(host: str, number: int, flag: str, holder: Callable[[int], Holder | None] | None = None) -> str | None:
-    """Who is there already, and what to do, in one sentence; None: nobody, or this process itself."""
+    """Which process holds the port, and what to do, in one sentence; None: none, or this process itself."""
     if number == 0 or (error := _trouble(host, number)) is None or error.errno != errno.EADDRINUSE:
         return None
     found = (holder or holder_of)(number)
@@ -112,7 +112,7 @@ def taken(host: str, number: int, flag: str, holder: Callable[[int], Holder | No
 
 
 def why(error: Exception, host: str, number: int, flag: str) -> str:
-    """An error of a start that was to listen there, in one sentence."""
+    """Why a start that had to listen there failed, in one sentence."""
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return _taken(host, number, flag, holder_of(number))
     return str(error)
@@ -136,7 +136,7 @@ def free(host: str, number: int) -> bool:
 
 
 def _trouble(host: str, number: int) -> OSError | None:
-    """What comes of an attempt to listen there."""
+    """The error of an attempt to listen there."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -148,7 +148,7 @@ def _trouble(host: str, number: int) -> OSError | None:
 
 
 def holder_of(number: int) -> Holder | None:
-    """None: it is not one of our user's, or nobody tells."""
+    """None: the process is another user's, or not visible."""
     try:
         table: list[Any] = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
         process = psutil.Process(next(one.pid for one in table if one.laddr.port == number and one.pid))
@@ -172,7 +172,7 @@ def is_ours(command: Sequence[str]) -> bool:
 
 
 def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = "reverse") -> Check:
-    """The best of those that run: does it answer, is it logged in, do its calls come by here."""
+    """The best running one: does it answer, is it logged in, do its calls come here."""
     name = "language_server"
     if not found:
         fix = "start your editor and log in, or set ZEROGRAVITY_LS_URL and ZEROGRAVITY_LS_CSRF"
@@ -190,7 +190,7 @@ def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = 
 
 
 def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
-    """Whether the calls of a language server pass the port that we listen on, in the way that we take them there."""
+    """Whether the calls of a language server come to our port, and in our mode."""
     name, text = "route", f"route: {one.process.route}"
     if not one.process.routed_here:
         flag = f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
@@ -206,7 +206,7 @@ def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
 
 
 def authority(directory: Path, *, needed: bool, now: datetime | None = None) -> Check:
-    """Our certificate authority, which only proxy mode needs."""
+    """The certificate authority, which only proxy mode needs."""
     name = "certificates"
     if not (directory / "mitmproxy-ca.pem").exists():
         if needed:
@@ -224,7 +224,7 @@ def authority(directory: Path, *, needed: bool, now: datetime | None = None) -> 
 
 
 def disk(folder: Path, free: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free) -> Check:
-    """Room and right for traces. The folder itself need not be there."""
+    """Space and permission for traces. The folder itself need not exist."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Check(

@@ -1,7 +1,7 @@
-"""Counts and times for Prometheus, in a registry of our own. Labels come from closed sets, never from content (T10).
+"""Counts and times for Prometheus, in a registry of its own. Labels come from closed sets, never from content (T10).
 
-Turns are measured when they end, from the marks and records they hold anyway; nothing happens per event. What is a
-present state (open turns, bytes held) is asked for at the scrape.
+Turns are measured when they end, from the marks and records they hold anyway; nothing happens per event. Present states
+(open turns, bytes held) are read at each scrape.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60)
 LAGS = (1, 2, 5, 10, 50, 100, 1000, 10000)
 
 
-def closed(value: str, known: frozenset[str]) -> str:
-    """A label value from a closed set; whatever else is ``other``."""
+def label(value: str, known: frozenset[str]) -> str:
+    """A label value from a closed set; anything else is ``other``."""
     return value if value in known else "other"
 
 
@@ -49,16 +49,15 @@ class Metrics:
         self.registry = CollectorRegistry()
         made = self.registry
         self._turns = Counter("zg_turns", "Turns that have ended", ["surface", "code"], registry=made)
-        self._first_event = Histogram(
-            "zg_first_event_seconds", "Request to first upstream event", ["surface"], buckets=SECONDS, registry=made
-        )
-        self._first_text = Histogram(
-            "zg_first_text_seconds", "Request to first text", ["surface"], buckets=SECONDS, registry=made
-        )
-        self._first_thinking = Histogram(
-            "zg_first_thinking_seconds", "Request to first thinking", ["surface"], buckets=SECONDS, registry=made
-        )
-        self._turn = Histogram("zg_turn_seconds", "Whole turns", ["surface"], buckets=SECONDS, registry=made)
+        self._times = {  # phase → how long after the request it was reached
+            phase: Histogram(name, text, ["surface"], buckets=SECONDS, registry=made)
+            for phase, name, text in (
+                ("first_byte", "zg_first_event_seconds", "Request to first upstream event"),
+                ("first_text", "zg_first_text_seconds", "Request to first text"),
+                ("first_thinking", "zg_first_thinking_seconds", "Request to first thinking"),
+                ("done", "zg_turn_seconds", "Whole turns"),
+            )
+        }
         self._match = Histogram(
             "zg_match_seconds", "Language server told to Google's call seen", buckets=SECONDS, registry=made
         )
@@ -77,8 +76,8 @@ class Metrics:
         self.loop_lag = Gauge("zg_loop_lag_seconds", "How late the event loop was last seen", registry=made)
         self._gaps = _Gaps()
         made.register(self._gaps)
-        self._now = _Now()
-        made.register(self._now)
+        self._at_scrape = _AtScrape()
+        made.register(self._at_scrape)
 
     # -- wiring ----------------------------------------------------------------------------------------------
 
@@ -94,41 +93,38 @@ class Metrics:
         gauge("zg_readers", "Readers of all turns", lambda: sum(channel.readers for channel in store))
         counter("zg_store_evicted", "Turns dropped to keep the budget", lambda: store.evicted)
 
-    def kept(self, budget: Budget) -> None:
-        """The one budget: who holds how much of it."""
+    def watch_budget(self, budget: Budget) -> None:
+        """Who holds how much of the memory budget."""
         self.states("zg_kept_bytes", "Bytes held of what is kept in memory", "what", budget.held)
         self.gauge("zg_kept_limit_bytes", "Bytes that may be kept in memory", lambda: budget.total)
 
     def gauge(self, name: str, text: str, read: Callable[[], float | None]) -> None:
-        """A state that is asked for at each scrape; None leaves it out."""
-        self._now.sources.append((GaugeMetricFamily, name, text, read))
+        """A state that ``read`` gives at each scrape; None leaves it out."""
+        self._at_scrape.sources.append((GaugeMetricFamily, name, text, read))
 
     def counter(self, name: str, text: str, read: Callable[[], float | None]) -> None:
-        """A total that somebody else counts."""
-        self._now.sources.append((CounterMetricFamily, name, text, read))
+        """A total that is counted elsewhere."""
+        self._at_scrape.sources.append((CounterMetricFamily, name, text, read))
 
     def states(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """States of one kind that are asked for at each scrape, by a label whose values are a closed set."""
-        self._now.states.append((name, text, label, read))
+        """States of one kind, read at each scrape, by a label whose values are a closed set."""
+        self._at_scrape.states.append((name, text, label, read))
 
     def render(self) -> bytes:
         """The exposition text."""
         return generate_latest(self.registry)
 
-    # -- what the rooms tell ---------------------------------------------------------------------------------
+    # -- events ---------------------------------------------------------------------------------
 
     def turn_closed(self, channel: CascadeChannel) -> None:
-        """Everything a finished turn has to say."""
-        surface = closed(channel.turn.surface, self._surfaces)
+        """Everything that a finished turn shows."""
+        surface = label(channel.turn.surface, self._surfaces)
         code = channel.termination or Termination.INTERNAL
         self._turns.labels(surface, code.value).inc()
         marks, start = channel.marks, channel.marks["received"]
-        for mark, histogram in (
-            ("first_byte", self._first_event), ("first_text", self._first_text),
-            ("first_thinking", self._first_thinking), ("done", self._turn),
-        ):  # fmt: skip
-            if mark in marks:
-                histogram.labels(surface).observe((marks[mark] - start) / NS)
+        for phase, histogram in self._times.items():
+            if phase in marks:
+                histogram.labels(surface).observe((marks[phase] - start) / NS)
         if "told" in marks and "matched" in marks:
             self._match.observe(max(0, marks["matched"] - marks["told"]) / NS)
         self._calls(channel)
@@ -143,10 +139,10 @@ class Metrics:
                 self._parse_failures.labels(notice.code).inc()
         if code is Termination.UPSTREAM_GARBAGE:
             self._tap_errors.inc()
-        self._gaps.learn([record.t_ns for record in channel.records if _is_answer(record)])
+        self._gaps.observe([record.t_ns for record in channel.records if _is_answer(record)])
 
     def _calls(self, channel: CascadeChannel) -> None:
-        """Every call Google answered, by its status; and the one it did not answer at all."""
+        """Every call that Google answered, by its status; and one that it never answered."""
         kind = "passive" if channel.turn.surface == "passive" else "agent"
         for record in channel.records:
             if record.events and isinstance(opened := record.events[0], AttemptOpened):
@@ -156,33 +152,33 @@ class Metrics:
 
     def request(self, surface: str, status: int) -> None:
         """One HTTP request has been answered."""
-        self._requests.labels(closed(surface, self._surfaces), f"{status // 100}xx").inc()
+        self._requests.labels(label(surface, self._surfaces), f"{status // 100}xx").inc()
 
     def reader_left(self, largest_batch: int) -> None:
-        """A reader of a stream is done."""
+        """A reader of a stream has left."""
         self._lag.observe(largest_batch)
 
     def unmatched(self, reason: str) -> None:
         """A call to Google was left alone."""
-        self._unmatched.labels(closed(reason, REASONS)).inc()
+        self._unmatched.labels(label(reason, REASONS)).inc()
 
     def failed_open(self, place: str) -> None:
-        """An own fault in the interceptor; the bytes went on unchanged."""
-        self._fail_open.labels(closed(place, PLACES)).inc()
+        """A fault of our own in the interceptor; the bytes passed unchanged."""
+        self._fail_open.labels(label(place, PLACES)).inc()
 
 
 Source = tuple[type[GaugeMetricFamily | CounterMetricFamily], str, str, Callable[[], float | None]]
 
 
 def _is_answer(record: Record) -> bool:
-    """An event of Google's answer, and not the frame around it."""
+    """An event of Google's answer, not the beginning or end of an attempt."""
     return record.attempt_no >= 0 and not isinstance(
         record.events[0] if record.events else None, AttemptOpened | AttemptClosed
     )
 
 
-class _Now(Collector):
-    """Asks its sources at each scrape."""
+class _AtScrape(Collector):
+    """Reads its sources at each scrape."""
 
     def __init__(self) -> None:
         self.sources: list[Source] = []
@@ -200,14 +196,14 @@ class _Now(Collector):
 
 
 class _Gaps(Collector):
-    """Times between upstream events of a turn. A long turn has ten thousand of them, so they are counted by hand."""
+    """Times between upstream events of a turn. A long turn has thousands of them: a Histogram would be too slow."""
 
     def __init__(self) -> None:
         self._counts = [0] * (len(GAPS) + 1)
         self._sum = 0.0
         self._limits = [int(bound * NS) for bound in GAPS]
 
-    def learn(self, times: Sequence[int]) -> None:
+    def observe(self, times: Sequence[int]) -> None:
         counts, limits = self._counts, self._limits
         for earlier, later in pairwise(times):
             counts[bisect_left(limits, later - earlier)] += 1

@@ -1,8 +1,8 @@
 """Live OpenTelemetry spans: every closed turn → one span, and a child per call to Google. Needs the extra ``otel`` and
-the user's wish, told by OpenTelemetry's own environment variables.
+OpenTelemetry's own environment variables.
 
-Made by a thread beside the path. Names, ids and form are those of exported traces, so both can be put side by side.
-Contents are off unless asked for (threat T10), and go through the redactor then.
+Made by a background thread. Names, ids and form are those of exported traces, so both can be compared. Contents are off
+by default (threat T10), and redacted.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Ended:
 
 
 class Spans:
-    """Tells ``provider`` of every turn of a store. ``content``: with prompts and answers."""
+    """Sends every turn of a store to ``provider``. ``content``: with prompts and answers."""
 
     def __init__(
         self,
@@ -65,28 +65,28 @@ class Spans:
         self._surfaces = surfaces
         self._content = content
         self._wall_ns = wall_ns
-        self.beside: BackgroundWorker[_Ended] = BackgroundWorker("otel", self._tell)
+        self.worker: BackgroundWorker[_Ended] = BackgroundWorker("otel", self._export)
 
     def attach(self, store: MitmStore) -> None:
-        """Tell of every turn that ``store`` opens from now on."""
-        self.beside.start()
+        """Send every turn that ``store`` opens from now on."""
+        self.worker.start()
         store.on_closed.append(self._closed)
 
     def close(self, timeout: float = LAST_S) -> None:
-        """Send what is left. A collector that does not answer holds nobody up: the exporter tries again for long."""
-        self.beside.close()
+        """Send what is left, for at most ``timeout`` seconds: the exporter would retry for long."""
+        self.worker.close()
         last = threading.Thread(target=self._provider.shutdown, name="zerogravity-otel-last", daemon=True)
         last.start()
         last.join(timeout)
         if last.is_alive():
-            logger.warning("the last spans may be lost: nobody took them within %g s", timeout)
+            logger.warning("the last spans may be lost: the collector did not accept them within %g s", timeout)
 
     def _closed(self, channel: CascadeChannel) -> None:
-        self.beside.put(_Ended(channel, channel.records, self._wall_ns()))
+        self.worker.put(_Ended(channel, channel.records, self._wall_ns()))
 
     # -- the thread --------------------------------------------------------------------------------------------
 
-    def _tell(self, batch: list[_Ended]) -> None:
+    def _export(self, batch: list[_Ended]) -> None:
         for ended in batch:
             self._turn(ended)
 
@@ -108,7 +108,7 @@ class Spans:
     def _start(self, made: Span, parent: Context, kind: SpanKind, arrived: int) -> LiveSpan:
         from opentelemetry.trace import StatusCode
 
-        self._ids.say(made)
+        self._ids.set_next(made)
         span = self._tracer.start_span(
             made.name, parent, kind, cast("Any", made.attributes), start_time=made.start_ns + arrived
         )
@@ -123,7 +123,7 @@ class FixedIds:
     def __init__(self) -> None:
         self._trace, self._span = 1, 1
 
-    def say(self, span: Span) -> None:
+    def set_next(self, span: Span) -> None:
         """The ids of the next span."""
         self._trace, self._span = int(span.trace_id, 16), int(span.span_id, 16)
 
@@ -148,7 +148,7 @@ def start(
     exporter: SpanExporter | None = None,
     wall_ns: Callable[[], int] = time.time_ns,
 ) -> Spans | None:
-    """Spans of ``store``, when the environment asks for them and the packages are there. None: no spans.
+    """Spans of ``store``, when the environment enables them and the packages are installed. None: no spans.
 
     ``OTEL_TRACES_EXPORTER`` or an OTLP endpoint switches them on; ``OTEL_SDK_DISABLED`` off. ``exporter`` replaces
     the one the environment names.
@@ -180,7 +180,7 @@ def start(
 
 
 def _wanted(environment: Mapping[str, str]) -> str | None:
-    """The exporter that is asked for."""
+    """The exporter that the environment selects."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return None
     asked = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower()
@@ -189,11 +189,11 @@ def _wanted(environment: Mapping[str, str]) -> str | None:
     if asked in ("", "none"):
         return None
     if asked not in EXPORTERS:
-        logger.warning("no spans: OTEL_TRACES_EXPORTER is %r, which is none of %s", asked, ", ".join(EXPORTERS))
+        logger.warning("no spans: OTEL_TRACES_EXPORTER is %r; known are %s", asked, ", ".join(EXPORTERS))
         return None
     protocol = next((environment[name] for name in _PROTOCOLS if environment.get(name)), "http/protobuf")
     if asked == "otlp" and protocol != "http/protobuf":
-        logger.warning("no spans: %s is not spoken here; set %s=http/protobuf", protocol, _PROTOCOLS[0])
+        logger.warning("no spans: %s is not supported; set %s=http/protobuf", protocol, _PROTOCOLS[0])
         return None
     return asked
 

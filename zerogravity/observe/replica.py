@@ -1,5 +1,5 @@
-"""``Replica``: a redacted copy of a turn that grows with it, and what its surface shows of it. What traces hold and
-the inspector shows is taken from here, so that nothing is redacted twice and nothing forgotten. Knows no files.
+"""``Replica``: a redacted copy of a turn that grows with it, and the frames that its surface renders. Traces and the
+inspector take everything from here, so that each thing is redacted, and once. Knows no files.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from zerogravity.surfaces.base import Emitter, Surface
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_array, an_object
 
-BREATH = 10  # records between two short sleeps
-BREATH_S = 0.0001
-FRAME_OVERHEAD = 200  # bytes that a frame takes beside its text
+PAUSE_EVERY = 10  # records between two short sleeps
+PAUSE_S = 0.0001
+FRAME_OVERHEAD = 200  # bytes of a frame in memory, without its text
 UNRENDERABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 
 class Replica:
-    """``channel``: the copy. Grows by ``grow``, in a thread: it costs time, and never on the path.
+    """``channel``: the copy. ``grow`` runs in a thread, since it takes time.
 
     ``records``   the turn's own list of records: eviction gives the channel a new one.
-    ``surface``   renders what the client saw; None for turns that were answered to nobody.
-    ``request``   (name, number of the call) → a request of the turn, where they are kept.
+    ``surface``   renders what the client saw; None for passive turns.
+    ``request``   (name, attempt number) → a request of the turn, where requests are kept.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Replica:
         self._surface = surface
         self._secret = secret
         self._request = request
-        self._mended = False
+        self._masked = False
         self._begin(redacted_turn(original.turn))
 
     def _begin(self, turn: Turn) -> None:
@@ -85,12 +85,12 @@ class Replica:
             yield self._add(raw)
         self.refresh()
 
-    def mend(self) -> bool:
-        """Mask secrets that were spread over several deltas: only the whole shows them. True: all was made anew."""
-        if self._mended:
+    def mask_spread_secrets(self) -> bool:
+        """Mask secrets that are spread over several deltas, which only the whole shows. True: the copy was remade."""
+        if self._masked:
             return False
-        self._mended = self.channel.closed
-        whole = joined(self._given[: self.channel.count])
+        self._masked = self.channel.closed
+        whole = spread_secrets_masked(self._given[: self.channel.count])
         if whole is None:
             return False
         self._begin(self.channel.turn)
@@ -100,7 +100,7 @@ class Replica:
         return True
 
     def refresh(self) -> None:
-        """Learn what is not in records: the phases, the cascade, late arrivals, where the attempts went."""
+        """Take over what records do not hold: phases, cascade, late arrivals, request lines."""
         known = self._original.snapshot()
         marks = {phase: at - self._origin for phase, at in known.marks.items()}
         lines = {number: replace(line, url=redact.text(line.url)) for number, line in known.lines.items()}
@@ -115,8 +115,8 @@ class Replica:
 
     @property
     def frames(self) -> Sequence[Emitted]:
-        """The stream as it went out, or as it would have. Not stored anywhere: emitters are deterministic, so frames
-        are rendered again, when somebody asks for them, and once."""
+        """The stream as it went out, or as it would have. Frames are not stored: emitters are deterministic, so they
+        are rendered here, once, when they are first read."""
         for record in _paced(self.channel.records[self._rendered :]):
             self._rendered += 1
             for cause, frame in self._render(record):
@@ -125,7 +125,7 @@ class Replica:
         return self._frames
 
     def take_frames(self) -> Sequence[Emitted]:
-        """The frames since the last time, which are not kept any longer."""
+        """The frames since the last call; the replica does not keep them."""
         taken = self.frames
         self._frames, self._frame_bytes = [], 0
         return taken
@@ -146,7 +146,7 @@ class Replica:
         return [Emitted(last.seq, last.t_ns / 1e6, None, answer.status, answer.headers, answer.body)]
 
     def _render(self, record: Record) -> list[tuple[int, bytes]]:
-        """(the record that caused it, frame). A surface that cannot render costs the frames, not the records."""
+        """(the record that caused it, frame). If a surface cannot render, frames are missing, and records are not."""
         if self._surface is None or not self._renders:
             return []
         try:
@@ -175,10 +175,10 @@ class Replica:
 
     @property
     def info(self) -> dict[str, object]:
-        """What ``turn.json`` holds."""
+        """The contents of ``turn.json``."""
         self.refresh()
-        told = summary(self.channel)
-        return told if self.trouble is None else {**told, "trouble": self.trouble}
+        info = summary(self.channel)
+        return info if self.trouble is None else {**info, "trouble": self.trouble}
 
     @property
     def google_request(self) -> Mapping[str, object]:
@@ -194,7 +194,7 @@ class Replica:
 
     @property
     def size(self) -> int:
-        """Bytes of memory, about."""
+        """Approximate bytes of memory."""
         return self.channel.held + self._frame_bytes
 
     def lines(self) -> Mapping[int, RequestLine]:
@@ -207,10 +207,10 @@ class Replica:
 
 
 def _paced(records: Iterable[Record]) -> Iterator[Record]:
-    """With short sleeps between them: threads share the interpreter with the streams."""
+    """With short sleeps: this thread shares the interpreter with running streams."""
     for number, record in enumerate(records):
-        if number % BREATH == BREATH - 1:
-            time.sleep(BREATH_S)
+        if number % PAUSE_EVERY == PAUSE_EVERY - 1:
+            time.sleep(PAUSE_S)
         yield record
 
 
@@ -280,8 +280,8 @@ def _redacted_fault(fault: Fault) -> Fault:
     )
 
 
-def joined(records: Iterable[Record]) -> list[Record] | None:
-    """Records in which secrets spread over several deltas are masked, or None if there are none such."""
+def spread_secrets_masked(records: Iterable[Record]) -> list[Record] | None:
+    """The records with secrets masked that are spread over several deltas; None if there are none."""
     given = list(records)
     masked: dict[tuple[int, int], str] = {}
     for _, run in groupby(_deltas(given), key=lambda delta: delta[0]):
@@ -296,7 +296,7 @@ def joined(records: Iterable[Record]) -> list[Record] | None:
 
 
 def _deltas(records: Iterable[Record]) -> Iterator[tuple[type[Event], tuple[int, int], str]]:
-    """(kind, (record, event), text) of each delta. What stands between two of a kind does not part their text."""
+    """(kind, (record, event), text) of each delta. Other events between two deltas of a kind do not part their text."""
     for record in records:
         for number, event in enumerate(record.events):
             if isinstance(event, TextDelta | ThinkingDelta):

@@ -1,8 +1,8 @@
 """A turn → OpenTelemetry spans with GenAI names: one for the turn, one per call to Google. ``otel`` sends them,
-``exports.otel`` prints them. Pure; needs no OpenTelemetry package. Contents are off unless asked for (threat T10), and
+``exports.otel`` prints them. Pure; needs no OpenTelemetry package. Contents are off by default (threat T10), and
 everything goes through the redactor.
 
-The names move between versions of the conventions: they are here, once, with the version they follow.
+The names change between versions of the conventions: they are here, once, with the version they follow.
 """
 
 from __future__ import annotations
@@ -48,8 +48,6 @@ NAMES = {
     "surface": "zerogravity.surface",
     "call": "zerogravity.call",
     "status": "http.response.status_code",
-}
-LINE_NAMES = {
     "method": "http.request.method",
     "url": "url.full",
     "host": "server.address",
@@ -149,7 +147,7 @@ def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, objec
 
 
 def content_attributes(generate: Mapping[str, object], state: TurnState, code: str | None) -> dict[str, str]:
-    """The contents of a turn; only when asked for."""
+    """The contents of a turn."""
     answer = {"role": "assistant", "parts": _output(state), "finish_reason": FINISH.get(code or "", "error")}
     messages = [
         {"role": "assistant" if content.get("role") == "model" else "user", "parts": _input(content)}
@@ -185,14 +183,13 @@ def _line_attributes(line: RequestLine | None) -> dict[str, object]:
     if line is None:
         return {}
     parts = urlsplit(line.url)
-    values = {
+    return _named({
         "method": line.method,
         "url": line.url,
         "host": parts.hostname,
         "port": parts.port or PORTS.get(parts.scheme),
         "protocol": line.http_version.removeprefix("HTTP/").removesuffix(".0"),  # the conventions say 2
-    }
-    return {LINE_NAMES[name]: value for name, value in values.items() if value is not None}
+    })  # fmt: skip
 
 
 def _ids(turn_id: str, part: str) -> tuple[str, str]:

@@ -90,7 +90,7 @@ class Trace:
         made: list[Record] = []
         for line in (self._bytes("records.jsonl") or b"").splitlines():
             try:
-                value: dict[str, Any] = narrow.members(jsonio.loads(line))
+                value: dict[str, Any] = members(jsonio.loads(line))
                 start, end = value["file"]
                 made.append(codec.record_in(value, _payload(self.upstream[start:end])))
             except (ValueError, KeyError, TypeError):
@@ -136,7 +136,7 @@ class Trace:
         made: list[Emitted] = []
         for line in (self._bytes("emitted.jsonl") or b"").splitlines():
             try:
-                frame: dict[str, Any] = narrow.members(jsonio.loads(line))
+                frame: dict[str, Any] = members(jsonio.loads(line))
                 made.append(Emitted(**frame))
             except (ValueError, TypeError):
                 break

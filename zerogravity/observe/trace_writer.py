@@ -43,24 +43,24 @@ class TurnWriter:
         self._replica = Replica(channel, records, surface, secret)
         self._files: dict[str, BinaryIO] = {}
         self._position = 0
-        self._call = 0
+        self._attempt_no = 0
         self._file("generate.json", self._replica.google_request)
 
     def request(self, request: Request) -> None:
-        """One of the client's or the language server's."""
+        """Write a request of the client's or the language server's."""
         self._file(trace_folders.body_name(request.name, request.attempt_no), request.redacted())
 
     def advance(self) -> bool:
-        """Write the records that have come. True: the turn is over and all of it is written."""
+        """Write new records. True: the turn is over and completely written."""
         self._write(self._replica.grow())
         for file in self._files.values():
             file.flush()
         return self._replica.channel.closed and "done" in self.channel.marks  # the mark is set just after the record
 
     def finish(self) -> None:
-        """The turn is over, or we are: close the files and write the final summary."""
-        if self._replica.mend():
-            self._again()
+        """Close the files and write the final summary: the turn is over, or the recorder closes."""
+        if self._replica.mask_spread_secrets():
+            self._rewrite()
         if not self.channel.turn.stream:
             self._emit(self._replica.emitted)
         self.summarise()
@@ -68,7 +68,7 @@ class TurnWriter:
         self.size = trace_folders.size(self.folder)
 
     def abandon(self) -> None:
-        """Close what is open, whatever happens."""
+        """Close all files, ignoring errors."""
         files, self._files = self._files, {}
         for file in files.values():
             try:
@@ -90,23 +90,23 @@ class TurnWriter:
             self._line("emitted.jsonl", one.as_json())
 
     def _event(self, record: Record) -> tuple[int, int]:
-        """One event of Google's in ``upstream.sse``; its offsets there."""
+        """Write one event of Google's to ``upstream.sse``. Returns its offsets there."""
         if not record.data:
             return (0, 0)
-        if record.attempt_no > self._call:
-            self._call = record.attempt_no
+        if record.attempt_no > self._attempt_no:
+            self._attempt_no = record.attempt_no
             self._raw(b": call %d\r\n\r\n" % record.attempt_no)
         start = self._position
         lines = record.data.replace(b"\r", b"").split(b"\n")
         self._raw(b"".join(b"data: " + line + b"\r\n" for line in lines) + b"\r\n")
         return (start, self._position)
 
-    def _again(self) -> None:
-        """Secrets were found that had been spread over deltas: everything that showed them is written anew."""
+    def _rewrite(self) -> None:
+        """Write everything again after secrets were found that are spread over deltas."""
         self.abandon()
         for name in STREAMS:
             (self.folder / name).unlink(missing_ok=True)
-        self._position = self._call = 0
+        self._position = self._attempt_no = 0
         self._write(self._replica.records)
 
     # -- files -------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_a_turn_in_memory_is_exported_as_its_trace(recording, make_turn, name, s
     made.flush()
     copy = Replica(channel, channel.records, PLAIN, bytes(32), lambda *which: bodies.get(channel.id, *which))
     assert len(list(copy.grow())) == len(channel.records)
-    assert copy.mend(), "a secret was spread over deltas"
+    assert copy.mask_spread_secrets(), "a secret was spread over deltas"
     trace = trace_reader.find(made.root)
     assert json.loads(json.dumps(copy.info)) == trace.info
     live, read = EXPORTS[name].write([copy], REGISTRY), EXPORTS[name].write([trace], REGISTRY)

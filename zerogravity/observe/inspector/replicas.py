@@ -48,7 +48,7 @@ class Replicas:
         for _ in replica.grow():
             pass
         if channel.closed:
-            replica.mend()
+            replica.mask_spread_secrets()
         found = read(replica)
         self._trim()
         return found
