@@ -33,8 +33,8 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def is_public(text: str) -> bool:
-    """Whether it is a global unicast address, and every IPv4 address inside it (mapped, compatible, 6to4, Teredo, NAT64,
-    ISATAP) is one, too."""
+    """Whether it is a global unicast address, and every IPv4 address inside it (mapped, compatible, 6to4, Teredo,
+    NAT64, ISATAP) is one, too."""
     try:
         address = ip_address(text)
     except ValueError:
