@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from zerogravity import logs
-from zerogravity.background import Rounds
+from zerogravity.background import RepeatedTask
 from zerogravity.config import split_address, url_of
 from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
@@ -70,7 +70,7 @@ async def watch_loop(app: web.Application) -> AsyncIterator[None]:
         await asyncio.sleep(1)
         gauge.set(max(0.0, loop.time() - due))
 
-    rounds = Rounds("watching the event loop", measure)
+    rounds = RepeatedTask("watching the event loop", measure)
     rounds.start()
     yield
     await rounds.stop()
