@@ -88,7 +88,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         request_id = ids.new("req")
         kind = type(exc).__name__ if exc is not None else "error"
-        logger.info("%s: request refused by the HTTP parser, or failed outside the middlewares: %d %s", request_id, status, kind)
+        logger.info("%s: refused by the HTTP parser or outside the middlewares: %d %s", request_id, status, kind)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         answer = BareResponse(
