@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from tests.waiting import until
-from zerogravity.background import LONGEST_S, Rounds, Tasks, delay, task
+from zerogravity.background import LONGEST_S, RepeatedTask, Tasks, delay, task
 
 
 async def fails() -> None:
@@ -78,7 +78,7 @@ class Scene:
         self.reports: list[str | None] = []
         self.pauses: list[float] = []
         self.over = asyncio.Event()
-        self.rounds = Rounds("keeper", self._round, report=self.reports.append, sleep=self._sleep)
+        self.rounds = RepeatedTask("keeper", self._round, report=self.reports.append, sleep=self._sleep)
 
     async def _round(self) -> None:
         if not self.outcomes:
@@ -127,7 +127,7 @@ async def test_stopping_ends_a_pause_too_and_may_come_twice() -> None:
         waits.set()
         await asyncio.Event().wait()
 
-    rounds = Rounds("keeper", fails, sleep=sleep)
+    rounds = RepeatedTask("keeper", fails, sleep=sleep)
     await rounds.stop()
     rounds.start()
     await until(waits.is_set)
@@ -149,7 +149,7 @@ async def test_a_report_that_fails_does_not_end_it(caplog) -> None:
     def report(_: str | None) -> None:
         raise ValueError("nor this")
 
-    rounds = Rounds("keeper", once, report=report, sleep=sleep)
+    rounds = RepeatedTask("keeper", once, report=report, sleep=sleep)
     rounds.start()
     await until(lambda: count > 2)
     await rounds.stop()

@@ -20,7 +20,7 @@ from zerogravity import config as configuration
 from zerogravity.backends.antigravity import backend
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.endpoint import Endpoint
-from zerogravity.background import Rounds
+from zerogravity.background import RepeatedTask
 from zerogravity.compose import Gateway
 from zerogravity.config import Config
 from zerogravity.core.budget import SHARES
@@ -258,7 +258,7 @@ def ours() -> list[str]:
 
 @pytest.mark.parametrize(
     ("part", "verb"),
-    [(Rounds, "stop"), (Engine, "close"), (Antigravity, "close"), (Recorder, "close"), (FrontServer, "stop")],
+    [(RepeatedTask, "stop"), (Engine, "close"), (Antigravity, "close"), (Recorder, "close"), (FrontServer, "stop")],
 )
 async def test_what_cannot_be_ended_keeps_nothing_else_from_its_end(
     tmp_path: Path, http, ls, part: type, verb: str, monkeypatch

@@ -109,7 +109,7 @@ class FakeLs:
     def names(self) -> list[str]:
         return [name for name, _ in self.calls]
 
-    def told(self, method: str) -> list[Any]:
+    def called_with(self, method: str) -> list[Any]:
         return [argument for name, argument in self.calls if name == method]
 
     @property
@@ -202,6 +202,10 @@ class Bench:
         await settled()
         return channel
 
+    async def turn(self, **fields: Any) -> tuple[CascadeChannel, RunningTurn]:
+        channel = await self.running(**fields)
+        return channel, self.inside(channel)
+
     def inside(self, channel: CascadeChannel) -> RunningTurn:
         """The turn whose channel it is, running or over."""
         return self.store._turns[channel.id]
@@ -242,8 +246,7 @@ def fault_of(channel: CascadeChannel) -> Fault:
 
 
 async def test_a_turn_from_start_to_end(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     assert channel.phase == "told"
     assert bench.store.find("cascade-1") is bench.inside(channel)
     assert bench.ls.sent == [channel.turn]
@@ -305,12 +308,12 @@ async def test_a_model_is_told_by_the_name_that_it_has_when_the_turn_gets_its_pl
     names["gemini-3-flash"] = "NEW"
     bench.engine.cancel(first)
     await settled()
-    assert bench.ls.told("start") == ["OLD", "NEW"]
+    assert bench.ls.called_with("start") == ["OLD", "NEW"]
     names.clear()
     bench.engine.cancel(second)
     await settled()
     assert fault_of(third).status == 404
-    assert bench.ls.told("start") == ["OLD", "NEW"]
+    assert bench.ls.called_with("start") == ["OLD", "NEW"]
     await bench.engine.close()
     assert bench.engine.active == 0
 
@@ -346,8 +349,7 @@ async def test_what_the_ls_refuses_ends_the_turn_at_once(
 async def test_a_refusal_after_the_match_does_not_spoil_the_answer(bench: Bench) -> None:
     bench.ls.hold.add("send")
     bench.ls.faults["send"] = FaultError(REFUSED)
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     matched(running)
     bench.ls.let("send")
     await settled()
@@ -368,8 +370,7 @@ async def test_an_error_of_the_ls_after_polled_records_does_not_spoil_the_answer
     bench = Bench(reader=reader)
     bench.ls.hold.add("send")
     bench.ls.faults["send"] = FaultError(REFUSED)
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     assert "matched" not in channel.marks
     bench.ls.let("send")
     await settled()
@@ -438,8 +439,7 @@ async def test_a_place_that_comes_with_the_last_moment_is_taken() -> None:
             raise TimeoutError
 
     bench.engine._wait = too_late
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     assert bench.ls.names() == ["start", "send", "annotate"]
     matched(running), answered(running), finished(running)
     await bench.engine.close()
@@ -594,7 +594,7 @@ async def test_a_cascade_that_was_being_started_when_its_turn_ended_is_deleted(
         bench.ls.let("start")
     await settled()
     await (closing or bench.engine.close(timeout=0.05))
-    assert bench.ls.told("delete") == deleted
+    assert bench.ls.called_with("delete") == deleted
     assert bench.ls.sent == []
     assert "cancel" not in bench.ls.names(), "it was told nothing"
     assert bench.tasks == 0
@@ -620,7 +620,7 @@ async def test_our_own_bug_in_tidying_up_leaves_nothing_running(method: str, cap
     bench.engine.cancel(channel)
     await settled()
     assert bench.tasks == bench.engine.active == 0
-    assert bench.ls.told("delete") == ["cascade-1"]
+    assert bench.ls.called_with("delete") == ["cascade-1"]
     assert "our bug" in caplog.text
     await bench.engine.close()
 
@@ -635,7 +635,7 @@ async def test_an_ls_that_never_calls_google(bench: Bench, blocking: bool) -> No
     await bench.time.advance(0.2)
     assert fault_of(channel).code == "match_timeout"
     assert fault_of(channel).status == 504
-    assert bench.ls.told("cancel") == ["cascade-1"]
+    assert bench.ls.called_with("cancel") == ["cascade-1"]
     assert bench.store.running(channel.id) is None
     assert bench.store.find("cascade-1") is bench.inside(channel)  # a late call is recognised
     assert bench.tasks == 0
@@ -673,8 +673,7 @@ async def test_silence_before_the_first_byte_and_after_it() -> None:
 
 
 async def test_a_turn_as_a_whole(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     matched(running)
     for _ in range(18):
         answered(running)
@@ -700,8 +699,7 @@ async def test_the_wait_for_a_place_is_part_of_the_turn() -> None:
 
 
 async def test_h11_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     matched(running)
     answered(running)
     running.await_attempt(Await(20, EMPTY))
@@ -712,8 +710,7 @@ async def test_h11_a_follow_up_call_that_does_not_come(bench: Bench) -> None:
 
 
 async def test_a_follow_up_call_may_take_its_time_again(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     matched(running)
     answered(running)
     running.await_attempt(Await(20, EMPTY))
@@ -730,8 +727,7 @@ async def test_a_follow_up_call_may_take_its_time_again(bench: Bench) -> None:
 
 
 async def test_the_last_reader_stops_the_cascade_and_the_upstream_call(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     cut: list[str] = []
     for name in ("first", "second"):
         running.attempt_sent(LINE, partial(cut.append, name))
@@ -744,13 +740,12 @@ async def test_the_last_reader_stops_the_cascade_and_the_upstream_call(bench: Be
     await settled()
     assert fault_of(channel).termination is Termination.CLIENT_GONE
     assert cut == ["first", "second"]
-    assert bench.ls.told("cancel") == ["cascade-1"]
+    assert bench.ls.called_with("cancel") == ["cascade-1"]
     assert bench.tasks == 0
 
 
 async def test_the_state_stream_is_drained_until_the_call_is_here(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     assert bench.ls.following == 1
     running.mark("matched")
     await settled()
@@ -761,13 +756,12 @@ async def test_the_state_stream_is_drained_until_the_call_is_here(bench: Bench) 
 async def test_an_own_fault_on_the_wire_costs_the_ls_nothing(bench: Bench) -> None:
     """Interception fails open, so the answer goes on to the LS, whatever became of the turn."""
     cut: list[str] = []
-    channel = await bench.running()
-    running = bench.inside(channel)
+    _, running = await bench.turn()
     running.mark("matched")
     running.attempt_sent(LINE, lambda: cut.append("cut"))
     running.close(Failed(internal("the answer could not be read")))
     await settled()
-    assert (cut, bench.ls.told("cancel")) == ([], [])
+    assert (cut, bench.ls.called_with("cancel")) == ([], [])
 
 
 async def test_one_call_that_cannot_be_cut_does_not_keep_the_others(bench: Bench) -> None:
@@ -782,13 +776,12 @@ async def test_one_call_that_cannot_be_cut_does_not_keep_the_others(bench: Bench
     bench.engine.cancel(channel)
     await settled()
     assert cut == ["second"]
-    assert bench.ls.told("cancel") == ["cascade-1"]
+    assert bench.ls.called_with("cancel") == ["cascade-1"]
 
 
 async def test_our_own_fault_does_not_cost_the_ls_its_answer(bench: Bench) -> None:
     """Interception fails open (invariant 5)."""
-    channel = await bench.running()
-    running = bench.inside(channel)
+    _, running = await bench.turn()
     cut: list[str] = []
     running.attempt_sent(LINE, lambda: cut.append("cut"))
     matched(running)
@@ -840,8 +833,7 @@ async def test_a_background_turn_needs_no_reader(bench: Bench) -> None:
 
 
 async def test_a_reader_that_leaves_after_the_end_changes_nothing(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     cursor = channel.cursor()
     answered(running)
     finished(running)
@@ -852,8 +844,7 @@ async def test_a_reader_that_leaves_after_the_end_changes_nothing(bench: Bench) 
 
 
 async def test_cancel_after_the_end_is_refused(bench: Bench) -> None:
-    channel = await bench.running()
-    running = bench.inside(channel)
+    channel, running = await bench.turn()
     finished(running)
     assert bench.engine.cancel(channel) is False
 
@@ -867,7 +858,7 @@ async def test_shutdown_tells_everybody(bench: Bench) -> None:
     for channel in (running, other, waiting):
         assert fault_of(channel).code == "shutting_down"
         assert sum(record.terminal is not None for record in channel.records) == 1
-    assert bench.ls.told("cancel") == ["cascade-1", "cascade-2"]
+    assert bench.ls.called_with("cancel") == ["cascade-1", "cascade-2"]
     assert fault_of(bench.run()).code == "shutting_down"
     assert bench.tasks == 0
 
@@ -887,8 +878,7 @@ async def test_shutdown_does_not_wait_for_an_ls_that_says_nothing(bench: Bench) 
 async def test_shutdown_does_not_linger(bench: Bench, at_once: bool) -> None:
     """A good turn's LS may still be writing: that is worth waiting for, but not now."""
     bench.ls.hold.add("send")
-    channel = await bench.running()
-    running = bench.inside(channel)
+    _, running = await bench.turn()
     finished(running)
     if not at_once:
         await settled()
@@ -904,8 +894,7 @@ async def test_shutdown_does_not_linger(bench: Bench, at_once: bool) -> None:
 async def test_the_ls_may_answer_after_the_turns_end() -> None:
     bench = Bench(delete_cascades=True)
     bench.ls.hold.add("send")
-    channel = await bench.running()
-    running = bench.inside(channel)
+    _, running = await bench.turn()
     finished(running)
     await settled()
     await bench.time.advance(LINGER_S - 1)
@@ -919,8 +908,7 @@ async def test_the_ls_may_answer_after_the_turns_end() -> None:
 async def test_but_not_for_ever() -> None:
     bench = Bench(delete_cascades=True)
     bench.ls.hold.add("send")
-    channel = await bench.running()
-    running = bench.inside(channel)
+    _, running = await bench.turn()
     finished(running)
     await settled()
     await bench.time.advance(LINGER_S + 1)
@@ -947,7 +935,7 @@ async def test_a_reader_that_fails_ends_the_turn(error: Exception, fault: Fault)
 
     bench = Bench(reader=reader)
     assert fault_of(await bench.running()) == fault
-    assert bench.ls.told("cancel") == ["cascade-1"]
+    assert bench.ls.called_with("cancel") == ["cascade-1"]
     await bench.engine.close()
 
 
@@ -1018,7 +1006,7 @@ async def play(steps: list[Any], deleting: bool) -> None:  # long: one scene, st
     for channel in bench.channels:
         assert [record.seq for record in channel.records if record.terminal is not None] == [channel.count - 1]
     stopped = {channel.cascade_id for channel in bench.channels if must_stop(channel)} - {None}
-    assert sorted(bench.ls.told("cancel")) == sorted(stopped)  # each once, and no other
+    assert sorted(bench.ls.called_with("cancel")) == sorted(stopped)  # each once, and no other
 
 
 def must_stop(channel: CascadeChannel) -> bool:

@@ -67,7 +67,7 @@ class Tasks:
             await asyncio.wait(late)
 
 
-class Rounds:
+class RepeatedTask:
     """Runs ``once`` again and again until it is stopped; a failure is logged and followed by a pause.
 
     ``report`` gets each change: why it fails, or None when it works again.

@@ -21,6 +21,7 @@ from zerogravity.server.app import FrontServer
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.services import Services
 
+JSON = "Content-Type: application/json"
 Script = Callable[[RunningTurn], Awaitable[None]]
 
 
@@ -125,6 +126,10 @@ class Served:
             told |= {"Content-Type": told.get("Content-Type", "application/json"), "Content-Length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
         return read_answer(await self.raw(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body))
+
+    def head(self, line: str, *fields: str) -> bytes:
+        """The head of a request: ``POST /path``, this server's Host, further header lines."""
+        return "\r\n".join((f"{line} HTTP/1.1", f"Host: localhost:{self.running.port}", *fields, "", "")).encode()
 
     async def raw(self, request: bytes, *, wait: float = 5) -> bytes:
         """Send bytes as they are, read until the server closes (or ``wait`` is over)."""

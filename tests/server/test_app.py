@@ -1,4 +1,4 @@
-"""The server as a whole: a port that is taken, many turns, and an end that ends everything."""
+"""The server as a whole: many turns, and an end that ends everything."""
 
 from __future__ import annotations
 
@@ -42,12 +42,6 @@ async def test_stop_ends_every_open_stream_properly(serve: Serve) -> None:
     await idle[1].wait_closed()
     with pytest.raises(OSError, match=r"refused|Connect call failed"):
         await asyncio.open_connection("127.0.0.1", served.running.port)
-
-
-async def test_address_in_use(serve: Serve) -> None:
-    served = await serve()
-    with pytest.raises(OSError, match="address already in use"):
-        await serve(listen=f"127.0.0.1:{served.running.port}")
 
 
 async def test_h39_many_turns_leave_nothing(serve: Serve) -> None:

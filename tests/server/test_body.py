@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.server.support import Serve, Served, read_answer
+from tests.server.support import JSON, Serve, Served, read_answer
 from tests.waiting import until
 from zerogravity.config import Limits
 from zerogravity.errors import FaultError
@@ -74,9 +74,9 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 )
 async def test_h28_content_type(serve: Serve, content_type: str | None, status: int) -> None:
     served = await serve()
-    said = f"Content-Type: {content_type}\r\n" if content_type else ""
-    head = f"POST {PATH} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nConnection: close\r\n{said}"
-    data = await served.raw(f"{head}Content-Length: {len(DATA)}\r\n\r\n".encode() + DATA)
+    given = [f"Content-Type: {content_type}"] if content_type else []
+    head = served.head(f"POST {PATH}", "Connection: close", *given, f"Content-Length: {len(DATA)}")
+    data = await served.raw(head + DATA)
     assert int(data.split()[1]) == status
     if status == 415:
         assert b"unsupported_content_type" in data
@@ -132,11 +132,8 @@ async def test_what_cannot_be_decoded_is_told_at_once_and_ends_the_connection(
     encoding, data = UNDECODABLE[case]
     body, size = (b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data), "Transfer-Encoding: chunked") if chunked else (
         data, f"Content-Length: {len(data)}")  # fmt: skip
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
-        f"Content-Encoding: {encoding}\r\n{size}\r\n\r\n"
-    )
-    answer = await served.raw(head.encode() + body + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    head = served.head(f"POST {path}", JSON, f"Content-Encoding: {encoding}", size)
+    answer = await served.raw(head + body + b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert answer.count(b"HTTP/1.1 ") == 1
     status, headers, told = read_answer(answer)
     assert status == (415 if "," in encoding or encoding == "compress" else 400)
@@ -153,13 +150,10 @@ async def test_chunks_that_are_none_are_told_at_once_in_the_form_of_the_path(
     serve: Serve, path: str, at_once: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     served = await serve()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
-        "Transfer-Encoding: chunked\r\n\r\n"
-    )
+    head = served.head(f"POST {path}", JSON, "Transfer-Encoding: chunked")
     reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port)
     try:
-        writer.write(head.encode() + (b"" if at_once else b"2\r\n{}\r\n"))
+        writer.write(head + (b"" if at_once else b"2\r\n{}\r\n"))
         if not at_once:
             await until(lambda: crowd(served) == 1)
         writer.write(b"zz no chunk\r\nabc\r\n0\r\n\r\n")
@@ -403,11 +397,7 @@ def test_no_number_hides_between_slices(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_after_a_body_that_was_not_read_the_connection_is_closed(serve: Serve) -> None:
     """What follows would be read as the next request."""
     served = await serve(limits={"body_bytes": 8192})
-    head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: 9000\r\n\r\n"
-    )
-    data = await served.raw(head.encode() + b" " * 9000)
+    data = await served.raw(served.head(f"POST {PATH}", JSON, "Content-Length: 9000") + b" " * 9000)
     assert data.startswith(b"HTTP/1.1 413")
     assert b"\r\nConnection: close\r\n" in data
     assert data.count(b"HTTP/1.1") == 1
@@ -415,11 +405,8 @@ async def test_after_a_body_that_was_not_read_the_connection_is_closed(serve: Se
 
 async def test_h32_half_sent_body(serve: Serve) -> None:
     served = await serve(limits={"body_seconds": 0.05})
-    head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
-    )
-    data = await served.raw(head.encode() + b'{"model":')  # read to the end: the server closes
+    head = served.head(f"POST {PATH}", JSON, "Content-Length: 1000")
+    data = await served.raw(head + b'{"model":')  # read to the end: the server closes
     assert data.startswith(b"HTTP/1.1 408")
     assert b"request_timeout" in data
     assert not served.engine.channels

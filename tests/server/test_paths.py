@@ -83,7 +83,7 @@ def test_slashes_mean_nothing(path: str, expected: str) -> None:
     ],
 )  # fmt: skip
 def test_what_is_meant(path: str, expected: str | None) -> None:
-    assert paths.meant(path, REGISTRY) == expected
+    assert paths.suggestion(path, REGISTRY) == expected
 
 
 @given(
@@ -93,9 +93,9 @@ def test_what_is_meant_is_no_near_miss_itself(pieces: list[str]) -> None:
     path = "/" + "/".join(pieces)
     once = paths.canonical(path)
     assert paths.canonical(once) == once
-    if (meant := paths.meant(path, REGISTRY)) is not None:
+    if (meant := paths.suggestion(path, REGISTRY)) is not None:
         assert paths.canonical(meant) == meant
-        assert paths.meant(meant, REGISTRY) is None
+        assert paths.suggestion(meant, REGISTRY) is None
 
 
 def sloppy(path: str) -> list[str]:

@@ -9,7 +9,7 @@ import logging
 
 import pytest
 
-from tests.server.support import Serve, Served
+from tests.server.support import JSON, Serve, Served
 
 SECRET = "ya29.secret-bearer-token-"
 HOST = "Host: localhost\r\n"
@@ -69,8 +69,8 @@ async def test_an_expectation_that_cannot_be_met(serve: Serve) -> None:
 async def test_broken_chunks_of_a_body(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     served = await serve()
-    head = f"POST /v1/responses HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
-    data = await served.raw(f"{head}Transfer-Encoding: chunked\r\n\r\nzz{SECRET}\r\nabc\r\n0\r\n\r\n".encode())
+    head = served.head("POST /v1/responses", JSON, "Transfer-Encoding: chunked")
+    data = await served.raw(head + f"zz{SECRET}\r\nabc\r\n0\r\n\r\n".encode())
     assert data.split()[1] == b"400"
     assert SECRET.encode() not in data
     assert SECRET not in caplog.text
@@ -98,7 +98,7 @@ async def answered(
     reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port, local_addr=(local, 0))
     line = b""
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-        writer.write(f"GET /health HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n\r\n".encode())
+        writer.write(served.head("GET /health"))
         line = await asyncio.wait_for(reader.readuntil(b"\r\n"), 5)
     return reader, writer, line
 

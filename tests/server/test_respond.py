@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from tests.reading import to_the_end
-from tests.server.support import Serve, Served, forever, say
+from tests.server.support import JSON, Serve, Served, forever, say
 from tests.waiting import until
 from zerogravity.core.channel import ChannelWriter, Cursor
 from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta, ThinkingDelta, Usage
@@ -542,11 +542,7 @@ async def unread(served: Served) -> asyncio.StreamWriter:
     reader, writer = await asyncio.open_connection("127.0.0.1", served.running.port, limit=1)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     body = json.dumps(STREAM).encode()
-    writer.write(
-        f"POST {CHAT} HTTP/1.1\r\nHost: localhost:{served.running.port}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
+    writer.write(served.head(f"POST {CHAT}", JSON, f"Content-Length: {len(body)}") + body)
     assert not reader.at_eof()
     return writer
 

@@ -156,7 +156,7 @@ async def test_foreground_streams_are_not_read_again_while_they_run(serve: Serve
 
 
 async def test_h18_one_reader_stalls_and_no_other_notices(serve: Serve) -> None:
-    served = await serve(limits={"write_stall_seconds": 1})
+    served = await serve(limits={"write_stall_seconds": 3})
     gate = asyncio.Event()
 
     async def flood(running: RunningTurn) -> None:
@@ -172,8 +172,7 @@ async def test_h18_one_reader_stalls_and_no_other_notices(serve: Serve) -> None:
     channel = served.engine.channels[0]
     _, writer = await asyncio.open_connection("127.0.0.1", served.running.port, limit=1)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
-    head = f"GET {PATH}/{queued['id']}?stream=true HTTP/1.1\r\nHost: localhost:{served.running.port}\r\n\r\n"
-    writer.write(head.encode())
+    writer.write(served.head(f"GET {PATH}/{queued['id']}?stream=true"))
     other = asyncio.create_task(read(served, queued["id"]))
     while channel.readers < 2:
         await served.get("/health")

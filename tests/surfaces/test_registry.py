@@ -120,12 +120,12 @@ def test_every_surface_reads_its_own_samples(surface: Surface) -> None:
 def test_every_surface_owns_where_it_is_spoken(surface: Surface, stream: bool) -> None:
     path = surface.url(MODEL, stream=stream).partition("?")[0]
     assert [found.name for found in WITH_TOY.values() if found.owns(path)] == [surface.name]
-    assert paths.owner(path, WITH_TOY) is surface
-    assert paths.meant(path, WITH_TOY) is None
+    assert paths.surface_at(path, WITH_TOY) is surface
+    assert paths.suggestion(path, WITH_TOY) is None
 
 
 def test_what_is_nobodys_is_the_first_ones() -> None:
-    assert paths.owner("/health", WITH_TOY) is next(iter(REGISTRY.values()))
+    assert paths.surface_at("/health", WITH_TOY) is next(iter(REGISTRY.values()))
 
 
 def test_names_are_their_own_keys() -> None:

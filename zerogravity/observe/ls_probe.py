@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from zerogravity.backends.base import Backend, Readiness
-from zerogravity.background import Rounds
+from zerogravity.background import RepeatedTask
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, Termination, language_server
 from zerogravity.observe.health import Check, Health
@@ -42,7 +42,7 @@ class LsProbe:
         self._probe_google = probe_google
         self._now = asyncio.Event()
         self._before: Fault | None = LOOKING
-        self._rounds = Rounds("checking the language server", self._round, report=self._report, sleep=sleep)
+        self._rounds = RepeatedTask("checking the language server", self._round, report=self._report, sleep=sleep)
         self.start, self.stop = self._rounds.start, self._rounds.stop
         health.looked(LOOKING)
         health.on_trouble = self._now.set

@@ -21,7 +21,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
 from zerogravity.observe.source import ChannelCopy, Emitted
-from zerogravity.wire import jsonio, narrow
+from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, count, members, number, objects, text
 
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")

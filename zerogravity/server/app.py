@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from zerogravity import logs
-from zerogravity.background import Rounds
+from zerogravity.background import RepeatedTask
 from zerogravity.config import split_address, url_of
 from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
@@ -70,7 +70,7 @@ async def watch_loop(app: web.Application) -> AsyncIterator[None]:
         await asyncio.sleep(1)
         gauge.set(max(0.0, loop.time() - due))
 
-    rounds = Rounds("watching the event loop", measure)
+    rounds = RepeatedTask("watching the event loop", measure)
     rounds.start()
     yield
     await rounds.stop()
@@ -90,7 +90,7 @@ class FrontServer:
         return url_of(self.host, self.port)
 
     async def stop(self) -> None:
-        """Stop listening, wait for running answers as long as configured, then cut them. Close the engine first:
+        """Stop listening, wait for running answers as long as configured, then abort them. Close the engine first:
         it ends every open turn, so that streams end by themselves."""
         await self._runner.cleanup()
 
@@ -105,7 +105,7 @@ async def start_server(services: Services) -> FrontServer:
         peer_connections=limits.peer_connections,
         handler_cancellation=True,
         access_log=None,
-        auto_decompress=False,  # see body.inflated
+        auto_decompress=False,  # see body.inflate
         logger=framework_logger(),
         keepalive_timeout=limits.keepalive_seconds,
         lingering_time=2.0,

@@ -47,9 +47,9 @@ UNREAD_BODY = frozenset({"invalid_body", "unsupported_content_encoding"})  # its
 def surface_of(request: web.Request, services: Services) -> Surface:
     """The surface that a path belongs to; decides the form of errors, also for unmatched routes."""
     path, surfaces = request.rel_url.raw_path, services.surfaces
-    if request.match_info.http_exception is not None and (meant := paths.meant(path, surfaces)) is not None:
-        return paths.owner(meant, surfaces)
-    return paths.owner(path, surfaces, request.headers, request.query)
+    if request.match_info.http_exception is not None and (suggested := paths.suggestion(path, surfaces)) is not None:
+        return paths.surface_at(suggested, surfaces)
+    return paths.surface_at(path, surfaces, request.headers, request.query)
 
 
 # -- request id and access log -------------------------------------------------------------------------------------
@@ -183,8 +183,8 @@ def rendered(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Re
 def unknown_url(request: web.Request) -> FaultError:
     """404 naming the path that was probably meant."""
     surfaces = request.app[SERVICES].surfaces
-    meant = paths.meant(request.rel_url.raw_path, surfaces)
-    hint = f"Did you mean {meant[:200]}?" if meant else paths.served(surfaces)
+    suggested = paths.suggestion(request.rel_url.raw_path, surfaces)
+    hint = f"Did you mean {suggested[:200]}?" if suggested else paths.existing(surfaces)
     text = f"Unknown URL: {request.method} {request.rel_url.path[:200]}. {hint}"
     return bad_request(text, code="unknown_url", status=404)
 

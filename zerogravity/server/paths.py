@@ -1,12 +1,8 @@
-"""The path of a request → the path that is meant, and whose API it is. Pure; raw (percent-encoded) paths throughout.
+"""The path of a request → its canonical form, the surface it belongs to, a suggestion where nothing is served. Pure;
+raw (percent-encoded) paths throughout.
 
-| written                                              | here                                                          |
-|------------------------------------------------------|---------------------------------------------------------------|
-| ``//v1/…``, ``/v1//…``, ``/v1/…/``                   | the same path for routes and guards alike (``canonical``)     |
-| ``/api/v1/…``, ``/openai/v1/…``, ``/v1/v1/…``        | 404 that names the right path (``meant``)                     |
-| … ``/V1/…``, ``/v1beta/openai/…``, or no version     | the same                                                      |
-
-A wrong base is named and not served: the client's setting has to be corrected, and each path has one spelling.
+Superfluous slashes are ignored. A wrong base (``/api/v1/…``, ``/v1/v1/…``, ``/V1/…``, no version) is not served: the
+404 names the right path, since the client's setting has to be corrected, and each path has one spelling.
 """
 
 from __future__ import annotations
@@ -28,19 +24,19 @@ def canonical(path: str) -> str:
     return single if single.startswith(PAGE) else single.rstrip("/") or "/"
 
 
-def owner(path: str, surfaces: Surfaces, headers: Names = (), query: Names = ()) -> Surface:
-    """Whose API a path belongs to; by default the first one's."""
+def surface_at(path: str, surfaces: Surfaces, headers: Names = (), query: Names = ()) -> Surface:
+    """The surface that a path belongs to; by default the first one."""
     first, *_ = surfaces.values()
     return next((surface for surface in surfaces.values() if surface.owns(path, headers, query)), first)
 
 
-def served(surfaces: Surfaces) -> str:
+def existing(surfaces: Surfaces) -> str:
     """The paths there are, in words."""
     *places, last = (surface.url("{model}", stream=False) for surface in surfaces.values())
     return f"There are {', '.join([*places, '/v1/models'])} and {last}."
 
 
-def meant(path: str, surfaces: Surfaces) -> str | None:
+def suggestion(path: str, surfaces: Surfaces) -> str | None:
     """The existing path that an unknown one was probably meant to be."""
     parts = canonical(path).strip("/").split("/")
     for at in range(len(parts)):

@@ -18,7 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 
 from zerogravity import ids
 from zerogravity.errors import bad_request
-from zerogravity.server.paths import canonical, owner
+from zerogravity.server.paths import canonical, surface_at
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.wire import jsonio
@@ -88,7 +88,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         request_id = ids.new("req")
         kind = type(exc).__name__ if exc is not None else "error"
-        logger.info("%s: request refused by the HTTP parser or after the guard: %d %s", request_id, status, kind)
+        logger.info("%s: refused by the HTTP parser or outside the middlewares: %d %s", request_id, status, kind)
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         answer = BareResponse(
@@ -110,7 +110,7 @@ def unreadable(beginning: bytes, surfaces: Surfaces) -> object:
     """The fixed answer, in the form of the API whose path stands in the request's first line."""
     _, _, rest = beginning.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
-    return owner(canonical(path), surfaces).error(UNREADABLE).body
+    return surface_at(canonical(path), surfaces).error(UNREADABLE).body
 
 
 def refuse_expectation(handler: Handler) -> Handler:

@@ -76,7 +76,7 @@ async def stream(
             await wait_for_content(surface, channel, services.config.limits.grace_seconds)
         emitter = surface.emitter(channel, services.secret)
         headers = {**timing_headers(channel), **notes_header(channel.turn)}
-        async with StreamWriter(request, emitter.content_type, headers) as wire:
+        async with StreamedAnswer(request, emitter.content_type, headers) as wire:
             await relay(request, cursor, emitter, wire.send, skip=resume_from or 0)
         return wire.response
 
@@ -96,13 +96,13 @@ async def relay(request: web.Request, cursor: Cursor, emitter: Emitter, send: Se
 
 async def replay(request: web.Request, frames: Sequence[bytes]) -> web.StreamResponse:
     """The frames of a stream that is over, byte for byte."""
-    async with StreamWriter(request, "text/event-stream", {}) as wire:
+    async with StreamedAnswer(request, "text/event-stream", {}) as wire:
         for begin in range(0, len(frames), FRAMES):
             await wire.send(frames[begin : begin + FRAMES])
     return wire.response
 
 
-class StreamWriter:
+class StreamedAnswer:
     """One streamed answer: headers when the block begins, the end of the body when the block and the turn end well.
 
     A client that reads nothing is cut off. A client that has gone is no error.

@@ -5,9 +5,8 @@ background. A background turn is also written when it starts: if this process is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from aiohttp import web
 
@@ -17,7 +16,13 @@ from zerogravity.server.services import Services
 from zerogravity.store.base import Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
 from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, stored_at_end, stored_at_start
+from zerogravity.surfaces.responses.stored import (
+    StoredResponse,
+    cut_off,
+    stored_at_end,
+    stored_at_start,
+)
+from zerogravity.wire.narrow import Json
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
 SLICE = 200  # records of a background response that are rendered at once: a few milliseconds
@@ -44,7 +49,7 @@ class ResponseWriter:
         entry = await self._pending.get(response_id, owner)
         return None if entry is None else stored_of(entry)
 
-    async def item(self, item_id: str, owner: str) -> Mapping[str, Any] | None:
+    async def item(self, item_id: str, owner: str) -> Json | None:
         """The newest item with that id."""
         entry = await self._pending.with_item(item_id, owner)
         return None if entry is None else stored_of(entry).items.get(item_id)

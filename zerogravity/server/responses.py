@@ -4,8 +4,7 @@ input items, count and compact. Facts: wire-openai 1, 7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -25,9 +24,9 @@ from zerogravity.surfaces.responses.ids import turn_id_of
 from zerogravity.surfaces.responses.request import INCLUDES
 from zerogravity.surfaces.responses.response import render
 from zerogravity.surfaces.responses.stored import StoredResponse
+from zerogravity.wire.narrow import Json
 
 PAGE, MAX_PAGE = 20, 100
-Json = Mapping[str, Any]
 
 
 async def in_background(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
@@ -103,7 +102,7 @@ async def input_items(request: web.Request) -> web.Response:
     return json_response(page(items, limit, newest_first=order == "desc", after=request.query.get("after")))
 
 
-def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | None) -> dict[str, Any]:
+def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | None) -> dict[str, object]:
     """One page of a list in the API's form. Raises FaultError 400 when there is no item ``after``."""
     ordered = list(reversed(items)) if newest_first else list(items)
     begin = 0
@@ -164,7 +163,7 @@ async def find(request: web.Request) -> CascadeChannel | StoredResponse:
     return stored
 
 
-def current(services: Services, channel: CascadeChannel) -> dict[str, Any]:
+def current(services: Services, channel: CascadeChannel) -> dict[str, object]:
     """The Response as it is now; queued until something has happened, as in its stream."""
     status = "in_progress" if channel.count else "queued"
     return render(channel.turn, channel.state, services.secret, status=status)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from aiohttp import web
 
@@ -19,8 +18,8 @@ from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.responses.stored import StoredResponse
+from zerogravity.wire.narrow import Json
 
-Json = Mapping[str, Any]
 Local = Mapping[str, StoredResponse]
 Parse = Callable[[Json, Context], Turn]
 

@@ -67,7 +67,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     await socket.prepare(request)
     request.app[SOCKETS].add(socket)
     try:
-        await Connection(request, socket).run()
+        await ResponsesSocket(request, socket).run()
     finally:
         request.app[SOCKETS].discard(socket)
     return socket
@@ -87,8 +87,8 @@ async def close_sockets(app: web.Application) -> None:
         await socket.close(code=WSCloseCode.GOING_AWAY, message=b"shutting down")
 
 
-class Connection:
-    """One client's connection."""
+class ResponsesSocket:
+    """One WebSocket connection of a client."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse[bool]) -> None:
         self._request = request

@@ -69,7 +69,7 @@ class LsChild:
         self._output: asyncio.Task[None] | None = None
         self._last_lines: deque[str] = deque(maxlen=20)
         self._failures = 0
-        self._supervisor = background.Rounds(
+        self._supervisor = background.RepeatedTask(
             "restarting the language server", self._restart, report=report, sleep=sleep
         )
 
