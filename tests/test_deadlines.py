@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from zerogravity.config import Limits
 from zerogravity.core.events import AttemptOpened, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.core.running import RunningTurn
-from zerogravity.deadlines import NS, Deadlines, Limits, queue_full, queue_timeout
+from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout
 from zerogravity.errors import Termination, upstream
 from zerogravity.testing import builders
 from zerogravity.testing.builders import FakeClock
 
-LIMITS = Limits(match=20, first_byte=100, idle=50, total=1000)
+LIMITS = Limits(match_seconds=20, first_byte_seconds=100, idle_seconds=50, turn_seconds=1000)
 EMPTY = upstream(502, "empty_response", "nothing came", Termination.EMPTY)
 
 
@@ -84,6 +85,6 @@ def test_what_is_known_of_a_call_that_did_not_come_is_told(clock: FakeClock) -> 
 
 
 def test_the_queue() -> None:
-    assert queue_full(LIMITS).message.startswith("4 turns run and 50 wait")
+    assert queue_full(LIMITS).message.startswith("4 turns are running and 50 are waiting")
     assert queue_timeout(LIMITS).termination is Termination.QUEUE_TIMEOUT
     assert all(fault.status == 503 and fault.retry_after for fault in (queue_full(LIMITS), queue_timeout(LIMITS)))

@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from zerogravity.admission import AdmissionQueue
 from zerogravity.backends.base import Callbacks, Readiness
+from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RequestLine, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
-from zerogravity.engine import LINGER_S, NS, Engine, Limits
+from zerogravity.engine import LINGER_S, NS, Engine
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, language_server, upstream
 from zerogravity.testing.builders import FakeClock
 
@@ -175,6 +176,7 @@ class Bench:
         *,
         delete_cascades: bool = False,
         reader: Callable[[RunningTurn], Awaitable[None]] | None = None,
+        limits: Limits | None = None,
         **engine: Any,
     ) -> None:
         self.clock = FakeClock()
@@ -182,7 +184,9 @@ class Bench:
         self.store = MitmStore(self.clock)
         self.ls = FakeLs()
         self.ls.deletes, self.ls.reader = delete_cascades, reader
-        self.engine = Engine(self.store, self.ls, clock=self.clock, wait=self.time.wait, **engine)
+        self.engine = Engine(
+            self.store, self.ls, limits=limits or Limits(), clock=self.clock, wait=self.time.wait, **engine
+        )
         self.channels: list[CascadeChannel] = []
 
     def run(self, **fields: Any) -> CascadeChannel:
@@ -209,7 +213,7 @@ class Bench:
 
 @pytest_asyncio.fixture
 async def bench() -> AsyncIterator[Bench]:
-    made = Bench(limits=Limits(concurrent=2, waiting=1))
+    made = Bench(limits=Limits(turns=2, waiting=1))
     yield made
     await made.engine.close(timeout=1)
     assert not made.tasks
@@ -296,7 +300,7 @@ async def test_a_model_is_told_by_the_name_that_it_has_when_the_turn_gets_its_pl
             raise bad_request("it is gone", status=404)
         return names[target.name]
 
-    bench = Bench(limits=Limits(concurrent=1, waiting=5), placeholder=placeholder)
+    bench = Bench(limits=Limits(turns=1, waiting=5), placeholder=placeholder)
     first, second, third = await bench.running(), await bench.running(), await bench.running()
     names["gemini-3-flash"] = "NEW"
     bench.engine.cancel(first)
@@ -412,7 +416,7 @@ async def test_turns_wait_for_a_place_and_get_it_in_order(bench: Bench) -> None:
 
 
 async def test_waiting_ends_with_a_fault_that_says_when_to_come_again() -> None:
-    bench = Bench(limits=Limits(concurrent=2, waiting=1, queue_wait=15))
+    bench = Bench(limits=Limits(turns=2, waiting=1, queue_seconds=15))
     bench.run(), bench.run()
     third = await bench.running()
     await bench.time.advance(14.9)
@@ -426,7 +430,7 @@ async def test_waiting_ends_with_a_fault_that_says_when_to_come_again() -> None:
 
 
 async def test_a_place_that_comes_with_the_last_moment_is_taken() -> None:
-    bench = Bench(limits=Limits(queue_wait=600))
+    bench = Bench(limits=Limits(queue_seconds=600))
 
     async def too_late(awaitable: Awaitable[None], seconds: float) -> None:
         await bench.time.wait(awaitable, seconds)
@@ -650,7 +654,7 @@ async def test_why_no_call_came_is_told_if_known(why: str | None, told: str) -> 
 
 
 async def test_silence_before_the_first_byte_and_after_it() -> None:
-    bench = Bench(limits=Limits(first_byte=60, idle=30))
+    bench = Bench(limits=Limits(first_byte_seconds=60, idle_seconds=30))
     slow, stuck = await bench.running(), await bench.running()
     matched(bench.inside(slow)), matched(bench.inside(stuck))
     await bench.time.advance(45)
@@ -681,7 +685,7 @@ async def test_a_turn_as_a_whole(bench: Bench) -> None:
 
 
 async def test_the_wait_for_a_place_is_part_of_the_turn() -> None:
-    bench = Bench(limits=Limits(concurrent=1, queue_wait=90, total=100))
+    bench = Bench(limits=Limits(turns=1, queue_seconds=90, turn_seconds=100))
     first, second = bench.run(), await bench.running()
     await bench.time.advance(80)
     bench.engine.cancel(first)
@@ -957,7 +961,7 @@ async def test_a_reader_is_stopped_with_its_turn() -> None:
         finally:
             stopped.append(channel.id)
 
-    bench = Bench(reader=reader, limits=Limits(first_byte=50))
+    bench = Bench(reader=reader, limits=Limits(first_byte_seconds=50))
     channel = await bench.running()
     await bench.time.advance(49)
     assert not channel.closed  # nothing matches here, so there is no limit for it
@@ -985,7 +989,7 @@ def test_every_order_of_things_ends_every_turn_once(steps: list[Any], deleting: 
 
 
 async def play(steps: list[Any], deleting: bool) -> None:  # long: one scene, step by step
-    bench = Bench(limits=Limits(concurrent=2, waiting=1, queue_wait=40), delete_cascades=deleting)
+    bench = Bench(limits=Limits(turns=2, waiting=1, queue_seconds=40), delete_cascades=deleting)
     for step in steps:
         match step:
             case "run":

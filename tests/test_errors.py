@@ -46,12 +46,6 @@ def test_further_fields_are_handed_on():
     assert (fault.retry_after, fault.rpc_status, fault.details) == (1.5, "RESOURCE_EXHAUSTED", ({"a": 1},))
 
 
-def test_at_names_the_parameter_of_a_copy():
-    fault = errors.bad_request("no", param="a").fault
-    assert fault.at("b").param == "b"
-    assert fault.param == "a"
-
-
 def test_a_fault_is_a_value():
     assert errors.internal("x") == errors.internal("x")
     with pytest.raises(FrozenInstanceError):

@@ -26,7 +26,6 @@ from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
-from zerogravity.deadlines import Limits
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.hosts import GOOGLE, is_loopback
@@ -265,19 +264,10 @@ def _backend(config: Config, route: Route) -> Backend:
 
 
 def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
-    limits = base.config.limits
     return Engine(
         base.store,
         backend,
-        limits=Limits(
-            concurrent=limits.turns,
-            waiting=limits.waiting,
-            queue_wait=limits.queue_seconds,
-            match=limits.match_seconds,
-            first_byte=limits.first_byte_seconds,
-            idle=limits.idle_seconds,
-            total=limits.turn_seconds,
-        ),
+        limits=base.config.limits,
         clock=base.store.clock,
         why_no_call=base.health.why_no_call,
         placeholder=lambda target: catalogue.resolve(target.name).ls_model,

@@ -1,35 +1,23 @@
-"""How long each step of a turn may take → the next deadline of a running turn, and what it means to miss it. A clock
+"""How long each step of a turn may take → the next deadline of a running turn, and the fault of missing it. A clock
 starts when the hop that it blames has the work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
+from zerogravity.config import Limits
 from zerogravity.core.running import RunningTurn
 from zerogravity.errors import RETRY, RUN_DOCTOR, Fault, Termination, internal, language_server, upstream
 
 NS = 1_000_000_000
+Step = tuple[int, float, Callable[[float], Fault]]  # since when, seconds, what missing it means
 SEND_FEWER = "Send fewer at once, or raise limits.turns."
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Defaults of reliability-and-security section 5; all in seconds but the counts."""
-
-    concurrent: int = 4
-    waiting: int = 50
-    queue_wait: float = 600
-    match: float = 20
-    first_byte: float = 120
-    idle: float = 120
-    total: float = 1800
-
-
 class Deadlines:
-    """``captured``: answers are captured on the wire, so that the LS's call must be seen here. ``why_no_call``: why it
+    """``captured``: answers are captured on the wire, so the LS's call must pass through here. ``why_no_call``: why it
     may not have come, if that is known."""
 
     def __init__(self, limits: Limits, *, captured: bool, why_no_call: Callable[[], str | None]) -> None:
@@ -38,49 +26,47 @@ class Deadlines:
         self._why_no_call = why_no_call
 
     def next(self, running: RunningTurn, resumed: int) -> tuple[int, Callable[[], Fault]]:
-        """When, and what is wrong then. ``resumed``: when the LS's newest further call came; 0: there was none."""
+        """When it is, and the fault then. ``resumed``: when the LS's newest further call came; 0: there was none."""
         limits, marks = self._limits, running.channel.marks
+        match, first_byte, idle = limits.match_seconds, limits.first_byte_seconds, limits.idle_seconds
         newest = running.channel.state.ended_ns
-        idle, first_byte = partial(_idle, limits.idle), partial(_idle, limits.first_byte)
+        step: Step
         if (awaited := running.awaiting) is not None:
-            since, seconds, missed = newest or marks["admitted"], awaited.seconds, lambda: awaited.late
+            step = newest or marks["admitted"], awaited.seconds, lambda _: awaited.late
         elif newest is not None and newest >= resumed:
-            since, seconds, missed = newest, limits.idle, idle
+            step = newest, idle, _idle
         elif resumed or "matched" in marks:
-            since, seconds, missed = resumed or marks["matched"], limits.first_byte, first_byte
+            step = resumed or marks["matched"], first_byte, _idle
         elif "told" not in marks:
-            since, seconds, missed = marks["admitted"], limits.match, partial(_no_cascade, limits.match)
+            step = marks["admitted"], match, _no_cascade
         elif not self._captured:
-            since, seconds, missed = marks["told"], limits.first_byte, first_byte
+            step = marks["told"], first_byte, _idle
         else:
-            since, seconds, missed = marks["told"], limits.match, self._unmatched
-        ends = marks["received"] + int(limits.total * NS), partial(_too_long, limits.total)
-        return min((since + int(seconds * NS), missed), ends, key=lambda candidate: candidate[0])
+            step = marks["told"], match, self._no_call
+        turn: Step = marks["received"], limits.turn_seconds, _too_long
+        since, seconds, missed = min(step, turn, key=lambda one: one[0] + int(one[1] * NS))
+        return since + int(seconds * NS), partial(missed, seconds)
 
-    def _unmatched(self) -> Fault:
-        return _unmatched(self._limits.match, self._why_no_call())
+    def _no_call(self, seconds: float) -> Fault:
+        text = f"within {seconds:g} s the language server made no call to Google for this turn that passed through here"
+        if (why := self._why_no_call()) is not None:
+            text = f"{text}; {why}"
+        return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else RUN_DOCTOR)
 
 
 def queue_full(limits: Limits) -> Fault:
-    text = f"{limits.concurrent} turns run and {limits.waiting} wait"
+    text = f"{limits.turns} turns are running and {limits.waiting} are waiting"
     return language_server(503, "queue_full", text, Termination.QUEUE_FULL, retry_after=10, remedy=SEND_FEWER)
 
 
 def queue_timeout(limits: Limits) -> Fault:
-    text = f"no place became free within {limits.queue_wait:g} s"
+    text = f"no place became free within {limits.queue_seconds:g} s"
     return language_server(503, "queue_timeout", text, Termination.QUEUE_TIMEOUT, retry_after=30, remedy=SEND_FEWER)
 
 
 def _no_cascade(seconds: float) -> Fault:
     text = f"the language server started no cascade within {seconds:g} s"
     return language_server(504, "ls_gone", text, Termination.LS_GONE, remedy=RUN_DOCTOR)
-
-
-def _unmatched(seconds: float, why: str | None) -> Fault:
-    text = f"the language server made no call to Google for this turn within {seconds:g} s that passed here"
-    if why:
-        text = f"{text}; {why}"
-    return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else RUN_DOCTOR)
 
 
 def _idle(seconds: float) -> Fault:

@@ -1,13 +1,13 @@
-"""What can go wrong, as a value: one ``Fault`` by origin, mapped once per surface to its error shape.
+"""What can go wrong, as a value: a ``Fault`` by origin, mapped once per surface to its error shape.
 
-What others say (Google, the language server) goes through the redactor here, on its way to everybody; a client may
-read its own words. Knows no surface and no transport. Termination codes: the closed list of logs, metrics and traces.
+The words of others (Google, the language server) go through the redactor here; a client may read its own words.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -15,13 +15,17 @@ from zerogravity import redact
 
 _ENDS = (".", "!", "?", "…", '."', '!"', '?"', ".)", "!)", "?)", ".'", "。")
 _URL_LAST = re.compile(r"https?://\S*[^\s.,;:!?)\]}>\"']$")
-
-
-RUN_DOCTOR = "Run: zerogravity doctor"  # where nothing better is known
+RUN_DOCTOR = "Run: zerogravity doctor"  # where no better remedy is known
+RETRY = "send the request again"
+CHECK_NETWORK = "Check this machine's network, firewall and VPN; --google or ZEROGRAVITY_UPSTREAM says where calls go."
+BAD_CERTIFICATE = (
+    "Something between this machine and Google presents a certificate of its own. If it is your company's, name its "
+    "authority: --set ssl_verify_upstream_trusted_ca=FILE."
+)
 
 
 class Origin(StrEnum):
-    """Whose mistake it is; decides the default status family."""
+    """Whose mistake it is."""
 
     CLIENT = "client"
     UPSTREAM = "upstream"
@@ -30,7 +34,7 @@ class Origin(StrEnum):
 
 
 class Termination(StrEnum):
-    """How a turn ended: exactly one per turn, in log, metrics and trace."""
+    """How a turn ended: exactly one per turn. The closed list of logs, metrics and traces."""
 
     OK = "ok"
     LENGTH = "length"
@@ -60,19 +64,18 @@ class Termination(StrEnum):
 class Fault:
     """One failure, in neutral words.
 
-    ``status``       HTTP status our client gets when nothing has been sent yet.
+    ``status``       HTTP status of the answer, when nothing has been sent yet.
     ``code``         machine word, e.g. ``match_timeout``, ``rate_limit_exceeded``, ``invalid_value``.
-    ``param``        path of the offending request member (``input[0].content[1].type``), client faults only.
-    ``retry_after``  seconds, as told by the upstream.
-    ``rpc_status``   google.rpc status word when the upstream gave one (``RESOURCE_EXHAUSTED``).
+    ``param``        path of the request member (``input[0].content[1].type``), client faults only.
+    ``retry_after``  seconds, as the upstream said.
+    ``rpc_status``   google.rpc status of the upstream error (``RESOURCE_EXHAUSTED``).
     ``details``      google.rpc details of the upstream error, for the Gemini surface.
-    ``termination``  the closed code that logs and metrics use.
-    ``retryable``        False: a retry cannot help, clients are told so (``x-should-retry: false``).
-    ``remedy``       what the person in front of the machine can do, a sentence of our own; empty when there is none.
-    ``reason``       why Google refused, from the closed list of ``wire.reasons``; empty when that is not known.
+    ``retryable``    False: a retry cannot help, which clients learn by ``x-should-retry: false``.
+    ``remedy``       what the user can do, as a sentence; empty: nothing.
+    ``reason``       why Google refused, from the closed list of ``wire.reasons``; empty: unknown.
     ``upstream_status``  Google's own status, before it became ``status``; of an error inside a 200, the error's code.
-    ``finish``       the finishReason that Google ended the answer with, where that is the failure: clients that know
-                     Google's words are told it as the end of an answer. ``finish_message``: what it says of it.
+    ``finish``       the finishReason that ended the answer, where that is the failure: the Gemini surface shows it as
+                     the end of an answer. ``finish_message``: Google's text about it.
     """
 
     origin: Origin
@@ -101,22 +104,18 @@ class Fault:
         """What people read: the message, then the remedy."""
         return join_sentences(self.message, self.remedy)
 
-    def at(self, param: str) -> Fault:
-        """The same fault, naming ``param``."""
-        return replace(self, param=param)
-
 
 def join_sentences(*texts: str) -> str:
-    """Several people's words as sentences one after the other, whatever each ends with. A URL at an end stays one
-    that can be clicked: no full stop is glued to it."""
-    told = ""
+    """Texts of different sources as sentences, whatever each ends with. A URL at an end gets no full stop, so that it
+    can still be clicked."""
+    joined = ""
     for text in filter(None, (text.strip() for text in texts)):
-        told = f"{_ended(told)} {text}" if told else text
-    return told
+        joined = f"{_ended(joined)} {text}" if joined else text
+    return joined
 
 
 def _ended(words: str) -> str:
-    """``words`` such that another sentence may follow."""
+    """``words``, ready for another sentence to follow."""
     if _URL_LAST.search(words):
         return f"{words} —"
     words = words.rstrip(" ,;:-–—")
@@ -143,37 +142,28 @@ def bad_request(
 def upstream(
     status: int, code: str, message: str, termination: Termination = Termination.UPSTREAM_STATUS, **more: Any
 ) -> Fault:
-    """Google's side failed or refused. What it quotes may be the language server's bearer."""
+    """Google failed or refused."""
     return _foreign(Origin.UPSTREAM, status, code, message, termination=termination, **more)
 
 
-RETRY = "send the request again"
-CHECK_NETWORK = "Check this machine's network, firewall and VPN; --google or ZEROGRAVITY_UPSTREAM says where calls go."
-BAD_CERTIFICATE = (
-    "Something between here and Google shows a certificate of its own. If it is your company's, name its authority: "
-    "--set ssl_verify_upstream_trusted_ca=FILE."
-)
-
-
 def unreachable(message: str) -> Fault:
-    """There is no connection to Google: ``message`` in the words of whoever tried."""
+    """There is no connection to Google; ``message`` says why."""
     remedy = BAD_CERTIFICATE if "certificate" in message.lower() else CHECK_NETWORK
-    return upstream(
-        502, "upstream_drop", f"Google cannot be reached: {message}", Termination.UPSTREAM_DROP, remedy=remedy
-    )
+    text = f"Google cannot be reached: {message}"
+    return upstream(502, "upstream_drop", text, Termination.UPSTREAM_DROP, remedy=remedy)
 
 
 def certificate_refused(message: str) -> Fault:
-    """Whoever calls Google through us broke the connection off, in the words of TLS."""
-    text = f"what calls Google through here does not trust our certificate: {message}"
+    """The TLS handshake of a call to Google failed; ``message`` in the words of TLS."""
+    text = f"the caller of Google does not trust zerogravity's certificate: {message}"
     remedy = "Start the language server with the SSL_CERT_FILE that `zerogravity certs show` names."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 
 
 def not_an_endpoint() -> Fault:
-    """A call for Google has come to the proxy as to an endpoint."""
-    text = "calls for Google come here as to an endpoint, and this is a proxy"
-    remedy = "Start us without --mode proxy, or give the language server HTTPS_PROXY instead of an endpoint."
+    """A call to Google was sent to the proxy as if it were an endpoint."""
+    text = "calls to Google arrive as if this were an endpoint, but it runs as a proxy"
+    remedy = "Start zerogravity without --mode proxy, or give the language server HTTPS_PROXY instead of an endpoint."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 
 
@@ -187,20 +177,21 @@ def language_server(status: int, code: str, message: str, termination: Terminati
     return _foreign(Origin.LS, status, code, message, termination=termination, **more)
 
 
-def _foreign(origin: Origin, status: int, code: str, message: str, **more: Any) -> Fault:
-    details = tuple(redact.json_value(detail) for detail in more.pop("details", ()))
-    told: dict[str, Any] = {
+def _foreign(
+    origin: Origin, status: int, code: str, message: str, *, details: Sequence[object] = (), **more: Any
+) -> Fault:
+    shown: dict[str, Any] = {
         name: redact.text(value) if isinstance(value, str) else value for name, value in more.items()
     }
-    return Fault(origin, status, code, redact.text(message), details=details, **told)
+    return Fault(origin, status, code, redact.text(message), details=tuple(map(redact.json_value, details)), **shown)
 
 
 def internal(message: str = "internal error", termination: Termination = Termination.INTERNAL, **more: Any) -> Fault:
     """Our own bug or our own shutdown."""
-    return Fault(Origin.INTERNAL, more.pop("status", 500), more.pop("code", termination.value), message,
-                 termination=termination, **more)  # fmt: skip
+    status, code = more.pop("status", 500), more.pop("code", termination.value)
+    return Fault(Origin.INTERNAL, status, code, message, termination=termination, **more)
 
 
 def shutting_down() -> Fault:
-    """What is asked for, or runs, while we stop."""
+    """For requests and turns during shutdown."""
     return internal("zerogravity is shutting down", Termination.SHUTDOWN, status=503, code="shutting_down")

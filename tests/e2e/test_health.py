@@ -186,8 +186,8 @@ async def test_a_language_server_that_does_not_trust_us(tmp_path: Path) -> None:
     ):
         scene = Scene(running, (await running.until(URL))[1], ls, http, tmp_path)
         said = await ask(SimpleNamespace(url=scene.url), http, "chat", "hello", stream=False)
-        assert (said.status, "does not trust our certificate" in said.error["message"]) == (504, True)
-        await broken(scene, "path", "does not trust our certificate", "SSL_CERT_FILE")
+        assert (said.status, "does not trust zerogravity's certificate" in said.error["message"]) == (504, True)
+        await broken(scene, "path", "does not trust zerogravity's certificate", "SSL_CERT_FILE")
 
 
 async def test_a_language_server_that_takes_the_proxy_for_an_endpoint(tmp_path: Path) -> None:
@@ -204,8 +204,8 @@ async def test_a_language_server_that_takes_the_proxy_for_an_endpoint(tmp_path: 
     ):
         scene = Scene(running, (await running.until(URL))[1], ls, http, tmp_path)
         said = await ask(SimpleNamespace(url=scene.url), http, "chat", "hello", stream=False)
-        assert (said.status, "as to an endpoint" in said.error["message"]) == (504, True)
-        await broken(scene, "path", "as to an endpoint", "without --mode proxy")
+        assert (said.status, "as if this were an endpoint" in said.error["message"]) == (504, True)
+        await broken(scene, "path", "as if this were an endpoint", "without --mode proxy")
 
 
 async def test_calls_that_go_another_way(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ async def test_what_was_running_when_the_process_was_killed(tmp_path: Path) -> N
         for identity in (*(response.id for response in running), first.response.id):
             cut = await agent.responses.retrieve(identity)
             assert (cut.status, cut.error and cut.error.code) == ("failed", "server_error")
-            assert "zerogravity ended while this response was running" in ((cut.error and cut.error.message) or "")
+            assert "zerogravity stopped while this response was running" in ((cut.error and cut.error.message) or "")
             events = await told(await agent.responses.retrieve(identity, stream=True))
             assert events[-1]["type"] == "response.failed"
             assert [item.id async for item in await agent.responses.input_items.list(identity)]

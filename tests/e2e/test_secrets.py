@@ -28,7 +28,7 @@ from zerogravity.observe.exports import EXPORTS
 from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.simulator.google import Scenario, call, calls, event, failure
 from zerogravity.testing.simulator.google import answer as answered
-from zerogravity.testing.simulator.google.failures import error_info
+from zerogravity.testing.simulator.google.scenarios import error_info
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

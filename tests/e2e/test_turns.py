@@ -213,7 +213,7 @@ async def test_one_turn_too_many_is_told_to_come_again(http) -> None:
                 said = await ask(stack, http, surface, "hello", stream=stream)
                 assert said.status == 503
                 assert int(said.headers["retry-after"]) > 0
-                assert "2 turns run and 1 wait. Send fewer" in said.error["message"]
+                assert "2 turns are running and 1 are waiting. Send fewer" in said.error["message"]
         assert len(stack.ls.cascades) == len(stack.google.agent_requests) == 2
         go.set()
         assert [said.text for said in await asyncio.gather(*running)] == ["Held.", "Held."]

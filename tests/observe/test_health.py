@@ -343,7 +343,7 @@ def test_why_no_call_has_come(health):
     health.google_seen(None)
     assert health.why_no_call() is None
     health.path_refused(certificate_refused("unknown ca"))
-    assert "does not trust our certificate: unknown ca" in health.why_no_call()
+    assert "does not trust zerogravity's certificate: unknown ca" in health.why_no_call()
     assert "SSL_CERT_FILE" in check_of(health, "path").fix
 
 

@@ -178,7 +178,7 @@ REFUSED = {
     "Files are not stored here": "there is no files API",
     "Previous response with id": "it was stored elsewhere",
     "Supported values are: 'function', 'custom'": "hosted tools alone",
-    "This model does not make pictures": "image_generation alone",
+    "This model does not generate images": "image_generation alone",
 }
 
 

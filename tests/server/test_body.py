@@ -307,7 +307,7 @@ def test_a_name_with_half_a_pair() -> None:
 def test_halves_are_found_exactly(pieces: list[str]) -> None:
     text = f'"{"".join(pieces)}"'
     expected = re.sub("[\ud800-\udfff]", "\ufffd", json.loads(text))
-    assert json.loads(module.mended(text.encode())) == expected
+    assert json.loads(module.repair_surrogates(text.encode())) == expected
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE])

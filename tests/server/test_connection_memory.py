@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from zerogravity.server.connection_memory import EACH, ConnectionMemory, LocalResponses
+from zerogravity.server.connection_memory import PER_CONNECTION, ConnectionMemory, LocalResponses
 from zerogravity.surfaces.responses.stored import StoredResponse
 
 
@@ -14,10 +14,10 @@ def response(name: str) -> StoredResponse:
 
 def test_the_oldest_of_a_connection_goes_first() -> None:
     remembered, known = ConnectionMemory(1 << 20), LocalResponses()
-    for number in range(EACH + 2):
+    for number in range(PER_CONNECTION + 2):
         remembered.add(known, response(f"r{number}"), 10)
-    assert list(known) == [f"r{number}" for number in range(2, EACH + 2)]
-    assert remembered.bytes == 10 * EACH
+    assert list(known) == [f"r{number}" for number in range(2, PER_CONNECTION + 2)]
+    assert remembered.bytes == 10 * PER_CONNECTION
 
 
 def test_the_oldest_of_all_goes_first() -> None:

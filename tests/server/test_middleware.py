@@ -124,8 +124,8 @@ async def test_h28_foreign_pages_reach_nothing(serve: Serve) -> None:
             assert status == 403, (headers, method, path)
             assert told["x-should-retry"] == "false"
             assert b"other web pages" in body
-            assert b"to let one in, put its origin" in body
-            assert b"into cors_origins" in body
+            assert b"to allow one, add its origin" in body
+            assert b"to cors_origins" in body
             assert not [name for name in told if name.startswith("access-control")]
     assert not served.engine.channels
 

@@ -282,9 +282,9 @@ async def test_what_was_left_out_is_told_to_the_client(serve: Serve, path: str, 
         await answer.read()
         assert answer.status == 200
         notes = answer.headers["x-zerogravity-notes"].split("; ")
-    assert "prediction: no counterpart upstream" in notes
+    assert "prediction: ignored, it has no effect here" in notes
     if "odd\nné" in body:
-        assert "odd\\nn\\xe9: no counterpart upstream" in notes
+        assert "odd\\nn\\xe9: ignored, it has no effect here" in notes
 
 
 async def test_nothing_left_out_nothing_told(serve: Serve) -> None:

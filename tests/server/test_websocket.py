@@ -240,7 +240,7 @@ async def test_errors_are_answered_and_the_connection_goes_on(
         assert error["error"]["code"] == code
         await socket.send_bytes(json.dumps(CREATE).encode())
         (error,) = await events(socket)
-        assert error["error"]["message"] == "only text messages are read"
+        assert error["error"]["message"] == "only text messages are accepted"
         assert (await ask(socket))[-1]["type"] == "response.completed"
 
 
@@ -277,7 +277,7 @@ async def test_our_own_bug_ends_one_response(serve: Serve, caplog: pytest.LogCap
         served.engine.run = broken  # type: ignore[method-assign]
         (error,) = await ask(socket)
         assert (error["status"], error["error"]["message"]) == (500, "internal error")
-        assert "request failed by our own fault" in caplog.text
+        assert "the request failed with an internal error" in caplog.text
         served.engine.run = run  # type: ignore[method-assign]
         assert (await ask(socket))[-1]["type"] == "response.completed"
 
@@ -553,7 +553,7 @@ async def test_what_was_dropped_from_memory_ends_its_response_only(serve: Serve)
 
     served = await serve()
     async with connected(served) as socket:
-        for store, instead in ((True, "GET /v1/responses/resp_"), (False, "once more")):
+        for store, instead in ((True, "GET /v1/responses/resp_"), (False, "send the request again")):
             served.engine.script = dropped
             found = await ask(socket, stream_id="a", store=store)
             error = found[-1]

@@ -362,7 +362,7 @@ async def test_what_its_process_did_not_finish_has_failed(serve: Serve, tmp_path
     status, _, cut = await second.get(f"{PATH}/{identity}")
     check_response(cut)
     assert (status, cut["status"], cut["error"]["code"]) == (200, "failed", "server_error")
-    assert "zerogravity ended while this response was running" in cut["error"]["message"]
+    assert "zerogravity stopped while this response was running" in cut["error"]["message"]
     assert {**begun, "status": cut["status"], "error": cut["error"], "usage": cut["usage"]} == cut
     async with second.http.get(f"{second.url}{PATH}/{identity}?stream=true") as answer:
         data = await answer.read()

@@ -23,7 +23,7 @@ from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.openai.sealed_state import Carried, seal
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.testing.builders import TURN_ID, call, chunk
-from zerogravity.testing.simulator.google.signatures import Signer, behind
+from zerogravity.testing.simulator.google.signatures import Signer, call_binding
 from zerogravity.wire.google_errors import decode_error
 
 openai = pytest.mark.parametrize("name", OPENAI)
@@ -336,7 +336,7 @@ def searched() -> list[dict[str, Any]]:
         {kind: {"id": "s1", "toolType": "GOOGLE_SEARCH_WEB", **more}, "thoughtSignature": mint("server", f"{kind} s1")}
         for kind, more in (("toolCall", {"args": {"n": 1.0}}), ("toolResponse", {"response": {"big": 2**70}}))
     ]
-    return [*steps, call("f", mint("call", behind("f", ("toolCall s1", "toolResponse s1"))), a="x")]
+    return [*steps, call("f", mint("call", call_binding("f", ("toolCall s1", "toolResponse s1"))), a="x")]
 
 
 def told(name: str, channel: CascadeChannel) -> list[dict[str, Any]]:

@@ -172,11 +172,11 @@ def test_google_s_own_word_for_a_failure_reaches_a_gemini_client(finish: str) ->
     assert answer.body["usageMetadata"] == USAGE
     (streamed,) = check_gemini(frames("gemini", channel))
     assert streamed["candidates"] == answer.body["candidates"]
-    assert SURFACES["gemini"].shows(channel), "a stream of it begins with 200"
+    assert SURFACES["gemini"].has_output(channel), "a stream of it begins with 200"
     for name in ("chat", "responses"):
         other = play(ask(name), chunk(finish=finish, usage=USAGE, finishMessage="why"))
         assert whole(name, other).status == 502
-        assert not SURFACES[name].shows(other)
+        assert not SURFACES[name].has_output(other)
 
 
 @pytest.mark.parametrize("parts", [(), ({"text": "x"},)])

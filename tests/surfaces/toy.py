@@ -9,16 +9,16 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record, TextDelta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, bad_request
-from zerogravity.surfaces.base import Answer, Context, Heard, Place, Surface
-from zerogravity.surfaces.common.remote import place
+from zerogravity.surfaces.base import Answer, Context, MediaUrl, StreamSummary, Surface
+from zerogravity.surfaces.common.remote import media_url
 from zerogravity.surfaces.grammar import need, parsed
 from zerogravity.wire import jsonio
 
 MODEL = "gemini-3-flash"
 
 
-def media(body: Mapping[str, Any]) -> Iterator[Place]:
-    return place(dict(body), "look", "look")
+def media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
+    return media_url(dict(body), "look", "look")
 
 
 def parse(body: Mapping[str, Any], context: Context) -> Turn:
@@ -73,7 +73,7 @@ def check(stream: bytes) -> None:
     need("over" in last or "wrong" in last, "line", "is no end")
 
 
-def read(event: dict[str, Any], heard: Heard) -> list[tuple[str, str]]:
+def read(event: dict[str, Any], summary: StreamSummary) -> list[tuple[str, str]]:
     return [("text", event["heard"])] if "heard" in event else []
 
 
@@ -88,7 +88,7 @@ surface = Surface(
     emitter=lambda channel, secret: ToyEmitter(),
     answer=answer,
     error=error,
-    ends_failed=True,
+    has_failure_event=True,
     operation="small_talk",
     sample=lambda model, prompt: {"say": prompt, "stream": True},
     check=check,

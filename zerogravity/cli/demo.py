@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from zerogravity.surfaces import REGISTRY
-from zerogravity.surfaces.base import Heard, Surface
+from zerogravity.surfaces.base import StreamSummary, Surface
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
@@ -25,7 +25,7 @@ DIM, BOLD, RESET = ("\x1b[2m", "\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else
 
 
 @dataclass(slots=True)
-class Seen(Heard):
+class Seen(StreamSummary):
     """What one streamed request showed."""
 
     first: float | None = None

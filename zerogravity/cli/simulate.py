@@ -25,7 +25,7 @@ from zerogravity.testing.simulator.language_server.child import (
     StdinError,
     proxy_for,
     read_metadata,
-    tell_parent,
+    report_started,
     trusted,
 )
 
@@ -130,7 +130,7 @@ def ls(from_stdin: bool, csrf_token: str | None, https_server_port: int, http_se
 
 async def _tell(port: int, token: str, simulator: LanguageServerSimulator) -> None:
     try:
-        await tell_parent(
+        await report_started(
             port, token, https_port=simulator.port, http_port=simulator.http_port, csrf=simulator.options.csrf
         )
     except (aiohttp.ClientError, OSError) as error:

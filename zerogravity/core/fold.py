@@ -148,7 +148,7 @@ class TurnState:
         """Whether anything a client would show has arrived."""
         return bool(self.items)
 
-    def shows(self, *, thinking: bool) -> bool:
+    def has_output(self, *, thinking: bool) -> bool:
         """The same for a client that wants thinking, or does not."""
         return self.emitted if thinking else any(not isinstance(item, Reasoning) for item in self.items)
 

@@ -24,7 +24,7 @@ from zerogravity.observe.health import Check
 from zerogravity.surfaces.base import Surface, Surfaces
 from zerogravity.surfaces.grammar import GrammarError
 from zerogravity.testing.simulator.stack import Stack, StackError, StackOptions
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.sse import SseParser
 
 MODEL = "gemini-3-flash"
@@ -185,9 +185,10 @@ async def _front(session: aiohttp.ClientSession, url: str) -> Check:
 def _broken(ready: bytes) -> Check:
     """What ``GET /ready`` says is missing."""
     try:
-        broken = next(check for check in jsonio.loads(ready)["checks"] if not check["ok"])
-        return Check("front", False, f"{broken['name']}: {broken['text']}", broken.get("fix", ""))
-    except (ValueError, LookupError, TypeError, StopIteration):
+        checks = narrow.objects(narrow.lookup(jsonio.loads(ready), "checks"))
+        broken = next(check for check in checks if not check["ok"])
+        return Check("front", False, f"{broken['name']}: {broken['text']}", narrow.text(broken.get("fix")))
+    except (ValueError, LookupError, StopIteration):
         return Check("front", False, f"not ready: {ready[:200].decode('utf-8', 'replace')}", REPORT)
 
 
@@ -226,9 +227,8 @@ def failure_in(stream: bytes) -> str | None:
 
 def _message(data: bytes) -> str:
     try:
-        value = jsonio.loads(data)
-        return str(value["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+        return str(narrow.members(narrow.lookup(jsonio.loads(data), "error"))["message"])
+    except (ValueError, KeyError):
         return data[:200].decode("utf-8", "replace")
 
 

@@ -203,6 +203,6 @@ def _unanswered(channel: CascadeChannel, answered: Collection[str] | None, surfa
         return False
     calls = channel.state.function_calls
     surface = surfaces.get(channel.turn.surface)
-    if surface is not None and not surface.gives_ids and not all(call.upstream_id for call in calls):
+    if surface is not None and not surface.assigns_call_ids and not all(call.upstream_id for call in calls):
         return False
     return any(call.call_id not in answered and call.upstream_id not in answered for call in calls)

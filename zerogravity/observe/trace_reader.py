@@ -20,7 +20,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
 from zerogravity.observe.source import Copied, Emitted
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 
@@ -86,7 +86,7 @@ class Trace:
         made: list[Record] = []
         for line in (self._bytes("records.jsonl") or b"").splitlines():
             try:
-                value = jsonio.loads(line)
+                value: dict[str, Any] = narrow.members(jsonio.loads(line))
                 start, end = value["file"]
                 made.append(codec.record_in(value, _payload(self.upstream[start:end])))
             except (ValueError, KeyError, TypeError):
@@ -128,7 +128,8 @@ class Trace:
         made: list[Emitted] = []
         for line in (self._bytes("emitted.jsonl") or b"").splitlines():
             try:
-                made.append(Emitted(**jsonio.loads(line)))
+                frame: dict[str, Any] = narrow.members(jsonio.loads(line))
+                made.append(Emitted(**frame))
             except (ValueError, TypeError):
                 break
         return made
@@ -178,7 +179,8 @@ def load(folder: Path) -> Trace | None:
         info = jsonio.loads((folder / "turn.json").read_bytes())
     except (OSError, ValueError):
         return None
-    return Trace(folder, info) if isinstance(info, dict) else None
+    found = narrow.an_object(info)
+    return None if found is None else Trace(folder, found)
 
 
 def scan(root: Path) -> Iterator[Trace]:

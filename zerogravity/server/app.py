@@ -24,13 +24,13 @@ __all__ = ["FrontServer", "Services", "build_app", "start_server"]
 
 
 def build_app(services: Services) -> web.Application:
-    """The front server as an application without globals; several may run in one process. Whoever has one logs without
-    secrets."""
+    """The front server as an application without globals; several may run in one process. From then on this process
+    logs without secrets."""
     logs.install()
     app = web.Application(
         middlewares=[
             middleware.access_log,
-            middleware.faults,
+            middleware.errors_as_answers,
             middleware.host_and_origin,
             middleware.authenticate,
             middleware.ConcurrencyLimit(services.config.limits.requests).middleware,
@@ -41,8 +41,8 @@ def build_app(services: Services) -> web.Application:
     app[SERVICES] = services
     app[RESPONSE_WRITER] = ResponseWriter(services)
     app[SOCKETS] = set()
-    app[CONNECTION_MEMORY] = remembered = ConnectionMemory(services.budget.share("connections"))
-    services.budget.watch("connections", lambda: remembered.bytes)
+    app[CONNECTION_MEMORY] = memory = ConnectionMemory(services.budget.share("connections"))
+    services.budget.watch("connections", lambda: memory.bytes)
     app[ARRIVALS] = Arrivals()
     add_routes(app, services.surfaces)
     if services.mount is not None:
@@ -51,17 +51,17 @@ def build_app(services: Services) -> web.Application:
     app.on_shutdown.append(app[ARRIVALS].end)
     app.on_shutdown.append(close_sockets)
     app.cleanup_ctx.append(watch_loop)
-    app.on_cleanup.append(put_away)
+    app.on_cleanup.append(close_store)
     return app
 
 
-async def put_away(app: web.Application) -> None:
-    """After the last answer: what is still being stored, then the store."""
+async def close_store(app: web.Application) -> None:
+    """After the last answer: write what is still to be stored, then close the store."""
     await app[RESPONSE_WRITER].close()
 
 
 async def watch_loop(app: web.Application) -> AsyncIterator[None]:
-    """Measure how late the event loop runs: a wake-up that comes late is time nobody was served."""
+    """Measure how late the event loop runs: while a wake-up is late nobody is served."""
     gauge = app[SERVICES].metrics.loop_lag
     loop = asyncio.get_running_loop()
 

@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from zerogravity.config import MIB, Limits
-from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, shutting_down
+from zerogravity.errors import FaultError, Termination, bad_request, internal, shutting_down
 from zerogravity.wire import jsonio
 from zerogravity.wire.inflate import InflateError, Inflater, TooMuch
 from zerogravity.wire.narrow import an_object
@@ -35,16 +35,16 @@ _SURROGATES = re.compile(rb"\\u(?:" + _PAIR + rb"|([dD][89a-fA-F][0-9a-fA-F]{2})
 
 
 class Arrivals:
-    """Bodies that are on their way; at shutdown nobody waits for the rest of them."""
+    """Bodies that are arriving; at shutdown nobody waits for the rest of them."""
 
     def __init__(self) -> None:
-        self.over = False
+        self.closed = False
         self._limits: set[asyncio.Timeout] = set()
 
     @asynccontextmanager
     async def within(self, seconds: float) -> AsyncGenerator[None]:
-        """Raises TimeoutError when it takes longer, or when it is over."""
-        async with asyncio.timeout(0 if self.over else seconds) as limit:
+        """Raises TimeoutError when the block takes longer, or at shutdown."""
+        async with asyncio.timeout(0 if self.closed else seconds) as limit:
             self._limits.add(limit)
             try:
                 yield
@@ -53,9 +53,9 @@ class Arrivals:
 
     async def end(self, _: web.Application) -> None:
         """At shutdown."""
-        self.over = True
+        self.closed = True
         for limit in self._limits:
-            if not limit.expired():  # this very moment, and its reader is about to be told
+            if not limit.expired():  # else its reader is about to be woken anyway
                 limit.reschedule(asyncio.get_running_loop().time())
 
 
@@ -65,28 +65,27 @@ ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
 async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> tuple[dict[str, object], bytes]:
     """The body as an object, and its (decompressed) bytes. Raises FaultError with 400, 408, 413 or 415."""
     if not _JSON_TYPE.fullmatch(request.content_type if "Content-Type" in request.headers else ""):
-        raise bad_request(
-            "the request needs Content-Type: application/json", code="unsupported_content_type", status=415
-        )
+        text = "the request needs Content-Type: application/json"
+        raise bad_request(text, code="unsupported_content_type", status=415)
     data = await read(request, limits, parses)
     return await parse(data, limits, parses), data
 
 
 async def read(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> bytes:
-    """The decompressed body. What cannot be decoded has been received as a whole, or the connection ends with it."""
+    """The decompressed body."""
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ENCODINGS:
-        raise bad_request("this Content-Encoding is not supported; use one of gzip, deflate, br and zstd, once",
-                          code="unsupported_content_encoding", status=415)  # fmt: skip
-    data = await received(request, limits)
+        text = "this Content-Encoding is not supported; use one of gzip, deflate, br and zstd, once"
+        raise bad_request(text, code="unsupported_content_encoding", status=415)
+    data = await receive(request, limits)
     if encoding in PLAIN:
         return data
     async with parses:  # a few bytes may become many
-        return await asyncio.to_thread(inflated, data, encoding, limits)
+        return await asyncio.to_thread(inflate, data, encoding, limits)
 
 
-async def received(request: web.Request, limits: Limits) -> bytes:
-    """The body as it was sent, in time."""
+async def receive(request: web.Request, limits: Limits) -> bytes:
+    """The body as it was sent."""
     length = request.content_length
     if length is not None and length > limits.body_bytes:
         raise too_large(limits)
@@ -95,7 +94,7 @@ async def received(request: web.Request, limits: Limits) -> bytes:
         async with request.app[ARRIVALS].within(seconds):
             return await request.read()
     except TimeoutError:
-        if request.app[ARRIVALS].over:
+        if request.app[ARRIVALS].closed:
             raise FaultError(shutting_down()) from None
         raise bad_request("the request body did not arrive in time", code="request_timeout", status=408) from None
     except web.HTTPRequestEntityTooLarge:
@@ -104,8 +103,8 @@ async def received(request: web.Request, limits: Limits) -> bytes:
         raise bad_request("the request body could not be read", code="invalid_body") from None
 
 
-def inflated(data: bytes, encoding: str, limits: Limits) -> bytes:
-    """The plain bytes. aiohttp's own way waits for ever for the end of a body that is cut."""
+def inflate(data: bytes, encoding: str, limits: Limits) -> bytes:
+    """The plain bytes. aiohttp's own decompression waits for ever for the end of a truncated body."""
     inflater = Inflater(encoding, max_output=limits.body_bytes, max_ratio=limits.body_bytes)
     try:
         return inflater.feed(data) + inflater.end()
@@ -131,10 +130,10 @@ async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[
 
 
 def parse_now(data: bytes, limits: Limits) -> dict[str, object]:
-    """Bytes → object. Raises FaultError 400; a syntax error is told with its position."""
+    """Bytes → object. Raises FaultError 400, which names the position of a syntax error."""
     check_text(data)
     check_structure(data, limits)
-    data = mended(data)
+    data = repair_surrogates(data)
     try:
         value = jsonio.loads(data)
     except json.JSONDecodeError as error:
@@ -163,9 +162,9 @@ def check_text(data: bytes) -> None:
         ) from None
 
 
-def mended(data: bytes) -> bytes:
-    """Half of a surrogate pair stands for no character, and nobody could write it back: it becomes U+FFFD, as wherever
-    UTF-16 is decoded. A text that was cut between the two (a tool's result, often) must not cost its turn."""
+def repair_surrogates(data: bytes) -> bytes:
+    """Half of a surrogate pair becomes U+FFFD, as wherever UTF-16 is decoded: it is no character and could not be
+    encoded again. A text that was cut inside a pair (often a tool's result) must not cost its turn."""
     if b"\\ud" not in data and b"\\uD" not in data:
         return data
     pieces, position, begin = list[bytes](), 0, 0
@@ -183,23 +182,24 @@ def mended(data: bytes) -> bytes:
     return b"".join((*pieces, data[begin:])) if pieces else data
 
 
-async def mended_note(data: bytes) -> tuple[str, ...]:
-    """What has to be told of that, if anything."""
+async def repair_notes(data: bytes) -> tuple[str, ...]:
+    """The note about such a repair, if there was one."""
     if b"\\ud" not in data and b"\\uD" not in data:
         return ()
-    found = mended(data) if len(data) < THREAD_FROM else await asyncio.to_thread(mended, data)
-    return () if found is data else ("halves of surrogate pairs in the request: U+FFFD in their place",)
+    repair = repair_surrogates
+    repaired = repair(data) if len(data) < THREAD_FROM else await asyncio.to_thread(repair, data)
+    return () if repaired is data else ("halves of surrogate pairs in the request: U+FFFD in their place",)
 
 
 def structure_of(data: bytes) -> int:
-    """How many elements a JSON text has at most: opening brackets, commas and colons, wherever they stand."""
+    """An upper bound of a JSON text's elements: its opening brackets, commas and colons, in strings too."""
     return sum(map(data.count, (b"{", b"[", b",", b":")))
 
 
 def check_structure(data: bytes, limits: Limits) -> None:
-    """Refuse bodies that are too deep or have too many members, and the numbers JSON does not have.
+    """Refuse bodies that are nested too deep or have too many elements, and NaN and Infinity.
 
-    Counting bytes wherever they stand is an upper bound, and all that ordinary requests need.
+    The cheap upper bounds are all that ordinary requests need; beyond them, what is inside strings does not count.
     """
     deep = data.count(b"{") + data.count(b"[")
     many = structure_of(data)
@@ -219,19 +219,17 @@ def check_structure(data: bytes, limits: Limits) -> None:
         structure = outside.translate(None, _NOT_STRUCTURE)
         count += len(structure) - structure.count(b"]") - structure.count(b"}")
         if count > limits.json_structure:
-            raise bad_request(f"the request body has more than {limits.json_structure} JSON elements",
-                              code="request_too_complex")  # fmt: skip
+            text = f"the request body has more than {limits.json_structure} JSON elements"
+            raise bad_request(text, code="request_too_complex")
         brackets = structure.translate(None, b",:")
         if brackets:
             levels = list(accumulate(map(_STEP.__getitem__, brackets), initial=depth))
             depth = levels[-1]
             if max(levels) > limits.json_depth:
-                raise bad_request(f"the request body is nested deeper than {limits.json_depth} levels",
-                                  code="request_too_complex")  # fmt: skip
+                text = f"the request body is nested deeper than {limits.json_depth} levels"
+                raise bad_request(text, code="request_too_complex")
 
 
-def overloaded(message: str, seconds: float = 1) -> FaultError:
+def overloaded(message: str) -> FaultError:
     """Too much at once; a retry helps."""
-    return FaultError(
-        Fault(Origin.INTERNAL, 503, "overloaded", message, retry_after=seconds, termination=Termination.REJECTED)
-    )
+    return FaultError(internal(message, Termination.REJECTED, status=503, code="overloaded", retry_after=1.0))

@@ -1,7 +1,7 @@
-"""How many tokens a request has, asked of Google on the language server's own way, with a bearer of the user's own.
+"""How many tokens a request has: Google's own count, asked for with a bearer of the user's own.
 
-Google's ``countTokens`` behind the language server takes contents and nothing else. A request with more than that, no
-bearer, and whatever goes wrong: None, and the asker gets an estimate. Facts: language-server-and-google C.6.
+Google's ``countTokens`` behind the language server takes contents and nothing else. A request with more than that, a
+missing bearer, and every failure give None, and the client gets an estimate. Facts: language-server-and-google C.6.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import aiohttp
 
@@ -17,6 +16,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.hosts import GOOGLE
 from zerogravity.server.services import Bearer
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import members, whole
 
 PATH = "/v1internal:countTokens"
 TIMEOUT_S = 5.0
@@ -27,7 +27,7 @@ UNCOUNTED_FORMS = ("responseSchema", "responseJsonSchema")
 
 @dataclass(frozen=True, slots=True)
 class GoogleCount:
-    """``base``: where the language server's calls go. ``proxy`` and ``bundle``: through whom, and whom to trust."""
+    """``base``: where the language server's calls go; ``proxy``: through which proxy; ``bundle``: roots to trust."""
 
     bearer: Bearer
     base: str = GOOGLE
@@ -38,7 +38,7 @@ class GoogleCount:
     async def __call__(self, turn: Turn) -> int | None:
         if self.bearer.value is None or not countable(turn):
             return None
-        asked = {
+        payload = {
             "model": f"models/{turn.target.wire_model or turn.target.name}",
             "contents": turn.google_request["contents"],
         }
@@ -49,7 +49,7 @@ class GoogleCount:
             async with (
                 aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=trust)) as http,
                 http.post(
-                    self.base + PATH, data=jsonio.dumps({"request": asked}), headers=headers, proxy=self.proxy,
+                    self.base + PATH, data=jsonio.dumps({"request": payload}), headers=headers, proxy=self.proxy,
                     allow_redirects=False,
                 ) as answer,
             ):  # fmt: skip
@@ -60,13 +60,11 @@ class GoogleCount:
 
 def countable(turn: Turn) -> bool:
     """Whether the contents are all there is to count."""
-    form = cast("dict[str, Any]", turn.google_request.get("generationConfig") or {})
-    more = [turn.google_request.get(name) for name in UNCOUNTED] + [form.get(name) for name in UNCOUNTED_FORMS]
-    return bool(turn.google_request.get("contents")) and not any(more)
+    request, config = turn.google_request, members(turn.google_request.get("generationConfig"))
+    more = [request.get(name) for name in UNCOUNTED] + [config.get(name) for name in UNCOUNTED_FORMS]
+    return bool(request.get("contents")) and not any(more)
 
 
 def total(data: bytes) -> int | None:
-    """``totalTokens`` of an answer; proto-JSON may write it as text. Raises ValueError for what is no JSON."""
-    found = jsonio.loads(data)
-    value = cast("dict[str, Any]", found).get("totalTokens") if isinstance(found, dict) else None
-    return int(value) if isinstance(value, int | str) and not isinstance(value, bool) else None
+    """``totalTokens`` of an answer. Raises ValueError for what is not JSON."""
+    return whole(members(jsonio.loads(data)).get("totalTokens"))

@@ -1,7 +1,7 @@
 """https URLs of pictures and files in a request → data URIs, where that is allowed (``remote_urls``).
 
-The guard of threat T11: https only, no user info; the name is resolved once and exactly these addresses are connected
-to, all of them public; each redirect is checked anew, at most 3; 10 MiB, 10 s, no cookies, no credentials, no
+The guard of threat T11: https only, no user info; the name is resolved once, all its addresses must be public, and only
+these are connected to; each redirect is checked anew, at most 3; 10 MiB, 10 s, no cookies, no credentials, no
 compression; the media type is what the bytes say. A host's name is its ASCII form (``xn--…``) throughout. Surfaces stay
 pure: they see data URIs only.
 """
@@ -14,7 +14,6 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -22,7 +21,7 @@ from yarl import URL
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.addresses import is_public
-from zerogravity.surfaces.base import Place, Surface
+from zerogravity.surfaces.base import MediaUrl, Surface
 from zerogravity.surfaces.common import media
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -31,14 +30,14 @@ REDIRECTS = {301, 302, 303, 307, 308}
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """The system's answer: every address of a name."""
+    """Every address of a name, as the system resolves it."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """How to fetch. ``resolve``, ``allowed`` and ``ssl`` are changed by tests only."""
+    """How to fetch. Only tests change ``resolve``, ``allowed`` and ``ssl``."""
 
     resolve: Resolve = resolve
     allowed: Callable[[str], bool] = is_public
@@ -50,7 +49,7 @@ class Fetch:
     max_urls: int = 16
 
     async def get(self, url: str, param: str) -> bytes:
-        """The body behind a URL. Raises FaultError 400 naming ``param``; never says what an inner network answered."""
+        """The body of a URL. Raises FaultError 400 naming ``param``, which never quotes what the host answered."""
         try:
             async with asyncio.timeout(self.seconds):
                 return await self._follow(URL(url), param)
@@ -66,15 +65,15 @@ class Fetch:
                 if response.status not in REDIRECTS:
                     return await self._read(response, param)
                 url = url.join(URL(response.headers.get("Location", "")))
-        raise refused(param, f"it leads through more than {self.redirects} redirects")
+        raise refused(param, f"it redirects more than {self.redirects} times")
 
     async def _addresses(self, url: URL, param: str) -> Sequence[str]:
-        """Where to connect: all of the name's addresses, or a refusal when one of them must not be reached."""
+        """All of the name's addresses. Raises FaultError when one of them must not be reached."""
         if url.scheme != "https" or not url.raw_host or url.user is not None or url.password is not None:
             raise refused(param, "only plain https URLs are fetched")
         addresses = await self.resolve(url.raw_host, url.port or 443)
         if not addresses or not all(self.allowed(address) for address in addresses):
-            raise refused(param, "its host is not a public one")
+            raise refused(param, "its host is not public")
         return addresses
 
     def _session(self, url: URL, addresses: Sequence[str]) -> aiohttp.ClientSession:
@@ -100,7 +99,7 @@ class Fetch:
 
 
 class Pinned(AbstractResolver):
-    """Knows one name, already resolved and checked: a second look-up cannot give another address."""
+    """Knows one name, already resolved and checked, so that a second look-up cannot give another address."""
 
     def __init__(self, host: str, addresses: Sequence[str]) -> None:
         self._host = host
@@ -120,38 +119,38 @@ class Pinned(AbstractResolver):
         ]  # fmt: skip
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Nothing to close."""
 
 
-async def fetch_media(body: Mapping[str, Any], surface: Surface, fetch: Fetch) -> Mapping[str, Any]:
-    """The body, with what its URLs name in their place. It is changed itself: nobody else has it yet.
+async def fetch_media(body: Mapping[str, object], surface: Surface, fetch: Fetch) -> Mapping[str, object]:
+    """The body with its URLs replaced by what they name, in place: nobody else has it yet.
 
     Raises FaultError 400 naming the member.
     """
-    places = list(surface.media(body))
-    if len(places) > fetch.max_urls:
-        raise refused(places[fetch.max_urls].param, f"a request may name {fetch.max_urls} URLs")
+    urls = list(surface.media(body))
+    if len(urls) > fetch.max_urls:
+        raise refused(urls[fetch.max_urls].param, f"a request may name {fetch.max_urls} URLs")
     found: dict[str, bytes] = {}
-    for place in places:
-        if place.url not in found:
-            found[place.url] = await fetch.get(place.url, place.param)
+    for url in urls:
+        if url.url not in found:
+            found[url.url] = await fetch.get(url.url, url.param)
         if sum(map(len, found.values())) > fetch.total_bytes:
-            raise refused(place.param, f"the files of this request are larger than {fetch.total_bytes >> 20} MiB")
-        put(place, found[place.url])
+            raise refused(url.param, f"the files of this request are larger than {fetch.total_bytes >> 20} MiB")
+        put(url, found[url.url])
     return body
 
 
-def put(place: Place, data: bytes) -> None:
-    """Set the place to ``data``, as what its bytes are."""
+def put(url: MediaUrl, data: bytes) -> None:
+    """Put ``data`` in the URL's place."""
     mime = media.sniff(data)
-    if mime is None or (place.picture and not mime.startswith("image/")):
-        raise refused(place.param, "it is no picture" if place.picture else "its media type cannot be told")
+    if mime is None or (url.picture and not mime.startswith("image/")):
+        raise refused(url.param, "it is not an image" if url.picture else "its media type is unknown")
     text = base64.b64encode(data).decode()
-    if place.blob:
-        del place.holder[place.member]
-        place.holder["inlineData"] = {"mimeType": mime, "data": text}
+    if url.blob:
+        del url.holder[url.member]
+        url.holder["inlineData"] = {"mimeType": mime, "data": text}
     else:
-        place.holder[place.member] = f"data:{mime};base64,{text}"
+        url.holder[url.member] = f"data:{mime};base64,{text}"
 
 
 def refused(param: str, why: str) -> FaultError:

@@ -10,7 +10,7 @@ from zerogravity import ids
 from zerogravity.core.turn import Turn
 from zerogravity.errors import bad_request
 from zerogravity.server.body import read_json
-from zerogravity.server.middleware import json_response, unknown_url
+from zerogravity.server.middleware import rendered, unknown_url
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import count_tokens
 from zerogravity.surfaces.gemini import field_mask
@@ -38,4 +38,4 @@ async def count(request: web.Request, model: str) -> web.Response:
     generate = count_request(body)
     total = await count_tokens(services, Turn(ids.new("turn"), "gemini", model, target, generate, owner=exchange.owner))
     found = estimate(generate) if total is None else count_answer(total, estimated=False)
-    return json_response(replace(found, body=field_mask.masked(found.body, mask)))
+    return rendered(replace(found, body=field_mask.masked(found.body, mask)))

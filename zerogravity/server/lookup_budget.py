@@ -1,7 +1,7 @@
-"""How much one request may hold, with what it pulls in from what is stored: as much as a body may.
+"""What a request may hold together with what it pulls in from stored responses: as much as a body may.
 
-A few bytes can name a long history or a large item, and name it again and again. So what is looked up is counted as if
-the client had sent it.
+A few bytes can name a long history or a large item, again and again, so what is looked up counts as if the client had
+sent it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from zerogravity.errors import FaultError, bad_request
 from zerogravity.server.body import structure_of
 from zerogravity.wire import jsonio
 
-MEMBER, ELEMENT = 200, 70  # bytes that a member of a parsed body, an element of a structure costs beside its text
+MEMBER, ELEMENT = 200, 70  # bytes of memory for each member of a parsed body, each looked-up element, beside its text
 
 
 class LookupBudget:
-    """``size``: bytes so far, of the body and of what came with it. Raises FaultError 400 naming the parameter."""
+    """``size``: bytes of the body and of what was looked up so far. Raises FaultError 400 naming the parameter."""
 
     def __init__(self, body: bytes, limits: Limits) -> None:
         self.size = len(body)
@@ -27,28 +27,27 @@ class LookupBudget:
         self._limits = limits
 
     def replace(self, body: object) -> None:
-        """The request is now this: media have taken the place of their addresses. It is not counted against the limit:
-        what is fetched has one of its own."""
+        """The body is now this: media have replaced their URLs. Fetching has limits of its own, so none is checked."""
         self.size = len(jsonio.dumps(body))
 
     @property
     def memory(self) -> int:
-        """Bytes that all of it takes as objects, about (measured: one to five times its JSON)."""
+        """Bytes that all of it takes as objects, roughly (measured: one to five times its JSON)."""
         return self.size + MEMBER * self._members + ELEMENT * self._structure
 
     def take(self, value: object, param: str) -> None:
         """``value`` becomes part of the request."""
         self._add(*weight(value), param)
 
-    def recalling(
+    def counting(
         self, recall: Callable[[str], RememberedCall | None], param: str
     ) -> Callable[[str], RememberedCall | None]:
-        """``recall``, counted: with a call come its thoughts and what Google's own tools did around it."""
+        """``recall``, counted: a call brings its thoughts and what Google's own tools did around it."""
 
         def counted(call_id: str) -> RememberedCall | None:
             call = recall(call_id)
-            if call is not None and (brought := size_around(call)):
-                self._add(brought, 0, param)
+            if call is not None and (size := size_around(call)):
+                self._add(size, 0, param)
             return call
 
         return counted
@@ -63,7 +62,7 @@ class LookupBudget:
 
 
 def too_long(param: str, limit: str) -> FaultError:
-    """In the words that agents know: some shorten their history by themselves then."""
+    """In the words that agents know: some then shorten their history by themselves."""
     return bad_request(
         f"Your input exceeds the context window: with what '{param}' brings in, it has more than {limit}. Shorten it, "
         "for example with POST /v1/responses/compact, or begin a new conversation.",

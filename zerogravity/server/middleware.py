@@ -1,4 +1,4 @@
-"""The middlewares, outside in: request id and access record → faults to answers → host and origin → key → limits.
+"""The middlewares, outside in: request id and access log → errors as answers → host and origin → key → limits.
 
 They run for unmatched routes as well. What does not even parse as HTTP never reaches them: see ``protocol``.
 """
@@ -11,7 +11,7 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from aiohttp import web
 from yarl import URL
 
 from zerogravity import ids, redact
-from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal
+from zerogravity.errors import Fault, FaultError, bad_request, internal
 from zerogravity.server import paths
 from zerogravity.server.body import overloaded
 from zerogravity.server.protocol import address_of
@@ -33,31 +33,31 @@ access = logging.getLogger("zerogravity.access")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEADER_BYTES = 64 << 10  # all header lines of a request
-OPEN_PATHS = frozenset({"/health", "/ready"})  # no key: they tell nothing but whether we work
+OPEN_PATHS = frozenset({"/health", "/ready"})  # need no key: they say only whether we work
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]{1,64}(?:, ?[A-Za-z0-9_-]{1,64}){0,63}")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]{1,200}")
-UNREAD = frozenset({"invalid_body", "unsupported_content_encoding"})  # what is left of such a body is nobody's request
+UNREAD_BODY = frozenset({"invalid_body", "unsupported_content_encoding"})  # its rest must not be read as a request
 
 
 # -- which surface -------------------------------------------------------------------------------------------------
 
 
 def surface_of(request: web.Request, services: Services) -> Surface:
-    """The surface a path belongs to; decides the form of errors, of unmatched routes too."""
+    """The surface that a path belongs to; decides the form of errors, also for unmatched routes."""
     path, surfaces = request.rel_url.raw_path, services.surfaces
     if request.match_info.http_exception is not None and (meant := paths.meant(path, surfaces)) is not None:
         return paths.owner(meant, surfaces)
     return paths.owner(path, surfaces, request.headers, request.query)
 
 
-# -- request id and access record ----------------------------------------------------------------------------------
+# -- request id and access log -------------------------------------------------------------------------------------
 
 
 @web.middleware
 async def access_log(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id and write its one line, whatever happens."""
+    """Give the request its id and write one line about it, whatever happens."""
     services = request.app[SERVICES]
     given = request.headers.get("x-request-id", "")
     harmless = _REQUEST_ID.fullmatch(given) is not None and redact.text(given) == given  # it is echoed and kept
@@ -69,41 +69,41 @@ async def access_log(request: web.Request, handler: Handler) -> web.StreamRespon
         response = await handler(request)
         status = response.status
         if isinstance(response, web.Response) and isinstance(response.body, bytes):
-            exchange.sent = len(response.body)
+            exchange.sent_bytes = len(response.body)
         return response
     except asyncio.CancelledError:
-        exchange.gone = True
+        exchange.client_gone = True
         raise
     finally:
         services.metrics.request(exchange.surface.name, status)
         if access.isEnabledFor(logging.INFO):
-            access.info("%s", line(request, exchange, status))
+            access.info("%s", log_line(request, exchange, status))
 
 
-def line(request: web.Request, exchange: Exchange, status: int) -> str:
-    """One JSON line; the path without its query, which may hold a key, and decoded: secrets hide in escapes."""
+def log_line(request: web.Request, exchange: Exchange, status: int) -> str:
+    """One JSON line. The path: without its query, which may hold a key, and decoded, since escapes may hide secrets."""
     now = asyncio.get_running_loop().time()
-    told: dict[str, object] = {
+    fields: dict[str, object] = {
         "request_id": exchange.id,
         "method": request.method,
         "path": redact.text(request.rel_url.path)[:200],
         "surface": exchange.surface.name,
         "status": status,
-        "bytes": exchange.sent,
+        "bytes": exchange.sent_bytes,
         "ms": round((now - exchange.started) * 1000, 1),
     }
-    if exchange.first is not None:
-        told["first_ms"] = round((exchange.first - exchange.started) * 1000, 1)
+    if exchange.first_byte is not None:
+        fields["first_ms"] = round((exchange.first_byte - exchange.started) * 1000, 1)
     if (channel := exchange.channel) is not None:
-        told |= {"turn": channel.id, "model": channel.turn.target.name}
-        told["code"] = exchange.code or (channel.termination or ("left" if exchange.gone else "open"))
+        fields |= {"turn": channel.id, "model": channel.turn.target.name}
+        fields["code"] = exchange.code or channel.termination or ("left" if exchange.client_gone else "open")
     elif exchange.code:
-        told["code"] = exchange.code
-    return json.dumps(told, ensure_ascii=True)
+        fields["code"] = exchange.code
+    return json.dumps(fields, ensure_ascii=True)
 
 
 async def common_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Signal ``on_response_prepare``: what every answer carries, errors too."""
+    """Signal ``on_response_prepare``: headers of every answer, errors too."""
     response.headers.popall("Server", None)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     exchange = request.get(EXCHANGE)
@@ -123,13 +123,13 @@ async def common_headers(request: web.Request, response: web.StreamResponse) -> 
         response.headers.add("Vary", "Origin")
 
 
-# -- faults --------------------------------------------------------------------------------------------------------
+# -- errors --------------------------------------------------------------------------------------------------------
 
 
 @web.middleware
-async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every failure becomes an answer in the surface's own form. Guard point: an own bug is a 500 without details."""
-    exchange = request[EXCHANGE]
+async def errors_as_answers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure becomes an answer in the surface's own form. Guard point: our own bug is a 500 without details."""
+    exchange, headers = request[EXCHANGE], dict[str, str]()
     try:
         return await handler(request)
     except FaultError as error:
@@ -137,55 +137,51 @@ async def faults(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPNotFound:
         fault = unknown_url(request).fault
     except web.HTTPMethodNotAllowed as error:
-        fault = bad_request(
-            f"{request.method} is not allowed here; use {' or '.join(sorted(error.allowed_methods))}",
-            code="method_not_allowed", status=405,
-        ).fault  # fmt: skip
-        answer = exchange.surface.error(fault)
-        headers = {**answer.headers, "Allow": ", ".join(sorted(error.allowed_methods))}
-        return json_response(Answer(405, answer.body, headers))
+        methods = sorted(error.allowed_methods)
+        text = f"{request.method} is not allowed here; use {' or '.join(methods)}"
+        fault = bad_request(text, code="method_not_allowed", status=405).fault
+        headers["Allow"] = ", ".join(methods)
     except web.HTTPException as error:
         fault = bad_request(error.reason or "bad request", code="bad_http_request", status=error.status).fault
     except ConnectionError:
         raise
     except Exception:
-        logger.exception("%s: request failed by our own fault", exchange.id)
+        logger.exception("%s: the request failed with an internal error", exchange.id)
         fault = internal()
     exchange.code = exchange.code or fault.termination.value
-    if request.writer.output_size > 0:  # the answer has begun: only breaking off tells the truth
+    if request.writer.output_size > 0:  # the answer has begun: all that is left is to break it off
         raise ConnectionResetError("the answer has begun already")
-    return json_response(exchange.surface.error(fault), close=fault.status in (408, 413) or fault.code in UNREAD)
-
-
-async def fault_of(work: Awaitable[None], request_id: str) -> Fault | None:
-    """Do something where no middleware reaches (a message of a WebSocket), and say what went wrong. Guard point."""
-    try:
-        await work
-    except FaultError as error:
-        return error.fault
-    except ConnectionError:  # nobody is there to be told
-        return None
-    except Exception:
-        logger.exception("%s: request failed by our own fault", request_id)
-        return internal()
-    return None
-
-
-def json_response(answer: Answer, *, close: bool = False) -> web.Response:
-    """An ``Answer`` on the wire."""
-    response = web.Response(
-        status=answer.status,
-        body=jsonio.dumps(answer.body),
-        headers=dict(answer.headers),
-        content_type="application/json",
-    )
-    if close:
+    response = rendered(exchange.surface.error(fault), headers)
+    if fault.status in (408, 413) or fault.code in UNREAD_BODY:
         response.force_close()
     return response
 
 
+async def fault_of(work: Awaitable[None], request_id: str) -> Fault | None:
+    """Await ``work`` where no middleware reaches (a message of a WebSocket); what went wrong. Guard point."""
+    try:
+        await work
+    except FaultError as error:
+        return error.fault
+    except ConnectionError:  # nobody is left to read an error
+        return None
+    except Exception:
+        logger.exception("%s: the request failed with an internal error", request_id)
+        return internal()
+    return None
+
+
+def json_response(body: object, headers: Mapping[str, str] | None = None, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=jsonio.dumps(body), headers=headers, content_type="application/json")
+
+
+def rendered(answer: Answer, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A surface's answer as a response, with more headers."""
+    return json_response(answer.body, {**answer.headers, **(headers or {})}, status=answer.status)
+
+
 def unknown_url(request: web.Request) -> FaultError:
-    """404 that names the path that was probably meant."""
+    """404 naming the path that was probably meant."""
     surfaces = request.app[SERVICES].surfaces
     meant = paths.meant(request.rel_url.raw_path, surfaces)
     hint = f"Did you mean {meant[:200]}?" if meant else paths.served(surfaces)
@@ -198,7 +194,7 @@ def unknown_url(request: web.Request) -> FaultError:
 
 @web.middleware
 async def host_and_origin(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Only who calls us by our own name, and no foreign web page (T1, T2), on every route."""
+    """On every route: only requests that name this server, and none of foreign web pages (T1, T2)."""
     services = request.app[SERVICES]
     check_size(request)
     check_host(request, services)
@@ -209,7 +205,7 @@ async def host_and_origin(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def check_size(request: web.Request) -> None:
-    """Header lines in all; one of them, and their number, is limited by aiohttp's parser. Else 431."""
+    """All header lines together; aiohttp's parser limits their number and each of them. Else 431."""
     if sum(len(name) + len(value) for name, value in request.raw_headers) > HEADER_BYTES:
         text = f"the request's headers have more than {HEADER_BYTES} bytes"
         raise bad_request(text, code="headers_too_large", status=431)
@@ -222,7 +218,7 @@ def check_host(request: web.Request, services: Services) -> None:
         hosts.append(urlsplit(request.raw_path).netloc.rpartition("@")[2])
     if not all(is_own_host(host, request, services) for host in hosts):
         raise bad_request(
-            "this server is not reached by that Host; use localhost or 127.0.0.1 with its port, or configure "
+            "this server does not answer to that Host; use localhost or 127.0.0.1 with its port, or add the name to "
             "allowed_hosts",
             code="misdirected_request",
             status=421,
@@ -232,7 +228,7 @@ def check_host(request: web.Request, services: Services) -> None:
 def is_own_host(text: str, request: web.Request, services: Services) -> bool:
     """``NAME:PORT`` of this server: loopback names, the address the connection came in on, configured names.
 
-    An address literal that is ours cannot be the work of DNS rebinding, which needs a name.
+    DNS rebinding needs a name, so an address literal that is ours is safe.
     """
     name, port = split_host(text)
     if name is None:
@@ -249,8 +245,8 @@ def is_own_host(text: str, request: web.Request, services: Services) -> bool:
 
 
 def split_host(text: str) -> tuple[str | None, int]:
-    """Host header → (lower-case name without brackets, as ``xn--…`` where it is not ASCII; port, by default 80).
-    (None, 0): it is malformed."""
+    """Host header → (lower-case name without brackets, as ``xn--…`` where it is not ASCII; port, by default 80), or
+    (None, 0) for a malformed one."""
     try:
         parts = urlsplit(f"//{text}")
         if parts.path or parts.query or parts.fragment or "@" in text or not parts.hostname:
@@ -269,7 +265,7 @@ def same_address(name: str, address: str) -> bool:
 
 
 def check_origin(request: web.Request, services: Services) -> None:
-    """A browser tells where a page comes from; only our own pages and configured origins may call. Else 403."""
+    """Browsers say where a page comes from; only our own pages and configured origins may call. Else 403."""
     origin = request.headers.get("Origin")
     if origin is not None and origin in services.config.cors_origins:
         return
@@ -280,20 +276,17 @@ def check_origin(request: web.Request, services: Services) -> None:
     site = request.headers.get("Sec-Fetch-Site", "none").lower()
     if (origin is not None and not own) or site not in ("none", "same-origin"):
         name = f" ({origin})" if origin is not None and _ORIGIN.fullmatch(origin) else ""
-        raise FaultError(
-            Fault(Origin.CLIENT, 403, "foreign_origin",
-                  f"other web pages are not answered; to let one in, put its origin{name} into cors_origins",
-                  termination=Termination.REJECTED, retryable=False)
-        )  # fmt: skip
+        text = f"requests from other web pages are refused; to allow one, add its origin{name} to cors_origins"
+        raise bad_request(text, code="foreign_origin", status=403)
 
 
 def preflight(request: web.Request) -> web.Response:
-    """The answer to a browser's question for a configured origin. SDKs send many headers of their own: what is asked
-    for is allowed; and a page of the internet may reach this machine (Private Network Access)."""
-    asked = request.headers.get("Access-Control-Request-Headers", "")
+    """The answer to a browser's preflight for a configured origin. SDKs send many headers of their own, so all that it
+    names are allowed; and a page of the internet may reach this machine (Private Network Access)."""
+    wanted = request.headers.get("Access-Control-Request-Headers", "")
     headers = {
         "Access-Control-Allow-Methods": "GET, POST, DELETE",
-        "Access-Control-Allow-Headers": asked if _HEADER_NAMES.fullmatch(asked) else "authorization, content-type",
+        "Access-Control-Allow-Headers": wanted if _HEADER_NAMES.fullmatch(wanted) else "authorization, content-type",
         "Access-Control-Max-Age": "600",
     }
     if request.headers.get("Access-Control-Request-Private-Network") == "true":
@@ -306,7 +299,7 @@ def preflight(request: web.Request) -> web.Response:
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Compare the key in constant time; it is never put into anything but a hash (T4, T5)."""
+    """Compare the key in constant time; only its hash is kept (T4, T5)."""
     services, exchange = request.app[SERVICES], request[EXCHANGE]
     given = key_of(request)
     exchange.owner = owner_of(given)
@@ -315,17 +308,15 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     guarded = sent_path(request) not in OPEN_PATHS and path != "/inspector" and not path.startswith("/inspector/")
     if accepted and guarded:
         # Every configured key is compared, so that the time does not tell which one was nearly right.
-        right = [hmac.compare_digest(plain(given), plain(key)) for key in accepted]
-        if not any(right):
-            word = "Incorrect API key provided." if given else "You did not provide an API key."
-            raise FaultError(
-                Fault(Origin.CLIENT, 401, "invalid_api_key", word, termination=Termination.REJECTED, retryable=False)
-            )
+        matches = [hmac.compare_digest(to_bytes(given), to_bytes(key)) for key in accepted]
+        if not any(matches):
+            text = "Incorrect API key provided." if given else "You did not provide an API key."
+            raise bad_request(text, code="invalid_api_key", status=401)
     return await handler(request)
 
 
 def sent_path(request: web.Request) -> str:
-    """The path as it was sent: what needs no key has one spelling."""
+    """The path as it was sent: paths that need no key have one spelling."""
     path = request.raw_path
     return (path if path.startswith("/") else urlsplit(path).path).partition("?")[0]
 
@@ -339,21 +330,21 @@ def key_of(request: web.Request) -> str:
     return headers.get("x-api-key") or headers.get("x-goog-api-key") or request.query.get("key", "")
 
 
-def plain(text: str) -> bytes:
-    """Header text as bytes; it may hold what is no UTF-8."""
+def to_bytes(text: str) -> bytes:
+    """Header text as bytes; it may hold invalid UTF-8."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def owner_of(key: str) -> str:
     """Whose stored responses these are (T21)."""
-    return hashlib.blake2b(plain(key), digest_size=12, person=b"zg-owner").hexdigest() if key else ""
+    return hashlib.blake2b(to_bytes(key), digest_size=12, person=b"zg-owner").hexdigest() if key else ""
 
 
 # -- limits --------------------------------------------------------------------------------------------------------
 
 
 class ConcurrencyLimit:
-    """How many requests are being answered."""
+    """Bounds how many requests are answered at the same time."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit

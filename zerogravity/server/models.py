@@ -8,7 +8,6 @@ from aiohttp import web
 
 from zerogravity.server.middleware import json_response
 from zerogravity.server.services import SERVICES
-from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.models import list_json, model_json
 from zerogravity.surfaces.gemini.urls import asked_fields, is_client
@@ -19,7 +18,7 @@ async def listing(request: web.Request) -> web.Response:
     if is_client(request.headers, request.query):
         return await google_listing(request)
     data = [openai_model(info) for info in request.app[SERVICES].catalogue.list()]
-    return json_response(Answer(200, {"object": "list", "data": data}))
+    return json_response({"object": "list", "data": data})
 
 
 async def entry(request: web.Request) -> web.Response:
@@ -27,7 +26,7 @@ async def entry(request: web.Request) -> web.Response:
     if is_client(request.headers, request.query):
         return await google_entry(request)
     name = request.match_info["name"]
-    return json_response(Answer(200, {**openai_model(request.app[SERVICES].catalogue.get(name)), "id": name}))
+    return json_response({**openai_model(request.app[SERVICES].catalogue.get(name)), "id": name})
 
 
 async def google_listing(request: web.Request) -> web.Response:
@@ -36,14 +35,14 @@ async def google_listing(request: web.Request) -> web.Response:
     found = request.app[SERVICES].catalogue.list()
     mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODELS)
     listed = list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))
-    return json_response(Answer(200, field_mask.masked(listed, mask)))
+    return json_response(field_mask.masked(listed, mask))
 
 
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
     info = request.app[SERVICES].catalogue.get(request.match_info["name"])
     mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODEL)
-    return json_response(Answer(200, field_mask.masked(model_json(info), mask)))
+    return json_response(field_mask.masked(model_json(info), mask))
 
 
 def openai_model(info: Any) -> dict[str, Any]:

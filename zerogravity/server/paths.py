@@ -1,4 +1,4 @@
-"""The path of a request → the one that is meant, and whose API it is. Pure; raw (percent-encoded) paths throughout.
+"""The path of a request → the path that is meant, and whose API it is. Pure; raw (percent-encoded) paths throughout.
 
 | written                                              | here                                                          |
 |------------------------------------------------------|---------------------------------------------------------------|
@@ -6,7 +6,7 @@
 | ``/api/v1/…``, ``/openai/v1/…``, ``/v1/v1/…``        | 404 that names the right path (``meant``)                     |
 | … ``/V1/…``, ``/v1beta/openai/…``, or no version     | the same                                                      |
 
-Another base is told and not served: it is a setting to be put right, and what a guard lets by has one spelling.
+A wrong base is named and not served: the client's setting has to be corrected, and each path has one spelling.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ def canonical(path: str) -> str:
 
 
 def owner(path: str, surfaces: Surfaces, headers: Names = (), query: Names = ()) -> Surface:
-    """Whose API is spoken at a path; what is nobody's is the first one's."""
+    """Whose API a path belongs to; by default the first one's."""
     first, *_ = surfaces.values()
     return next((surface for surface in surfaces.values() if surface.owns(path, headers, query)), first)
 
 
 def served(surfaces: Surfaces) -> str:
-    """Where there is something, in words."""
+    """The paths there are, in words."""
     *places, last = (surface.url("{model}", stream=False) for surface in surfaces.values())
     return f"There are {', '.join([*places, '/v1/models'])} and {last}."
 
 
 def meant(path: str, surfaces: Surfaces) -> str | None:
-    """The path of ours that an unknown one was probably meant to be."""
+    """The existing path that an unknown one was probably meant to be."""
     parts = canonical(path).strip("/").split("/")
     for at in range(len(parts)):
         found = _of_turns(parts[at:], surfaces) or _served(parts[at:], parts[at - 1].lower() if at else "")

@@ -20,30 +20,24 @@ from zerogravity import ids
 from zerogravity.errors import bad_request
 from zerogravity.server.paths import canonical, owner
 from zerogravity.surfaces.base import Surfaces
+from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")
-TELL_S = 60.0  # between two log lines about connections that were closed
-_PLACE = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
-TARGET = 1024  # bytes of such data in which a request's target is looked for
+LOG_EVERY_S = 60.0  # between two log lines about refused connections
+_PLACEHOLDER = re.compile(r"%[-+ #0-9.]*[a-zA-Z]")
+TARGET = 1024  # bytes of an unreadable request in which its target is looked for
 UNREADABLE = bad_request("the HTTP request could not be read", code="bad_http_request").fault
-EXPECTATION_FAILED = {
-    "error": {
-        "message": "the only Expect that is known here is 100-continue",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "expectation_failed",
-    }
-}  # fmt: skip
+EXPECTATION_FAILED = bad_request("only Expect: 100-continue is supported", code="expectation_failed", status=417).fault
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Factory = Callable[..., web.BaseRequest]
 
 
 class NoArguments(logging.Filter):
-    """Drops what aiohttp's own messages carry along: exception texts quote the peer's bytes."""
+    """Drops the arguments and exceptions of aiohttp's own messages: they quote the peer's bytes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = _PLACE.sub("…", str(record.msg))
+        record.msg = _PLACEHOLDER.sub("…", str(record.msg))
         if record.exc_info and record.exc_info[0] is not None:
             record.msg += f" ({record.exc_info[0].__name__})"
         record.args = ()
@@ -53,7 +47,7 @@ class NoArguments(logging.Filter):
 
 
 def framework_logger() -> logging.Logger:
-    """The logger aiohttp's server writes to: never with the peer's bytes."""
+    """The logger that aiohttp's server writes to, without the peer's bytes."""
     framework = logging.getLogger("zerogravity.server.http")
     for logger in (framework, logging.getLogger("aiohttp.websocket")):  # the latter quotes what a handshake offers
         if not any(isinstance(known, NoArguments) for known in logger.filters):
@@ -62,7 +56,7 @@ def framework_logger() -> logging.Logger:
 
 
 class BareResponse(web.Response):
-    """An answer outside of the application: no signal removes its ``Server`` header, so it does that itself."""
+    """An answer outside the application, where no signal removes the ``Server`` header."""
 
     async def _prepare_headers(self) -> None:
         await super()._prepare_headers()
@@ -72,18 +66,18 @@ class BareResponse(web.Response):
 class Connection(web.RequestHandler):
     """One connection. Unreadable requests get a fixed answer and one log line without their bytes."""
 
-    _begins = b""  # how the data begin that could not be read
+    _unreadable = b""  # the beginning of what could not be parsed
     surfaces: Surfaces
 
     def data_received(self, data: bytes) -> None:
-        """aiohttp's, which leaves whoever reads a body alone when the rest of it cannot be read."""
+        """aiohttp itself does not tell the reader of a body when its rest cannot be parsed."""
         super().data_received(data)
         if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
-            self._begins = data[:TARGET]
+            self._unreadable = data[:TARGET]
             if self._current_request is not None:
                 content = self._current_request.content
                 content.set_exception(web.RequestPayloadError("broken chunks"))
-                content.feed_eof()  # and nobody waits for its rest
+                content.feed_eof()
 
     def handle_error(
         self,
@@ -99,7 +93,7 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has begun already")
         answer = BareResponse(
             status=status,
-            body=jsonio.dumps(unreadable(self._begins, self.surfaces)),
+            body=jsonio.dumps(unreadable(self._unreadable, self.surfaces)),
             content_type="application/json",
             headers={
                 "Connection": "close",
@@ -112,27 +106,28 @@ class Connection(web.RequestHandler):
         return answer
 
 
-def unreadable(begins: bytes, surfaces: Surfaces) -> Any:
-    """The fixed answer, in the form of the API whose path stands in the request's first line, if it could be read."""
-    _, _, rest = begins.partition(b" ")
+def unreadable(beginning: bytes, surfaces: Surfaces) -> object:
+    """The fixed answer, in the form of the API whose path stands in the request's first line."""
+    _, _, rest = beginning.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
     return owner(canonical(path), surfaces).error(UNREADABLE).body
 
 
 def refuse_expectation(handler: Handler) -> Handler:
-    """aiohttp refuses an ``Expect`` before any middleware runs, in its own form."""
+    """aiohttp refuses an ``Expect`` before any middleware runs; this gives it our form."""
 
-    async def answered(request: web.BaseRequest) -> web.StreamResponse:
+    async def refused(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPExpectationFailed:
-            return web.Response(status=417, body=jsonio.dumps(EXPECTATION_FAILED), content_type="application/json")
+            body = jsonio.dumps({"error": openai_error_object(EXPECTATION_FAILED)})
+            return web.Response(status=417, body=body, content_type="application/json")
 
-    return answered
+    return refused
 
 
 def with_canonical_path(factory: Factory) -> Factory:
-    """Requests with their canonical path, before anybody looks at it: routes and guards see the same one."""
+    """Requests get their canonical path first, so that routes and guards see the same one."""
 
     def made(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:
         url = message.url
@@ -154,7 +149,7 @@ def address_of(transport: asyncio.BaseTransport | None, end: str) -> tuple[str, 
 
 class Connections(web.Server):
     """Makes ``Connection`` objects; beyond ``limit`` open ones, or ``peer_limit`` of one address, new connections are
-    closed at once (T15). That is logged once in a while: whoever floods us must not flood the log."""
+    closed at once (T15). That is logged once in a while, so that a flood does not flood the log."""
 
     def __init__(self, handler: Handler, *, surfaces: Surfaces, limit: int, peer_limit: int, **arguments: Any) -> None:
         super().__init__(handler, **arguments)
@@ -164,7 +159,7 @@ class Connections(web.Server):
         self._peers: dict[web.RequestHandler, str] = {}
         self._of_peer: Counter[str] = Counter()
         self._refused = 0
-        self._told: float | None = None
+        self._logged_at: float | None = None
 
     @classmethod
     def like(cls, server: web.Server, surfaces: Surfaces, limit: int, peer_limit: int) -> Connections:
@@ -176,7 +171,7 @@ class Connections(web.Server):
             peer_limit=peer_limit,
             request_factory=with_canonical_path(server.request_factory),
             handler_cancellation=server.handler_cancellation,
-            **server._kwargs,  # aiohttp builds the server itself and offers no other way to its arguments
+            **server._kwargs,  # aiohttp builds the server itself and offers no public access to its arguments
         )
 
     def __call__(self) -> web.RequestHandler:
@@ -204,9 +199,9 @@ class Connections(web.Server):
         transport.abort()
         self._refused += 1
         now = asyncio.get_running_loop().time()
-        if self._told is None or now - self._told >= TELL_S:
-            logger.warning("%s; further ones are closed, %d so far", why, self._refused)
-            self._told = now
+        if self._logged_at is None or now - self._logged_at >= LOG_EVERY_S:
+            logger.warning("%s: closing further ones, %d so far", why, self._refused)
+            self._logged_at = now
 
 
 class Runner(web.AppRunner):
@@ -216,7 +211,7 @@ class Runner(web.AppRunner):
         self, app: web.Application, *, surfaces: Surfaces, connections: int, peer_connections: int, **arguments: Any
     ) -> None:
         super().__init__(app, **arguments)
-        self._given = surfaces, connections, peer_connections
+        self._arguments = surfaces, connections, peer_connections
 
     async def _make_server(self) -> web.Server:
-        return Connections.like(await super()._make_server(), *self._given)
+        return Connections.like(await super()._make_server(), *self._arguments)

@@ -1,10 +1,10 @@
-"""A channel → one HTTP answer: the only way. Headers wait for the first content, so that an early failure is a plain
-HTTP status; then one write per wake-up, heartbeats in silence, one terminal, and the connection closes.
+"""A channel → one HTTP answer. Headers wait for the first content, so that an early failure is a plain HTTP status;
+then one write per wake-up, heartbeats in silence, one terminal event, and the connection closes.
 
-A turn that fails in the middle says so in an error event. Chat and Gemini have none of their own: some clients skip it
-(Google's Go SDK takes whatever ends well for a whole answer), so there the body ends without its last chunk, too.
-``response.failed`` is the proper end of a Responses stream, which every client of it waits for and some take a
-connection that breaks for a reason to ask again: that body ends well.
+A turn that fails in the middle of a stream says so in an error event. Chat and Gemini define none, and some clients
+skip it (Google's Go SDK takes any body that ends well for a whole answer), so there the body also ends without its last
+chunk. A Responses stream ends properly with ``response.failed``: all its clients wait for that, and some would retry
+after a broken connection.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
 from zerogravity.core.events import Failed
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, Termination
-from zerogravity.server.middleware import json_response
+from zerogravity.server.middleware import rendered
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.surfaces.base import Answer, Emitter, Surface
 
-FLUSH = 128 << 10  # a replay of a long turn is written in pieces of this size, and lets others run in between
+FLUSH = 128 << 10  # bytes of a long replay that are written at once; other tasks run in between
 FRAMES = 256  # of a stored stream per write
-NOTES, NOTE = 1024, 200  # characters of a header: of all notes, of one
+NOTES, NOTE = 1024, 200  # characters of the notes header, of one note in it
 LINGER_S = 0.25
 PHASES = (
     ("queue", "received", "admitted"), ("ls", "admitted", "told"), ("match", "told", "matched"),
     ("upstream", "matched", "first_byte"), ("thinking", "received", "first_thinking"),
     ("text", "received", "first_text"), ("call", "received", "first_call"), ("turn", "received", "done"),
 )  # fmt: skip
-AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closed by a reset
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 Send = Callable[[list[bytes]], Awaitable[None]]
 
 
 class Stalled(Exception):
-    """The client has taken nothing for too long."""
+    """The client has read nothing for too long."""
 
 
 async def answer(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
-    """The turn's answer, in the way it was asked for."""
+    """The turn's answer: streamed or whole, as requested."""
     if channel.turn.stream:
         return await stream(request, surface, channel)
     return await json_answer(request, channel, surface.answer)
@@ -56,21 +56,19 @@ async def answer(request: web.Request, surface: Surface, channel: CascadeChannel
 async def json_answer(
     request: web.Request, channel: CascadeChannel, answer: Callable[[CascadeChannel, bytes], Answer]
 ) -> web.Response:
-    """Wait for the end, then one JSON answer. A client that leaves leaves the channel."""
+    """Wait for the end, then one JSON answer."""
     services = request.app[SERVICES]
     request[EXCHANGE].channel = channel
     with channel.cursor():
         await channel.wait_closed()
     await request.app[RESPONSE_WRITER].ended(channel)
-    response = json_response(answer(channel, services.secret))
-    response.headers.update({**timing_headers(channel), **notes_header(channel.turn)})
-    return response
+    return rendered(answer(channel, services.secret), {**timing_headers(channel), **notes_header(channel.turn)})
 
 
 async def stream(
     request: web.Request, surface: Surface, channel: CascadeChannel, *, resume_from: int | None = None
 ) -> web.StreamResponse:
-    """Frames as they come. ``resume_from``: the stream is read again, and that many of its frames are left out."""
+    """Frames as they come. ``resume_from``: how many frames to skip of a stream that is read again."""
     services = request.app[SERVICES]
     request[EXCHANGE].channel = channel
     limits = services.config.limits
@@ -92,7 +90,7 @@ async def stream(
 
 
 async def replay(request: web.Request, frames: Sequence[bytes]) -> web.StreamResponse:
-    """The frames of a stream that is over, as they were."""
+    """The frames of a stream that is over, byte for byte."""
     async with StreamWriter(request, "text/event-stream", {}) as wire:
         for begin in range(0, len(frames), FRAMES):
             await wire.send(frames[begin : begin + FRAMES])
@@ -100,9 +98,9 @@ async def replay(request: web.Request, frames: Sequence[bytes]) -> web.StreamRes
 
 
 class StreamWriter:
-    """One streamed answer: headers when the block begins, the end of the body when it and the turn end well.
+    """One streamed answer: headers when the block begins, the end of the body when the block and the turn end well.
 
-    A client that takes nothing is cut off. One that has gone is no failure of this request.
+    A client that reads nothing is cut off. A client that has gone is no error.
     """
 
     def __init__(self, request: web.Request, content_type: str, headers: Mapping[str, str]) -> None:
@@ -127,9 +125,9 @@ class StreamWriter:
         data = b"".join(frames) if len(frames) > 1 else frames[0]
         async with stall_limit(self._stall):
             await self.response.write(data)
-        self._exchange.sent += len(data)
-        if self._exchange.first is None:
-            self._exchange.first = asyncio.get_running_loop().time()
+        self._exchange.sent_bytes += len(data)
+        if self._exchange.first_byte is None:
+            self._exchange.first_byte = asyncio.get_running_loop().time()
 
     async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> bool:
         channel = self._exchange.channel
@@ -143,12 +141,12 @@ class StreamWriter:
                 if channel is not None:
                     drop_stalled_reader(self._request.app[SERVICES], channel)
                 self._exchange.code = Termination.CLIENT_STALL.value
-                cut(self._request)
+                abort(self._request)
             case CursorExpired():
                 self._exchange.code = Termination.LIMIT_BYTES.value
-                cut(self._request)
+                abort(self._request)
             case ConnectionError():
-                self._exchange.gone = True
+                self._exchange.client_gone = True
             case _:
                 return False
         return True
@@ -165,22 +163,22 @@ async def stall_limit(seconds: float) -> AsyncGenerator[None]:
 
 
 async def wait_for_content(surface: Surface, channel: CascadeChannel, grace: float) -> None:
-    """Wait up to ``grace`` seconds for something to show. Raises FaultError when the turn failed before that."""
+    """Wait up to ``grace`` seconds for something to show. Raises FaultError when the turn fails before that."""
     try:
         async with asyncio.timeout(grace):
-            while not surface.shows(channel) and not channel.closed:
+            while not surface.has_output(channel) and not channel.closed:
                 await channel.changed()
     except TimeoutError:
         return
-    if not surface.shows(channel) and isinstance(channel.terminal, Failed):
+    if not surface.has_output(channel) and isinstance(channel.terminal, Failed):
         raise FaultError(channel.terminal.fault)
 
 
 class Pump:
-    """Moves one reader's frames from the channel to ``send``: whatever has arrived since goes out as one piece.
+    """Moves one reader's frames from the channel to ``send``; all that has arrived since the last time is sent as one.
 
-    ``heartbeat``: seconds of silence. ``skip``: how many frames are left out. ``ending``: awaited before the last
-    frames. ``clock``: by default the loop's.
+    ``heartbeat``: seconds of silence. ``skip``: how many frames to leave out. ``ending``: awaited before the last
+    frames. ``clock``: the loop's by default.
     """
 
     def __init__(
@@ -235,9 +233,9 @@ class Pump:
 
     def _take(self, frames: list[bytes]) -> None:
         if self._skip:
-            seen = min(self._skip, len(frames))
-            self._skip -= seen
-            frames = frames[seen:]
+            skipped = min(self._skip, len(frames))
+            self._skip -= skipped
+            frames = frames[skipped:]
         self._frames += frames
         self._size += sum(map(len, frames))
 
@@ -249,7 +247,7 @@ class Pump:
 
 
 def timing_headers(channel: CascadeChannel) -> dict[str, str]:
-    """``Server-Timing`` with the phases known by now, and OpenAI's own header for the whole."""
+    """``Server-Timing`` with the phases known so far, and OpenAI's own header for the total."""
     marks = channel.marks
     phases = [
         f"{name};dur={(marks[end] - marks[start]) / 1e6:.1f}"
@@ -262,12 +260,10 @@ def timing_headers(channel: CascadeChannel) -> dict[str, str]:
 
 
 def notes_header(turn: Turn) -> dict[str, str]:
-    """What of the request was left out or changed, for whoever looks at the headers."""
+    """A header that says what of the request was dropped or changed."""
     shown, size = list[str](), 0
     for note in turn.notes:
-        text = ascii(redact.text(note)[:NOTE])[
-            1:-1
-        ]  # names in it are the client's: no control characters, nothing but ASCII
+        text = ascii(redact.text(note)[:NOTE])[1:-1]  # it quotes names of the client's: printable ASCII only
         if size + len(text) > NOTES:
             break
         shown.append(text)
@@ -278,35 +274,35 @@ def notes_header(turn: Turn) -> dict[str, str]:
 
 
 def drop_stalled_reader(services: Services, channel: CascadeChannel) -> None:
-    """A stalled reader is closed; the turn goes on only if somebody else reads it, or nobody has to."""
+    """The turn of a stalled reader goes on only if it has other readers, or runs in the background."""
     if channel.readers <= 1 and not channel.turn.background and not channel.closed:
         services.engine.cancel(channel, Termination.CLIENT_STALL)
 
 
 def breaks_off(surface: Surface, channel: CascadeChannel) -> bool:
-    """Whether the stream's end must not look like the end of an answer."""
-    return isinstance(channel.terminal, Failed) and not surface.ends_failed
+    """Whether the body must not end like that of a whole answer."""
+    return isinstance(channel.terminal, Failed) and not surface.has_failure_event
 
 
 async def hang_up(request: web.Request) -> None:
-    """Close the connection behind what has been sent, unless the client does so first, for which it has a moment: some
-    drop what they have not read yet when a body breaks off."""
+    """Close the connection after what has been sent. The client may do so first: some drop what they have not read yet
+    when a body breaks off, so they get a moment."""
     try:
         await asyncio.sleep(LINGER_S)
-    except asyncio.CancelledError:  # it has, or we stop: nothing is left to be done
+    except asyncio.CancelledError:  # the client has closed it, or we stop
         if (task := asyncio.current_task()) is not None:
             task.uncancel()
     if request.version < HttpVersion11:
-        cut(request)
+        abort(request)
     elif request.transport is not None:
         request.transport.close()
 
 
-def cut(request: web.Request) -> None:
-    """Break the connection off: what is not sent yet would never be taken. Bodies of HTTP/1.0 end with the connection,
-    so there only a reset is no good end."""
+def abort(request: web.Request) -> None:
+    """Drop the connection with what is still unsent. An HTTP/1.0 body ends where the connection is closed, so only a
+    reset says there that it is not whole."""
     if request.transport is None:
         return
     if request.version < HttpVersion11:
-        request.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, AT_ONCE)
+        request.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, RESET)
     request.transport.abort()

@@ -17,7 +17,7 @@ from zerogravity.server.respond import json_answer, notes_header, replay, stream
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
 from zerogravity.server.turns import count_tokens, read_turn, start
-from zerogravity.surfaces.base import Answer, Surface
+from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.common import token_estimate
 from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -39,7 +39,7 @@ async def in_background(request: web.Request, surface: Surface, channel: Cascade
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return json_response(Answer(200, now(request.app[SERVICES], channel), notes_header(channel.turn)))
+    return json_response(now(request.app[SERVICES], channel), notes_header(channel.turn))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -53,7 +53,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         raise bad_request("'starting_after' needs 'stream=true'.", param="starting_after")
     found = await find(request)
     if not streamed:
-        return json_response(Answer(200, now(services, found) if isinstance(found, CascadeChannel) else found.response))
+        return json_response(now(services, found) if isinstance(found, CascadeChannel) else found.response)
     skip = 0 if after is None else after + 1
     if isinstance(found, CascadeChannel):
         if not found.turn.background:
@@ -75,7 +75,7 @@ async def delete(request: web.Request) -> web.Response:
     identity = request.match_info["id"]
     if not await request.app[RESPONSE_WRITER].delete(identity, request[EXCHANGE].owner):
         raise unknown(identity)  # somebody was quicker
-    return json_response(Answer(200, {"id": identity, "object": "response", "deleted": True}))
+    return json_response({"id": identity, "object": "response", "deleted": True})
 
 
 async def cancel(request: web.Request) -> web.Response:
@@ -87,9 +87,9 @@ async def cancel(request: web.Request) -> web.Response:
     if isinstance(found, CascadeChannel):
         services = request.app[SERVICES]
         services.engine.cancel(found)
-        return json_response(Answer(200, now(services, found)))
+        return json_response(now(services, found))
     elsewhere(found)
-    return json_response(Answer(200, found.response))
+    return json_response(found.response)
 
 
 async def input_items(request: web.Request) -> web.Response:
@@ -101,9 +101,7 @@ async def input_items(request: web.Request) -> web.Response:
         raise bad_request(f"Invalid value: '{order[:40]}'. Supported values are: 'asc' and 'desc'.", param="order")
     found = await find(request)
     items = found.turn.details_as(ResponsesDetails).input if isinstance(found, CascadeChannel) else found.input_items
-    return json_response(
-        Answer(200, page(items, limit, newest_first=order == "desc", after=request.query.get("after")))
-    )
+    return json_response(page(items, limit, newest_first=order == "desc", after=request.query.get("after")))
 
 
 def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | None) -> dict[str, Any]:
@@ -135,7 +133,7 @@ async def input_tokens(request: web.Request) -> web.Response:
     headers = token_estimate.MARK if count is None else {}
     if count is None:
         count = sum(token_estimate.by_modality(turn.google_request).values())
-    return json_response(Answer(200, {"object": "response.input_tokens", "input_tokens": count}, headers))
+    return json_response({"object": "response.input_tokens", "input_tokens": count}, headers)
 
 
 async def compact(request: web.Request) -> web.Response:

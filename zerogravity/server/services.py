@@ -1,6 +1,6 @@
-"""What the front server stands on, handed in by whoever puts the rooms together; and the typed keys to reach it.
+"""What the front server uses, handed in by ``compose``; and the typed keys to reach it.
 
-Every service is a Protocol or a plain value: tests hand in fakes, the gateway the real rooms.
+Every service is a Protocol or a plain value, so that tests can hand in fakes.
 """
 
 from __future__ import annotations
@@ -93,16 +93,16 @@ class Services:
 
 @dataclass(slots=True)
 class Exchange:
-    """One HTTP request as the access record will tell it. ``owner`` is a hash of the key it came with."""
+    """One HTTP request as the access log will show it. ``owner``: a hash of the key it came with."""
 
     id: str
     started: float
     surface: Surface
     owner: str = ""
     channel: CascadeChannel | None = None
-    first: float | None = None
-    sent: int = 0
-    gone: bool = False
+    first_byte: float | None = None  # when it was sent
+    sent_bytes: int = 0
+    client_gone: bool = False
     code: str = ""
 
 

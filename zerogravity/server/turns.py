@@ -12,7 +12,7 @@ from aiohttp import web
 from zerogravity import ids
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
-from zerogravity.server.body import mended_note, read_json
+from zerogravity.server.body import read_json, repair_notes
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -66,7 +66,7 @@ async def turn_of(
         body = await fetch_media(body, surface, services.fetch)
         budget.replace(body)
     turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, budget))
-    turn = replace(turn, size=budget.memory, notes=(*turn.notes, *await mended_note(raw)))
+    turn = replace(turn, size=budget.memory, notes=(*turn.notes, *await repair_notes(raw)))
     return Incoming(turn, raw, request.headers)
 
 
@@ -94,7 +94,7 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
         created=int(services.wall()),
         target=services.catalogue.resolve,
         owner=owner,
-        recall=budget.recalling(services.store.calls.get, surface.input),
+        recall=budget.counting(services.store.calls.get, surface.input),
         stored=lambda identity: found.turn if (found := known.get(identity)) is not None else None,
         item=items.get,
         secret=services.secret,

@@ -9,9 +9,9 @@ text each. The same parser, emitter and pump as over HTTP. Facts: wire-openai 8;
 | anything else                | an error; the connection goes on                                                  |
 
 ``previous_response_id`` may also name a response of this connection that was not stored, until a turn that continues it
-fails: then that is forgotten, as the API does, and the client sends the whole dialogue. A turn that cannot begin is
-answered with ``{"type": "error", "status", "error"}``, as HTTP would with that status; so is one whose rest is gone
-from memory, since it was read too slowly.
+fails: then it is forgotten, as in the API, and the client sends the whole dialogue. A turn that cannot begin is
+answered with ``{"type": "error", "status", "error"}``, where HTTP would use that status; so is a turn whose events were
+dropped from memory because the client read too slowly.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ from zerogravity import background
 from zerogravity.core.channel import CascadeChannel, ChannelWriter, CursorExpired
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, Termination, bad_request, internal
+from zerogravity.errors import RETRY, Fault, FaultError, Termination, bad_request, internal
 from zerogravity.server.body import overloaded, parse
 from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
-from zerogravity.server.middleware import fault_of, json_response
-from zerogravity.server.respond import Pump, Stalled, cut, drop_stalled_reader, stall_limit, wait_for_content
+from zerogravity.server.middleware import fault_of, rendered
+from zerogravity.server.respond import Pump, Stalled, abort, drop_stalled_reader, stall_limit, wait_for_content
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
-from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, settled
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -45,7 +44,7 @@ from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.stored import of_turn
 from zerogravity.wire import jsonio
 
-AT_ONCE = 16  # responses of one connection that run or wait
+CONCURRENT = 16  # responses of one connection that run or wait
 _STREAM_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
 _OURS = ("type", "generate", "stream_id", "stream", "stream_options")
 
@@ -54,7 +53,7 @@ CONNECTION_MEMORY: web.AppKey[ConnectionMemory] = web.AppKey("remembered", Conne
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
-    """GET /v1/responses. Whoever cannot be served here is told 426: clients then go on over HTTP at once."""
+    """GET /v1/responses. A 426 makes clients go on over HTTP at once."""
     config = request.app[SERVICES].config
     if "websocket" not in request.headers.get("Upgrade", "").lower():
         raise web.HTTPMethodNotAllowed("GET", ["POST"])
@@ -75,14 +74,15 @@ async def serve(request: web.Request) -> web.StreamResponse:
 
 
 def refused(request: web.Request, why: str, instead: str) -> web.Response:
-    """426, which has to name a protocol that would do."""
+    """426, which has to name a protocol that is supported."""
     fault = bad_request(why, code="upgrade_required", status=426).fault
-    answer = request[EXCHANGE].surface.error(fault)
-    return json_response(Answer(426, answer.body, {**answer.headers, "Upgrade": instead}), close=True)
+    response = rendered(request[EXCHANGE].surface.error(fault), {"Upgrade": instead})
+    response.force_close()
+    return response
 
 
 async def close_sockets(app: web.Application) -> None:
-    """At shutdown, when every turn has had its terminal."""
+    """At shutdown, after every turn's terminal event."""
     for socket in list(app[SOCKETS]):
         await socket.close(code=WSCloseCode.GOING_AWAY, message=b"shutting down")
 
@@ -96,13 +96,13 @@ class Connection:
         self._services = request.app[SERVICES]
         self._limits = self._services.config.limits
         self._surface = self._services.surfaces["responses"]
-        self._remembered = request.app[CONNECTION_MEMORY]
-        self._local: LocalResponses = OrderedDict()  # what is stored nowhere else
+        self._memory = request.app[CONNECTION_MEMORY]
+        self._local: LocalResponses = OrderedDict()  # stored nowhere else
         self._running: dict[asyncio.Task[None], str | None] = {}  # → its stream_id
-        self._in_turn = asyncio.Lock()  # those without a stream_id
+        self._in_turn = asyncio.Lock()  # responses without a stream_id run one after the other
 
     async def run(self) -> None:
-        """Until the client goes, or the connection is too old; a response that runs then is finished first."""
+        """Until the client goes, or the connection is too old; responses that run then are finished first."""
         try:
             try:
                 async with asyncio.timeout(self._limits.websocket_seconds):
@@ -118,20 +118,20 @@ class Connection:
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
-            self._remembered.leave(self._local)
+            self._memory.leave(self._local)
 
     async def _take(self, kind: WSMsgType, data: Any) -> None:
-        """One message. What is wrong with it is answered, and the connection goes on."""
+        """One message. An error is answered, and the connection goes on."""
         stream_id = None
         try:
             if kind is not WSMsgType.TEXT:
-                raise bad_request("only text messages are read", code="invalid_json")
+                raise bad_request("only text messages are accepted", code="invalid_json")
             body = await parse(data, self._limits, self._services.parses)
             stream_id = self._stream_id(body)
             if body.get("type") != "response.create":
                 raise bad_request("'type' must be 'response.create'.", param="type")
-            if len(self._running) >= AT_ONCE:
-                raise overloaded(f"{AT_ONCE} responses of this connection run or wait")
+            if len(self._running) >= CONCURRENT:
+                raise overloaded(f"this connection already has {CONCURRENT} responses running or waiting")
         except FaultError as error:
             await self._fault(error.fault, stream_id)
             return
@@ -140,7 +140,7 @@ class Connection:
         task.add_done_callback(self._running.pop)
 
     def _stream_id(self, body: dict[str, Any]) -> str | None:
-        """The name of a response that may begin. Raises FaultError."""
+        """The message's stream_id. Raises FaultError when it is malformed or in use."""
         given = body.get("stream_id")
         if given is None:
             return None
@@ -180,21 +180,21 @@ class Connection:
                 await pump.run()
             except Stalled:
                 drop_stalled_reader(self._services, channel)
-                cut(self._request)
+                abort(self._request)
             except CursorExpired:
                 raise FaultError(_gone(channel)) from None
             finally:
                 self._services.metrics.reader_left(pump.largest)
 
     async def _read(self, body: dict[str, Any], raw: bytes) -> Incoming:
-        """The turn that a message asks for."""
+        """The turn that a message describes."""
         if body.get("background"):
             raise bad_request("'background' is not supported over WebSocket.", param="background")
-        asked = {name: value for name, value in body.items() if name not in _OURS} | {"stream": True}
-        return await turn_of(self._request, self._surface, asked, raw, local=self._local)
+        http_body = {name: value for name, value in body.items() if name not in _OURS} | {"stream": True}
+        return await turn_of(self._request, self._surface, http_body, raw, local=self._local)
 
     def _warmed(self, turn: Turn) -> CascadeChannel:
-        """A turn that is over before anybody is asked: its input is kept for the next one."""
+        """A turn without a model call: its input is kept for the next one."""
         if turn.details_as(ResponsesDetails).compacts:
             raise bad_request(f"'generate' is false, so there can be no {TRIGGER}: leave either out.", param="generate")
         writer = ChannelWriter(turn, self._services.store.clock)
@@ -204,7 +204,7 @@ class Connection:
 
     async def _send(self, channel: CascadeChannel, frames: list[bytes], suffix: bytes) -> None:
         """SSE frames → messages. A heartbeat has no data and becomes a ping."""
-        if channel.closed:  # the client is about to know, and may go on at once
+        if channel.closed:  # before the client reads the end and goes on
             self._release(channel)
         for frame in frames:
             data = frame.partition(b"\ndata: ")[2].rstrip()
@@ -213,10 +213,10 @@ class Connection:
                     await self._socket.send_frame(data[:-1] + suffix, WSMsgType.TEXT)
                 else:
                     await self._socket.ping()
-            self._request[EXCHANGE].sent += len(data)
+            self._request[EXCHANGE].sent_bytes += len(data)
 
     def _release(self, channel: CascadeChannel) -> None:
-        """The turn is over: its stream_id is free, and what is stored nowhere else is remembered here."""
+        """The turn is over: its stream_id is free, and what is stored nowhere else is kept here."""
         task = asyncio.current_task()
         assert task is not None
         self._running[task] = None
@@ -226,28 +226,28 @@ class Connection:
         if channel.turn.store or response_id(channel.id) in self._local:
             return
         stored = of_turn(channel, self._services.secret)
-        self._remembered.add(self._local, stored, channel.held)
+        self._memory.add(self._local, stored, channel.held)
 
     def _forget(self, response: object) -> None:
         """A turn that continues that response has failed."""
         if isinstance(response, str):
-            self._remembered.forget(self._local, response)
+            self._memory.forget(self._local, response)
 
     async def _fault(self, fault: Fault, stream_id: str | None) -> None:
-        """An error stands by itself, with the status that HTTP would have."""
-        told: dict[str, Any] = {"type": "error", "status": fault.status, "error": openai_error_object(fault)}
+        """An error is a message of its own, with the status that HTTP would have."""
+        message: dict[str, Any] = {"type": "error", "status": fault.status, "error": openai_error_object(fault)}
         if stream_id is not None:
-            told["stream_id"] = stream_id
+            message["stream_id"] = stream_id
         try:
             with suppress(ConnectionError):  # the receiving side ends the connection
                 async with stall_limit(self._limits.write_stall_seconds):
-                    await self._socket.send_frame(jsonio.dumps(told), WSMsgType.TEXT)
+                    await self._socket.send_frame(jsonio.dumps(message), WSMsgType.TEXT)
         except Stalled:
-            cut(self._request)
+            abort(self._request)
 
 
 def _gone(channel: CascadeChannel) -> Fault:
-    """The rest of its events has been dropped before this client took them."""
-    instead = f"GET /v1/responses/{response_id(channel.id)} has it whole" if channel.turn.store else "ask once more"
-    text = f"the rest of this response was dropped from memory, since it was read too slowly; {instead}"
+    """Its events were dropped from memory before this client read them."""
+    instead = f"GET /v1/responses/{response_id(channel.id)} returns all of it" if channel.turn.store else RETRY
+    text = f"the rest of this response was dropped from memory because it was read too slowly; {instead}"
     return internal(text, Termination.LIMIT_BYTES, status=503, code="response_expired")

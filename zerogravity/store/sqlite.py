@@ -20,7 +20,7 @@ from zerogravity.errors import FaultError, internal
 from zerogravity.store import schema
 from zerogravity.store.base import Entry, Limits
 from zerogravity.store.process_runs import ProcessRuns
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 
 logger = logging.getLogger("zerogravity.server")
 CLOSE_S = 2.0  # how long the disk is waited for at the end
@@ -177,9 +177,8 @@ class SqliteStore:
         number, created, data, frames, run = row
         items = frozenset(item_id for (item_id,) in database.execute(_ITEMS, (number,)))
         alive = bool(run) and self._runs.alive(run)
-        return Entry(
-            owner, response_id, created, jsonio.loads(data), items, _split(frames), alive, bool(run) and not alive
-        )
+        response = narrow.members(jsonio.loads(data))
+        return Entry(owner, response_id, created, response, items, _split(frames), alive, bool(run) and not alive)
 
     def _with_item(
         self, database: sqlite3.Connection, item_id: str, owner: str, hidden: Collection[str]

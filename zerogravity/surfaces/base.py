@@ -96,20 +96,21 @@ class Lookups:
 
 
 @dataclass(slots=True)
-class Place:
-    """A URL in a body: ``holder[member]``. ``picture``: only a picture may stand there."""
+class MediaUrl:
+    """A URL of media in a body: ``holder[member]``. ``picture``: only a picture may stand there. ``blob``: its data
+    goes into ``inlineData`` instead (Gemini)."""
 
-    holder: dict[str, Any]
+    holder: dict[str, object]
     member: str
     url: str
     param: str
     picture: bool = True
-    blob: bool = False  # Gemini: fileData becomes inlineData
+    blob: bool = False
 
 
 @dataclass(slots=True)
-class Heard:
-    """What one stream has told, besides its text: complete function calls, and the tokens in words."""
+class StreamSummary:
+    """What a stream held besides its text: complete function calls, and the tokens in words."""
 
     calls: list[str] = field(default_factory=list[str])
     usage: str = ""
@@ -131,7 +132,7 @@ class Surface:
     ``paths``         where a turn is POSTed to: templates as aiohttp's router reads them.
     ``urls``          the same of a whole answer and of a stream, with ``{model}``; by default the first of ``paths``.
     ``root``          every path below it is this API's, served or not. ``claims``: whether another request is.
-    ``said``          (parts of the path, query, headers) → what they say, as members of the body. Raises FaultError.
+    ``from_url``      (parts of the path, query, headers) → members that they add to the body. Raises FaultError.
     ``input``         the member of a body that holds the conversation.
     ``media``         the http(s) URLs at the places where media stand. What has another shape is the parser's.
     ``lookups``       what of the stored responses the parser will look up. Total, too.
@@ -139,17 +140,17 @@ class Surface:
     ``schema_param``  the parameter that asks for an answer by a schema.
     ``emitter``       (channel, secret) → a renderer of that turn's stream.
     ``answer``        the non-streamed answer of a closed channel: the finished object, or the fault's error.
-    ``shows``         whether there is something for the client yet: a failure before that is a plain HTTP status.
+    ``has_output``    whether there is something for the client yet: a failure before that is a plain HTTP status.
     ``error``         a fault in this API's form, with its status and headers (Retry-After, x-should-retry).
-    ``ends_failed``   whether its streams have an event that properly ends a failed turn; else the body breaks off
-                      behind the error.
-    ``gives_ids``     whether each call has an id for the client, even if Google gave it none.
+    ``has_failure_event``  whether its streams end a failed turn with an event; else the body breaks off behind the
+                      error.
+    ``assigns_call_ids``  whether each call has an id for the client, even if Google gave it none.
     ``operation``     OpenTelemetry's name for what a turn does (``gen_ai.operation.name``).
     ``sample``        (model, prompt) → the body of a small streamed request. ``demo``: a prompt for it, and members by
                       which it shows more.
     ``check``         holds a whole stream against the API's grammar. Raises GrammarError.
     ``table``         (parameter, what it takes, what becomes of it) of each, for people.
-    ``read``          (event, heard) → ("thinking" or "text", words) of a stream's event; ``heard`` gets the rest.
+    ``read``          (event, summary) → ("thinking" or "text", words) of a stream's event; ``summary`` gets the rest.
     """
 
     name: str
@@ -166,16 +167,16 @@ class Surface:
     table: Callable[[], Sequence[tuple[str, str, str]]] = tuple
     urls: tuple[str, str] | None = None
     claims: Callable[[str, Names, Names], bool] = lambda path, headers, query: False
-    said: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}
-    media: Callable[[Json], Iterator[Place]] = _nothing
+    from_url: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}
+    media: Callable[[Json], Iterator[MediaUrl]] = _nothing
     lookups: Callable[[Json], Lookups] = lambda body: Lookups()
-    shows: Callable[[CascadeChannel], bool] = lambda channel: channel.state.shows(thinking=False)
+    has_output: Callable[[CascadeChannel], bool] = lambda channel: channel.state.has_output(thinking=False)
     demo: tuple[str, Json] = ("Say in two sentences why the sky is blue.", MappingProxyType({}))
-    read: Callable[[dict[str, Any], Heard], Iterable[tuple[str, str]]] = _nothing
+    read: Callable[[dict[str, Any], StreamSummary], Iterable[tuple[str, str]]] = _nothing
     schema_param: str | None = None
     operation: str = "chat"
-    ends_failed: bool = False
-    gives_ids: bool = True
+    has_failure_event: bool = False
+    assigns_call_ids: bool = True
 
     def owns(self, path: str, headers: Names = (), query: Names = ()) -> bool:
         """Whether a request is this API's, served or not: decides the form of its errors."""

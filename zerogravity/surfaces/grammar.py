@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NoReturn, cast
 
 from zerogravity.wire import jsonio
@@ -54,6 +54,31 @@ def a_count(value: object, place: str) -> int:
     return value
 
 
+def one_of(value: object, words: Collection[str], place: str) -> None:
+    need(value in words, place, f"{value!r} is not a known value")
+
+
+def json_object(text: str, place: str) -> None:
+    """The arguments of a call."""
+    try:
+        value = jsonio.loads(text.encode())
+    except ValueError:
+        fail(place, "is not JSON")
+    need(isinstance(value, dict), place, "is not a JSON object")
+
+
+def blocks(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """(place, block) of each SSE event of OpenAI's APIs, comments left out."""
+    need(data.endswith(b"\n\n"), "stream", "its last event has no blank line")
+    need(b"\r" not in data, "stream", "holds a carriage return")
+    for number, block in enumerate(data[:-2].split(b"\n\n")):
+        place = f"block {number}"
+        if block.startswith(b":"):
+            need(b"\n" not in block, place, "a comment shares its block with something else")
+        else:
+            yield place, block
+
+
 def parsed(data: bytes, place: str) -> Json:
     """One line of JSON that is an object, without what some clients take for line ends."""
     need(not any(separator in data for separator in SEPARATORS), place, "holds a raw U+2028, U+2029 or U+0085")
@@ -61,5 +86,5 @@ def parsed(data: bytes, place: str) -> Json:
         data.decode()
         value = jsonio.loads(data)
     except ValueError:
-        fail(place, "is no JSON in UTF-8")
+        fail(place, "is not JSON in UTF-8")
     return an_object(value, place)

@@ -22,6 +22,7 @@ from zerogravity.wire.google import GoogleDecoder
 NS = 1_000_000_000
 TURN_ID = "turn_" + "7" * 32
 CREATED = 1_770_000_000
+Json = dict[str, Any]  # of Google's form
 TARGET = Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18")
 
 
@@ -41,7 +42,7 @@ class FakeClock:
 # -- Google's side -------------------------------------------------------------------------------------------------
 
 
-def part(text: str, *, thought: bool = False, signature: str | None = None) -> dict[str, Any]:
+def part(text: str, *, thought: bool = False, signature: str | None = None) -> Json:
     """A text part."""
     return {
         "text": text,
@@ -50,9 +51,9 @@ def part(text: str, *, thought: bool = False, signature: str | None = None) -> d
     }
 
 
-def call(name: str = "f", signature: str | None = None, **args: Any) -> dict[str, Any]:
+def call(name: str = "f", signature: str | None = None, **args: object) -> Json:
     """A functionCall part."""
-    made: dict[str, Any] = {"functionCall": {"name": name, "args": args}}
+    made: Json = {"functionCall": {"name": name, "args": args}}
     return {**made, "thoughtSignature": signature} if signature else made
 
 
@@ -66,22 +67,22 @@ def usage(prompt: int, candidates: int = 0, thoughts: int = 0, cached: int = 0) 
 
 
 def chunk(
-    *parts: Any, finish: str | None = None, usage: Mapping[str, int] | None = None, **candidate: Any
-) -> dict[str, Any]:
+    *parts: object, finish: str | None = None, usage: Mapping[str, int] | None = None, **candidate: object
+) -> Json:
     """One GenerateContentResponse with one candidate; without parts it has no content."""
-    made: dict[str, Any] = {"content": {"role": "model", "parts": list(parts)}} if parts else {}
+    made: Json = {"content": {"role": "model", "parts": list(parts)}} if parts else {}
     made |= {"finishReason": finish} if finish else {}
     return {"candidates": [{**made, "index": 0, **candidate}], **({"usageMetadata": usage} if usage else {})}
 
 
-def data(value: Mapping[str, Any] | bytes, *, envelope: bool = True) -> bytes:
+def data(value: Mapping[str, object] | bytes, *, envelope: bool = True) -> bytes:
     """A chunk as the data of one event, in v1internal's envelope or without; bytes stay what they are."""
     if isinstance(value, bytes):
         return value
     return jsonio.dumps({"response": value, "traceId": "t"} if envelope else value)
 
 
-def sse(*chunks: Mapping[str, Any] | bytes, envelope: bool = True) -> bytes:
+def sse(*chunks: Mapping[str, object] | bytes, envelope: bool = True) -> bytes:
     """A streamed answer as Google writes it."""
     return b"".join(b"data: %b\r\n\r\n" % data(value, envelope=envelope) for value in chunks)
 
@@ -89,7 +90,7 @@ def sse(*chunks: Mapping[str, Any] | bytes, envelope: bool = True) -> bytes:
 # -- our side ------------------------------------------------------------------------------------------------------
 
 
-def google_request(text: str = "hi", **more: Any) -> dict[str, Any]:
+def google_request(text: str = "hi", **more: object) -> Json:
     """A request of one text, in Google's form."""
     return {"contents": [{"role": "user", "parts": [{"text": text}]}], **more}
 
@@ -103,10 +104,11 @@ def turn(**fields: Any) -> Turn:
     return Turn(**{**defaults, **fields})
 
 
-def stored(asked: str = "hi", answered: str = "hello", **fields: Any) -> StoredTurn:
+def stored(question: str = "hi", answer: str = "hello", **fields: Any) -> StoredTurn:
     """What a stored response of one text contributes to the turn that continues it."""
-    contents = ({"role": "user", "parts": [part(asked)]}, {"role": "model", "parts": [part(answered)]})
-    return StoredTurn(contents, **{"family": TARGET.family, **fields})
+    contents = ({"role": "user", "parts": [part(question)]}, {"role": "model", "parts": [part(answer)]})
+    defaults: dict[str, Any] = {"family": TARGET.family}
+    return StoredTurn(contents, **{**defaults, **fields})
 
 
 def records(events: Iterable[Event], end: Terminal, *, gap_s: float = 0.0) -> list[Record]:
@@ -138,7 +140,7 @@ def replay(made: Iterable[Record], into: ChannelWriter) -> CascadeChannel:
 
 def captured(
     of: Turn,
-    *attempts: Sequence[Mapping[str, Any] | bytes],
+    *attempts: Sequence[Mapping[str, object] | bytes],
     envelope: bool = True,
     dropped: bool = False,
     clock: Callable[[], int] | None = None,

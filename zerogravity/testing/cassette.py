@@ -13,6 +13,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination
 from zerogravity.observe import digest, trace_reader
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.wire.narrow import lookup, text
 
 # Turns that did not end by themselves answer nothing.
 USELESS = frozenset({
@@ -110,9 +111,7 @@ def _likeness(one: list[str], other: list[str]) -> float:
 
 
 def _normal(trace: Trace) -> dict[str, Any]:
-    target = trace.info.get("target")
-    name = target.get("name", "") if isinstance(target, Mapping) else ""
-    return digest.normal_request(name, trace.google_request)
+    return digest.normal_request(text(lookup(trace.info, "target", "name")), trace.google_request)
 
 
 def _digest(trace: Trace) -> str:

@@ -10,7 +10,7 @@ answered 400 ``cassette_miss`` with the difference to the nearest recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ Start = Callable[..., Cassette]
 
 
 @contextmanager
-def cassettes(base: Path, **options: Any) -> Iterator[Start]:
+def cassettes(base: Path, **options: Any) -> Generator[Start]:
     """Starts servers for folders below ``base``; they stop when the block ends."""
     from zerogravity.testing.cassette import Library
     from zerogravity.testing.replay import Pace, parse_speed

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -77,11 +77,11 @@ async def serve(
     recorded: Iterable[Trace] = (),
     always: Trace | None = None,
     services: Mapping[str, Any] | None = None,
-) -> AsyncIterator[ReplayServer]:
+) -> AsyncGenerator[ReplayServer]:
     """Serve what ``pick`` finds. ``recorded``: traces whose models are known beside the usual ones. ``always``: what
     answers whatever the model. ``services`` replaces parts of the server by name. Raises OSError: port taken."""
     config = configuration.load({"listen": listen, **SETTINGS}, file=os.devnull, env={}).config
-    given = {"secret": secret, **(services or {})}
+    given: dict[str, Any] = {"secret": secret, **(services or {})}
     base = compose.Base.of(config, given.get("surfaces", REGISTRY))
     engine = ReplayEngine(base.store, pick, pace=pace)
     async with compose.front(base, engine, RecordedModels(recorded, always), **given) as server:
@@ -89,7 +89,7 @@ async def serve(
 
 
 @contextmanager
-def in_thread(pick: Callable[[Turn], Trace], **options: Any) -> Iterator[str]:
+def in_thread(pick: Callable[[Turn], Trace], **options: Any) -> Generator[str]:
     """The same for programs without an event loop: its URL, as long as the block lasts."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="zerogravity-replay", daemon=True)

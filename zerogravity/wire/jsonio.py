@@ -49,7 +49,7 @@ class Number(float):
         return type(self), (self.source,)
 
 
-def loads(data: bytes) -> Any:
+def loads(data: bytes) -> object:
     """Parse; what orjson refuses goes to the standard library, with lone surrogates replaced by U+FFFD.
 
     Numbers are exact: ``dumps`` gives each its own text again. Raises ValueError (with position, as json says it)
@@ -64,7 +64,7 @@ def loads(data: bytes) -> Any:
     return value
 
 
-def glance(data: bytes) -> Any:
+def glance(data: bytes) -> object:
     """Parse as fast as can be, to look at: no number keeps its text. Raises ValueError for all that is not strictly
     JSON in valid UTF-8, and for numbers beyond a double; ``loads`` may still read it."""
     return orjson.loads(data)

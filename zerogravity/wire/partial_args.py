@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -36,7 +36,7 @@ class Partial:
         if self._source is None and self._object is None:
             self._source = source
         else:
-            self._made().update(jsonio.loads(source))
+            self._made().update(narrow.members(jsonio.loads(source)))
 
     def apply(self, source: bytes) -> bool:
         """``partialArgs``. False: they do not fit together."""

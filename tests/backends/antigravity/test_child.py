@@ -23,6 +23,7 @@ from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.base import Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.background import FIRST_S
+from zerogravity.config import Limits
 from zerogravity.core.events import Finished
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
@@ -368,7 +369,7 @@ async def test_the_stand_in_as_the_child() -> None:
     google = GoogleSimulator(tls=False, http2=False, pace=0.001)
     await google.start()
     backend = Polling({}, command=shlex.join(command), route=Route(google.url))
-    engine = Engine(MitmStore(time.monotonic_ns), backend, clock=time.monotonic_ns)
+    engine = Engine(MitmStore(time.monotonic_ns), backend, limits=Limits(), clock=time.monotonic_ns)
     try:
         await backend.start()
         await backend.ls.use_proxy()

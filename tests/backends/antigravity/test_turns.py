@@ -12,11 +12,11 @@ import pytest_asyncio
 
 from tests.waiting import until
 from zerogravity.backends.antigravity.backend import Antigravity
+from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptOpened, Failed, Finished
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
-from zerogravity.deadlines import Limits
 from zerogravity.engine import Engine
 from zerogravity.errors import Fault, Termination
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
@@ -33,7 +33,7 @@ class Bench:
         self.made = 0
 
     def engine_of(self, *, match: float) -> Engine:
-        return Engine(self.store, self.backend, clock=time.monotonic_ns, limits=Limits(match=match))
+        return Engine(self.store, self.backend, clock=time.monotonic_ns, limits=Limits(match_seconds=match))
 
     def run(self) -> CascadeChannel:
         self.made += 1

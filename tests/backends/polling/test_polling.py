@@ -16,12 +16,12 @@ from tests.waiting import until
 from zerogravity.backends.antigravity.errors import error_of, gone
 from zerogravity.backends.polling import polling as module
 from zerogravity.backends.polling.polling import Polling, read_steps, run_of
+from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Finished, Notice
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
-from zerogravity.deadlines import Limits
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, Termination
 from zerogravity.surfaces import chat, gemini, responses
@@ -324,7 +324,7 @@ class Plant:
             self.store,
             backend,
             clock=time.monotonic_ns,
-            limits=Limits(first_byte=20, idle=20),
+            limits=Limits(first_byte_seconds=20, idle_seconds=20),
         )
         self.made = 0
 

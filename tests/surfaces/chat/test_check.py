@@ -128,8 +128,8 @@ RULES: list[tuple[Change, str]] = [
     (at(f"4.{D}.tool_calls.0.id", "c0"), "repeats id, type or name"),
     (at(f"4.{D}.tool_calls.0.type", "function"), "repeats id, type or name"),
     (at(f"4.{D}.tool_calls.0.function.name", "f"), "repeats id, type or name"),
-    (at(f"4.{D}.tool_calls.0.function.arguments", "{"), "no JSON"),
-    (at(f"4.{D}.tool_calls.0.function.arguments", "[]"), "no JSON object"),
+    (at(f"4.{D}.tool_calls.0.function.arguments", "{"), "not JSON"),
+    (at(f"4.{D}.tool_calls.0.function.arguments", "[]"), "not a JSON object"),
     (at(f"6.{D}.tool_calls.0.custom", ...), "custom: must be an object"),
     (at(f"8.{D}.tool_calls.0.function.arguments", "x"), "arguments of a call that is over"),
     (at(f"7.{D}.images.0.index", 1), "not the next one"),
@@ -141,7 +141,7 @@ RULES: list[tuple[Change, str]] = [
     (at(f"9.{D}.annotations.0.url_citation.title", None), "title: must be a string"),
     (at(f"9.{D}.annotations.0.url_citation.start_index", 1), "empty or backwards"),
     (at(f"9.{D}.annotations.0.url_citation.end_index", -1), "not negative"),
-    (at("10.choices.0.finish_reason", "end_turn"), "no known word"),
+    (at("10.choices.0.finish_reason", "end_turn"), "not a known value"),
     (at("10.choices.0.finish_reason", "stop"), "stop although there are calls"),
     (at("10.choices.0.finish_reason", "function_call"), "function_call without a call"),
     (at(f"10.{D}.content", "x"), "not empty beside the finish_reason"),
@@ -174,7 +174,7 @@ def test_calls_and_their_word() -> None:
     twice = [delta({"function_call": {"name": "f", "arguments": "{}"}})] * 2
     with pytest.raises(GrammarError, match="repeats the name"):
         check_chat(wire([GOOD[0], *twice, delta({}, "function_call"), GOOD[-1]], DONE))
-    with pytest.raises(GrammarError, match="no JSON"):
+    with pytest.raises(GrammarError, match="not JSON"):
         check_chat(wire([GOOD[0], delta({"function_call": {"name": "f", "arguments": "{"}}), delta({}, "function_call"),
                          GOOD[-1]], DONE))  # fmt: skip
 
@@ -187,7 +187,7 @@ def test_an_error_has_all_four_members(name: str) -> None:
 
 
 def test_an_errors_code_is_no_number() -> None:
-    with pytest.raises(GrammarError, match="code: is no string"):
+    with pytest.raises(GrammarError, match="code: is not a string"):
         check_chat(wire([{"error": {**ERROR["error"], "code": 429}}]))
 
 
@@ -201,12 +201,12 @@ GOOD_BYTES = b"".join(wire(GOOD, DONE))
         (GOOD_BYTES[:-1], "no blank line"),
         (GOOD_BYTES.replace(b"\n\n", b"\r\n\r\n"), "no blank line"),
         (b": a\r\n\n" + GOOD_BYTES, "carriage return"),
-        (b"event: x\n" + GOOD_BYTES, "no data event"),
-        (b"data:{}\n\n" + GOOD_BYTES, "no data event"),
+        (b"event: x\n" + GOOD_BYTES, "is not a data event"),
+        (b"data:{}\n\n" + GOOD_BYTES, "is not a data event"),
         (b"data: {\ndata: }\n\n" + GOOD_BYTES, "more than one line"),
         (b": a\ndata: {}\n\n" + GOOD_BYTES, "shares its block"),
-        (b"data: {\n\n" + GOOD_BYTES, "no JSON"),
-        (b"data: \xff\n\n" + GOOD_BYTES, "no JSON"),
+        (b"data: {\n\n" + GOOD_BYTES, "not JSON"),
+        (b"data: \xff\n\n" + GOOD_BYTES, "not JSON"),
         (b"data: []\n\n" + GOOD_BYTES, "must be an object"),
         (GOOD_BYTES.replace(b'"content": "a"', '"content": "\u2028"'.encode()), "U\\+2028"),
         (GOOD_BYTES + DONE, "comes after the end"),

@@ -46,17 +46,6 @@ def config_of(**body: Any) -> dict[str, Any]:
          {"responseMimeType": "application/json", "responseSchema": CITY_SCHEMA}),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
          {"responseMimeType": "application/json"}),
-        ({"reasoning_effort": "low"}, {"thinkingConfig": {"thinkingLevel": "LOW", "includeThoughts": True}}),
-        ({"reasoning_effort": "minimal"}, {"thinkingConfig": {"thinkingLevel": "MINIMAL", "includeThoughts": True}}),
-        ({"reasoning_effort": "none"}, {"thinkingConfig": {"thinkingLevel": "MINIMAL", "includeThoughts": False}}),
-        ({"reasoning_effort": "high", "include_reasoning": False},
-         {"thinkingConfig": {"thinkingLevel": "HIGH", "includeThoughts": False}}),
-        ({"model": "gemini-2.5-pro", "reasoning_effort": "medium"},
-         {"thinkingConfig": {"thinkingBudget": 8192, "includeThoughts": True}}),
-        ({"extra_body": {"google": {"thinking_config": {"thinking_budget": 0, "include_thoughts": True}}}},
-         {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": True}}),
-        ({"google": {"thinking_config": {"thinking_level": "low"}}, "reasoning_effort": "high"},
-         {"thinkingConfig": {"thinkingLevel": "low"}}),
         ({"modalities": ["text"]}, {}),
         ({"modalities": ["image", "text"]}, {"responseModalities": ["TEXT", "IMAGE"]}),
     ],
@@ -92,16 +81,6 @@ def test_what_goes_into_the_generation_config(body: dict[str, Any], config: dict
         ({"max_tokens": 2**31}, "max_tokens", "integer_above_max_value"),
         ({"top_k": 2**31}, "top_k", "integer_above_max_value"),
         ({"seed": "x"}, "seed", "invalid_type"),
-        ({"extra_body": {"google": {"thinking_config": {"thinking_level": "LOW", "thinking_budget": 1}}}},
-         "extra_body.google.thinking_config", "invalid_value"),
-        ({"extra_body": {"google": {"thinking_config": {"thinking_level": "ULTRA"}}}},
-         "extra_body.google.thinking_config.thinking_level", "invalid_value"),
-        ({"extra_body": {"google": {"thinking_config": {"thoughts": True}}}},
-         "extra_body.google.thinking_config.thoughts", "unsupported_parameter"),
-        ({"model": "gemini-2.5-flash", "google": {"thinking_config": {"thinking_level": "LOW"}}},
-         "extra_body.google.thinking_config.thinking_level", "invalid_value"),
-        ({"model": "gemini-3-pro-image", "google": {"thinking_config": {"include_thoughts": True}}},
-         "extra_body.google.thinking_config", "unsupported_parameter"),
         ({"seed": 2**63}, "seed", "integer_above_max_value"),
         ({"stop": 7}, "stop", "invalid_type"),
         ({"stop": ["a", 1]}, "stop[1]", "invalid_type"),
@@ -118,9 +97,6 @@ def test_what_goes_into_the_generation_config(body: dict[str, Any], config: dict
         ({"audio": {"voice": "alloy", "format": "wav"}}, "audio", "unsupported_parameter"),
         ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter"),
         ({"modalities": ["smell"]}, "modalities[0]", "invalid_value"),
-        ({"reasoning_effort": "lots"}, "reasoning_effort", "invalid_value"),
-        ({"include_reasoning": "yes"}, "include_reasoning", "invalid_type"),
-        ({"extra_body": {"google": {"thinking_config": 1}}}, "extra_body.google.thinking_config", "invalid_type"),
         ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
         ({"response_format": {}}, "response_format.type", "missing_required_parameter"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "missing_required_parameter"),
@@ -180,7 +156,7 @@ def test_text_is_refused_only_for_a_form_that_would_be_lost() -> None:
     assert (caught.value.fault.status, caught.value.fault.param) == (400, "text.format")
     assert "'response_format'" in caught.value.fault.message
     turn = parse(text={"verbosity": "low", "format": {"type": "text"}})
-    assert turn.notes == ("text: no counterpart upstream",)
+    assert turn.notes == ("text: ignored, it has no effect here",)
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
@@ -193,67 +169,6 @@ def test_a_limit_above_the_models_is_lowered_and_noted(name: str, model: str, as
     turn = parse(**body)
     assert turn.google_request["generationConfig"]["maxOutputTokens"] == sent
     assert turn.notes == (() if asked == sent else (f"maxOutputTokens lowered to {sent}: this model gives no more",))
-
-
-LOW = {"thinkingLevel": "LOW", "includeThoughts": True}
-HIGH = {**LOW, "thinkingLevel": "HIGH"}
-PRO, FLASH, CLAUDE = "gemini-2.5-pro", "gemini-2.5-flash", "claude-sonnet-4-6"
-
-
-def budget(tokens: int, *, thoughts: bool = True) -> dict[str, Any]:
-    return {"thinkingBudget": tokens, "includeThoughts": thoughts}
-
-
-@pytest.mark.parametrize(
-    ("body", "config", "shown"),
-    [
-        ({"reasoning": {"effort": "low"}}, LOW, 2), ({"reasoning": {}}, None, 1),
-        ({"reasoning": {"effort": "low"}, "reasoning_effort": "low"}, LOW, 2),
-        ({"reasoning": {"effort": "low", "exclude": True}}, {**LOW, "includeThoughts": False}, 0),
-        ({"reasoning": {"effort": "low"}, "include_reasoning": False}, {**LOW, "includeThoughts": False}, 0),
-        ({"reasoning": {"effort": "none"}}, {"thinkingLevel": "MINIMAL", "includeThoughts": False}, 0),
-        ({"reasoning": {"enabled": False}}, {"thinkingLevel": "MINIMAL", "includeThoughts": False}, 0),
-        ({"reasoning": {"enabled": True}}, {"includeThoughts": True}, 2),
-        ({"reasoning": {"effort": "high", "summary": "auto"}}, HIGH, 2),
-        ({"reasoning": {"max_tokens": 1000}}, LOW, 2), ({"reasoning": {"max_tokens": 9000}}, HIGH, 2),
-        ({"reasoning": {"effort": "xhigh"}}, HIGH, 2),
-        ({"model": "gemini-3-pro", "reasoning": {"effort": "medium"}}, HIGH, 2),
-        ({"model": PRO, "reasoning": {"max_tokens": 2000}}, budget(2000), 2),
-        ({"model": PRO, "reasoning": {"max_tokens": 0}}, budget(128, thoughts=False), 0),
-        ({"model": FLASH, "reasoning": {"max_tokens": 99999}}, budget(24576), 2),
-        ({"model": FLASH, "reasoning": {"enabled": False}}, budget(0, thoughts=False), 0),
-        ({"model": CLAUDE, "reasoning": {"effort": "low"}}, budget(1024), 2),
-    ],
-)  # fmt: skip
-def test_openrouters_form_of_reasoning(body: dict[str, Any], config: Any, shown: int) -> None:
-    turn = parse(**body)
-    assert turn.google_request.get("generationConfig", {}).get("thinkingConfig") == config
-    assert turn.details.reasoning == ("reasoning_content", "reasoning")[:shown]
-    assert turn.notes == ()
-
-
-@pytest.mark.parametrize(
-    ("body", "param"),
-    [
-        ({"reasoning": {"effort": "lots"}}, "reasoning.effort"), ({"reasoning": {"effort": 1}}, "reasoning.effort"),
-        ({"reasoning": "low"}, "reasoning"), ({"reasoning": {"max_tokens": "many"}}, "reasoning.max_tokens"),
-        ({"reasoning": {"max_tokens": -1}}, "reasoning.max_tokens"),
-        ({"reasoning": {"exclude": "no"}}, "reasoning.exclude"),
-        ({"reasoning": {"enabled": 1}}, "reasoning.enabled"), ({"reasoning": {"summary": "x"}}, "reasoning.summary"),
-        ({"reasoning": {"effort": "low", "max_tokens": 5}}, "reasoning.max_tokens"),
-        ({"reasoning": {"effort": "low"}, "reasoning_effort": "high"}, "reasoning.effort"),
-    ],
-)  # fmt: skip
-def test_reasoning_is_checked_as_reasoning_effort_is(body: dict[str, Any], param: str) -> None:
-    with pytest.raises(FaultError) as caught:
-        parse(**body)
-    assert (caught.value.fault.status, caught.value.fault.param) == (400, param)
-
-
-def test_what_reasoning_cannot_do_is_noted() -> None:
-    assert parse(reasoning={"effort": "low", "depth": 3}).notes == ("reasoning.depth: no counterpart upstream",)
-    turn = parse(model="gemini-3-pro-image", reasoning={"effort": "low"})
-    assert turn.notes == ("reasoning.effort left out: this model does not think",)
 
 
 def test_an_unknown_model_is_a_404() -> None:

@@ -64,7 +64,7 @@ def test_a_hosted_search(kind: str) -> None:
 def test_a_hosted_tool_that_nobody_forces_locks_no_client_out(kind: str, beside: dict[str, Any]) -> None:
     turn = parse(tools=[{"type": kind}, beside], tool_choice="auto")
     assert turn.google_request["tools"] == parse(tools=[beside]).google_request["tools"]
-    assert f"tools[0]: {kind} left out: it cannot be served" in turn.notes
+    assert f"tools[0]: {kind} left out: it cannot be run here" in turn.notes
 
 
 @pytest.mark.parametrize(

@@ -151,14 +151,14 @@ SSE, ARRAY = sse(GOOD), array(GOOD)
         (SSE.replace(b"data: ", b"data:", 1), "does not begin with 'data: '"),
         (SSE + b"data: [DONE]\r\n\r\n", "no JSON object"),
         (b"data: {\r\ndata: }\r\n\r\n" + SSE, "more than one line"),
-        (b"data: {\r\n\r\n" + SSE, "no JSON"),
+        (b"data: {\r\n\r\n" + SSE, "not JSON"),
         (SSE.replace(b'"a"', '"\x85"'.encode()), "U\\+0085"),
-        (SSE.replace(b'"a"', b'"\xff"'), "no JSON in UTF-8"),
+        (SSE.replace(b'"a"', b'"\xff"'), "not JSON in UTF-8"),
         (ARRAY[:-1], "the array is not closed"),
         (ARRAY.replace(b",\r\n", b",\n"), "more than one line"),
         (b"[]", "ends without a finishReason"),
         (b"[1]", "must be an object"),
-        (b"[{]", "no JSON"),
+        (b"[{]", "not JSON"),
     ],
 )
 def test_each_rule_of_the_framing(data: bytes, why: str) -> None:

@@ -30,7 +30,7 @@ AUTO = tool_config("auto")
 
 
 @pytest.mark.parametrize(
-    ("declarations", "search", "together", "config", "made", "noted"),
+    ("declarations", "search", "both", "config", "made", "noted"),
     [
         ([], False, True, None, {}, 0),
         ([], False, True, AUTO, {}, 0),
@@ -49,9 +49,9 @@ AUTO = tool_config("auto")
     ],
 )  # fmt: skip
 def test_search_beside_functions(
-    declarations: Any, search: bool, together: bool, config: Any, made: dict[str, Any], noted: int
+    declarations: Any, search: bool, both: bool, config: Any, made: dict[str, Any], noted: int
 ) -> None:
-    members, notes = tool_members(declarations, search=search, together=together, config=config)
+    members, notes = tool_members(declarations, search=search, both=both, config=config)
     assert members == made
     assert len(notes) == noted
-    assert complaint(about("gemini-3-flash" if together else "gemini-2.5-flash", **members)) is None
+    assert complaint(about("gemini-3-flash" if both else "gemini-2.5-flash", **members)) is None

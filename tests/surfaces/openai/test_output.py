@@ -138,7 +138,7 @@ def test_mutual_recursion() -> None:
 def test_a_family_without_json_schema_is_told_in_words(family: str) -> None:
     made = form(of(m=MAP), family)
     assert made.config == JSON_MODE.config
-    assert made.notes == ("response_format.json_schema.schema told in words: this model's own cannot say it",)
+    assert made.notes == ("response_format.json_schema.schema sent as an instruction: this model cannot enforce it",)
     generate: dict[str, Any] = {"systemInstruction": {"role": "user", "parts": [{"text": "Be kind."}]}}
     apply_form(made, generate, family, param="response_format")
     kind, told = generate["systemInstruction"]["parts"]

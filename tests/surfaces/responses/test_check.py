@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.responses.support import SEALED, frames, records, rendered, stream, turn
+from tests.surfaces.responses.support import SEALED, frames, records, stream, turn
 from zerogravity import errors
 from zerogravity.core.events import (
     Event,
@@ -22,7 +22,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.testing.check import GrammarError, check_response, check_responses
+from zerogravity.testing.check import GrammarError, check_responses
 
 Values = list[dict[str, Any]]
 Change = Callable[[Values], Any]
@@ -161,26 +161,6 @@ RULES: list[tuple[Change, str]] = [
     (at(END, "response.metadata", {}), "response.metadata: differs"),
     (at(END, "response.extra", 1), "response.extra: differs"),
     (at(END, "response.user", ...), "has no user"),
-    (at(END, "response.object", "list"), "is not response"),
-    (at("created", "response.id", "chatcmpl_1"), "does not begin with resp_"),
-    (at("created", "response.output", [{}]), "output: is not empty while in_progress"),
-    (at("created", "response.usage", {}), "usage: is set while in_progress"),
-    (at("created", "response.store", None), "store: must be true or false"),
-    (at("created", "response.temperature", "1"), "temperature: must be a number"),
-    (at("created", "response.user", 7), "user: must be a string"),
-    (at("created", "response.tools", None), "tools: must be an array"),
-    (at("created", "response.tool_choice", None), "tool_choice: must be"),
-    (at("created", "response.text", {}), "text.format: must be an object"),
-    (at("created", "response.truncation", None), "truncation: is neither"),
-    (at(END, "response.status", "done"), "is no known word"),
-    (at(END, "response.usage", None), "usage: must be an object"),
-    (at(END, "response.usage.total_tokens", 9), "not the sum"),
-    (at(END, "response.usage.input_tokens_details", {}), "cached_tokens: must be"),
-    (at(END, "response.usage.output_tokens_details.reasoning_tokens", -1), "reasoning_tokens: must be"),
-    (at(END, "response.completed_at", None), "completed_at: must be"),
-    (at(END, "response.completed_at", 1), "lies before created_at"),
-    (at(END, "response.error", {"code": "server_error", "message": "m"}), "error: is set although completed"),
-    (at(END, "response.incomplete_details", {"reason": "content_filter"}), "incomplete_details: is set"),
     # items
     (at(ADDED, "output_index", 1), "output_index: is not that of the open or next item"),
     (at("output_text.delta", "output_index", 0), "output_index: is not"),
@@ -191,8 +171,9 @@ RULES: list[tuple[Change, str]] = [
     (drop(DONE, RS), "output_index: is not"),
     (drop(DONE, IG), "an item is still open"),
     (twice(ADDED, MSG), "another item is still open"),
-    (at(ADDED, "item.type", "file_search_call"), "is no known word"),
+    (at(ADDED, "item.type", "file_search_call"), "is not a known value"),
     (at(ADDED, "item.status", "completed", MSG), "status: must be in_progress"),
+    (whole(FC, "status", "incomplete"), "status: must be completed"),
     (at(ADDED, "item.content", [{}], MSG), "content: must be []"),
     (at(ADDED, "item.summary", ..., RS), "summary: must be []"),
     (at(ADDED, "item.arguments", "{}", FC), "arguments: must be ''"),
@@ -207,16 +188,6 @@ RULES: list[tuple[Change, str]] = [
     (at(END, f"response.output.{MSG}.content.0.text", "blue sky!"), "differs from the item that was done"),
     (at(END, f"response.output.{RS}.encrypted_content", "other"), "differs from the item that was done"),
     (at(END, f"response.output.{IG}", ...), "has not as many items as were done"),
-    (whole(FC, "status", "incomplete"), "status: must be completed"),
-    (whole(MSG, "status", "incomplete"), "is incomplete in a completed response"),
-    (both(at(ADDED, "item.call_id", "call_1", CTC), whole(CTC, "call_id", "call_1")), "uses an id twice"),
-    (both(at(ADDED, "item.call_id", "fc_1", FC), whole(FC, "call_id", "fc_1")), "does not begin with call_"),
-    (both(at(ADDED, "item.id", "x_1", TSC), whole(TSC, "id", "x_1")), "does not begin with tsc_"),
-    (whole(TSC, "execution", "server"), "execution: is not client"),
-    (whole(LSH, "action.command", "ls"), "command: must be an array"),
-    (whole(WS, "action", {"type": "search"}), "action.query: must be a string"),
-    (whole(IG, "result", None), "result: must be a string"),
-    (whole(RS, "encrypted_content", 7), "encrypted_content: must be a string"),
     # parts
     (at("content_part.added", "content_index", 1), "content_index: is not that of the open or next part"),
     (at("output_text.delta", "content_index", ...), "content_index: must be"),
@@ -239,13 +210,9 @@ RULES: list[tuple[Change, str]] = [
     (at("content_part.done", "part.type", "refusal"), "type: is another than when it was added"),
     (drop("content_part.done"), "a part is still open"),
     (whole(MSG, "content.0.text", "blue"), "is not what the parts were"),
-    (whole(MSG, "content", []), "is empty"),
     (drop("output_text.annotation.added"), "annotations: are not those of the events"),
     (at("output_text.annotation.added", "annotation_index", 1), "annotation_index: is not the next one"),
     (at("output_text.annotation.added", "annotation.end_index", 9), "lies outside of its text"),
-    (at("output_text.annotation.added", "annotation.start_index", ...), "start_index: must be"),
-    (at("output_text.annotation.added", "annotation.title", None), "title: must be a string"),
-    (at("output_text.annotation.added", "annotation.type", "file_citation"), "is not url_citation"),
     (at("reasoning_summary_text.delta", "summary_index", ...), "summary_index: must be"),
     (drop("reasoning_summary_part.added"), "no part is open"),
     (at("reasoning_summary_text.done", "text", "h"), "is not what the deltas add up to"),
@@ -279,34 +246,12 @@ def test_each_rule_is_enforced(change: Change, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reason"), [("{", "are no JSON"), ("[1]", "are no JSON object"), ("", "are no JSON")]
-)
-def test_arguments_are_the_text_of_an_object(arguments: str, reason: str) -> None:
-    values = copy.deepcopy(GOOD)
-    both(
-        at("function_call_arguments.delta", "delta", arguments),
-        at("function_call_arguments.done", "arguments", arguments),
-        whole(FC, "arguments", arguments),
-    )(values)
-    with pytest.raises(GrammarError, match=reason):
-        check_responses(wire(values))
-
-
-@pytest.mark.parametrize(
     ("values", "change", "reason"),
     [
         (QUEUED, at("created", "response.status", "in_progress"), "comes though it was not queued"),
         (QUEUED, drop("created"), "must not come after nothing"),
         (QUEUED, at("created", "response.status", "failed"), "usage: must be an object"),
-        (FAILED, at("failed", "response.error", None), "error: must be an object"),
-        (FAILED, at("failed", "response.error.code", "upstream_error"), "not in the closed list"),
-        (FAILED, at("failed", "response.error.code", 503), "not in the closed list"),
-        (FAILED, at("failed", "response.error.message", ...), "message: must be a string"),
         (FAILED, at("failed", "type", "response.completed"), "status: must be completed"),
-        (FAILED, at("failed", "response.status", "cancelled"), "error: is set although cancelled"),
-        (CUT, at("incomplete", "response.incomplete_details", None), "incomplete_details: must be an object"),
-        (CUT, at("incomplete", "response.incomplete_details.reason", "MAX_TOKENS"), "reason: is no known word"),
-        (CUT, at("incomplete", "response.completed_at", 1), "completed_at: is set although incomplete"),
         (REFUSED, at("refusal.done", "refusal", "other"), "is not what the deltas add up to"),
         (REFUSED, at("content_part.done", "part.refusal", "other"), "is not the text that was done"),
         (REFUSED, at("refusal.delta", "type", "response.output_text.delta"), "does not belong"),
@@ -332,7 +277,7 @@ def test_rules_of_other_ends(values: Values, change: Change, reason: str) -> Non
         ([wire(GOOD)[0].replace(b"\n\n", b"\nid: 1\n\n"), *wire(GOOD)[1:]], "must have one data line"),
         ([b": ping\nevent: x\n\n", *wire(GOOD)], "a comment shares its block"),
         ([*wire(GOOD), b"data: [DONE]\n\n"], "has no event line"),
-        ([b"event: response.created\ndata: {\n\n"], "is no JSON"),
+        ([b"event: response.created\ndata: {\n\n"], "is not JSON"),
         ([wire(GOOD)[0].replace(b"Be brief.", "\u2028".encode()), *wire(GOOD)[1:]], "raw U+2028"),
         ([frame for number, frame in enumerate(wire(GOOD)) if number != 1], "is out of sequence"),
         ([wire(GOOD)[1], *wire(GOOD)[1:]], "is out of sequence"),
@@ -344,13 +289,6 @@ def test_framing(frames: list[bytes], reason: str) -> None:
     with pytest.raises(GrammarError) as caught:
         check_responses(frames)
     assert reason in str(caught.value)
-
-
-def test_a_response_alone_is_checked_too() -> None:
-    whole = rendered(EVENTS, Finished("tool"), TURN)
-    check_response(whole)
-    with pytest.raises(GrammarError, match="has no user"):
-        check_response({name: value for name, value in whole.items() if name != "user"})
 
 
 def test_comments_may_stand_between_events() -> None:

@@ -131,7 +131,7 @@ def test_only_a_trailing_trigger_counts() -> None:
     first = asked(user("one"))
     item = kept(first).response["output"][0]
     turn = parse(input=[user("one"), TRIGGER, item, user("two")])
-    assert turn.notes == ("input[1]: compaction_trigger skipped: it counts as the last item only",)
+    assert turn.notes == ("input[1]: compaction_trigger skipped: it only counts as the last item",)
     (content,) = turn.google_request["contents"]
     assert [part["text"] for part in content["parts"]] == ["one", f"{SUMMARY}It went well.", "two"]
     assert not turn.details.compacts

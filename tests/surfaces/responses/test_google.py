@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.surfaces.responses.asking import function, parse
 from tests.surfaces.responses.test_items import dialogues
 from zerogravity.testing.simulator.google.families import family_of
-from zerogravity.testing.simulator.google.rules.config import generation_trouble, tools_trouble
-from zerogravity.testing.simulator.google.rules.contents import CORRUPTED, contents_trouble
+from zerogravity.testing.simulator.google.rules.config import generation_errors, tools_errors
+from zerogravity.testing.simulator.google.rules.contents import CORRUPTED, contents_errors
 from zerogravity.testing.simulator.google.rules.shapes import PUBLIC, violations
 from zerogravity.testing.simulator.google.signatures import Signer
 
@@ -43,8 +43,8 @@ def test_google_takes_what_we_make(items: list[Any], model: str, choice: Any, re
     )  # fmt: skip
     family, request = family_of(model), turn.google_request
     assert family is not None
-    trouble = [text for where, text in violations(request, PUBLIC) if not where.endswith("thought_signature")]
-    trouble += [text for text in contents_trouble(request, family, Signer()) if text != CORRUPTED]
-    trouble += tools_trouble(request, family, internal=False)
-    trouble += generation_trouble(request, family, model)
-    assert trouble == []
+    errors = [text for where, text in violations(request, PUBLIC) if not where.endswith("thought_signature")]
+    errors += [text for text in contents_errors(request, family, Signer()) if text != CORRUPTED]
+    errors += tools_errors(request, family, internal=False)
+    errors += generation_errors(request, family, model)
+    assert errors == []

@@ -358,7 +358,7 @@ def test_foreign_reasoning_is_ignored_and_never_text(item: dict[str, Any]) -> No
 
 def test_a_blob_that_is_not_ours_is_noted() -> None:
     turn = parse(input=[user("x"), thought(encrypted_content="gAAAA")])
-    assert turn.notes == ("input[1].encrypted_content is not from here, ignored",)
+    assert turn.notes == ("input[1].encrypted_content ignored: it was not made here",)
 
 
 def test_a_thought_that_led_to_nothing_is_forgotten() -> None:
@@ -443,7 +443,7 @@ def test_a_search_of_the_server_is_skipped_though_it_bears_a_call_id() -> None:
 def test_replayed_items_of_hosted_tools_are_skipped_and_noted(kind: str) -> None:
     turn = parse(input=[user("x"), {"type": kind, "id": "ws_1", "status": "completed"}])
     assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "x"}]}]
-    assert turn.notes == (f"input[1]: {kind} skipped: there is nothing like it upstream",)
+    assert turn.notes == (f"input[1]: {kind} skipped: it cannot be passed on to the model",)
 
 
 # -- the list of input items -------------------------------------------------------------------------------------

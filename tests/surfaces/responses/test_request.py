@@ -152,7 +152,7 @@ def test_refused_by_name(body: dict[str, Any], param: str, code: str) -> None:
         ("functions", [{"name": "f"}], "'tools'"),
         ("function_call", "auto", "'tool_choice'"),
         ("web_search_options", {"search_context_size": "low"}, "'web_search'"),
-        ("stop", ["x"], "/v1/chat/completions"), ("stop", "x", "/v1/chat/completions"), ("logprobs", True, "captured"),
+        ("stop", ["x"], "/v1/chat/completions"), ("stop", "x", "/v1/chat/completions"), ("logprobs", True, "available"),
         ("logit_bias", {"5": 1}, "upstream"), ("n", 2, "must be 1"),
     ],
 )  # fmt: skip
@@ -222,12 +222,12 @@ def test_what_is_left_out_is_noted() -> None:
         include=["message.output_text.logprobs"], text={"format": {**NAMED, "schema": schema}},
     )  # fmt: skip
     assert turn.notes == (
-        "presencePenalty left out: this model does not know it",
+        "presencePenalty left out: this model does not support it",
         "text: not in Google's schemas: additionalProperties (the root)",
-        "client_metadata: no counterpart upstream",
-        "prompt_cache_retention: no counterpart upstream",
-        "surprise: no counterpart upstream",
-        "include message.output_text.logprobs: nothing to show",
+        "client_metadata: ignored, it has no effect here",
+        "prompt_cache_retention: ignored, it has no effect here",
+        "surprise: ignored, it has no effect here",
+        "include message.output_text.logprobs: ignored, there is nothing to include",
     )
 
 

@@ -171,8 +171,8 @@ def test_limits_of_a_search_are_noted() -> None:
     """Codex: ``external_web_access``, ``search_content_types``."""
     turn = parse(tools=[{"type": "web_search", "external_web_access": False, "filters": {"allowed_domains": ["a"]}}])
     assert turn.notes == (
-        "tools[0].filters: no counterpart upstream",
-        "tools[0].external_web_access: no counterpart upstream",
+        "tools[0].filters: ignored, it has no effect here",
+        "tools[0].external_web_access: ignored, it has no effect here",
     )
 
 
@@ -182,7 +182,7 @@ def test_a_search_beside_functions() -> None:
     assert turn.google_request["toolConfig"] == {"includeServerSideToolInvocations": True}
     old = parse(tools=[SEARCH, F], model=OLD)
     assert old.google_request["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-    assert old.notes == ("web search left out: this model does not take it beside functions",)
+    assert old.notes == ("web search left out: this model cannot combine it with functions",)
 
 
 def test_a_tool_search_of_the_client() -> None:
@@ -235,7 +235,7 @@ def test_pictures_offered_beside_other_tools() -> None:
     tools = [{"type": "image_generation", "output_format": "png"}, F]
     turn = parse(tools=tools)
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == ("tools[0]: image_generation left out: it cannot be served",)
+    assert turn.notes == ("tools[0]: image_generation left out: it cannot be run here",)
     assert parse(model="gemini-3-pro-image", tools=tools).google_request["generationConfig"]["responseModalities"]
     assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
 
@@ -254,7 +254,7 @@ def test_hosted_tools_beside_others_are_left_out_and_noted(hosted: dict[str, Any
     kind = hosted["type"]
     turn = parse(tools=[hosted, F, {"type": "web_search"}])
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"tools[0]: {kind} left out: it cannot be served",)
+    assert turn.notes == (f"tools[0]: {kind} left out: it cannot be run here",)
     assert [tool["type"] for tool in turn.details.echo["tools"]] == ["function", "web_search"]
     allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": kind}, {"type": "function", "name": "f"}]}
     assert parse(tools=[hosted, F], tool_choice=allowed).google_request["toolConfig"]
@@ -296,10 +296,10 @@ def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
     item = {**LITE, "tools": [{"type": kind}, F]}
     turn = parse(input=[item, user("hi")])
     assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it cannot be served",)
+    assert turn.notes == (f"input[0].tools[0]: {kind} left out: it cannot be run here",)
     within = parse(tools=[{"type": "namespace", "name": "n", "tools": [{"type": kind}, G]}])
     assert [entry["name"] for entry in declarations(within)] == ["n.g"]
-    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it cannot be served",)
+    assert within.notes == (f"tools[0].tools[0]: {kind} left out: it cannot be run here",)
 
 
 @pytest.mark.parametrize(
@@ -344,97 +344,7 @@ def test_schema_losses_are_noted() -> None:
     )
 
 
-# -- tool_choice -------------------------------------------------------------------------------------------------
-
-
-def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "allowed_tools", "mode": mode, "tools": list(tools)}
-
-
-@pytest.mark.parametrize(
-    ("choice", "wanted"),
-    [
-        (None, None),
-        ("auto", {"mode": "AUTO"}),
-        ("none", {"mode": "NONE"}),
-        ("required", {"mode": "ANY"}),
-        ({"type": "function", "name": "f"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
-        ({"type": "function", "function": {"name": "f"}}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
-        ({"type": "custom", "name": "x"}, {"mode": "ANY", "allowedFunctionNames": ["x"]}),
-        ({"type": "function", "name": "add", "namespace": "crm"}, {"mode": "ANY", "allowedFunctionNames": ["crm.add"]}),
-        ({"type": "function", "name": "crm.find"}, {"mode": "ANY", "allowedFunctionNames": ["crm.find"]}),
-        ({"type": "function", "name": "f", "namespace": "functions"}, {"mode": "ANY", "allowedFunctionNames": ["f"]}),
-        ({"type": "local_shell"}, {"mode": "ANY", "allowedFunctionNames": ["local_shell"]}),
-        (allowed("auto", F, G), {"mode": "VALIDATED", "allowedFunctionNames": ["f", "g"]}),
-        (allowed("required", F), {"mode": "ANY", "allowedFunctionNames": ["f"]}),
-        (allowed("required", {"type": "namespace", "name": "crm"}),
-         {"mode": "ANY", "allowedFunctionNames": ["crm.find", "crm.add"]}),
-        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [F]}},
-         {"mode": "VALIDATED", "allowedFunctionNames": ["f"]}),
-    ],
-)  # fmt: skip
-def test_choices(choice: Any, wanted: Any) -> None:
-    tools = [F, G, {"type": "custom", "name": "x"}, SPACE, {"type": "local_shell"}]
-    assert config(tools=tools, tool_choice=choice) == wanted
-
-
-@pytest.mark.parametrize(
-    ("choice", "functions", "search"),
-    [
-        (None, ["f"], True),
-        ("none", ["f"], False),
-        ({"type": "function", "name": "f"}, ["f"], False),
-        ({"type": "web_search"}, [], True),
-        ({"type": "web_search_preview"}, [], True),
-        (allowed("auto", F), ["f"], False),
-        (allowed("auto", F, SEARCH), ["f"], True),
-        (allowed("required", SEARCH), [], True),
-    ],
-)
-def test_choices_limit_the_search_too(choice: Any, functions: list[str], search: bool) -> None:
-    tools = [F, SEARCH]
-    assert declared(tools=tools, tool_choice=choice) == functions
-    assert searches(tools=tools, tool_choice=choice) is search
-
-
-def test_a_search_alone_can_be_chosen_where_it_cannot_stand_beside_functions() -> None:
-    assert searches(tools=[F, SEARCH], tool_choice={"type": "web_search"}, model=OLD)
-
-
-def test_a_strict_function_is_obeyed() -> None:
-    assert config(tools=[{**F, "strict": True}]) == {"mode": "VALIDATED"}
-    assert config(tools=[{**F, "strict": False}]) is None
-    assert config(tools=[{**F, "strict": True}], tool_choice="none") == {"mode": "NONE"}
-
-
-@pytest.mark.parametrize(
-    ("choice", "param"),
-    [
-        ("sometimes", "tool_choice"),
-        (3, "tool_choice"),
-        ({}, "tool_choice.type"),
-        ({"type": "function"}, "tool_choice.name"),
-        ({"type": "function", "name": "h"}, "tool_choice"),
-        ({"type": "function", "name": "f", "namespace": "crm"}, "tool_choice"),
-        ({"type": "namespace", "name": "crm"}, "tool_choice"),
-        ({"type": "web_search"}, "tool_choice"),
-        ({"type": "file_search"}, "tool_choice"),
-        ({"type": "mcp", "server_label": "x"}, "tool_choice"),
-        ({"type": "tool_search"}, "tool_choice"),
-        ({"type": "allowed_tools", "tools": [F]}, "tool_choice.mode"),
-        (allowed("none", F), "tool_choice.mode"),
-        (allowed("auto"), "tool_choice.tools"),
-        (allowed("auto", G), "tool_choice"),
-    ],
-)
-def test_bad_choices(choice: Any, param: str) -> None:
-    assert refused(tools=[F], tool_choice=choice).param == param
-
-
-def test_required_needs_tools() -> None:
-    assert refused(tool_choice="required").param == "tool_choice"
-    assert parse(tool_choice="auto").google_request.get("toolConfig") is None
-    assert parse(tools=[SEARCH], tool_choice="required").notes == ("tool_choice: only functions can be required",)
+# -- history -----------------------------------------------------------------------------------------------------
 
 
 def test_renamed_tools_are_chosen_and_replayed_by_their_new_name() -> None:

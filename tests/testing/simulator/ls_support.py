@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -110,6 +110,24 @@ class Ls:
     @property
     def agent_calls(self) -> list[Received]:
         return self.google.agent_requests
+
+
+MakeLs = Callable[..., Awaitable[Ls]]
+
+
+async def until(ls: Ls, cascade: str, ready: Callable[[list[Any]], bool]) -> list[Any]:
+    """The steps, as soon as they are as wanted."""
+    while True:
+        seen = ls.simulator.cascades[cascade].version
+        if (steps := await ls.steps(cascade)) and ready(steps):
+            return steps
+        await asyncio.wait_for(ls.simulator.cascades[cascade].changed(seen), 10)
+
+
+async def until_idle(ls: Ls, cascade: str) -> None:
+    """As soon as the turn is over."""
+    while (one := ls.simulator.cascades[cascade]).status != "IDLE":
+        await asyncio.wait_for(one.changed(one.version), 10)
 
 
 def marker(cascade: str) -> str:

@@ -16,7 +16,9 @@ import h2.connection
 import h2.events
 
 from zerogravity.testing.simulator.google import GoogleSimulator
+from zerogravity.testing.simulator.google.catalogue import TEXTS, THOUGHTS
 
+TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)
 INTERNAL = "/v1internal:streamGenerateContent?alt=sse"
 WEATHER = {
     "name": "get_weather",
@@ -121,6 +123,12 @@ def inner(prompt: str, **more: Any) -> dict[str, Any]:
 
 def envelope(request: Mapping[str, Any], model: str = "gemini-3-flash", **more: Any) -> dict[str, Any]:
     return {"project": "p", "requestId": "agent/1", "model": model, "requestType": "agent", "request": request, **more}
+
+
+def post(*lines: str) -> bytes:
+    """The head of a request to v1internal."""
+    head = (f"POST {INTERNAL} HTTP/1.1", "Host: localhost", "Authorization: Bearer t", *lines, "", "")
+    return "\r\n".join(head).encode()
 
 
 def trust(pem: bytes, *alpn: str) -> ssl.SSLContext:

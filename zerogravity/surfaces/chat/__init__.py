@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.surfaces.base import Place, Surface
+from zerogravity.surfaces.base import MediaUrl, Surface
 from zerogravity.surfaces.chat import samples
 from zerogravity.surfaces.chat.check import check_chat
 from zerogravity.surfaces.chat.completion import answer
@@ -18,13 +18,13 @@ from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.parameters import table
 
 
-def _media(body: Mapping[str, Any]) -> Iterator[Place]:
+def _media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
     for path, part in content_parts(body, "messages", "content"):
         yield from picture(part, path)
 
 
-def _shows(channel: CascadeChannel) -> bool:
-    return channel.state.shows(thinking=bool(channel.turn.details_as(ChatDetails).reasoning))
+def _has_output(channel: CascadeChannel) -> bool:
+    return channel.state.has_output(thinking=bool(channel.turn.details_as(ChatDetails).reasoning))
 
 
 surface = Surface(
@@ -38,7 +38,7 @@ surface = Surface(
     schema_param="response_format",
     emitter=lambda channel, secret: ChatEmitter(channel.turn),
     answer=lambda channel, secret: answer(channel.turn, channel.state),
-    shows=_shows,
+    has_output=_has_output,
     error=openai_error,
     sample=samples.sample,
     demo=samples.DEMO,

@@ -3,8 +3,8 @@
 * Events are ``data: {json}`` and a blank line; between them comments may stand; nothing else. The last is terminated.
 * Each chunk: one id, object, created, model, fingerprint and tier for all; one choice with index 0, ``delta``,
   ``logprobs`` and ``finish_reason``.
-* The role comes first, once. Tool calls: dense indices; id, type and name once, with the first delta; arguments of the
-  newest call only; in the end they are a JSON object.
+* The role comes first, once. Tool calls: consecutive indices; id, type and name once, with the first delta; arguments
+  of the newest call only; in the end they are a JSON object.
 * ``finish_reason`` exactly once, with an empty delta, and it agrees with the calls. Nothing but usage follows.
 * ``usage`` is in no chunk, or null in all but the last, whose ``choices`` are empty.
 * A good stream ends with ``[DONE]``; a failed one with an error object, without ``finish_reason`` and ``[DONE]``.
@@ -14,8 +14,20 @@ Facts: wire-openai 10, 13.
 
 from __future__ import annotations
 
-from zerogravity.surfaces.grammar import Json, Source, a_count, a_string, an_object, fail, need, objects, parsed, whole
-from zerogravity.wire import jsonio
+from zerogravity.surfaces.grammar import (
+    Json,
+    Source,
+    a_count,
+    a_string,
+    an_object,
+    blocks,
+    json_object,
+    need,
+    objects,
+    one_of,
+    parsed,
+    whole,
+)
 
 REASONS = ("stop", "length", "tool_calls", "content_filter", "function_call")
 CONSTANT = ("id", "created", "model", "system_fingerprint", "service_tier")
@@ -41,15 +53,10 @@ def check_chat(source: Source) -> list[Json]:
 
 def events(data: bytes) -> list[bytes]:
     """The data of each event."""
-    need(data.endswith(b"\n\n"), "stream", "its last event has no blank line")
-    need(b"\r" not in data, "stream", "holds a carriage return")
     found: list[bytes] = []
-    for number, block in enumerate(data[:-2].split(b"\n\n")):
-        if block.startswith(b":"):
-            need(b"\n" not in block, f"block {number}", "a comment shares its block with something else")
-            continue
-        need(block.startswith(b"data: "), f"block {number}", "is no data event")
-        need(b"\n" not in block, f"block {number}", "has more than one line")
+    for place, block in blocks(data):
+        need(block.startswith(b"data: "), place, "is not a data event")
+        need(b"\n" not in block, place, "has more than one line")
         found.append(block[6:])
     return found
 
@@ -125,7 +132,7 @@ class _Stream:
             need("role" not in delta, f"{place}.delta", "repeats the role")
         self._delta(delta, f"{place}.delta")
         if (reason := choice["finish_reason"]) is not None:
-            need(reason in REASONS, f"{place}.finish_reason", f"{reason!r} is no known word")
+            one_of(reason, REASONS, f"{place}.finish_reason")
             need(not delta, f"{place}.delta", "is not empty beside the finish_reason")
             self._finished(reason, place)
 
@@ -193,9 +200,9 @@ class _Stream:
         need(reason != "stop" or not (self._ids or self._legacy), place, "stop although there are calls")
         for index, kind in enumerate(self._kinds):
             if kind == "function":
-                check_arguments(self._arguments[index], f"call {index}")
+                json_object(self._arguments[index], f"arguments of call {index}")
         if self._legacy:
-            check_arguments("".join(self._legacy), "function_call")
+            json_object("".join(self._legacy), "arguments of function_call")
 
 
 def check_error(value: Json, place: str) -> None:
@@ -205,7 +212,7 @@ def check_error(value: Json, place: str) -> None:
     a_string(error.get("type"), f"{place}.error.type")
     for name in ("param", "code"):
         need(name in error, f"{place}.error", f"has no {name}")
-        need(error[name] is None or isinstance(error[name], str), f"{place}.error.{name}", "is no string")
+        need(error[name] is None or isinstance(error[name], str), f"{place}.error.{name}", "is not a string")
 
 
 def check_annotation(entry: Json, place: str) -> None:
@@ -216,11 +223,3 @@ def check_annotation(entry: Json, place: str) -> None:
     start = a_count(citation.get("start_index"), f"{place}.url_citation.start_index")
     end = a_count(citation.get("end_index"), f"{place}.url_citation.end_index")
     need(start < end, f"{place}.url_citation", "is empty or backwards")
-
-
-def check_arguments(text: str, place: str) -> None:
-    try:
-        value = jsonio.loads(text.encode())
-    except ValueError:
-        fail(place, "its arguments are no JSON")
-    need(isinstance(value, dict), place, "its arguments are no JSON object")

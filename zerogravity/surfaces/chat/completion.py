@@ -1,8 +1,7 @@
-"""A turn's state → one ``chat.completion`` object, and the pieces it shares with the stream: ids, calls, pictures,
-citations, refusals. Facts: wire-openai 10; wire-gemini-and-mapping 7.
+"""A turn's state → one ``chat.completion`` object, and the pieces that it shares with the stream.
 
-Pictures go into ``images[]`` (OpenRouter's and LiteLLM's form), other blobs into ``files[]``: ``content`` stays the
-model's text, byte for byte, which agents that parse it need.
+Images go into ``images[]`` (OpenRouter's and LiteLLM's form), other media into ``files[]``: agents parse ``content``,
+so it is the model's text and nothing else. Facts: wire-openai 10; wire-gemini-and-mapping 7.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ def head(turn: Turn, kind: str) -> dict[str, Any]:
 
 
 def message(turn: Turn, state: TurnState, terminal: Finished) -> dict[str, Any]:
-    """The assistant's message: ``content`` is null beside pure calls, ``tool_calls`` left out when there are none."""
+    """The assistant's message. ``content`` is null if there is no text but something else."""
     text = state.text
     calls = shown_calls(turn, state.function_calls)
     media = [item for item in state.items if isinstance(item, Media)]
@@ -103,8 +102,8 @@ def tool_call(turn: Turn, call: Call) -> dict[str, Any]:
 
 
 def extra_content(signature: str, server_tools: Sequence[str] = ()) -> dict[str, Any]:
-    """Where Google's own OpenAI endpoint puts a thought signature; clients that send it back keep it alive. Beside it
-    what Google's own tools did before a call, as the source texts of their parts."""
+    """A thought signature, where Google's own OpenAI endpoint puts it, for the client to send back. ``server_tools``:
+    source texts of the parts of Google's own tools before a call."""
     tools = {"server_tools": list(server_tools)} if server_tools else {}
     return {"google": {"thought_signature": signature, **tools}}
 
@@ -148,6 +147,6 @@ def url_citations(state: TurnState) -> list[dict[str, Any]]:
 
 
 def finish_reason(turn: Turn, terminal: Finished) -> str:
-    """The deprecated form has a word of its own for calls."""
+    """``finish_reason``, which the deprecated form spells differently for calls."""
     reason = FINISH_REASONS[terminal.reason]
     return "function_call" if reason == "tool_calls" and turn.details_as(ChatDetails).legacy else reason

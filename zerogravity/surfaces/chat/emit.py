@@ -1,14 +1,7 @@
 """Records → ``chat.completion.chunk`` frames.
 
-| step                | frames                                                                              |
-|---------------------|-------------------------------------------------------------------------------------|
-| begin               | the role, once: accumulators concatenate strings                                    |
-| thinking grew       | ``reasoning_content`` (and ``reasoning`` when asked for)                             |
-| text grew           | ``content``                                                                         |
-| call                | id, name and empty arguments; then the arguments. Index dense over the whole answer  |
-| blob                | ``images`` or ``files``                                                             |
-| Finished            | signatures that came late, annotations, finish_reason, usage if asked for, ``[DONE]`` |
-| Failed              | one ``{"error": …}``, nothing after it: no finish_reason, no ``[DONE]``              |
+The role comes once, since clients concatenate the strings of deltas. A call is two chunks: id, name and empty
+arguments, then the arguments. A failed turn ends with one ``{"error": …}``, without finish_reason and ``[DONE]``.
 
 Facts: wire-openai 10, 13.
 """
@@ -40,7 +33,7 @@ class ChatEmitter:
         self._details = turn.details_as(ChatDetails)
         self._assembler = Assembler()
         self._calls = 0
-        self._shown: list[tuple[Call, bool]] = []  # by index; whether the signature has been sent
+        self._shown: list[tuple[Call, bool]] = []  # by index; whether its signature was sent
         self._blobs: dict[str, list[Media]] = {"images": [], "files": []}
         self._head = whole.head(turn, "chat.completion.chunk")
         self._usage: dict[str, Any] = {"usage": None} if self._details.include_usage else {}
@@ -108,7 +101,7 @@ class ChatEmitter:
         return [*frames, DONE]
 
     def _late_signatures(self) -> list[bytes]:
-        """Signatures that came after the call, picture or text they belong to."""
+        """Signatures that came after their call, image or text."""
         state = self._assembler.state
         frames: list[bytes] = []
         for index, (call, signed) in enumerate(self._shown):
@@ -116,7 +109,7 @@ class ChatEmitter:
                 empty = {"custom": {"input": ""}} if entry["type"] == "custom" else {"function": {"arguments": ""}}
                 late = {"index": index, **empty, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))
-        for index, picture in enumerate(self._blobs["images"]):  # theirs come behind them, always
+        for index, picture in enumerate(self._blobs["images"]):  # always comes after the image
             if picture.signature is not None:
                 late = {"index": index, "extra_content": whole.extra_content(picture.signature)}
                 frames.append(self._delta({"images": [late]}))
@@ -127,7 +120,7 @@ class ChatEmitter:
     # -- frames ----------------------------------------------------------------------------------------------
 
     def _template(self) -> tuple[bytes, bytes]:
-        """What stands before and after a delta, rendered once."""
+        """The bytes before and after a delta, rendered once."""
         chunk = jsonio.dumps({**self._head, "choices": [self._choice("\x00", None)], **self._usage})
         before, _, after = chunk.partition(jsonio.dumps("\x00"))
         return b"data: " + sse.escape_separators(before), sse.escape_separators(after) + b"\n\n"

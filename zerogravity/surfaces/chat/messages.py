@@ -1,23 +1,14 @@
 """``messages`` → Google's contents, through ``History``: roles, content parts, calls and their results.
 
-| message                         | becomes                                                                     |
-|---------------------------------|-----------------------------------------------------------------------------|
-| system, developer               | systemInstruction, in order                                                 |
-| user: text, image_url, input_audio, file | parts of a user content                                            |
-| assistant: text, refusal        | model text; ``reasoning_content``, ``reasoning`` and thinking parts are dropped |
-| assistant: images               | inlineData of the model                                                     |
-| assistant: tool_calls, function_call | functionCall parts, with the signature from ``extra_content.google`` and |
-|                                 | what Google's own tools did before them                                     |
-| tool, function                  | functionResponse                                                            |
-
-A message's ``name`` becomes words (``names.py``). Knows nothing of turns that are running.
+An assistant's thoughts are dropped. The signature of a call, and what Google's own tools did before it, come from
+``extra_content.google``. A message's ``name`` becomes part of its text (``names.py``).
 Facts: wire-openai 9, 10; wire-gemini-and-mapping 4, 6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
@@ -26,25 +17,26 @@ from zerogravity.surfaces.openai import content, fields
 from zerogravity.surfaces.openai.content import Content
 from zerogravity.surfaces.openai.history import SERVER_TOOLS, History
 from zerogravity.surfaces.openai.sealed_state import Carried
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]
+LITELLM = ("provider_specific_fields", "thought_signature")
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
-SAYING = {"content", "refusal", "reasoning_content", "reasoning"}  # null: the assistant said nothing
+TEXTS = {"content", "refusal", "reasoning_content", "reasoning"}  # an assistant's message has one of them, even null
 
 
 class Messages:
-    """Reads one request's messages into a ``History``. ``family`` is the one that will answer: a signature that
-    another family made is not handed on."""
+    """Reads one request's messages into a ``History``. ``family``: of the model that will answer; signatures of other
+    families are dropped."""
 
     def __init__(self, history: History, context: Context, family: str) -> None:
         self._history = history
         self._context = context
         self._family = family
         self._index = 0
-        self._several = False  # assistants, who must be told apart
-        self._legacy: list[tuple[str, str]] = []  # (name, id) of function_call entries without their result
+        self._several = False  # there is more than one assistant
+        self._legacy: list[tuple[str, str]] = []  # (name, id) of function_call entries without a result
 
     def read(self, messages: list[Any]) -> None:
         """Raises FaultError 400 naming the entry."""
@@ -55,20 +47,20 @@ class Messages:
             message = fields.as_object(value, path)
             if fields.required_string(message, "role", path=path) not in ROLES:
                 raise fields.invalid_value(f"{path}.role", message["role"], ROLES)
-            name = fields.string(message, "name", path=path)  # a tool's is its function's, which is known
+            name = fields.string(message, "name", path=path)
             match message["role"]:
                 case "system" | "developer":
-                    for part in names.by(name, SYSTEM.read(message, "content", path)):
+                    for part in names.with_name(name, SYSTEM.read(message, "content", path)):
                         self._history.system(str(part["text"]))
                 case "user":
-                    self._history.user(names.by(name, USER.read(message, "content", path)))
+                    self._history.user(names.with_name(name, USER.read(message, "content", path)))
                 case "assistant":
                     self._assistant(message, path)
                 case "tool":
                     self._tool(message, path)
                 case _:
                     self._function(message, path)
-        self._history.system(names.introduced(known))
+        self._history.system(names.instruction(known))
 
     def _assistant(self, message: Json, path: str) -> None:
         if message.get("audio") is not None:
@@ -81,12 +73,12 @@ class Messages:
         said = ASSISTANT.read(message, "content", path)
         if refusal:
             said.append({"text": refusal})
-        if not (SAYING & message.keys() or calls or legacy or pictures):
+        if not (TEXTS & message.keys() or calls or legacy or pictures):
             raise fields.missing(f"{path}.content")
         signature = signature_of(message)
         if signature is not None and said and "text" in said[-1] and not calls:
             said[-1] = {**said[-1], "thoughtSignature": signature}
-        for part in names.by(message.get("name") if self._several else None, said):
+        for part in names.with_name(message.get("name") if self._several else None, said):
             self._history.model_part(part)
         for number, entry in enumerate(pictures):
             place = f"{path}.images[{number}]"
@@ -132,7 +124,7 @@ class Messages:
         except FaultError:
             text = (
                 "Invalid parameter: messages with role 'tool' must be a response to a preceding message with "
-                f"'tool_calls', and none of those has the id '{call_id}' and no result yet."
+                f"'tool_calls'. There is no call with the id '{call_id}' that still lacks a result."
             )
             raise bad_request(text, param=f"{path}.tool_call_id", code="invalid_value") from None
 
@@ -142,7 +134,8 @@ class Messages:
         found = next((entry for entry in self._legacy if entry[0] == name), None)
         if found is None:
             text = (
-                f"Messages with role 'function' must answer a preceding 'function_call'; none named '{name}' is open."
+                "Messages with role 'function' must be a response to a preceding message with 'function_call'. "
+                f"There is no call of '{name}' that still lacks a result."
             )
             raise bad_request(text, param=f"{path}.name", code="invalid_value")
         self._legacy.remove(found)
@@ -160,7 +153,7 @@ def _file(part: Json, path: str) -> Part:
 
 
 def _left_out(part: Json, path: str) -> None:
-    """Thoughts, as clients of other gateways send them back: never part of the dialogue."""
+    """Thoughts, as clients of other gateways send them back."""
 
 
 USER = Content({"text": content.text, "image_url": picture, "input_audio": content.audio, "file": _file})
@@ -173,32 +166,24 @@ ASSISTANT = Content(
 
 
 def signature_of(entry: Json) -> str | None:
-    """Where Google's own bridge (``extra_content``) and LiteLLM (``provider_specific_fields``) carry it."""
-    for way in (("extra_content", "google", "thought_signature"), ("provider_specific_fields", "thought_signature")):
-        value = _within(entry, *way)
-        if isinstance(value, str) and value:
-            return value
-    return None
+    """A thought signature, where Google's own endpoint (``extra_content``) and LiteLLM put it."""
+    google = narrow.lookup(entry, "extra_content", "google", "thought_signature")
+    return narrow.text(google) or narrow.text(narrow.lookup(entry, *LITELLM)) or None
 
 
 def server_tools_of(call: Json, path: str) -> tuple[str, ...]:
     """The parts of Google's own tools that a client kept for us with a call. Raises FaultError 400."""
-    given = _within(call, "extra_content", "google", "server_tools")
+    given = narrow.lookup(call, "extra_content", "google", "server_tools")
     if given is None:
         return ()
-    for index, text in enumerate(cast("list[object]", given) if isinstance(given, list) else [None]):
+    entries, texts = narrow.items(given), list[str]()
+    for index, text in enumerate(entries if isinstance(given, list) else [None]):
         try:
             part = jsonio.loads(text.encode("utf-8", "replace")) if isinstance(text, str) else None
         except ValueError:
             part = None
-        if not isinstance(part, dict) or SERVER_TOOLS.isdisjoint(cast("Json", part)):
+        if not isinstance(text, str) or SERVER_TOOLS.isdisjoint(narrow.members(part)):
             place = f"{path}.extra_content.google.server_tools"
             raise fields.invalid_type(f"{place}[{index}]", "the text of a toolCall or toolResponse part", text)
-    return tuple(cast("list[str]", given))
-
-
-def _within(entry: Json, *names: str) -> object:
-    value: object = entry
-    for name in names:
-        value = cast("Json", value).get(name) if isinstance(value, dict) else None
-    return value
+        texts.append(text)
+    return tuple(texts)

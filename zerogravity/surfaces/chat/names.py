@@ -1,15 +1,16 @@
-"""``name`` of messages → words that the model reads: who said what among several of one role.
+"""``name`` of messages → text for the model: who said what among several participants of one role.
 
-Google has no place for it. A name stands before the words, ``Sam: I am from Tacoma``, as in any transcript: models read
-that without being told, and the first words of a message are where they look for its speaker. What the assistant
-said is the pattern of what it says next, so a name there would come back in its answers: a single one is told in the
-system instruction instead, and several stand before their words with the request not to go on so.
+Google has no member for it. As in a transcript, the name goes before the text: ``Sam: I am from Tacoma``. A model
+imitates its earlier answers, so a name in them would appear in the next one: a single assistant's name goes into the
+system instruction instead; several go before their texts, with an instruction not to continue that way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
+
+from zerogravity.wire import narrow
 
 Part = Mapping[str, Any]
 SEVERAL = (
@@ -18,34 +19,30 @@ SEVERAL = (
 )
 
 
-def assistants(messages: Sequence[Any]) -> tuple[str, ...]:
-    """The names of all assistants, each once. Total: what is malformed is another's to refuse."""
-    found = [
-        spoken(cast("Mapping[str, Any]", message).get("name"))
-        for message in messages
-        if isinstance(message, dict) and cast("Mapping[str, Any]", message).get("role") == "assistant"
-    ]
+def assistants(messages: Sequence[object]) -> tuple[str, ...]:
+    """The names of all assistants, each once; what is malformed is skipped."""
+    found = [one_line(each.get("name")) for each in narrow.objects(messages) if each.get("role") == "assistant"]
     return tuple(dict.fromkeys(name for name in found if name))
 
 
-def introduced(names: Sequence[str]) -> str:
-    """What the system instruction says of the assistants' names."""
+def instruction(names: Sequence[str]) -> str:
+    """The system instruction on the assistants' names."""
     if len(names) > 1:
         return SEVERAL
     return f"In this conversation you answer under the name {names[0]}." if names else ""
 
 
-def spoken(name: object) -> str:
+def one_line(name: object) -> str:
     """A name on one line; "" for none."""
     return " ".join(name.split()) if isinstance(name, str) else ""
 
 
-def by(name: object, parts: Sequence[Part]) -> list[Part]:
-    """The parts of a message with its speaker's name before their first text, or before all where there is none."""
-    who = spoken(name)
-    if not who or not parts:
+def with_name(name: object, parts: Sequence[Part]) -> list[Part]:
+    """The parts of a message, with its speaker's name before the first text, or before all if there is no text."""
+    speaker = one_line(name)
+    if not speaker or not parts:
         return [*parts]
     at = next((index for index, part in enumerate(parts) if "text" in part), None)
     if at is None:
-        return [{"text": f"{who}:"}, *parts]
-    return [*parts[:at], {**parts[at], "text": f"{who}: {parts[at]['text']}"}, *parts[at + 1 :]]
+        return [{"text": f"{speaker}:"}, *parts]
+    return [*parts[:at], {**parts[at], "text": f"{speaker}: {parts[at]['text']}"}, *parts[at + 1 :]]

@@ -13,10 +13,12 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.chat.messages import Messages
-from zerogravity.surfaces.chat.thinking import google_extras, thinking, wish
-from zerogravity.surfaces.chat.tools import read_tools, tool_request
+from zerogravity.surfaces.chat.thinking import google_extras, reasoning, thinking
+from zerogravity.surfaces.chat.tools import read_tools, tool_choice
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.choice import request_members
+from zerogravity.surfaces.openai.generation_config import EFFORTS, within_family
 from zerogravity.surfaces.openai.history import History
 from zerogravity.surfaces.openai.output import apply_form, wanted_form
 from zerogravity.surfaces.openai.parameters import (
@@ -44,13 +46,12 @@ from zerogravity.surfaces.openai.parameters import (
     choice,
     integer,
     is_given,
-    of_sister,
+    of_other_api,
     refuse,
     settings,
     stream_options,
     unserved,
 )  # fmt: skip
-from zerogravity.surfaces.openai.sampling import within_family
 from zerogravity.surfaces.openai.tools import NameMap
 
 Json = Mapping[str, Any]
@@ -73,18 +74,18 @@ def _modalities(body: Json, name: str, path: str) -> list[str] | None:
 
 
 OF_RESPONSES = (
-    of_sister("input", "send 'messages'", API),
-    of_sister("instructions", "send a message with the role 'system'", API),
-    of_sister("prompt", "send 'messages'", API),
-    of_sister("max_output_tokens", "send 'max_completion_tokens'", API),
-    of_sister("previous_response_id", "send the whole conversation as 'messages', or use /v1/responses", API),
-    of_sister("conversation", "send the whole conversation as 'messages'", API),
-    of_sister("background", "use /v1/responses", API),
+    of_other_api("input", "send 'messages'", API),
+    of_other_api("instructions", "send a message with the role 'system'", API),
+    of_other_api("prompt", "send 'messages'", API),
+    of_other_api("max_output_tokens", "send 'max_completion_tokens'", API),
+    of_other_api("previous_response_id", "send the whole conversation as 'messages', or use /v1/responses", API),
+    of_other_api("conversation", "send the whole conversation as 'messages'", API),
+    of_other_api("background", "use /v1/responses", API),
 )
 PARAMETERS = (
     Parameter("model", STRING, "who answers"),
     Parameter("messages", ARRAY, "contents and systemInstruction"),
-    Parameter("stream", BOOLEAN, "an answer in chunks"),
+    Parameter("stream", BOOLEAN, "the answer in chunks"),
     Parameter("stream_options", OBJECT, "include_usage: a usage chunk"),
     Parameter("tools", ARRAY, "functionDeclarations, googleSearch"),
     Parameter("tool_choice", TEXT_OR_OBJECT, "toolConfig"),
@@ -99,13 +100,13 @@ PARAMETERS = (
     SEED, PRESENCE, FREQUENCY,
     Parameter("modalities", Kind("of text, image", _modalities), config="responseModalities"),
     Parameter("response_format", OBJECT, "responseMimeType and a schema"),
-    Parameter("reasoning_effort", STRING, REASONING),
+    Parameter("reasoning_effort", choice(*EFFORTS), REASONING),
     Parameter("reasoning", OBJECT, f"{REASONING} and reasoning"),
     Parameter("include_reasoning", BOOLEAN, "whether thoughts are shown"),
     Parameter("extra_body", OBJECT, "google: as below"),
     Parameter("extra_body.google", OBJECT, "as below"),
-    Parameter("google", OBJECT, "as on Google's own bridge"),
-    Parameter("google.thinking_config", OBJECT, "thinkingConfig, before all that is said of reasoning"),
+    Parameter("google", OBJECT, "as on Google's own OpenAI endpoint"),
+    Parameter("google.thinking_config", OBJECT, "thinkingConfig; takes precedence over the members above"),
     Parameter("google.cached_content", STRING, "cachedContent"),
     Parameter("service_tier", choice(*TIERS), "default, in the answer"),
     Parameter("metadata", METADATA, "repeated in the answer"),
@@ -114,7 +115,7 @@ PARAMETERS = (
     Parameter("top_logprobs", integer(0, 20), refused=NO_LOGPROBS),
     Parameter("logit_bias", OBJECT, refused="is not supported by the upstream models"),
     Parameter(  # its verbosity means nothing upstream
-        "text.format", OBJECT, refused=f"is none of the {API} API's: send 'response_format'",
+        "text.format", OBJECT, refused=f"is not a parameter of the {API} API: send 'response_format'",
         asks=lambda value: value is not None and value.get("type") not in (None, "text"),
     ),
     Parameter("moderation", ANY, refused="is not supported", asks=is_given),
@@ -141,7 +142,7 @@ def parse(body: Json, context: Context) -> Turn:
     stream = fields.boolean(body, "stream")
     names = NameMap()
     tools = read_tools(body)
-    members, notes = tool_request(body, tools, names, target.family)
+    members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
     history = History(context.recall, names, target)
     reader = Messages(history, context, target.family)
     reader.read(messages)
@@ -179,7 +180,7 @@ def details(body: Json, *, stream: bool, legacy: bool) -> ChatDetails:
     parallel = fields.boolean(body, "parallel_tool_calls", default=True)
     return ChatDetails(
         include_usage=fields.boolean(options, "include_usage", path="stream_options"),
-        reasoning=wish(body).shown,
+        reasoning=reasoning(body).shown,
         legacy=legacy,
         one_call=legacy or not parallel,
         service_tier="default" if tier is not None else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zerogravity.surfaces.base import Heard
+from zerogravity.surfaces.base import StreamSummary
 
 
 def sample(model: str, prompt: str) -> dict[str, Any]:
@@ -20,10 +20,10 @@ DEMO = (
 )
 
 
-def read(event: dict[str, Any], heard: Heard) -> list[tuple[str, str]]:
+def read(event: dict[str, Any], summary: StreamSummary) -> list[tuple[str, str]]:
     if usage := event.get("usage"):
         reasoning = usage["completion_tokens_details"]["reasoning_tokens"]
-        heard.usage = f"{usage['prompt_tokens']} in, {usage['completion_tokens']} out ({reasoning} thinking)"
+        summary.usage = f"{usage['prompt_tokens']} in, {usage['completion_tokens']} out ({reasoning} thinking)"
     found: list[tuple[str, str]] = []
     for choice in event.get("choices", []):
         delta = choice["delta"]
@@ -33,7 +33,7 @@ def read(event: dict[str, Any], heard: Heard) -> list[tuple[str, str]]:
             found.append(("text", text))
         for call in delta.get("tool_calls", []):
             if call["function"].get("name"):
-                heard.calls.append(call["function"]["name"] + " ")
+                summary.calls.append(call["function"]["name"] + " ")
             if arguments := call["function"].get("arguments"):
-                heard.calls[-1] += arguments
+                summary.calls[-1] += arguments
     return found

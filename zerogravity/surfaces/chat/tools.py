@@ -1,8 +1,8 @@
-"""``tools``, ``tool_choice`` and their deprecated twins ``functions``, ``function_call`` → Google's declarations.
+"""``tools``, ``tool_choice`` and the deprecated ``functions``, ``function_call`` → what is declared, and a choice.
 
-Both nestings are read: ``{"type": "function", "function": {…}}`` and the flat one of the Responses API. A custom tool
-becomes a function with one string ``input``. Tools of other kinds can be run by nobody here: beside others they are
-left out and noted, alone or forced they are refused. Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
+Both nestings are read: ``{"type": "function", "function": {…}}`` and the flat one of the Responses API. Tools of other
+kinds cannot be run here: among others they are left out and noted; alone or forced they are refused.
+Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
 """
 
 from __future__ import annotations
@@ -13,16 +13,9 @@ from typing import Any
 
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai import tools as shared
-from zerogravity.surfaces.openai.choice import (
-    CHOICES,
-    Choice,
-    allowed_tools,
-    not_forced,
-    request_members,
-    undeclared,
-    word,
-)
-from zerogravity.surfaces.openai.tools import NameMap, nested, search_options
+from zerogravity.surfaces.openai.choice import WORDS, Choice, allowed_tools, not_runnable, of_word, undeclared
+from zerogravity.surfaces.openai.parameters import ignored
+from zerogravity.surfaces.openai.tools import nested, search_options
 
 Json = Mapping[str, Any]
 KINDS = ("function", "custom", "web_search")
@@ -48,7 +41,7 @@ def read_tools(body: Json) -> Tools:
             tools.custom(*nested(tool, "custom", path))
         elif kind.startswith("web_search"):
             tools.search = True
-            tools.notes += [f"{path}.{name}: no counterpart upstream" for name in tool if name != "type"]
+            tools.notes += [ignored(f"{path}.{name}") for name in tool if name != "type"]
         else:
             tools.leave_out(kind, path)
     functions = fields.array(body, "functions") or []
@@ -59,27 +52,22 @@ def read_tools(body: Json) -> Tools:
     if options is not None:
         search_options(options, "web_search_options")
         tools.search = True
-        tools.notes += [f"web_search_options.{name}: no counterpart upstream" for name in options]
+        tools.notes += [ignored(f"web_search_options.{name}") for name in options]
     if not tools.declared and not tools.search:
         for kind, path in tools.left_out.items():
             raise fields.invalid_value(f"{path}.type", kind, KINDS)
     return tools
 
 
-def tool_request(body: Json, tools: Tools, names: NameMap, family: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """``tools`` and ``toolConfig`` of the Google request, and notes."""
-    return request_members(tools, lambda: _choice(body, tools), names, family)
-
-
-def _choice(body: Json, tools: Tools) -> Choice:
-    """``tool_choice`` or ``function_call``."""
+def tool_choice(body: Json, tools: Tools) -> Choice:
+    """``tool_choice`` or ``function_call``. Raises FaultError 400."""
     param = "tool_choice" if body.get("tool_choice") is not None else "function_call"
     value = body.get(param)
     if value is None:
         return Choice(None, tools.search)
     if isinstance(value, str):
-        words = CHOICES if param == "tool_choice" else CHOICES[:2]
-        return word(value, tools, offered=bool(tools.declared or tools.search), param=param, words=words)
+        words = WORDS if param == "tool_choice" else WORDS[:2]
+        return of_word(value, tools, offered=bool(tools.declared or tools.search), param=param, words=words)
     choice = fields.as_object(value, param)
     if param == "function_call":
         return Choice("required", tools.search, (_named(choice, param, tools, param),))
@@ -91,13 +79,13 @@ def _choice(body: Json, tools: Tools) -> Choice:
         case kind if kind.startswith("web_search"):
             return Choice(None, tools.search)
         case kind if kind in tools.left_out:
-            raise not_forced(kind, param)
+            raise not_runnable(kind, param)
         case kind:
             raise fields.invalid_value(f"{param}.type", kind, ("function", "custom", "allowed_tools"))
 
 
 def _allowed(choice: Json, tools: Tools) -> Choice:
-    """Only functions can be told apart upstream: of other tools nothing is said."""
+    """Google can only limit functions: what a choice says of other tools is skipped."""
     allowed = allowed_tools(choice)
     keys: list[str] = []
     for tool, place in allowed.entries():

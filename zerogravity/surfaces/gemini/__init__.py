@@ -39,10 +39,10 @@ def parse(body: Mapping[str, Any], context: Context) -> Turn:
     )
 
 
-def _shows(channel: CascadeChannel) -> bool:
+def _has_output(channel: CascadeChannel) -> bool:
     """Google's own word for a failure is an answer, too."""
     told = isinstance(channel.terminal, Failed) and bool(channel.terminal.fault.finish)
-    return told or channel.state.shows(thinking=channel.turn.details_as(GeminiDetails).thoughts)
+    return told or channel.state.has_output(thinking=channel.turn.details_as(GeminiDetails).thoughts)
 
 
 surface = Surface(
@@ -52,16 +52,16 @@ surface = Surface(
     urls=urls.OF_TURN,
     root="/v1beta",
     claims=urls.claims,
-    said=urls.said,
+    from_url=urls.from_url,
     input="contents",
     media=remote.media,
     parse=parse,
     schema_param="generationConfig.responseSchema",
     emitter=lambda channel, secret: GeminiEmitter(channel.turn),
     answer=lambda channel, secret: answer(channel),
-    shows=_shows,
+    has_output=_has_output,
     error=google_error,
-    gives_ids=False,
+    assigns_call_ids=False,
     operation="generate_content",
     sample=samples.sample,
     demo=samples.DEMO,

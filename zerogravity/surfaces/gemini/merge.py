@@ -24,7 +24,7 @@ from zerogravity.surfaces.gemini.chunks import Chunks
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.field_mask import masked
-from zerogravity.wire import jsonio
+from zerogravity.wire import jsonio, narrow
 
 Json = dict[str, Any]
 
@@ -39,7 +39,7 @@ def answer(channel: CascadeChannel) -> Answer:
     if channel.expired:
         records = [Record(0, 0, 0, b"", (*render.events_of(channel.state), terminal))]
     chunks = Chunks(channel.turn)
-    whole = merged(jsonio.loads(text) for record in records for text in chunks.feed(record))
+    whole = merged(narrow.members(jsonio.loads(text)) for record in records for text in chunks.feed(record))
     return Answer(200, masked(whole, channel.turn.details_as(GeminiDetails).fields))
 
 

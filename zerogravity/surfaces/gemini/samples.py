@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from zerogravity.surfaces.base import Heard
+from zerogravity.surfaces.base import StreamSummary
 from zerogravity.surfaces.common.samples import QUESTION, TOOL
 
 
@@ -23,9 +23,9 @@ DEMO = (
 )
 
 
-def read(event: dict[str, Any], heard: Heard) -> list[tuple[str, str]]:
+def read(event: dict[str, Any], summary: StreamSummary) -> list[tuple[str, str]]:
     if usage := event.get("usageMetadata"):
-        heard.usage = (
+        summary.usage = (
             f"{usage.get('promptTokenCount', 0)} in, {usage.get('candidatesTokenCount', 0)} out "
             f"(+ {usage.get('thoughtsTokenCount', 0)} thinking)"
         )
@@ -35,5 +35,5 @@ def read(event: dict[str, Any], heard: Heard) -> list[tuple[str, str]]:
             if part.get("text"):
                 found.append(("thinking" if part.get("thought") else "text", part["text"]))
             if call := part.get("functionCall"):
-                heard.calls.append(f"{call['name']} {json.dumps(call.get('args', {}))}")
+                summary.calls.append(f"{call['name']} {json.dumps(call.get('args', {}))}")
     return found

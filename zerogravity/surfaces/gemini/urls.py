@@ -27,7 +27,7 @@ def is_client(headers: Container[str], query: Container[str]) -> bool:
     return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in query
 
 
-def said(url: Mapping[str, str], query: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, Any]:
+def from_url(url: Mapping[str, str], query: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, Any]:
     """Model and method are in the path; without ``alt=sse`` a stream is one JSON array."""
     alt = query.get("alt", "json")
     if alt not in ("json", "sse"):

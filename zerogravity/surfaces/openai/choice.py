@@ -1,12 +1,5 @@
 """What may be called → ``tools`` and ``toolConfig`` of Google's request.
 
-| mode      | Google                                           |
-|-----------|--------------------------------------------------|
-| none      | NONE                                             |
-| auto      | AUTO (names must be absent)                      |
-| required  | ANY, optionally with allowedFunctionNames        |
-| allowed   | VALIDATED with allowedFunctionNames (auto among some) |
-
 A word, a tool by name and ``allowed_tools`` are read here for both APIs; which other tools may be named is each one's.
 Facts: wire-gemini-and-mapping 2.3.
 """
@@ -23,16 +16,21 @@ from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.tools import NameMap, Tools, declare
 
 Json = Mapping[str, Any]
-CHOICES = ("none", "auto", "required")
+WORDS = ("none", "auto", "required")
 
 Mode = Literal["auto", "none", "required", "allowed"]
-_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "allowed": "VALIDATED"}
+MODES: Mapping[Mode, str] = {
+    "none": "NONE",
+    "auto": "AUTO",  # with allowedFunctionNames Google refuses it
+    "required": "ANY",
+    "allowed": "VALIDATED",  # text, or calls that obey their schema
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """``mode``: None where nothing was said. ``keys``: the functions that it names. ``functions``: False when it names
-    only other tools."""
+    """``mode``: None if the client did not say. ``search``: the model may search the web. ``keys``: the functions that
+    it names. ``functions``: False if it names only other tools."""
 
     mode: Mode | None
     search: bool
@@ -43,21 +41,21 @@ class Choice:
 def request_members(
     tools: Tools, choose: Callable[[], Choice], names: NameMap, family: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """``tools`` and ``toolConfig`` of the Google request, and notes. ``choose`` is asked when the tools are known."""
+    """``tools`` and ``toolConfig`` of Google's request, and notes. ``choose`` is called once the tools are valid."""
     declarations, notes = declare(tools.declared, names)
     choice = choose()
     mode = choice.mode
     if tools.strict and mode in (None, "auto"):
-        mode = "allowed"  # VALIDATED: text or calls, and calls obey their schema
+        mode = "allowed"
     config = tool_config(mode, [names.to_google(key) for key in choice.keys]) if mode is not None else None
-    together = rules(family).search_with_functions
     declared = declarations if choice.functions else []
-    members, more = tool_members(declared, search=choice.search, together=together, config=config)
+    both = rules(family).search_with_functions
+    members, more = tool_members(declared, search=choice.search, both=both, config=config)
     return members, (*tools.notes, *notes, *more)
 
 
-def word(value: str, tools: Tools, *, offered: bool, param: str, words: Sequence[str] = CHOICES) -> Choice:
-    """``none``, ``auto``, ``required``. ``offered``: there is some tool. Raises FaultError 400."""
+def of_word(value: str, tools: Tools, *, offered: bool, param: str, words: Sequence[str] = WORDS) -> Choice:
+    """The choice that is one of ``words``. ``offered``: there is some tool. Raises FaultError 400."""
     if value not in words:
         raise fields.invalid_value(param, value, words)
     if value == "required" and not offered:
@@ -67,20 +65,20 @@ def word(value: str, tools: Tools, *, offered: bool, param: str, words: Sequence
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """``allowed_tools``, a hard limit: what it does not name cannot be used. ``path``: of the object that holds it."""
+    """``allowed_tools``, a hard limit: no other tool can be used. ``path``: of the object that holds ``tools``."""
 
     mode: Mode
-    given: Sequence[Any]
+    tools: Sequence[object]
     path: str
 
     def entries(self) -> Iterator[tuple[Json, str]]:
-        """Each tool that it names, and where."""
-        for index, value in enumerate(self.given):
+        """Each tool that it names, and its path."""
+        for index, value in enumerate(self.tools):
             place = f"{self.path}.tools[{index}]"
             yield fields.as_object(value, place), place
 
     def empty(self, what: str) -> FaultError:
-        text = f"Invalid '{self.path}.tools': it names no {what}."
+        text = f"Invalid '{self.path}.tools': it must name at least one {what}."
         return bad_request(text, param=f"{self.path}.tools", code="empty_array")
 
 
@@ -92,12 +90,12 @@ def allowed_tools(choice: Json) -> Allowed:
     mode = fields.choice(inner, "mode", ("auto", "required"), path=path)
     if mode is None:
         raise fields.missing(f"{path}.mode")
-    given = fields.array(inner, "tools", path=path) or []
-    return Allowed("required" if mode == "required" else "allowed", given, path)
+    tools = fields.array(inner, "tools", path=path) or []
+    return Allowed("required" if mode == "required" else "allowed", tools, path)
 
 
-def not_forced(kind: str, param: str) -> FaultError:
-    """The refusal of a choice that forces such a tool."""
+def not_runnable(kind: str, param: str) -> FaultError:
+    """The refusal of a choice that forces a tool of this kind."""
     text = f"Invalid '{param}': the tool '{kind}' cannot be run here, so it cannot be forced."
     return bad_request(text, param=param, code="invalid_value")
 
@@ -108,20 +106,17 @@ def undeclared(name: str, param: str) -> FaultError:
 
 def tool_config(mode: Mode, names: Sequence[str] = ()) -> dict[str, Any]:
     """toolConfig for a tool choice; ``names`` are Google's."""
-    config: dict[str, Any] = {"mode": _MODES[mode]}
+    config: dict[str, Any] = {"mode": MODES[mode]}
     if names and mode in ("required", "allowed"):
         config["allowedFunctionNames"] = list(names)
     return {"functionCallingConfig": config}
 
 
 def tool_members(
-    declarations: Sequence[Mapping[str, Any]], *, search: bool, together: bool, config: Mapping[str, Any] | None
+    declarations: Sequence[Mapping[str, Any]], *, search: bool, both: bool, config: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """``tools`` and ``toolConfig`` of a request, and notes.
-
-    ``together``: the family takes googleSearch beside functions (with its flag); otherwise the search is left out and
-    said so, never the functions.
-    """
+    """``tools`` and ``toolConfig`` of a request, and notes. ``both``: the family takes googleSearch and functions in
+    one request (with a flag); otherwise the search is left out and noted, never the functions."""
     out: dict[str, Any] = {}
     notes: list[str] = []
     tools: list[dict[str, Any]] = []
@@ -130,8 +125,8 @@ def tool_members(
     if search and config == tool_config("none"):
         notes.append("web search left out: tool_choice is none")
         search = False
-    if search and declarations and not together:
-        notes.append("web search left out: this model does not take it beside functions")
+    if search and declarations and not both:
+        notes.append("web search left out: this model cannot combine it with functions")
         search = False
     if search and tools:
         tools[0]["googleSearch"] = {}

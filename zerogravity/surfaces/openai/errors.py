@@ -1,4 +1,4 @@
-"""``Fault`` → OpenAI's error: ``{"error": {message, type, param, code}}``. Nothing internal is told.
+"""``Fault`` → OpenAI's error: ``{"error": {message, type, param, code}}``, without internals.
 
 Facts: wire-openai 11.
 """
@@ -14,7 +14,7 @@ from zerogravity.surfaces.common.errors import fault_headers
 
 
 def openai_error_object(fault: Fault) -> dict[str, Any]:
-    """``{message, type, param, code}``, all four always there; an empty code is null (an unknown response has none)."""
+    """``{message, type, param, code}``, all four always there; an empty code is null."""
     return {"message": message_of(fault), "type": _type(fault), "param": fault.param, "code": fault.code or None}
 
 
@@ -24,14 +24,14 @@ def openai_error(fault: Fault) -> Answer:
 
 
 def message_of(fault: Fault) -> str:
-    """The message and what to do; for rate limits with the delay in words, which Codex reads."""
+    """The message and the remedy; for rate limits with the delay, which Codex parses."""
     wait = fault.status == 429 and fault.retry_after is not None and "try again in" not in fault.message
     delay = f"Please try again in {_seconds(fault.retry_after or 0)}s." if wait else ""
     return join_sentences(fault.message, delay, fault.remedy)
 
 
 def _seconds(delay: float) -> str:
-    """Plain digits: clients read the number with a pattern that knows no exponent."""
+    """In plain digits: clients parse the number without an exponent."""
     return f"{math.ceil(delay)}" if delay >= 10 else f"{max(delay, 0.001):.3f}".rstrip("0").rstrip(".")
 
 

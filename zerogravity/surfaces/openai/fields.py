@@ -155,7 +155,7 @@ def metadata(body: Json, name: str = "metadata") -> dict[str, str]:
         if not isinstance(value, str):
             raise invalid_type(param, "a string", value)
         if len(key) > 64 or len(value) > 512:
-            text = f"Invalid '{param}': keys may have 64 and values 512 characters."
+            text = f"Invalid '{param}': keys may have up to 64 and values up to 512 characters."
             raise bad_request(text, param=param, code="string_above_max_length")
     return {key: str(value) for key, value in given.items()}
 

@@ -1,11 +1,10 @@
-"""A dialogue in any surface's words → Google's contents, by the rules that Google enforces with 400s.
+"""The messages of a dialogue → Google's contents, by the rules that Google enforces with 400s.
 
-Adjacent entries of one role are merged, but never results with text. All calls of one turn stand in one model
-content, all their results in one user content right behind it, in the calls' order. A result belongs to the nearest
-preceding call with its id. The first call of a step carries its thought signature: the given one, the remembered
-one, or Google's documented stand-in for history that Gemini did not write. What Google's own tools did around a call
-goes back around it; of answers without calls nothing of that kind has to. How closely a picture is to be looked at is
-told where the family has a word for it and the place takes it.
+Adjacent entries of one role are merged, except results with text. All calls of one step are in one model content, and
+all their results in the next user content, in the order of the calls. A result belongs to the nearest preceding call
+with its id. The first call of a step has a thought signature: the client's, the remembered one, or Google's documented
+stand-in for calls that Gemini did not make. Parts of Google's own tools return to their places around a call. The
+resolution of an image is sent where the family and the place take it.
 Facts: wire-gemini-and-mapping 2.1, 2.2, 4, 6, 8.
 """
 
@@ -49,10 +48,10 @@ class _Step:
 
 
 class History:
-    """Builds contents entry by entry; ``build`` closes it. ``param`` arguments name the entry in errors.
+    """Builds contents entry by entry; ``build`` ends it. ``param`` arguments name the entry in errors.
 
-    ``notes``: what was left out, since there is no place for it. ``dialogue``: once it is built, the contents without
-    what nobody has said and only Google's rules demand: what a later turn goes on from.
+    ``notes``: what was left out. ``dialogue``: after ``build``, the contents that a later turn continues from, without
+    the fillers that Google's rules demand.
     """
 
     def __init__(self, recall: Callable[[str], RememberedCall | None], names: NameMap, target: Target) -> None:
@@ -65,30 +64,30 @@ class History:
         self._contents: list[dict[str, Any]] = []
         self._system: list[dict[str, Any]] = []
         self._step: _Step | None = None
-        self._lost: set[str] = set()  # ids of calls without a name, which Google refuses
-        self._late: list[list[Part]] = []  # user parts that came between a call and its result
+        self._dropped: set[str] = set()  # ids of calls without a name, which Google refuses
+        self._deferred: list[list[Part]] = []  # user parts that came between a call and its result
 
     # -- entries ---------------------------------------------------------------------------------------------
 
     def system(self, text: str) -> None:
-        """System and developer text, in order; empty text says nothing."""
+        """System and developer text, in order; empty text is dropped."""
         if text:
             self._system.append({"text": text})
 
     def user(self, parts: Sequence[Part]) -> None:
-        """A user entry. Between a call and its results it waits until they are there."""
-        real = [self._seen(part) for part in parts if part.get("text") != ""]
+        """A user entry. One between a call and its result is moved behind the results."""
+        real = [self._supported(part) for part in parts if part.get("text") != ""]
         if not real:
             return
         if self._step is not None and self._open_calls():
-            self._late.append(real)
+            self._deferred.append(real)
             return
         self._finish_step()
         self._add("user", real)
 
     def model_part(self, part: Mapping[str, Any]) -> None:
-        """Any part of the model's own (text, image), as Google sent it."""
-        part = self._seen(part)
+        """A text or image of the model, as Google sent it."""
+        part = self._supported(part)
         if self._step is not None and self._open_calls():
             self._step.parts.append(dict(part))  # text beside calls whose results are still to come
             return
@@ -99,12 +98,12 @@ class History:
         self, call_id: str, name: str, args_json: str, *, carried: Carried | None = None, param: str = "input"
     ) -> None:
         """A function call of the model; ``name`` is the client's name, ``args_json`` its arguments as text, ``carried``
-        what the client kept of it for us. A call between the results of others belongs to their step."""
+        the state that the client kept for us. A call between the results of others belongs to their step."""
         remembered = self._recall(call_id)
         if remembered is not None and remembered.family != self._target.family:
             remembered = None
         if not name.strip() and not (remembered and remembered.name):
-            self._lose([call_id])
+            self._drop([call_id])
             return
         if self._step is not None and not self._open_calls():
             self._finish_step()
@@ -131,7 +130,7 @@ class History:
     def result(self, call_id: str, output: str | Sequence[Part], *, error: bool = False, param: str = "input") -> None:
         """The result of a call: text, or parts (texts and media). Raises FaultError 400 for an unknown call."""
         call = self._unanswered(call_id)
-        if call is None and call_id in self._lost:
+        if call is None and call_id in self._dropped:
             return
         if call is None:
             raise bad_request(
@@ -145,16 +144,13 @@ class History:
             text = "".join(str(part["text"]) for part in output if "text" in part)
             media = [part for part in output if "text" not in part]
         call.result = {"error": text} if error else response_object(text)
-        call.media = [self._seen(part, in_result=True) for part in media]
+        call.media = [self._supported(part, in_result=True) for part in media]
 
     def extend(self, contents: Sequence[Mapping[str, Any]]) -> None:
-        """History that is in Google's form already (a stored response), signatures in place.
-
-        Calls without a result at its end wait for theirs.
-        """
+        """History in Google's form (a stored response), signatures in place. Calls at its end still expect results."""
         self._finish_step()
         contents, lost = named(contents)
-        self._lose(lost)
+        self._drop(lost)
         for content in contents:
             self._contents.append(dict(content))
         last = self._contents[-1] if self._contents else None
@@ -176,11 +172,11 @@ class History:
     def build(
         self, *, param: str = "input", closing: Sequence[Part] = ()
     ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        """(contents, systemInstruction). ``closing``: what the user is made to say last, which is no part of the
-        dialogue. Raises FaultError 400 when a call has no result or nothing is asked."""
+        """(contents, systemInstruction). ``closing``: a last user entry that is not part of the dialogue.
+        Raises FaultError 400 when a call has no result or there is nothing to answer."""
         self._finish_step()
         if not self._contents and (closing or not self._system):
-            raise bad_request(f"Invalid '{param}': it holds nothing to answer.", param=param, code="invalid_value")
+            raise bad_request(f"Invalid '{param}': there is nothing to answer.", param=param, code="invalid_value")
         contents = self.dialogue = self._contents
         if closing:
             self._contents = [dict(content) for content in contents]
@@ -197,9 +193,9 @@ class History:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
-    def _lose(self, call_ids: Sequence[str]) -> None:
-        """Calls that nobody has run are left out, with their results."""
-        self._lost.update(call_ids)
+    def _drop(self, call_ids: Sequence[str]) -> None:
+        """Leave out calls without a name, which no client can have run, and their results."""
+        self._dropped.update(call_ids)
         if call_ids and NOTE not in self.notes:
             self.notes.append(NOTE)
 
@@ -210,19 +206,19 @@ class History:
         calls = self._step.calls if self._step is not None else []
         return next((call for call in calls if call.call_id == call_id and call.result is None), None)
 
-    def _seen(self, part: Part, *, in_result: bool = False) -> Part:
-        """A part whose picture is looked at as closely as wished, if there is a way to say so."""
-        wished = part.get("mediaResolution")
-        if wished is None or (self._rules.media_resolution and wished != HIGH and not in_result):
+    def _supported(self, part: Part, *, in_result: bool = False) -> Part:
+        """A part without its media resolution, if the family or the place does not take one or has it by default."""
+        wanted = part.get("mediaResolution")
+        if wanted is None or (self._rules.media_resolution and wanted != HIGH and not in_result):
             return part
-        if not (self._rules.media_resolution and wished == HIGH):  # which is that family's own way
-            why = "there is no place for it in tool results" if self._rules.media_resolution else "this model has none"
-            if (note := f"detail of pictures left out: {why}") not in self.notes:
+        if not (self._rules.media_resolution and wanted == HIGH):
+            why = "not possible in tool results" if self._rules.media_resolution else "not supported by this model"
+            if (note := f"image detail left out: {why}") not in self.notes:
                 self.notes.append(note)
         return {name: value for name, value in part.items() if name != "mediaResolution"}
 
     def _take_model_parts(self) -> list[dict[str, Any]]:
-        """Text that stands directly before the calls belongs into the same content."""
+        """The parts directly before the calls, which belong in the same content."""
         if self._contents and self._contents[-1]["role"] == "model":
             return list(self._contents.pop()["parts"])
         return []
@@ -241,7 +237,7 @@ class History:
             self._contents.append({"role": "user", "parts": [self._response(call) for call in step.calls]})
             if not self._rules.media_in_results and (media := [part for call in step.calls for part in call.media]):
                 self._contents.append({"role": "user", "parts": [{"text": "Files of the tool results:"}, *media]})
-        late, self._late = self._late, []
+        late, self._deferred = self._deferred, []
         for parts in late:
             self._add("user", parts)
 
@@ -254,7 +250,7 @@ class History:
         return {"functionResponse": response}
 
     def _add(self, role: str, parts: Sequence[Part]) -> None:
-        """Append, merged with a neighbour of the same role unless one of them holds results."""
+        """Append parts, to the last content if it has the same role and holds no results."""
         last = self._contents[-1] if self._contents else None
         if last is not None and last["role"] == role and not _has_results(last["parts"]):
             last["parts"] = [*last["parts"], *parts]
@@ -263,7 +259,7 @@ class History:
 
 
 def arguments(args_json: str) -> dict[str, Any]:
-    """Arguments text → object, numbers exact; what is no object is kept in a wrapper, never refused."""
+    """Arguments as text → object, numbers exact. What is not an object is wrapped in one."""
     text = args_json.strip()
     if not text:
         return {}

@@ -1,8 +1,8 @@
-"""The answer's wanted form → Google's generationConfig: JSON, with or without a schema.
+"""The form that the answer is to have → Google's generationConfig: JSON, with or without a schema.
 
-A schema is a constraint: what it cannot say, the answer cannot hold, and nobody is told. So what proto Schema can
-not say (members that are not listed, cycles, any value) goes as ``responseJsonSchema``; where the family does not know
-that, no schema is sent, and the model is told the client's own in words.
+Google enforces a schema, so an answer could silently lose what proto Schema cannot express (unlisted members, cycles,
+any value). Such a schema goes as ``responseJsonSchema``; where the family does not take that, the model is given the
+client's schema in the system instruction instead.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from zerogravity.wire import jsonio
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``config``: members of generationConfig. ``told``: for the model, in words."""
+    """``config``: members of generationConfig. ``instruction``: for the model, in words."""
 
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    told: str = ""
+    instruction: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -32,8 +32,8 @@ JSON_MODE = Form({"responseMimeType": "application/json"})
 
 
 def wanted_form(given: Mapping[str, Any] | None, family: str, *, path: str, flat: bool) -> Form:
-    """``text.format`` or ``response_format``: text, json_object, json_schema. ``flat``: the schema stands beside the
-    type, as in Responses, else in an object of its own. Raises FaultError 400."""
+    """``text.format`` or ``response_format``: text, json_object, json_schema. ``flat``: the schema is beside the
+    type, as in Responses, not in an object of its own. Raises FaultError 400."""
     if given is None:
         return TEXT
     match fields.required_string(given, "type", path=path):
@@ -66,8 +66,8 @@ def json_schema(form: Mapping[str, Any], family: str, *, path: str) -> Form:
         converted = convert(schema, ordering=True, param=param, dialect=JSON)
         lost = noted(of, (("", loss) for loss in converted.lost))
         return Form({**JSON_MODE.config, "responseJsonSchema": converted.schema}, notes=lost)
-    told = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.text(schema)}"
-    return Form(JSON_MODE.config, told, (f"{param} told in words: this model's own cannot say it",))
+    instruction = f"Answer with JSON that is valid under this JSON schema:\n{jsonio.text(schema)}"
+    return Form(JSON_MODE.config, instruction, (f"{param} sent as an instruction: this model cannot enforce it",))
 
 
 def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...]:
@@ -78,11 +78,11 @@ def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str)
     notes = beside_functions(generate, family, param=param)
     if notes is None:
         raise fields.unsupported(
-            param, "cannot be used beside functions with this model, unless 'tool_choice' is 'required' or 'none'"
+            param, "cannot be combined with functions on this model unless 'tool_choice' is 'required' or 'none'"
         )
     if "responseMimeType" not in generate.get("generationConfig", {}):
         return notes
-    if form.told:
+    if form.instruction:
         system: Mapping[str, Any] = generate.get("systemInstruction", {"role": "user"})
-        generate["systemInstruction"] = {**system, "parts": [*system.get("parts", ()), {"text": form.told}]}
+        generate["systemInstruction"] = {**system, "parts": [*system.get("parts", ()), {"text": form.instruction}]}
     return (*form.notes, *notes)

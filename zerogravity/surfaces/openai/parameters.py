@@ -1,7 +1,8 @@
 """A request's parameters as rows, which drive how it is read and print themselves (``zerogravity surfaces``).
 
-A row says what a parameter takes and what comes of it: a member of generationConfig, a member that the answer repeats,
-something that a module of its own makes of it, a refusal, or nothing, which is noted. A dotted name lies in an object.
+A row says which values a parameter takes and what becomes of it: a member of generationConfig, a member that the answer
+repeats, something that another module makes of it, a refusal, or nothing, which is noted. A dotted name is a member of
+an object.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ ASKS_FOR_NOTHING: tuple[Any, ...] = (None, False, "", [], {})
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a parameter takes, in words, and how it is read: body, name, path of the body → the value, None where it is
-    not set. Raises FaultError 400."""
+    """The values that a parameter takes: in ``words``, and ``read`` from (body, name, path of the body): None if it is
+    not set. ``read`` raises FaultError 400."""
 
     words: str
     read: Read
@@ -78,9 +79,9 @@ VERBOSITY = choice("low", "medium", "high")
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """``does``: what a module of its own makes of it. ``config``: the member of generationConfig that it becomes.
-    ``shown``: what the answer says in its place where it is not set; set, the answer repeats it. ``refused``: why, if
-    it ``asks`` for something. ``noted``: it means nothing here, and this is told."""
+    """``does``: what another module makes of it, in words. ``config``: the member of generationConfig that it becomes.
+    ``shown``: the answer repeats it, and shows this value if it is not set. ``refused``: why a value that ``asks`` for
+    something is refused. ``noted``: other values are noted as ignored."""
 
     name: str
     kind: Kind
@@ -93,14 +94,14 @@ class Parameter:
 
     @property
     def becomes(self) -> str:
-        """What comes of it, for people."""
-        said = [
+        """What becomes of it, for people."""
+        outcomes = [
             self.does,
             f"generationConfig.{self.config}" if self.config else "",
             f"refused: {self.refused}" if self.refused else "",
             "repeated in the answer" if self.shown is not NOT_SHOWN else "",
         ]
-        return "; ".join(filter(None, said)) or "nothing: checked and noted"
+        return "; ".join(filter(None, outcomes)) or "no effect; validated and noted"
 
     @property
     def served(self) -> bool:
@@ -114,10 +115,10 @@ class Parameter:
         return self.kind.read(body, name, ".".join(outer))
 
 
-def of_sister(name: str, instead: str, api: str) -> Parameter:
-    """A name of the sister API: what it asks for would be lost without a word. ``instead``: what to send."""
+def of_other_api(name: str, instead: str, api: str) -> Parameter:
+    """A parameter that only the other API has: refused, since it would silently do nothing. ``instead``: what to do."""
     return Parameter(
-        name, ANY, refused=f"is none of the {api} API's: {instead}",
+        name, ANY, refused=f"is not a parameter of the {api} API: {instead}",
         asks=lambda value: value not in ASKS_FOR_NOTHING, noted=True,
     )  # fmt: skip
 
@@ -134,8 +135,8 @@ TOP_K = Parameter("top_k", integer(1, INT32), config="topK")
 SEED = Parameter("seed", integer(-(2**63), 2**63 - 1), config="seed")
 PRESENCE = Parameter("presence_penalty", number(-2, 2), config="presencePenalty")
 FREQUENCY = Parameter("frequency_penalty", number(-2, 2), config="frequencyPenalty")
-ONE_ANSWER = "must be 1: one candidate is captured per request"
-NO_LOGPROBS = "is not supported: no log probabilities are captured"
+ONE_ANSWER = "must be 1: there is one answer per request"
+NO_LOGPROBS = "is not supported: log probabilities are not available"
 CACHE = (Parameter("prompt_cache_retention", STRING), Parameter("prompt_cache_options", ANY))
 
 
@@ -143,15 +144,14 @@ CACHE = (Parameter("prompt_cache_retention", STRING), Parameter("prompt_cache_op
 
 
 def refuse(body: Json, rows: Iterable[Parameter]) -> None:
-    """Raises FaultError 400 for what cannot be served truthfully. Values that ask for nothing are taken."""
+    """Raises FaultError 400 for a parameter that cannot be served and asks for something."""
     for row in rows:
         if row.refused and row.asks(row.read(body)):
             raise fields.unsupported(row.name, row.refused)
 
 
 def settings(body: Json, rows: Iterable[Parameter]) -> dict[str, Any]:
-    """Members of generationConfig; of several names for one, the first that is set counts. 0 is a value,
-    null is none."""
+    """Members of generationConfig; of several names for one member, the first that is set counts."""
     made: dict[str, Any] = {}
     for row in rows:
         if row.config and (value := row.read(body)) is not None:
@@ -160,8 +160,8 @@ def settings(body: Json, rows: Iterable[Parameter]) -> dict[str, Any]:
 
 
 def repeated(body: Json, rows: Iterable[Parameter], config: Json, special: Json) -> dict[str, Any]:
-    """The members that an answer repeats, in the rows' order. ``special``: those that are shown in a form of their own.
-    Of sampling and limits it says what is sent (``config``): what the model does not know is not claimed."""
+    """The members that an answer repeats, in the rows' order. ``special``: values to show instead of those sent.
+    Sampling and limits are shown as they are sent to the model (``config``)."""
     made: dict[str, Any] = {}
     for row in rows:
         if row.shown is NOT_SHOWN:
@@ -176,7 +176,7 @@ def repeated(body: Json, rows: Iterable[Parameter], config: Json, special: Json)
 
 
 def unserved(body: Json, rows: Iterable[Parameter], path: str = "") -> list[str]:
-    """Notes on what was asked for and means nothing here; what is known is checked all the same."""
+    """Notes on what is ignored. Parameters of the table are validated all the same."""
     rows = tuple(rows)
     if not path:
         for row in rows:
@@ -184,11 +184,16 @@ def unserved(body: Json, rows: Iterable[Parameter], path: str = "") -> list[str]
                 row.read(body)
     known = {row.name for row in rows if row.served}
     names = [fields.join(path, name) for name in body if path or body[name] is not None]
-    return [f"{name}: no counterpart upstream" for name in names if name not in known]
+    return [ignored(name) for name in names if name not in known]
+
+
+def ignored(param: str) -> str:
+    """The note on a parameter that is taken and does nothing."""
+    return f"{param}: ignored, it has no effect here"
 
 
 def stream_options(body: Json, *, stream: bool) -> Json:
-    """Only of a stream; what they mean is each API's. Raises FaultError 400."""
+    """``stream_options``, which only a stream may have. Raises FaultError 400."""
     options = fields.obj(body, "stream_options")
     if options is not None and not stream:
         text = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
@@ -198,5 +203,5 @@ def stream_options(body: Json, *, stream: bool) -> Json:
 
 
 def table(rows: Iterable[Parameter]) -> list[tuple[str, str, str]]:
-    """(name, what it takes, what comes of it) of each, for people."""
+    """(name, what it takes, what becomes of it) of each row, for people."""
     return [(row.name, row.kind.words, row.becomes) for row in rows]

@@ -1,8 +1,8 @@
-"""``encrypted_content``: thought signatures, what Google's own tools did before a call, and summaries of compacted
-dialogues, on their way through a client that keeps them for us.
+"""``encrypted_content``: state that a client keeps for us: thought signatures, parts of Google's own tools, summaries
+of compacted dialogues.
 
-Self-describing and authenticated (HMAC-SHA256), so that a foreign or forged blob is recognised and ignored, never
-forwarded. Not secret: Google's signatures are opaque already. Facts: wire-gemini-and-mapping 4.
+Authenticated (HMAC-SHA256), so that a foreign or forged value is recognised and never forwarded. Not encrypted:
+Google's signatures are opaque already. Facts: wire-gemini-and-mapping 4.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from zerogravity.wire import jsonio
 
 PREFIX = "zg1."
 TEXT_PREFIX = "zg1t."
-TEXT = ""  # in the place of a call's id: the signature of the answer's text before the item
-MAX_PARTS = 64 << 10  # characters of ``before`` that a client is asked to keep and to send again and again
+TEXT = ""  # as a call id: the signature belongs to the text before the item
+MAX_PARTS = 64 << 10  # characters of ``before``: clients keep it and send it again with every request
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """One signature: of the call ``call_id``, of the text before its item (``TEXT``), or of its item itself (None).
+    """One signature: of the call ``call_id``, of the text before its item (``TEXT``), or of the item itself (None).
 
-    ``before``: source texts of the parts of Google's own tools that stand before the call; of a thought its own text,
-    where its item does not show it, or where the signature is worth nothing with any other (Claude).
+    ``before``: source texts of the parts of Google's own tools before the call. Of a thought: its text, if the item
+    does not show it or the signature is only valid with exactly this text (Claude).
     """
 
     signature: str
@@ -39,17 +39,16 @@ class Carried:
 
 
 def of_call(call: Call, family: str) -> list[Carried]:
-    """What has to come back with a call. Nothing if that is too large: a signature is worth nothing without the parts
-    before it, and the memory has both."""
+    """What has to come back with a call. Nothing if it is too large: the signature is only valid with the parts before
+    the call, and the registry remembers both."""
     if not call.signature or sum(map(len, call.before)) > MAX_PARTS:
         return []
     return [Carried(call.signature, family, call.call_id, tuple(call.before))]
 
 
 def of_thought(thought: Reasoning, family: str, *, shown: bool) -> list[Carried]:
-    """What has to come back of a thought: its signature, and its text unless the client is ``shown`` that; Claude's
-    rules bind the two, so there it comes in any case. Nothing if an unseen text is too large: a signature is worth
-    nothing without it."""
+    """What has to come back of a thought: its signature, and its text unless that is ``shown``. For Claude always the
+    text: the signature is bound to it. Nothing if a text that is not shown is too large."""
     fits = len(thought.text) <= MAX_PARTS
     if not thought.signature or not (shown or fits):
         return []
@@ -58,13 +57,13 @@ def of_thought(thought: Reasoning, family: str, *, shown: bool) -> list[Carried]
 
 
 def seal(secret: bytes, carried: Sequence[Carried]) -> str:
-    """Signatures → the string a client stores."""
+    """Signatures → ``encrypted_content``."""
     payload = jsonio.dumps([[item.signature, item.family, item.call_id, *item.before] for item in carried])
     return PREFIX + _encode(_mac(secret, payload, b"carrier") + payload)
 
 
 def unseal(secret: bytes, text: str) -> list[Carried] | None:
-    """The signatures, or None when the string is not ours."""
+    """The signatures; None if the text was not made here."""
     payload = _open(secret, text, PREFIX, b"carrier")
     if payload is None:
         return None
@@ -73,19 +72,19 @@ def unseal(secret: bytes, text: str) -> list[Carried] | None:
 
 
 def seal_text(secret: bytes, text: str) -> str:
-    """A summary → the string a client stores in its place."""
+    """A summary → ``encrypted_content``."""
     payload = text.encode("utf-8", "replace")
     return TEXT_PREFIX + _encode(_mac(secret, payload, b"text") + payload)
 
 
 def unseal_text(secret: bytes, text: str) -> str | None:
-    """The summary, or None when the string is not ours."""
+    """The summary; None if the text was not made here."""
     payload = _open(secret, text, TEXT_PREFIX, b"text")
     return None if payload is None else payload.decode()
 
 
 def _open(secret: bytes, text: str, prefix: str, label: bytes) -> bytes | None:
-    """The authentic payload behind ``prefix``."""
+    """The payload after ``prefix``, if it is authentic."""
     if not text.startswith(prefix):
         return None
     encoded = text[len(prefix) :]

@@ -1,4 +1,4 @@
-"""Tool declarations and names → Google's. Names are changed reversibly, without collisions, only where they must be.
+"""Tool declarations and names → Google's. Names are changed only where they must be: reversibly, without collisions.
 
 ``parameters`` (proto Schema) is used, not ``parametersJsonSchema``: v1internal does not know the latter reliably (the
 model then answers MALFORMED_FUNCTION_CALL). Facts: wire-gemini-and-mapping 2.3, 2.5.
@@ -19,7 +19,7 @@ from zerogravity.surfaces.openai import fields
 from zerogravity.wire import jsonio
 
 MAX_NAME = 64
-MAX_NODES = 30_000  # schema nodes of all tools: what parsing may cost
+MAX_NODES = 30_000  # of the schemas of all tools: bounds the cost of parsing
 _LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
 _ILLEGAL = re.compile(r"[^A-Za-z0-9_.:\-]")
 
@@ -49,7 +49,7 @@ class NameMap:
 
 
 def _cleaned(name: str, attempt: int) -> str:
-    """A legal name that tells the original one apart; ``attempt`` for the case that somebody has it already."""
+    """A legal name that is specific to the original; ``attempt``: counts up while it is taken."""
     text = name if attempt == 0 else f"{attempt} {name}"
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
     cleaned = _ILLEGAL.sub("_", name)
@@ -60,7 +60,7 @@ def _cleaned(name: str, attempt: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One function as a client declared it. ``param``: where, for errors."""
+    """One function as a client declared it. ``param``: its path, for errors."""
 
     name: str
     description: str | None = None
@@ -70,11 +70,11 @@ class Declared:
 
 @dataclass(slots=True)
 class Tools:
-    """What a request declares. A tool's *key* is its name towards ``NameMap``: the client's own, unless its surface has
+    """What a request declares. A tool's *key* is its name in ``NameMap``: the client's own name, unless the surface has
     several tools of one name.
 
-    ``kinds``: key → ``custom``, or a kind that only its surface knows. ``strict``: some function wants its schema
-    obeyed. ``left_out``: kind → where it was declared first, of what nobody here can run. ``notes``: what was left out.
+    ``kinds``: key → ``custom``, or a kind that only its surface knows. ``strict``: some function's schema has to be
+    obeyed. ``left_out``: kind → path of its first declaration, of tools that cannot be run here.
     """
 
     declared: list[Declared] = field(default_factory=list["Declared"])
@@ -93,7 +93,7 @@ class Tools:
         description = fields.string(given, "description", path=path)
         parameters = fields.obj(given, "parameters", path=path)
         self.strict |= fields.boolean(given, "strict", path=path)
-        self.kinds.pop(name, None)  # a name declared twice: the last one wins
+        self.kinds.pop(name, None)  # of an earlier declaration of the same name
         self.declared.append(Declared(name, description, parameters, path))
         return name
 
@@ -105,20 +105,20 @@ class Tools:
         return name
 
     def leave_out(self, kind: str, path: str) -> None:
-        """A tool that nothing here can run: the client has others, and nobody made it use this one."""
+        """A tool that cannot be run here."""
         self.left_out.setdefault(kind, path)
-        self.notes.append(f"{path}: {kind} left out: it cannot be served")
+        self.notes.append(f"{path}: {kind} left out: it cannot be run here")
 
 
 def search_options(options: Mapping[str, Any], path: str) -> None:
-    """Validated; Google's search takes neither a context size nor a place."""
+    """Validates what Google's search has no setting for. Raises FaultError 400."""
     fields.choice(options, "search_context_size", ("low", "medium", "high"), path=path)
     fields.obj(options, "user_location", path=path)
 
 
 def nested(tool: Mapping[str, Any], kind: str, path: str, *, flat: bool = False) -> tuple[Mapping[str, Any], str]:
-    """The object that holds a tool's name, in either API's nesting, and its path. ``flat``: where neither is there,
-    the name is what is missed, as in Responses."""
+    """The object that holds a tool's name, in either API's nesting, and its path. ``flat``: if neither is there, the
+    error names the flat form's member, as in Responses. Raises FaultError 400."""
     inner = fields.obj(tool, kind, path=path)
     if inner is not None:
         return inner, f"{path}.{kind}"
@@ -128,7 +128,7 @@ def nested(tool: Mapping[str, Any], kind: str, path: str, *, flat: bool = False)
 
 
 def custom_tool(name: str, custom: Mapping[str, Any], path: str) -> Declared:
-    """A custom tool: a function with one string ``input``; its grammar is told in words."""
+    """A custom tool: a function with one string ``input``, whose description contains the grammar."""
     description = fields.string(custom, "description", path=path) or ""
     form = fields.obj(custom, "format", path=path) or {}
     fields.choice(form, "type", ("text", "grammar"), path=f"{path}.format")
@@ -144,8 +144,8 @@ def custom_tool(name: str, custom: Mapping[str, Any], path: str) -> Declared:
 
 
 def custom_grammar(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The grammar of a custom tool's ``format``, in either API's nesting; None for plain text. Where its type is not
-    said, what stands in it says it."""
+    """The grammar of a custom tool's ``format``, in either API's nesting; None for plain text. A missing type is
+    inferred from the other members."""
     inner = form.get("grammar")
     kind = form.get("type") or ("grammar" if inner or "definition" in form else "text")
     if kind != "grammar":
@@ -154,9 +154,9 @@ def custom_grammar(form: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """functionDeclarations and notes on what was lost. A name declared twice: the last one wins, once.
+    """functionDeclarations, and notes on what was lost. Of a name declared twice the last one counts.
 
-    Raises FaultError 400: too many functions, empty name, parameters that are no object schema.
+    Raises FaultError 400: too many functions, an empty name, parameters that are not an object schema.
     """
     made: dict[str, dict[str, Any]] = {}
     losses: list[tuple[str, str]] = []
@@ -169,7 +169,7 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
         converted = convert(tool.parameters, param=f"{tool.param}.parameters", arguments=True)
         nodes += converted.nodes
         if nodes > MAX_NODES:
-            text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in all."
+            text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in total."
             raise bad_request(text, param=tool.param, code="invalid_function_parameters")
         losses += [(tool.name, loss) for loss in converted.lost]
         name = names.to_google(tool.name)
@@ -185,13 +185,13 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
 
 
 def _about_arguments(converted: Converted) -> str:
-    """Without parameters a function reads as one without arguments; what may be passed is told here."""
+    """A function without parameters looks like one without arguments: what may be passed goes into its description."""
     return f"Arguments: {converted.told}" if converted.told else ""
 
 
 def custom_input(args_json: str) -> str:
-    """The plain text of a custom tool's call: ``input``, or the only text there is, under whatever name the model put
-    it (``patch``, ``code`` …). No arguments are the empty text; those of another form are handed on as they are."""
+    """The plain text of a custom tool's call: ``input``, or the only text among the arguments, whatever name the model
+    gave it (``patch``, ``code`` …). No arguments: the empty text; any other form: the JSON as it is."""
     try:
         value = jsonio.loads(args_json.encode() or b"null")
     except ValueError:

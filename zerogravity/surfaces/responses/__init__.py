@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.surfaces.base import Place, Surface
-from zerogravity.surfaces.common.remote import content_parts, picture, place
+from zerogravity.surfaces.base import MediaUrl, Surface
+from zerogravity.surfaces.common.remote import content_parts, media_url, picture
 from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.parameters import table
 from zerogravity.surfaces.responses import samples
@@ -18,17 +18,17 @@ from zerogravity.surfaces.responses.request import PARAMETERS, lookups, parse
 from zerogravity.surfaces.responses.response import answer
 
 
-def _media(body: Mapping[str, Any]) -> Iterator[Place]:
+def _media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
     for name in ("content", "output"):
         for path, part in content_parts(body, "input", name):
             yield from picture(part, path)
-            yield from place(part, "file_url", f"{path}.file_url", picture=False)
+            yield from media_url(part, "file_url", f"{path}.file_url", picture=False)
 
 
-def _shows(channel: CascadeChannel) -> bool:
-    """A summary is shown whole, so nothing of it before its end; thinking only to those that asked for it."""
+def _has_output(channel: CascadeChannel) -> bool:
+    """A summary is only shown at its end, thoughts only to clients that ask for them."""
     details = channel.turn.details_as(ResponsesDetails)
-    return not details.compacts and channel.state.shows(thinking=details.shows_thinking)
+    return not details.compacts and channel.state.has_output(thinking=details.shows_thinking)
 
 
 surface = Surface(
@@ -43,9 +43,9 @@ surface = Surface(
     schema_param="text.format",
     emitter=lambda channel, secret: ResponsesEmitter(channel.turn, secret),
     answer=lambda channel, secret: answer(channel.turn, channel.state, secret),
-    shows=_shows,
+    has_output=_has_output,
     error=openai_error,
-    ends_failed=True,
+    has_failure_event=True,
     sample=samples.sample,
     demo=samples.DEMO,
     check=check_responses,

@@ -11,7 +11,7 @@
 * An ``error`` event (code, message, param, flat) may come, but only ``response.failed`` follows it. Events of our own
   would be named ``slug:name``.
 
-Shapes of Response and items: ``response_object``. Facts: wire-openai 7, 13, 14.
+Shapes of Response and items: ``check_object``. Facts: wire-openai 7, 13, 14.
 """
 
 from __future__ import annotations
@@ -19,7 +19,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from zerogravity.surfaces.grammar import Json, Source, a_count, a_string, an_object, fail, need, parsed, whole
+from zerogravity.surfaces.grammar import (
+    Json,
+    Source,
+    a_count,
+    a_string,
+    an_object,
+    blocks,
+    fail,
+    need,
+    one_of,
+    parsed,
+    whole,
+)
 from zerogravity.surfaces.responses.check_object import check_annotation, check_item, check_part, check_response
 
 # each → what may have come before it
@@ -55,13 +67,7 @@ def check_responses(source: Source) -> list[Json]:
 
 def events(data: bytes) -> Iterator[tuple[str, bytes]]:
     """(name, data) of each event."""
-    need(data.endswith(b"\n\n"), "stream", "its last event has no blank line")
-    need(b"\r" not in data, "stream", "holds a carriage return")
-    for number, block in enumerate(data[:-2].split(b"\n\n")):
-        place = f"block {number}"
-        if block.startswith(b":"):
-            need(b"\n" not in block, place, "a comment shares its block with something else")
-            continue
+    for place, block in blocks(data):
         first, _, second = block.partition(b"\n")
         need(first.startswith(b"event: "), place, "has no event line")
         need(second.startswith(b"data: ") and b"\n" not in second, place, "must have one data line")
@@ -156,9 +162,9 @@ class _Stream:
 
 
 def _opened(item: Json, place: str) -> _Item:
-    """The open item of that kind, if its form is the empty one."""
+    """The checker of an item that was just added, which has to be empty."""
     kind = a_string(item.get("type"), f"{place}.type")
-    need(kind in _ITEMS, f"{place}.type", f"{kind!r} is no known word")
+    one_of(kind, _ITEMS, f"{place}.type")
     a_string(item.get("id"), f"{place}.id")
     made = _ITEMS[kind](item)
     for member, empty in made.empty.items():
@@ -170,8 +176,8 @@ def _opened(item: Json, place: str) -> _Item:
 
 
 class _Item:
-    """An item that has been added and is not done. ``empty``: what it has nothing of when it is added. ``named``: its
-    own events tell its id."""
+    """An item that has been added and is not done. ``empty``: its members that are empty when it is added. ``named``:
+    its own events have its id."""
 
     empty: ClassVar[Json] = {}
     named: ClassVar[bool] = True
@@ -183,7 +189,7 @@ class _Item:
         fail(place, f"does not belong to an item of type {self.added['type']}")
 
     def finish(self, item: Json, place: str) -> None:
-        """Compare what its events told with what it became."""
+        """Compare the finished item with its events."""
 
 
 class _Parted(_Item):
@@ -204,7 +210,7 @@ class _Parted(_Item):
         self._part: Json | None = None  # the open one
         self._texts: list[str] = []
         self._annotations: list[Json] = []
-        self._text: str | None = None  # as its done event told it
+        self._text: str | None = None  # of its done event
 
     def take(self, name: str, value: Json, place: str) -> None:
         index = a_count(value.get(self.index), f"{place}.{self.index}")
@@ -253,8 +259,8 @@ class _Parted(_Item):
         need(part.get("type") == self._part["type"], f"{place}.part.type", "is another than when it was added")
         check_part(part, tuple(self.kinds), f"{place}.part")
         need(part[member] == self._text, f"{place}.part.{member}", "is not the text that was done")
-        told = part.get("annotations", [])
-        need(told == self._annotations, f"{place}.part.annotations", "are not those of the events")
+        annotations = part.get("annotations", [])
+        need(annotations == self._annotations, f"{place}.part.annotations", "are not those of the events")
         self._parts.append(part)
         self._part = None
 
@@ -356,7 +362,7 @@ class _Shell(_Item):
 
     def finish(self, item: Json, place: str) -> None:
         need(self._open is None, place, "a command is still open")
-        need(item["action"]["commands"] == self._commands, f"{place}.action.commands", "are not those that were told")
+        need(item["action"]["commands"] == self._commands, f"{place}.action.commands", "are not those of the events")
 
 
 class _Picture(_Search):

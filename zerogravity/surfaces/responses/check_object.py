@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from zerogravity.surfaces.grammar import Json, a_count, a_string, an_object, fail, need, objects
-from zerogravity.wire import jsonio
+from zerogravity.surfaces.grammar import Json, a_count, a_string, an_object, json_object, need, objects, one_of
 
 MEMBERS = (
     "id", "object", "created_at", "status", "completed_at", "error", "incomplete_details", "model", "output", "usage",
@@ -57,7 +56,7 @@ def check_response(value: Json, place: str = "response") -> None:
     a_count(value["created_at"], f"{place}.created_at")
     _echoed(value, place)
     status = value["status"]
-    need(status in STATUSES, f"{place}.status", f"{status!r} is no known word")
+    one_of(status, STATUSES, f"{place}.status")
     output = objects(value["output"], f"{place}.output")
     _by_status(value, status, place)
     for index, item in enumerate(output):
@@ -102,7 +101,7 @@ def _by_status(value: Json, status: str, place: str) -> None:
         need(value["completed_at"] is None, f"{place}.completed_at", f"is set although {status}")
     if status == "incomplete":
         details = an_object(value["incomplete_details"], f"{place}.incomplete_details")
-        need(details.get("reason") in REASONS, f"{place}.incomplete_details.reason", "is no known word")
+        one_of(details.get("reason"), REASONS, f"{place}.incomplete_details.reason")
     else:
         need(value["incomplete_details"] is None, f"{place}.incomplete_details", f"is set although {status}")
     if status == "failed":
@@ -129,7 +128,7 @@ def check_usage(usage: Json, place: str) -> None:
 def check_item(item: Json, place: str) -> None:
     """One finished output item."""
     kind = a_string(item.get("type"), f"{place}.type")
-    need(kind in PREFIXES, f"{place}.type", f"{kind!r} is no known word")
+    one_of(kind, PREFIXES, f"{place}.type")
     prefix = PREFIXES[kind]
     need(a_string(item.get("id"), f"{place}.id").startswith(prefix), f"{place}.id", f"does not begin with {prefix}")
     if kind == "reasoning":
@@ -180,9 +179,9 @@ def _call(item: Json, kind: str, place: str) -> None:
         case "apply_patch_call":
             operation = an_object(item.get("operation"), f"{place}.operation")
             word = operation.get("type")
-            need(word in PATCHES, f"{place}.operation.type", f"{word!r} is no known word")
+            one_of(word, PATCHES, f"{place}.operation.type")
             a_string(operation.get("path"), f"{place}.operation.path")
-            need(("diff" in operation) is (word != "delete_file"), f"{place}.operation", "has a diff too many or few")
+            need(("diff" in operation) is (word != "delete_file"), place, "only a deletion must have no diff")
             a_string(operation.get("diff", ""), f"{place}.operation.diff")
         case "tool_search_call":
             need(item.get("execution") == "client", f"{place}.execution", "is not client")
@@ -192,15 +191,7 @@ def _call(item: Json, kind: str, place: str) -> None:
             a_string(item.get("input"), f"{place}.input")
         case _:
             need(bool(a_string(item.get("name"), f"{place}.name")), f"{place}.name", "is empty")
-            _arguments(a_string(item.get("arguments"), f"{place}.arguments"), f"{place}.arguments")
-
-
-def _arguments(text: str, place: str) -> None:
-    try:
-        value = jsonio.loads(text.encode())
-    except ValueError:
-        fail(place, "are no JSON")
-    need(isinstance(value, dict), place, "are no JSON object")
+            json_object(a_string(item.get("arguments"), f"{place}.arguments"), f"{place}.arguments")
 
 
 def check_part(part: Json, kinds: tuple[str, ...], place: str) -> None:

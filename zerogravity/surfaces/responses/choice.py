@@ -1,14 +1,6 @@
-"""``tool_choice`` of a Responses request → ``tools`` and ``toolConfig`` of Google's.
+"""``tool_choice`` of a Responses request → a choice, and the form in which the Response shows it.
 
-| choice                              | Google's mode                                                               |
-|-------------------------------------|-----------------------------------------------------------------------------|
-| none, auto, required                | NONE, AUTO, ANY                                                             |
-| a function, a custom tool, a        | ANY among those                                                             |
-| client's tool, a namespace          |                                                                             |
-| web_search, image_generation        | offered alone: they cannot be forced                                       |
-| allowed_tools                       | VALIDATED or ANY among those; a hard limit                                  |
-| a tool that cannot be served       | 400; within allowed_tools only if nothing else is named                     |
-
+Google can only force functions: a web search or image generation that is forced is offered alone instead.
 Facts: wire-openai 4; wire-gemini-and-mapping 2.3.
 """
 
@@ -18,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.choice import Choice, allowed_tools, not_forced, request_members, undeclared, word
-from zerogravity.surfaces.openai.tools import NameMap, nested
+from zerogravity.surfaces.openai.choice import Choice, allowed_tools, not_runnable, of_word, undeclared
+from zerogravity.surfaces.openai.tools import nested
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tools import Tools, space_of
 
@@ -28,14 +20,9 @@ SHOWN_ALONE = ("function", "custom", "shell", "apply_patch", "image_generation",
                "web_search_preview_2025_03_11")  # fmt: skip
 
 
-def tool_request(body: Json, tools: Tools, names: NameMap, family: str) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """``tools`` and ``toolConfig`` of the Google request, and notes."""
-    return request_members(tools, lambda: _choice(body, tools), names, family)
-
-
 def shown_choice(body: Json) -> Any:
-    """``tool_choice`` as the Response shows it; ``_choice`` has checked it. The API has no form for one that names a
-    tool of some kinds: such a one is what it means here, the only tool that is allowed."""
+    """A valid ``tool_choice`` as the Response shows it. The API has no form for a choice of some kinds of tool: such a
+    tool is shown as the only allowed one."""
     value = body.get("tool_choice")
     if value is None or isinstance(value, str):
         return "auto" if value is None else value
@@ -54,15 +41,16 @@ def _shown(tool: Json) -> Json:
     return {"type": tool["type"], **{name: inner[name] for name in ("name", "namespace") if inner.get(name)}}
 
 
-def _choice(body: Json, tools: Tools) -> Choice:
+def tool_choice(body: Json, tools: Tools) -> Choice:
+    """Raises FaultError 400."""
     value = body.get("tool_choice")
     if value is None:
         return Choice(None, tools.search)
     if isinstance(value, str):
         offered = bool(tools.declared or tools.search or tools.pictures)
-        choice = word(value, tools, offered=offered, param="tool_choice")
+        choice = of_word(value, tools, offered=offered, param="tool_choice")
         if choice.mode == "required" and not tools.declared:
-            tools.notes.append("tool_choice: only functions can be required")
+            tools.notes.append("tool_choice: only functions can be required, so the model decides")
         return choice
     given = fields.as_object(value, "tool_choice")
     if fields.required_string(given, "type", path="tool_choice") == "allowed_tools":
@@ -70,19 +58,19 @@ def _choice(body: Json, tools: Tools) -> Choice:
     keys, search = _named(given, tools, "tool_choice")
     if keys:
         return Choice("required", search=False, keys=tuple(keys))
-    tools.notes.append(f"tool_choice: {given['type']} cannot be forced, only offered alone")
+    tools.notes.append(f"tool_choice: {given['type']} cannot be forced, so it is offered as the only tool")
     return Choice(None, search, functions=False)
 
 
 def _allowed(choice: Json, tools: Tools) -> Choice:
     allowed = allowed_tools(choice)
-    if not allowed.given:
+    if not allowed.tools:
         raise allowed.empty("tool")
     keys: list[str] = []
     search = False
     for entry, place in allowed.entries():
         kind = entry.get("type")
-        if len(allowed.given) > 1 and kind in tools.left_out and not tools.runs(kind):
+        if len(allowed.tools) > 1 and kind in tools.left_out and not tools.runs(kind):
             continue
         named, searched = _named(entry, tools, place)
         keys += named
@@ -112,7 +100,7 @@ def _named(entry: Json, tools: Tools, path: str) -> tuple[list[str], bool]:
                 raise undeclared(kind, "tool_choice")
             return [], True
         case _ if kind in tools.left_out:
-            raise not_forced(kind, "tool_choice")
+            raise not_runnable(kind, "tool_choice")
         case _:
             raise undeclared(kind, "tool_choice")
     if not keys or not all(tools.knows(key) for key in keys):

@@ -1,13 +1,7 @@
 """Tools that the client runs and that have item types of their own: declaration ↔ function, item ↔ arguments.
 
-| tool         | its call             | its result                | the function's arguments                        |
-|--------------|----------------------|---------------------------|-------------------------------------------------|
-| local_shell  | local_shell_call     | local_shell_call_output   | command, working_directory, timeout_ms          |
-| shell        | shell_call           | shell_call_output         | commands, timeout_ms, max_output_length         |
-| apply_patch  | apply_patch_call     | apply_patch_call_output   | type (create, update, delete), path, diff       |
-| tool_search  | tool_search_call     | tool_search_output        | query, or what the client declared              |
-
-``shell`` with an environment other than the client's own machine is a hosted tool: it cannot be served here.
+The model sees each as a function with the tool's name. ``shell`` in an environment other than the client's own machine
+is a hosted tool, which cannot be run here.
 Facts: wire-openai 3, 4; OpenAI's schema (FunctionShellCall, ApplyPatchToolCall, LocalShellToolCall, ToolSearchCall).
 """
 
@@ -28,22 +22,24 @@ PATCHES = ("create_file", "update_file", "delete_file")
 
 @dataclass(frozen=True, slots=True)
 class ClientTool:
-    """One kind. ``made``: arguments → the members that its call's item has besides type, status and call_id.
-    ``given``: such an item → arguments. ``heard``: a result's item → what the model is told."""
+    """One kind. ``call``, ``result``: types of its items. ``description``, ``parameters``: of the function.
+    ``members``: arguments → members of a call's item besides type, id, status and call_id. ``arguments``: a call's item
+    → arguments. ``output``: a result's item → text for the model; both get the item's path and raise FaultError 400.
+    """
 
     call: str
     result: str
     description: str
     parameters: Json
-    made: Callable[[Json], Members]
-    given: Callable[[Json, str], Json]
-    heard: Callable[[Json, str], str]
+    members: Callable[[Json], Members]
+    arguments: Callable[[Json, str], Json]
+    output: Callable[[Json, str], str]
 
 
 def call_members(kind: str, args_json: str) -> Members:
-    """The item of a call that the model made: all but its id, status and call_id."""
+    """The item of a call by the model, without id, status and call_id."""
     tool = CLIENT_TOOLS[kind]
-    return {"type": tool.call, **tool.made(arguments(args_json))}
+    return {"type": tool.call, **tool.members(arguments(args_json))}
 
 
 def of_call(kind: str) -> str | None:
@@ -57,7 +53,7 @@ def of_result(kind: str) -> str | None:
 
 
 def hosted(kind: str, tool: Json, path: str) -> bool:
-    """Whether OpenAI would run it, on a machine that is not the client's."""
+    """Whether OpenAI would run the tool, not the client."""
     if kind != "shell":
         return False
     environment = fields.obj(tool, "environment", path=path)
@@ -69,8 +65,8 @@ def hosted(kind: str, tool: Json, path: str) -> bool:
 # -- local_shell ---------------------------------------------------------------------------------------------
 
 
-def _exec(given: Json) -> Members:
-    """A command line in one string is a shell's to read."""
+def _exec_members(given: Json) -> Members:
+    """A command line in one string is run by a shell."""
     command = given.get("command")
     words = cast("list[Any]", command) if isinstance(command, list) else ["sh", "-c", command] if command else []
     action: Members = {"type": "exec", "command": [str(word) for word in words], "env": {}}
@@ -79,14 +75,14 @@ def _exec(given: Json) -> Members:
     return {"action": action}
 
 
-def _executed(item: Json, path: str) -> Json:
+def _exec_arguments(item: Json, path: str) -> Json:
     return {name: value for name, value in (fields.obj(item, "action", path=path) or {}).items() if name != "type"}
 
 
 # -- shell ---------------------------------------------------------------------------------------------------
 
 
-def _commands(given: Json) -> Members:
+def _shell_members(given: Json) -> Members:
     commands = given.get("commands", given.get("command"))
     lines = cast("list[Any]", commands) if isinstance(commands, list) else [commands] if commands else []
     action: Members = {"commands": [line if isinstance(line, str) else jsonio.text(line) for line in lines]}
@@ -96,15 +92,13 @@ def _commands(given: Json) -> Members:
     return {"action": action, "environment": {"type": "local"}}
 
 
-def _commanded(item: Json, path: str) -> Json:
-    action = fields.obj(item, "action", path=path)
-    if action is None:
-        raise fields.missing(f"{path}.action")
+def _shell_arguments(item: Json, path: str) -> Json:
+    action = fields.required_obj(item, "action", path=path)
     return {name: value for name, value in action.items() if value is not None}
 
 
-def _ran(item: Json, path: str) -> str:
-    """What each command printed and how it ended; an older client's plain text as it is."""
+def _shell_output(item: Json, path: str) -> str:
+    """The output and outcome of each command; plain text, from older clients, as it is."""
     output = item.get("output")
     if isinstance(output, str):
         return output
@@ -116,9 +110,9 @@ def _ran(item: Json, path: str) -> str:
 # -- apply_patch ---------------------------------------------------------------------------------------------
 
 
-def _operation(given: Json) -> Members:
-    """A kind that is none of the three is read from what is there. A new file of nothing is one empty line: clients
-    take an empty diff for a missing one."""
+def _patch_members(given: Json) -> Members:
+    """An unknown type is inferred from the diff. An empty new file gets the diff ``+``: clients take an empty diff for
+    a missing one."""
     kind, diff = given.get("type"), given.get("diff")
     if kind not in PATCHES:
         kind = "delete_file" if diff is None else "update_file"
@@ -131,15 +125,12 @@ def _operation(given: Json) -> Members:
     return {"operation": operation}
 
 
-def _operated(item: Json, path: str) -> Json:
-    operation = fields.obj(item, "operation", path=path)
-    if operation is None:
-        raise fields.missing(f"{path}.operation")
-    return operation
+def _patch_arguments(item: Json, path: str) -> Json:
+    return fields.required_obj(item, "operation", path=path)
 
 
-def _patched(item: Json, path: str) -> str:
-    """Its words, and whether it worked where they do not say."""
+def _patch_output(item: Json, path: str) -> str:
+    """The output; with the status if it failed or printed nothing."""
     status = fields.choice(item, "status", ("completed", "failed"), path=path) or "completed"
     output = fields.string(item, "output", path=path) or ""
     return jsonio.text({"status": status, "output": output}) if status == "failed" or not output else output
@@ -148,20 +139,20 @@ def _patched(item: Json, path: str) -> str:
 # -- tool_search ---------------------------------------------------------------------------------------------
 
 
-def _found(item: Json, path: str) -> str:
-    """What a tool search found, in few words; the tools themselves are declared."""
+def _search_output(item: Json, path: str) -> str:
+    """Names and descriptions of the tools that were found; the tools themselves are declared."""
     tools = [cast("Json", tool) for tool in _list(item, "tools", path) if isinstance(tool, dict)]
     names = ("name", "description")
-    told = [{name: tool[name] for name in names if isinstance(tool.get(name), str)} for tool in tools]
-    return jsonio.text({"tools": told})
+    found = [{name: tool[name] for name in names if isinstance(tool.get(name), str)} for tool in tools]
+    return jsonio.text({"tools": found})
 
 
-def _sought(item: Json, path: str) -> Json:
+def _search_arguments(item: Json, path: str) -> Json:
     given = item.get("arguments")
     return arguments(given) if isinstance(given, str) else fields.obj(item, "arguments", path=path) or {}
 
 
-def _said(item: Json, path: str) -> str:
+def _plain_output(item: Json, path: str) -> str:
     output = item.get("output")
     if output is None:
         raise fields.missing(f"{path}.output")
@@ -192,7 +183,7 @@ CLIENT_TOOLS: dict[str, ClientTool] = {
             working_directory={"type": "string", "description": "Where to run it."},
             timeout_ms=_MS,
         ),
-        _exec, _executed, _said,
+        _exec_members, _exec_arguments, _plain_output,
     ),
     "shell": ClientTool(
         "shell_call", "shell_call_output",
@@ -203,7 +194,7 @@ CLIENT_TOOLS: dict[str, ClientTool] = {
             timeout_ms=_MS,
             max_output_length={"type": "integer", "description": "How many characters of each output are wanted."},
         ),
-        _commands, _commanded, _ran,
+        _shell_members, _shell_arguments, _shell_output,
     ),
     "apply_patch": ClientTool(
         "apply_patch_call", "apply_patch_call_output",
@@ -214,12 +205,12 @@ CLIENT_TOOLS: dict[str, ClientTool] = {
             path={"type": "string", "description": "The file."},
             diff={"type": "string", "description": _DIFF},
         ),
-        _operation, _operated, _patched,
+        _patch_members, _patch_arguments, _patch_output,
     ),
     "tool_search": ClientTool(
         "tool_search_call", "tool_search_output",
         "Finds further tools.",
         _schema(["query"], query={"type": "string", "description": "What the wanted tools should do."}),
-        lambda given: {"execution": "client", "arguments": given}, _sought, _found,
+        lambda given: {"execution": "client", "arguments": given}, _search_arguments, _search_output,
     ),
 }  # fmt: skip

@@ -1,5 +1,5 @@
 """POST /v1/responses/compact: a dialogue → the user's messages of its whole chain and one sealed summary, which are
-accepted as input again. How the summary comes about is in ``compaction.py``.
+accepted as input. ``compaction.py`` makes the summary.
 
 Facts: wire-openai 1; the SDK's ``CompactedResponse``.
 """
@@ -40,7 +40,7 @@ def parse(body: Json, context: Context) -> Turn:
 
 
 def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
-    """The answer of a turn that is over: the compacted dialogue, or the error."""
+    """The answer of a finished turn: the compacted dialogue, or the error."""
     assert state.terminal is not None, "the turn is not over"
     terminal = compaction.settled(turn, state, state.terminal)
     if isinstance(terminal, Failed):

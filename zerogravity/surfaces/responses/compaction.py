@@ -1,14 +1,10 @@
-"""Compaction: the model itself sums a dialogue up, and its summary is sealed into one item that is accepted as input
-in the dialogue's place.
+"""Compaction: the model summarises a dialogue, and the summary is sealed into an item that replaces the dialogue as
+input.
 
-| asked by                                         | answered by                                                |
-|--------------------------------------------------|------------------------------------------------------------|
-| ``compaction_trigger``, the last item of a turn  | a Response whose only output is the item                   |
-| POST /v1/responses/compact (``compact.py``)      | ``response.compaction``: the user's messages, and the item |
-
-A trigger that stands further ahead has been answered already; it is skipped and noted. The turn declares no tools and
-has no form; its limit is the client's or the model's, never the language server's. A summary that is not whole (cut by
-a limit or a filter, a call instead, nothing) is a failure: whoever went on with it would have lost the dialogue.
+A ``compaction_trigger`` as the last input item makes a Response whose only output is that item; POST
+/v1/responses/compact answers with the user's messages as well (``compact.py``). The turn declares no tools and no form.
+A summary that is not complete (cut off by a limit or a filter, a call instead, nothing) is a failure: a client that
+continued from it would have lost the dialogue.
 """
 
 from __future__ import annotations
@@ -33,14 +29,14 @@ wanted in the end; what has been done and found out, with names of files, functi
 and the reasons for them; what failed; what is still to do, and the next step. Quote what must be known word for word.
 Do not answer the user, call no tools, and write only the summary."""
 WHY: dict[str, tuple[str, Termination]] = {
-    "length": ("it did not fit into the limit of tokens", Termination.LENGTH),
+    "length": ("it exceeded the token limit", Termination.LENGTH),
     "filtered": ("it was withheld by the provider's filter", Termination.FILTERED),
     "tool": ("the model called a function instead", Termination.TOOL),
 }
 
 
 def request(generate: Json, limit: int) -> dict[str, Any]:
-    """The Google request of a turn, as one that is to be answered by a summary. ``limit``: the model's, of tokens."""
+    """The Google request of a turn → one that asks for a summary. ``limit``: the model's, in tokens."""
     config: Json = generate.get("generationConfig") or {}
     made: dict[str, Any] = {"maxOutputTokens": limit, **{name: config[name] for name in KEPT if name in config}}
     if "thinkingConfig" in made:
@@ -50,23 +46,23 @@ def request(generate: Json, limit: int) -> dict[str, Any]:
 
 
 def settled(turn: Turn, state: TurnState, terminal: Terminal) -> Terminal:
-    """How the turn has ended for its client: without a whole summary a compaction has failed."""
+    """How the turn ended for its client: a compaction without a complete summary has failed."""
     if not turn.details_as(ResponsesDetails).compacts or isinstance(terminal, Failed):
         return terminal
     if terminal.reason in WHY:
         why, termination = WHY[terminal.reason]
-        told = f"the model's summary is not whole: {why}" + (f" ({terminal.detail})" if terminal.detail else "")
-        return Failed(upstream(502, "compaction_incomplete", told, termination, retryable=False))
+        message = f"the model's summary is incomplete: {why}" + (f" ({terminal.detail})" if terminal.detail else "")
+        return Failed(upstream(502, "compaction_incomplete", message, termination, retryable=False))
     if not state.text.strip():
         return Failed(upstream(502, "empty_response", "the model wrote no summary", Termination.EMPTY))
     return terminal
 
 
 def summary(state: TurnState, secret: bytes) -> dict[str, Any]:
-    """The item that takes the place of the dialogue, without its id."""
+    """The item that replaces the dialogue, without its id."""
     return {"type": "compaction", "encrypted_content": seal_text(secret, state.text)}
 
 
 def users(items: Iterable[Json]) -> list[Json]:
-    """The user's own messages, which stand beside the summary."""
+    """The user's own messages, which are kept with the summary."""
     return [item for item in items if item.get("type") == "message" and item.get("role") == "user"]

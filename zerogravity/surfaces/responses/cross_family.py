@@ -1,8 +1,8 @@
-"""A stored history → the form that the model which goes on with it takes.
+"""A stored history → the form that the family of the next model takes.
 
-Signatures are bound to the family that made them, so another family gets none of them, nor the thoughts they sign, nor
-what Google's own tools did; it gets Google's documented stand-in where it demands one. Ids on calls, media inside
-results and the resolution of pictures follow its rules too.
+A signature is valid only in the family that made it. Another family gets no signatures, no signed thoughts and no parts
+of Google's own tools, and Google's documented stand-in where it demands a signature. Ids on calls, media in results and
+the resolution of images follow its rules too.
 Facts: wire-gemini-and-mapping 2.1, 2.2, 4.
 """
 
@@ -29,9 +29,9 @@ def adapted(stored: StoredTurn, target: Target) -> Sequence[Json]:
     for number, content in enumerate(stored.contents):
         parts = cast("list[Json]", content["parts"])
         if content["role"] == "model":
-            new = _said(parts, family, f"call_{number + 1}")
+            new = _model_parts(parts, family, f"call_{number + 1}")
         else:
-            new, late = _heard(parts, family, f"call_{number}")
+            new, late = _user_parts(parts, family, f"call_{number}")
             if late:
                 made.append({"role": "user", "parts": new})
                 new = [{"text": "Files of the tool results:"}, *late]
@@ -40,12 +40,12 @@ def adapted(stored: StoredTurn, target: Target) -> Sequence[Json]:
     return made
 
 
-def _said(parts: Sequence[Json], family: Family, prefix: str) -> list[Part]:
-    """A content of the model without thoughts and signatures. Calls are numbered as their results will be."""
+def _model_parts(parts: Sequence[Json], family: Family, prefix: str) -> list[Part]:
+    """The parts of a model content without thoughts and signatures. Calls get the ids that their results will get."""
     made: list[Part] = []
     calls = 0
     for part in parts:
-        new = {name: value for name, value in _sized(part, family).items() if name != "thoughtSignature"}
+        new = {name: value for name, value in _supported(part, family).items() if name != "thoughtSignature"}
         if new.get("thought") or new.get("text") == "" or not SERVER_TOOLS.isdisjoint(new):
             continue
         if isinstance(call := new.get("functionCall"), dict):
@@ -58,12 +58,12 @@ def _said(parts: Sequence[Json], family: Family, prefix: str) -> list[Part]:
     return made
 
 
-def _heard(parts: Sequence[Json], family: Family, prefix: str) -> tuple[list[Part], list[Json]]:
-    """A user content, and the media of its results that have to follow it."""
+def _user_parts(parts: Sequence[Json], family: Family, prefix: str) -> tuple[list[Part], list[Json]]:
+    """The parts of a user content, and the media of its results that have to follow it."""
     made: list[Part] = []
     late: list[Json] = []
     for number, part in enumerate(parts):
-        new = _sized(part, family)
+        new = _supported(part, family)
         if isinstance(response := new.get("functionResponse"), dict):
             inner = _identified(cast("Json", response), family, f"{prefix}_{number}")
             if not family.media_in_results:
@@ -73,13 +73,13 @@ def _heard(parts: Sequence[Json], family: Family, prefix: str) -> tuple[list[Par
     return made, late
 
 
-def _sized(part: Json, family: Family) -> Part:
-    """A part of which the family understands how closely to look at it."""
+def _supported(part: Json, family: Family) -> Part:
+    """A part without its media resolution if the family does not take it."""
     return {name: value for name, value in part.items() if family.media_resolution or name != "mediaResolution"}
 
 
 def _identified(half: Json, family: Family, default: str) -> Part:
-    """A call or its result, with an id or without."""
+    """A call or its result, with an id if the family takes ids."""
     if family.ids_on_calls:
         return {"id": default, **half}
     return {name: value for name, value in half.items() if name != "id"}

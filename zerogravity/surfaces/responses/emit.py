@@ -1,19 +1,12 @@
 """Records → Responses events: ``event: TYPE`` and ``data: {"type": TYPE, "sequence_number": N, …}``, one per frame.
 
-| step            | frames                                                                                     |
-|-----------------|--------------------------------------------------------------------------------------------|
-| begin           | ``response.created``, ``response.in_progress``; in the background created and queued, then |
-|                 | in_progress with the first record                                                          |
-| thinking, text  | item added, part added, a delta per event; when it closes: text done, part done, item done |
-| anything else   | the whole choreography of its item at once (``Output`` says which)                         |
-| Finished        | ``response.completed`` or ``response.incomplete``; a summary that was asked for before it, |
-|                 | whole and sealed, and nothing of it sooner                                                 |
-| Failed          | ``response.failed``, cancelled turns too: there is no event of that name. No ``error`` event: |
-|                 | it is no end for any client, and the SDKs raise at it                                      |
+In the background ``response.queued`` comes first, and ``response.in_progress`` with the first record. Text and thoughts
+are streamed in deltas; every other item is sent whole, once it is complete. There is no event for a cancelled response:
+it ends with ``response.failed``. No ``error`` event is sent: no client takes it for an end, and the SDKs raise at it.
 
-Citations that Google tells only after something else has begun (text, a call, grounding) come too late for their
-message: its annotations cannot change any more, and the final object must equal what was streamed. The search and its
-sources are shown all the same, last. A message held open for them until the answer ends would hold up the calls.
+Citations that arrive after the next item has begun are not shown: the item of their message is done, and the final
+object must equal what was streamed. Holding the message open until the end of the answer would delay the calls. The
+search and its sources are shown all the same, last.
 
 The ``sequence_number`` is the frame's index in the stream. Facts: wire-openai 7, 13, 14.
 """
@@ -29,7 +22,7 @@ from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.response import Json, Output
 from zerogravity.wire import jsonio, sse
 
-# type of a part → (its events, its member, what else its deltas and done events have)
+# type of a part → (prefix of its events, its text member, further members of its delta and done events)
 PARTS: dict[str, tuple[str, str, Json]] = {
     "output_text": ("response.output_text", "text", {"logprobs": []}),
     "refusal": ("response.refusal", "refusal", {}),
@@ -42,7 +35,7 @@ PHASES = {
     "web_search_call": ("in_progress", "searching", "completed"),
     "image_generation_call": ("in_progress", "generating", "completed"),
 }
-# what is empty in an item when it is added
+# type of an item → the members that are still empty when it is added
 EMPTY: dict[str, Json] = {
     "message": {"status": "in_progress", "content": []},
     "reasoning": {"summary": []},
@@ -73,7 +66,7 @@ class ResponsesEmitter:
         self._output = Output(turn, secret)
         self._number = 0
         self._queued = turn.background
-        self._place: Json = {}  # item_id and output_index of the open item
+        self._place: Json = {}  # ids and indices of the open item and part
         self._delta_head = self._delta_middle = self._delta_tail = b""
 
     def begin(self) -> list[bytes]:
@@ -114,7 +107,7 @@ class ResponsesEmitter:
             case Ended(terminal):
                 frames = self._whole(self._output.ended(self._assembler.state, terminal))
                 return [*frames, self._end(terminal)]
-            case Grew():  # which is rendered by ``feed``
+            case Grew():  # rendered by ``feed``
                 return []
 
     def _end(self, terminal: Terminal) -> bytes:
@@ -125,7 +118,7 @@ class ResponsesEmitter:
     # -- items ------------------------------------------------------------------------------------------------
 
     def _open(self, item: Item) -> list[bytes]:
-        """An item that will grow."""
+        """Events that open an item which is sent in deltas."""
         if isinstance(item, Message):
             return [
                 self._added({"id": self._output.next_id("message"), **response.message_item([], "in_progress")}),
@@ -135,12 +128,12 @@ class ResponsesEmitter:
         return [self._added(empty), *self._open_summary()]
 
     def _close(self, item: Json) -> list[bytes]:
-        """The item that has grown is whole now."""
+        """Events that complete such an item."""
         frames = self._close_summary(item) if item["type"] == "reasoning" else self._close_part(item["content"][0])
         return [*frames, self._done(item)]
 
     def _whole(self, items: list[Json]) -> list[bytes]:
-        """Items that are known from beginning to end."""
+        """All events of complete items."""
         frames: list[bytes] = []
         for item in items:
             kind: str = item["type"]
@@ -172,7 +165,7 @@ class ResponsesEmitter:
         return [*frames, self._frame(f"{events}.done", **self._place, **name, **{member: text})]
 
     def _commands(self, commands: list[str]) -> list[bytes]:
-        """These events name their item by its index alone."""
+        """These events have no item_id."""
         frames: list[bytes] = []
         for number, command in enumerate(commands):
             place = {"output_index": self._place["output_index"], "command_index": number}
@@ -222,7 +215,7 @@ class ResponsesEmitter:
     # -- frames -----------------------------------------------------------------------------------------------
 
     def _template(self, kind: str, more: Json) -> None:
-        """What stands around the number and the text of each delta of the open part, rendered once."""
+        """The bytes around the number and the text of each delta of the open part, rendered once."""
         self._delta_head = b'event: %b\ndata: {"type":"%b","sequence_number":' % (kind.encode(), kind.encode())
         self._delta_middle = b"," + jsonio.dumps(self._place)[1:-1] + b',"delta":'
         self._delta_tail = (b"," + jsonio.dumps(more)[1:-1] if more else b"") + b"}\n\n"

@@ -1,24 +1,7 @@
-"""Input items → Google's contents, through ``History``.
+"""Input items → Google's contents, through ``History``; ``Items.read`` says what becomes of each type.
 
-| item                                        | becomes                                                              |
-|---------------------------------------------|----------------------------------------------------------------------|
-| message: system, developer                  | systemInstruction, behind ``instructions``; its pictures a user part |
-| message: user                               | text, images, files, audio of a user content                         |
-| message: assistant                          | model text (output_text, refusal)                                    |
-| function_call, custom_tool_call             | functionCall; their outputs, a text or a list: functionResponse      |
-| calls of the client's other tools, results  | the same (``client_tools.py``); a tool search of the server is       |
-|                                             | skipped                                                              |
-| reasoning with our encrypted_content        | signatures of the calls behind it, of the text before it; signed     |
-|                                             | thoughts go back as such                                             |
-| any other reasoning                         | nothing: thoughts are never answer text                              |
-| compaction with our encrypted_content       | a user text: the summary                                             |
-| compaction_trigger                          | last: see ``compaction.py``; further ahead skipped and noted         |
-| item_reference                              | the stored item; an unknown one is skipped and noted                 |
-| image_generation_call                       | a picture of the model                                               |
-| additional_tools                            | declarations (``tools.py``)                                          |
-| other items of hosted tools, and kinds that | skipped and noted; an unknown one with a call_id is refused: half of |
-| nobody knows                                | a call cannot be left out                                           |
-
+Thoughts without a signature made here are dropped: they are never text of the answer. Items of hosted tools and unknown
+items are skipped and noted, except an unknown item with a call_id: a call without its result would be refused.
 Facts: wire-openai 3, 6; wire-gemini-and-mapping 4, 6; real-clients, Codex and Others.
 """
 
@@ -41,20 +24,13 @@ from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, unseal, unse
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.compaction import TRIGGER
+from zerogravity.surfaces.responses.ids import PREFIXES
 from zerogravity.surfaces.responses.tools import Tools
 from zerogravity.wire import jsonio
 
 Json = Mapping[str, Any]
 Part = dict[str, Any]
 ROLES = ("user", "assistant", "system", "developer")
-PREFIXES = {
-    "message": "msg", "function_call": "fc", "function_call_output": "fco", "custom_tool_call": "ctc",
-    "custom_tool_call_output": "ctco", "reasoning": "rs", "compaction": "cmp", "compaction_summary": "cmp",
-    "local_shell_call": "lsh", "local_shell_call_output": "lsho", "shell_call": "sh", "shell_call_output": "sho",
-    "apply_patch_call": "apc", "apply_patch_call_output": "apco", "tool_search_call": "tsc",
-    "tool_search_output": "tso", "additional_tools": "at", "image_generation_call": "ig", "web_search_call": "ws",
-    TRIGGER: "cmpt",
-}  # fmt: skip
 SKIPPED = (
     "web_search_call", "file_search_call", "code_interpreter_call", "computer_call", "computer_call_output",
     "mcp_list_tools", "mcp_approval_request", "mcp_approval_response", "mcp_call", "program", "program_output",
@@ -66,7 +42,7 @@ SUMMARY = "This dialogue was shortened. What happened so far, in the words of yo
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resolved input item and its place in the request."""
+    """One input item, references resolved, and its path in the request."""
 
     path: str
     item: Json
@@ -109,7 +85,7 @@ def reference(item: Json) -> str | None:
 
 
 def identified(entries: Sequence[Entry], turn_id: str) -> list[Json]:
-    """The items as the API lists them: each with an id, messages with type, status and a list of parts."""
+    """The items as the API lists them: each with an id; messages with a type, a status and an array of parts."""
     made: list[Json] = []
     for index, entry in enumerate(entries):
         given = entry.item.get("id")
@@ -133,10 +109,8 @@ def _message(item: Json) -> Json:
 
 
 class Items:
-    """Reads one request's items into a ``History``.
-
-    ``system``: the texts of its system and developer items. ``notes``: what was skipped.
-    """
+    """Reads one request's items into a ``History``. ``system``: texts of its system and developer items.
+    ``notes``: what was skipped."""
 
     def __init__(self, history: History, context: Context, target: Target, tools: Tools) -> None:
         self.system: list[str] = []
@@ -146,7 +120,7 @@ class Items:
         self._target = target
         self._tools = tools
         self._carried: dict[str, Carried] = {}  # by call id, from reasoning items
-        self._thoughts: list[Part] = []  # signed ones, until what they led to is there
+        self._thoughts: list[Part] = []  # signed ones, which go before the next text or call
         self._own_ids: dict[str, str] = {}  # id of a call's item → its call id
 
     def read(self, entries: Sequence[Entry]) -> None:
@@ -174,14 +148,14 @@ class Items:
                 case "additional_tools":
                     pass
                 case kind if kind == TRIGGER:
-                    self.notes.append(f"{path}: {kind} skipped: it counts as the last item only")
+                    self.notes.append(f"{path}: {kind} skipped: it only counts as the last item")
                 case kind if kind in SKIPPED or item.get("call_id") is None:
-                    self.notes.append(f"{path}: {kind} skipped: there is nothing like it upstream")
-                case kind:  # half of a call: without it the other half would say something else
+                    self.notes.append(f"{path}: {kind} skipped: it cannot be passed on to the model")
+                case kind:  # half of a call: the other half would mean something else without it
                     raise fields.invalid_value(f"{path}.type", kind, (*PREFIXES, "item_reference", *SKIPPED))
 
     def know(self, items: Iterable[Json]) -> None:
-        """Calls that were made, here or in the response that the input continues."""
+        """Calls whose results may name them by the ids of their items."""
         for item in items:
             own, call_id = item.get("id"), item.get("call_id")
             if isinstance(own, str) and isinstance(call_id, str) and item.get("type") in CLIENT_CALLS:
@@ -211,7 +185,7 @@ class Items:
         self._history.user([part for part in parts if "text" not in part])
 
     def _signature(self, item: Json, behind: Sequence[Entry]) -> str | None:
-        """Of a text of the model: in its own item, if that is a stored one, or in the reasoning item behind it."""
+        """The signature of a text of the model: in its own item, if that was stored, or in the next reasoning item."""
         for each in (item, *(entry.item for entry in behind if entry.kind == "reasoning")):
             text = each.get("encrypted_content")
             for carried in (unseal(self._context.secret, text) if isinstance(text, str) else None) or ():
@@ -220,7 +194,7 @@ class Items:
         return None
 
     def _model(self, parts: Sequence[Part]) -> None:
-        """What the model said, behind the signed thoughts that led to it."""
+        """Parts of the model, after the signed thoughts that led to them."""
         if not parts:
             return
         for part in [*self._thoughts, *parts]:
@@ -230,7 +204,7 @@ class Items:
     def _picture(self, item: Json, path: str) -> None:
         result = fields.string(item, "result", path=path)
         if not result:
-            self.notes.append(f"{path}: a picture without data, skipped")
+            self.notes.append(f"{path}: image without data, skipped")
             return
         part = media.blob(result, None, None, param=f"{path}.result")
         for carried in self._unsealed(item, path):
@@ -245,9 +219,9 @@ class Items:
         call_id = fields.required_string(item, "call_id", path=path)
         for carried in self._unsealed(item, path):  # a stored call, found by reference
             self._carried[call_id] = carried
-        self._made(call_id, key, arguments)
+        self._model_call(call_id, key, arguments)
 
-    def _made(self, call_id: str, key: str, arguments: str) -> None:
+    def _model_call(self, call_id: str, key: str, arguments: str) -> None:
         for part in self._thoughts:
             self._history.model_part(part)
         self._thoughts.clear()
@@ -257,20 +231,20 @@ class Items:
         self._history.result(call_id, INPUT.read(item, "output", path))
 
     def _client_tool(self, kind: str, item: Json, path: str) -> None:
-        """Tools that a client runs and that have item types of their own."""
+        """Calls and results of the tools that have item types of their own."""
         if kind.startswith("tool_search") and (item.get("execution") == "server" or item.get("call_id") is None):
-            self.notes.append(f"{path}: {kind} of the server, skipped: its tools are declared")
+            self.notes.append(f"{path}: {kind} of the server skipped: its tools are declared")
         elif (tool := client_tools.of_call(kind)) is not None:
             call_id = fields.required_string(item, "call_id", path=path)
             self.know([item])
-            given = jsonio.text(CLIENT_TOOLS[tool].given(item, path))
-            self._made(call_id, self._tools.key(tool, kind=tool), given)
+            given = jsonio.text(CLIENT_TOOLS[tool].arguments(item, path))
+            self._model_call(call_id, self._tools.key(tool, kind=tool), given)
         elif (tool := client_tools.of_result(kind)) is not None:
             # a local shell's result may name its call by the id of the call's item
             own = fields.string(item, "call_id", path=path) or fields.required_string(item, "id", path=path)
-            self._history.result(self._own_ids.get(own, own), CLIENT_TOOLS[tool].heard(item, path))
+            self._history.result(self._own_ids.get(own, own), CLIENT_TOOLS[tool].output(item, path))
 
-    # -- what clients keep for us ----------------------------------------------------------------------------
+    # -- sealed state -------------------------------------------------------------------------------------------
 
     def _reasoning(self, item: Json, path: str) -> None:
         summary = fields.array(item, "summary", path=path) or []
@@ -283,11 +257,11 @@ class Items:
                 self._thoughts.append({"text": whole, "thought": True, "thoughtSignature": carried.signature})
 
     def _unsealed(self, item: Json, path: str) -> list[Carried]:
-        """Our own signatures, if the model that will answer made them."""
+        """Signatures sealed here, if the family that will answer made them."""
         text = fields.string(item, "encrypted_content", path=path)
         carried = unseal(self._context.secret, text) if text else None
         if text and carried is None:
-            self.notes.append(f"{path}.encrypted_content is not from here, ignored")
+            self.notes.append(f"{path}.encrypted_content ignored: it was not made here")
         return [each for each in carried or () if each.family == self._target.family]
 
     def _compaction(self, item: Json, path: str) -> None:

@@ -1,5 +1,4 @@
-"""A Responses request → ``Turn``: every parameter is served, repeated, or refused by name, as ``PARAMETERS``
-says.
+"""A Responses request → ``Turn``: every parameter is served, repeated, or refused by name, as ``PARAMETERS`` says.
 
 What the emitter, the store and the next turn need is in ``turn.details`` (``ResponsesDetails``), and in
 ``turn.tool_kinds``: key → ``custom`` or one of ``CLIENT_TOOLS``; the key of a call is its ``turn.client_name``.
@@ -19,6 +18,8 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Lookups, StoredTurn
 from zerogravity.surfaces.common.claude import handed_on
 from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.openai.choice import request_members
+from zerogravity.surfaces.openai.generation_config import EFFORTS, thinking_config, within_family
 from zerogravity.surfaces.openai.history import History
 from zerogravity.surfaces.openai.output import TEXT, apply_form, wanted_form
 from zerogravity.surfaces.openai.parameters import (
@@ -45,18 +46,16 @@ from zerogravity.surfaces.openai.parameters import (
     choice,
     integer,
     is_given,
-    of_sister,
+    of_other_api,
     refuse,
     repeated,
     settings,
     stream_options,
     unserved,
 )  # fmt: skip
-from zerogravity.surfaces.openai.sampling import within_family
-from zerogravity.surfaces.openai.thinking import thinking_config
 from zerogravity.surfaces.openai.tools import NameMap
 from zerogravity.surfaces.responses import compaction
-from zerogravity.surfaces.responses.choice import shown_choice, tool_request
+from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import adapted
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.items import Entry, Items, identified, reference, resolve
@@ -69,21 +68,21 @@ INCLUDES = (
     "web_search_call.results", "file_search_call.results", "code_interpreter_call.outputs",
     "message.input_image.image_url", "computer_call_output.output.image_url",
 )  # fmt: skip
-PROMISED = ("reasoning.encrypted_content", "web_search_call.action.sources", "message.input_image.image_url")
+AVAILABLE = ("reasoning.encrypted_content", "web_search_call.action.sources", "message.input_image.image_url")
 SUMMARIES = ("auto", "concise", "detailed", "none")
 API = "Responses"
 OF_CHAT = (
-    of_sister("messages", "send 'input'", API),
-    of_sister("response_format", "send 'text.format'", API),
-    of_sister("max_tokens", "send 'max_output_tokens'", API),
-    of_sister("max_completion_tokens", "send 'max_output_tokens'", API),
-    of_sister("reasoning_effort", "send 'reasoning.effort'", API),
-    of_sister("functions", "send 'tools'", API),
-    of_sister("function_call", "send 'tool_choice'", API),
-    of_sister("web_search_options", "send a tool of the type 'web_search'", API),
-    of_sister("stop", "it has no stop sequences; /v1/chat/completions has", API),
-    of_sister("logprobs", "no log probabilities are captured", API),
-    of_sister("logit_bias", "the upstream models do not support it", API),
+    of_other_api("messages", "send 'input'", API),
+    of_other_api("response_format", "send 'text.format'", API),
+    of_other_api("max_tokens", "send 'max_output_tokens'", API),
+    of_other_api("max_completion_tokens", "send 'max_output_tokens'", API),
+    of_other_api("reasoning_effort", "send 'reasoning.effort'", API),
+    of_other_api("functions", "send 'tools'", API),
+    of_other_api("function_call", "send 'tool_choice'", API),
+    of_other_api("web_search_options", "send a tool of the type 'web_search'", API),
+    of_other_api("stop", "it has no stop sequences; /v1/chat/completions has", API),
+    of_other_api("logprobs", "log probabilities are not available", API),
+    of_other_api("logit_bias", "the upstream models do not support it", API),
 )
 WITHOUT_COUNTERPART = (
     Parameter(
@@ -110,7 +109,7 @@ REPEATED = (  # in the order of the Response object
     Parameter("max_output_tokens", integer(16, INT32), config="maxOutputTokens", shown=None),
     Parameter("max_tool_calls", integer(1), shown=None),
     Parameter("store", BOOLEAN, "false: the answer cannot be fetched or continued", shown=True),
-    Parameter("background", BOOLEAN, "the answer is made while nobody waits; needs store", shown=False),
+    Parameter("background", BOOLEAN, "the answer is made without a waiting client; requires store", shown=False),
     Parameter("service_tier", choice(*TIERS), "default, in the answer", shown="default"),
     Parameter("safety_identifier", STRING, shown=None),
     Parameter("prompt_cache_key", STRING, shown=None),
@@ -122,13 +121,13 @@ PARAMETERS = (
     TOP_K, SEED,
     Parameter("text.format", OBJECT, "responseMimeType and a schema"),
     Parameter("text.verbosity", VERBOSITY, "repeated in the answer"),
-    Parameter("reasoning.effort", STRING, "thinkingConfig"),
+    Parameter("reasoning.effort", choice(*EFFORTS), "thinkingConfig"),
     Parameter("reasoning.summary", choice(*SUMMARIES), "whether thoughts are shown"),
     Parameter("reasoning.generate_summary", choice(*SUMMARIES), "as summary"),
     Parameter("reasoning.context", choice("auto", "current_turn", "all_turns"), "repeated in the answer"),
     Parameter("reasoning.mode", STRING, "repeated in the answer"),
     Parameter("include", ARRAY, "encrypted reasoning, sources of a search"),
-    Parameter("stream", BOOLEAN, "an answer in events"),
+    Parameter("stream", BOOLEAN, "the answer in events"),
     Parameter("stream_options", OBJECT, "checked"),
     Parameter("n", integer(1), refused=ONE_ANSWER, asks=lambda value: (value or 1) > 1, noted=True),
     *CACHE,
@@ -141,7 +140,7 @@ FORM = ("type", "name", "description", "schema", "strict")
 
 
 def lookups(body: Json) -> Lookups:
-    """Pure and total: what is malformed is left for ``parse`` to refuse."""
+    """Never raises: ``parse`` refuses what is malformed."""
     previous, given = body.get("previous_response_id"), body.get("input")
     items = cast("list[Any]", given) if isinstance(given, list) else []
     wanted = [(f"input[{n}]", reference(cast("Json", item))) for n, item in enumerate(items) if isinstance(item, dict)]
@@ -160,7 +159,7 @@ def parse(body: Json, context: Context) -> Turn:
     given, added = fields.array(body, "tools") or [], _added_tools(entries, previous)
     tools = read_tools([("tools", given), *added], pictures=target.family.endswith("image"))
     names = NameMap()
-    members, notes = tool_request(body, tools, names, target.family)
+    members, notes = request_members(tools, lambda: tool_choice(body, tools), names, target.family)
     history = History(context.recall, names, target)
     reader = Items(history, context, target, tools)
     compacts = bool(entries) and entries[-1].kind == compaction.TRIGGER
@@ -237,7 +236,7 @@ def _entries(body: Json, context: Context, *, continues: bool) -> tuple[list[Ent
 
 
 def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[tuple[str, list[Any]]]:
-    """Declarations that came inside the input, of this turn and of those it continues."""
+    """Tools that are declared in the input, of this turn and of those that it continues."""
     groups: list[tuple[str, list[Any]]] = []
     if previous is not None and previous.tools:
         groups.append(("previous_response_id.tools", list(previous.tools)))
@@ -248,7 +247,7 @@ def _added_tools(entries: Sequence[Entry], previous: StoredTurn | None) -> list[
 
 
 def _before(body: Json, previous: StoredTurn | None, target: Target, history: History, reader: Items) -> None:
-    """What stands ahead of the input: instructions, and the dialogue that it continues."""
+    """Read what comes before the input: instructions, and the dialogue that it continues."""
     if instructions := fields.string(body, "instructions"):
         history.system(instructions)
     if previous is None:
@@ -257,7 +256,7 @@ def _before(body: Json, previous: StoredTurn | None, target: Target, history: Hi
         history.system(text)
     history.extend(adapted(previous, target))
     reader.know(previous.items.values())
-    if previous.summary is not None:  # the dialogue was compacted: as if it were input
+    if previous.summary is not None:  # the dialogue was compacted
         reader.read([Entry("previous_response_id", item) for item in (*previous.users, previous.summary)])
 
 
@@ -275,7 +274,7 @@ def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[di
 
 
 def _thinking(body: Json, target: Target) -> dict[str, Any] | None:
-    """Thoughts are asked for by ``summary``; with an effort alone they are not wanted."""
+    """``summary`` asks for thoughts; an effort alone does not."""
     reasoning = fields.obj(body, "reasoning") or {}
     effort = fields.string(reasoning, "effort", path="reasoning")
     wanted = _summary(reasoning) is not None
@@ -292,8 +291,8 @@ def _summary(reasoning: Json) -> str | None:
 
 
 def echoed_members(body: Json, tools: Sequence[Json], config: Json) -> dict[str, Any]:
-    """What the Response object repeats, with the API's defaults. Of sampling and limits it says what is sent
-    (``config``): what the model does not know is not claimed."""
+    """What the Response object repeats, with the API's defaults. Sampling and limits are shown as they are sent to the
+    model (``config``)."""
     special = {
         "tool_choice": shown_choice(body),
         "tools": [*tools],
@@ -346,4 +345,6 @@ def _stream(body: Json) -> bool:
 
 def _unserved(body: Json) -> list[str]:
     notes = unserved(body, PARAMETERS) + unserved(fields.obj(body, "reasoning") or {}, PARAMETERS, "reasoning")
-    return notes + [f"include {name}: nothing to show" for name in _include(body) if name not in PROMISED]
+    return notes + [
+        f"include {name}: ignored, there is nothing to include" for name in _include(body) if name not in AVAILABLE
+    ]

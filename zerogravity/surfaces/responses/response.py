@@ -1,30 +1,13 @@
-"""A turn's state → the Response object and its output items. The stream builds its items with the same ``Output``.
+"""A turn's state → the Response object and its output items, which the stream builds with the same ``Output``.
 
-| the answer has                 | output item                                                                   |
-|--------------------------------|-------------------------------------------------------------------------------|
-| a run of thinking              | ``reasoning``, as below                                                       |
-| a run of text                  | ``message`` with one ``output_text``; citations by the grounding it came with |
-| grounding with queries         | ``web_search_call`` before that message; where the answer is streamed, or may |
-|                                | be (background), behind it or last: no stream can know it sooner              |
-| a call                         | ``function_call``, ``custom_tool_call`` …, by the tool's kind                 |
-| a picture / another blob       | ``image_generation_call`` / ``message`` with a data URI; whole when something |
-|                                | else begins, since their signatures come behind them                          |
-| nothing, since it was filtered | ``message`` with a ``refusal``                                                |
-| a summary that was asked for   | ``compaction``, and nothing else (``compaction.py``)                          |
+A web search is shown before the message that it served; where the answer is streamed, or may be (background), it comes
+after the message, since no stream knows it sooner. Images are items of their own, other media messages with a data URI.
 
-Reasoning items come when the request asks for them, whatever the model thinks unasked:
-
-| asked for                                    | reasoning items                                                    |
-|----------------------------------------------|--------------------------------------------------------------------|
-| ``reasoning.summary`` (not ``none``)         | with one summary part                                              |
-| ``include: reasoning.encrypted_content``     | with ``encrypted_content``; without a summary unless that is asked |
-| both                                         | with both                                                          |
-| ``reasoning.effort`` alone, or nothing       | none                                                               |
-
-``encrypted_content`` carries the signatures that stateless clients must give back, and is there as soon as the item is
-done: that of the thought, and of the call behind it with what Google's own tools did before that. A call that came
-signed without thinking gets an empty reasoning item before it, a text that came signed one behind it, since a stream
-knows it no sooner; pictures carry theirs themselves. A thought whose text is not shown is carried with it.
+Reasoning items are there only if the request asks for them: with a summary for ``reasoning.summary``, with
+``encrypted_content`` for ``include: reasoning.encrypted_content``. The latter holds the signatures that stateless
+clients must send back: of the thought, and of the call after it with what Google's own tools did before that call. A
+call that is signed without a thought gets an empty reasoning item before it; a signed text gets one after it, since a
+stream learns the signature last; images hold their own. A thought whose text is not shown is sealed with its signature.
 Facts: wire-openai 5, 6; wire-gemini-and-mapping 4, 5, 7.
 """
 
@@ -54,26 +37,13 @@ from zerogravity.surfaces.openai.tools import custom_input
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
 from zerogravity.surfaces.responses.compaction import settled, summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
-from zerogravity.surfaces.responses.ids import response_id
+from zerogravity.surfaces.responses.ids import PREFIXES, response_id
 
 Json = dict[str, Any]
-PREFIXES = {
-    "message": "msg",
-    "reasoning": "rs",
-    "function_call": "fc",
-    "custom_tool_call": "ctc",
-    "web_search_call": "ws",
-    "image_generation_call": "ig",
-    "local_shell_call": "lsh",
-    "shell_call": "sh",
-    "apply_patch_call": "apc",
-    "tool_search_call": "tsc",
-    "compaction": "cmp",
-}
 
 
 def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
-    """The HTTP answer of a turn that is over: the Response, or the fault's error unless it ran in the background."""
+    """The HTTP answer of a finished turn: the Response; of a failed one the error, unless it ran in the background."""
     assert state.terminal is not None, "the turn is not over"
     terminal = settled(turn, state, state.terminal)
     if isinstance(terminal, Failed) and not turn.background:
@@ -82,7 +52,7 @@ def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
 
 
 def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_progress") -> Json:
-    """The Response as it is now. ``status``: what to call a turn that is not over (``queued``, ``in_progress``)."""
+    """The Response as it is now. ``status``: of a turn that is not over (``queued``, ``in_progress``)."""
     if state.terminal is None:
         return unfinished(turn, status)
     output = Output(turn, secret)
@@ -100,12 +70,12 @@ def render(turn: Turn, state: TurnState, secret: bytes, *, status: str = "in_pro
 
 
 def unfinished(turn: Turn, status: str) -> Json:
-    """A Response without an answer yet: no output, no usage."""
+    """A Response without output and usage."""
     return _object(turn, status, [])
 
 
 def finished(turn: Turn, state: TurnState, terminal: Terminal, output: list[Json]) -> Json:
-    """The Response of a turn that is over."""
+    """The Response of a finished turn."""
     terminal = settled(turn, state, terminal)
     status, reason = responses_status(terminal)
     return _object(
@@ -125,7 +95,7 @@ def refusal(state: TurnState, terminal: Terminal) -> str | None:
 
 
 def error(fault: Fault) -> Json:
-    """``{code, message}``; the code is one of the API's closed list, typed clients break on others."""
+    """``{code, message}``; typed clients only accept the codes of the API's closed list."""
     if fault.status == 429:
         code = "rate_limit_exceeded"
     elif 400 <= fault.status < 500 and fault.status not in (408, 409, 499):
@@ -136,7 +106,7 @@ def error(fault: Fault) -> Json:
 
 
 def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
-    """All members, null where there is nothing: strict clients miss none."""
+    """All members, null if there is nothing: strict clients demand every one."""
     return {
         "id": response_id(turn.id),
         "object": "response",
@@ -153,7 +123,7 @@ def _object(turn: Turn, status: str, output: list[Json], **known: Any) -> Json:
 
 
 def _completed_at(turn: Turn, state: TurnState) -> int:
-    """Wall-clock seconds, from the records' own times: equal on every read."""
+    """In seconds since the epoch, from the times of the records: the same on every read."""
     return turn.created + ((state.ended_ns or 0) - (state.began_ns or 0)) // 1_000_000_000
 
 
@@ -161,10 +131,10 @@ def _completed_at(turn: Turn, state: TurnState) -> int:
 
 
 class Output:
-    """Finished output items in order. Tell it of items as they open and close; it says which output items that makes.
+    """Builds the output items as the items of the turn open and close; each method returns those that it completed.
 
-    ``items``: all so far; the position of an item there is its ``output_index``. ``thinks``: the thinking's own text is
-    shown. ``compacts``: the answer is a summary, which is shown at its end.
+    ``items``: all so far, by ``output_index``. ``thinks``: thoughts are shown as text. ``compacts``: the answer is a
+    summary, which is shown at its end.
     """
 
     def __init__(self, turn: Turn, secret: bytes) -> None:
@@ -178,20 +148,20 @@ class Output:
         self._with_sources = "web_search_call.action.sources" in details.include
         self._one_call = details.one_call
         self._called = False
-        self._carried: set[str] = set()  # ids of calls whose signature stands in a reasoning item
+        self._carried: set[str] = set()  # ids of calls whose signature is in a reasoning item
         self._searches: list[list[str]] = []
-        self._held: Media | None = None  # until its signature cannot come any more
+        self._held: Media | None = None  # until something else begins: its signature comes after it
 
     def next_id(self, kind: str) -> str:
-        """The id of the next item, if it is of that kind: the same on every read."""
+        """The id of the next item, which is of that type: the same on every read."""
         return ids.derive(PREFIXES[kind], self._turn.id, len(self.items))
 
     def grows(self, item: Item) -> bool:
-        """Whether it is shown as it comes."""
+        """Whether it is streamed in deltas."""
         return isinstance(item, Message) or (isinstance(item, Reasoning) and self.thinks)
 
     def opened(self, item: Item) -> list[Json]:
-        """What is whole when ``item`` begins."""
+        """The items that are complete when ``item`` begins."""
         if self.compacts:
             return []
         begin = len(self.items)
@@ -209,7 +179,7 @@ class Output:
         return self.items[begin:]
 
     def closed(self, item: Item) -> list[Json]:
-        """What is whole as soon as ``item`` ends: itself, and what belongs behind it."""
+        """The items that are complete when ``item`` ends."""
         if self.compacts:
             return []
         begin = len(self.items)
@@ -228,8 +198,7 @@ class Output:
         return self.items[begin:]
 
     def ended(self, state: TurnState, terminal: Terminal) -> list[Json]:
-        """What is said when the turn is over: a search that belongs to no message, why there is no answer, or the
-        summary."""
+        """The last items: a search that belongs to no message, a refusal, or the summary."""
         if self.compacts:
             if isinstance(settled(self._turn, state, terminal), Finished):
                 self._add(summary(state, self._secret))
@@ -245,7 +214,7 @@ class Output:
         self.items.append({"id": self.next_id(item["type"]), **item})
 
     def _release(self) -> None:
-        """The blob that came before, if there is one."""
+        """Add the image or file that came last."""
         held, self._held = self._held, None
         if held is not None:
             item = media_item(held)
@@ -254,7 +223,7 @@ class Output:
             self._add(item)
 
     def _reasoning(self, own: Reasoning | None, call: Call | None) -> None:
-        """A reasoning item of a thought and of the call behind it, or of one of them."""
+        """Add a reasoning item of a thought, of the call after it, or of both."""
         shown = own is not None and self.thinks
         item: Json = {"type": "reasoning", "summary": [summary_part(own.text)] if own is not None and shown else []}
         if self._encrypted:
@@ -270,7 +239,7 @@ class Output:
         return seal(self._secret, [Carried(item.signature or "", self._turn.target.family, mark)])
 
     def searched(self, grounding: Json | None) -> None:
-        """One item per search; the same queries once more are the same search."""
+        """Add an item for each search; repeated queries are the same search."""
         if self.compacts:
             return
         asked = queries(grounding)
@@ -284,7 +253,7 @@ class Output:
 
 
 def unsealed(item: Json) -> Json:
-    """An item as it is when it is added: what it seals is known when it is done."""
+    """An item as it is when it is added: what it seals is only known when it is done."""
     return {name: value for name, value in item.items() if name != "encrypted_content"}
 
 
@@ -301,7 +270,7 @@ def summary_part(text: str) -> Json:
 
 
 def media_item(item: Media) -> Json:
-    """Pictures have an item of their own in this API; other blobs are shown as a data URI."""
+    """Images have an item type of their own in this API; other media are shown as a data URI."""
     if is_picture(item):
         form = item.mime.removeprefix("image/")
         return {"type": "image_generation_call", "status": "completed", "output_format": form, "result": item.data}
@@ -309,7 +278,7 @@ def media_item(item: Media) -> Json:
 
 
 def call_item(turn: Turn, call: Call) -> Json:
-    """A whole call, in the words the client declared its tool with."""
+    """A whole call, with the name and type that the client declared."""
     key = turn.client_name(call.name)
     base: Json = {"status": "completed", "call_id": call.call_id}
     kind = turn.tool_kinds.get(key)

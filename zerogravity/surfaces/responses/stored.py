@@ -1,7 +1,7 @@
 """A turn → what is stored of it: what GET, ``input_items``, ``previous_response_id`` and ``item_reference`` need.
 
-A background response is stored twice: when it starts, and when it is over. If the process ends in between, what it
-began with is shown as a failed one. Others live and die with their client's connection and are stored at the end only.
+A background response is stored when it starts and when it ends; if the process stops in between, it is shown as failed.
+Other responses end with their client's connection and are only stored at their end.
 Facts: wire-openai 1, 2.
 """
 
@@ -27,7 +27,7 @@ from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter, frame
 
 Json = Mapping[str, Any]
-CUT_OFF = "zerogravity ended while this response was running"
+CUT_OFF = "zerogravity stopped while this response was running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class StoredResponse:
     """One response.
 
     ``response``     the Response object. ``input_items``: the request's own items with ids, oldest first.
-    ``contents``     Google-shaped history up to and including its answer, signatures in place; none of what nobody has
-                     said. Empty behind a compaction: what goes on from it reads the users' messages and the summary.
-    ``sealed``       item id → ``encrypted_content`` that a reference to the item brings back, shown or not.
+    ``contents``     history in Google's form up to and including its answer, signatures in place, without fillers.
+                     Empty after a compaction: the users' messages and the summary replace it.
+    ``sealed``       item id → ``encrypted_content`` that a reference to the item restores, shown or not.
     ``family, system, tools``  see ``StoredTurn``.
     ``frames``       the SSE frames of a background stream, for byte-for-byte replay.
-    ``running``      it has only begun: the process that stored it is still at it.
-    ``cut_off``      that process has ended in the middle of it.
+    ``running``      stored at its start; the process is still working on it.
+    ``cut_off``      the process stopped before its end.
     ``earlier``      the user's messages of the responses that it continues, oldest first.
     """
 
@@ -62,7 +62,7 @@ class StoredResponse:
 
     @property
     def items(self) -> dict[str, Json]:
-        """Every item by id, input and output, as ``item_reference`` finds it."""
+        """Every input and output item by id, as ``item_reference`` finds it."""
         every = [*self.input_items, *cast("list[Json]", self.response.get("output") or [])]
         return {
             item["id"]: {**item, "encrypted_content": self.sealed[item["id"]]} if item["id"] in self.sealed else item
@@ -70,48 +70,48 @@ class StoredResponse:
         }
 
     def frames_from(self, number: int) -> tuple[bytes, ...]:
-        """The frames from that number on. What was cut off ends for a client that has seen more of it, too."""
+        """The frames from that number on. A client that saw more of a response than was stored still gets its end."""
         if self.cut_off and number >= len(self.frames):
             return (frame("response.failed", number, response=self.response),)
         return self.frames[number:]
 
     @property
     def turn(self) -> StoredTurn:
-        """What a turn that continues it takes over."""
+        """What a turn that continues this one needs."""
         said = (*self.earlier, *users(self.input_items))
         output = cast("list[Json]", self.response.get("output") or [])
         summary = next((item for item in output if item["type"] == "compaction"), None)
         return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, said, summary)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it but its frames and how far it has come, which are kept beside it."""
+        """Everything but the frames and the state, which are stored separately."""
         return {name: getattr(self, name) for name in MEMBERS}
 
     @classmethod
     def of_json(cls, data: Json, frames: tuple[bytes, ...] = (), *, running: bool = False) -> StoredResponse:
-        """What ``as_json`` has made, or an older version has."""
+        """From what ``as_json`` made, in this or an earlier version."""
         members = {name: data[name] for name in MEMBERS if name in data}
         for name in _TUPLES:
             members[name] = tuple(members.get(name, ()))
         return cls(**members, frames=frames, running=running)
 
 
-_BESIDE = ("frames", "running", "cut_off")
+_SEPARATE = ("frames", "running", "cut_off")
 _TUPLES = ("input_items", "contents", "earlier", "system", "tools")
-MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _BESIDE)
+MEMBERS = tuple(field.name for field in fields(StoredResponse) if field.name not in _SEPARATE)
 
 # -- a channel → what is stored ------------------------------------------------------------------------------
 
 
 def of_start(channel: CascadeChannel, secret: bytes) -> StoredResponse:
-    """What is kept of a turn that has only begun."""
+    """What is stored of a turn at its start."""
     turn = channel.turn
     made = response.unfinished(turn, "queued" if turn.background else "in_progress")
     return replace(_kept(turn, made, tuple(ResponsesEmitter(turn, secret).begin())), running=True)
 
 
 def of_turn(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes] = ()) -> StoredResponse:
-    """Everything that is kept of a turn. The channel must be closed."""
+    """What is stored of a turn at its end. The channel must be closed."""
     turn, state = channel.turn, channel.state
     made = response.render(turn, state, secret)
     stored = replace(_kept(turn, made, tuple(frames)), sealed=_sealed(turn, state, made["output"], secret))
@@ -128,7 +128,7 @@ def of_turn(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes] = ()
 
 
 def cut_off(stored: StoredResponse) -> StoredResponse:
-    """One that was running when its process ended."""
+    """A response that was running when its process stopped, as a failed one."""
     error = response.error(internal(CUT_OFF, Termination.SHUTDOWN))
     failed = {**stored.response, "status": "failed", "error": error, "usage": responses_usage(Usage())}
     number = len(stored.frames)
@@ -140,7 +140,7 @@ def cut_off(stored: StoredResponse) -> StoredResponse:
 
 
 def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
-    """What is known of a turn from its request."""
+    """What the request alone determines."""
     details = turn.details_as(ResponsesDetails)
     contents = turn.google_request["contents"] if details.dialogue is None else details.dialogue
     return StoredResponse(
@@ -159,11 +159,8 @@ def _kept(turn: Turn, made: Json, frames: tuple[bytes, ...]) -> StoredResponse:
 
 
 def answer_parts(turn: Turn, state: TurnState) -> list[dict[str, Any]]:
-    """The answer as Google made it: thoughts only if signed, calls as the client saw them, with what Google's own tools
-    did around them.
-
-    ``zgCallId`` is the client's id of a call; ``History.extend`` takes it out again.
-    """
+    """The answer in Google's form: signed thoughts, and the calls that the client saw with the parts of Google's own
+    tools around them. ``zgCallId`` is the client's id of a call, which ``History.extend`` removes."""
     family = rules(turn.target.family)
     one_call = turn.details_as(ResponsesDetails).one_call
     parts: list[dict[str, Any]] = []
@@ -205,7 +202,7 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     for thought, item in zip(thoughts, shown, strict=False):
         if carried := of_thought(thought, turn.target.family, shown=True):
             found[item["id"]] = carried
-    said = [item for item in state.items if isinstance(item, Message) or _told_in_text(item)]
+    said = [item for item in state.items if isinstance(item, Message) or _shown_as_message(item)]
     for text, item in zip(said, [item for item in output if item["type"] == "message"], strict=False):
         if text.signature and isinstance(text, Message):
             found[item["id"]] = [Carried(text.signature, turn.target.family, TEXT)]
@@ -216,6 +213,6 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     return {item_id: seal(secret, carried) for item_id, carried in found.items()}
 
 
-def _told_in_text(item: Item) -> bool:
-    """A blob that is no picture is shown as a message, too."""
+def _shown_as_message(item: Item) -> bool:
+    """Whether it is a medium that is shown as a message."""
     return isinstance(item, Media) and not is_picture(item)

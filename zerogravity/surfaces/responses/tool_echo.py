@@ -1,7 +1,7 @@
-"""A served tool as the Response object shows it: flat, with the members that its kind has in the API.
+"""A declared tool as the Response object shows it: flat, with the members that its kind has in the API.
 
-A member of another form is dropped and noted: typed clients break on it, and it meant nothing upstream. What means
-something has been checked by ``tools.py`` before. Source: OpenAI's schema (Tool and its kinds).
+Other members, and values of another type, are dropped and noted: typed clients fail on them, and they have no effect.
+``tools.py`` has validated those that have one. Source: OpenAI's schema (Tool and its kinds).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ ALWAYS: dict[str, Json] = {
 
 
 def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = False) -> dict[str, Any]:
-    """``notes`` are told what was dropped. ``within`` a namespace the API demands less."""
+    """What is dropped is added to ``notes``. ``within``: in a namespace, where fewer members are required."""
     name = kind
     if kind.startswith("web_search") and kind not in MEMBERS:
         name = DATED.get(kind) or ("web_search_preview" if "preview" in kind else "web_search")
@@ -92,7 +92,7 @@ def shown(tool: Json, kind: str, path: str, notes: list[str], *, within: bool = 
 
 
 def _flat(tool: Json, kind: str, path: str) -> Json:
-    """Without Chat's nesting."""
+    """The tool without Chat's nesting."""
     if kind not in ("function", "custom"):
         return tool
     inner, _ = nested(tool, kind, path, flat=True)
@@ -103,7 +103,7 @@ def _flat(tool: Json, kind: str, path: str) -> Json:
 
 
 def _format(form: Json) -> Json:
-    """What a custom tool takes, with all that typed clients need of it."""
+    """The format of a custom tool, with all members that typed clients demand."""
     if (grammar := custom_grammar(form)) is None:
         return {**form, "type": "text"}
     rest = {name: value for name, value in form.items() if name != "grammar"}
@@ -114,7 +114,7 @@ def _format(form: Json) -> Json:
 def _kept(given: Json, members: Json, path: str, notes: list[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in given.items():
-        form = members.get(name)  # a test, or an object's members with theirs
+        form = members.get(name)  # a check of the value, or the members of an object
         if value is None and form is not None:
             kept[name] = None
         elif isinstance(form, dict) and isinstance(value, dict):
@@ -122,5 +122,5 @@ def _kept(given: Json, members: Json, path: str, notes: list[str]) -> dict[str, 
         elif form is not None and not isinstance(form, dict) and form(value):
             kept[name] = value
         elif name != "type" or "type" in members:
-            notes.append(f"{path}.{name}: not of the API's form, left out")
+            notes.append(f"{path}.{name}: not shown in the answer, the API does not define it")
     return kept

@@ -1,20 +1,8 @@
-"""``tools`` of a Responses request → the functions that Google is told of.
+"""``tools`` of a Responses request → what is declared.
 
-| kind                                  | here                                                                        |
-|---------------------------------------|-----------------------------------------------------------------------------|
-| function                              | a function, in the flat or the Chat nesting                                 |
-| custom, text or lark/regex grammar    | a function with one string ``input``; its description tells the grammar     |
-| namespace                             | its functions and custom tools as ``namespace.name``; Codex' namespace      |
-|                                       | ``functions`` is the default one: plain names                               |
-| web_search, _preview, dated names     | googleSearch, beside functions where the family takes both                  |
-| tool_search, execution client         | the function ``tool_search``; what it found is declared from then on        |
-| tool_search otherwise                 | left out and noted: deferred tools are declared at once                     |
-| local_shell, shell, apply_patch       | functions of those names (``client_tools.py``)                              |
-| image_generation                      | answers with pictures on image models                                       |
-| anything else: file_search,           | hosted tools, which nothing here can run: left out and noted beside others, |
-| code_interpreter, mcp, computer…,     | refused alone or when ``tool_choice`` forces one                            |
-| shell in a container, unknown kinds   |                                                                             |
-
+The tools of a namespace become functions named ``namespace.name``; tools that the client runs become functions with the
+name of their kind (``client_tools.py``). Hosted tools (file_search, code_interpreter, mcp, a shell in a container …)
+cannot be run here: among others they are left out and noted; alone or forced they are refused.
 Facts: wire-openai 4; real-clients, Codex.
 """
 
@@ -27,6 +15,7 @@ from typing import Any
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai import tools as shared
+from zerogravity.surfaces.openai.parameters import ignored
 from zerogravity.surfaces.openai.tools import Declared, nested, search_options
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
@@ -119,10 +108,10 @@ def _served(tool: Json, kind: str, path: str, pictures: bool) -> bool:
 
 def _refused(kind: str, path: str) -> FaultError:
     if kind == "image_generation":
-        text = f"Invalid value: 'image_generation' at '{path}.type'. This model does not make pictures."
+        text = f"Invalid value: 'image_generation' at '{path}.type'. This model does not generate images."
         return bad_request(text, param=f"{path}.type", code="invalid_value")
     if kind == "shell":
-        text = f"Invalid '{path}.environment': there are no containers here; the type 'local' is served."
+        text = f"Invalid '{path}.environment': there are no containers here; use the type 'local'."
         return bad_request(text, param=f"{path}.environment", code="invalid_value")
     return fields.invalid_value(f"{path}.type", kind, KINDS)
 
@@ -190,7 +179,7 @@ def _web_search(tools: Tools, tool: Json, path: str) -> None:
     """Google's search takes none of the options; those that limit what may be found are noted."""
     search_options(tool, path)
     limits = [name for name in ("filters", "external_web_access", "search_content_types") if tool.get(name) is not None]
-    tools.notes += [f"{path}.{name}: no counterpart upstream" for name in limits]
+    tools.notes += [ignored(f"{path}.{name}") for name in limits]
     tools.search = True
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests.strategies import json_values
 from zerogravity.testing.simulator.language_server.answer import Answer
-from zerogravity.testing.simulator.language_server.google_client import GoogleRefused
 from zerogravity.testing.simulator.language_server.state import PlannerStep, model_usage
 
 
@@ -66,8 +65,3 @@ def test_any_chunks(chunks: list[Any]) -> None:
 def test_any_content(value: Any) -> None:
     keys = ("text", "functionCall", "thoughtSignature", "thought", "inlineData")
     taken(said(value), said(*({key: value} for key in keys)), {"candidates": [{"content": value}]})
-
-
-@given(json_values)
-def test_any_refusal(value: Any) -> None:
-    assert str(GoogleRefused(500, {"error": value}))

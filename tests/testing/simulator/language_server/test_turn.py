@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
-from tests.testing.simulator.ls_support import Ls, kind, marker, state, texts
-from zerogravity.testing.simulator.google import Do, Scenario, answer, call, calls, event, failure, say, stop
-from zerogravity.testing.simulator.google.catalogue import TEXTS, THOUGHTS
-from zerogravity.testing.simulator.language_server.google_requests import (
-    FNV_OFFSET_BASIS,
-    TITLE_REQUEST,
-    TOOLS,
-    go_json,
+from tests.testing.simulator.ls_support import MakeLs, kind, marker, state, texts, until, until_idle
+from tests.testing.simulator.support import (
+    TEXT,
+    THOUGHT,
 )
-
-MakeLs = Callable[..., Awaitable[Ls]]
-TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)
+from zerogravity.testing.simulator.google import Scenario, answer, call, calls, event, failure, say, stop
+from zerogravity.testing.simulator.google.catalogue import TEXTS
+from zerogravity.testing.simulator.language_server.google_requests import (
+    TITLE_REQUEST,
+)
 
 
 async def test_a_plain_turn(make_ls: MakeLs) -> None:
@@ -40,72 +36,6 @@ async def test_a_plain_turn(make_ls: MakeLs) -> None:
     assert await ls.status(cascade) == "IDLE"
     assert await ls.ended(cascade) == "NO_TOOL_CALL"
     assert ls.kinds == ["agent", "checkpoint"]
-
-
-async def test_the_agent_call_as_it_goes_out(make_ls: MakeLs) -> None:
-    ls = await make_ls()
-    cascade = await ls.turn("hello")
-    received = ls.agent_calls[0]
-    assert (received.http, received.path, received.query) == (
-        "1.1", "/v1internal:streamGenerateContent", {"alt": "sse"},
-    )  # fmt: skip
-    assert received.headers["transfer-encoding"] == "chunked"
-    assert "content-length" not in received.headers
-    assert received.headers["accept-encoding"] == "gzip"
-    assert "accept" not in received.headers
-    assert received.headers["authorization"].startswith("Bearer ")
-    body = received.body
-    assert (body["model"], body["requestType"], body["userAgent"]) == ("gemini-3-flash", "agent", "antigravity")
-    word, owner, _, trajectory, seq = body["requestId"].split("/")
-    assert (word, owner, seq) == ("agent", cascade, "0")
-    assert received.request["sessionId"] == FNV_OFFSET_BASIS
-    assert received.request["labels"]["trajectory_id"] == trajectory
-    declared = [tool["functionDeclarations"] for tool in received.request["tools"]]
-    assert [one["name"] for (one,) in declared] == list(TOOLS)
-    assert received.request["toolConfig"] == {"functionCallingConfig": {"mode": "VALIDATED"}}
-
-
-async def test_the_marker_is_wrapped(make_ls: MakeLs) -> None:
-    ls = await make_ls()
-    cascade = await ls.turn("")
-    first, *others = texts(ls.agent_calls[0])
-    assert first.startswith(
-        f"Step Id: 0\n\n<USER_REQUEST>\n{marker(cascade)}\n</USER_REQUEST>\n<ADDITIONAL_METADATA>\n"
-    )
-    assert [one.split("\n")[0] for one in others] == ["Step Id: 1", "Step Id: 2"]
-
-
-def test_json_is_escaped_as_go_does_it() -> None:
-    assert go_json({"a": ".<cid:x>&\u2028é", "b": [1, None]}) == (
-        rb'{"a":".\u003ccid:x\u003e\u0026\u2028' + "é".encode() + b'","b":[1,null]}'
-    )
-
-
-@pytest.mark.parametrize(
-    ("options", "shape"),
-    [
-        ({}, [1, 1, 1]),
-        ({"layout": "parts"}, [3]),
-        ({"history": False}, [1, 1]),
-        ({"ephemeral": False, "history": False}, [1]),
-    ],
-)
-async def test_entries_are_contents_or_parts(make_ls: MakeLs, options: dict[str, Any], shape: list[int]) -> None:
-    ls = await make_ls(**options)
-    await ls.turn("hello")
-    assert [len(one["parts"]) for one in ls.agent_calls[0].request["contents"]] == shape
-
-
-async def test_old_builds_wrap_nothing(make_ls: MakeLs) -> None:
-    ls = await make_ls(
-        wrap=False, step_ids=False, history=False, ephemeral=False, request_id="uuid", request_types=False
-    )
-    cascade = await ls.turn("hello")
-    body = ls.agent_calls[0].body
-    assert texts(ls.agent_calls[0]) == [f"{marker(cascade)} hello"]
-    assert "/" not in body["requestId"]
-    assert "requestType" not in body
-    assert ls.kinds == ["agent", "checkpoint"], "recognised by its shape"
 
 
 # -- several calls in one turn ---------------------------------------------------------------------------------------
@@ -250,7 +180,7 @@ async def test_broken_streams_are_retried_whole(make_ls: MakeLs, scenario: str) 
     from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 
     ls = await make_ls(checkpoint="none")
-    ls.google.script(lambda ask: CATALOGUE[scenario](ask, ()))
+    ls.google.script(lambda ask: CATALOGUE[scenario](ask))
     cascade = await ls.turn("sim:text")
     steps = await ls.steps(cascade)
     assert len(ls.agent_calls) == 2
@@ -268,13 +198,6 @@ async def test_a_malformed_call_is_asked_for_again_with_feedback(make_ls: MakeLs
     assert len(ls.agent_calls) == 2
     assert "could not be read" in texts(ls.agent_calls[1])[-1]
     assert (await ls.planners(cascade))[0]["plannerResponse"]["stopReason"] == "STOP_REASON_CLIENT_TOOL_PARSE_ERROR"
-
-
-async def test_an_unreachable_google(make_ls: MakeLs) -> None:
-    ls = await make_ls(endpoint="http://127.0.0.1:9", retries=1)
-    cascade = await ls.turn("hello")
-    assert [one.outcome for one in ls.simulator.calls] == ["gone", "gone"]
-    assert await ls.ended(cascade) == "ERROR"
 
 
 # -- the title call, background, late calls --------------------------------------------------------------------------
@@ -347,59 +270,7 @@ async def test_a_late_call_after_a_cancel(make_ls: MakeLs) -> None:
 # -- markers ---------------------------------------------------------------------------------------------------------
 
 
-async def test_two_markers_in_one_request(make_ls: MakeLs) -> None:
-    ls = await make_ls(history_lines=(marker("old-one"), "plain"))
-    cascade = await ls.turn("hello")
-    user, history, _ = texts(ls.agent_calls[0])
-    assert marker(cascade) in user
-    assert marker("old-one") in history
-
-
-async def test_the_history_quotes_earlier_cascades(make_ls: MakeLs) -> None:
-    ls = await make_ls(quote_history=True)
-    first = await ls.turn("one")
-    second = await ls.turn("two")
-    assert marker(first) in texts(ls.agent_calls[1])[1]
-    assert marker(second) in texts(ls.agent_calls[1])[0]
-    assert marker(second) not in texts(ls.agent_calls[1])[1]
-
-
-async def test_a_request_id_of_another_cascade(make_ls: MakeLs) -> None:
-    ls = await make_ls(request_id="other")
-    cascade = await ls.turn("hello")
-    word, owner, *_ = ls.agent_calls[0].body["requestId"].split("/")
-    assert (word, owner != cascade) == ("agent", True)
-
-
-async def test_a_marker_in_the_users_own_words(make_ls: MakeLs) -> None:
-    ls = await make_ls()
-    cascade = await ls.start()
-    await ls.send(cascade, f"what does {marker('somebody-else')} mean?")
-    assert f"what does {marker('somebody-else')} mean?" in texts(ls.agent_calls[0])[0]
-    assert ls.agent_calls[0].body["requestId"].split("/")[1] == cascade
-
-
 # -- waiting, cancelling ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("option", "asked", "waits"),
-    [("asked", True, True), ("asked", False, False), ("always", False, True), ("never", True, False)],
-)
-async def test_sending_blocks_or_not(make_ls: MakeLs, option: str, asked: bool, waits: bool) -> None:
-    ls = await make_ls(blocking=option)
-    release = asyncio.Event()
-    ls.google.script(Scenario([*say("x"), (0, release), *stop()]))
-    cascade = await ls.start()
-    sending = asyncio.create_task(ls.send(cascade, "hello", blocking=asked))
-    received = await ls.google.wait_for(1)
-    if not waits:
-        assert await sending == {}
-    assert (not sending.done()) is waits
-    assert received.ended == ""
-    release.set()
-    assert await sending == {}
-    await until_idle(ls, cascade)
 
 
 async def test_steps_grow_while_the_answer_streams(make_ls: MakeLs) -> None:
@@ -452,31 +323,6 @@ async def test_a_client_that_goes_does_not_stop_the_turn(make_ls: MakeLs) -> Non
     assert (received.ended, await ls.ended(cascade)) == ("end", "NO_TOOL_CALL")
 
 
-async def test_what_waits_does_not_begin_after_a_stop(make_ls: MakeLs) -> None:
-    ls = await make_ls(late_s=0.0)
-    ls.google.script(Scenario([*say("x"), (0, asyncio.Event())]))
-    cascade = await ls.start()
-    await ls.send(cascade, "one", blocking=False)
-    await ls.send(cascade, "two", blocking=False)
-    await ls.google.wait_for(1)
-    await ls.simulator.stop()
-    assert ls.simulator.cascades[cascade].invocations == 1
-    assert len(ls.agent_calls) == 1
-
-
-async def test_messages_wait_for_the_turn_before_them(make_ls: MakeLs) -> None:
-    ls = await make_ls(checkpoint="none")
-    release = asyncio.Event()
-    ls.google.script(Scenario([*say("first"), (0, release), *stop()]))
-    cascade = await ls.start()
-    await ls.send(cascade, "one", blocking=False)
-    assert await ls.send(cascade, "two sim:text") == {"queued": True}
-    release.set()
-    await (await ls.google.wait_for(2)).done.wait()
-    await until_idle(ls, cascade)
-    assert [one["plannerResponse"]["response"] for one in await ls.planners(cascade)] == ["first", TEXT]
-
-
 async def test_a_language_server_that_never_calls(make_ls: MakeLs) -> None:
     ls = await make_ls(calls_google=False)
     cascade = await ls.start()
@@ -495,25 +341,6 @@ async def test_idle_may_come_before_the_text(make_ls: MakeLs) -> None:
     assert await ls.planners(cascade) == []
 
 
-async def test_the_steps_may_be_a_snapshot(make_ls: MakeLs) -> None:
-    ls = await make_ls(frozen_steps=True, checkpoint="none")
-    release = asyncio.Event()
-    ls.google.script(Scenario([*say("live"), (0, release), *stop()]))
-    cascade = await ls.start()
-    await ls.send(cascade, "hello", blocking=False)
-    one = ls.simulator.cascades[cascade]
-    while len(one.steps) < 4:
-        await asyncio.wait_for(one.changed(one.version), 10)
-    live = await ls.call("GetCascadeTrajectory", cascadeId=cascade)
-    assert live["trajectory"]["steps"][3]["plannerResponse"]["response"] == "live"
-    assert await ls.steps(cascade) == []
-    await ls.call("LoadTrajectory", cascadeId=cascade)
-    assert len(await ls.steps(cascade)) == 4
-    release.set()
-    await until_idle(ls, cascade)
-    assert state((await ls.steps(cascade))[-1]) == "DONE"
-
-
 async def test_the_model_may_need_a_subscriber(make_ls: MakeLs) -> None:
     ls = await make_ls(subscriber=True, checkpoint="none")
     cascade = await ls.start()
@@ -527,100 +354,3 @@ async def test_the_model_may_need_a_subscriber(make_ls: MakeLs) -> None:
 
 
 # -- usage, thoughts, images, knobs ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("usage", ["both", "generator", "none"])
-async def test_where_the_figures_are(make_ls: MakeLs, usage: str) -> None:
-    ls = await make_ls(usage=usage)
-    cascade = await ls.turn("sim:think")
-    planner = (await ls.planners(cascade))[0]["metadata"]
-    generators = (await ls.call("GetCascadeTrajectoryGeneratorMetadata", cascadeId=cascade)).get(
-        "generatorMetadata", []
-    )
-    assert ("modelUsage" in planner) is (usage == "both")
-    assert bool(generators) is (usage != "none")
-    if generators:
-        chat = generators[0]["chatModel"]
-        figures = chat["usage"]
-        assert generators[0]["stepIndices"] == [3]
-        assert all(isinstance(figures[name], str) for name in ("inputTokens", "outputTokens", "thinkingOutputTokens"))
-        assert int(figures["outputTokens"]) == int(figures["thinkingOutputTokens"]) + int(
-            figures["responseOutputTokens"]
-        )
-        assert chat["responseModel"] == "gemini-3-flash"
-        assert chat["timeToFirstToken"].endswith("s")
-        rest = await ls.call("GetCascadeTrajectoryGeneratorMetadata", cascadeId=cascade, generatorMetadataOffset=1)
-        assert rest == {}
-
-
-async def test_thoughts_may_be_lost(make_ls: MakeLs) -> None:
-    ls = await make_ls(keeps_thinking=False)
-    cascade = await ls.turn("sim:think")
-    planner = (await ls.planners(cascade))[0]["plannerResponse"]
-    assert "thinking" not in planner
-    assert planner["response"] == TEXT
-
-
-@pytest.mark.parametrize("form", ["images", "media"])
-async def test_images_go_along(make_ls: MakeLs, form: str) -> None:
-    ls = await make_ls()
-    one = {"mimeType": "image/png", "base64Data" if form == "images" else "inlineData": "iVBORw0KGgo="}
-    await ls.turn("see", **{form: [one]})
-    parts = ls.agent_calls[0].request["contents"][0]["parts"]
-    assert parts[1] == {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
-
-
-KNOBS: dict[str, Any] = {
-    "checkpointConfig": {"enabled": False},
-    "executorConfig": {"maxGeneratorInvocations": 2, "maxForcedInvocations": 0},
-    "trajectoryConversionConfig": {"useRawUserMessage": True, "disableStepId": True},
-    "conversationHistoryConfig": {"enabled": False},
-    "plannerConfig": {"ephemeralMessagesConfig": {"enabled": False}, "retryConfig": {"apiRetry": {"maxRetries": 0}}},
-}
-
-
-@pytest.mark.parametrize("honours", [False, True])
-async def test_the_knobs_work_only_in_a_build_that_honours_them(make_ls: MakeLs, honours: bool) -> None:
-    ls = await make_ls(honours_knobs=honours)
-    cascade = await ls.start()
-    await ls.send(cascade, "hello", config=json.loads(json.dumps(KNOBS)))
-    assert ls.kinds == (["agent"] if honours else ["agent", "checkpoint"])
-    assert (texts(ls.agent_calls[0]) == ["hello"]) is honours
-    await ls.turn("sim:503", config=json.loads(json.dumps(KNOBS)))
-    assert len(ls.agent_calls) == (2 if honours else 5)
-
-
-async def test_the_public_api_as_upstream(make_ls: MakeLs) -> None:
-    ls = await make_ls(envelope=False, background=True)
-    cascade = await ls.turn("sim:text")
-    assert {one.path for one in ls.google.requests} == {
-        f"/v1beta/models/{model}:streamGenerateContent" for model in ("gemini-3-flash", "gemini-3.1-flash-lite")
-    }
-    assert ls.agent_calls[0].headers["x-goog-api-key"]
-    assert ls.agent_calls[0].status == 200, "no member of the other form"
-    assert (await ls.planners(cascade))[0]["plannerResponse"]["response"] == TEXT
-
-
-async def test_a_stream_that_is_cut_by_design_still_reads_its_last_line(make_ls: MakeLs) -> None:
-    """Go's scanner hands out a last line without its end."""
-    ls = await make_ls(checkpoint="none")
-    candidate = {"content": {"parts": [{"text": "last"}]}, "finishReason": "STOP"}
-    line = json.dumps({"response": {"candidates": [candidate]}})
-    ls.google.script(Scenario([(0, f"data: {line}".encode()), (0, Do.END)]))
-    cascade = await ls.turn("x")
-    assert (await ls.planners(cascade))[0]["plannerResponse"]["response"] == "last"
-
-
-async def until(ls: Ls, cascade: str, ready: Callable[[list[Any]], bool]) -> list[Any]:
-    """The steps, as soon as they are as wanted."""
-    while True:
-        seen = ls.simulator.cascades[cascade].version
-        if (steps := await ls.steps(cascade)) and ready(steps):
-            return steps
-        await asyncio.wait_for(ls.simulator.cascades[cascade].changed(seen), 10)
-
-
-async def until_idle(ls: Ls, cascade: str) -> None:
-    """As soon as the turn is over."""
-    while (one := ls.simulator.cascades[cascade]).status != "IDLE":
-        await asyncio.wait_for(one.changed(one.version), 10)

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from zerogravity.testing.simulator.google import generate_request
+from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS, family_of
+from zerogravity.testing.simulator.google.generate_request import count_tokens, get
 from zerogravity.testing.simulator.google.scenarios import error
+from zerogravity.wire.narrow import an_object, lookup
 
 if TYPE_CHECKING:
     from zerogravity.testing.simulator.google.server import Received
 
 PROJECT = "invented-project-1"
 RESET = "2026-03-01T15:00:00Z"
-Answer = tuple[int, Any]
+Answer = tuple[int, Json]
 
 
 def answer(method: str, received: Received) -> Answer | None:
     """The answer to a v1internal call that is no generation; None for a method that does not exist."""
     if received.method != "POST" and not (received.method == "GET" and method == "fetchUserInfo"):
         return None
-    body = received.body if isinstance(received.body, dict) else {}
     if method == "countTokens":
         received.kind = "count"
-        request = body.get("request")
-        if not isinstance(request, dict):
+        request = an_object(lookup(received.body, "request"))
+        if request is None:
             return 400, error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
         return 200, {"totalTokens": _count(request)}
     if method == "loadCodeAssist":
@@ -55,7 +56,7 @@ def answer(method: str, received: Received) -> Answer | None:
     return None
 
 
-def _load() -> dict[str, Any]:
+def _load() -> Json:
     credit = {"creditType": "GOOGLE_ONE_AI", "creditAmount": "1000", "minimumCreditAmountForUsage": "50"}
     return {
         "currentTier": {"id": "free-tier", "name": "Antigravity"},
@@ -66,9 +67,9 @@ def _load() -> dict[str, Any]:
     }
 
 
-def available_models() -> dict[str, Any]:
+def available_models() -> Json:
     """fetchAvailableModels: every model with its label, limits and quota."""
-    models: dict[str, Any] = {}
+    models: Json = {}
     for name, label, enum in MODELS:
         family = family_of(name)
         assert family is not None
@@ -124,13 +125,13 @@ def _list(received: Received) -> Answer:
     except (ValueError, binascii.Error):
         return 400, error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
     page = PUBLIC_MODELS[max(start, 0) : max(start, 0) + size]
-    body: dict[str, Any] = {"models": [_model(name, label) for name, label in page]}
+    body: Json = {"models": [_model(name, label) for name, label in page]}
     if start + size < len(PUBLIC_MODELS):
         body["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
     return 200, body
 
 
-def _model(name: str, label: str) -> dict[str, Any]:
+def _model(name: str, label: str) -> Json:
     family = family_of(name)
     return {
         "name": f"models/{name}", "version": "001", "displayName": label, "description": f"{label}, a stand-in",
@@ -141,13 +142,14 @@ def _model(name: str, label: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _count_tokens(body: Any) -> Answer:
-    if not isinstance(body, dict):
+def _count_tokens(body: object) -> Answer:
+    request = an_object(body)
+    if request is None:
         return 400, error(400, "INVALID_ARGUMENT", "Invalid JSON payload received.")
-    inner = generate_request.get(body, "generateContentRequest")
-    if inner is not None and body.get("contents"):
+    inner = get(request, "generateContentRequest")
+    if inner is not None and request.get("contents"):
         return 400, error(400, "INVALID_ARGUMENT", "Only one of contents and generate_content_request may be set.")
-    request = inner if isinstance(inner, dict) else body
+    request = an_object(inner) or request
     if not request.get("contents"):
         text = "* CountTokensRequest.contents: contents is not specified\n"
         return 400, error(400, "INVALID_ARGUMENT", text)
@@ -155,5 +157,5 @@ def _count_tokens(body: Any) -> Answer:
     return 200, {"totalTokens": total, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": total}]}
 
 
-def _count(request: dict[str, Any]) -> int:
-    return generate_request.count_tokens({name: value for name, value in request.items() if name != "model"})
+def _count(request: Object) -> int:
+    return count_tokens({name: value for name, value in request.items() if name != "model"})

@@ -1,14 +1,16 @@
-"""What a generate request asks for: Google's JSON → ``Ask``, which scenarios answer. Judges nothing."""
+"""What a generate request asks for: Google's JSON → ``GenerateRequest``, which scenarios answer. Refuses nothing."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
 
+from zerogravity.testing.simulator import Object
 from zerogravity.testing.simulator.google.families import Family
 from zerogravity.testing.simulator.google.signatures import Kind
+from zerogravity.wire.narrow import an_object, items, members, objects, text, texts, whole
 
 KEYWORD = re.compile(r"sim:([a-z0-9][a-z0-9-]*)((?:[ \t]+\d+(?:\.\d+)?)*)(?![\w.])")
 USER_REQUEST = re.compile(r"<USER_REQUEST>\s*(.*?)\s*</USER_REQUEST>", re.DOTALL)
@@ -17,6 +19,61 @@ CWD = re.compile(
     r"[^\n/]{0,60}(/[\w./@+-]*[\w@+-])",
     re.IGNORECASE,
 )
+IMAGE_TOKENS = 258  # as Google counts a picture
+
+
+# -- reading Google's JSON: camelCase or snake_case, a single value where a list belongs ----------------------------
+
+
+def get(message: object, *path: str) -> object:
+    """A member by its camelCase names; None when a member on the way is missing."""
+    for name in path:
+        found = members(message)
+        message = found[name] if name in found else found.get(snake(name))
+    return message
+
+
+def listed(value: object) -> list[object]:
+    """A repeated field: Google takes a single value for a list of one."""
+    many = items(value)
+    return many if value is None or isinstance(value, list) else [value]
+
+
+def messages(message: object, *path: str) -> list[Object]:
+    """The objects of a repeated member."""
+    return objects(listed(get(message, *path)))
+
+
+@cache
+def snake(name: str) -> str:
+    """``functionCall`` → ``function_call``."""
+    return re.sub(r"[A-Z]", lambda found: "_" + found.group().lower(), name)
+
+
+def parts_of(content: object) -> list[Object]:
+    """The parts of a content, whatever is wrong with it."""
+    return messages(content, "parts")
+
+
+def role_of(content: Mapping[str, object]) -> str:
+    """A missing role counts as the user's."""
+    return str(content.get("role") or "user")
+
+
+def server_step(part: Mapping[str, object]) -> str | None:
+    """The step of Google's own tools that a part holds; None for any other part."""
+    for name in ("toolCall", "toolResponse"):
+        if (step := an_object(get(part, name))) is not None:
+            return f"{name} {step.get('id', '')}"
+    return None
+
+
+def declarations(request: object) -> list[Object]:
+    """The declared functions of all tools."""
+    return [one for tool in messages(request, "tools") for one in messages(tool, "functionDeclarations")]
+
+
+# -- what is asked for ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +82,39 @@ class Declared:
 
     name: str
     description: str
-    schema: Mapping[str, Any]
+    schema: Object
 
 
 @dataclass(slots=True)
-class Ask:
+class GenerateRequest:
     """``prompt``: the user's last text of the current turn; ``texts``: all of them.
 
     ``step``: how many rounds of tools the turn has had. ``results``: (name, response) of the function responses the
-    request ends with. ``tokens``: of the whole prompt.
+    request ends with. ``tokens``: of the whole prompt. ``json``: the request; ``body``: the same in its envelope.
     """
 
     model: str
     family: Family
     internal: bool
-    request: Mapping[str, Any]
-    body: Any
+    json: Object
+    body: object
     sign: Callable[[Kind, str], str]
+    pace: float = 0.0
     prompt: str = ""
     texts: str = ""
     step: int = 0
-    results: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    results: list[tuple[str, object]] = field(default_factory=list[tuple[str, object]])
     tools: list[Declared] = field(default_factory=list[Declared])
     mode: str = "AUTO"
     allowed: tuple[str, ...] = ()
     thoughts: bool = False
     mime: str = ""
-    schema: Mapping[str, Any] | None = None
+    schema: Object | None = None
     search: bool = False
     folder: str | None = None
     tokens: int = 0
-    pace: float = 0.0
     lone_call: str = ""  # the function a signature in a part of its own belongs to
-    ran: list[str] = field(default_factory=list[str])  # steps of Google's own tools since the last call
+    server_steps: list[str] = field(default_factory=list[str])  # of Google's own tools since the last call
 
     @property
     def callable_tools(self) -> list[Declared]:
@@ -66,134 +123,96 @@ class Ask:
             return []
         return [tool for tool in self.tools if not self.allowed or tool.name in self.allowed]
 
+    def _named(self) -> tuple[str, str]:
+        found: list[tuple[str, str]] = KEYWORD.findall(self.texts)
+        return found[self.step] if self.step < len(found) else ("", "")
+
     @property
-    def keyword(self) -> tuple[str, tuple[float, ...]] | None:
+    def keyword(self) -> str:
         """The scenario the prompt names for this step: the n-th ``sim:…`` is for the n-th call of the turn."""
-        found = KEYWORD.findall(self.texts)
-        if self.step >= len(found):
-            return None
-        name, numbers = found[self.step]
-        return name, tuple(float(number) for number in numbers.split())
+        return self._named()[0]
+
+    def number(self, index: int, default: float, most: float) -> float:
+        """The number at ``index`` behind the keyword."""
+        numbers = self._named()[1].split()
+        return min(float(numbers[index]), most) if index < len(numbers) else default
 
 
 def read(
-    request: Mapping[str, Any],
-    body: Any,
+    request: Object,
+    body: object,
     *,
     model: str,
     family: Family,
     internal: bool,
     sign: Callable[[Kind, str], str],
     pace: float,
-) -> Ask:
-    """The ``Ask`` of a valid request; ``body`` is the whole of it, for the echo scenario."""
-    ask = Ask(model, family, internal, request, body, sign, pace=pace)
-    contents = [content for content in listed(get(request, "contents")) if isinstance(content, dict)]
-    ask.tokens = count_tokens(request)
-    _read_turn(ask, contents)
-    for tool in listed(get(request, "tools")):
-        for declaration in listed(get(tool, "functionDeclarations")):
-            schema = get(declaration, "parameters") or get(declaration, "parametersJsonSchema") or {}
-            ask.tools.append(Declared(declaration.get("name", ""), declaration.get("description", ""), schema))
-        ask.search = ask.search or get(tool, "googleSearch") is not None
-    calling = get(get(request, "toolConfig") or {}, "functionCallingConfig") or {}
-    ask.mode = str(get(calling, "mode") or "AUTO").upper()
-    ask.allowed = tuple(listed(get(calling, "allowedFunctionNames")))
-    generation = get(request, "generationConfig") or {}
-    thinking = get(generation, "thinkingConfig") or {}
-    ask.thoughts = bool(get(thinking, "includeThoughts")) and get(thinking, "thinkingBudget") != 0
-    ask.mime = get(generation, "responseMimeType") or ""
-    ask.schema = get(generation, "responseSchema") or get(generation, "responseJsonSchema")
-    ask.folder = _folder(request, contents)
-    return ask
+) -> GenerateRequest:
+    """Parse a valid request; ``body`` is the whole of it, for the echo scenario."""
+    contents = messages(request, "contents")
+    thinking = get(request, "generationConfig", "thinkingConfig")
+    parsed = GenerateRequest(
+        model, family, internal, request, body, sign, pace,
+        tools=[_declared(one) for one in declarations(request)],
+        mode=str(get(request, "toolConfig", "functionCallingConfig", "mode") or "AUTO").upper(),
+        allowed=tuple(texts(listed(get(request, "toolConfig", "functionCallingConfig", "allowedFunctionNames")))),
+        thoughts=bool(get(thinking, "includeThoughts")) and whole(get(thinking, "thinkingBudget")) != 0,
+        mime=text(get(request, "generationConfig", "responseMimeType")),
+        schema=members(get(request, "generationConfig", "responseSchema"))
+        or members(get(request, "generationConfig", "responseJsonSchema")) or None,
+        search=any(get(tool, "googleSearch") is not None for tool in messages(request, "tools")),
+        folder=_folder([*contents, members(get(request, "systemInstruction"))]),
+        tokens=count_tokens(request),
+    )  # fmt: skip
+    _read_turn(parsed, contents)
+    return parsed
 
 
-def get(message: Mapping[str, Any], name: str) -> Any:
-    """A member by its camelCase name, also when it is spelled in snake_case."""
-    if name in message:
-        return message[name]
-    return message.get(snake(name))
+def _declared(declaration: Object) -> Declared:
+    schema = get(declaration, "parameters") or get(declaration, "parametersJsonSchema")
+    return Declared(text(declaration.get("name")), text(declaration.get("description")), members(schema))
 
 
-def listed(value: Any) -> list[Any]:
-    """A repeated field: Google takes a single value for a list of one."""
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def server_step(part: Mapping[str, Any]) -> str | None:
-    """Which step of which of Google's own tools a part tells of; None for any other part."""
-    for name in ("toolCall", "toolResponse"):
-        if isinstance(step := get(part, name), dict):
-            return f"{name} {step.get('id', '')}"
-    return None
-
-
-def snake(name: str) -> str:
-    """``functionCall`` → ``function_call``."""
-    return re.sub(r"[A-Z]", lambda found: "_" + found.group().lower(), name)
-
-
-def parts_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The parts of a content, whatever is wrong with it."""
-    return [part for part in listed(content.get("parts")) if isinstance(part, dict)]
-
-
-def role_of(content: Mapping[str, Any]) -> str:
-    """A missing role counts as the user's."""
-    return content.get("role") or "user"
-
-
-def _read_turn(ask: Ask, contents: list[dict[str, Any]]) -> None:
-    last_user = -1
-    for index, content in enumerate(contents):
-        responds = any(get(part, "functionResponse") is not None for part in parts_of(content))
-        if role_of(content) == "user" and not responds:
-            last_user = index
+def _read_turn(parsed: GenerateRequest, contents: list[Object]) -> None:
+    asks = [role_of(content) == "user" and not _responds(content) for content in contents]
+    last = max((index for index, one in enumerate(asks) if one), default=-1)
     # a run of user contents is one prompt: the language server puts its own entries behind the user's
-    first = last_user
-    while first > 0 and role_of(contents[first - 1]) == "user" and not _responds(contents[first - 1]):
+    first = last
+    while first > 0 and asks[first - 1]:
         first -= 1
-    run = contents[max(first, 0) : last_user + 1]
-    texts = [str(part["text"]) for content in run for part in parts_of(content) if part.get("text")]
-    ask.texts = "\n".join(texts)
-    wrapped = USER_REQUEST.findall(ask.texts)
-    if wrapped:
-        ask.texts = wrapped[-1]
-    ask.prompt = wrapped[-1] if wrapped else texts[-1] if texts else ""
-    ask.step = sum(role_of(content) == "model" for content in contents[last_user + 1 :])
-    if contents:
-        for part in parts_of(contents[-1]):
-            answer = get(part, "functionResponse")
-            if isinstance(answer, dict):
-                ask.results.append((str(answer.get("name", "")), answer.get("response")))
+    found = [str(part["text"]) for content in contents[max(first, 0) : last + 1] for part in parts_of(content)
+             if part.get("text")]  # fmt: skip
+    wrapped = USER_REQUEST.findall("\n".join(found))
+    parsed.texts = wrapped[-1] if wrapped else "\n".join(found)
+    parsed.prompt = wrapped[-1] if wrapped else found[-1] if found else ""
+    parsed.step = sum(role_of(content) == "model" for content in contents[last + 1 :])
+    for part in parts_of(contents[-1]) if contents else ():
+        if (answer := an_object(get(part, "functionResponse"))) is not None:
+            parsed.results.append((str(answer.get("name", "")), answer.get("response")))
 
 
-def _responds(content: Mapping[str, Any]) -> bool:
+def _responds(content: Object) -> bool:
     return any(get(part, "functionResponse") is not None for part in parts_of(content))
 
 
-def _folder(request: Mapping[str, Any], contents: list[dict[str, Any]]) -> str | None:
-    system = get(request, "systemInstruction")
-    for content in (*contents, system if isinstance(system, dict) else {}):
+def _folder(contents: list[Object]) -> str | None:
+    for content in contents:
         for part in parts_of(content):
-            if found := CWD.search(part.get("text") or ""):
+            if found := CWD.search(text(part.get("text"))):
                 return found.group(1)
     return None
 
 
-def count_tokens(value: Any) -> int:
-    """About four characters each; pictures cost 258, as Google counts them."""
-    characters, total, stack = 0, 0, [value]
+def count_tokens(value: object) -> int:
+    """About four characters each."""
+    characters, total = 0, 0
+    stack: list[object] = [value]
     while stack:
         one = stack.pop()
-        if isinstance(one, str):
-            characters += len(one)
-        elif isinstance(one, dict):
-            if get(one, "inlineData") is not None:
-                total += 258
-            else:
-                stack.extend(one.values())
-                characters += 4 * len(one)
-        elif isinstance(one, list):
-            stack.extend(one)
+        fields = members(one)
+        if get(fields, "inlineData") is not None:
+            total += IMAGE_TOKENS
+            continue
+        stack += [*fields.values(), *items(one)]
+        characters += len(text(one)) + 4 * len(fields)
     return total + characters // 4 + 1

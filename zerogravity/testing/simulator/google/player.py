@@ -10,16 +10,17 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import formatdate
-from typing import Any, Literal
+from typing import Literal
 
+from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.google.families import answers_as
-from zerogravity.testing.simulator.google.generate_request import Ask, get, server_step
+from zerogravity.testing.simulator.google.generate_request import GenerateRequest, get, server_step
 from zerogravity.testing.simulator.google.scenarios import SIGN, Do, Event, Scenario, Stamp, Usage
-from zerogravity.testing.simulator.google.signatures import behind
-from zerogravity.testing.simulator.http.encoding import Compressor, compressed
-from zerogravity.testing.simulator.http.exchange import Exchange
+from zerogravity.testing.simulator.google.signatures import call_binding
+from zerogravity.testing.simulator.http.exchange import Compressor, Exchange, compressed
+from zerogravity.wire.narrow import an_object, lookup, members, objects, text, whole
 
 Form = Literal["sse", "array", "unary"]
 BATCH = 16 << 10
@@ -27,12 +28,12 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ": "))
 _PRETTY = json.JSONEncoder(ensure_ascii=False, indent=2)
 
 
-def compact(value: Any) -> bytes:
+def compact(value: object) -> bytes:
     """One line of JSON as Google writes it in a stream, with ``<`` and ``>`` escaped."""
     return _escaped(_ENCODER.encode(value))
 
 
-def pretty(value: Any) -> bytes:
+def pretty(value: object) -> bytes:
     """JSON as Google writes it everywhere else."""
     return _escaped(_PRETTY.encode(value)) + b"\n"
 
@@ -70,57 +71,56 @@ class Tally:
         self._characters = 0
         self._thinking = 0
 
-    def add(self, event: Mapping[str, Any]) -> None:
+    def add(self, event: Mapping[str, object]) -> None:
         """Count what an event holds."""
-        for candidate in event.get("candidates") or ():
-            for part in (candidate.get("content") or {}).get("parts") or ():
-                text = part.get("text")
-                if text is None:
-                    self._characters += 40
-                elif part.get("thought"):
-                    self._thinking += len(text)
-                else:
-                    self._characters += len(text)
+        for part in _parts(event):
+            if part.get("text") is None:
+                self._characters += 40
+            elif part.get("thought"):
+                self._thinking += len(text(part["text"]))
+            else:
+                self._characters += len(text(part["text"]))
 
     def add_text(self, size: int) -> None:
         self._characters += size
 
-    def figures(self, *, last: bool) -> dict[str, Any]:
+    def figures(self, *, last: bool) -> Json:
         """usageMetadata so far; zeros are left out."""
         prompt = self._prompt if last or self._mode != "jump" else self._prompt // 2
         candidates, thoughts = -(-self._characters // 4), -(-self._thinking // 4)
         cached = min(self._cached, prompt)
-        figures: dict[str, Any] = {"promptTokenCount": prompt}
-        if candidates:
-            figures["candidatesTokenCount"] = candidates
-        figures["totalTokenCount"] = prompt + candidates + thoughts
-        if cached:
-            figures["cachedContentTokenCount"] = cached
-        figures["promptTokensDetails"] = [{"modality": "TEXT", "tokenCount": prompt}]
-        if cached:
-            figures["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": cached}]
-        if candidates and last:
-            figures["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": candidates}]
-        if thoughts:
-            figures["thoughtsTokenCount"] = thoughts
-        return figures
+        figures = {
+            "promptTokenCount": prompt,
+            "candidatesTokenCount": candidates or None,
+            "totalTokenCount": prompt + candidates + thoughts,
+            "cachedContentTokenCount": cached or None,
+            "promptTokensDetails": _modality(prompt),
+            "cacheTokensDetails": _modality(cached) if cached else None,
+            "candidatesTokensDetails": _modality(candidates) if candidates and last else None,
+            "thoughtsTokenCount": thoughts or None,
+        }
+        return {name: value for name, value in figures.items() if value is not None}
+
+
+def _modality(count: int) -> list[Json]:
+    return [{"modality": "TEXT", "tokenCount": count}]
 
 
 class Player:
     """One answer. ``sent`` counts the events that are out; ``ended`` says how it ended."""
 
-    def __init__(self, exchange: Exchange, scenario: Scenario, ask: Ask, form: Form) -> None:
+    def __init__(self, exchange: Exchange, scenario: Scenario, request: GenerateRequest, form: Form) -> None:
         self.sent = 0
         self.ended = ""
         self._exchange = exchange
         self._scenario = scenario
-        self._ask = ask
+        self._request = request
         self._form: Form = form
-        self._tally = Tally(ask.tokens, scenario.usage)
-        self._fixed: dict[str, Any] = {"modelVersion": answers_as(ask.model), "responseId": secrets.token_urlsafe(16)}
-        if ask.family.kind == "claude":
+        self._tally = Tally(request.tokens, scenario.usage)
+        self._fixed: Json = {"modelVersion": answers_as(request.model), "responseId": secrets.token_urlsafe(16)}
+        if request.family.kind == "claude":
             self._fixed["responseId"] = "req_vrtx_" + secrets.token_hex(10)
-        self._trace = {"traceId": secrets.token_hex(8), "metadata": {}}
+        self._trace: Json = {"traceId": secrets.token_hex(8), "metadata": {}}
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._gzip: Compressor | None = None
@@ -183,7 +183,7 @@ class Player:
             data += self._framed(self._wrapped({"usageMetadata": self._tally.figures(last=True), **self._fixed}))
         return data
 
-    def _framed(self, value: dict[str, Any]) -> bytes:
+    def _framed(self, value: Json) -> bytes:
         if self._form == "array":
             return (b"[" if self.sent == 1 else b",\r\n") + pretty(value).rstrip(b"\n")
         eol = self._scenario.eol
@@ -200,22 +200,22 @@ class Player:
         text = b"@%d:%d " % (stamp.seq, time.monotonic_ns())
         return head + text.ljust(stamp.size, b".") + tail
 
-    def _finished(self, event: Event) -> dict[str, Any]:
+    def _finished(self, event: Event) -> Json:
         """A scripted event with everything a script leaves out."""
         if "error" in event:
             return event
-        event = signed(event, self._ask)
+        event = signed(event, self._request)
         self._tally.add(event)
         last = _finish_of(event) is not None or "promptFeedback" in event
         mode = self._scenario.usage
         if "usageMetadata" not in event and (mode in ("each", "jump", "root") or (mode == "last" and last)):
             event = {**event, "usageMetadata": self._tally.figures(last=last)}
-        usage = event.pop("usageMetadata", None) if mode == "root" and self._ask.internal else None
+        usage = event.pop("usageMetadata", None) if mode == "root" and self._request.internal else None
         whole = self._wrapped({**event, **self._fixed})
         return {**whole, "usageMetadata": usage} if usage else whole
 
-    def _wrapped(self, inner: dict[str, Any]) -> dict[str, Any]:
-        return {"response": inner, **self._trace} if self._ask.internal else inner
+    def _wrapped(self, inner: Json) -> Json:
+        return {"response": inner, **self._trace} if self._request.internal else inner
 
     # -- onto the wire ---------------------------------------------------------------------------------------------
 
@@ -265,13 +265,13 @@ class Player:
 
     def _refuse(self) -> None:
         scenario = self._scenario
-        body = scenario.body if scenario.body is not None else {}
+        body: object = {} if scenario.body is None else scenario.body
         send_json(self._exchange, scenario.status or 500, [body] if self._form == "array" else body, scenario.headers)
         self.ended = "refused"
 
     async def _play_unary(self) -> None:
         """All events merged into one object, as the non-streaming method answers."""
-        merged: dict[str, Any] = {}
+        merged: Json = {}
         for delay, action in self._scenario.steps:
             if delay:
                 await asyncio.sleep(delay)
@@ -284,12 +284,12 @@ class Player:
                     self._do(action)
                     return
                 case dict() if "error" in action:
-                    send_json(self._exchange, int(action["error"]["code"]), action, {})
+                    send_json(self._exchange, whole(lookup(action, "error", "code")) or 500, action)
                     self.ended = "refused"
                     return
                 case dict():
                     self.sent += 1
-                    one = signed(action, self._ask)
+                    one = signed(action, self._request)
                     self._tally.add(one)
                     merge(merged, one)
                 case Stamp(seq, size):
@@ -302,7 +302,7 @@ class Player:
         self.ended = "end"
 
 
-def send_json(exchange: Exchange, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+def send_json(exchange: Exchange, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
     """A whole answer: pretty JSON, or bytes as they are; compressed when the client asks for it."""
     body = value if isinstance(value, bytes) else pretty(value)
     lines = answer_headers("application/json; charset=UTF-8") | dict(headers or {})
@@ -314,68 +314,63 @@ def send_json(exchange: Exchange, status: int, value: Any, headers: Mapping[str,
     exchange.end()
 
 
-def merge(merged: dict[str, Any], event: Mapping[str, Any]) -> None:
+def merge(merged: Json, event: Mapping[str, object]) -> None:
     """Add one chunk to the whole: texts of one kind grow together, the last of everything else counts."""
-    for name, value in event.items():
-        if name != "candidates":
-            merged[name] = value
-    for candidate in event.get("candidates") or ():
-        whole = merged.setdefault("candidates", [{}])[0]
-        parts = whole.setdefault("content", {"parts": [], "role": "model"}).setdefault("parts", [])
-        for part in (candidate.get("content") or {}).get("parts") or ():
+    merged |= {name: value for name, value in event.items() if name != "candidates"}
+    for candidate in objects(event.get("candidates")):
+        total = merged.setdefault("candidates", [{}])[0]
+        parts = total.setdefault("content", {"parts": [], "role": "model"}).setdefault("parts", [])
+        for part in objects(lookup(candidate, "content", "parts")):
             _merge_part(parts, part)
-        whole |= {name: value for name, value in candidate.items() if name != "content"}
+        total |= {name: value for name, value in candidate.items() if name != "content"}
 
 
-def _merge_part(parts: list[dict[str, Any]], part: dict[str, Any]) -> None:
+def _merge_part(parts: list[Object], part: Object) -> None:
     last = parts[-1] if parts else {}
     same = "text" in part and "text" in last and part.get("thought") == last.get("thought")
     if same and "thoughtSignature" not in last:
-        parts[-1] = {**last, **part, "text": last["text"] + part["text"]}
+        parts[-1] = {**last, **part, "text": text(last["text"]) + text(part["text"])}
     elif part.get("text") != "" or "thoughtSignature" in part:
         parts.append(dict(part))
 
 
-def signed(event: Event, ask: Ask) -> dict[str, Any]:
+def signed(event: Event, request: GenerateRequest) -> Json:
     """A copy of the event with ``SIGN`` replaced by fresh signatures, or left out where the family has none."""
-    candidates = event.get("candidates")
-    if not candidates:
-        return dict(event)
-    made: list[dict[str, Any]] = []
-    following = [name for one in candidates for part in (one.get("content") or {}).get("parts") or ()
-                 if (name := (get(part, "functionCall") or {}).get("name"))]  # fmt: skip
-    for candidate in candidates:
-        content = candidate.get("content")
-        if content and "parts" in content:
-            parts = [_signed_part(part, ask, following[0] if following else "") for part in content["parts"]]
+    following = [name for part in _parts(event) if (name := get(part, "functionCall", "name"))]
+    made: list[Object] = []
+    for candidate in objects(event.get("candidates")):
+        if (content := an_object(candidate.get("content"))) is not None and "parts" in content:
+            parts = [_signed_part(part, request, following) for part in objects(content["parts"])]
             candidate = {**candidate, "content": {**content, "parts": [part for part in parts if part]}}
         made.append(candidate)
-    return {**event, "candidates": made}
+    return {**event, "candidates": made} if made else dict(event)
 
 
-def _signed_part(part: dict[str, Any], ask: Ask, call_name: str) -> dict[str, Any]:
-    ran, step, call = list(ask.ran), server_step(part), get(part, "functionCall")
+def _signed_part(part: Object, request: GenerateRequest, following: list[object]) -> Object:
+    before, step, call = list(request.server_steps), server_step(part), get(part, "functionCall")
     if step is not None:
-        ask.ran.append(step)
+        request.server_steps.append(step)
     elif call is not None:
-        ask.ran.clear()
-    for key in ("thoughtSignature", "thought_signature"):
-        if part.get(key) != SIGN:
-            continue
-        rest = {name: value for name, value in part.items() if name != key}
-        if not ask.family.signed:
-            return rest
-        if step is not None:
-            return {**rest, key: ask.sign("server", step)}
-        if call is not None or not rest:
-            name = str((call or {}).get("name") or call_name or ask.lone_call)
-            return {**rest, key: ask.sign("call", behind(name, ran)) if name else ask.sign("text", "")}
-        return {**rest, key: ask.sign("image" if "inlineData" in part else "text", "")}
-    return part
+        request.server_steps.clear()
+    key = next((key for key in ("thoughtSignature", "thought_signature") if part.get(key) == SIGN), None)
+    if key is None:
+        return part
+    rest = {name: value for name, value in part.items() if name != key}
+    if not request.family.signed:
+        return rest
+    if step is not None:
+        return {**rest, key: request.sign("server", step)}
+    if call is None and rest:
+        return {**rest, key: request.sign("image" if "inlineData" in part else "text", "")}
+    # one in a part of its own belongs to the call of the same event, or to the one that the scenario names
+    name = str(members(call).get("name") or (following[0] if following else request.lone_call))
+    return {**rest, key: request.sign("call", call_binding(name, before)) if name else request.sign("text", "")}
 
 
-def _finish_of(event: Mapping[str, Any]) -> str | None:
-    for candidate in event.get("candidates") or ():
-        if candidate.get("finishReason"):
-            return str(candidate["finishReason"])
-    return None
+def _parts(event: Mapping[str, object]) -> Iterator[Object]:
+    for candidate in objects(event.get("candidates")):
+        yield from objects(lookup(candidate, "content", "parts"))
+
+
+def _finish_of(event: Mapping[str, object]) -> object:
+    return next((found for one in objects(event.get("candidates")) if (found := one.get("finishReason"))), None)

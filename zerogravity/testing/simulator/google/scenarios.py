@@ -43,10 +43,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal
 
+from zerogravity.testing.simulator import Json
+
+RPC = "type.googleapis.com/google.rpc."
 SIGN = "(sign this)"  # as a thoughtSignature in an event: replaced by a fresh, valid one
 
 Usage = Literal["each", "last", "after", "root", "jump", "none"]
-Event = dict[str, Any]
+Event = Json
 
 
 class Do(Enum):
@@ -88,7 +91,7 @@ class Scenario:
     steps: Sequence[Step] = ()
     status: int | None = 200
     headers: dict[str, str] = field(default_factory=dict[str, str])
-    body: Any = None
+    body: object = None
     before: float = 0.0
     chunk: int | None = None
     eol: bytes = b"\r\n"
@@ -101,6 +104,9 @@ class Scenario:
     name: str = ""
 
 
+# -- what scripts are written with ----------------------------------------------------------------------------------
+
+
 def say(*texts: str, pace: float = 0.0) -> list[Step]:
     """Text deltas."""
     return [(pace, event({"text": text})) for text in texts]
@@ -111,28 +117,21 @@ def think(*texts: str, pace: float = 0.0) -> list[Step]:
     return [(pace, event({"text": text, "thought": True})) for text in texts]
 
 
-def call(name: str, args: dict[str, Any] | None = None, signature: str | None = SIGN, **more: Any) -> dict[str, Any]:
+def call(name: str, args: Json | None = None, signature: str | None = SIGN, **more: object) -> Json:
     """A functionCall part; ``more`` are further members of the call (``id``)."""
-    part: dict[str, Any] = {"functionCall": {"name": name, **({} if args is None else {"args": args}), **more}}
-    if signature is not None:
-        part["thoughtSignature"] = signature
-    return part
+    part: Json = {"functionCall": {"name": name, **({} if args is None else {"args": args}), **more}}
+    return part if signature is None else {**part, "thoughtSignature": signature}
 
 
-def event(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> Event:
+def event(*parts: Json, finish: str | None = None, **more: object) -> Event:
     """One chunk with one candidate; ``more`` are further members of the candidate."""
-    candidate: dict[str, Any] = {"content": {"parts": list(parts), "role": "model"}, "index": 0}
-    if finish is not None:
-        candidate["finishReason"] = finish
-    candidate |= more
-    return {"candidates": [candidate]}
+    candidate: Json = {"content": {"parts": list(parts), "role": "model"}, "index": 0}
+    return {"candidates": [candidate | ({} if finish is None else {"finishReason": finish}) | more]}
 
 
-def stop(signature: str | None = SIGN, finish: str = "STOP", pace: float = 0.0, **more: Any) -> list[Step]:
+def stop(signature: str | None = SIGN, finish: str = "STOP", pace: float = 0.0, **more: object) -> list[Step]:
     """The usual last chunk of a text answer: empty text with a signature and the reason."""
-    part: dict[str, Any] = {"text": ""}
-    if signature is not None:
-        part["thoughtSignature"] = signature
+    part = {"text": ""} if signature is None else {"text": "", "thoughtSignature": signature}
     return [(pace, event(part, finish=finish, **more))]
 
 
@@ -141,19 +140,31 @@ def answer(*texts: str, thoughts: Sequence[str] = (), pace: float = 0.0, **field
     return Scenario([*think(*thoughts, pace=pace), *say(*texts, pace=pace), *stop(pace=pace)], **fields)
 
 
-def calls(*parts: dict[str, Any], pace: float = 0.0, **fields: Any) -> Scenario:
+def calls(*parts: Json, pace: float = 0.0, **fields: Any) -> Scenario:
     """An answer that is these calls, all in one chunk with STOP."""
     return Scenario([(pace, event(*parts, finish="STOP"))], **fields)
 
 
-def failure(code: int, status: str, message: str, details: Sequence[Any] = (), **fields: Any) -> Scenario:
+def failure(code: int, status: str, message: str, details: Sequence[Json] = (), **fields: Any) -> Scenario:
     """Google's error instead of a stream."""
     return Scenario(status=code, body=error(code, status, message, details), **fields)
 
 
-def error(code: int, status: str, message: str, details: Sequence[Any] = ()) -> dict[str, Any]:
-    """Google's error object; ``code`` is the number."""
-    body: dict[str, Any] = {"code": code, "message": message, "status": status}
-    if details:
-        body["details"] = list(details)
-    return {"error": body}
+def error(code: int, status: str, message: str, details: Sequence[Json] = ()) -> Json:
+    """Google's error object; ``code`` is the number, ``details`` are google.rpc messages."""
+    body: Json = {"code": code, "message": message, "status": status}
+    return {"error": {**body, "details": list(details)} if details else body}
+
+
+def error_info(reason: str, domain: str = "cloudcode-pa.googleapis.com", **metadata: str) -> Json:
+    return {"@type": RPC + "ErrorInfo", "reason": reason, "domain": domain, "metadata": metadata}
+
+
+def retry_info(delay: str) -> Json:
+    return {"@type": RPC + "RetryInfo", "retryDelay": delay}
+
+
+def bad_request(*violations: tuple[str, str]) -> Json:
+    """``violations``: (field path, or nothing; description)."""
+    fields = [{"field": field, "description": text} if field else {"description": text} for field, text in violations]
+    return {"@type": RPC + "BadRequest", "fieldViolations": fields}

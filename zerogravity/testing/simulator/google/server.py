@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -19,13 +19,14 @@ import orjson
 
 from zerogravity.testing.simulator.google import catalogue, code_assist, default_answers, validation
 from zerogravity.testing.simulator.google.families import family_of
-from zerogravity.testing.simulator.google.generate_request import Ask, get, listed, read
+from zerogravity.testing.simulator.google.generate_request import GenerateRequest, declarations, get, read
 from zerogravity.testing.simulator.google.player import Form, Player, send_json
 from zerogravity.testing.simulator.google.scenarios import Scenario, say, stop
 from zerogravity.testing.simulator.google.signatures import Signer
 from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.http.exchange import Exchange
 from zerogravity.testing.simulator.http.server import HttpServer
+from zerogravity.wire.narrow import an_object, lookup, members, text
 
 Kind = Literal["agent", "checkpoint", "tab", "count", "background"]
 PUBLIC = re.compile(
@@ -53,7 +54,7 @@ class Received:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
-    body: Any
+    body: object
     http: str
     kind: Kind = "background"
     model: str = ""
@@ -67,13 +68,14 @@ class Received:
 
     @property
     def request(self) -> Any:
-        """The inner request: without the v1internal envelope."""
-        return self.body.get("request", self.body) if isinstance(self.body, dict) else None
+        """The inner request: without the v1internal envelope. Any: tests index into it."""
+        body = an_object(self.body)
+        return None if body is None else body.get("request", body)
 
 
 @dataclass(slots=True)
 class _Scripted:
-    scenario: Scenario | Callable[[Ask], Scenario]
+    scenario: Scenario | Callable[[GenerateRequest], Scenario]
     match: Callable[[Received], bool]
     times: int
 
@@ -151,7 +153,7 @@ class GoogleSimulator:
 
     def script(
         self,
-        scenario: Scenario | Callable[[Ask], Scenario],
+        scenario: Scenario | Callable[[GenerateRequest], Scenario],
         *,
         match: str | Callable[[Received], bool] | None = None,
         times: int = 1,
@@ -166,7 +168,7 @@ class GoogleSimulator:
             if received.kind != kind:
                 return False
             if isinstance(match, str):
-                return match in orjson.dumps(get(received.request or {}, "contents")).decode()
+                return match in orjson.dumps(get(received.request, "contents")).decode()
             return match is None or match(received)
 
         self._scripts.append(_Scripted(scenario, fits, times))
@@ -206,7 +208,7 @@ class GoogleSimulator:
     async def _remember(self, exchange: Exchange) -> Received:
         parts = urlsplit(exchange.target)
         query = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        body: Any = None
+        body: object = None
         if exchange.body:
             try:
                 body = orjson.loads(exchange.body)
@@ -243,7 +245,7 @@ class GoogleSimulator:
             received.status, received.ended = 404, "refused"
             send_json(exchange, 404, NOT_FOUND_PAGE, {"Content-Type": "text/html; charset=UTF-8"})
 
-    def _whole(self, exchange: Exchange, received: Received, status: int, body: Any) -> None:
+    def _whole(self, exchange: Exchange, received: Received, status: int, body: object) -> None:
         received.status, received.ended = status, "end"
         send_json(exchange, status, body)
 
@@ -251,74 +253,63 @@ class GoogleSimulator:
         form: Form = "unary"
         if method.startswith("stream"):
             form = "sse" if received.query.get("alt") == "sse" else "array"
-        received.kind = _kind(received) if isinstance(received.body, dict) else "agent"
-        if internal and isinstance(received.body, dict):
-            received.model = str(received.body.get("model", ""))
+        received.kind = _kind(received)
+        if internal and (body := an_object(received.body)) is not None:
+            received.model = str(body.get("model", ""))
         refusal = validation.refusal(received, self.signer, internal=internal, auth=self.options.auth,
-                                strict=self.options.strict)  # fmt: skip
+                                     strict=self.options.strict)  # fmt: skip
         await self._announce()
+        request = self._parsed(received, internal=internal, refused=refusal is not None)
+        scenario = refusal or self._scenario(received, request)
         if refusal is not None:
-            received.message = refusal.body["error"]["message"] if isinstance(refusal.body, dict) else ""
-            ask, scenario = _nothing(received, internal=internal), refusal
-        else:
-            ask = self._ask(received, internal=internal)
-            scenario = self._scenario(received, ask)
+            received.message = text(lookup(refusal.body, "error", "message"))
         received.scenario, received.status = scenario.name, scenario.status
-        player = Player(exchange, scenario, ask, form)
+        player = Player(exchange, scenario, request, form)
         try:
             await player.play()
         finally:
             received.sent, received.ended = player.sent, player.ended
 
-    def _ask(self, received: Received, *, internal: bool) -> Ask:
-        family = family_of(received.model)
+    def _parsed(self, received: Received, *, internal: bool, refused: bool) -> GenerateRequest:
+        """What is asked for; of a refused request only the model."""
+        family = family_of(received.model) or family_of("gemini-3-flash")
         assert family is not None
         name = family.name
-        request: Mapping[str, Any] = received.request
-        return read(request, received.body, model=received.model.removeprefix("models/"), family=family,
-                    internal=internal, sign=lambda kind, call: self.signer.mint(name, kind, call),
-                    pace=self.options.pace)  # fmt: skip
+        return read({} if refused else members(received.request), received.body,
+                    model=received.model.removeprefix("models/"), family=family, internal=internal,
+                    sign=lambda kind, call: self.signer.mint(name, kind, call), pace=self.options.pace)  # fmt: skip
 
-    def _scenario(self, received: Received, ask: Ask) -> Scenario:
+    def _scenario(self, received: Received, request: GenerateRequest) -> Scenario:
         for scripted in self._scripts:
             if scripted.match(received):
                 scripted.times -= 1
                 if scripted.times <= 0:
                     self._scripts.remove(scripted)
                 scenario = scripted.scenario
-                return scenario if isinstance(scenario, Scenario) else scenario(ask)
+                return scenario if isinstance(scenario, Scenario) else scenario(request)
         if received.kind == "checkpoint":
             return Scenario([*say("A short title"), *stop(None)], usage="none", name="checkpoint")
-        keyword = ask.keyword
-        if keyword is not None and keyword[0] in FIRST:
-            return self._flaky(ask, FIRST[keyword[0]], int(keyword[1][0]) if keyword[1] else 1)
-        return catalogue.named(ask) or default_answers.natural(ask)
+        if (failing := FIRST.get(request.keyword)) is not None:
+            return self._fails_first(request, failing)
+        return catalogue.named(request) or default_answers.default_answer(request)
 
-    def _flaky(self, ask: Ask, name: str, failing: int) -> Scenario:
+    def _fails_first(self, request: GenerateRequest, name: str) -> Scenario:
         """The named scenario for the first tries of this very prompt, then an answer."""
-        tries = self._tries.pop(ask.texts, 0) + 1
-        self._tries[ask.texts] = tries
+        tries = self._tries.pop(request.texts, 0) + 1
+        self._tries[request.texts] = tries
         while len(self._tries) > MAX_TRIES:
             self._tries.popitem(last=False)
-        return catalogue.CATALOGUE[name](ask, ()) if tries <= failing else default_answers.natural(ask)
+        if tries <= request.number(0, 1, MAX_TRIES):
+            return catalogue.CATALOGUE[name](request)
+        return default_answers.default_answer(request)
 
 
 def _kind(received: Received) -> Kind:
     """What sort of generate call this is (D.2), by its type or, where that is missing, by its shape."""
-    kind = received.body.get("requestType")
-    if kind in ("checkpoint", "tab"):
-        return kind
-    request = received.request
-    if not isinstance(request, dict):
-        return "agent"
-    for tool in listed(get(request, "tools")):
-        declared = listed(get(tool, "functionDeclarations")) if isinstance(tool, dict) else []
-        if any(isinstance(one, dict) and one.get("name") == "do_not_call" for one in declared):
-            return "checkpoint"
-    return "agent"
-
-
-def _nothing(received: Received, *, internal: bool) -> Ask:
-    family = family_of(received.model) or family_of("gemini-3-flash")
-    assert family is not None
-    return Ask(received.model, family, internal, {}, None, lambda kind, call: "")
+    match text(lookup(received.body, "requestType")):
+        case "checkpoint" | "tab" as kind:
+            return kind
+        case _:
+            pass
+    declared = [one.get("name") for one in declarations(received.request)]
+    return "checkpoint" if "do_not_call" in declared else "agent"

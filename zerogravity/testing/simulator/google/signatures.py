@@ -29,7 +29,7 @@ class Signer:
         self._count = itertools.count(1)
 
     def mint(self, family: str, kind: Kind, name: str = "") -> str:
-        """A fresh signature for a part of that family; ``name``: ``behind`` for calls, the step of a server's tool."""
+        """A fresh signature for a part of that family; ``name``: a call's ``call_binding``, a server tool's step."""
         nonce = next(self._count).to_bytes(8, "big")
         text = _envelope(_KEY_ID + nonce + self._tag(vendor(family), kind, name, nonce) + nonce * (_PADDING // 8))
         # Claude through Google's host: base64 twice.
@@ -51,10 +51,10 @@ class Signer:
         return hmac.digest(self._key, message, hashlib.sha256)[:_TAG]
 
 
-def behind(name: str, ran: Iterable[str]) -> str:
+def call_binding(name: str, steps: Iterable[str]) -> str:
     """What a call's signature is minted for: its function, and the steps of Google's own tools right before it. So a
     call that comes back without them is seen."""
-    return "\x1e".join((name, *ran))
+    return "\x1e".join((name, *steps))
 
 
 def vendor(family: str) -> str:

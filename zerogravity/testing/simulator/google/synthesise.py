@@ -1,12 +1,13 @@
-"""A value that fits a schema (Google's or JSON Schema), sensible where names suggest something. Deterministic."""
+"""A value that fits a schema (Google's or JSON Schema), sensible where names suggest something; deterministic."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
 
+from zerogravity.wire.narrow import an_object, items, members, number, text, texts, whole
+
+Schema = dict[str, object]
 MAX_DEPTH = 6
 MAX_COUNT = 10_000  # of items, characters, values in all: however many a schema asks for
 FILE = re.compile(r"(?<![\w/])(/?(?:[\w.-]+/)*[\w-]+\.[A-Za-z]\w{0,4})(?![\w/])")
@@ -14,6 +15,9 @@ QUOTED = re.compile(r"[\"“'‘`]([^\"”'’`\n]{1,200})[\"”'’`]")
 PLACE = re.compile(r"\b(?:in|for|of|at|and)\s+([A-Z][\w-]+(?:\s[A-Z][\w-]+)*)")
 EITHER = re.compile(r"relative or absolute|absolute or relative")
 UNLISTED = re.compile(r"additionalProperties|patternProperties")
+PATHS = ("path", "filepath", "filename", "file", "absolutepath", "targetfile", "relativepath")
+CONTENT = ("content", "contents", "text", "filetext", "newtext", "newcontent", "codecontent", "newstring", "body")
+BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 DATE = "2026-03-01"
 FORMATS = {
     "date-time": f"{DATE}T10:00:00Z", "date": DATE, "time": "10:00:00Z", "email": "ada@example.com", "uri": "https://example.org/",
@@ -29,16 +33,15 @@ class Synthesiser:
         self._folder = folder
         self._turn = turn  # which of several parallel calls: other values
         self._made = 0
-        self._told = False
+        self._unconstrained = False
 
-    def arguments(self, schema: Mapping[str, Any], function: str = "", about: str = "") -> dict[str, Any]:
+    def arguments(self, schema: Schema, function: str = "", about: str = "") -> Schema:
         """Arguments for a function: its required members, and those that writing a file or a command needs. No schema
-        constrains them: members that descriptions speak of (``about``: the function's) may be there."""
-        self._told = True
-        value = self.value(schema or {"type": "object", "description": about}, schema, function, 0)
-        return value if isinstance(value, dict) else {}
+        constrains them: members that descriptions mention (``about``: the function's) may be there."""
+        self._unconstrained = True
+        return members(self.value(schema or {"type": "object", "description": about}, schema, function))
 
-    def value(self, schema: Any, root: Mapping[str, Any], name: str = "", depth: int = 0) -> Any:
+    def value(self, schema: object, root: Schema, name: str = "", depth: int = 0) -> object:
         """A value that satisfies ``schema``."""
         schema = _resolve(schema, root)
         self._made += 1
@@ -46,22 +49,22 @@ class Synthesiser:
             return None
         if "const" in schema:
             return schema["const"]
-        if choices := [one for one in schema.get("enum") or [] if one is not None]:
+        if choices := [one for one in items(schema.get("enum")) if one is not None]:
             return choices[self._turn % len(choices)]
         for union in ("anyOf", "any_of", "oneOf", "allOf"):
-            if branches := schema.get(union):
-                branch = next((one for one in branches if _type(_resolve(one, root)) != "null"), branches[0])
+            if branches := [_resolve(one, root) for one in items(schema.get(union))]:
+                branch = next((one for one in branches if _type(one) != "null"), branches[0])
                 rest = {key: item for key, item in schema.items() if key != union}
-                return self.value({**rest, **_resolve(branch, root)}, root, name, depth + 1)
+                return self.value({**rest, **branch}, root, name, depth + 1)
         match _type(schema):
             case "object":
                 return self._object(schema, root, name, depth)
             case "array":
                 return self._array(schema, root, name, depth)
             case "integer":
-                return int(_number(schema, whole=True)) + self._turn * (not _bounded(schema))
+                return int(_number(schema, integer=True)) + self._turn * (BOUNDS.isdisjoint(schema))
             case "number":
-                return _number(schema, whole=False)
+                return _number(schema, integer=False)
             case "boolean":
                 return True
             case "null":
@@ -69,47 +72,40 @@ class Synthesiser:
             case _:
                 return self._string(schema, name)
 
-    def _object(self, schema: Mapping[str, Any], root: Mapping[str, Any], name: str, depth: int) -> dict[str, Any]:
-        properties: Mapping[str, Any] = schema.get("properties") or {}
-        wanted: Sequence[str] = schema.get("required") or ()
-        if not wanted:
+    def _object(self, schema: Schema, root: Schema, name: str, depth: int) -> Schema:
+        properties, wanted = members(schema.get("properties")), texts(schema.get("required"))
+        if not wanted and depth < MAX_DEPTH:
             wanted = [*properties] if depth < 2 else [*properties][:1]
-        if depth >= MAX_DEPTH:
-            wanted = schema.get("required") or ()
         made = {
-            key: self.value(properties.get(key) or {}, root, f"{name}.{key}", depth + 1)
+            key: self.value(properties.get(key), root, f"{name}.{key}", depth + 1)
             for key in (*properties, *(one for one in wanted if one not in properties))
             if key in wanted
         }
         rest = schema.get("additionalProperties")
-        told = self._told and not properties and UNLISTED.search(str(schema.get("description") or ""))
-        if (rest or told) and depth < MAX_DEPTH:  # without it, an object has what it lists and no more
-            made["extra" if properties else "key"] = self.value(rest or {}, root, f"{name}.value", depth + 1)
+        mentioned = self._unconstrained and not properties and UNLISTED.search(str(schema.get("description") or ""))
+        if (rest or mentioned) and depth < MAX_DEPTH:  # without it, an object has what it lists and no more
+            made["extra" if properties else "key"] = self.value(rest, root, f"{name}.value", depth + 1)
         return made
 
-    def _array(self, schema: Mapping[str, Any], root: Mapping[str, Any], name: str, depth: int) -> list[Any]:
+    def _array(self, schema: Schema, root: Schema, name: str, depth: int) -> list[object]:
         leaf = name.rsplit(".", 1)[-1].lower()
         if leaf in ("command", "cmd", "argv", "commandline"):
             return ["bash", "-lc", self._command()]
-        if prefix := schema.get("prefixItems"):
+        if prefix := items(schema.get("prefixItems")):
             return [self.value(one, root, name, depth + 1) for one in prefix]
-        least = min(int(schema.get("minItems") or schema.get("min_items") or 0), MAX_COUNT)
-        most = int(schema.get("maxItems") or schema.get("max_items") or 10)
-        count = max(least, min(1 if depth >= MAX_DEPTH else 2, most))
-        if depth >= MAX_DEPTH:
-            count = least
+        least = min(_limit(schema, "minItems", "min_items") or 0, MAX_COUNT)
+        most = _limit(schema, "maxItems", "max_items") or 10
+        count = least if depth >= MAX_DEPTH else max(least, min(2, most))
         if "place" in leaf or leaf in ("cities", "locations"):
-            return self.places()[: max(count, 1)]
-        return [self.value(schema.get("items") or {}, root, name, depth + 1) for _ in range(count)]
+            return [*self.places()[: max(count, 1)]]
+        return [self.value(schema.get("items"), root, name, depth + 1) for _ in range(count)]
 
-    def _string(self, schema: Mapping[str, Any], name: str) -> str:
-        if (wanted := schema.get("format")) in FORMATS:
+    def _string(self, schema: Schema, name: str) -> str:
+        if (wanted := text(schema.get("format"))) in FORMATS:
             return FORMATS[wanted]
-        text = self._named(name.lower(), str(schema.get("description") or ""))
-        least = min(int(schema.get("minLength") or schema.get("min_length") or 0), MAX_COUNT)
-        most = schema.get("maxLength") or schema.get("max_length")
-        text = text.ljust(least, "x")
-        return text[: int(most)] if most else text
+        made = self._named(name.lower(), str(schema.get("description") or ""))
+        least = min(_limit(schema, "minLength", "min_length") or 0, MAX_COUNT)
+        return made.ljust(least, "x")[: _limit(schema, "maxLength", "max_length") or None]
 
     def _named(self, name: str, description: str) -> str:
         leaf = re.sub(r"[_-]", "", name.rsplit(".", 1)[-1])
@@ -118,22 +114,12 @@ class Synthesiser:
             return self._command()
         if "patch" in function and leaf in ("input", "patch"):
             return f"*** Begin Patch\n*** Add File: {self.file()}\n+{self.content()}\n*** End Patch\n"
-        if leaf in ("path", "filepath", "filename", "file", "absolutepath", "targetfile", "relativepath"):
+        if leaf in PATHS:
             words = EITHER.sub("", description.lower())
             return self._path("absolute" in leaf or "absolute" in words)
         if leaf in ("directory", "dirpath", "cwd", "workdir", "dir", "folder"):
             return self._folder or "."
-        if leaf in (
-            "content",
-            "contents",
-            "text",
-            "filetext",
-            "newtext",
-            "newcontent",
-            "codecontent",
-            "newstring",
-            "body",
-        ):
+        if leaf in CONTENT:
             return self.content()
         if leaf in ("city", "location", "place", "town", "where"):
             return self.places()[self._turn % len(self.places())]
@@ -178,10 +164,10 @@ class Synthesiser:
         return "ls"
 
 
-def _type(schema: Mapping[str, Any]) -> str:
+def _type(schema: Schema) -> str:
     kind = schema.get("type")
     if isinstance(kind, list):
-        kind = next((one for one in kind if str(one).lower() != "null"), "null")
+        kind = next((one for one in items(schema["type"]) if str(one).lower() != "null"), "null")
     if isinstance(kind, str) and kind.lower() != "type_unspecified":
         return kind.lower()
     if "properties" in schema:
@@ -189,37 +175,40 @@ def _type(schema: Mapping[str, Any]) -> str:
     return "array" if "items" in schema or "prefixItems" in schema else "string"
 
 
-def _resolve(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
+def _resolve(schema: object, root: Schema) -> Schema:
+    """The schema behind a reference, or behind a chain of them."""
     for _ in range(20):
-        if not isinstance(schema, dict):
+        if (found := an_object(schema)) is None:
             return {}
-        pointer = schema.get("$ref")
-        if not isinstance(pointer, str) or not pointer.startswith("#"):
-            return schema
-        target: Any = root
+        if not (pointer := text(found.get("$ref"))).startswith("#"):
+            return found
+        schema = root
         for token in pointer[1:].split("/")[1:]:
-            target = target.get(token.replace("~1", "/").replace("~0", "~")) if isinstance(target, dict) else None
-        schema = target
+            schema = members(schema).get(token.replace("~1", "/").replace("~0", "~"))
     return {}
 
 
-def _bounded(schema: Mapping[str, Any]) -> bool:
-    return any(key in schema for key in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"))
+def _limit(schema: Schema, *spellings: str) -> int | None:
+    return next((found for name in spellings if (found := whole(schema.get(name)))), None)
 
 
-def _number(schema: Mapping[str, Any], *, whole: bool) -> float:
-    step = schema.get("multipleOf")
-    least = schema.get("minimum")
-    if least is None and (above := schema.get("exclusiveMinimum")) is not None and not isinstance(above, bool):
-        least = above + 1 if whole else above + 0.5
-    most = schema.get("maximum")
-    if most is None and (below := schema.get("exclusiveMaximum")) is not None and not isinstance(below, bool):
-        most = below - 1 if whole else below - 0.5
-    value: float = 1 if whole else 1.5
-    if most is not None and value > float(most):
-        value = float(most)
-    if least is not None and value < float(least):
-        value = float(least)
+def _number(schema: Schema, *, integer: bool) -> float:
+    beyond = 1 if integer else 0.5
+    least, most, step = (_bound(schema.get(name)) for name in ("minimum", "maximum", "multipleOf"))
+    if least is None and (above := number(schema.get("exclusiveMinimum"))) is not None:
+        least = above + beyond
+    if most is None and (below := number(schema.get("exclusiveMaximum"))) is not None:
+        most = below - beyond
+    value: float = 1 if integer else 1.5
+    if most is not None:
+        value = min(value, most)
+    if least is not None:
+        value = max(value, least)
     if step:
-        value = -(-value // float(step)) * float(step)
-    return int(value) if whole else value
+        value = -(-value // step) * step
+    return int(value) if integer else value
+
+
+def _bound(value: object) -> float | None:
+    """A number, or one as text."""
+    return float(value) if isinstance(value, str) else number(value)

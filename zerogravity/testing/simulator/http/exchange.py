@@ -1,17 +1,19 @@
 """``Exchange``: a request that has been read whole, and an answer that can be cut into chunks anywhere, dropped, reset
-or half closed; and what the connections of one server share. Which HTTP it is, is in ``http1.py`` and ``http2.py``.
+or half closed; and what the connections of one server share. ``http1.py`` and ``http2.py`` are the two protocols.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import socket
 import struct
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import cast
 
 Headers = Iterable[tuple[str, str]]
 
@@ -73,10 +75,42 @@ class Exchange(ABC):
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
-class Connection(Protocol):
+class Connection(asyncio.Protocol):
     """One connection, of whichever HTTP."""
 
-    def close(self) -> None: ...
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.transport: asyncio.Transport
+        self.writable = asyncio.Event()
+        self.writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.shared.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.shared.connections.discard(self)
+        self.writable.set()
+
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
+    def half_close(self) -> None:
+        """Send a FIN and go on reading; under TLS this is a truncation, without close_notify."""
+        with contextlib.suppress(OSError):
+            self._socket().shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Close with a TCP RST."""
+        self._socket().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _socket(self) -> socket.socket:
+        found: socket.socket = self.transport.get_extra_info("socket")
+        return found
 
 
 @dataclass(slots=True)
@@ -107,39 +141,37 @@ class Shared:
             after()
 
 
-class Flow:
-    """The pause/resume half of a protocol: ``wait`` returns when the transport takes more."""
+# -- content encodings ----------------------------------------------------------------------------------------------
+
+
+def decoded(data: bytes, encoding: str, limit: int) -> bytes:
+    """A request body without its content encoding. Raises ValueError."""
+    if encoding in ("identity", ""):
+        return data
+    if encoding != "gzip":
+        raise ValueError(f"unsupported content encoding {encoding}")
+    try:
+        plain = zlib.decompressobj(31).decompress(data, limit + 1)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if len(plain) > limit:
+        raise ValueError("body too large")
+    return plain
+
+
+class Compressor:
+    """Compresses an answer as it goes, flushed after each piece, so that every event can be read at once."""
 
     def __init__(self) -> None:
-        self.paused = False
-        self._waiters: list[asyncio.Future[None]] = []
+        self._deflate = zlib.compressobj(6, zlib.DEFLATED, 31)
 
-    async def wait(self) -> None:
-        while self.paused:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+    def feed(self, data: bytes) -> bytes:
+        return self._deflate.compress(data) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
 
-    def set(self, paused: bool) -> None:
-        self.paused = paused
-        if not paused:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+    def end(self) -> bytes:
+        return self._deflate.flush()
 
 
-def hard_reset(transport: asyncio.Transport) -> None:
-    """Close with a TCP RST."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-def shut_sending(transport: asyncio.Transport) -> None:
-    """Send a FIN and go on reading; under TLS this is a truncation, without close_notify."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_WR)
+def compressed(data: bytes) -> bytes:
+    """A whole body, compressed."""
+    return gzip.compress(data, 6, mtime=0)

@@ -1,11 +1,10 @@
-"""The HTTP/2 half of ``server.py``: one connection, many exchanges, flow control by the ``h2`` library."""
+"""HTTP/2: one connection, many exchanges; frames and windows are the ``h2`` library's."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
 
 import h2.config
 import h2.connection
@@ -14,8 +13,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from zerogravity.testing.simulator.http.encoding import decoded
-from zerogravity.testing.simulator.http.exchange import ClientGone, Exchange, Flow, Headers, Shared, shut_sending
+from zerogravity.testing.simulator.http.exchange import ClientGone, Connection, Exchange, Headers, Shared, decoded
 
 MAX_WAITING = 256 << 10  # bytes of one stream that may wait for the client's window
 
@@ -31,21 +29,18 @@ class _Request:
         self.body = bytearray()
 
 
-class Http2(asyncio.Protocol):
+class Http2(Connection):
     """One HTTP/2 connection."""
 
     def __init__(self, shared: Shared) -> None:
-        self.shared = shared
-        self.flow = Flow()
-        self.transport: asyncio.Transport
+        super().__init__(shared)
         config = h2.config.H2Configuration(client_side=False, header_encoding="utf-8")
         self.h2 = h2.connection.H2Connection(config)
         self._requests: dict[int, _Request] = {}
         self._streams: dict[int, tuple[Http2Exchange, asyncio.Task[None]]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.shared.connections.add(self)
+        super().connection_made(transport)
         self.h2.local_settings = h2.settings.Settings(
             client=False,
             initial_values={
@@ -59,20 +54,9 @@ class Http2(asyncio.Protocol):
         self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.shared.connections.discard(self)
-        self.flow.set(False)
+        super().connection_lost(exc)
         for number in list(self._streams):
             self._abandon(number)
-
-    def pause_writing(self) -> None:
-        self.flow.set(True)
-
-    def resume_writing(self) -> None:
-        self.flow.set(False)
-
-    def close(self) -> None:
-        """Server shutdown."""
-        self.transport.abort()
 
     def flush(self) -> None:
         data = self.h2.data_to_send()
@@ -161,9 +145,9 @@ class Http2(asyncio.Protocol):
 class Http2Exchange(Exchange):
     """An answer over HTTP/2; what the client's window does not take yet waits."""
 
-    def __init__(self, protocol: Http2, number: int, request: _Request, body: bytes) -> None:
+    def __init__(self, connection: Http2, number: int, request: _Request, body: bytes) -> None:
         super().__init__("2", request.method, request.target, request.headers, body)
-        self._protocol = protocol
+        self._connection = connection
         self._number = number
         self._ended = False
         self._room: asyncio.Future[None] | None = None
@@ -173,7 +157,7 @@ class Http2Exchange(Exchange):
         lines = [(":status", str(status)), *((name.lower(), value) for name, value in headers)]
         if length is not None:
             lines.append(("content-length", str(length)))
-        self._send(lambda: self._protocol.h2.send_headers(self._number, lines))
+        self._send(lambda: self._connection.h2.send_headers(self._number, lines))
 
     def write(self, data: bytes) -> None:
         self.waiting += data
@@ -185,8 +169,7 @@ class Http2Exchange(Exchange):
         self.write(b"".join(pieces))
 
     async def drain(self) -> None:
-        if self._protocol.flow.paused:
-            await self._protocol.flow.wait()
+        await self._connection.writable.wait()
         while len(self.waiting) > MAX_WAITING and not self.client_gone:
             self._room = asyncio.get_running_loop().create_future()
             await self._room
@@ -200,20 +183,20 @@ class Http2Exchange(Exchange):
 
     def drop(self) -> None:
         self.over = True
-        self._protocol.transport.close()
+        self._connection.transport.close()
 
     def reset(self) -> None:
         self.over = True
         self.waiting.clear()
-        self._send(lambda: self._protocol.h2.reset_stream(self._number, h2.errors.ErrorCodes.INTERNAL_ERROR))
+        self._send(lambda: self._connection.h2.reset_stream(self._number, h2.errors.ErrorCodes.INTERNAL_ERROR))
 
     def half_close(self) -> None:
         self.over = True
-        shut_sending(self._protocol.transport)
+        self._connection.half_close()
 
     def pump(self) -> None:
         """Send as much as the windows allow."""
-        connection = self._protocol.h2
+        connection = self._connection.h2
         try:
             while self.waiting:
                 room = min(connection.local_flow_control_window(self._number), connection.max_outbound_frame_size)
@@ -224,16 +207,16 @@ class Http2Exchange(Exchange):
             if self._ended and not self.waiting:
                 self._ended = False
                 connection.end_stream(self._number)
-                self._protocol.forget(self._number)
+                self._connection.forget(self._number)
         except h2.exceptions.ProtocolError:  # the stream is closed; StreamReset tells the rest
             self.waiting.clear()
-        self._protocol.flush()
+        self._connection.flush()
         if self._room is not None and len(self.waiting) <= MAX_WAITING:
             if not self._room.done():
                 self._room.set_result(None)
             self._room = None
 
-    def _send(self, action: object) -> None:
+    def _send(self, action: Callable[[], None]) -> None:
         with contextlib.suppress(h2.exceptions.ProtocolError):
-            action()  # type: ignore[operator]
-        self._protocol.flush()
+            action()
+        self._connection.flush()

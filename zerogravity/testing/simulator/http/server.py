@@ -49,7 +49,7 @@ class HttpServer:
         for task in list(self._shared.tasks):
             task.cancel()
         for connection in list(self._shared.connections):
-            connection.close()
+            connection.transport.abort()
         await asyncio.gather(*self._shared.tasks, return_exceptions=True)
         for server in self._servers:
             await server.wait_closed()
@@ -65,11 +65,8 @@ class _Front(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
         security = transport.get_extra_info("ssl_object")
-        protocol: Http1 | Http2
-        if security is not None and security.selected_alpn_protocol() == "h2":
-            protocol = Http2(self._shared)
-        else:
-            protocol = Http1(self._shared)
+        is_h2 = security is not None and security.selected_alpn_protocol() == "h2"
+        protocol = Http2(self._shared) if is_h2 else Http1(self._shared)
         self._shared.total += 1
         transport.set_protocol(protocol)
         protocol.connection_made(transport)

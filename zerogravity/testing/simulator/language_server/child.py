@@ -82,7 +82,7 @@ def trusted(environment: Mapping[str, str]) -> Path | None:
     return Path(file) if file else None
 
 
-async def tell_parent(port: int, token: str, *, https_port: int, http_port: int, csrf: str) -> None:
+async def report_started(port: int, token: str, *, https_port: int, http_port: int, csrf: str) -> None:
     """LanguageServerStarted: the parent's plain port, a binary message. Raises aiohttp.ClientError."""
     fields = ((1, https_port), (2, 0), (4, csrf), (5, http_port))
     message = b"".join(_field(number, value) for number, value in fields if value)

@@ -1,4 +1,5 @@
-"""How the language-server stand-in talks to Google: HTTP/1.1, chunked body, gzip, through a proxy; SSE → chunks.
+"""How the language-server stand-in talks to Google: HTTP/1.1 with a chunked body and gzip, or one connection of HTTP/2
+for all calls as Google's Antigravity runtime has it; through a proxy or without. SSE → chunks.
 
 Written independently of ``wire/``: what is tested must not be read by the code that is tested.
 """
@@ -6,35 +7,45 @@ Written independently of ``wire/``: what is tested must not be read by the code 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.exceptions
 
 from zerogravity.hosts import is_loopback
-from zerogravity.testing.simulator.language_server.google_http2 import Http2Connection
+from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.language_server.google_requests import ENUMS, go_json
-from zerogravity.testing.simulator.language_server.narrow import count, mapping
 from zerogravity.testing.simulator.language_server.options import LsOptions
+from zerogravity.wire.narrow import an_object, count, members, objects
 
+# long: one client, over either HTTP
 PIECE = 4096  # Go's transport writes a chunked body from a buffer of this size
 MAX_ERROR = 1 << 20
 MAX_LINE = 32 << 20
 API_CLIENT = "google-genai-sdk/1.74.0 gl-go/go1.28"
+READ = 64 << 10
+GONE = "the HTTP/2 stream was cut"
 AUTOMATIC = ("Accept", "User-Agent", "Content-Type", "Accept-Encoding")
 
 
 class GoogleRefused(Exception):
     """An HTTP status other than 200, or an error event inside a stream."""
 
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
+    def __init__(self, status: int, body: Object) -> None:
         self.status = status
-        self.error = mapping(body.get("error"))
+        self.error = members(body.get("error"))
         self.message = str(self.error.get("message") or f"HTTP {status}")
         super().__init__(f"{self.error.get('status', 'UNKNOWN')} (code {status}): {self.message}")
 
@@ -65,7 +76,7 @@ class GoogleClient:
         self._options = options
         self._session: aiohttp.ClientSession | None = None
         self._retired: list[aiohttp.ClientSession] = []
-        self._made_for: tuple[Any, ...] = ()
+        self._made_for: tuple[object, ...] = ()
         self._http2: Http2Connection | None = None
         self._ssl: ssl.SSLContext | bool = True
 
@@ -78,7 +89,7 @@ class GoogleClient:
         if self._http2 is not None:
             await self._http2.close()
 
-    async def generate(self, body: dict[str, Any], enum: str, call: GoogleCall) -> AsyncIterator[dict[str, Any]]:
+    async def generate(self, body: Json, enum: str, call: GoogleCall) -> AsyncIterator[Object]:
         """The inner chunks of one streamed answer. Raises GoogleRefused, GoogleGone."""
         path, headers = self._address(enum)
         try:
@@ -98,7 +109,7 @@ class GoogleClient:
         finally:
             call.ended_ns = time.monotonic_ns()
 
-    async def background(self, method: str, body: dict[str, Any]) -> int:
+    async def background(self, method: str, body: Json) -> int:
         """One of the LS's other calls; its status."""
         try:
             async with self._post(f"/v1internal:{method}", body, self._bearer()) as response:
@@ -116,7 +127,9 @@ class GoogleClient:
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._options.token}"}
 
-    def _post(self, path: str, body: dict[str, Any], headers: dict[str, str]) -> Any:
+    def _post(
+        self, path: str, body: Json, headers: dict[str, str]
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse | Http2Answer]:
         options = self._options
         endpoint = options.endpoint.rstrip("/")
         proxy = options.proxy_url
@@ -159,7 +172,7 @@ class GoogleClient:
         return self._session
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
+async def _chunks(response: aiohttp.ClientResponse | Http2Answer) -> AsyncIterator[Object]:
     reader = _Events()
     async for data in response.content.iter_any():
         for chunk in reader.feed(data):
@@ -174,22 +187,18 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
-def _error_of(body: bytes) -> dict[str, Any]:
+def _error_of(body: bytes) -> Object:
     try:
-        value = json.loads(body)
+        value: object = json.loads(body)
     except ValueError:
         return {}
-    if isinstance(value, list) and value:
-        value = value[0]
-    return value if isinstance(value, dict) else {}
+    return next(iter(objects(value)), members(value))
 
 
-def _inner(chunk: dict[str, Any]) -> dict[str, Any]:
-    error = chunk.get("error")
-    if isinstance(error, dict):
+def _inner(chunk: Object) -> Object:
+    if (error := an_object(chunk.get("error"))) is not None:
         raise GoogleRefused(count(error.get("code")) or 500, chunk)
-    inner = chunk.get("response")
-    return inner if isinstance(inner, dict) else chunk
+    return an_object(chunk.get("response")) or chunk
 
 
 class _Events:
@@ -199,7 +208,7 @@ class _Events:
         self._rest: list[bytes] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+    def feed(self, data: bytes) -> Iterator[Object]:
         """The chunks that ``data`` completes; those before a bad one come first."""
         first, newline, others = data.partition(b"\n")
         self._rest.append(first)
@@ -213,17 +222,207 @@ class _Events:
         self._size = len(self._rest[0])
         yield from (value for line in lines if (value := _value(line)) is not None)
 
-    def end(self) -> list[dict[str, Any]]:
+    def end(self) -> list[Object]:
         """What an unended last line holds: Go's scanner hands that out, too."""
         value = _value(b"".join(self._rest))
         return [] if value is None else [value]
 
 
-def _value(line: bytes) -> dict[str, Any] | None:
+def _value(line: bytes) -> Object | None:
     if not line.startswith(b"data:") or (text := line[5:].strip()) in (b"", b"[DONE]"):
         return None
     try:
-        value = json.loads(text)
+        return an_object(json.loads(text))
     except ValueError:
         raise GoogleGone("invalid JSON in the stream") from None
-    return value if isinstance(value, dict) else None
+
+
+# -- HTTP/2 ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Http2Answer:
+    """One exchange, entered like a request of aiohttp's; leaving it before its end resets its stream, and only that."""
+
+    connection: Http2Connection
+    path: str
+    lines: Mapping[str, str]
+    body: bytes
+    status: int = 0
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    number: int = 0
+    over: bool = False
+    _pieces: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue[bytes | None])
+    _begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def content(self) -> Self:
+        return self
+
+    async def __aenter__(self) -> Self:
+        self.number = await self.connection.send(self)
+        try:
+            await self._begun.wait()
+            if not self.status:
+                raise ConnectionResetError(GONE)
+        except BaseException:
+            self.connection.reset(self)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.connection.reset(self)
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        """The pieces as they come. Raises ConnectionResetError."""
+        while (piece := await self._pieces.get()) is not None:
+            if piece:
+                yield piece
+            else:
+                raise ConnectionResetError(GONE)
+
+    async def read(self, most: int = -1) -> bytes:
+        """The whole body, however long."""
+        return b"".join([piece async for piece in self.iter_any()])[: most if most >= 0 else None]
+
+    def take(self, event: h2.events.Event) -> None:
+        """Something has come for this stream."""
+        match event:
+            case h2.events.ResponseReceived(headers=pairs):
+                headers = {str(name).title(): str(value) for name, value in pairs or ()}
+                self.status = int(headers.pop(":Status", "0"))
+                self.headers = headers
+                self._begun.set()
+            case h2.events.DataReceived(data=data):
+                if data:
+                    self._pieces.put_nowait(data)
+            case h2.events.StreamEnded():
+                self.over = True
+                self._pieces.put_nowait(None)
+            case _:
+                self.cut()
+
+    def cut(self) -> None:
+        """The stream, or the connection, has broken."""
+        if not self.over:
+            self.over = True
+            self._begun.set()
+            self._pieces.put_nowait(b"")
+
+
+_OF_A_STREAM = (
+    h2.events.ResponseReceived, h2.events.DataReceived, h2.events.StreamEnded, h2.events.StreamReset,
+)  # fmt: skip
+
+
+class Http2Connection:
+    """To one endpoint; opened with the first call, and again when it has broken."""
+
+    def __init__(self, endpoint: str, proxy: str | None, context: ssl.SSLContext) -> None:
+        self._endpoint, self._proxy, self._context = urlsplit(endpoint), proxy, context
+        self._opening = asyncio.Lock()
+        self._h2: h2.connection.H2Connection | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._answers: dict[int, Http2Answer] = {}
+        self._room = asyncio.Condition()
+
+    def post(self, path: str, lines: Mapping[str, str], body: bytes) -> Http2Answer:
+        return Http2Answer(self, path, lines, body)
+
+    async def close(self) -> None:
+        """Cut the connection."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+        if self._writer is not None:
+            self._writer.close()
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
+
+    async def send(self, answer: Http2Answer) -> int:
+        """Send a request; the number of its stream."""
+        async with self._opening:
+            if self._h2 is None:
+                await self._open()
+        connection = self._h2
+        assert connection is not None
+        number = connection.get_next_available_stream_id()
+        self._answers[number] = answer
+        connection.send_headers(number, [
+            (":method", "POST"), (":scheme", "https"), (":authority", self._endpoint.netloc), (":path", answer.path),
+            *((name.lower(), value) for name, value in answer.lines.items()),
+            ("content-length", str(len(answer.body))),
+        ])  # fmt: skip
+        body = memoryview(answer.body)
+        while body and not answer.over:
+            room = min(connection.local_flow_control_window(number), connection.max_outbound_frame_size)
+            if room > 0:
+                connection.send_data(number, bytes(body[:room]))
+                body = body[room:]
+                self._flush()
+                continue
+            async with self._room:
+                await self._room.wait()
+        if not answer.over:
+            connection.end_stream(number)
+        self._flush()
+        return number
+
+    def reset(self, answer: Http2Answer) -> None:
+        """Give a stream up, if it runs."""
+        self._answers.pop(answer.number, None)
+        if not answer.over and self._h2 is not None:
+            with contextlib.suppress(h2.exceptions.ProtocolError):
+                self._h2.reset_stream(answer.number, h2.errors.ErrorCodes.CANCEL)
+            self._flush()
+        answer.over = True
+
+    async def _open(self) -> None:
+        host, port = self._endpoint.hostname or "", self._endpoint.port or 443
+        self._context.set_alpn_protocols(["h2", "http/1.1"])
+        if self._proxy is None:
+            reader, writer = await asyncio.open_connection(host, port, ssl=self._context)
+        else:
+            proxy = urlsplit(self._proxy)
+            reader, writer = await asyncio.open_connection(proxy.hostname, proxy.port)
+            writer.write(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+            if b" 200" not in (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0]:
+                writer.close()
+                raise ConnectionRefusedError("the proxy opens no tunnel")
+            await writer.start_tls(self._context, server_hostname=host)
+        if writer.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
+            writer.close()
+            raise ConnectionRefusedError("HTTP/2 is not spoken there")
+        self._writer = writer
+        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._h2.initiate_connection()
+        self._flush()
+        self._reading = asyncio.create_task(self._read(reader, self._h2))
+
+    async def _read(self, reader: asyncio.StreamReader, connection: h2.connection.H2Connection) -> None:
+        try:
+            while data := await reader.read(READ):
+                for event in connection.receive_data(data):
+                    number = getattr(event, "stream_id", None)
+                    if isinstance(event, h2.events.DataReceived):
+                        connection.acknowledge_received_data(event.flow_controlled_length or 0, number or 0)
+                    if isinstance(event, h2.events.WindowUpdated | h2.events.RemoteSettingsChanged):
+                        async with self._room:
+                            self._room.notify_all()
+                    elif isinstance(event, _OF_A_STREAM) and (answer := self._answers.get(number or 0)) is not None:
+                        answer.take(event)
+                self._flush()
+        except (OSError, h2.exceptions.ProtocolError):
+            pass
+        finally:
+            self._h2 = None
+            for answer in self._answers.values():
+                answer.cut()
+            self._answers.clear()
+            if self._writer is not None:
+                self._writer.close()
+
+    def _flush(self) -> None:
+        if self._h2 is not None and self._writer is not None and (data := self._h2.data_to_send()):
+            self._writer.write(data)

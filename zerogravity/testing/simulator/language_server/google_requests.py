@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
 from uuid import UUID, uuid4
 
+from zerogravity.testing.simulator import Json
 from zerogravity.testing.simulator.google.families import MODELS
 from zerogravity.testing.simulator.language_server.options import LsOptions
 from zerogravity.testing.simulator.language_server.state import Cascade, timestamp
@@ -43,7 +43,7 @@ TOOLS = {
 TITLE_REQUEST = "Give this conversation a title of three to five words. Answer with the title only."
 
 
-def go_json(value: Any) -> bytes:
+def go_json(value: object) -> bytes:
     """JSON as Go's encoder writes it: no blanks; ``<``, ``>``, ``&`` and the two separators escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for raw, escaped in (
@@ -54,17 +54,17 @@ def go_json(value: Any) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def model_enum(model: str | int) -> str | None:
-    """The enum name of a model given by name or number; None when it does not exist."""
+def model_enum(model: object) -> str | None:
+    """The enum name of a model given by name or number; None when it does not exist. Raises ValueError."""
+    if not isinstance(model, str | int):
+        raise ValueError("a model is a name or a number")
     if isinstance(model, int) or model.isdigit():
         number = int(model)
         model = f"MODEL_PLACEHOLDER_M{number - 1000}" if number > 1000 else NUMBERS.get(number, "")
     return model if model in ENUMS else None
 
 
-def user_contents(
-    cascade: Cascade, text: str, images: list[dict[str, Any]], options: LsOptions
-) -> list[dict[str, Any]]:
+def user_contents(cascade: Cascade, text: str, images: list[Json], options: LsOptions) -> list[Json]:
     """The contents of a new user turn: the wrapped text and the LS's own entries beside it."""
 
     def entry(body: str) -> str:
@@ -94,10 +94,10 @@ def user_contents(
     ]
 
 
-def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> dict[str, Any]:
+def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> Json:
     """One agent call with everything the cascade has said so far."""
     model = ENUMS[enum]
-    request: dict[str, Any] = {
+    request: Json = {
         "contents": cascade.contents,
         "systemInstruction": {"role": "user", "parts": [{"text": "You are Antigravity, an agentic coding assistant."}]},
         "tools": [{"functionDeclarations": [_declaration(name)]} for name in TOOLS],
@@ -121,7 +121,7 @@ def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> dict[str, Any
     now = time.time_ns() // 1_000_000
     owner = cascade.id if options.request_id == "cascade" else str(uuid4())
     request_id = f"agent/{owner}/{now}/{cascade.trajectory_id}/{cascade.seq}"
-    body: dict[str, Any] = {
+    body: Json = {
         "project": options.project,
         "requestId": str(uuid4()) if options.request_id == "uuid" else request_id,
         "model": model,
@@ -134,7 +134,7 @@ def agent_body(cascade: Cascade, enum: str, options: LsOptions) -> dict[str, Any
     return body
 
 
-def runtime_body(cascade: Cascade, *, mode: str, most: int = 65535) -> dict[str, Any]:
+def runtime_body(cascade: Cascade, *, mode: str, most: int = 65535) -> Json:
     """A call of Google's Antigravity runtime: on the public API, all tools in one entry, a session of its own."""
     return {
         "contents": cascade.contents,
@@ -146,12 +146,16 @@ def runtime_body(cascade: Cascade, *, mode: str, most: int = 65535) -> dict[str,
     }
 
 
-def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> dict[str, Any]:
+def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> Json:
     """The title call: repeats the user's wrapped text, marker and all."""
-    said = [one for one in cascade.contents if one["role"] == "user"]
-    wrapped = next((one for one in reversed(said) if "<cid:" in json.dumps(one)), said[0])
-    declaration = {"name": "do_not_call", "description": "(never)", "parameters": {"type": "OBJECT", "properties": {}}}
-    request: dict[str, Any] = {
+    of_user = [one for one in cascade.contents if one["role"] == "user"]
+    wrapped = next((one for one in reversed(of_user) if "<cid:" in json.dumps(one)), of_user[0])
+    declaration: Json = {
+        "name": "do_not_call",
+        "description": "(never)",
+        "parameters": {"type": "OBJECT", "properties": {}},
+    }
+    request: Json = {
         "contents": [
             wrapped,
             {"role": "model", "parts": [{"text": answer or "ok"}]},
@@ -165,7 +169,7 @@ def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> dict[s
     if not options.envelope:
         return request
     request["generationConfig"]["thinkingConfig"] = {"includeThoughts": False, "thinkingBudget": 0}
-    body: dict[str, Any] = {
+    body: Json = {
         "project": options.project,
         "requestId": f"checkpoint/{uuid4()}",
         "model": options.checkpoint_model,
@@ -178,13 +182,13 @@ def checkpoint_body(cascade: Cascade, answer: str, options: LsOptions) -> dict[s
     return body
 
 
-def _schema_declaration(name: str) -> dict[str, Any]:
+def _schema_declaration(name: str) -> Json:
     member = TOOLS[name][0]
     schema = {"type": "object", "properties": {member: {"type": "string"}}, "required": [member]}
     return {"name": name, "description": f"d {name}", "parametersJsonSchema": schema}
 
 
-def _declaration(name: str) -> dict[str, Any]:
+def _declaration(name: str) -> Json:
     member = TOOLS[name][0]
     properties = {member: {"type": "STRING", "description": "(…)"}}
     return {

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from zerogravity.hosts import GOOGLE
+from zerogravity.wire.narrow import lookup
 
 
 @dataclass(slots=True)
@@ -120,20 +121,20 @@ def build(name: str, **changes: Any) -> LsOptions:
     return LsOptions(**{**BUILDS[name], **changes})
 
 
-def with_knobs(options: LsOptions, config: Mapping[str, Any]) -> LsOptions:
+def with_knobs(options: LsOptions, config: Mapping[str, object]) -> LsOptions:
     """The options of one turn: what ``cascadeConfig`` switches off is off, in a build that honours it (A.7)."""
     if not options.honours_knobs:
         return options
     changes: dict[str, Any] = {}
     for path, value, name, made in _KNOBS:
-        found = _at(config, path)
+        found = lookup(config, *path.split("."))
         if found == value or (value is int and isinstance(found, int)):
             changes[name] = found if value is int else made
     return dataclasses.replace(options, **changes)
 
 
 # JSON path, the value that matters (``int``: any number), the option, what it becomes
-_KNOBS: tuple[tuple[str, Any, str, Any], ...] = (
+_KNOBS: tuple[tuple[str, object, str, object], ...] = (
     ("checkpointConfig.enabled", False, "checkpoint", "none"),
     ("executorConfig.maxGeneratorInvocations", int, "invocations", None),
     ("executorConfig.maxForcedInvocations", int, "forced", None),
@@ -143,9 +144,3 @@ _KNOBS: tuple[tuple[str, Any, str, Any], ...] = (
     ("trajectoryConversionConfig.disableStepId", True, "step_ids", False),
     ("conversationHistoryConfig.enabled", False, "history", False),
 )
-
-
-def _at(config: Any, path: str) -> Any:
-    for name in path.split("."):
-        config = config.get(name) if isinstance(config, dict) else None
-    return config

@@ -8,18 +8,18 @@ import binascii
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
 from uuid import uuid4
 
+from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.google.families import MODELS
 from zerogravity.testing.simulator.language_server.google_client import GoogleCall, GoogleClient
 from zerogravity.testing.simulator.language_server.google_requests import model_enum
 from zerogravity.testing.simulator.language_server.options import LsOptions, with_knobs
 from zerogravity.testing.simulator.language_server.runtime import RuntimeTurn
 from zerogravity.testing.simulator.language_server.state import Cascade, pruned, timestamp
-from zerogravity.testing.simulator.language_server.turn import Message, Turn
+from zerogravity.testing.simulator.language_server.turn import Turn, UserMessage
+from zerogravity.wire.narrow import an_object, items, text
 
-Json = dict[str, Any]
 # methods of the real service that this stand-in lacks: 501, where an unknown name is a 404
 LACKING = frozenset({
     "RevertToCascadeStep", "SendAllQueuedMessages", "SignalExecutableIdle", "HandleCascadeUserInteraction",
@@ -45,10 +45,10 @@ class Service:
         self.cascades: OrderedDict[str, Cascade] = OrderedDict()
         self.calls: list[GoogleCall] = []
         self.settings: Json = {}
-        self.loose: set[asyncio.Task[None]] = set()
+        self.late_calls: set[asyncio.Task[None]] = set()
         self.closed = False
-        self._queues: dict[str, list[Message]] = {}
-        self.unary: dict[str, Callable[[Json], Awaitable[Json]]] = {
+        self._queues: dict[str, list[UserMessage]] = {}
+        self.unary: dict[str, Callable[[Object], Awaitable[Json]]] = {
             "StartCascade": self._start_cascade,
             "SendUserCascadeMessage": self._send,
             "CancelCascadeInvocation": self._cancel,
@@ -68,7 +68,7 @@ class Service:
             "GetUnleashData": self._nothing,
             "GetModelStatuses": self._nothing,
         }
-        self.streaming: dict[str, Callable[[Json], AsyncIterator[Json]]] = {
+        self.streaming: dict[str, Callable[[Object], AsyncIterator[Json]]] = {
             "StreamCascadeReactiveUpdates": self._reactive,
             "StreamAgentStateUpdates": self._agent_state,
         }
@@ -77,7 +77,7 @@ class Service:
         """Stop every turn; no other begins until ``closed`` is off again."""
         self.closed = True
         tasks = [cascade.task for cascade in self.cascades.values() if cascade.task is not None]
-        tasks += self.loose
+        tasks += self.late_calls
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -91,7 +91,7 @@ class Service:
 
     # -- cascades --------------------------------------------------------------------------------------------------
 
-    def _cascade(self, body: Json, name: str = "cascadeId") -> Cascade:
+    def _cascade(self, body: Object, name: str = "cascadeId") -> Cascade:
         cascade_id = body.get(name)
         if not isinstance(cascade_id, str) or not cascade_id:
             raise RpcError(400, "invalid_argument", f"{name} is required")
@@ -100,7 +100,7 @@ class Service:
             raise RpcError(404, "not_found", f"cascade {cascade_id} not found")
         return found
 
-    async def _start_cascade(self, body: Json) -> Json:
+    async def _start_cascade(self, body: Object) -> Json:
         cascade_id = body.get("cascadeId") or str(uuid4())
         if not isinstance(cascade_id, str):
             raise RpcError(400, "invalid_argument", "cascadeId must be a string")
@@ -112,41 +112,42 @@ class Service:
                 del self.cascades[old]
         return {"cascadeId": cascade_id}
 
-    async def _send(self, body: Json) -> Json:
+    async def _send(self, body: Object) -> Json:
         cascade = self._cascade(body)
-        message = self._message(body)
+        message = self._user_message(body)
         if cascade.running:
             self._queues.setdefault(cascade.id, []).append(message)
             return {"queued": True}
-        self._begin(cascade, message, with_knobs(self.options, body.get("cascadeConfig") or {}))
+        self._begin(cascade, message, with_knobs(self.options, _message(body, "cascadeConfig")))
         if self.options.blocking == "always" or (self.options.blocking == "asked" and body.get("blocking") is True):
             assert cascade.task is not None
             await asyncio.wait([cascade.task])
         return {}
 
-    def _message(self, body: Json) -> Message:
-        planner = (body.get("cascadeConfig") or {}).get("plannerConfig") or {}
-        model = (planner.get("requestedModel") or {}).get("model") or planner.get("planModel")
+    def _user_message(self, body: Object) -> UserMessage:
+        planner = _message(body, "cascadeConfig", "plannerConfig")
+        model = _message(planner, "requestedModel").get("model") or planner.get("planModel")
         if not model:
             raise RpcError(500, "unknown", "neither PlanModel nor RequestedModel specified")
         enum = model_enum(model)
         if enum is None or not self.options.logged_in:
             raise RpcError(500, "unknown", f"model not found: {model}")
-        text = "".join(item.get("text", "") for item in body.get("items") or [])
-        images = [*map(_image, body.get("images") or []), *map(_media, body.get("media") or [])]
-        if not text and not images:
+        words = "".join(_string(item, "text") for item in _messages(body, "items"))
+        images = [_blob(one, "base64Data") for one in _messages(body, "images")]
+        images += [_blob(one, "inlineData") for one in _messages(body, "media")]
+        if not words and not images:
             raise RpcError(400, "invalid_argument", "items is required")
-        command = (planner.get("toolConfig") or {}).get("runCommand") or {}
-        policy = (command.get("autoCommandConfig") or {}).get("autoExecutionPolicy", "")
-        return Message(text, enum, images, commands=policy.endswith(("_AUTO", "_EAGER")))
+        commands = _message(planner, "toolConfig", "runCommand", "autoCommandConfig")
+        policy = _string(commands, "autoExecutionPolicy")
+        return UserMessage(words, enum, images, commands=policy.endswith(("_AUTO", "_EAGER")))
 
-    def _begin(self, cascade: Cascade, message: Message, options: LsOptions) -> None:
+    def _begin(self, cascade: Cascade, message: UserMessage, options: LsOptions) -> None:
         if options.quote_history:
             earlier = [one for one in self.cascades.values() if one is not cascade and one.steps]
             cascade.quoted = tuple(str(one.steps[0].payload.get("userResponse", "")) for one in earlier[-3:])
         cascade.snapshot = [step.render() for step in cascade.steps]
         kind = RuntimeTurn if options.runtime else Turn
-        turn = kind(cascade, message, self.google, options, self._note)
+        turn = kind(cascade, message, self.google, options, self._on_call)
         turn.begin()
         cascade.task = asyncio.create_task(turn.run())
         cascade.task.add_done_callback(lambda _: self._ended(cascade, turn))
@@ -161,17 +162,17 @@ class Service:
             return
         if turn.options.late_s is not None:
             task = asyncio.create_task(_late(turn, turn.options.late_s))
-            self.loose.add(task)
-            task.add_done_callback(self.loose.discard)
+            self.late_calls.add(task)
+            task.add_done_callback(self.late_calls.discard)
         waiting = self._queues.get(cascade.id)
         if waiting and not cascade.deleted:
             self._begin(cascade, waiting.pop(0), self.options)
 
-    def _note(self, call: GoogleCall) -> None:
+    def _on_call(self, call: GoogleCall) -> None:
         self.calls.append(call)
         del self.calls[:-MAX_CALLS]
 
-    async def _cancel(self, body: Json) -> Json:
+    async def _cancel(self, body: Object) -> Json:
         cascade = self._cascade(body)
         self._queues.pop(cascade.id, None)
         if cascade.running:
@@ -181,12 +182,12 @@ class Service:
             await asyncio.wait([cascade.task])
         return {}
 
-    async def _annotate(self, body: Json) -> Json:
-        cascade, new = self._cascade(body), body.get("annotations") or {}
+    async def _annotate(self, body: Object) -> Json:
+        cascade, new = self._cascade(body), _message(body, "annotations")
         cascade.annotations = {**cascade.annotations, **new} if body.get("mergeAnnotations") is True else new
         return {}
 
-    async def _delete(self, body: Json) -> Json:
+    async def _delete(self, body: Object) -> Json:
         cascade = self._cascade(body)
         await self._cancel(body)
         cascade.deleted = True
@@ -194,32 +195,31 @@ class Service:
         del self.cascades[cascade.id]
         return {}
 
-    async def _load(self, body: Json) -> Json:
+    async def _load(self, body: Object) -> Json:
         cascade = self._cascade(body)
         cascade.snapshot = [step.render() for step in cascade.steps]
         return {}
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    async def _steps(self, body: Json) -> Json:
+    async def _steps(self, body: Object) -> Json:
         cascade = self._cascade(body)
-        offset = max(int(body.get("stepOffset") or 0), 0)
+        offset = _offset(body, "stepOffset")
         if self.options.frozen_steps and cascade.running:
             return {"steps": cascade.snapshot[offset:]}
         return {"steps": [step.render() for step in cascade.steps[offset:]]}
 
-    async def _trajectory(self, body: Json) -> Json:
+    async def _trajectory(self, body: Object) -> Json:
         return self._cascade(body).trajectory()
 
-    async def _generator_metadata(self, body: Json) -> Json:
-        offset = max(int(body.get("generatorMetadataOffset") or 0), 0)
-        return {"generatorMetadata": self._cascade(body).generators[offset:]}
+    async def _generator_metadata(self, body: Object) -> Json:
+        return {"generatorMetadata": self._cascade(body).generators[_offset(body, "generatorMetadataOffset") :]}
 
-    async def _all(self, body: Json) -> Json:
+    async def _all(self, body: Object) -> Json:
         shown = {one.id: one.summary() for one in self.cascades.values() if one.steps or one.annotations}
         return {"trajectorySummaries": shown}
 
-    async def _reactive(self, body: Json) -> AsyncIterator[Json]:
+    async def _reactive(self, body: Object) -> AsyncIterator[Json]:
         if not self.options.reactive:
             raise RpcError(500, "unknown", "reactive state is disabled")
         async for seen, cascade in self._versions(self._cascade(body, "id")):
@@ -227,7 +227,7 @@ class Service:
             if cascade.executors and not cascade.running:
                 return  # finite: it ends after a turn (A.10)
 
-    async def _agent_state(self, body: Json) -> AsyncIterator[Json]:
+    async def _agent_state(self, body: Object) -> AsyncIterator[Json]:
         if not self.options.agent_state:
             raise RpcError(501, "unimplemented", "StreamAgentStateUpdates is not implemented")
         async for seen, cascade in self._versions(self._cascade(body, "conversationId")):
@@ -245,10 +245,10 @@ class Service:
 
     # -- the user and the models -----------------------------------------------------------------------------------
 
-    async def _heartbeat(self, body: Json) -> Json:
+    async def _heartbeat(self, body: Object) -> Json:
         return {"lastExtensionHeartbeat": timestamp()}
 
-    async def _user_status(self, body: Json) -> Json:
+    async def _user_status(self, body: Object) -> Json:
         if not self.options.logged_in:
             raise RpcError(500, "unknown", "user is not logged in")
         plan = {"planName": "Pro", "monthlyPromptCredits": 50000}
@@ -259,7 +259,7 @@ class Service:
             "cascadeModelConfigData": await self._models(body),
         }}  # fmt: skip
 
-    async def _models(self, body: Json) -> Json:
+    async def _models(self, body: Object) -> Json:
         reset = timestamp((dt.datetime.now(dt.UTC) + dt.timedelta(hours=5)).timestamp())
         configs = [
             {
@@ -274,30 +274,54 @@ class Service:
         groups = [{"groupName": "Recommended", "modelLabels": [MODELS[0][1]]}]
         return pruned({"clientModelConfigs": configs, "clientModelSorts": [{"name": "Recommended", "groups": groups}]})
 
-    async def _set_settings(self, body: Json) -> Json:
-        self.settings |= body.get("userSettings") or {}
+    async def _set_settings(self, body: Object) -> Json:
+        self.settings |= _message(body, "userSettings")
         return {"userSettings": self.settings}
 
-    async def _nothing(self, body: Json) -> Json:
+    async def _nothing(self, body: Object) -> Json:
         return {}
 
 
 async def _late(turn: Turn, seconds: float) -> None:
     await asyncio.sleep(seconds)
-    await turn.once()
+    await turn.extra_call()
 
 
-def _image(image: Json) -> Json:
-    return _blob(image.get("base64Data"), image.get("mimeType"))
+# -- members of a request, read as a protobuf codec does: another type is an error, raised as ValueError -------------
 
 
-def _media(media: Json) -> Json:
-    return _blob(media.get("inlineData"), media.get("mimeType"))
+def _message(body: Object, *path: str) -> Object:
+    for name in path:
+        found = an_object(body.get(name) or {})
+        if found is None:
+            raise ValueError(f"{name} is no message")
+        body = found
+    return body
 
 
-def _blob(data: Any, mime: Any) -> Json:
+def _messages(body: Object, name: str) -> list[Object]:
+    found = [an_object(item) for item in items(body.get(name))]
+    if None in found or not isinstance(body.get(name) or [], list):
+        raise ValueError(f"{name} is no list of messages")
+    return [one for one in found if one is not None]
+
+
+def _string(body: Object, name: str) -> str:
+    if not isinstance(value := body.get(name, ""), str):
+        raise ValueError(f"{name} is no string")
+    return value
+
+
+def _offset(body: Object, name: str) -> int:
+    if not isinstance(value := body.get(name) or 0, int | float | str):
+        raise ValueError(f"{name} is no number")
+    return max(int(value), 0)
+
+
+def _blob(image: Object, name: str) -> Json:
+    data = text(image.get(name))
     try:
         base64.b64decode(data, validate=True)
-    except (binascii.Error, TypeError, ValueError):
+    except (binascii.Error, ValueError):
         raise RpcError(400, "invalid_argument", "image data is not base64") from None
-    return {"data": data, "mimeType": mime or "image/png"}
+    return {"data": data, "mimeType": image.get("mimeType") or "image/png"}

@@ -13,16 +13,15 @@ One call a turn besides; no title, nothing in the background. Results of tools h
 
 from __future__ import annotations
 
-import asyncio
 import json
-from typing import Any
 from uuid import uuid4
 
+from zerogravity.testing.simulator import Json
 from zerogravity.testing.simulator.language_server.answer import Answer, Call
-from zerogravity.testing.simulator.language_server.google_client import GoogleGone, GoogleRefused
+from zerogravity.testing.simulator.language_server.google_client import GoogleGone
 from zerogravity.testing.simulator.language_server.google_requests import TOOLS, runtime_body
-from zerogravity.testing.simulator.language_server.state import PlannerStep, Step, timestamp
-from zerogravity.testing.simulator.language_server.turn import RETRYABLE, Stopped, Turn
+from zerogravity.testing.simulator.language_server.state import Step, timestamp
+from zerogravity.testing.simulator.language_server.turn import Stopped, Turn
 
 CALLS = 5
 EMPTY = "model output must contain either output text or tool calls, these cannot both be empty, please try again"
@@ -57,11 +56,10 @@ RESUMING = (
 
 
 class RuntimeTurn(Turn):
-    """``left``: how many more calls a fault of the model's has; None while there was none. ``partial``: the newest
-    answer, as far as it came."""
+    """``left``: how many more calls a fault of the model's has; None while there was none."""
 
+    keeps_broken = True
     left: int | None = None
-    partial: Answer
 
     async def _generate(self) -> str:
         if self.options.compaction:
@@ -70,7 +68,7 @@ class RuntimeTurn(Turn):
             try:
                 answer = await self._answer()
             except GoogleGone:
-                self._say_after(self.partial, EOF)
+                self._say_after(self.newest, EOF)
                 continue
             if problem := _problem(answer):
                 self._say_after(answer, self._problem(problem))
@@ -82,29 +80,7 @@ class RuntimeTurn(Turn):
                 self._say(f"Error: model output error: {EMPTY}")
         return "MAX_INVOCATIONS"
 
-    async def _answer(self) -> Answer:
-        """One answer; what Google refuses for a while is asked again. Raises Stopped, GoogleGone."""
-        for attempt in range(self.options.retries + 1):
-            if attempt:
-                await asyncio.sleep(self.options.retry_s * 2 ** (attempt - 1))
-            self.generations += 1
-            answer, step = Answer(), PlannerStep("PLANNER_RESPONSE", status="GENERATING")
-            self.partial = answer
-            try:
-                await self._call(answer, step, attempt)
-            except GoogleRefused as error:
-                self._fail(step, error.status, str(error), error.error)
-                if error.status not in RETRYABLE:
-                    break
-            except GoogleGone as error:
-                self._fail(step, 0, f"stream error: {error}", {})
-                if answer.text or answer.calls:
-                    raise
-            else:
-                return answer
-        raise Stopped("ERROR")
-
-    def _body(self) -> dict[str, Any]:
+    def _body(self) -> Json:
         return runtime_body(self.cascade, mode="NONE" if self.left == 1 else "AUTO")
 
     def _problem(self, problem: str) -> str:
@@ -138,26 +114,28 @@ class RuntimeTurn(Turn):
         used = [await self._used(call, call_id) for call, call_id in zip(answer.calls, own, strict=True)]
         self.cascade.contents.append({"role": "model", "parts": used})
 
-    async def _used(self, call: Call, call_id: str) -> dict[str, Any]:
+    async def _used(self, call: Call, call_id: str) -> Json:
         created = f"Created At: {timestamp()}"
         if call.name in TOOLS:
             result = await self._use(call)
-            output = json.dumps(result["functionResponse"]["response"])
-            said = f"{created}\nCompleted At: {timestamp()}\nTool response for {call.name}:\n```json\n{output}\n```"
+            result_json = json.dumps(result["functionResponse"]["response"])
+            output = (
+                f"{created}\nCompleted At: {timestamp()}\nTool response for {call.name}:\n```json\n{result_json}\n```"
+            )
         else:
             self.cascade.add(Step("ERROR_MESSAGE", payload={"error": {"shortError": f"unknown tool: {call.name}"}}))
-            said = (
+            output = (
                 f"{created}\nError invalid tool call: There was a problem parsing the tool call. \nError Message: "
                 f"model output error: invalid tool call error (unknown_tool) unknown tool name: `{call.name}` \n"
                 f"Retries remaining: {self._spend()}."
             )
-        return {"functionResponse": {"id": call_id, "name": call.name, "response": {"output": said}}}
+        return {"functionResponse": {"id": call_id, "name": call.name, "response": {"output": output}}}
 
     async def _compact(self) -> None:
         """The context is full: a summary, before the newest message is answered; then the rest goes on from it."""
         body = runtime_body(self.cascade, mode="NONE", most=16384)
         body["contents"] = [*self.cascade.contents, {"role": "user", "parts": [{"text": SUMMARISE}]}]
-        summary = await self._aside("checkpoint", body, self.message.enum)
+        summary = await self._side_call("checkpoint", body, self.message.enum)
         self.cascade.contents[:] = [self.cascade.contents[-1]]
         self._say(RESUMING + summary)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import AsyncIterator
-from typing import Any, Self
+from typing import Self
 
+from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.http import tls
 from zerogravity.testing.simulator.http.exchange import Exchange
 from zerogravity.testing.simulator.http.server import HttpServer
@@ -18,6 +19,7 @@ from zerogravity.testing.simulator.language_server.google_client import GoogleCa
 from zerogravity.testing.simulator.language_server.options import LsOptions
 from zerogravity.testing.simulator.language_server.rpc import RpcError, Service
 from zerogravity.testing.simulator.language_server.state import Cascade
+from zerogravity.wire.narrow import an_object
 
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
 MAX_BODY = 64 << 20
@@ -130,7 +132,7 @@ class LanguageServerSimulator:
             answer = await run(_message(exchange.body))
         except RpcError as error:
             _json(exchange, error.status, {"code": error.code, "message": error.message})
-        except (AttributeError, TypeError, ValueError) as error:
+        except ValueError as error:
             # a member of the wrong type: what a protobuf codec says before any code of the method runs
             _json(exchange, 400, {"code": "invalid_argument", "message": f"proto: syntax error: {error}"})
         else:
@@ -141,7 +143,7 @@ class LanguageServerSimulator:
             _text(exchange, 415, "")
             return
         exchange.start(200, [("Content-Type", "application/connect+json")])
-        end: dict[str, Any] = {}
+        end: Json = {}
         try:
             self.service.check(method)
             await self._frames(exchange, self.service.streaming[method](_message(_enveloped(exchange.body))))
@@ -150,18 +152,18 @@ class LanguageServerSimulator:
         exchange.write(_frame(end, END))
         exchange.end()
 
-    async def _frames(self, exchange: Exchange, messages: AsyncIterator[dict[str, Any]]) -> None:
+    async def _frames(self, exchange: Exchange, messages: AsyncIterator[Json]) -> None:
         async for message in messages:
             exchange.write(_frame(message))
             await exchange.drain()
 
 
-def _message(body: bytes) -> dict[str, Any]:
+def _message(body: bytes) -> Object:
     try:
-        value = json.loads(body)
+        value = an_object(json.loads(body))
     except ValueError as error:
         raise RpcError(400, "invalid_argument", f"proto: syntax error: {error}") from None
-    if not isinstance(value, dict):
+    if value is None:
         raise RpcError(400, "invalid_argument", "proto: unexpected token")
     return value
 
@@ -173,20 +175,21 @@ def _enveloped(body: bytes) -> bytes:
     return body[5:]
 
 
-def _frame(value: dict[str, Any], flags: int = 0) -> bytes:
+def _frame(value: Json, flags: int = 0) -> bytes:
     payload = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return bytes((flags,)) + len(payload).to_bytes(4, "big") + payload
 
 
-def _json(exchange: Exchange, status: int, value: dict[str, Any]) -> None:
+def _json(exchange: Exchange, status: int, value: Json) -> None:
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    exchange.start(status, [("Content-Type", "application/json")], length=len(body))
-    exchange.write(body)
-    exchange.end()
+    _whole(exchange, status, "application/json", body)
 
 
 def _text(exchange: Exchange, status: int, text: str) -> None:
-    body = f"{text}\n".encode() if text else b""
-    exchange.start(status, [("Content-Type", "text/plain; charset=utf-8")], length=len(body))
+    _whole(exchange, status, "text/plain; charset=utf-8", f"{text}\n".encode() if text else b"")
+
+
+def _whole(exchange: Exchange, status: int, content_type: str, body: bytes) -> None:
+    exchange.start(status, [("Content-Type", content_type)], length=len(body))
     exchange.write(body)
     exchange.end()

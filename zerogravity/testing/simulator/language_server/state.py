@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
-from zerogravity.testing.simulator.language_server.narrow import count
+from zerogravity.testing.simulator import Json, Object
+from zerogravity.wire.narrow import an_object, count, items
 
 STEP = "CORTEX_STEP_TYPE_"
 STATUS = "CORTEX_STEP_STATUS_"
@@ -38,11 +38,17 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3f}s"
 
 
-def pruned(value: Any) -> Any:
-    """A message without its zero values; empty messages that are set stay."""
-    if isinstance(value, dict):
-        return {name: made for name, item in value.items() if (made := pruned(item)) not in ("", 0, False, None, [])}
-    return [pruned(item) for item in value] if isinstance(value, list) else value
+def pruned(message: Mapping[str, object], keep: str = "") -> Json:
+    """A message without its zero values; empty messages that are set stay. Members named ``keep`` stay whole."""
+    made = {name: item if name == keep else _pruned(item, keep) for name, item in message.items()}
+    return {name: value for name, value in made.items() if value not in ("", 0, False, None, [])}
+
+
+def _pruned(value: object, keep: str) -> object:
+    if (message := an_object(value)) is not None:
+        return pruned(message, keep)
+    many = [_pruned(item, keep) for item in items(value)]
+    return many if isinstance(value, list) else value
 
 
 @dataclass(slots=True, eq=False)
@@ -51,22 +57,21 @@ class Step:
 
     kind: str
     status: str = "DONE"
-    payload: dict[str, Any] = field(default_factory=dict[str, Any])
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    payload: Json = field(default_factory=Json)
+    metadata: Json = field(default_factory=Json)
     created: float = field(default_factory=time.time)
-    error: dict[str, Any] | None = None
+    error: Json | None = None
     version: int = 0
 
-    def render(self) -> dict[str, Any]:
+    def render(self) -> Json:
         """The step as JSON."""
-        step = {
+        return pruned({
             "type": STEP + self.kind,
             "status": STATUS + self.status,
             "metadata": {"createdAt": timestamp(self.created), **self.metadata},
             PAYLOADS.get(self.kind, "payload"): self.payload,
             "error": self.error,
-        }
-        return pruned(step)
+        })  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -75,10 +80,10 @@ class PlannerStep(Step):
 
     texts: list[str] = field(default_factory=list[str])
     thoughts: list[str] = field(default_factory=list[str])
-    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    calls: list[Json] = field(default_factory=list[Json])
     signature: str = ""
     stop_reason: str = ""
-    usage: dict[str, Any] = field(default_factory=dict[str, Any])
+    usage: Json = field(default_factory=Json)
     thought_s: float = 0.0
     message_id: str = field(default_factory=lambda: f"bot-{uuid4()}")
 
@@ -94,7 +99,7 @@ class PlannerStep(Step):
             self.thoughts = ["".join(self.thoughts)]
         return self.thoughts[0] if self.thoughts else ""
 
-    def render(self) -> dict[str, Any]:
+    def render(self) -> Json:
         self.payload = {
             "response": self.text,
             "modifiedResponse": self.text,
@@ -110,7 +115,7 @@ class PlannerStep(Step):
         return Step.render(self)
 
 
-def model_usage(enum: str, figures: dict[str, Any], response_id: str) -> dict[str, Any]:
+def model_usage(enum: str, figures: Object, response_id: str) -> Json:
     """Google's usageMetadata as the LS keeps it: numbers as strings."""
     thinking, response = count(figures.get("thoughtsTokenCount")), count(figures.get("candidatesTokenCount"))
     counts = {
@@ -135,10 +140,10 @@ class Cascade:
         self.trajectory_id = str(uuid4())
         self.steps: list[Step] = []
         self.status = "IDLE"
-        self.generators: list[dict[str, Any]] = []
-        self.executors: list[dict[str, Any]] = []
-        self.annotations: dict[str, Any] = {}
-        self.contents: list[dict[str, Any]] = []
+        self.generators: list[Json] = []
+        self.executors: list[Json] = []
+        self.annotations: Json = {}
+        self.contents: list[Json] = []
         self.seq = 0
         self.invocations = 0
         self.created = time.time()
@@ -149,9 +154,9 @@ class Cascade:
         self.deleted = False
         self.subscribed = asyncio.Event()
         self.quoted: tuple[str, ...] = ()
-        self.snapshot: list[dict[str, Any]] = []
+        self.snapshot: list[Json] = []
         self.task: asyncio.Task[None] | None = None
-        self._waiters: list[asyncio.Future[None]] = []
+        self._change = asyncio.Event()
 
     def add(self, step: Step) -> Step:
         """Append a step."""
@@ -166,10 +171,8 @@ class Cascade:
             step.version = self.version
         if isinstance(step, PlannerStep) and self.first_text_ns is None and (step.texts or step.thoughts):
             self.first_text_ns = time.monotonic_ns()
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        self._change.set()
+        self._change = asyncio.Event()
 
     def set_status(self, status: str) -> None:
         self.status = status
@@ -179,13 +182,7 @@ class Cascade:
     async def changed(self, seen: int) -> None:
         """Return as soon as there is something newer than version ``seen``."""
         while self.version <= seen and not self.deleted:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
+            await self._change.wait()
 
     @property
     def running(self) -> bool:
@@ -193,12 +190,10 @@ class Cascade:
 
     @property
     def title(self) -> str:
-        for step in self.steps:
-            if step.kind == "CHECKPOINT":
-                return step.payload.get("conversationTitle", "")
-        return ""
+        titles = (step.payload.get("conversationTitle", "") for step in self.steps if step.kind == "CHECKPOINT")
+        return next(titles, "")
 
-    def trajectory(self, *, verbose: bool = True) -> dict[str, Any]:
+    def trajectory(self, *, verbose: bool = True) -> Json:
         """GetCascadeTrajectory's answer."""
         return pruned({
             "trajectory": {
@@ -215,7 +210,7 @@ class Cascade:
             "numTotalGeneratorMetadata": len(self.generators),
         })  # fmt: skip
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> Json:
         """One entry of GetAllCascadeTrajectories."""
         return pruned({
             "summary": self.title or "New conversation", "stepCount": len(self.steps),
@@ -225,7 +220,7 @@ class Cascade:
 
     # -- streams ---------------------------------------------------------------------------------------------------
 
-    def agent_state(self, seen: int) -> dict[str, Any]:
+    def agent_state(self, seen: int) -> Json:
         """StreamAgentStateUpdates: the steps that changed after version ``seen`` (all of them for -1)."""
         indices = [index for index, step in enumerate(self.steps) if step.version > seen]
         steps = {"indices": indices, "totalLength": len(self.steps), "steps": [self.steps[i].render() for i in indices]}
@@ -238,13 +233,13 @@ class Cascade:
             "executorLoopStatus": status,
             "mainTrajectoryUpdate": {"stepsUpdate": steps} if indices else None,
         }
-        return {"update": pruned_but(update, "indices")}
+        return {"update": pruned(update, keep="indices")}  # 0 is an index
 
-    def reactive(self, seen: int) -> dict[str, Any]:
+    def reactive(self, seen: int) -> Json:
         """StreamCascadeReactiveUpdates: the same as a diff by field number; strings are replaced whole."""
         indices = [index for index, step in enumerate(self.steps) if step.version > seen]
         number = {"UNSPECIFIED": 0, "IDLE": 1, "RUNNING": 2, "CANCELING": 3, "BUSY": 4}[self.status]
-        diffs: list[dict[str, Any]] = [_singular(3, enumValue=number)]
+        diffs: list[Json] = [_singular(3, enumValue=number)]
         if seen < 0:
             diffs.insert(0, _singular(1, stringValue=self.id))
         if indices:
@@ -255,29 +250,13 @@ class Cascade:
         return {"version": str(self.version), "diff": {"fieldDiffs": diffs}}
 
 
-def pruned_but(value: dict[str, Any], kept: str) -> Any:
-    """``pruned``, but lists named ``kept`` stay whole: 0 is an index there."""
-    if not isinstance(value, dict):
-        return pruned(value)
-    made: dict[str, Any] = {}
-    for name, item in value.items():
-        new = item if name == kept else pruned_but(item, kept) if isinstance(item, dict) else pruned(item)
-        if new not in ("", 0, False, None, []):
-            made[name] = new
-    return made
-
-
-def _singular(number: int, **value: Any) -> dict[str, Any]:
+def _singular(number: int, **value: object) -> Json:
     return {"fieldNumber": number, "updateSingular": value}
 
 
-def _step_diffs(step: Step) -> list[dict[str, Any]]:
+def _step_diffs(step: Step) -> list[Json]:
     if not isinstance(step, PlannerStep):
         return []
-    fields: tuple[tuple[int, Callable[[PlannerStep], str]], ...] = (
-        (1, lambda one: one.text),
-        (3, lambda one: one.thinking),
-        (8, lambda one: one.text),
-    )
-    inner = [_singular(number, stringValue=text) for number, read in fields if (text := read(step))]
+    fields = (1, step.text), (3, step.thinking), (8, step.text)
+    inner = [_singular(number, stringValue=text) for number, text in fields if text]
     return [_singular(20, messageValue={"fieldDiffs": inner})]

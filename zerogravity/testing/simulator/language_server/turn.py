@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
+from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.language_server.answer import Answer, Call
 from zerogravity.testing.simulator.language_server.google_client import (
     GoogleCall,
@@ -27,7 +27,6 @@ from zerogravity.testing.simulator.language_server.google_requests import (
     checkpoint_body,
     user_contents,
 )
-from zerogravity.testing.simulator.language_server.narrow import mappings
 from zerogravity.testing.simulator.language_server.options import LsOptions
 from zerogravity.testing.simulator.language_server.state import (
     Cascade,
@@ -37,6 +36,7 @@ from zerogravity.testing.simulator.language_server.state import (
     model_usage,
     timestamp,
 )
+from zerogravity.wire.narrow import members, objects
 
 RETRYABLE = (429, 500, 502, 503, 504)
 BEFORE = ("loadCodeAssist", "fetchAvailableModels", "listExperiments")
@@ -49,27 +49,35 @@ class Stopped(Exception):
 
 
 @dataclass(slots=True)
-class Message:
+class UserMessage:
     """What the user sent. ``commands``: whether the LS may run commands by itself."""
 
     text: str
     enum: str
-    images: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    images: list[Json] = field(default_factory=list[Json])
     commands: bool = False
 
 
 class Turn:
-    """Runs one message of a cascade to its end; ``note`` is told of every call."""
+    """Runs one message of a cascade to its end; ``on_call`` learns of every call.
+
+    ``newest``: the answer of the last call, as far as it came. ``keeps_broken``: what is wrong with an answer is not
+    settled by asking again.
+    """
+
+    keeps_broken = False
+    newest: Answer
 
     def __init__(
-        self, cascade: Cascade, message: Message, google: GoogleClient, options: LsOptions,
-        note: Callable[[GoogleCall], None],
+        self, cascade: Cascade, message: UserMessage, google: GoogleClient, options: LsOptions,
+        on_call: Callable[[GoogleCall], None],
     ) -> None:  # fmt: skip
-        self.cascade, self.message, self.google, self.options, self.note = cascade, message, google, options, note
+        self.cascade, self.message, self.google, self.options = cascade, message, google, options
+        self.on_call = on_call
         self.generations = 0
         self.forced = 0
         self.last_text = ""
-        self.side: list[asyncio.Task[None]] = []
+        self.side_tasks: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
         """The steps that are there before any call."""
@@ -102,7 +110,7 @@ class Turn:
             self._cancel_steps()
             raise
         finally:
-            for task in self.side:
+            for task in self.side_tasks:
                 task.cancel()
             self._end(reason)
 
@@ -118,8 +126,8 @@ class Turn:
         if options.checkpoint == "after":
             await self.title()
         if options.background and options.envelope:
-            self.side.append(asyncio.create_task(self._background("recordCodeAssistMetrics", {"metrics": []})))
-        await asyncio.gather(*self.side, return_exceptions=True)
+            self.side_tasks.append(asyncio.create_task(self._background("recordCodeAssistMetrics", {"metrics": []})))
+        await asyncio.gather(*self.side_tasks, return_exceptions=True)
         return reason
 
     async def _before(self) -> None:
@@ -128,7 +136,7 @@ class Turn:
         if self.options.checkpoint == "before":
             await self.title()
         elif self.options.checkpoint == "beside":
-            self.side.append(asyncio.create_task(self.title()))
+            self.side_tasks.append(asyncio.create_task(self.title()))
 
     async def _generate(self) -> str:
         """Call after call until there is nothing left to do; the termination reason."""
@@ -149,16 +157,17 @@ class Turn:
                 self._say(ONWARD)
             else:
                 if options.summary_call and answer.thoughts:
-                    await self.once()
+                    await self.extra_call()
                 return "NO_TOOL_CALL"
 
     async def _answer(self) -> Answer:
-        """One answer, with retries. Raises Stopped."""
+        """One answer, with retries. Raises Stopped, and GoogleGone where what came is kept."""
         for attempt in range(self.options.retries + 1):
             if attempt:
                 await asyncio.sleep(self.options.retry_s * 2 ** (attempt - 1))
             self.generations += 1
             answer, step = Answer(), PlannerStep("PLANNER_RESPONSE", status="GENERATING")
+            self.newest = answer
             try:
                 await self._call(answer, step, attempt)
             except GoogleRefused as error:
@@ -167,20 +176,22 @@ class Turn:
                     break
             except GoogleGone as error:
                 self._fail(step, 0, f"stream error: {error}", {})
+                if self.keeps_broken and (answer.text or answer.calls):
+                    raise
             else:
-                if answer.finish != "MALFORMED_FUNCTION_CALL":
+                if self.keeps_broken or answer.finish != "MALFORMED_FUNCTION_CALL":
                     return answer
                 self._say(FEEDBACK)
         raise Stopped("ERROR")
 
-    def _body(self) -> dict[str, Any]:
+    def _body(self) -> Json:
         return agent_body(self.cascade, self.message.enum, self.options)
 
     async def _call(self, answer: Answer, step: PlannerStep, attempt: int) -> None:
         """One agent call; its step grows with the stream."""
         body = self._body()
         call = self._new_call("agent")
-        held: list[dict[str, Any]] = []
+        held: list[Object] = []
         with _outcome(call):
             async for chunk in self.google.generate(body, self.message.enum, call):
                 if self.options.idle_early_s:
@@ -196,7 +207,7 @@ class Turn:
                 self.cascade.set_status("RUNNING")
         self._done(answer, step, call, attempt)
 
-    def _take(self, answer: Answer, step: PlannerStep, chunk: dict[str, Any]) -> None:
+    def _take(self, answer: Answer, step: PlannerStep, chunk: Object) -> None:
         answer.take(chunk, step, keep_thinking=self.options.keeps_thinking)
         if step.thoughts and not step.texts:
             step.thought_s = time.time() - step.created
@@ -230,9 +241,9 @@ class Turn:
         self.cascade.touch(step)
         self.last_text = step.text
 
-    def _fail(self, step: PlannerStep, status: int, text: str, error: dict[str, Any]) -> None:
+    def _fail(self, step: PlannerStep, status: int, text: str, error: Object) -> None:
         """The steps of a failed call, be it retried or not: only the last one of an idle cascade is final (A.8)."""
-        details = [json.dumps(detail) for detail in mappings(error.get("details"))]
+        details = [json.dumps(detail) for detail in objects(error.get("details"))]
         shown = {
             "userErrorMessage": "Agent execution terminated due to error.",
             "shortError": text, "fullError": text, "errorCode": status, "errorId": f"err-{uuid4()}",
@@ -248,23 +259,23 @@ class Turn:
         text = f"<EPHEMERAL_MESSAGE>\n{text}\n</EPHEMERAL_MESSAGE>"
         self.cascade.contents.append({"role": "user", "parts": [{"text": text}]})
 
-    async def _use(self, call: Call) -> dict[str, Any]:
+    async def _use(self, call: Call) -> Json:
         """Run one tool (nothing real happens); the part that answers the call."""
         known = TOOLS.get(call.name)
         step = Step(known[1] if known else "ERROR_MESSAGE", metadata={"executionId": self.execution})
         self.cascade.add(step)
         if known is None:
             step.payload = {"error": {"shortError": f"unknown tool: {call.name}"}}
-            result: dict[str, Any] = {"error": f"unknown tool: {call.name}"}
+            result: Json = {"error": f"unknown tool: {call.name}"}
         else:
-            step.payload = call.args if isinstance(call.args, dict) else {}
+            step.payload = members(call.args)
             result = {"output": f"({call.name} of the stand-in does nothing)"}
             if known[1] == "RUN_COMMAND" and not self.message.commands:
                 step.status = "WAITING"  # for the user, who alone can end this: nobody is there to allow it
                 self.cascade.touch(step)
                 await asyncio.Event().wait()
         self.cascade.touch(step)
-        response: dict[str, Any] = {"name": call.name, "response": result}
+        response: Json = {"name": call.name, "response": result}
         return {"functionResponse": {"id": call.id, **response} if call.id else response}
 
     # -- other calls -----------------------------------------------------------------------------------------------
@@ -273,11 +284,11 @@ class Turn:
         """The checkpoint call: repeats the user's text, asks for a title."""
         body = checkpoint_body(self.cascade, self.last_text, self.options)
         with contextlib.suppress(GoogleRefused, GoogleGone):
-            title = await self._aside("checkpoint", body, self.options.checkpoint_model)
+            title = await self._side_call("checkpoint", body, self.options.checkpoint_model)
             payload = {"intentOnly": True, "conversationTitle": title, "userIntent": "(what the user wants)"}
             self.cascade.add(Step("CHECKPOINT", payload=payload))
 
-    async def _aside(self, kind: str, body: dict[str, Any], model: str) -> str:
+    async def _side_call(self, kind: str, body: Json, model: str) -> str:
         """The text of an answer that is no step. Raises GoogleRefused, GoogleGone."""
         call = self._new_call(kind)
         answer, step = Answer(), PlannerStep("CHECKPOINT")
@@ -286,7 +297,7 @@ class Turn:
                 answer.take(chunk, step, keep_thinking=False)
         return step.text
 
-    async def once(self) -> None:
+    async def extra_call(self) -> None:
         """One more agent call whose answer goes nowhere: the summary call, or one that comes late."""
         body = self._body()
         call = self._new_call("agent")
@@ -294,14 +305,14 @@ class Turn:
             async for _ in self.google.generate(body, self.message.enum, call):
                 pass
 
-    async def _background(self, method: str, body: dict[str, Any]) -> None:
+    async def _background(self, method: str, body: Json) -> None:
         with contextlib.suppress(GoogleGone):
             await self.google.background(method, {"metadata": {"ideType": "ANTIGRAVITY"}, **body})
 
     def _new_call(self, kind: str) -> GoogleCall:
         call = GoogleCall(self.cascade.id, kind, self.cascade.seq, time.monotonic_ns())
         self.cascade.seq += 1
-        self.note(call)
+        self.on_call(call)
         return call
 
     # -- the end ---------------------------------------------------------------------------------------------------
@@ -323,7 +334,7 @@ class Turn:
 
 
 @contextlib.contextmanager
-def _outcome(call: GoogleCall) -> Iterator[None]:
+def _outcome(call: GoogleCall) -> Generator[None]:
     """Writes down how a call went."""
     try:
         yield

@@ -10,7 +10,7 @@ from tests.judging import about, complaint
 from zerogravity.core.family import FAMILIES, rules
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.openai.thinking import EFFORTS, thinking_config
+from zerogravity.surfaces.openai.generation_config import EFFORTS, thinking_config
 
 # none, minimal, low, medium, high, xhigh, max
 MIN_HIGH = ["MINIMAL", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"]
@@ -50,7 +50,7 @@ def test_every_effort_of_every_family(family: str, effort: str) -> None:
     if row is None:
         assert config is None
         return
-    wanted = row[EFFORTS.index(effort)]
+    wanted = row[list(EFFORTS).index(effort)]
     name = "thinkingLevel" if isinstance(wanted, str) else "thinkingBudget"
     assert config == {name: wanted, "includeThoughts": effort != "none"}
     assert complaint(about(target(family).name, generationConfig={"thinkingConfig": config})) is None
