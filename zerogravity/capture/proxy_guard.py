@@ -28,6 +28,7 @@ from mitmproxy.tls import ClientHelloData, TlsData
 
 from zerogravity import certs
 from zerogravity.capture import http2_reset, match, mitm, proxy_rules
+from zerogravity.capture.proxy_rules import Address
 from zerogravity.config import Config
 from zerogravity.errors import Fault, certificate_refused, not_an_endpoint
 from zerogravity.hosts import is_google, is_loopback
@@ -71,7 +72,8 @@ class ProxyGuard:
         await self._refuse(flow)
 
     async def _refuse(self, flow: http.HTTPFlow) -> None:
-        if await self._is_refused(flow.client_conn, (flow.request.host, flow.request.port)):
+        target, blind = (flow.request.host, flow.request.port), isinstance(flow.client_conn.proxy_mode, UpstreamMode)
+        if await self._is_refused(flow.client_conn, target, target, blind=blind):
             logger.warning("refused: a proxied request to %s:%s", flow.request.host, flow.request.port)
             if self.front is not None and match.is_generate_path(flow.request.path):
                 self.front.refused(not_an_endpoint())
@@ -82,30 +84,24 @@ class ProxyGuard:
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
         """For everything that is not HTTP: tunnels, other layers."""
-        if data.server.address is not None and await self._is_refused(data.client, data.server.address, made=True):
+        target = data.server.address
+        if target is not None and await self._is_refused(data.client, target, target):
             data.server.error = REFUSED.strip()
 
     async def server_connected(self, data: ServerConnectionHookData) -> None:
-        peer, client = data.server.peername, data.client
-        stranger = self._is_stranger(client, data.server.address)
-        if peer is not None and await proxy_rules.is_refused(peer, self._ours(), stranger=stranger):
+        peer = data.server.peername
+        if peer is not None and await self._is_refused(data.client, peer, data.server.address):
             logger.warning("refused: %s leads to %s:%s", data.server.address, *peer[:2])
             cut(data.server)
 
-    async def _is_refused(self, client: Client, target: proxy_rules.Address, *, made: bool = False) -> bool:
-        blind = isinstance(client.proxy_mode, UpstreamMode) and not made
-        return await proxy_rules.is_refused(
-            target, self._ours(), stranger=self._is_stranger(client, target), blind=blind
-        )
+    async def _is_refused(
+        self, client: Client, target: Address, chosen: Address | None, *, blind: bool = False
+    ) -> bool:
+        """``chosen``: the target as it was named; ``target`` may be the address that it leads to."""
+        stranger = not _is_local(client) and (self.front is None or chosen not in targets(self.front.config))
+        return await proxy_rules.is_refused(target, self._our_ports(), stranger=stranger, blind=blind)
 
-    def _is_stranger(self, client: Client, target: proxy_rules.Address | None) -> bool:
-        """Whether another machine has chosen this target."""
-        return not _is_local(client) and target not in self._targets()
-
-    def _targets(self) -> set[tuple[str, int]]:
-        return targets(self.front.config) if self.front is not None else set()
-
-    def _ours(self) -> set[int]:
+    def _our_ports(self) -> set[int]:
         """The ports that we listen on, the front server's included."""
         ports = {address[1] for server in _servers() for address in server.listen_addrs}
         if self.front is not None and (port := urlsplit(self.front.url).port) is not None:
@@ -144,7 +140,7 @@ class ProxyGuard:
             self.front.refused(certificate_refused(data.conn.error or "TLS failed"))
 
 
-def _client_target(context: Context) -> proxy_rules.Address | None:
+def _client_target(context: Context) -> Address | None:
     """The target that the client has chosen; None if it is fixed (reverse mode) or the proxy itself."""
     return None if isinstance(context.client.proxy_mode, ReverseMode) else context.server.address
 

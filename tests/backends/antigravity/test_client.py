@@ -16,7 +16,7 @@ from aiohttp import web
 
 from tests.backends.conftest import CSRF, Station
 from zerogravity.backends.antigravity import client as module
-from zerogravity.backends.antigravity.client import Endpoint, LsClient, read_models
+from zerogravity.backends.antigravity.client import Endpoint, LsClient
 from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError, Termination
@@ -205,20 +205,16 @@ async def test_a_message_refused_because_nobody_is_logged_in(
 
 
 async def test_models(station: Station, driver: Driver) -> None:
-    configs = [{"label": "Gemini 3 Flash", "modelOrAlias": {"model": "MODEL_PLACEHOLDER_M18"}}]
-    data = {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": [*configs, 7]}}}
-    station.answers["GetUserStatus"] = (200, data)
-    assert await driver(station.endpoint).models() == (Model("MODEL_PLACEHOLDER_M18", "Gemini 3 Flash"),)
-
-
-def test_what_is_read_of_a_model() -> None:
     configs = [
         {"label": "Gemini 3 Flash", "modelOrAlias": {"model": "M18"}, "quotaInfo": {"remainingFraction": 0.83}},
         {"modelOrAlias": {"model": "M19"}, "quotaInfo": {"resetTime": "x"}},
         {"label": "odd", "modelOrAlias": {}},
         {"label": "odder"},
+        7,
     ]
-    assert read_models(configs) == (Model("M18", "Gemini 3 Flash", 0.83), Model("M19"))
+    data = {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": configs}}}
+    station.answers["GetUserStatus"] = (200, data)
+    assert await driver(station.endpoint).models() == (Model("M18", "Gemini 3 Flash", 0.83), Model("M19"))
 
 
 # -- TLS and connections -----------------------------------------------------------------------------------------
