@@ -134,7 +134,7 @@ async def test_a_google_out_of_reach_until_it_is_back(tmp_path: Path, tls: bool)
                 assert await scene.turn() == 200
 
 
-async def test_our_own_cut_says_nothing_of_google(tmp_path: Path) -> None:
+async def test_a_cut_of_our_own_is_no_fault_of_google(tmp_path: Path) -> None:
     """A client that leaves before the first byte: the call to Google is cut, which looks like a broken connection."""
     async with GoogleSimulator(tls=False) as google, serving(tmp_path, google.url) as scene:
         await works(scene)

@@ -291,7 +291,7 @@ def test_a_filtered_answer_keeps_its_partial_text() -> None:
     assert (message["content"], message["refusal"]) == ("so far", None)
 
 
-def test_thoughts_that_ate_all_tokens_are_a_length_with_empty_content() -> None:
+def test_an_answer_of_thoughts_alone_ends_with_length_and_empty_content() -> None:
     channel = channel_of(records([ThinkingDelta("hm")], Finished("length", "MAX_TOKENS")), {})
     choice = whole(channel)
     assert (choice["finish_reason"], choice["message"]["content"]) == ("length", "")

@@ -27,7 +27,7 @@ def test_a_limit_in_any_spelling(asked: Any, sent: Any) -> None:
     assert turn.google_request["generationConfig"] == {"maxOutputTokens": sent, "topK": 3}
 
 
-def test_a_shown_value_is_cut() -> None:
+def test_a_value_in_an_error_message_is_shortened() -> None:
     with pytest.raises(FaultError) as caught:
         parse(systemInstruction="x" * 10_000)
     assert len(caught.value.fault.message) < 200
