@@ -58,8 +58,6 @@ LACKING = {
     "server/turns",
     "store/memory",
     "surfaces/chat/completion",
-    "surfaces/gemini/__init__",
-    "surfaces/grammar",
     "surfaces/responses/__init__",
 }
 

@@ -10,7 +10,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.gemini import parse_request, surface
+from zerogravity.surfaces.gemini import parse_request
 from zerogravity.surfaces.gemini.request import count_request
 
 CONTEXT = Context("turn_" + "5" * 32, 1_770_000_000, Catalogue().resolve, owner="someone")
@@ -31,21 +31,6 @@ def test_a_value_in_an_error_message_is_shortened() -> None:
     with pytest.raises(FaultError) as caught:
         parse(systemInstruction="x" * 10_000)
     assert len(caught.value.fault.message) < 200
-
-
-@pytest.mark.parametrize("model", ["gemini-3-flash", "models/gemini-3-flash"])
-def test_what_stands_in_the_url(model: str) -> None:
-    turn = parse_request({"contents": HI}, CONTEXT, model=model, stream=True, sse=False)
-    assert (turn.surface, turn.target.name, turn.stream) == ("gemini", "gemini-3-flash", True)
-    assert (turn.id, turn.owner, turn.created) == (CONTEXT.turn_id, "someone", 1_770_000_000)
-    assert turn.details.alt == "json"
-    assert surface.parse({"contents": HI, "model": model, "stream": True, "alt": "json"}, CONTEXT) == turn
-
-
-def test_without_a_url_the_model_must_be_in_the_body() -> None:
-    with pytest.raises(FaultError) as caught:
-        surface.parse({"contents": HI}, CONTEXT)
-    assert caught.value.fault.param == "model"
 
 
 @pytest.mark.parametrize(
