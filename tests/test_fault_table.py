@@ -67,12 +67,12 @@ def test_every_row_is_there():
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"H{row}")
-def test_a_row_has_its_tests(row):
+def test_every_row_has_its_tests(row):
     for module in ROWS[row].split(", "):
         assert int(row) in numbers_in(TESTS / f"{module}.py"), f"no test of {module} carries the number in its name"
 
 
-def test_no_test_carries_a_number_that_the_table_does_not_tell():
+def test_every_numbered_test_is_in_the_table():
     for file in TESTS.rglob("test_*.py"):
         module = file.relative_to(TESTS).with_suffix("").as_posix()
         for number in numbers_in(file):

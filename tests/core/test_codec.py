@@ -133,7 +133,7 @@ def test_any_fault_comes_back(fault: Fault) -> None:
         (lambda value: codec.turn_in(value, {}), {"id": "turn_1"}),
     ],
 )
-def test_what_is_of_no_form_that_is_known(read, value) -> None:
+def test_values_of_an_unknown_form_are_refused(read, value) -> None:
     with pytest.raises(ValueError, match=r"unknown|not a"):
         read(value)
 

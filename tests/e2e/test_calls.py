@@ -72,7 +72,7 @@ FIRST = {
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("first", [*FIRST, "sim:malformed-once", "sim:nameless-once"])
 @pytest.mark.parametrize("surface", SURFACES)
-async def test_nothing_is_seen_of_the_first(
+async def test_nothing_of_the_broken_answer_is_seen(
     stack: Stack, http: aiohttp.ClientSession, surface: str, first: str, stream
 ) -> None:
     prompt = f"what is the weather? {surface} {stream} {first.replace(' ', '-')}"

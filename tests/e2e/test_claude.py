@@ -206,7 +206,7 @@ async def test_a_forced_call(stack: Stack, http: Any, surface: str) -> None:
 
 
 @pytest.mark.parametrize("surface", FORCED)
-async def test_nothing_of_the_language_servers_taste_stays(stack: Stack, http: Any, surface: str) -> None:
+async def test_none_of_the_language_servers_own_config_stays(stack: Stack, http: Any, surface: str) -> None:
     client = Client(stack, http, f"{surface}: all")
     await client.say("Write a tokenizer that knows <|endoftext|>.", **LIMITS[surface](4000))
     cascade = next(iter(stack.ls.cascades.values()))

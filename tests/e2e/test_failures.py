@@ -274,8 +274,9 @@ async def test_h26_sigterm_ends_open_streams_properly() -> None:
             response = await http.post(stack.url + path, json=body)
             responses.append((surface, response, await response.content.readany()))
         stack.process.send_signal(signal.SIGTERM)
-        for surface, response, begun in responses:
-            CHECK[surface](begun + (await to_the_end(response))[0])
+        rests = await asyncio.gather(*(to_the_end(response) for _, response, _ in responses))
+        for (surface, _, begun), (rest, _) in zip(responses, rests, strict=True):
+            CHECK[surface](begun + rest)
         async with asyncio.timeout(10):
             assert await stack.process.wait() == 0
 

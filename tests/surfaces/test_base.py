@@ -40,5 +40,5 @@ def test_turns_go_to_its_first_path_or_to_a_url_of_their_own() -> None:
 def test_its_defaults_ask_for_nothing() -> None:
     assert [*PLAIN.media({}), *PLAIN.table(), *PLAIN.from_url({}, {}, {})] == []
     assert PLAIN.lookups({}) == Lookups()
-    assert PLAIN.shows(builders.channel(None, TextDelta("a")))
-    assert not PLAIN.shows(builders.channel(None, ThinkingDelta("hm")))
+    assert PLAIN.has_output(builders.channel(None, TextDelta("a")))
+    assert not PLAIN.has_output(builders.channel(None, ThinkingDelta("hm")))

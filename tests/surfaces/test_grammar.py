@@ -1,4 +1,4 @@
-"""What the grammar checkers share: narrowing with a complaint, and the blocks of an event stream."""
+"""What the grammar checkers share: framing, JSON lines, kinds of values; each complaint says where."""
 
 from __future__ import annotations
 
@@ -8,39 +8,74 @@ from typing import Any
 import pytest
 
 from zerogravity.surfaces import grammar
-from zerogravity.surfaces.grammar import GrammarError, blocks, json_object, one_of, parsed
+from zerogravity.surfaces.grammar import GrammarError
+
+
+def test_blocks_are_split_and_comments_left_out() -> None:
+    assert list(grammar.blocks(b": ping\n\ndata: a\n\ndata: b\nid: 1\n\n")) == [
+        ("block 1", b"data: a"), ("block 2", b"data: b\nid: 1"),
+    ]  # fmt: skip
+    assert grammar.whole([b"a", b"b"]) == grammar.whole(b"ab") == b"ab"
 
 
 @pytest.mark.parametrize(
-    ("check", "value", "complaint"),
+    ("data", "why"),
     [
-        (grammar.an_object, [], "p: must be an object"),
-        (grammar.objects, {}, "p: must be an array"),
-        (grammar.objects, [{}, 1], r"p\[1\]: must be an object"),
-        (grammar.a_string, 1, "p: must be a string"),
-        (grammar.a_count, True, "p: must be a whole number"),
-        (grammar.a_count, -1, "p: must be a whole number"),
-        (parsed, b"{", "p: is not JSON in UTF-8"),
-        (parsed, b"\xff", "p: is not JSON in UTF-8"),
-        (parsed, b"[]", "p: must be an object"),
-        (parsed, '{"a": "\u2028"}'.encode(), "p: holds a raw"),
-        (json_object, "{", "p: is not JSON"),
-        (json_object, "[1]", "p: is not a JSON object"),
-        (lambda value, place: one_of(value, ("a",), place), "b", "p: 'b' is not a known value"),
-        (lambda value, place: list(blocks(value)), b"data: 1\n", "its last event has no blank line"),
-        (lambda value, place: list(blocks(value)), b"data: 1\r\n\n", "holds a carriage return"),
-        (lambda value, place: list(blocks(value)), b": a\ndata: 1\n\n", "block 0: a comment shares its block"),
+        (b"", "stream: its last event has no blank line"),
+        (b"data: a\n", "stream: its last event has no blank line"),
+        (b"data: a\r\n\r\n", "stream: its last event has no blank line"),
+        (b": a\r\n\ndata: a\n\n", "stream: holds a carriage return"),
+        (b"data: a\n\n: b\ndata: c\n\n", "block 1: a comment shares its block"),
     ],
 )
-def test_complaints(check: Callable[[Any, str], Any], value: Any, complaint: str) -> None:
-    with pytest.raises(GrammarError, match=complaint):
-        check(value, "p")
+def test_bad_framing(data: bytes, why: str) -> None:
+    with pytest.raises(GrammarError, match=why):
+        list(grammar.blocks(data))
 
 
-def test_good_values_pass() -> None:
-    assert grammar.objects([{"a": 1}], "p") == [{"a": 1}]
-    assert grammar.a_count(0, "p") == 0
-    assert parsed(b'{"a": 1}', "p") == {"a": 1}
-    json_object('{"a": 1}', "p")
-    one_of("a", ("a",), "p")
-    assert list(blocks(b"data: 1\n\n: ping\n\ndata: 2\n\n")) == [("block 0", b"data: 1"), ("block 2", b"data: 2")]
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"{", "here: is not JSON in UTF-8"),
+        (b'{"a": "\xff"}', "here: is not JSON in UTF-8"),
+        (b"[]", "here: must be an object"),
+        *(
+            (f'{{"a": "{separator}"}}'.encode(), r"here: holds a raw U\+2028, U\+2029 or U\+0085")
+            for separator in "\u2028\u2029\x85"
+        ),
+    ],
+)
+def test_bad_lines(data: bytes, why: str) -> None:
+    with pytest.raises(GrammarError, match=why):
+        grammar.parsed(data, "here")
+
+
+@pytest.mark.parametrize(
+    ("read", "good", "bad", "why"),
+    [
+        (grammar.an_object, {}, [], "must be an object"),
+        (grammar.objects, [{}], {}, "must be an array"),
+        (grammar.objects, [], [{}, 1], r"here\[1\]: must be an object"),
+        (grammar.a_string, "", None, "must be a string"),
+        (grammar.a_count, 0, -1, "not negative"),
+        (grammar.a_count, 7, True, "whole number"),
+        (grammar.a_count, 7, 1.0, "whole number"),
+    ],
+)
+def test_kinds(read: Callable[[Any, str], Any], good: Any, bad: Any, why: str) -> None:
+    assert read(good, "here") == good
+    with pytest.raises(GrammarError, match=why):
+        read(bad, "here")
+
+
+@pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ("[]", "is not a JSON object"), ("", "is not JSON")])
+def test_arguments_are_a_json_object(text: str, why: str) -> None:
+    grammar.json_object('{"a": 1}', "here")
+    with pytest.raises(GrammarError, match=why):
+        grammar.json_object(text, "here")
+
+
+def test_words_of_a_list() -> None:
+    grammar.one_of("a", ("a", "b"), "here")
+    with pytest.raises(GrammarError, match="here: 'c' is not a known value"):
+        grammar.one_of("c", ("a", "b"), "here")

@@ -124,11 +124,11 @@ def test_every_surface_owns_where_it_is_spoken(surface: Surface, stream: bool) -
     assert paths.suggestion(path, WITH_TOY) is None
 
 
-def test_what_is_nobodys_is_the_first_ones() -> None:
+def test_paths_of_no_surface_belong_to_the_first_one() -> None:
     assert paths.surface_at("/health", WITH_TOY) is next(iter(REGISTRY.values()))
 
 
-def test_names_are_their_own_keys() -> None:
+def test_surfaces_are_registered_by_their_names() -> None:
     assert all(name == surface.name for name, surface in REGISTRY.items())
 
 
@@ -167,7 +167,7 @@ def test_no_module_outside_of_its_package_names_a_surface(name: str) -> None:
     assert found <= APIS | WORDS[name]
 
 
-def test_only_who_composes_takes_the_registry() -> None:
+def test_only_composing_modules_import_the_registry() -> None:
     takers = {
         module
         for module, node in modules("REGISTRY")

@@ -179,7 +179,7 @@ def tried(name: str, data: st.DataObject) -> Turn | None:
 @pytest.mark.parametrize("name", ["chat", "responses"])
 @settings(max_examples=120)
 @given(st.data())
-def test_what_is_served_google_takes(name: str, data: st.DataObject) -> None:
+def test_a_request_that_is_taken_is_one_that_google_accepts(name: str, data: st.DataObject) -> None:
     turn = tried(name, data)
     if turn is None:
         return
@@ -190,7 +190,7 @@ def test_what_is_served_google_takes(name: str, data: st.DataObject) -> None:
 
 @settings(max_examples=120)
 @given(st.data())
-def test_the_gemini_surface_never_stumbles(data: st.DataObject) -> None:
+def test_the_gemini_surface_parses_or_refuses_any_body(data: st.DataObject) -> None:
     turn = tried("gemini", data)
     if turn is not None:
         assert sent(turn)["request"]["contents"] == turn.google_request["contents"]

@@ -145,7 +145,7 @@ def test_a_number_keeps_its_text(number: str, beside: str, indent: bool) -> None
         assert spellings(written) == spellings(text.replace("\\ud800", "\ufffd"))
 
 
-def test_what_a_float_can_tell_stays_one() -> None:
+def test_numbers_that_a_float_prints_alike_stay_floats() -> None:
     assert [type(value) for value in jsonio.loads(b'[1.5,0.1,-0.0,7,"1.10",2.50]')] == [
         float,
         float,
@@ -157,7 +157,7 @@ def test_what_a_float_can_tell_stays_one() -> None:
 
 
 @pytest.mark.parametrize("number", ["1.10", "1e400", "-0"])
-def test_a_number_is_a_float_to_others(number: str) -> None:
+def test_a_number_behaves_like_a_float(number: str) -> None:
     value = jsonio.loads(number.encode())
     assert isinstance(value, Number)
     assert value == float(number)

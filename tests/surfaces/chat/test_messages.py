@@ -102,7 +102,7 @@ def picture(url: str = PNG) -> dict[str, Any]:
         ([{"type": "text", "text": ""}, {"type": "text", "text": "a"}], [{"text": "Sam: a"}]),
     ],
 )  # fmt: skip
-def test_who_said_it_stands_before_it(content: Any, parts: list[dict[str, Any]]) -> None:
+def test_a_speakers_name_stands_before_the_text(content: Any, parts: list[dict[str, Any]]) -> None:
     assert contents_of(named("user", "Sam", content)) == [{"role": "user", "parts": parts}]
 
 
@@ -116,7 +116,7 @@ def test_participants_of_a_group_chat_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
-def test_no_name_is_no_name(name: Any) -> None:
+def test_an_empty_name_is_ignored(name: Any) -> None:
     turn = parse(messages=[named("system", name, "s"), named("user", name, "a"), named("assistant", name, "b"), USER])
     assert turn.google_request["systemInstruction"]["parts"] == [{"text": "s"}]
     assert [content["parts"] for content in turn.google_request["contents"]] == [

@@ -107,7 +107,7 @@ def test_names_of_the_responses_api_are_refused_with_the_right_one(name: str, va
     assert parse(**nothing).notes == ()
 
 
-def test_text_is_refused_only_for_a_form_that_would_be_lost() -> None:
+def test_text_format_is_refused_but_other_members_of_text_are_noted() -> None:
     """Cursor sends its Responses members here, too."""
     with pytest.raises(FaultError) as caught:
         parse(text={"format": {"type": "json_object"}})

@@ -16,7 +16,7 @@ def config(**body: Any) -> dict[str, Any] | None:
     return parse(**body).google_request.get("toolConfig", {}).get("functionCallingConfig")
 
 
-def test_a_search_that_is_chosen_is_only_offered() -> None:
+def test_choosing_a_search_leaves_the_mode_alone() -> None:
     assert config(tools=[F], tool_choice={"type": "web_search"}) is None
 
 

@@ -135,7 +135,7 @@ def test_every_step_of_the_turn_counts(first: str, second: str, off: bool) -> No
     assert thinking_is_off(sent(*contents, known=known)[0]) is off
 
 
-def test_a_turn_that_is_over_does_not_count() -> None:
+def test_steps_of_an_earlier_turn_need_no_thoughts() -> None:
     made, notes = sent(HI, model(call()), user(result()), model("done"), user("thanks"))
     assert "generationConfig" not in made
     assert notes == []
@@ -143,7 +143,7 @@ def test_a_turn_that_is_over_does_not_count() -> None:
     assert made["contents"][1] == model(thought(), call())
 
 
-def test_who_has_switched_it_off_already_is_told_nothing() -> None:
+def test_thinking_that_is_off_already_is_not_noted() -> None:
     config = {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": False}}
     made, notes = sent(HI, model(call()), user(result()), generationConfig=config)
     assert (made["generationConfig"], notes) == (config, [])
@@ -207,7 +207,7 @@ def test_blank_texts_are_left_out_and_no_content_is_empty(contents: list[Json], 
         ({"a": {"b": ""}}, {"a": {"b": ""}}),
     ],
 )  # fmt: skip
-def test_a_result_says_something(given: Json, made: Json) -> None:
+def test_an_empty_result_gets_a_text(given: Json, made: Json) -> None:
     found, _ = sent(HI, model(call()), user(result(**given)), known=KNOWN)
     assert found["contents"][2] == user(result(**made))
 
@@ -320,7 +320,7 @@ def test_a_forced_call_on_every_surface(surface: str) -> None:
     )
 
 
-def test_other_models_get_it_as_it_is() -> None:
+def test_requests_for_other_models_are_unchanged() -> None:
     body = DIALOGUES["gemini"]
     turn = parse("gemini", GEMINI, body, KNOWN)
     assert turn.google_request["contents"] == body["contents"]

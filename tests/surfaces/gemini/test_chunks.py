@@ -173,7 +173,7 @@ def test_no_empty_part_beside_another_and_no_signature_lost(given: list[Any], ma
     assert parts(stream([chunk(*given, modelVersion="m", responseId="r"), chunk({"text": "x"}), END]))[:-2] == made
 
 
-def test_of_a_split_chunk_only_the_last_has_the_rest() -> None:
+def test_only_the_last_part_of_a_split_chunk_has_the_other_members() -> None:
     found = stream(
         [chunk(CALL, SIGNED, finish="STOP", modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1})]
     )
@@ -251,7 +251,7 @@ def test_sums_of_usage(first: dict[str, Any], second: dict[str, Any], made: dict
 # -- ends --------------------------------------------------------------------------------------------------------
 
 
-def test_what_follows_the_finish_reason_comes_before_it() -> None:
+def test_parts_after_the_finish_reason_are_sent_before_it() -> None:
     """Signatures and usage may follow STOP; a client that stops reading there must not lose them."""
     found = stream(
         [
@@ -267,7 +267,7 @@ def test_what_follows_the_finish_reason_comes_before_it() -> None:
     ]  # fmt: skip
 
 
-def test_of_two_finish_reasons_the_last_one_is_told() -> None:
+def test_the_last_of_two_finish_reasons_counts() -> None:
     ends = [
         chunk({"text": "a"}, finish="STOP"),
         {"candidates": [{"finishReason": "MAX_TOKENS", "finishMessage": "long"}]},

@@ -10,7 +10,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.gemini import parse_request, surface
+from zerogravity.surfaces.gemini import parse_request
 from zerogravity.surfaces.gemini.proto_json import GENERATION, REQUEST
 from zerogravity.surfaces.gemini.request import RULES, count_request, table
 
@@ -28,25 +28,10 @@ def test_a_limit_in_any_spelling(asked: Any, sent: Any) -> None:
     assert turn.google_request["generationConfig"] == {"maxOutputTokens": sent, "topK": 3}
 
 
-def test_a_shown_value_is_cut() -> None:
+def test_a_value_in_an_error_message_is_shortened() -> None:
     with pytest.raises(FaultError) as caught:
         parse(systemInstruction="x" * 10_000)
     assert len(caught.value.fault.message) < 200
-
-
-@pytest.mark.parametrize("model", ["gemini-3-flash", "models/gemini-3-flash"])
-def test_what_stands_in_the_url(model: str) -> None:
-    turn = parse_request({"contents": HI}, CONTEXT, model=model, stream=True, sse=False)
-    assert (turn.surface, turn.target.name, turn.stream) == ("gemini", "gemini-3-flash", True)
-    assert (turn.id, turn.owner, turn.created) == (CONTEXT.turn_id, "someone", 1_770_000_000)
-    assert turn.details.alt == "json"
-    assert surface.parse({"contents": HI, "model": model, "stream": True, "alt": "json"}, CONTEXT) == turn
-
-
-def test_without_a_url_the_model_must_be_in_the_body() -> None:
-    with pytest.raises(FaultError) as caught:
-        surface.parse({"contents": HI}, CONTEXT)
-    assert caught.value.fault.param == "model"
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_types_that_all_name_one_another_are_cut_where_they_lie_deep() -> None:
     assert any("too large" in loss for loss in made.lost)
 
 
-def test_a_cycle_is_open_once() -> None:
+def test_a_cycle_is_expanded_once() -> None:
     node = {"type": "object", "properties": {"v": S, "next": {"$ref": "#/$defs/node"}}}
     made = convert({"$ref": "#/$defs/node", "$defs": {"node": node}})
     assert made.schema == {"type": "object", "properties": {
@@ -204,7 +204,7 @@ def test_order_of_properties() -> None:
 
 
 @pytest.mark.parametrize("schema", [None, True, {}])
-def test_nothing_said_is_nothing(schema: Any) -> None:
+def test_an_empty_schema_converts_to_none(schema: Any) -> None:
     assert convert(schema).schema is None
 
 
@@ -413,7 +413,7 @@ def fits(value: Any, schema: Any) -> bool:
 
 
 @given(st.recursive(plain, nest, max_leaves=6))
-def test_what_is_valid_stays_expressible(pair: Pair) -> None:
+def test_valid_values_fit_the_converted_schema(pair: Pair) -> None:
     schema, value = pair
     made = convert({"type": "object", "properties": {"p": schema}}).schema
     assert made is not None

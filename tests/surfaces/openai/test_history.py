@@ -147,7 +147,7 @@ def test_a_call_between_the_results_of_others_belongs_to_their_step() -> None:
     assert answers == ["1", "2", "3", "4"]
 
 
-def test_a_call_between_results_excuses_none_of_them() -> None:
+def test_a_call_between_results_does_not_replace_a_missing_result() -> None:
     made = history()
     made.user([{"text": "go"}])
     calls(made, "a", "b")

@@ -136,7 +136,7 @@ def test_mutual_recursion() -> None:
 
 
 @pytest.mark.parametrize("family", ["gemini-2.0", "claude", "gpt-oss"])
-def test_a_family_without_json_schema_is_told_in_words(family: str) -> None:
+def test_a_family_without_json_schema_gets_the_schema_in_words(family: str) -> None:
     made = form(of(m=MAP), family)
     assert made.config == JSON_MODE.config
     assert made.notes == ("response_format.json_schema.schema sent as an instruction: this model cannot enforce it",)
@@ -217,7 +217,7 @@ def applied(request: dict[str, Any], family: str) -> tuple[dict[str, Any], tuple
 
 
 @pytest.mark.parametrize("family", TWO)
-def test_a_forced_function_makes_the_form_moot(family: str) -> None:
+def test_a_forced_function_wins_over_the_form(family: str) -> None:
     generate, notes = applied(mode("ANY"), family)
     assert generate == {**mode("ANY"), "generationConfig": {"topP": 0.5}}
     assert notes == ("text.format left out: this model takes none beside functions, and one must be called",)
@@ -227,7 +227,7 @@ def test_a_forced_function_makes_the_form_moot(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", TWO)
-def test_a_form_makes_functions_moot_that_may_not_be_called(family: str) -> None:
+def test_a_form_wins_over_functions_that_may_not_be_called(family: str) -> None:
     generate, notes = applied({**mode("NONE"), "tools": [*FUNCTIONS["tools"], {"googleSearch": {}}]}, family)
     assert generate == {
         "generationConfig": {"topP": 0.5, "responseMimeType": "application/json"}, "tools": [{"googleSearch": {}}],

@@ -58,7 +58,7 @@ def test_names_are_legal_reversible_and_apart(given_names: list[str]) -> None:
         assert names.to_client.get(google, google) == name
 
 
-def test_a_name_somebody_has_already_is_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cleaned_name_never_equals_a_declared_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client may declare the very name that another of its names would be cleaned to."""
     taken = NameMap().to_google("my tool")
     names = NameMap()
@@ -92,7 +92,7 @@ def test_declarations() -> None:
     assert notes == ("tools: not in Google's schemas: multipleOf (f x/a)",)
 
 
-def test_what_many_schemas_lose_is_one_note() -> None:
+def test_losses_of_many_schemas_are_one_note() -> None:
     schema = {**SCHEMA, "additionalProperties": False, "minLength": -1}
     _, notes = declare([Declared(f"t{n}", None, schema) for n in range(17)], NameMap())
     assert notes == (
@@ -132,12 +132,12 @@ OPEN = "Arguments: May hold members of any name (additionalProperties: true)."
          'd\n\nArguments: not: {"required":["x"]}.'),
     ],
 )  # fmt: skip
-def test_arguments_that_no_schema_lists_are_told(schema: Any, description: str) -> None:
+def test_open_objects_are_described_in_words(schema: Any, description: str) -> None:
     (made,), _ = declare([Declared("f", "d", schema)], NameMap())
     assert made == {"name": "f", "description": description}
 
 
-def test_further_arguments_are_told() -> None:
+def test_additional_arguments_are_described_in_words() -> None:
     schema = {**SCHEMA, "additionalProperties": {"type": "string"}, "description": "filters"}
     (made,), _ = declare([Declared("f", None, schema)], NameMap())
     assert made["parameters"]["description"] == (
@@ -166,7 +166,7 @@ def test_declarations_that_are_refused(given: list[Declared], param: str, code: 
     assert (caught.value.fault.param, caught.value.fault.code) == (param, code)
 
 
-def test_what_all_schemas_together_may_cost() -> None:
+def test_the_schemas_of_all_tools_share_one_limit() -> None:
     large = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(2000)}}
     assert len(declare([Declared(f"t{n}", None, large) for n in range(10)], NameMap())[0]) == 10
     with pytest.raises(FaultError) as caught:

@@ -103,7 +103,7 @@ FORM = {"type": "object", "additionalProperties": {"type": "string"}}
 
 @pytest.mark.parametrize("tool_choice", ["auto", "required", "none"])
 @pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-flash", "claude-sonnet-4-6"])
-def test_a_form_is_moot_whatever_stands_beside_it(model: str, tool_choice: str) -> None:
+def test_a_compaction_ignores_the_form(model: str, tool_choice: str) -> None:
     text = {"format": {"type": "json_schema", "name": "n", "schema": FORM}}
     turn = asked(model=model, tools=[function("f")], tool_choice=tool_choice, text=text)
     assert turn.google_request == asked(model=model).google_request

@@ -1,30 +1,29 @@
-"""When a Responses turn has something to show its client."""
+"""The Responses surface: when there is something for the client."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.surfaces.playing import replayed
-from tests.surfaces.responses.support import records, turn
-from zerogravity.core.events import Event, Finished, TextDelta, ThinkingDelta
+from tests.surfaces.responses.asking import parse, user
+from zerogravity.core.events import Event, FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.surfaces.responses import surface
+from zerogravity.testing import builders
 
-THOUGHT, TEXT = ThinkingDelta("hm"), TextDelta("a")
-UNSEEN = {"echo": {"reasoning": {"effort": None, "summary": None}}}
+COMPACTION = {"input": [user("x"), {"type": "compaction_trigger"}]}
 
 
 @pytest.mark.parametrize(
-    ("events", "details", "shows"),
+    ("body", "event", "shown"),
     [
-        ([], {}, False),
-        ([THOUGHT], {}, True),
-        ([THOUGHT], UNSEEN, False),
-        ([THOUGHT, TEXT], UNSEEN, True),
-        ([TEXT], {"compacts": True}, False),
+        ({}, TextDelta("a"), True),
+        ({}, FunctionCall("c", "f", "{}"), True),
+        ({}, ThinkingDelta("hm"), False),
+        ({"reasoning": {"summary": "auto"}}, ThinkingDelta("hm"), True),
+        (COMPACTION, TextDelta("a"), False),
     ],
 )
-def test_has_output(events: Sequence[Event], details: dict[str, Any], shows: bool) -> None:
-    assert surface.has_output(replayed(records(events, Finished("stop")), turn(**details))) is shows
+def test_when_there_is_something_for_the_client(body: dict[str, Any], event: Event, shown: bool) -> None:
+    """A summary is only shown at its end, thoughts only to clients that ask for them."""
+    assert surface.has_output(builders.channel(parse(**body), event)) is shown

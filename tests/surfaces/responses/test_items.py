@@ -95,7 +95,7 @@ def test_system_and_developer_messages_wherever_they_stand() -> None:
     assert turn.details.system == ("S", "D")
 
 
-def test_only_system_messages_still_ask_something() -> None:
+def test_system_messages_alone_become_a_user_message() -> None:
     assert contents({"role": "developer", "content": "D"}) == [{"role": "user", "parts": [{"text": "D"}]}]
 
 
@@ -117,7 +117,7 @@ def test_an_empty_answer_is_nothing(content: Any) -> None:
     assert parts(user("x"), {"role": "assistant", "content": content}) == [{"text": "x"}]
 
 
-def test_the_model_cannot_have_the_last_word() -> None:
+def test_a_dialogue_never_ends_with_the_models_message() -> None:
     assert contents(user("x"), said("y"))[-1]["role"] == "user"
 
 

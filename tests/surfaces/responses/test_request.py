@@ -254,7 +254,7 @@ def test_a_turn_goes_on_where_the_stored_one_ended() -> None:
     assert turn.previous_id == turn.details.echo["previous_response_id"] == "resp_1"
 
 
-def test_nothing_new_need_be_said() -> None:
+def test_a_turn_may_go_on_without_new_input() -> None:
     turn = parse(context(stored={"resp_1": BEFORE}), previous_response_id="resp_1", input=None)
     assert turn.google_request["contents"][:2] == list(BEFORE.contents)
     assert turn.google_request["contents"][-1]["role"] == "user"
@@ -291,7 +291,7 @@ def test_a_stored_call_needs_its_output() -> None:
         ({"previous_response_id": 3, "input": {"id": "a"}}, Lookups(None, ())),
     ],
 )  # fmt: skip
-def test_what_has_to_be_fetched(body: dict[str, Any], wanted: Lookups) -> None:
+def test_lookups_of_a_request(body: dict[str, Any], wanted: Lookups) -> None:
     assert lookups(body) == wanted
 
 
@@ -313,7 +313,7 @@ def test_ids() -> None:
         {"input": [{"role": "user", "content": "x"}, {"type": "compaction_trigger"}], "temperature": 0.3},
     ],
 )
-def test_what_is_said_of_sampling_is_what_is_sent(model: str, body: dict[str, Any]) -> None:
+def test_the_answer_repeats_the_sampling_that_was_sent(model: str, body: dict[str, Any]) -> None:
     turn = parse(model=model, **body)
     sent, echo = turn.google_request.get("generationConfig", {}), turn.details.echo
     assert {name: echo[name] for name in ("temperature", "top_p", "presence_penalty", "frequency_penalty")} == {

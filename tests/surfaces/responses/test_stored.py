@@ -119,7 +119,7 @@ SAID_PART = {"role": "model", "parts": [{"text": "A"}]}
         ([user("x")], [{"role": "user", "parts": [{"text": "x"}]}]),
     ],
 )
-def test_what_nobody_has_said_is_no_history(given: list[Any], dialogue: list[Any]) -> None:
+def test_nothing_that_only_googles_rules_demand_is_stored(given: list[Any], dialogue: list[Any]) -> None:
     """What only Google's rules demand goes to Google and is not stored: the next turn sees to its own."""
     turn = parse(input=given)
     check_contents(turn.google_request["contents"], turn.target.family)
@@ -147,7 +147,7 @@ def test_a_failed_answer_is_shown_but_not_continued() -> None:
     assert len(made.contents) == 1
 
 
-def test_what_else_is_kept() -> None:
+def test_the_members_of_a_stored_response() -> None:
     turn = parse(
         input=[{"type": "additional_tools", "tools": [function("f")]}, {"role": "developer", "content": "D"},
                user("x")],
@@ -223,12 +223,12 @@ def test_a_whole_turn_comes_back() -> None:
     assert through_json(made) == made
 
 
-def test_what_an_older_version_has_not_written_is_empty_and_what_is_unknown_is_left_out() -> None:
+def test_members_missing_in_an_older_file_are_empty() -> None:
     old = {"id": "resp_1", "owner": "me", "created": 100.0, "response": {"output": []}, "run": "0123456789abcdef"}
     assert StoredResponse.of_json(old) == StoredResponse("resp_1", "me", 100.0, {"output": []})
 
 
-def test_what_its_process_did_not_finish_has_failed() -> None:
+def test_a_response_cut_off_by_the_end_of_the_process_has_failed() -> None:
     begun = {"id": "resp_1", "status": "queued", "background": True, "output": [], "error": None, "usage": None}
     cut = cut_off(StoredResponse("resp_1", "me", 100.0, begun, frames=(b"one", b"two"), running=True))
     assert (cut.running, cut.cut_off, cut.response["status"]) == (False, True, "failed")
