@@ -1,5 +1,5 @@
 """Tests mirror modules: ``zerogravity/a/b.py`` is tested by ``tests/a/test_b.py``, as mitmproxy's are by its
-``filename_matching``. Which tests are about more than one module is said here, and which modules still lack a file."""
+``filename_matching``. Which tests are about more than one module is said here."""
 
 from __future__ import annotations
 
@@ -38,10 +38,6 @@ OF_A_ROOM = {
     "test_readme",
     "test_scripts",
     "testing/test_serving",  # the commands as processes
-}
-
-# Modules without a test file of their own, held by their neighbours' tests. This list only gets shorter.
-LACKING = {
 }
 
 
@@ -83,11 +79,9 @@ def test_every_test_file_has_its_module() -> None:
     assert MIRRORS >= OF_A_ROOM, "gone: take them out of OF_A_ROOM"
 
 
-def test_every_module_has_its_test_file_or_is_known_to_lack_it() -> None:
+def test_every_module_has_its_test_file() -> None:
     large = {name for name in MODULES if code_lines((PACKAGE / f"{name}.py").read_text("utf-8")) > SMALL}
-    lacking = large - TESTED
-    assert not lacking - LACKING, "these need a test file of their own"
-    assert not LACKING - lacking, "these are tested now, or gone: take them out of LACKING"
+    assert not large - TESTED, "these need a test file of their own"
 
 
 def test_what_counts_as_code() -> None:
