@@ -9,7 +9,9 @@ fallback) produces them.
 
 from __future__ import annotations
 
+import itertools
 import string
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -171,6 +173,13 @@ def call_pieces() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+# what a candidate may hold: built once, for building strategies costs more than drawing from them
+anything_shown = st.lists(
+    st.one_of(
+        parts(), call_pieces(), st.just({"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True})
+    ),
+    max_size=3,
+)
 ENDS = ("STOP", "STOP", "MAX_TOKENS", "SAFETY", "OTHER", "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "NO_IMAGE",
         "FINISH_REASON_UNSPECIFIED", "NEW", 0, 1, 2, 3, 9, 99, "", None, [], True)  # fmt: skip
 
@@ -178,12 +187,10 @@ ENDS = ("STOP", "STOP", "MAX_TOKENS", "SAFETY", "OTHER", "MALFORMED_FUNCTION_CAL
 @st.composite
 def candidates(draw: st.DrawFn) -> dict[str, Any]:
     """One candidate in any shape: with parts or without, with an end or without, odd ones, drafts of pictures."""
-    draft = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
-    shown = st.lists(st.one_of(parts(), call_pieces(), st.just(draft)), max_size=3)
     made: dict[str, Any] = {}
     match draw(st.sampled_from(("none", "parts", "parts", "parts", "empty", "odd"))):
         case "parts":
-            made["content"] = {"role": "model", "parts": draw(shown)}
+            made["content"] = {"role": "model", "parts": draw(anything_shown)}
         case "empty":
             made["content"] = draw(st.sampled_from(({}, {"role": "model"}, {"parts": []})))
         case "odd":
@@ -267,9 +274,9 @@ def faults() -> st.SearchStrategy[Fault]:
     return st.sampled_from(ends + told)
 
 
-def polled_events(first_call: int) -> st.SearchStrategy[list[Event]]:
-    """Events in any order, as no decoder need ever produce them; call ids are counted from ``first_call``."""
-    free: st.SearchStrategy[Event] = st.one_of(
+# Events in any order, as no decoder need ever produce them; call ids are given later.
+polled_events: st.SearchStrategy[list[Event]] = st.lists(
+    st.one_of(
         st.builds(TextDelta, texts()),
         st.builds(TextDelta, texts()),
         st.builds(ThinkingDelta, texts()),
@@ -281,20 +288,18 @@ def polled_events(first_call: int) -> st.SearchStrategy[list[Event]]:
         st.builds(Grounding, groundings()),
         st.builds(Usage, counts, counts, counts, counts, counts, counts, usage_sources),
         st.builds(Notice, names, texts()),
-    )  # fmt: skip
+    ),
+    max_size=8,
+)  # fmt: skip
 
-    def numbered(events: list[Event]) -> list[Event]:
-        made: list[Event] = []
-        number = first_call
-        for event in events:
-            if isinstance(event, FunctionCall):
-                call_id = ids.derive("call", TURN_ID, number)
-                event = FunctionCall(call_id, event.name, event.args_json, event.signature, event.upstream_id)
-                number += 1
-            made.append(event)
-        return made
 
-    return st.lists(free, max_size=8).map(numbered)
+def numbered(events: list[Event], first: int) -> list[Event]:
+    """Its calls with ids, counted from ``first``."""
+    numbers = itertools.count(first)
+    return [
+        replace(event, call_id=ids.derive("call", TURN_ID, next(numbers))) if isinstance(event, FunctionCall) else event
+        for event in events
+    ]
 
 
 class _Log:
@@ -323,7 +328,7 @@ def _captured_call(draw: st.DrawFn, log: _Log, attempt_no: int, first: int) -> t
 
 
 def _polled_call(draw: st.DrawFn, log: _Log, attempt_no: int, first: int) -> tuple[Event, ...]:
-    events = draw(polled_events(first))
+    events = numbered(draw(polled_events), first)
     while events:
         size = draw(st.integers(1, 3))
         log.add(attempt_no, b"", tuple(events[:size]))

@@ -16,7 +16,7 @@
 | H12 | parallel calls in one chunk or several                      | e2e/test_failures, wire/test_google            |
 | H13 | the same ids everywhere                                     | server/test_responses                          |
 | H14 | usage after STOP, missing, odd                              | wire/test_google, capture/test_tap             |
-| H15 | fifty turns at once                                         | e2e/test_failures                              |
+| H15 | fifty turns at once                                         | e2e/test_path                                  |
 | H16 | a client leaves in the middle                               | e2e/test_failures                              |
 | H17 | a client leaves at the end                                  | server/test_respond                            |
 | H18 | one of two readers stalls                                   | server/test_resume                             |
@@ -67,12 +67,12 @@ def test_every_row_is_there():
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"H{row}")
-def test_a_row_has_its_tests(row):
+def test_every_row_has_its_tests(row):
     for module in ROWS[row].split(", "):
         assert int(row) in numbers_in(TESTS / f"{module}.py"), f"no test of {module} carries the number in its name"
 
 
-def test_no_test_carries_a_number_that_the_table_does_not_tell():
+def test_every_numbered_test_is_in_the_table():
     for file in TESTS.rglob("test_*.py"):
         module = file.relative_to(TESTS).with_suffix("").as_posix()
         for number in numbers_in(file):

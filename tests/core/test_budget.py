@@ -17,11 +17,11 @@ def test_shares_are_never_more_than_the_whole(total: int, absent: set[str]) -> N
     assert all((share == 0) is (name in absent) for name, share in shares.items())
 
 
-def test_nothing_of_the_whole_is_given_to_nobody() -> None:
+def test_the_shares_add_up_to_the_whole() -> None:
     assert sum(SHARES.values()) == PARTS
 
 
-def test_who_holds_how_much() -> None:
+def test_held_reports_the_bytes_of_each_holder() -> None:
     budget = Budget(1 << 20)
     held = {"turns": 5, "calls": 0}
     for name in held:

@@ -18,7 +18,7 @@ def raising(_: object) -> None:
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_one_that_fails_keeps_no_other_from_being_told(caplog, place) -> None:
+def test_a_failing_callback_does_not_stop_the_others(caplog, place) -> None:
     callbacks, told, subject = Callbacks[Subject](), list[Subject](), Subject()
     members = [told.append, told.append]
     members.insert(place, raising)
@@ -31,7 +31,7 @@ def test_one_that_fails_keeps_no_other_from_being_told(caplog, place) -> None:
     assert "our bug" in caplog.text
 
 
-def test_what_happens_again_is_told_again() -> None:
+def test_callbacks_are_called_every_time() -> None:
     callbacks, told = Callbacks[int](), list[int]()
     callbacks.append(told.append)
     callbacks.call(1)
@@ -39,7 +39,7 @@ def test_what_happens_again_is_told_again() -> None:
     assert told == [1, 2]
 
 
-def test_who_comes_while_others_are_told_hears_of_the_next() -> None:
+def test_a_callback_added_during_a_call_is_first_called_next_time() -> None:
     callbacks, told = Callbacks[int](), list[int]()
     callbacks.append(lambda subject: callbacks.append(told.append) if subject == 7 else None)
     callbacks.call(7)
@@ -47,6 +47,6 @@ def test_who_comes_while_others_are_told_hears_of_the_next() -> None:
     assert told == [8]
 
 
-def test_what_is_not_an_error_goes_on() -> None:
+def test_a_keyboard_interrupt_is_not_swallowed() -> None:
     with pytest.raises(KeyboardInterrupt):
         run_guarded(lambda: (_ for _ in ()).throw(KeyboardInterrupt))

@@ -193,7 +193,7 @@ def test_a_batch_is_whatever_has_come(writer, channel):
     assert cursor.at_end
 
 
-async def test_ready_tells_arrival_from_silence(writer, channel):
+async def test_ready_is_true_when_records_arrive_and_false_on_timeout(writer, channel):
     cursor = channel.cursor()
     assert await cursor.ready(0) is False
     waiting = asyncio.create_task(cursor.ready(60))
@@ -231,7 +231,7 @@ async def test_a_cancelled_reader_leaves_nothing_behind(writer, channel):
 # -- leaving -----------------------------------------------------------------------------------------------------
 
 
-def test_the_last_counted_reader_of_an_unfinished_turn_is_told_once(channel, left):
+def test_a_running_turn_is_abandoned_once_by_its_last_reader(channel, left):
     first, second, observer = channel.cursor(), channel.cursor(), channel.cursor(observer=True)
     assert channel.readers == 2
     first.close()
@@ -285,7 +285,7 @@ def test_evicted_records_expire_the_cursors_that_want_them(writer, channel):
     assert (channel.size, channel.records, channel.count) == (0, [], 2)
 
 
-async def test_a_reader_overtaken_by_eviction_hears_of_it(writer, channel):
+async def test_a_reader_overtaken_by_eviction_gets_cursor_expired(writer, channel):
     cursor = channel.cursor()
     text(writer, "a")
     assert len(await anext(cursor)) == 1
@@ -314,7 +314,7 @@ def test_what_was_folded_survives_eviction(writer, channel):
 
 
 @pytest.mark.parametrize("name", [name for name in dir(CascadeChannel) if not name.startswith("_")])
-def test_nothing_of_it_can_be_set(channel, name):
+def test_a_channel_has_no_public_setters(channel, name):
     kind = getattr(CascadeChannel, name)
     if isinstance(kind, property):
         with pytest.raises(AttributeError):
@@ -324,7 +324,7 @@ def test_nothing_of_it_can_be_set(channel, name):
             mapping["done"] = 0
 
 
-def test_a_copy_adopts_what_is_known_of_the_original(make_turn, clock):
+def test_a_copy_adopts_a_snapshot(make_turn, clock):
     original, copy = RunningTurn(make_turn(), clock), ChannelWriter(make_turn(), clock)
     original.bind("c-1")
     original.mark("matched")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
 
+from tests.strategies import faults, record_lists
 from zerogravity.core import codec
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, Record, TextDelta
 from zerogravity.core.turn import Details, Target
-from zerogravity.errors import Origin, Termination, upstream
+from zerogravity.errors import Fault, Origin, Termination, upstream
 from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -103,6 +106,18 @@ def test_a_record_comes_back_with_its_bytes() -> None:
     )
 
 
+@given(record_lists())
+def test_any_records_come_back(records: list[Record]) -> None:
+    for record in records:
+        line = json.loads(json.dumps(codec.record_out(record, record.t_ns, (0, 0))))
+        assert codec.record_in(line, record.data) == replace(record, t_ns=0)
+
+
+@given(faults())
+def test_any_fault_comes_back(fault: Fault) -> None:
+    assert codec.fault_in(json.loads(json.dumps(codec.fault_out(fault)))) == fault
+
+
 @pytest.mark.parametrize(
     ("read", "value"),
     [
@@ -113,6 +128,6 @@ def test_a_record_comes_back_with_its_bytes() -> None:
         (lambda value: codec.turn_in(value, {}), {"id": "turn_1"}),
     ],
 )
-def test_what_is_of_no_form_that_is_known(read, value) -> None:
+def test_values_of_an_unknown_form_are_refused(read, value) -> None:
     with pytest.raises(ValueError, match=r"unknown|not a"):
         read(value)

@@ -42,7 +42,7 @@ def test_the_union_names_every_event_of_the_module():
         ((Failed(internal("x")),), Failed(internal("x"))),
     ],
 )
-def test_a_record_tells_its_terminal(happened, terminal):
+def test_a_record_knows_its_terminal_event(happened, terminal):
     assert Record(0, 0, 0, b"", happened).terminal == terminal
 
 
@@ -55,9 +55,9 @@ def test_usage_adds_up_in_any_grouping(a, b, c):
 
 
 @given(usages)
-def test_nothing_added_to_usage_changes_nothing(usage):
+def test_adding_usage_to_empty_usage_changes_nothing(usage):
     assert Usage() + usage == usage
 
 
-def test_the_first_figures_name_the_source():
+def test_the_sum_of_usages_has_the_first_source():
     assert (Usage(1, source="ls") + Usage(2, source="estimate")).source == "ls"

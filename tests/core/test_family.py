@@ -24,7 +24,7 @@ def test_families_by_name(name: str, family: str) -> None:
     assert family_of(name) == family
 
 
-def test_a_new_gemini_gets_only_what_most_take() -> None:
+def test_an_unknown_gemini_gets_the_common_rules() -> None:
     assert rules("gemini-3") == rules("gemini") == Family()
     assert "MINIMAL" not in rules(family_of("gemini-3.9-pro")).levels
 

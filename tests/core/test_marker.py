@@ -14,7 +14,7 @@ IDS = st.text(st.characters(exclude_characters="<>", exclude_categories=["Z", "C
 
 
 @given(IDS, st.text(st.characters(exclude_characters="<"), max_size=20))
-def test_what_is_written_is_read_again(cascade_id: str, around: str) -> None:
+def test_a_marker_survives_any_surroundings(cascade_id: str, around: str) -> None:
     text = f"{around}{marker.of(cascade_id)}{around}"
     assert marker.cascades(text) == [cascade_id]
     go = json.dumps(text).replace("<", r"\u003c").replace(">", r"\u003e")  # as Go writes it
@@ -24,7 +24,7 @@ def test_what_is_written_is_read_again(cascade_id: str, around: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", ".<cid:>", ".<cid:a b>", f".<cid:{'x' * 129}>", "<cid:a<b>", "cid:a"])
-def test_what_is_no_marker(text: str) -> None:
+def test_malformed_markers_are_ignored(text: str) -> None:
     assert marker.cascades(text) == []
 
 
@@ -37,7 +37,7 @@ def test_what_is_no_marker(text: str) -> None:
         ("</USER_REQUEST>", []),
     ],
 )
-def test_what_a_wrapper_holds(text: str, inside: list[str]) -> None:
+def test_the_text_inside_each_request_wrapper(text: str, inside: list[str]) -> None:
     assert list(marker.requests(text)) == inside
 
 
@@ -45,5 +45,5 @@ def test_what_a_wrapper_holds(text: str, inside: list[str]) -> None:
     ("text", "bare"),
     [("Step Id: 0\n\nx", "x"), ("  x", "x"), (" \nStep Id: 12 x", "x"), ("Step Id: x", "Step Id: x"), ("", "")],
 )
-def test_a_step_has_a_number_before_it(text: str, bare: str) -> None:
+def test_a_step_number_is_removed(text: str, bare: str) -> None:
     assert marker.unnumbered(text) == bare

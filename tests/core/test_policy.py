@@ -132,13 +132,13 @@ def test_failures_have_their_termination_code_and_are_the_upstreams(events, ende
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row[3][0] in ("fail", "await") and "fault" not in row[2]],
                          ids=lambda row: row[0])  # fmt: skip
-def test_what_to_do_is_told(row):
+def test_every_failure_says_to_send_the_request_again(row):
     decision = policy.decide(fold([Record(0, 0, 0, b"", row[1])]), **row[2])
     fault = decision.late if isinstance(decision, policy.Await) else decision.terminal.fault
     assert "send the request again" in fault.message
 
 
-def test_googles_words_are_told():
+def test_googles_finish_message_is_in_the_error():
     terminal = policy.decide(fold([Record(0, 0, 0, b"", (OPEN, TEXT, end("MALFORMED_RESPONSE")))])).terminal
     assert "MALFORMED_RESPONSE: said so" in terminal.fault.message
 
@@ -155,13 +155,13 @@ def test_googles_words_are_told():
         ((OPEN, TEXT, end(None)), "", None),
     ],
 )
-def test_the_end_that_is_the_failure(events, finish, message):
+def test_a_failure_carries_googles_finish_reason(events, finish, message):
     """Only where Google said it: a STOP without an answer, or a cut, is none."""
     fault = policy.decide(fold([Record(0, 0, 0, b"", events)])).terminal.fault
     assert (fault.finish, fault.finish_message) == (finish, message)
 
 
-def test_the_words_that_mean_more_than_an_end():
+def test_the_finish_reasons_with_a_meaning_of_their_own():
     """The table of the facts sheet, word by word: one that is forgotten would be a good end."""
     assert {"MAX_TOKENS", "CONTINUATION"} == policy.LENGTH
     assert {
@@ -174,7 +174,7 @@ def test_the_words_that_mean_more_than_an_end():
     } == policy.MALFORMED  # fmt: skip
 
 
-def test_the_word_lists_are_apart():
+def test_the_lists_of_finish_reasons_do_not_overlap():
     assert not policy.LENGTH & policy.FILTERED
     assert not policy.MALFORMED & (policy.LENGTH | policy.FILTERED)
 
@@ -228,7 +228,7 @@ MUTATIONS = [
 
 
 @pytest.mark.parametrize(("right", "wrong"), MUTATIONS)
-def test_a_wrong_branch_is_caught(right, wrong):
+def test_a_mutated_row_is_caught(right, wrong):
     assert right in SOURCE, "the mutation no longer fits the source"
     name = "zerogravity_policy_mutant"
     mutant = ModuleType(name)
@@ -260,7 +260,7 @@ DECISIONS = {"fail": "Fail(", "finish": "Finish(", "await": "Await "}
 
 
 @pytest.mark.parametrize(("events", "ended", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
-def test_a_row_says_what_it_does(events, ended, expected, monkeypatch):
+def test_a_row_describes_its_decision(events, ended, expected, monkeypatch):
     """What people read beside a row is what comes of it: the decision, and the code of a failure."""
     used = []
     rows = [replace(row, then=lambda end, row=row: (used.append(row), row.then(end))[1]) for row in policy.ROWS]

@@ -65,7 +65,7 @@ def test_a_closed_turn_is_found_but_does_not_run(store, make_turn):
     assert running.closed
 
 
-def test_all_that_run_are_ended_at_once(store, make_turn):
+def test_close_ends_every_running_turn(store, make_turn):
     ended, running = filled(store, make_turn(), 10), filled(store, make_turn(), 10, end=False)
     store.close(Failed(internal("x")))
     assert (ended.terminal, running.terminal) == (Finished("stop"), Failed(internal("x")))
@@ -92,7 +92,7 @@ def test_an_evicted_turn_cannot_be_bound(store, make_turn):
         store.bind(running, "c-1")
 
 
-def test_whoever_watches_sees_every_new_channel(store, make_turn):
+def test_on_open_callbacks_get_every_new_channel(store, make_turn):
     seen = []
     store.on_open.append(seen.append)
     channel = store.open(make_turn()).channel
@@ -100,7 +100,7 @@ def test_whoever_watches_sees_every_new_channel(store, make_turn):
 
 
 @pytest.mark.parametrize("failing", ["first", "middle", "last"])
-def test_one_who_fails_at_the_end_keeps_no_other_from_being_told(store, make_turn, caplog, failing):
+def test_a_failing_on_closed_callback_does_not_stop_the_others(store, make_turn, caplog, failing):
     told = []
 
     def fails(_):
@@ -113,7 +113,7 @@ def test_one_who_fails_at_the_end_keeps_no_other_from_being_told(store, make_tur
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
-def test_who_hears_of_an_end_finds_the_turn_ended_and_its_calls_known(store, make_turn):
+def test_on_closed_callbacks_see_the_turn_closed_and_its_calls_stored(store, make_turn):
     seen = []
     store.on_closed.append(
         lambda channel: seen.append((store.running(channel.id), store.open_count, len(store.calls), channel.closed))
@@ -124,7 +124,7 @@ def test_who_hears_of_an_end_finds_the_turn_ended_and_its_calls_known(store, mak
     assert seen == [(None, 0, 1, True)]
 
 
-def test_whoever_wants_to_know_is_told_that_a_turn_was_left(store, make_turn):
+def test_an_abandoned_callback_is_called_when_the_last_reader_leaves(store, make_turn):
     left = []
     running = store.open(make_turn(), abandoned=left.append)
     running.channel.cursor().close()
@@ -316,7 +316,7 @@ def test_expired_calls_are_dropped_though_nobody_asks(clock):
     assert len(memory) == 1
 
 
-def test_a_call_put_again_is_young_again_and_counted_once(clock):
+def test_storing_a_call_again_refreshes_it(clock):
     memory = CallMemory(clock, limit=2)
     memory.put("call_1", call())
     memory.put("call_2", call())

@@ -12,7 +12,7 @@ async def settle():
         await asyncio.sleep(0)
 
 
-async def test_all_are_woken_once():
+async def test_every_waiter_is_woken_once():
     waiters, woken = Waiters(), []
 
     async def wait(name):
@@ -28,7 +28,7 @@ async def test_all_are_woken_once():
     assert (woken, len(waiters)) == (["a", "b"], 0)
 
 
-async def test_one_that_is_cancelled_is_forgotten():
+async def test_a_cancelled_waiter_is_removed():
     waiters = Waiters()
     task = asyncio.create_task(waiters.wait())
     await settle()
@@ -39,7 +39,7 @@ async def test_one_that_is_cancelled_is_forgotten():
     waiters.wake()
 
 
-async def test_one_that_is_cancelled_while_it_is_woken_ends_all_the_same():
+async def test_a_waiter_cancelled_while_being_woken_still_ends():
     waiters = Waiters()
     task = asyncio.create_task(waiters.wait())
     await settle()
@@ -50,7 +50,7 @@ async def test_one_that_is_cancelled_while_it_is_woken_ends_all_the_same():
     assert len(waiters) == 0
 
 
-async def test_something_is_waited_for_as_long_as_it_takes():
+async def test_waiting_without_a_timeout_waits_for_as_long_as_it_takes():
     waiters, now = Waiters(), [0]
     waiting = asyncio.create_task(waiters.until(lambda: now[0] == 2))
     for _ in range(2):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from tests.e2e.support import SURFACES, Said, ask, at_rest, quick
+from tests.e2e.support import SURFACES, Said, ask
 from tests.reality.playing import Result
 from zerogravity.testing.simulator.google import Scenario, call, event, think
-from zerogravity.testing.simulator.stack import Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -25,13 +23,6 @@ BROKEN: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stack() -> AsyncIterator[Stack]:
-    async with Stack(StackOptions(ls=quick())) as running:
-        yield running
-        await at_rest(running)
-
-
 def called(said: Said) -> list[tuple[str, str]]:
     """(name, arguments as text) of every call that the client was given."""
     result = Result(said.surface, said.status, {}, "", [], 0.0, said.body, said.events)
@@ -41,20 +32,20 @@ def called(said: Said) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("kind", BROKEN)
 @pytest.mark.parametrize("surface", SURFACES)
-async def test_the_language_server_s_retry_heals_a_broken_call(stack: Stack, surface: str, kind: str, stream) -> None:
+async def test_the_language_server_s_retry_heals_a_broken_call(
+    stack: Stack, http: aiohttp.ClientSession, surface: str, kind: str, stream
+) -> None:
     word = f"{surface}-{stream}-{kind.replace(' ', '-')}"
     good = Scenario([*think("Hm."), (0, event(call("get_weather", {"city": "Oslo"}), finish="STOP"))])
     stack.google.script(Scenario([*think("Hm."), (0, event(BROKEN[kind], finish="STOP"))]), match=word)
     stack.google.script(good, match=word)
-    before = len(stack.google.agent_requests)
-    async with aiohttp.ClientSession() as http:
-        said = await ask(stack, http, surface, f"about {word}", stream=stream, tools=True)
+    said = await ask(stack, http, surface, f"about {word}", stream=stream, tools=True)
     assert said.status == 200, said.body
     assert said.error is None
     ((name, arguments),) = called(said)
     assert name == "get_weather"
     assert "Oslo" in arguments
-    assert len(stack.google.agent_requests) == before + 2
+    assert len(stack.google.agent_requests) == 2
 
 
 def unusable(*parts: dict[str, Any], finish: str = "STOP") -> Scenario:
@@ -81,30 +72,28 @@ FIRST = {
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("first", [*FIRST, "sim:malformed-once", "sim:nameless-once"])
 @pytest.mark.parametrize("surface", SURFACES)
-async def test_nothing_is_seen_of_the_first(stack: Stack, surface: str, first: str, stream) -> None:
+async def test_nothing_of_the_broken_answer_is_seen(
+    stack: Stack, http: aiohttp.ClientSession, surface: str, first: str, stream
+) -> None:
     prompt = f"what is the weather? {surface} {stream} {first.replace(' ', '-')}"
     if first in FIRST:
         stack.google.script(FIRST[first], match=prompt)
-    before = len(stack.google.agent_requests)
-    async with aiohttp.ClientSession() as http:
-        said = await ask(stack, http, surface, prompt, stream=stream, tools=True)
+    said = await ask(stack, http, surface, prompt, stream=stream, tools=True)
     assert (said.status, said.error, said.text) == (200, None, "")
     assert [name for name, _ in called(said)] == ["get_weather"]
     assert not any(word in said.raw for word in (b"kumquat", b"MALFORMED", b"Malformed"))
-    one, other = [received.request["contents"] for received in stack.google.agent_requests[before:]]
+    one, other = [received.request["contents"] for received in stack.google.agent_requests]
     assert one == other
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("surface", SURFACES)
-async def test_what_stays_broken_is_a_failure(stack: Stack, surface: str, stream) -> None:
+async def test_what_stays_broken_is_a_failure(stack: Stack, http: aiohttp.ClientSession, surface: str, stream) -> None:
     word = f"never-{surface}-{stream}"
     stack.google.script(Scenario([(0, event(BROKEN["no name"], finish="STOP"))]), match=word, times=2)
-    before = len(stack.google.agent_requests)
-    async with aiohttp.ClientSession() as http:
-        said = await ask(stack, http, surface, f"about {word}", stream=stream, tools=True)
+    said = await ask(stack, http, surface, f"about {word}", stream=stream, tools=True)
     assert called(said) == []
-    assert len(stack.google.agent_requests) == before + 2
+    assert len(stack.google.agent_requests) == 2
     if surface == "gemini":  # such a client handles Google's own word for it
         (last,) = (said.events or [said.body])[-1:]
         assert last["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"

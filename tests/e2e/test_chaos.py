@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "chaos.py"
     [("ls-killed", "google-cut", "disk-full", "delays"), ("killed", "store-locked", "store-shut")],
     ids="-".join,
 )
-async def test_what_must_hold_holds(kinds: tuple[str, ...]) -> None:
+async def test_no_round_goes_wrong(kinds: tuple[str, ...]) -> None:
     said = await script(SCRIPT, "--seconds", "10", "--turns", "8", "--only", *kinds, seconds=300)
     lines = {line.split()[0]: line for line in said.splitlines() if "rounds" in line}
     assert tuple(lines) == kinds

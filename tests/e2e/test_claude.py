@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from tests.e2e.support import at_rest, quick, ready
+from tests.e2e.support import quick, ready
 from zerogravity.testing.simulator.google import Scenario, event, stop
 from zerogravity.testing.simulator.google.default_answers import claude_thoughts
 from zerogravity.testing.simulator.language_server.google_requests import STOP_SEQUENCES, agent_body
@@ -23,25 +22,6 @@ MODEL = "claude-opus-4-6-thinking"
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 ASKED = "What is the weather in Rome and Oslo?"
 OFF = {"includeThoughts": False, "thinkingBudget": 0}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Stack]:
-    async with Stack(StackOptions(ls=quick())) as stack:
-        yield stack
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stack(running: Stack) -> AsyncIterator[Stack]:
-    running.google.requests.clear()
-    yield running
-    await at_rest(running)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        yield session
 
 
 class Client:
@@ -157,24 +137,23 @@ async def test_thoughts_come_back_before_their_calls_in_every_step(stack: Stack,
     assert client.notes == ""
 
 
-@pytest.mark.parametrize("keeps", WAYS)
-async def test_after_a_restart_it_comes_back_with_the_client_or_nothing_is_thought(
-    http: Any, tmp_path: Path, keeps: str
-) -> None:
+async def test_after_a_restart_it_comes_back_with_the_client_or_nothing_is_thought(http: Any, tmp_path: Path) -> None:
     settings = {"store_path": str(tmp_path / "responses.sqlite")}
     async with Stack(StackOptions(ls=quick(), settings=settings)) as stack:
-        client = Client(stack, http, keeps)
-        assert await client.say(ASKED) == 2
+        clients = {keeps: Client(stack, http, keeps) for keeps in WAYS}
+        for keeps, client in clients.items():
+            assert await client.say(ASKED) == 2, keeps
         await stack.kill()
         await stack.start_again()
         await ready(http, stack.url)
-        assert await client.go_on() == 0
-        if keeps in ("responses: include", "responses: previous", "gemini: all"):
-            assert (client.steps, client.notes) == ([["thought", "functionCall", "functionCall"]], "")
-        else:
-            assert client.steps == [["functionCall", "functionCall"]]
-            assert client.sent["generationConfig"]["thinkingConfig"] == OFF
-            assert "thinking switched off for this request: the thoughts before" in client.notes
+        for keeps, client in clients.items():
+            assert await client.go_on() == 0, keeps
+            if keeps in ("responses: include", "responses: previous", "gemini: all"):
+                assert (client.steps, client.notes) == ([["thought", "functionCall", "functionCall"]], ""), keeps
+            else:
+                assert client.steps == [["functionCall", "functionCall"]], keeps
+                assert client.sent["generationConfig"]["thinkingConfig"] == OFF, keeps
+                assert "thinking switched off for this request: the thoughts before" in client.notes, keeps
 
 
 @pytest.mark.parametrize("keeps", ["chat: all", "responses: include", "responses: previous", "gemini: all"])
@@ -227,7 +206,7 @@ async def test_a_forced_call(stack: Stack, http: Any, surface: str) -> None:
 
 
 @pytest.mark.parametrize("surface", FORCED)
-async def test_nothing_of_the_language_servers_taste_stays(stack: Stack, http: Any, surface: str) -> None:
+async def test_none_of_the_language_servers_own_config_stays(stack: Stack, http: Any, surface: str) -> None:
     client = Client(stack, http, f"{surface}: all")
     await client.say("Write a tokenizer that knows <|endoftext|>.", **LIMITS[surface](4000))
     cascade = next(iter(stack.ls.cascades.values()))

@@ -134,7 +134,7 @@ async def test_a_google_out_of_reach_until_it_is_back(tmp_path: Path, tls: bool)
                 assert await scene.turn() == 200
 
 
-async def test_our_own_cut_says_nothing_of_google(tmp_path: Path) -> None:
+async def test_a_cut_of_our_own_is_no_fault_of_google(tmp_path: Path) -> None:
     """A client that leaves before the first byte: the call to Google is cut, which looks like a broken connection."""
     async with GoogleSimulator(tls=False) as google, serving(tmp_path, google.url) as scene:
         await works(scene)
@@ -165,19 +165,29 @@ async def test_a_login_that_google_refuses_until_it_is_taken(tmp_path: Path) -> 
         assert (await scene.get("/ready"))[1]["checks"][-1]["last_failure"]["code"]
 
 
-async def test_a_language_server_that_does_not_trust_us(tmp_path: Path) -> None:
-    """Proxy mode, and it was started without our authority."""
-    certs.create(tmp_path / "ca", now=dt.datetime.now(dt.UTC))
-    stranger = certs.create(tmp_path / "another", now=dt.datetime.now(dt.UTC))
-    proxy = free_port()
-    options = quick(
-        csrf=CSRF, endpoint=GOOGLE, proxy_url=f"http://127.0.0.1:{proxy}", proxy_ca=stranger.bundle, retries=0
-    )
+@pytest.mark.parametrize(
+    ("knows_proxy", "text", "fix"),
+    [
+        (True, "does not trust zerogravity's certificate", "SSL_CERT_FILE"),
+        (False, "as if this were an endpoint", "without --mode proxy"),
+    ],
+    ids=["does not trust us", "takes the proxy for an endpoint"],
+)
+async def test_a_language_server_that_does_not_go_through_the_proxy(
+    tmp_path: Path, knows_proxy: bool, text: str, fix: str
+) -> None:
+    """Proxy mode, and it was started without our authority, or knows of no proxy."""
+    now, proxy = dt.datetime.now(dt.UTC), free_port()
+    certs.create(tmp_path / "ca", now=now)
+    address = f"http://127.0.0.1:{proxy}"
+    if knows_proxy:
+        stranger = certs.create(tmp_path / "another", now=now).bundle
+        options = quick(csrf=CSRF, endpoint=GOOGLE, proxy_url=address, proxy_ca=stranger, retries=0)
+    else:
+        options = quick(csrf=CSRF, endpoint=address, retries=0)
     settings = {
-        "ZEROGRAVITY_LISTEN": "127.0.0.1:0",
-        "ZEROGRAVITY_LS_CSRF": CSRF,
-        "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "2",
-    }
+        "ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_LS_CSRF": CSRF, "ZEROGRAVITY_LIMITS_MATCH_SECONDS": "2",
+    }  # fmt: skip
     arguments = ["--mode", "proxy", "--proxy-port", str(proxy), "--certs-dir", str(tmp_path / "ca")]
     async with (
         LanguageServerSimulator(options) as ls,
@@ -186,26 +196,8 @@ async def test_a_language_server_that_does_not_trust_us(tmp_path: Path) -> None:
     ):
         scene = Scene(running, (await running.until(URL))[1], ls, http, tmp_path)
         said = await ask(SimpleNamespace(url=scene.url), http, "chat", "hello", stream=False)
-        assert (said.status, "does not trust zerogravity's certificate" in said.error["message"]) == (504, True)
-        await broken(scene, "path", "does not trust zerogravity's certificate", "SSL_CERT_FILE")
-
-
-async def test_a_language_server_that_takes_the_proxy_for_an_endpoint(tmp_path: Path) -> None:
-    certs.create(tmp_path / "ca", now=dt.datetime.now(dt.UTC))
-    proxy = free_port()
-    options = quick(csrf=CSRF, endpoint=f"http://127.0.0.1:{proxy}", retries=0)
-    settings = {"ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_LS_CSRF": CSRF}
-    limits = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
-    arguments = ["--mode", "proxy", "--proxy-port", str(proxy), "--certs-dir", str(tmp_path / "ca")]
-    async with (
-        LanguageServerSimulator(options) as ls,
-        aiohttp.ClientSession() as http,
-        command(tmp_path, "serve", *arguments, ZEROGRAVITY_LS_URL=ls.url, **settings, **limits) as running,
-    ):
-        scene = Scene(running, (await running.until(URL))[1], ls, http, tmp_path)
-        said = await ask(SimpleNamespace(url=scene.url), http, "chat", "hello", stream=False)
-        assert (said.status, "as if this were an endpoint" in said.error["message"]) == (504, True)
-        await broken(scene, "path", "as if this were an endpoint", "without --mode proxy")
+        assert (said.status, text in said.error["message"]) == (504, True)
+        await broken(scene, "path", text, fix)
 
 
 async def test_calls_that_go_another_way(tmp_path: Path) -> None:

@@ -14,14 +14,12 @@ import pytest_asyncio
 from google import genai
 from google.genai import types
 
-from tests.e2e.support import at_rest
-from zerogravity.testing.check import check_chat, check_gemini, check_responses
+from tests.e2e.support import MODEL, SURFACES, ask
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
-MODEL = "gemini-3-flash"
 WEATHER = {
     "type": "object",
     "properties": {"city": {"type": "string"}},
@@ -30,16 +28,10 @@ WEATHER = {
 }
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def stack(shared: Stack) -> AsyncIterator[Stack]:
-    yield shared
-    await at_rest(shared)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["reverse", "proxy"])
-async def shared(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
-    async with Stack(StackOptions(mode=request.param, ls=LsOptions())) as running:
-        yield running
+async def running(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
+    async with Stack(StackOptions(mode=request.param, ls=LsOptions())) as stack:
+        yield stack
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -173,56 +165,22 @@ async def test_gemini_stream_chunks_and_functions(gemini: genai.Client) -> None:
     assert "sunny in" in (answer.text or "")
 
 
-@pytest.mark.parametrize("surface", ["responses", "chat", "gemini"])
-async def test_h37_every_stream_passes_its_grammar(stack: Stack, client: openai.AsyncOpenAI, surface: str) -> None:
-    import aiohttp
-
-    paths = {
-        "responses": ("/v1/responses", {"model": MODEL, "input": "sim:think", "stream": True}, check_responses),
-        "chat": (
-            "/v1/chat/completions",
-            {"model": MODEL, "messages": [{"role": "user", "content": "sim:think"}], "stream": True},
-            check_chat,
-        ),
-        "gemini": (
-            f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse",
-            {"contents": [{"parts": [{"text": "sim:think"}]}]},
-            check_gemini,
-        ),
-    }
-    path, body, check = paths[surface]
-    async with aiohttp.ClientSession() as session, session.post(stack.url + path, json=body) as response:
-        assert response.status == 200
-        assert response.headers["x-request-id"]
-        check(await response.read())
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_h37_every_stream_passes_its_grammar(stack: Stack, http: aiohttp.ClientSession, surface: str) -> None:
+    said = await ask(stack, http, surface, "sim:think")
+    assert said.status == 200
+    assert said.headers["x-request-id"]
 
 
-async def test_many_turns_at_once_do_not_mix(stack: Stack, client: openai.AsyncOpenAI) -> None:
+async def test_h15_fifty_turns_at_once_each_get_their_own(stack: Stack, http: aiohttp.ClientSession) -> None:
+
     async def one(number: int) -> None:
-        word = f"word{number:04d}"
-        answer = await client.responses.create(model=MODEL, input=f"sim:echo {word}")
-        assert word in answer.output_text
-        assert sum(f"word{other:04d}" in answer.output_text for other in range(20)) == 1
+        word, surface = f"kumquat{number:03d}", SURFACES[number % 3]
+        said = await ask(stack, http, surface, f"sim:echo sim:split 7 {word}", stream=bool(number % 2))
+        assert said.text.count(word) >= 1
+        assert sum(f"kumquat{other:03d}" in said.text for other in range(50)) == 1
 
-    await asyncio.gather(*(one(number) for number in range(20)))
-
-
-@pytest.mark.parametrize(("prompt", "status"), [("sim:429", 429), ("sim:drop-before", 502), ("sim:400", 400)])
-async def test_upstream_failures_before_the_first_byte_are_plain_statuses(
-    client: openai.AsyncOpenAI, prompt: str, status: int
-) -> None:
-    with pytest.raises(openai.APIStatusError) as caught:
-        await client.responses.create(model=MODEL, input=prompt, stream=True)
-    assert caught.value.status_code == status
-    with pytest.raises(openai.APIStatusError) as caught:
-        await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": prompt}])
-    assert caught.value.status_code == status
-
-
-async def test_unknown_model_is_named(client: openai.AsyncOpenAI) -> None:
-    with pytest.raises(openai.NotFoundError) as caught:
-        await client.responses.create(model="no-such-model", input="hi")
-    assert caught.value.code == "model_not_found"
+    await asyncio.gather(*(one(number) for number in range(50)))
 
 
 async def test_tokens_are_counted_by_google_with_a_bearer_of_the_users_own(stack: Stack) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from tests.e2e.support import SURFACES, ask, at_rest, gauges, quick, request
+from tests.e2e.support import SURFACES, ask, gauges, quick, request
 from tests.waiting import until
 from zerogravity.testing.simulator.google import Scenario, answer, say, stop
 from zerogravity.testing.simulator.stack import Stack, StackOptions
@@ -23,28 +21,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 OTHER = "00000000-0000-4000-8000-000000000000"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running() -> AsyncIterator[Stack]:
-    async with Stack(StackOptions(ls=quick())) as stack:
-        yield stack
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def stack(running: Stack) -> AsyncIterator[Stack]:
-    """The shared path, with nothing in it of earlier tests."""
-    running.ls.cascades.clear()
-    running.ls.calls.clear()
-    running.google.requests.clear()
-    yield running
-    await at_rest(running)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-        yield session
-
-
 def agent_calls(stack: Stack, cascade_id: str | None = None) -> list[Any]:
     return [one for one in stack.ls.calls if one.kind == "agent" and cascade_id in (None, one.cascade_id)]
 
@@ -52,30 +28,28 @@ def agent_calls(stack: Stack, cascade_id: str | None = None) -> list[Any]:
 # -- whose call it is ----------------------------------------------------------------------------------------------
 
 
-async def test_h22_a_late_call_of_a_closed_turn_reaches_neither_google_nor_another_turn(http) -> None:
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_h22_a_late_call_of_a_closed_turn_reaches_neither_google_nor_another_turn(stack, http, surface) -> None:
     """The LS gets a clean stop at once."""
-    async with Stack(StackOptions(ls=quick(late_s=0.0))) as stack:
-        for surface in SURFACES:
-            for prompt in ("sim:text", "sim:tool", "sim:429", "sim:echo"):
-                calls, sent = len(agent_calls(stack)), len(stack.google.agent_requests)
-                said = await ask(stack, http, surface, f"{prompt} {prompt[4:]}-{surface}", tools=prompt == "sim:tool")
-                await until(lambda calls=calls: len(agent_calls(stack)) == calls + 2)
-                late = agent_calls(stack)[-1]
-                await until(lambda late=late: late.outcome != "running")
-                assert late.outcome == "end"
-                assert len(stack.google.agent_requests) == sent + 1
-            assert f"echo-{surface}" in said.text
-            assert f"text-{surface}" not in said.text
+    stack.ls.options.late_s = 0.0
+    for number, word in enumerate(("text", "tool", "429", "echo"), 1):
+        said = await ask(stack, http, surface, f"sim:{word} {word}-{surface}", tools=word == "tool")
+        await until(lambda number=number: len(agent_calls(stack)) == 2 * number)
+        late = agent_calls(stack)[-1]
+        await until(lambda late=late: late.outcome != "running")
+        assert late.outcome == "end"
+        assert len(stack.google.agent_requests) == number
+    assert f"echo-{surface}" in said.text
+    assert f"text-{surface}" not in said.text
 
 
-async def test_h22_a_call_that_comes_after_its_turn_timed_out(http) -> None:
+async def test_h22_a_call_that_comes_after_its_turn_timed_out(impatient, http) -> None:
     """Nobody waits for it any more, and the next turn is not given it."""
-    env = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.3"}
-    async with Stack(StackOptions(ls=quick(late_s=0.0, calls_google=False), env=env)) as stack:
-        said = await ask(stack, http, "chat", "sim:echo kumquat")
-        assert said.status == 504
-        await until(lambda: [one.outcome for one in agent_calls(stack)] == ["end"])
-        assert not stack.google.agent_requests
+    impatient.ls.options.late_s, impatient.ls.options.calls_google = 0.0, False
+    said = await ask(impatient, http, "chat", "sim:echo kumquat")
+    assert said.status == 504
+    await until(lambda: [one.outcome for one in agent_calls(impatient)] == ["end"])
+    assert not impatient.google.agent_requests
 
 
 @pytest.mark.parametrize("surface", SURFACES)
@@ -95,14 +69,13 @@ async def test_a_marker_in_the_clients_own_prompt_is_only_text(stack, http, surf
 
 
 @pytest.mark.parametrize(("request_id", "served"), [("cascade", True), ("uuid", False)])
-async def test_two_markers_in_one_request(http, request_id, served) -> None:
+async def test_two_markers_in_one_request(impatient, http, request_id, served) -> None:
     """Without wrappers a quoted marker counts as much as ours: the witness decides, or the call is left alone."""
-    habits = quick(request_id=request_id, wrap=False, history_lines=(f".<cid:{OTHER}>",))
-    env = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.5"}
-    async with Stack(StackOptions(ls=habits, env=env)) as stack:
-        said = await ask(stack, http, "chat", "sim:echo kumquat")
-        assert said.status == (200 if served else 504)
-        assert ("kumquat" in said.raw.decode()) is served
+    habits = impatient.ls.options
+    habits.request_id, habits.wrap, habits.history_lines = request_id, False, (f".<cid:{OTHER}>",)
+    said = await ask(impatient, http, "chat", "sim:echo kumquat")
+    assert said.status == (200 if served else 504)
+    assert ("kumquat" in said.raw.decode()) is served
 
 
 async def test_title_calls_may_go_to_google(http) -> None:

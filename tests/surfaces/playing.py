@@ -1,19 +1,23 @@
-"""One answer of Google on every surface: chunks through the real decoder and policy, the checked stream, and what a
-client reads from it."""
+"""Requests and answers on every surface: a request parsed or refused; chunks through the real decoder and policy, the
+checked stream, and what a client reads from it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from zerogravity.core.channel import CascadeChannel
+import pytest
+
+from zerogravity.core.channel import CascadeChannel, ChannelWriter
+from zerogravity.core.events import Record
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
+from zerogravity.errors import Fault, FaultError
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.testing.builders import TURN_ID, captured
+from zerogravity.testing.builders import TURN_ID, FakeClock, captured, replay
 from zerogravity.testing.check import check_chat, check_gemini, check_responses
 from zerogravity.wire import jsonio
 
@@ -21,10 +25,32 @@ SURFACES: dict[str, Surface] = {"chat": chat.surface, "responses": responses.sur
 OPENAI = ("chat", "responses")
 ALL = ("chat", "responses", "gemini")
 SECRET = bytes(32)
+HELLO: dict[str, dict[str, Any]] = {
+    "chat": {"messages": [{"role": "user", "content": "Hello"}]},
+    "responses": {"input": "Hello"},
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+}
 
 
 def context(turn_id: str = TURN_ID, **remembered: RememberedCall) -> Context:
     return Context(turn_id, 1_770_000_000, Catalogue().resolve, recall=remembered.get, secret=SECRET)
+
+
+def parse(name: str, **body: Any) -> Turn:
+    """The turn of a request with these members; what it must have it has."""
+    return SURFACES[name].parse({"model": "gemini-3-flash", **HELLO[name], **body}, context())
+
+
+def refused(name: str, **body: Any) -> Fault:
+    """The 400 that such a request gets, in words that name a member."""
+    with pytest.raises(FaultError) as caught:
+        parse(name, **body)
+    fault = caught.value.fault
+    answer = SURFACES[name].error(fault)
+    assert fault.status == answer.status == 400
+    assert answer.headers["x-should-retry"] == "false"
+    assert name == "gemini" or answer.body["error"]["type"] == "invalid_request_error"
+    return fault
 
 
 def ask(name: str, turn_id: str = TURN_ID, **more: Any) -> Turn:
@@ -44,6 +70,11 @@ def ask(name: str, turn_id: str = TURN_ID, **more: Any) -> Turn:
 def play(turn: Turn, *chunks: Any, dropped: bool = False) -> CascadeChannel:
     """The closed channel of one upstream call; a chunk may be raw bytes."""
     return captured(turn, chunks, dropped=dropped)
+
+
+def replayed(records: Iterable[Record], turn: Turn) -> CascadeChannel:
+    """The channel of that turn, with these records."""
+    return replay(records, ChannelWriter(turn, FakeClock()))
 
 
 @dataclass(slots=True)

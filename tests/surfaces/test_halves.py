@@ -36,7 +36,9 @@ def thought(words: str) -> dict[str, Any]:
         ([raw({"text": "a" + HIGH}), raw(call(x=HIGH), finish="STOP")], "", "a" + LOST, [{"x": LOST}]),
     ],
 )  # fmt: skip
-def test_one_character_again(name: str, chunks: list[bytes], thoughts: str, text: str, arguments: list[Any]) -> None:
+def test_a_character_split_over_chunks_arrives_whole(
+    name: str, chunks: list[bytes], thoughts: str, text: str, arguments: list[Any]
+) -> None:
     channel = play(ask(name), *chunks)
     heard = hear(name, channel)
     assert (heard.error, heard.text, heard.thoughts) == (None, text, thoughts)
@@ -45,4 +47,4 @@ def test_one_character_again(name: str, chunks: list[bytes], thoughts: str, text
     assert channel.state.text == text
     answer = json.dumps(SURFACES[name].answer(channel, SECRET).body, ensure_ascii=False)
     assert json.dumps(text, ensure_ascii=False)[1:-1] in answer.replace('"}, {"text": "', "")
-    answer.encode()  # a lone half cannot be
+    answer.encode()  # raises on a lone surrogate

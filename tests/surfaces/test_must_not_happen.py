@@ -133,7 +133,7 @@ def test_03_a_foreign_signature_is_not_forwarded(name: str) -> None:
     ["gAAAAABopenai", seal(b"another secret of 32 bytes length", [Carried("Zm9yZ2Vk", "gemini-3-flash", "c1")]),
      seal(SECRET, [Carried("Y2xhdWRl", "claude", "c1")])],
 )  # fmt: skip
-def test_03_nor_are_foreign_or_forged_encrypted_contents(content: str) -> None:
+def test_03_foreign_or_forged_encrypted_content_is_ignored(content: str) -> None:
     request = body("responses", user("go"), calls(("c1", "f", "{}")), result("c1"))
     request["input"].insert(1, {"type": "reasoning", "summary": [], "encrypted_content": content})
     assert parts(sent("responses", request), "functionCall")[0]["thoughtSignature"] == STAND_IN
@@ -385,7 +385,7 @@ def searched_again(contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**step, "thoughtSignature": own} for step, own in zip(searched()[:2], came, strict=False)]
 
 
-def test_21_a_client_is_told_which_of_its_server_tools_is_none() -> None:
+def test_21_a_malformed_server_tool_is_refused_by_name() -> None:
     request = body("chat", user("go"), calls(("c1", "f", "{}")), result("c1"))
     for bad in ("x", [1], ["{"], ["[]"], ['{"text": "x"}']):
         google = {"thought_signature": STAND_IN, "server_tools": bad}
@@ -394,7 +394,7 @@ def test_21_a_client_is_told_which_of_its_server_tools_is_none() -> None:
 
 
 @openai
-@pytest.mark.parametrize("effort", ["none", "minimal", "low", "medium", "high", "xhigh"])
+@pytest.mark.parametrize("effort", ["none", "high"])
 @pytest.mark.parametrize("model", ["gemini-2.5-pro", "gemini-3-pro", "gemini-3.8-flash", "claude-sonnet-4-6"])
 def test_22_effort_is_one_field_that_the_model_has(name: str, model: str, effort: str) -> None:
     said = {"reasoning_effort": effort} if name == "chat" else {"reasoning": {"effort": effort}}
@@ -424,7 +424,7 @@ CUT = {"chat": "length", "responses": "max_output_tokens", "gemini": "MAX_TOKENS
 
 
 @every
-def test_25_a_cut_or_blocked_answer_does_not_look_normal(name: str) -> None:
+def test_25_a_cut_or_blocked_answer_says_so(name: str) -> None:
     thoughts = chunk({"text": "hm", "thought": True})
     assert hear(name, play(ask(name), thoughts, chunk(finish="MAX_TOKENS"))).finish == CUT[name]
     partly = hear(name, play(ask(name), chunk({"text": "par"}), chunk(finish="SAFETY")))

@@ -16,7 +16,6 @@ from zerogravity.core.events import Failed, Finished
 from zerogravity.surfaces.base import Answer
 from zerogravity.testing.builders import call, chunk
 from zerogravity.testing.check import check_gemini
-from zerogravity.wire import jsonio
 
 TOOLS: dict[str, dict[str, Any]] = {
     "chat": {"tools": [{"type": "function", "function": {"name": name}} for name in ("f", "my tool")]},
@@ -63,7 +62,7 @@ def test_any_shapes(name: str, chunks: list[Any]) -> None:
 
 
 @given(chunks=shapes())
-def test_the_gemini_surface_says_what_the_others_say(chunks: list[Any]) -> None:
+def test_every_surface_tells_the_same_calls_and_thoughts(chunks: list[Any]) -> None:
     heard = {name: hear(name, play(ask(name, **TOOLS[name]), *chunks)) for name in ALL}
     assert [one[1] for one in heard["gemini"].calls] == [one[1] for one in heard["chat"].calls]
     assert heard["responses"].calls == heard["chat"].calls
@@ -87,7 +86,7 @@ END = {"candidates": [{"finishReason": "STOP"}]}
     ],
 )
 @pytest.mark.parametrize("name", ALL)
-def test_ends_in_chunks_of_their_own(name: str, chunks: tuple[Any, ...]) -> None:
+def test_finish_reasons_in_chunks_of_their_own(name: str, chunks: tuple[Any, ...]) -> None:
     channel = play(ask(name), *chunks)
     heard = hear(name, channel)
     assert (heard.text, heard.error) == ("a", None)
@@ -100,7 +99,7 @@ NAMES = {"chat": "my tool", "responses": "my tool", "gemini": "my_tool"}
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("separator", [":", "."])
-def test_the_models_namespace(name: str, separator: str) -> None:
+def test_the_models_default_api_prefix_is_removed(name: str, separator: str) -> None:
     turn = ask(name, **TOOLS[name])
     (wire,) = [one["name"] for one in turn.google_request["tools"][0]["functionDeclarations"] if one["name"] != "f"]
     channel = play(turn, chunk(call(f"default_api{separator}{wire}", a=1), finish="STOP"))
@@ -137,7 +136,7 @@ def pictures(name: str, body: Any) -> list[str]:
 
 @pytest.mark.parametrize(("parts", "expected"), [((DRAFT,), ["AAAA"]), ((DRAFT, PICTURE), ["BBBB"])])
 @pytest.mark.parametrize("name", ALL)
-def test_a_picture_of_the_thinking_comes_when_there_is_no_other(
+def test_a_draft_picture_is_shown_when_there_is_no_other(
     name: str, parts: tuple[Any, ...], expected: list[str]
 ) -> None:
     chunks = (*(chunk(part) for part in parts), END)
@@ -162,7 +161,7 @@ USAGE = {"promptTokenCount": 5, "totalTokenCount": 5}
 
 
 @pytest.mark.parametrize("finish", FAILURES)
-def test_google_s_own_word_for_a_failure_reaches_a_gemini_client(finish: str) -> None:
+def test_a_gemini_client_gets_googles_finish_reason_for_a_failure(finish: str) -> None:
     channel = play(ask("gemini"), chunk(finish=finish, usage=USAGE, finishMessage="why"))
     assert isinstance(channel.terminal, Failed)
     answer = whole("gemini", channel)
@@ -202,7 +201,7 @@ def test_a_broken_call_is_a_malformed_one(broken: dict[str, Any], parts: tuple[A
 @pytest.mark.parametrize("behind", [{"text": "y"}, call("f", a="y"), {"inlineData": {"mimeType": "y", "data": "eQ=="}}])
 @pytest.mark.parametrize("broken", [{"args": {"a": 1}}, {"name": "f", "args": [1]}, {"name": "f", "args": "x"}])
 @pytest.mark.parametrize("name", ALL)
-def test_what_comes_behind_a_broken_call_is_for_nobody(
+def test_parts_after_a_broken_call_are_dropped(
     name: str, broken: dict[str, Any], behind: dict[str, Any], together: bool
 ) -> None:
     first, then = {"functionCall": broken}, chunk({"text": "z"}, finish="STOP", usage=USAGE)
@@ -238,33 +237,7 @@ def test_pieces_are_one_call(name: str, pieces: tuple[Any, ...], together: bool)
     assert hear(name, channel).text == "x"
 
 
-def test_a_gemini_client_reads_words_where_google_wrote_numbers() -> None:
-    """A proto3 JSON writer may write either; Google's SDKs check the words."""
-    ratings = [{"category": 1, "probability": 2, "severity": 7}, "odd", {"category": "HARM_CATEGORY_NEW"}]
-    usage: Any = {
-        "trafficType": 1,
-        "promptTokensDetails": [{"modality": 1, "tokenCount": 5}, 7],
-        "cacheTokensDetails": 3,
-    }
-    ran = ({"executableCode": {"language": 1, "code": "1"}}, {"codeExecutionResult": {"outcome": 3}})
-    pages = {"urlMetadata": [{"retrievedUrl": "https://a", "urlRetrievalStatus": 1}, {"urlRetrievalStatus": 99}]}
-    more: Any = {"safetyRatings": ratings, "urlContextMetadata": pages}
-    sent = chunk({"text": "a"}, *ran, finish="STOP", usage=usage, **more)
-    channel = play(ask("gemini"), {**sent, "promptFeedback": {"safetyRatings": ratings[:1]}})
-    said = jsonio.loads(b"".join(frames("gemini", channel)).partition(b"data: ")[2].strip())
-    words = [{"category": "HARM_CATEGORY_HATE_SPEECH", "probability": "LOW", "severity": 7}, *ratings[1:]]
-    assert said["candidates"][0]["safetyRatings"] == words
-    assert said["promptFeedback"]["safetyRatings"] == words[:1]
-    parts = said["candidates"][0]["content"]["parts"][1:]
-    assert parts[0]["executableCode"] == {"language": "PYTHON", "code": "1"}
-    assert parts[1]["codeExecutionResult"] == {"outcome": "OUTCOME_DEADLINE_EXCEEDED"}
-    statuses = [one["urlRetrievalStatus"] for one in said["candidates"][0]["urlContextMetadata"]["urlMetadata"]]
-    assert statuses == ["URL_RETRIEVAL_STATUS_SUCCESS", 99]
-    details = [{"modality": "TEXT", "tokenCount": 5}, 7]
-    assert said["usageMetadata"] == {**usage, "trafficType": "ON_DEMAND", "promptTokensDetails": details}
-
-
 @pytest.mark.parametrize("name", ALL)
-def test_arguments_that_are_null_are_none(name: str) -> None:
+def test_null_arguments_are_an_empty_object(name: str) -> None:
     channel = play(ask(name), chunk({"functionCall": {"name": "f", "args": None}}, finish="STOP"))
     assert [(called, json.loads(arguments)) for _, called, arguments in hear(name, channel).calls] == [("f", {})]

@@ -104,7 +104,7 @@ RUN: list[tuple[str, list[Any], list[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("chunks", "expected"), [row[1:] for row in RUN], ids=[row[0] for row in RUN])
-def test_calls_that_can_be_run(chunks: list[Any], expected: list[tuple[str, str]]) -> None:
+def test_usable_calls(chunks: list[Any], expected: list[tuple[str, str]]) -> None:
     assert calls(chunks) == expected
     assert decoded(chunks)[1] == AttemptClosed("STOP")
     assert all(isinstance(json.loads(args), dict) for _, args in calls(chunks))
@@ -135,19 +135,12 @@ BROKEN: list[tuple[str, list[Any], str]] = [
      "JSON does not have"),
     ("Infinity", [b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"a":-Infinity}}}]}}]}'],
      "JSON does not have"),
-    *((f"pieces {number}", [[f(name="f", partialArgs=pieces)]], "do not fit")
-      for number, pieces in enumerate([
-          [1], {"a": 1}, [{"stringValue": "x"}], [piece("$", stringValue="x")], [piece("$.a[1]", stringValue="x")],
-          [piece("$.a", stringValue="x"), piece("$.a.b", stringValue="y")], [piece("$.a", numberValue="NaN")],
-          [piece("$.a[0]", boolValue=True), piece("$.a.b", boolValue=True)], [piece("$.a..b", boolValue=True)],
-          [piece("$.a", boolValue="yes")], [piece("$.a[x]", boolValue=True)], [piece("$.a")],
-          [piece("$[0]", nullValue=0)],
-      ])),
+    ("pieces", [[f(name="f", partialArgs=[piece("$.a[1]", stringValue="x")])]], "do not fit"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("chunks", "why"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])
-def test_calls_that_nobody_can_run(chunks: list[Any], why: str) -> None:
+def test_broken_calls_are_reported(chunks: list[Any], why: str) -> None:
     events, closed = decoded(chunks)
     assert closed.broken is not None
     assert why in closed.broken
@@ -168,7 +161,7 @@ BEHIND: list[Any] = [
 
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("chunks", [row[1] for row in BROKEN[:15]], ids=[row[0] for row in BROKEN[:15]])
-def test_what_comes_behind_a_broken_call_is_for_nobody(chunks: list[Any], together: bool) -> None:
+def test_parts_after_a_broken_call_are_dropped(chunks: list[Any], together: bool) -> None:
     alone, _ = decoded([*chunks, [f(name="view")]])
     for behind in BEHIND:
         events, closed = decoded([*chunks[:-1], [*chunks[-1], behind]] if together else [*chunks, [behind]])
@@ -177,7 +170,7 @@ def test_what_comes_behind_a_broken_call_is_for_nobody(chunks: list[Any], togeth
 
 
 @pytest.mark.parametrize("finish", ["MAX_TOKENS", "SAFETY", None])
-def test_what_the_answer_was_cut_in_is_no_call_and_no_fault(finish: str | None) -> None:
+def test_a_call_cut_off_by_the_end_is_neither_a_call_nor_a_fault(finish: str | None) -> None:
     chunks: list[Any] = [
         [f(name="view", args={"a": 1}), f(name="f", partialArgs=[piece("$.a", more=True, stringValue="x")])]
     ]
@@ -236,7 +229,9 @@ PICTURE = {"inlineData": {"mimeType": "image/png", "data": "BBBB"}}
         ([[DRAFT]], None, []),
     ],
 )  # fmt: skip
-def test_the_only_picture_is_delivered(chunks: list[Any], finish: str | None, expected: list[Event]) -> None:
+def test_a_draft_picture_is_delivered_when_there_is_no_other(
+    chunks: list[Any], finish: str | None, expected: list[Event]
+) -> None:
     assert [event for event in decoded(chunks, finish)[0] if isinstance(event, InlineData)] == expected
 
 

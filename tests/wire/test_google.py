@@ -320,7 +320,7 @@ def test_what_is_no_chunk(data: bytes, events: tuple[Event, ...]) -> None:
         (b'{"candidates":[{"content":{"parts":[{"text":"a"}]},"avgLogprobs":NaN}]}', TextDelta("a")),
     ],
 )
-def test_what_only_a_lenient_reader_takes(data: bytes, event: Event) -> None:
+def test_json_for_lenient_readers_is_repaired_and_noted(data: bytes, event: Event) -> None:
     assert decoder().decode(data) == (Notice("json_repaired", "a chunk that is JSON only to a lenient reader"), event)
 
 

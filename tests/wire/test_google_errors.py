@@ -127,7 +127,7 @@ def test_the_retry_after_header(headers: dict[str, str], code: str, delay: float
     assert (fault.code, fault.retry_after) == (code, delay)
 
 
-def test_the_body_knows_better_than_the_header() -> None:
+def test_a_delay_in_the_body_wins_over_the_header() -> None:
     assert (
         google_errors.decode_error(503, {"retry-after": "7"}, json.dumps(error(503, retry="2s")).encode()).retry_after
         == 2.0

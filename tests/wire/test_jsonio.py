@@ -1,4 +1,4 @@
-"""JSON at its borders: what orjson cannot do, exact slices, bodies cut into objects."""
+"""JSON at its borders: what orjson cannot do, exact slices."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from tests.strategies import json_values
 from zerogravity.wire import jsonio
-from zerogravity.wire.json_objects import ObjectParser, ObjectTooLarge, Piece
 from zerogravity.wire.jsonio import Number
 
 BIG = 2**64 + 1
@@ -146,7 +145,7 @@ def test_a_number_keeps_its_text(number: str, beside: str, indent: bool) -> None
         assert spellings(written) == spellings(text.replace("\\ud800", "\ufffd"))
 
 
-def test_what_a_float_can_tell_stays_one() -> None:
+def test_numbers_that_a_float_prints_alike_stay_floats() -> None:
     assert [type(value) for value in jsonio.loads(b'[1.5,0.1,-0.0,7,"1.10",2.50]')] == [
         float,
         float,
@@ -158,7 +157,7 @@ def test_what_a_float_can_tell_stays_one() -> None:
 
 
 @pytest.mark.parametrize("number", ["1.10", "1e400", "-0"])
-def test_a_number_is_a_float_to_others(number: str) -> None:
+def test_a_number_behaves_like_a_float(number: str) -> None:
     value = jsonio.loads(number.encode())
     assert isinstance(value, Number)
     assert value == float(number)
@@ -285,56 +284,6 @@ def test_member() -> None:
 )
 def test_elements(data: bytes, found: list[bytes]) -> None:
     assert jsonio.elements(data) == found
-
-
-# -- bodies ----------------------------------------------------------------------------------------------------------
-
-
-def cut(*chunks: bytes, **limits: int) -> list[Piece]:
-    parser = ObjectParser(**limits)
-    return [piece for chunk in chunks for piece in parser.feed(chunk)] + parser.end()
-
-
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        (b'[{"a": 1}\r\n,\r\n{"a": "}]{\\"["}\r\n]', [b'{"a": 1}', b'{"a": "}]{\\"["}']),
-        (b'{"a": [{}, [1]]}\n', [b'{"a": [{}, [1]]}']),
-        (b"{}{}\n{}", [b"{}", b"{}", b"{}"]),
-        (b'\xef\xbb\xbf["{", {"\\\\": 1}]', [b'{"\\\\": 1}']),
-        (b'[{"a": 1},{"b": ', [b'{"a": 1}', b'{"b": ']),
-        (b'{"a": "x', [b'{"a": "x']),
-        (b'{"a": "x\\', [b'{"a": "x\\']),
-        (b"[]", []),
-        (b"", []),
-        (b"}]nonsense", []),
-    ],
-)
-def test_objects_of_a_body_at_every_split(body: bytes, found: list[bytes]) -> None:
-    whole = cut(body)
-    assert [piece.data for piece in whole] == found
-    assert all(body[slice(*piece.span)] == piece.data for piece in whole)
-    assert cut(*(body[at : at + 1] for at in range(len(body)))) == whole
-    for at in range(len(body) + 1):
-        assert cut(body[:at], body[at:]) == whole
-
-
-@given(st.lists(st.dictionaries(st.text(max_size=5), json_values, max_size=3), max_size=4), st.data())
-def test_objects_of_any_array(objects: list[Any], data: st.DataObject) -> None:
-    body = data.draw(spelled(objects)).encode()
-    split = data.draw(st.integers(0, len(body)))
-    assert [json.loads(piece.data) for piece in cut(body[:split], body[split:])] == objects
-
-
-@given(st.binary(max_size=60), st.integers(0, 60))
-def test_objects_of_any_bytes(body: bytes, split: int) -> None:
-    assert cut(body[:split], body[split:]) == cut(body)
-
-
-def test_an_object_that_is_too_large() -> None:
-    assert len(cut(*[b'{"a": 1}'] * 20, max_object=64)) == 20
-    with pytest.raises(ObjectTooLarge, match="more than 64"):
-        cut(b'{"a": "' + b"x" * 60, max_object=64)
 
 
 @pytest.mark.parametrize("begin", [b"", b'\\"', b"\\\\", b'\\\\\\"'])

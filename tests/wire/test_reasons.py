@@ -197,5 +197,5 @@ def test_anything_is_explained(status, error, delay):
 
 
 @given(st.text(max_size=200) | json_objects.map(json.dumps))
-def test_anything_may_quote(message):
+def test_quoted_takes_any_text(message):
     reasons.quoted(message)

@@ -104,7 +104,7 @@ def test_what_is_no_json_changes_nothing() -> None:
 
 
 @given(st.text('a\\"\u00e9\u4e00' + SMILE, max_size=30), st.lists(st.integers(0, 60), max_size=6), st.booleans())
-def test_wherever_utf16_is_cut_the_text_is_whole(words: str, cuts: list[int], thoughts: bool) -> None:
+def test_text_cut_between_surrogates_is_put_together(words: str, cuts: list[int], thoughts: bool) -> None:
     units = words.encode("utf-16-be")
     edges = sorted({0, len(units), *(2 * at for at in cuts if 2 * at < len(units))})
     pieces = [units[start:end].decode("utf-16-be", "surrogatepass") for start, end in pairwise(edges)]
@@ -115,10 +115,10 @@ def test_wherever_utf16_is_cut_the_text_is_whole(words: str, cuts: list[int], th
 @given(
     st.lists(st.tuples(st.sampled_from(["text", "thought", "call"]), st.text(f"a{HIGH}{LOW}", max_size=4)), max_size=6)
 )
-def test_no_half_is_left_over(parts: list[tuple[str, str]]) -> None:
+def test_no_lone_surrogate_is_left(parts: list[tuple[str, str]]) -> None:
     made = {"text": text, "thought": thought, "call": call}
     for _, words in said(*(made[kind](words) for kind, words in parts)):
-        words.encode()  # a lone half cannot be
+        words.encode()  # raises on a lone surrogate
 
 
 def test_the_end_of_an_answer_is_whole() -> None:

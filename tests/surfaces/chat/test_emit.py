@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +11,9 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from tests.strategies import TURN_ID, record_lists
+from tests.surfaces.playing import SECRET, frames, replayed
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     Event,
     Failed,
@@ -27,10 +27,10 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import surface
 from zerogravity.surfaces.chat.details import ChatDetails
-from zerogravity.testing.builders import records, replay
+from zerogravity.testing.builders import records, turn
 from zerogravity.testing.check import check_chat
 
 forms = st.fixed_dictionaries(
@@ -45,22 +45,23 @@ forms = st.fixed_dictionaries(
 )
 
 
-def turn_with(form: dict[str, Any]) -> Turn:
+def turn_with(form: dict[str, Any], **fields: Any) -> Turn:
     if form.get("legacy"):
         form = {**form, "one_call": True}
-    target = Target("gemini-3-flash", "M18")
-    return Turn(
-        TURN_ID, "chat", "gemini-3-flash", target, {"contents": []}, stream=True, details=ChatDetails(**form), created=1
-    )
+    return turn(id=TURN_ID, surface="chat", stream=True, details=ChatDetails(**form), **fields)
 
 
 def channel_of(records: list[Record], form: dict[str, Any] | None = None, **fields: Any) -> CascadeChannel:
-    return replay(records, ChannelWriter(replace(turn_with(form or {}), **fields), lambda: 0))
+    return replayed(records, turn_with(form or {}, **fields))
 
 
 def frames_of(channel: CascadeChannel) -> list[bytes]:
-    emitter = surface.emitter(channel, bytes(32))
-    return [*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))]
+    return frames("chat", channel)
+
+
+def whole(channel: CascadeChannel) -> dict[str, Any]:
+    """The first choice of the whole answer."""
+    return surface.answer(channel, SECRET).body["choices"][0]
 
 
 @given(record_lists(), forms)
@@ -76,15 +77,15 @@ def test_any_turn_gives_a_legal_stream(records: list[Record], form: dict[str, An
 def test_openais_accumulator_builds_the_whole_answer(records: list[Record], form: dict[str, Any]) -> None:
     channel = channel_of(records, form)
     if isinstance(channel.terminal, Failed):
-        assert surface.answer(channel, bytes(32)).status == channel.terminal.fault.status
+        assert surface.answer(channel, SECRET).status == channel.terminal.fault.status
         return
     state: ChatCompletionStreamState[None] = ChatCompletionStreamState()
     for value in check_chat(frames_of(channel)):
         state.handle_chunk(ChatCompletionChunk.model_validate(value))
     streamed = state.current_completion_snapshot.model_dump(exclude_unset=True, mode="json")["choices"][0]
-    whole = surface.answer(channel, bytes(32)).body["choices"][0]
-    assert streamed["finish_reason"] == whole["finish_reason"]
-    assert comparable(streamed["message"]) == comparable(whole["message"])
+    choice = whole(channel)
+    assert streamed["finish_reason"] == choice["finish_reason"]
+    assert comparable(streamed["message"]) == comparable(choice["message"])
 
 
 def comparable(message: dict[str, Any]) -> dict[str, Any]:
@@ -160,17 +161,6 @@ def test_thoughts_under_the_names_that_were_asked_for(reasoning: tuple[str, ...]
     assert found == [*delta, {"content": "a"}, {}]
 
 
-@pytest.mark.parametrize(
-    ("end", "reason"),
-    [(STOP, "stop"), (TOOL, "tool_calls"), (Finished("length"), "length"), (Finished("filtered"), "content_filter")],
-)
-def test_finish_reasons(end: Finished, reason: str) -> None:
-    events: list[Event] = [TextDelta("a"), CALL] if reason == "tool_calls" else [TextDelta("a")]
-    channel = channel_of(records(events, end), {})
-    assert check_chat(frames_of(channel))[-1]["choices"][0]["finish_reason"] == reason
-    assert surface.answer(channel, bytes(32)).body["choices"][0]["finish_reason"] == reason
-
-
 def test_a_failed_stream_ends_with_an_error_and_nothing_else() -> None:
     fault = errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=22.0)
     channel = channel_of(records([TextDelta("a")], Failed(fault)), {"include_usage": True})
@@ -181,7 +171,7 @@ def test_a_failed_stream_ends_with_an_error_and_nothing_else() -> None:
         "error": {"message": "slow down. Please try again in 22s.", "type": "rate_limit_error", "param": None,
                   "code": "rate_limit_exceeded"}
     }  # fmt: skip
-    answer = surface.answer(channel, bytes(32))
+    answer = surface.answer(channel, SECRET)
     assert (answer.status, answer.headers["Retry-After"]) == (429, "22")
 
 
@@ -197,7 +187,7 @@ def test_a_signature_that_comes_after_its_call_is_sent_before_the_end() -> None:
 def test_a_texts_signature_is_sent_before_the_end() -> None:
     events: list[Event] = [TextDelta("a"), Signature("U0lH", "text")]
     assert deltas(events, STOP)[-2] == {"extra_content": {"google": {"thought_signature": "U0lH"}}}
-    message = surface.answer(channel_of(records(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
+    message = whole(channel_of(records(events, STOP), {}))["message"]
     assert message["extra_content"] == {"google": {"thought_signature": "U0lH"}}
 
 
@@ -215,7 +205,7 @@ def test_a_custom_tools_text_under_another_name(arguments: str, text: str) -> No
     events: list[Event] = [FunctionCall("call_1", "patch", arguments)]
     _, second, *_ = deltas(events, TOOL, tool_kinds={"patch": "custom"})
     assert second == {"tool_calls": [{"index": 0, "custom": {"input": text}}]}
-    whole = surface.answer(channel_of(records(events, TOOL), {}, tool_kinds={"patch": "custom"}), bytes(32)).body
+    whole = surface.answer(channel_of(records(events, TOOL), {}, tool_kinds={"patch": "custom"}), SECRET).body
     (call,) = whole["choices"][0]["message"]["tool_calls"]
     assert call["custom"] == {"name": "patch", "input": text}
 
@@ -228,7 +218,7 @@ def test_the_deprecated_form_has_one_call_and_its_own_word() -> None:
         {"function_call": {"name": "f", "arguments": ""}}, {"function_call": {"arguments": '{"a": 1}'}}, {},
     ]  # fmt: skip
     assert values[-1]["choices"][0]["finish_reason"] == "function_call"
-    choice = surface.answer(channel, bytes(32)).body["choices"][0]
+    choice = whole(channel)
     assert choice["finish_reason"] == "function_call"
     assert choice["message"]["function_call"] == {"name": "f", "arguments": '{"a": 1}'}
     assert "tool_calls" not in choice["message"]
@@ -238,7 +228,7 @@ def test_only_the_first_call_where_parallel_calls_are_off() -> None:
     events: list[Event] = [CALL, FunctionCall("call_2", "g", "{}")]
     channel = channel_of(records(events, TOOL), {"one_call": True})
     assert b"call_2" not in b"".join(frames_of(channel))
-    assert len(surface.answer(channel, bytes(32)).body["choices"][0]["message"]["tool_calls"]) == 1
+    assert len(whole(channel)["message"]["tool_calls"]) == 1
 
 
 def test_pictures_and_other_blobs() -> None:
@@ -253,7 +243,7 @@ def test_pictures_and_other_blobs() -> None:
         {"files": [{"index": 0, "type": "file", "file": {"file_data": "data:audio/wav;base64,BBBB"}}]},
         {"images": [{"index": 1, "type": "image_url", "image_url": {"url": "data:image/webp;base64,CCCC"}}]},
     ]
-    message = surface.answer(channel_of(records(events, STOP), {}), bytes(32)).body["choices"][0]["message"]
+    message = whole(channel_of(records(events, STOP), {}))["message"]
     assert message["content"] is None
     assert [entry["index"] for entry in message["images"]] == [0, 1]
     assert [entry["index"] for entry in message["files"]] == [0]
@@ -275,7 +265,7 @@ def test_citations_count_characters_of_the_whole_content() -> None:
     citation = {"url": "https://example.com/a", "title": "a", "start_index": 8, "end_index": 12}
     expected = [{"type": "url_citation", "url_citation": citation}]
     assert deltas(events, TOOL)[-2] == {"annotations": expected}
-    message = surface.answer(channel_of(records(events, TOOL), {}), bytes(32)).body["choices"][0]["message"]
+    message = whole(channel_of(records(events, TOOL), {}))["message"]
     assert message["annotations"] == expected
     assert message["content"][8:12] == "blue"
 
@@ -290,27 +280,27 @@ def test_a_blocked_prompt_is_a_refusal() -> None:
     values = check_chat(frames_of(channel))
     assert "PROHIBITED_CONTENT" in values[-2]["choices"][0]["delta"]["refusal"]
     assert values[-1]["choices"][0]["finish_reason"] == "content_filter"
-    message = surface.answer(channel, bytes(32)).body["choices"][0]["message"]
+    message = whole(channel)["message"]
     assert message["content"] is None
     assert "PROHIBITED_CONTENT" in message["refusal"]
 
 
 def test_a_filtered_answer_keeps_its_partial_text() -> None:
     channel = channel_of(records([TextDelta("so far")], Finished("filtered", "SAFETY")), {})
-    message = surface.answer(channel, bytes(32)).body["choices"][0]["message"]
+    message = whole(channel)["message"]
     assert (message["content"], message["refusal"]) == ("so far", None)
 
 
-def test_thoughts_that_ate_all_tokens_are_a_length_with_empty_content() -> None:
+def test_an_answer_of_thoughts_alone_ends_with_length_and_empty_content() -> None:
     channel = channel_of(records([ThinkingDelta("hm")], Finished("length", "MAX_TOKENS")), {})
-    choice = surface.answer(channel, bytes(32)).body["choices"][0]
+    choice = whole(channel)
     assert (choice["finish_reason"], choice["message"]["content"]) == ("length", "")
     assert choice["message"]["reasoning_content"] == "hm"
 
 
 def test_the_members_of_a_completion() -> None:
     channel = channel_of(records([CALL], TOOL), {"service_tier": "default", "metadata": {"k": "v"}})
-    body = surface.answer(channel, bytes(32)).body
+    body = surface.answer(channel, SECRET).body
     assert list(body) == [
         "id", "object", "created", "model", "system_fingerprint", "service_tier", "choices", "usage", "metadata",
     ]  # fmt: skip
@@ -326,13 +316,7 @@ def test_the_members_of_a_completion() -> None:
     ChatCompletion.model_validate(body)
 
 
-def test_separators_are_escaped() -> None:
-    joined = b"".join(frames_of(channel_of(records([TextDelta("a\u2028b\u2029c\x85d")], STOP), {})))
-    assert b"\\u2028" in joined
-    assert not any(character.encode() in joined for character in "\u2028\u2029\x85")
-
-
 def test_comments_are_the_heartbeat() -> None:
-    emitter = surface.emitter(channel_of(records([], STOP), {}), bytes(32))
+    emitter = surface.emitter(channel_of(records([], STOP), {}), SECRET)
     assert emitter.content_type == "text/event-stream"
     check_chat([*emitter.begin(), emitter.heartbeat, *frames_of(channel_of(records([], STOP), {}))[1:]])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.chat.support import PNG, call, function, parse
+from tests.surfaces.chat.support import PNG, call, parse
 from zerogravity.core.registry import RememberedCall
 from zerogravity.errors import FaultError
 
@@ -43,34 +43,6 @@ def one_user_content(*parts: Any) -> list[dict[str, Any]]:
 )  # fmt: skip
 def test_user_parts(part: dict[str, Any], made: dict[str, Any]) -> None:
     assert one_user_content(part) == [{"role": "user", "parts": [made]}]
-
-
-def test_user_parts_stay_in_order_and_apart() -> None:
-    parts = one_user_content(
-        {"type": "text", "text": "one"},
-        {"type": "image_url", "image_url": {"url": PNG}},
-        {"type": "text", "text": "two"},
-    )[0]["parts"]
-    assert parts == [{"text": "one"}, BLOB, {"text": "two"}]
-
-
-def test_text_is_not_trimmed() -> None:
-    text = "  a\n\u2028b\t "
-    assert contents_of({"role": "user", "content": text})[0]["parts"] == [{"text": text}]
-
-
-def test_system_and_developer_go_into_the_instruction_in_order() -> None:
-    turn = parse(
-        messages=[
-            {"role": "system", "content": "one"},
-            {"role": "developer", "content": [{"type": "text", "text": "two"}, {"type": "text", "text": "three"}]},
-            USER,
-            {"role": "developer", "content": "four", "name": "x"},
-        ]
-    )
-    texts = [part["text"] for part in turn.google_request["systemInstruction"]["parts"]]
-    assert texts == ["one", "two", "three", "x: four"]
-    assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "Hello"}]}]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +102,7 @@ def picture(url: str = PNG) -> dict[str, Any]:
         ([{"type": "text", "text": ""}, {"type": "text", "text": "a"}], [{"text": "Sam: a"}]),
     ],
 )  # fmt: skip
-def test_who_said_it_stands_before_it(content: Any, parts: list[dict[str, Any]]) -> None:
+def test_a_speakers_name_stands_before_the_text(content: Any, parts: list[dict[str, Any]]) -> None:
     assert contents_of(named("user", "Sam", content)) == [{"role": "user", "parts": parts}]
 
 
@@ -144,7 +116,7 @@ def test_participants_of_a_group_chat_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
-def test_no_name_is_no_name(name: Any) -> None:
+def test_an_empty_name_is_ignored(name: Any) -> None:
     turn = parse(messages=[named("system", name, "s"), named("user", name, "a"), named("assistant", name, "b"), USER])
     assert turn.google_request["systemInstruction"]["parts"] == [{"text": "s"}]
     assert [content["parts"] for content in turn.google_request["contents"]] == [
@@ -207,52 +179,6 @@ def assistant(*calls: dict[str, Any], content: Any = None) -> dict[str, Any]:
     return {"role": "assistant", "content": content, "tool_calls": list(calls)}
 
 
-def test_a_round_of_parallel_calls() -> None:
-    made = contents_of(
-        USER,
-        assistant(call("c1", "f", '{"n": 12345678901234567890}', **SIGNED), call("c2", "g", ""), content="I look"),
-        tool("c2", '{"found": 1}'),
-        tool("c1", [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
-    )
-    model, results = made[1], made[2]
-    assert model["role"] == "model"
-    assert [part.get("text") for part in model["parts"]] == ["I look", None, None]
-    assert model["parts"][1]["functionCall"]["args"] == {"n": 12345678901234567890}
-    assert model["parts"][1]["thoughtSignature"] == "U0lH"
-    assert model["parts"][2]["functionCall"]["args"] == {}
-    assert "thoughtSignature" not in model["parts"][2]
-    responses = [part["functionResponse"] for part in results["parts"]]
-    assert [(response["name"], response["response"]) for response in responses] == [
-        ("f", {"output": "ab"}), ("g", {"found": 1}),
-    ]  # fmt: skip
-    assert len(made) == 3
-
-
-def test_the_same_call_id_in_a_later_round_takes_the_later_result() -> None:
-    made = contents_of(USER, assistant(call("c", "f")), tool("c", "one"), assistant(call("c", "f")), tool("c", "two"))
-    outputs = [part["functionResponse"]["response"]["output"] for content in made for part in content["parts"]
-               if "functionResponse" in part]  # fmt: skip
-    assert outputs == ["one", "two"]
-
-
-def test_a_picture_in_a_tool_result() -> None:
-    made = contents_of(
-        USER,
-        assistant(call("c", "f")),
-        tool("c", [{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": PNG}}]),
-    )
-    response = made[2]["parts"][0]["functionResponse"]
-    assert response["parts"] == [BLOB]
-    assert response["response"] == {"output": "see"}
-
-
-def test_a_user_message_between_call_and_result_waits() -> None:
-    made = contents_of(USER, assistant(call("c", "f")), {"role": "user", "content": "quick"}, tool("c"))
-    assert [content["role"] for content in made] == ["user", "model", "user", "user"]
-    assert "functionResponse" in made[2]["parts"][0]
-    assert made[3]["parts"] == [{"text": "quick"}]
-
-
 def remembered(family: str) -> RememberedCall:
     return RememberedCall("f", "{}", "cmVhbA==", None, family)
 
@@ -277,20 +203,6 @@ def test_where_a_calls_signature_comes_from(
     assert turn.google_request["contents"][1]["parts"][0]["thoughtSignature"] == signature
 
 
-def test_a_custom_tools_round() -> None:
-    custom = {"type": "custom", "custom": {"name": "patch"}}
-    made = contents_of(
-        USER,
-        {
-            "role": "assistant",
-            "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "patch", "input": 'a"b'}}],
-        },
-        tool("c"),
-        tools=[custom],
-    )
-    assert made[1]["parts"][0]["functionCall"]["args"] == {"input": 'a"b'}
-
-
 def test_the_deprecated_form() -> None:
     made = contents_of(
         USER,
@@ -305,20 +217,6 @@ def test_the_deprecated_form() -> None:
                if "functionResponse" in part]  # fmt: skip
     assert calls == [{"a": 1}, {}]
     assert outputs == ["one", "two"]
-
-
-def test_renamed_tools_are_renamed_in_the_history_too() -> None:
-    turn = parse(
-        messages=[USER, assistant(call("c", "my tool")), tool("c")],
-        tools=[function("my tool")],
-        tool_choice={"type": "function", "function": {"name": "my tool"}},
-    )
-    declared = turn.google_request["tools"][0]["functionDeclarations"][0]["name"]
-    assert declared != "my tool"
-    assert turn.client_name(declared) == "my tool"
-    assert turn.google_request["contents"][1]["parts"][0]["functionCall"]["name"] == declared
-    assert turn.google_request["contents"][2]["parts"][0]["functionResponse"]["name"] == declared
-    assert turn.google_request["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [declared]
 
 
 def user(*parts: Any) -> list[Any]:

@@ -27,19 +27,10 @@ def config_of(**body: Any) -> dict[str, Any]:
         ({"max_tokens": 5}, {"maxOutputTokens": 5}),
         ({"max_completion_tokens": 6, "max_tokens": 5}, {"maxOutputTokens": 6}),
         ({"max_completion_tokens": None, "max_tokens": 5}, {"maxOutputTokens": 5}),
-        ({"temperature": 0}, {"temperature": 0}),
-        ({"temperature": 2, "top_p": 0}, {"temperature": 2, "topP": 0}),
-        ({"top_k": 40}, {"topK": 40}),
         ({"stop": "END"}, {"stopSequences": ["END"]}),
         ({"stop": ["a", "b", "c", "d"]}, {"stopSequences": ["a", "b", "c", "d"]}),
         ({"stop": []}, {}),
         ({"stop": None, "seed": None, "temperature": None, "n": None, "response_format": None}, {}),
-        ({"seed": 0}, {"seed": 0}),
-        ({"seed": -7}, {"seed": -7}),
-        ({"seed": 2**40 + 5}, {"seed": 5}),
-        ({"presence_penalty": 1, "frequency_penalty": 1}, {}),
-        ({"model": "gemini-2.5-flash", "presence_penalty": -2, "frequency_penalty": 2},
-         {"presencePenalty": -2, "frequencyPenalty": 2}),
         ({"response_format": {"type": "text"}}, {}),
         ({"response_format": {"type": "json_object"}}, {"responseMimeType": "application/json"}),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "strict": True, "schema": CITY}}},
@@ -57,42 +48,18 @@ def test_what_goes_into_the_generation_config(body: dict[str, Any], config: dict
 @pytest.mark.parametrize(
     ("body", "param", "code"),
     [
-        ({"model": None}, "model", "missing_required_parameter"),
-        ({"model": 7}, "model", "invalid_type"),
         ({"messages": None}, "messages", "missing_required_parameter"),
         ({"messages": "hi"}, "messages", "invalid_type"),
         ({"messages": []}, "messages", "empty_array"),
-        ({"stream": "yes"}, "stream", "invalid_type"),
-        ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),
-        ({"stream": True, "stream_options": []}, "stream_options", "invalid_type"),
         ({"stream": True, "stream_options": {"include_usage": 1}}, "stream_options.include_usage", "invalid_type"),
-        ({"stream": True, "stream_options": {"include_obfuscation": 1}}, "stream_options.include_obfuscation",
-         "invalid_type"),
-        ({"temperature": "hot"}, "temperature", "invalid_type"),
-        ({"temperature": True}, "temperature", "invalid_type"),
-        ({"temperature": 2.1}, "temperature", "decimal_above_max_value"),
-        ({"temperature": -0.1}, "temperature", "decimal_below_min_value"),
-        ({"top_p": 1.1}, "top_p", "decimal_above_max_value"),
-        ({"top_k": 0}, "top_k", "integer_below_min_value"),
-        ({"presence_penalty": 3}, "presence_penalty", "decimal_above_max_value"),
-        ({"frequency_penalty": -3}, "frequency_penalty", "decimal_below_min_value"),
         ({"max_tokens": 0}, "max_tokens", "integer_below_min_value"),
         ({"max_completion_tokens": 1.5}, "max_completion_tokens", "invalid_type"),
         ({"max_tokens": 2**31}, "max_tokens", "integer_above_max_value"),
-        ({"top_k": 2**31}, "top_k", "integer_above_max_value"),
-        ({"seed": "x"}, "seed", "invalid_type"),
-        ({"seed": 2**63}, "seed", "integer_above_max_value"),
         ({"stop": 7}, "stop", "invalid_type"),
         ({"stop": ["a", 1]}, "stop[1]", "invalid_type"),
         ({"stop": ["a", ""]}, "stop[1]", "string_below_min_length"),
         ({"stop": list("abcde")}, "stop", "array_above_max_length"),
-        ({"n": 2}, "n", "unsupported_parameter"),
-        ({"n": 0}, "n", "integer_below_min_value"),
         ({"n": 129}, "n", "integer_above_max_value"),
-        ({"logprobs": True}, "logprobs", "unsupported_parameter"),
-        ({"top_logprobs": 3}, "top_logprobs", "unsupported_parameter"),
-        ({"top_logprobs": 21}, "top_logprobs", "integer_above_max_value"),
-        ({"logit_bias": {"50256": -100}}, "logit_bias", "unsupported_parameter"),
         ({"logit_bias": [1]}, "logit_bias", "invalid_type"),
         ({"audio": {"voice": "alloy", "format": "wav"}}, "audio", "unsupported_parameter"),
         ({"modalities": ["text", "audio"]}, "modalities", "unsupported_parameter"),
@@ -104,17 +71,8 @@ def test_what_goes_into_the_generation_config(body: dict[str, Any], config: dict
          "missing_required_parameter"),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": "x"}}},
          "response_format.json_schema.schema", "invalid_type"),
-        ({"service_tier": "gold"}, "service_tier", "invalid_value"),
-        ({"moderation": {"model": "omni-moderation-latest"}}, "moderation", "unsupported_parameter"),
-        ({"metadata": {"a": 1}}, "metadata.a", "invalid_type"),
-        ({"metadata": {str(n): "x" for n in range(17)}}, "metadata", "object_above_max_properties"),
-        ({"store": "no"}, "store", "invalid_type"),
-        ({"user": 7}, "user", "invalid_type"),
-        ({"safety_identifier": 7}, "safety_identifier", "invalid_type"),
-        ({"prompt_cache_key": 7}, "prompt_cache_key", "invalid_type"),
         ({"prediction": "x"}, "prediction", "invalid_type"),
         ({"verbosity": "loud"}, "verbosity", "invalid_value"),
-        ({"parallel_tool_calls": 1}, "parallel_tool_calls", "invalid_type"),
         ({"web_search_options": True}, "web_search_options", "invalid_type"),
         ({"web_search_options": {"search_context_size": "huge"}}, "web_search_options.search_context_size",
          "invalid_value"),
@@ -149,7 +107,7 @@ def test_names_of_the_responses_api_are_refused_with_the_right_one(name: str, va
     assert parse(**nothing).notes == ()
 
 
-def test_text_is_refused_only_for_a_form_that_would_be_lost() -> None:
+def test_text_format_is_refused_but_other_members_of_text_are_noted() -> None:
     """Cursor sends its Responses members here, too."""
     with pytest.raises(FaultError) as caught:
         parse(text={"format": {"type": "json_object"}})
@@ -159,41 +117,12 @@ def test_text_is_refused_only_for_a_form_that_would_be_lost() -> None:
     assert turn.notes == ("text: ignored, it has no effect here",)
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-@pytest.mark.parametrize(
-    ("model", "asked", "sent"),
-    [("gemini-3-flash", 65_536, 65_536), ("gemini-3-flash", 2**31 - 1, 65_536), ("claude-sonnet-4-6", 99_999, 64_000)],
-)
-def test_a_limit_above_the_models_is_lowered_and_noted(name: str, model: str, asked: int, sent: int) -> None:
-    body: dict[str, Any] = {"model": model, name: asked}
-    turn = parse(**body)
-    assert turn.google_request["generationConfig"]["maxOutputTokens"] == sent
-    assert turn.notes == (() if asked == sent else (f"maxOutputTokens lowered to {sent}: this model gives no more",))
-
-
-def test_an_unknown_model_is_a_404() -> None:
-    with pytest.raises(FaultError) as caught:
-        parse(model="gpt-2")
-    assert (caught.value.fault.status, caught.value.fault.code) == (404, "model_not_found")
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"n": 1}, {"logprobs": False}, {"logprobs": None, "top_logprobs": 0}, {"logit_bias": {}}, {"store": True},
-        {"prediction": {"type": "content", "content": "x"}}, {"verbosity": "low"}, {"user": "u"},
-        {"prompt_cache_retention": "24h"}, {"tools": []}, {"tool_choice": "auto"}, {"tool_choice": "none"},
-        {"parallel_tool_calls": False}, {"metadata": {}},
-    ],
-)  # fmt: skip
-def test_values_that_ask_for_nothing_else_change_nothing_upstream(body: dict[str, Any]) -> None:
-    assert parse(**body).google_request == parse().google_request
-
-
 @pytest.mark.parametrize("name", ["user", "verbosity", "prediction", "store", "something_new"])
 def test_what_means_nothing_upstream_is_noted(name: str) -> None:
     values: dict[str, Any] = {"verbosity": "low", "prediction": {"type": "content"}, "store": True}
-    assert any(note.startswith(f"{name}:") for note in parse(**{name: values.get(name, "x")}).notes)
+    turn = parse(**{name: values.get(name, "x")})
+    assert any(note.startswith(f"{name}:") for note in turn.notes)
+    assert turn.google_request == parse().google_request
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.simulator.google.signatures import STAND_INS, Signer
 
@@ -60,7 +60,7 @@ def remembered(
 def sent(*contents: Json, known: Mapping[str, RememberedCall] | None = None, **more: Any) -> tuple[Json, list[str]]:
     """What goes to Claude, judged by the stand-in, and the notes."""
     generate = {"contents": list(contents), **more}
-    made, notes = handed_on(generate, Catalogue().resolve(CLAUDE), (known or {}).get)
+    made, notes = for_model(generate, Catalogue().resolve(CLAUDE), (known or {}).get)
     config = made.get("generationConfig", {})
     judged = {**made, "contents": list(thoughtless(made["contents"], config, "claude"))}
     assert complaint(about(CLAUDE, **judged)) is None
@@ -135,7 +135,7 @@ def test_every_step_of_the_turn_counts(first: str, second: str, off: bool) -> No
     assert thinking_is_off(sent(*contents, known=known)[0]) is off
 
 
-def test_a_turn_that_is_over_does_not_count() -> None:
+def test_steps_of_an_earlier_turn_need_no_thoughts() -> None:
     made, notes = sent(HI, model(call()), user(result()), model("done"), user("thanks"))
     assert "generationConfig" not in made
     assert notes == []
@@ -143,7 +143,7 @@ def test_a_turn_that_is_over_does_not_count() -> None:
     assert made["contents"][1] == model(thought(), call())
 
 
-def test_who_has_switched_it_off_already_is_told_nothing() -> None:
+def test_thinking_that_is_off_already_is_not_noted() -> None:
     config = {"thinkingConfig": {"thinkingBudget": 0, "includeThoughts": False}}
     made, notes = sent(HI, model(call()), user(result()), generationConfig=config)
     assert (made["generationConfig"], notes) == (config, [])
@@ -173,7 +173,7 @@ def test_signatures_of_texts_and_pictures_stay_here() -> None:
 def test_what_excludes_thinking(mode: Any, config: Json, off: bool) -> None:
     tools = [{"functionDeclarations": [{"name": "f", "parameters": NOTHING}]}]
     body = {"toolConfig": {"functionCallingConfig": {"mode": mode}}, "tools": tools, "generationConfig": config}
-    made, notes = handed_on({"contents": [HI], **body}, Catalogue().resolve(CLAUDE), lambda _: None)
+    made, notes = for_model({"contents": [HI], **body}, Catalogue().resolve(CLAUDE), lambda _: None)
     assert thinking_is_off(made) is off
     assert [note.startswith("thinking switched off for this request: ") for note in notes] == [True] * off
     assert {**made["generationConfig"], "thinkingConfig": 0} == {**config, "thinkingConfig": 0}
@@ -207,7 +207,7 @@ def test_blank_texts_are_left_out_and_no_content_is_empty(contents: list[Json], 
         ({"a": {"b": ""}}, {"a": {"b": ""}}),
     ],
 )  # fmt: skip
-def test_a_result_says_something(given: Json, made: Json) -> None:
+def test_an_empty_result_gets_a_text(given: Json, made: Json) -> None:
     found, _ = sent(HI, model(call()), user(result(**given)), known=KNOWN)
     assert found["contents"][2] == user(result(**made))
 
@@ -320,7 +320,7 @@ def test_a_forced_call_on_every_surface(surface: str) -> None:
     )
 
 
-def test_other_models_get_it_as_it_is() -> None:
+def test_requests_for_other_models_are_unchanged() -> None:
     body = DIALOGUES["gemini"]
     turn = parse("gemini", GEMINI, body, KNOWN)
     assert turn.google_request["contents"] == body["contents"]

@@ -8,7 +8,6 @@ import pytest
 
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError
-from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.common.models import ALIASES, Catalogue, slug
 
 NAMES = (
@@ -56,7 +55,7 @@ def test_a_providers_prefix_changes_nothing(asked: str, name: str) -> None:
 @pytest.mark.parametrize(
     "asked", ["", "/", "google/", "google/gemini-2", "gemini-3-flash/", "gemini-3-flash/x", "/" * 9999]
 )
-def test_what_no_prefix_explains(asked: str) -> None:
+def test_unknown_names_with_prefixes_are_refused(asked: str) -> None:
     with pytest.raises(FaultError):
         Catalogue().resolve(asked)
 
@@ -79,28 +78,11 @@ def test_aliases_of_the_config() -> None:
         catalogue.resolve("loop")
 
 
-@pytest.mark.parametrize(
-    ("surface", "where", "what"),
-    [
-        (chat.surface, ("type", "code", "param"), ("invalid_request_error", "model_not_found", "model")),
-        (responses.surface, ("type", "code", "param"), ("invalid_request_error", "model_not_found", "model")),
-        (gemini.surface, ("code", "status"), (404, "NOT_FOUND")),
-    ],
-)  # fmt: skip
-def test_an_unknown_model_is_a_404_in_each_surfaces_form(surface: Any, where: Any, what: Any) -> None:
-    with pytest.raises(FaultError) as caught:
-        Catalogue().resolve("gpt-2")
-    answer = surface.error(caught.value.fault)
-    assert answer.status == 404
-    assert tuple(answer.body["error"][name] for name in where) == what
-    assert answer.headers["x-should-retry"] == "false"
-
-
 def config(label: str, model: str) -> Model:
     return Model(model, label)
 
 
-def test_what_the_language_server_says_counts() -> None:
+def test_the_language_servers_list_of_models_wins() -> None:
     catalogue = Catalogue()
     count = catalogue.refresh([
         config("Gemini 3 Pro (High)", "MODEL_PLACEHOLDER_M99"),
@@ -147,7 +129,7 @@ M37, OTHER = "MODEL_PLACEHOLDER_M37", "MODEL_PLACEHOLDER_M999"
         ([("Claude Haiku 5", "MODEL_PLACEHOLDER_M132")], ("gemini-3.8-flash", "gemini-flash-latest"), ()),
     ],
 )  # fmt: skip
-def test_nothing_is_answered_by_another_model_under_its_name(said: Any, lost: Any, kept: Any) -> None:
+def test_a_model_is_never_answered_by_another_one(said: Any, lost: Any, kept: Any) -> None:
     catalogue = Catalogue({"mine": "gpt-5"})
     catalogue.refresh([config(label, model) for label, model in said])
     listed = [info.id for info in catalogue.list()]
@@ -171,7 +153,7 @@ def test_nothing_is_answered_by_another_model_under_its_name(said: Any, lost: An
 
 
 @pytest.mark.parametrize("label", ["日本語", "", " ", "—", "***"])
-def test_a_label_that_makes_no_name_answers_to_none(label: str) -> None:
+def test_a_label_without_a_usable_name_is_not_listed(label: str) -> None:
     catalogue, fresh = Catalogue(), Catalogue()
     catalogue.refresh([config(label, OTHER), config("Gemini 3 Flash", M37)])
     fresh.refresh([config("Gemini 3 Flash", M37)])
@@ -181,7 +163,7 @@ def test_a_label_that_makes_no_name_answers_to_none(label: str) -> None:
             catalogue.resolve(name)
 
 
-def test_what_the_language_server_says_later_counts_alone() -> None:
+def test_a_later_list_of_models_replaces_the_earlier_one() -> None:
     """It is another build, or another one altogether: nothing is left of what the one before has said."""
     catalogue, fresh = Catalogue(), Catalogue()
     catalogue.refresh([config("Gemini 9 Ultra", M37), config("Gemini 3 Flash", OTHER)])
@@ -193,7 +175,7 @@ def test_what_the_language_server_says_later_counts_alone() -> None:
     assert catalogue.list() == fresh.list(), "one that says nothing takes nothing away"
 
 
-def test_without_interception_google_cannot_be_told_another_name() -> None:
+def test_without_interception_models_that_need_a_rewrite_are_not_offered() -> None:
     """A name that lives of the rewritten request would be answered by the model that its placeholder stands for."""
     catalogue = Catalogue(rewrites=False)
     for name in ("gemini-3.8-flash", "gemini-flash-latest", "gemini-3.5-flash-lite"):

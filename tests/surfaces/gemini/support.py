@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.surfaces.playing import SECRET, frames
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Details, Turn
 from zerogravity.surfaces.gemini import surface
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.testing import builders
+from zerogravity.testing.check import check_gemini
 
+CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
+SIGNED = {"text": "", "thoughtSignature": "U0lH"}
+THOUGHT = {"text": "hm", "thought": True}
 WHOLE = GeminiDetails()
 
 
@@ -30,5 +35,21 @@ def captured(
 
 
 def frames_of(channel: CascadeChannel) -> list[bytes]:
-    emitter = surface.emitter(channel, bytes(32))
-    return [*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))]
+    return frames("gemini", channel)
+
+
+def stream(*calls: list[Any], **options: Any) -> list[dict[str, Any]]:
+    return check_gemini(frames_of(captured(*calls, **options)))
+
+
+def parts(chunks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The parts of each chunk."""
+    return [
+        candidate.get("content", {}).get("parts", []) for value in chunks for candidate in value.get("candidates", [])
+    ]
+
+
+def whole(*calls: list[Any], **options: Any) -> dict[str, Any]:
+    answer = surface.answer(captured(*calls, **options), SECRET)
+    assert answer.status == 200
+    return answer.body

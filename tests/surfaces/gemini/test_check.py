@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.surfaces.changes import Change, Values, at, insert
 from zerogravity.testing.check import GrammarError, check_gemini
 
-Values = list[dict[str, Any]]
-Change = Callable[[Values], Any]
 GOOD: Values = [
     {"candidates": [{"content": {"parts": [{"text": "hm", "thought": True}], "role": "model"}, "index": 0}]},
     {"candidates": [{"content": {"parts": [{"text": "a"}, {"inlineData": {"mimeType": "a/b", "data": "AA=="}}]}}]},
@@ -46,26 +45,6 @@ def array(values: Values) -> bytes:
 def test_good_streams(form: Callable[[Values], bytes], values: Values) -> None:
     assert check_gemini(form(values)) == values
     assert check_gemini([form(values)[:7], form(values)[7:]]) == values
-
-
-def at(path: str, value: Any) -> Change:
-    """Set the member at ``chunk.member.0.member``; ... deletes it."""
-
-    def change(values: Values) -> None:
-        *steps, last = [int(step) if step.isdigit() else step for step in path.split(".")]
-        place: Any = values
-        for step in steps:
-            place = place[step]
-        if value is ...:
-            del place[last]
-        else:
-            place[last] = value
-
-    return change
-
-
-def insert(number: int, value: dict[str, Any]) -> Change:
-    return lambda values: values.insert(number, value)
 
 
 P = "candidates.0.content.parts"

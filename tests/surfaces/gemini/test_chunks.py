@@ -1,4 +1,4 @@
-"""Chunk by chunk: what Google sent and what the client gets; the whole answer of the same turns."""
+"""Chunk by chunk: what Google sent and what the client gets."""
 
 from __future__ import annotations
 
@@ -7,54 +7,28 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import expire
-from tests.surfaces.gemini.support import captured, chunk, frames_of, turn
-from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
-from zerogravity.core.events import (
-    AttemptClosed,
-    AttemptOpened,
-    Event,
-    Failed,
-    Finished,
-    FunctionCall,
-    Grounding,
-    InlineData,
-    ServerTool,
-    Signature,
-    TextDelta,
-    ThinkingDelta,
-    Usage,
+from tests.surfaces.gemini.support import (
+    CALL,
+    SIGNED,
+    THOUGHT,
+    captured,
+    chunk,
+    frames_of,
+    parts,
+    stream,
+    turn,
+    whole,
 )
+from zerogravity import errors
+from zerogravity.core.channel import ChannelWriter
+from zerogravity.core.events import Failed, TextDelta
 from zerogravity.surfaces.gemini import surface
 from zerogravity.surfaces.gemini.details import GeminiDetails
-from zerogravity.surfaces.gemini.json_edit import edited
-from zerogravity.surfaces.gemini.merge import merged
 from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.testing.check import check_gemini
 
-CALL = {"functionCall": {"name": "f", "args": {"a": 1}}}
-SIGNED = {"text": "", "thoughtSignature": "U0lH"}
-THOUGHT = {"text": "hm", "thought": True}
 STOP = chunk({"text": ""}, finish="STOP")
 END = chunk(finish="STOP")
-
-
-def stream(*calls: list[Any], **options: Any) -> list[dict[str, Any]]:
-    return check_gemini(frames_of(captured(*calls, **options)))
-
-
-def parts(chunks: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The parts of each chunk."""
-    return [
-        candidate.get("content", {}).get("parts", []) for value in chunks for candidate in value.get("candidates", [])
-    ]
-
-
-def whole(*calls: list[Any], **options: Any) -> dict[str, Any]:
-    answer = surface.answer(captured(*calls, **options), bytes(32))
-    assert answer.status == 200
-    return answer.body
 
 
 # -- bytes -------------------------------------------------------------------------------------------------------
@@ -75,23 +49,9 @@ def test_pretty_json_becomes_one_line() -> None:
     assert parts(check_gemini(frames))[0] == [{"text": "a\nb"}]
 
 
-def test_separators_are_escaped_and_mean_the_same() -> None:
-    text = "a\u2028b\u2029c\x85d"
-    frames = frames_of(captured([json.dumps(chunk({"text": text}), ensure_ascii=False).encode(), END]))
-    assert not any(character.encode() in frames[0] for character in "\u2028\u2029\x85")
-    assert parts(check_gemini(frames))[0] == [{"text": text}]
-
-
 def test_broken_utf8_and_a_byte_order_mark_do_not_reach_the_client() -> None:
     text = b'\xef\xbb\xbf{"candidates":[{"content":{"parts":[{"text":"a\xff"}],"role":"model"}}]}'
     assert parts(check_gemini(frames_of(captured([text, END]))))[0] == [{"text": "a\ufffd"}]
-
-
-def test_arguments_keep_their_numbers() -> None:
-    text = '{"functionCall":{"name":"f","args":{"n":12345678901234567890123,"f":1.0,"e":1E5}}}'
-    payload = f'{{"candidates":[{{"content":{{"parts":[{text},{{"text":""}}],"role":"model"}}}}]}}'
-    frames = frames_of(captured([payload.encode(), END]))
-    assert text.encode() in frames[0]
 
 
 def test_a_json_array_of_chunks_is_taken_apart() -> None:
@@ -213,7 +173,7 @@ def test_no_empty_part_beside_another_and_no_signature_lost(given: list[Any], ma
     assert parts(stream([chunk(*given, modelVersion="m", responseId="r"), chunk({"text": "x"}), END]))[:-2] == made
 
 
-def test_of_a_split_chunk_only_the_last_has_the_rest() -> None:
+def test_only_the_last_part_of_a_split_chunk_has_the_other_members() -> None:
     found = stream(
         [chunk(CALL, SIGNED, finish="STOP", modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1})]
     )
@@ -291,7 +251,7 @@ def test_sums_of_usage(first: dict[str, Any], second: dict[str, Any], made: dict
 # -- ends --------------------------------------------------------------------------------------------------------
 
 
-def test_what_follows_the_finish_reason_comes_before_it() -> None:
+def test_parts_after_the_finish_reason_are_sent_before_it() -> None:
     """Signatures and usage may follow STOP; a client that stops reading there must not lose them."""
     found = stream(
         [
@@ -307,7 +267,7 @@ def test_what_follows_the_finish_reason_comes_before_it() -> None:
     ]  # fmt: skip
 
 
-def test_of_two_finish_reasons_the_last_one_is_told() -> None:
+def test_the_last_of_two_finish_reasons_counts() -> None:
     ends = [
         chunk({"text": "a"}, finish="STOP"),
         {"candidates": [{"finishReason": "MAX_TOKENS", "finishMessage": "long"}]},
@@ -343,150 +303,3 @@ def test_other_candidates_pass() -> None:
     assert [candidate["content"]["parts"] for candidate in whole([value, END])["candidates"]] == [
         [{"text": "a"}], [{"text": "b"}],
     ]  # fmt: skip
-
-
-# -- the whole answer --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("given", "made"),
-    [
-        ([{"text": "a"}, {"text": "b"}], [{"text": "ab"}]),
-        ([THOUGHT, THOUGHT, {"text": "a"}], [{"text": "hmhm", "thought": True}, {"text": "a"}]),
-        ([{"text": "a"}, CALL, {"text": "b"}], [{"text": "a"}, CALL, {"text": "b"}]),
-        ([CALL, CALL], [CALL, CALL]),
-        ([{"text": "a"}, SIGNED], [{"text": "a", "thoughtSignature": "U0lH"}]),
-        ([{"text": "a"}, {"text": "b", "thoughtSignature": "U0lH"}, {"text": "c"}],
-         [{"text": "a"}, {"text": "b", "thoughtSignature": "U0lH"}, {"text": "c"}]),
-        ([CALL, CALL, SIGNED], [{**CALL, "thoughtSignature": "U0lH"}, CALL]),
-        ([{**CALL, "thoughtSignature": "Zg=="}, SIGNED],
-         [{**CALL, "thoughtSignature": "Zg=="}, {"thoughtSignature": "U0lH"}]),
-        ([SIGNED], [SIGNED]),
-        ([{"text": "", "thought": True, "thoughtSignature": "U0lH"}, {"text": "a"}],
-         [{"text": "", "thought": True, "thoughtSignature": "U0lH"}, {"text": "a"}]),
-        ([{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, {"text": "a"}],
-         [{"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, {"text": "a"}]),
-    ],
-)  # fmt: skip
-def test_merged_parts(given: list[dict[str, Any]], made: list[dict[str, Any]]) -> None:
-    body = merged(chunk(part) for part in given)
-    assert body["candidates"][0]["content"]["parts"] == made
-
-
-def test_the_rest_of_a_merged_answer() -> None:
-    first = chunk({"text": "a"}, modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1})
-    first["candidates"][0]["citationMetadata"] = {"citationSources": [{"uri": "1"}]}
-    last = chunk(
-        finish="STOP", modelVersion="m", responseId="r", usageMetadata={"promptTokenCount": 1, "totalTokenCount": 9}
-    )
-    last["candidates"][0] |= {
-        "groundingMetadata": {"webSearchQueries": ["q"]}, "citationMetadata": {"citationSources": [{"uri": "2"}]},
-    }  # fmt: skip
-    assert merged([first, last]) == {
-        "candidates": [{
-            "content": {"parts": [{"text": "a"}], "role": "model"}, "index": 0, "finishReason": "STOP",
-            "citationMetadata": {"citationSources": [{"uri": "1"}, {"uri": "2"}]},
-            "groundingMetadata": {"webSearchQueries": ["q"]},
-        }],
-        "modelVersion": "m", "responseId": "r", "usageMetadata": {"promptTokenCount": 1, "totalTokenCount": 9},
-    }  # fmt: skip
-
-
-def test_an_answer_without_any_part_has_no_empty_list() -> None:
-    assert whole([chunk(finish="MAX_TOKENS")])["candidates"] == [{"index": 0, "finishReason": "MAX_TOKENS"}]
-    assert whole([chunk({"text": ""}, finish="MAX_TOKENS")])["candidates"][0]["content"] == {"role": "model"}
-
-
-# -- polled turns ------------------------------------------------------------------------------------------------
-
-
-def polled(
-    *events: Event, end: Finished | Failed, finish: str | None = None, message: str | None = None
-) -> CascadeChannel:
-    writer = ChannelWriter(turn(), lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(),))
-    writer.append(0, b"", events)
-    writer.append(0, b"", (AttemptClosed(finish, message),))
-    writer.close(end)
-    return channel
-
-
-POLLED: tuple[Event, ...] = (
-    ThinkingDelta("hm"), Signature("VGg=", "thought"), TextDelta("a"),
-    ServerTool('{"toolCall": {"id": "s"}}'), FunctionCall("c", "f", '{"n": 1.0}', "U0lH", "up"),
-    FunctionCall("d", "g", "not json"), ServerTool('{"toolResponse": {"id": "s"}}'),
-    InlineData("image/png", "AAAA"), Grounding({"webSearchQueries": ["q"]}),
-    Usage(10, 4, 5, 0, 1, 16),
-)  # fmt: skip
-ARGS = b'"args":{"n": 1.0}'
-
-
-def test_a_polled_turn_is_rendered_from_its_events() -> None:
-    channel = polled(*POLLED, end=Finished("tool"))
-    frames = frames_of(channel)
-    assert ARGS in b"".join(frames)
-    found = check_gemini(frames)
-    assert parts(found)[0] == [
-        {"text": "hm", "thought": True},
-        {"text": "", "thought": True, "thoughtSignature": "VGg="},
-        {"text": "a"},
-        {"toolCall": {"id": "s"}},
-        {"functionCall": {"name": "f", "args": {"n": 1.0}, "id": "up"}, "thoughtSignature": "U0lH"},
-        {"functionCall": {"name": "g", "args": {"arguments": "not json"}}},
-        {"toolResponse": {"id": "s"}},
-        {"inlineData": {"mimeType": "image/png", "data": "AAAA"}},
-    ]
-    assert found[0]["candidates"][0]["groundingMetadata"] == {"webSearchQueries": ["q"]}
-    assert found[0]["usageMetadata"] == {
-        "promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 16, "cachedContentTokenCount": 4,
-        "toolUsePromptTokenCount": 1,
-    }  # fmt: skip
-    assert found[-1]["candidates"] == [{"finishReason": "STOP", "index": 0}]
-    assert found[0]["modelVersion"] == "gemini-3-flash"
-    assert found[0]["responseId"] == found[-1]["responseId"]
-
-
-@pytest.mark.parametrize(
-    ("end", "finish", "word"),
-    [
-        (Finished("stop"), None, "STOP"),
-        (Finished("tool"), "STOP", "STOP"),
-        (Finished("length"), None, "MAX_TOKENS"),
-        (Finished("filtered", "RECITATION"), "RECITATION", "RECITATION"),
-        (Finished("filtered"), None, "SAFETY"),
-    ],
-)
-def test_the_end_of_a_polled_turn(end: Finished, finish: str | None, word: str) -> None:
-    found = check_gemini(frames_of(polled(TextDelta("a"), end=end, finish=finish, message="why")))
-    assert found[-1]["candidates"] == [{"finishReason": word, "index": 0, "finishMessage": "why"}]
-
-
-def test_a_blocked_prompt_of_a_polled_turn() -> None:
-    found = check_gemini(frames_of(polled(end=Finished("filtered", "OTHER"), finish="BLOCKED:OTHER", message="why")))
-    assert found[-1]["promptFeedback"] == {"blockReason": "OTHER", "blockReasonMessage": "why"}
-
-
-def test_an_evicted_turn_is_answered_from_its_state() -> None:
-    channel = polled(*POLLED, end=Finished("tool"))
-    before = surface.answer(channel, bytes(32)).body
-    expire(channel)
-    assert surface.answer(channel, bytes(32)).body == before
-
-
-# -- splicing ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "path", "new", "made"),
-    [
-        (b'{"a": {}, "b": {}}', ("b",), b"1", b'{"a":{},"b":1}'),
-        (b'{"a": 1.0}', ("b",), b"2", b'{"a":1.0,"b":2}'),
-        (b'{"a": 1.0, "b": 2}', ("b",), None, b'{"a":1.0}'),
-        (b'{"a": 1.0}', ("b",), None, b'{"a":1.0}'),
-        (b'[{"x": 1}, {"x": 1}]', (1, "x"), b"2", b'[{"x": 1},{"x":2}]'),
-        (b'[1, 2, 3]', (1,), None, b"[1,3]"),
-    ],
-)  # fmt: skip
-def test_edited(text: bytes, path: tuple[str | int, ...], new: bytes | None, made: bytes) -> None:
-    assert edited(text, path, new) == made

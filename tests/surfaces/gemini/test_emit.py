@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import TURN_ID, record_lists
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
+from tests.surfaces.gemini.support import frames_of
+from tests.surfaces.playing import SECRET, replayed
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Notice, Record
 from zerogravity.surfaces.gemini import surface
 from zerogravity.surfaces.gemini.details import GeminiDetails
-from zerogravity.testing import builders
+from zerogravity.testing.builders import turn
 from zerogravity.testing.check import check_gemini
 from zerogravity.wire import jsonio, sse
 
@@ -23,13 +25,7 @@ forms = st.builds(GeminiDetails, alt=st.sampled_from(["sse", "json"]), thoughts=
 
 
 def channel_of(records: list[Record], details: GeminiDetails = WHOLE) -> CascadeChannel:
-    turn = builders.turn(id=TURN_ID, surface="gemini", stream=True, details=details)
-    return builders.replay(records, ChannelWriter(turn, lambda: 0))
-
-
-def frames_of(channel: CascadeChannel) -> list[bytes]:
-    emitter = surface.emitter(channel, bytes(32))
-    return [*emitter.begin(), *(frame for record in channel.records for frame in emitter.feed(record))]
+    return replayed(records, turn(id=TURN_ID, surface="gemini", stream=True, details=details))
 
 
 @given(record_lists(), forms)
@@ -43,7 +39,7 @@ def test_any_turn_gives_a_legal_stream(records: list[Record], details: GeminiDet
 @given(record_lists())
 def test_the_stream_and_the_whole_answer_say_the_same(records: list[Record]) -> None:
     channel = channel_of(records)
-    answer = surface.answer(channel, bytes(32))
+    answer = surface.answer(channel, SECRET)
     if isinstance(channel.terminal, Failed) and not channel.terminal.fault.finish:
         assert answer.status == channel.terminal.fault.status
         assert answer.body["error"] == check_gemini(frames_of(channel))[-1]["error"]
@@ -83,7 +79,7 @@ def test_googles_sdk_takes_every_chunk_and_the_whole(records: list[Record]) -> N
     for chunk in check_gemini(frames_of(channel)):
         if "error" not in chunk:
             types.GenerateContentResponse.model_validate(known(chunk))
-    answer = surface.answer(channel, bytes(32))
+    answer = surface.answer(channel, SECRET)
     if answer.status == 200:
         types.GenerateContentResponse.model_validate(known(answer.body))
 

@@ -103,7 +103,7 @@ def test_any_text_is_a_mask_or_refused(text: str) -> None:
 
 
 @given(json_values, st.sampled_from(["*", "a", "a/b", "a(b,*)", "*/a", "*/*"]))
-def test_twice_is_once(value: Any, text: str) -> None:
+def test_masking_twice_changes_nothing(value: Any, text: str) -> None:
     mask = field_mask.parse(text, frozenset({"a"}))
     once = field_mask.masked({"a": value, "b": 1}, mask)
     assert field_mask.masked(once, mask) == once

@@ -1,10 +1,10 @@
-"""A large envelope is opened without going through it, with the same outcome."""
+"""JSON texts edited in place, and envelopes opened; a large one without going through it, with the same outcome."""
 
 from __future__ import annotations
 
 import pytest
 
-from zerogravity.surfaces.gemini.json_edit import LARGE, unwrapped
+from zerogravity.surfaces.gemini.json_edit import LARGE, edited, unwrapped
 from zerogravity.wire import jsonio
 
 INNER = b'{ "a": "%b", "n": 1.10, "traceId": {"response": 1} }'
@@ -26,3 +26,18 @@ def test_unwrapped(envelope: bytes, inner: bytes, size: int) -> None:
     wanted = inner % (b'x, \\"traceId\\": ' * size)
     text = envelope % wanted
     assert unwrapped(text, jsonio.loads(text)) == wanted == jsonio.at(text, ("response",))
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "new", "made"),
+    [
+        (b'{"a": {}, "b": {}}', ("b",), b"1", b'{"a":{},"b":1}'),
+        (b'{"a": 1.0}', ("b",), b"2", b'{"a":1.0,"b":2}'),
+        (b'{"a": 1.0, "b": 2}', ("b",), None, b'{"a":1.0}'),
+        (b'{"a": 1.0}', ("b",), None, b'{"a":1.0}'),
+        (b'[{"x": 1}, {"x": 1}]', (1, "x"), b"2", b'[{"x": 1},{"x":2}]'),
+        (b'[1, 2, 3]', (1,), None, b"[1,3]"),
+    ],
+)  # fmt: skip
+def test_edited(text: bytes, path: tuple[str | int, ...], new: bytes | None, made: bytes) -> None:
+    assert edited(text, path, new) == made

@@ -53,13 +53,13 @@ def test_words(word: Any, made: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("word", ["Foo", "list[", "list[int", "Literal['a']", "int|Foo", "x" * 300, "Foo[int]"])
-def test_words_that_nobody_knows_are_told(word: str) -> None:
+def test_unknown_type_words_are_reported(word: str) -> None:
     found, unknown = read({"type": word, "description": "d"})
     assert found == {"description": "d"}
     assert unknown == (word[:200],)
 
 
-def test_what_stands_there_wins_over_the_word() -> None:
+def test_given_items_win_over_the_type_word() -> None:
     assert read({"type": "list[int]", "items": {"type": "string"}})[0]["items"] == {"type": "string"}
 
 
@@ -87,7 +87,7 @@ def test_any_word_can_be_read(word: Any) -> None:
         ({"examples": [{"a": 1}]}, ["object"]),
     ],
 )
-def test_what_names_no_type(schema: dict[str, Any], kinds: list[str]) -> None:
+def test_types_inferred_from_values_and_keywords(schema: dict[str, Any], kinds: list[str]) -> None:
     assert inferred(schema) == kinds
 
 

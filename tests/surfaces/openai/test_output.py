@@ -10,10 +10,11 @@ from hypothesis import given
 
 from tests.judging import about, complaint
 from tests.surfaces.common.strict import complaints, json_complaints
-from tests.surfaces.json_schema.test_walk import FREE, schemas
+from tests.surfaces.json_schema.support import FREE
+from tests.surfaces.json_schema.test_walk import schemas
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.openai.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.testing.simulator.google.synthesise import Synthesiser
 
@@ -135,7 +136,7 @@ def test_mutual_recursion() -> None:
 
 
 @pytest.mark.parametrize("family", ["gemini-2.0", "claude", "gpt-oss"])
-def test_a_family_without_json_schema_is_told_in_words(family: str) -> None:
+def test_a_family_without_json_schema_gets_the_schema_in_words(family: str) -> None:
     made = form(of(m=MAP), family)
     assert made.config == JSON_MODE.config
     assert made.notes == ("response_format.json_schema.schema sent as an instruction: this model cannot enforce it",)
@@ -216,7 +217,7 @@ def applied(request: dict[str, Any], family: str) -> tuple[dict[str, Any], tuple
 
 
 @pytest.mark.parametrize("family", TWO)
-def test_a_forced_function_makes_the_form_moot(family: str) -> None:
+def test_a_forced_function_wins_over_the_form(family: str) -> None:
     generate, notes = applied(mode("ANY"), family)
     assert generate == {**mode("ANY"), "generationConfig": {"topP": 0.5}}
     assert notes == ("text.format left out: this model takes none beside functions, and one must be called",)
@@ -226,7 +227,7 @@ def test_a_forced_function_makes_the_form_moot(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", TWO)
-def test_a_form_makes_functions_moot_that_may_not_be_called(family: str) -> None:
+def test_a_form_wins_over_functions_that_may_not_be_called(family: str) -> None:
     generate, notes = applied({**mode("NONE"), "tools": [*FUNCTIONS["tools"], {"googleSearch": {}}]}, family)
     assert generate == {
         "generationConfig": {"topP": 0.5, "responseMimeType": "application/json"}, "tools": [{"googleSearch": {}}],
@@ -252,7 +253,7 @@ def test_families_that_take_the_pair_get_it(family: str, word: str) -> None:
     assert generate == {**mode(word), "generationConfig": {"topP": 0.5, "responseMimeType": "application/json"}}
     assert notes == ()
     asked = {**generate, "contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
-    suited, _ = handed_on(asked, Target(MODELS[family], "M", None, family), lambda _: None)
+    suited, _ = for_model(asked, Target(MODELS[family], "M", None, family), lambda _: None)
     assert complaint(about(MODELS[family], **suited)) is None
 
 

@@ -24,14 +24,14 @@ PARTS = ('{"toolCall": {"id": "1", "args": {"n": 1.0}}}', '{"toolResponse": {"id
 SOME = [Carried("c2ln", "gemini-3-flash", "call_1", PARTS), Carried("dGV4dA==", "claude")]
 
 
-def test_there_and_back() -> None:
+def test_what_is_sealed_is_unsealed() -> None:
     assert unseal(SECRET, seal(SECRET, SOME)) == SOME
     assert unseal(SECRET, seal(SECRET, [])) == []
     assert unseal_text(SECRET, seal_text(SECRET, "a summary, grüße")) == "a summary, grüße"
 
 
 @pytest.mark.parametrize(("size", "carried"), [(MAX_PARTS, True), (MAX_PARTS + 1, False)])
-def test_a_client_is_not_asked_to_keep_too_much(size: int, carried: bool) -> None:
+def test_too_many_server_tool_parts_are_not_sealed(size: int, carried: bool) -> None:
     parts = ["x" * (size - 1), "y"]
     call = Call(0, "call_1", "f", "{}", "c2ln", before=parts)
     assert of_call(call, "gemini") == ([Carried("c2ln", "gemini", "call_1", tuple(parts))] if carried else [])
@@ -47,13 +47,13 @@ def test_what_is_not_ours_is_none(text: str) -> None:
     assert unseal(SECRET, text) is None
 
 
-def test_the_two_kinds_are_not_confused() -> None:
+def test_sealed_text_and_sealed_signatures_are_not_confused() -> None:
     assert unseal_text(SECRET, seal(SECRET, SOME)) is None
     assert unseal_text(OTHER, seal_text(SECRET, "x")) is None
 
 
 @pytest.mark.parametrize("prefix", ["", "zg2.", "ZG1.", "zg1t."])
-def test_another_prefix_means_another_thing(prefix: str) -> None:
+def test_another_prefix_is_not_opened(prefix: str) -> None:
     """What a later version writes may hold the same bytes and mean something else."""
     assert unseal(SECRET, prefix + seal(SECRET, SOME).removeprefix(PREFIX)) is None
     assert unseal_text(SECRET, prefix.replace("t", "u") + seal_text(SECRET, "text").partition(".")[2]) is None

@@ -1,4 +1,4 @@
-"""Tool names both ways, declarations, tool choice."""
+"""Tool names both ways, declarations; the tools that Chat and Responses share, on both."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.surfaces.playing import OPENAI, parse, refused
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.openai import tools
 from zerogravity.surfaces.openai.tools import (
@@ -57,7 +58,7 @@ def test_names_are_legal_reversible_and_apart(given_names: list[str]) -> None:
         assert names.to_client.get(google, google) == name
 
 
-def test_a_name_somebody_has_already_is_not_given_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cleaned_name_never_equals_a_declared_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client may declare the very name that another of its names would be cleaned to."""
     taken = NameMap().to_google("my tool")
     names = NameMap()
@@ -91,7 +92,7 @@ def test_declarations() -> None:
     assert notes == ("tools: not in Google's schemas: multipleOf (f x/a)",)
 
 
-def test_what_many_schemas_lose_is_one_note() -> None:
+def test_losses_of_many_schemas_are_one_note() -> None:
     schema = {**SCHEMA, "additionalProperties": False, "minLength": -1}
     _, notes = declare([Declared(f"t{n}", None, schema) for n in range(17)], NameMap())
     assert notes == (
@@ -131,12 +132,12 @@ OPEN = "Arguments: May hold members of any name (additionalProperties: true)."
          'd\n\nArguments: not: {"required":["x"]}.'),
     ],
 )  # fmt: skip
-def test_arguments_that_no_schema_lists_are_told(schema: Any, description: str) -> None:
+def test_open_objects_are_described_in_words(schema: Any, description: str) -> None:
     (made,), _ = declare([Declared("f", "d", schema)], NameMap())
     assert made == {"name": "f", "description": description}
 
 
-def test_further_arguments_are_told() -> None:
+def test_additional_arguments_are_described_in_words() -> None:
     schema = {**SCHEMA, "additionalProperties": {"type": "string"}, "description": "filters"}
     (made,), _ = declare([Declared("f", None, schema)], NameMap())
     assert made["parameters"]["description"] == (
@@ -147,12 +148,13 @@ def test_further_arguments_are_told() -> None:
 def test_the_last_declaration_of_a_name_wins_once() -> None:
     made, _ = declare([Declared("f", "one"), Declared("g"), Declared("f", "two")], NameMap())
     assert made == [{"name": "f", "description": "two"}, {"name": "g"}]
+    many, _ = declare([Declared(f"t{number}") for number in range(512)] * 2, NameMap())
+    assert len(many) == 512, "they count once, too"
 
 
 @pytest.mark.parametrize(
     ("given", "param", "code"),
     [
-        ([Declared(f"t{n}") for n in range(513)], "tools", "array_above_max_length"),
         ([Declared("", param="tools[0].function")], "tools[0].function.name", "invalid_value"),
         ([Declared("f", None, {"type": "string"}, "tools[0]")], "tools[0].parameters", "invalid_function_parameters"),
         ([Declared("f", None, 7, "tools[0]")], "tools[0].parameters", "invalid_type"),
@@ -164,18 +166,12 @@ def test_declarations_that_are_refused(given: list[Declared], param: str, code: 
     assert (caught.value.fault.param, caught.value.fault.code) == (param, code)
 
 
-def test_what_all_schemas_together_may_cost() -> None:
+def test_the_schemas_of_all_tools_share_one_limit() -> None:
     large = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(2000)}}
-    assert declare([Declared(f"t{n}", None, large) for n in range(10)], NameMap())
+    assert len(declare([Declared(f"t{n}", None, large) for n in range(10)], NameMap())[0]) == 10
     with pytest.raises(FaultError) as caught:
         declare([Declared(f"t{n}", None, large, f"tools[{n}]") for n in range(20)], NameMap())
     assert caught.value.fault.param == "tools[14]"
-
-
-@pytest.mark.parametrize("count", [129, 512])
-def test_as_many_functions_as_google_takes(count: int) -> None:
-    declared, _ = declare([Declared(f"t{number}") for number in range(count)] * 2, NameMap())
-    assert len(declared) == count
 
 
 @pytest.mark.parametrize(
@@ -196,3 +192,132 @@ def test_the_text_of_a_custom_tools_call(arguments: str, text: str) -> None:
 @given(st.text(), st.text())
 def test_a_lone_text_is_a_custom_tools_input_whatever_its_name(name: str, text: str) -> None:
     assert custom_input(json.dumps({name: text})) == text
+
+
+# -- on both surfaces --------------------------------------------------------------------------------------------
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+F, SEARCH = {"type": "function", "name": "f"}, {"type": "web_search"}
+WITH_CITY = {"name": "f", "description": "d", "parameters": CITY}
+
+
+@pytest.mark.parametrize("name", OPENAI)
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ([{"type": "function", **WITH_CITY}], [{"functionDeclarations": [WITH_CITY]}]),
+        ([{"type": "function", "function": {**WITH_CITY, "strict": None}}], [{"functionDeclarations": [WITH_CITY]}]),
+        ([{"type": "function", "function": {"name": "f"}}], [{"functionDeclarations": [{"name": "f"}]}]),
+        ([F, {"type": "function", "name": "g"}, {**F, "description": "new"}],
+         [{"functionDeclarations": [{"name": "f", "description": "new"}, {"name": "g"}]}]),
+        ([{"type": "custom", "name": "f"}, {**F, "description": "new"}],
+         [{"functionDeclarations": [{"name": "f", "description": "new"}]}]),
+        ([{"type": "web_search"}], [{"googleSearch": {}}]),
+        ([{"type": "web_search_2025_08_26"}], [{"googleSearch": {}}]),
+        ([{"type": "web_search_preview"}], [{"googleSearch": {}}]),
+        ([{"type": "web_search_preview_2025_03_11"}], [{"googleSearch": {}}]),
+    ],
+)  # fmt: skip
+def test_what_is_declared(name: str, given: list[Any], made: list[Any]) -> None:
+    turn = parse(name, tools=given)
+    assert turn.google_request["tools"] == made
+    assert turn.tool_kinds == {}
+
+
+@pytest.mark.parametrize("name", OPENAI)
+@pytest.mark.parametrize("grammar", [{"syntax": "lark", "definition": "start: WORD"}])
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_custom_tool_is_a_function_with_one_string(name: str, grammar: dict[str, Any], flat: bool) -> None:
+    form = {"type": "grammar", **(grammar if flat else {"grammar": grammar})}
+    turn = parse(name, tools=[{"type": "custom", "name": "patch", "description": "Edits files.", "format": form}])
+    (entry,) = turn.google_request["tools"][0]["functionDeclarations"]
+    assert entry["parameters"]["required"] == ["input"]
+    assert entry["parameters"]["properties"]["input"]["type"] == "string"
+    assert entry["description"].startswith("Edits files.\n")
+    assert "lark grammar:\nstart: WORD" in entry["description"]
+    assert turn.tool_kinds == {"patch": "custom"}
+
+
+HOSTED = [
+    {"type": "file_search", "vector_store_ids": ["vs_1"]}, {"type": "code_interpreter", "container": {"type": "auto"}},
+    {"type": "mcp", "server_label": "d", "server_url": "https://example.com"}, {"type": "computer"},
+    {"type": "computer_use_preview"}, {"type": "shell", "environment": {"type": "container_auto"}},
+    {"type": "programmatic_tool_calling"}, {"type": "something_new"}, {"type": "image_generation"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPENAI)
+@pytest.mark.parametrize("hosted", HOSTED, ids=[tool["type"] for tool in HOSTED])
+def test_a_hosted_tool_is_left_out_beside_others_and_refused_alone_or_forced(name: str, hosted: dict[str, Any]) -> None:
+    kind = hosted["type"]
+    for others in ([F], [SEARCH], [{"type": "custom", "name": "patch"}], [F, SEARCH]):
+        turn = parse(name, tools=[hosted, *others], tool_choice="auto")
+        without = parse(name, tools=others, tool_choice="auto")
+        assert turn.google_request == without.google_request
+        assert turn.notes == (f"tools[0]: {kind} left out: it cannot be run here", *without.notes)
+    alone = refused(name, tools=[hosted])
+    assert (alone.param, alone.code) == (
+        "tools[0].environment" if (name, kind) == ("responses", "shell") else "tools[0].type", "invalid_value",
+    )  # fmt: skip
+    forced = refused(name, tools=[hosted, F], tool_choice={"type": kind})
+    assert (forced.param, forced.code, kind in forced.message) == ("tool_choice", "invalid_value", True)
+
+
+@pytest.mark.parametrize("name", OPENAI)
+@pytest.mark.parametrize(
+    ("given", "param", "code"),
+    [
+        ({}, "tools", "invalid_type"),
+        (["f"], "tools[0]", "invalid_type"),
+        ([{}], "tools[0].type", "missing_required_parameter"),
+        ([{"name": "f"}], "tools[0].type", "missing_required_parameter"),
+        ([{"type": "mcp"}, {"type": "new"}], "tools[0].type", "invalid_value"),
+        ([{"type": "function", "function": {}}], "tools[0].function.name", "missing_required_parameter"),
+        ([{"type": "function", "function": {"name": ""}}], "tools[0].function.name", "invalid_value"),
+        ([{**F, "name": ""}], "tools[0].name", "invalid_value"),
+        ([{**F, "parameters": []}], "tools[0].parameters", "invalid_type"),
+        ([{"type": "function", "function": {"name": "f", "parameters": []}}], "tools[0].function.parameters",
+         "invalid_type"),
+        ([{**F, "parameters": {"type": "string"}}], "tools[0].parameters", "invalid_function_parameters"),
+        ([{**F, "strict": "yes"}], "tools[0].strict", "invalid_type"),
+        ([{"type": "function", "function": {"name": "f", "strict": "yes"}}], "tools[0].function.strict",
+         "invalid_type"),
+        ([{"type": "custom", "name": "x", "format": {"type": "xml"}}], "tools[0].format.type", "invalid_value"),
+        ([{"type": "custom", "custom": {"name": "x", "format": {"type": "xml"}}}], "tools[0].custom.format.type",
+         "invalid_value"),
+        ([{"type": "custom", "name": "x", "format": {"type": "grammar", "syntax": "ebnf"}}], "tools[0].format.syntax",
+         "invalid_value"),
+    ],
+)  # fmt: skip
+def test_tools_that_are_refused(name: str, given: Any, param: str, code: str) -> None:
+    fault = refused(name, tools=given)
+    assert (fault.param, fault.code) == (param, code)
+
+
+@pytest.mark.parametrize("name", OPENAI)
+def test_a_renamed_function_is_chosen_and_replayed_by_its_new_name(name: str) -> None:
+    call, result = {"name": "my tool", "arguments": "{}"}, {"output": "ok"}
+    history: dict[str, dict[str, Any]] = {
+        "chat": {"messages": [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": call}]},
+            {"role": "tool", "tool_call_id": "c", "content": "ok"}]},
+        "responses": {"input": [
+            {"role": "user", "content": "x"}, {"type": "function_call", "call_id": "c", **call},
+            {"type": "function_call_output", "call_id": "c", **result}]},
+    }  # fmt: skip
+    tool = {"type": "function", "name": "my tool"}
+    turn = parse(name, **history[name], tools=[tool], tool_choice=tool)
+    made = turn.google_request
+    (declared,) = (entry["name"] for entry in made["tools"][0]["functionDeclarations"])
+    assert declared != "my tool"
+    assert turn.client_name(declared) == "my tool"
+    assert made["contents"][1]["parts"][0]["functionCall"]["name"] == declared
+    assert made["contents"][2]["parts"][0]["functionResponse"]["name"] == declared
+    assert made["toolConfig"]["functionCallingConfig"] == {"mode": "ANY", "allowedFunctionNames": [declared]}
+
+
+@pytest.mark.parametrize("name", OPENAI)
+def test_what_the_schemas_lose_is_noted(name: str) -> None:
+    turn = parse(name, tools=[{**F, "parameters": {**CITY, "additionalProperties": False}}])
+    assert turn.notes == ("tools: not in Google's schemas: additionalProperties (f)",)

@@ -7,7 +7,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 from tests.strategies import TURN_ID
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import Event, Failed, Finished, Record
 from zerogravity.core.fold import fold
 from zerogravity.core.turn import Turn
@@ -15,7 +14,6 @@ from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.testing import builders
-from zerogravity.testing.builders import replay
 from zerogravity.testing.check import check_responses
 
 SECRET = bytes(range(32))
@@ -41,10 +39,6 @@ def turn(**given: Any) -> Turn:
 def records(events: Sequence[Event], end: Finished | Failed) -> list[Record]:
     """One record per event, 400 ms apart."""
     return builders.records(events, end, gap_s=0.4)
-
-
-def channel(made: Sequence[Record], of: Turn = TURN) -> CascadeChannel:
-    return replay(made, ChannelWriter(of, lambda: 0))
 
 
 def frames(made: Sequence[Record], of: Turn = TURN) -> list[bytes]:

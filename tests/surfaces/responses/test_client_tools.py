@@ -19,10 +19,10 @@ from tests.surfaces.responses.asking import SECRET, context
 from tests.surfaces.responses.support import rendered, stream, turn
 from tests.surfaces.responses.test_emit import TOOL
 from tests.surfaces.responses.test_tools import declarations, parse, refused, user
-from zerogravity.core.channel import ChannelWriter
-from zerogravity.core.events import AttemptOpened, Finished, FunctionCall
+from zerogravity.core.events import FunctionCall
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.stored import of_turn
+from zerogravity.testing import builders
 from zerogravity.wire import jsonio
 
 SHELL = {"type": "shell", "environment": {"type": "local"}}
@@ -128,11 +128,8 @@ def test_they_go_back_as_calls_and_results(call: Any, output: Any, args: Any, re
 def test_a_result_may_name_the_item_of_a_call_that_is_stored(model: str) -> None:
     """As OpenAI's schema has it for a local shell: its output has an ``id`` and no ``call_id``."""
     tools = [{"type": "local_shell"}]
-    writer = ChannelWriter(parse(tools=tools), lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(), FunctionCall("call_1", "local_shell", '{"command":["ls"]}')))
-    writer.close(Finished("tool"))
-    stored = of_turn(channel, SECRET)
+    call = FunctionCall("call_1", "local_shell", '{"command":["ls"]}')
+    stored = of_turn(builders.channel(parse(tools=tools), call, end=TOOL), SECRET)
     (item,) = stored.response["output"]
     result = {"type": "local_shell_call_output", "id": item["id"], "output": "a"}
     within = context(stored={"resp": stored.turn})

@@ -10,8 +10,7 @@ from openai.types.responses import CompactedResponse
 
 from tests.surfaces.responses.asking import SECRET, call, check_contents, context, output, parse, text, user
 from zerogravity import errors
-from zerogravity.core.channel import ChannelWriter
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, Finished, Terminal, TextDelta, Usage
+from zerogravity.core.events import AttemptClosed, Event, Failed, Finished, Terminal, TextDelta, Usage
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Answer, StoredTurn
@@ -19,6 +18,7 @@ from zerogravity.surfaces.responses import compact
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
+from zerogravity.testing import builders
 
 DIALOGUE = [
     {"role": "developer", "content": "D"}, user("one"), call("c"), output("c"),
@@ -27,11 +27,7 @@ DIALOGUE = [
 
 
 def kept(turn: Turn, events: Sequence[Event]) -> StoredResponse:
-    writer = ChannelWriter(turn, lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(), *events))
-    writer.close(Finished("stop"))
-    return of_turn(channel, SECRET)
+    return of_turn(builders.channel(turn, *events, end=Finished("stop")), SECRET)
 
 
 def asked(**body: Any) -> Turn:
@@ -39,10 +35,7 @@ def asked(**body: Any) -> Turn:
 
 
 def answered(turn: Turn, events: Sequence[Event], end: Terminal) -> Answer:
-    writer = ChannelWriter(turn, lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(), *events, AttemptClosed("STOP")))
-    writer.close(end)
+    channel = builders.channel(turn, *events, AttemptClosed("STOP"), end=end)
     return compact.answer(turn, channel.state, SECRET)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseCompactionItem
 
 from tests.strategies import record_lists
+from tests.surfaces.playing import replayed
 from tests.surfaces.responses.asking import (
     SECRET,
     call,
@@ -24,9 +25,8 @@ from tests.surfaces.responses.asking import (
     user,
 )
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
-    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -44,7 +44,7 @@ from zerogravity.surfaces.responses import surface
 from zerogravity.surfaces.responses.compaction import PROMPT
 from zerogravity.surfaces.responses.items import SUMMARY
 from zerogravity.surfaces.responses.stored import StoredResponse, of_turn
-from zerogravity.testing.builders import replay
+from zerogravity.testing import builders
 from zerogravity.testing.check import check_responses
 
 TRIGGER = {"type": "compaction_trigger"}
@@ -60,16 +60,8 @@ def asked(*items: Any, within: Any = None, **body: Any) -> Turn:
     return parse(within, input=[*(items or DIALOGUE), TRIGGER], **body)
 
 
-def over(turn: Turn, events: Sequence[Event], end: Terminal = STOP) -> CascadeChannel:
-    writer = ChannelWriter(turn, lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(), *events))
-    writer.close(end)
-    return channel
-
-
 def kept(turn: Turn, events: Sequence[Event] = SUMMED, end: Terminal = STOP) -> StoredResponse:
-    return of_turn(over(turn, events, end), SECRET)
+    return of_turn(builders.channel(turn, *events, end=end), SECRET)
 
 
 def streamed(channel: CascadeChannel) -> list[dict[str, Any]]:
@@ -111,7 +103,7 @@ FORM = {"type": "object", "additionalProperties": {"type": "string"}}
 
 @pytest.mark.parametrize("tool_choice", ["auto", "required", "none"])
 @pytest.mark.parametrize("model", ["gemini-3-flash", "gemini-2.5-flash", "claude-sonnet-4-6"])
-def test_a_form_is_moot_whatever_stands_beside_it(model: str, tool_choice: str) -> None:
+def test_a_compaction_ignores_the_form(model: str, tool_choice: str) -> None:
     text = {"format": {"type": "json_schema", "name": "n", "schema": FORM}}
     turn = asked(model=model, tools=[function("f")], tool_choice=tool_choice, text=text)
     assert turn.google_request == asked(model=model).google_request
@@ -144,7 +136,7 @@ def test_only_a_trailing_trigger_counts() -> None:
 @pytest.mark.parametrize("background", [False, True])
 def test_one_item_and_nothing_else(include: list[str], background: bool) -> None:
     turn = asked(stream=True, include=include, background=background, reasoning={"summary": "auto"})
-    channel = over(turn, SUMMED)
+    channel = builders.channel(turn, *SUMMED, end=STOP)
     values = streamed(channel)
     beginning = ["response.created", "response.queued", "response.in_progress"]
     assert [value["type"] for value in values] == [
@@ -175,21 +167,21 @@ NOT_WHOLE = [
 
 @pytest.mark.parametrize(("events", "end", "code", "word"), NOT_WHOLE)
 def test_a_summary_that_is_not_whole_is_a_failure(events: list[Event], end: Terminal, code: str, word: str) -> None:
-    plain = surface.answer(over(asked(), events, end), SECRET)
+    plain = surface.answer(builders.channel(asked(), *events, end=end), SECRET)
     assert (plain.status, plain.body["error"]["code"]) == (502, code)
     assert word in plain.body["error"]["message"]
-    channel = over(asked(stream=True), events, end)
+    channel = builders.channel(asked(stream=True), *events, end=end)
     final = streamed(channel)[-1]
     assert final["type"] == "response.failed"
     assert final["response"]["output"] == []
     assert word in final["response"]["error"]["message"]
-    polled = surface.answer(over(asked(background=True), events, end), SECRET)
+    polled = surface.answer(builders.channel(asked(background=True), *events, end=end), SECRET)
     assert (polled.status, polled.body["status"]) == (200, "failed")
 
 
 @given(record_lists(), st.booleans())
 def test_any_answer_gives_a_legal_stream(made: list[Record], background: bool) -> None:
-    channel = replay(made, ChannelWriter(asked(stream=True, background=background), lambda: 0))
+    channel = replayed(made, asked(stream=True, background=background))
     final = streamed(channel)[-1]["response"]
     assert [item["type"] for item in final["output"]] in ([], ["compaction"])
     assert bool(final["output"]) == (final["status"] == "completed")

@@ -18,7 +18,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from tests.strategies import record_lists
-from tests.surfaces.responses.support import SEALED, SECRET, TURN, channel, frames, records, stream, turn
+from tests.surfaces.responses.support import SEALED, SECRET, TURN, frames, records, stream, turn
 from zerogravity import errors
 from zerogravity.core.events import (
     AttemptOpened,
@@ -81,7 +81,7 @@ def test_frames_depend_on_the_records_alone(made: list[Record], pauses: int) -> 
     known = first.begin()
     for record in made[:pauses]:
         known += first.feed(record)
-    whole = [*second.begin(), *(frame for record in channel(made).records for frame in second.feed(record))]
+    whole = [*second.begin(), *(frame for record in made for frame in second.feed(record))]
     assert whole[: len(known)] == known
     for number, frame in enumerate(whole):
         assert f'"sequence_number":{number},'.encode() in frame
@@ -215,12 +215,6 @@ def test_the_bytes_of_the_hot_frame() -> None:
         'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":4,'
         f'"item_id":"{item}","output_index":0,"content_index":0,"delta":"a\\"\\u2028\\u0085é","logprobs":[]}}\n\n'
     )
-
-
-def test_created_is_in_progress_with_nothing_in_it() -> None:
-    first = stream([TextDelta("a")], STOP)[0]["response"]
-    assert (first["status"], first["output"], first["usage"]) == ("in_progress", [], None)
-    assert first["id"] == "resp_" + "5" * 32
 
 
 def test_in_the_background_it_is_queued_until_something_comes() -> None:

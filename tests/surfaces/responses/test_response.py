@@ -50,7 +50,7 @@ def test_any_turn_gives_a_whole_response(made: list[Record], sealed: bool) -> No
     assert whole == response.render(of, fold(made), SECRET)
 
 
-def test_what_the_answer_has_no_part_in_is_the_turns() -> None:
+def test_members_of_the_request_are_repeated_in_the_response() -> None:
     whole = rendered([TextDelta("a"), Usage(3, 1, 2, 1, 1)], STOP)
     assert {name: whole[name] for name in ECHO} == ECHO
     assert whole["id"] == "resp_" + TURN_ID.removeprefix("turn_")
@@ -426,7 +426,7 @@ OTHER = Grounding({"webSearchQueries": ["r"]})
         ([TextDelta("a")], "m", "m"),
     ],
 )
-def test_a_search_stands_before_its_message_where_nothing_is_streamed(
+def test_a_search_precedes_its_message_where_nothing_is_streamed(
     events: list[Event], whole: str, streamed: str
 ) -> None:
     first = {"m": "message", "w": "web_search_call", "f": "function_call", "r": "reasoning"}

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import record_lists
+from tests.surfaces.playing import replayed
 from tests.surfaces.responses.asking import SECRET, STAND_IN, check_contents, context, function, output, parse, user
 from zerogravity import errors
-from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import (
-    AttemptOpened,
     Event,
     Failed,
     Finished,
@@ -28,24 +27,15 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.openai.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, of_turn
-from zerogravity.testing.builders import replay
+from zerogravity.testing import builders
 from zerogravity.wire import jsonio
 
 FAMILY = "gemini-3-flash"
 STOP, TOOL = Finished("stop"), Finished("tool")
 
 
-def over(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> CascadeChannel:
-    """A closed channel."""
-    writer = ChannelWriter(of or parse(), lambda: 0)
-    channel = writer.channel
-    writer.append(0, b"", (AttemptOpened(), *events))
-    writer.close(end)
-    return channel
-
-
 def kept(events: list[Event], end: Finished | Failed = STOP, of: Turn | None = None) -> StoredResponse:
-    return of_turn(over(events, end, of), SECRET)
+    return of_turn(builders.channel(of or parse(), *events, end=end), SECRET)
 
 
 def answer_of(events: list[Event], end: Finished | Failed = STOP, **body: Any) -> list[dict[str, Any]]:
@@ -129,7 +119,7 @@ SAID_PART = {"role": "model", "parts": [{"text": "A"}]}
         ([user("x")], [{"role": "user", "parts": [{"text": "x"}]}]),
     ],
 )
-def test_what_nobody_has_said_is_no_history(given: list[Any], dialogue: list[Any]) -> None:
+def test_nothing_that_only_googles_rules_demand_is_stored(given: list[Any], dialogue: list[Any]) -> None:
     """What only Google's rules demand goes to Google and is not stored: the next turn sees to its own."""
     turn = parse(input=given)
     check_contents(turn.google_request["contents"], turn.target.family)
@@ -157,13 +147,13 @@ def test_a_failed_answer_is_shown_but_not_continued() -> None:
     assert len(made.contents) == 1
 
 
-def test_what_else_is_kept() -> None:
+def test_the_members_of_a_stored_response() -> None:
     turn = parse(
         input=[{"type": "additional_tools", "tools": [function("f")]}, {"role": "developer", "content": "D"},
                user("x")],
         instructions="I",
     )  # fmt: skip
-    made = of_turn(over([TextDelta("a")], of=turn), SECRET, [b"one", b"two"])
+    made = of_turn(builders.channel(turn, TextDelta("a"), end=STOP), SECRET, [b"one", b"two"])
     assert (made.id, made.owner, made.created) == ("resp_" + "5" * 32, "someone", turn.created)
     assert made.input_items == turn.details.input
     assert (made.system, made.tools, made.family) == (("D",), (function("f"),), FAMILY)
@@ -200,7 +190,7 @@ def test_reasoning_that_only_carries_is_not_taken_for_a_thought() -> None:
 @given(record_lists(), st.booleans())
 def test_any_turn_can_be_continued_under_the_rules_of_turns(made: list[Record], parallel: bool) -> None:
     turn = parse(parallel_tool_calls=parallel)
-    kept = of_turn(replay(made, ChannelWriter(turn, lambda: 0)), SECRET)
+    kept = of_turn(replayed(made, turn), SECRET)
     seen = [item["call_id"] for item in kept.response["output"] if item["type"] == "function_call"]
     finished = isinstance(made[-1].events[-1], Finished)
     for model in ("gemini-3-flash", "gemini-2.5-pro"):
@@ -233,12 +223,12 @@ def test_a_whole_turn_comes_back() -> None:
     assert through_json(made) == made
 
 
-def test_what_an_older_version_has_not_written_is_empty_and_what_is_unknown_is_left_out() -> None:
+def test_members_missing_in_an_older_file_are_empty() -> None:
     old = {"id": "resp_1", "owner": "me", "created": 100.0, "response": {"output": []}, "run": "0123456789abcdef"}
     assert StoredResponse.of_json(old) == StoredResponse("resp_1", "me", 100.0, {"output": []})
 
 
-def test_what_its_process_did_not_finish_has_failed() -> None:
+def test_a_response_cut_off_by_the_end_of_the_process_has_failed() -> None:
     begun = {"id": "resp_1", "status": "queued", "background": True, "output": [], "error": None, "usage": None}
     cut = cut_off(StoredResponse("resp_1", "me", 100.0, begun, frames=(b"one", b"two"), running=True))
     assert (cut.running, cut.cut_off, cut.response["status"]) == (False, True, "failed")

@@ -94,7 +94,7 @@ def test_members_of_members_are_checked_or_dropped(body: dict[str, Any], member:
     assert shown(**body)[member] == wanted
 
 
-def test_a_place_to_search_near_is_an_approximate_one() -> None:
+def test_a_user_location_is_approximate() -> None:
     tool = {"type": "web_search_preview", "user_location": {"city": "Rome"}}
     assert shown(tools=[tool])["tools"][0]["user_location"] == {"type": "approximate", "city": "Rome"}
 

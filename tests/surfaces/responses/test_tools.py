@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.surfaces.openai.test_tools import HOSTED
 from tests.surfaces.responses.asking import call, contents, function, output, parse, refused, user
 from zerogravity.core.fold import Call
 from zerogravity.core.turn import Turn
@@ -20,6 +21,10 @@ LITE = {
     "tools": [{"type": "namespace", "name": "functions", "description": "",
                "tools": [function("shell"), {"type": "custom", "name": "apply_patch"}]}],
 }  # fmt: skip
+
+
+def allowed(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "allowed_tools", "mode": mode, "tools": list(tools)}
 
 
 def declarations(turn: Turn) -> list[dict[str, Any]]:
@@ -42,42 +47,8 @@ def searches(**body: Any) -> bool:
 # -- kinds -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "tool",
-    [
-        {"type": "function", "name": "f", "description": "d", "parameters": CITY, "strict": None},
-        {"type": "function", "function": {"name": "f", "description": "d", "parameters": CITY}},
-    ],
-)
-def test_both_nestings_of_a_function(tool: dict[str, Any]) -> None:
-    turn = parse(tools=[tool])
-    assert declarations(turn) == [{"name": "f", "description": "d", "parameters": CITY}]
-    shown = {"type": "function", "name": "f", "description": "d", "parameters": CITY, "strict": None}
-    assert turn.details.echo["tools"] == [shown]
-
-
 def test_the_echo_of_a_function_misses_no_member() -> None:
     assert parse(tools=[F]).details.echo["tools"] == [{**F, "description": None, "parameters": None, "strict": None}]
-
-
-@pytest.mark.parametrize(
-    "form",
-    [
-        {"type": "grammar", "syntax": "lark", "definition": "start: WORD"},
-        {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: WORD"}},
-    ],
-)
-def test_a_custom_tool_with_a_grammar(form: dict[str, Any]) -> None:
-    tool = {"type": "custom", "name": "apply_patch", "description": "Edits files.", "format": form}
-    turn = parse(tools=[tool])
-    (entry,) = declarations(turn)
-    assert entry["parameters"]["required"] == ["input"]
-    assert entry["parameters"]["properties"]["input"]["type"] == "string"
-    assert entry["description"].startswith("Edits files.\n")
-    assert "lark grammar:\nstart: WORD" in entry["description"]
-    assert turn.tool_kinds == {"apply_patch": "custom"}
-    flat = {"type": "grammar", "syntax": "lark", "definition": "start: WORD"}
-    assert turn.details.echo["tools"] == [{**tool, "format": flat}]
 
 
 def test_a_custom_tool_of_plain_text() -> None:
@@ -160,7 +131,7 @@ def test_a_namespace_within_the_default_one() -> None:
 @pytest.mark.parametrize(
     "kind", ["web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"]
 )
-def test_a_search(kind: str) -> None:
+def test_a_search_is_shown(kind: str) -> None:
     tool = {"type": kind, "search_context_size": "low", "user_location": {"type": "approximate"}}
     turn = parse(tools=[tool])
     assert turn.google_request["tools"] == [{"googleSearch": {}}]
@@ -174,15 +145,6 @@ def test_limits_of_a_search_are_noted() -> None:
         "tools[0].filters: ignored, it has no effect here",
         "tools[0].external_web_access: ignored, it has no effect here",
     )
-
-
-def test_a_search_beside_functions() -> None:
-    turn = parse(tools=[SEARCH, F])
-    assert turn.google_request["tools"] == [{"functionDeclarations": [{"name": "f"}], "googleSearch": {}}]
-    assert turn.google_request["toolConfig"] == {"includeServerSideToolInvocations": True}
-    old = parse(tools=[SEARCH, F], model=OLD)
-    assert old.google_request["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
-    assert old.notes == ("web search left out: this model cannot combine it with functions",)
 
 
 def test_a_tool_search_of_the_client() -> None:
@@ -240,32 +202,13 @@ def test_pictures_offered_beside_other_tools() -> None:
     assert refused(tools=tools, tool_choice={"type": "image_generation"}).param == "tool_choice"
 
 
-HOSTED = [
-    {"type": "file_search", "vector_store_ids": ["vs_1"]}, {"type": "code_interpreter", "container": {"type": "auto"}},
-    {"type": "mcp", "server_label": "d", "server_url": "https://example.com"}, {"type": "computer"},
-    {"type": "computer_use_preview"}, {"type": "shell", "environment": {"type": "container_auto"}},
-    {"type": "programmatic_tool_calling"}, {"type": "something_new"}, {"type": "image_generation"},
-]  # fmt: skip
-KINDS = [tool["type"] for tool in HOSTED]
-
-
-@pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
-def test_hosted_tools_beside_others_are_left_out_and_noted(hosted: dict[str, Any]) -> None:
-    kind = hosted["type"]
-    turn = parse(tools=[hosted, F, {"type": "web_search"}])
-    assert [entry["name"] for entry in declarations(turn)] == ["f"]
-    assert turn.notes == (f"tools[0]: {kind} left out: it cannot be run here",)
-    assert [tool["type"] for tool in turn.details.echo["tools"]] == ["function", "web_search"]
-    allowed = {"type": "allowed_tools", "mode": "auto", "tools": [{"type": kind}, {"type": "function", "name": "f"}]}
-    assert parse(tools=[hosted, F], tool_choice=allowed).google_request["toolConfig"]
-
-
-@pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
-@pytest.mark.parametrize("choice", ["named", "allowed"])
-def test_hosted_tools_that_are_forced_are_refused(hosted: dict[str, Any], choice: str) -> None:
+@pytest.mark.parametrize("hosted", HOSTED, ids=[tool["type"] for tool in HOSTED])
+def test_hosted_tools_are_not_shown_and_may_be_allowed_but_not_required(hosted: dict[str, Any]) -> None:
+    shown = parse(tools=[hosted, F, SEARCH]).details.echo["tools"]
+    assert [tool["type"] for tool in shown] == ["function", "web_search"]
     named = {"type": hosted["type"]}
-    forced = named if choice == "named" else {"type": "allowed_tools", "mode": "required", "tools": [named]}
-    fault = refused(tools=[hosted, F], tool_choice=forced)
+    assert parse(tools=[hosted, F], tool_choice=allowed("auto", named, F)).google_request["toolConfig"]
+    fault = refused(tools=[hosted, F], tool_choice=allowed("required", named))
     assert (fault.param, fault.code) == ("tool_choice", "invalid_value")
     assert hosted["type"] in fault.message
 
@@ -284,13 +227,6 @@ def test_a_choice_of_a_shell_is_none_of_a_function_of_its_name() -> None:
     assert refused(tools=[function("shell")], tool_choice=SHELL).param == "tool_choice"
 
 
-@pytest.mark.parametrize("hosted", HOSTED, ids=KINDS)
-def test_hosted_tools_alone_are_refused(hosted: dict[str, Any]) -> None:
-    fault = refused(tools=[hosted])
-    assert fault.param in ("tools[0].type", "tools[0].environment")
-    assert (fault.code, fault.status) == ("invalid_value", 400)
-
-
 @pytest.mark.parametrize("kind", ["mcp", "file_search", "image_generation"])
 def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
     item = {**LITE, "tools": [{"type": kind}, F]}
@@ -305,19 +241,8 @@ def test_the_same_inside_an_item_is_skipped_and_noted(kind: str) -> None:
 @pytest.mark.parametrize(
     ("tool", "param", "code"),
     [
-        ("f", "tools[0]", "invalid_type"),
-        ({"name": "f"}, "tools[0].type", "missing_required_parameter"),
         ({"type": "function"}, "tools[0].name", "missing_required_parameter"),
         ({"type": "custom"}, "tools[0].name", "missing_required_parameter"),
-        ({"type": "function", "function": {}}, "tools[0].function.name", "missing_required_parameter"),
-        ({"type": "function", "name": ""}, "tools[0].name", "invalid_value"),
-        ({"type": "function", "name": "f", "parameters": []}, "tools[0].parameters", "invalid_type"),
-        ({"type": "function", "name": "f", "parameters": {"type": "string"}}, "tools[0].parameters",
-         "invalid_function_parameters"),
-        ({"type": "function", "name": "f", "strict": "yes"}, "tools[0].strict", "invalid_type"),
-        ({"type": "custom", "name": "x", "format": {"type": "xml"}}, "tools[0].format.type", "invalid_value"),
-        ({"type": "custom", "name": "x", "format": {"type": "grammar", "syntax": "ebnf"}}, "tools[0].format.syntax",
-         "invalid_value"),
         ({"type": "namespace", "name": "n"}, "tools[0].tools", "missing_required_parameter"),
         ({"type": "namespace", "tools": []}, "tools[0].name", "missing_required_parameter"),
         ({"type": "namespace", "name": "n", "tools": [{"type": "function"}]}, "tools[0].tools[0].name",
@@ -331,30 +256,7 @@ def test_bad_declarations(tool: Any, param: str, code: str) -> None:
     assert (fault.param, fault.code) == (param, code)
 
 
-def test_declared_twice_the_last_one_wins() -> None:
-    turn = parse(tools=[{"type": "custom", "name": "f"}, {**F, "description": "new"}])
-    assert declarations(turn) == [{"name": "f", "description": "new"}]
-    assert turn.tool_kinds == {}
-
-
-def test_schema_losses_are_noted() -> None:
-    schema = {**CITY, "additionalProperties": False}
-    assert parse(tools=[function("f", parameters=schema)]).notes == (
-        "tools: not in Google's schemas: additionalProperties (f)",
-    )
-
-
 # -- history -----------------------------------------------------------------------------------------------------
-
-
-def test_renamed_tools_are_chosen_and_replayed_by_their_new_name() -> None:
-    tools = [function("my tool")]
-    (name,) = declared(tools=tools)
-    assert config(tools=tools, tool_choice={"type": "function", "name": "my tool"}) == {
-        "mode": "ANY", "allowedFunctionNames": [name]
-    }  # fmt: skip
-    made = contents(user("x"), call("c", "my tool"), output("c"), tools=tools)
-    assert made[1]["parts"][0]["functionCall"]["name"] == name
 
 
 def test_a_namespaced_call_is_replayed_by_its_declared_name() -> None:

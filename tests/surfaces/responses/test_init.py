@@ -1,0 +1,29 @@
+"""The Responses surface: when there is something for the client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.surfaces.responses.asking import parse, user
+from zerogravity.core.events import Event, FunctionCall, TextDelta, ThinkingDelta
+from zerogravity.surfaces.responses import surface
+from zerogravity.testing import builders
+
+COMPACTION = {"input": [user("x"), {"type": "compaction_trigger"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "event", "shown"),
+    [
+        ({}, TextDelta("a"), True),
+        ({}, FunctionCall("c", "f", "{}"), True),
+        ({}, ThinkingDelta("hm"), False),
+        ({"reasoning": {"summary": "auto"}}, ThinkingDelta("hm"), True),
+        (COMPACTION, TextDelta("a"), False),
+    ],
+)
+def test_when_there_is_something_for_the_client(body: dict[str, Any], event: Event, shown: bool) -> None:
+    """A summary is only shown at its end, thoughts only to clients that ask for them."""
+    assert surface.has_output(builders.channel(parse(**body), event)) is shown

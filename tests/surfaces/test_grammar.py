@@ -1,0 +1,81 @@
+"""What the grammar checkers share: framing, JSON lines, kinds of values; each complaint says where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from zerogravity.surfaces import grammar
+from zerogravity.surfaces.grammar import GrammarError
+
+
+def test_blocks_are_split_and_comments_left_out() -> None:
+    assert list(grammar.blocks(b": ping\n\ndata: a\n\ndata: b\nid: 1\n\n")) == [
+        ("block 1", b"data: a"), ("block 2", b"data: b\nid: 1"),
+    ]  # fmt: skip
+    assert grammar.whole([b"a", b"b"]) == grammar.whole(b"ab") == b"ab"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "stream: its last event has no blank line"),
+        (b"data: a\n", "stream: its last event has no blank line"),
+        (b"data: a\r\n\r\n", "stream: its last event has no blank line"),
+        (b": a\r\n\ndata: a\n\n", "stream: holds a carriage return"),
+        (b"data: a\n\n: b\ndata: c\n\n", "block 1: a comment shares its block"),
+    ],
+)
+def test_bad_framing(data: bytes, why: str) -> None:
+    with pytest.raises(GrammarError, match=why):
+        list(grammar.blocks(data))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"{", "here: is not JSON in UTF-8"),
+        (b'{"a": "\xff"}', "here: is not JSON in UTF-8"),
+        (b"[]", "here: must be an object"),
+        *(
+            (f'{{"a": "{separator}"}}'.encode(), r"here: holds a raw U\+2028, U\+2029 or U\+0085")
+            for separator in "\u2028\u2029\x85"
+        ),
+    ],
+)
+def test_bad_lines(data: bytes, why: str) -> None:
+    with pytest.raises(GrammarError, match=why):
+        grammar.parsed(data, "here")
+
+
+@pytest.mark.parametrize(
+    ("read", "good", "bad", "why"),
+    [
+        (grammar.an_object, {}, [], "must be an object"),
+        (grammar.objects, [{}], {}, "must be an array"),
+        (grammar.objects, [], [{}, 1], r"here\[1\]: must be an object"),
+        (grammar.a_string, "", None, "must be a string"),
+        (grammar.a_count, 0, -1, "not negative"),
+        (grammar.a_count, 7, True, "whole number"),
+        (grammar.a_count, 7, 1.0, "whole number"),
+    ],
+)
+def test_kinds(read: Callable[[Any, str], Any], good: Any, bad: Any, why: str) -> None:
+    assert read(good, "here") == good
+    with pytest.raises(GrammarError, match=why):
+        read(bad, "here")
+
+
+@pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ("[]", "is not a JSON object"), ("", "is not JSON")])
+def test_arguments_are_a_json_object(text: str, why: str) -> None:
+    grammar.json_object('{"a": 1}', "here")
+    with pytest.raises(GrammarError, match=why):
+        grammar.json_object(text, "here")
+
+
+def test_words_of_a_list() -> None:
+    grammar.one_of("a", ("a", "b"), "here")
+    with pytest.raises(GrammarError, match="here: 'c' is not a known value"):
+        grammar.one_of("c", ("a", "b"), "here")
