@@ -29,8 +29,8 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     found = narrow.members(next(iter(narrow.items(value)), value))
     error = _object(found.get("error") or narrow.lookup(found, "response", "error"))
     header = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    told = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
-    return _fault(status, error, told)
+    after = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
+    return _fault(status, error, after)
 
 
 def inside(error: object) -> Fault:
@@ -62,12 +62,12 @@ def parse_duration(text: str) -> float | None:
     return sum(float(match.group(1)) * _UNITS[match.group(2)] for match in found)
 
 
-def _fault(status: int, error: Json, told: float | None = None) -> Fault:
-    """The table of error statuses. ``told``: Retry-After."""
+def _fault(status: int, error: Json, after: float | None = None) -> Fault:
+    """The table of error statuses. ``after``: Retry-After, in seconds."""
     message = narrow.text(error.get("message")) or f"Google answered {status} without a message"
     delay = retry_after(error)
     if delay is None:
-        delay = told
+        delay = after
     refusal = reasons.explain(status, error, delay)
     more: dict[str, Any] = {
         "rpc_status": narrow.a_string(error.get("status")), "details": tuple(reasons.details(error)),

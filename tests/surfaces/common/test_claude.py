@@ -16,7 +16,7 @@ from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces import chat, gemini, responses
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.simulator.google.signatures import STAND_INS, Signer
 
@@ -60,7 +60,7 @@ def remembered(
 def sent(*contents: Json, known: Mapping[str, RememberedCall] | None = None, **more: Any) -> tuple[Json, list[str]]:
     """What goes to Claude, judged by the stand-in, and the notes."""
     generate = {"contents": list(contents), **more}
-    made, notes = handed_on(generate, Catalogue().resolve(CLAUDE), (known or {}).get)
+    made, notes = for_model(generate, Catalogue().resolve(CLAUDE), (known or {}).get)
     config = made.get("generationConfig", {})
     judged = {**made, "contents": list(without_thoughts(made["contents"], config, "claude"))}
     assert complaint(about(CLAUDE, **judged)) is None
@@ -173,7 +173,7 @@ def test_signatures_of_texts_and_pictures_stay_here() -> None:
 def test_what_excludes_thinking(mode: Any, config: Json, off: bool) -> None:
     tools = [{"functionDeclarations": [{"name": "f", "parameters": NOTHING}]}]
     body = {"toolConfig": {"functionCallingConfig": {"mode": mode}}, "tools": tools, "generationConfig": config}
-    made, notes = handed_on({"contents": [HI], **body}, Catalogue().resolve(CLAUDE), lambda _: None)
+    made, notes = for_model({"contents": [HI], **body}, Catalogue().resolve(CLAUDE), lambda _: None)
     assert thinking_is_off(made) is off
     assert [note.startswith("thinking switched off for this request: ") for note in notes] == [True] * off
     assert {**made["generationConfig"], "thinkingConfig": 0} == {**config, "thinkingConfig": 0}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.surfaces.gemini.support import CALL
-from zerogravity.surfaces.gemini.call_assembly import Gather
+from zerogravity.surfaces.gemini.call_assembly import CallAssembly
 from zerogravity.testing.builders import chunk
 from zerogravity.wire import jsonio
 
@@ -18,7 +18,7 @@ TEXT, NAMELESS = {"text": "x"}, {"functionCall": {"args": {"a": 1}}}
 
 def gathered(*given: Any, finish: str | None = "STOP") -> list[list[Any]]:
     """The parts of the chunks that come out, for each chunk that goes in, and at the end."""
-    gather = Gather({"f"})
+    gather = CallAssembly({"f"})
     out = [gather.feed(jsonio.dumps(value), value) for value in given]
     return [
         [made["candidates"][0].get("content", {}).get("parts", []) for _, made in chunks]
@@ -46,7 +46,7 @@ def test_chunks_wait_for_their_calls(chunks: list[Any], out: list[Any]) -> None:
 
 def test_what_is_whole_keeps_its_text() -> None:
     text = b'{"candidates": [ {"content": {"parts": [{"functionCall": {"name":"f", "args":{"n":1.0}}}]}} ]}'
-    gather = Gather({"f"})
+    gather = CallAssembly({"f"})
     assert [*gather.feed(text, jsonio.loads(text)), *gather.end("STOP")] == [(text, jsonio.loads(text))]
 
 

@@ -15,7 +15,7 @@ from tests.judging import about, complaint
 from zerogravity.core.family import STAND_IN
 from zerogravity.core.registry import RememberedCall
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.openai.history import History, arguments, response_object
 from zerogravity.surfaces.openai.sealed_state import Carried
@@ -315,7 +315,7 @@ def test_google_takes_any_dialogue(entries: list[Any], model: str) -> None:
         assert "nothing to answer" in error.fault.message
         return
     request = {"contents": contents, **({"systemInstruction": system} if system else {})}
-    request, _ = handed_on(request, Catalogue().resolve(model), lambda _: None)
+    request, _ = for_model(request, Catalogue().resolve(model), lambda _: None)
     assert complaint(about(model, **request)) is None
     for earlier, later in pairwise(contents):
         results = [any("functionResponse" in part for part in content["parts"]) for content in (earlier, later)]

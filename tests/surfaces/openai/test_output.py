@@ -14,7 +14,7 @@ from tests.surfaces.json_schema.support import FREE
 from tests.surfaces.json_schema.test_walk import schemas
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.openai.output import JSON_MODE, TEXT, Form, apply_form, json_schema
 from zerogravity.testing.simulator.google.synthesise import Synthesiser
 
@@ -253,7 +253,7 @@ def test_families_that_take_the_pair_get_it(family: str, word: str) -> None:
     assert generate == {**mode(word), "generationConfig": {"topP": 0.5, "responseMimeType": "application/json"}}
     assert notes == ()
     asked = {**generate, "contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}
-    suited, _ = handed_on(asked, Target(MODELS[family], "M", None, family), lambda _: None)
+    suited, _ = for_model(asked, Target(MODELS[family], "M", None, family), lambda _: None)
     assert complaint(about(MODELS[family], **suited)) is None
 
 

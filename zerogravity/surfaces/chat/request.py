@@ -14,7 +14,7 @@ from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.chat.messages import Messages
 from zerogravity.surfaces.chat.thinking import google_extras, reasoning, thinking
 from zerogravity.surfaces.chat.tools import read_tools, tool_choice
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.choice import request_members
 from zerogravity.surfaces.openai.generation_config import EFFORTS, within_family
@@ -156,7 +156,7 @@ def parse(body: Json, context: Context) -> Turn:
     formed = apply_form(form, generate, target.family, param="response_format")
     if isinstance(cached := google_extras(body).get("cached_content"), str):
         generate["cachedContent"] = cached
-    request, suited = handed_on(generate, target, context.recall)
+    request, suited = for_model(generate, target, context.recall)
     return Turn(
         id=context.turn_id,
         surface="chat",

@@ -34,7 +34,7 @@ SCHEMAS = ("parameters", "parametersJsonSchema")
 ENVELOPE = 0x12  # the first byte of Gemini's signatures; Claude's are base64 of base64 here
 
 
-def handed_on(generate: Json, target: Target, recall: Recall) -> tuple[GenerateContentRequest, tuple[str, ...]]:
+def for_model(generate: Json, target: Target, recall: Recall) -> tuple[GenerateContentRequest, tuple[str, ...]]:
     """``generate`` as that model takes it, and notes. Other families' requests stay as they are."""
     family = rules(target.family)
     made = dict(generate)
@@ -78,13 +78,13 @@ def _obstacles(made: Json, config: Json, family: Family) -> Iterator[str]:
 def _lost(contents: Sequence[Json]) -> bool:
     """Whether a step of this turn does not begin with a thought."""
     runs = [
-        (said, [part for content in run for part in content["parts"]])
-        for said, run in groupby(contents, lambda content: content.get("role") == "model")
+        (by_model, [part for content in run for part in content["parts"]])
+        for by_model, run in groupby(contents, lambda content: content.get("role") == "model")
     ]
-    for said, parts in reversed(runs):
-        if said and not parts[0].get("thought"):
+    for by_model, parts in reversed(runs):
+        if by_model and not parts[0].get("thought"):
             return True
-        if not said and not any("functionResponse" in part for part in parts):
+        if not by_model and not any("functionResponse" in part for part in parts):
             return False
     return False
 
@@ -99,15 +99,15 @@ def _contents(contents: Sequence[Json], family: str, recall: Recall, blanks: lis
         if len(parts) < len(content["parts"]):
             blanks.append("text")
         if content.get("role") == "model":
-            parts = _said(parts, family, recall)
+            parts = _model_parts(parts, family, recall)
         else:
-            parts = [_heard(part) for part in parts] or [{"text": NOTHING_SAID}]
+            parts = [_user_part(part) for part in parts] or [{"text": NOTHING_SAID}]
         if parts:
             made.append({**content, "parts": parts})
     return made or [{"role": "user", "parts": [{"text": NOTHING_SAID}]}]
 
 
-def _said(parts: Sequence[Part], family: str, recall: Recall) -> list[Part]:
+def _model_parts(parts: Sequence[Part], family: str, recall: Recall) -> list[Part]:
     """What the model said, with the thoughts that led to its calls before everything else."""
     kept = [part for part in parts if not part.get("thought") or _genuine(part.get("thoughtSignature"))]
     kept = [part if part.get("thought") else _unsigned(part) for part in kept]
@@ -162,7 +162,7 @@ def _genuine(signature: object) -> bool:
 _STANDARD = str.maketrans("-_", "+/")
 
 
-def _heard(part: Part) -> Part:
+def _user_part(part: Part) -> Part:
     """A part of the user's; a result that says nothing says so."""
     response = narrow.members(part.get("functionResponse"))
     match list(narrow.members(response.get("response")).items()):

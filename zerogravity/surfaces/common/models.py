@@ -99,7 +99,7 @@ class Catalogue:
 
     def __init__(self, aliases: Mapping[str, str] | None = None, *, rewrites: bool = True) -> None:
         self._rewrites = rewrites
-        self._models = _offered((), rewrites)
+        self._models = _models((), rewrites)
         self._aliases = {**ALIASES, **(aliases or {})}
 
     def resolve(self, name: str) -> Target:
@@ -132,32 +132,33 @@ class Catalogue:
 
         Returns how many models it named; when it names none, what was known stays.
         """
-        said = [(model.label, model.name) for model in offered if model.label]
-        if said:
-            self._models = _offered(said, self._rewrites)
-        return len(said)
+        named = [(model.label, model.name) for model in offered if model.label]
+        if named:
+            self._models = _models(named, self._rewrites)
+        return len(named)
 
 
-def _offered(said: Sequence[tuple[str, str]], rewrites: bool) -> dict[str, ModelInfo]:
-    """All models by name. ``said``: label and placeholder of what the LS offers.
+def _models(offered: Sequence[tuple[str, str]], rewrites: bool) -> dict[str, ModelInfo]:
+    """All models by name. ``offered``: label and placeholder of what the LS offers.
 
     A name of the table that it does not offer stays as long as its placeholder is nobody else's: what is asked for
     by one name must never be answered by another model.
     """
-    places, taken = dict[str, str](), dict[str, list[str]]()
-    for label, place in said:
-        places[_key(label)] = place
-        taken.setdefault(place, []).append(label)
+    placeholders, labels = dict[str, str](), dict[str, list[str]]()
+    for label, placeholder in offered:
+        placeholders[_key(label)] = placeholder
+        labels.setdefault(placeholder, []).append(label)
     models: dict[str, ModelInfo] = {}
-    for name, place, family, label in _TABLE:
+    for name, placeholder, family, label in _TABLE:
         wire = _WIRE.get(name) if rewrites else None
-        told = [places[key] for key in (_key(name), _key(label)) if key in places]
-        if told or _serves(name, wire, taken.get(place, ())):
-            models[name] = _info(name, label, Target(name, told[-1] if told else place, wire, family))
+        own = [placeholders[key] for key in (_key(name), _key(label)) if key in placeholders]
+        if own or _serves(name, wire, labels.get(placeholder, ())):
+            models[name] = _info(name, label, Target(name, own[-1] if own else placeholder, wire, family))
     ours = {key for name, _, _, label in _TABLE for key in (_key(name), _key(label))}
-    for label, place in said:
-        if slug(label) and _key(label) not in ours:  # without a letter of ours there is no name to ask for it by
-            models[slug(label)] = _info(slug(label), label, Target(slug(label), place, None, family_of(slug(label))))
+    for label, placeholder in offered:
+        name = slug(label)
+        if name and _key(label) not in ours:  # without a letter of ours there is no name to ask for it by
+            models[name] = _info(name, label, Target(name, placeholder, None, family_of(name)))
     return models
 
 

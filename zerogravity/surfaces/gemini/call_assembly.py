@@ -35,7 +35,7 @@ class _Waiting:
     places: dict[int, _Place] = field(default_factory=dict[int, _Place])
 
 
-class Gather:
+class CallAssembly:
     """The chunks of one upstream call."""
 
     def __init__(self, declared: Collection[str]) -> None:

@@ -26,7 +26,7 @@ from zerogravity.core.events import (
 )
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini import render
-from zerogravity.surfaces.gemini.call_assembly import SILENT, Gather, parts_of
+from zerogravity.surfaces.gemini.call_assembly import SILENT, CallAssembly, parts_of
 from zerogravity.surfaces.gemini.client_form import readable
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source, unwrapped
@@ -55,7 +55,7 @@ class Chunks:
         self._new_call()
 
     def _new_call(self) -> None:
-        self._gather = Gather(self._declared)
+        self._assembly = CallAssembly(self._declared)
         self._captured = False  # whether this call has chunks of Google's
         self._usage = None
         self._closed = AttemptClosed(None)
@@ -72,15 +72,15 @@ class Chunks:
         else:
             out += self._polled(record)
         if (terminal := record.terminal) is not None:
-            told = isinstance(terminal, Finished) or terminal.fault.finish
-            out += self._finish(terminal) if told else self._unfinished()
+            has_end = isinstance(terminal, Finished) or terminal.fault.finish
+            out += self._finish(terminal) if has_end else self._unfinished()
         return out
 
     def _chunk(self, text: bytes) -> Iterator[bytes]:
         """One object of Google's stream."""
         text, chunk = self._unwrapped(text)
         if chunk is not None:
-            for whole in self._gather.feed(text, chunk):
+            for whole in self._assembly.feed(text, chunk):
                 yield from self._shown(*whole)
 
     def _shown(self, text: bytes, chunk: Json) -> Iterator[bytes]:
@@ -155,7 +155,7 @@ class Chunks:
         for event in events:
             if isinstance(event, AttemptClosed):
                 self._closed = event
-                for whole in self._gather.end(event.finish):
+                for whole in self._assembly.end(event.finish):
                     yield from self._shown(*whole)
         if self._captured:  # its calls have been shown, and thinking with its picture to whoever wanted it
             known = (FunctionCall, InlineData, Signature) if self._thoughts else FunctionCall
@@ -178,7 +178,7 @@ class Chunks:
 
     def _unfinished(self) -> list[bytes]:
         """What was held, without its end."""
-        held = [text for whole in self._gather.end(None) for text in self._shown(*whole)]
+        held = [text for whole in self._assembly.end(None) for text in self._shown(*whole)]
         held, self._held, self._ended = [*held, *self._held], [], False
         return [text for text in map(without_end, held) if text is not None]
 
@@ -276,8 +276,8 @@ def ended_by(text: bytes, finish: str, message: str | None) -> bytes:
     for number, candidate in narrow.numbered(narrow.lookup(jsonio.loads(text), "candidates")):
         if "finishReason" in candidate and not candidate.get("index"):
             text = edited(text, ("candidates", number, "finishReason"), jsonio.dumps(finish))
-            told = None if message is None else jsonio.dumps(message)
-            text = edited(text, ("candidates", number, "finishMessage"), told)
+            words = None if message is None else jsonio.dumps(message)
+            text = edited(text, ("candidates", number, "finishMessage"), words)
     return text
 
 

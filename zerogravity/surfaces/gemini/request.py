@@ -15,7 +15,7 @@ from zerogravity.core.family import lower_limit
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, beside_functions, too_many
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.gemini import field_mask
@@ -38,7 +38,7 @@ def parse_request(
     wanted = field_mask.parse(mask, field_mask.GENERATE)
     given: Request = normalise(body, REQUEST)
     notes = [note for rule in RULES for note in rule.apply(given, target)]
-    request, suited = handed_on(given, target, context.recall)
+    request, suited = for_model(given, target, context.recall)
     thoughts = narrow.lookup(request, "generationConfig", "thinkingConfig", "includeThoughts")
     return Turn(
         id=context.turn_id,

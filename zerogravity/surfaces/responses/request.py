@@ -16,7 +16,7 @@ from zerogravity.core.family import rules
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Lookups, StoredTurn
-from zerogravity.surfaces.common.claude import handed_on
+from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.choice import request_members
 from zerogravity.surfaces.openai.generation_config import EFFORTS, thinking_config, within_family
@@ -179,7 +179,7 @@ def parse(body: Json, context: Context) -> Turn:
     formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
     if compacts:
         generate = compaction.request(generate, rules(target.family).output_limit)
-    request, suited = handed_on(generate, target, context.recall)
+    request, suited = for_model(generate, target, context.recall)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
     return Turn(
         id=context.turn_id,
