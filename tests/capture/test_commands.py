@@ -135,7 +135,7 @@ async def test_a_replay_that_is_refused_says_why(rooms, make_turn, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(("last",), "no traces"), (("turn_x", "0"), "."), (("../x",), "not the id")]
+    ("arguments", "told"), [(("last",), "no traces"), (("turn_x", "0"), "."), (("../x",), "not a turn id")]
 )
 async def test_replay_of_nothing(call, arguments, told):
     with pytest.raises(exceptions.CommandError, match=told):
