@@ -135,7 +135,7 @@ async def test_a_replay_that_is_refused_says_why(deps, make_turn, monkeypatch, c
 
 
 @pytest.mark.parametrize(
-    ("arguments", "reason"), [(("last",), "no traces"), (("turn_x", "0"), "."), (("../x",), "not the id")]
+    ("arguments", "reason"), [(("last",), "no traces"), (("turn_x", "0"), "."), (("../x",), "not a turn id")]
 )
 async def test_replay_of_nothing(call, arguments, reason):
     with pytest.raises(exceptions.CommandError, match=reason):
