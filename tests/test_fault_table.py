@@ -40,7 +40,7 @@
 | H36 | gzip, also cut                                              | e2e/test_failures, capture/test_tap            |
 | H37 | every stream passes its checker                             | e2e/test_path                                  |
 | H38 | a hidden call, and the connection goes on                   | e2e/test_failures                              |
-| H39 | thousands of turns leave nothing                            | e2e/test_soak, server/test_respond             |
+| H39 | thousands of turns leave nothing                            | e2e/test_soak, server/test_app                 |
 """
 
 from __future__ import annotations
