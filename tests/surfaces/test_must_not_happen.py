@@ -317,18 +317,6 @@ def test_20_function_names_are_legal_told_apart_and_given_back(name: str) -> Non
     assert tuple(called for _, called, _ in heard.calls) == wanted
 
 
-@openai
-@pytest.mark.parametrize(("model", "searches"), [("gemini-3-flash", True), ("gemini-2.5-flash", False)])
-def test_21_search_beside_functions(name: str, model: str, searches: bool) -> None:
-    request = body(name, user("go"), model=model)
-    request["tools"].append({"type": "web_search"})
-    made = sent(name, request)
-    assert "functionDeclarations" in made["tools"][0]
-    assert ("googleSearch" in json.dumps(made)) == searches
-    turn = SURFACES[name].parse(request, context())
-    assert searches or any("search" in note for note in turn.notes)
-
-
 def searched() -> list[dict[str, Any]]:
     """Google searches by itself and then calls ``f``: all of it must come back, or the signature fits no more."""
     mint = partial(Signer().mint, "gemini-3-flash")
