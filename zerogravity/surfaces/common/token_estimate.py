@@ -1,14 +1,6 @@
 """A request to Google → about how many tokens it has, where nobody can be asked.
 
-| part            | estimate                                                                          |
-|-----------------|-----------------------------------------------------------------------------------|
-| text            | a token per four ASCII characters, per two of other alphabets, per ideograph      |
-| image           | 258, as Google documents for one tile                                             |
-| PDF             | 258 per page, a page per 50 kB                                                    |
-| audio, video    | 32 and 300 per second, at 16 kB and 128 kB per second                             |
-| calls, results, declarations, schemas | their JSON as text                                          |
-| each content    | 4 more                                                                            |
-
+Calls, results, declarations and schemas count as the text of their JSON, and each content for four tokens more.
 Good to about a fifth for prose. Who answers with an estimate says so with the header ``MARK``.
 """
 
@@ -21,7 +13,7 @@ from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
 MARK = {"x-zerogravity-tokens": "estimate"}
-IMAGE = 258
+IMAGE = 258  # as Google documents for one tile
 _KINDS = (("image/", "IMAGE"), ("audio/", "AUDIO"), ("video/", "VIDEO"), ("application/pdf", "DOCUMENT"))
 
 
@@ -34,7 +26,7 @@ def by_modality(request: Json) -> dict[str, int]:
 
 
 def text_tokens(text: str) -> int:
-    """Tokens of a text, roughly; none for an empty one."""
+    """Tokens of a text, roughly: one per four ASCII characters, per two of other alphabets, per ideograph."""
     plain = sum(character < "\x80" for character in text)
     wide = sum("\u2e80" <= character < "\ufb00" or character >= "\U00020000" for character in text)
     return math.ceil(plain / 4 + wide + (len(text) - plain - wide) / 2)
@@ -73,11 +65,11 @@ def _media_tokens(blob: Json) -> tuple[str, int]:
     match modality:
         case "IMAGE":
             return modality, IMAGE
-        case "AUDIO":
+        case "AUDIO":  # per second, at 16 kB
             return modality, max(1, size // 16_000) * 32
-        case "VIDEO":
+        case "VIDEO":  # per second, at 128 kB
             return modality, max(1, size // 128_000) * 300
-        case "DOCUMENT":
+        case "DOCUMENT":  # per page, at 50 kB
             return modality, max(1, size // 50_000) * IMAGE
         case _:
             return modality, math.ceil(size / 4)
