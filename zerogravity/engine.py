@@ -143,7 +143,7 @@ class Engine:
             place.cancel()  # no effect once it is taken
 
     async def _guarded(self, running: RunningTurn, work: Coroutine[Any, Any, None]) -> None:
-        """Work for a turn beside its supervisor: its failure ends the turn."""
+        """Work for a turn next to its supervisor: its failure ends the turn."""
         try:
             await work
         except FaultError as error:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.cases import cases
 from tests.strategies import json_values
-from zerogravity.core.headline import SHOWN, asked
+from zerogravity.core.headline import SHOWN, newest_question
 from zerogravity.core.turn import Target, Turn
 from zerogravity.wire import jsonio
 
@@ -82,12 +82,12 @@ ASKED: list[tuple[str, list[Any], str]] = [
 
 @pytest.mark.parametrize(("contents", "text"), [row[1:] for row in ASKED], ids=[row[0] for row in ASKED])
 def test_what_was_asked(make_turn: Callable[..., Turn], contents: list[Any], text: str) -> None:
-    assert asked(make_turn(google_request={"contents": contents})) == text
+    assert newest_question(make_turn(google_request={"contents": contents})) == text
 
 
 def test_a_retry_of_the_runtime_asks_the_same_again(make_turn: Callable[..., Turn]) -> None:
     generate = {"contents": [user(LS), MODEL, user(ERROR)]}
-    assert asked(make_turn(google_request=generate, surface="passive")) == "fix the build"
+    assert newest_question(make_turn(google_request=generate, surface="passive")) == "fix the build"
 
 
 RUNTIME = cases()
@@ -98,7 +98,7 @@ def test_what_the_real_runtime_asks(make_turn: Callable[..., Turn]) -> None:
     assert RUNTIME is not None
     for file in sorted((RUNTIME / "runtime").glob("*.json")):
         for number, request in enumerate(jsonio.loads(file.read_bytes())["requests"]):
-            text = asked(make_turn(google_request=request["body"], surface="passive"))
+            text = newest_question(make_turn(google_request=request["body"], surface="passive"))
             assert text
             assert not text.startswith(("<", "Error: ", "The current local time")), (file.name, number)
 
@@ -110,7 +110,7 @@ def test_any_request(value: Any) -> None:
         {"contents": [{"parts": value}]},
         {"contents": [{"parts": [{"text": value}]}]},
     ):
-        text = asked(Turn("turn_x", "chat", "m", Target("m", "", family="gemini-3"), generate))
+        text = newest_question(Turn("turn_x", "chat", "m", Target("m", "", family="gemini-3"), generate))
         assert len(text) <= SHOWN
         assert "\n" not in text
 
@@ -120,7 +120,7 @@ def test_any_request(value: Any) -> None:
 ), max_size=30).map("".join))  # fmt: skip
 def test_any_nesting_of_wrappers_shows_something(text: str) -> None:
     turn = Turn("turn_x", "chat", "m", Target("m", "", family="gemini-3"), {"contents": [user(text)]})
-    assert bool(asked(turn)) == bool(text.strip())
+    assert bool(newest_question(turn)) == bool(text.strip())
 
 
 @pytest.mark.parametrize(
@@ -129,5 +129,5 @@ def test_any_nesting_of_wrappers_shows_something(text: str) -> None:
 def test_a_huge_text_costs_little(make_turn: Callable[..., Turn], word: str) -> None:
     turn = make_turn(google_request={"contents": [user(word * (8 << 20 // len(word)))]})
     began = time.monotonic()
-    asked(turn)
+    newest_question(turn)
     assert time.monotonic() - began < 5

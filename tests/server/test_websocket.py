@@ -155,7 +155,7 @@ async def test_without_stream_id_one_at_a_time(serve: Serve) -> None:
         check_responses(as_sse(await events(socket)))
 
 
-async def test_with_stream_id_beside_each_other(serve: Serve) -> None:
+async def test_with_stream_id_next_to_each_other(serve: Serve) -> None:
     served = await serve(limits={"grace_seconds": 0.01})
     served.engine.script = forever
     async with connected(served) as socket:

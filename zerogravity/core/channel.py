@@ -35,7 +35,7 @@ Phase = Literal[
     "first_thinking", "first_text", "first_call", "done",
 ]  # fmt: skip
 
-# what a record costs beside its data, and a turn beside its records and its request: bytes, measured, for the budgets
+# overhead of a record besides its data, of a turn besides its records and request: bytes, measured, for the budgets
 RECORD_OVERHEAD, TURN_OVERHEAD = 450, 6 << 10
 MAX_BYTES = 64 << 20
 MAX_READERS = 16
@@ -56,7 +56,7 @@ class CursorExpired(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known of a turn at one moment beside its records; a copy, so another thread may take it.
+    """What is known of a turn at one moment besides its records; a copy, so another thread may take it.
 
     ``late``: records that came after the end. ``lines``: how each attempt went out, by its number.
     """

@@ -19,10 +19,10 @@ STAND_IN = "skip_thought_signature_validator"  # Google's own, for calls that Ge
 class Family:
     """``levels`` from lowest to highest; ``budget`` (lowest, highest); ``budget_off``: thinking can be switched off.
 
-    ``ids_on_calls``: ids go on functionCall and functionResponse. ``search_with_functions``: googleSearch beside
+    ``ids_on_calls``: ids go on functionCall and functionResponse. ``search_with_functions``: googleSearch with
     functions. ``media_in_results``: images inside functionResponse.parts. ``needs_signature``: an unsigned first call
     of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
-    may be asked for beside functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
+    may be requested with functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
     when they do not. ``json_schema``: responseJsonSchema is known to constrain the answer. ``output_limit``: the
     largest maxOutputTokens. ``anthropic``: Google hands the request on to Anthropic's API, which has rules of its own
     (``surfaces/common/claude.py``; of the merged request, ``capture/generation_config.py``).

@@ -2,7 +2,7 @@
 state, so a streamed and a final object cannot disagree.
 
 ``fold(records)`` is the whole; ``Assembler`` the same thing one event at a time, which is what emitters use.
-Cost is constant per event: texts are kept as pieces and joined when asked for.
+Cost is constant per event: texts are kept as pieces and joined on demand.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from zerogravity.wire.narrow import Json
 
 
 class Part(TypedDict, total=False):
-    """One of ``text``, ``inlineData``, ``functionCall`` …; ``thought`` and ``thoughtSignature`` beside any of them."""
+    """One of ``text``, ``inlineData``, ``functionCall`` …; ``thought`` and ``thoughtSignature`` with any of them."""
 
     text: str
     thought: bool

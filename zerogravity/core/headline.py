@@ -26,7 +26,7 @@ _CONTEXT = re.compile(
 _BESIDE = ("# AGENTS.md instructions", *marker.QUOTED)
 
 
-def asked(turn: Turn) -> str:
+def newest_question(turn: Turn) -> str:
     """One line of at most ``SHOWN`` characters; empty when the turn holds no text of a user."""
     newest = ""
     for texts in _user_texts(turn.google_request.get("contents")):

@@ -1,4 +1,4 @@
-"""The marker ``.<cid:ID>``: what a back end is told of a turn, so that its call to Google can be known again; and the
+"""The marker ``.<cid:ID>``: what a back end gets with a turn, so that its call to Google can be recognised; and the
 words that Google's own programs put around a user's. Pure: text in, text out.
 
 Facts: language-server-and-google D.1-D.3; antigravity-runtime.
@@ -19,7 +19,7 @@ _STEP = re.compile(r"\s*(?:Step Id: \d+\s+)?")
 
 
 def of(cascade_id: str) -> str:
-    """The whole text that a cascade is told instead of the user's."""
+    """The whole text that a cascade gets instead of the user's."""
     return f".<cid:{cascade_id}>"
 
 

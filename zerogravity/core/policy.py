@@ -178,11 +178,12 @@ def _dropped(message: str) -> Fault:
 
 def _empty(message: str, finish: str = "STOP") -> Fault:
     """A STOP without an answer says nothing to anybody; any other word says why there is none."""
-    told = "" if finish == "STOP" else finish
-    return upstream(502, "empty_response", f"{message}; {RETRY}", Termination.EMPTY, finish=told)
+    return upstream(
+        502, "empty_response", f"{message}; {RETRY}", Termination.EMPTY, finish="" if finish == "STOP" else finish
+    )
 
 
 def _malformed(finish: str, message: str | None) -> Fault:
     text = f"the model's answer was unusable ({finish}{': ' + message if message else ''}); {RETRY}"
-    code, told = finish.lower(), {"finish": finish, "finish_message": message}
-    return upstream(502, code, text, Termination.UPSTREAM_GARBAGE, **told)
+    code = finish.lower()
+    return upstream(502, code, text, Termination.UPSTREAM_GARBAGE, finish=finish, finish_message=message)

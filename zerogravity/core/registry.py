@@ -165,7 +165,7 @@ class MitmStore:
         return running
 
     def bind(self, running: RunningTurn, cascade_id: str) -> None:
-        """Make the turn claimable. Must happen before the LS is told anything (invariant 9)."""
+        """Make the turn claimable. Must happen before the LS hears of it (invariant 9)."""
         if cascade_id in self._cascades:
             raise ValueError(f"cascade {cascade_id} is bound already")
         if running.cascade_id is not None or self._turns.get(running.id) is not running:

@@ -18,8 +18,8 @@ class Target:
     """The model a turn is served by.
 
     ``name``    the id that clients see, e.g. ``gemini-3-flash``.
-    ``ls_model``  what the language server is told: enum name (``MODEL_PLACEHOLDER_M18``) or number as text.
-    ``wire_model``  what Google is told instead of the LS's own choice; None keeps the LS's.
+    ``ls_model``  the language server's name for it: enum name (``MODEL_PLACEHOLDER_M18``) or number as text.
+    ``wire_model``  Google's name for it, in place of the LS's own choice; None keeps the LS's.
     ``family``  ``gemini-2.5``, ``gemini-3``, ``claude``, ``gpt-oss`` …: decides thinking fields and ids on calls.
     """
 
@@ -31,8 +31,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One that a back end offers. ``name``: what it is told; ``label``: what people read, if it says so; ``left``: the
-    fraction of its quota that remains, None when that is not said (which can mean none)."""
+    """One that a back end offers. ``name``: its own; ``label``: for people, if there is one; ``left``: the fraction of
+    its quota that remains, None when that is unknown (which can mean none)."""
 
     name: str
     label: str = ""

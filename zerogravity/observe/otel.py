@@ -183,19 +183,19 @@ def _wanted(environment: Mapping[str, str]) -> str | None:
     """The exporter that the environment selects."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return None
-    asked = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower()
-    if not asked and any(environment.get(name) for name in _ENDPOINTS):
-        asked = "otlp"
-    if asked in ("", "none"):
+    wanted = environment.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    if not wanted and any(environment.get(name) for name in _ENDPOINTS):
+        wanted = "otlp"
+    if wanted in ("", "none"):
         return None
-    if asked not in EXPORTERS:
-        logger.warning("no spans: OTEL_TRACES_EXPORTER is %r; known are %s", asked, ", ".join(EXPORTERS))
+    if wanted not in EXPORTERS:
+        logger.warning("no spans: OTEL_TRACES_EXPORTER is %r; known are %s", wanted, ", ".join(EXPORTERS))
         return None
     protocol = next((environment[name] for name in _PROTOCOLS if environment.get(name)), "http/protobuf")
-    if asked == "otlp" and protocol != "http/protobuf":
+    if wanted == "otlp" and protocol != "http/protobuf":
         logger.warning("no spans: %s is not supported; set %s=http/protobuf", protocol, _PROTOCOLS[0])
         return None
-    return asked
+    return wanted
 
 
 def _yes(value: str | None) -> bool:

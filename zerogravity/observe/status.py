@@ -135,18 +135,18 @@ def render(status: Status) -> RenderableType:
 
 
 def _now(figures: Figures) -> Text:
-    told: list[str] = []
+    parts: list[str] = []
     for name, label in NOW.items():
         if (value := figures.now.get(name)) is None:
             continue
         match name:
             case "zg_loop_lag_seconds":
-                told.append(f"{label} {value * 1000:.0f} ms")
+                parts.append(f"{label} {value * 1000:.0f} ms")
             case "zg_store_bytes":
-                told.append(f"{value / (1 << 20):.1f} MiB held")
+                parts.append(f"{value / (1 << 20):.1f} MiB held")
             case _:
-                told.append(f"{value:.0f} {label}")
-    return Text("now      " + " · ".join(told))
+                parts.append(f"{value:.0f} {label}")
+    return Text("now      " + " · ".join(parts))
 
 
 def _times(figures: Figures) -> Table:

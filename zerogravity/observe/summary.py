@@ -16,7 +16,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, Failed
 from zerogravity.core.family import rules
 from zerogravity.core.fold import Call, Media, Message, Reasoning
-from zerogravity.core.headline import asked
+from zerogravity.core.headline import newest_question
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
 from zerogravity.observe import digest
@@ -106,7 +106,7 @@ def question(channel: CascadeChannel) -> str:
     made twice a second in the loop that captures."""
     found = _QUESTIONS.get(channel)
     if found is None:
-        found = _QUESTIONS[channel] = preview(redact.text(asked(channel.turn)))
+        found = _QUESTIONS[channel] = preview(redact.text(newest_question(channel.turn)))
     return found
 
 

@@ -19,7 +19,7 @@ from zerogravity.surfaces.common.models import ModelInfo
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.models import count_answer, estimate, list_json, model_json
 from zerogravity.surfaces.gemini.request import count_request
-from zerogravity.surfaces.gemini.urls import asked_fields, is_client
+from zerogravity.surfaces.gemini.urls import fields_parameter, is_client
 
 
 async def listing(request: web.Request) -> web.Response:
@@ -42,7 +42,7 @@ async def google_listing(request: web.Request) -> web.Response:
     """GET /v1beta/models?pageSize=&pageToken="""
     query = request.query
     found = request.app[SERVICES].catalogue.list()
-    mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODELS)
+    mask = field_mask.parse(fields_parameter(request.query, request.headers), field_mask.MODELS)
     listed = list_json(found, query.get("pageSize", ""), query.get("pageToken", ""))
     return json_response(field_mask.masked(listed, mask))
 
@@ -50,7 +50,7 @@ async def google_listing(request: web.Request) -> web.Response:
 async def google_entry(request: web.Request) -> web.Response:
     """GET /v1beta/models/{id}"""
     info = request.app[SERVICES].catalogue.get(request.match_info["name"])
-    mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.MODEL)
+    mask = field_mask.parse(fields_parameter(request.query, request.headers), field_mask.MODEL)
     return json_response(field_mask.masked(model_json(info), mask))
 
 
@@ -68,7 +68,7 @@ async def count(request: web.Request, model: str) -> web.Response:
     """How many tokens a request has: Google's count, else an estimate that is marked as one."""
     services, exchange = request.app[SERVICES], request[EXCHANGE]
     target = services.catalogue.resolve(model)
-    mask = field_mask.parse(asked_fields(request.query, request.headers), field_mask.COUNT)
+    mask = field_mask.parse(fields_parameter(request.query, request.headers), field_mask.COUNT)
     body, _ = await read_json(request, services.config.limits, services.parses)
     counted = count_request(body)
     total = await count_tokens(

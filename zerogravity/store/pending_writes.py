@@ -22,7 +22,7 @@ from zerogravity.store.base import Entry, ResponseStore
 
 logger = logging.getLogger("zerogravity.server")
 PAUSES = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # seconds between tries
-ENTRY_BYTES = 1024  # of memory for a pending write, beside its data
+ENTRY_BYTES = 1024  # of memory for a pending write, besides its data
 LOST = 10_000  # ids remembered as lost
 LINE = 100  # ids in a log line
 Key = tuple[str, str]  # owner, response id

@@ -1,4 +1,4 @@
-"""Which processes use a file, and which still live: each has a run id and holds a lock on a small file beside it.
+"""Which processes use a file, and which still live: each has a run id and holds a lock on a small file next to it.
 
 The kernel releases the lock when the process ends, however it ends. So telling whether a run is alive needs no clock,
 heartbeat or process table, and works for several processes on one file.

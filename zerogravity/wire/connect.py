@@ -48,7 +48,7 @@ class EnvelopeParser:
             flags = self._buffer[position]
             size = int.from_bytes(self._buffer[position + 1 : position + 5], "big")
             if flags & COMPRESSED:
-                raise ConnectError("a compressed frame that nobody asked for")
+                raise ConnectError("a compressed frame, though compression was not requested")
             if size > self._max_size:
                 raise ConnectError(f"a frame of {size} bytes")
             if len(self._buffer) - position - 5 < size:
@@ -74,8 +74,8 @@ def decode_error(status: int, body: bytes) -> tuple[str, str]:
         error = None
     if error is None:
         return code, body[:200].decode("utf-8", "replace").strip()
-    told = narrow.a_string(error.get("code"))
-    return code if told is None else told, str(error.get("message") or "")
+    stated = narrow.a_string(error.get("code"))
+    return code if stated is None else stated, str(error.get("message") or "")
 
 
 def end_error(payload: bytes) -> tuple[str, str] | None:

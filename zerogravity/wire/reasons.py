@@ -214,10 +214,10 @@ class Refusal:
 
 
 def explain(status: int, error: Json, delay: float | None = None) -> Refusal:
-    """``error``: the inner object of Google's error. ``delay``: the seconds to wait that were told."""
-    told = f"{error.get('status')} {error.get('message')}"[:TEXT]
-    about_request = status == 400 and "INVALID_ARGUMENT" in told
-    row = _by_word(error) or _by_text(status, _said(error), about_request=about_request) or _OF_STATUS.get(status)
+    """``error``: the inner object of Google's error. ``delay``: the seconds to wait that it names."""
+    words = f"{error.get('status')} {error.get('message')}"[:TEXT]
+    about_request = status == 400 and "INVALID_ARGUMENT" in words
+    row = _by_word(error) or _by_text(status, _message(error), about_request=about_request) or _OF_STATUS.get(status)
     if row is None:
         return Refusal(None, "")
     if row.reason in _DELAYED and _by_day(error):
@@ -270,7 +270,7 @@ def _by_word(error: Json) -> Row | None:
     return next((row for row in ROWS if row.words & words), None)
 
 
-def _by_text(status: int, said: str, *, about_request: bool = False) -> Row | None:
+def _by_text(status: int, text: str, *, about_request: bool = False) -> Row | None:
     """``status`` 0: unknown, which only what needs none can match. ``about_request``: what is said may quote the
     client's own words (names in schemas), so few rows count."""
     return next(
@@ -280,13 +280,13 @@ def _by_text(status: int, said: str, *, about_request: bool = False) -> Row | No
             if row.says is not None
             and (not row.statuses or status in row.statuses)
             and (not about_request or row.reason in _OF_REQUESTS)
-            and row.says.search(said)
+            and row.says.search(text)
         ),
         None,
     )
 
 
-def _said(error: Json) -> str:
+def _message(error: Json) -> str:
     """The message, and what the details say again in words (some messages are only a placeholder)."""
     texts = [error.get("message"), *(item.get(name) for item in details(error) for name in ("message", "detail"))]
     return "\n".join(text[:TEXT] for text in texts if isinstance(text, str))[:TEXT]

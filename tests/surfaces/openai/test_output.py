@@ -220,7 +220,7 @@ def applied(request: dict[str, Any], family: str) -> tuple[dict[str, Any], tuple
 def test_a_forced_function_wins_over_the_form(family: str) -> None:
     generate, notes = applied(mode("ANY"), family)
     assert generate == {**mode("ANY"), "generationConfig": {"topP": 0.5}}
-    assert notes == ("text.format left out: this model takes none beside functions, and one must be called",)
+    assert notes == ("text.format left out: this model does not support it with functions, and one must be called",)
     lone = mode("ANY")
     apply_form(form(of(m=MAP), family), lone, family, param="text.format")
     assert lone == mode("ANY")
@@ -232,7 +232,7 @@ def test_a_form_wins_over_functions_that_may_not_be_called(family: str) -> None:
     assert generate == {
         "generationConfig": {"topP": 0.5, "responseMimeType": "application/json"}, "tools": [{"googleSearch": {}}],
     }  # fmt: skip
-    assert notes == ("functions left out: this model takes none beside text.format, and none may be called",)
+    assert notes == ("functions left out: this model does not support them with text.format, and none may be called",)
     generate, _ = applied(mode("NONE"), family)
     assert generate.keys() == {"generationConfig"}
 

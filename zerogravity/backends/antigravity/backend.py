@@ -49,7 +49,7 @@ class Antigravity:
     ) -> None:
         self.deletes = deletes
         self._callbacks = Callbacks()
-        self._asked: Endpoint | None = None  # the last one that was asked for its models
+        self._models_of: Endpoint | None = None  # the endpoint whose models are known
         self._route = route or Route()
         self._child = self._start_by(command) if command else None
         self.ls = LsClient(
@@ -113,7 +113,7 @@ class Antigravity:
 
     async def _report_models(self) -> None:
         models = await self.ls.models()
-        self._asked = self.ls.endpoint
+        self._models_of = self.ls.endpoint
         run_guarded(self._callbacks.on_models, models)
 
     # -- a turn ----------------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class Antigravity:
     async def check(self) -> None:
         """Refuse while nobody is logged in; asks again each time, since people do log in. A server that is new to us
         is asked for its models, too: they have other placeholders in another build."""
-        if self.ls.logged_in and self._asked is not None and self._asked == self.ls.endpoint:
+        if self.ls.logged_in and self._models_of is not None and self._models_of == self.ls.endpoint:
             return
         try:
             await self._report_models()
@@ -132,7 +132,7 @@ class Antigravity:
             if not self.ls.logged_in:
                 raise
             logger.info("its models are not known: %s", error)  # it may serve turns all the same
-            self._asked = self.ls.endpoint
+            self._models_of = self.ls.endpoint
 
     async def start_cascade(self, model: str) -> str:
         """The model is named with the message."""

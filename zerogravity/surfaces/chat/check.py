@@ -94,7 +94,7 @@ class _Stream:
             self._last(value, place)
             return
         need(self._finish is None, place, "a choice after the finish_reason")
-        need(value.get("usage") is None, place, "usage beside a choice")
+        need(value.get("usage") is None, place, "usage next to a choice")
         need(len(choices) == 1 and choices[0].get("index") == 0, place, "must have one choice with index 0")
         self._choice(choices[0], f"{place}.choices[0]")
 
@@ -133,7 +133,7 @@ class _Stream:
         self._delta(delta, f"{place}.delta")
         if (reason := choice["finish_reason"]) is not None:
             one_of(reason, REASONS, f"{place}.finish_reason")
-            need(not delta, f"{place}.delta", "is not empty beside the finish_reason")
+            need(not delta, f"{place}.delta", "is not empty next to the finish_reason")
             self._finished(reason, place)
 
     def _delta(self, delta: Json, place: str) -> None:

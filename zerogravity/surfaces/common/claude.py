@@ -1,7 +1,7 @@
 """A request in Google's shape → one that Anthropic's API takes, since Google hands Claude's requests on to it. Pure.
 
 Every function gets a schema, and blank texts and stop sequences go. The model's calls stand behind the signed thoughts
-that led to them; other thoughts and signatures go. Where ``_obstacles`` finds one, thinking is switched off, and told.
+that led to them; other thoughts and signatures go. Where ``_obstacles`` finds one, thinking is off, with a note.
 
 This turn is all behind the last user message that holds no results; neighbouring contents of one role are one message
 there. A step that the model took without thoughts counts as one that has lost them: that is always legal, and whoever

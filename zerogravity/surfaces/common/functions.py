@@ -1,4 +1,4 @@
-"""What Google allows of functions in a request: how many, in which mode, beside which form of an answer."""
+"""What Google allows of functions in a request: how many, in which mode, with which form of an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBERS = {"2": "ANY", "3": "NONE"}  # of Google's enum: those that somebody as
 
 
 def too_many(count: int) -> str:
-    """What a client is told that declares more functions than Google takes."""
+    """The error text for more functions than Google takes."""
     return f"Invalid 'tools': at most {MAX_FUNCTIONS} functions can be declared, got {count}. Declare fewer at a time."
 
 
@@ -25,7 +25,7 @@ def calling_mode(generate: Json) -> str:
     return _NUMBERS.get(str(value), str(value).upper()) if value else ""
 
 
-def beside_functions(generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...] | None:
+def form_with_functions(generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...] | None:
     """A form and functions in one request, where the family refuses the pair: what the tool mode makes moot is taken
     out and noted. None: nothing is moot, and Google would refuse them."""
     config = narrow.members(generate.get("generationConfig"))
@@ -39,12 +39,12 @@ def beside_functions(generate: dict[str, Any], family: str, *, param: str) -> tu
             generate["generationConfig"] = {name: config[name] for name in config if name not in ANSWER_FORM}
             if not generate["generationConfig"]:
                 del generate["generationConfig"]
-            return (f"{param} left out: this model takes none beside functions, and one must be called",)
+            return (f"{param} left out: this model does not support it with functions, and one must be called",)
         case "NONE":
             generate["tools"] = [tool for tool in tools if tool not in declaring]
             generate.pop("toolConfig")
             if not generate["tools"]:
                 del generate["tools"]
-            return (f"functions left out: this model takes none beside {param}, and none may be called",)
+            return (f"functions left out: this model does not support them with {param}, and none may be called",)
         case _:
             return None

@@ -48,7 +48,7 @@ def blob(data: str, mime: str | None, filename: str | None, *, param: str) -> di
         guessed = mimetypes.guess_type(filename)[0] if filename else None
         wanted = sniff(raw) or guessed or ""
     if not wanted:
-        raise _bad(param, "its media type cannot be told; send it as a data URI")
+        raise _bad(param, "its media type is unknown; send it as a data URI")
     return _part(raw, wanted)
 
 

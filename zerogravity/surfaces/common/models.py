@@ -16,7 +16,7 @@ from zerogravity.errors import bad_request
 
 MAX_PREFIXES = 8
 
-# name, what the LS is told, family, label
+# name, the LS's name, family, label
 _TABLE: tuple[tuple[str, str, str, str], ...] = (
     ("gemini-3-flash", "MODEL_PLACEHOLDER_M18", "gemini-3-flash", "Gemini 3 Flash"),
     ("gemini-3-pro", "MODEL_PLACEHOLDER_M8", "gemini-3-pro", "Gemini 3 Pro (High)"),
@@ -141,7 +141,7 @@ class Catalogue:
 def _models(offered: Sequence[tuple[str, str]], rewrites: bool) -> dict[str, ModelInfo]:
     """All models by name. ``offered``: label and placeholder of what the LS offers.
 
-    A name of the table that it does not offer stays as long as its placeholder is nobody else's: what is asked for
+    A name of the table that it does not offer stays as long as its placeholder is nobody else's: what is requested
     by one name must never be answered by another model.
     """
     placeholders, labels = dict[str, str](), dict[str, list[str]]()

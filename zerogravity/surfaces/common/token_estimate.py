@@ -1,4 +1,4 @@
-"""A request to Google → about how many tokens it has, where nobody can be asked.
+"""A request to Google → about how many tokens it has, where Google cannot be asked.
 
 Calls, results, declarations and schemas count as the text of their JSON, and each content for four tokens more.
 Good to about a fifth for prose. Who answers with an estimate says so with the header ``MARK``.

@@ -41,8 +41,8 @@ def parse(body: Mapping[str, Any], context: Context) -> Turn:
 
 def _has_output(channel: CascadeChannel) -> bool:
     """Google's own word for a failure is an answer, too."""
-    told = isinstance(channel.terminal, Failed) and bool(channel.terminal.fault.finish)
-    return told or channel.state.has_output(thinking=channel.turn.details_as(GeminiDetails).thoughts)
+    refused = isinstance(channel.terminal, Failed) and bool(channel.terminal.fault.finish)
+    return refused or channel.state.has_output(thinking=channel.turn.details_as(GeminiDetails).thoughts)
 
 
 surface = Surface(

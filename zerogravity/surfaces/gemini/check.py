@@ -6,7 +6,7 @@
   another part (gemini-cli drops such chunks); arguments and responses are objects.
 * A good stream tells its end exactly once, by a finishReason of the first candidate or a blocked prompt, and no content
   follows.
-* A failed one ends with ``{"error":{code, message, status}}``, beginning exactly so, and has told no end.
+* A failed one ends with ``{"error":{code, message, status}}``, beginning exactly so, and has no finishReason before it.
 
 Facts: wire-gemini-and-mapping 1.3, 1.4, 5, 5.1.
 """
@@ -24,7 +24,7 @@ def check_gemini(source: Source) -> list[Json]:
     data = whole(source)
     texts = elements(data) if data[:1] == b"[" else events(data)
     found: list[Json] = []
-    ends: dict[int, int] = {}  # candidate → the chunk that told its end
+    ends: dict[int, int] = {}  # candidate → the chunk with its finishReason
     failed = False
     for number, text in enumerate(texts):
         place = f"chunk {number}"
@@ -93,9 +93,9 @@ def _parts(parts: list[Json], place: str) -> None:
     for index, part in enumerate(parts):
         here = f"{place}[{index}]"
         if len(parts) > 1:
-            need(bool(part), here, "an empty part beside others")
+            need(bool(part), here, "an empty part next to others")
             empty = part.get("text") == "" and part.keys() <= {"text", "thoughtSignature"}
-            need(not empty, here, "an empty text part beside others")
+            need(not empty, here, "an empty text part next to others")
         if "text" in part:
             a_string(part["text"], f"{here}.text")
         if "thought" in part:
@@ -122,8 +122,8 @@ def _usage(usage: Json, place: str) -> None:
 
 
 def check_error(value: Json, place: str) -> None:
-    """``{"error": {code, message, status}}`` and nothing beside it; the code is a number."""
-    need(len(value) == 1, place, "has members beside the error")
+    """``{"error": {code, message, status}}`` and nothing else; the code is a number."""
+    need(len(value) == 1, place, "has other members than the error")
     error = an_object(value["error"], f"{place}.error")
     code = a_count(error.get("code"), f"{place}.error.code")
     need(400 <= code <= 599, f"{place}.error.code", "is no HTTP status of a failure")

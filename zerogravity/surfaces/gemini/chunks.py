@@ -1,7 +1,7 @@
 """Records → the texts of the GenerateContentResponse chunks a client gets: Google's own bytes, un-enveloped. A record
 without bytes (polled) is rendered from its events.
 
-A chunk is changed where gemini-cli would drop it (an empty part beside others), where it holds thoughts nobody asked
+A chunk is changed where gemini-cli would drop it (an empty part next to others), where it holds thoughts nobody asked
 for, calls in pieces (``wire.calls``) or values of no kind (``client_form``), and where it tells an end too soon: what
 ends a turn is held until the turn is over, and taken off when the turn goes on or fails. Usage is summed over the
 attempts.
@@ -165,7 +165,7 @@ class Chunks:
             yield from self._shown(text, narrow.members(jsonio.loads(text)))
 
     def _next_call(self) -> list[bytes]:
-        """The turn goes on in another upstream call: what the one before has said of its end was not the end."""
+        """The turn goes on in another upstream call: the finish of the previous one was not the end."""
         if not self._opened:
             self._opened = True
             return []
@@ -260,15 +260,15 @@ def refusals(held: list[bytes]) -> list[bytes]:
 def without_end(text: bytes) -> bytes | None:
     """The chunk without finishReason or refusal; None when it says nothing else."""
     chunk = narrow.members(jsonio.loads(text))
-    said = False
+    has_content = False
     if "blockReason" in narrow.members(chunk.get("promptFeedback")):
         text = edited(text, ("promptFeedback",), None)
     for number, candidate in narrow.numbered(chunk.get("candidates")):
         for name in END:
             if name in candidate:
                 text = edited(text, ("candidates", number, name), None)
-        said |= any(part != {"text": ""} for part in parts_of(candidate))
-    return text if said else None
+        has_content |= any(part != {"text": ""} for part in parts_of(candidate))
+    return text if has_content else None
 
 
 def ended_by(text: bytes, finish: str, message: str | None) -> bytes:

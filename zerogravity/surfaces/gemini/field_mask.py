@@ -39,7 +39,7 @@ _UNDERSCORE = re.compile(r"_([a-z0-9])")
 
 
 def parse(text: str, known: frozenset[str]) -> Mask | None:
-    """A mask; None: nothing is asked for, so everything is sent. Raises FaultError 400 as Google says it."""
+    """A mask; None: no mask, everything is sent. Raises FaultError 400 in Google's words."""
     if not text.strip():
         return None
     if len(text) > LENGTH:

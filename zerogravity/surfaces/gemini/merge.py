@@ -77,7 +77,7 @@ def _append(parts: list[dict[str, Any]], part: Json) -> None:
         if holder is not None and "thoughtSignature" not in holder:
             holder["thoughtSignature"] = signature
         elif _has_call(parts):
-            parts.append({"thoughtSignature": signature})  # an empty text must not stand beside a call
+            parts.append({"thoughtSignature": signature})  # an empty text must not stand next to a call
         else:
             parts.append(dict(part))
     elif (

@@ -53,12 +53,12 @@ def chunk(turn: Turn, events: Iterable[Event]) -> bytes | None:
 
 
 def last_chunk(turn: Turn, terminal: Terminal, finish: str | None, message: str | None) -> bytes:
-    """The end of a turn that has not told its finishReason: Google's own word if it is known."""
+    """The end of a turn that has not had its finishReason: Google's own word if it is known."""
     word = finish or (_FINISH[terminal.reason] if isinstance(terminal, Finished) else "OTHER")
     if word.startswith("BLOCKED:"):
         feedback = {"blockReason": word.removeprefix("BLOCKED:")}
-        said = {**feedback, "blockReasonMessage": message} if message else feedback
-        return composed({"promptFeedback": jsonio.dumps(said), **_origin(turn)})
+        feedback = {**feedback, "blockReasonMessage": message} if message else feedback
+        return composed({"promptFeedback": jsonio.dumps(feedback), **_origin(turn)})
     candidate: dict[str, Any] = {"finishReason": word, "index": 0}
     if message:
         candidate["finishMessage"] = message

@@ -16,7 +16,7 @@ from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.claude import for_model
-from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, beside_functions, too_many
+from zerogravity.surfaces.common.functions import MAX_FUNCTIONS, form_with_functions, too_many
 from zerogravity.surfaces.common.nameless import NOTE, named
 from zerogravity.surfaces.gemini import field_mask
 from zerogravity.surfaces.gemini.details import GeminiDetails
@@ -77,7 +77,7 @@ def _schema(request: Request, _: Target) -> Notes:
 
 
 def _answer_form(request: Request, target: Target) -> Notes:
-    return beside_functions(request, target.family, param="responseMimeType") or ()
+    return form_with_functions(request, target.family, param="responseMimeType") or ()
 
 
 def _contents(request: Request, _: Target) -> Notes:
@@ -94,7 +94,7 @@ def _contents(request: Request, _: Target) -> Notes:
 
 
 def _tools(request: Request, _: Target) -> Notes:
-    """Google's own bound, told at once instead of by a turn that fails."""
+    """Google's own limit, reported at once instead of by a turn that fails."""
     count = sum(len(narrow.items(tool.get("functionDeclarations"))) for tool in narrow.objects(request.get("tools")))
     if count > MAX_FUNCTIONS:
         raise _invalid("tools", f"[FIELD_INVALID] {too_many(count)}", "tools[0].function_declarations")
@@ -132,7 +132,7 @@ RULES = (  # in the order in which they are applied
     Rule("generationConfig.responseSchema", "the same; noted where an object can only be {}", _schema),
     Rule(
         "generationConfig.responseMimeType",
-        "the same; beside functions that the model refuses with it, as the mode says",
+        "the same; with functions that the model refuses with it, as the mode says",
         _answer_form,
     ),
     Rule("contents", "the same, without calls that have no name", _contents),

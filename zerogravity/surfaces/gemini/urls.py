@@ -34,9 +34,9 @@ def from_url(url: Mapping[str, str], query: Mapping[str, str], headers: Mapping[
         text = f"Invalid value at 'alt', \"{alt[:40]}\": answers are json or sse"
         raise bad_request(text, param="alt", code="invalid_argument")
     stream = url["method"] == "streamGenerateContent"
-    return {"model": url["model"], "stream": stream, "alt": alt, "fields": asked_fields(query, headers)}
+    return {"model": url["model"], "stream": stream, "alt": alt, "fields": fields_parameter(query, headers)}
 
 
-def asked_fields(query: Mapping[str, str], headers: Mapping[str, str]) -> str:
+def fields_parameter(query: Mapping[str, str], headers: Mapping[str, str]) -> str:
     """The field mask, as Google takes it: in the query by either name, or in a header."""
     return query.get("fields") or query.get("$fields") or headers.get("X-Goog-FieldMask", "")

@@ -73,7 +73,7 @@ def _is_count(value: object) -> TypeGuard[float]:
 
 
 def hint(key: str, value: object, limit: int = MAX_HINT) -> list[str]:
-    """What a removed keyword said, in a few words; nothing where it says nothing."""
+    """A removed keyword in a few words; empty where it constrains nothing."""
     if key.startswith("x-") or value in ({}, [], "", None):
         return []
     text = jsonio.text(value)
@@ -100,7 +100,7 @@ def enum(node: Json, out: Out, kind: str, dialect: Dialect, hints: list[str], lo
 
 
 def default(node: Json, out: Out, dialect: Dialect, hints: list[str], lose: Lose) -> None:
-    """A scalar is kept where the dialect knows the keyword; anything else is told."""
+    """A scalar is kept where the dialect knows the keyword; anything else is reported."""
     value = node.get("default")
     if not dialect.whole and (isinstance(value, str | bool) or is_number(value)):
         out["default"] = value
@@ -124,7 +124,7 @@ _NULL: Out = {"type": "null"}
 
 
 def finished(schema: Out, lose: Callable[[str, str], None], path: str = "") -> Out:
-    """``lose``: told (path, what) of what is left out."""
+    """``lose`` is called with (path, what) for what is left out."""
     if "$ref" in schema:
         made: Out = {"$ref": schema["$ref"]}
     else:

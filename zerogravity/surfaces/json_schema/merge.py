@@ -1,7 +1,7 @@
 """JSON Schemas that refer to or are made of others: pointers, ``allOf``, and unions of objects as one object.
 
 ``combine`` is the one rule: two schemas that both hold become one; the outer one wins where they disagree, properties
-of one name hold both. What could not be kept is told in ``dropped``. Facts: wire-gemini-and-mapping 2.5.
+of one name hold both. What could not be kept is listed in ``dropped``. Facts: wire-gemini-and-mapping 2.5.
 """
 
 from __future__ import annotations

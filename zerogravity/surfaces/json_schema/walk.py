@@ -13,12 +13,12 @@
 | int, dict, list[str], any …             | what they mean (``json_types.py``)                              |
 | no type, {}, true                       | of its values, its default, its keywords; else any value:  |
 |                                         | anyOf all types                                            |
-| anyOf beside other keywords             | pushed into the branches; branches of bare ``required`` go |
-| allOf; keywords beside $ref             | merged                                                     |
+| anyOf next to other keywords            | pushed into the branches; branches of bare ``required`` go |
+| allOf; keywords next to $ref            | merged                                                     |
 | items: [a, b], prefixItems              | items = anyOf of the members                               |
 | array without items                     | items of any value                                         |
 | required naming no property             | that name removed                                          |
-| members that are not listed             | told in the description: an OBJECT has only what it lists  |
+| members that are not listed             | listed in the description: an OBJECT has only what it lists|
 | (additionalProperties, patternProperties, an object without properties) |                            |
 | propertyNames with an enum              | properties                                                 |
 | format                                  | date-time, int32, int64, float, double; others as a hint   |
@@ -26,7 +26,7 @@
 | x-…, additionalProperties: false        | removed                                                    |
 | function parameters that are a union    | one object with the properties of all branches             |
 
-In Google's JSON Schema (``dialect=JSON``, for ``responseJsonSchema``) unlisted members and cycles are said as such.
+In Google's JSON Schema (``dialect=JSON``, for ``responseJsonSchema``) unlisted members and cycles are expressed.
 Property *names* are never touched, nor is anything inside ``default``. Facts: wire-gemini-and-mapping 2.5.
 """
 
@@ -70,14 +70,14 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 @dataclass(frozen=True, slots=True)
 class Converted:
     """``schema``: None when there is nothing to say (a function without arguments). ``lost``: ``path: keyword``.
-    ``nodes``: what it has cost. ``closed``: where it admits less members than the original. ``told``: what is to be
-    said of arguments without a schema."""
+    ``nodes``: what it has cost. ``closed``: where it admits fewer members than the original. ``note``: a description of
+    arguments that have no schema."""
 
     schema: Out | None
     lost: tuple[str, ...]
     nodes: int = 0
     closed: tuple[str, ...] = ()
-    told: str = ""
+    note: str = ""
 
 
 class TooLargeError(Exception):
@@ -170,7 +170,7 @@ def _arguments(converted: Converted, out: Out, param: str) -> Converted:
     if "anyOf" in out and (whole := one_object(out["anyOf"])) is not None:
         out, lost = whole, (*lost, ".: the alternatives")
     if out.get("type") == "object" and not out.get("properties"):
-        return replace(converted, schema=None, lost=lost, told=str(out.get("description", "")))
+        return replace(converted, schema=None, lost=lost, note=str(out.get("description", "")))
     if out.get("type") != "object":
         raise bad_request(
             f"Invalid schema for '{param}': schema must be of type 'object', got '{out.get('type', 'anyOf')}'.",
@@ -277,16 +277,16 @@ def _anything(node: Json, walk: Walk, at: Place) -> Out:
     free = _plain({"type": "object"}, "object", walk, at.into(""), nullable=False)
     inner: list[Out] = [*map(dict, _SCALARS), free]
     array: Out = {"type": "array", "items": {"anyOf": [dict(branch) for branch in inner]}}
-    said = _plain({key: value for key, value in node.items() if key != "title"}, "string", walk, at, nullable=False)
-    return nullable_all({"anyOf": [said, *inner[1:], array]})
+    scalar = _plain({key: value for key, value in node.items() if key != "title"}, "string", walk, at, nullable=False)
+    return nullable_all({"anyOf": [scalar, *inner[1:], array]})
 
 
 # -- references and unions -----------------------------------------------------------------------------------
 
 
 def _reference(reference: str, node: Json, walk: Walk, at: Place) -> Out:
-    """The schema behind a $ref with what stands beside it. A cycle or an unknown target is cut, if it cannot be said
-    as a reference: through a property, since Google wants a cycle to have an end."""
+    """The schema behind a $ref merged with the keywords next to it. A cycle or an unknown target is cut if it cannot be
+    expressed as a reference: through a property, since Google wants a cycle to have an end."""
     target, why = follow(reference, walk.root, at.refs, walk.limit)
     rest = {key: value for key, value in node.items() if key not in ("$ref", "$defs", "definitions")}
     if isinstance(target, dict):
@@ -317,7 +317,7 @@ def _cut(reference: str, rest: Json, root: Json) -> Out:
 
 
 def _union(branches: Sequence[Json], node: Json, walk: Walk, at: Place, nullable: bool) -> tuple[Out | None, bool]:
-    """anyOf with what stood beside it pushed into its branches; one branch left is no union."""
+    """anyOf with its neighbouring keywords pushed into its branches; one branch left is no union."""
     real = [branch for branch in branches if not is_null(branch)]
     nullable = nullable or len(real) < len(branches)
     if not real:
@@ -389,14 +389,14 @@ def _unlisted(node: Json, out: Out, hints: list[str], walk: Walk, at: Place) -> 
     found = node.get("patternProperties")
     patterns: Json = narrow.members(found)
     patterns = {name: value for name, value in patterns.items() if value is not False}
-    said = given is not None or bool(patterns)
-    if said and (not walk.dialect.whole or patterns):
+    stated = given is not None or bool(patterns)
+    if stated and (not walk.dialect.whole or patterns):
         walk.lose(at.path, "patternProperties" if patterns else "additionalProperties")
-    if (given is False and not patterns) or (not said and "properties" in out):
-        if said and walk.dialect.whole:
+    if (given is False and not patterns) or (not stated and "properties" in out):
+        if stated and walk.dialect.whole:
             out["additionalProperties"] = False
         return False
-    if not said and walk.arguments and at.outer and not (node.get("required") or node.get("minProperties")):
+    if not stated and walk.arguments and at.outer and not (node.get("required") or node.get("minProperties")):
         return False  # a function without arguments is declared so
     made = {name: _value(schema, walk, at) for name, schema in patterns.items()}
     rest = _value(cast("Json", given), walk, at) if isinstance(given, dict) else given is True or not patterns
@@ -451,7 +451,7 @@ def name_of(reference: str) -> str:
     return reference.rsplit("/", 1)[-1].strip("#") or "root"
 
 
-# -- alternatives, before and after their conversion: nothing may stand beside anyOf ---------------------------
+# -- alternatives, before and after their conversion: nothing may stand next to anyOf ---------------------------
 
 
 def branches_of(node: Json, keyword: str) -> list[Json]:
@@ -485,7 +485,7 @@ def describe(out: Out, description: str) -> None:
 
 
 def nullable_all(out: Out) -> Out:
-    """Nothing may stand beside anyOf, so its branches say it."""
+    """Nothing may stand next to anyOf, so its branches hold it."""
     for schema in out.get("anyOf", [out]):
         schema["nullable"] = True
     return out

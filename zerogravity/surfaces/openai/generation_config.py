@@ -63,7 +63,7 @@ def thinking_config(
     budget: int | None = None,
 ) -> dict[str, Any] | None:
     """thinkingConfig with a level or a budget, whichever the family takes; None if nothing is to be sent.
-    ``summaries``: whether thoughts are wanted (None: not said). ``budget``: tokens, in place of an effort.
+    ``summaries``: whether thoughts are wanted (None: not stated). ``budget``: tokens, in place of an effort.
 
     Raises FaultError 400 for an unknown effort.
     """

@@ -89,7 +89,7 @@ class History:
         """A text or image of the model, as Google sent it."""
         part = self._supported(part)
         if self._step is not None and self._open_calls():
-            self._step.parts.append(dict(part))  # text beside calls whose results are still to come
+            self._step.parts.append(dict(part))  # text next to calls whose results are still to come
             return
         self._finish_step()
         self._add("model", [part])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zerogravity.core.family import rules
-from zerogravity.surfaces.common.functions import beside_functions
+from zerogravity.surfaces.common.functions import form_with_functions
 from zerogravity.surfaces.json_schema import JSON, convert, noted
 from zerogravity.surfaces.openai import fields
 from zerogravity.wire import jsonio
@@ -32,7 +32,7 @@ JSON_MODE = Form({"responseMimeType": "application/json"})
 
 
 def wanted_form(given: Mapping[str, Any] | None, family: str, *, path: str, flat: bool) -> Form:
-    """``text.format`` or ``response_format``: text, json_object, json_schema. ``flat``: the schema is beside the
+    """``text.format`` or ``response_format``: text, json_object, json_schema. ``flat``: the schema is next to the
     type, as in Responses, not in an object of its own. Raises FaultError 400."""
     if given is None:
         return TEXT
@@ -75,7 +75,7 @@ def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str)
     if not form.config:
         return ()
     generate["generationConfig"] = {**generate.get("generationConfig", {}), **form.config}
-    notes = beside_functions(generate, family, param=param)
+    notes = form_with_functions(generate, family, param=param)
     if notes is None:
         raise fields.unsupported(
             param, "cannot be combined with functions on this model unless 'tool_choice' is 'required' or 'none'"

@@ -186,7 +186,7 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
 
 def _about_arguments(converted: Converted) -> str:
     """A function without parameters looks like one without arguments: what may be passed goes into its description."""
-    return f"Arguments: {converted.told}" if converted.told else ""
+    return f"Arguments: {converted.note}" if converted.note else ""
 
 
 def custom_input(args_json: str) -> str:

@@ -45,14 +45,14 @@ def answer(turn: Turn, state: TurnState, secret: bytes) -> Answer:
     if isinstance(terminal, Failed):
         return openai_error(terminal.fault)
     details = turn.details_as(ResponsesDetails)
-    said = [*details.users, *compaction.users(details.input)]
+    messages = [*details.users, *compaction.users(details.input)]
     return Answer(
         200,
         {
             "id": response_id(turn.id),
             "object": "response.compaction",
             "created_at": turn.created,
-            "output": [*said, *render(turn, state, secret)["output"]],
+            "output": [*messages, *render(turn, state, secret)["output"]],
             "usage": responses_usage(state.usage),
         },
     )

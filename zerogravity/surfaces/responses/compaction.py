@@ -41,8 +41,8 @@ def request(generate: Json, limit: int) -> dict[str, Any]:
     made: dict[str, Any] = {"maxOutputTokens": limit, **{name: config[name] for name in KEPT if name in config}}
     if "thinkingConfig" in made:
         made["thinkingConfig"] = {**made["thinkingConfig"], "includeThoughts": False}
-    said = {name: generate[name] for name in ("contents", "systemInstruction") if name in generate}
-    return {**said, "generationConfig": made}
+    dialogue = {name: generate[name] for name in ("contents", "systemInstruction") if name in generate}
+    return {**dialogue, "generationConfig": made}
 
 
 def outcome(turn: Turn, state: TurnState, terminal: Terminal) -> Terminal:

@@ -79,10 +79,10 @@ class StoredResponse:
     @property
     def turn(self) -> StoredTurn:
         """What a turn that continues this one needs."""
-        said = (*self.earlier, *users(self.input_items))
+        messages = (*self.earlier, *users(self.input_items))
         output = narrow.objects(self.response.get("output"))
         summary = next((item for item in output if item["type"] == "compaction"), None)
-        return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, said, summary)
+        return StoredTurn(self.contents, self.items, self.family, self.system, self.tools, messages, summary)
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the frames and the state, which are stored separately."""
@@ -203,8 +203,8 @@ def _sealed(turn: Turn, state: TurnState, output: Sequence[Json], secret: bytes)
     for thought, item in zip(thoughts, shown, strict=False):
         if carried := state_of_thought(thought, turn.target.family, shown=True):
             found[item["id"]] = carried
-    said = [item for item in state.items if isinstance(item, Message) or _shown_as_message(item)]
-    for text, item in zip(said, [item for item in output if item["type"] == "message"], strict=False):
+    messages = [item for item in state.items if isinstance(item, Message) or _shown_as_message(item)]
+    for text, item in zip(messages, [item for item in output if item["type"] == "message"], strict=False):
         if text.signature and isinstance(text, Message):
             found[item["id"]] = [Carried(text.signature, turn.target.family, TEXT)]
     signed = {call.call_id: call for call in state.function_calls if call.signature}

@@ -77,7 +77,7 @@ def read_tools(groups: Sequence[tuple[str, Sequence[Any]]], *, pictures: bool) -
     """All groups of declarations, each with its path; those at ``tools`` are the request's own.
 
     ``pictures``: the model makes some. Raises FaultError 400 naming the entry: what is no tool, or a hosted tool that
-    nothing is declared beside.
+    nothing else is declared.
     """
     tools = Tools()
     for path, group in groups:
