@@ -35,7 +35,7 @@
 | H31 | a body too large, a bomb, too deep, too many                | server/test_body                               |
 | H32 | half a body                                                 | server/test_body                               |
 | H33 | a header too long                                           | server/test_protocol                           |
-| H34 | secrets in a trace                                          | observe/test_recorder                          |
+| H34 | secrets in a trace                                          | observe/test_recorder, observe/test_trace_writer |
 | H35 | an id that is a path                                        | server/test_responses                          |
 | H36 | gzip, also cut                                              | e2e/test_failures, capture/test_tap            |
 | H37 | every stream passes its checker                             | e2e/test_path                                  |
