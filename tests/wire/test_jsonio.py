@@ -268,10 +268,6 @@ def test_at(data: bytes, path: tuple[str | int, ...], source: bytes | None) -> N
     assert jsonio.at(data, path) == source
 
 
-def test_member() -> None:
-    assert jsonio.member(b'{"a": [1,  2], "b": 3}', "a") == b"[1,  2]"
-
-
 @pytest.mark.parametrize(
     ("data", "found"),
     [

@@ -102,11 +102,6 @@ def span(data: bytes, path: Sequence[str | int]) -> tuple[int, int] | None:
     return found[0] if found else None
 
 
-def member(data: bytes, name: str) -> bytes | None:
-    """The exact source text of a top-level member."""
-    return at(data, (name,))
-
-
 def elements(data: bytes, path: Sequence[str | int] = ()) -> list[bytes]:
     """The exact source texts of the elements of the array at ``path``, in one pass; nothing if there is none."""
     return [data[start:end] for start, end in _found(data, path, each=True)]
