@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -185,11 +186,16 @@ def refuse(run, make_turn, letter="d"):
     return trace_reader.find(made.root, letter * 8).folder
 
 
+def with_old_names(fault: dict[str, Any]) -> dict[str, Any]:
+    return {{"origin": "guilt", "retryable": "heals"}.get(name, name): value for name, value in fault.items()}
+
+
 def as_older(folder):
     """The trace as it was written before it told Google's status."""
     info = json.loads((folder / "turn.json").read_bytes())
     for name in ("upstream_status", "remedy"):
         del info["failure"][name]
+    info["failure"] = with_old_names(info["failure"])
     (folder / "turn.json").write_text(json.dumps(info))
     records = (folder / "records.jsonl").read_text().splitlines()
     older = [json.loads(line) for line in records]
@@ -197,6 +203,8 @@ def as_older(folder):
         for event in record["events"]:
             for name in ("upstream_status", "remedy"):
                 event.get("fault", {}).pop(name, None)
+            if "fault" in event:
+                event["fault"] = with_old_names(event["fault"])
     (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in older))
 
 

@@ -62,3 +62,14 @@ def test_everybody_is_told(make_turn):
     turn = make_turn(surface="chat")
     request_sinks.client_request(turn, b"{}", {})
     assert [bodies.get(turn.id, CLIENT).about for bodies in kept] == [{"surface": "chat"}] * 2
+
+
+def test_no_credential_stays_in_memory_and_headers_count(make_turn):
+    bodies = Bodies()
+    secrets = {"Authorization": "Bearer ya29.secret-of-google", "x-goog-api-key": "AIzaSecretSecretSecret"}
+    bodies.client_request(make_turn(id="a"), b"{}", secrets)
+    bodies.upstream_request("a", 0, b"{}", b"{}", {**secrets, "user-agent": "ls/1"})
+    kept = [bodies.get("a", name) for name in (CLIENT, ORIGINAL, SENT)]
+    assert "ecret" not in repr([request.headers for request in kept])
+    assert kept[2].headers["user-agent"] == "ls/1"
+    assert bodies.bytes == sum(request.size for request in kept) > 3 * len(b"{}") + len("ls/1")

@@ -53,8 +53,13 @@ def fault_out(fault: Fault) -> dict[str, Any]:
             "details": list(fault.details)}  # fmt: skip
 
 
+def fault_members(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A fault's members, by their names of today."""
+    return {_FAULT_BEFORE.get(name, name): member for name, member in value.items()}
+
+
 def fault_in(value: Mapping[str, Any]) -> Fault:
-    given = {_FAULT_BEFORE.get(name, name): member for name, member in value.items()}
+    given = fault_members(value)
     try:
         given["origin"], given["termination"] = Origin(given["origin"]), Termination(given["termination"])
         given["details"] = tuple(given.get("details", ()))

@@ -250,8 +250,8 @@ def redacted_event(event: Event) -> Event:
             return Grounding(redact.json_value(data))
         case Notice(code, text):
             return Notice(code, redact.text(text))
-        case AttemptClosed(finish, message):
-            return AttemptClosed(_redacted_text(finish), _redacted_text(message))
+        case AttemptClosed(finish, message, broken):
+            return AttemptClosed(_redacted_text(finish), _redacted_text(message), _redacted_text(broken))
         case Finished(reason, str() as detail):
             return Finished(reason, redact.text(detail))
         case Failed(fault):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zerogravity import redact
 from zerogravity.core.turn import Turn
@@ -26,6 +26,11 @@ class Request:
     about: Mapping[str, object]
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory, about."""
+        return len(self.body) + sum(len(name) + len(value) for name, value in self.headers.items())
 
     def redacted(self) -> dict[str, object]:
         """Without secrets: ``about``, the headers, and the body as JSON, or as text where it is not JSON."""
@@ -69,7 +74,8 @@ class RequestSinks(RequestSink):
 
 
 class Bodies(RequestSink):
-    """Turn id → its requests, unredacted. The oldest turns are dropped first."""
+    """Turn id → its requests: no credential in the headers, the bodies as they came. The oldest turns are dropped
+    first."""
 
     def __init__(self, *, max_turns: int = MAX_TURNS, max_bytes: int = MAX_BYTES) -> None:
         self._kept: OrderedDict[str, dict[tuple[str, int], Request]] = OrderedDict()
@@ -79,12 +85,13 @@ class Bodies(RequestSink):
     def take(self, turn_id: str, requests: Sequence[Request]) -> None:
         kept = self._kept.setdefault(turn_id, {})
         for request in requests:
+            shown = replace(request, headers=redact.headers(request.headers))
             before = kept.get((request.name, request.attempt_no))
-            self.bytes += len(request.body) - (len(before.body) if before is not None else 0)
-            kept[request.name, request.attempt_no] = request
+            self.bytes += shown.size - (before.size if before is not None else 0)
+            kept[request.name, request.attempt_no] = shown
         while len(self._kept) > 1 and (len(self._kept) > self._max_turns or self.bytes > self._max_bytes):
             _, old = self._kept.popitem(last=False)
-            self.bytes -= sum(len(request.body) for request in old.values())
+            self.bytes -= sum(request.size for request in old.values())
 
     def get(self, turn_id: str, name: str, attempt_no: int = 0) -> Request | None:
         return self._kept.get(turn_id, {}).get((name, attempt_no))

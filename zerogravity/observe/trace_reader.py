@@ -62,7 +62,7 @@ class Trace:
     @property
     def failure(self) -> dict[str, object]:
         """The fault of a failed turn; empty for any other."""
-        return members(self.info.get("failure"))
+        return codec.fault_members(members(self.info.get("failure")))
 
     @property
     def failure_text(self) -> str:
