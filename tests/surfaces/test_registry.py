@@ -14,7 +14,7 @@ import pytest
 from tests.server.conftest import no_leaks, serve  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fixtures
 from tests.server.support import Serve, Served
 from tests.surfaces import toy
-from zerogravity.backends.polling.prompt import as_message
+from zerogravity.backends.polling.prompt import refuse
 from zerogravity.errors import FaultError
 from zerogravity.observe import doctor, trace_reader
 from zerogravity.observe.exports import EXPORTS
@@ -182,5 +182,5 @@ def test_what_only_interception_serves_is_refused_by_the_surfaces_own_name(make_
     params = {surface.name: surface.schema_param for surface in WITH_TOY.values()}
     schema = {"contents": [], "generationConfig": {"responseSchema": {"type": "OBJECT"}}}
     with pytest.raises(FaultError) as raised:
-        as_message(make_turn(surface="toy", google_request=schema), params)
+        refuse(make_turn(surface="toy", google_request=schema), params)
     assert raised.value.fault.param is None

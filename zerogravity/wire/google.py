@@ -26,7 +26,7 @@ from zerogravity.core.events import (
 from zerogravity.errors import Fault
 from zerogravity.wire import enums, google_errors, jsonio, narrow
 from zerogravity.wire.calls import Calls, Whole, says_something
-from zerogravity.wire.narrow import Json
+from zerogravity.wire.narrow import ARRAY, OBJECT, Json, is_a
 from zerogravity.wire.surrogates import Halves
 
 _SNAKE = {
@@ -88,13 +88,12 @@ class GoogleDecoder:
         except orjson.JSONDecodeError:
             value = self._mended(data, events)
             data = self.source
-        items = narrow.items(value)
-        if (chunk := narrow.an_object(value)) is not None:
-            self._chunk(chunk, data, events)
-        elif isinstance(value, list):
-            for item, source in zip(items, jsonio.elements(data), strict=False):
-                if (chunk := narrow.an_object(item)) is not None:
-                    self._chunk(chunk, source, events)
+        if is_a(value, OBJECT):
+            self._chunk(value, data, events)
+        elif is_a(value, ARRAY):
+            for item, source in zip(value, jsonio.elements(data), strict=False):
+                if is_a(item, OBJECT):
+                    self._chunk(item, source, events)
                 else:
                     self._odd(events)
         elif not events:
@@ -131,7 +130,8 @@ class GoogleDecoder:
         events.append(Notice("not_an_object", "a chunk that is no JSON object"))
 
     def _chunk(self, chunk: Json, source: bytes, events: list[Event]) -> None:
-        if (inner := narrow.an_object(chunk.get("response"))) is not None:
+        inner = chunk.get("response")
+        if is_a(inner, OBJECT):
             self.enveloped = True
         else:
             inner = chunk
@@ -143,33 +143,38 @@ class GoogleDecoder:
             self.model = version
         if candidates := inner.get("candidates"):
             self._candidates(candidates, source, events, enveloped=inner is not chunk)
-        feedback = narrow.members(inner.get("promptFeedback"))
-        if reason := enums.block_reason(feedback.get("blockReason"), enveloped=self.enveloped):
-            self._blocked = True
-            self.finish = "BLOCKED:" + reason
-            self._message = narrow.a_string(feedback.get("blockReasonMessage"))
+        if is_a(feedback := inner.get("promptFeedback"), OBJECT):
+            self._refused(feedback)
         counts = inner.get("usageMetadata") or chunk.get("usageMetadata")
-        if counts and counts != self._counts and (counted := narrow.an_object(counts)) is not None:
-            self._counts = counted
-            usage = _usage(counted)
+        if counts and counts != self._counts and is_a(counts, OBJECT):
+            self._counts = counts
+            usage = _usage(counts)
             if usage != self._usage:
                 self._usage = usage
                 events.append(usage)
 
+    def _refused(self, feedback: Json) -> None:
+        if reason := enums.block_reason(feedback.get("blockReason"), enveloped=self.enveloped):
+            self._blocked = True
+            self.finish = "BLOCKED:" + reason
+            self._message = narrow.a_string(feedback.get("blockReasonMessage"))
+
     def _candidates(self, candidates: object, source: bytes, events: list[Event], *, enveloped: bool) -> None:
         """Only the candidate with index 0: there is one answer per turn."""
-        for position, candidate in narrow.numbered(candidates):
-            if not candidate.get("index"):
+        for position, candidate in enumerate(narrow.items(candidates)):
+            if is_a(candidate, OBJECT) and not candidate.get("index"):
                 path = ("response", "candidates", position) if enveloped else ("candidates", position)
                 self._candidate(candidate, source, path, events)
                 return
 
     def _candidate(self, candidate: Json, source: bytes, path: tuple[str | int, ...], events: list[Event]) -> None:
+        content = candidate.get("content")
+        parts = narrow.items(content.get("parts")) if is_a(content, OBJECT) else ()
         sources: list[bytes] | None = None
-        for index, item in enumerate(narrow.items(narrow.lookup(candidate, "content", "parts"))):
+        for index, part in enumerate(parts):
             if self.broken is not None:
                 break  # what comes behind it is for nobody
-            if (part := narrow.an_object(item)) is None:
+            if not is_a(part, OBJECT):
                 events.append(Notice("unknown_part", "a part that is no object"))
                 continue
             text = part.get("text")
@@ -193,7 +198,7 @@ class GoogleDecoder:
                 if self._after_call and says_something(part) and self._flush(events):
                     continue
                 self._part(_camel(part), events)
-        if narrow.members(candidate.get("groundingMetadata")):
+        if is_a(grounding := candidate.get("groundingMetadata"), OBJECT) and grounding:
             exact = jsonio.loads(jsonio.at(source, (*path, "groundingMetadata")) or b"{}")
             events.append(Grounding(narrow.members(exact)))
         finish = enums.finish_reason(candidate.get("finishReason"), enveloped=self.enveloped)

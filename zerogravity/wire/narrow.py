@@ -3,39 +3,55 @@ ever raises. A parser that has to refuse what is wrong does so itself (``surface
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
-from typing import Any, cast
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
 
 Json = Mapping[str, Any]
+OBJECT = cast("type[dict[str, object]]", dict)
+ARRAY = cast("type[list[object]]", list)
 LARGEST = 2**63 - 1
+_LONGEST = 400  # characters of a number in a string
+_TENS = 308  # the largest power of ten below the end of what a double holds
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+    def is_a[T](value: object, kind: type[T]) -> TypeIs[T]: ...
+
+else:
+    is_a = isinstance  # which forgets what OBJECT and ARRAY say of their members; a function of ours costs a call
 
 
 def an_object(value: object) -> dict[str, object] | None:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+    return value if is_a(value, OBJECT) else None
 
 
 def an_array(value: object) -> list[object] | None:
-    return cast("list[object]", value) if isinstance(value, list) else None
+    return value if is_a(value, ARRAY) else None
 
 
 def members(value: object) -> dict[str, object]:
     """An object's members; none of anything else."""
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return value if is_a(value, OBJECT) else {}
 
 
 def items(value: object) -> list[object]:
     """An array's items; none of anything else."""
-    return cast("list[object]", value) if isinstance(value, list) else []
+    return value if is_a(value, ARRAY) else []
 
 
 def objects(value: object) -> list[dict[str, object]]:
     """The objects of an array; what else stands in it is passed over."""
-    return [found for item in items(value) if (found := an_object(item)) is not None]
+    return [item for item in items(value) if is_a(item, OBJECT)]
 
 
 def numbered(value: object) -> list[tuple[int, dict[str, object]]]:
     """The objects of an array with their places in it."""
-    return [(n, found) for n, item in enumerate(items(value)) if (found := an_object(item)) is not None]
+    return [(place, item) for place, item in enumerate(items(value)) if is_a(item, OBJECT)]
 
 
 def text(value: object) -> str:
@@ -53,17 +69,34 @@ def texts(value: object) -> list[str]:
 
 
 def number(value: object) -> float | None:
-    """A number; a boolean is none."""
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """A number; a boolean is none, nor is an integer that no double holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def whole(value: object) -> int | None:
-    """An integer, in any of proto-JSON's spellings: ``12``, ``12.0``, ``"12"``."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    """An integer, in any of proto-JSON's spellings: ``12``, ``12.0``, ``"12"``. Exact, or None."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) else None
+    return _spelled(value) if isinstance(value, str) else None
+
+
+def _spelled(text: str) -> int | None:
+    """The integer in a string; none where its length or its exponent would make it costly."""
+    if len(text) > _LONGEST or not _NUMBER.fullmatch(text):
         return None
     try:
-        return value if isinstance(value, int) else int(float(value))
-    except (ValueError, OverflowError):
+        read = Decimal(text)
+        return int(read) if read.adjusted() <= _TENS else None
+    except ArithmeticError:  # an exponent beyond those of Decimal
         return None
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from zerogravity.backends.polling.prompt import Message, as_message, unapplied
+from zerogravity.backends.polling import polling
+from zerogravity.backends.polling.polling import Polling
+from zerogravity.backends.polling.prompt import Message, as_message, refuse, unapplied
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 
@@ -44,12 +46,16 @@ def model(*parts: Any) -> dict[str, Any]:
     ],
 )
 def test_the_conversation_as_text(make_turn: Make, generate: dict[str, Any], text: str) -> None:
-    assert as_message(make_turn(google_request=generate)) == Message(text)
+    turn = make_turn(google_request=generate)
+    refuse(turn)
+    assert as_message(turn) == Message(text)
 
 
 def test_pictures_go_along(make_turn: Make) -> None:
     generate = {"contents": [user(PNG, "first"), model("ok"), user("second", PNG)]}
-    message = as_message(make_turn(google_request=generate))
+    turn = make_turn(google_request=generate)
+    refuse(turn)
+    message = as_message(turn)
     image = {"base64Data": "iVBORw0KGgo=", "mimeType": "image/png"}
     assert message.images == (image, image)
     assert "[image 1]\nfirst" in message.text
@@ -63,6 +69,7 @@ def test_earlier_calls_have_the_clients_names(make_turn: Make) -> None:
         google_request={"contents": [user("Rome?"), model(call), user(result)]},
         tool_names={"get_weather_1": "get.weather"},
     )
+    refuse(turn)
     text = as_message(turn).text
     assert '[called get.weather with {"city":"Rome"}]' in text
     assert '[get.weather answered {"output":"18"}]' in text
@@ -76,7 +83,10 @@ def test_earlier_calls_have_the_clients_names(make_turn: Make) -> None:
         ({"generationConfig": {"responseSchema": {"type": "OBJECT"}}}, "text.format", "schema"),
         ({"generationConfig": {"responseJsonSchema": {"type": "object"}}}, "text.format", "schema"),
         ({"contents": [user({"inlineData": {"mimeType": "audio/wav", "data": "AA=="}})]}, None, "audio/wav"),
+        ({"contents": [user({"inlineData": {"mimeType": "", "data": "AA=="}})]}, None, "cannot be sent"),
         ({"contents": [user({"executableCode": {"code": "1"}})]}, None, "executableCode"),
+        ({"systemInstruction": {"parts": [{"executableCode": {"code": "1"}}]}}, None, "executableCode"),
+        ({"contents": [user({"functionCall": {}})]}, None, "functionCall"),
     ],
 )
 def test_what_only_interception_can_serve(
@@ -84,7 +94,7 @@ def test_what_only_interception_can_serve(
 ) -> None:
     turn = make_turn(google_request={"contents": [user("x")], **generate}, tool_names={"get_weather_1": "get.weather"})
     with pytest.raises(FaultError) as raised:
-        as_message(turn, {turn.surface: "text.format"})
+        refuse(turn, {turn.surface: "text.format"})
     fault = raised.value.fault
     assert (fault.status, fault.param) == (400, param)
     assert word in fault.message
@@ -98,12 +108,19 @@ def test_what_only_interception_can_serve(
 def test_the_error_names_the_surfaces_own_parameter(make_turn: Make, surface: str, param: str) -> None:
     generate = {"contents": [user("x")], "generationConfig": {"responseSchema": {"type": "OBJECT"}}}
     with pytest.raises(FaultError) as raised:
-        as_message(make_turn(surface=surface, google_request=generate), {surface: param})
+        refuse(make_turn(surface=surface, google_request=generate), {surface: param})
     assert raised.value.fault.param == param
 
 
+def test_to_admit_a_turn_builds_no_message(make_turn: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(polling, "as_message")
+    Polling().admit(make_turn(google_request={"contents": [user("x", PNG)]}))
+
+
 def test_an_empty_list_of_tools(make_turn: Make) -> None:
-    assert as_message(make_turn(google_request={"contents": [user("x")], "tools": []})).text == "x"
+    turn = make_turn(google_request={"contents": [user("x")], "tools": []})
+    refuse(turn)
+    assert as_message(turn).text == "x"
 
 
 def test_settings_without_effect_are_named(make_turn: Make) -> None:

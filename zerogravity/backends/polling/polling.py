@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from zerogravity import background
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.errors import Refused, gone
-from zerogravity.backends.polling.prompt import as_message, unapplied
+from zerogravity.backends.polling.prompt import as_message, refuse, unapplied
 from zerogravity.backends.polling.step_delta import (
     Batch,
     Outcome,
@@ -52,10 +52,10 @@ class Polling(Antigravity):
         self._schema_params = schema_params
 
     def admit(self, turn: Turn) -> None:
-        as_message(turn, self._schema_params)
+        refuse(turn, self._schema_params)
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
-        message = as_message(turn, self._schema_params)
+        message = as_message(turn)
         await self.ls.send_message(cascade_id, message.text, model=model, images=message.images)
 
     async def follow(self, running: RunningTurn) -> None:

@@ -28,12 +28,21 @@ class Message:
     images: tuple[Mapping[str, str], ...] = ()
 
 
-def as_message(turn: Turn, schema_params: Mapping[str, str | None] = MappingProxyType({})) -> Message:
-    """The whole conversation as one message. Raises FaultError (400) for what only interception can serve.
+def refuse(turn: Turn, schema_params: Mapping[str, str | None] = MappingProxyType({})) -> None:
+    """Raises FaultError (400) for what only interception can serve.
 
     ``schema_params``: surface → its parameter that asks for an answer by a schema.
     """
-    _refuse(turn, schema_params.get(turn.surface))
+    _refuse_settings(turn, schema_params.get(turn.surface))
+    system = members(turn.google_request.get("systemInstruction"))
+    for content in (system, *objects(turn.google_request.get("contents"))):
+        for part in objects(content.get("parts")):
+            if (what := _unsendable(part)) is not None:
+                raise bad_request(f"{what} cannot be sent: {NO_INTERCEPTION}", code="unsupported_value")
+
+
+def as_message(turn: Turn) -> Message:
+    """The whole conversation as one message, of a turn that ``refuse`` has let pass."""
     images: list[Mapping[str, str]] = []
     system = _text(members(turn.google_request.get("systemInstruction")), images, turn)
     entries = [
@@ -54,7 +63,7 @@ def unapplied(turn: Turn) -> list[str]:
     return [f"{name} has no effect without interception: the language server's own applies" for name in names]
 
 
-def _refuse(turn: Turn, schema_param: str | None) -> None:
+def _refuse_settings(turn: Turn, schema_param: str | None) -> None:
     if names := list(_tool_names(turn)):
         text = f"tools cannot be served: {NO_INTERCEPTION}: {', '.join(names[:10])}"
         raise bad_request(text, param="tools", code="unsupported_parameter")
@@ -62,6 +71,22 @@ def _refuse(turn: Turn, schema_param: str | None) -> None:
     if any(config.get(name) for name in SCHEMAS):
         text = f"a schema of the answer cannot be enforced: {NO_INTERCEPTION}"
         raise bad_request(text, param=schema_param, code="unsupported_parameter")
+
+
+def _unsendable(part: Json) -> str | None:
+    """What in a part cannot be sent as text or as a picture."""
+    match part:
+        case {"thought": True} | {"text": str()}:
+            return None
+        case {"inlineData": {"mimeType": str(mime), "data": str()}}:
+            return None if mime.startswith("image/") else mime
+        case {"fileData": {"fileUri": str()}}:
+            return None
+        case {"functionCall": {"name": str()}} | {"functionResponse": {"name": str()}}:
+            return None
+        case _:
+            kinds = sorted(set(part) - {"thoughtSignature"})
+            return ", ".join(kinds) if kinds else None
 
 
 def _tool_names(turn: Turn) -> Iterator[str]:
@@ -84,8 +109,6 @@ def _part(part: Json, images: list[Mapping[str, str]], turn: Turn) -> str:
         case {"text": str(text)}:
             return text
         case {"inlineData": {"mimeType": str(mime), "data": str(data)}}:
-            if not mime.startswith("image/"):
-                raise bad_request(f"{mime} cannot be sent: {NO_INTERCEPTION}", code="unsupported_value")
             images.append({"base64Data": data, "mimeType": mime})
             return f"[image {len(images)}]"
         case {"fileData": {"fileUri": str(uri)}}:
@@ -95,6 +118,4 @@ def _part(part: Json, images: list[Mapping[str, str]], turn: Turn) -> str:
         case {"functionResponse": {"name": str(name), **rest}}:
             return f"[{turn.client_name(name)} answered {jsonio.text(rest.get('response'))}]"
         case _:
-            if kinds := sorted(set(part) - {"thoughtSignature"}):
-                raise bad_request(f"{', '.join(kinds)} cannot be sent: {NO_INTERCEPTION}", code="unsupported_value")
             return ""

@@ -23,6 +23,7 @@ from zerogravity.core.google import GenerateContentRequest, as_request
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.common.functions import calling_mode
+from zerogravity.surfaces.common.media import usual_alphabet
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
@@ -153,13 +154,10 @@ def _genuine(signature: object) -> bool:
     if not isinstance(signature, str) or not signature or signature == STAND_IN:
         return False
     try:
-        data = base64.b64decode(signature.translate(_STANDARD) + "=" * (-len(signature) % 4))
+        data = base64.b64decode(usual_alphabet(signature) + "=" * (-len(signature) % 4))
     except (binascii.Error, ValueError):
         return False
     return data[:1] != bytes((ENVELOPE,)) and data != STAND_IN.encode()
-
-
-_STANDARD = str.maketrans("-_", "+/")
 
 
 def _user_part(part: Part) -> Part:

@@ -15,6 +15,7 @@ from zerogravity.errors import FaultError, bad_request
 
 MAX_BYTES = 24 << 20
 _SPACE = re.compile(r"\s+")
+_USUAL = str.maketrans("-_", "+/")
 _MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"), (b"\xff\xd8\xff", 0, "image/jpeg"), (b"GIF87a", 0, "image/gif"),
     (b"GIF89a", 0, "image/gif"), (b"WEBP", 8, "image/webp"), (b"%PDF-", 0, "application/pdf"),
@@ -54,7 +55,7 @@ def blob(data: str, mime: str | None, filename: str | None, *, param: str) -> di
 
 def decode(data: str, *, param: str) -> bytes:
     """Base64 of either alphabet, padded or not. Raises FaultError 400."""
-    text = _SPACE.sub("", data).translate(str.maketrans("-_", "+/")).rstrip("=")
+    text = usual_alphabet(_SPACE.sub("", data)).rstrip("=")
     if len(text) * 3 // 4 > MAX_BYTES:
         raise _bad(param, f"it is larger than {MAX_BYTES >> 20} MiB")
     try:
@@ -64,6 +65,11 @@ def decode(data: str, *, param: str) -> bytes:
     if not raw:
         raise _bad(param, "it is empty")
     return raw
+
+
+def usual_alphabet(text: str) -> str:
+    """Base64 of either alphabet → the same in the one with ``+`` and ``/``."""
+    return text.translate(_USUAL)
 
 
 def sniff(raw: bytes) -> str | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from zerogravity.surfaces.gemini.json_edit import array, edited
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.calls import Calls, Whole, is_call, names_a_call, says_something
-from zerogravity.wire.narrow import Json
+from zerogravity.wire.narrow import OBJECT, Json, is_a
 
 Chunk = tuple[bytes, Json]  # its text and its value
 SILENT = frozenset({"index", "content"})  # a candidate with nothing else says nothing once its parts are gone
@@ -123,4 +123,6 @@ def _path(number: int) -> tuple[str | int, ...]:
 
 def parts_of(candidate: Json) -> list[dict[str, object]]:
     """A candidate's parts by their indices; what is no object counts as an empty one."""
-    return [narrow.members(part) for part in narrow.items(narrow.lookup(candidate, "content", "parts"))]
+    content = candidate.get("content")
+    parts = narrow.items(content.get("parts")) if is_a(content, OBJECT) else ()
+    return [part if is_a(part, OBJECT) else {} for part in parts]

@@ -32,7 +32,7 @@ from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source, unwrapped
 from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.wire import calls, jsonio, narrow
-from zerogravity.wire.narrow import Json
+from zerogravity.wire.narrow import OBJECT, Json, is_a
 
 BOM = b"\xef\xbb\xbf"
 END = ("finishReason", "finishMessage")
@@ -106,10 +106,10 @@ class Chunks:
                 value = jsonio.loads(text)
             except ValueError:
                 return text, None
-        if (chunk := narrow.an_object(value)) is None:
+        if not is_a(value, OBJECT):
             return text, None
-        enveloped = (inner := narrow.an_object(chunk.get("response"))) is not None
-        if inner is not None:
+        chunk, inner = value, value.get("response")
+        if is_a(inner, OBJECT):
             whole, text = text, unwrapped(text, chunk)
             if "usageMetadata" in chunk and "usageMetadata" not in inner:
                 text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
@@ -117,7 +117,7 @@ class Chunks:
             chunk = inner
         if "error" in chunk:
             text = edited(text, ("error",), None)
-        return (text, None) if KNOWN.isdisjoint(chunk) else readable(text, chunk, enveloped=enveloped)
+        return (text, None) if KNOWN.isdisjoint(chunk) else readable(text, chunk, enveloped=chunk is inner)
 
     def _cleaned(self, text: bytes, chunk: Json) -> Iterator[tuple[bytes, bool]]:
         """(text, whether it tells the end) of what is left of a chunk; parts that are taken away are cut out."""
@@ -313,9 +313,9 @@ def settled(held: list[bytes]) -> list[bytes]:
 
 def tells_end(chunk: Json) -> bool:
     """Whether the first candidate ends here, or the prompt was blocked."""
-    if "blockReason" in narrow.members(chunk.get("promptFeedback")):
+    if is_a(feedback := chunk.get("promptFeedback"), OBJECT) and "blockReason" in feedback:
         return True
-    return any(
-        isinstance(candidate.get("finishReason"), str) and not candidate.get("index")
-        for _, candidate in narrow.numbered(chunk.get("candidates"))
-    )
+    for candidate in narrow.items(chunk.get("candidates")):
+        if is_a(candidate, OBJECT) and isinstance(candidate.get("finishReason"), str) and not candidate.get("index"):
+            return True
+    return False

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from zerogravity.surfaces.gemini.json_edit import Path, edited
 from zerogravity.wire import enums, jsonio, narrow
-from zerogravity.wire.narrow import Json
+from zerogravity.wire.narrow import ARRAY, OBJECT, Json, is_a
 
 Edit = tuple[Path, str | None]
 DETAILS = ("promptTokensDetails", "cacheTokensDetails", "candidatesTokensDetails", "toolUsePromptTokensDetails")
 RUN = (("executableCode", "language"), ("codeExecutionResult", "outcome"))
+RUNS = frozenset(name for name, _ in RUN)
 RATING = ("category", "probability", "severity")
 
 
@@ -28,28 +29,31 @@ def readable(text: bytes, chunk: Json, *, enveloped: bool) -> tuple[bytes, Json]
 
 
 def _edits(chunk: Json, *, enveloped: bool) -> Iterator[Edit]:
-    if "candidates" in chunk and not isinstance(chunk["candidates"], list):
+    if is_a(candidates := chunk.get("candidates"), ARRAY):
+        seen: set[int] = set()
+        for number, candidate in enumerate(candidates):
+            if is_a(candidate, OBJECT) and (index := _index(candidate)) not in seen:
+                seen.add(index)
+                yield from _candidate(candidate, ("candidates", number), enveloped=enveloped)
+            else:
+                yield ("candidates", number), None
+    elif "candidates" in chunk:
         yield ("candidates",), None
-    seen: set[int] = set()
-    for number, item in enumerate(narrow.items(chunk.get("candidates"))):
-        candidate = narrow.an_object(item)
-        index = _index(candidate or {})
-        if candidate is not None and index not in seen:
-            seen.add(index)
-            yield from _candidate(candidate, ("candidates", number), enveloped=enveloped)
-        else:
-            yield ("candidates", number), None
-    if (usage := narrow.an_object(chunk.get("usageMetadata"))) is not None:
+    if is_a(usage := chunk.get("usageMetadata"), OBJECT):
         yield from _usage(usage, enveloped=enveloped)
     elif "usageMetadata" in chunk:
         yield ("usageMetadata",), None
-    if (feedback := narrow.an_object(chunk.get("promptFeedback"))) is not None:
-        if "blockReason" in feedback:
-            given = feedback["blockReason"]
-            yield from _word(given, enums.block_reason(given, enveloped=enveloped), ("promptFeedback", "blockReason"))
-        yield from _enums(feedback, "safetyRatings", RATING, ("promptFeedback",), enveloped=enveloped)
+    if is_a(feedback := chunk.get("promptFeedback"), OBJECT):
+        yield from _feedback(feedback, enveloped=enveloped)
     elif "promptFeedback" in chunk:
         yield ("promptFeedback",), None
+
+
+def _feedback(feedback: Json, *, enveloped: bool) -> Iterator[Edit]:
+    if "blockReason" in feedback:
+        given = feedback["blockReason"]
+        yield from _word(given, enums.block_reason(given, enveloped=enveloped), ("promptFeedback", "blockReason"))
+    yield from _enums(feedback, "safetyRatings", RATING, ("promptFeedback",), enveloped=enveloped)
 
 
 def _index(candidate: Json) -> int:
@@ -85,30 +89,36 @@ def _named(member: str, given: int, path: Path, *, enveloped: bool) -> Iterator[
 def _candidate(candidate: Json, path: Path, *, enveloped: bool) -> Iterator[Edit]:
     if "index" in candidate and type(candidate["index"]) is not int:
         yield (*path, "index"), None
-    if "content" in candidate:
-        content = narrow.an_object(candidate["content"])
-        if content is None:
-            yield (*path, "content"), None
-        elif not isinstance(content.get("parts", []), list):
-            yield (*path, "content", "parts"), None
-        for index, item in enumerate(narrow.items(narrow.lookup(content, "parts"))):
-            if (part := narrow.an_object(item)) is not None:
-                yield from _run(part, (*path, "content", "parts", index), enveloped=enveloped)
-            else:
-                yield (*path, "content", "parts", index), None
+    if is_a(content := candidate.get("content"), OBJECT):
+        yield from _parts(content, (*path, "content", "parts"), enveloped=enveloped)
+    elif "content" in candidate:
+        yield (*path, "content"), None
     if "finishReason" in candidate:
         given = candidate["finishReason"]
         yield from _word(given, enums.finish_reason(given, enveloped=enveloped), (*path, "finishReason"))
     if "safetyRatings" in candidate:
         yield from _enums(candidate, "safetyRatings", RATING, path, enveloped=enveloped)
-    pages, place = narrow.members(candidate.get("urlContextMetadata")), (*path, "urlContextMetadata")
-    yield from _enums(pages, "urlMetadata", ("urlRetrievalStatus",), place, enveloped=enveloped)
+    if is_a(pages := candidate.get("urlContextMetadata"), OBJECT):
+        place = (*path, "urlContextMetadata")
+        yield from _enums(pages, "urlMetadata", ("urlRetrievalStatus",), place, enveloped=enveloped)
+
+
+def _parts(content: Json, path: Path, *, enveloped: bool) -> Iterator[Edit]:
+    if is_a(parts := content.get("parts"), ARRAY):
+        for index, part in enumerate(parts):
+            if not is_a(part, OBJECT):
+                yield (*path, index), None
+            elif not RUNS.isdisjoint(part):
+                yield from _run(part, (*path, index), enveloped=enveloped)
+    elif "parts" in content:
+        yield path, None
 
 
 def _run(part: Json, path: Path, *, enveloped: bool) -> Iterator[Edit]:
     """Code that Google ran, and what became of it."""
     for name, member in RUN:
-        given = narrow.lookup(part, name, member)
+        run = part.get(name)
+        given = run.get(member) if is_a(run, OBJECT) else None
         if type(given) is int:
             yield from _named(member, given, (*path, name, member), enveloped=enveloped)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from zerogravity.errors import FaultError, bad_request
+from zerogravity.surfaces.common.media import usual_alphabet
 from zerogravity.wire import narrow
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
@@ -114,14 +115,13 @@ def _flag(value: object, path: str) -> bool:
 
 def _media(value: object, path: str) -> str:
     """Base64 in either alphabet → the standard one."""
-    text = "".join(_text(value, path).split()).translate(_TO_STANDARD)
+    text = usual_alphabet("".join(_text(value, path).split()))
     if not _BASE64.fullmatch(text) or len(text.rstrip("=")) % 4 == 1:
         text = f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed"
         raise bad_request(text, param=path, code="invalid_argument")
     return text + "=" * (-len(text) % 4)
 
 
-_TO_STANDARD = str.maketrans("-_", "+/")
 ANY = Leaf(lambda value, path: value)
 TEXT, FLAG, MEDIA, STRUCT = Leaf(_text), Leaf(_flag), Leaf(_media), Leaf(_object)
 
