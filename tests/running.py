@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from zerogravity.testing.simulator.stack import ADDON
+from zerogravity import ADDON
 
 URL = re.compile(r"answers agents on (http://\S+)")
 

@@ -20,6 +20,7 @@ from zerogravity import config as configuration
 from zerogravity.backends.antigravity import backend
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.backends.base import Backend
 from zerogravity.background import RepeatedTask
 from zerogravity.compose import Gateway
 from zerogravity.config import Config
@@ -38,11 +39,12 @@ Start = Callable[..., Awaitable[Gateway]]
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
-    """``await start(**settings)`` → a running gateway."""
+    """``await start(own, **settings)`` → a running gateway."""
     async with AsyncExitStack() as stack:
 
-        async def make(**settings: Any) -> Gateway:
-            return await stack.enter_async_context(compose.gateway(config_of(tmp_path, **settings)))
+        async def make(own: Backend | None = None, **settings: Any) -> Gateway:
+            config = config_of(tmp_path, **settings)
+            return await stack.enter_async_context(compose.gateway(config, backend=own))
 
         yield make
 
@@ -79,10 +81,11 @@ async def ready(http: aiohttp.ClientSession, gateway: Gateway, wanted: int) -> b
 
 async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeypatch) -> None:
     monkeypatch.setattr(ls_probe, "SEARCH_S", 0.01)
-    gateway = await start(ls_url="http://127.0.0.1:9", ls_csrf="x")
+    own = Antigravity(url="http://127.0.0.1:9", csrf="x")
+    gateway = await start(own)
     assert await status(http, f"{gateway.url}/ready") == 503
     assert await status(http, f"{gateway.url}/health") == 200
-    gateway.backend.ls.endpoint = Endpoint(ls.url, ls.csrf)
+    own.ls.endpoint = Endpoint(ls.url, ls.csrf)
     assert await ready(http, gateway, 200)
 
 
@@ -100,11 +103,11 @@ async def test_a_better_language_server_is_taken_when_it_comes(start: Start, htt
     monkeypatch.setattr(backend, "discover", discover)
     gateway = await start(ls_csrf="from-the-user", ls_cert="cert.pem")
     assert await ready(http, gateway, 200)
-    assert gateway.backend.ls.endpoint.kind == "workspace"
-    found.append(Endpoint(ls.url, ls.csrf, kind="core"))
-    async with asyncio.timeout(10):
-        while gateway.backend.ls.endpoint.kind != "core":  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    async with LanguageServerSimulator(LsOptions(labels={"MODEL_PLACEHOLDER_M37": "Gemini 9 Ultra"})) as better:
+        found.append(Endpoint(better.url, better.csrf, kind="core"))
+        async with asyncio.timeout(10):
+            while "gemini-9-ultra" not in {model.id for model in gateway.services.catalogue.list()}:  # noqa: ASYNC110
+                await asyncio.sleep(0)
     assert {str(one) for one in given} == {str({"csrf": "from-the-user", "cert": Path("cert.pem")})}
 
 

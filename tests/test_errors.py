@@ -41,6 +41,20 @@ def test_faults_by_origin(fault, origin, status, code, termination):
     assert fault.retryable
 
 
+@pytest.mark.parametrize(
+    ("ends", "message"),
+    [
+        (Termination.CANCELLED, "the turn was cancelled"),
+        (Termination.CLIENT_GONE, "the client has gone"),
+        (Termination.CLIENT_STALL, "the turn was cancelled"),
+    ],
+)
+def test_an_answer_that_nobody_wants(ends, message):
+    fault = errors.cancelled(ends)
+    assert (fault.origin, fault.status, fault.code, fault.message) == (Origin.CLIENT, 499, ends.value, message)
+    assert fault.termination is ends
+
+
 def test_further_fields_are_handed_on():
     fault = errors.upstream(429, "slow", "m", retry_after=1.5, rpc_status="RESOURCE_EXHAUSTED", details=({"a": 1},))
     assert (fault.retry_after, fault.rpc_status, fault.details) == (1.5, "RESOURCE_EXHAUSTED", ({"a": 1},))

@@ -87,7 +87,6 @@ class Gateway:
     inspector_url: str | None
     services: Services
     request_sinks: RequestSinks
-    backend: Backend
 
 
 class ClosableEngine(TurnRunner, Protocol):
@@ -152,7 +151,7 @@ async def gateway(
             _write_ready_file(Path(config.ready_file), server.url)
         stack.callback(setattr, base.health, "stopping", True)
         inspector_url = f"{server.url}/inspector?token={token}" if token else None
-        yield Gateway(server.url, inspector_url, server.services, request_sinks, backend)
+        yield Gateway(server.url, inspector_url, server.services, request_sinks)
 
 
 async def serve(config: Config) -> int:

@@ -21,7 +21,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout
-from zerogravity.errors import Fault, FaultError, Origin, Termination, internal, shutting_down
+from zerogravity.errors import FaultError, Termination, cancelled, internal, shutting_down
 
 logger = logging.getLogger("zerogravity.engine")
 LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
@@ -91,11 +91,8 @@ class Engine:
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
         """End a running turn: the client gets a terminal, the LS and the upstream call are stopped."""
-        gone = termination is Termination.CLIENT_GONE
-        message = "the client has gone" if gone else "the turn was cancelled"
-        fault = Fault(Origin.CLIENT, 499, termination.value, message, termination=termination)
         running = self._store.running(channel.id)
-        return running is not None and running.close(Failed(fault))
+        return running is not None and running.close(Failed(cancelled(termination)))
 
     async def close(self, timeout: float = CLOSE_S) -> None:
         """Shutdown: every open turn gets its terminal event first, then its tasks end, by force if need be."""

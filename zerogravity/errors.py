@@ -139,6 +139,13 @@ def bad_request(
     )
 
 
+def cancelled(termination: Termination = Termination.CANCELLED) -> Fault:
+    """Nobody wants the rest of an answer."""
+    gone = termination is Termination.CLIENT_GONE
+    message = "the client has gone" if gone else "the turn was cancelled"
+    return Fault(Origin.CLIENT, 499, termination.value, message, termination=termination)
+
+
 def upstream(
     status: int, code: str, message: str, termination: Termination = Termination.UPSTREAM_STATUS, **more: Any
 ) -> Fault:

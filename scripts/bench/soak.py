@@ -35,8 +35,9 @@ from typing import Any
 import aiohttp
 import psutil
 
+from zerogravity import ADDON
 from zerogravity.testing.simulator.language_server import LsOptions
-from zerogravity.testing.simulator.stack import ADDON, Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -92,7 +92,7 @@ HEAVY = ("aiohttp", "mitmproxy", "prometheus_client", "zerogravity.surfaces.", "
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["trace", "--help"], ["trace", "ls"], ["usage"], ["doctor", "--help"]]
+    "arguments", [["--help"], ["trace", "--help"], ["trace", "ls"], ["usage"], ["doctor", "--help"], ["addon-path"]]
 )
 def test_a_command_imports_only_what_it_needs(tmp_path: Path, arguments: list[str]) -> None:
     script = (

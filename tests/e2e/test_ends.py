@@ -23,9 +23,9 @@ import pytest
 
 from tests.running import URL, Command, command, program
 from tests.waiting import until
+from zerogravity import ADDON
 from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.google import GoogleSimulator
-from zerogravity.testing.simulator.stack import ADDON
 
 pytestmark = pytest.mark.e2e
 KILLED_S, TOLD_S = 2.0, 3.0

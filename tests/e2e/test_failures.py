@@ -16,8 +16,9 @@ import pytest
 from tests.e2e.support import CHECK, SURFACES, Said, ask, at_rest, quick, request
 from tests.reading import to_the_end
 from tests.waiting import until
+from zerogravity import ADDON
 from zerogravity.hosts import free_port
-from zerogravity.testing.simulator.stack import ADDON, Stack, StackOptions
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

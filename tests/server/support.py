@@ -16,7 +16,7 @@ from zerogravity.core.events import AttemptOpened, Event, Failed, Finished, Text
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, Origin, Termination
+from zerogravity.errors import Termination, cancelled
 from zerogravity.server.app import FrontServer
 from zerogravity.server.response_writer import RESPONSE_WRITER, ResponseWriter
 from zerogravity.server.services import Services
@@ -74,8 +74,7 @@ class ScriptedEngine:
         return self.channels[-1]
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
-        fault = Fault(Origin.CLIENT, 499, termination.value, "cancelled", termination=termination)
-        return self.inside(channel).close(Failed(fault))
+        return self.inside(channel).close(Failed(cancelled(termination)))
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)

@@ -15,6 +15,8 @@ from tests.server.conftest import no_leaks, serve  # noqa: F401  # pyright: igno
 from tests.server.support import Serve, Served
 from tests.surfaces import toy
 from zerogravity.backends.polling.prompt import refuse
+from zerogravity.backends.polling.prompt import as_message
+from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import FaultError
 from zerogravity.observe import doctor, trace_reader
 from zerogravity.observe.exports import EXPORTS
@@ -165,6 +167,11 @@ def test_no_module_outside_of_its_package_names_a_surface(name: str) -> None:
         if isinstance(node, ast.Constant) and node.value == name and not module.startswith(f"surfaces.{name}.")
     }  # fmt: skip
     assert found <= APIS | WORDS[name]
+
+
+def test_one_module_says_what_stands_for_no_surface() -> None:
+    found = {module for module, node in modules(PASSIVE) if isinstance(node, ast.Constant) and node.value == PASSIVE}
+    assert found == {"core.turn", "capture.decision"}, "a decision's option is another thing"
 
 
 def test_only_composing_modules_import_the_registry() -> None:

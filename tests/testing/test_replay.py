@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from tests.strategies import record_lists
+from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
@@ -254,7 +255,7 @@ async def test_it_returns_at_once_and_stops_when_everybody_has_left(make_turn):
     assert channel.phase == "matched"
     with channel.cursor():
         await asleep.wait()
-    assert channel.termination is Termination.CLIENT_GONE
+    assert channel.terminal == Failed(errors.cancelled(Termination.CLIENT_GONE))
     background = engine.run(make_turn(background=True))
     with background.cursor():
         pass

@@ -22,6 +22,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, RequestLine
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
+from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import internal
 from zerogravity.hosts import is_google
 from zerogravity.observe.health import Health
@@ -130,7 +131,7 @@ class Interceptor:
             self._fill_body(flow, running.channel)
             return
         tap.refused(running, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
-        if running.turn.surface != passive.SURFACE:
+        if running.turn.surface != PASSIVE:
             flow.metadata["zerogravity.original_status"] = response.status_code
             flow.response = _stopped(claim.expected)
 
@@ -217,7 +218,7 @@ def redirect(flow: http.HTTPFlow, base: str) -> None:
 def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim, number: int) -> tap.Tap:
     """The tap of an answer. A passive one keeps its bytes and its headers."""
     running, headers = claim.running, mitm.headers(response)
-    untouched = running.turn.surface == passive.SURFACE
+    untouched = running.turn.surface == PASSIVE
     flow.metadata[flow_bodies.ATTEMPT] = number
     made = tap.Tap(
         running,

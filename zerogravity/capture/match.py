@@ -106,7 +106,8 @@ def _kind(body: Json, request: Json) -> Kind:
     declared = _declared(request)
     if known and _DUMMY_TOOL in declared:
         return "checkpoint"
-    ending, no_tools = _ending(request), _tool_mode(request) == "NONE"
+    ending = _ending(request)
+    no_tools = lookup(request, "toolConfig", "functionCallingConfig", "mode") == "NONE"
     if no_tools and ending == "order":
         return "checkpoint"
     if not known:
@@ -128,10 +129,6 @@ def _declared(request: Json) -> list[object]:
         for tool in objects(request.get("tools"))
         for declaration in objects(tool.get("functionDeclarations"))
     ]
-
-
-def _tool_mode(request: Json) -> object:
-    return lookup(request, "toolConfig", "functionCallingConfig", "mode")
 
 
 def _ending(request: Json) -> Ending:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from zerogravity.core.family import family_of
 from zerogravity.core.google import as_request
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import PASSIVE, Target, Turn
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
-
-SURFACE = "passive"
 
 
 def turn_of(path: str, body: Json, turn_id: str, created: int) -> Turn:
@@ -18,7 +16,7 @@ def turn_of(path: str, body: Json, turn_id: str, created: int) -> Turn:
     request = narrow.an_object(body.get("request"))
     return Turn(
         id=turn_id,
-        surface=SURFACE,
+        surface=PASSIVE,
         model=name,
         target=Target(name, "", family=family_of(name)),
         google_request=as_request(body if request is None else request),

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import click
 from click.core import ParameterSource
 
-from zerogravity import __version__, certs, lifeline
+from zerogravity import ADDON, __version__, certs, lifeline
 from zerogravity import config as configuration
 from zerogravity.cli.output import as_json, config_file, print_json
 from zerogravity.errors import FaultError, Origin
@@ -244,8 +244,6 @@ def _show_authority(authority: certs.Authority) -> None:
 @main.command("addon-path")
 def addon_path() -> None:
     """Print the file that ``mitmdump -s`` loads."""
-    from zerogravity.testing.simulator.stack import ADDON
-
     click.echo(ADDON)
 
 

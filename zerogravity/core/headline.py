@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from zerogravity.core import marker
-from zerogravity.core.turn import Turn
+from zerogravity.core.turn import PASSIVE, Turn
 from zerogravity.wire import narrow
 
 MOST = 256 << 10  # of one text that is looked at
@@ -49,7 +49,7 @@ def _bare(text: str, turn: Turn) -> str:
     """What a person wrote of a text: nothing of Codex' AGENTS.md, the LS's history, or its ``Error: …`` to a model in a
     call that is not ours, which asks for the same again."""
     text = marker.unnumbered(text)
-    if text.startswith(_BESIDE) or (turn.surface == "passive" and text.startswith(marker.RETRY)):
+    if text.startswith(_BESIDE) or (turn.surface == PASSIVE and text.startswith(marker.RETRY)):
         return ""
     return _without_context(_carried(text)).strip()
 

@@ -11,6 +11,7 @@ from zerogravity.core.google import GenerateContentRequest
 from zerogravity.wire.narrow import Json
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+PASSIVE = "passive"  # in place of a surface: recorded, answered by nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class RecordedDetails(Details):
 class Turn:
     """One request, translated once.
 
-    ``surface``     the name of the API it came by; ``passive``: recorded, answered by nobody.
+    ``surface``     the name of the API it came by; or ``PASSIVE``.
     ``google_request``  in Google's form: contents, systemInstruction, tools, toolConfig, generationConfig,
                     safetySettings.
     ``details``     what only its surface understands; see ``details_as``.

@@ -19,6 +19,7 @@ from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import RUN_DOCTOR, Fault, Termination
 from zerogravity.wire.reasons import LASTING
 
@@ -209,7 +210,7 @@ class Health:
 
     def turn_closed(self, channel: CascadeChannel) -> None:
         """Learn from how a turn ended, and how far it came."""
-        if channel.turn.surface == "passive":
+        if channel.turn.surface == PASSIVE:
             return
         marks, terminal = channel.marks, channel.terminal
         fault = terminal.fault if isinstance(terminal, Failed) else None

@@ -18,6 +18,7 @@ from zerogravity.core.budget import Budget
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Record
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import Termination
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,7 +29,7 @@ REASONS = frozenset({
 PARSE_FAILURES = frozenset({
     "not_json", "json_repaired", "not_an_object", "unknown_part", "broken_call", "call_mended", "thought_part",
 })  # fmt: skip
-KINDS = frozenset({"agent", "passive"})
+KINDS = frozenset({"agent", PASSIVE})
 PLACES = frozenset({"request", "response", "tap", "rewrite", "match"})
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800)
@@ -45,7 +46,7 @@ class Metrics:
     """One per process (or test); ``watch`` ties it to a store. ``surfaces``: their names, which are labels."""
 
     def __init__(self, surfaces: Iterable[str]) -> None:
-        self._surfaces = frozenset((*surfaces, "passive"))
+        self._surfaces = frozenset((*surfaces, PASSIVE))
         self.registry = CollectorRegistry()
         made = self.registry
         self._turns = Counter("zg_turns", "Turns that have ended", ["surface", "code"], registry=made)
@@ -143,7 +144,7 @@ class Metrics:
 
     def _calls(self, channel: CascadeChannel) -> None:
         """Every call that Google answered, by its status; and one that it never answered."""
-        kind = "passive" if channel.turn.surface == "passive" else "agent"
+        kind = PASSIVE if channel.turn.surface == PASSIVE else "agent"
         for record in channel.records:
             if record.events and isinstance(opened := record.events[0], AttemptOpened):
                 self._upstream.labels(kind, f"{opened.status // 100}xx").inc()

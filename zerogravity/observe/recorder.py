@@ -47,7 +47,6 @@ class NullRecorder(RequestSink):
 
     dropped = 0
     waiting_bytes = 0
-    degraded: str | None = None
 
     def attach(self, store: MitmStore) -> None:
         """Records nothing."""
@@ -86,8 +85,8 @@ _Job = _Opened | _Requests | _Flush | None  # None: stop
 class Recorder(RequestSink):
     """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's.
 
-    ``degraded``  None, or why traces cannot be written now. ``report`` is called at each change of it.
-    ``dropped``   how much was not recorded because the queue was full or the disk failed.
+    ``report``   is called with the reason when traces cannot be written, with None when they can again.
+    ``dropped``  how much was not recorded because the queue was full or the disk failed.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class Recorder(RequestSink):
     ) -> None:
         self.directory = Path(directory)
         self.limits = limits or TraceLimits()
-        self.degraded: str | None = None
+        self._trouble: str | None = None
         self.dropped = 0
         self._clock = clock
         self._wall = wall
@@ -291,14 +290,14 @@ class Recorder(RequestSink):
         turn_id = about.turn_id if isinstance(about, _Requests) else about.channel.id
         if (writer := self._open.pop(turn_id, None)) is not None:
             writer.abandon()
-        if self.degraded != text:
-            self.degraded = text
+        if self._trouble != text:
+            self._trouble = text
             logger.warning("%s", text)
             run_guarded(self._report, text)
 
     def _recover(self) -> None:
-        if self.degraded is not None:
-            self.degraded = None
+        if self._trouble is not None:
+            self._trouble = None
             run_guarded(self._report, None)
 
 

@@ -17,7 +17,7 @@ from zerogravity.core.channel import CascadeChannel, Snapshot
 from zerogravity.core.events import AttemptOpened, Record, RequestLine
 from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.google import as_request
-from zerogravity.core.turn import Target, Turn
+from zerogravity.core.turn import PASSIVE, Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
 from zerogravity.observe.source import ChannelCopy, Emitted
@@ -127,7 +127,7 @@ class Trace:
         except ValueError:
             model, surface = text(self.info.get("model")), text(self.info.get("surface"))
             return Turn(
-                self.id, surface or "passive", model, Target(model, ""), as_request(self.google_request),
+                self.id, surface or PASSIVE, model, Target(model, ""), as_request(self.google_request),
                 stream=bool(self.info.get("stream")), created=count(self.info.get("created")),
             )  # fmt: skip
 

@@ -20,7 +20,7 @@ from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed,
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, shutting_down, upstream
+from zerogravity.errors import Fault, FaultError, Termination, bad_request, cancelled, internal, shutting_down, upstream
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire.calls import declared_names
 from zerogravity.wire.google import GoogleDecoder
@@ -131,9 +131,8 @@ class ReplayEngine:
         return running.channel
 
     def cancel(self, channel: CascadeChannel, termination: Termination = Termination.CANCELLED) -> bool:
-        fault = Fault(Origin.CLIENT, 499, termination.value, "the turn was cancelled", termination=termination)
         running = self._store.running(channel.id)
-        return running is not None and running.close(Failed(fault))
+        return running is not None and running.close(Failed(cancelled(termination)))
 
     async def close(self) -> None:
         """Every open turn gets its terminal."""

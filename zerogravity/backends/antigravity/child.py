@@ -65,7 +65,7 @@ class LsChild:
         self._ready_s = ready_s
         self._sleep = sleep
         self._clock = clock
-        self._family: lifeline.ProcessGroup | None = None
+        self._group: lifeline.ProcessGroup | None = None
         self._output: asyncio.Task[None] | None = None
         self._last_lines: deque[str] = deque(maxlen=20)
         self._failures = 0
@@ -81,7 +81,7 @@ class LsChild:
 
     @property
     def _process(self) -> asyncio.subprocess.Process | None:
-        return self._family.process if self._family is not None else None
+        return self._group.process if self._group is not None else None
 
     async def locate(self) -> Endpoint | None:
         """Where it listens now; None while it is being restarted."""
@@ -133,7 +133,7 @@ class LsChild:
             self._read_output(await _reader(reading), values["csrf"]), "reading the language server's output"
         )
         try:
-            self._family = await lifeline.start(
+            self._group = await lifeline.start(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=writing, stderr=writing,
                 env=environment(os.environ, self._route),
             )  # fmt: skip
@@ -141,7 +141,7 @@ class LsChild:
             raise FaultError(_absent(f"{command[0]} cannot be started: {error}")) from error
         finally:
             os.close(writing)
-        process = self._family.process
+        process = self._group.process
         await self._feed(process)
         csrf = flags_of(command).get("csrf_token") or values["csrf"]
         port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
@@ -196,9 +196,9 @@ class LsChild:
     async def _end_process(self) -> None:
         """Leave no process and no pipe of it."""
         self.endpoint = None
-        family, self._family = self._family, None
-        if family is not None:
-            await family.end(STOP_S)
+        group, self._group = self._group, None
+        if group is not None:
+            await group.end(STOP_S)
         output, self._output = self._output, None
         if output is not None:
             output.cancel()

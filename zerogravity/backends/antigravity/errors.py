@@ -27,10 +27,6 @@ class Refused(FaultError):
         self.passed_on = passed_on
 
 
-def _nothing(_: str) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """``statuses``, ``words``: HTTP statuses and Connect codes, one of which is enough; ``own``: not if the error is
@@ -40,7 +36,7 @@ class Row:
     words: tuple[str, ...]
     status: int
     message: str
-    remedy: Callable[[str], str] = _nothing
+    remedy: Callable[[str], str] = lambda _: ""
     retryable: bool = True
     code: str = "ls_refused"
     own: bool = False

@@ -20,16 +20,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from zerogravity import certs, lifeline
+from zerogravity import ADDON, certs, lifeline
 from zerogravity.hosts import GOOGLE, free_port, is_loopback
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.http.server import Simulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 Mode = Literal["reverse", "proxy"]
-PACKAGE = Path(__file__).resolve().parents[2]
-CHECKOUT = PACKAGE.parent / "addons" / "capture.py"
-ADDON = CHECKOUT if CHECKOUT.exists() else PACKAGE / "capture" / "script.py"
 START_S = 30.0
 STOP_S = 15.0
 
