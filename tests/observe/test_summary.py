@@ -115,8 +115,8 @@ def test_what_was_asked(scene, generate, text):
     assert summary.row(channel, 0)["question"] == text
 
 
-def test_what_was_asked_is_looked_for_once(scene, monkeypatch):
+def test_the_question_is_looked_for_once(scene, monkeypatch):
     channel = scene.store.open(scene.turn()).channel
     first = summary.row(channel, 0)["question"]
-    monkeypatch.setattr(summary, "asked", lambda _: "once more")
+    monkeypatch.setattr(summary, "newest_question", lambda _: "once more")
     assert summary.row(channel, 1)["question"] == first

@@ -15,7 +15,6 @@ from tests.server.conftest import no_leaks, serve  # noqa: F401  # pyright: igno
 from tests.server.support import Serve, Served
 from tests.surfaces import toy
 from zerogravity.backends.polling.prompt import refuse
-from zerogravity.backends.polling.prompt import as_message
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import FaultError
 from zerogravity.observe import doctor, trace_reader
