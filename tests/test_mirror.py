@@ -1,24 +1,23 @@
 """Tests mirror modules: ``zerogravity/a/b.py`` is tested by ``tests/a/test_b.py``, as mitmproxy's are by its
-``filename_matching``. Which tests are about more than one module is said here."""
+``filename_matching``; a module without functions needs no test. Which tests are about more than one module is said
+here."""
 
 from __future__ import annotations
 
-import io
-import tokenize
+import ast
 from pathlib import Path
+
+import pytest
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "zerogravity"
 APART = {"clients", "e2e", "golden", "properties", "reality"}  # folders about the whole path
-SMALL = 40  # lines of code up to which a module may be tested by its neighbours' tests
 
 # tests about a room, or about several modules of it
 OF_A_ROOM = {
     "backends/test_contract",  # what every back end must do
     "store/test_contract",  # what every store must do
-    "surfaces/test_registry",  # all surfaces, and a toy that is added to them
     "backends/antigravity/test_turns",  # engine and driver against the stand-in
-    "observe/exports/test_exports",  # what holds for every export
     "observe/inspector/test_browser",  # the page in a real browser
     "observe/inspector/test_static",  # the page's files
     "observe/test_surfaces",  # a recording through all surfaces
@@ -41,20 +40,18 @@ OF_A_ROOM = {
 }
 
 
-def code_lines(source: str) -> int:
-    """Lines with code on them: neither blank, nor comment, nor docstring."""
-    lines: set[int] = set()
-    statement: list[tokenize.TokenInfo] = []
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type in (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
-            continue
-        if token.type != tokenize.NEWLINE:
-            statement.append(token)
-            continue
-        if any(part.type != tokenize.STRING for part in statement):
-            lines |= {line for part in statement for line in range(part.start[0], part.end[0] + 1)}
-        statement = []
-    return len(lines)
+def is_protocol(node: ast.ClassDef) -> bool:
+    bases = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]
+    return any(ast.unparse(base).rpartition(".")[2] == "Protocol" for base in bases)
+
+
+def has_functions(node: ast.AST) -> bool:
+    """Whether a function is defined in it, at any depth; the methods of a Protocol only say what others define."""
+    return any(
+        isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (not (isinstance(each, ast.ClassDef) and is_protocol(each)) and has_functions(each))
+        for each in ast.iter_child_nodes(node)
+    )
 
 
 def names(root: Path, pattern: str) -> set[str]:
@@ -79,13 +76,34 @@ def test_every_test_file_has_its_module() -> None:
     assert MIRRORS >= OF_A_ROOM, "gone: take them out of OF_A_ROOM"
 
 
-def test_every_module_has_its_test_file() -> None:
-    large = {name for name in MODULES if code_lines((PACKAGE / f"{name}.py").read_text("utf-8")) > SMALL}
-    assert not large - TESTED, "these need a test file of their own"
+def test_every_module_with_functions_has_its_test_file() -> None:
+    wanting = {name for name in MODULES if has_functions(ast.parse((PACKAGE / f"{name}.py").read_text("utf-8")))}
+    assert not wanting - TESTED, "these need a test file of their own"
 
 
-def test_what_counts_as_code() -> None:
-    assert code_lines('"""Doc."""\n\n# why\nx = (\n    1,\n)\ndef f():\n    """Doc."""\n    return 1  # one\n') == 5
+@pytest.mark.parametrize(
+    ("source", "has"),
+    [
+        ("", False),
+        ("from a import b\n__all__ = ['b']", False),
+        ("X = {1: lambda: 2}", False),
+        ("@dataclass\nclass A:\n    b: int = 1", False),
+        ("class A(Protocol):\n    def b(self): ...", False),
+        ("class A(typing.Protocol[T]):\n    def b(self): ...", False),
+        ("if __name__ == '__main__':\n    main()", False),
+        ("def a(): ...", True),
+        ("async def a(): ...", True),
+        ("if X:\n    def a(): ...", True),
+        ("class A:\n    b: int\n    @property\n    def c(self): ...", True),
+        ("class A:\n    class B:\n        def c(self): ...", True),
+        ("class A(Protocol):\n    def b(self): ...\nclass C(A):\n    def b(self): ...", True),
+    ],
+)
+def test_what_has_functions(source: str, has: bool) -> None:
+    assert has_functions(ast.parse(source)) is has
+
+
+def test_the_module_of_a_test() -> None:
     assert module_of("a/test_b") == "a/b"
     assert module_of("test_b") == "b"
     assert module_of("a/test_init") == "a/__init__"

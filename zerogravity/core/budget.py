@@ -1,16 +1,5 @@
 """``Budget``: how much memory all that is kept may take (``limits.store_bytes``), who has how much of it, and who holds
 how much. Each room evicts by itself, within its share; the shares together are never more than the whole.
-
-| share       | what                                                   | sixteenths              |
-|-------------|--------------------------------------------------------|-------------------------|
-| turns       | turns, running ones too: their requests and event logs | 3, and the absent ones' |
-| traces      | what waits to be written into traces                   | 4                       |
-| responses   | stored responses, where no file has them               | 3                       |
-| unwritten   | stored responses that wait for the file                | 2                       |
-| connections | responses that only a WebSocket connection knows       | 1                       |
-| calls       | tool calls with their signatures                       | 1                       |
-| bodies      | request bodies for the inspector                       | 1                       |
-| views       | turns as the inspector shows them                      | 1                       |
 """
 
 from __future__ import annotations
@@ -19,9 +8,16 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
 TOTAL = 512 << 20
-PARTS = 16
+PARTS = 16  # of the whole; the shares are counted in them
 SHARES: Mapping[str, int] = MappingProxyType({
-    "turns": 3, "traces": 4, "responses": 3, "unwritten": 2, "connections": 1, "calls": 1, "bodies": 1, "views": 1,
+    "turns": 3,        # turns, running ones too: their requests and event logs
+    "traces": 4,       # what waits to be written into traces
+    "responses": 3,    # stored responses, where no file has them
+    "unwritten": 2,    # stored responses that wait for the file
+    "connections": 1,  # responses that only a WebSocket connection knows
+    "calls": 1,        # tool calls with their signatures
+    "bodies": 1,       # request bodies for the inspector
+    "views": 1,        # turns as the inspector shows them
 })  # fmt: skip
 
 

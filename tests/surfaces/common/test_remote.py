@@ -31,12 +31,6 @@ def chat(url: str) -> dict[str, Any]:
          ["input[0].content[0].image_url", "input[0].content[1].file_url"]),
         ("responses", {"input": [{"type": "function_call_output", "output": [{"image_url": X}]}]},
          ["input[0].output[0].image_url"]),
-        ("gemini", {"contents": {"parts": {"file_data": {"file_uri": X}}}}, ["contents[0].parts[0].fileData.fileUri"]),
-        ("gemini", {"contents": [{"parts": [{"functionResponse": {"parts": [{"fileData": {"fileUri": X}}]}}]}]},
-         ["contents[0].parts[0].functionResponse.parts[0].fileData.fileUri"]),
-        ("gemini", {"contents": [{"parts": [
-            {"fileData": {"fileUri": "https://www.youtube.com/watch?v=1"}}, {"fileData": {"fileUri": "gs://b/o"}},
-            {"fileData": {"fileUri": "https://generativelanguage.googleapis.com/v1beta/files/1"}}]}]}, []),
     ],
 )  # fmt: skip
 def test_where_urls_stand(surface: str, body: dict[str, Any], found: list[str]) -> None:

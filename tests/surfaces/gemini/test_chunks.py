@@ -24,7 +24,6 @@ from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import Failed, TextDelta
 from zerogravity.surfaces.gemini import surface
 from zerogravity.surfaces.gemini.details import GeminiDetails
-from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.testing.check import check_gemini
 
 STOP = chunk({"text": ""}, finish="STOP")
@@ -230,22 +229,6 @@ def test_three_calls_add_up() -> None:
     calls = [[chunk(THOUGHT), chunk(finish="STOP", usageMetadata={"promptTokenCount": 5})] for _ in range(2)]
     found = stream(*calls, [chunk({"text": "a"}), chunk(finish="STOP", usageMetadata={"promptTokenCount": 1})])
     assert found[-1]["usageMetadata"] == {"promptTokenCount": 11}
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "made"),
-    [
-        ({"a": 1}, {"a": 2, "b": 3}, {"a": 3, "b": 3}),
-        ({"a": [{"modality": "TEXT", "tokenCount": 1}]},
-         {"a": [{"modality": "TEXT", "tokenCount": 2}, {"modality": "IMAGE", "tokenCount": 4}]},
-         {"a": [{"modality": "TEXT", "tokenCount": 3}, {"modality": "IMAGE", "tokenCount": 4}]}),
-        ({"trafficType": "A"}, {"trafficType": "B"}, {"trafficType": "B"}),
-        ({"a": True}, {"a": 1}, {"a": 1}),
-        ({"a": [7]}, {"a": ["x"]}, {"a": [7, "x"]}),
-    ],
-)  # fmt: skip
-def test_sums_of_usage(first: dict[str, Any], second: dict[str, Any], made: dict[str, Any]) -> None:
-    assert summed(first, second) == made
 
 
 # -- ends --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from tests.server.support import Serve, Served
 from tests.surfaces import toy
 from zerogravity.backends.polling.prompt import refuse
 from zerogravity.core.turn import PASSIVE
+from zerogravity import surfaces
+from zerogravity.backends.polling.prompt import as_message
 from zerogravity.errors import FaultError
 from zerogravity.observe import doctor, trace_reader
 from zerogravity.observe.exports import EXPORTS
@@ -127,6 +129,12 @@ def test_every_surface_owns_where_it_is_spoken(surface: Surface, stream: bool) -
 
 def test_paths_of_no_surface_belong_to_the_first_one() -> None:
     assert paths.surface_at("/health", WITH_TOY) is next(iter(REGISTRY.values()))
+
+
+def test_the_list_is_made_once_and_is_all_that_is_made() -> None:
+    assert surfaces.REGISTRY is REGISTRY
+    with pytest.raises(AttributeError, match="TOYS"):
+        surfaces.TOYS  # noqa: B018
 
 
 def test_surfaces_are_registered_by_their_names() -> None:

@@ -1,0 +1,49 @@
+"""mitmproxy behind our hints: each helper does what its name says with the real thing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.exceptions import OptionsError
+from mitmproxy.test import taddons, tflow
+
+from zerogravity.capture import mitm
+
+
+class Named:
+    name = "ours"
+
+
+def test_headers_are_the_messages_own() -> None:
+    request = tflow.tflow().request
+    mitm.headers(request)["X-Mine"] = "1"
+    assert request.headers["x-mine"] == "1"
+
+
+def test_an_addon_is_found_by_its_name() -> None:
+    one = Named()
+    with taddons.context() as context:
+        assert mitm.addon("ours") is None
+        mitm.add_addons(context.master, one)
+        assert mitm.addon("ours") is one
+
+
+def test_options_are_set_all_or_none() -> None:
+    with taddons.context(Proxyserver()) as context:
+        mitm.set_options(context.options, upstream_cert=False, listen_port=1)
+        assert (context.options.upstream_cert, context.options.listen_port) == (False, 1)
+        with pytest.raises(OptionsError):
+            mitm.set_options(context.options, upstream_cert=True, mode=["nonsense:"])
+        assert (context.options.upstream_cert, context.options.listen_port) == (False, 1)
+
+
+async def test_work_of_a_connection_runs() -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    mitm.spawn(work(), "work", ("127.0.0.1", 1))
+    await asyncio.wait_for(done.wait(), 5)

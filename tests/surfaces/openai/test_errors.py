@@ -1,0 +1,24 @@
+"""Faults of our own in OpenAI's form, and the delay as clients parse it."""
+
+from __future__ import annotations
+
+import pytest
+
+from zerogravity.errors import Fault, Origin, bad_request
+from zerogravity.surfaces.openai.errors import openai_error
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, "authentication_error"), (403, "permission_error"), (404, "invalid_request_error")]
+)
+def test_the_clients_own_key(status: int, kind: str) -> None:
+    assert openai_error(bad_request("m", status=status).fault).body["error"]["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("delay", "words"),
+    [(0.0, "0.001s"), (0.4794, "0.479s"), (9.99, "9.99s"), (22, "22s"), (3600, "3600s"), (123456.7, "123457s")],
+)  # fmt: skip
+def test_delays_are_written_in_plain_digits(delay: float, words: str) -> None:
+    fault = Fault(Origin.UPSTREAM, 429, "rate_limit_exceeded", "Slow down", retry_after=delay)
+    assert openai_error(fault).body["error"]["message"] == f"Slow down. Please try again in {words}."
