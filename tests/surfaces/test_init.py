@@ -14,10 +14,9 @@ import pytest
 from tests.server.conftest import no_leaks, serve  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fixtures
 from tests.server.support import Serve, Served
 from tests.surfaces import toy
+from zerogravity import surfaces
 from zerogravity.backends.polling.prompt import refuse
 from zerogravity.core.turn import PASSIVE
-from zerogravity import surfaces
-from zerogravity.backends.polling.prompt import as_message
 from zerogravity.errors import FaultError
 from zerogravity.observe import doctor, trace_reader
 from zerogravity.observe.exports import EXPORTS
