@@ -33,6 +33,7 @@ def parse(body: Mapping[str, Any], context: Context) -> Turn:
         target=context.target(MODEL),
         google_request={"contents": contents},
         stream=body.get("stream") is True,
+        store=body.get("keep") is True,
         owner=context.owner,
         created=context.created,
     )
