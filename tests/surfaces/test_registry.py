@@ -180,6 +180,34 @@ def test_surfaces_are_registered_by_their_names() -> None:
     assert all(name == surface.name for name, surface in REGISTRY.items())
 
 
+SCHEMA = {"type": "object", "$schema": "x"}
+GRAMMAR = {"type": "text"}
+OF_OPENAI = (
+    {"tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}]},
+    {"tools": [{"type": "function", "name": "f", "parameters": SCHEMA}]},
+    {"tools": [None, 7, {"function": 7}, {"type": "web_search"}, {"name": "f", "parameters": SCHEMA}]},
+)
+TOOLS = [
+    *(("chat", body, {"f": SCHEMA}) for body in OF_OPENAI),
+    *(("responses", body, {"f": SCHEMA}) for body in OF_OPENAI),
+    ("chat", {"functions": [{"name": "f", "parameters": SCHEMA}, {"name": "g"}]}, {"f": SCHEMA, "g": None}),
+    ("chat", {"tools": [{"type": "custom", "custom": {"name": "c", "format": GRAMMAR}}]}, {"c": GRAMMAR}),
+    ("responses", {"tools": [{"type": "custom", "name": "c", "format": GRAMMAR}]}, {"c": GRAMMAR}),
+    ("gemini", {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": SCHEMA}]}]}, {"f": SCHEMA}),
+    ("gemini", {"tools": [{"function_declarations": [{"name": "f", "parameters_json_schema": SCHEMA}]}]},
+     {"f": SCHEMA}),
+    ("gemini", {"tools": [{"functionDeclarations": [{"name": "f", "parameters": SCHEMA}]}, {"googleSearch": {}}]},
+     {"f": SCHEMA}),
+    ("toy", {"say": "hi", "tool": "f"}, {"f": "any words"}),
+    *((name, body, {}) for name in WITH_TOY for body in ({}, {"tools": "x"}, {"tools": [None, 7, {"function": 7}]})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "body", "declared"), TOOLS)
+def test_every_surface_finds_the_tools_of_a_body(name: str, body: Any, declared: dict[str, Any]) -> None:
+    assert dict(WITH_TOY[name].tools(body)) == declared
+
+
 # -- the house knows no surface by its name ------------------------------------------------------------------------
 
 APIS = {"server.models", "server.responses", "server.websocket"}  # what else such an API has

@@ -167,6 +167,7 @@ class Surface:
     ``from_url``      (parts of the path, query, headers) → members that they add to the body. Raises FaultError.
     ``input``         the member of a body that holds the conversation.
     ``media``         the http(s) URLs at the places where media stand. What has another shape is the parser's.
+    ``tools``         (name, schema) of each tool that a body declares, as it stands there. Total, too.
     ``lookups``       what of the stored responses the parser will look up. Total, too.
     ``parse``         client request → Turn. Raises FaultError naming the parameter.
     ``schema_param``  the parameter that asks for an answer by a schema.
@@ -202,6 +203,7 @@ class Surface:
     claims: Callable[[str, Names, Names], bool] = lambda path, headers, query: False
     from_url: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}
     media: Callable[[Json], Iterator[MediaUrl]] = _nothing
+    tools: Callable[[Json], Iterator[tuple[str, object]]] = _nothing
     lookups: Callable[[Json], Lookups] = lambda body: Lookups()
     has_output: Callable[[CascadeChannel], bool] = lambda channel: channel.state.has_output(thinking=False)
     storing: Storing | None = None

@@ -10,6 +10,7 @@ from zerogravity.surfaces.base import MediaUrl, Storing, Surface
 from zerogravity.surfaces.common.remote import content_parts, media_url, picture
 from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.parameters import table
+from zerogravity.surfaces.openai.tools import schemas
 from zerogravity.surfaces.responses import samples
 from zerogravity.surfaces.responses.check import check_responses
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -40,6 +41,7 @@ surface = Surface(
     root="/v1/responses",
     input="input",
     media=_media,
+    tools=lambda body: schemas(body.get("tools")),
     lookups=lookups,
     parse=parse,
     schema_param="text.format",
