@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -16,6 +19,9 @@ from tests.server.support import Serve, Served
 from tests.surfaces import toy
 from zerogravity import surfaces
 from zerogravity.backends.polling.prompt import refuse
+from tests.waiting import until
+from zerogravity.backends.polling.prompt import as_message
+from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import FaultError
 from zerogravity.observe import doctor, trace_reader
@@ -25,7 +31,7 @@ from zerogravity.observe.recorder import Recorder
 from zerogravity.observe.replica import Replica
 from zerogravity.server import paths
 from zerogravity.surfaces import REGISTRY
-from zerogravity.surfaces.base import Context, Surface
+from zerogravity.surfaces.base import Context, Storing, Surface
 from zerogravity.surfaces.common.models import Catalogue
 
 WITH_TOY = {**REGISTRY, "toy": toy.surface}
@@ -67,6 +73,48 @@ async def test_its_errors_have_its_form(served: Served) -> None:
     status, _, body = await served.post("/api/toy/v1/say", {})
     assert (status, body["wrong"].partition(". ")[2]) == (404, "Did you mean /toy/v1/say?")
     assert b'{"wrong":' in await served.raw(b"POST /toy/v1/say HTTP/1.1\r\nbad header\r\n\r\n")
+
+
+async def test_what_it_cannot_store_is_not_stored(serve: Serve, tmp_path: Path, caplog: Any) -> None:  # noqa: F811
+    served = await serve(services={"surfaces": WITH_TOY}, store_path=str(tmp_path / "responses.db"))
+    async with asyncio.timeout(10):
+        assert (await served.post("/toy/v1/say", {"say": "hi", "keep": True}))[::2] == (200, {"heard": "Hello"})
+    assert served.writer.waiting == 0
+    assert (await served.get("/health"))[2].get("degraded") is None
+    assert "TypeError" not in caplog.text
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A toy's turn as it might be stored."""
+
+    id: str
+    owner: str
+    created: float
+    text: str
+    items = MappingProxyType({"word_1": MappingProxyType({})})
+    frames = (b"frame",)
+    running = False
+
+    def as_json(self) -> dict[str, str]:
+        return {"text": self.text}
+
+
+async def test_it_is_stored_as_it_says(serve: Serve) -> None:  # noqa: F811
+    def at_end(channel: CascadeChannel, secret: bytes, frames: Sequence[bytes]) -> Kept:
+        return Kept(f"toy_{channel.id}", channel.turn.owner, channel.turn.created, channel.state.text)
+
+    storing = Storing("toy_{}".format, lambda channel, secret: at_end(channel, secret, ()), at_end)
+    served = await serve(services={"surfaces": {**REGISTRY, "toy": replace(toy.surface, storing=storing)}})
+    for keep in (False, True):
+        await served.post("/toy/v1/say", {"say": "hi", "keep": keep})
+    await until(lambda: served.writer.waiting == 0)
+    store = served.services.responses
+    turns = [channel.turn for channel in served.engine.channels]
+    not_kept, kept = [await store.get(f"toy_{turn.id}", turn.owner) for turn in turns]
+    assert not_kept is None
+    assert kept is not None
+    assert (kept.data, kept.items, kept.frames) == ({"text": "Hello"}, {"word_1"}, (b"frame",))
 
 
 async def test_its_media_are_fetched(serve: Serve) -> None:  # noqa: F811
@@ -138,6 +186,34 @@ def test_the_list_is_made_once_and_is_all_that_is_made() -> None:
 
 def test_surfaces_are_registered_by_their_names() -> None:
     assert all(name == surface.name for name, surface in REGISTRY.items())
+
+
+SCHEMA = {"type": "object", "$schema": "x"}
+GRAMMAR = {"type": "text"}
+OF_OPENAI = (
+    {"tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}]},
+    {"tools": [{"type": "function", "name": "f", "parameters": SCHEMA}]},
+    {"tools": [None, 7, {"function": 7}, {"type": "web_search"}, {"name": "f", "parameters": SCHEMA}]},
+)
+TOOLS = [
+    *(("chat", body, {"f": SCHEMA}) for body in OF_OPENAI),
+    *(("responses", body, {"f": SCHEMA}) for body in OF_OPENAI),
+    ("chat", {"functions": [{"name": "f", "parameters": SCHEMA}, {"name": "g"}]}, {"f": SCHEMA, "g": None}),
+    ("chat", {"tools": [{"type": "custom", "custom": {"name": "c", "format": GRAMMAR}}]}, {"c": GRAMMAR}),
+    ("responses", {"tools": [{"type": "custom", "name": "c", "format": GRAMMAR}]}, {"c": GRAMMAR}),
+    ("gemini", {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": SCHEMA}]}]}, {"f": SCHEMA}),
+    ("gemini", {"tools": [{"function_declarations": [{"name": "f", "parameters_json_schema": SCHEMA}]}]},
+     {"f": SCHEMA}),
+    ("gemini", {"tools": [{"functionDeclarations": [{"name": "f", "parameters": SCHEMA}]}, {"googleSearch": {}}]},
+     {"f": SCHEMA}),
+    ("toy", {"say": "hi", "tool": "f"}, {"f": "any words"}),
+    *((name, body, {}) for name in WITH_TOY for body in ({}, {"tools": "x"}, {"tools": [None, 7, {"function": 7}]})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "body", "declared"), TOOLS)
+def test_every_surface_finds_the_tools_of_a_body(name: str, body: Any, declared: dict[str, Any]) -> None:
+    assert dict(WITH_TOY[name].tools(body)) == declared
 
 
 # -- the house knows no surface by its name ------------------------------------------------------------------------

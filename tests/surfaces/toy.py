@@ -21,6 +21,11 @@ def media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
     return media_url(dict(body), "look", "look")
 
 
+def tools(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    if "tool" in body:
+        yield body["tool"], "any words"
+
+
 def parse(body: Mapping[str, Any], context: Context) -> Turn:
     text = body.get("say")
     if not isinstance(text, str):
@@ -33,6 +38,7 @@ def parse(body: Mapping[str, Any], context: Context) -> Turn:
         target=context.target(MODEL),
         google_request={"contents": contents},
         stream=body.get("stream") is True,
+        store=body.get("keep") is True,
         owner=context.owner,
         created=context.created,
     )
@@ -84,6 +90,7 @@ surface = Surface(
     root="/toy",
     input="say",
     media=media,
+    tools=tools,
     parse=parse,
     emitter=lambda channel, secret: ToyEmitter(),
     answer=answer,

@@ -322,7 +322,8 @@ def sent_path(request: web.Request) -> str:
 
 
 def key_of(request: web.Request) -> str:
-    """The key as any of the three APIs sends it; empty when there is none."""
+    """The key as any of the APIs' clients sends it; empty when there is none. One rule for all paths, on purpose: much
+    that is guarded is no API's, and a client may send any API its own kind of header."""
     headers = request.headers
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():

@@ -12,16 +12,12 @@ from aiohttp import web
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Record
+from zerogravity.core.turn import Turn
 from zerogravity.server.services import Services
 from zerogravity.store.base import Entry
 from zerogravity.store.pending_writes import Make, PendingWrites
-from zerogravity.surfaces.responses.ids import response_id
-from zerogravity.surfaces.responses.stored import (
-    StoredResponse,
-    cut_off,
-    stored_at_end,
-    stored_at_start,
-)
+from zerogravity.surfaces.base import StoredForm, Storing
+from zerogravity.surfaces.responses.stored import StoredResponse, cut_off
 from zerogravity.wire.narrow import Json
 
 CLOSE_S = 2.0  # wait for the disk at shutdown
@@ -56,36 +52,43 @@ class ResponseWriter:
 
     def save_start(self, channel: CascadeChannel) -> None:
         """Store that a background turn has started."""
-        if channel.turn.store and channel.turn.background and not channel.closed:
-            self._add(channel, partial(self._start_entry, channel))
+        storing = self._storing(channel.turn)
+        if storing is not None and channel.turn.background and not channel.closed:
+            self._add(channel, storing, partial(self._start_entry, channel, storing))
 
     def save_end(self, channel: CascadeChannel) -> None:
         """Store the response of a turn that is over."""
-        if channel.turn.store:
-            self._add(channel, partial(self._end_entry, channel, channel.records))
+        if (storing := self._storing(channel.turn)) is not None:
+            self._add(channel, storing, partial(self._end_entry, channel, storing, channel.records))
 
     async def start_saved(self, channel: CascadeChannel) -> None:
         """Wait until one try to write the start has been made."""
-        await self._pending.tried(channel.turn.owner, response_id(channel.id))
+        if (storing := self._storing(channel.turn)) is not None:
+            await self._pending.tried(channel.turn.owner, storing.id(channel.id))
 
     async def end_saved(self, channel: CascadeChannel) -> None:
         """Before a client reads that its response is stored: wait until one try to write it has been made, where the
         store outlives this process."""
-        turn = channel.turn
-        if turn.store and self._services.config.store_path is not None:
-            await self._pending.tried(turn.owner, response_id(channel.id))
+        storing = self._storing(channel.turn)
+        if storing is not None and self._services.config.store_path is not None:
+            await self._pending.tried(channel.turn.owner, storing.id(channel.id))
 
     async def close(self) -> None:
         """Write everything, or log what is lost; then close the store."""
         await self._pending.close(CLOSE_S)
 
-    def _add(self, channel: CascadeChannel, make: Make) -> None:
-        self._pending.put(channel.turn.owner, response_id(channel.id), make, channel.held)
+    def _storing(self, turn: Turn) -> Storing | None:
+        """None: it is not stored."""
+        surface = self._services.surfaces.get(turn.surface)
+        return surface.storing if turn.store and surface is not None else None
 
-    async def _start_entry(self, channel: CascadeChannel) -> Entry:
-        return entry_of(stored_at_start(channel, self._services.secret))
+    def _add(self, channel: CascadeChannel, storing: Storing, make: Make) -> None:
+        self._pending.put(channel.turn.owner, storing.id(channel.id), make, channel.held)
 
-    async def _end_entry(self, channel: CascadeChannel, records: Sequence[Record]) -> Entry:
+    async def _start_entry(self, channel: CascadeChannel, storing: Storing) -> Entry:
+        return entry_of(storing.at_start(channel, self._services.secret))
+
+    async def _end_entry(self, channel: CascadeChannel, storing: Storing, records: Sequence[Record]) -> Entry:
         """A background response keeps its frames: they can be read again long after its records are gone. There may be
         tens of thousands, so other tasks run in between. ``records``: the list itself: eviction removes it there.
         """
@@ -97,10 +100,10 @@ class ResponseWriter:
                 frames += emitter.feed(record)
                 if number % SLICE == 0:
                     await asyncio.sleep(0)
-        return entry_of(stored_at_end(channel, services.secret, frames))
+        return entry_of(storing.at_end(channel, services.secret, frames))
 
 
-def entry_of(stored: StoredResponse) -> Entry:
+def entry_of(stored: StoredForm) -> Entry:
     """As a store keeps it."""
     return Entry(
         stored.owner, stored.id, stored.created, stored.as_json(), frozenset(stored.items), stored.frames,

@@ -88,6 +88,38 @@ class Emitter(Protocol):
         ...
 
 
+class StoredForm(Protocol):
+    """A turn as it is stored: ``as_json`` with the ids of its items, by which it can be found, and its frames."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def owner(self) -> str: ...
+    @property
+    def created(self) -> float: ...
+    @property
+    def items(self) -> Mapping[str, Json]: ...
+    @property
+    def frames(self) -> tuple[bytes, ...]: ...
+    @property
+    def running(self) -> bool: ...
+    def as_json(self) -> Json: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Storing:
+    """How the turns of an API are stored that ask for it.
+
+    ``id``        turn id → the id that its client knows it by.
+    ``at_start``  (channel, secret) → what is stored of a background turn when it starts.
+    ``at_end``    (closed channel, secret, frames) → what is stored at the end; frames only of a background turn.
+    """
+
+    id: Callable[[str], str]
+    at_start: Callable[[CascadeChannel, bytes], StoredForm]
+    at_end: Callable[[CascadeChannel, bytes, Sequence[bytes]], StoredForm]
+
+
 @dataclass(frozen=True, slots=True)
 class Lookups:
     """What a request refers to and the server fetches before it is parsed. ``items``: (path, item id) each."""
@@ -135,11 +167,13 @@ class Surface:
     ``from_url``      (parts of the path, query, headers) → members that they add to the body. Raises FaultError.
     ``input``         the member of a body that holds the conversation.
     ``media``         the http(s) URLs at the places where media stand. What has another shape is the parser's.
+    ``tools``         (name, schema) of each tool that a body declares, as it stands there. Total, too.
     ``lookups``       what of the stored responses the parser will look up. Total, too.
     ``parse``         client request → Turn. Raises FaultError naming the parameter.
     ``schema_param``  the parameter that asks for an answer by a schema.
     ``emitter``       (channel, secret) → a renderer of that turn's stream.
     ``answer``        the non-streamed answer of a closed channel: the finished object, or the fault's error.
+    ``storing``       how its turns are stored; None: they are not, whatever they ask for.
     ``has_output``    whether there is something for the client yet: a failure before that is a plain HTTP status.
     ``error``         a fault in this API's form, with its status and headers (Retry-After, x-should-retry).
     ``has_failure_event``  whether its streams end a failed turn with an event; else the body breaks off behind the
@@ -169,8 +203,10 @@ class Surface:
     claims: Callable[[str, Names, Names], bool] = lambda path, headers, query: False
     from_url: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}
     media: Callable[[Json], Iterator[MediaUrl]] = _nothing
+    tools: Callable[[Json], Iterator[tuple[str, object]]] = _nothing
     lookups: Callable[[Json], Lookups] = lambda body: Lookups()
     has_output: Callable[[CascadeChannel], bool] = lambda channel: channel.state.has_output(thinking=False)
+    storing: Storing | None = None
     demo: tuple[str, Json] = ("Say in two sentences why the sky is blue.", MappingProxyType({}))
     read: Callable[[dict[str, Any], StreamSummary], Iterable[tuple[str, str]]] = _nothing
     schema_param: str | None = None

@@ -243,9 +243,9 @@ async def test_no_secret_is_shown_anywhere(look):
             scene.text(channel, piece)
         scene.call(channel, "login", json.dumps({"password": "hunter22", "text": SECRET}))
         scene.fail(channel, f"refused: {SECRET}")
-        body = json.dumps(
-            {"api_key": "hunter22", "tools": [{"function": {"name": "login", "parameters": {"x": SECRET}}}]}
-        )
+        function = {"name": "login", "parameters": {"x": SECRET}}
+        tool = {"functionDeclarations": [function]} if surface == "gemini" else {"function": function}
+        body = json.dumps({"api_key": "hunter22", "tools": [tool]})
         scene.client_request(channel, body.encode())
         scene.upstream_request(channel, b"no JSON " + SECRET.encode(), body.encode())
     shown = {"turns": (await looked.ask("/inspector/api/turns"))[2]}
@@ -255,6 +255,25 @@ async def test_no_secret_is_shown_anywhere(look):
     assert any(b"[redacted]" in body for body in shown.values())
     for piece in (SECRET, *spread[1:], "hunter22"):
         assert [path for path, body in shown.items() if piece.encode() in body] == []
+
+
+@pytest.mark.parametrize(
+    ("surface", "body", "before"),
+    [
+        ("chat", {"tools": [{"function": {"name": "f", "parameters": {"x": 1}}}]}, '{\n  "x": 1\n}'),
+        ("gemini", {"tools": [{"functionDeclarations": [{"name": "f", "parameters": {"x": 1}}]}]}, '{\n  "x": 1\n}'),
+        ("gemini", {"tools": [{"function": {"name": "f", "parameters": {"x": 1}}}]}, None),
+        ("passive", {"tools": [{"function": {"name": "f", "parameters": {"x": 1}}}]}, None),
+        ("chat", [1], None),
+    ],
+)
+async def test_tools_stand_where_their_api_has_them(look, surface, body, before):
+    looked = await look()
+    asked = {"contents": [], "tools": [{"functionDeclarations": [{"name": "f"}]}]}
+    channel = looked.scene.open(surface=surface, google_request=asked)
+    looked.scene.client_request(channel, json.dumps(body).encode())
+    (tool,) = (await looked.get(f"turns/{channel.id}/tools"))["tools"]
+    assert (tool["name"], tool["before"]) == ("f", before)
 
 
 # -- events and frames ---------------------------------------------------------------------------------------------

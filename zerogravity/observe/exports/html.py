@@ -11,11 +11,11 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 
 
-def write(traces: Iterable[TurnSource], _: Surfaces) -> bytes:
-    return assets.alone(jsonio.dumps({"turns": [_turn(trace) for trace in traces]}))
+def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
+    return assets.alone(jsonio.dumps({"turns": [_turn(trace, surfaces) for trace in traces]}))
 
 
-def _turn(trace: TurnSource) -> dict[str, object]:
+def _turn(trace: TurnSource, surfaces: Surfaces) -> dict[str, object]:
     channel = trace.channel
     last = max(*channel.marks.values(), *(record.t_ns for record in trace.records[-1:]), 0)
-    return {"turn": {**row(channel, last), **page.details(trace)}, **page.everything(trace)}
+    return {"turn": {**row(channel, last), **page.details(trace)}, **page.everything(trace, surfaces)}

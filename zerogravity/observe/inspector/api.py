@@ -92,7 +92,7 @@ class Inspector:
             "/inspector/api/turns": self._turns,
             turn: self._turn,
             turn + "/conversation": self._shows(page.messages),
-            turn + "/tools": self._shows(lambda source, start, limit: page.declared_tools(source)),
+            turn + "/tools": self._shows(lambda source, start, limit: page.declared_tools(source, self._surfaces)),
             turn + "/bodies": self._shows(lambda source, start, limit: page.bodies(source)),
             turn + "/records": self._shows(page.events),
             turn + r"/records/{seq:-1|\d{1,9}}": self._record,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from zerogravity.core.turn import Turn
 from zerogravity.observe.summary import contents, parts
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import an_object, members, objects, text
+from zerogravity.wire.narrow import an_object, objects, text
 
 Json = dict[str, object]
 BLOBS = ("inlineData", "fileData")
@@ -78,28 +78,15 @@ def _pretty(value: object) -> str:
 # -- tools ---------------------------------------------------------------------------------------------------------
 
 
-def tools(turn: Turn, client_request: object) -> list[Json]:
-    """Every tool: its schema as the client gave it (``before``) and as Google gets it (``after``)."""
-    before = {name: tool for tool in _client_tools(client_request) if (name := text(tool.get("name")))}
+def tools(turn: Turn, declared: Mapping[str, object]) -> list[Json]:
+    """Every tool: its schema as the client gave it (``before``: of ``declared``) and as Google gets it (``after``)."""
     rows: list[Json] = []
     for tool in objects(turn.google_request.get("tools")):
         for function in objects(tool.get("functionDeclarations")):
             name = _name(turn, function)
             schema = next((function[key] for key in NESTED if key in function), None)
             rows.append({"name": name, "description": text(function.get("description"))[:TEXT],
-                         "before": _schema(before.get(name)), "after": schema})  # fmt: skip
+                         "before": declared.get(name), "after": schema})  # fmt: skip
         rows += [{"name": key, "description": "served by Google", "before": None, "after": value}
                  for key, value in tool.items() if key != "functionDeclarations"]  # fmt: skip
     return rows
-
-
-def _client_tools(request: object) -> Iterator[Json]:
-    """The tools of a request of any of the three APIs, flat."""
-    for tool in objects(members(request).get("tools")):
-        yield from objects(tool.get("functionDeclarations") or tool.get("function_declarations"))
-        yield from objects([tool.get("function"), tool])
-
-
-def _schema(tool: Mapping[str, object] | None) -> object:
-    keys = (*NESTED, "parameters_json_schema", "format")
-    return None if tool is None else next((tool[key] for key in keys if key in tool), None)

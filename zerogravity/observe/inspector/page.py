@@ -31,7 +31,9 @@ from zerogravity.core.events import (
 from zerogravity.observe.inspector.conversation import TEXT, conversation, tools
 from zerogravity.observe.requests import CLIENT, ORIGINAL, SENT
 from zerogravity.observe.source import BEFORE, Emitted, ShownItem, TurnSource, shown_items
+from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
+from zerogravity.wire.narrow import an_object
 
 GAP_NS = 2_000_000_000
 ROW = 400  # what a row of events or frames shows of its bytes
@@ -251,10 +253,13 @@ def messages(source: TurnSource, start: int, limit: int) -> Json:
     return {"total": len(rows), "from": start, "rows": redact.json_value(rows[start : start + limit])}
 
 
-def declared_tools(source: TurnSource) -> Json:
+def declared_tools(source: TurnSource, surfaces: Surfaces) -> Json:
     """The tools, with their schemas before and after."""
-    client = source.body(CLIENT) or {}
-    found = redact.json_value(tools(source.channel.turn, client.get("body")))
+    turn = source.channel.turn
+    surface = surfaces.get(turn.surface)
+    body = an_object((source.body(CLIENT) or {}).get("body"))
+    declared = {} if surface is None or body is None else dict(surface.tools(body))
+    found = redact.json_value(tools(turn, declared))
     return {"tools": [{**row, "before": _indented(row["before"]), "after": _indented(row["after"])} for row in found]}
 
 
@@ -292,12 +297,12 @@ def _indented(value: object) -> str | None:
 # -- all of it -----------------------------------------------------------------------------------------------------
 
 
-def everything(source: TurnSource) -> Json:
+def everything(source: TurnSource, surfaces: Surfaces) -> Json:
     """All of a turn for an export: what the endpoints answer, in one page each, with whole events and frames."""
     every = 1 << 62
     return {
         "conversation": messages(source, 0, every)["rows"],
-        "tools": declared_tools(source),
+        "tools": declared_tools(source, surfaces),
         "bodies": bodies(source),
         "records": [
             {**row, "events": _understood(record)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
@@ -17,10 +17,12 @@ from zerogravity.surfaces.gemini.emit import GeminiEmitter
 from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.merge import answer
 from zerogravity.surfaces.gemini.request import parse_request, table
+from zerogravity.wire import narrow
 
 __all__ = ["parse_request", "surface"]
 
 FROM_URL = ("model", "stream", "alt", "fields")
+SCHEMAS = ("parameters", "parametersJsonSchema", "parameters_json_schema")  # of a declared function
 
 
 def parse(body: Mapping[str, Any], context: Context) -> Turn:
@@ -39,6 +41,14 @@ def parse(body: Mapping[str, Any], context: Context) -> Turn:
     )
 
 
+def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
+    """In proto-JSON's spelling, or in proto's own."""
+    for tool in narrow.objects(body.get("tools")):
+        for function in narrow.objects(tool.get("functionDeclarations") or tool.get("function_declarations")):
+            if name := narrow.text(function.get("name")):
+                yield name, next((function[key] for key in SCHEMAS if key in function), None)
+
+
 def _has_output(channel: CascadeChannel) -> bool:
     """Google's own word for a failure is an answer, too."""
     refused = isinstance(channel.terminal, Failed) and bool(channel.terminal.fault.finish)
@@ -55,6 +65,7 @@ surface = Surface(
     from_url=urls.from_url,
     input="contents",
     media=remote.media,
+    tools=_tools,
     parse=parse,
     schema_param="generationConfig.responseSchema",
     emitter=lambda channel, secret: GeminiEmitter(channel.turn),

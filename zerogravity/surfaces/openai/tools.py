@@ -7,7 +7,7 @@ model then answers MALFORMED_FUNCTION_CALL). Facts: wire-gemini-and-mapping 2.3,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -125,6 +125,14 @@ def nested(tool: Mapping[str, Any], kind: str, path: str, *, flat: bool = False)
     if "name" in tool:
         return tool, path
     raise fields.missing(f"{path}.name" if flat else f"{path}.{kind}")
+
+
+def schemas(tools: object) -> Iterator[tuple[str, object]]:
+    """(name, schema or format) of each tool, in either API's nesting, as it stands there. Total."""
+    for tool in narrow.objects(tools):
+        for form in narrow.objects([tool, tool.get("function"), tool.get("custom")]):
+            if name := narrow.text(form.get("name")):
+                yield name, form.get("parameters", form.get("format"))
 
 
 def custom_tool(name: str, custom: Mapping[str, Any], path: str) -> Declared:

@@ -1,4 +1,4 @@
-"""OpenAI Responses: ``surface`` is what others need; stored responses are in ``stored``, compaction in ``compact``."""
+"""OpenAI Responses: ``surface`` is what others need; its own routes also read ``stored`` and ``compact``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.surfaces.base import MediaUrl, Surface
+from zerogravity.surfaces.base import MediaUrl, Storing, Surface
 from zerogravity.surfaces.common.remote import content_parts, media_url, picture
 from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.parameters import table
+from zerogravity.surfaces.openai.tools import schemas
 from zerogravity.surfaces.responses import samples
 from zerogravity.surfaces.responses.check import check_responses
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
+from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.surfaces.responses.request import PARAMETERS, lookups, parse
 from zerogravity.surfaces.responses.response import answer
+from zerogravity.surfaces.responses.stored import stored_at_end, stored_at_start
 
 
 def _media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
@@ -38,11 +41,13 @@ surface = Surface(
     root="/v1/responses",
     input="input",
     media=_media,
+    tools=lambda body: schemas(body.get("tools")),
     lookups=lookups,
     parse=parse,
     schema_param="text.format",
     emitter=lambda channel, secret: ResponsesEmitter(channel.turn, secret),
     answer=lambda channel, secret: answer(channel.turn, channel.state, secret),
+    storing=Storing(response_id, stored_at_start, stored_at_end),
     has_output=_has_output,
     error=openai_error,
     has_failure_event=True,
