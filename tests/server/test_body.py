@@ -211,6 +211,7 @@ async def test_h31_body_at_its_limit(serve: Serve, chunked: bool, beyond: int) -
     ("data", "message"),
     [
         (b"", "not valid JSON"),
+        (b'{"a": "\x00"}', "not valid JSON: Invalid control character at line 1 column 8"),
         (b"{", "line 1 column"),
         (b'{"a": 1,\n"b": }', "line 2 column 6"),
         (b"[]", "must be a JSON object"),

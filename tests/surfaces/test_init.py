@@ -17,10 +17,9 @@ import pytest
 from tests.server.conftest import no_leaks, serve  # noqa: F401  # pyright: ignore[reportUnusedImport]  # fixtures
 from tests.server.support import Serve, Served
 from tests.surfaces import toy
+from tests.waiting import until
 from zerogravity import surfaces
 from zerogravity.backends.polling.prompt import refuse
-from tests.waiting import until
-from zerogravity.backends.polling.prompt import as_message
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import FaultError

@@ -24,7 +24,7 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import items, members, objects
 
 NONE: Surfaces = MappingProxyType({})
-FORMAT = 1
+FORMAT = 2  # 1 had echo and metadata for details, guilt and heals for origin and retryable
 PREVIEW = 200
 STALL_NS = 10_000_000_000
 TOOLS_NS = 900_000_000_000  # after that nobody runs the tools of a turn any more

@@ -138,7 +138,7 @@ def parse_now(data: bytes, limits: Limits) -> dict[str, object]:
         value = jsonio.loads(data)
     except json.JSONDecodeError as error:
         raise bad_request(
-            f"the request body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}",
+            f"the request body is not valid JSON: {error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}",
             code="invalid_json",
         ) from None
     except (ValueError, RecursionError):
