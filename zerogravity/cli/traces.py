@@ -45,7 +45,9 @@ def trace(context: click.Context, directory: Path | None) -> None:
 
 
 @trace.command("ls")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many to list; 0 for all.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=0), default=20, show_default=True, help="How many to list; 0 for all."
+)
 @click.option("--surface", help="Only turns of this surface.")
 @click.option("--model", help="Only turns whose model contains this text.")
 @click.option("--code", help="Only turns with this termination code.")
@@ -142,7 +144,9 @@ def diff(root: Path, one: str, other: str, as_json: bool) -> None:
 @trace.command("grep")
 @click.argument("pattern")
 @click.option("-i", "--ignore-case", is_flag=True, help="Ignore upper and lower case.")
-@click.option("-n", "--limit", type=click.IntRange(min=0), default=0, show_default=True, help="How many turns to find; 0 for all.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(min=0), default=0, show_default=True, help="How many turns to find; 0 for all."
+)
 @as_json
 @click.pass_obj
 def grep(root: Path, pattern: str, ignore_case: bool, limit: int, as_json: bool) -> None:

@@ -137,10 +137,8 @@ def parse_now(data: bytes, limits: Limits) -> dict[str, object]:
     try:
         value = jsonio.loads(data)
     except json.JSONDecodeError as error:
-        raise bad_request(
-            f"the request body is not valid JSON: {error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}",
-            code="invalid_json",
-        ) from None
+        place = f"{error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"
+        raise bad_request(f"the request body is not valid JSON: {place}", code="invalid_json") from None
     except (ValueError, RecursionError):
         raise bad_request("the request body is not valid JSON", code="invalid_json") from None
     if (body := an_object(value)) is None:
