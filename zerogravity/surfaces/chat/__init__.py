@@ -13,20 +13,15 @@ from zerogravity.surfaces.chat.completion import answer
 from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import PARAMETERS, parse
+from zerogravity.surfaces.chat.tools import schemas
 from zerogravity.surfaces.common.remote import content_parts, picture
 from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.parameters import table
-from zerogravity.surfaces.openai.tools import schemas
 
 
 def _media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:
     for path, part in content_parts(body, "messages", "content"):
         yield from picture(part, path)
-
-
-def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    yield from schemas(body.get("functions"))
-    yield from schemas(body.get("tools"))
 
 
 def _has_output(channel: CascadeChannel) -> bool:
@@ -40,7 +35,7 @@ surface = Surface(
     root="/v1/chat",
     input="messages",
     media=_media,
-    tools=_tools,
+    tools=schemas,
     parse=parse,
     schema_param="response_format",
     emitter=lambda channel, secret: ChatEmitter(channel.turn),

@@ -7,6 +7,7 @@ Facts: wire-openai 9; wire-gemini-and-mapping 2.3, 6.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zerogravity.surfaces.openai import fields
@@ -53,6 +54,12 @@ def read_tools(body: Json) -> Tools:
         for kind, path in tools.left_out.items():
             raise fields.invalid_value(f"{path}.type", kind, KINDS)
     return tools
+
+
+def schemas(body: Json) -> Iterator[tuple[str, object]]:
+    """(name, schema or format) of each tool and function, as it stands there. Total."""
+    yield from shared.schemas(body.get("functions"))
+    yield from shared.schemas(body.get("tools"))
 
 
 def tool_choice(body: Json, tools: Tools) -> Choice:
