@@ -88,7 +88,7 @@ async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeyp
 
 async def test_a_better_language_server_is_taken_when_it_comes(start: Start, http, ls, monkeypatch) -> None:
     """While an editor starts, a workspace's process may be the only one; it answers, but its calls go elsewhere."""
-    monkeypatch.setattr(ls_probe, "PREFER_S", 0.01)
+    monkeypatch.setattr(ls_probe, "RECHECK_S", 0.01)
     monkeypatch.setattr(ls_probe, "SEARCH_S", 0.01)
     given: list[Any] = []
     found = [Endpoint(ls.url, ls.csrf, kind="workspace")]

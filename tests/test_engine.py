@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zerogravity.admission import AdmissionQueue
-from zerogravity.backends.base import Callbacks, Readiness
+from zerogravity.backends.base import BackendListener, Readiness
 from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RequestLine, TextDelta
@@ -116,7 +116,7 @@ class FakeLs:
     def captured(self) -> bool:
         return self.reader is None
 
-    def set_callbacks(self, callbacks: Callbacks) -> None:
+    def set_callbacks(self, callbacks: BackendListener) -> None:
         raise NotImplementedError  # composition's business, as the next ones
 
     async def start(self) -> None:

@@ -180,7 +180,7 @@ def refuse(run, make_turn, letter="d"):
     made = run.made
     made.now[0] += 60
     running = made.store.open(make_turn(id=f"turn_{letter * 32}", created=int(made.now[0])))
-    tap.refused(running, 403, {}, json.dumps(REFUSED).encode())
+    tap.close_with_error(running, 403, {}, json.dumps(REFUSED).encode())
     made.flush()
     return trace_reader.find(made.root, letter * 8).folder
 

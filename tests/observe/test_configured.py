@@ -139,7 +139,7 @@ async def test_what_the_running_one_says(clock):
     with in_thread(nothing, services={"health": health}) as url:
         settings = config(listen=url.removeprefix("http://"))
         fine = await all_of(configured.running(settings, url))
-        health.looked(language_server(502, "ls_refused", "token refused", Termination.LS_REFUSED, remedy="Set it."))
+        health.ls_checked(language_server(502, "ls_refused", "token refused", Termination.LS_REFUSED, remedy="Set it."))
         _, broken, *_ = await all_of(configured.running(settings, url))
     names = ["running.server", "running.language_server", "running.path", "running.google"]
     assert [(check.name, check.ok) for check in fine] == [(name, True) for name in names]

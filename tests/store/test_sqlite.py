@@ -15,14 +15,14 @@ import pytest
 from tests.store.entries import some
 from zerogravity.errors import FaultError
 from zerogravity.server.response_writer import stored_of
-from zerogravity.store.base import Limits
+from zerogravity.store.base import StoreLimits
 from zerogravity.store.sqlite import STEPS, SqliteStore
 
 FILES = Path(__file__).parent / "files"
 
 
 async def open_file(path: Path, **options: Any) -> SqliteStore:
-    store = SqliteStore(path, Limits(**{"count": 10, "now": lambda: 100.0, **options}))
+    store = SqliteStore(path, StoreLimits(**{"count": 10, "now": lambda: 100.0, **options}))
     await store.open()
     return store
 

@@ -26,7 +26,7 @@ from zerogravity.errors import FaultError, Termination, bad_request
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.testing import replay as replaying
 from zerogravity.testing.builders import FakeClock
-from zerogravity.testing.replay import Mishap, Pace, ReplayEngine, parse_mishap, parse_speed
+from zerogravity.testing.replay import InjectedFault, Pace, ReplayEngine, parse_mishap, parse_speed
 
 
 class Recorded(Trace):
@@ -208,10 +208,10 @@ async def test_usage_told_twice_counts_once(make_turn):
 @pytest.mark.parametrize(
     ("text", "mishap"),
     [
-        ("cut@7", Mishap("cut", 7)),
-        ("delay@3=40s", Mishap("delay", 3, 40.0)),
-        ("delay@3=1.5ms", Mishap("delay", 3, 0.0015)),
-        (" dup-usage ", Mishap("dup-usage")),
+        ("cut@7", InjectedFault("cut", 7)),
+        ("delay@3=40s", InjectedFault("delay", 3, 40.0)),
+        ("delay@3=1.5ms", InjectedFault("delay", 3, 0.0015)),
+        (" dup-usage ", InjectedFault("dup-usage")),
     ],
 )
 def test_mishaps(text, mishap):
@@ -233,7 +233,7 @@ def test_speeds(text, speed):
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "", "nan"])
 def test_no_speeds(text):
-    with pytest.raises(FaultError, match="no speed"):
+    with pytest.raises(FaultError, match="invalid speed"):
         parse_speed(text)
 
 
