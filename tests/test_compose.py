@@ -230,13 +230,13 @@ async def test_who_may_inspect(start: Start, http, settings, there) -> None:
         assert await status(http, gateway.inspector_url) == 303
 
 
-async def test_a_taken_port_is_said(start: Start) -> None:
+async def test_a_taken_port_is_reported(start: Start) -> None:
     gateway = await start()
     with pytest.raises(OSError, match="in use"):
         await start(listen=gateway.url.removeprefix("http://"))
 
 
-async def test_a_child_that_cannot_start_is_said(start: Start) -> None:
+async def test_a_child_that_cannot_start_is_reported(start: Start) -> None:
     with pytest.raises(FaultError, match="cannot be started"):
         await start(ls_command="no-such-program-anywhere {port}")
 

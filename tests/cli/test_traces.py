@@ -96,7 +96,7 @@ def test_ls_without_traces(tmp_path):
     assert "serve --trace" in result.stderr
 
 
-def test_a_filter_that_leaves_nothing_is_not_told_as_an_empty_folder(run):
+def test_a_filter_that_matches_nothing_is_not_reported_as_an_empty_folder(run):
     told = run("ls", "--code", "empty").stderr
     assert "none of the traces" in told
     assert "no traces" not in told
@@ -201,7 +201,7 @@ def as_older(folder):
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_googles_own_status_is_shown_beside_the_code(run, make_turn, older):
+def test_googles_own_status_is_shown_with_the_code(run, make_turn, older):
     folder = refuse(run, make_turn)
     if older:
         as_older(folder)

@@ -278,7 +278,7 @@ async def test_a_reverse_proxy_has_one_target_whatever_is_named(house: House, ta
     assert b"hello" in came
 
 
-async def test_nobody_listens_beyond_loopback(house: House) -> None:
+async def test_nothing_listens_beyond_loopback(house: House) -> None:
     """None of these modes was given an address."""
     own = own_address()
     if own is None:

@@ -261,7 +261,7 @@ def test_many_turns_of_one_outage_are_over_with_a_good_look(clock, make_turn, he
     assert off(health) == {}
 
 
-def test_an_ls_that_answers_looks_and_drops_every_turn(health, turn):
+def test_an_ls_that_passes_checks_and_drops_every_turn(health, turn):
     turn(GONE, "admitted")
     health.ls_checked(None)
     assert off(health) == {}, "it may have restarted"
@@ -293,7 +293,7 @@ def test_since_when_how_often_and_the_last_failure(clock, health, turn):
     assert health.line() == "ready"
 
 
-def test_what_nothing_has_shown_again_for_long_is_told_and_no_longer_held_against_it(clock, health, turn):
+def test_a_stale_failure_is_shown_but_does_not_break_ready(clock, health, turn):
     turn(AUTH)
     clock.advance(STALE_S)
     assert off(health) == {"google": "broken"}
@@ -312,7 +312,7 @@ def test_a_lesser_failure_takes_the_place_of_a_stale_one(clock, health, turn):
     assert check_of(health, "google").text == "answers; the last failure: used up"
 
 
-def test_one_that_does_not_trust_us_beside_others_that_do_breaks_nothing(health):
+def test_one_client_without_trust_among_others_breaks_nothing(health):
     health.path_seen()
     health.path_refused(certificate_refused("unknown ca"))
     assert off(health) == {"path": "warns"}

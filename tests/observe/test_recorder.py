@@ -130,10 +130,10 @@ def test_old_traces_go(recording, make_turn):
 
 
 def test_a_disk_that_refuses_degrades_and_recovers(recording, make_turn, tmp_path):
-    told = []
+    reports = []
     blocked = tmp_path / "blocked"
     blocked.write_text("a file, no folder")
-    made = recording(blocked / "traces", report=told.append)
+    made = recording(blocked / "traces", report=reports.append)
     running = made.store.open(make_turn())
     channel = running.channel
     say(running, made.clock, "x")
@@ -146,7 +146,7 @@ def test_a_disk_that_refuses_degrades_and_recovers(recording, make_turn, tmp_pat
     made.flush()
     assert made.recorder.degraded is None
     assert trace_reader.find(blocked / "traces").state.text == "y"
-    assert [bool(text) for text in told] == [True, False]
+    assert [bool(text) for text in reports] == [True, False]
 
 
 def test_a_disk_that_fills_up_in_the_middle(recording, make_turn, monkeypatch):

@@ -199,7 +199,7 @@ async def test_delay(make_turn):
     assert time.slept == pytest.approx([0.25, 0.05, 40.05, 0.05], abs=1e-6)
 
 
-async def test_usage_told_twice_counts_once(make_turn):
+async def test_duplicate_usage_counts_once(make_turn):
     channel, _ = await play(answer(chunk("a"), usage_chunk(5)), make_turn, mishaps=(parse_mishap("dup-usage"),))
     assert [sum(isinstance(e, Usage) for e in record.events) for record in channel.records] == [0, 0, 1, 1, 0, 0]
     assert channel.state.usage.total == 5
@@ -288,7 +288,7 @@ async def test_our_own_bug_ends_the_turn(make_turn, monkeypatch, caplog, place):
     assert "replay turn_" in caplog.text
 
 
-async def test_no_recording_is_a_failed_turn_or_somebody_elses(make_turn):
+async def test_without_a_recording_a_turn_fails_or_goes_to_the_fallback(make_turn):
     def pick(_):
         raise bad_request("no recording")
 
