@@ -265,13 +265,13 @@ def faults() -> st.SearchStrategy[Fault]:
         if code
         not in (Termination.OK, Termination.LENGTH, Termination.FILTERED, Termination.TOOL, Termination.REJECTED)
     ]
-    told = [
+    reports = [
         errors.upstream(429, "rate_limit_exceeded", "slow down", retry_after=0.4794, rpc_status="RESOURCE_EXHAUSTED"),
         errors.upstream(400, "invalid_argument", "bad \u2028 request", retryable=False, rpc_status="INVALID_ARGUMENT",
                         details=({"@type": "type.googleapis.com/google.rpc.BadRequest"},)),
         errors.upstream(503, "upstream_error", "overloaded", retry_after=30.0),
     ]  # fmt: skip
-    return st.sampled_from(ends + told)
+    return st.sampled_from(ends + reports)
 
 
 # Events in any order, as no decoder need ever produce them; call ids are given later.

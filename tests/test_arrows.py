@@ -1,4 +1,4 @@
-"""The house's rules, read from the source: who may import whom, who may touch the world, how long things may be."""
+"""Import and size rules."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "__main__": ("cli",),
 }  # fmt: skip
 
-# package of somebody else → the only rooms that may import it
+# foreign package → the only rooms that may import it
 GUESTS = {
     "aiohttp": ("server", "backends", "observe", "testing", "cli.demo", "cli.simulate"),
     "mitmproxy": (

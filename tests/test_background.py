@@ -22,7 +22,7 @@ def test_pauses_grow_and_are_bounded(failures: int, seconds: float) -> None:
     assert delay(failures) == seconds
 
 
-async def test_a_task_that_nobody_waits_for_is_heard_when_it_fails(caplog) -> None:
+async def test_the_failure_of_a_task_without_a_waiter_is_logged(caplog) -> None:
     made = task(fails(), "something beside")
     await asyncio.wait((made,))
     assert "something beside failed" in caplog.text
@@ -112,7 +112,7 @@ BUG, OTHER = RuntimeError("our bug"), KeyError("another")
         ([BUG] * 8, [1, 2, 4, 8, 16, LONGEST_S, LONGEST_S, LONGEST_S], ["RuntimeError; see the log"]),
     ],
 )
-async def test_a_round_that_fails_is_told_and_the_next_one_comes(outcomes, pauses, reports, caplog) -> None:
+async def test_a_failed_round_is_reported_and_the_next_one_runs(outcomes, pauses, reports, caplog) -> None:
     scene = Scene(*outcomes)
     await scene.played()
     assert scene.pauses == pauses

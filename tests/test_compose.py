@@ -91,7 +91,7 @@ async def test_ready_only_with_a_language_server(start: Start, http, ls, monkeyp
 
 async def test_a_better_language_server_is_taken_when_it_comes(start: Start, http, ls, monkeypatch) -> None:
     """While an editor starts, a workspace's process may be the only one; it answers, but its calls go elsewhere."""
-    monkeypatch.setattr(ls_probe, "PREFER_S", 0.01)
+    monkeypatch.setattr(ls_probe, "RECHECK_S", 0.01)
     monkeypatch.setattr(ls_probe, "SEARCH_S", 0.01)
     given: list[Any] = []
     found = [Endpoint(ls.url, ls.csrf, kind="workspace")]
@@ -233,13 +233,13 @@ async def test_who_may_inspect(start: Start, http, settings, there) -> None:
         assert await status(http, gateway.inspector_url) == 303
 
 
-async def test_a_taken_port_is_said(start: Start) -> None:
+async def test_a_taken_port_is_reported(start: Start) -> None:
     gateway = await start()
     with pytest.raises(OSError, match="in use"):
         await start(listen=gateway.url.removeprefix("http://"))
 
 
-async def test_a_child_that_cannot_start_is_said(start: Start) -> None:
+async def test_a_child_that_cannot_start_is_reported(start: Start) -> None:
     with pytest.raises(FaultError, match="cannot be started"):
         await start(ls_command="no-such-program-anywhere {port}")
 

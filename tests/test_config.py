@@ -164,7 +164,7 @@ def test_switches_from_the_environment(text: str, value: bool) -> None:
         ({"env": {"ZEROGRAVITY_LIMITS": "5"}}, "unknown setting ZEROGRAVITY_LIMITS (env ZEROGRAVITY_LIMITS)"),
     ],
 )  # fmt: skip
-def test_an_unknown_name_is_told_with_the_nearest_known_one(sources: dict[str, Any], message: str) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_known_one(sources: dict[str, Any], message: str) -> None:
     assert refused(**sources).startswith(message)
 
 
@@ -256,7 +256,7 @@ def test_a_bad_value_names_its_setting_and_origin(name: str, value: str, words: 
     assert words in message
 
 
-def test_several_are_told_at_once_but_not_all() -> None:
+def test_several_mistakes_are_reported_at_once_up_to_a_limit() -> None:
     message = refused({f"limits.{name}": -1 for name in ("turns", "readers", "requests", "responses", "waiting")}
                       | {"trace_days": -1})  # fmt: skip
     assert message.count("Input should be") == 5

@@ -78,7 +78,7 @@ def test_the_whole_turn_has_an_end(clock: FakeClock) -> None:
     assert (at, missed().termination) == (running.channel.marks["received"] + 1000 * NS, Termination.LIMIT_TIME)
 
 
-def test_what_is_known_of_a_call_that_did_not_come_is_told(clock: FakeClock) -> None:
+def test_the_known_reason_for_a_missing_call_is_in_the_fault(clock: FakeClock) -> None:
     running = turn(clock, *TOLD)
     assert "Google is out of reach" in deadlines(why="Google is out of reach").next(running, 0)[1]().message
     assert deadlines().next(running, 0)[1]().remedy

@@ -13,7 +13,7 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerogravity.backends.base import Callbacks, Readiness
+from zerogravity.backends.base import BackendListener, Readiness
 from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RequestLine, TextDelta
@@ -115,7 +115,7 @@ class FakeLs:
     def captured(self) -> bool:
         return self.reader is None
 
-    def set_callbacks(self, callbacks: Callbacks) -> None:
+    def set_callbacks(self, callbacks: BackendListener) -> None:
         raise NotImplementedError  # composition's business, as the next ones
 
     async def start(self) -> None:
@@ -260,7 +260,7 @@ async def test_a_turn_from_start_to_end(bench: Bench) -> None:
     assert bench.tasks == 0
 
 
-async def test_h23_the_channel_is_claimable_before_the_ls_is_told(bench: Bench) -> None:
+async def test_h23_the_channel_is_claimable_before_the_message_is_sent(bench: Bench) -> None:
     """Google's call comes, and is answered whole, before the LS has answered us (H23)."""
     bench.ls.hold.add("send")
     claimed: list[RunningTurn | None] = []
@@ -293,7 +293,7 @@ async def test_what_cannot_be_served_is_refused_before_there_is_a_channel() -> N
     assert bench.engine.active == 0
 
 
-async def test_a_model_is_told_by_the_name_that_it_has_when_the_turn_gets_its_place() -> None:
+async def test_a_models_name_is_taken_when_the_turn_leaves_the_queue() -> None:
     """A turn may wait for minutes, and another language server be there when it goes on."""
     names = {"gemini-3-flash": "OLD"}
 
@@ -472,15 +472,15 @@ async def test_a_turn_that_ends_before_its_first_step_takes_no_place(bench: Benc
 
 
 @pytest.mark.parametrize("end", ["finished", "cancelled", "while it waits", "at once", "shutdown"])
-async def test_who_fails_at_a_turns_end_costs_nobody_anything(bench: Bench, end: str, caplog: Any) -> None:
-    told: list[CascadeChannel] = []
+async def test_a_failing_listener_at_a_turns_end_affects_no_other(bench: Bench, end: str, caplog: Any) -> None:
+    reports: list[CascadeChannel] = []
 
     def fails(_: CascadeChannel) -> None:
         raise RuntimeError("our bug")
 
     bench.store.on_open.append(fails)
     bench.store.on_closed.append(fails)
-    bench.store.on_closed.append(told.append)
+    bench.store.on_closed.append(reports.append)
     before = [bench.run(), bench.run(), bench.run()] if end == "at once" else [bench.run(), bench.run()]
     if end == "finished":
         bench.engine.cancel(before[0])
@@ -496,13 +496,13 @@ async def test_who_fails_at_a_turns_end_costs_nobody_anything(bench: Bench, end:
         case _:
             assert fault_of(channel).code == "queue_full"
     await settled()
-    assert channel in told
+    assert channel in reports
     assert channel.closed
     for other in before:
         bench.engine.cancel(other)
     await settled()
     assert bench.engine.active == bench.engine.waiting == bench.tasks == bench.store.open_count == 0
-    assert len(told) == len(bench.channels)
+    assert len(reports) == len(bench.channels)
     assert caplog.text.count("our bug") >= 2 * len(bench.channels)
 
 
@@ -530,7 +530,7 @@ async def test_an_ls_that_starts_no_cascade(bench: Bench) -> None:
     assert bench.tasks == 0
 
 
-async def test_a_cascade_that_starts_after_the_turns_end_is_told_nothing(bench: Bench) -> None:
+async def test_a_cascade_that_starts_after_the_turns_end_gets_no_message(bench: Bench) -> None:
     bench.ls.hold.add("start")
     channel = await bench.running()
     bench.ls.let("start")
@@ -624,14 +624,14 @@ async def test_an_ls_that_never_calls_google(bench: Bench, blocking: bool) -> No
 
 
 @pytest.mark.parametrize(
-    ("why", "told"), [(None, "here. Run: zerogravity doctor"), ("Google is lost", "Google is lost")]
+    ("why", "expected"), [(None, "for this turn. Run: zerogravity doctor"), ("Google is lost", "Google is lost")]
 )
-async def test_why_no_call_came_is_told_if_known(why: str | None, told: str) -> None:
+async def test_the_known_reason_for_a_missing_call_is_in_the_fault(why: str | None, expected: str) -> None:
     bench = Bench(why_no_call=lambda: why)
     channel = await bench.running()
     await bench.time.advance(20.1)
     assert fault_of(channel).code == "match_timeout"
-    assert fault_of(channel).full_message.endswith(told)
+    assert fault_of(channel).full_message.endswith(expected)
     await bench.engine.close()
 
 

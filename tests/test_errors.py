@@ -74,7 +74,7 @@ def test_the_exception_carries_the_fault():
 
 
 @pytest.mark.parametrize(
-    ("words", "remedy", "told"),
+    ("words", "remedy", "expected"),
     [
         ("It is over", "Wait a day.", "It is over. Wait a day."),
         ("It is over.", "Wait a day.", "It is over. Wait a day."),
@@ -94,8 +94,8 @@ def test_the_exception_carries_the_fault():
         (" ", "", ""),
     ],
 )
-def test_what_is_told_is_whole_sentences(words, remedy, told):
-    assert errors.upstream(502, "c", words, remedy=remedy).full_message == told
+def test_full_messages_are_whole_sentences(words, remedy, expected):
+    assert errors.upstream(502, "c", words, remedy=remedy).full_message == expected
 
 
 def test_a_fault_without_a_remedy_tells_its_message():

@@ -105,13 +105,13 @@ def test_a_result() -> None:
     assert lifeline.run(seven()) == 7
 
 
-def test_told_to_end() -> None:
+def test_asked_to_end_by_a_signal() -> None:
     seen: list[str] = []
     with pytest.raises(SystemExit) as left:
         lifeline.run(told(seen))
     assert (left.value.code, seen) == (143, ["cleaned up"])
 
 
-def test_cancelled_by_somebody_else() -> None:
+def test_cancelled_by_other_code() -> None:
     with pytest.raises(asyncio.CancelledError):
         lifeline.run(by_somebody_else([]))

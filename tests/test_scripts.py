@@ -110,7 +110,7 @@ def test_the_one_that_is_given_comes_first(machine) -> None:
     assert machine.find(PYTHON=str(mine)).stdout == f"{mine}\n"
 
 
-def test_a_given_one_that_will_not_do_is_said(machine) -> None:
+def test_an_unusable_given_python_is_reported(machine) -> None:
     good = machine.program("bin/python3", WORKS)
     done = machine.find(PYTHON="/no/python")
     assert (done.returncode, done.stdout) == (0, f"{good}\n")

@@ -1,4 +1,4 @@
-"""The thread beside the path: batches, bounds, failures that end nothing."""
+"""The background thread: batches, bounds, failures that end nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from zerogravity.worker import BackgroundWorker
 
 
 @pytest.fixture
-def beside():
+def worker():
     made = []
 
     def make(work, **options):
@@ -23,9 +23,9 @@ def beside():
         each.close()
 
 
-def test_everything_is_worked_on_in_order(beside):
+def test_everything_is_worked_on_in_order(worker):
     batches = []
-    each = beside(batches.append)
+    each = worker(batches.append)
     for number in range(100):
         each.put(number)
     assert each.flush()
@@ -33,9 +33,9 @@ def test_everything_is_worked_on_in_order(beside):
     assert (each.dropped, each.failures, each.degraded) == (0, 0, None)
 
 
-def test_close_works_on_what_is_queued_and_ends_the_thread(beside):
+def test_close_works_on_what_is_queued_and_ends_the_thread(worker):
     batches = []
-    each = beside(batches.append)
+    each = worker(batches.append)
     each.put(1)
     each.close()
     each.put(2)
@@ -45,7 +45,7 @@ def test_close_works_on_what_is_queued_and_ends_the_thread(beside):
     assert "zerogravity-test" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_a_full_queue_drops_and_waits_for_nobody(beside):
+def test_a_full_queue_drops_and_does_not_wait(worker):
     busy, go, batches = threading.Event(), threading.Event(), []
 
     def work(batch):
@@ -53,7 +53,7 @@ def test_a_full_queue_drops_and_waits_for_nobody(beside):
         busy.set()
         assert go.wait(10)
 
-    each = beside(work, limit=2)
+    each = worker(work, limit=2)
     each.put(1)
     assert busy.wait(10)
     for number in (2, 3, 4, 5):
@@ -73,23 +73,23 @@ def test_a_full_queue_drops_and_waits_for_nobody(beside):
         (KeyError("secret"), "KeyError; see the log"),
     ],
 )
-def test_failing_work_is_reported_once_and_goes_on(beside, error, text):
-    told, failing, done = [], [True], []
+def test_failing_work_is_reported_once_and_goes_on(worker, error, text):
+    reports, failing, done = [], [True], []
 
     def work(batch):
         if failing[0]:
             raise error
         done.extend(batch)
 
-    each = beside(work, report=told.append)
+    each = worker(work, report=reports.append)
     for number in (1, 2):
         each.put(number)
         assert each.flush()
-    assert (told, each.failures, each.degraded) == ([text], 2, text)
+    assert (reports, each.failures, each.degraded) == ([text], 2, text)
     failing[0] = False
     each.put(3)
     assert each.flush()
-    assert (told, done, each.degraded) == ([text, None], [3], None)
+    assert (reports, done, each.degraded) == ([text, None], [3], None)
 
 
 def test_a_report_that_fails_does_not_end_the_thread(caplog):
@@ -103,21 +103,21 @@ def test_a_report_that_fails_does_not_end_the_thread(caplog):
     def report(_):
         raise RuntimeError("our bug")
 
-    beside = BackgroundWorker("test", work, report=report)
-    beside.start()
-    beside.put("bad")
-    assert beside.flush()
-    beside.put("good")
-    assert beside.flush()
-    beside.close()
+    worker = BackgroundWorker("test", work, report=report)
+    worker.start()
+    worker.put("bad")
+    assert worker.flush()
+    worker.put("good")
+    assert worker.flush()
+    worker.close()
     assert done == ["good"]
     assert "our bug" in caplog.text
 
 
 def test_nothing_begins_before_it_is_started():
     before = threading.active_count()
-    beside = BackgroundWorker("test", print)
+    worker = BackgroundWorker("test", print)
     assert threading.active_count() == before
-    beside.close()
-    beside.put(1)
-    assert beside.dropped == 1
+    worker.close()
+    worker.put(1)
+    assert worker.dropped == 1

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.base import Backend, Callbacks, Route
+from zerogravity.backends.base import Backend, BackendListener, Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
@@ -134,7 +134,7 @@ async def gateway(
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
         probe = LsProbe(backend, base.health, after_check=base.store.sweep, probe_google=_google_probe(config, route))
-        backend.set_callbacks(Callbacks(catalogue.refresh, probe.child_changed, base.health.report))
+        backend.set_callbacks(BackendListener(catalogue.refresh, probe.child_changed, base.health.report))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=base.budget.share("bodies"))
         request_sinks = RequestSinks(recorder, *([bodies] if token else []))
@@ -216,7 +216,7 @@ def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies)
     budget.watch("calls", lambda: store.calls.bytes)
     budget.watch("bodies", lambda: bodies.bytes)
     budget.watch("traces", lambda: recorder.waiting_bytes)
-    metrics.gauge("zg_queue_waiting", "Turns waiting for a place", lambda: engine.waiting)
+    metrics.gauge("zg_queue_waiting", "Turns waiting in the queue", lambda: engine.waiting)
     metrics.gauge("zg_queue_active", "Turns that have a place", lambda: engine.active)
     metrics.gauge("zg_ls_up", "Whether the language server serves turns, as far as is known",
                   lambda: hops()["language_server"])  # fmt: skip
@@ -311,7 +311,7 @@ async def _responses(base: Base) -> ResponseStore:
 
 
 def _is_inspected(config: Config) -> bool:
-    """Beyond loopback there is an inspector only with a token that somebody has chosen (T20)."""
+    """Beyond loopback there is an inspector only with a configured token (T20)."""
     return bool(config.inspector and (config.inspector_token or is_loopback(config.host)))
 
 

@@ -48,7 +48,7 @@ class Deadlines:
         return since + int(seconds * NS), partial(missed, seconds)
 
     def _no_call(self, seconds: float) -> Fault:
-        text = f"within {seconds:g} s the language server made no call to Google for this turn that passed through here"
+        text = f"within {seconds:g} s the language server made no call to Google through zerogravity for this turn"
         if (why := self._why_no_call()) is not None:
             text = f"{text}; {why}"
         return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else RUN_DOCTOR)

@@ -162,14 +162,14 @@ def unreachable(message: str) -> Fault:
 
 def certificate_refused(message: str) -> Fault:
     """The TLS handshake of a call to Google failed; ``message`` in the words of TLS."""
-    text = f"the caller of Google does not trust zerogravity's certificate: {message}"
+    text = f"the program that calls Google does not trust zerogravity's certificate: {message}"
     remedy = "Start the language server with the SSL_CERT_FILE that `zerogravity certs show` names."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 
 
 def not_an_endpoint() -> Fault:
     """A call to Google was sent to the proxy as if it were an endpoint."""
-    text = "calls to Google arrive as if this were an endpoint, but it runs as a proxy"
+    text = "a reverse-mode call arrived, but zerogravity runs with --mode proxy"
     remedy = "Start zerogravity without --mode proxy, or give the language server HTTPS_PROXY instead of an endpoint."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.backends.toy import Toy
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.base import Backend, Callbacks
+from zerogravity.backends.base import Backend, BackendListener
 from zerogravity.backends.polling.polling import Polling
 
 METHODS = {name: method for name, method in inspect.getmembers(Backend, inspect.isfunction) if name[0] != "_"}
@@ -24,7 +24,7 @@ def test_it_has_every_method(kind: type[Any], name: str) -> None:
 
 
 def test_reports_that_nobody_wants_are_ignored() -> None:
-    callbacks = Callbacks()
+    callbacks = BackendListener()
     callbacks.on_models([])
     callbacks.on_up(True)
     callbacks.on_degraded("a part", None)

@@ -25,7 +25,7 @@ from tests.e2e.support import SURFACES, ask, ready, request
 from tests.waiting import until
 from zerogravity import config as configuration
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.base import Backend, Callbacks, Route
+from zerogravity.backends.base import Backend, BackendListener, Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.capture.interceptor import Deps, Interceptor
 from zerogravity.compose import gateway
@@ -176,7 +176,7 @@ async def test_a_cancelled_turn_stops_everywhere(scene: Scene, http: aiohttp.Cli
 
 async def test_asking_for_its_readiness_reports_its_models(scene: Scene) -> None:
     reported: list[Any] = []
-    scene.backend.set_callbacks(Callbacks(reported.append))
+    scene.backend.set_callbacks(BackendListener(reported.append))
     readiness = await scene.backend.readiness()
     assert readiness.fault is None
     assert all(isinstance(model, Model) and model.name for model in reported[-1])

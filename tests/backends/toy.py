@@ -6,7 +6,7 @@ import uuid
 
 import aiohttp
 
-from zerogravity.backends.base import Callbacks, Readiness
+from zerogravity.backends.base import BackendListener, Readiness
 from zerogravity.core import marker
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
@@ -24,12 +24,12 @@ class Toy:
     def __init__(self, endpoint: str) -> None:
         self.calls: dict[str, aiohttp.ClientResponse | None] = {}
         self._endpoint = endpoint
-        self._callbacks = Callbacks()
+        self._callbacks = BackendListener()
         self._session: aiohttp.ClientSession | None = None
 
     # -- its life --------------------------------------------------------------------------------------------------
 
-    def set_callbacks(self, callbacks: Callbacks) -> None:
+    def set_callbacks(self, callbacks: BackendListener) -> None:
         self._callbacks = callbacks
 
     async def start(self) -> None:
@@ -68,7 +68,7 @@ class Toy:
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
         url = f"{self._endpoint}/v1beta/models/{model}:streamGenerateContent?alt=sse"
-        body = {"contents": [{"role": "user", "parts": [{"text": marker.of(cascade_id)}]}]}
+        body = {"contents": [{"role": "user", "parts": [{"text": marker.marker_for(cascade_id)}]}]}
         try:
             async with self._http.post(url, json=body) as response:
                 self.calls[cascade_id] = response

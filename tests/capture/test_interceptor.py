@@ -436,7 +436,7 @@ def test_a_bug_of_ours_leaves_the_bytes_and_ends_the_turn_with_a_fault(
     assert flow not in hooks.claims
     assert channel.termination is Termination.INTERNAL
     assert b'zg_fail_open_total{place="request"} 1.0' in deps.metrics.render()
-    assert "request left unchanged" in caplog.text
+    assert "the request goes to Google unchanged" in caplog.text
 
 
 def test_passive_calls_are_recorded_untouched(clock) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import tap as tap_module
-from zerogravity.capture.tap import Tap, refused
+from zerogravity.capture.tap import Tap, close_with_error
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
     AttemptClosed,
@@ -932,7 +932,7 @@ def test_a_failure_inside_the_failure(forced: None, running: RunningTurn, monkey
     assert run(running, body) == body
     tap = Tap(running, 1)
     tap.abort("reset")
-    refused(running, 500, {}, b"")
+    close_with_error(running, 500, {}, b"")
 
 
 def test_a_json_body_flows_on_too(
@@ -971,7 +971,7 @@ def test_cancellation_is_not_caught(running: RunningTurn, monkeypatch: pytest.Mo
 
 def test_a_refusal(running: RunningTurn, channel: CascadeChannel) -> None:
     body = json.dumps({"error": {"code": 429, "message": "slow down", "status": "RESOURCE_EXHAUSTED"}}).encode()
-    refused(running, 429, {"Retry-After": "7"}, body)
+    close_with_error(running, 429, {"Retry-After": "7"}, body)
     opened, terminal = channel.records
     assert opened == Record(0, opened.t_ns, 0, body, (AttemptOpened(status=429), AttemptClosed(None)), (0, len(body)))
     assert isinstance(terminal.terminal, Failed)
@@ -982,7 +982,7 @@ def test_a_refusal(running: RunningTurn, channel: CascadeChannel) -> None:
         7.0,
         "slow down",
     )
-    refused(running, 500, {}, b"")
+    close_with_error(running, 500, {}, b"")
     assert channel.count == 2
 
 
@@ -990,7 +990,7 @@ def test_a_refusal_that_cannot_be_read(
     forced: None, running: RunningTurn, channel: CascadeChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tap_module.google_errors, "decode_error", breaking(bool, 0))
-    refused(running, 500, {}, b"")
+    close_with_error(running, 500, {}, b"")
     assert failure(channel) == (Termination.INTERNAL, "internal")
 
 

@@ -128,7 +128,7 @@ def test_version(tmp_path: Path) -> None:
     assert all(re.fullmatch(r"  \w+ \d+\.\d+\S*", line) for line in others)
 
 
-def test_a_missing_dependency_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_dependency_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "DEPENDENCIES", ("no-such-package",))
     assert run("--version").stdout.splitlines()[1] == "  no-such-package missing"
 
@@ -547,7 +547,7 @@ async def test_serve_without_interception(tmp_path: Path) -> None:
     assert ls.csrf not in serving.output
 
 
-async def test_serve_quietly_until_it_is_told_to_end(tmp_path: Path) -> None:
+async def test_serve_quietly_until_it_is_signalled(tmp_path: Path) -> None:
     ready = tmp_path / "ready"
     variables = {"ZEROGRAVITY_LS_URL": "http://127.0.0.1:9", "ZEROGRAVITY_READY_FILE": str(ready)}
     async with (

@@ -82,7 +82,7 @@ def test_doctor_as_json(run, checks, found, code, first):
     assert told["checks"][0] == {"name": "python", "ok": True, "text": "3.13.0"}
 
 
-def test_doctor_is_told_what_to_look_at(run, checks, tmp_path):
+def test_doctor_gets_what_to_check(run, checks, tmp_path):
     checks(FINE)
     flags = ("--mode", "proxy", "--no-mitm", "--ls-url", "http://x", "--set", "zg_upstream=http://y")
     ca = "ssl_verify_upstream_trusted_ca=ca.pem"
@@ -126,10 +126,10 @@ def test_status_of_nothing(run, arguments):
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "expected"),
     [(None, "mine"), ("http://127.0.0.1:9", "mine"), ("http://localhost:9", "mine"), ("http://evil.example", None)],
 )
-def test_nobody_else_is_told_our_key(run, monkeypatch, url, told):
+def test_our_key_is_sent_to_no_other_server(run, monkeypatch, url, expected):
     asked = []
 
     async def fetch(where, key):
@@ -139,7 +139,7 @@ def test_nobody_else_is_told_our_key(run, monkeypatch, url, told):
     monkeypatch.setattr(status, "fetch", fetch)
     monkeypatch.setenv("ZEROGRAVITY_KEY", "mine")
     run("status", *(("--url", url) if url else ()))
-    assert asked == [told]
+    assert asked == [expected]
 
 
 @pytest.mark.parametrize(

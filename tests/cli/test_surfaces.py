@@ -30,7 +30,7 @@ def printed(*words: str) -> Any:
         ("responses", responses_params.ResponseCreateParamsStreaming.__annotations__, RESPONSES),
     ],
 )
-def test_every_documented_parameter_is_told(name: str, documented: dict[str, Any], rows: Any) -> None:
+def test_every_documented_parameter_is_listed(name: str, documented: dict[str, Any], rows: Any) -> None:
     base = chat_params.CompletionCreateParamsBase if name == "chat" else responses_params.ResponseCreateParamsBase
     known = {*documented, *base.__annotations__}
     assert known - {row.name for row in rows} == set()
@@ -43,7 +43,7 @@ def test_every_documented_parameter_is_told(name: str, documented: dict[str, Any
 
 
 @pytest.mark.parametrize("rows", [CHAT, RESPONSES])
-def test_no_parameter_is_told_twice(rows: Any) -> None:
+def test_no_parameter_is_listed_twice(rows: Any) -> None:
     names = [row.name for row in rows]
     assert len(names) == len(set(names))
 
@@ -55,7 +55,7 @@ def test_all_surfaces_and_the_ends_of_a_turn() -> None:
     assert [(row["what happened"], row["decision"]) for row in ends] == policy.table()
 
 
-def test_an_unknown_surface_is_told_with_the_known_ones() -> None:
+def test_an_unknown_surface_is_reported_with_the_known_ones() -> None:
     made = CliRunner().invoke(main, ["surfaces", "chart"])
     assert made.exit_code == 2
     assert "'chart' is not one of responses, chat, gemini" in made.output

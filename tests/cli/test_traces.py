@@ -97,7 +97,7 @@ def test_ls_without_traces(tmp_path):
     assert "serve --trace" in result.stderr
 
 
-def test_a_filter_that_leaves_nothing_is_not_told_as_an_empty_folder(run):
+def test_a_filter_that_matches_nothing_is_not_reported_as_an_empty_folder(run):
     told = run("ls", "--code", "empty").stderr
     assert "none of the traces" in told
     assert "no traces" not in told
@@ -181,7 +181,7 @@ def refuse(run, make_turn, letter="d"):
     made = run.made
     made.now[0] += 60
     running = made.store.open(make_turn(id=f"turn_{letter * 32}", created=int(made.now[0])))
-    tap.refused(running, 403, {}, json.dumps(REFUSED).encode())
+    tap.close_with_error(running, 403, {}, json.dumps(REFUSED).encode())
     made.flush()
     return trace_reader.find(made.root, letter * 8).folder
 
@@ -209,7 +209,7 @@ def as_older(folder):
 
 
 @pytest.mark.parametrize("older", [False, True])
-def test_googles_own_status_is_shown_beside_the_code(run, make_turn, older):
+def test_googles_own_status_is_shown_with_the_code(run, make_turn, older):
     folder = refuse(run, make_turn)
     if older:
         as_older(folder)

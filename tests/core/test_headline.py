@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.cases import cases
 from tests.strategies import json_values
-from zerogravity.core.headline import SHOWN, newest_question
+from zerogravity.core.headline import MAX_LINE, newest_question
 from zerogravity.core.turn import Target, Turn
 from zerogravity.wire import jsonio
 
@@ -111,7 +111,7 @@ def test_any_request(value: Any) -> None:
         {"contents": [{"parts": [{"text": value}]}]},
     ):
         text = newest_question(Turn("turn_x", "chat", "m", Target("m", "", family="gemini-3"), generate))
-        assert len(text) <= SHOWN
+        assert len(text) <= MAX_LINE
         assert "\n" not in text
 
 

@@ -15,7 +15,7 @@ IDS = st.text(st.characters(exclude_characters="<>", exclude_categories=["Z", "C
 
 @given(IDS, st.text(st.characters(exclude_characters="<"), max_size=20))
 def test_a_marker_survives_any_surroundings(cascade_id: str, around: str) -> None:
-    text = f"{around}{marker.of(cascade_id)}{around}"
+    text = f"{around}{marker.marker_for(cascade_id)}{around}"
     assert marker.cascades(text) == [cascade_id]
     go = json.dumps(text).replace("<", r"\u003c").replace(">", r"\u003e")  # as Go writes it
     assert marker.cascades(json.loads(go)) == [cascade_id]

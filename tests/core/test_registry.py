@@ -101,15 +101,15 @@ def test_on_open_callbacks_get_every_new_channel(store, make_turn):
 
 @pytest.mark.parametrize("failing", ["first", "middle", "last"])
 def test_a_failing_on_closed_callback_does_not_stop_the_others(store, make_turn, caplog, failing):
-    told = []
+    reports = []
 
     def fails(_):
         raise RuntimeError("our bug")
 
     for name in ("first", "middle", "last"):
-        store.on_closed.append(fails if name == failing else told.append)
+        store.on_closed.append(fails if name == failing else reports.append)
     channel = filled(store, make_turn(), 10)
-    assert told == [channel, channel]
+    assert reports == [channel, channel]
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
 
 
@@ -308,7 +308,7 @@ def test_calls_expire(clock):
     assert (len(memory), memory.bytes) == (0, 0)
 
 
-def test_expired_calls_are_dropped_though_nobody_asks(clock):
+def test_expired_calls_are_dropped_without_a_lookup(clock):
     memory = CallMemory(clock, max_age_s=60)
     memory.put("call_1", call())
     clock.advance(61)

@@ -30,7 +30,7 @@ async def settle():
         await asyncio.sleep(0)
 
 
-def test_its_end_is_told_once_after_the_terminal_record(make_turn, clock):
+def test_the_end_is_reported_once_after_the_terminal_record(make_turn, clock):
     seen = []
     running = RunningTurn(
         make_turn(), clock, on_close=lambda c: seen.append((c.closed, c.records[-1].terminal, "done" in c.marks))
@@ -40,7 +40,7 @@ def test_its_end_is_told_once_after_the_terminal_record(make_turn, clock):
     assert seen == [(True, Finished("stop"), True)]
 
 
-def test_an_end_by_the_byte_limit_is_told_as_well(running, ended):
+def test_an_end_by_the_byte_limit_is_reported_too(running, ended):
     assert running.append(0, b"x" * 2000, ()) is None
     assert ended == [running.channel]
     assert running.channel.termination is Termination.LIMIT_BYTES

@@ -17,7 +17,7 @@ from zerogravity.surfaces.gemini.details import GeminiDetails
         ({"f_1": "my tool/1"}, "f_2", "f_2"),
     ],
 )
-def test_a_call_is_told_by_the_clients_own_name(make_turn, names, upstream, expected):
+def test_a_call_has_the_clients_own_name(make_turn, names, upstream, expected):
     assert make_turn(tool_names=names).client_name(upstream) == expected
 
 
@@ -29,7 +29,7 @@ def test_a_turn_cannot_be_changed(make_turn):
         turn.tool_names["f"] = "g"
 
 
-def test_a_target_keeps_the_models_own_choice_unless_told():
+def test_a_target_keeps_the_models_own_choice_by_default():
     assert Target("gemini-3-flash", "MODEL_X").wire_model is None
 
 

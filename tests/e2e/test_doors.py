@@ -278,7 +278,7 @@ async def test_a_reverse_proxy_has_one_target_whatever_is_named(house: House, ta
     assert b"hello" in came
 
 
-async def test_nobody_listens_beyond_loopback(house: House) -> None:
+async def test_nothing_listens_beyond_loopback(house: House) -> None:
     """None of these modes was given an address."""
     own = own_address()
     if own is None:
@@ -356,8 +356,8 @@ async def test_plain_http_in_a_tunnel_is_left_as_it_is(house: House, way: str) -
 @pytest.mark.parametrize(
     ("mode", "more", "word"),
     [
-        ("regular@0.0.0.0:{port}", (), "lets other machines through this one"),
-        ("regular@:{port}", (), "lets other machines through this one"),
+        ("regular@0.0.0.0:{port}", (), "would be open to other machines"),
+        ("regular@:{port}", (), "would be open to other machines"),
         ("reverse:http://localhost:{front}@{port}", (), "is zerogravity itself"),
         ("upstream:http://127.1:{port}@{port}", (), "is zerogravity itself"),
         ("regular@{port}", ("--set", "zg_upstream=http://127.0.0.1:{front}"), "is zerogravity itself"),

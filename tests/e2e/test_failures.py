@@ -332,7 +332,7 @@ def calls_of(said: Said) -> list[tuple[str, str]]:
             return [(call["id"], json.dumps(call["args"])) for call in calls]
 
 
-async def test_a_google_out_of_reach_is_said_at_once() -> None:
+async def test_an_unreachable_google_is_reported_at_once() -> None:
     options = StackOptions(upstream=f"http://127.0.0.1:{free_port()}", api="v1internal", ls=quick())
     async with Stack(options) as stack, aiohttp.ClientSession() as http:
         said = await ask(stack, http, "responses", "hello")

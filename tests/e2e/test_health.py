@@ -169,7 +169,7 @@ async def test_a_login_that_google_refuses_until_it_is_taken(tmp_path: Path) -> 
     ("knows_proxy", "text", "fix"),
     [
         (True, "does not trust zerogravity's certificate", "SSL_CERT_FILE"),
-        (False, "as if this were an endpoint", "without --mode proxy"),
+        (False, "a reverse-mode call arrived", "without --mode proxy"),
     ],
     ids=["does not trust us", "takes the proxy for an endpoint"],
 )

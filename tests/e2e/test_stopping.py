@@ -174,7 +174,7 @@ async def test_idle_connections_do_not_put_the_end_off(where: str) -> None:
         await ended(held.stack, TOLD_S)
 
 
-async def test_a_body_that_is_on_its_way_is_told() -> None:
+async def test_a_body_on_its_way_gets_an_answer() -> None:
     async with opened() as held:
         await half_a_body(held)
         await ended(held.stack, TOLD_S)

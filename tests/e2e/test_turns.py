@@ -171,7 +171,7 @@ async def test_a_bearer_of_our_own_is_on_claimed_calls_only(http, tmp_path: Path
 # -- who may run ---------------------------------------------------------------------------------------------------
 
 
-async def test_one_turn_too_many_is_told_to_come_again(http) -> None:
+async def test_one_turn_too_many_gets_retry_after(http) -> None:
     """Two places, one turn waits, the next is refused; the LS never has more than two to do."""
     env = {"ZEROGRAVITY_LIMITS_TURNS": "2", "ZEROGRAVITY_LIMITS_WAITING": "1"}
     async with Stack(StackOptions(ls=quick(), env=env)) as stack:

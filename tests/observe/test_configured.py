@@ -122,7 +122,7 @@ async def test_whichever_runs():
          ("https://127.0.0.1:7", False, 81)),
     ],
 )  # fmt: skip
-def test_whom_a_turn_would_be_told(settings, servers, route):
+def test_which_server_a_turn_goes_to(settings, servers, route):
     made = configured.route_of(config(**settings), servers, 8742)
     assert (None if made is None else (made.endpoint.url, made.by_proxy, made.port)) == route
 
@@ -134,12 +134,12 @@ def nothing(_):
     raise AssertionError("nobody asks for a turn")
 
 
-async def test_what_the_running_one_says(clock):
+async def test_checks_of_the_running_gateway(clock):
     health = Health(clock)
     with in_thread(nothing, services={"health": health}) as url:
         settings = config(listen=url.removeprefix("http://"))
         fine = await all_of(configured.running(settings, url))
-        health.looked(language_server(502, "ls_refused", "token refused", Termination.LS_REFUSED, remedy="Set it."))
+        health.ls_checked(language_server(502, "ls_refused", "token refused", Termination.LS_REFUSED, remedy="Set it."))
         _, broken, *_ = await all_of(configured.running(settings, url))
     names = ["running.server", "running.language_server", "running.path", "running.google"]
     assert [(check.name, check.ok) for check in fine] == [(name, True) for name in names]

@@ -102,7 +102,7 @@ ERROR = json.dumps({"error": {"message": "no call came by", "code": "match_timeo
 
 
 @pytest.mark.parametrize(
-    ("ends", "broken", "told"),
+    ("ends", "broken", "expected"),
     [
         ({"ready": {"ready": False, "checks": [{"name": "language_server", "ok": False, "text": "not logged in",
                                                 "fix": "log in"}]}, "ready_status": 503},
@@ -118,10 +118,10 @@ ERROR = json.dumps({"error": {"message": "no call came by", "code": "match_timeo
         ({"chat": CHAT.replace(b"data: [DONE]\n\n", b"")}, "path.chat", "violates its grammar"),
     ],
 )  # fmt: skip
-async def test_the_first_broken_hop_is_named(fake, ends, broken, told):
+async def test_the_first_broken_hop_is_named(fake, ends, broken, expected):
     names, wrong = await run(path(StackOptions(), SURFACES, make=await fake(**ends)))
     assert [check.name for check in wrong] == [broken]
-    assert told in wrong[0].text
+    assert expected in wrong[0].text
     assert names == HOPS[: HOPS.index(broken) + 1], "what lies behind it is not tried"
 
 
@@ -139,7 +139,7 @@ async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
 
 
 @pytest.mark.parametrize(
-    ("error", "told", "fix"),
+    ("error", "expected", "fix"),
     [
         (StackError("mitmdump did not start:\nLoading script\nError: [Errno 98] address already in use\n"),
          "address already in use", "stop what listens there"),
@@ -153,7 +153,7 @@ async def test_the_other_surfaces_are_held_against_their_own_grammar(fake):
         (FileNotFoundError(2, "no such file", "/venv/bin/mitmdump"), "/venv/bin/mitmdump is missing", "pip install"),
     ],
 )  # fmt: skip
-async def test_a_path_that_does_not_start(error, told, fix):
+async def test_a_path_that_does_not_start(error, expected, fix):
     @asynccontextmanager
     async def make(_):
         raise error
@@ -162,11 +162,11 @@ async def test_a_path_that_does_not_start(error, told, fix):
     names, wrong = await run(path(StackOptions(), SURFACES, make=make))
     assert names == [check.name for check in wrong]
     assert names[0] in ("path.mitmdump", "path.front")
-    assert told in wrong[0].text
+    assert expected in wrong[0].text
     assert fix in wrong[0].fix
 
 
-async def test_nobody_answers():
+async def test_nothing_answers():
     @asynccontextmanager
     async def make(_):
         yield SimpleNamespace(url="http://127.0.0.1:1", ls=None, google=None)

@@ -101,7 +101,7 @@ def test_no_secret_is_shown(health):
     assert Check("a", False, "it said sk-abcdefgh1234", "use ?key=abcdefgh") == Check(
         "a", False, "it said [redacted]", "use ?key=[redacted]"
     )
-    health.looked(language_server(503, "ls_gone", "Bearer abcdefgh-1234", T.LS_GONE))
+    health.ls_checked(language_server(503, "ls_gone", "Bearer abcdefgh-1234", T.LS_GONE))
     health.report("traces", "password=hunter22x")
     assert "not ready: language_server: Bearer [redacted]" in health.line()
     assert "abcdefgh-1234" not in repr(health.checks())
@@ -188,9 +188,9 @@ def test_a_recorded_call_that_is_not_ours_teaches_nothing(health, turn):
 )  # fmt: skip
 def test_what_shows_that_it_is_over(health, turn, trouble, far, proof, over):
     ways = {
-        "look": lambda: health.looked(None),
-        "bad look": lambda: health.looked(GONE),
-        "bad look, look": lambda: (health.looked(TOKEN), health.looked(None)),
+        "look": lambda: health.ls_checked(None),
+        "bad look": lambda: health.ls_checked(GONE),
+        "bad look, look": lambda: (health.ls_checked(TOKEN), health.ls_checked(None)),
         "any call": health.path_seen,
         "no call": lambda: turn(UNMATCHED, "told"),
         "untrusted": lambda: health.path_refused(certificate_refused("unknown ca")),
@@ -249,28 +249,28 @@ def test_many_turns_of_one_outage_are_over_with_a_good_look(clock, make_turn, he
     clock.advance(1)
     during[0].close(Failed(GONE))
     during[1].close(Failed(GONE))
-    health.looked(None)
+    health.ls_checked(None)
     assert off(health) == {}
     clock.advance(1)
     during[2].close(Failed(GONE))  # it began before that look
-    health.looked(None)
+    health.ls_checked(None)
     assert off(health) == {}
-    health.looked(GONE)
+    health.ls_checked(GONE)
     store.open(make_turn()).close(Failed(GONE))  # another outage, which a look has seen as well
-    health.looked(None)
+    health.ls_checked(None)
     assert off(health) == {}
 
 
-def test_an_ls_that_answers_looks_and_drops_every_turn(health, turn):
+def test_an_ls_that_passes_checks_and_drops_every_turn(health, turn):
     turn(GONE, "admitted")
-    health.looked(None)
+    health.ls_checked(None)
     assert off(health) == {}, "it may have restarted"
     turn(GONE, "admitted")
-    health.looked(None)
+    health.ls_checked(None)
     assert off(health) == {"language_server": "broken"}
     turn(OK)
     turn(GONE, "admitted")
-    health.looked(None)
+    health.ls_checked(None)
     assert off(health) == {}
 
 
@@ -293,7 +293,7 @@ def test_since_when_how_often_and_the_last_failure(clock, health, turn):
     assert health.line() == "ready"
 
 
-def test_what_nothing_has_shown_again_for_long_is_told_and_no_longer_held_against_it(clock, health, turn):
+def test_a_stale_failure_is_shown_but_does_not_break_ready(clock, health, turn):
     turn(AUTH)
     clock.advance(STALE_S)
     assert off(health) == {"google": "broken"}
@@ -312,7 +312,7 @@ def test_a_lesser_failure_takes_the_place_of_a_stale_one(clock, health, turn):
     assert check_of(health, "google").text == "answers; the last failure: used up"
 
 
-def test_one_that_does_not_trust_us_beside_others_that_do_breaks_nothing(health):
+def test_one_client_without_trust_among_others_breaks_nothing(health):
     health.path_seen()
     health.path_refused(certificate_refused("unknown ca"))
     assert off(health) == {"path": "warns"}
@@ -329,7 +329,7 @@ def test_a_turn_that_fails_at_the_language_server_asks_for_a_look(health, turn):
     health.on_trouble = lambda: asked.append(1)
     turn(OK)
     turn(AUTH)
-    health.looked(GONE)
+    health.ls_checked(GONE)
     assert asked == []
     turn(GONE, "admitted")
     turn(TOKEN, "told")

@@ -57,8 +57,8 @@ async def test_what_a_look_teaches(scene, fault, ok, text):
     assert (ls_of(health).ok, text in ls_of(health).text) == (ok, True)
 
 
-@pytest.mark.parametrize(("provisional", "pause"), [(True, "PREFER_S"), (False, "KEEP_S")])
-async def test_one_that_may_be_replaced_by_a_better_is_looked_at_sooner(scene, monkeypatch, provisional, pause):
+@pytest.mark.parametrize(("provisional", "pause"), [(True, "RECHECK_S"), (False, "CHECK_S")])
+async def test_a_provisional_server_is_checked_sooner(scene, monkeypatch, provisional, pause):
     monkeypatch.setattr(module, pause, 0)
     backend, _, keeper, _ = scene
     backend.shown = Readiness(provisional=provisional)
@@ -66,7 +66,7 @@ async def test_one_that_may_be_replaced_by_a_better_is_looked_at_sooner(scene, m
     await until(lambda: backend.looks > 3)
 
 
-async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):
+async def test_trouble_is_checked_again_until_it_is_over(scene, monkeypatch):
     monkeypatch.setattr(module, "SEARCH_S", 0)
     ls, health, keeper, _ = scene
     ls.shown = Readiness(GONE)
@@ -81,7 +81,7 @@ async def test_trouble_is_looked_at_again_until_it_is_over(scene, monkeypatch):
 
 
 async def test_a_google_that_was_away_is_greeted_until_it_is_back(clock, monkeypatch):
-    monkeypatch.setattr(module, "PREFER_S", 0)
+    monkeypatch.setattr(module, "RECHECK_S", 0)
     ls, health, answers = Backend(), Health(clock), [False, False, True]
 
     async def greet():
@@ -114,9 +114,9 @@ async def test_a_failed_turn_and_a_child_that_came_up_are_reasons_to_look(scene)
 
 
 @pytest.mark.parametrize("place", ["the question", "what is done besides", "the greeting"])
-async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, place):
+async def test_our_own_bug_does_not_end_the_checks(clock, monkeypatch, caplog, place):
     """Whatever goes wrong in a look: it is told, and the next one comes."""
-    for pause in ("SEARCH_S", "PREFER_S", "KEEP_S"):
+    for pause in ("SEARCH_S", "RECHECK_S", "CHECK_S"):
         monkeypatch.setattr(module, pause, 0)
     broken = True
 
@@ -139,7 +139,7 @@ async def test_our_own_bug_does_not_end_the_looks(clock, monkeypatch, caplog, pl
         await until(lambda: ls.looks > 3)
         assert "our bug" in caplog.text
         alone = place in ("the question", "the greeting")  # the others are beside the look
-        assert ("looks" in health.degraded) is alone
+        assert ("language server check" in health.degraded) is alone
         assert ls_of(health).ok is (place != "the question")
         broken, ls.bug = False, None
         looks = ls.looks

@@ -27,14 +27,14 @@ def verdict(check):
     return "broken" if not check.ok else "warns" if check.fix else "ok"
 
 
-@pytest.mark.parametrize(("found", "told"), [((3, 13, 0), "ok"), ((3, 12, 9), "ok"), ((3, 11, 9), "broken")])
-def test_python(found, told):
+@pytest.mark.parametrize(("found", "expected"), [((3, 13, 0), "ok"), ((3, 12, 9), "ok"), ((3, 11, 9), "broken")])
+def test_python(found, expected):
     check = machine.python(found)
-    assert (verdict(check), check.text) == (told, ".".join(map(str, found)))
+    assert (verdict(check), check.text) == (expected, ".".join(map(str, found)))
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "expected"),
     [
         ({}, "ok"),
         ({"aiohttp": "3.14.0"}, "aiohttp 3.14.0 is older than 3.14.1"),
@@ -44,7 +44,7 @@ def test_python(found, told):
         ({"mitmproxy": "13.0.0.dev1"}, "ok"),
     ],
 )
-def test_dependencies(changed, told):
+def test_dependencies(changed, expected):
     def installed(name):
         found = changed.get(name, machine.PACKAGES[name])
         if found is None:
@@ -52,8 +52,8 @@ def test_dependencies(changed, told):
         return found
 
     check = machine.dependencies(installed)
-    assert verdict(check) == ("ok" if told == "ok" else "broken")
-    assert told == "ok" or check.text == told
+    assert verdict(check) == ("ok" if expected == "ok" else "broken")
+    assert expected == "ok" or check.text == expected
 
 
 def test_the_packages_here_are_new_enough():
@@ -95,22 +95,22 @@ def taken():
 
 
 @pytest.mark.parametrize(
-    ("holder", "told", "text"),
+    ("holder", "expected", "text"),
     [
         (None, "broken", "is in use by another program"),
         (Holder(7, "nginx", ours=False), "broken", "is in use by nginx (pid 7)"),
         (Holder(7, "mitmdump", ours=True), "ok", "is in use by zerogravity itself (pid 7)"),
     ],
 )
-def test_a_port_that_is_taken(taken, holder, told, text):
+def test_a_port_that_is_taken(taken, holder, expected, text):
     check = machine.port("front_port", "127.0.0.1", taken, "--listen", lambda _: holder)
-    assert verdict(check) == told
+    assert verdict(check) == expected
     assert check.text.endswith(text)
-    assert told == "ok" or "--listen" in check.fix
+    assert expected == "ok" or "--listen" in check.fix
 
 
 @pytest.mark.parametrize(
-    ("holder", "told"),
+    ("holder", "expected"),
     [
         (Holder(7, "nginx", False), "127.0.0.1:{} is in use by nginx (pid 7): stop it, or choose another port "
          "with --x"),
@@ -120,9 +120,9 @@ def test_a_port_that_is_taken(taken, holder, told, text):
         (Holder(os.getpid(), "python", True), None),
     ],
 )  # fmt: skip
-def test_who_holds_a_port_is_said(taken, holder, told):
+def test_the_holder_of_a_port_is_named(taken, holder, expected):
     said = machine.taken("127.0.0.1", taken, "--x", lambda _: holder)
-    assert said == (told and told.format(taken))
+    assert said == (expected and expected.format(taken))
     assert machine.taken("127.0.0.1", 0, "--x") is None
 
 
@@ -178,7 +178,7 @@ def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token", at=
 
 
 @pytest.mark.parametrize(
-    ("by", "mode", "told"),
+    ("by", "mode", "expected"),
     [
         ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "reverse", "ok"),
         ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "proxy", "start zerogravity with --mode reverse"),
@@ -187,10 +187,10 @@ def found(*, endpoint=True, logged_in=True, route=True, csrf="secret-token", at=
         ({"proxy": "http://127.0.0.1:9999"}, None, "ok"),
     ],
 )
-def test_the_way_must_be_the_one_we_take_calls_in(by, mode, told):
+def test_the_way_must_be_the_one_we_take_calls_in(by, mode, expected):
     check = machine.route(Found(Process(11, "core", "t", (1,), **by), None), 9999, mode)
-    assert (check.fix or "ok") == told
-    assert check.ok is (told == "ok")
+    assert (check.fix or "ok") == expected
+    assert check.ok is (expected == "ok")
 
 
 LANGUAGE_SERVERS = pytest.mark.parametrize(
@@ -241,13 +241,13 @@ def test_language_server(servers, text, fix):
 
 
 @pytest.mark.parametrize(
-    ("days_later", "needed", "told"),
+    ("days_later", "needed", "expected"),
     [(0, True, "ok"), (85, True, "warns"), (91, True, "broken"), (91, False, "warns")],
 )
-def test_an_authority_and_its_age(tmp_path, days_later, needed, told):
+def test_an_authority_and_its_age(tmp_path, days_later, needed, expected):
     certs.create(tmp_path / "ca", now=NOW, days=90)
     check = machine.authority(tmp_path / "ca", needed=needed, now=NOW + timedelta(days=days_later))
-    assert verdict(check) == told
+    assert verdict(check) == expected
 
 
 def test_an_authority_that_is_missing_or_open_to_others(tmp_path):
@@ -271,9 +271,9 @@ def test_disk(tmp_path):
     assert (verdict(check), check.text) == ("broken", f"{tmp_path / 'not'} is not writable")
 
 
-@pytest.mark.parametrize(("limit", "told"), [(0, "ok"), (-1, "warns"), (1 << 20, "warns")])
-def test_core_dumps_are_a_warning(limit, told):
-    assert verdict(machine.core_dumps(limit)) == told
+@pytest.mark.parametrize(("limit", "expected"), [(0, "ok"), (-1, "warns"), (1 << 20, "warns")])
+def test_core_dumps_are_a_warning(limit, expected):
+    assert verdict(machine.core_dumps(limit)) == expected
 
 
 def test_the_root_folder_ends_every_search(monkeypatch):

@@ -215,7 +215,7 @@ def test_parse_failures_by_code(store, metrics, make_turn):
     assert told["zg_tap_errors_total"] == 1
 
 
-def test_what_the_rooms_tell(metrics):
+def test_counters_fed_by_other_modules(metrics):
     metrics.request("chat", 200)
     metrics.request("chat", 429)
     metrics.reader_left(3)

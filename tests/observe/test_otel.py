@@ -206,7 +206,7 @@ def test_contents_on_wish_without_secrets(store, clock, make_turn, telling, valu
     ]
 
 
-def test_an_evicted_turn_is_told_whole(clock, make_turn, telling, store):
+def test_an_evicted_turn_is_exported_whole(clock, make_turn, telling, store):
     ended = telling()
     channel = play(store, clock, make_turn)
     evict(store, channel.id)
@@ -254,7 +254,7 @@ def test_an_endpoint_switches_them_on(store, environment):
     started.close()
 
 
-def test_a_collector_that_does_not_answer_holds_nobody_up(store, clock, make_turn, caplog):
+def test_a_collector_that_does_not_answer_delays_nothing(store, clock, make_turn, caplog):
     go, ended = threading.Event(), threading.Event()
 
     class Slow(InMemorySpanExporter):

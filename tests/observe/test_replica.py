@@ -105,7 +105,7 @@ def test_a_secret_spread_over_deltas_is_found_once(scene):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_what_cannot_be_rendered_is_said(scene, stream):
+def test_a_turn_that_cannot_be_rendered_is_reported(scene, stream):
     def broken(channel, secret):
         raise KeyError("sk-abcdefgh1234567890")
 

@@ -56,7 +56,7 @@ def test_what_is_shown_holds_no_secret(body, shown):
     }  # fmt: skip
 
 
-def test_everybody_is_told(make_turn):
+def test_every_listener_is_called(make_turn):
     kept = [Bodies(), Bodies()]
     request_sinks: RequestSink = RequestSinks(*kept)
     turn = make_turn(surface="chat")

@@ -147,12 +147,12 @@ async def test_a_server_that_tells_no_metrics(server):
 
 
 @pytest.mark.parametrize("ready", ["<html>", "[]", '{"ready": true}', '"x"'])
-async def test_somebody_else(server, ready):
+async def test_an_answer_of_another_program(server, ready):
     url, _ = await server(ready, "")
     with pytest.raises(OSError, match="is not zerogravity"):
         await fetch(url)
 
 
-async def test_nobody():
+async def test_nothing_answers():
     with pytest.raises(OSError, match="start one with: zerogravity serve"):
         await fetch("http://127.0.0.1:1")

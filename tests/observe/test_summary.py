@@ -90,7 +90,7 @@ def test_after_calls_the_client_is_at_work_until_it_brings_results(
     assert state(scene, channel, answered) == (words, 5)
 
 
-def test_nobody_works_at_tools_for_ever(scene):
+def test_tool_results_are_not_expected_for_ever(scene):
     channel = tool_turn(scene)
     scene.advance(summary.TOOLS_NS / 1e9)
     assert state(scene, channel)[0] == "done"
@@ -110,12 +110,12 @@ def test_nobody_works_at_tools_for_ever(scene):
         ),
     ],
 )
-def test_what_was_asked(scene, generate, text):
+def test_the_question_of_a_turn(scene, generate, text):
     channel = scene.store.open(scene.turn(google_request=generate)).channel
     assert summary.row(channel, 0)["question"] == text
 
 
-def test_the_question_is_looked_for_once(scene, monkeypatch):
+def test_the_question_is_extracted_once(scene, monkeypatch):
     channel = scene.store.open(scene.turn()).channel
     first = summary.row(channel, 0)["question"]
     monkeypatch.setattr(summary, "newest_question", lambda _: "once more")

@@ -62,13 +62,13 @@ def test_long_runs_of_a_diff_are_folded(recording, make_turn):
 
 
 @pytest.mark.parametrize(
-    ("counts", "told"),
+    ("counts", "expected"),
     [
         ({"records": 1, "upstream_calls": 1, "messages": 1}, "1 record · 1 call to Google · 1 message"),
         ({"records": 2, "upstream_calls": 2, "tools": 3, "rounds": 0}, "2 records · 2 calls to Google · 3 tools"),
         ({}, "tokens 0 in (0 cached), 0 out, 0 thinking"),
     ],
 )
-def test_numbers_are_said_as_people_say_them(counts, told):
+def test_numbers_are_written_for_people(counts, expected):
     (line,) = printed(terminal._numbers({"counts": counts}), 120)
-    assert line.endswith(told)
+    assert line.endswith(expected)

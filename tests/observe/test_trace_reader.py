@@ -85,7 +85,7 @@ def test_what_is_not_found(recording, make_turn, reference):
     assert caught.value.fault.status == 404
 
 
-def test_an_ambiguous_beginning_is_told(recording, make_turn):
+def test_an_ambiguous_prefix_is_reported(recording, make_turn):
     made = recording()
     for digit in "12":
         say(made.store.open(make_turn(id="turn_ab" + digit * 30)), made.clock, "x")

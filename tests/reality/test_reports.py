@@ -30,14 +30,14 @@ async def stack() -> AsyncIterator[Stack]:
 async def test_report(stack: Stack, case: dict[str, Any]) -> None:
     stack.output.clear()
     key = f"k{secrets.token_hex(6)}"
-    told: list[Result] = []
-    names: dict[str, Any] = {**HELPERS, "KEY": key, "T": told}
+    reports: list[Result] = []
+    names: dict[str, Any] = {**HELPERS, "KEY": key, "T": reports}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         for turn in case.get("turns") or [case]:
             if "script" in turn:
                 stack.google.script(scenario(filled(turn["script"], names)), match=key, times=100)
             result = await send(stack, http, filled(turn["send"], names), key)
-            told.append(result)
+            reports.append(result)
             names |= result.names()
             stack.google.unscript()
             for expected in turn["expect"]:

@@ -124,7 +124,7 @@ UNDECODABLE = {
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
 @pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE, "/v1beta/models/gemini-3-flash:countTokens"])
 @pytest.mark.parametrize("case", UNDECODABLE)
-async def test_what_cannot_be_decoded_is_told_at_once_and_ends_the_connection(
+async def test_an_undecodable_body_is_refused_at_once_and_ends_the_connection(
     serve: Serve, case: str, path: str, chunked: bool
 ) -> None:
     """Whatever follows on it is not guessed at, and a client that keeps connections knows."""
@@ -146,7 +146,7 @@ async def test_what_cannot_be_decoded_is_told_at_once_and_ends_the_connection(
 
 @pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE])
 @pytest.mark.parametrize("at_once", [True, False], ids=["in one piece", "behind the head"])
-async def test_chunks_that_are_none_are_told_at_once_in_the_form_of_the_path(
+async def test_invalid_chunks_are_refused_at_once_in_the_form_of_the_path(
     serve: Serve, path: str, at_once: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     served = await serve()
@@ -307,7 +307,7 @@ def test_halves_are_found_exactly(pieces: list[str]) -> None:
 
 @pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE])
 @pytest.mark.parametrize("size", [1, 2 << 20])
-async def test_half_a_pair_costs_no_turn_and_is_told(serve: Serve, path: str, size: int) -> None:
+async def test_half_a_pair_costs_no_turn_and_is_noted(serve: Serve, path: str, size: int) -> None:
     served = await serve()
     bodies: dict[str, dict[str, Any]] = {
         "/v1/responses": {"model": "gemini-3-flash", "input": "x" * size + "cut \ud83d"},

@@ -52,7 +52,7 @@ async def test_google_counts_contents(google: Any, wire: str | None, name: str) 
     assert stand.asked == [("/v1internal:countTokens", "Bearer ya29.mine", asked)]
 
 
-async def test_without_a_bearer_nobody_is_asked(google: Any) -> None:
+async def test_without_a_bearer_google_is_not_called(google: Any) -> None:
     stand, count = google
     assert await replace(count, bearer=Bearer())(turn(HI)) is None
     assert not stand.asked
@@ -94,7 +94,7 @@ async def test_what_google_answers(google: Any, status: int, body: bytes, wanted
     assert await count(turn(HI)) == wanted
 
 
-async def test_nobody_waits_for_long_and_nothing_breaks(google: Any) -> None:
+async def test_counting_is_bounded_in_time_and_breaks_nothing(google: Any) -> None:
     stand, count = google
     stand.wait.clear()
     assert await replace(count, timeout_s=0.01)(turn(HI)) is None

@@ -261,7 +261,7 @@ async def test_an_answer_that_has_begun_is_broken_off(serve: Serve) -> None:
     assert body == b"4\r\nhalf\r\n"
 
 
-async def test_too_many_at_once_is_told(serve: Serve) -> None:
+async def test_too_many_requests_at_once_are_refused(serve: Serve) -> None:
     served = await serve(limits={"requests": 1})
     served.engine.script = forever
     first = asyncio.create_task(served.post("/v1/chat/completions", HELLO))

@@ -23,7 +23,9 @@ COUNT = "/v1beta/models/gemini-3-flash:countTokens"
         ("", {"x-goog-api-client": "genai-js/3"}, "google"),
     ],
 )
-async def test_v1_models_is_told_apart(serve: Serve, query: str, headers: dict[str, str], form: str) -> None:
+async def test_v1_models_has_the_form_of_the_callers_api(
+    serve: Serve, query: str, headers: dict[str, str], form: str
+) -> None:
     served = await serve()
     _, _, body = await served.get(f"/v1/models{query}", headers=headers)
     _, _, entry = await served.get(f"/v1/models/gemini-3-flash{query}", headers=headers)
@@ -69,7 +71,7 @@ async def test_google_models_in_pages(serve: Serve) -> None:
     assert (status, body["error"]["status"]) == (400, "INVALID_ARGUMENT")
 
 
-async def test_tokens_are_estimated_and_said_to_be(serve: Serve) -> None:
+async def test_token_estimates_are_marked_as_such(serve: Serve) -> None:
     served = await serve()
     text = {"contents": [{"role": "user", "parts": [{"text": "x" * 400}]}]}
     status, headers, body = await served.post(COUNT, text)
@@ -82,7 +84,7 @@ async def test_tokens_are_estimated_and_said_to_be(serve: Serve) -> None:
     assert more["totalTokens"] > 104
 
 
-async def test_tokens_are_counted_by_who_can(serve: Serve) -> None:
+async def test_tokens_are_counted_by_google_when_possible(serve: Serve) -> None:
     asked: list[Any] = []
 
     async def count(turn: Any) -> int | None:

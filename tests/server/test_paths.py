@@ -134,7 +134,7 @@ async def test_a_websocket_and_an_absolute_target_of_too_many_slashes(serve: Ser
 @pytest.mark.parametrize(
     ("base", "path"), [(base, path) for path in BODIES for base in ("/api", "/openai", "/v1", "/x/y")]
 )
-async def test_another_base_is_told_the_right_path_in_the_form_of_its_api(serve: Serve, base: str, path: str) -> None:
+async def test_a_wrong_base_gets_the_right_path_in_the_form_of_its_api(serve: Serve, base: str, path: str) -> None:
     served = await serve()
     for spelled in (base + path, base + path.replace("/", "//")):
         status, _, body = await served.ask("POST", spelled, body=json.dumps(BODIES[path]).encode())

@@ -90,7 +90,7 @@ SHOWN = {"generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
         (GEMINI, {**ASKED, **SHOWN}, 200),
     ],
 )  # fmt: skip
-async def test_thinking_that_nobody_asked_for_is_no_content(serve: Serve, path: str, body: Any, status: int) -> None:
+async def test_thinking_that_was_not_requested_is_no_content(serve: Serve, path: str, body: Any, status: int) -> None:
     """A turn that fails after it is a plain status, not a 200 with an error in it."""
 
     async def script(running: RunningTurn) -> None:
@@ -132,7 +132,7 @@ STREAMS: dict[str, tuple[str, dict[str, Any], bool]] = {  # path, body, whether 
 @pytest.mark.parametrize("terminal", [Failed(BROKEN), Failed(BUSY), Finished("stop"), Finished("length", "MAX_TOKENS")])
 @pytest.mark.parametrize("size", [1, 1 << 20], ids=["small", "large"])
 @pytest.mark.parametrize("kind", STREAMS)
-async def test_a_failure_in_the_middle_is_told_and_is_no_good_end(
+async def test_a_failure_in_the_middle_is_reported_and_cuts_the_body(
     serve: Serve, kind: str, size: int, terminal: Failed | Finished
 ) -> None:
     """Everything before it comes, the error comes, and whoever overlooks that finds a body without its end."""
@@ -154,7 +154,7 @@ async def test_a_failure_in_the_middle_is_told_and_is_no_good_end(
     assert ended is (well or not failed)
 
 
-async def test_who_reads_late_is_told_as_well(
+async def test_a_late_reader_gets_the_failure(
     serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiohttp's client drops what nobody has read when the body breaks off; and who leaves then was answered."""
@@ -276,7 +276,7 @@ def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], 
         ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "prediction": 1, "background": True}),
     ],
 )
-async def test_what_was_left_out_is_told_to_the_client(serve: Serve, path: str, body: dict[str, Any]) -> None:
+async def test_the_client_gets_notes_on_what_was_left_out(serve: Serve, path: str, body: dict[str, Any]) -> None:
     served = await serve()
     async with served.http.post(served.url + path, json=body) as answer:
         await answer.read()
@@ -287,7 +287,7 @@ async def test_what_was_left_out_is_told_to_the_client(serve: Serve, path: str, 
         assert "odd\\nn\\xe9: ignored, it has no effect here" in notes
 
 
-async def test_nothing_left_out_nothing_told(serve: Serve) -> None:
+async def test_no_notes_when_nothing_was_left_out(serve: Serve) -> None:
     served = await serve()
     _, told, _ = await served.post(CHAT, HELLO)
     assert "x-zerogravity-notes" not in told
@@ -524,7 +524,7 @@ async def test_stalled_reader_is_cut(serve: Serve, caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize(
     ("readers", "background", "cancelled"), [(1, False, True), (2, False, False), (1, True, False)]
 )
-async def test_a_stalled_reader_ends_only_what_nobody_else_wants(
+async def test_a_stalled_reader_ends_only_turns_without_other_readers(
     serve: Serve, make_turn: Callable[..., Turn], readers: int, background: bool, cancelled: bool
 ) -> None:
     served = await serve()

@@ -22,7 +22,7 @@ from zerogravity.testing.check import check_response, check_responses
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_the_end_is_told_when_it_is_written(serve: Serve, tmp_path: Path, stream: bool) -> None:
+async def test_the_end_is_sent_when_the_response_is_stored(serve: Serve, tmp_path: Path, stream: bool) -> None:
     """With a file: what a client has been told is stored outlives a kill. Without one nobody waits."""
     disk = Disk()
     disk.gate = asyncio.Event()
@@ -39,7 +39,7 @@ async def test_the_end_is_told_when_it_is_written(serve: Serve, tmp_path: Path, 
     assert (status, b'"completed"' in data) == (200, True)
 
 
-async def test_the_end_is_told_though_it_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
+async def test_the_end_is_sent_though_the_response_cannot_be_stored(serve: Serve, tmp_path: Path) -> None:
     disk = Disk()
     disk.failure = TROUBLES["full"]
     served = await serve(store_path=str(tmp_path / "r.db"), services={"responses": disk})

@@ -25,7 +25,7 @@ async def test_ready_names_the_broken_hop(serve: Serve, clock: Any) -> None:
     served = await serve(services={"health": health})
     status, _, body = await served.get("/ready")
     assert (status, body["ready"]) == (200, True)
-    health.looked(language_server(503, "ls_not_found", "no language server is running", Termination.LS_GONE))
+    health.ls_checked(language_server(503, "ls_not_found", "no language server is running", Termination.LS_GONE))
     status, headers, body = await served.get("/ready")
     assert (status, body["ready"], headers["Retry-After"]) == (503, False, "1")
     broken = [check for check in body["checks"] if not check["ok"]]

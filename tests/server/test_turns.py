@@ -39,7 +39,7 @@ async def test_remote_media_only_where_allowed(serve: Serve, allowed: bool) -> N
         assert not asked
 
 
-async def test_a_request_without_a_turn_is_shown_to_nobody(serve: Serve) -> None:
+async def test_a_request_without_a_turn_is_not_shown(serve: Serve) -> None:
     """Counting, warm-ups: whoever keeps bodies by turn would keep these for ever."""
 
     class Seen:

@@ -183,7 +183,7 @@ async def test_with_stream_id_next_to_each_other(serve: Serve) -> None:
         assert (await ask(socket, stream_id="a"))[-1]["type"] == "response.completed", "its name is free again"
 
 
-async def test_a_stream_id_is_free_as_soon_as_its_end_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_id_is_free_as_soon_as_its_end_is_sent(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     served, gate = await serve(), asyncio.Event()
     real = web.WebSocketResponse.send_frame
 

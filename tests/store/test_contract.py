@@ -14,22 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.entries import some
-from zerogravity.store.base import Entry, Limits, ResponseStore
+from zerogravity.store.base import Entry, ResponseStore, StoreLimits
 from zerogravity.store.memory import MemoryStore
 from zerogravity.store.sqlite import SqliteStore
 
 
-async def memory(limits: Limits, _: Path) -> ResponseStore:
+async def memory(limits: StoreLimits, _: Path) -> ResponseStore:
     return MemoryStore(limits)
 
 
-async def sqlite(limits: Limits, folder: Path) -> ResponseStore:
+async def sqlite(limits: StoreLimits, folder: Path) -> ResponseStore:
     store = SqliteStore(folder / "responses.db", limits)
     await store.open()
     return store
 
 
-STORES: dict[str, Callable[[Limits, Path], Awaitable[ResponseStore]]] = {"memory": memory, "sqlite": sqlite}
+STORES: dict[str, Callable[[StoreLimits, Path], Awaitable[ResponseStore]]] = {"memory": memory, "sqlite": sqlite}
 
 
 @pytest.fixture(params=STORES)
@@ -38,7 +38,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]
 
     @asynccontextmanager
     async def use(**options: Any) -> AsyncIterator[ResponseStore]:
-        store = await STORES[request.param](Limits(**{"count": 10, "now": lambda: 100.0, **options}), tmp_path)
+        store = await STORES[request.param](StoreLimits(**{"count": 10, "now": lambda: 100.0, **options}), tmp_path)
         try:
             yield store
         finally:
@@ -206,7 +206,7 @@ async def seen(store: ResponseStore) -> list[Any]:
 @given(steps)
 async def test_every_store_gives_the_same_answers(tmp_path_factory: pytest.TempPathFactory, done: list[Any]) -> None:
     now, folder = [100.0], tmp_path_factory.mktemp("stores")
-    limits = Limits(4, 100_000, 30, lambda: now[0])
+    limits = StoreLimits(4, 100_000, 30, lambda: now[0])
     stores = [await make(limits, folder) for make in STORES.values()]
     try:
         for verb, *arguments in done:

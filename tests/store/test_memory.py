@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerogravity.store.base import Entry, Limits
+from zerogravity.store.base import Entry, StoreLimits
 from zerogravity.store.memory import MemoryStore
 from zerogravity.wire import jsonio
 
@@ -15,7 +15,7 @@ def entry(number: int, **more: object) -> Entry:
 
 
 async def test_json_and_frames_are_counted() -> None:
-    store = MemoryStore(Limits(2, now=lambda: 100.0))
+    store = MemoryStore(StoreLimits(2, now=lambda: 100.0))
     steps = [
         (store.put(entry(1)), JSON),
         (store.put(entry(2, frames=(b"12345", b"678"))), 2 * JSON + 8),
@@ -34,7 +34,7 @@ async def test_json_and_frames_are_counted() -> None:
 
 async def test_what_is_too_old_is_gone_and_leaves_with_the_next_change() -> None:
     now = 100.0
-    store = MemoryStore(Limits(9, age_s=10, now=lambda: now))
+    store = MemoryStore(StoreLimits(9, age_s=10, now=lambda: now))
     await store.put(entry(1))
     now = 111.0
     assert await store.get("resp_1", "me") is None

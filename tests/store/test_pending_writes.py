@@ -119,13 +119,13 @@ async def test_reads_while_somebody_holds_the_file(serve: Serve, tmp_path: Path,
     await until(lambda: served.writer.waiting == 0)
     reference = [{"type": "item_reference", "id": answered["output"][0]["id"]}, {"role": "user", "content": "x"}]
     with locked(file):
-        told = [
+        reports = [
             await served.get(f"{PATH}/{answered['id']}"),
             await served.get(f"{PATH}/{answered['id']}/input_items"),
             await served.post(PATH, {**HELLO, "store": False, "previous_response_id": answered["id"]}),
             await served.post(PATH, {**HELLO, "store": False, "input": reference}),
         ]
-    for status, headers, body in told:
+    for status, headers, body in reports:
         if journal == "wal":
             assert status == 200
         else:

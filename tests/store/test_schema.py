@@ -72,12 +72,12 @@ def test_two_processes_take_each_step_once(database, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [(sqlite3.SQLITE_NOTADB, "x; move the file away, and a new one will be made"),
      (sqlite3.SQLITE_CORRUPT | 1 << 8, "x; move"), (sqlite3.SQLITE_FULL, "x"), (None, "x")],
 )  # fmt: skip
-def test_what_to_do_is_said(error, told) -> None:
+def test_what_to_do_is_said(error, expected) -> None:
     made = OSError("x") if error is None else sqlite3.DatabaseError("x")
     if error is not None:
         made.sqlite_errorcode = error
-    assert schema.why(made).startswith(told)
+    assert schema.why(made).startswith(expected)

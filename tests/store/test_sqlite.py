@@ -15,14 +15,14 @@ import pytest
 from tests.store.entries import some
 from zerogravity.errors import FaultError
 from zerogravity.server.response_writer import stored_of
-from zerogravity.store.base import Limits
+from zerogravity.store.base import StoreLimits
 from zerogravity.store.sqlite import STEPS, SqliteStore
 
 FILES = Path(__file__).parent / "files"
 
 
 async def open_file(path: Path, **options: Any) -> SqliteStore:
-    store = SqliteStore(path, Limits(**{"count": 10, "now": lambda: 100.0, **options}))
+    store = SqliteStore(path, StoreLimits(**{"count": 10, "now": lambda: 100.0, **options}))
     await store.open()
     return store
 
@@ -112,7 +112,7 @@ def newer(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "expected"),
     [
         (
             lambda path: path.write_bytes(b"no database" * 100),
@@ -125,10 +125,10 @@ def newer(path: Path) -> None:
         ),
     ],
 )
-async def test_a_file_that_cannot_be_used(tmp_path: Path, spoil: Callable[[Path], Any], told: str) -> None:
+async def test_a_file_that_cannot_be_used(tmp_path: Path, spoil: Callable[[Path], Any], expected: str) -> None:
     path = tmp_path / "responses.db"
     spoil(path)
-    with pytest.raises(FaultError, match=told) as caught:
+    with pytest.raises(FaultError, match=expected) as caught:
         await open_file(path)
     assert caught.value.fault.code == "store_unusable"
     assert "responses.db" in caught.value.fault.message

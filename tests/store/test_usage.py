@@ -97,17 +97,17 @@ def test_no_link_is_followed(log, file, tmp_path, make_turn):
 
 
 def test_a_bad_disk_is_reported_and_nothing_is_lost(log, file, make_turn):
-    told = []
-    play, _ = log(report=told.append)
+    reports = []
+    play, _ = log(report=reports.append)
     file.parent.mkdir()
     file.mkdir()
     play(make_turn(), Usage(prompt=5))
     play(make_turn(), Usage(prompt=6))
-    assert len(told) == 1
-    assert told[0]
+    assert len(reports) == 1
+    assert reports[0]
     file.rmdir()
     play(make_turn(), Usage(prompt=7))
-    assert told[1:] == [None]
+    assert reports[1:] == [None]
     assert [(row.turns, row.prompt) for row in read(file)] == [(3, 18)]
 
 
@@ -194,14 +194,14 @@ def test_a_file_without_a_version_is_read_and_migrated(log, file, make_turn):
 
 
 def test_a_newer_file_is_refused_and_the_sums_wait(log, file, make_turn):
-    told = []
-    play, _ = log(report=told.append)
+    reports = []
+    play, _ = log(report=reports.append)
     play(make_turn(), Usage(prompt=5))
     database = sqlite3.connect(file)
     database.execute("pragma user_version = 9")
     database.close()
     play(make_turn(), Usage(prompt=6))
-    assert "file version 9, this one supports up to 1): update zerogravity" in told[0]
+    assert "file version 9, this one supports up to 1): update zerogravity" in reports[0]
     with pytest.raises(OSError, match="update zerogravity, or use another file"):
         read(file)
     database = sqlite3.connect(file)

@@ -25,7 +25,7 @@ def test_what_is_below_its_root_is_its_own(path: str, its: bool) -> None:
 
 
 def test_it_may_claim_more_by_headers_and_query() -> None:
-    claiming = replace(PLAIN, claims=lambda path, headers, query: "x-plain" in headers or "plain" in query)
+    claiming = replace(PLAIN, also_owns=lambda path, headers, query: "x-plain" in headers or "plain" in query)
     assert claiming.owns("/", ["x-plain"])
     assert claiming.owns("/", (), ["plain"])
     assert not claiming.owns("/")

@@ -53,13 +53,13 @@ def test_bad_lines(data: bytes, why: str) -> None:
 @pytest.mark.parametrize(
     ("read", "good", "bad", "why"),
     [
-        (grammar.an_object, {}, [], "must be an object"),
-        (grammar.objects, [{}], {}, "must be an array"),
-        (grammar.objects, [], [{}, 1], r"here\[1\]: must be an object"),
-        (grammar.a_string, "", None, "must be a string"),
-        (grammar.a_count, 0, -1, "not negative"),
-        (grammar.a_count, 7, True, "whole number"),
-        (grammar.a_count, 7, 1.0, "whole number"),
+        (grammar.expect_object, {}, [], "must be an object"),
+        (grammar.expect_objects, [{}], {}, "must be an array"),
+        (grammar.expect_objects, [], [{}, 1], r"here\[1\]: must be an object"),
+        (grammar.expect_string, "", None, "must be a string"),
+        (grammar.expect_count, 0, -1, "not negative"),
+        (grammar.expect_count, 7, True, "whole number"),
+        (grammar.expect_count, 7, 1.0, "whole number"),
     ],
 )
 def test_kinds(read: Callable[[Any, str], Any], good: Any, bad: Any, why: str) -> None:

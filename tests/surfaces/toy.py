@@ -99,5 +99,5 @@ surface = Surface(
     operation="small_talk",
     sample=lambda model, prompt: {"say": prompt, "stream": True},
     check=check,
-    read=read,
+    describe_event=read,
 )

@@ -73,7 +73,7 @@ def test_unfinished_turns_answer_nothing(recording, make_turn):
     assert len(Library(made.root)) == 1
 
 
-def test_the_nearest_is_told_by_the_words_too(recording, make_turn):
+def test_the_nearest_recording_is_found_by_its_words_too(recording, make_turn):
     """Each of them differs in exactly one line."""
     made = recording()
     for question in ("Why is the sky blue at noon?", "Name three rivers.", "Tell a joke."):

@@ -27,7 +27,7 @@ from zerogravity.errors import FaultError, Termination, bad_request
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.testing import replay as replaying
 from zerogravity.testing.builders import FakeClock
-from zerogravity.testing.replay import Mishap, Pace, ReplayEngine, parse_mishap, parse_speed
+from zerogravity.testing.replay import InjectedFault, Pace, ReplayEngine, parse_mishap, parse_speed
 
 
 class Recorded(Trace):
@@ -200,7 +200,7 @@ async def test_delay(make_turn):
     assert time.slept == pytest.approx([0.25, 0.05, 40.05, 0.05], abs=1e-6)
 
 
-async def test_usage_told_twice_counts_once(make_turn):
+async def test_duplicate_usage_counts_once(make_turn):
     channel, _ = await play(answer(chunk("a"), usage_chunk(5)), make_turn, mishaps=(parse_mishap("dup-usage"),))
     assert [sum(isinstance(e, Usage) for e in record.events) for record in channel.records] == [0, 0, 1, 1, 0, 0]
     assert channel.state.usage.total == 5
@@ -209,10 +209,10 @@ async def test_usage_told_twice_counts_once(make_turn):
 @pytest.mark.parametrize(
     ("text", "mishap"),
     [
-        ("cut@7", Mishap("cut", 7)),
-        ("delay@3=40s", Mishap("delay", 3, 40.0)),
-        ("delay@3=1.5ms", Mishap("delay", 3, 0.0015)),
-        (" dup-usage ", Mishap("dup-usage")),
+        ("cut@7", InjectedFault("cut", 7)),
+        ("delay@3=40s", InjectedFault("delay", 3, 40.0)),
+        ("delay@3=1.5ms", InjectedFault("delay", 3, 0.0015)),
+        (" dup-usage ", InjectedFault("dup-usage")),
     ],
 )
 def test_mishaps(text, mishap):
@@ -234,7 +234,7 @@ def test_speeds(text, speed):
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "", "nan"])
 def test_no_speeds(text):
-    with pytest.raises(FaultError, match="no speed"):
+    with pytest.raises(FaultError, match="invalid speed"):
         parse_speed(text)
 
 
@@ -289,7 +289,7 @@ async def test_our_own_bug_ends_the_turn(make_turn, monkeypatch, caplog, place):
     assert "replay turn_" in caplog.text
 
 
-async def test_no_recording_is_a_failed_turn_or_somebody_elses(make_turn):
+async def test_without_a_recording_a_turn_fails_or_goes_to_the_fallback(make_turn):
     def pick(_):
         raise bad_request("no recording")
 

@@ -60,7 +60,7 @@ def test_programs_without_a_loop(library):
         urllib.request.urlopen(url)
 
 
-async def test_a_taken_port_is_told(library):
+async def test_a_taken_port_is_reported(library):
     async with serve(library.pick, services=SERVICES) as server:
         with pytest.raises(OSError, match=r"."):
             async with serve(library.pick, listen=server.url.removeprefix("http://"), services=SERVICES):

@@ -64,7 +64,7 @@ def test_a_frame_has_its_limit(size: int, fits: bool) -> None:
             parser.feed(head)
 
 
-def test_the_limit_unless_told_otherwise() -> None:
+def test_the_default_limit() -> None:
     parser = EnvelopeParser()
     assert parser.feed(b"\0" + (64 << 20).to_bytes(4, "big")) == []
     with pytest.raises(ConnectError):

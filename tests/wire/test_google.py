@@ -245,7 +245,7 @@ def test_h14_usage(counts: dict[str, Any], usage: Usage) -> None:
     assert events_of({"response": {"candidates": []}, "usageMetadata": counts}) == [usage]
 
 
-def test_h14_usage_is_told_when_it_changes_and_the_last_one_counts() -> None:
+def test_h14_usage_is_reported_when_it_changes_and_the_last_one_counts() -> None:
     first, more = {"promptTokenCount": 5}, {"promptTokenCount": 5, "candidatesTokenCount": 2}
     found = events_of(
         {**chunk({"text": "a"}), "usageMetadata": first},

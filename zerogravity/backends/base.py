@@ -1,4 +1,4 @@
-"""``Backend``: whoever makes the call to Google for us. Engine and composition know nothing else of one.
+"""``Backend``: the service that calls Google for us. Engine and composition use nothing else of it.
 
     set_callbacks → start → readiness, now and then → any number of turns, side by side → close
     a turn:  admit → check → start_cascade → send, with follow beside it → annotate → cancel, if it failed → delete
@@ -43,7 +43,7 @@ def _ignore(*_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Callbacks:
+class BackendListener:
     """What a back end reports unasked.
 
     ``on_models``    the models that it offers, whenever it has learnt them.
@@ -72,7 +72,7 @@ class Backend(Protocol):
 
     # -- lifecycle -------------------------------------------------------------------------------------------------
 
-    def set_callbacks(self, callbacks: Callbacks) -> None:
+    def set_callbacks(self, callbacks: BackendListener) -> None:
         """Before ``start``."""
         ...
 

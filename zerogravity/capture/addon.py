@@ -92,7 +92,7 @@ class Capture:
             return
         config = self._load_config()
         await proxy_guard.rebind_to_loopback()
-        if why := await proxy_guard.loop(config):
+        if why := await proxy_guard.self_target(config):
             logger.error("zerogravity cannot serve: %s", why)  # an error during start ends mitmdump
             return
         proxy_options.prepare()

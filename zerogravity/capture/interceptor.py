@@ -102,7 +102,7 @@ class Interceptor:
                 running = deps.store.find(found.cascade_id) if found.cascade_id else None
                 self._act(deps, flow, body, found, running)
         except Exception:  # guard: interception fails open (invariant 5)
-            logger.exception("request left unchanged")
+            logger.exception("rewriting failed; the request goes to Google unchanged")
             deps.metrics.failed_open("request")
             if running is not None:
                 running.close(Failed(internal("the request to Google could not be rewritten")))
@@ -130,7 +130,9 @@ class Interceptor:
         if claim.tap is not None:
             self._fill_body(flow, running.channel)
             return
-        tap.refused(running, response.status_code, dict(response.headers), response.get_content(strict=False) or b"")
+        tap.close_with_error(
+            running, response.status_code, dict(response.headers), response.get_content(strict=False) or b""
+        )
         if running.turn.surface != PASSIVE:
             flow.metadata["zerogravity.original_status"] = response.status_code
             flow.response = _stopped(claim.expected)

@@ -91,7 +91,7 @@ class ProxyGuard:
     async def server_connected(self, data: ServerConnectionHookData) -> None:
         peer = data.server.peername
         if peer is not None and await self._is_refused(data.client, peer, data.server.address):
-            logger.warning("refused: %s leads to %s:%s", data.server.address, *peer[:2])
+            logger.warning("refused: %s resolves to %s:%s on this machine", data.server.address, *peer[:2])
             cut(data.server)
 
     async def _is_refused(
@@ -203,7 +203,7 @@ def port_taken(flag: str) -> str | None:
     return None
 
 
-async def loop(config: Config) -> str | None:
+async def self_target(config: Config) -> str | None:
     """A configured target that is ourselves, in one sentence."""
     ours = {config.port} | {address[1] for server in _servers() for address in server.listen_addrs}
     for host, port in sorted(targets(config)):

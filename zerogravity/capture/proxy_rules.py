@@ -46,7 +46,7 @@ def bad_mode(mode: Mode, *, exposed: bool) -> str | None:
     if exposed or mode.host is None or is_loopback(mode.host):
         return None
     return (
-        f"a proxy on {mode.host or 'all addresses'} lets other machines through this one: listen on 127.0.0.1, "
+        f"a proxy on {mode.host or 'all addresses'} would be open to other machines: listen on 127.0.0.1, "
         "or, where only machines you trust reach it, add --set zg_expose_proxy=true"
     )
 

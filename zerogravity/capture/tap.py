@@ -90,7 +90,7 @@ class Tap:
         except Exception:
             logger.exception("the tap failed; the turn ends, the bytes flow on")
             self._guard()
-            self._release(out)
+            self._pass_held_bytes(out)
         return out
 
     def abort(self, message: str, fault: Fault | None = None) -> None:
@@ -129,7 +129,7 @@ class Tap:
                 self._finish(out)
         except (SseError, ObjectTooLarge) as error:
             self._give_up(str(error))
-            self._release(out)
+            self._pass_held_bytes(out)
 
     def _take(self, chunk: bytes, out: list[bytes]) -> None:
         if self._passive:
@@ -330,7 +330,7 @@ class Tap:
         self._unparsed = True
         _fail(self._running)
 
-    def _release(self, out: list[bytes]) -> None:
+    def _pass_held_bytes(self, out: list[bytes]) -> None:
         if self._held and not self._passive:
             out.append(bytes(self._held))
             self._held.clear()
@@ -349,7 +349,7 @@ def _fail(running: RunningTurn) -> None:
         logger.exception("ending the turn failed as well")
 
 
-def refused(running: RunningTurn, status: int, headers: Mapping[str, str], body: bytes) -> None:
+def close_with_error(running: RunningTurn, status: int, headers: Mapping[str, str], body: bytes) -> None:
     """A non-200 answer: the turn ends with Google's error. Never raises."""
     try:
         attempt_no = running.channel.state.attempts

@@ -77,7 +77,7 @@ async def _show(session: aiohttp.ClientSession, stack: Stack, surface: Surface) 
             print(f"  failed: HTTP {response.status} {await response.text()}")
             return False
         async for event in _events(response):
-            for label, text in surface.read(event, seen):
+            for label, text in surface.describe_event(event, seen):
                 if seen.first is None:
                     seen.first = time.monotonic() - started
                 _print(label, text, seen)

@@ -29,7 +29,7 @@ from zerogravity.testing.simulator.language_server.child import (
     trusted,
 )
 
-OTHERWISE = {"quotas", "refusals", "port", "http_port", "csrf"}  # options of the stand-in that are no habits
+NOT_HABITS = {"quotas", "refusals", "port", "http_port", "csrf"}  # options of the stand-in that are no habits
 
 
 @click.group()
@@ -159,7 +159,7 @@ async def _serve(simulator: GoogleSimulator | LanguageServerSimulator, ready: Ca
 
 def _habits(habits: tuple[str, ...]) -> dict[str, Any]:
     kinds = get_type_hints(LsOptions)
-    plain = {field.name for field in dataclasses.fields(LsOptions)} - OTHERWISE
+    plain = {field.name for field in dataclasses.fields(LsOptions)} - NOT_HABITS
     made: dict[str, Any] = {}
     for habit in habits:
         name, _, text = habit.partition("=")

@@ -14,9 +14,9 @@ from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.wire import narrow
 
 _KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Event)}
-# what files of before hold: the name of an event, or a member, → its name now
-_EVENTS_BEFORE = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
-_FAULT_BEFORE = {"guilt": "origin", "heals": "retryable"}
+# older files: the name of an event, or a member, → its name now
+_LEGACY_EVENTS = {"CallOpened": "AttemptOpened", "CallClosed": "AttemptClosed"}
+_LEGACY_FAULT = {"guilt": "origin", "heals": "retryable"}
 _TURN_FIELDS = (
     "id", "surface", "model", "stream", "store", "background", "previous_id", "tool_names", "tool_kinds", "created",
     "notes",
@@ -37,7 +37,7 @@ def event_in(value: Mapping[str, Any]) -> Event:
     """Raises ValueError when it is no event this version knows."""
     given = dict(value)
     name = str(given.pop("type", ""))
-    kind = _KINDS.get(_EVENTS_BEFORE.get(name, name))
+    kind = _KINDS.get(_LEGACY_EVENTS.get(name, name))
     if kind is None:
         raise ValueError(f"unknown kind of event: {value.get('type')!r}")
     if kind is Failed:
@@ -55,7 +55,7 @@ def fault_out(fault: Fault) -> dict[str, Any]:
 
 def fault_members(value: Mapping[str, Any]) -> dict[str, Any]:
     """A fault's members, by their names of today."""
-    return {_FAULT_BEFORE.get(name, name): member for name, member in value.items()}
+    return {_LEGACY_FAULT.get(name, name): member for name, member in value.items()}
 
 
 def fault_in(value: Mapping[str, Any]) -> Fault:
@@ -118,7 +118,7 @@ def turn_in(value: Mapping[str, Any], generate: Mapping[str, Any]) -> Turn:
 
 
 def _details_before(value: Mapping[str, Any]) -> dict[str, object]:
-    """Files of before hold ``echo`` and ``metadata`` instead: the members of details lay in both."""
+    """Older files hold ``echo`` and ``metadata`` instead: the members of details lay in both."""
     echo, metadata = narrow.members(value.get("echo")), narrow.members(value.get("metadata"))
     return {**echo, **metadata, "echo": echo, "metadata": metadata}
 

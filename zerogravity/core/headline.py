@@ -1,5 +1,5 @@
-"""A turn → what its user asked, in one line: the newest text of theirs, without what programs put around and beside it.
-Where nothing is left of any text, the newest one is shown as it is.
+"""A turn → what its user asked, in one line: their newest text, without the text that tools add.
+If nothing is left of any text, the newest one is shown unchanged.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from zerogravity.core import marker
 from zerogravity.core.turn import PASSIVE, Turn
 from zerogravity.wire import narrow
 
-MOST = 256 << 10  # of one text that is looked at
-SHOWN = 640
+MAX_TEXT = 256 << 10  # of one text that is looked at
+MAX_LINE = 640
 
 # what stands around a request: the LS's, Copilot's, Cursor's
-_CARRIER = re.compile(r"^[ \t]*<(user[_-]?(?:request|query|prompt)|command-name)>", re.IGNORECASE | re.MULTILINE)
-# what stands beside it
+_WRAPPER = re.compile(r"^[ \t]*<(user[_-]?(?:request|query|prompt)|command-name)>", re.IGNORECASE | re.MULTILINE)
+# what stands next to it
 _CONTEXT = re.compile(
     r"^[ \t]*<(additional_metadata|user_settings_change|ephemeral_message|system[_-]reminder|\w+_context"
     r"|\w+[ _-]instructions|collaboration_mode|model_switch|turn_aborted|subagent_notification|total_tokens"
     r"|(?:local-)?(?:command|bash)-(?:caveat|stdout|stderr|message|contents))(?:\s[^<>]*)?>",
     re.IGNORECASE | re.MULTILINE,
 )
-_BESIDE = ("# AGENTS.md instructions", *marker.QUOTED)
+_BOILERPLATE = ("# AGENTS.md instructions", *marker.QUOTED)
 
 
 def newest_question(turn: Turn) -> str:
-    """One line of at most ``SHOWN`` characters; empty when the turn holds no text of a user."""
+    """One line of at most ``MAX_LINE`` characters; empty when the turn holds no text of a user."""
     newest = ""
     for texts in _user_texts(turn.google_request.get("contents")):
         newest = newest or " ".join(texts)
@@ -41,7 +41,7 @@ def _user_texts(contents: object) -> Iterator[list[str]]:
     for content in reversed(narrow.objects(contents)):
         if content.get("role") != "model":
             texts = [part.get("text") for part in narrow.objects(content.get("parts")) if not part.get("thought")]
-            if found := [text[:MOST] for text in texts if isinstance(text, str) and not text.isspace() and text]:
+            if found := [text[:MAX_TEXT] for text in texts if isinstance(text, str) and not text.isspace() and text]:
                 yield found
 
 
@@ -49,7 +49,7 @@ def _bare(text: str, turn: Turn) -> str:
     """What a person wrote of a text: nothing of Codex' AGENTS.md, the LS's history, or its ``Error: …`` to a model in a
     call that is not ours, which asks for the same again."""
     text = marker.unnumbered(text)
-    if text.startswith(_BESIDE) or (turn.surface == PASSIVE and text.startswith(marker.RETRY)):
+    if text.startswith(_BOILERPLATE) or (turn.surface == PASSIVE and text.startswith(marker.RETRY)):
         return ""
     return _without_context(_carried(text)).strip()
 
@@ -57,7 +57,7 @@ def _bare(text: str, turn: Turn) -> str:
 def _carried(text: str) -> str:
     """What stands inside the last wrapper of a request; all of it without one."""
     ends: dict[str, int] = {}
-    for opened in reversed(list(_CARRIER.finditer(text))):
+    for opened in reversed(list(_WRAPPER.finditer(text))):
         end = f"</{opened[1]}>"
         if end not in ends:
             ends[end] = text.rfind(end)
@@ -83,4 +83,4 @@ def _without_context(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(text[: SHOWN * 4].split())[:SHOWN]
+    return " ".join(text[: MAX_LINE * 4].split())[:MAX_LINE]

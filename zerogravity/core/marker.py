@@ -11,14 +11,14 @@ from collections.abc import Iterator
 
 REQUEST, REQUEST_END = "<USER_REQUEST>", "</USER_REQUEST>"
 REMINDER = "<EPHEMERAL_MESSAGE>"
-QUOTED = ("# Conversation History", "# Resuming from a compaction")  # what begins so repeats older words
-RETRY = "Error: "  # what tells a model to try again begins so
+QUOTED = ("# Conversation History", "# Resuming from a compaction")  # texts that begin so repeat older ones
+RETRY = "Error: "  # begins a text that tells a model to try again
 
 _MARKER = re.compile(r"<cid:([^<>\s]{1,128})>")
 _STEP = re.compile(r"\s*(?:Step Id: \d+\s+)?")
 
 
-def of(cascade_id: str) -> str:
+def marker_for(cascade_id: str) -> str:
     """The whole text that a cascade gets instead of the user's."""
     return f".<cid:{cascade_id}>"
 

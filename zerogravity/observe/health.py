@@ -93,7 +93,7 @@ class Check:
 class Proof(IntEnum):
     """Evidence that a hop works; each includes the ones before it."""
 
-    LOOK = 1  # it answered a check
+    CHECK = 1  # it answered a check
     ANSWER = 2  # it let a call through
     TURN = 3  # a turn got further than this hop
 
@@ -107,7 +107,7 @@ class Hop:
     known: bool = False  # there has been any evidence
     trouble: Fault | None = None
     breaks: bool = False
-    needs: Proof = Proof.LOOK
+    needs: Proof = Proof.CHECK
     since: float | None = None
     seen_ns: int = 0  # when the trouble was last seen
     failure: Failure | None = None
@@ -168,19 +168,19 @@ class Health:
         self._seen: int | None = None
         self._unmatched: int | None = None  # when a turn first had no call; None after any turn's own call
         self._gone: int | None = None  # when a turn last found no language server
-        self._good_look: int | None = None
+        self._last_good_check: int | None = None
         self._degraded: dict[str, str] = {}
 
     # -- input ---------------------------------------------------------------------------------
 
-    def looked(self, fault: Fault | None) -> None:
+    def ls_checked(self, fault: Fault | None) -> None:
         """The result of a check of the language server; None: it answers, accepts our token and is logged in."""
         if fault is None:
-            self._good_look = self._clock()
-            self._works(self._ls, Proof.LOOK)
+            self._last_good_check = self._clock()
+            self._works(self._ls, Proof.CHECK)
         else:
             self._gone = None
-            self._fails(self._ls, fault, Proof.LOOK)
+            self._fails(self._ls, fault, Proof.CHECK)
 
     def path_seen(self) -> None:
         """A request of the language server has come through the proxy."""
@@ -283,15 +283,15 @@ class Health:
         """Which hop a failed turn blames, and what evidence would clear it."""
         match fault.termination:
             case Termination.LS_GONE:
-                before, good = self._gone, self._good_look
+                before, good = self._gone, self._last_good_check
                 # If it had passed a check before this turn came, another check proves nothing.
                 again = before is not None and good is not None and before <= good <= channel.marks["received"]
                 self._gone = self._clock()
-                self._fails(self._ls, fault, Proof.TURN if again else Proof.LOOK)
+                self._fails(self._ls, fault, Proof.TURN if again else Proof.CHECK)
             case Termination.LS_REFUSED if fault.status == 429:
                 self._fails(self._ls, fault, Proof.TURN, breaks=False)
             case Termination.LS_REFUSED:
-                self._fails(self._ls, fault, Proof.LOOK if fault.code == "ls_not_logged_in" else Proof.TURN)
+                self._fails(self._ls, fault, Proof.CHECK if fault.code == "ls_not_logged_in" else Proof.TURN)
             case Termination.MATCH_TIMEOUT if self._known_why():
                 pass
             case Termination.MATCH_TIMEOUT:

@@ -17,11 +17,11 @@ from zerogravity.errors import Fault, Termination, language_server
 from zerogravity.observe.health import Check, Health
 
 logger = logging.getLogger("zerogravity")
-KEEP_S = 60.0  # between two checks
-PREFER_S = 10.0  # while a better LS may still appear, or Google come back
+CHECK_S = 60.0  # between two checks
+RECHECK_S = 10.0  # while a better LS may still appear, or Google come back
 SEARCH_S = 2.0  # while no LS works
 RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
-LOOKING = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
+NOT_FOUND_YET = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
 class LsProbe:
@@ -41,10 +41,10 @@ class LsProbe:
         self._after_check = after_check
         self._probe_google = probe_google
         self._now = asyncio.Event()
-        self._before: Fault | None = LOOKING
-        self._rounds = RepeatedTask("checking the language server", self._round, report=self._report, sleep=sleep)
-        self.start, self.stop = self._rounds.start, self._rounds.stop
-        health.looked(LOOKING)
+        self._before: Fault | None = NOT_FOUND_YET
+        self._task = RepeatedTask("checking the language server", self._check_once, report=self._report, sleep=sleep)
+        self.start, self.stop = self._task.start, self._task.stop
+        health.ls_checked(NOT_FOUND_YET)
         health.on_trouble = self._now.set
 
     def child_changed(self, up: bool) -> None:
@@ -52,9 +52,9 @@ class LsProbe:
         if up:
             self._now.set()
         else:
-            self._health.looked(RESTARTING)
+            self._health.ls_checked(RESTARTING)
 
-    async def _round(self) -> None:
+    async def _check_once(self) -> None:
         """One check, then the pause until the next one."""
         self._now.clear()
         readiness = await self._backend.readiness()
@@ -62,7 +62,7 @@ class LsProbe:
         if fault is not None and fault != self._before:
             logger.info("language server: %s", fault.full_message)
         self._before = fault
-        self._health.looked(fault)
+        self._health.ls_checked(fault)
         run_guarded(self._after_check)
         if self._probe_google is not None and self._health.google_away and (await self._probe_google()).ok:
             self._health.google_seen(None)
@@ -71,9 +71,9 @@ class LsProbe:
 
     def _report(self, trouble: str | None) -> None:
         text = None if trouble is None else f"the language server cannot be checked now: {trouble}"
-        self._health.report("looks", text)
+        self._health.report("language server check", text)
 
     def _pause(self, readiness: Readiness) -> float:
         if readiness.fault is not None:
             return SEARCH_S
-        return PREFER_S if readiness.provisional or self._health.google_away else KEEP_S
+        return RECHECK_S if readiness.provisional or self._health.google_away else CHECK_S

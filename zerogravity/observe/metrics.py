@@ -60,7 +60,10 @@ class Metrics:
             )
         }
         self._match = Histogram(
-            "zg_match_seconds", "Language server told to Google's call seen", buckets=SECONDS, registry=made
+            "zg_match_seconds",
+            "From our message to the language server until it calls Google",
+            buckets=SECONDS,
+            registry=made,
         )
         self._upstream = Counter("zg_upstream_calls", "Calls to Google", ["kind", "status_class"], registry=made)
         self._unmatched = Counter("zg_unmatched", "Calls to Google left alone", ["reason"], registry=made)

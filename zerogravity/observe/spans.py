@@ -55,7 +55,7 @@ NAMES = {
     "protocol": "network.protocol.version",
 }
 PROVIDER = "gcp.gemini"
-OLDER = "POST streamGenerateContent"  # the name of a call of which a trace does not say how it went out
+UNKNOWN_CALL = "POST streamGenerateContent"  # the name of a call of which a trace does not say how it went out
 PORTS = {"https": 443, "http": 80}
 FINISH = {"ok": "stop", "tool": "tool_call", "length": "length", "filtered": "content_filter"}
 
@@ -163,7 +163,9 @@ def content_attributes(generate: Mapping[str, object], state: TurnState, code: s
 
 def _call_name(line: RequestLine | None) -> str:
     """A span's name, of few different values: the method and what was called."""
-    return OLDER if line is None else f"{line.method} {urlsplit(line.url).path.rpartition('/')[2].rpartition(':')[2]}"
+    if line is None:
+        return UNKNOWN_CALL
+    return f"{line.method} {urlsplit(line.url).path.rpartition('/')[2].rpartition(':')[2]}"
 
 
 def _call_attributes(records: Sequence[Record], call: int, line: RequestLine | None = None) -> dict[str, object]:

@@ -43,7 +43,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """``checks``: what ``GET /ready`` tells. ``figures``: None when the server tells no metrics."""
+    """``checks``: as ``GET /ready`` reports them. ``figures``: None if metrics are off."""
 
     url: str
     ready: bool
@@ -57,7 +57,7 @@ class Status:
 
 
 async def fetch(url: str, key: str | None = None) -> Status:
-    """Raises OSError when nobody answers there, or somebody else."""
+    """Raises OSError if nothing answers there, or it is not zerogravity."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     async with aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session:
         try:

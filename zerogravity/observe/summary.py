@@ -27,7 +27,7 @@ NONE: Surfaces = MappingProxyType({})
 FORMAT = 2  # 1 had echo and metadata for details, guilt and heals for origin and retryable
 PREVIEW = 200
 STALL_NS = 10_000_000_000
-TOOLS_NS = 900_000_000_000  # after that nobody runs the tools of a turn any more
+TOOLS_NS = 900_000_000_000  # after this, the results of a turn's tools are no longer expected
 FINAL = frozenset({"done", "failed"})
 
 WAITING = (

@@ -22,7 +22,7 @@ from zerogravity.wire.narrow import an_object, count, lookup, members, number, t
 
 PHASES = (
     ("queued", "received", "admitted"),
-    ("LS told", "admitted", "told"),
+    ("sent to LS", "admitted", "told"),
     ("matched", "told", "matched"),
     ("first byte", "matched", "first_byte"),
     ("first thinking", "first_byte", "first_thinking"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from zerogravity.surfaces.base import Names, Surface, Surfaces
+from zerogravity.surfaces.base import FieldNames, Surface, Surfaces
 
 PAGE = "/inspector/"  # a slash at the end means something here: the page's own links are relative to it
 VERSIONS = ("v1", "v1beta", "v1alpha")
@@ -24,7 +24,7 @@ def canonical(path: str) -> str:
     return single if single.startswith(PAGE) else single.rstrip("/") or "/"
 
 
-def surface_at(path: str, surfaces: Surfaces, headers: Names = (), query: Names = ()) -> Surface:
+def surface_at(path: str, surfaces: Surfaces, headers: FieldNames = (), query: FieldNames = ()) -> Surface:
     """The surface that a path belongs to; by default the first one."""
     first, *_ = surfaces.values()
     return next((surface for surface in surfaces.values() if surface.owns(path, headers, query)), first)

@@ -37,7 +37,7 @@ async def in_background(request: web.Request, surface: Surface, channel: Cascade
     if channel.turn.stream:
         return await stream(request, surface, channel, resume_from=0)
     request[EXCHANGE].channel = channel
-    return json_response(current(request.app[SERVICES], channel), notes_header(channel.turn))
+    return json_response(current_response(request.app[SERVICES], channel), notes_header(channel.turn))
 
 
 async def retrieve(request: web.Request) -> web.StreamResponse:
@@ -51,7 +51,7 @@ async def retrieve(request: web.Request) -> web.StreamResponse:
         raise bad_request("'starting_after' needs 'stream=true'.", param="starting_after")
     found = await find(request)
     if not streamed:
-        return json_response(current(services, found) if isinstance(found, CascadeChannel) else found.response)
+        return json_response(current_response(services, found) if isinstance(found, CascadeChannel) else found.response)
     skip = 0 if after is None else after + 1
     if isinstance(found, CascadeChannel):
         if not found.turn.background:
@@ -85,7 +85,7 @@ async def cancel(request: web.Request) -> web.Response:
     if isinstance(found, CascadeChannel):
         services = request.app[SERVICES]
         services.engine.cancel(found)
-        return json_response(current(services, found))
+        return json_response(current_response(services, found))
     check_not_elsewhere(found)
     return json_response(found.response)
 
@@ -163,7 +163,7 @@ async def find(request: web.Request) -> CascadeChannel | StoredResponse:
     return stored
 
 
-def current(services: Services, channel: CascadeChannel) -> dict[str, object]:
+def current_response(services: Services, channel: CascadeChannel) -> dict[str, object]:
     """The Response as it is now; queued until something has happened, as in its stream."""
     status = "in_progress" if channel.count else "queued"
     return render(channel.turn, channel.state, services.secret, status=status)

@@ -46,7 +46,7 @@ def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     add.add_get("/v1/models/{name:.+}", models.entry)
     add.add_get("/{version:v1beta|v1alpha}/models", models.google_listing)
     add.add_get("/{version:v1beta|v1alpha}/models/{name:.+}", models.google_entry)
-    add.add_get("/health", status.live)
+    add.add_get("/health", status.health)
     add.add_get("/ready", status.ready)
     add.add_get("/metrics", status.metrics)
     add.add_post("/v1/token", status.token)

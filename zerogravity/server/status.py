@@ -17,7 +17,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
-async def live(request: web.Request) -> web.Response:
+async def health(request: web.Request) -> web.Response:
     """GET /health: this process answers. Always 200; what does not work, or less well, is named."""
     health = request.app[SERVICES].health
     is_ready, checks = health.ready()

@@ -99,7 +99,7 @@ class ResponsesSocket:
         self._memory = request.app[CONNECTION_MEMORY]
         self._local: LocalResponses = OrderedDict()  # stored nowhere else
         self._running: dict[asyncio.Task[None], str | None] = {}  # → its stream_id
-        self._in_turn = asyncio.Lock()  # responses without a stream_id run one after the other
+        self._lock = asyncio.Lock()  # responses without a stream_id run one after the other
 
     async def run(self) -> None:
         """Until the client goes, or the connection is too old; responses that run then are finished first."""
@@ -152,7 +152,7 @@ class ResponsesSocket:
 
     async def _answer(self, body: dict[str, object], raw: bytes, stream_id: str | None) -> None:
         """One response, from its request to its last event."""
-        turn = self._in_turn if stream_id is None else nullcontext()
+        turn = self._lock if stream_id is None else nullcontext()
         async with turn:
             fault = await fault_of(self._respond(body, raw, stream_id), self._request[EXCHANGE].id)
             if fault is not None:

@@ -35,7 +35,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StoreLimits:
     """How many responses, bytes and seconds are kept; ``now``: wall-clock seconds, as ``Entry.created``."""
 
     count: int

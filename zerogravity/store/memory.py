@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from zerogravity.store.base import Entry, Limits
+from zerogravity.store.base import Entry, StoreLimits
 from zerogravity.wire import jsonio
 
 Key = tuple[str, str]  # owner, id
@@ -25,7 +25,7 @@ class _Row:
 class MemoryStore:
     """A ``ResponseStore``. JSON is encoded and decoded in a thread: it may be large."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: StoreLimits) -> None:
         self.bytes = 0
         self._limits = limits
         self._rows: dict[Key, _Row] = {}  # oldest first

@@ -84,7 +84,7 @@ class PendingWrites:
         self._trim()
 
     def _begin(self, write: _Write) -> None:
-        """Make the entry soon, even while the store fails: what it is made of does not stay for ever."""
+        """Make the entry soon, even while the store fails: its records may be evicted."""
 
         async def make() -> None:
             await asyncio.gather(write.made(), return_exceptions=True)  # the writer reports failures

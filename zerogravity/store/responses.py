@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from zerogravity.store.base import MAX_AGE_S, MAX_BYTES, Limits, ResponseStore
+from zerogravity.store.base import MAX_AGE_S, MAX_BYTES, ResponseStore, StoreLimits
 from zerogravity.store.memory import MemoryStore
 from zerogravity.store.sqlite import SqliteStore
 
@@ -22,7 +22,7 @@ async def open_store(
     max_bytes: int = MAX_BYTES,
 ) -> ResponseStore:
     """``path`` None: in memory. Raises FaultError when the file cannot be used."""
-    limits = Limits(limit, max_bytes, max_age_s, now)
+    limits = StoreLimits(limit, max_bytes, max_age_s, now)
     if path is None:
         return MemoryStore(limits)
     store = SqliteStore(Path(path), limits)

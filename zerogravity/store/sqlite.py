@@ -18,7 +18,7 @@ from typing import Concatenate
 
 from zerogravity.errors import FaultError, internal
 from zerogravity.store import schema
-from zerogravity.store.base import Entry, Limits
+from zerogravity.store.base import Entry, StoreLimits
 from zerogravity.store.process_runs import ProcessRuns
 from zerogravity.wire import jsonio, narrow
 
@@ -62,7 +62,7 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 class SqliteStore:
     """A ``ResponseStore``. Shutdown does not wait for a disk that does not answer."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: StoreLimits) -> None:
         self.bytes = 0
         self._path = path
         self._limits = limits
@@ -127,7 +127,7 @@ class SqliteStore:
         """After an error other than a lock the file is reopened by the next call: it may have been repaired."""
         try:
             if self._database is not None and _identity(self._path) != self._identity:
-                logger.warning("%s was removed or replaced, and is opened again", self._path)
+                logger.warning("%s was removed or replaced; reopening it", self._path)
                 self._release_database()
             return work(self._database or self._connected())
         except OSError as error:

@@ -1,5 +1,5 @@
-"""``REGISTRY``: every API that is spoken here, and the only list of them. Rooms are handed it by whoever composes them;
-the first one answers at paths that are nobody's. It is made when somebody first asks for it: most commands need none.
+"""``REGISTRY``: the only list of the APIs that are served. Other packages get it passed in; paths that belong to no API
+use the error form of the first. It is built on first use, since most commands do not need it.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class StreamSummary:
     usage: str = ""
 
 
-Names = Container[str]
+FieldNames = Container[str]
 
 
 def _nothing(*_: object) -> Iterator[Any]:
@@ -163,7 +163,7 @@ class Surface:
     ``name``          in metrics, logs and traces; ``title``: for people.
     ``paths``         where a turn is POSTed to: templates as aiohttp's router reads them.
     ``urls``          the same of a whole answer and of a stream, with ``{model}``; by default the first of ``paths``.
-    ``root``          every path below it is this API's, served or not. ``claims``: whether another request is.
+    ``root``          every path below it is this API's, served or not. ``also_owns``: whether another request is.
     ``from_url``      (parts of the path, query, headers) → members that they add to the body. Raises FaultError.
     ``input``         the member of a body that holds the conversation.
     ``media``         the http(s) URLs at the places where media stand. What has another shape is the parser's.
@@ -184,7 +184,7 @@ class Surface:
                       which it shows more.
     ``check``         holds a whole stream against the API's grammar. Raises GrammarError.
     ``table``         (parameter, what it takes, what becomes of it) of each, for people.
-    ``read``          (event, summary) → ("thinking" or "text", words) of a stream's event; ``summary`` gets the rest.
+    ``describe_event``  (event, summary) → ("thinking" or "text", words) of a stream's event; ``summary`` gets the rest.
     """
 
     name: str
@@ -200,7 +200,7 @@ class Surface:
     check: Callable[[bytes], object]
     table: Callable[[], Sequence[tuple[str, str, str]]] = tuple
     urls: tuple[str, str] | None = None
-    claims: Callable[[str, Names, Names], bool] = lambda path, headers, query: False
+    also_owns: Callable[[str, FieldNames, FieldNames], bool] = lambda path, headers, query: False
     from_url: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}
     media: Callable[[Json], Iterator[MediaUrl]] = _nothing
     tools: Callable[[Json], Iterator[tuple[str, object]]] = _nothing
@@ -208,15 +208,15 @@ class Surface:
     has_output: Callable[[CascadeChannel], bool] = lambda channel: channel.state.has_output(thinking=False)
     storing: Storing | None = None
     demo: tuple[str, Json] = ("Say in two sentences why the sky is blue.", MappingProxyType({}))
-    read: Callable[[dict[str, Any], StreamSummary], Iterable[tuple[str, str]]] = _nothing
+    describe_event: Callable[[dict[str, Any], StreamSummary], Iterable[tuple[str, str]]] = _nothing
     schema_param: str | None = None
     operation: str = "chat"
     has_failure_event: bool = False
     assigns_call_ids: bool = True
 
-    def owns(self, path: str, headers: Names = (), query: Names = ()) -> bool:
+    def owns(self, path: str, headers: FieldNames = (), query: FieldNames = ()) -> bool:
         """Whether a request is this API's, served or not: decides the form of its errors."""
-        return path in self.paths or path.startswith(f"{self.root}/") or self.claims(path, headers, query)
+        return path in self.paths or path.startswith(f"{self.root}/") or self.also_owns(path, headers, query)
 
     def url(self, model: str, *, stream: bool) -> str:
         """Path and query to which a turn of that model is POSTed."""
@@ -224,4 +224,4 @@ class Surface:
 
 
 Surfaces = Mapping[str, Surface]
-"""By name. Whoever needs to know of surfaces is handed this; what belongs to none of them is the first one's."""
+"""Surfaces by name. Paths that belong to no surface use the first one's error form."""

@@ -30,25 +30,25 @@ def need(condition: bool, place: str, why: str) -> None:
         fail(place, why)
 
 
-def an_object(value: object, place: str) -> Json:
+def expect_object(value: object, place: str) -> Json:
     if not isinstance(value, dict):
         fail(place, "must be an object")
     return cast("Json", value)
 
 
-def objects(value: object, place: str) -> list[Json]:
+def expect_objects(value: object, place: str) -> list[Json]:
     if not isinstance(value, list):
         fail(place, "must be an array")
-    return [an_object(item, f"{place}[{index}]") for index, item in enumerate(cast("list[Any]", value))]
+    return [expect_object(item, f"{place}[{index}]") for index, item in enumerate(cast("list[Any]", value))]
 
 
-def a_string(value: object, place: str) -> str:
+def expect_string(value: object, place: str) -> str:
     if not isinstance(value, str):
         fail(place, "must be a string")
     return value
 
 
-def a_count(value: object, place: str) -> int:
+def expect_count(value: object, place: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         fail(place, "must be a whole number that is not negative")
     return value
@@ -87,4 +87,4 @@ def parsed(data: bytes, place: str) -> Json:
         value = jsonio.loads(data)
     except ValueError:
         fail(place, "is not JSON in UTF-8")
-    return an_object(value, place)
+    return expect_object(value, place)

@@ -33,7 +33,7 @@ _MISHAP = re.compile(r"(cut|delay)@(\d{1,6})(?:=(\S+))?|(dup-usage)")
 
 
 @dataclass(frozen=True, slots=True)
-class Mishap:
+class InjectedFault:
     """``cut``: the connection breaks after event ``at``. ``delay``: event ``at`` comes ``seconds`` late.
     ``dup-usage``: usage comes twice. Events of the answer are counted from 1."""
 
@@ -48,20 +48,20 @@ class Pace:
 
     speed: float = 1.0
     jitter: float = 0.0
-    mishaps: tuple[Mishap, ...] = ()
+    mishaps: tuple[InjectedFault, ...] = ()
 
 
-def parse_mishap(text: str) -> Mishap:
+def parse_mishap(text: str) -> InjectedFault:
     """``cut@7``, ``delay@3=40s``, ``dup-usage``. Raises FaultError."""
     match = _MISHAP.fullmatch(text.strip())
     if match is not None and match.group(4):
-        return Mishap("dup-usage")
+        return InjectedFault("dup-usage")
     if match is not None and match.group(1) == "cut" and match.group(3) is None:
-        return Mishap("cut", int(match.group(2)))
+        return InjectedFault("cut", int(match.group(2)))
     if match is not None and match.group(1) == "delay" and match.group(3) is not None:
         seconds = parse_duration(match.group(3))
         if seconds is not None:
-            return Mishap("delay", int(match.group(2)), seconds)
+            return InjectedFault("delay", int(match.group(2)), seconds)
     raise bad_request(f"{text!r} is none of: cut@7, delay@3=40s, dup-usage", param="fault")
 
 
@@ -72,7 +72,7 @@ def parse_speed(text: str) -> float:
     except ValueError:
         speed = 0.0
     if not speed > 0:
-        raise bad_request(f"{text!r} is no speed: give a number above 0, or max", param="speed")
+        raise bad_request(f"invalid speed {text!r}: use a number above 0, or max", param="speed")
     return speed
 
 
@@ -174,7 +174,7 @@ class ReplayEngine:
 class _Playback:
     """Puts recorded records into a new channel, with new call ids and with the mishaps."""
 
-    def __init__(self, running: RunningTurn, mishaps: tuple[Mishap, ...]) -> None:
+    def __init__(self, running: RunningTurn, mishaps: tuple[InjectedFault, ...]) -> None:
         self._running = running
         self._cuts = {mishap.at for mishap in mishaps if mishap.kind == "cut"}
         self._delays = {mishap.at: mishap.seconds for mishap in mishaps if mishap.kind == "delay"}

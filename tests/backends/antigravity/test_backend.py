@@ -11,7 +11,7 @@ from tests.backends.antigravity.test_client import fault_of
 from tests.backends.conftest import CSRF, Station
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.errors import error_of, gone, not_logged_in
-from zerogravity.backends.base import Callbacks, Readiness, Route
+from zerogravity.backends.base import BackendListener, Readiness, Route
 from zerogravity.core.turn import Model
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 
@@ -46,7 +46,7 @@ class Ls:
 async def seen(ls: Ls, learnt: list[Any]) -> Fault | None:
     backend = Antigravity()
     backend.ls = ls  # type: ignore[assignment]
-    backend.set_callbacks(Callbacks(learnt.append))
+    backend.set_callbacks(BackendListener(learnt.append))
     return (await backend.readiness()).fault
 
 
@@ -129,7 +129,7 @@ async def test_a_new_server_is_asked_for_its_models_before_a_turn(station: Stati
     learnt: list[Any] = []
     station.answers["GetUserStatus"] = answer
     client = Antigravity(url=station.url, csrf=CSRF)
-    client.set_callbacks(Callbacks(learnt.append))
+    client.set_callbacks(BackendListener(learnt.append))
     for _ in range(3):
         await client.check()
     assert station.methods() == ["GetUserStatus"]
@@ -145,7 +145,7 @@ async def test_a_callback_that_fails_is_not_the_servers_fault(station: Station, 
         raise RuntimeError("our bug")
 
     client = Antigravity(url=station.url, csrf=CSRF)
-    client.set_callbacks(Callbacks(fails))
+    client.set_callbacks(BackendListener(fails))
     await client.check()
     assert await client.readiness() == Readiness()
     await client.close()

@@ -139,7 +139,7 @@ async def test_a_refusal_has_the_servers_message(station: Station, driver: Drive
     assert (raised.value.status, raised.value.word) == (400, "invalid_argument")
 
 
-async def test_nobody_there(driver: Driver, unused_tcp_port: int) -> None:
+async def test_nothing_listens_there(driver: Driver, unused_tcp_port: int) -> None:
     fault = await fault_of(driver(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", CSRF)).heartbeat())
     assert (fault.status, fault.code, fault.termination) == (503, "ls_gone", Termination.LS_GONE)
     assert str(unused_tcp_port) in fault.message

@@ -48,10 +48,10 @@ def test_a_page_and_lines_tell_it_too(lined):
     assert b"AIzaSy" not in b"".join(EXPORTS[form].write([lined], REGISTRY) for form in EXPORTS if form != "bundle")
 
 
-@pytest.mark.parametrize("told", [None, "x", [None, {}, {"call": "0"}, {"call": [0]}], {}])
-def test_traces_that_do_not_say_it_are_read(lined, told):
+@pytest.mark.parametrize("upstream", [None, "x", [None, {}, {"call": "0"}, {"call": [0]}], {}])
+def test_traces_that_do_not_say_it_are_read(lined, upstream):
     info = {name: value for name, value in lined.info.items() if name != "upstream"}
-    older = trace_reader.Trace(lined.folder, info if told is None else {**info, "upstream": told})
+    older = trace_reader.Trace(lined.folder, info if upstream is None else {**info, "upstream": upstream})
     assert older.lines() == {}
     assert len(json.loads(EXPORTS["har"].write([older], REGISTRY))["log"]["entries"]) == 3
     assert len(json.loads(EXPORTS["otel"].write([older], REGISTRY))["resourceSpans"][0]["scopeSpans"][0]["spans"]) == 3

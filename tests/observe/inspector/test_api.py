@@ -362,7 +362,7 @@ async def test_a_turn_is_rendered_once_however_often_it_is_looked_at(look):
     assert fed == list(range(channel.count))
 
 
-async def test_turns_that_are_answered_to_nobody_have_no_frames(look):
+async def test_turns_without_a_client_have_no_frames(look):
     looked = await look()
     channel = looked.scene.whole(surface="passive")
     assert await looked.get(f"turns/{channel.id}/frames") == {"total": 0, "from": 0, "rows": []}

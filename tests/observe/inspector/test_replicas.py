@@ -19,7 +19,7 @@ def replicas(scene):
     made.close()
 
 
-async def test_nothing_is_done_before_somebody_looks(scene, replicas):
+async def test_nothing_is_done_before_a_replica_is_used(scene, replicas):
     threads = threading.active_count()
     scene.whole()
     assert replicas.bytes == 0

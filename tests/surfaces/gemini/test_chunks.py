@@ -118,7 +118,7 @@ def test_a_failure_before_anything_is_a_whole_array() -> None:
     assert json.loads(b"".join(frames_of(channel)))[0]["error"]["code"] == 429
 
 
-def test_an_error_event_of_googles_is_said_once() -> None:
+def test_an_error_event_of_googles_is_sent_once() -> None:
     payload = {"error": {"code": 503, "message": "overloaded", "status": "UNAVAILABLE"}}
     found = stream([chunk({"text": "a"}), json.dumps(payload).encode()])
     assert len(found) == 2
@@ -220,7 +220,7 @@ def test_thinking_that_shares_its_chunk_with_the_end_is_shown_without_it() -> No
     assert found == [chunk(THOUGHT), chunk({"text": "a"}), END]
 
 
-def test_usage_of_the_first_call_is_told_at_the_end_when_the_second_has_none() -> None:
+def test_usage_of_the_first_call_is_sent_at_the_end_when_the_second_has_none() -> None:
     found = stream([chunk(finish="STOP", usageMetadata={"promptTokenCount": 5})], [chunk({"text": "a"}), END])
     assert found[-1]["usageMetadata"] == {"promptTokenCount": 5}
 

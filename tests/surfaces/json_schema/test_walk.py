@@ -115,7 +115,7 @@ from zerogravity.surfaces.json_schema.walk import MAX_DEPTH, MAX_NODES, MAX_TEXT
         # no schemas where schemas belong
         ({"type": "object", "properties": {"a": "string", "b": None, "c": True, "d": False}},
          {"type": "object", "properties": {"a": S, "b": ANY, "c": ANY, "d": said("Must not be given.", **S)}},
-         ("/a: what is no schema", "/b: what is no schema", "/d: false")),
+         ("/a: an invalid schema", "/b: an invalid schema", "/d: false")),
         ({"type": "object", "properties": []}, FREE, ()),
         ({"type": 7}, ANY, ()),
     ],

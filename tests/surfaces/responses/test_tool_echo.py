@@ -58,7 +58,7 @@ def test_a_choice_is_shown_flat_and_as_what_it_means(tool: Any, choice: Any, wan
 
 
 @pytest.mark.parametrize(
-    ("form", "wanted", "told"),
+    ("form", "wanted", "described"),
     [
         ({}, {"type": "text"}, False), ({"type": "text"}, {"type": "text"}, False),
         ({"definition": "x"}, {"type": "grammar", "syntax": "lark", "definition": "x"}, True),
@@ -69,11 +69,11 @@ def test_a_choice_is_shown_flat_and_as_what_it_means(tool: Any, choice: Any, wan
         ({"grammar": {"definition": "x"}}, {"type": "grammar", "syntax": "lark", "definition": "x"}, True),
     ],
 )  # fmt: skip
-def test_a_custom_tools_format_is_whole_and_told_to_the_model(form: Any, wanted: Any, *, told: bool) -> None:
+def test_a_custom_tools_format_is_echoed_and_described_to_the_model(form: Any, wanted: Any, *, described: bool) -> None:
     tool = {**CUSTOM, "format": form}
     assert shown(tools=[tool])["tools"] == [{**CUSTOM, "format": wanted}]
     (entry,) = parse(tools=[tool]).google_request["tools"][0]["functionDeclarations"]
-    assert ("grammar" in entry.get("description", "")) is told
+    assert ("grammar" in entry.get("description", "")) is described
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ async def test_it_breaks_after_some_bytes(relay: Relay) -> None:
     assert max(sizes) < 5000
 
 
-async def test_it_breaks_when_told_to(relay: Relay) -> None:
+async def test_it_breaks_on_request(relay: Relay) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
     writer.write(b"hello")
     assert await reader.readexactly(5) == b"hello"
@@ -78,7 +78,7 @@ async def test_it_breaks_when_told_to(relay: Relay) -> None:
     await left(writer)
 
 
-async def test_nobody_behind_it() -> None:
+async def test_nothing_listens_behind_it() -> None:
     alone = Relay(1, random.Random(1))
     await alone.start()
     assert await received(alone, b"") == b""

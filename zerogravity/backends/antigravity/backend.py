@@ -13,7 +13,7 @@ from zerogravity.backends.antigravity.client import ABSENT, LsClient
 from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
-from zerogravity.backends.base import Callbacks, Readiness, Route
+from zerogravity.backends.base import BackendListener, Readiness, Route
 from zerogravity.core import marker
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.running import RunningTurn
@@ -48,7 +48,7 @@ class Antigravity:
         deletes: bool = False,
     ) -> None:
         self.deletes = deletes
-        self._callbacks = Callbacks()
+        self._callbacks = BackendListener()
         self._models_of: Endpoint | None = None  # the endpoint whose models are known
         self._route = route or Route()
         self._child = self._start_by(command) if command else None
@@ -68,7 +68,7 @@ class Antigravity:
 
     # -- lifecycle -------------------------------------------------------------------------------------------------
 
-    def set_callbacks(self, callbacks: Callbacks) -> None:
+    def set_callbacks(self, callbacks: BackendListener) -> None:
         self._callbacks = callbacks
 
     async def start(self) -> None:
@@ -131,7 +131,7 @@ class Antigravity:
         except FaultError as error:
             if not self.ls.logged_in:
                 raise
-            logger.info("its models are not known: %s", error)  # it may serve turns all the same
+            logger.info("could not list the language server's models: %s", error)  # it may serve turns all the same
             self._models_of = self.ls.endpoint
 
     async def start_cascade(self, model: str) -> str:
@@ -140,7 +140,7 @@ class Antigravity:
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
         """The marker alone: the turn itself is put into the call to Google that follows."""
-        await self.ls.send_message(cascade_id, marker.of(cascade_id), model=model)
+        await self.ls.send_message(cascade_id, marker.marker_for(cascade_id), model=model)
 
     async def follow(self, running: RunningTurn) -> None:
         """Some builds run no model unless a client drains the cascade's state (F4)."""

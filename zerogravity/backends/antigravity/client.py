@@ -189,7 +189,7 @@ class LsClient:
         except FaultError as error:
             if not self.logged_in:
                 raise
-            logger.info("its login is not known: %s", error)
+            logger.info("cannot tell whether the language server is logged in: %s", error)
 
     # -- transport -------------------------------------------------------------------------------------------
 

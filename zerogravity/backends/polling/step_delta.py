@@ -44,7 +44,7 @@ CODE = re.compile(r"\(code (\d{3})\)")
 
 
 @dataclass(frozen=True, slots=True)
-class Emitted:
+class EmittedStep:
     """What has been emitted of one planner step, the one at ``index``."""
 
     index: int
@@ -59,7 +59,7 @@ class Emitted:
 class Progress:
     """``ran``: the cascade was seen running. ``idle``: polls in a row that found it idle and brought nothing new."""
 
-    emitted: tuple[Emitted, ...] = ()
+    emitted: tuple[EmittedStep, ...] = ()
     ran: bool = False
     idle: int = 0
 
@@ -96,7 +96,7 @@ def advance(before: Progress, steps: Sequence[Step], run: Run) -> PollResult:
             number = len(emitted)
             if number:
                 emitted[-1] = _close(emitted[-1], number - 1, steps, batches)
-            emitted.append(Emitted(index))
+            emitted.append(EmittedStep(index))
             batches.append((number, (AttemptOpened(),)))
         emitted[number], events = _grow(emitted[number], step)
         if events:
@@ -185,7 +185,7 @@ def _start(steps: Sequence[Step]) -> int:
     return max((index for index, step in enumerate(steps) if type_of(step) == "USER_INPUT"), default=-1) + 1
 
 
-def _grow(emitted: Emitted, step: Step) -> tuple[Emitted, tuple[Event, ...]]:
+def _grow(emitted: EmittedStep, step: Step) -> tuple[EmittedStep, tuple[Event, ...]]:
     """The deltas of one planner step, thinking before text."""
     events: list[Event] = []
     thinking = thinking_of(step)
@@ -207,7 +207,7 @@ def _grow(emitted: Emitted, step: Step) -> tuple[Emitted, tuple[Event, ...]]:
     return emitted, tuple(events)
 
 
-def _close(emitted: Emitted, number: int, steps: Sequence[Step], batches: list[Batch]) -> Emitted:
+def _close(emitted: EmittedStep, number: int, steps: Sequence[Step], batches: list[Batch]) -> EmittedStep:
     """A planner step that another one follows."""
     step = steps[emitted.index]
     events: list[Event] = [
@@ -347,7 +347,7 @@ def usage_of(figures: Step) -> Usage | None:
     return Usage(prompt, cached, answer, thoughts, total=prompt + answer + thoughts, source="ls")
 
 
-def _estimate(emitted: Emitted, steps: Sequence[Step]) -> Usage:
+def _estimate(emitted: EmittedStep, steps: Sequence[Step]) -> Usage:
     """About four characters to a token, marked as an estimate."""
     input_size = sum(len(str(members(step.get("userInput")).get("items", ""))) for step in steps[: emitted.index])
     sizes = (input_size, len(emitted.text), len(emitted.thinking))

@@ -18,7 +18,7 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import count, members, number
 
-OLDER = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
+UNKNOWN_URL = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
 
 
 def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
@@ -80,7 +80,7 @@ def _upstream(trace: TurnSource) -> list[dict[str, object]]:
     for call in sorted({record.attempt_no for record in trace.records if record.attempt_no >= 0}):
         records = [record for record in trace.records if record.attempt_no == call]
         headers, body = _sent(trace.body("upstream_request", call))
-        line = trace.lines().get(call) or RequestLine("POST", OLDER, "HTTP/1.1")
+        line = trace.lines().get(call) or RequestLine("POST", UNKNOWN_URL, "HTTP/1.1")
         first, last = records[0].t_ns / 1e6, records[-1].t_ns / 1e6
         start = min(marks.get("matched", first), first) if call == 0 else first
         opened = next((event for event in records[0].events if isinstance(event, AttemptOpened)), AttemptOpened())

@@ -46,5 +46,5 @@ surface = Surface(
     demo=samples.DEMO,
     check=check_chat,
     table=lambda: table(PARAMETERS),
-    read=samples.read,
+    describe_event=samples.read,
 )

@@ -17,13 +17,13 @@ from __future__ import annotations
 from zerogravity.surfaces.grammar import (
     Json,
     Source,
-    a_count,
-    a_string,
-    an_object,
     blocks,
+    expect_count,
+    expect_object,
+    expect_objects,
+    expect_string,
     json_object,
     need,
-    objects,
     one_of,
     parsed,
     whole,
@@ -89,7 +89,7 @@ class _Stream:
             self.over = True
             return
         self._head(value, place)
-        choices = objects(value.get("choices"), f"{place}.choices")
+        choices = expect_objects(value.get("choices"), f"{place}.choices")
         if not choices:
             self._last(value, place)
             return
@@ -101,9 +101,9 @@ class _Stream:
     def _head(self, value: Json, place: str) -> None:
         need(value.get("object") == "chat.completion.chunk", place, "object is not chat.completion.chunk")
         if self._first is None:
-            a_string(value.get("id"), f"{place}.id")
-            a_string(value.get("model"), f"{place}.model")
-            a_count(value.get("created"), f"{place}.created")
+            expect_string(value.get("id"), f"{place}.id")
+            expect_string(value.get("model"), f"{place}.model")
+            expect_count(value.get("created"), f"{place}.created")
             need(str(value["id"]).startswith("chatcmpl-"), f"{place}.id", "does not begin with chatcmpl-")
             self._first = value
         for name in CONSTANT:
@@ -113,9 +113,9 @@ class _Stream:
     def _last(self, value: Json, place: str) -> None:
         need(self._finish is not None, place, "empty choices before the finish_reason")
         need(not self._usage, place, "a second usage chunk")
-        usage = an_object(value.get("usage"), f"{place}.usage")
+        usage = expect_object(value.get("usage"), f"{place}.usage")
         sent, received, total = (
-            a_count(usage.get(name), f"{place}.usage.{name}")
+            expect_count(usage.get(name), f"{place}.usage.{name}")
             for name in ("prompt_tokens", "completion_tokens", "total_tokens")
         )
         need(total == sent + received, f"{place}.usage", "total_tokens is not the sum")
@@ -124,7 +124,7 @@ class _Stream:
     def _choice(self, choice: Json, place: str) -> None:
         for name in ("delta", "logprobs", "finish_reason"):
             need(name in choice, place, f"has no {name}")
-        delta = an_object(choice["delta"], f"{place}.delta")
+        delta = expect_object(choice["delta"], f"{place}.delta")
         if not self._role:
             need(delta.get("role") == "assistant", f"{place}.delta", "the first one has no role assistant")
             self._role = True
@@ -139,58 +139,60 @@ class _Stream:
     def _delta(self, delta: Json, place: str) -> None:
         for name in TEXTS:
             if delta.get(name) is not None:
-                a_string(delta[name], f"{place}.{name}")
-        for index, call in enumerate(objects(delta.get("tool_calls", []), f"{place}.tool_calls")):
+                expect_string(delta[name], f"{place}.{name}")
+        for index, call in enumerate(expect_objects(delta.get("tool_calls", []), f"{place}.tool_calls")):
             self._call(call, f"{place}.tool_calls[{index}]")
         if "function_call" in delta:
-            self._legacy_call(an_object(delta["function_call"], f"{place}.function_call"), f"{place}.function_call")
+            self._legacy_call(expect_object(delta["function_call"], f"{place}.function_call"), f"{place}.function_call")
         for name in self._blobs:
-            for index, entry in enumerate(objects(delta.get(name, []), f"{place}.{name}")):
+            for index, entry in enumerate(expect_objects(delta.get(name, []), f"{place}.{name}")):
                 self._blob(name, entry, f"{place}.{name}[{index}]")
-        for index, entry in enumerate(objects(delta.get("annotations", []), f"{place}.annotations")):
+        for index, entry in enumerate(expect_objects(delta.get("annotations", []), f"{place}.annotations")):
             check_annotation(entry, f"{place}.annotations[{index}]")
 
     def _blob(self, name: str, entry: Json, place: str) -> None:
-        index = a_count(entry.get("index"), f"{place}.index")
+        index = expect_count(entry.get("index"), f"{place}.index")
         if index < self._blobs[name]:
             need(entry.keys() <= {"index", "extra_content"}, place, "repeats its data")
             return
         need(index == self._blobs[name], f"{place}.index", "is not the next one")
         kind = "image_url" if name == "images" else "file"
         need(entry.get("type") == kind, f"{place}.type", f"is not {kind}")
-        inner = an_object(entry.get(kind), f"{place}.{kind}")
+        inner = expect_object(entry.get(kind), f"{place}.{kind}")
         need(
-            a_string(inner.get("url" if name == "images" else "file_data"), place).startswith("data:"), place, "no data"
+            expect_string(inner.get("url" if name == "images" else "file_data"), place).startswith("data:"),
+            place,
+            "no data",
         )
         self._blobs[name] += 1
 
     def _call(self, call: Json, place: str) -> None:
-        index = a_count(call.get("index"), f"{place}.index")
+        index = expect_count(call.get("index"), f"{place}.index")
         need(index <= len(self._ids), f"{place}.index", "leaves a gap")
         if index == len(self._ids):
-            kind = a_string(call.get("type"), f"{place}.type")
+            kind = expect_string(call.get("type"), f"{place}.type")
             need(kind in ("function", "custom"), f"{place}.type", "is neither function nor custom")
-            call_id = a_string(call.get("id"), f"{place}.id")
+            call_id = expect_string(call.get("id"), f"{place}.id")
             need(bool(call_id) and call_id not in self._ids, f"{place}.id", "is empty or was used before")
             self._ids.append(call_id)
             self._kinds.append(kind)
             self._arguments.append("")
-            inner = an_object(call.get(kind), f"{place}.{kind}")
-            a_string(inner.get("name"), f"{place}.{kind}.name")
+            inner = expect_object(call.get(kind), f"{place}.{kind}")
+            expect_string(inner.get("name"), f"{place}.{kind}.name")
         else:
             kind = self._kinds[index]
-            inner = an_object(call.get(kind), f"{place}.{kind}")
+            inner = expect_object(call.get(kind), f"{place}.{kind}")
             need("id" not in call and "type" not in call and "name" not in inner, place, "repeats id, type or name")
-        text = a_string(inner.get("input" if kind == "custom" else "arguments"), f"{place}.{kind}")
+        text = expect_string(inner.get("input" if kind == "custom" else "arguments"), f"{place}.{kind}")
         need(not text or index == len(self._ids) - 1, place, "arguments of a call that is over")
         self._arguments[index] += text
 
     def _legacy_call(self, call: Json, place: str) -> None:
         if not self._legacy:
-            a_string(call.get("name"), f"{place}.name")
+            expect_string(call.get("name"), f"{place}.name")
         else:
             need("name" not in call, place, "repeats the name")
-        self._legacy.append(a_string(call.get("arguments"), f"{place}.arguments"))
+        self._legacy.append(expect_string(call.get("arguments"), f"{place}.arguments"))
 
     def _finished(self, reason: str, place: str) -> None:
         self._finish = reason
@@ -207,9 +209,9 @@ class _Stream:
 
 def check_error(value: Json, place: str) -> None:
     """``{"error": {message, type, param, code}}``, all four there."""
-    error = an_object(value["error"], f"{place}.error")
-    a_string(error.get("message"), f"{place}.error.message")
-    a_string(error.get("type"), f"{place}.error.type")
+    error = expect_object(value["error"], f"{place}.error")
+    expect_string(error.get("message"), f"{place}.error.message")
+    expect_string(error.get("type"), f"{place}.error.type")
     for name in ("param", "code"):
         need(name in error, f"{place}.error", f"has no {name}")
         need(error[name] is None or isinstance(error[name], str), f"{place}.error.{name}", "is not a string")
@@ -217,9 +219,9 @@ def check_error(value: Json, place: str) -> None:
 
 def check_annotation(entry: Json, place: str) -> None:
     need(entry.get("type") == "url_citation", f"{place}.type", "is not url_citation")
-    citation = an_object(entry.get("url_citation"), f"{place}.url_citation")
-    a_string(citation.get("url"), f"{place}.url_citation.url")
-    a_string(citation.get("title"), f"{place}.url_citation.title")
-    start = a_count(citation.get("start_index"), f"{place}.url_citation.start_index")
-    end = a_count(citation.get("end_index"), f"{place}.url_citation.end_index")
+    citation = expect_object(entry.get("url_citation"), f"{place}.url_citation")
+    expect_string(citation.get("url"), f"{place}.url_citation.url")
+    expect_string(citation.get("title"), f"{place}.url_citation.title")
+    start = expect_count(citation.get("start_index"), f"{place}.url_citation.start_index")
+    end = expect_count(citation.get("end_index"), f"{place}.url_citation.end_index")
     need(start < end, f"{place}.url_citation", "is empty or backwards")

@@ -32,7 +32,7 @@ def data_uri(url: str, *, param: str) -> dict[str, Any]:
     """``data:image/png;base64,…`` → part. Parameters (``;name=``) are dropped. Raises FaultError 400."""
     head, comma, payload = url.partition(",")
     if not head.lower().startswith("data:") or not comma:
-        raise _bad(param, "this is no data URI")
+        raise _bad(param, "it is not a data URI")
     mime, *parameters = head[5:].split(";")
     if any(parameter.strip().lower() == "base64" for parameter in parameters):
         return blob(payload, mime, None, param=param)
@@ -61,7 +61,7 @@ def decode(data: str, *, param: str) -> bytes:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise _bad(param, "this is no valid base64") from None
+        raise _bad(param, "it is not valid base64") from None
     if not raw:
         raise _bad(param, "it is empty")
     return raw

@@ -61,7 +61,7 @@ surface = Surface(
     paths=(urls.TURN,),
     urls=urls.OF_TURN,
     root="/v1beta",
-    claims=urls.claims,
+    also_owns=urls.also_owns,
     from_url=urls.from_url,
     input="contents",
     media=remote.media,
@@ -78,5 +78,5 @@ surface = Surface(
     demo=samples.DEMO,
     check=check_gemini,
     table=table,
-    read=samples.read,
+    describe_event=samples.read,
 )

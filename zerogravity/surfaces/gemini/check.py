@@ -13,7 +13,18 @@ Facts: wire-gemini-and-mapping 1.3, 1.4, 5, 5.1.
 
 from __future__ import annotations
 
-from zerogravity.surfaces.grammar import Json, Source, a_count, a_string, an_object, fail, need, objects, parsed, whole
+from zerogravity.surfaces.grammar import (
+    Json,
+    Source,
+    expect_count,
+    expect_object,
+    expect_objects,
+    expect_string,
+    fail,
+    need,
+    parsed,
+    whole,
+)
 
 ENVELOPE = ("response", "traceId", "metadata")
 LINE_END = b"\r\n"
@@ -69,22 +80,22 @@ def _chunk(value: Json, place: str, number: int, ends: dict[int, int]) -> None:
     for name in ENVELOPE:
         need(name not in value, place, f"still has the envelope's {name}")
     if "usageMetadata" in value:
-        _usage(an_object(value["usageMetadata"], f"{place}.usageMetadata"), f"{place}.usageMetadata")
-    feedback = an_object(value.get("promptFeedback", {}), f"{place}.promptFeedback")
+        _usage(expect_object(value["usageMetadata"], f"{place}.usageMetadata"), f"{place}.usageMetadata")
+    feedback = expect_object(value.get("promptFeedback", {}), f"{place}.promptFeedback")
     if "blockReason" in feedback:
-        a_string(feedback["blockReason"], f"{place}.promptFeedback.blockReason")
+        expect_string(feedback["blockReason"], f"{place}.promptFeedback.blockReason")
         need(0 not in ends, place, "a blocked prompt after the end")
         ends[0] = number
-    for index, candidate in enumerate(objects(value.get("candidates", []), f"{place}.candidates")):
+    for index, candidate in enumerate(expect_objects(value.get("candidates", []), f"{place}.candidates")):
         here = f"{place}.candidates[{index}]"
-        which = a_count(candidate.get("index", 0), f"{here}.index")
-        content = an_object(candidate.get("content", {}), f"{here}.content")
+        which = expect_count(candidate.get("index", 0), f"{here}.index")
+        content = expect_object(candidate.get("content", {}), f"{here}.content")
         need(content.get("role", "model") == "model", f"{here}.content.role", "is not model")
-        parts = objects(content.get("parts", []), f"{here}.content.parts")
+        parts = expect_objects(content.get("parts", []), f"{here}.content.parts")
         need(which not in ends or not parts, here, "content after the end")
         _parts(parts, f"{here}.content.parts")
         if "finishReason" in candidate:
-            a_string(candidate["finishReason"], f"{here}.finishReason")
+            expect_string(candidate["finishReason"], f"{here}.finishReason")
             need(which not in ends, here, "a second finishReason")
             ends[which] = number
 
@@ -97,37 +108,37 @@ def _parts(parts: list[Json], place: str) -> None:
             empty = part.get("text") == "" and part.keys() <= {"text", "thoughtSignature"}
             need(not empty, here, "an empty text part next to others")
         if "text" in part:
-            a_string(part["text"], f"{here}.text")
+            expect_string(part["text"], f"{here}.text")
         if "thought" in part:
             need(isinstance(part["thought"], bool), f"{here}.thought", "must be true or false")
         if "thoughtSignature" in part:
-            a_string(part["thoughtSignature"], f"{here}.thoughtSignature")
+            expect_string(part["thoughtSignature"], f"{here}.thoughtSignature")
         if "functionCall" in part:
-            call = an_object(part["functionCall"], f"{here}.functionCall")
-            a_string(call.get("name"), f"{here}.functionCall.name")
-            an_object(call.get("args", {}), f"{here}.functionCall.args")
+            call = expect_object(part["functionCall"], f"{here}.functionCall")
+            expect_string(call.get("name"), f"{here}.functionCall.name")
+            expect_object(call.get("args", {}), f"{here}.functionCall.args")
         if "inlineData" in part:
-            blob = an_object(part["inlineData"], f"{here}.inlineData")
-            a_string(blob.get("mimeType"), f"{here}.inlineData.mimeType")
-            a_string(blob.get("data"), f"{here}.inlineData.data")
+            blob = expect_object(part["inlineData"], f"{here}.inlineData")
+            expect_string(blob.get("mimeType"), f"{here}.inlineData.mimeType")
+            expect_string(blob.get("data"), f"{here}.inlineData.data")
 
 
 def _usage(usage: Json, place: str) -> None:
     for name, value in usage.items():
         if name.endswith("TokenCount"):
-            a_count(value, f"{place}.{name}")
+            expect_count(value, f"{place}.{name}")
         elif name.endswith("Details"):
-            for index, detail in enumerate(objects(value, f"{place}.{name}")):
-                a_string(detail.get("modality"), f"{place}.{name}[{index}].modality")
+            for index, detail in enumerate(expect_objects(value, f"{place}.{name}")):
+                expect_string(detail.get("modality"), f"{place}.{name}[{index}].modality")
 
 
 def check_error(value: Json, place: str) -> None:
     """``{"error": {code, message, status}}`` and nothing else; the code is a number."""
     need(len(value) == 1, place, "has other members than the error")
-    error = an_object(value["error"], f"{place}.error")
-    code = a_count(error.get("code"), f"{place}.error.code")
+    error = expect_object(value["error"], f"{place}.error")
+    code = expect_count(error.get("code"), f"{place}.error.code")
     need(400 <= code <= 599, f"{place}.error.code", "is no HTTP status of a failure")
-    a_string(error.get("message"), f"{place}.error.message")
-    if not a_string(error.get("status"), f"{place}.error.status"):
+    expect_string(error.get("message"), f"{place}.error.message")
+    if not expect_string(error.get("status"), f"{place}.error.status"):
         fail(f"{place}.error.status", "is empty")
-    objects(error.get("details", []), f"{place}.error.details")
+    expect_objects(error.get("details", []), f"{place}.error.details")

@@ -236,7 +236,7 @@ def grouped(parts: Sequence[Json], *, thoughts: bool) -> list[list[int]]:
 
 
 def is_thought(part: Json) -> bool:
-    """Calls, and what Google's own tools did, are none, whatever flag they bear."""
+    """Calls, and what Google's own tools did, never count as thoughts."""
     return part.get("thought") is True and CALLED.isdisjoint(part)
 
 

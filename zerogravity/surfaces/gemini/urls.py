@@ -17,7 +17,7 @@ _OWN = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%
 _MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
 
 
-def claims(path: str, headers: Container[str], query: Container[str]) -> bool:
+def also_owns(path: str, headers: Container[str], query: Container[str]) -> bool:
     """Google's API is spoken at a path of its own, whoever speaks; the list of models has OpenAI's path as well."""
     return _OWN.match(path) is not None or (_MODEL_LIST.match(path) is not None and is_client(headers, query))
 

@@ -1,6 +1,5 @@
 """What type a JSON schema or a JSON value is of, in JSON Schema's words. Type words of programming languages
-(``list[int]``, ``int?``, ``Optional[int]``, ``Type.STRING``) mean what they mean there; a word that nobody knows is no
-type.
+(``list[int]``, ``int?``, ``Optional[int]``, ``Type.STRING``) mean what they mean there; an unknown word is no type.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _SPEAKS_OF = (
 
 
 def read(schema: Json) -> tuple[Json, tuple[str, ...]]:
-    """The schema with JSON Schema's own type words, and the words that nobody knows."""
+    """The schema with JSON Schema's own type words, and the unknown words."""
     given = schema.get("type")
     if given is None or (isinstance(given, str) and given in TYPES):
         return schema, ()

@@ -202,7 +202,7 @@ def _node(schema: object, walk: Walk, at: Place) -> Out:
         return {"type": "string", "description": "Must not be given."}
     if not isinstance(schema, dict):
         if schema is not True:
-            walk.lose(at.path, "what is no schema")
+            walk.lose(at.path, "an invalid schema")
         return _node({"type": schema} if isinstance(schema, str) else {}, walk, at)
     node = _understood(cast("Json", schema), walk, at)
     if isinstance(reference := node.get("$ref"), str):

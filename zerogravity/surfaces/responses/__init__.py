@@ -55,5 +55,5 @@ surface = Surface(
     demo=samples.DEMO,
     check=check_responses,
     table=lambda: table(PARAMETERS),
-    read=samples.read,
+    describe_event=samples.read,
 )

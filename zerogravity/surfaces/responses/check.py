@@ -22,10 +22,10 @@ from typing import ClassVar
 from zerogravity.surfaces.grammar import (
     Json,
     Source,
-    a_count,
-    a_string,
-    an_object,
     blocks,
+    expect_count,
+    expect_object,
+    expect_string,
     fail,
     need,
     one_of,
@@ -58,7 +58,11 @@ def check_responses(source: Source) -> list[Json]:
         value = parsed(data, place)
         need(value.get("type") == name, place, f"is named {name} but its type is {value.get('type')!r}")
         place = f"{place} ({name})"
-        need(a_count(value.get("sequence_number"), f"{place}.sequence_number") == number, place, "is out of sequence")
+        need(
+            expect_count(value.get("sequence_number"), f"{place}.sequence_number") == number,
+            place,
+            "is out of sequence",
+        )
         stream.take(name, value, place)
         found.append(value)
     need(stream.over, "stream", "ends without a terminal event")
@@ -90,9 +94,9 @@ class _Stream:
         if name == "error":
             self._error(value, place)
         elif name in BEGINNINGS:
-            self._begin(name, an_object(value.get("response"), f"{place}.response"), place)
+            self._begin(name, expect_object(value.get("response"), f"{place}.response"), place)
         elif name in ENDS:
-            self._end(name, an_object(value.get("response"), f"{place}.response"), place)
+            self._end(name, expect_object(value.get("response"), f"{place}.response"), place)
         elif ":" not in name:
             need(not self._failing, place, "comes after an error")
             need(self._last == "response.in_progress", place, "comes before response.in_progress")
@@ -100,7 +104,7 @@ class _Stream:
 
     def _error(self, value: Json, place: str) -> None:
         need(not self._failing, place, "a second error")
-        a_string(value.get("message"), f"{place}.message")
+        expect_string(value.get("message"), f"{place}.message")
         for name in ("code", "param"):
             need(name in value, place, f"has no {name}")
             need(value[name] is None or isinstance(value[name], str), f"{place}.{name}", "must be a string or null")
@@ -137,17 +141,17 @@ class _Stream:
                 need(same, f"{place}.response.{name}", "differs from the first response's")
 
     def _about_item(self, name: str, value: Json, place: str) -> None:
-        index = a_count(value.get("output_index"), f"{place}.output_index")
+        index = expect_count(value.get("output_index"), f"{place}.output_index")
         need(index == len(self._done), f"{place}.output_index", "is not that of the open or next item")
         if name == "response.output_item.added":
             need(self._open is None, place, "another item is still open")
-            self._open = _opened(an_object(value.get("item"), f"{place}.item"), f"{place}.item")
+            self._open = _opened(expect_object(value.get("item"), f"{place}.item"), f"{place}.item")
             return
         opened = self._open
         if opened is None:
             fail(place, "no item is open")
         if name == "response.output_item.done":
-            item = an_object(value.get("item"), f"{place}.item")
+            item = expect_object(value.get("item"), f"{place}.item")
             for member in CONSTANT:
                 same = item.get(member) == opened.added.get(member)
                 need(same, f"{place}.item.{member}", "is another than when it was added")
@@ -163,13 +167,13 @@ class _Stream:
 
 def _opened(item: Json, place: str) -> _Item:
     """The checker of an item that was just added, which has to be empty."""
-    kind = a_string(item.get("type"), f"{place}.type")
+    kind = expect_string(item.get("type"), f"{place}.type")
     one_of(kind, _ITEMS, f"{place}.type")
-    a_string(item.get("id"), f"{place}.id")
+    expect_string(item.get("id"), f"{place}.id")
     made = _ITEMS[kind](item)
     for member, empty in made.empty.items():
         need(member in item and item[member] == empty, f"{place}.{member}", f"must be {empty!r} when it is added")
-    a_string(item.get("encrypted_content", ""), f"{place}.encrypted_content")
+    expect_string(item.get("encrypted_content", ""), f"{place}.encrypted_content")
     if kind not in ("reasoning", "compaction"):
         need(item.get("status") == "in_progress", f"{place}.status", "must be in_progress when it is added")
     return made
@@ -213,23 +217,23 @@ class _Parted(_Item):
         self._text: str | None = None  # of its done event
 
     def take(self, name: str, value: Json, place: str) -> None:
-        index = a_count(value.get(self.index), f"{place}.{self.index}")
+        index = expect_count(value.get(self.index), f"{place}.{self.index}")
         need(index == len(self._parts), f"{place}.{self.index}", "is not that of the open or next part")
         if name == f"{self.part_events}.added":
-            self._open(an_object(value.get("part"), f"{place}.part"), place)
+            self._open(expect_object(value.get("part"), f"{place}.part"), place)
             return
         if self._part is None:
             fail(place, "no part is open")
         events, member = self.kinds[self._part["type"]]
         if name == f"{self.part_events}.done":
-            self._close(an_object(value.get("part"), f"{place}.part"), member, place)
+            self._close(expect_object(value.get("part"), f"{place}.part"), member, place)
             return
         need(self._text is None, place, "comes after the text was done")
         if name == f"{events}.delta":
             need(not self._annotations, place, "comes after an annotation")
-            self._texts.append(a_string(value.get("delta"), f"{place}.delta"))
+            self._texts.append(expect_string(value.get("delta"), f"{place}.delta"))
         elif name == f"{events}.done":
-            self._text = a_string(value.get(member), f"{place}.{member}")
+            self._text = expect_string(value.get(member), f"{place}.{member}")
             need(self._text == "".join(self._texts), f"{place}.{member}", "is not what the deltas add up to")
         elif name == "response.output_text.annotation.added" and events == "response.output_text":
             self._annotate(value, place)
@@ -247,9 +251,9 @@ class _Parted(_Item):
         self._part, self._texts, self._annotations, self._text = part, [], [], None
 
     def _annotate(self, value: Json, place: str) -> None:
-        index = a_count(value.get("annotation_index"), f"{place}.annotation_index")
+        index = expect_count(value.get("annotation_index"), f"{place}.annotation_index")
         need(index == len(self._annotations), f"{place}.annotation_index", "is not the next one")
-        annotation = an_object(value.get("annotation"), f"{place}.annotation")
+        annotation = expect_object(value.get("annotation"), f"{place}.annotation")
         check_annotation(annotation, sum(map(len, self._texts)), f"{place}.annotation")
         self._annotations.append(annotation)
 
@@ -286,7 +290,7 @@ class _Call(_Item):
     def __init__(self, added: Json) -> None:
         super().__init__(added)
         for name in ("name", "call_id"):
-            a_string(added.get(name), f"item.{name}")
+            expect_string(added.get(name), f"item.{name}")
         self._texts: list[str] = []
         self._done: str | None = None
 
@@ -295,9 +299,9 @@ class _Call(_Item):
             super().take(name, value, place)
         need(self._done is None, place, f"comes after the {self.content} were done")
         if name.endswith(".delta"):
-            self._texts.append(a_string(value.get("delta"), f"{place}.delta"))
+            self._texts.append(expect_string(value.get("delta"), f"{place}.delta"))
             return
-        self._done = a_string(value.get(self.content), f"{place}.{self.content}")
+        self._done = expect_string(value.get(self.content), f"{place}.{self.content}")
         need(self._done == "".join(self._texts), f"{place}.{self.content}", "is not what the deltas add up to")
         if self.content == "arguments":
             need(value.get("name") == self.added["name"], f"{place}.name", "is not the item's")
@@ -344,18 +348,18 @@ class _Shell(_Item):
         self._open: str | None = None
 
     def take(self, name: str, value: Json, place: str) -> None:
-        index = a_count(value.get("command_index"), f"{place}.command_index")
+        index = expect_count(value.get("command_index"), f"{place}.command_index")
         need(index == len(self._commands), f"{place}.command_index", "is not that of the open or next command")
         match name.removeprefix("response.shell_call_command."):
             case "added":
                 need(self._open is None, place, "another command is still open")
-                self._open = a_string(value.get("command"), f"{place}.command")
+                self._open = expect_string(value.get("command"), f"{place}.command")
             case "delta":
                 need(self._open is not None, place, "no command is open")
-                self._open = f"{self._open}{a_string(value.get('delta'), f'{place}.delta')}"
+                self._open = f"{self._open}{expect_string(value.get('delta'), f'{place}.delta')}"
             case "done":
                 need(self._open == value.get("command"), f"{place}.command", "is not what its deltas add up to")
-                self._commands.append(a_string(value.get("command"), f"{place}.command"))
+                self._commands.append(expect_string(value.get("command"), f"{place}.command"))
                 self._open = None
             case _:
                 super().take(name, value, place)

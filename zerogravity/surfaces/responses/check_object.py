@@ -13,7 +13,16 @@ from __future__ import annotations
 
 from typing import cast
 
-from zerogravity.surfaces.grammar import Json, a_count, a_string, an_object, json_object, need, objects, one_of
+from zerogravity.surfaces.grammar import (
+    Json,
+    expect_count,
+    expect_object,
+    expect_objects,
+    expect_string,
+    json_object,
+    need,
+    one_of,
+)
 
 MEMBERS = (
     "id", "object", "created_at", "status", "completed_at", "error", "incomplete_details", "model", "output", "usage",
@@ -51,13 +60,13 @@ def check_response(value: Json, place: str = "response") -> None:
     for name in MEMBERS:
         need(name in value, place, f"has no {name}")
     need(value["object"] == "response", f"{place}.object", "is not response")
-    need(a_string(value["id"], f"{place}.id").startswith("resp_"), f"{place}.id", "does not begin with resp_")
-    need(bool(a_string(value["model"], f"{place}.model")), f"{place}.model", "is empty")
-    a_count(value["created_at"], f"{place}.created_at")
+    need(expect_string(value["id"], f"{place}.id").startswith("resp_"), f"{place}.id", "does not begin with resp_")
+    need(bool(expect_string(value["model"], f"{place}.model")), f"{place}.model", "is empty")
+    expect_count(value["created_at"], f"{place}.created_at")
     _echoed(value, place)
     status = value["status"]
     one_of(status, STATUSES, f"{place}.status")
-    output = objects(value["output"], f"{place}.output")
+    output = expect_objects(value["output"], f"{place}.output")
     _by_status(value, status, place)
     for index, item in enumerate(output):
         here = f"{place}.output[{index}]"
@@ -77,14 +86,14 @@ def _echoed(value: Json, place: str) -> None:
         need(fine, f"{place}.{name}", "must be a number or null")
     for name in TEXTS:
         need(value[name] is None or isinstance(value[name], str), f"{place}.{name}", "must be a string or null")
-    objects(value["tools"], f"{place}.tools")
+    expect_objects(value["tools"], f"{place}.tools")
     need(isinstance(value["tool_choice"], str | dict), f"{place}.tool_choice", "must be a word or an object")
     need(isinstance(value["metadata"], dict | None), f"{place}.metadata", "must be an object or null")
     need(isinstance(value["reasoning"], dict | None), f"{place}.reasoning", "must be an object or null")
     need(isinstance(value["instructions"], str | list | None), f"{place}.instructions", "must be a string or items")
     need(value["truncation"] in ("auto", "disabled"), f"{place}.truncation", "is neither auto nor disabled")
-    text = an_object(value["text"], f"{place}.text")
-    a_string(an_object(text.get("format"), f"{place}.text.format").get("type"), f"{place}.text.format.type")
+    text = expect_object(value["text"], f"{place}.text")
+    expect_string(expect_object(text.get("format"), f"{place}.text.format").get("type"), f"{place}.text.format.type")
 
 
 def _by_status(value: Json, status: str, place: str) -> None:
@@ -93,21 +102,21 @@ def _by_status(value: Json, status: str, place: str) -> None:
             need(value[name] is None, f"{place}.{name}", f"is set while {status}")
         need(value["output"] == [], f"{place}.output", f"is not empty while {status}")
         return
-    check_usage(an_object(value["usage"], f"{place}.usage"), f"{place}.usage")
+    check_usage(expect_object(value["usage"], f"{place}.usage"), f"{place}.usage")
     if status == "completed":
-        at = a_count(value["completed_at"], f"{place}.completed_at")
+        at = expect_count(value["completed_at"], f"{place}.completed_at")
         need(at >= value["created_at"], f"{place}.completed_at", "lies before created_at")
     else:
         need(value["completed_at"] is None, f"{place}.completed_at", f"is set although {status}")
     if status == "incomplete":
-        details = an_object(value["incomplete_details"], f"{place}.incomplete_details")
+        details = expect_object(value["incomplete_details"], f"{place}.incomplete_details")
         one_of(details.get("reason"), REASONS, f"{place}.incomplete_details.reason")
     else:
         need(value["incomplete_details"] is None, f"{place}.incomplete_details", f"is set although {status}")
     if status == "failed":
-        error = an_object(value["error"], f"{place}.error")
+        error = expect_object(value["error"], f"{place}.error")
         need(error.get("code") in ERROR_CODES, f"{place}.error.code", "is not in the closed list")
-        a_string(error.get("message"), f"{place}.error.message")
+        expect_string(error.get("message"), f"{place}.error.message")
     else:
         need(value["error"] is None, f"{place}.error", f"is set although {status}")
 
@@ -115,102 +124,106 @@ def _by_status(value: Json, status: str, place: str) -> None:
 def check_usage(usage: Json, place: str) -> None:
     """All five members; they add up."""
     sent, received, total = (
-        a_count(usage.get(name), f"{place}.{name}") for name in ("input_tokens", "output_tokens", "total_tokens")
+        expect_count(usage.get(name), f"{place}.{name}") for name in ("input_tokens", "output_tokens", "total_tokens")
     )
     need(total == sent + received, place, "total_tokens is not the sum")
-    details = an_object(usage.get("input_tokens_details"), f"{place}.input_tokens_details")
+    details = expect_object(usage.get("input_tokens_details"), f"{place}.input_tokens_details")
     for name in ("cached_tokens", "cache_write_tokens"):
-        a_count(details.get(name), f"{place}.input_tokens_details.{name}")
-    details = an_object(usage.get("output_tokens_details"), f"{place}.output_tokens_details")
-    a_count(details.get("reasoning_tokens"), f"{place}.output_tokens_details.reasoning_tokens")
+        expect_count(details.get(name), f"{place}.input_tokens_details.{name}")
+    details = expect_object(usage.get("output_tokens_details"), f"{place}.output_tokens_details")
+    expect_count(details.get("reasoning_tokens"), f"{place}.output_tokens_details.reasoning_tokens")
 
 
 def check_item(item: Json, place: str) -> None:
     """One finished output item."""
-    kind = a_string(item.get("type"), f"{place}.type")
+    kind = expect_string(item.get("type"), f"{place}.type")
     one_of(kind, PREFIXES, f"{place}.type")
     prefix = PREFIXES[kind]
-    need(a_string(item.get("id"), f"{place}.id").startswith(prefix), f"{place}.id", f"does not begin with {prefix}")
+    need(
+        expect_string(item.get("id"), f"{place}.id").startswith(prefix), f"{place}.id", f"does not begin with {prefix}"
+    )
     if kind == "reasoning":
-        for index, part in enumerate(objects(item.get("summary"), f"{place}.summary")):
+        for index, part in enumerate(expect_objects(item.get("summary"), f"{place}.summary")):
             check_part(part, ("summary_text",), f"{place}.summary[{index}]")
-        a_string(item.get("encrypted_content", ""), f"{place}.encrypted_content")
+        expect_string(item.get("encrypted_content", ""), f"{place}.encrypted_content")
         return
     if kind == "compaction":
-        need(bool(a_string(item.get("encrypted_content"), f"{place}.encrypted_content")), place, "holds no summary")
+        need(
+            bool(expect_string(item.get("encrypted_content"), f"{place}.encrypted_content")), place, "holds no summary"
+        )
         return
     words = ("completed", "incomplete") if kind == "message" else ("completed",)
     need(item.get("status") in words, f"{place}.status", f"must be {' or '.join(words)}")
     if kind == "message":
         need(item.get("role") == "assistant", f"{place}.role", "is not assistant")
-        content = objects(item.get("content"), f"{place}.content")
+        content = expect_objects(item.get("content"), f"{place}.content")
         need(bool(content), f"{place}.content", "is empty: such a message must not be there")
         for index, part in enumerate(content):
             check_part(part, ("output_text", "refusal"), f"{place}.content[{index}]")
     elif kind == "web_search_call":
-        action = an_object(item.get("action"), f"{place}.action")
+        action = expect_object(item.get("action"), f"{place}.action")
         need(action.get("type") == "search", f"{place}.action.type", "is not search")
-        a_string(action.get("query"), f"{place}.action.query")
+        expect_string(action.get("query"), f"{place}.action.query")
     elif kind == "image_generation_call":
-        a_string(item.get("result"), f"{place}.result")
+        expect_string(item.get("result"), f"{place}.result")
     else:
         _call(item, kind, place)
 
 
 def _call(item: Json, kind: str, place: str) -> None:
-    call_id = a_string(item.get("call_id"), f"{place}.call_id")
+    call_id = expect_string(item.get("call_id"), f"{place}.call_id")
     need(call_id.startswith("call_"), f"{place}.call_id", "does not begin with call_")
     match kind:
         case "local_shell_call":
-            action = an_object(item.get("action"), f"{place}.action")
+            action = expect_object(item.get("action"), f"{place}.action")
             need(action.get("type") == "exec", f"{place}.action.type", "is not exec")
             need(isinstance(action.get("command"), list), f"{place}.action.command", "must be an array")
-            an_object(action.get("env"), f"{place}.action.env")
+            expect_object(action.get("env"), f"{place}.action.env")
         case "shell_call":
-            action = an_object(item.get("action"), f"{place}.action")
+            action = expect_object(item.get("action"), f"{place}.action")
             commands = action.get("commands")
             need(isinstance(commands, list), f"{place}.action.commands", "must be an array")
             for command in cast("list[object]", commands):
-                a_string(command, f"{place}.action.commands")
+                expect_string(command, f"{place}.action.commands")
             for name in ("timeout_ms", "max_output_length"):
                 need(isinstance(action.get(name, ""), int | None), f"{place}.action.{name}", "must be a number or null")
-            environment = an_object(item.get("environment"), f"{place}.environment")
+            environment = expect_object(item.get("environment"), f"{place}.environment")
             need(environment.get("type") == "local", f"{place}.environment.type", "is not local")
         case "apply_patch_call":
-            operation = an_object(item.get("operation"), f"{place}.operation")
+            operation = expect_object(item.get("operation"), f"{place}.operation")
             word = operation.get("type")
             one_of(word, PATCHES, f"{place}.operation.type")
-            a_string(operation.get("path"), f"{place}.operation.path")
+            expect_string(operation.get("path"), f"{place}.operation.path")
             need(("diff" in operation) is (word != "delete_file"), place, "only a deletion must have no diff")
-            a_string(operation.get("diff", ""), f"{place}.operation.diff")
+            expect_string(operation.get("diff", ""), f"{place}.operation.diff")
         case "tool_search_call":
             need(item.get("execution") == "client", f"{place}.execution", "is not client")
-            an_object(item.get("arguments"), f"{place}.arguments")
+            expect_object(item.get("arguments"), f"{place}.arguments")
         case "custom_tool_call":
-            need(bool(a_string(item.get("name"), f"{place}.name")), f"{place}.name", "is empty")
-            a_string(item.get("input"), f"{place}.input")
+            need(bool(expect_string(item.get("name"), f"{place}.name")), f"{place}.name", "is empty")
+            expect_string(item.get("input"), f"{place}.input")
         case _:
-            need(bool(a_string(item.get("name"), f"{place}.name")), f"{place}.name", "is empty")
-            json_object(a_string(item.get("arguments"), f"{place}.arguments"), f"{place}.arguments")
+            need(bool(expect_string(item.get("name"), f"{place}.name")), f"{place}.name", "is empty")
+            json_object(expect_string(item.get("arguments"), f"{place}.arguments"), f"{place}.arguments")
 
 
 def check_part(part: Json, kinds: tuple[str, ...], place: str) -> None:
     """One part of a message or a summary."""
     kind = part.get("type")
     need(kind in kinds, f"{place}.type", f"must be {' or '.join(kinds)}")
-    text = a_string(part.get("refusal" if kind == "refusal" else "text"), place)
+    text = expect_string(part.get("refusal" if kind == "refusal" else "text"), place)
     if kind == "output_text":
-        objects(part.get("logprobs"), f"{place}.logprobs")
-        for index, entry in enumerate(objects(part.get("annotations"), f"{place}.annotations")):
+        expect_objects(part.get("logprobs"), f"{place}.logprobs")
+        for index, entry in enumerate(expect_objects(part.get("annotations"), f"{place}.annotations")):
             check_annotation(entry, len(text), f"{place}.annotations[{index}]")
 
 
 def check_annotation(entry: Json, length: int, place: str) -> None:
     """A url_citation whose indices lie inside a text of ``length`` characters."""
     need(entry.get("type") == "url_citation", f"{place}.type", "is not url_citation")
-    a_string(entry.get("url"), f"{place}.url")
-    a_string(entry.get("title"), f"{place}.title")
-    start, end = (a_count(entry.get(name), f"{place}.{name}") for name in ("start_index", "end_index"))
+    expect_string(entry.get("url"), f"{place}.url")
+    expect_string(entry.get("title"), f"{place}.title")
+    start, end = (expect_count(entry.get(name), f"{place}.{name}") for name in ("start_index", "end_index"))
     need(start < end <= length, place, "lies outside of its text")
 
 

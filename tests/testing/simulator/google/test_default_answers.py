@@ -145,7 +145,7 @@ async def test_search_beside_functions_is_used_when_wanted(
     assert ((await ask(google, prompt, tools=tools, toolConfig=both)).text == GROUNDED) == grounded
 
 
-async def test_a_tool_result_is_told_also_when_there_is_search(google: GoogleSimulator) -> None:
+async def test_a_tool_result_is_repeated_with_search_too(google: GoogleSimulator) -> None:
     """Agents declare search in every request."""
     called = {"role": "model", "parts": [{"functionCall": {"name": "get_time", "args": {}}}]}
     answered = {"role": "user", "parts": [{"functionResponse": {"name": "get_time", "response": {"output": "noon"}}}]}

@@ -10,7 +10,7 @@ from tests.testing.simulator.support import INTERNAL, TEXT, THOUGHT, Reply, cont
 from zerogravity.testing.simulator.google import GoogleSimulator, answer
 
 
-async def test_flaky_fails_as_often_as_told(google: GoogleSimulator) -> None:
+async def test_flaky_fails_as_often_as_configured(google: GoogleSimulator) -> None:
     statuses = [(await fetch(google, INTERNAL, envelope(inner("again sim:flaky 2")))).status for _ in range(4)]
     assert statuses == [503, 503, 200, 200]
     assert (await fetch(google, INTERNAL, envelope(inner("other sim:flaky")))).status == 503
