@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.gemini.urls import claims, from_url
+from zerogravity.surfaces.gemini.urls import also_owns, from_url
 
 KEYS = [({"x-goog-api-key": "k"}, {}), ({"x-goog-api-client": "genai"}, {}), ({}, {"key": "k"})]
 TURN = {"model": "gemini-3-flash", "method": "generateContent"}
@@ -32,7 +32,7 @@ TURN = {"model": "gemini-3-flash", "method": "generateContent"}
     ],
 )
 def test_paths_of_its_own(path: str, own: bool) -> None:
-    assert claims(path, {}, {}) is own
+    assert also_owns(path, {}, {}) is own
 
 
 @pytest.mark.parametrize(("headers", "query"), KEYS)
@@ -43,7 +43,7 @@ def test_paths_of_its_own(path: str, own: bool) -> None:
 def test_the_list_of_models_is_googles_for_its_clients(
     headers: dict[str, str], query: dict[str, str], path: str, own: bool
 ) -> None:
-    assert claims(path, headers, query) is own
+    assert also_owns(path, headers, query) is own
 
 
 @pytest.mark.parametrize(

@@ -332,6 +332,11 @@ def test_unknown_references_are_skipped_and_noted() -> None:
     assert len(turn.details.input) == 1
 
 
+@pytest.mark.parametrize("wrong", [{"id": 5}, {}, {"id": None}, {"id": ["a"]}])
+def test_a_reference_names_an_item(wrong: dict[str, Any]) -> None:
+    assert refused(input=[user("x"), {"type": "item_reference", **wrong}]).param == "input[1].id"
+
+
 def test_a_compaction_is_a_user_text() -> None:
     item = {"type": "compaction", "id": "cmp_1", "encrypted_content": seal_text(SECRET, "It went well.")}
     assert parts(user("x"), item, user("y")) == [{"text": "x"}, {"text": SUMMARY + "It went well."}, {"text": "y"}]

@@ -65,7 +65,8 @@ def resolve(body: Json, context: Context) -> tuple[list[Entry], tuple[str, ...]]
     entries: list[Entry] = []
     notes: list[str] = []
     for item, path in fields.each_object(narrow.items(body["input"]), "input"):
-        fields.string(item, "type", path=path)
+        if fields.string(item, "type", path=path) == "item_reference":
+            fields.required_string(item, "id", path=path)
         if (wanted := reference(item)) is None:
             entries.append(Entry(path, item))
         elif (found := context.item(wanted)) is not None:
