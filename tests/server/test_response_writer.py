@@ -123,6 +123,7 @@ async def test_a_disk_that_does_not_answer_holds_up_no_end(
     finally:
         answers.set()
         await asyncio.gather(posted, return_exceptions=True)
+    await until(lambda: store._database is None)  # released as soon as the disk answers
 
 
 async def test_a_long_background_turn_lets_others_run_when_it_ends(serve: Serve) -> None:

@@ -71,6 +71,7 @@ class SqliteStore:
         self._database: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
         self._closed = False
+        self._abandoned = False  # close() has not waited any longer: what runs now releases the file
 
     async def open(self) -> None:
         """Call first. Raises FaultError when the file cannot be used."""
@@ -102,6 +103,7 @@ class SqliteStore:
             if released.done():
                 released.result()
             else:
+                self._abandoned = True
                 logger.error("stored responses: the disk does not answer, so the file was not closed properly")
             self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -138,6 +140,9 @@ class SqliteStore:
                 raise FaultError(fault) from error
             self._release_database()
             raise FaultError(internal(f"stored responses: {schema.why(error)}", code="store_unusable")) from error
+        finally:
+            if self._abandoned:
+                self._release()
 
     def _release(self) -> None:
         self._release_database()
