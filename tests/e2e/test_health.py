@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,7 +52,9 @@ class Scene:
         listen = self.url.removeprefix("http://")
         async with command(self.folder, *arguments, "--json", ZEROGRAVITY_LISTEN=listen, **variables) as asked:
             code = await asked.ended()
-        return code, json.loads(asked.output)
+        begin = re.search(r"^[\[{]", asked.output, re.MULTILINE)  # aiohttp's own log lines may come before it
+        assert begin is not None, asked.output
+        return code, json.loads(asked.output[begin.start() :])
 
 
 @asynccontextmanager
