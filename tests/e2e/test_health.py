@@ -52,8 +52,10 @@ class Scene:
         listen = self.url.removeprefix("http://")
         async with command(self.folder, *arguments, "--json", ZEROGRAVITY_LISTEN=listen, **variables) as asked:
             code = await asked.ended()
-        begin = re.search(r"^[\[{]", asked.output, re.MULTILINE)  # aiohttp's own log lines may come before it
+        begin = re.search(r"^[\[{]", asked.output, re.MULTILINE)
         assert begin is not None, asked.output
+        before = asked.output[: begin.start()]  # one line of aiohttp's is known, at a connection that is refused
+        assert not before or before.startswith("Task exception was never retrieved"), before
         return code, json.loads(asked.output[begin.start() :])
 
 
