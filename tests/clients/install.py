@@ -34,6 +34,7 @@ NPM = {
 PYTHON = {
     "agents": ["openai-agents==0.24.0"],
     "langchain": ["langchain==1.4.7", "langchain-openai==1.7.3", "langchain-google-genai==4.4.2"],
+    "runtime": ["google-antigravity==0.1.22"],
     "pydantic": ["pydantic-ai-slim[openai,google]==2.38.0", "instructor==1.17.0"],
 }
 

@@ -33,11 +33,13 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class Model:
     """One that a back end offers. ``name``: its own; ``label``: for people, if there is one; ``left``: the fraction of
-    its quota that remains, None when that is unknown (which can mean none)."""
+    its quota that remains, None when that is unknown (which can mean none). ``wire``: Google's name, where the back
+    end tells it."""
 
     name: str
     label: str = ""
     left: float | None = None
+    wire: str = ""
 
     @property
     def shown(self) -> str:

@@ -1,0 +1,53 @@
+"""Google's own agent runtime, as a real component of the path. Its wheel is installed into the cache of the clients.
+
+Where it cannot be had these tests are skipped with the reason; with ``ZEROGRAVITY_RUNTIME=required`` they fail.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.clients.install import client
+
+HERE = Path(__file__).resolve().parent
+REQUIRED = os.environ.get("ZEROGRAVITY_RUNTIME") == "required"
+BINARY = Path("google", "antigravity", "bin", "localharness")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here is marked, and bounded: the first use installs the wheel."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.runtime)
+            item.add_marker(pytest.mark.timeout(600))
+
+
+@cache
+def installed() -> Path | str:
+    """The folder of an environment that holds the SDK and its runtime, or why there is none."""
+    try:
+        return client("runtime")
+    except (AssertionError, OSError) as error:
+        return f"google-antigravity cannot be installed: {str(error)[-300:]}"
+
+
+@pytest.fixture(scope="session")
+def environment() -> Path:
+    """A virtual environment with the package google-antigravity; ``bin/python`` runs its SDK."""
+    found = installed()
+    if isinstance(found, Path):
+        return found
+    if REQUIRED:
+        pytest.fail(found)
+    pytest.skip(found)
+
+
+@pytest.fixture(scope="session")
+def binary(environment: Path) -> Path:
+    """The runtime's executable."""
+    (found,) = environment.glob(f"lib/python3*/site-packages/{BINARY}")
+    return found
