@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 PUBLIC_DOMAIN = "googleapis.com"
-RUNTIME_AGENT = "google-antigravity-sdk/"
+RUNTIME_AGENT = "google-antigravity-sdk"
 
 
 def credentials(received: Received, *, internal: bool) -> tuple[int, Json] | None:
