@@ -46,6 +46,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends": (),
     "backends.base": BASE,
     "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
+    "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
+    "backends.choice": (*BASE, "hosts", "config", "backends.antigravity", "backends.runtime.settings"),
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
@@ -82,8 +84,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "hosts", "observe",
     ),
     "cli": (
-        *BASE, "wire", "backends.antigravity", "capture.master", "certs", "compose", "config", "hosts", "lifeline",
-        "observe", "store.usage", "surfaces", "testing",
+        *BASE, "wire", "backends.antigravity", "backends.choice", "capture.master", "certs", "compose", "config",
+        "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception
     "__main__": ("cli",),

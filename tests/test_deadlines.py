@@ -85,6 +85,6 @@ def test_the_known_reason_for_a_missing_call_is_in_the_fault(clock: FakeClock) -
 
 
 def test_the_queue() -> None:
-    assert queue_full(LIMITS).message.startswith("4 turns are running and 50 are waiting")
+    assert queue_full(4, 50).message.startswith("4 turns are running and 50 are waiting")
     assert queue_timeout(LIMITS).termination is Termination.QUEUE_TIMEOUT
-    assert all(fault.status == 503 and fault.retry_after for fault in (queue_full(LIMITS), queue_timeout(LIMITS)))
+    assert all(fault.status == 503 and fault.retry_after for fault in (queue_full(4, 50), queue_timeout(LIMITS)))

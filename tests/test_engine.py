@@ -87,6 +87,7 @@ class FakeLs:
         self.following = 0
         self.sent: list[Turn] = []
         self.deletes = False
+        self.places = 4
         self.reader: Callable[[RunningTurn], Awaitable[None]] | None = None
         self._held: list[tuple[str, asyncio.Future[None]]] = []
 

@@ -14,6 +14,8 @@ import pytest
 from aiohttp import web
 
 from zerogravity import config as configuration
+from zerogravity.backends.antigravity.backend import Antigravity
+from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.capture.addon import OPTIONS
 from zerogravity.capture.commands import Commands
 from zerogravity.cli.main import main
@@ -98,7 +100,7 @@ def test_limits_are_the_defaults() -> None:
         "nesting, elements of a request": f"{limits.json_depth}, {limits.json_structure // 10**6} million",
         "receiving a body": f"{limits.body_seconds:g} s + 1 s per MiB",
         "open connections, of one address": f"{limits.connections}, {limits.peer_connections}",
-        "turns at the LS, waiting": f"{limits.turns}, {limits.waiting}",
+        "turns at an editor's LS, at the runtime, waiting": f"{Antigravity.places}, {Runtime.places}, {limits.waiting}",
         "from the request to the LS until its call to Google": f"{limits.match_seconds:g} s",
         "upstream silence": f"{limits.idle_seconds:g} s",
         "a turn": f"{limits.turn_seconds / 60:g} min, {limits.turn_bytes // MIB} MiB",

@@ -21,7 +21,9 @@ from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.base import Backend, BackendListener, Route
+from zerogravity.backends.choice import choose, runtime_settings
 from zerogravity.backends.polling.polling import Polling
+from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.capture.tap import Tap
 from zerogravity.config import Config
 from zerogravity.core.budget import Budget
@@ -130,7 +132,7 @@ async def gateway(
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
         recorder = await stack.enter_async_context(_recorded(base, secret))
-        backend = backend or _backend(config, route)
+        backend = backend or await _backend(config, route)
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
         probe = LsProbe(backend, base.health, after_check=base.store.sweep, probe_google=_google_probe(config, route))
@@ -248,7 +250,9 @@ def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, 
 # -- the language server -------------------------------------------------------------------------------------------
 
 
-def _backend(config: Config, route: Route) -> Backend:
+async def _backend(config: Config, route: Route) -> Backend:
+    if await choose(config, route.google) == "runtime":
+        return Runtime(runtime_settings(config), route)
     settings: dict[str, Any] = {
         "url": config.ls_url,
         "csrf": config.ls_csrf,

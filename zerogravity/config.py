@@ -25,7 +25,7 @@ from zerogravity.wire.narrow import an_object
 
 ENV = "ZEROGRAVITY_"
 NOT_SETTINGS = frozenset({"CONFIG", "PYTHON", "VENV", "CACHE"})  # environment names that mean something else
-SECRETS = frozenset({"key", "keys", "ls_csrf", "token", "inspector_token"})
+SECRETS = frozenset({"key", "keys", "ls_csrf", "runtime_key", "token", "inspector_token"})
 ALTERNATIVES = {"ls_url": "ls_command", "ls_command": "ls_url"}  # setting one overrides a weaker source's other
 MIB = 1 << 20
 
@@ -125,7 +125,9 @@ class Limits(BaseModel):
     connections: int = Field(2048, ge=1, description="open connections in all; further ones are closed")
     peer_connections: int = Field(512, ge=1, description="open connections of one address; further ones are closed")
     requests: int = Field(1024, ge=1, description="requests being answered; 503")
-    turns: int = Field(4, ge=1, description="turns running at the language server")
+    turns: int = Field(
+        0, ge=0, description="turns running at the language server; 0: as it can, 4 an editor's, 50 the runtime"
+    )
     waiting: int = Field(50, ge=0, description="turns that may wait while these run; 503")
     queue_seconds: float = Field(600, gt=0, description="wait in that queue; 503")
     match_seconds: float = Field(20, gt=0, description="from our message until the language server calls Google; 504")
@@ -165,10 +167,15 @@ class Config(BaseModel):
     mode: Literal["reverse", "proxy"] = Field("reverse", description="how the language server reaches us")
     expose_proxy: bool = Field(False, description="let other machines use the proxy, where it listens beyond loopback")
     intercept: bool = Field(True, description="false: answers come from polling the language server's steps")
+    ls: Literal["auto", "editor", "runtime"] = Field(
+        "auto", description="an editor's language server, or Google's runtime; auto: the editor's if one runs"
+    )
     ls_url: Url = Field(None, description="the language server's URL; default: found by itself")
     ls_csrf: Secret = Field(None, repr=False, description="its CSRF token")
     ls_cert: Text = Field(None, description="PEM file that its certificate is pinned to")
     ls_command: Text = Field(None, description="start a language server with this command, look after it")
+    runtime_path: Text = Field(None, description="the runtime's program; default: as google-antigravity installs it")
+    runtime_key: Secret = Field(None, repr=False, description="API key for the runtime; default: GEMINI_API_KEY")
     delete_cascades: bool = Field(False, description="delete a turn's cascade in the language server when it is over")
     token: Secret = Field(None, repr=False, description="bearer that replaces the language server's own")
     upstream: Url = Field(None, description="send calls for Google's hosts to this base URL instead")
@@ -193,6 +200,18 @@ class Config(BaseModel):
     def _one_language_server(self) -> Self:
         if self.ls_url is not None and self.ls_command is not None:
             raise ValueError("ls_url names a running language server, ls_command starts another: set only one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _runtime_alone(self) -> Self:
+        if self.ls == "runtime":
+            given = [name for name in ("ls_url", "ls_command") if getattr(self, name) is not None]
+            if given:
+                raise ValueError(
+                    f"{given[0]} names an editor's language server, and ls is runtime: set only one of them"
+                )
+            if not self.intercept:
+                raise ValueError("the runtime is served by interception only: set intercept to true, or ls to editor")
         return self
 
     @model_validator(mode="after")

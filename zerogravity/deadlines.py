@@ -54,8 +54,8 @@ class Deadlines:
         return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else RUN_DOCTOR)
 
 
-def queue_full(limits: Limits) -> Fault:
-    text = f"{limits.turns} turns are running and {limits.waiting} are waiting"
+def queue_full(running: int, waiting: int) -> Fault:
+    text = f"{running} turns are running and {waiting} are waiting"
     return language_server(503, "queue_full", text, Termination.QUEUE_FULL, retry_after=10, remedy=SEND_FEWER)
 
 

@@ -54,7 +54,7 @@ class Engine:
         self._deadlines = Deadlines(limits, captured=backend.captured, why_no_call=why_no_call)
         self._placeholder = placeholder
         self._wait = wait
-        self._places = AdmissionQueue(limits.turns, limits.waiting)
+        self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)
         self._tasks = background.Tasks()
         self._spawn = self._tasks.spawn
         self._lingering: set[asyncio.Task[None]] = set()
@@ -83,7 +83,7 @@ class Engine:
         if self._closing:
             running.close(Failed(shutting_down()))
         elif (place := self._places.acquire()) is None:
-            running.close(Failed(queue_full(self._limits)))
+            running.close(Failed(queue_full(self.active, self.waiting)))
         else:
             self._queued[running.id] = place
             self._spawn(self._supervise(running, place), f"turn {running.id}")

@@ -19,6 +19,7 @@ class Toy:
     """``endpoint``: where Google is, on whose way the interceptor stands."""
 
     captured = True
+    places = 4
     deletes = True  # a conversation is remembered until then
 
     def __init__(self, endpoint: str) -> None:

@@ -60,6 +60,7 @@ def test_the_response_store_can_be_set(loaded, tmp_path) -> None:
 
 WORDS = {
     "listen": ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"),
+    "ls": ("auto", "editor", "runtime"),
     "ls_url": ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
     "upstream": ("http://127.0.0.1:1", "http://127.0.0.1:2", "http://127.0.0.1:3"),
 }
@@ -89,7 +90,7 @@ def test_an_option_before_the_environment_before_the_file(
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, switch in SETTINGS if not switch and name not in ("listen", "key", "ls_csrf")]
+    "name", [name for name, switch in SETTINGS if not switch and name not in ("listen", "key", "ls", "ls_csrf")]
 )
 def test_an_empty_option_overrides_the_environment(loaded, monkeypatch, name: str) -> None:
     capture, context = loaded

@@ -450,7 +450,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
     result = run("serve", "--proxy-port", 5, "--google", "https://g", "--set", "a=1", "--set", "b", "-q", "--trace")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert started == [({"mode": ["reverse:https://g@127.0.0.1:5"], "zg_trace": True}, ("a=1", "b"), "warn")]
+    assert started == [
+        ({"mode": ["reverse:https://g@127.0.0.1:5"], "zg_ls": "editor", "zg_trace": True}, ("a=1", "b"), "warn")
+    ]
     assert result.stderr == "language server: --cloud_code_endpoint http://127.0.0.1:5\n"
 
 
@@ -464,7 +466,7 @@ def test_flags_reach_the_addon(started: list[tuple[Any, ...]], tmp_path: Path, s
     options, _, verbosity = started[0]
     wanted = {f"zg_{name}": value for name, value in given.items()}
     assert options == {"mode": ["reverse:https://daily-cloudcode-pa.googleapis.com@127.0.0.1:8742"], **wanted,
-                       "zg_capture_passive": True, "zg_config": str(file)}  # fmt: skip
+                       "zg_ls": "editor", "zg_capture_passive": True, "zg_config": str(file)}  # fmt: skip
     assert verbosity == "info"
 
 
@@ -482,7 +484,7 @@ def test_a_switch_is_handed_on_as_it_was_given(started, monkeypatch, flags: list
     monkeypatch.setenv("ZEROGRAVITY_TRACE", "true")
     assert run("serve", *flags).exit_code == 0
     ours = {name: value for name, value in started[0][0].items() if name.startswith("zg_")}
-    assert ours == wanted
+    assert ours == {"zg_ls": "editor", **wanted}
 
 
 def test_a_flag_counts_before_an_option_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,7 +508,7 @@ def test_proxy_mode(started: list[tuple[Any, ...]], tmp_path: Path, monkeypatch:
     monkeypatch.setenv("ZEROGRAVITY_MODE", "proxy" if chosen == "env" else "reverse")
     result = run("serve", "--certs-dir", folder, "--proxy-port", 5, *(["--mode", "proxy"] if chosen == "flag" else []))
     assert result.exit_code == 0, result.output
-    assert started == [({"mode": ["regular@127.0.0.1:5"], "confdir": str(folder)}, (), "info")]
+    assert started == [({"mode": ["regular@127.0.0.1:5"], "confdir": str(folder), "zg_ls": "editor"}, (), "info")]
     assert result.stderr == (f"language server: HTTPS_PROXY=http://127.0.0.1:5 SSL_CERT_FILE={folder / 'bundle.pem'}\n")
 
 

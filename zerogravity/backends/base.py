@@ -70,6 +70,11 @@ class Backend(Protocol):
         """Whether a cascade is deleted after its turn: the user wants none kept, or one holds something open."""
         ...
 
+    @property
+    def places(self) -> int:
+        """How many turns may run at a time, where the user does not say."""
+        ...
+
     # -- lifecycle -------------------------------------------------------------------------------------------------
 
     def set_callbacks(self, callbacks: BackendListener) -> None:

@@ -98,9 +98,12 @@ def main() -> None:
 @click.option("--no-mitm", is_flag=True, help="Do not intercept; poll the language server's steps instead.")
 @click.option("--proxy-port", type=click.IntRange(1, 65535), default=8742, show_default=True,
               help="Port for the language server.")  # fmt: skip
-@click.option("--google", default=GOOGLE, show_default=True, help="Where calls go in reverse mode.")
+@click.option("--google", help="Where calls go in reverse mode [default: Google's API for the language server].")
 @click.option("--listen", help="Address for agents [default: 127.0.0.1:8741].")
 @click.option("--key", help="API key that agents must send; safer in ZEROGRAVITY_KEY.")
+@click.option("--ls", type=click.Choice(["auto", "editor", "runtime"]),
+              help="Who calls Google: the language server of an editor, or Google's Antigravity runtime with an API "
+                   "key of yours [default: auto, the editor's if one runs].")  # fmt: skip
 @click.option("--ls-url", help="URL of the language server [default: found automatically].")
 @click.option("--ls-csrf", help="CSRF token of the language server; safer in ZEROGRAVITY_LS_CSRF.")
 @click.option("--ls-command", help="Start a language server with this command and supervise it; its token and endpoint "
@@ -113,7 +116,7 @@ def main() -> None:
               help="Folder of the certificate authority (proxy mode).")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other mitmproxy option.")
 @click.option("-q", "--quiet", is_flag=True, help="Log warnings only.")
-def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None,
+def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, certs_dir: Path | None,
           settings: tuple[str, ...], quiet: bool, config_file: str | None, **flags: Any) -> None:  # fmt: skip
     """Run the gateway. The same as ``mitmdump -s addons/capture.py``, with less around it.
 
@@ -127,18 +130,11 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_d
 
         logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
         run(serve_gateway(loaded.config))
+    from zerogravity.backends.choice import choose
     from zerogravity.capture.master import serve as serve_master
 
-    options: dict[str, object] = {}
-    if loaded.config.mode == "reverse":
-        options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
-        click.echo(f"language server: --cloud_code_endpoint http://127.0.0.1:{proxy_port}", err=True)
-    else:
-        authority = certs.load(certs_dir or certs_home(), now=dt.datetime.now(dt.UTC))
-        options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
-        click.echo(
-            f"language server: HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}", err=True
-        )
+    given["ls"] = ls = asyncio.run(choose(loaded.config, google or ""))
+    options = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
         options["zg_config"] = config_file
@@ -176,6 +172,26 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reve
     except StackError as error:
         click.echo(f"zerogravity: {error}", err=True)
         sys.exit(1)
+
+
+def mitmproxy_options(
+    config: configuration.Config, ls: str, google: str | None, proxy_port: int, certs_dir: Path | None
+) -> dict[str, object]:
+    """How mitmproxy listens, and where it sends calls; says how ``ls`` gets there."""
+    from zerogravity.backends.choice import runtime_settings
+
+    said = "Google's Antigravity runtime, a process of ours" if ls == "runtime" else ""
+    options: dict[str, object] = {}
+    if config.mode == "reverse":
+        google = google or (runtime_settings(config).google if ls == "runtime" else GOOGLE)
+        options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
+        said = said or f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
+    else:
+        authority = certs.load(certs_dir or certs_home(), now=dt.datetime.now(dt.UTC))
+        options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
+        said = said or f"HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}"
+    click.echo(f"language server: {said}", err=True)
+    return options
 
 
 def refuse_idle(config: configuration.Config) -> None:

@@ -36,6 +36,7 @@ class Antigravity:
     """
 
     captured = True
+    places = 4
 
     def __init__(
         self,

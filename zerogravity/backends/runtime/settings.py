@@ -1,0 +1,106 @@
+"""The user's settings and environment → which program the runtime is, what it logs in to Google with, and where its
+calls go.
+
+Facts: antigravity-runtime; the variables are those of google-genai and google-antigravity.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from zerogravity.errors import Fault, Termination, language_server
+from zerogravity.hosts import PUBLIC, VERTEX
+
+PACKAGE, PROGRAM = "google-antigravity", "localharness"
+PATH_VARIABLE = "ANTIGRAVITY_HARNESS_PATH"
+INSTALL = "Run: pip install 'zerogravity[runtime]'; or name the program with runtime_path."
+GIVE_KEY = "Set GEMINI_API_KEY, or runtime_key; a key is made at https://aistudio.google.com/apikey"
+GIVE_PROJECT = "Set GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION, or GOOGLE_API_KEY."
+GCLOUD_LOGIN = Path(".config", "gcloud", "application_default_credentials.json")
+YES = ("true", "1")
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A Google Cloud project; with an API key none is named. ``login``: file of its credentials, without a key."""
+
+    project: str = ""
+    location: str = ""
+    login: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``binary``: None when it is not installed. ``key``: an API key; empty: none. ``vertex``: None: the Gemini API."""
+
+    binary: Path | None = None
+    key: str = field(default="", repr=False)
+    vertex: Vertex | None = None
+
+    @property
+    def google(self) -> str:
+        """The URL of the API that it calls."""
+        if self.vertex is None:
+            return f"https://{PUBLIC[0]}"
+        location = self.vertex.location
+        regional = f"{location}-{VERTEX[0]}"
+        return f"https://{regional if not self.key and regional in VERTEX else VERTEX[0]}"
+
+    @property
+    def missing(self) -> Fault | None:
+        """What it lacks."""
+        if self.binary is None:
+            text = "Google's Antigravity runtime is not installed"
+            return language_server(503, "ls_absent", text, Termination.LS_GONE, remedy=INSTALL, retryable=False)
+        if not self.key and (self.vertex is None or not (self.vertex.project and self.vertex.location)):
+            text, remedy = "the runtime has no API key", GIVE_KEY
+            if self.vertex is not None:
+                text, remedy = "the runtime knows neither an API key nor a project for Vertex", GIVE_PROJECT
+            return language_server(
+                401, "ls_not_logged_in", text, Termination.LS_REFUSED, remedy=remedy, retryable=False
+            )
+        return None
+
+
+def settings(path: str | None, key: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """``path`` and ``key`` are the user's own settings; each wins over what is found. Reads files' names only."""
+    by_vertex = any(
+        environment.get(f"GOOGLE_GENAI_USE_{name}", "").lower() in YES for name in ("VERTEXAI", "ENTERPRISE")
+    )
+    named = ("GOOGLE_API_KEY",) if by_vertex else ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+    found = key or next((value for name in named if (value := environment.get(name, "").strip())), "")
+    vertex = None
+    if by_vertex:
+        project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
+        vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
+    return Settings(_binary(path, environment), found, vertex)
+
+
+def _binary(path: str | None, environment: Mapping[str, str]) -> Path | None:
+    """As Google's own SDK looks for it: named, in the installed package, on the search path."""
+    for given in (path, environment.get(PATH_VARIABLE)):
+        if given:
+            found = shutil.which(Path(given).expanduser())
+            return Path(found) if found else None
+    return _installed() or (Path(found) if (found := shutil.which(PROGRAM, path=environment.get("PATH"))) else None)
+
+
+def _installed() -> Path | None:
+    try:
+        files = metadata.distribution(PACKAGE).files or ()
+    except metadata.PackageNotFoundError:
+        return None
+    found = (Path(str(file.locate())) for file in files if file.name in (PROGRAM, f"{PROGRAM}.exe"))
+    return next((file for file in found if file.is_file()), None)
+
+
+def _login(environment: Mapping[str, str]) -> Path | None:
+    """The file of application default credentials: the runtime has another home and would not find it."""
+    named = environment.get("GOOGLE_APPLICATION_CREDENTIALS")
+    file = Path(named) if named else Path(environment.get("HOME", "~")).expanduser() / GCLOUD_LOGIN
+    return file if file.is_file() else None
