@@ -39,7 +39,7 @@ def end(flow: http.HTTPFlow, handler: ConnectionHandler) -> None:
 def is_clients(flow: http.HTTPFlow, handler: ConnectionHandler) -> bool:
     """Whether it is the client that has reset the stream of ``flow``."""
     path = _path(handler.layer.context.layers, flow)
-    return bool(path) and path[-1][1].client_state == cast("object", path[-1][1].state_errored)
+    return bool(path) and mitm.client_has_reset(path[-1][1])
 
 
 class _Ending:
