@@ -66,14 +66,18 @@ def say(connection, text, opcode=1):
     if len(data) < 126:
         head += bytes((len(data),))
     else:
-        head += bytes((126,)) + struct.pack(">H", len(data)) if len(data) < 1 << 16 else b"\x7f" + struct.pack(">Q", len(data))
+        head += (
+            bytes((126,)) + struct.pack(">H", len(data))
+            if len(data) < 1 << 16
+            else b"\x7f" + struct.pack(">Q", len(data))
+        )
     connection.sendall(head + data)
 
 
 def shake(connection, stream):
     """The HTTP part. Whether the client knows the key."""
     headers = {}
-    while (line := stream.readline().strip()):
+    while line := stream.readline().strip():
         name, _, value = line.decode().partition(": ")
         headers[name.lower()] = value
     if headers.get("x-goog-api-key") != KEY:
@@ -82,7 +86,8 @@ def shake(connection, stream):
     accept = hashlib.sha1(headers["sec-websocket-key"].encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
     connection.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-        + base64.b64encode(accept) + b"\r\n\r\n"
+        + base64.b64encode(accept)
+        + b"\r\n\r\n"
     )
     return True
 
