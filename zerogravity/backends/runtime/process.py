@@ -76,7 +76,7 @@ class RuntimeProcess:
             async with asyncio.timeout(READY_S):
                 await self._launch()
         except BaseException as error:
-            await self.stop()
+            await self._clear()
             if isinstance(error, TimeoutError):
                 text = f"the runtime was not ready within {READY_S:g} s{self.last_words}"
             elif isinstance(error, OSError | ValueError):  # no folder, no pipe; a path with a zero byte
