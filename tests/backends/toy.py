@@ -19,6 +19,7 @@ class Toy:
     """``endpoint``: where Google is, on whose way the interceptor stands."""
 
     captured = True
+    reads_answers = True
     places = 4
     deletes = True  # a conversation is remembered until then
 
