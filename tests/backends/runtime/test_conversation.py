@@ -231,9 +231,7 @@ async def test_an_opening_that_is_cancelled_leaves_no_connection(
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
-async def test_a_close_that_is_cancelled_leaves_no_connection(
-    steps: int, start: Open, process: RuntimeProcess
-) -> None:
+async def test_a_close_that_is_cancelled_leaves_no_connection(steps: int, start: Open, process: RuntimeProcess) -> None:
     conversation = await start()
     assert process.pid is not None
     os.kill(process.pid, signal.SIGSTOP)

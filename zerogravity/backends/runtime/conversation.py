@@ -78,9 +78,7 @@ class Conversation:
             raise FaultError(gone(f"the runtime does not answer: {type(error).__name__}")) from error
 
     @classmethod
-    async def _begun(
-        cls, socket: aiohttp.ClientWebSocketResponse[bool], configured: dict[str, Any]
-    ) -> Conversation:
+    async def _begun(cls, socket: aiohttp.ClientWebSocketResponse[bool], configured: dict[str, Any]) -> Conversation:
         made = cls(socket)
         try:
             await made._send({"config": configured})

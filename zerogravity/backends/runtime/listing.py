@@ -87,7 +87,8 @@ class Listing:
             self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=False)
         url = (self._route.endpoint or self._settings.google) + path
         headers = {"x-goog-api-key": self._settings.key}
-        async with self._session.get(url, params=query, headers=headers, **self._way()) as response:
+        asking = self._session.get(url, params=query, headers=headers, allow_redirects=False, **self._way())
+        async with asking as response:
             body = await response.read()
             if response.status != 200:
                 raise FaultError(google_errors.decode_error(response.status, dict(response.headers), body))
