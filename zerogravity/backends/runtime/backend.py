@@ -80,6 +80,16 @@ class Runtime:
         )
         self._listing = Listing(settings, route, clock)
 
+    @property
+    def pid(self) -> int | None:
+        """The process that gets new conversations."""
+        return self._keeper.pid
+
+    @property
+    def conversations(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     # -- lifecycle -------------------------------------------------------------------------------------------------
 
     def set_callbacks(self, callbacks: BackendListener) -> None:
