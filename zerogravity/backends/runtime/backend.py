@@ -12,6 +12,8 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -38,12 +40,13 @@ NO_ROUTE = language_server(
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
 class _Open:
-    """A conversation, and the process that has it."""
+    """A conversation, the process that has it, and the folder where that keeps it."""
 
-    def __init__(self, process: RuntimeProcess, conversation: Conversation) -> None:
-        self.process = process
-        self.conversation = conversation
+    process: RuntimeProcess
+    conversation: Conversation
+    kept: Path
 
 
 class Runtime:
@@ -77,6 +80,16 @@ class Runtime:
         )
         self._listing = Listing(settings, route, clock)
 
+    @property
+    def pid(self) -> int | None:
+        """The process that gets new conversations."""
+        return self._keeper.pid
+
+    @property
+    def conversations(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     # -- lifecycle -------------------------------------------------------------------------------------------------
 
     def set_callbacks(self, callbacks: BackendListener) -> None:
@@ -91,13 +104,16 @@ class Runtime:
         await self._keeper.start()
 
     async def close(self) -> None:
-        for cascade_id in tuple(self._open):
-            await self.delete(cascade_id)
-        await self._keeper.stop()
-        await self._listing.close()
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        try:
+            await asyncio.gather(*map(self.delete, tuple(self._open)), return_exceptions=True)
+        finally:
+            try:
+                await self._keeper.stop()
+            finally:
+                await self._listing.close()
+                session, self._session = self._session, None
+                if session is not None:
+                    await session.close()
 
     async def readiness(self) -> Readiness:
         """Ready: it runs, and Google has not refused its key."""
@@ -117,26 +133,31 @@ class Runtime:
     async def check(self) -> None:
         if (fault := self._settings.missing) is not None:
             raise FaultError(fault)
-        await self._listing.models()  # raises when Google refuses the key
+        if self._listing.fault is not None:
+            raise FaultError(self._listing.fault)
 
     async def start_cascade(self, model: str) -> str:
         """A conversation about one model, with a name of ours."""
         process = await self._keeper.take()
         cascade_id = str(uuid.uuid4())
+        kept = process.app_folder / "brain" / cascade_id
         try:
-            assert process.listening is not None
-            configured = configuration(cascade_id, model, self._endpoint(), str(process.app_folder))
-            opened = await Conversation.open(self._http, process.listening, configured)
-        except FaultError as error:
-            self._keeper.release(process)
-            if error.fault.code == "ls_refused":
-                raise FaultError(refused(f"{error.fault.message}{process.last_words}")) from error
-            raise
+            self._open[cascade_id] = _Open(process, await self._opened(process, cascade_id, model), kept)
         except BaseException:
             self._keeper.release(process)
             raise
-        self._open[cascade_id] = _Open(process, opened)
         return cascade_id
+
+    async def _opened(self, process: RuntimeProcess, cascade_id: str, model: str) -> Conversation:
+        assert process.listening is not None
+        configured = configuration(cascade_id, model, self._endpoint(), str(process.app_folder))
+        try:
+            return await Conversation.open(self._http, process.listening, configured)
+        except FaultError as error:
+            if error.fault.code == "ls_refused":
+                raise FaultError(refused(f"{error.fault.message}{process.last_words}")) from error
+            self._keeper.replace(process)  # it may run and answer nobody
+            raise
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
         """The marker alone: the turn itself is put into the call to Google that follows."""
@@ -162,10 +183,11 @@ class Runtime:
             return
         try:
             await opened.conversation.close()
-            kept = opened.process.app_folder / "brain" / cascade_id
-            await asyncio.to_thread(shutil.rmtree, kept, ignore_errors=True)
         finally:
-            self._keeper.release(opened.process)
+            try:
+                await asyncio.to_thread(shutil.rmtree, opened.kept, ignore_errors=True)
+            finally:
+                self._keeper.release(opened.process)
 
     def _endpoint(self) -> dict[str, Any]:
         """Google's API in its configuration. Its key is nowhere else."""
