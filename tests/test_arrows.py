@@ -46,6 +46,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends": (),
     "backends.base": BASE,
     "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
+    "backends.runtime.models": (*BASE, "wire"),
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
@@ -114,7 +115,7 @@ WORLD = {
     "asyncio", "datetime", "http", "io", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "uuid",
 }  # fmt: skip
-PURE = ("core", "wire", "surfaces", "errors", *PURE_CAPTURE)
+PURE = ("core", "wire", "surfaces", "errors", "backends.runtime.models", *PURE_CAPTURE)
 ALLOWED = {
     ("core.waiters", "asyncio"),  # wakes readers
 }
