@@ -186,6 +186,10 @@ def test_without_interception_models_that_need_a_rewrite_are_not_offered() -> No
     catalogue.refresh([config("Gemini 3.8 Flash", "MODEL_PLACEHOLDER_M502")])
     assert catalogue.resolve("gemini-3.8-flash").ls_model == "MODEL_PLACEHOLDER_M502"
     assert all(info.target.wire_model is None for info in catalogue.list())
+    catalogue.refresh([Model("gemini-3.1-pro-preview", "G", wire="gemini-3.1-pro-preview")])
+    assert catalogue.resolve("gemini-3.1-pro").ls_model == "gemini-3.1-pro-preview"
+    with pytest.raises(FaultError):
+        catalogue.resolve("gemini-3.1-pro-low")
 
 
 # -- Google's own names --------------------------------------------------------------------------------------------
@@ -202,7 +206,8 @@ LISTED = [
     googles("gemini-3.5-flash-low", label="A model of that name", thinking=True),
     googles("gemini-3.5-flash", thinking=True), googles("gemini-2.5-pro", thinking=True),
     googles("gemini-flash-latest", thinking=True), googles("gemini-9-ultra", thinking=True), googles("gemma-3-27b-it"),
-    googles("gemini-3-pro-image-preview", label="Nano Banana Pro"),
+    googles("gemini-3-pro-image-preview", label="Nano Banana Pro"), googles("gemini-2.0-flash", label="One of Two"),
+    googles("gemini-2.0-flash-lite", label="One of Two"), googles("gemini-2.0-odd", label="日本語"),
 ]  # fmt: skip
 NO_LEVEL = ""
 
@@ -245,7 +250,8 @@ def test_googles_list_is_offered_under_its_names(asked: str, wire: str, level: s
         ("gemini-3-pro", ""), ("gemini-3-pro-high", ""), ("gemini-2.5-flash", ""), ("claude-sonnet-4-6", ""),
         ("sonnet-4.6", "claude-sonnet-4-6"), ("gpt-oss", "gpt-oss-120b-medium"), ("MODEL_PLACEHOLDER_M18", ""),
         ("gemini-3.8-flash-minimal", ""), ("gemini-2.5-pro-high", ""), ("gemma-3-27b-it-low", ""), ("models/", ""),
-        ("gemini-9-ultra-high", ""), ("gemini-3-pro-image-high", ""), ("gemini-2.5-pro-preview", ""),
+        ("one-of-two", ""), ("", ""), ("gemini-9-ultra-high", ""),
+        ("gemini-3-pro-image-high", ""), ("gemini-2.5-pro-preview", ""),
     ],
 )  # fmt: skip
 def test_what_google_does_not_list_is_unknown(asked: str, meant: str) -> None:

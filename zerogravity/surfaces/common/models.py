@@ -137,21 +137,24 @@ class Catalogue:
         named = [model for model in offered if model.label or model.wire]
         if named:
             googles = all(model.name == model.wire for model in named)
-            self._models = _googles(named) if googles else _language_servers(named, self._rewrites)
+            self._models = _googles(named, self._rewrites) if googles else _language_servers(named, self._rewrites)
         return len(named)
 
 
-def _googles(offered: Sequence[Model]) -> dict[str, ModelInfo]:
+def _googles(offered: Sequence[Model], rewrites: bool) -> dict[str, ModelInfo]:
     """What Google itself lists, names as they are, and three ways of asking for it that leave no doubt what is meant:
-    by its label, a preview without that word, and with the level of thinking at the end of the name."""
+    by a label that no other one has, a preview without that word, and with the level of thinking at the end of the
+    name, which is put into the rewritten request."""
     models = {model.wire: _told(model) for model in offered}
-    for info in tuple(models.values()):
-        models.setdefault(slug(info.display_name) or info.id, info)
+    labels = [slug(info.display_name) for info in models.values()]
+    for label, info in zip(labels, tuple(models.values()), strict=True):
+        if label and labels.count(label) == 1:
+            models.setdefault(label, info)
     for name, info in tuple(models.items()):
         models.setdefault(name.removesuffix("-preview"), info)
     for name, info in tuple(models.items()):
         family = rules(info.target.family)
-        if info.thinking and family is not FAMILIES["gemini"]:
+        if rewrites and info.thinking and family is not FAMILIES["gemini"]:
             for level in family.levels:
                 thinks = replace(info, target=replace(info.target, level=level))
                 models.setdefault(f"{name}-{level.lower()}", thinks)
