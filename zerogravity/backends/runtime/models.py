@@ -7,35 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import urlencode
 
 from zerogravity.core.turn import Model
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
-GEMINI = "/v1beta/models"
-VERTEX = "/v1beta1/publishers/google/models"
-MAX_PAGES = 20  # who follows the tokens stops here: a server may always give one
-PAGE = 1000
 _GENERATES = frozenset({"generateContent", "streamGenerateContent"})
 # Vertex does not say what a model can do; these are known to do something else.
 _VERTEX = re.compile(r"gemini-(?!.*(?:embedding|live|native-audio|tts)).+")
 
 
-def page(path: str, token: str = "") -> str:
-    """What to GET: the first page of a list, or the one of ``token``."""
-    return f"{path}?{urlencode({'pageSize': PAGE, **({'pageToken': token} if token else {})})}"
-
-
-def next_token(answer: object) -> str:
-    """Of the page after this one; empty: there is none."""
+def next_page(answer: object) -> str:
+    """The token of the page after this one; empty: there is none."""
     return narrow.text(narrow.members(answer).get("nextPageToken"))
 
 
-def read_models(answers: Iterable[object]) -> tuple[Model, ...]:
+def read(pages: Iterable[object]) -> tuple[Model, ...]:
     """The models that generate, of all pages of either list, in Google's order."""
     found: dict[str, Model] = {}
-    for answer in map(narrow.members, answers):
+    for answer in map(narrow.members, pages):
         for entry in narrow.objects(answer.get("models")):
             if _GENERATES & set(narrow.texts(entry.get("supportedGenerationMethods"))):
                 _add(found, entry, thinking=entry.get("thinking") is True)
