@@ -50,7 +50,7 @@ def _name(entry: Json) -> str:
     return narrow.text(entry.get("name")).rpartition("/")[2]
 
 
-# The text models that the SDK of the runtime knows (google-genai 1.74, its list of Interactions' models).
+# The text models that the SDK of the runtime knows (google-genai 3.6.1, its list of Interactions' models).
 TABLE = tuple(
     Model(name, label, wire=name)
     for name, label in (
