@@ -116,7 +116,7 @@ WORLD = {
     "asyncio", "datetime", "http", "io", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "uuid",
 }  # fmt: skip
-PURE = ("core", "wire", "surfaces", "errors", *PURE_CAPTURE)
+PURE = ("core", "wire", "surfaces", "errors", "backends.runtime.models", *PURE_CAPTURE)
 ALLOWED = {
     ("core.waiters", "asyncio"),  # wakes readers
 }

@@ -39,7 +39,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.server.app import FrontServer, start_server
-from zerogravity.server.counting import GoogleCount
+from zerogravity.server.counting import EDITOR, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
 from zerogravity.store import usage
 from zerogravity.store.base import MAX_BYTES as FILE_BYTES
@@ -289,7 +289,7 @@ def _google_probe(config: Config, route: Route) -> Callable[[], Awaitable[Check]
 def _counter(config: Config, route: Route, bearer: Bearer) -> GoogleCount:
     """Takes the same way to Google as the language server's calls."""
     where = route.endpoint or (config.upstream if route.proxy is None else None) or GOOGLE
-    return GoogleCount(bearer, where.rstrip("/"), route.proxy, route.bundle)
+    return GoogleCount(EDITOR, lambda: bearer.value, where.rstrip("/"), route.proxy, route.bundle)
 
 
 # -- what is kept --------------------------------------------------------------------------------------------------

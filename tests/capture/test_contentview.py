@@ -112,6 +112,19 @@ def test_irregularities_are_shown(registry, body, lines):
         assert text in result.text
 
 
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("/v1internal:streamGenerateContent", "Log in again"),
+        ("/v1beta/models/g:streamGenerateContent", "Check the API key"),
+    ],
+)
+def test_the_remedy_fits_the_api_that_was_called(path, remedy):
+    flow = tflow.tflow(req=tutils.treq(path=path.encode()), resp=True)
+    body = b'{"error":{"code":401,"message":"m","status":"UNAUTHENTICATED"}}'
+    assert remedy in GoogleStreamContentview().prettify(sse(body.decode()), Metadata(flow=flow))
+
+
 @pytest.mark.parametrize("body", [b"data: hello\n\n", b"<html>", b": only a comment\n\n"])
 def test_other_bodies_are_shown_as_they_are(registry, body):
     result = shown(registry, body)

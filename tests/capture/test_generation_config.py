@@ -100,6 +100,26 @@ def test_what_is_sent(family: str, own: Json, wanted: Json, expected: Json) -> N
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("own", "wanted", "sent"),
+    [
+        ({}, {}, {"thinkingLevel": "LOW"}),
+        ({"includeThoughts": True, "thinkingLevel": "high"}, {}, {"includeThoughts": True, "thinkingLevel": "LOW"}),
+        ({"includeThoughts": True, "thinkingBudget": 9}, {}, {"includeThoughts": True, "thinkingLevel": "LOW"}),
+        ({"includeThoughts": True}, {"includeThoughts": False}, {"includeThoughts": False, "thinkingLevel": "LOW"}),
+        ({"thinkingLevel": "high"}, {"thinkingLevel": "MEDIUM"}, {"thinkingLevel": "MEDIUM"}),
+        ({}, {"thinkingBudget": 77}, {"thinkingBudget": 77}),
+    ],
+)
+def test_the_level_of_a_models_name(own: Json, wanted: Json, sent: Json, make_turn: MakeTurn) -> None:
+    """``gemini-3.1-pro-low``: it counts where the client does not say anything itself."""
+    generate = {"contents": [], "generationConfig": {"thinkingConfig": wanted} if wanted else {}}
+    turn = make_turn(google_request=generate, target=Target("g", "g", None, "gemini-3.1-pro", "LOW"))
+    body = {"generationConfig": {"maxOutputTokens": 65535, "thinkingConfig": own}}
+    config = jsonio.loads(rewrite(body, turn).body)["generationConfig"]
+    assert config == {"maxOutputTokens": 65535, "thinkingConfig": sent}
+
+
 def test_changes_are_noted() -> None:
     notes: list[str] = []
     merge_generation_config(left(10000, 65536), {"maxOutputTokens": 65000}, "claude", notes)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import tap as tap_module
-from zerogravity.capture.ls_answer import Expected
+from zerogravity.capture.ls_answer import Expected, expected
 from zerogravity.capture.tap import Tap, close_with_error
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
@@ -985,6 +985,27 @@ def test_a_refusal(running: RunningTurn, channel: CascadeChannel) -> None:
     )
     close_with_error(running, 500, {}, b"")
     assert channel.count == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "remedy"),
+    [
+        ("/v1internal:streamGenerateContent?alt=sse", "Give the language server an API key that is valid for this."),
+        ("/v1beta/models/gemini-3.8-flash:streamGenerateContent?alt=sse", "Check the API key (GEMINI_API_KEY"),
+        ("/v1beta1/publishers/google/models/gemini-3.8-flash:generateContent", "Check the API key (GEMINI_API_KEY"),
+    ],
+)
+def test_h40_the_remedy_fits_the_api_that_was_called(path: str, remedy: str) -> None:
+    """Before the stream and inside it; a passive call's as well."""
+    body = json.dumps({"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}).encode()
+    asked = expected(path)
+    before, inside, passive = running_turn(), running_turn(), running_turn()
+    close_with_error(before, 400, {}, body, asked.api)
+    run(inside, b"data: " + body + b"\r\n\r\n", expected=asked)
+    run(passive, b"data: " + body + b"\r\n\r\n", expected=asked, passive=True)
+    for turn in (before, inside, passive):
+        assert isinstance(turn.channel.terminal, Failed)
+        assert turn.channel.terminal.fault.remedy.startswith(remedy)
 
 
 def test_a_refusal_that_cannot_be_read(

@@ -13,15 +13,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from zerogravity.core.turn import Target, Turn
-from zerogravity.server.counting import GoogleCount
-from zerogravity.server.services import Bearer
+from zerogravity.server.counting import EDITOR, GEMINI, CountApi, GoogleCount, vertex
+from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator
 
 HI = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
 Google = Callable[..., Any]
 
 
 def turn(generate: dict[str, Any], **target: Any) -> Turn:
-    return Turn("turn_1", "gemini", "m", Target("gemini-3-flash", "MODEL_PLACEHOLDER_M18", **target), generate)
+    target = {"name": "gemini-3-flash", "ls_model": "MODEL_PLACEHOLDER_M18", **target}
+    return Turn("turn_1", "gemini", "m", Target(**target), generate)
 
 
 class Stand:
@@ -31,7 +32,8 @@ class Stand:
         self.wait.set()
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.asked.append((request.path, request.headers.get("Authorization", ""), json.loads(await request.read())))
+        credential = request.headers.get("Authorization") or request.headers["x-goog-api-key"]
+        self.asked.append((request.path, credential, json.loads(await request.read())))
         await self.wait.wait()
         return web.Response(status=self.status, body=self.body)
 
@@ -39,9 +41,9 @@ class Stand:
 @pytest.fixture
 async def google() -> AsyncIterator[tuple[Stand, GoogleCount]]:
     stand, app = Stand(), web.Application()
-    app.router.add_post("/v1internal:countTokens", stand.answer)
+    app.router.add_post("/{path:.+}", stand.answer)
     async with TestServer(app) as server:
-        yield stand, GoogleCount(Bearer("ya29.mine"), str(server.make_url("")).rstrip("/"))
+        yield stand, GoogleCount(EDITOR, lambda: "ya29.mine", str(server.make_url("")).rstrip("/"))
 
 
 @pytest.mark.parametrize(("wire", "name"), [(None, "gemini-3-flash"), ("gemini-3-flash-x", "gemini-3-flash-x")])
@@ -52,10 +54,71 @@ async def test_google_counts_contents(google: Any, wire: str | None, name: str) 
     assert stand.asked == [("/v1internal:countTokens", "Bearer ya29.mine", asked)]
 
 
-async def test_without_a_bearer_google_is_not_called(google: Any) -> None:
+@pytest.mark.parametrize("nothing", [None, ""])
+async def test_without_a_credential_google_is_not_called(google: Any, nothing: str | None) -> None:
     stand, count = google
-    assert await replace(count, bearer=Bearer())(turn(HI)) is None
+    for api in (EDITOR, GEMINI, vertex()):
+        assert await replace(count, api=api, credential=lambda: nothing)(turn(HI)) is None
     assert not stand.asked
+
+
+SYSTEM = {"systemInstruction": {"parts": [{"text": "be kind"}]}}
+TOOLS = {"tools": [{"functionDeclarations": [{"name": "f"}]}]}
+MODE = {"toolConfig": {"functionCallingConfig": {"mode": "AUTO"}}}
+CACHE = {"cachedContent": "cachedContents/x"}
+FORM = {"responseMimeType": "application/json", "responseSchema": {"type": "STRING"}}
+CONFIG = {"generationConfig": {"temperature": 0, "maxOutputTokens": 10**9, **FORM}}
+ALL = {**HI, **SYSTEM, **TOOLS, **MODE, **CONFIG, "safetySettings": [{}]}
+M = "gemini-3.8-flash"
+
+
+def gemini(**members: Any) -> Any:
+    return {"generateContentRequest": {"model": f"models/{M}", **members}}
+
+
+@pytest.mark.parametrize(
+    ("api", "generate", "path", "body"),
+    [
+        (GEMINI, HI, f"/v1beta/models/{M}:countTokens", gemini(**HI)),
+        (GEMINI, {**ALL, **CACHE}, f"/v1beta/models/{M}:countTokens",
+         gemini(**HI, **SYSTEM, **TOOLS, **MODE, **CACHE, generationConfig=FORM)),
+        (GEMINI, {**HI, "generationConfig": {"responseMimeType": "application/json"}},
+         f"/v1beta/models/{M}:countTokens", gemini(**HI)),
+        (vertex(), HI, f"/v1beta1/publishers/google/models/{M}:countTokens", HI),
+        (vertex("p", "global"), ALL, f"/v1beta1/projects/p/locations/global/publishers/google/models/{M}:countTokens",
+         {**HI, **SYSTEM, **TOOLS, "generationConfig": FORM}),
+    ],
+)  # fmt: skip
+async def test_the_public_apis_count_the_whole_request(
+    google: Any, api: CountApi, generate: dict[str, Any], path: str, body: Any
+) -> None:
+    stand, count = google
+    asked = Turn("turn_1", "gemini", "m", Target(M, M), generate)
+    assert await replace(count, api=api, credential=lambda: "AIza-mine")(asked) == 42
+    assert stand.asked == [(path, "AIza-mine", body)]
+
+
+async def test_vertex_does_not_count_a_cache(google: Any) -> None:
+    stand, count = google
+    assert await replace(count, api=vertex())(turn({**HI, **CACHE})) is None
+    assert not stand.asked
+
+
+@pytest.mark.parametrize("api", [GEMINI, vertex(), vertex("p", "global")])
+async def test_the_stand_in_for_google_counts_what_it_is_asked(api: CountApi) -> None:
+    """More with a system text and tools; nothing with a bad key, or for a model that is not there."""
+    async with GoogleSimulator(GoogleOptions(tls=False)) as stand:
+        count = GoogleCount(api, lambda: "AIza-mine", stand.url)
+        few, many = await count(turn(HI, name=M)), await count(turn({**HI, **SYSTEM, **TOOLS}, name=M))
+        assert few is not None
+        assert many is not None
+        assert few < many
+        assert await count(turn(HI, name="no-such-model")) is None
+        assert await replace(count, credential=lambda: "bad")(turn(HI, name=M)) is None
+
+
+def test_the_credential_is_in_no_text() -> None:
+    assert "AIza-mine" not in repr(GoogleCount(GEMINI, "AIza-mine".format))
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies import json_objects
+from zerogravity.surfaces import REGISTRY
 from zerogravity.wire import google_errors, reasons
 from zerogravity.wire.google import GoogleDecoder
-from zerogravity.wire.reasons import Reason
+from zerogravity.wire.reasons import Api, Reason
 
 INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 HELP = "type.googleapis.com/google.rpc.Help"
@@ -160,11 +161,76 @@ def test_the_remedy_fits_the_reason(value, reason, code, remedy):
     assert fault.full_message.endswith((".", "!")) or not fault.remedy
 
 
+# what Google's public API answers: body, reason, code, all of the remedy
+FREE = "You exceeded your current quota, please check your plan and billing details. For more information on this error, head to: https://ai.google.dev/gemini-api/docs/rate-limits. To monitor your current usage, head to: https://ai.dev/rate-limit. \n* Quota exceeded for metric: generativelanguage.googleapis.com/generate_content_free_tier_requests, limit: {}, model: gemini-3-flash\nPlease retry in 27.3s."
+PLANS = "https://ai.google.dev/gemini-api/docs/rate-limits"
+LINK = {"@type": HELP, "links": [{"description": "Learn more about Gemini API quotas", "url": PLANS}]}
+KEYS = "https://aistudio.google.com/apikey"
+CHECK = "Check the API key (GEMINI_API_KEY, or runtime_key in the configuration)"
+PUBLIC: list[tuple[str, dict[str, Any], Reason | None, str, str]] = [
+    ("bad key", body(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", info("API_KEY_INVALID", "googleapis.com", service="generativelanguage.googleapis.com")),
+     Reason.API_KEY, "upstream_auth", f"{CHECK}: {KEYS} shows yours and makes new ones."),
+    ("old key", body(400, "INVALID_ARGUMENT", "API key expired. Please renew the API key.", info("API_KEY_INVALID", "googleapis.com")),
+     Reason.API_KEY, "upstream_auth", f"{CHECK}: {KEYS} shows yours and makes new ones."),
+    ("no key", body(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API."),
+     Reason.API_KEY, "upstream_auth", f"{CHECK}: {KEYS} shows yours and makes new ones."),
+    ("a key where a login is wanted", body(401, "UNAUTHENTICATED", "API keys are not supported by this API. Expected OAuth2 access token or other authentication credentials that assert a principal.", info("CREDENTIALS_MISSING", "googleapis.com")),
+     Reason.LOGIN, "upstream_auth", f"{CHECK}; a login in place of a key has to be renewed."),
+    ("suspended project", body(403, "PERMISSION_DENIED", "Permission denied: Consumer has been suspended.", info("CONSUMER_SUSPENDED", "googleapis.com")),
+     Reason.CLOSED, "upstream_auth", "Google does not serve the account of this API key: ask Google why, or use another account's key."),
+    ("disabled API", body(403, "PERMISSION_DENIED", f"Generative Language API has not been used in project 12345678 before or it is disabled. Enable it by visiting {API_URL} then retry.", {"@type": HELP, "links": [{"url": API_URL}]}, info("SERVICE_DISABLED", "googleapis.com")),
+     Reason.API_DISABLED, "upstream_auth", f"Open {API_URL} and enable the API; it works a few minutes later."),
+    ("permission", body(403, "PERMISSION_DENIED", "The caller does not have permission"),
+     Reason.PERMISSION, "upstream_auth", "Ask the owner of that Google Cloud project for the permission, or use an API key of a project that has it."),
+    ("billing", body(400, "FAILED_PRECONDITION", "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI Studio."),
+     Reason.BILLING, "invalid_argument", f"Set up billing for the API key's project, or top up its credits: open {KEYS} and look at its plan."),
+    ("region", body(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
+     Reason.REGION, "invalid_argument", "Google does not serve this place: reach Google from a country that is served (see https://ai.google.dev/gemini-api/docs/available-regions), or use Vertex."),
+    ("free tier, a minute's", body(429, "RESOURCE_EXHAUSTED", FREE.format(10), LINK, quota("GenerateRequestsPerMinutePerProjectPerModel-FreeTier"), retry("27s")),
+     Reason.RATE, "rate_limit_exceeded", f"Send fewer requests at a time, or use another model. See {PLANS} for plans with a higher limit."),
+    ("free tier, a day's", body(429, "RESOURCE_EXHAUSTED", FREE.format(20), LINK, quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), retry("27s")),
+     Reason.DAY, "insufficient_quota", f"The day's quota is used up: use another model, or wait until midnight Pacific time, when it resets. See {PLANS} for plans with a higher limit."),
+    ("not in the free tier", body(429, "RESOURCE_EXHAUSTED", FREE.format(0), LINK, quota("GenerateRequestsPerDayPerProjectPerModel-FreeTier"), retry("27s")),
+     Reason.FREE_TIER, "insufficient_quota", f"This model is not part of the free tier: use another model, or open {KEYS} and set up billing."),
+    ("Vertex's rate limit", body(429, "RESOURCE_EXHAUSTED", "Resource exhausted. Please try again later."),
+     Reason.RATE, "rate_limit_exceeded", "Send fewer requests at a time, use another model, or get a plan with a higher limit."),
+    ("overloaded", body(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
+     Reason.CAPACITY, "upstream_error", "Google has no room for this model just now: try again in a minute, or use another model."),
+    ("high demand", body(503, "UNAVAILABLE", "This model is currently experiencing high demand. Spikes in demand are usually temporary. Please try again later."),
+     Reason.CAPACITY, "upstream_error", "Google has no room for this model just now: try again in a minute, or use another model."),
+    ("no such model", body(404, "NOT_FOUND", "models/x is not found for API version v1beta, or is not supported for generateContent. Call ListModels to see the list of available models and their supported methods."),
+     Reason.MODEL, "model_not_found", "Choose another model: GET /v1/models lists those that this API key may use."),
+    ("refused without a reason", body(403, "PERMISSION_DENIED", "No."),
+     Reason.REFUSED, "upstream_auth", f"{CHECK} and what its project may do: {KEYS} shows both."),
+    ("a bad request", body(400, "INVALID_ARGUMENT", "Please use a valid role: user, model."), None, "invalid_argument", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "code", "remedy"), [row[1:] for row in PUBLIC], ids=[row[0] for row in PUBLIC]
+)
+def test_h40_the_remedy_fits_a_key(value, reason, code, remedy):
+    """The same before a stream and inside one, and a sentence on every surface."""
+    status = value["error"]["code"]
+    fault = google_errors.decode_error(status, {}, json.dumps(value).encode(), Api.KEY)
+    assert (fault.code, fault.reason, fault.remedy) == (code, reason or "", remedy)
+    decoder = GoogleDecoder(str, api=Api.KEY)
+    decoder.decode(json.dumps(value).encode())
+    assert decoder.fault == fault
+    for surface in REGISTRY.values():
+        said = surface.error(fault)
+        assert (said.status, remedy in said.body["error"]["message"]) == (fault.status, True)
+        assert "language server" not in said.body["error"]["message"]
+        assert (said.headers.get("x-should-retry") == "false") == (not fault.retryable)
+
+
 @pytest.mark.parametrize("row", reasons.ROWS, ids=[row.reason for row in reasons.ROWS])
 def test_each_remedy_is_a_sentence(row):
-    for text in filter(None, (row.remedy, row.linked)):
-        assert text[0].isupper()
-        assert text.endswith(".")
+    for api in Api:
+        for text in filter(None, (row.remedy(api).text, row.remedy(api).linked)):
+            assert text[0].isupper()
+            assert text.endswith(".")
+            assert api is Api.EDITOR or "editor" not in text, "who has a key need not have an editor"
     for word in row.words:
         assert reasons.explain(400, {"details": [{"reason": word}]}).reason == row.reason
 
@@ -191,9 +257,11 @@ def test_google_quoted_by_somebody_else(message, status):
     assert (None if found is None else found[0]) == status
 
 
-@given(st.integers(0, 700), json_objects, st.none() | st.floats(0, 1e12))
-def test_anything_is_explained(status, error, delay):
-    assert isinstance(reasons.explain(status, error, delay).remedy, str)
+@given(st.integers(0, 700), json_objects, st.none() | st.floats(0, 1e12), st.sampled_from(Api))
+def test_anything_is_explained(status, error, delay, api):
+    found = reasons.explain(status, error, delay, api)
+    assert isinstance(found.remedy, str)
+    assert found.reason == reasons.explain(status, error, delay).reason, "only the remedy depends on the API"
 
 
 @given(st.text(max_size=200) | json_objects.map(json.dumps))

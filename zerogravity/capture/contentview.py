@@ -9,6 +9,7 @@ from typing import Literal
 
 from mitmproxy.contentviews import Contentview, Metadata
 
+from zerogravity.capture.ls_answer import expected
 from zerogravity.capture.match import is_generate_path
 from zerogravity.core.events import Record
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState, fold
@@ -30,7 +31,7 @@ class GoogleStreamContentview(Contentview):
     def prettify(self, data: bytes, metadata: Metadata) -> str:
         """An SSE body → one page. Raises ValueError when it holds no Google event."""
         parser = SseParser()
-        decoder = GoogleDecoder(lambda number: f"call_{number}")
+        decoder = GoogleDecoder(lambda number: f"call_{number}", api=expected(_path(metadata)).api)
         events = [*parser.feed(data), *parser.end()]
         records = [
             Record(seq, 0, 0, event.data, decoder.decode(event.data), event.span) for seq, event in enumerate(events)
@@ -45,10 +46,14 @@ class GoogleStreamContentview(Contentview):
         return "\n\n".join(blocks)
 
     def render_priority(self, data: bytes, metadata: Metadata) -> float:
-        flow = metadata.flow
-        path = getattr(getattr(flow, "request", None), "path", "")
+        path = _path(metadata)
         streamed = (metadata.content_type or "").startswith("text/event-stream")
         return 2 if data and streamed and is_generate_path(path) else -1
+
+
+def _path(metadata: Metadata) -> str:
+    """The path of the call; empty for a body that is no flow's."""
+    return getattr(getattr(metadata.flow, "request", None), "path", "")
 
 
 def _blocks(state: TurnState) -> list[str]:

@@ -34,6 +34,17 @@ def merge_generation_config(ls: Json, wanted: Json, family: str, notes: list[str
     return config if thinking is None else {**config, "thinkingConfig": thinking}
 
 
+def with_level(ls: Json, wanted: Json, level: str) -> Json:
+    """The turn's generationConfig with the ``level`` of thinking that its model's name asks for, if any; the client's
+    own words come before that. Whether thoughts are shown stays as it is."""
+    thinking = narrow.members(wanted.get("thinkingConfig", ls.get("thinkingConfig")))
+    said = "thinkingConfig" in wanted and ("thinkingLevel" in thinking or "thinkingBudget" in thinking)
+    if not level or said:
+        return wanted
+    kept = {name: value for name, value in thinking.items() if name != "thinkingBudget"}
+    return {**wanted, "thinkingConfig": {**kept, "thinkingLevel": level}}
+
+
 def without_thoughts(contents: Sequence[Json], config: Json, family: str) -> Sequence[Json]:
     """The contents, without thoughts where they may not be sent back: to Anthropic, when thinking is off."""
     budget = narrow.whole(narrow.lookup(config, "thinkingConfig", "thinkingBudget"))

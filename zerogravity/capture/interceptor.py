@@ -137,8 +137,9 @@ class Interceptor:
             self._fill_body(flow, running.channel)
             return
         tap.close_with_error(
-            running, response.status_code, dict(response.headers), response.get_content(strict=False) or b""
-        )
+            running, response.status_code, dict(response.headers), response.get_content(strict=False) or b"",
+            claim.expected.api,
+        )  # fmt: skip
         if running.turn.surface != PASSIVE:
             flow.metadata["zerogravity.original_status"] = response.status_code
             flow.response = _stopped(claim.expected)

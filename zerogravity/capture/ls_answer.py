@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, unquote
 
 from zerogravity.wire import calls, jsonio, narrow, sse
 from zerogravity.wire.narrow import Json
+from zerogravity.wire.reasons import Api
 
 Form = Literal["events", "array", "object"]
 FILLER = "ok"
@@ -24,6 +25,11 @@ class Expected:
     envelope: bool = True
     form: Form = "events"
     model: str | None = None
+
+    @property
+    def api(self) -> Api:
+        """Which of Google's APIs answers the call."""
+        return Api.EDITOR if self.envelope else Api.KEY
 
     @property
     def content_type(self) -> str:

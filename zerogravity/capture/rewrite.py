@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from zerogravity.capture.generation_config import merge_generation_config, without_thoughts
+from zerogravity.capture.generation_config import merge_generation_config, with_level, without_thoughts
 from zerogravity.core.turn import Turn
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
@@ -54,7 +54,8 @@ def _inner(request: Json, turn: Turn, notes: list[str]) -> dict[str, Any]:
             out[name] = value
             notes.append(f"{name} replaced" if name in request else f"{name} added")
     ls_config = narrow.members(out.pop("generationConfig", None))
-    config = _config(ls_config, wanted.get("generationConfig") or {}, turn.target.family, notes)
+    own = with_level(ls_config, wanted.get("generationConfig") or {}, turn.target.level)
+    config = _config(ls_config, own, turn.target.family, notes)
     if config:
         out["generationConfig"] = config
     if "contents" in wanted:

@@ -24,6 +24,7 @@ from zerogravity.errors import Fault, garbage, internal
 from zerogravity.wire import calls, google, google_errors, jsonio, narrow, sse
 from zerogravity.wire.inflate import InflateError, Inflater
 from zerogravity.wire.json_objects import ObjectParser, ObjectTooLarge, Piece
+from zerogravity.wire.reasons import Api
 from zerogravity.wire.sse import SseError, SseEvent, SseParser
 
 logger = logging.getLogger("zerogravity.tap")
@@ -77,6 +78,7 @@ class Tap:
         self._decoder = google.GoogleDecoder(
             lambda number: ids.derive("call", running.id, first + number),
             calls.declared_names(running.turn.google_request),
+            Api.EDITOR if expected is None else expected.api,
         )
         try:
             running.resume()
@@ -353,12 +355,14 @@ def _fail(running: RunningTurn) -> None:
         logger.exception("ending the turn failed as well")
 
 
-def close_with_error(running: RunningTurn, status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """A non-200 answer: the turn ends with Google's error. Never raises."""
+def close_with_error(
+    running: RunningTurn, status: int, headers: Mapping[str, str], body: bytes, api: Api = Api.EDITOR
+) -> None:
+    """A non-200 answer: the turn ends with Google's error. ``api``: which of its APIs answered. Never raises."""
     try:
         attempt_no = running.channel.state.attempts
         running.append(attempt_no, body, (AttemptOpened(status=status), AttemptClosed(None)), (0, len(body)))
-        running.close(Failed(google_errors.decode_error(status, headers, body)))
+        running.close(Failed(google_errors.decode_error(status, headers, body, api)))
     except Exception:
         logger.exception("an error answer could not be read")
         _fail(running)

@@ -22,24 +22,29 @@ class Target:
     ``ls_model``  the language server's name for it: enum name (``MODEL_PLACEHOLDER_M18``) or number as text.
     ``wire_model``  Google's name for it, in place of the LS's own choice; None keeps the LS's.
     ``family``  ``gemini-2.5``, ``gemini-3``, ``claude``, ``gpt-oss`` …: decides thinking fields and ids on calls.
+    ``level``  how hard the model thinks where the client does not say: a thinkingLevel, from the name asked for.
     """
 
     name: str
     ls_model: str
     wire_model: str | None = None
     family: str = "gemini-3"
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """One that a back end offers. ``name``: its own; ``label``: for people, if there is one; ``left``: the fraction of
     its quota that remains, None when that is unknown (which can mean none). ``wire``: Google's name, where the back
-    end tells it."""
+    end tells it; ``input_limit``, ``output_limit`` (tokens) and ``thinking`` likewise, None where it does not."""
 
     name: str
     label: str = ""
     left: float | None = None
     wire: str = ""
+    input_limit: int | None = None
+    output_limit: int | None = None
+    thinking: bool | None = None
 
     @property
     def shown(self) -> str:

@@ -27,6 +27,7 @@ from zerogravity.errors import Fault
 from zerogravity.wire import enums, google_errors, jsonio, narrow
 from zerogravity.wire.calls import Calls, Whole, says_something
 from zerogravity.wire.narrow import ARRAY, OBJECT, Json, is_a
+from zerogravity.wire.reasons import Api
 from zerogravity.wire.surrogates import Halves
 
 _SNAKE = {
@@ -41,7 +42,7 @@ _KEPT = {  # parts of which we keep the source text → whether they are calls
 
 class GoogleDecoder:
     """One upstream answer. ``call_id(n)`` names the n-th function call of this answer; ``declared``: the functions that
-    the model was told of.
+    the model was told of; ``api``: which of Google's APIs answers, for the remedy of a refusal.
 
     ``fault``      set when the answer itself said that something is wrong (error event, error body).
     ``finish``     the finishReason so far, ``BLOCKED:<blockReason>`` for a refused prompt.
@@ -52,7 +53,7 @@ class GoogleDecoder:
     ``broken``     why a call cannot be run; of what comes behind it, only the end and the usage are read.
     """
 
-    def __init__(self, call_id: Callable[[int], str], declared: Collection[str] = ()) -> None:
+    def __init__(self, call_id: Callable[[int], str], declared: Collection[str] = (), api: Api = Api.EDITOR) -> None:
         self.fault: Fault | None = None
         self.model: str | None = None
         self.finish: str | None = None
@@ -63,6 +64,7 @@ class GoogleDecoder:
         self.source = b""
         self._halves = Halves()
         self._call_id = call_id
+        self._api = api
         self._calls = Calls(declared)
         self._called = 0
         self._blocked = False  # the prompt was refused: no finishReason says more
@@ -138,7 +140,7 @@ class GoogleDecoder:
             self.enveloped = "error" in chunk and self.enveloped
         self.begun = self.begun or bool(inner)
         if error := inner.get("error") or chunk.get("error"):
-            self.fault = self.fault or google_errors.inside(error)
+            self.fault = self.fault or google_errors.inside(error, self._api)
         if isinstance(version := inner.get("modelVersion"), str):
             self.model = version
         if candidates := inner.get("candidates"):

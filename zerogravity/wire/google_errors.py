@@ -13,15 +13,21 @@ from typing import Any
 from zerogravity.errors import Fault, upstream
 from zerogravity.wire import jsonio, narrow, reasons
 from zerogravity.wire.narrow import Json
-from zerogravity.wire.reasons import Reason
+from zerogravity.wire.reasons import Api, Reason
 
 _DELAY_IN_MESSAGE = re.compile(r"(?:reset after|retry in) (\S+?)\.?(?:\s|$)")
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|us|µs|ns|h|m|s)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
+_REQUEST = {Api.EDITOR: "the language server's request", Api.KEY: "the request"}
+_REFUSED: dict[tuple[Api, Reason | None], str] = {
+    (Api.EDITOR, Reason.LOGIN): "the language server's login", (Api.KEY, Reason.LOGIN): "the API key",
+    (Api.KEY, Reason.API_KEY): "the API key",
+}  # fmt: skip
 
-def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
-    """A non-200 answer of Google."""
+
+def decode_error(status: int, headers: Mapping[str, str], body: bytes, api: Api = Api.EDITOR) -> Fault:
+    """A non-200 answer of Google. ``api``: which of its APIs answered, for the remedy."""
     try:
         value = jsonio.loads(body.lstrip().removeprefix(b"data:"))
     except ValueError:
@@ -30,13 +36,13 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> Fault:
     error = _object(found.get("error") or narrow.lookup(found, "response", "error"))
     header = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
     after = float(header) if header.isascii() and header.isdigit() and len(header) < 10 else None
-    return _fault(status, error, after)
+    return _fault(status, error, after, api)
 
 
-def inside(error: object) -> Fault:
+def inside(error: object, api: Api = Api.EDITOR) -> Fault:
     """The value of ``error`` in a chunk of a 200 answer."""
     found = _object(error)
-    return _fault(_status(found), found)
+    return _fault(_status(found), found, api=api)
 
 
 def retry_after(error: Json) -> float | None:
@@ -62,21 +68,20 @@ def parse_duration(text: str) -> float | None:
     return sum(float(match.group(1)) * _UNITS[match.group(2)] for match in found)
 
 
-def _fault(status: int, error: Json, after: float | None = None) -> Fault:
+def _fault(status: int, error: Json, after: float | None = None, api: Api = Api.EDITOR) -> Fault:
     """The table of error statuses. ``after``: Retry-After, in seconds."""
     message = narrow.text(error.get("message")) or f"Google answered {status} without a message"
     delay = retry_after(error)
     if delay is None:
         delay = after
-    refusal = reasons.explain(status, error, delay)
+    refusal = reasons.explain(status, error, delay, api)
     more: dict[str, Any] = {
         "rpc_status": narrow.a_string(error.get("status")), "details": tuple(reasons.details(error)),
         "reason": refusal.reason or "", "remedy": refusal.remedy, "upstream_status": status,
     }  # fmt: skip
     if status in (401, 403) or refusal.reason in reasons.ACCESS:
         # Our side's credentials, never the client's key (wire-gemini 7, errors).
-        what = "login" if refusal.reason is Reason.LOGIN else "request"
-        text = f"Google refused the language server's {what} ({status}): {message}"
+        text = f"Google refused {_REFUSED.get((api, refusal.reason), _REQUEST[api])} ({status}): {message}"
         return upstream(502, "upstream_auth", text, retryable=False, **more)
     match status:
         case 429:

@@ -1,7 +1,8 @@
 """Why Google refused → a reason from a closed list and one sentence of what to do: the one table.
 
-The reason that the error names decides, else its words, else its status: a 403 may mean an old editor as well as a
-missing licence. Pure; knows nothing of faults. Facts: language-server-and-google C.5; wire-gemini-and-mapping 1.4.
+What to do depends on how Google is reached (``Api``): by an editor's login, or by a key of the public API. The reason
+that the error names decides, else its words, else its status: a 403 may mean an old editor as well as a missing
+licence. Pure; knows nothing of faults. Facts: language-server-and-google C.5, E; wire-gemini-and-mapping 1.4.
 """
 
 from __future__ import annotations
@@ -14,12 +15,22 @@ from enum import StrEnum
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
+# long: one table, and how its row is found
 QUOTA_DELAY_S = 600.0  # a longer delay is a used-up quota, not a rate limit
 TEXT = 8000  # how much of an error's words is looked at
 
 
+class Api(StrEnum):
+    """Which of Google's APIs refused: the one that an editor's login opens (v1internal), or the public one (the Gemini
+    API, Vertex), which a key opens."""
+
+    EDITOR = "editor"
+    KEY = "key"
+
+
 class Reason(StrEnum):
-    """``DAY`` is a used-up quota too, of which Google tells no reset; ``CREDITS`` one that money lengthens."""
+    """``DAY`` is a used-up quota too, of which Google tells no reset; ``CREDITS`` one that money lengthens;
+    ``FREE_TIER`` one of nothing at all: other models have more."""
 
     OUTDATED = "outdated"
     VERIFY = "verify"
@@ -33,6 +44,7 @@ class Reason(StrEnum):
     PERMISSION = "permission"
     CREDITS = "credits"
     DAY = "day"
+    FREE_TIER = "free_tier"
     QUOTA = "quota"
     RATE = "rate"
     CAPACITY = "capacity"
@@ -42,7 +54,7 @@ class Reason(StrEnum):
     TROUBLE = "trouble"
 
 
-USED_UP = frozenset({Reason.CREDITS, Reason.DAY, Reason.QUOTA, Reason.BILLING})
+USED_UP = frozenset({Reason.CREDITS, Reason.DAY, Reason.FREE_TIER, Reason.QUOTA, Reason.BILLING})
 LASTING = frozenset({  # no turn is served before somebody does something about it
     Reason.OUTDATED, Reason.VERIFY, Reason.CLOSED, Reason.LICENCE, Reason.REGION, Reason.API_DISABLED, Reason.API_KEY,
     Reason.BILLING, Reason.LOGIN, Reason.PERMISSION, Reason.REFUSED,
@@ -51,45 +63,65 @@ ACCESS = frozenset({Reason.API_KEY, Reason.LOGIN})  # credentials of our side, w
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """``words``: Google's reasons (ErrorInfo, or the older ``errors[].reason``). ``says``: its message, counted only
-    with one of ``statuses`` (all when empty). ``remedy`` may hold ``{when}``, ``linked`` holds ``{url}`` and is used
-    when the error names one."""
+class Remedy:
+    """``text`` may hold ``{when}``; ``linked`` holds ``{url}`` and is used when the error names one."""
 
-    reason: Reason
-    remedy: str
-    words: frozenset[str] = frozenset()
-    says: re.Pattern[str] | None = None
-    statuses: frozenset[int] = frozenset()
+    text: str
     linked: str = ""
 
 
-def _row(reason: Reason, remedy: str, words: str = "", says: str = "", *statuses: int, linked: str = "") -> Row:
+@dataclass(frozen=True, slots=True)
+class Row:
+    """``words``: Google's reasons (ErrorInfo, or the older ``errors[].reason``). ``says``: its message, counted only
+    with one of ``statuses`` (all when empty). ``editor``, ``key``: what to do, by the API."""
+
+    reason: Reason
+    editor: Remedy
+    key: Remedy
+    words: frozenset[str] = frozenset()
+    says: re.Pattern[str] | None = None
+    statuses: frozenset[int] = frozenset()
+
+    def remedy(self, api: Api) -> Remedy:
+        return {Api.EDITOR: self.editor, Api.KEY: self.key}[api]
+
+
+def _row(
+    reason: Reason, editor: str | Remedy, key: str | Remedy = "", words: str = "", says: str = "", *statuses: int
+) -> Row:
+    """``key``: by default what an editor's user has to do as well."""
+    first, second = (text if isinstance(text, Remedy) else Remedy(text) for text in (editor, key or editor))
     pattern = re.compile(says, re.IGNORECASE | re.DOTALL) if says else None
-    return Row(reason, remedy, frozenset(words.split()), pattern, frozenset(statuses), linked)
+    return Row(reason, first, second, frozenset(words.split()), pattern, frozenset(statuses))
 
 
 _EDITOR = r"(?:antigravity|editor|\bIDE\b|client|application|extension|plug-?in|code assist)"
+_CHECK_KEY = "Check the API key (GEMINI_API_KEY, or runtime_key in the configuration)"
+_KEYS = "https://aistudio.google.com/apikey"
+_PLANS = "See {url} for plans with a higher limit"
 ROWS = (
     _row(
         Reason.OUTDATED,
         "Update the editor and start it again.",
+        "Update the program that calls Google, for the runtime: pip install --upgrade google-antigravity.",
         "UNSUPPORTED_CLIENT CLIENT_OUTDATED CLIENT_VERSION_NOT_SUPPORTED GOOGLE_TOS_NOT_SUPPORTED_BY_CLIENT",
         rf"version of {_EDITOR}.{{0,80}}(?:no longer|not) supported|{_EDITOR}.{{0,60}}(?:outdated|out of date|too old)"
         rf"|please (?:update|upgrade) (?:to the latest|to receive|to a newer version|(?:your |the )?{_EDITOR})",
     ),
     _row(
         Reason.VERIFY,
-        "Open the editor: it says how to verify the account.",
+        Remedy("Open the editor: it says how to verify the account.", "Open {url} with that account."),
+        Remedy(f"Open {_KEYS} with the account that the API key belongs to: it says how to verify it.",
+               "Open {url} with the account that the API key belongs to."),
         "VALIDATION_REQUIRED VERIFICATION_REQUIRED",
         r"verify (?:that it'?s you|(?:your|the|this) (?:account|identity|age|phone))"
         r"|verification (?:is )?(?:needed|required)",
         400, 401, 403, 429,
-        linked="Open {url} with that account.",
     ),
     _row(
         Reason.CLOSED,
         "Google does not serve this account: ask Google why, or log in to the editor with another one.",
+        "Google does not serve the account of this API key: ask Google why, or use another account's key.",
         "TOS_VIOLATION ACCOUNT_SUSPENDED ACCOUNT_STATE_INVALID CONSUMER_SUSPENDED INELIGIBLE_ACCOUNT RESTRICTED_AGE "
         "RESTRICTED_NETWORK NON_USER_ACCOUNT DASHER_USER BYOID_USER RESTRICTED_DASHER_USER",
         r"violat\w+ of (?:the |our )?terms of service|account (?:has been|is|was) (?:suspended|disabled|closed|deleted)"
@@ -99,6 +131,7 @@ ROWS = (
     _row(
         Reason.LICENCE,
         "Get a licence or subscription for this account, or log in to the editor with an account that has one.",
+        "Get a licence or subscription for the API key's project, or use the key of a project that has one.",
         "SUBSCRIPTION_REQUIRED LICENSE_REQUIRED NO_LICENSE LICENSE_NOT_FOUND LICENSE_EXPIRED ENTITLEMENT_REQUIRED "
         "UNLICENSED_USER",
         r"\blicen[cs]ed?s?\b|\bunlicen[cs]ed\b|\bsubscri(?:ption|be)\b|\bentitle(?:ment|d)\b",
@@ -107,14 +140,25 @@ ROWS = (
     _row(
         Reason.BILLING,
         "Switch on billing for that Google Cloud project, or top up its credits.",
+        f"Set up billing for the API key's project, or top up its credits: open {_KEYS} and look at its plan.",
         "BILLING_DISABLED BILLING_NOT_ENABLED BILLING_ACCOUNT_CLOSED billingNotEnabled",
         r"\bbilling (?:account )?(?:\S+ ){0,3}?(?:disabled|enabled|closed|required|active)"
         r"|\b(?:enable|requires?|set ?up|activate) billing|\bcredits (?:are|have been) (?:depleted|exhausted|used up)",
         400, 402, 403, 429,
     ),
     _row(
+        Reason.FREE_TIER,
+        f"This model is not part of the free tier: use another model, or open {_KEYS} and set up billing.",
+        "",
+        "",
+        r"free_tier\w*, limit: 0\b",
+        429,
+    ),
+    _row(
         Reason.REGION,
         "Google does not serve this place: let the language server reach Google from a country that is served.",
+        "Google does not serve this place: reach Google from a country that is served (see "
+        "https://ai.google.dev/gemini-api/docs/available-regions), or use Vertex.",
         "UNSUPPORTED_LOCATION UNKNOWN_LOCATION LOCATION_NOT_SUPPORTED REGION_NOT_SUPPORTED",
         r"location is not supported|(?:not (?:currently )?(?:available|supported)|unsupported) in (?:your|this) "
         r"(?:current )?(?:country|region|location)|unsupported (?:country|region|location)",
@@ -122,16 +166,19 @@ ROWS = (
     ),
     _row(
         Reason.API_DISABLED,
-        "Enable the API for that Google Cloud project; it works a few minutes later.",
+        Remedy("Enable the API for that Google Cloud project; it works a few minutes later.",
+               "Open {url} and enable the API; it works a few minutes later."),
+        Remedy("Enable the API for the Google Cloud project of the API key; it works a few minutes later.",
+               "Open {url} and enable the API; it works a few minutes later."),
         "SERVICE_DISABLED accessNotConfigured API_NOT_ENABLED",
         r"\bAPI has not been used in project|\bAPI (?:is|has been|was) (?:disabled|not enabled)"
         r"|\bAPI .{0,80} not enabled",
         400, 403,
-        linked="Open {url} and enable the API; it works a few minutes later.",
     ),
     _row(
         Reason.API_KEY,
         "Give the language server an API key that is valid for this.",
+        f"{_CHECK_KEY}: {_KEYS} shows yours and makes new ones.",
         "API_KEY_INVALID API_KEY_EXPIRED API_KEY_SERVICE_BLOCKED API_KEY_HTTP_REFERRER_BLOCKED "
         "API_KEY_IP_ADDRESS_BLOCKED API_KEY_ANDROID_APP_BLOCKED API_KEY_IOS_APP_BLOCKED keyInvalid keyExpired",
         r"\bAPI key (?:is )?(?:not valid|invalid|not found|missing|expired|was reported|has been|does not)"
@@ -141,6 +188,7 @@ ROWS = (
     _row(
         Reason.LOGIN,
         "Log in again in the editor.",
+        f"{_CHECK_KEY}; a login in place of a key has to be renewed.",
         "ACCESS_TOKEN_EXPIRED ACCESS_TOKEN_SCOPE_INSUFFICIENT ACCESS_TOKEN_TYPE_UNSUPPORTED CREDENTIALS_MISSING "
         "SESSION_COOKIE_INVALID AUTH_TOKEN_EXPIRED authError",
         r"invalid (?:authentication )?credential|insufficient authentication|\binvalid_(?:grant|token|rapt)\b"
@@ -151,6 +199,7 @@ ROWS = (
         Reason.PERMISSION,
         "Ask the owner of that Google Cloud project for the permission, or log in to the editor with an account that "
         "has it.",
+        "Ask the owner of that Google Cloud project for the permission, or use an API key of a project that has it.",
         "IAM_PERMISSION_DENIED CONSUMER_INVALID USER_PROJECT_DENIED PERMISSION_DENIED forbidden",
         r"permission.{0,200}(?:denied|required|missing)"
         r"|(?:not|lacks?|without|required) (?:have )?(?:the )?(?:\w+ )?permission",
@@ -159,11 +208,13 @@ ROWS = (
     _row(
         Reason.CREDITS,
         "Buy credits, use another model, or wait until the quota resets{when}.",
+        "",
         "INSUFFICIENT_G1_CREDITS_BALANCE INSUFFICIENT_CREDITS",
     ),
     _row(
         Reason.CAPACITY,
         "Google has no room for this model just now: try again in a minute, or use another model.",
+        "",
         "MODEL_CAPACITY_EXHAUSTED MODEL_OVERLOADED",
         r"no capacity|\boverloaded\b|high demand|at capacity",
         429, 500, 502, 503, 529,
@@ -171,11 +222,15 @@ ROWS = (
     _row(
         Reason.QUOTA,
         "The quota is used up: use another model, or wait until it resets{when}.",
+        Remedy("The quota is used up: use another model, get a plan with more, or wait until it resets{when}.",
+               f"The quota is used up: use another model, or wait until it resets{{when}}. {_PLANS}."),
         "QUOTA_EXHAUSTED dailyLimitExceeded",
     ),
     _row(
         Reason.RATE,
         "Send fewer requests at a time, or use another model.",
+        Remedy("Send fewer requests at a time, use another model, or get a plan with a higher limit.",
+               f"Send fewer requests at a time, or use another model. {_PLANS}."),
         "RATE_LIMIT_EXCEEDED rateLimitExceeded userRateLimitExceeded",
     ),
     _row(
@@ -186,20 +241,29 @@ ROWS = (
     _row(
         Reason.MODEL,
         "Choose another model: GET /v1/models lists them.",
+        "Choose another model: GET /v1/models lists those that this API key may use.",
         "MODEL_NOT_FOUND",
         r"\bmodels?\b.{0,200}(?:not found|no longer (?:available|supported)|does not exist|not supported for)"
         r"|requested entity was not found|(?:unknown|unsupported|no such) model",
         400, 404, 410,
     ),
 )  # fmt: skip
-_DAY = Row(
-    Reason.DAY, "The day's quota is used up: use another model, or wait until midnight Pacific time, when it resets."
-)
 _OF = {row.reason: row for row in ROWS}
-_TROUBLE = Row(Reason.TROUBLE, "Google has trouble: try again in a minute.")
-_REFUSED = Row(
-    Reason.REFUSED, "See whether this account still works in the editor, or log in there with another one.",
-    linked="Open {url} with that account.",
+_DAY = _row(
+    Reason.DAY,
+    "The day's quota is used up: use another model, or wait until midnight Pacific time, when it resets.",
+    Remedy("The day's quota is used up: use another model, get a plan with a higher limit, or wait until midnight "
+           "Pacific time, when it resets.",
+           "The day's quota is used up: use another model, or wait until midnight Pacific time, when it resets. "
+           f"{_PLANS}."),
+)  # fmt: skip
+_TROUBLE = _row(Reason.TROUBLE, "Google has trouble: try again in a minute.")
+_REFUSED = _row(
+    Reason.REFUSED,
+    Remedy("See whether this account still works in the editor, or log in there with another one.",
+           "Open {url} with that account."),
+    Remedy(f"{_CHECK_KEY} and what its project may do: {_KEYS} shows both.",
+           "Open {url} with the account that the API key belongs to."),
 )  # fmt: skip
 _OF_STATUS = {401: _OF[Reason.LOGIN], 402: _OF[Reason.BILLING], 403: _REFUSED, 413: _OF[Reason.TOO_LONG],
               429: _OF[Reason.RATE], **dict.fromkeys((500, 502, 503, 504, 529), _TROUBLE)}  # fmt: skip
@@ -213,7 +277,7 @@ class Refusal:
     remedy: str
 
 
-def explain(status: int, error: Json, delay: float | None = None) -> Refusal:
+def explain(status: int, error: Json, delay: float | None = None, api: Api = Api.EDITOR) -> Refusal:
     """``error``: the inner object of Google's error. ``delay``: the seconds to wait that it names."""
     words = f"{error.get('status')} {error.get('message')}"[:TEXT]
     about_request = status == 400 and "INVALID_ARGUMENT" in words
@@ -225,9 +289,10 @@ def explain(status: int, error: Json, delay: float | None = None) -> Refusal:
     elif row.reason in _DELAYED and delay is not None:
         lasting = Reason.QUOTA if row.reason is Reason.RATE else row.reason
         row = _OF[lasting if delay > QUOTA_DELAY_S else Reason.RATE]
-    url = _url(error) if row.linked else None
-    text = row.remedy.replace("{when}", _when(error, delay)) if url is None else row.linked.replace("{url}", url)
-    return Refusal(row.reason, text)
+    remedy = row.remedy(api)
+    url = _url(error) if remedy.linked else None
+    text = (remedy.text if url is None else remedy.linked).replace("{when}", _when(error, delay))
+    return Refusal(row.reason, text.replace("{url}", url or ""))
 
 
 def quoted(message: str) -> tuple[int, Json] | None:

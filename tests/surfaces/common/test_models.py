@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from zerogravity.core.family import family_of
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.models import ALIASES, Catalogue, slug
@@ -185,6 +186,162 @@ def test_without_interception_models_that_need_a_rewrite_are_not_offered() -> No
     catalogue.refresh([config("Gemini 3.8 Flash", "MODEL_PLACEHOLDER_M502")])
     assert catalogue.resolve("gemini-3.8-flash").ls_model == "MODEL_PLACEHOLDER_M502"
     assert all(info.target.wire_model is None for info in catalogue.list())
+    catalogue.refresh([Model("gemini-3.1-pro-preview", "G", wire="gemini-3.1-pro-preview")])
+    assert catalogue.resolve("gemini-3.1-pro").ls_model == "gemini-3.1-pro-preview"
+    with pytest.raises(FaultError):
+        catalogue.resolve("gemini-3.1-pro-low")
+
+
+# -- Google's own names --------------------------------------------------------------------------------------------
+
+
+def googles(name: str, **more: Any) -> Model:
+    return Model(name, more.pop("label", name), wire=name, **more)
+
+
+LISTED = [
+    googles("gemini-3-flash-preview", label="Gemini 3 Flash Preview", thinking=True),
+    googles("gemini-3.1-pro-preview", label="Gemini 3.1 Pro Preview", thinking=True),
+    googles("gemini-3.8-flash", label="Gemini 3.8 Flash", thinking=True, input_limit=2_000_000, output_limit=32_768),
+    googles("gemini-3.5-flash-low", label="A model of that name", thinking=True),
+    googles("gemini-3.5-flash", thinking=True), googles("gemini-2.5-pro", thinking=True),
+    googles("gemini-flash-latest", thinking=True), googles("gemini-9-ultra", thinking=True), googles("gemma-3-27b-it"),
+    googles("gemini-3-pro-image-preview", label="Nano Banana Pro"), googles("gemini-2.0-flash", label="One of Two"),
+    googles("gemini-2.0-flash-lite", label="One of Two"), googles("gemini-2.0-odd", label="日本語"),
+]  # fmt: skip
+NO_LEVEL = ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "wire", "level"),
+    [
+        *((model.wire, model.wire, NO_LEVEL) for model in LISTED),
+        *((f"models/{model.wire}", model.wire, NO_LEVEL) for model in LISTED),
+        ("publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro", NO_LEVEL),
+        # the names of the table, and what stands for them
+        ("gemini-3-flash", "gemini-3-flash-preview", NO_LEVEL), ("gpt-5-mini", "gemini-3-flash-preview", NO_LEVEL),
+        ("gemini-3.1-pro", "gemini-3.1-pro-preview", NO_LEVEL), ("gpt-5", "gemini-3.1-pro-preview", NO_LEVEL),
+        ("gemini-pro-latest", "gemini-3.1-pro-preview", NO_LEVEL), ("mine", "gemini-3-flash-preview", NO_LEVEL),
+        ("gemini-3.1-pro-preview-customtools", "gemini-3.1-pro-preview", NO_LEVEL),
+        ("gemini-3-pro-image", "gemini-3-pro-image-preview", NO_LEVEL),
+        ("nano-banana-pro", "gemini-3-pro-image-preview", NO_LEVEL),
+        # the level of thinking at the end of a name
+        ("gemini-3.1-pro-high", "gemini-3.1-pro-preview", "HIGH"),
+        ("gemini-3.1-pro-low", "gemini-3.1-pro-preview", "LOW"),
+        ("gemini-3.8-flash-medium", "gemini-3.8-flash", "MEDIUM"),
+        ("gemini-3.5-flash-high", "gemini-3.5-flash", "HIGH"),
+        ("gemini-3.5-flash-minimal", "gemini-3.5-flash", "MINIMAL"),
+        ("gemini-3.5-flash-low", "gemini-3.5-flash-low", NO_LEVEL),
+    ],
+)  # fmt: skip
+def test_googles_list_is_offered_under_its_names(asked: str, wire: str, level: str) -> None:
+    catalogue = Catalogue({"mine": "gpt-5-mini"})
+    assert catalogue.refresh(LISTED) == len(LISTED)
+    target = catalogue.resolve(asked)
+    assert (target.name, target.ls_model, target.wire_model, target.level) == (wire, wire, None, level)
+    assert target.family == family_of(wire)
+    assert catalogue.get(asked).id == catalogue.resolve(target.name).name == wire
+    assert [info.id for info in catalogue.list()] == [model.wire for model in LISTED]
+
+
+@pytest.mark.parametrize(
+    ("asked", "meant"),
+    [
+        ("gemini-3-pro", ""), ("gemini-3-pro-high", ""), ("gemini-2.5-flash", ""), ("claude-sonnet-4-6", ""),
+        ("sonnet-4.6", "claude-sonnet-4-6"), ("gpt-oss", "gpt-oss-120b-medium"), ("MODEL_PLACEHOLDER_M18", ""),
+        ("gemini-3.8-flash-minimal", ""), ("gemini-2.5-pro-high", ""), ("gemma-3-27b-it-low", ""), ("models/", ""),
+        ("one-of-two", ""), ("", ""), ("gemini-9-ultra-high", ""),
+        ("gemini-3-pro-image-high", ""), ("gemini-2.5-pro-preview", ""),
+    ],
+)  # fmt: skip
+def test_what_google_does_not_list_is_unknown(asked: str, meant: str) -> None:
+    """No model answers under the name of another one, and no level is promised that a model may not have."""
+    catalogue = Catalogue()
+    catalogue.refresh(LISTED)
+    with pytest.raises(FaultError) as caught:
+        catalogue.resolve(asked)
+    fault = caught.value.fault
+    assert (fault.status, fault.code) == (404, "model_not_found")
+    assert fault.message.endswith(f"There are: {', '.join(model.wire for model in LISTED)}.")
+    assert (f"It stands for '{meant}'." in fault.message) is bool(meant)
+
+
+def test_what_google_says_of_a_model_is_shown() -> None:
+    catalogue = Catalogue()
+    catalogue.refresh(LISTED)
+    told, untold, gemma = (catalogue.get(name) for name in ("gemini-3.8-flash", "gemini-3.5-flash", "gemma-3-27b-it"))
+    assert (told.display_name, told.input_limit, told.output_limit, told.thinking) == (
+        "Gemini 3.8 Flash", 2_000_000, 32_768, True
+    )  # fmt: skip
+    assert (untold.display_name, untold.input_limit, untold.output_limit) == ("gemini-3.5-flash", 1_048_576, 65_536)
+    assert gemma.thinking is False
+    catalogue.refresh([googles("gemini-3.5-flash", thinking=False)])
+    assert not catalogue.get("gemini-3.5-flash").thinking
+    with pytest.raises(FaultError):
+        catalogue.resolve("gemini-3.5-flash-low")
+
+
+M20, M132, M187 = (f"MODEL_PLACEHOLDER_M{number}" for number in (20, 132, 187))
+EDITORS = [
+    Model("MODEL_PLACEHOLDER_M18", "Gemini 3 Flash", wire="gemini-3-flash"),
+    Model(M132, "Gemini 3.5 Flash (High)", wire="gemini-3-flash-agent"),
+    Model(M20, "Gemini 3.5 Flash (Medium)", wire="gemini-3.5-flash-low"),
+    Model(M187, "Gemini 3.5 Flash (Low)", wire="gemini-3.5-flash-extra-low"),
+    Model("MODEL_PLACEHOLDER_M900", "Gemini 9 Ultra", wire="gemini-9-ultra-agent"),
+    Model("MODEL_PLACEHOLDER_M901", wire="gemini-9-nano"),
+    Model("MODEL_PLACEHOLDER_M902", "Claude Next 7"),
+]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "ls_model", "wire"),
+    [
+        ("gemini-3-flash", "gemini-3-flash", "MODEL_PLACEHOLDER_M18", None),
+        ("gemini-3-flash-agent", "gemini-3-flash-agent", M132, None),
+        # names made from labels
+        ("gemini-3.5-flash", "gemini-3-flash-agent", M132, None),
+        ("gemini-3.5-flash-high", "gemini-3-flash-agent", M132, None),
+        ("gemini-3.5-flash-medium", "gemini-3.5-flash-low", M20, None),
+        ("gemini-9-ultra", "gemini-9-ultra-agent", "MODEL_PLACEHOLDER_M900", None),
+        ("claude-next-7", "claude-next-7", "MODEL_PLACEHOLDER_M902", None),
+        ("gemini-9-nano", "gemini-9-nano", "MODEL_PLACEHOLDER_M901", None),
+        # Google's own name comes before the one that a label seems to say
+        ("gemini-3.5-flash-low", "gemini-3.5-flash-low", M20, None),
+        ("gemini-3.5-flash-extra-low", "gemini-3.5-flash-extra-low", M187, None),
+        # what is not offered stays as it was
+        ("gemini-3.8-flash", "gemini-3.8-flash", M132, "gemini-3.8-flash-medium"),
+        ("gpt-5", "gemini-3.1-pro", M37, None),
+    ],
+)  # fmt: skip
+def test_an_editors_models_are_listed_under_their_wire_names(asked: str, name: str, ls_model: str, wire: Any) -> None:
+    catalogue = Catalogue()
+    catalogue.refresh(EDITORS)
+    target = catalogue.resolve(asked)
+    assert (target.name, target.ls_model, target.wire_model, target.level) == (name, ls_model, wire, "")
+    assert catalogue.get(asked).id == name
+    assert name in [info.id for info in catalogue.list()]
+    assert asked == name or asked not in [info.id for info in catalogue.list()] or asked in ALIASES
+
+
+def test_nothing_that_was_accepted_gets_unknown_by_wire_names() -> None:
+    """Each name leads to the same placeholder as before, except where it is Google's own name of another model."""
+    before, after = Catalogue(), Catalogue()
+    before.refresh([config(model.label, model.name) for model in EDITORS])
+    after.refresh(EDITORS)
+    wires = {model.wire for model in EDITORS}
+    for name in [*(info.id for info in before.list()), *ALIASES]:
+        assert name in wires or after.resolve(name).ls_model == before.resolve(name).ls_model, name
+
+
+def test_two_models_of_one_wire_name_stay_two() -> None:
+    catalogue = Catalogue()
+    catalogue.refresh([
+        Model(M37, "Gemini 3.1 Pro (High)", wire="gemini-3.1-pro-x"),
+        Model(OTHER, "Gemini 3.1 Pro (Low)", wire="gemini-3.1-pro-x"),
+    ])  # fmt: skip
+    assert catalogue.resolve("gemini-3.1-pro-x").ls_model == catalogue.resolve("gemini-3.1-pro-high").ls_model == M37
+    assert catalogue.resolve("gemini-3.1-pro-low").ls_model == OTHER
+    assert "gemini-3.1-pro-low" in [info.id for info in catalogue.list()]
 
 
 def test_slugs() -> None:

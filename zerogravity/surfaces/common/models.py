@@ -1,16 +1,17 @@
 """Model names → what serves them.
 
 The labels behind the LS's placeholders change, so this table is a default only; ``Catalogue.refresh`` takes what the
-LS says at run time. Facts: language-server-and-google B.
+LS says at run time. Where it tells Google's own names, nothing is guessed from labels.
+Facts: language-server-and-google B, E; language-server-schema A.12.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from zerogravity.core.family import family_of, rules
+from zerogravity.core.family import FAMILIES, family_of, rules
 from zerogravity.core.turn import Model, Target
 from zerogravity.errors import bad_request
 
@@ -99,7 +100,7 @@ class Catalogue:
 
     def __init__(self, aliases: Mapping[str, str] | None = None, *, rewrites: bool = True) -> None:
         self._rewrites = rewrites
-        self._models = _models((), rewrites)
+        self._models = _by_label((), rewrites)  # by every name that is accepted; an entry is listed under its id
         self._aliases = {**ALIASES, **(aliases or {})}
 
     def resolve(self, name: str) -> Target:
@@ -114,31 +115,71 @@ class Catalogue:
                 break
             wanted = meant = self._aliases[wanted]
         stands = f" It stands for '{meant}'." if meant else ""
+        listed = ", ".join(info.id for info in self.list())
         raise bad_request(
             f"The model '{name}' does not exist or is not offered by the language server.{stands} "
-            f"There are: {', '.join(self._models)}.",
+            f"There are: {listed}.",
             param="model", code="model_not_found", status=404,
         )  # fmt: skip
 
     def list(self) -> list[ModelInfo]:
-        return list(self._models.values())
+        return [info for name, info in self._models.items() if name == info.id]
 
     def get(self, name: str) -> ModelInfo:
         """The entry behind a name or alias. Raises FaultError 404."""
         return self._models[self.resolve(name).name]
 
     def refresh(self, offered: Iterable[Model]) -> int:
-        """Take what the back end offers: labels decide which placeholder a name means.
+        """Take what the back end offers: Google's names where it tells them, else what the labels say.
 
         Returns how many models it named; when it names none, what was known stays.
         """
-        named = [(model.label, model.name) for model in offered if model.label]
+        named = [model for model in offered if model.label or model.wire]
         if named:
-            self._models = _models(named, self._rewrites)
+            googles = all(model.name == model.wire for model in named)
+            self._models = _googles(named, self._rewrites) if googles else _language_servers(named, self._rewrites)
         return len(named)
 
 
-def _models(offered: Sequence[tuple[str, str]], rewrites: bool) -> dict[str, ModelInfo]:
+def _googles(offered: Sequence[Model], rewrites: bool) -> dict[str, ModelInfo]:
+    """What Google itself lists, names as they are, and three ways of asking for it that leave no doubt what is meant:
+    by a label that no other one has, a preview without that word, and with the level of thinking at the end of the
+    name, which is put into the rewritten request."""
+    models = {model.wire: _told(model) for model in offered}
+    labels = [slug(info.display_name) for info in models.values()]
+    for label, info in zip(labels, tuple(models.values()), strict=True):
+        if label and labels.count(label) == 1:
+            models.setdefault(label, info)
+    for name, info in tuple(models.items()):
+        models.setdefault(name.removesuffix("-preview"), info)
+    for name, info in tuple(models.items()):
+        family = rules(info.target.family)
+        if rewrites and info.thinking and family is not FAMILIES["gemini"]:
+            for level in family.levels:
+                thinks = replace(info, target=replace(info.target, level=level))
+                models.setdefault(f"{name}-{level.lower()}", thinks)
+    return models
+
+
+def _language_servers(offered: Sequence[Model], rewrites: bool) -> dict[str, ModelInfo]:
+    """What an LS offers. One whose wire name it tells is listed under that; the names made from its label lead there.
+    A second one of the same wire name keeps those of its label."""
+    models = _by_label([(model.label or model.wire, model.name) for model in offered], rewrites)
+    wires: dict[str, ModelInfo] = {}
+    labels: dict[str, ModelInfo] = {}
+    for model in offered:
+        if model.wire and model.wire not in wires:
+            info = wires[model.wire] = _told(model)
+            key = _key(info.display_name)
+            labels |= {
+                name: info
+                for name, known in models.items()
+                if known.target.ls_model == model.name and key in (_key(name), _key(known.display_name))
+            }
+    return {**models, **labels, **wires}
+
+
+def _by_label(offered: Sequence[tuple[str, str]], rewrites: bool) -> dict[str, ModelInfo]:
     """All models by name. ``offered``: label and placeholder of what the LS offers.
 
     A name of the table that it does not offer stays as long as its placeholder is nobody else's: what is requested
@@ -172,6 +213,18 @@ def _serves(name: str, wire: str | None, others: Sequence[str]) -> bool:
 def _key(text: str) -> str:
     """What labels and names of one model have in common: ``Claude Sonnet 4.6`` is ``claude-sonnet-4-6``."""
     return slug(text).replace(".", "-")
+
+
+def _told(model: Model) -> ModelInfo:
+    """The entry of a model whose wire name is known: the LS sends that by itself."""
+    target = Target(model.wire, model.name, None, family_of(model.wire))
+    info = _info(model.wire, model.label or model.wire, target)
+    return replace(
+        info,
+        input_limit=model.input_limit or info.input_limit,
+        output_limit=model.output_limit or info.output_limit,
+        thinking=info.thinking if model.thinking is None else model.thinking,
+    )
 
 
 def _info(name: str, label: str, target: Target) -> ModelInfo:

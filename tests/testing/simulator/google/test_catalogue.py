@@ -14,6 +14,8 @@ from tests.testing.simulator.support import INTERNAL, TEXT, THOUGHT, Http2Client
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.google.catalogue import CATALOGUE, FAILURES, TEXTS
 from zerogravity.testing.simulator.google.default_answers import GROUNDED
+from zerogravity.wire.google_errors import decode_error
+from zerogravity.wire.reasons import Api, Reason
 
 STOP = ["STOP"]
 
@@ -237,6 +239,9 @@ FAILED = {
     "429-bare": (429, "RESOURCE_EXHAUSTED", set()), "500": (500, "INTERNAL", set()),
     "503": (503, "UNAVAILABLE", set()), "503-capacity": (503, "UNAVAILABLE", {"ErrorInfo"}),
     "504": (504, "DEADLINE_EXCEEDED", set()),
+    "400-key": (400, "INVALID_ARGUMENT", {"ErrorInfo"}), "400-region": (400, "FAILED_PRECONDITION", set()),
+    "400-billing": (400, "FAILED_PRECONDITION", set()),
+    **dict.fromkeys(("429-day", "429-plan"), (429, "RESOURCE_EXHAUSTED", {"Help", "QuotaFailure", "RetryInfo"})),
 }  # fmt: skip
 
 
@@ -255,6 +260,19 @@ async def test_failures_before_the_stream(google: GoogleSimulator, name: str, ht
     assert {one["@type"].rpartition(".")[2] for one in error.get("details", [])} == details
     assert reply.headers["content-type"] == "application/json; charset=UTF-8"
     assert b'\n  "error": {' in reply.body, "pretty-printed, also with alt=sse"
+
+
+PUBLIC_REASONS = {
+    "400-key": Reason.API_KEY, "400-region": Reason.REGION, "400-billing": Reason.BILLING, "429": Reason.RATE,
+    "429-day": Reason.DAY, "429-plan": Reason.FREE_TIER, "429-bare": Reason.RATE, "503": Reason.CAPACITY,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "reason"), PUBLIC_REASONS.items())
+async def test_what_the_public_api_refuses_is_explained(google: GoogleSimulator, name: str, reason: Reason) -> None:
+    reply = await fetch(google, "/v1beta/models/gemini-3-flash:generateContent?key=k", inner(f"sim:{name}"))
+    assert reply.status is not None
+    assert decode_error(reply.status, {}, reply.body, Api.KEY).reason == reason
 
 
 async def test_public_quota_failures_have_quota_details(google: GoogleSimulator) -> None:

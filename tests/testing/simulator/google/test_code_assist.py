@@ -13,6 +13,7 @@ from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS
 
 TEXT, THOUGHT = "".join(TEXTS), "".join(THOUGHTS)
 PUBLIC = "/v1beta/models/gemini-3-flash"
+VERTEX = "/v1beta1/projects/p/locations/global/publishers/google/models/gemini-3-flash"
 
 
 async def test_calls_have_ids_where_google_gives_them(google: GoogleSimulator) -> None:
@@ -45,8 +46,25 @@ async def test_the_model_list_is_paged(google: GoogleSimulator) -> None:
         token = page.get("nextPageToken", "")
         if not token:
             break
-    assert names == [f"models/{name}" for name, _ in PUBLIC_MODELS]
+    assert names == [f"models/{one.name}" for one in PUBLIC_MODELS]
     assert not any("claude" in name for name in names)
+
+
+async def test_vertex_lists_in_a_form_of_its_own(google: GoogleSimulator) -> None:
+    page = (await fetch(google, "/v1beta1/publishers/google/models?pageSize=1000", method="GET")).json
+    assert [one["name"] for one in page["publisherModels"]] == [
+        f"publishers/google/models/{one.name}" for one in PUBLIC_MODELS
+    ]
+    assert not {"supportedGenerationMethods", "displayName"} & page["publisherModels"][0].keys()
+
+
+@pytest.mark.parametrize("path", ["/v1beta/models", "/v1beta1/publishers/google/models", PUBLIC])
+@pytest.mark.parametrize(("key", "status", "word"), [("", 403, "PERMISSION_DENIED"), ("bad", 400, "INVALID_ARGUMENT")])
+async def test_the_public_api_wants_a_key(google: GoogleSimulator, path: str, key: str, status: int, word: str) -> None:
+    headers = {"Authorization": "", "x-goog-api-key": key}
+    reply = await fetch(google, path, method="GET", **headers)
+    assert (reply.status, reply.json["error"]["status"]) == (status, word)
+    assert (await fetch(google, path, method="GET", **{**headers, "x-goog-api-key": "AIza-mine"})).status == 200
 
 
 @pytest.mark.parametrize("query", ["pageSize=x", "pageToken=%21%21", "pageToken=eHg="])
@@ -63,13 +81,17 @@ async def test_one_model(google: GoogleSimulator) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/v1beta/models/nope"), ("POST", "/v1beta/models/nope:generateContent"),
-     ("POST", "/v1beta/models/claude-sonnet-4-6:generateContent"), ("POST", "/v1beta/models/nope:countTokens")],
+     ("POST", "/v1beta/models/claude-sonnet-4-6:generateContent"), ("POST", "/v1beta/models/nope:countTokens"),
+     ("POST", f"{VERTEX.removesuffix('gemini-3-flash')}nope:generateContent")],
 )  # fmt: skip
 async def test_models_that_do_not_exist(google: GoogleSimulator, method: str, path: str) -> None:
     reply = await fetch(google, path, inner("x") if method == "POST" else None, method=method)
-    name = path.split("/")[3].split(":")[0]
+    name = path.split("/")[-1].split(":")[0]
     assert (reply.status, reply.json["error"]["status"]) == (404, "NOT_FOUND")
-    assert reply.json["error"]["message"].startswith(f"models/{name} is not found for API version v1beta")
+    said = f"models/{name} is not found for API version v1beta"
+    if "publishers" in path:
+        said = f"Publisher Model `projects/p/locations/global/publishers/google/models/{name}` was not found."
+    assert reply.json["error"]["message"].startswith(said)
 
 
 async def test_internal_models_that_do_not_exist(google: GoogleSimulator) -> None:
@@ -78,17 +100,21 @@ async def test_internal_models_that_do_not_exist(google: GoogleSimulator) -> Non
 
 
 @pytest.mark.parametrize(
-    ("body", "status"),
+    ("path", "body", "status"),
     [
-        ({"contents": contents("hello " * 100)}, 200),
-        ({"generateContentRequest": {"model": "models/gemini-3-flash", **inner("hello " * 100)}}, 200),
-        ({"contents": contents("x"), "generateContentRequest": inner("x")}, 400),
-        ({}, 400),
+        (PUBLIC, {"contents": contents("hello " * 100)}, 200),
+        (PUBLIC, {"generateContentRequest": {"model": "models/gemini-3-flash", **inner("hello " * 100)}}, 200),
+        (PUBLIC, {"generateContentRequest": inner("hello " * 100)}, 400),
+        (PUBLIC, {"contents": contents("x"), "generateContentRequest": inner("x")}, 400),
+        (PUBLIC, {"contents": contents("x"), "systemInstruction": {"parts": [{"text": "x"}]}}, 400),
+        (PUBLIC, {}, 400),
+        (VERTEX, inner("hello " * 100), 200),
+        (VERTEX, {"generateContentRequest": {"model": "models/gemini-3-flash", **inner("hello " * 100)}}, 400),
     ],
 )
-async def test_public_token_counts(google: GoogleSimulator, body: Any, status: int) -> None:
-    reply = await fetch(google, f"{PUBLIC}:countTokens", body)
-    assert reply.status == status
+async def test_public_token_counts(google: GoogleSimulator, path: str, body: Any, status: int) -> None:
+    reply = await fetch(google, f"{path}:countTokens", body)
+    assert reply.status == status, reply.json
     if status == 200:
         assert 150 <= reply.json["totalTokens"] <= 300
         assert google.requests[0].kind == "count"

@@ -26,7 +26,7 @@ def test_the_family_of_a_model(model: str, family: str | None) -> None:
 
 def test_every_listed_model_has_a_family_and_public_ones_are_public() -> None:
     assert all(family_of(name) for name, _, _ in MODELS)
-    assert all(family.public for name, _ in PUBLIC_MODELS if (family := family_of(name)))
+    assert all(family.public for one in PUBLIC_MODELS if (family := family_of(one.name)))
 
 
 def test_agents_names_come_back_cut() -> None:

@@ -307,18 +307,37 @@ def _refuses(code: int, status: str, message: str, *details: Json) -> Builder:
 
 def _rate_limited(request: GenerateRequest) -> Scenario:
     if not request.internal:
-        quota = {
-            "quotaMetric": "generativelanguage.googleapis.com/generate_content_free_tier_requests",
-            "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
-            "quotaDimensions": {"model": request.model, "location": "global"},
-            "quotaValue": "10",
-        }
-        help_links = {"@type": RPC + "Help", "links": [{"description": "quota help", "url": "https://example.org/q"}]}
-        details = [{"@type": RPC + "QuotaFailure", "violations": [quota]}, help_links, retry_info("27s")]
-        return failure(429, "RESOURCE_EXHAUSTED", "You exceeded your current quota.", details)
+        return _free_tier("Minute", 10)(request)
     info = error_info("RATE_LIMIT_EXCEEDED", model=request.model, uiMessage="true", quotaResetDelay="479.417207ms",
                       quotaResetTimeStamp="2026-03-01T10:00:01Z")  # fmt: skip
     return failure(429, "RESOURCE_EXHAUSTED", RESET_AFTER.format("0s"), [info, retry_info("0.479417207s")])
+
+
+def _free_tier(span: str, limit: int) -> Builder:
+    """A quota of the public API's free tier is used up; a limit of 0: it has nothing of this model."""
+
+    def build(request: GenerateRequest) -> Scenario:
+        metric = "generativelanguage.googleapis.com/generate_content_free_tier_requests"
+        quota = {
+            "quotaMetric": metric,
+            "quotaId": f"GenerateRequestsPer{span}PerProjectPerModel-FreeTier",
+            "quotaDimensions": {"model": request.model, "location": "global"},
+            **({"quotaValue": str(limit)} if limit else {}),
+        }
+        link = {"description": "Learn more about Gemini API quotas", "url": RATE_LIMITS}
+        details = [
+            {"@type": RPC + "Help", "links": [link]},
+            {"@type": RPC + "QuotaFailure", "violations": [quota]},
+            retry_info("27s"),
+        ]
+        text = (
+            "You exceeded your current quota, please check your plan and billing details. For more information on "
+            f"this error, head to: {RATE_LIMITS}. To monitor your current usage, head to: https://ai.dev/rate-limit. \n"
+            f"* Quota exceeded for metric: {metric}, limit: {limit}, model: {request.model}\nPlease retry in 27.3s."
+        )
+        return failure(429, "RESOURCE_EXHAUSTED", text, details)
+
+    return build
 
 
 def _quota_exhausted(request: GenerateRequest) -> Scenario:
@@ -331,6 +350,7 @@ def _no_capacity(request: GenerateRequest) -> Scenario:
     return failure(503, "UNAVAILABLE", f"No capacity available for model {request.model} on the server", [info])
 
 
+RATE_LIMITS = "https://ai.google.dev/gemini-api/docs/rate-limits"
 RESET_AFTER = "You have exhausted your capacity on this model. Your quota will reset after {}."
 INVALID = "Request contains an invalid argument."
 UNAUTHENTICATED = (
@@ -355,6 +375,15 @@ FAILURES: dict[str, Builder] = {
     "429": _rate_limited, "429-quota": _quota_exhausted,
     "429-bare": _refuses(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
     "500": _refuses(500, "INTERNAL", "Internal error encountered."),
+    "400-key": _refuses(
+        400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.",
+        error_info("API_KEY_INVALID", PUBLIC_DOMAIN, service="generativelanguage.googleapis.com")),
+    "400-region": _refuses(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
+    "400-billing": _refuses(
+        400, "FAILED_PRECONDITION",
+        "Gemini API free tier is not available in your country. Please enable billing on your project in Google AI "
+        "Studio."),
+    "429-day": _free_tier("Day", 20), "429-plan": _free_tier("Day", 0),
     "503": _refuses(503, "UNAVAILABLE", "The model is overloaded. Please try again later."),
     "503-capacity": _no_capacity,
     "504": _refuses(504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete."),

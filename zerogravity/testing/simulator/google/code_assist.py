@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from zerogravity.testing.simulator import Json, Object
-from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS, family_of
+from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS, Listed, family_of
 from zerogravity.testing.simulator.google.generate_request import count_tokens, get
 from zerogravity.testing.simulator.google.scenarios import error
 from zerogravity.wire.narrow import an_object, lookup
@@ -86,30 +86,36 @@ def available_models() -> Json:
 
 
 def public(model: str | None, method: str | None, received: Received) -> Answer | None:
-    """The public API without generation: models.list, models.get, countTokens."""
+    """The public API without generation, Gemini's and Vertex's: models.list, models.get, countTokens."""
     if received.method == "GET" and model is None and method is None:
         return _list(received)
     if model is None:
         return None
     name = unquote(model).removeprefix("models/")
-    family = family_of(name)
-    if family is None or not family.public:
+    family, listed = family_of(name), LISTED.get(name)
+    if listed is None and (family is None or not family.public):
         return 404, error(404, "NOT_FOUND", missing_model(name, received.path, method))
     if received.method == "GET" and method is None:
-        return 200, _model(name, name)
+        return 200, _model(listed or Listed(name, name, thinking=family is None or family.thinking != "none"))
     if received.method == "POST" and method == "countTokens":
         received.kind = "count"
-        return _count_tokens(received.body)
+        return _count_tokens(received.body, VERTEX_COUNT if _is_vertex(received.path) else GEMINI_COUNT)
     return None
 
 
 def missing_model(name: str, path: str, method: str | None) -> str:
     """Google's words for a model that does not exist."""
+    if _is_vertex(path):
+        return f"Publisher Model `{path.partition(':')[0].split('/', 2)[2]}` was not found."
     version = path.split("/")[1]
     return (
         f"models/{name} is not found for API version {version}, or is not supported for {method or 'generateContent'}. "
         "Call ListModels to see the list of available models and their supported methods."
     )
+
+
+def _is_vertex(path: str) -> bool:
+    return "publishers/google/" in path
 
 
 def _list(received: Received) -> Answer:
@@ -119,31 +125,50 @@ def _list(received: Received) -> Answer:
     except (ValueError, binascii.Error):
         return 400, error(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
     page = PUBLIC_MODELS[max(start, 0) : max(start, 0) + size]
-    body: Json = {"models": [_model(name, label) for name, label in page]}
+    member, shown = ("publisherModels", _vertex_model) if _is_vertex(received.path) else ("models", _model)
+    body: Json = {member: [shown(one) for one in page]}
     if start + size < len(PUBLIC_MODELS):
         body["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
     return 200, body
 
 
-def _model(name: str, label: str) -> Json:
-    family = family_of(name)
+def _model(listed: Listed) -> Json:
     return {
-        "name": f"models/{name}", "version": "001", "displayName": label, "description": f"{label}, a stand-in",
-        "inputTokenLimit": 1048576, "outputTokenLimit": 65536,
-        "supportedGenerationMethods": ["generateContent", "countTokens", "createCachedContent", "batchGenerateContent"],
+        "name": f"models/{listed.name}", "version": "001", "displayName": listed.label,
+        "description": f"{listed.label}, a stand-in", "inputTokenLimit": listed.input_limit,
+        "outputTokenLimit": listed.output_limit, "supportedGenerationMethods": list(listed.methods),
         "temperature": 1, "topP": 0.95, "topK": 64, "maxTemperature": 2,
-        **({"thinking": True} if family and family.thinking != "none" else {}),
+        **({"thinking": True} if listed.thinking else {}),
     }  # fmt: skip
 
 
-def _count_tokens(body: object) -> Answer:
+def _vertex_model(listed: Listed) -> Json:
+    """Vertex tells neither limits nor methods."""
+    return {
+        "name": f"publishers/google/models/{listed.name}", "versionId": "default", "launchStage": "GA",
+        "openSourceCategory": "PROPRIETARY",
+        "supportedActions": {"openGenerationAiStudio": {"title": "Open in Vertex AI Studio"}},
+    }  # fmt: skip
+
+
+LISTED = {one.name: one for one in PUBLIC_MODELS}
+GEMINI_COUNT = ("contents", "generateContentRequest")
+VERTEX_COUNT = ("model", "contents", "instances", "systemInstruction", "tools", "generationConfig")
+
+
+def _count_tokens(body: object, known: tuple[str, ...]) -> Answer:
     request = an_object(body)
     if request is None:
         return 400, error(400, "INVALID_ARGUMENT", "Invalid JSON payload received.")
+    if odd := next((name for name in request if name not in known), None):
+        text = f'Invalid JSON payload received. Unknown name "{odd}": Cannot find field.'
+        return 400, error(400, "INVALID_ARGUMENT", text)
     inner = get(request, "generateContentRequest")
     if inner is not None and request.get("contents"):
         return 400, error(400, "INVALID_ARGUMENT", "Only one of contents and generate_content_request may be set.")
-    request = an_object(inner) or request
+    if (whole := an_object(inner)) is not None and not str(whole.get("model")).startswith("models/"):
+        return 400, error(400, "INVALID_ARGUMENT", "* GenerateContentRequest.model: unexpected model name format\n")
+    request = whole or request
     if not request.get("contents"):
         text = "* CountTokensRequest.contents: contents is not specified\n"
         return 400, error(400, "INVALID_ARGUMENT", text)

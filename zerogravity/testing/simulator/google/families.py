@@ -48,7 +48,7 @@ _TABLE: tuple[tuple[str, Family], ...] = (
     (r"gemini-2\.5-flash-lite.*", Family("gemini-2.5-flash-lite", "budget", budget=(512, 24576))),
     (r"gemini-2\.5-.*", Family("gemini-2.5-flash", "budget", budget=(0, 24576))),
     (r"gemini-(1\.5|2\.0)-.*|gemma-.*", Family("gemini-2.0", "none")),
-    (r"gemini-3\.[78]-flash.*", _three("gemini-3.8-flash", ("LOW", "MEDIUM", "HIGH"))),
+    (r"gemini-3\.[78]-flash.*|gemini-flash-latest", _three("gemini-3.8-flash", ("LOW", "MEDIUM", "HIGH"))),
     (r"gemini-3(-|\.\d+-)(flash|flash-lite|flash-agent).*", _three("gemini-3-flash", _FLASH_LEVELS)),
     (r"gemini-3-pro.*", _three("gemini-3-pro", ("LOW", "HIGH"))),
     (r"gemini-3\.\d+-pro.*|gemini-pro-agent", _three("gemini-3.1-pro", ("LOW", "MEDIUM", "HIGH"))),
@@ -75,8 +75,41 @@ MODELS: tuple[tuple[str, str, str], ...] = (
     ("gemini-2.5-flash", "Gemini 2.5 Flash", "MODEL_GOOGLE_GEMINI_2_5_FLASH"),
     ("gemini-2.5-flash-lite", "Gemini 2.5 Flash Lite", "MODEL_GOOGLE_GEMINI_2_5_FLASH_LITE"),
 )
-PUBLIC_MODELS = tuple(
-    (name, label) for name, label, _ in MODELS if name.startswith("gemini-") and not name.endswith(("-agent", "-low"))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of the public API's list of models."""
+
+    name: str
+    label: str
+    methods: tuple[str, ...] = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
+    input_limit: int = 1_048_576
+    output_limit: int = 65_536
+    thinking: bool = True
+
+
+_PLAIN = ("generateContent", "countTokens")
+PUBLIC_MODELS: tuple[Listed, ...] = (
+    Listed("gemini-2.5-flash", "Gemini 2.5 Flash"),
+    Listed("gemini-2.5-pro", "Gemini 2.5 Pro"),
+    Listed("gemini-2.5-flash-lite", "Gemini 2.5 Flash-Lite"),
+    Listed("gemini-2.5-flash-image", "Nano Banana", _PLAIN, 32_768, 32_768, thinking=False),
+    Listed("gemma-4-31b-it", "Gemma 4 31B IT", _PLAIN, 262_144, 32_768, thinking=False),
+    Listed("gemini-flash-latest", "Gemini Flash Latest"),
+    Listed("gemini-3-flash-preview", "Gemini 3 Flash Preview"),
+    Listed("gemini-3.1-pro-preview", "Gemini 3.1 Pro Preview"),
+    Listed("gemini-3.1-pro-preview-customtools", "Gemini 3.1 Pro Preview Custom Tools"),
+    Listed("gemini-3.1-flash-lite", "Gemini 3.1 Flash Lite"),
+    Listed("gemini-3.5-flash", "Gemini 3.5 Flash"),
+    Listed("gemini-3.5-flash-lite", "Gemini 3.5 Flash-Lite"),
+    Listed("gemini-3.8-flash", "Gemini 3.8 Flash"),
+    Listed("gemini-4-argon", "Gemini 4 Argon"),
+    Listed("gemini-3.8-flash-tts", "Gemini 3.8 Flash TTS", _PLAIN, 8192, 16_384, thinking=False),
+    Listed("gemini-3.1-flash-live-preview", "Gemini 3.1 Flash Live Preview", ("bidiGenerateContent",), 131_072, 65_536),
+    Listed("gemini-embedding-001", "Gemini Embedding 001", ("embedContent", "countTokens"), 2048, 1, thinking=False),
+    Listed("imagen-4.0-generate-001", "Imagen 4", ("predict",), 480, 8192, thinking=False),
+    Listed("veo-3.1-generate-preview", "Veo 3.1", ("predictLongRunning",), 480, 8192, thinking=False),
 )
 
 

@@ -15,6 +15,7 @@ Numbers after a name are its arguments (``sim:long 500``).
 | echo · json · unicode | the request as text · JSON for the schema · U+2028, U+0085, emoji in small pieces |
 | 400 401 403 404 429 500 503 504 | Google's error with details before the stream |
 | 429-quota · 429-bare · 400-long · 403-verify · 503-capacity | hours to wait · no details · context length · reasons |
+| 400-key · 400-region · 400-billing · 429-day · 429-plan | the public API's: bad key · place · no free tier · used up |
 | flaky N | 503 for the first N tries of this very prompt (default 1) |
 | thinking-once · malformed-once · nameless-once | so the first time, then a good answer |
 | 503-mid · 429-mid · raw-mid | error event inside the stream · a bare JSON error inside the stream |
