@@ -41,7 +41,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "admission": (),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
-    "deadlines": (*BASE, "config"),
+    "deadlines": (*BASE, "backends.base", "config"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines"),
     "backends": (),
     "backends.base": BASE,

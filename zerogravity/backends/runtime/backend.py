@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from zerogravity.backends.base import BackendListener, Readiness, Route
+from zerogravity.backends.base import BackendListener, Readiness, Route, Words
 from zerogravity.backends.runtime import models
 from zerogravity.backends.runtime.conversation import Conversation, configuration
 from zerogravity.backends.runtime.errors import gone, refused
@@ -36,6 +36,7 @@ NO_ROUTE = language_server(
     502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
     remedy="Use reverse mode to its API, or regular mode.", retryable=False,
 )  # fmt: skip
+WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls --set zg_ls=runtime")
 
 
 class _Open:
@@ -52,6 +53,7 @@ class Runtime:
     captured = True
     deletes = True  # each holds a connection, and what was said on the disk
     places = 50
+    words = WORDS
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class Runtime:
             run_guarded(self._callbacks.on_models, await self._listing.models())
         except FaultError as error:
             return Readiness(error.fault)
-        return Readiness()
+        return Readiness(text=f"the runtime runs (pid {self._keeper.pid})")
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 
