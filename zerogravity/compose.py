@@ -83,12 +83,14 @@ class Base:
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """A running gateway. ``url``: where agents are answered, e.g. ``http://127.0.0.1:8741``. ``inspector_url``: the
-    link that opens the inspector and sets the page's cookie; None: there is no inspector."""
+    link that opens the inspector and sets the page's cookie; None: there is no inspector. ``reads_answers``: see
+    ``Backend``."""
 
     url: str
     inspector_url: str | None
     services: Services
     request_sinks: RequestSinks
+    reads_answers: bool
 
 
 class ClosableEngine(TurnRunner, Protocol):
@@ -153,7 +155,7 @@ async def gateway(
             _write_ready_file(Path(config.ready_file), server.url)
         stack.callback(setattr, base.health, "stopping", True)
         inspector_url = f"{server.url}/inspector?token={token}" if token else None
-        yield Gateway(server.url, inspector_url, server.services, request_sinks)
+        yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers)
 
 
 async def serve(config: Config) -> int:

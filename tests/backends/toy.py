@@ -20,6 +20,7 @@ class Toy:
 
     captured = True
     words = Words("the toy")
+    reads_answers = True
     places = 4
     deletes = True  # a conversation is remembered until then
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tests.strategies import answers
 from zerogravity import ids
 from zerogravity.capture import tap as tap_module
+from zerogravity.capture.ls_answer import Expected
 from zerogravity.capture.tap import Tap, close_with_error
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
@@ -1042,3 +1043,35 @@ def test_any_bytes_flow_on_and_end_the_turn_once(pieces: list[bytes], aborted: b
     if b"unction" not in body:
         whole = body[: parser.boundary]
         assert shown == whole if aborted else shown.startswith(whole)
+
+
+# -- a language server without a use for answers ---------------------------------------------------------------------
+
+
+@given(answers(), st.booleans(), st.lists(st.integers(0, 3000), max_size=6), st.sampled_from(SQUEEZED))
+def test_a_muted_answer_is_recorded_as_any_and_passed_on_as_one_last_event(
+    chunks: list[Any], envelope: bool, cuts: list[int], squeezed: tuple[str, Callable[[bytes], bytes]]
+) -> None:
+    body, (encoding, squeeze) = body_of(*chunks, envelope=envelope), squeezed
+    whole, muted = running_turn(), running_turn()
+    run(whole, body, expected=Expected(envelope))
+    shown = run(muted, *cut(squeeze(body), *cuts), encoding=encoding, muted=True, expected=Expected(envelope))
+    assert [(r.data, r.events, r.span) for r in muted.channel.records] == [
+        (r.data, r.events, r.span) for r in whole.channel.records
+    ]
+    assert (muted.awaiting is None) == (whole.awaiting is None)
+    assert len(parsed(shown)) == 1
+    assert (b'"response"' in shown) == envelope
+    assert finishes(shown) == ["STOP" if muted.awaiting is None else "MALFORMED_FUNCTION_CALL"]
+    assert words(shown) == ("ok" if muted.awaiting is None else "")
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6))
+def test_what_cannot_be_read_is_muted_too(pieces: list[bytes]) -> None:
+    shown = run(running_turn(), *filter(None, pieces), muted=True)
+    assert len(parsed(shown)) == 1
+
+
+def test_a_json_body_is_passed_on_where_it_was_asked_for(running: RunningTurn) -> None:
+    body = json.dumps(text("Hello", "STOP")).encode()
+    assert run(running, body, content_type=JSON, muted=True, expected=Expected(False, "object")) == body

@@ -82,6 +82,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def reads_answers(self) -> bool:
+        """Whether Google's answers go on to it, as far as it may see them; else it gets a clean end alone."""
+        ...
+
+    @property
     def places(self) -> int:
         """How many turns may run at a time, where the user does not say."""
         ...

@@ -37,7 +37,7 @@ logger = logging.getLogger("zerogravity.capture")
 @dataclass(frozen=True, slots=True)
 class Deps:
     """What the interceptor works with. ``bearer``: replaces the LS's own login, where there is one. ``upstream``: where
-    calls go instead of Google. ``titles, passive``: see ``decision``."""
+    calls go instead of Google. ``titles, passive``: see ``decision``. ``reads_answers``: see ``Backend``."""
 
     store: MitmStore
     health: Health
@@ -47,6 +47,7 @@ class Deps:
     upstream: str | None = None
     titles: bool = True
     passive: bool = False
+    reads_answers: bool = True
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ class Interceptor:
             return
         number = claim.running.attempt_answered(_line(flow))
         if flow.response.status_code == 200:
-            claim.tap = _tapped(flow, flow.response, claim, number)
+            claim.tap = _tapped(flow, flow.response, claim, number, muted=not self.deps.reads_answers)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """A claimed call that Google refused: the client gets the fault, the LS a clean stop (it would retry)."""
@@ -217,7 +218,7 @@ def redirect(flow: http.HTTPFlow, base: str) -> None:
     flow.request.path = parts.path.rstrip("/") + flow.request.path
 
 
-def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim, number: int) -> tap.Tap:
+def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim, number: int, *, muted: bool) -> tap.Tap:
     """The tap of an answer. A passive one keeps its bytes and its headers."""
     running, headers = claim.running, mitm.headers(response)
     untouched = running.turn.surface == PASSIVE
@@ -228,6 +229,7 @@ def _tapped(flow: http.HTTPFlow, response: http.Response, claim: Claim, number: 
         encoding=headers.get("content-encoding", ""),
         content_type=headers.get("content-type", ""),
         passive=untouched,
+        muted=muted and not untouched,
         expected=claim.expected,
     )
     response.stream = made.feed

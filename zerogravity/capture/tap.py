@@ -4,6 +4,7 @@ The LS gets every event without a function call as identical bytes. From the cli
 chunks without the calls, with some text and a clean STOP, so that it neither runs the client's tools nor loops (facts
 D.4, D.5). It always gets some text, except where the policy waits for its next call: then the unmodified answer makes
 it call again. For a call that cannot be run it gets the finishReason of such calls, and nothing that follows it.
+One that has no use for answers gets a last event alone.
 
 Traps of mitmproxy's stream callables (measured): one that raises loses the chunk; ``b""`` for a data chunk ends a
 chunked body, so an empty list is returned instead; the final ``b""`` call may return a tail.
@@ -34,6 +35,7 @@ class Tap:
 
     ``inflates``  the LS gets plain bytes although Google's were compressed: drop the content-encoding header.
     ``passive``   record only: the LS (or any other client) gets identical bytes.
+    ``muted``     the LS gets a clean end, and nothing of the answer.
     ``expected``  the form of answer that the attempt asks for; without it, the form of what comes.
     ``failures``  how often the guard had to open, in this process: a metric.
 
@@ -50,6 +52,7 @@ class Tap:
         encoding: str = "",
         content_type: str = "text/event-stream",
         passive: bool = False,
+        muted: bool = False,
         expected: Expected | None = None,
     ) -> None:
         self.inflates = False
@@ -57,6 +60,7 @@ class Tap:
         self._attempt_no = attempt_no
         self._passive = passive
         self._json = "json" in content_type
+        self._muted = muted and not self._json
         self._expected = expected
         self._sse = SseParser()
         self._objects = ObjectParser()
@@ -136,11 +140,11 @@ class Tap:
             out.append(chunk)
         plain = chunk if self._inflater is None else self._inflate(self._inflater, chunk)
         if self._unparsed:
-            if plain and not self._passive:
+            if plain and not self._passive and not self._muted:
                 out.append(plain)
             return
-        if self._passive or self._json:
-            if not self._passive:
+        if self._passive or self._json or self._muted:
+            if self._json and not self._passive:
                 self._held += plain
             if self._json and not self._first_byte:
                 self._first_byte = plain.lstrip()[:1]
@@ -215,11 +219,11 @@ class Tap:
             return
         self._ended = True
         if self._unparsed:
-            if self._unreadable and not self._passive:
+            if (self._unreadable or self._muted) and not self._passive:
                 out.append(self._stop())
             return
         dropped, unterminated = self._compression_is_cut(), bool(self._held)
-        if self._passive or self._json:
+        if self._passive or self._json or self._muted:
             for piece in self._rest():
                 self._record(piece, last=True)
         else:
@@ -230,7 +234,7 @@ class Tap:
         if self._json:
             out += filter(None, (self._json_body(waiting=waiting),))
             self._held.clear()
-        elif self._decoder.broken is not None or (not waiting and self._lacks_end()):
+        elif self._muted or self._decoder.broken is not None or (not waiting and self._lacks_end()):
             out.append((_BLANK_LINE if unterminated else b"") + self._stop(again=waiting))
 
     def _compression_is_cut(self) -> bool:
@@ -243,7 +247,7 @@ class Tap:
 
     @property
     def _ls_has_text(self) -> bool:
-        return self._hid_call or self._decoder.has_text
+        return not self._muted and (self._hid_call or self._decoder.has_text)
 
     @property
     def _enveloped(self) -> bool:

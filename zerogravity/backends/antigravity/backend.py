@@ -37,6 +37,7 @@ class Antigravity:
     """
 
     captured = True
+    reads_answers = True  # a person may look at them in the editor
     places = 4
     words = WORDS
 

@@ -52,6 +52,7 @@ class Runtime:
 
     captured = True
     deletes = True  # each holds a connection, and what was said on the disk
+    reads_answers = False  # each event would come back to us with the whole text so far
     places = 50
     words = WORDS
 

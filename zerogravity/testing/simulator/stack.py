@@ -1,6 +1,8 @@
-"""The whole path on one machine: Google stand-in, language-server stand-in, and a real mitmdump with the addon.
+"""The whole path on one machine: Google stand-in, language-server stand-in or Google's real runtime, and a real
+mitmdump with the addon.
 
-Used by the demo, the end-to-end tests and the benchmarks. The stand-ins run in this process, mitmdump in its own.
+Used by the demo, the end-to-end tests and the benchmarks. The stand-ins run in this process, mitmdump in its own; the
+runtime is mitmdump's child.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from zerogravity.testing.simulator.http.server import Simulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
 Mode = Literal["reverse", "proxy"]
+KEY = "stand-in-key"  # which the stand-in of Google takes
 START_S = 30.0
 STOP_S = 15.0
 
@@ -42,7 +45,8 @@ class StackOptions:
     ``api``: ``v1internal`` (envelope), ``public`` (none), or ``auto``: ask the upstream.
     ``upstream_ca``: PEM file that verifies an https upstream. Without one, a loopback upstream is not verified.
     ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
-    ``addon``: a script that loads our addon, instead of ours.
+    ``addon``: a script that loads our addon, instead of ours. ``runtime``: Google's runtime, in place of the stand-in
+    of a language server.
     """
 
     mode: Mode = "reverse"
@@ -57,6 +61,7 @@ class StackOptions:
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     ls: LsOptions = field(default_factory=LsOptions)
     addon: Path = ADDON
+    runtime: Path | None = None
 
 
 class Stack(Simulator):
@@ -87,10 +92,10 @@ class Stack(Simulator):
             ca.write_bytes(self.google.ca_pem)
         else:
             upstream, ca = options.upstream.rstrip("/"), options.upstream_ca
-        ls_options = options.ls
-        ls_options.envelope = await self._envelope(upstream, ca)
-        self.ls = LanguageServerSimulator(ls_options)
-        await self.ls.start()
+        if options.runtime is None:
+            options.ls.envelope = await self._envelope(upstream, ca)
+            self.ls = LanguageServerSimulator(options.ls)
+            await self.ls.start()
         # In reverse mode it signs nothing, but mitmproxy would make one of its own, with a slow key.
         certs.create(folder / "ca", now=datetime.now(UTC), days=1)
         self.proxy_port = options.proxy_port or free_port()
@@ -112,7 +117,8 @@ class Stack(Simulator):
         await self._wait_ready()
 
     def _point_ls(self, folder: Path) -> None:
-        assert self.ls is not None
+        if self.ls is None:
+            return
         if self.options.mode == "reverse":
             self.ls.options.endpoint = f"http://127.0.0.1:{self.proxy_port}"
         else:
@@ -124,10 +130,11 @@ class Stack(Simulator):
         """mitmdump's command line; after a restart it listens for agents on the same port."""
         options, folder = self.options, Path(self._folder.name)
         upstream, ca = self._upstream
-        assert self.ls is not None
         settings = {
             "zg_listen": f"127.0.0.1:{urlsplit(self.url).port or options.port}",
-            "zg_ls_url": self.ls.url,
+            **(
+                {"zg_ls_url": self.ls.url} if self.ls else {"zg_ls": "runtime", "zg_runtime_path": str(options.runtime)}
+            ),
             "zg_ready_file": str(self._ready),
             **{f"zg_{name}": value for name, value in options.settings.items()},
             "confdir": str(folder / "ca"),
@@ -159,8 +166,9 @@ class Stack(Simulator):
 
     def _secrets(self) -> dict[str, str]:
         """In the environment, since process lists show arguments."""
-        assert self.ls is not None
-        return {"ZEROGRAVITY_LS_CSRF": self.ls.csrf, "ZEROGRAVITY_INSPECTOR_TOKEN": self.inspector_token}
+        login = {"RUNTIME_KEY": KEY} if self.ls is None else {"LS_CSRF": self.ls.csrf}
+        secrets = {**login, "INSPECTOR_TOKEN": self.inspector_token}
+        return {f"ZEROGRAVITY_{name}": value for name, value in secrets.items()}
 
     @property
     def process(self) -> asyncio.subprocess.Process | None:
