@@ -19,6 +19,7 @@ from zerogravity.hosts import PUBLIC, VERTEX
 PACKAGE, PROGRAM = "google-antigravity", "localharness"
 PATH_VARIABLE = "ANTIGRAVITY_HARNESS_PATH"
 INSTALL = "Run: pip install 'zerogravity[runtime]'; or name the program with runtime_path."
+NAME_ANOTHER = f"Set runtime_path or {PATH_VARIABLE} to the runtime's program, or neither to have it found."
 GIVE_KEY = "Set GEMINI_API_KEY, or runtime_key; a key is made at https://aistudio.google.com/apikey"
 GIVE_PROJECT = "Set GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION, or GOOGLE_API_KEY."
 GCLOUD_LOGIN = Path(".config", "gcloud", "application_default_credentials.json")
@@ -36,11 +37,13 @@ class Vertex:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``binary``: None when it is not installed. ``key``: an API key; empty: none. ``vertex``: None: the Gemini API."""
+    """``binary``: None when there is none. ``key``: an API key; empty: none. ``vertex``: None: the Gemini API.
+    ``named``: the program that was asked for by name."""
 
     binary: Path | None = None
     key: str = field(default="", repr=False)
     vertex: Vertex | None = None
+    named: str = ""
 
     @property
     def google(self) -> str:
@@ -55,8 +58,10 @@ class Settings:
     def missing(self) -> Fault | None:
         """What it lacks."""
         if self.binary is None:
-            text = "Google's Antigravity runtime is not installed"
-            return language_server(503, "ls_absent", text, Termination.LS_GONE, remedy=INSTALL, retryable=False)
+            text, remedy = "Google's Antigravity runtime is not installed", INSTALL
+            if self.named:
+                text, remedy = f"{self.named} is no program that can be run", NAME_ANOTHER
+            return language_server(503, "ls_absent", text, Termination.LS_GONE, remedy=remedy, retryable=False)
         if not self.key and (self.vertex is None or not (self.vertex.project and self.vertex.location)):
             text, remedy = "the runtime has no API key", GIVE_KEY
             if self.vertex is not None:
@@ -78,16 +83,16 @@ def settings(path: str | None, key: str | None, environment: Mapping[str, str] =
     if by_vertex:
         project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
         vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
-    return Settings(_binary(path, environment), found, vertex)
+    named_program = path or environment.get(PATH_VARIABLE, "")
+    return Settings(_binary(named_program, environment), found, vertex, named_program)
 
 
-def _binary(path: str | None, environment: Mapping[str, str]) -> Path | None:
+def _binary(named: str, environment: Mapping[str, str]) -> Path | None:
     """As Google's own SDK looks for it: named, in the installed package, on the search path."""
-    for given in (path, environment.get(PATH_VARIABLE)):
-        if given:
-            found = shutil.which(Path(given).expanduser())
-            return Path(found) if found else None
-    return _installed() or (Path(found) if (found := shutil.which(PROGRAM, path=environment.get("PATH"))) else None)
+    if not named and (installed := _installed()) is not None:
+        return installed
+    found = shutil.which(Path(named or PROGRAM).expanduser(), path=environment.get("PATH"))
+    return None if found is None else Path(found).absolute()  # it is started in a folder of its own
 
 
 def _installed() -> Path | None:

@@ -1,0 +1,91 @@
+"""Which back end a configuration means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from zerogravity import config as configuration
+from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.backends.choice import choose, runtime_settings
+from zerogravity.backends.runtime import settings as runtime
+from zerogravity.hosts import CODE_ASSIST, GOOGLE, PUBLIC
+
+READY = {"GEMINI_API_KEY": "key"}
+EDITOR = Endpoint("http://127.0.0.1:1", "token", kind="editor")
+SIMULATOR = Endpoint("http://127.0.0.1:1", "token", kind="simulator")
+API = f"https://{PUBLIC[0]}"
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(runtime, "_installed", lambda: None)
+    program = tmp_path / "localharness"
+    program.touch(0o700)
+    return program
+
+
+def config(**given: Any) -> configuration.Config:
+    return configuration.load(given, env={}).config
+
+
+@pytest.mark.parametrize(
+    ("given", "google", "environment", "found", "chosen"),
+    [
+        # said
+        ({"ls": "editor"}, "", READY, None, "editor"),
+        ({"ls": "runtime"}, "", {}, EDITOR, "runtime"),
+        ({"ls": "runtime"}, GOOGLE, {}, EDITOR, "runtime"),
+        # by what is there
+        ({}, "", READY, None, "runtime"),
+        ({}, "", READY, EDITOR, "editor"),
+        ({}, "", READY, SIMULATOR, "runtime"),
+        ({}, "", {}, None, "editor"),
+        ({}, "", {}, SIMULATOR, "editor"),
+        ({"runtime_key": "key"}, "", {}, None, "runtime"),
+        ({"runtime_path": "/no/where"}, "", READY, None, "editor"),
+        # by what else is said
+        ({"ls_url": "http://127.0.0.1:1"}, "", READY, None, "editor"),
+        ({"ls_command": "ls"}, "", READY, None, "editor"),
+        ({"intercept": False}, "", READY, None, "editor"),
+        *(({}, f"https://{host}", READY, None, "editor") for host in CODE_ASSIST),
+        ({}, API, READY, None, "runtime"),
+        ({}, API, READY, EDITOR, "editor"),
+        ({}, "http://127.0.0.1:1", READY, None, "runtime"),
+    ],
+)
+async def test_the_choice(
+    given: dict[str, Any],
+    google: str,
+    environment: dict[str, str],
+    found: Endpoint | None,
+    chosen: str,
+    installed: Path,
+) -> None:
+    async def find() -> Endpoint | None:
+        return found
+
+    there = {runtime.PATH_VARIABLE: str(installed)}
+    assert await choose(config(**given), google, environment=environment | there, find=find) == chosen
+
+
+@pytest.mark.parametrize(
+    ("given", "environment"),
+    [({"ls": "editor"}, READY), ({"ls": "runtime"}, READY), ({"ls_command": "ls"}, READY), ({}, {})],
+)
+async def test_nobody_is_looked_for_where_that_decides_nothing(
+    given: dict[str, Any], environment: dict[str, str], installed: Path
+) -> None:
+    async def find() -> Endpoint | None:
+        raise AssertionError
+
+    there = {runtime.PATH_VARIABLE: str(installed)}
+    assert await choose(config(**given), environment=environment | there, find=find)
+
+
+def test_the_runtimes_settings_are_those_of_the_configuration(installed: Path) -> None:
+    made = runtime_settings(config(runtime_path=str(installed), runtime_key="ours"), READY)
+    assert (made.binary, made.key) == (installed, "ours")
+    assert "ours" not in repr(made)
