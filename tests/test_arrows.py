@@ -84,8 +84,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "hosts", "observe",
     ),
     "cli": (
-        *BASE, "wire", "backends.antigravity", "backends.choice", "capture.master", "certs", "compose", "config",
-        "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
+        *BASE, "wire", "backends.antigravity", "backends.choice", "backends.runtime.discover", "capture.master",
+        "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception
     "__main__": ("cli",),

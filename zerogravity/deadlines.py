@@ -18,8 +18,8 @@ SEND_FEWER = "Send fewer at once, or raise limits.turns."
 
 
 class Deadlines:
-    """``captured``: answers are captured on the wire, so the LS's call must pass through here. ``words``: what the LS is
-    called. ``why_no_call``: why its call may not have come, if that is known."""
+    """``captured``: answers are captured on the wire, so the LS's call must pass through here. ``words``: what the LS
+    is called. ``why_no_call``: why its call may not have come, if that is known."""
 
     def __init__(self, limits: Limits, *, captured: bool, words: Words, why_no_call: Callable[[], str | None]) -> None:
         self._limits = limits

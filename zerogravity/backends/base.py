@@ -32,8 +32,8 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What people read about a back end. ``name``: in the middle of a sentence. ``no_call``: what to do when none of its
-    calls comes here."""
+    """What people read about a back end. ``name``: in the middle of a sentence. ``no_call``: what to do when none of
+    its calls comes here."""
 
     name: str = "the language server"
     no_call: str = RUN_DOCTOR

@@ -174,7 +174,8 @@ class Health:
     # -- input ---------------------------------------------------------------------------------
 
     def ls_checked(self, fault: Fault | None, works_by: str = "") -> None:
-        """The result of a check of the language server; None: it answers and is logged in. ``works_by``: see ``Hop``."""
+        """The result of a check of the language server; None: it answers, accepts our token and is logged in.
+        ``works_by``: see ``Hop``."""
         if fault is None:
             self._ls.works_by = works_by
             self._last_good_check = self._clock()
