@@ -58,9 +58,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
     "observe.doctor": (
-        "backends.antigravity.discover", "config", "hosts", "observe", "surfaces", "testing.simulator.stack", "wire",
+        "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "hosts", "observe",
+        "surfaces", "testing.simulator.stack", "wire",
     ),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
+    "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),

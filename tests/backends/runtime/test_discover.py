@@ -64,7 +64,9 @@ def test_what_is_told(settings: Settings, lines: list[str]) -> None:
 def test_the_running_ones_are_told() -> None:
     ours, other = [line for line in describe(BY_KEY, OTHERS) if "runs" in line]
     assert ours == "  runs     pid 7, started by zerogravity (pid 5), ours"
-    assert other.startswith("  runs     pid 8, started by python3 (pid 6): to see its calls: zerogravity serve --passive")
+    assert other.startswith(
+        "  runs     pid 8, started by python3 (pid 6): to see its calls: zerogravity serve --passive"
+    )
 
 
 def test_for_a_program() -> None:

@@ -36,7 +36,7 @@ NO_ROUTE = language_server(
     502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
     remedy="Use reverse mode to its API, or regular mode.", retryable=False,
 )  # fmt: skip
-WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls --set zg_ls=runtime")
+WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls runtime")
 
 
 class _Open:

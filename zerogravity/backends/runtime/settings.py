@@ -23,6 +23,7 @@ NAME_ANOTHER = f"Set runtime_path or {PATH_VARIABLE} to the runtime's program, o
 GIVE_KEY = "Set GEMINI_API_KEY, or runtime_key; a key is made at https://aistudio.google.com/apikey"
 GIVE_PROJECT = "Set GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION, or GOOGLE_API_KEY."
 GCLOUD_LOGIN = Path(".config", "gcloud", "application_default_credentials.json")
+BY_VERTEX = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
 YES = ("true", "1")
 
 
@@ -81,9 +82,7 @@ class Settings:
 
 def settings(path: str | None, key: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
     """``path`` and ``key`` are the user's own settings; each wins over what is found. Reads files' names only."""
-    by_vertex = any(
-        environment.get(f"GOOGLE_GENAI_USE_{name}", "").lower() in YES for name in ("VERTEXAI", "ENTERPRISE")
-    )
+    by_vertex = any(environment.get(name, "").lower() in YES for name in BY_VERTEX)
     named = ("GOOGLE_API_KEY",) if by_vertex else ("GEMINI_API_KEY", "GOOGLE_API_KEY")
     keys = {"runtime_key": key or "", **{name: environment.get(name, "").strip() for name in named}}
     origin, found = next(((name, value) for name, value in keys.items() if value), ("", ""))
