@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.backends.runtime.process import PREFIX
+from zerogravity.backends.runtime.folders import PREFIX
 from zerogravity.backends.runtime.settings import Settings
 
 KEY = "AIzaSy-invented-key-of-a-test-0123456789"

@@ -153,7 +153,7 @@ def main():
     greeting = sys.stdin.buffer.read(size)
     note("starts.jsonl", {
         "pid": os.getpid(), "child": child and child.pid, "greeting": greeting.hex(), "environment": dict(os.environ),
-        "arguments": sys.argv[1:], "folder": os.getcwd(),
+        "arguments": sys.argv[1:], "folder": str(Path.cwd()),
     })  # fmt: skip
     match BEHAVIOUR.get("start"):
         case "crash":

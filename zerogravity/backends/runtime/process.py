@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
-import tempfile
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,19 +16,19 @@ from pathlib import Path
 
 import psutil
 
-from zerogravity import background, lifeline
+from zerogravity import background, lifeline, redact
 from zerogravity.backends.base import Route
-from zerogravity.backends.runtime import handshake
+from zerogravity.backends.runtime import folders, handshake
 from zerogravity.backends.runtime.errors import absent
 from zerogravity.backends.runtime.settings import Settings
 from zerogravity.errors import FaultError
 
 logger = logging.getLogger("zerogravity.language_server")
-PREFIX = "zerogravity-runtime-"
 READY_S = 30.0  # a cold one is read from the disk: 131 MB
 STOP_S = 2.0
+LOOK_S = 1.0
 TAIL = 20  # of its last lines
-MAX_LINE = 500
+MAX_LINE, LONG_LINE = 500, 4096  # what is shown of a line, and what is looked through for secrets
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
 
 
@@ -43,9 +41,9 @@ class RuntimeProcess:
         self.open = 0
         self._settings = settings
         self._route = route
-        self._folder: Path | None = None
+        self._folder: folders.Folder | None = None
         self._group: lifeline.ProcessGroup | None = None
-        self._output: asyncio.Task[None] | None = None
+        self._reading: list[asyncio.Task[None]] = []
         self._last_lines: deque[str] = deque(maxlen=TAIL)
 
     @property
@@ -58,7 +56,7 @@ class RuntimeProcess:
     def app_folder(self) -> Path:
         """Where it writes what it remembers of conversations."""
         assert self._folder is not None
-        return self._folder / "app"
+        return self._folder.path / "app"
 
     @property
     def last_words(self) -> str:
@@ -77,64 +75,96 @@ class RuntimeProcess:
         try:
             async with asyncio.timeout(READY_S):
                 await self._launch()
-        except TimeoutError:
-            await self.stop()
-            raise FaultError(absent(f"the runtime was not ready within {READY_S:g} s{self.last_words}")) from None
-        except BaseException:
-            await self.stop()
-            raise
+        except BaseException as error:
+            await self._clear()
+            if isinstance(error, TimeoutError):
+                text = f"the runtime was not ready within {READY_S:g} s{self.last_words}"
+            elif isinstance(error, OSError | ValueError):  # no folder, no pipe; a path with a zero byte
+                text = f"{self._settings.binary} cannot be started: {getattr(error, 'strerror', None) or error}"
+            else:
+                raise
+            raise FaultError(absent(text)) from error
 
     async def wait(self) -> int:
         """Until it has ended: its exit code."""
         assert self._group is not None
-        return await self._group.process.wait()
+        process = self._group.process
+        while process.returncode is None:  # wait() alone waits for the end of all that holds its pipes
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), LOOK_S)
+        return process.returncode
 
     async def stop(self) -> None:
-        """End it. It leaves by itself when its stdin is closed."""
+        """End it. It leaves by itself when its stdin is closed; cancelled, this ends it at once."""
+        try:
+            if (group := self._group) is not None:
+                if (stdin := group.process.stdin) is not None:
+                    stdin.close()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(group.process.wait(), STOP_S)
+                await group.end(STOP_S)
+        finally:
+            await self._clear()
+
+    async def _clear(self) -> None:
+        """Leave nothing: no process, no task, no folder."""
         group, self._group = self._group, None
-        if group is not None:
-            if (stdin := group.process.stdin) is not None:
-                stdin.close()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(group.process.wait(), STOP_S)
-            await group.end(STOP_S)
-        if self._output is not None:
-            await asyncio.wait((self._output,))
-        if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        folder, self._folder = self._folder, None
+        try:
+            if group is not None:
+                await group.end(0)
+        finally:
+            for one in self._reading:
+                one.cancel()  # somebody else may hold its pipes
+            if folder is not None:
+                await asyncio.to_thread(folder.remove)
+            await asyncio.gather(*self._reading, return_exceptions=True)
 
     async def _launch(self) -> None:
         binary = self._settings.binary
         assert binary is not None
-        self._folder = await asyncio.to_thread(_own_folder)
+        await asyncio.to_thread(folders.sweep)
+        self._folder = folders.Folder()
         pipe = asyncio.subprocess.PIPE
-        try:
-            self._group = await lifeline.start(
-                str(binary), stdin=pipe, stdout=pipe, stderr=pipe, cwd=self._folder,
-                env=environment(os.environ, self._settings, self._route, self._folder),
-            )  # fmt: skip
-        except OSError as error:
-            raise FaultError(absent(f"{binary} cannot be started: {error.strerror or error}")) from error
+        self._group = await lifeline.start(
+            str(binary), stdin=pipe, stdout=pipe, stderr=pipe, cwd=self._folder.path,
+            env=environment(os.environ, self._settings, self._route, self._folder.path),
+        )  # fmt: skip
         process = self._group.process
-        self._output = background.task(self._read_words(process), "reading the runtime's words")
+        words = background.task(self._read_words(process), "reading the runtime's words")
+        self._reading.append(words)
         try:
             self.listening = await _greet(process)
         except (OSError, EOFError) as error:
-            await asyncio.wait((self._output,))  # it has ended, and said why
+            await asyncio.wait((words,))  # it has ended, and said why
             raise FaultError(absent(f"the runtime ended as it started{self.last_words}")) from error
         except handshake.HandshakeError as error:
             raise FaultError(absent(f"{binary} does not answer as the runtime does: {error}")) from error
+        self._reading.append(background.task(_drain(process), "reading the runtime's output"))
 
     async def _read_words(self, process: asyncio.subprocess.Process) -> None:
         """Keep its newest lines, and log them at debug level: its log goes to stderr."""
         assert process.stderr is not None
         rest = b""
         while data := await process.stderr.read(1 << 16):
-            *lines, rest = (rest[-MAX_LINE:] + data).split(b"\n")
+            *lines, rest = (rest + data).split(b"\n")
+            rest = rest[:LONG_LINE]
             for line in filter(None, lines):
-                shown = line.decode("utf-8", "replace")[:MAX_LINE].rstrip()
+                shown = self._without_keys(line[:LONG_LINE].decode("utf-8", "replace"))[:MAX_LINE].rstrip()
                 self._last_lines.append(shown)
                 logger.debug("runtime: %s", shown)
+
+    def _without_keys(self, line: str) -> str:
+        for key in (self._settings.key, self.listening.key if self.listening is not None else ""):
+            line = line.replace(key, redact.MASK) if key else line
+        return redact.text(line)
+
+
+async def _drain(process: asyncio.subprocess.Process) -> None:
+    """What it writes after the handshake is nothing to us, but it would wait for a reader."""
+    assert process.stdout is not None
+    while await process.stdout.read(1 << 16):
+        pass
 
 
 async def _greet(process: asyncio.subprocess.Process) -> handshake.Listening:
@@ -158,12 +188,3 @@ def environment(ours: Mapping[str, str], settings: Settings, route: Route, folde
     if settings.vertex is not None and settings.vertex.login is not None:
         made["GOOGLE_APPLICATION_CREDENTIALS"] = str(settings.vertex.login)
     return made
-
-
-def _own_folder() -> Path:
-    """A new folder for a process of ours; those of gateways that were killed are removed."""
-    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = left.name.removeprefix(PREFIX).partition("-")[0]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
