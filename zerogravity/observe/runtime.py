@@ -1,5 +1,5 @@
-"""Google's runtime, as the settings name it → one ``Check`` per need: its program starts and shakes hands, and it can log
-in. The one that is started for that is ended again; Google is not called.
+"""Google's runtime, as the settings name it → one ``Check`` per need: its program starts and shakes hands, and it can
+log in. The one that is started for that is ended again; Google is not called.
 """
 
 from __future__ import annotations

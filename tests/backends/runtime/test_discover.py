@@ -11,7 +11,7 @@ import pytest
 from tests.waiting import until
 from zerogravity.backends.runtime import discover
 from zerogravity.backends.runtime.discover import Running, as_json, describe
-from zerogravity.backends.runtime.process import PREFIX
+from zerogravity.backends.runtime.folders import PREFIX
 from zerogravity.backends.runtime.settings import Settings, Vertex
 
 KEY = "AIzaSy-invented-key-of-a-test-0123456789"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from zerogravity.backends.runtime.process import PREFIX
+from zerogravity.backends.runtime.folders import PREFIX
 from zerogravity.backends.runtime.settings import PACKAGE, PROGRAM, Settings
 
 LOOK = "to see its calls: zerogravity serve --passive, and start that with the variable that serve prints"
