@@ -41,7 +41,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "admission": (),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
-    "deadlines": (*BASE, "config"),
+    "deadlines": (*BASE, "backends.base", "config"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines"),
     "backends": (),
     "backends.base": BASE,
@@ -58,9 +58,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
     "observe.doctor": (
-        "backends.antigravity.discover", "config", "hosts", "observe", "surfaces", "testing.simulator.stack", "wire",
+        "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "hosts", "observe",
+        "surfaces", "testing.simulator.stack", "wire",
     ),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
+    "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),
@@ -84,8 +86,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "hosts", "observe",
     ),
     "cli": (
-        *BASE, "wire", "backends.antigravity", "backends.choice", "capture.master", "certs", "compose", "config",
-        "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
+        *BASE, "wire", "backends.antigravity", "backends.choice", "backends.runtime.discover", "capture.master",
+        "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception
     "__main__": ("cli",),

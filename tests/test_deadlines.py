@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from zerogravity.backends.base import Words
 from zerogravity.config import Limits
 from zerogravity.core.events import AttemptOpened, TextDelta
 from zerogravity.core.policy import Await
@@ -13,12 +14,13 @@ from zerogravity.errors import Termination, upstream
 from zerogravity.testing import builders
 from zerogravity.testing.builders import FakeClock
 
+WORDS = Words("the runtime", "Send it again.")
 LIMITS = Limits(match_seconds=20, first_byte_seconds=100, idle_seconds=50, turn_seconds=1000)
 EMPTY = upstream(502, "empty_response", "nothing came", Termination.EMPTY)
 
 
 def deadlines(*, captured: bool = True, why: str | None = None) -> Deadlines:
-    return Deadlines(LIMITS, captured=captured, why_no_call=lambda: why)
+    return Deadlines(LIMITS, captured=captured, words=WORDS, why_no_call=lambda: why)
 
 
 def turn(clock: FakeClock, *steps: str) -> RunningTurn:
@@ -81,7 +83,14 @@ def test_the_whole_turn_has_an_end(clock: FakeClock) -> None:
 def test_the_known_reason_for_a_missing_call_is_in_the_fault(clock: FakeClock) -> None:
     running = turn(clock, *TOLD)
     assert "Google is out of reach" in deadlines(why="Google is out of reach").next(running, 0)[1]().message
-    assert deadlines().next(running, 0)[1]().remedy
+    assert deadlines().next(running, 0)[1]().remedy == "Send it again."
+
+
+@pytest.mark.parametrize("steps", [("admitted",), TOLD])
+def test_what_the_back_end_is_called(clock: FakeClock, steps: tuple[str, ...]) -> None:
+    text = deadlines().next(turn(clock, *steps), 0)[1]().message
+    assert "the runtime" in text
+    assert "language server" not in text
 
 
 def test_the_queue() -> None:

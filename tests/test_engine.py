@@ -13,7 +13,7 @@ import pytest_asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerogravity.backends.base import BackendListener, Readiness
+from zerogravity.backends.base import BackendListener, Readiness, Words
 from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RequestLine, TextDelta
@@ -88,6 +88,7 @@ class FakeLs:
         self.sent: list[Turn] = []
         self.deletes = False
         self.places = 4
+        self.words = Words()
         self.reader: Callable[[RunningTurn], Awaitable[None]] | None = None
         self._held: list[tuple[str, asyncio.Future[None]]] = []
 

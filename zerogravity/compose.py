@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.base import Backend, BackendListener, Route
-from zerogravity.backends.choice import choose, runtime_settings
+from zerogravity.backends.choice import choose, runtime_settings, strange_google
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.capture.tap import Tap
@@ -253,8 +253,14 @@ def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, 
 
 
 async def _backend(config: Config, route: Route) -> Backend:
-    if await choose(config, route.google) == "runtime":
-        return Runtime(runtime_settings(config), route)
+    ls, runtime = await choose(config, route.google), runtime_settings(config)
+    fault = strange_google(ls, route.google, runtime)
+    if ls == "runtime":
+        if fault is not None:
+            raise FaultError(fault)
+        return Runtime(runtime, route)
+    if fault is not None:  # fine where only other programs' calls are recorded
+        logger.warning("%s", fault.full_message)
     settings: dict[str, Any] = {
         "url": config.ls_url,
         "csrf": config.ls_csrf,

@@ -255,15 +255,17 @@ class Loaded:
     origins: Mapping[str, str]
     file: Path
 
-    def describe(self) -> list[tuple[str, object, str]]:
-        """(name, value, origin) of every setting; secrets as a short hash, folders as they are used."""
+    def describe(self, others: Mapping[str, tuple[object, str]] | None = None) -> list[tuple[str, object, str]]:
+        """(name, value, origin) of every setting; secrets as a short hash, folders as they are used. ``others``: value
+        and origin of what is set elsewhere."""
         values = {
             **{name: getattr(self.config, name) for name in Config.model_fields},
             **{f"limits.{name}": getattr(self.config.limits, name) for name in Limits.model_fields},
             "data_dir": str(self.config.data_path),
             "trace_dir": str(self.config.trace_path),
         }
-        return [(name, _masked(name, values[name]), self.origins[name]) for name in NAMES]
+        rows = {name: (values[name], self.origins[name]) for name in NAMES} | dict(others or {})
+        return [(name, _masked(name, value), origin) for name, (value, origin) in rows.items()]
 
 
 def load(

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from zerogravity.backends.base import Words
 from zerogravity.config import Limits
 from zerogravity.core.running import RunningTurn
 from zerogravity.errors import RETRY, RUN_DOCTOR, Fault, Termination, internal, language_server, upstream
@@ -17,12 +18,13 @@ SEND_FEWER = "Send fewer at once, or raise limits.turns."
 
 
 class Deadlines:
-    """``captured``: answers are captured on the wire, so the LS's call must pass through here. ``why_no_call``: why it
-    may not have come, if that is known."""
+    """``captured``: answers are captured on the wire, so the LS's call must pass through here. ``words``: what the LS
+    is called. ``why_no_call``: why its call may not have come, if that is known."""
 
-    def __init__(self, limits: Limits, *, captured: bool, why_no_call: Callable[[], str | None]) -> None:
+    def __init__(self, limits: Limits, *, captured: bool, words: Words, why_no_call: Callable[[], str | None]) -> None:
         self._limits = limits
         self._captured = captured
+        self._words = words
         self._why_no_call = why_no_call
 
     def next(self, running: RunningTurn, resumed: int) -> tuple[int, Callable[[], Fault]]:
@@ -38,7 +40,7 @@ class Deadlines:
         elif resumed or "matched" in marks:
             step = resumed or marks["matched"], first_byte, _idle
         elif "told" not in marks:
-            step = marks["admitted"], match, _no_cascade
+            step = marks["admitted"], match, self._no_cascade
         elif not self._captured:
             step = marks["told"], first_byte, _idle
         else:
@@ -47,11 +49,16 @@ class Deadlines:
         since, seconds, missed = min(step, turn, key=lambda one: one[0] + int(one[1] * NS))
         return since + int(seconds * NS), partial(missed, seconds)
 
+    def _no_cascade(self, seconds: float) -> Fault:
+        text = f"{self._words.name} started no cascade within {seconds:g} s"
+        return language_server(504, "ls_gone", text, Termination.LS_GONE, remedy=RUN_DOCTOR)
+
     def _no_call(self, seconds: float) -> Fault:
-        text = f"within {seconds:g} s the language server made no call to Google through zerogravity for this turn"
+        text = f"within {seconds:g} s {self._words.name} made no call to Google through zerogravity for this turn"
         if (why := self._why_no_call()) is not None:
             text = f"{text}; {why}"
-        return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy="" if why else RUN_DOCTOR)
+        remedy = "" if why else self._words.no_call
+        return language_server(504, "match_timeout", text, Termination.MATCH_TIMEOUT, remedy=remedy)
 
 
 def queue_full(running: int, waiting: int) -> Fault:
@@ -62,11 +69,6 @@ def queue_full(running: int, waiting: int) -> Fault:
 def queue_timeout(limits: Limits) -> Fault:
     text = f"no place became free within {limits.queue_seconds:g} s"
     return language_server(503, "queue_timeout", text, Termination.QUEUE_TIMEOUT, retry_after=30, remedy=SEND_FEWER)
-
-
-def _no_cascade(seconds: float) -> Fault:
-    text = f"the language server started no cascade within {seconds:g} s"
-    return language_server(504, "ls_gone", text, Termination.LS_GONE, remedy=RUN_DOCTOR)
 
 
 def _idle(seconds: float) -> Fault:

@@ -51,7 +51,7 @@ class Engine:
         self._store = store
         self._backend = backend
         self._clock = clock
-        self._deadlines = Deadlines(limits, captured=backend.captured, why_no_call=why_no_call)
+        self._deadlines = Deadlines(limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call)
         self._placeholder = placeholder
         self._wait = wait
         self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from zerogravity import config as configuration
+from zerogravity.backends import choice
 from zerogravity.backends.antigravity.endpoint import Endpoint
-from zerogravity.backends.choice import choose, runtime_settings
+from zerogravity.backends.choice import choose, decide, runtime_settings, strange_google
 from zerogravity.backends.runtime import settings as runtime
-from zerogravity.hosts import CODE_ASSIST, GOOGLE, PUBLIC
+from zerogravity.hosts import CODE_ASSIST, GOOGLE, PUBLIC, VERTEX
 
 READY = {"GEMINI_API_KEY": "key"}
 EDITOR = Endpoint("http://127.0.0.1:1", "token", kind="editor")
@@ -68,6 +69,8 @@ async def test_the_choice(
         return found
 
     there = {runtime.PATH_VARIABLE: str(installed)}
+    made = await decide(config(**given), google, environment=environment | there, find=find)
+    assert (made.ls, bool(made.why)) == (chosen, True)
     assert await choose(config(**given), google, environment=environment | there, find=find) == chosen
 
 
@@ -83,6 +86,42 @@ async def test_nobody_is_looked_for_where_that_decides_nothing(
 
     there = {runtime.PATH_VARIABLE: str(installed)}
     assert await choose(config(**given), environment=environment | there, find=find)
+
+
+async def test_an_editors_is_looked_for_with_what_is_known_of_it(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str | None, Path | None]] = []
+
+    async def discover(*, csrf: str | None, cert: Path | None) -> Endpoint | None:
+        asked.append((csrf, cert))
+        return None
+
+    monkeypatch.setattr(choice, "discover", discover)
+    there = READY | {runtime.PATH_VARIABLE: str(installed)}
+    await choose(config(ls_csrf="token", ls_cert="its.pem"), environment=there)
+    assert asked == [("token", Path("its.pem"))]
+
+
+@pytest.mark.parametrize(
+    ("ls", "google", "named"),
+    [
+        ("runtime", GOOGLE, API),
+        ("runtime", f"{GOOGLE}:443", API),
+        ("runtime", API, ""),
+        ("runtime", "http://127.0.0.1:1", ""),
+        ("runtime", "", ""),
+        ("editor", API, GOOGLE),
+        ("editor", f"https://{VERTEX[-1]}:443", GOOGLE),
+        ("editor", GOOGLE, ""),
+        ("editor", "http://127.0.0.1:1", ""),
+    ],
+)
+def test_a_google_that_does_not_serve_these_calls(ls: Any, google: str, named: str) -> None:
+    fault = strange_google(ls, google, runtime.Settings())
+    assert (fault is not None) is bool(named)
+    if fault is not None:
+        assert f"--mode reverse:{named}@127.0.0.1:8742" in fault.remedy
 
 
 def test_the_runtimes_settings_are_those_of_the_configuration(installed: Path) -> None:

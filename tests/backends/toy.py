@@ -6,7 +6,7 @@ import uuid
 
 import aiohttp
 
-from zerogravity.backends.base import BackendListener, Readiness
+from zerogravity.backends.base import BackendListener, Readiness, Words
 from zerogravity.core import marker
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
@@ -19,6 +19,7 @@ class Toy:
     """``endpoint``: where Google is, on whose way the interceptor stands."""
 
     captured = True
+    words = Words("the toy")
     reads_answers = True
     places = 4
     deletes = True  # a conversation is remembered until then

@@ -13,6 +13,7 @@ from mitmproxy.test import taddons
 
 from zerogravity import config as configuration
 from zerogravity.capture.addon import OPTIONS, Capture
+from zerogravity.hosts import GOOGLE, PUBLIC
 
 
 @pytest.fixture
@@ -154,4 +155,30 @@ async def test_a_start_that_fails_is_an_error_and_leaves_nothing(whole, tmp_path
     assert "zerogravity cannot serve: " in caplog.text
     assert caplog.records[-1].levelname == "ERROR"
     assert capture.guard.front is None
+    await capture.done()
+
+
+@pytest.mark.parametrize(
+    ("ls", "google", "level", "remedy"),
+    [
+        ("runtime", GOOGLE, "ERROR", "--mode reverse:https://generativelanguage.googleapis.com@127.0.0.1:8742"),
+        ("editor", f"https://{PUBLIC[0]}", "WARNING", f"--mode reverse:{GOOGLE}@127.0.0.1:8742"),
+        ("auto", f"https://{PUBLIC[0]}", "WARNING", f"--mode reverse:{GOOGLE}@127.0.0.1:8742"),
+        ("editor", GOOGLE, "", ""),
+    ],
+)
+async def test_a_google_that_does_not_serve_the_back_ends_calls(
+    whole, tmp_path, monkeypatch, caplog, ls: str, google: str, level: str, remedy: str
+) -> None:
+    """The runtime's calls would all be lost. Beside an editor's, other programs may be recorded there."""
+    monkeypatch.setenv("ZEROGRAVITY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ANTIGRAVITY_HARNESS_PATH", "/no/such/localharness")
+    capture, context = whole
+    context.options.update(mode=[f"reverse:{google}@127.0.0.1:0"])
+    context.options.set("zg_listen=127.0.0.1:0", f"zg_ls={ls}")
+    await capture.running()
+    told = [record for record in caplog.records if "404" in record.getMessage()]
+    assert [record.levelname for record in told] == ([level] if level else [])
+    assert all(remedy in record.getMessage() for record in told)
+    assert (capture.guard.front is None) is (level == "ERROR")
     await capture.done()

@@ -22,6 +22,8 @@ from click.testing import CliRunner, Result
 from tests.running import URL, command, environment, taken
 from zerogravity import __version__, certs
 from zerogravity.backends.antigravity import discover
+from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.backends.runtime import discover as runtimes
 from zerogravity.capture import master
 from zerogravity.cli import demo, main
 from zerogravity.errors import FaultError, bad_request, internal, upstream
@@ -339,16 +341,61 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[discover.Found]:
         return running
 
     monkeypatch.setattr(discover, "find_all", find_all)
+    monkeypatch.setattr(runtimes, "running", list)
+    monkeypatch.setenv("ANTIGRAVITY_HARNESS_PATH", "/no/such/localharness")
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE"):
+        monkeypatch.delenv(name, raising=False)
     return running
 
 
-def test_no_language_server(found: list[discover.Found]) -> None:
+EDITORS = discover.Found(
+    discover.Process(11, "core", "its-token", (42100,)), Endpoint("https://127.0.0.1:42100", "its-token"), True
+)
+
+
+def test_nothing_to_choose(found: list[discover.Found]) -> None:
     as_text, as_json = run("ls"), run("ls", "--json")
     assert (as_text.exit_code, as_json.exit_code) == (1, 1)
-    assert json.loads(as_json.stdout) == []
-    assert as_text.stdout == ""
-    hint = "start your editor, or pass the URL of one to serve with --ls-url"
-    assert as_text.stderr == f"zerogravity: no language server is running here: {hint}\n"
+    told = json.loads(as_json.stdout)
+    assert told["language_servers"] == []
+    assert told["serve"] == {"ls": "editor", "why": "/no/such/localharness is no program that can be run"}
+    hint = "start your editor, pass the URL of one to serve with --ls-url, or use the runtime"
+    lines = as_text.stdout.splitlines()
+    assert lines[0] == f"no editor's language server is running here: {hint}"
+    assert lines[-1] == "serve would choose: editor (/no/such/localharness is no program that can be run)"
+    assert [line.split()[0] for line in lines[1:-1]] == ["runtime", "login", "api", "missing", "missing"]
+
+
+@pytest.mark.parametrize(("editor", "chosen"), [(True, "editor"), (False, "runtime")])
+def test_what_serve_would_choose(
+    found: list[discover.Found], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, editor: bool, chosen: str
+) -> None:
+    (program := tmp_path / "localharness").touch(0o700)
+    monkeypatch.setenv("ANTIGRAVITY_HARNESS_PATH", str(program))
+    monkeypatch.setenv("GEMINI_API_KEY", "s3cret-key")
+    found.extend([EDITORS] if editor else [])
+    as_text, as_json = run("ls"), run("ls", "--json")
+    assert (as_text.exit_code, as_json.exit_code) == (0, 0)
+    told = json.loads(as_json.stdout)
+    assert [one["pid"] for one in told["language_servers"]] == [11] * editor
+    assert (told["serve"]["ls"], told["runtime"]["key_from"], told["runtime"]["missing"]) == (
+        chosen, "GEMINI_API_KEY", []
+    )  # fmt: skip
+    assert as_text.stdout.splitlines()[-1].startswith(f"serve would choose: {chosen} (")
+    assert "s3cret" not in as_text.output + as_json.output
+
+
+def test_a_key_that_comes_from_elsewhere_is_shown_with_its_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROGRAVITY_CONFIG", "/dev/null")
+    monkeypatch.setenv("ZEROGRAVITY_LS", "runtime")
+    monkeypatch.setenv("GEMINI_API_KEY", "s3cret-key")
+    shown = run("config", "show")
+    assert re.search(r"^ls +runtime +env ZEROGRAVITY_LS$", shown.stdout, re.M)
+    assert re.search(r"^runtime_path +None +default$", shown.stdout, re.M)
+    assert re.search(r"^runtime_key +set \(sha256 \w{8}\) +env GEMINI_API_KEY$", shown.stdout, re.M)
+    monkeypatch.setenv("ZEROGRAVITY_RUNTIME_KEY", "0ther-key")
+    assert re.search(r"^runtime_key .* env ZEROGRAVITY_RUNTIME_KEY$", run("config", "show").stdout, re.M)
+    assert "s3cret" not in shown.output
 
 
 # -- demo ----------------------------------------------------------------------------------------------------------

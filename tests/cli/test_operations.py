@@ -95,6 +95,24 @@ def test_doctor_gets_what_to_check(run, checks, tmp_path):
     assert checks.asked.settings == {"ls_url": "http://x"}
 
 
+@pytest.mark.parametrize(
+    ("flags", "real", "ls"),
+    [
+        ((), False, None),
+        (("--ls",), True, None),
+        (("--ls", "--mode", "proxy"), True, None),
+        (("--ls", "runtime"), True, "runtime"),
+        (("--ls", "editor"), True, "editor"),
+        (("--set", "zg_ls=runtime"), False, "runtime"),
+        (("--set", "zg_ls=runtime", "--ls"), True, "runtime"),
+    ],
+)
+def test_a_turn_through_the_real_one(run, checks, flags, real, ls):
+    checks(FINE)
+    assert run("doctor", *flags).exit_code == 0
+    assert (checks.asked.real, checks.asked.settings.get("ls"), checks.asked.google) == (real, ls, "")
+
+
 def test_markup_in_a_check_is_text(run, checks):
     checks(Check("x", True, "[red]not red[/red] [/]"))
     assert "[red]not red[/red] [/]" in run("doctor").stdout

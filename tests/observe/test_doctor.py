@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from aiohttp import web
 
+from tests.backends.runtime.conftest import KEY, own_temporary_folder, program
 from zerogravity import certs
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import Found, Process
@@ -18,6 +19,7 @@ from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta
 from zerogravity.core.turn import RecordedDetails, Target, Turn
 from zerogravity.errors import Termination, language_server
+from zerogravity.hosts import GOOGLE, PUBLIC
 from zerogravity.observe import configured, doctor
 from zerogravity.observe.doctor import DoctorOptions, examine, path
 from zerogravity.observe.health import Health
@@ -26,6 +28,7 @@ from zerogravity.testing.replay_server import in_thread
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.stack import Stack, StackError, StackOptions
 
+__all__ = ["own_temporary_folder", "program"]
 GOOD = Finished("stop")
 
 
@@ -273,6 +276,67 @@ async def test_the_real_one_behind_a_proxy_uses_our_authority(fake, tmp_path, mo
     (options,) = make.options
     assert (options.mode, options.proxy_port) == ("proxy", 8750)
     assert options.mitm_settings == {"confdir": str(tmp_path)}
+
+
+# -- Google's runtime ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["reverse", "proxy"])
+async def test_the_runtime_where_it_is_the_back_end(fake, program, tmp_path, mode):
+    certs.create(tmp_path / "ca", now=datetime.now(UTC))
+    what = DoctorOptions(certs_dir=tmp_path / "ca", google="http://127.0.0.1:1", real=True)
+    environment = {
+        "ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_LS": "runtime", "ZEROGRAVITY_MODE": mode,
+        "ZEROGRAVITY_RUNTIME_PATH": str(program.path), "ZEROGRAVITY_RUNTIME_KEY": KEY,
+    }  # fmt: skip
+    make = await fake()
+    names, _ = await run(examine(what, SURFACES, env=environment, find=finding(server()), make=make))
+    assert names[names.index("proxy_port") + 1 : names.index("certificates")] == ["runtime", "login", "google"]
+    assert [name for name in names if name.startswith("ls.")][:3] == ["ls.mitmdump", "ls.front", "ls.proxy"]
+    stand_ins, real = make.options
+    assert (stand_ins.runtime, real.runtime, real.mode) == (None, program.path, mode)
+    assert real.mitm_settings == ({"confdir": str(tmp_path / "ca")} if mode == "proxy" else {})
+    assert "ZEROGRAVITY_RUNTIME_KEY" not in real.env, "the path has a key of its own"
+    assert real.env["GOOGLE_GENAI_USE_VERTEXAI"] == "", "no login that asks Google"
+
+
+async def test_the_runtime_is_chosen_where_no_editor_serves(fake, program, tmp_path):
+    environment = {
+        "ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ANTIGRAVITY_HARNESS_PATH": str(program.path), "GEMINI_API_KEY": KEY
+    }  # fmt: skip
+    for servers, name in (((), "runtime"), ((server(),), "language_server")):
+        what = DoctorOptions(certs_dir=tmp_path, google="http://127.0.0.1:1")
+        checks = examine(what, SURFACES, env=environment, find=finding(*servers), make=await fake())
+        names, _ = await run(checks)
+        assert name in names
+
+
+async def test_what_the_runtime_lacks(fake, tmp_path):
+    what = DoctorOptions(certs_dir=tmp_path, google="http://127.0.0.1:1", real=True)
+    environment = {
+        "ZEROGRAVITY_LISTEN": "127.0.0.1:0", "ZEROGRAVITY_LS": "runtime", "ZEROGRAVITY_RUNTIME_PATH": "/nowhere"
+    }  # fmt: skip
+    _, wrong = await run(examine(what, SURFACES, env=environment, find=finding(), make=await fake()))
+    assert [check.name for check in wrong if not check.name.startswith("path.")] == [
+        "runtime", "login", "google", "ls.found",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ls", "google", "right"), [("runtime", GOOGLE, f"https://{PUBLIC[0]}"), ("editor", f"https://{PUBLIC[0]}", GOOGLE)]
+)
+async def test_a_google_that_does_not_serve_its_calls(fake, tmp_path, ls, google, right):
+    what = DoctorOptions(certs_dir=tmp_path, google=google, settings={"ls": ls, "listen": "127.0.0.1:0"})
+    environment = {"ZEROGRAVITY_RUNTIME_PATH": "/nowhere"}
+    checks = examine(what, SURFACES, env=environment, find=finding(server()), make=await fake())
+    (check,) = [check async for check in checks if check.name == "google"]
+    assert (check.ok, f"--google {right}" in check.fix) == (False, True)
+
+
+def test_nobody_but_us_lays_the_runtimes_route():
+    google = SimpleNamespace(agent_requests=[])
+    fixes = [doctor.hops_seen(SimpleNamespace(google=google, ls=ls), real=True)[0][3] for ls in (None, "stand-in")]
+    assert ["zerogravity ls" in fix for fix in fixes] == [False, True]
 
 
 # -- end to end ----------------------------------------------------------------------------------------------------

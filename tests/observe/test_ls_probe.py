@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.waiting import until
-from zerogravity.backends.base import Readiness
+from zerogravity.backends.base import Readiness, Words
 from zerogravity.errors import Termination, language_server, unreachable
 from zerogravity.observe import ls_probe as module
 from zerogravity.observe.health import Check, Health
@@ -18,6 +18,8 @@ GONE = language_server(503, "ls_gone", "nothing answers", Termination.LS_GONE)
 
 class Backend:
     """Is as ``shown`` says, or ``bug`` happens."""
+
+    words = Words("the runtime")
 
     def __init__(self):
         self.shown, self.bug = Readiness(), None
@@ -45,7 +47,7 @@ def ls_of(health):
 async def test_before_the_first_look_nothing_is_known(scene):
     _, health, *_ = scene
     assert not ls_of(health).ok
-    assert "not been found yet" in ls_of(health).text
+    assert ls_of(health).text == "the runtime has not answered yet"
 
 
 @pytest.mark.parametrize(("fault", "ok", "text"), [(None, True, "answers"), (GONE, False, "nothing answers")])
@@ -55,6 +57,14 @@ async def test_what_a_look_teaches(scene, fault, ok, text):
     keeper.start()
     await until(lambda: swept)
     assert (ls_of(health).ok, text in ls_of(health).text) == (ok, True)
+
+
+async def test_what_serves_turns_is_shown(scene):
+    backend, health, keeper, swept = scene
+    backend.shown = Readiness(text="the runtime runs (pid 7)")
+    keeper.start()
+    await until(lambda: swept)
+    assert ls_of(health).text == "the runtime runs (pid 7)"
 
 
 @pytest.mark.parametrize(("provisional", "pause"), [(True, "RECHECK_S"), (False, "CHECK_S")])
@@ -107,7 +117,7 @@ async def test_a_failed_turn_and_a_child_that_came_up_are_reasons_to_look(scene)
     health.on_trouble()
     await until(lambda: ls.looks == 2)
     keeper.child_changed(False)
-    assert "started again" in ls_of(health).text
+    assert ls_of(health).text == "the runtime is being started again"
     keeper.child_changed(True)
     await until(lambda: ls.looks == 3)
     assert ls_of(health).ok

@@ -15,6 +15,8 @@ from zerogravity import certs
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import Found, Process
 from zerogravity.core.turn import Model
+from zerogravity.errors import FaultError, bad_request
+from zerogravity.hosts import CODE_ASSIST, PUBLIC
 from zerogravity.observe import machine
 from zerogravity.observe.machine import Holder
 
@@ -133,6 +135,8 @@ def test_what_is_no_taken_port(taken):
     assert (verdict(check), check.fix) == ("broken", "choose another port with --x")
     assert "cannot listen on" in check.text
     assert machine.why(OSError(errno.ENOSPC, "No space left"), "127.0.0.1", taken, "--x") == "[Errno 28] No space left"
+    refused = FaultError(bad_request("it is so").fault)
+    assert machine.why(refused, "127.0.0.1", taken, "--x") == "it is so"
     told = machine.why(OSError(errno.EADDRINUSE, "in use"), "127.0.0.1", taken, "--x")
     assert told == f"127.0.0.1:{taken} is already the other port of this process: choose another one with --x"
 
@@ -258,6 +262,17 @@ def test_an_authority_that_is_missing_or_open_to_others(tmp_path):
     check = machine.authority(tmp_path / "ca", needed=False, now=NOW)
     assert verdict(check) == "broken"
     assert "can be read by others" in check.text
+
+
+@pytest.mark.parametrize(
+    ("needed", "host", "expected"),
+    [(True, PUBLIC[0], "broken"), (True, CODE_ASSIST[0], "ok"), (False, PUBLIC[0], "ok"), (True, "", "ok")],
+)
+def test_an_authority_speaks_for_the_host_that_is_called(tmp_path, needed, host, expected):
+    certs.create(tmp_path / "ca", now=NOW, hosts=CODE_ASSIST)
+    check = machine.authority(tmp_path / "ca", needed=needed, host=host, now=NOW)
+    assert verdict(check) == expected
+    assert expected == "ok" or (host in check.text and "certs new" in check.fix)
 
 
 def test_disk(tmp_path):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
-from zerogravity.errors import Fault
+from zerogravity.errors import RUN_DOCTOR, Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,22 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What people read about a back end. ``name``: in the middle of a sentence. ``no_call``: what to do when none of
+    its calls comes here."""
+
+    name: str = "the language server"
+    no_call: str = RUN_DOCTOR
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
-    """``fault``: why no turn can be served. ``provisional``: a better server may turn up soon."""
+    """``fault``: why no turn can be served. ``provisional``: a better server may turn up soon. ``text``: what serves
+    them, where there is more to say than that it answers."""
 
     fault: Fault | None = None
     provisional: bool = False
+    text: str = ""
 
 
 def _ignore(*_: object) -> None:
@@ -78,6 +89,11 @@ class Backend(Protocol):
     @property
     def places(self) -> int:
         """How many turns may run at a time, where the user does not say."""
+        ...
+
+    @property
+    def words(self) -> Words:
+        """What people read about it."""
         ...
 
     # -- lifecycle -------------------------------------------------------------------------------------------------

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Literal
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.runtime.settings import Settings, settings
 from zerogravity.config import Config
-from zerogravity.hosts import CODE_ASSIST
+from zerogravity.errors import Fault, Termination, language_server
+from zerogravity.hosts import CODE_ASSIST, GOOGLE, PUBLIC, VERTEX
 
 Ls = Literal["editor", "runtime"]
+STRANGE: dict[Ls, tuple[str, tuple[str, ...]]] = {  # hosts of Google that do not know its calls
+    "runtime": ("the runtime", CODE_ASSIST),
+    "editor": ("an editor's language server", (*PUBLIC, *VERTEX)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``why``: for a person, without an end."""
+
+    ls: Ls
+    why: str
 
 
 def runtime_settings(config: Config, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -21,21 +37,44 @@ def runtime_settings(config: Config, environment: Mapping[str, str] = os.environ
     return settings(config.runtime_path, config.runtime_key, environment)
 
 
-async def choose(
+async def decide(
     config: Config,
     google: str = "",
     *,
     environment: Mapping[str, str] = os.environ,
-    find: Callable[[], Awaitable[Endpoint | None]] = discover,
-) -> Ls:
+    find: Callable[[], Awaitable[Endpoint | None]] | None = None,
+) -> Choice:
     """``google``: where calls go on to, if that is known already. ``auto`` means an editor's language server if one
     runs or is named, else the runtime if it is installed and can log in, else that of an editor that is yet to come."""
     if config.ls != "auto":
-        return config.ls
-    named = config.ls_url is not None or config.ls_command is not None
-    if named or not config.intercept or urlsplit(google).hostname in CODE_ASSIST:
-        return "editor"
-    if runtime_settings(config, environment).missing is not None:
-        return "editor"
-    found = await find()
-    return "runtime" if found is None or found.kind == "simulator" else "editor"
+        return Choice(config.ls, f"ls is {config.ls}")
+    for name in ("ls_url", "ls_command"):
+        if getattr(config, name) is not None:
+            return Choice("editor", f"{name} names it")
+    if not config.intercept:
+        return Choice("editor", "without interception there is no other")
+    if (host := urlsplit(google).hostname) in CODE_ASSIST:
+        return Choice("editor", f"calls go on to {host}, which serves no other")
+    if (missing := runtime_settings(config, environment).missing) is not None:
+        return Choice("editor", missing.message)
+    cert = Path(config.ls_cert) if config.ls_cert else None
+    found = await (find or partial(discover, csrf=config.ls_csrf, cert=cert))()
+    if found is None or found.kind == "simulator":
+        return Choice("runtime", "no editor's language server runs, and the runtime has what it needs")
+    return Choice("editor", "an editor's language server runs")
+
+
+async def choose(config: Config, google: str = "", **options: Any) -> Ls:
+    """The same without the reason."""
+    return (await decide(config, google, **options)).ls
+
+
+def strange_google(ls: Ls, google: str, settings: Settings) -> Fault | None:
+    """What is wrong with where a reverse proxy sends its calls: Google has two APIs, each with hosts of its own."""
+    name, hosts = STRANGE[ls]
+    if (host := urlsplit(google).hostname) not in hosts:
+        return None
+    wanted = settings.google if ls == "runtime" else GOOGLE
+    text = f"{host} does not serve the calls of {name}: each would be answered 404"
+    remedy = f"Start with --mode reverse:{wanted}@127.0.0.1:8742; with zerogravity serve: --google {wanted}"
+    return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)

@@ -264,23 +264,34 @@ def addon_path() -> None:
 
 
 @main.command("ls")
+@config_file
 @as_json
-def language_servers(as_json: bool) -> None:
-    """List running language servers.
+def language_servers(config_file: str | None, as_json: bool) -> None:
+    """List running language servers and Google's runtime, and say which of them serve would choose.
 
-    For each: process, ports, kind, models with their quota, and how its calls are routed. Exits with 1 when none runs.
+    For each server: process, ports, kind, models with their quota, and how its calls are routed. For the runtime: where
+    it is, its login, what is missing, which ones run. Exits with 1 when there is nothing to choose.
     """
     from zerogravity.backends.antigravity import discover
+    from zerogravity.backends.choice import decide, runtime_settings
+    from zerogravity.backends.runtime import discover as runtimes
 
-    found = asyncio.run(discover.find_all())
+    config = configuration.load({}, file=config_file).config
+    found, settings = asyncio.run(discover.find_all()), runtime_settings(config)
+    running = runtimes.running()
+    chosen = asyncio.run(decide(config, find=discover.first_of(found)))
     if as_json:
-        print_json([discover.as_json(one) for one in found])
-    elif found:
-        click.echo("\n".join(discover.describe(found)))
+        print_json({
+            "language_servers": [discover.as_json(one) for one in found],
+            "runtime": runtimes.as_json(settings, running),
+            "serve": {"ls": chosen.ls, "why": chosen.why},
+        })  # fmt: skip
     else:
-        hint = "start your editor, or pass the URL of one to serve with --ls-url"
-        click.echo(f"zerogravity: no language server is running here: {hint}", err=True)
-    sys.exit(0 if found else 1)
+        hint = "start your editor, pass the URL of one to serve with --ls-url, or use the runtime"
+        none = [f"no editor's language server is running here: {hint}"]
+        lines = [*(discover.describe(found) or none), *runtimes.describe(settings, running)]
+        click.echo("\n".join([*lines, f"serve would choose: {chosen.ls} ({chosen.why})"]))
+    sys.exit(0 if found or settings.missing is None else 1)
 
 
 @main.group("config")
@@ -294,10 +305,21 @@ def config_group() -> None:
 def config_show(config_file: str | None, as_json: bool) -> None:
     """Show every setting with its origin. Secrets stay hidden."""
     loaded = configuration.load({}, file=config_file)
-    rows = loaded.describe()
+    rows = loaded.describe(_others(loaded.config))
     if as_json:
         print_json([{"name": name, "value": value, "origin": origin} for name, value, origin in rows])
         return
     click.echo(f"file: {loaded.file}{'' if loaded.file.exists() else ' (does not exist)'}", err=True)
     for name, value, origin in rows:
         click.echo(f"{name:<28} {value!s:<40} {origin}")
+
+
+def _others(config: configuration.Config) -> dict[str, tuple[object, str]]:
+    """What counts for a setting of ours that is not set, and where it comes from."""
+    from zerogravity.backends.choice import runtime_settings
+
+    runtime = runtime_settings(config)
+    found: dict[str, tuple[object, str]] = {}
+    if runtime.key_from not in ("", "runtime_key"):
+        found["runtime_key"] = runtime.key, f"env {runtime.key_from}"
+    return found

@@ -21,7 +21,7 @@ from zerogravity import config as configuration
 from zerogravity import lifeline
 from zerogravity.cli.output import as_json, config_file, console, print_json
 from zerogravity.config import url_of
-from zerogravity.hosts import GOOGLE, is_loopback
+from zerogravity.hosts import is_loopback
 from zerogravity.store import usage as usage_store
 from zerogravity.store.usage import Row
 
@@ -29,18 +29,21 @@ if TYPE_CHECKING:
     from zerogravity.observe.doctor import DoctorOptions
     from zerogravity.observe.health import Check
 
+CONFIGURED = "configured"  # the language server that the other settings choose
+
 
 # -- doctor --------------------------------------------------------------------------------------------------------
 
 
 @click.command("doctor")
-@click.option("--ls", "real", is_flag=True,
-              help="Also send a turn through the real language server. A stand-in answers its calls to Google "
-                   "meanwhile, so this costs no quota.")  # fmt: skip
+@click.option("--ls", is_flag=False, flag_value=CONFIGURED,
+              type=click.Choice([CONFIGURED, "auto", "editor", "runtime"]),
+              help="Also send a turn through the real language server: the configured one, or this. A stand-in answers "
+                   "its calls to Google meanwhile, so this costs no quota.")  # fmt: skip
 @click.option("--mode", type=click.Choice(["reverse", "proxy"]), help="How the language server reaches the gateway.")
 @click.option("--no-mitm", is_flag=True, help="Do not intercept.")
 @click.option("--proxy-port", type=int, default=8742, show_default=True, help="Port for the language server.")
-@click.option("--google", default=GOOGLE, show_default=True, help="Where calls go in reverse mode.")
+@click.option("--google", help="Where calls go in reverse mode [default: Google's API for the language server].")
 @click.option("--listen", help="Address for agents.")
 @click.option("--ls-url", help="URL of the language server.")
 @click.option("--ls-csrf", help="CSRF token of the language server; safer in ZEROGRAVITY_LS_CSRF.")
@@ -51,8 +54,8 @@ if TYPE_CHECKING:
               help="As for serve; zg_… and ssl_verify_upstream_trusted_ca are used.")  # fmt: skip
 @config_file
 @as_json
-def doctor(real: bool, no_mitm: bool, proxy_port: int, google: str, certs_dir: Path | None, options: tuple[str, ...],
-           config_file: str | None, as_json: bool, **flags: str | None) -> None:  # fmt: skip
+def doctor(ls: str | None, no_mitm: bool, proxy_port: int, google: str | None, certs_dir: Path | None,
+           options: tuple[str, ...], config_file: str | None, as_json: bool, **flags: str | None) -> None:  # fmt: skip
     """Check this machine and the configured path, hop by hop.
 
     Then sends turns through a path of its own, with stand-ins at both ends, and names the first broken hop. Pass the
@@ -64,9 +67,11 @@ def doctor(real: bool, no_mitm: bool, proxy_port: int, google: str, certs_dir: P
     ca = given.get("ssl_verify_upstream_trusted_ca")
     settings: dict[str, object] = {name[3:]: value for name, value in given.items() if name.startswith("zg_")}
     settings |= {name: value for name, value in flags.items() if value is not None}
+    settings |= {"ls": ls} if ls not in (None, CONFIGURED) else {}
     settings |= {"intercept": False} if no_mitm else {}
     home = certs_dir or user_config_path("zerogravity") / "ca"
-    chosen = DoctorOptions(config_file, proxy_port, home, google, Path(ca) if ca else None, real, settings)
+    trusted = Path(ca) if ca else None
+    chosen = DoctorOptions(config_file, proxy_port, home, google or "", trusted, ls is not None, settings)
     checks = lifeline.run(_examine(chosen, silent=as_json))
     broken = next((check for check in checks if not check.ok), None)
     if as_json:

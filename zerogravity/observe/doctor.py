@@ -2,7 +2,7 @@
 through a path of its own. Changes nothing.
 
 That path is the front server and a real mitmdump with the addon, between stand-ins (``--ls``: with the configured
-language server instead of one).
+language server, or Google's runtime, instead of one).
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 
-from zerogravity.backends.antigravity.discover import Found, find_all
+from zerogravity.backends.antigravity.discover import Found, find_all, first_of
+from zerogravity.backends.choice import Ls, choose, runtime_settings, strange_google
+from zerogravity.backends.runtime.settings import BY_VERTEX, Settings
 from zerogravity.config import ENV, Config, url_of
 from zerogravity.hosts import GOOGLE
-from zerogravity.observe import configured, machine, tls_probe
+from zerogravity.observe import configured, machine, runtime, tls_probe
 from zerogravity.observe.health import Check
 from zerogravity.surfaces.base import Surface, Surfaces
 from zerogravity.surfaces.grammar import GrammarError
@@ -32,6 +35,7 @@ MODEL = "gemini-3-flash"
 PROMPT = "sim:think"  # the stand-in's answer: thoughts, then text
 TURN_S = aiohttp.ClientTimeout(total=40)
 MATCH_S = 5
+LOGINS = (f"{ENV}LS_CSRF", f"{ENV}RUNTIME_KEY")  # the path under test sets its own
 REFUSED = "zerogravity cannot serve:"
 REPORT = "try again with serve --trace, and report it with: zerogravity trace bundle last"
 
@@ -39,12 +43,13 @@ REPORT = "try again with serve --trace, and report it with: zerogravity trace bu
 @dataclass(frozen=True, slots=True)
 class DoctorOptions:
     """The flags of ``serve``. ``upstream_ca``: PEM file that verifies Google's certificate. ``real``: send a turn
-    through the real language server, too. ``settings`` by name, as flags."""
+    through the real language server, too. ``settings`` by name, as flags. ``google``: empty: where the calls of the
+    chosen back end go."""
 
     config_file: str | None = None
     proxy_port: int = 8742
     certs_dir: Path = Path()
-    google: str = GOOGLE
+    google: str = ""
     upstream_ca: Path | None = None
     real: bool = False
     settings: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -88,29 +93,49 @@ async def examine(
             served = served and check.ok
             yield check
     found: list[Found] = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
-    async for check in configured.language_server(config, found, options.proxy_port):
-        yield replace(check, ok=check.ok or served)  # the gateway that runs may know a server that we do not
+    settings = runtime_settings(config, environment)
+    ls = await choose(config, options.google, environment=environment, find=first_of(found))
+    by_runtime = ls == "runtime"
+    served_by = (
+        runtime.checks(settings) if by_runtime else configured.language_server(config, found, options.proxy_port)
+    )
+    async for check in served_by:
+        yield replace(check, ok=check.ok or served)  # the gateway that runs may know a server or key that we do not
+    api = settings.google if by_runtime else GOOGLE
     if config.intercept:
-        yield await tls_probe.google(config.upstream or options.google, ca=options.upstream_ca)
-    yield machine.authority(options.certs_dir, needed=config.mode == "proxy")
+        yield await _google(config, options, ls, settings, api)
+    yield machine.authority(options.certs_dir, needed=config.mode == "proxy", host=urlsplit(api).hostname or "")
     yield machine.disk(config.trace_path)
     yield machine.core_dumps()
     async for check in path(own_path(config, options, environment), surfaces, make=make):
         yield check
     if options.real:
         route = configured.route_of(config, found, options.proxy_port)
-        async for check in _real(route, options, surfaces, environment, make):
+        real = (
+            _real_runtime(config, settings, options, surfaces, environment, make)
+            if by_runtime
+            else _real(route, options, surfaces, environment, make)
+        )
+        async for check in real:
             yield check
+
+
+async def _google(config: Config, options: DoctorOptions, ls: Ls, settings: Settings, api: str) -> Check:
+    """Where calls go can be reached, and serves those of this back end."""
+    where = config.upstream or options.google or api
+    if config.mode == "reverse" and (fault := strange_google(ls, where, settings)) is not None:
+        return Check("google", False, fault.message, fault.remedy)
+    return await tls_probe.google(where, ca=options.upstream_ca)
 
 
 def own_path(config: Config, options: DoctorOptions, environment: Mapping[str, str]) -> StackOptions:
     """The path between stand-ins, in the configured mode, with the configured certificate authority."""
+    return StackOptions(mode=config.mode, mitm_settings=_authority(config, options), env=isolated(environment))
+
+
+def _authority(config: Config, options: DoctorOptions) -> dict[str, str]:
     ours = config.mode == "proxy" and (options.certs_dir / "mitmproxy-ca.pem").exists()
-    return StackOptions(
-        mode=config.mode,
-        mitm_settings={"confdir": str(options.certs_dir)} if ours else {},
-        env=isolated(environment),
-    )
+    return {"confdir": str(options.certs_dir)} if ours else {}
 
 
 # -- the path ------------------------------------------------------------------------------------------------------
@@ -160,6 +185,7 @@ def hops_seen(running: Running, *, real: bool) -> list[tuple[str, str, bool, str
     came = "its call to Google came through mitmdump and was rewritten"
     if real:
         fix = "check its route: zerogravity ls; with HTTPS_PROXY it needs SSL_CERT_FILE, too: zerogravity certs show"
+        fix = REPORT if running.ls is None else fix  # the runtime's route is laid by us
         return [("proxy", came, arrived, fix)]
     received, called = bool(running.ls.cascades), bool(running.ls.calls)
     look = "find the reason with: zerogravity demo --serve"
@@ -253,7 +279,7 @@ def not_started(output: str) -> Check:
 
 def isolated(environment: Mapping[str, str]) -> dict[str, str]:
     """Keeps the user's settings away from the path under test."""
-    own = {name: "" for name in environment if name.startswith(ENV) and name != f"{ENV}LS_CSRF"}
+    own = {name: "" for name in environment if name.startswith(ENV) and name not in LOGINS}
     return {
         **own,
         f"{ENV}CONFIG": os.devnull,
@@ -292,6 +318,28 @@ async def _real(
         settings=settings,
         mitm_settings={"confdir": str(options.certs_dir)} if route.by_proxy else {},
         env={**isolated(environment), f"{ENV}LS_CSRF": route.endpoint.csrf},
+    )
+    async for check in path(stack, surfaces, make=make, prefix="ls."):
+        yield check
+
+
+async def _real_runtime(
+    config: Config,
+    settings: Settings,
+    options: DoctorOptions,
+    surfaces: Surfaces,
+    environment: Mapping[str, str],
+    make: MakePath,
+) -> AsyncIterator[Check]:
+    """Google's runtime, as a process of ours. A stand-in answers for Google, as the Gemini API, and has its own key."""
+    if settings.binary is None:
+        yield Check("ls.found", False, "there is no runtime", "see runtime above")
+        return
+    stack = StackOptions(
+        mode=config.mode,
+        runtime=settings.binary,
+        mitm_settings=_authority(config, options),
+        env={**isolated(environment), **dict.fromkeys(BY_VERTEX, "")},
     )
     async for check in path(stack, surfaces, make=make, prefix="ls."):
         yield check

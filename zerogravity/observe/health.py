@@ -25,7 +25,6 @@ from zerogravity.wire.reasons import LASTING
 
 NS = 1_000_000_000
 STALE_S = 300.0
-ROUTE = "Point the language server's endpoint or HTTPS_PROXY at the proxy port."
 UNPROVEN = (Termination.UPSTREAM_STATUS, Termination.UPSTREAM_GARBAGE, Termination.EMPTY)  # by an answer like this
 LS_FAILED = (Termination.LS_GONE, Termination.LS_REFUSED)
 WORKS = {
@@ -101,9 +100,10 @@ class Proof(IntEnum):
 @dataclass(slots=True)
 class Hop:
     """What is known of one hop. ``trouble``: its present fault; ``breaks``: with that fault no turn can be served;
-    ``needs``: the evidence that would end it."""
+    ``needs``: the evidence that would end it. ``works_by``: what makes it work, instead of the usual words."""
 
     name: str
+    works_by: str = ""
     known: bool = False  # there has been any evidence
     trouble: Fault | None = None
     breaks: bool = False
@@ -138,14 +138,14 @@ class Hop:
         """The verdict."""
         fault = self.trouble
         if fault is None:
-            text = WORKS[self.name] if self.known else UNTRIED[self.name]
+            text = (self.works_by or WORKS[self.name]) if self.known else UNTRIED[self.name]
             return Check(self.name, True, text, since=self.since, failure=self.failure)
         stale = self._stale(now_ns)
         held = self.breaks and not stale
         text = (
             fault.message if held else f"{'not tried since' if stale else 'answers'}; the last failure: {fault.message}"
         )
-        return Check(self.name, not held, text, fix_of(self.name, fault), self.since, self.failure)
+        return Check(self.name, not held, text, fix_of(fault), self.since, self.failure)
 
 
 class Health:
@@ -173,9 +173,11 @@ class Health:
 
     # -- input ---------------------------------------------------------------------------------
 
-    def ls_checked(self, fault: Fault | None) -> None:
-        """The result of a check of the language server; None: it answers, accepts our token and is logged in."""
+    def ls_checked(self, fault: Fault | None, works_by: str = "") -> None:
+        """The result of a check of the language server; None: it answers, accepts our token and is logged in.
+        ``works_by``: see ``Hop``."""
         if fault is None:
+            self._ls.works_by = works_by
             self._last_good_check = self._clock()
             self._works(self._ls, Proof.CHECK)
         else:
@@ -328,10 +330,8 @@ class Health:
         hop.works(proof, self._wall())
 
 
-def fix_of(hop: str, fault: Fault) -> str:
-    """What to do: the fault's own remedy, else what fits the hop."""
-    if hop == "path" and fault.code == "match_timeout":
-        return ROUTE
+def fix_of(fault: Fault) -> str:
+    """What to do."""
     return fault.remedy or RUN_DOCTOR
 
 

@@ -20,8 +20,6 @@ logger = logging.getLogger("zerogravity")
 CHECK_S = 60.0  # between two checks
 RECHECK_S = 10.0  # while a better LS may still appear, or Google come back
 SEARCH_S = 2.0  # while no LS works
-RESTARTING = language_server(503, "ls_gone", "the language server is being started again", Termination.LS_GONE)
-NOT_FOUND_YET = language_server(503, "ls_absent", "the language server has not been found yet", Termination.LS_GONE)
 
 
 class LsProbe:
@@ -41,10 +39,12 @@ class LsProbe:
         self._after_check = after_check
         self._probe_google = probe_google
         self._now = asyncio.Event()
-        self._before: Fault | None = NOT_FOUND_YET
+        name = backend.words.name
+        self._restarting = _gone("ls_gone", f"{name} is being started again")
+        self._before: Fault | None = _gone("ls_absent", f"{name} has not answered yet")
         self._task = RepeatedTask("checking the language server", self._check_once, report=self._report, sleep=sleep)
         self.start, self.stop = self._task.start, self._task.stop
-        health.ls_checked(NOT_FOUND_YET)
+        health.ls_checked(self._before)
         health.on_trouble = self._now.set
 
     def child_changed(self, up: bool) -> None:
@@ -52,7 +52,7 @@ class LsProbe:
         if up:
             self._now.set()
         else:
-            self._health.ls_checked(RESTARTING)
+            self._health.ls_checked(self._restarting)
 
     async def _check_once(self) -> None:
         """One check, then the pause until the next one."""
@@ -62,7 +62,7 @@ class LsProbe:
         if fault is not None and fault != self._before:
             logger.info("language server: %s", fault.full_message)
         self._before = fault
-        self._health.ls_checked(fault)
+        self._health.ls_checked(fault, readiness.text)
         run_guarded(self._after_check)
         if self._probe_google is not None and self._health.google_away and (await self._probe_google()).ok:
             self._health.google_seen(None)
@@ -77,3 +77,7 @@ class LsProbe:
         if readiness.fault is not None:
             return SEARCH_S
         return RECHECK_S if readiness.provisional or self._health.google_away else CHECK_S
+
+
+def _gone(code: str, text: str) -> Fault:
+    return language_server(503, code, text, Termination.LS_GONE)

@@ -115,7 +115,7 @@ def why(error: Exception, host: str, number: int, flag: str) -> str:
     """Why a start that had to listen there failed, in one sentence."""
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return _taken(host, number, flag, holder_of(number))
-    return str(error)
+    return error.fault.full_message if isinstance(error, FaultError) else str(error)
 
 
 def _taken(host: str, number: int, flag: str, found: Holder | None) -> str:
@@ -175,7 +175,10 @@ def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = 
     """The best running one: does it answer, is it logged in, do its calls come here."""
     name = "language_server"
     if not found:
-        fix = "start your editor and log in, or set ZEROGRAVITY_LS_URL and ZEROGRAVITY_LS_CSRF"
+        fix = (
+            "start your editor and log in, or set ZEROGRAVITY_LS_URL and ZEROGRAVITY_LS_CSRF, or give zerogravity an "
+            "API key: zerogravity serve --ls runtime"
+        )
         return Check(name, False, "no language server is running", fix)
     best = found[0]
     who = f"pid {best.pid} ({best.kind})"
@@ -205,8 +208,8 @@ def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
     return Check(name, True, text)
 
 
-def authority(directory: Path, *, needed: bool, now: datetime | None = None) -> Check:
-    """The certificate authority, which only proxy mode needs."""
+def authority(directory: Path, *, needed: bool, host: str = "", now: datetime | None = None) -> Check:
+    """The certificate authority, which only proxy mode needs. ``host``: the one that it must speak for."""
     name = "certificates"
     if not (directory / "mitmproxy-ca.pem").exists():
         if needed:
@@ -219,6 +222,8 @@ def authority(directory: Path, *, needed: bool, now: datetime | None = None) -> 
     left = (found.expires - (now or datetime.now(UTC))).days
     if left < 0:
         return Check(name, not needed, f"expired on {found.expires:%Y-%m-%d}", "run: zerogravity certs new")
+    if needed and host and host not in found.hosts:
+        return Check(name, False, f"it cannot speak for {host}", "run: zerogravity certs new")
     fix = "run: zerogravity certs new" if left < SOON_DAYS else ""
     return Check(name, True, f"valid for {left} days, for {len(found.hosts)} hosts", fix)
 

@@ -37,4 +37,4 @@ async def google(url: str, *, ca: Path | None = None) -> Check:
 
 def _lost(url: str, why: str) -> Check:
     fault = unreachable(f"{url}: {why}")
-    return Check("google", False, fault.message, fix_of("google", fault))
+    return Check("google", False, fault.message, fix_of(fault))

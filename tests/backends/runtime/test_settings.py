@@ -58,6 +58,8 @@ def test_what_it_logs_in_with(
 ) -> None:
     made = look(None, key, {"HOME": str(tmp_path)} | environment)
     assert (made.key, made.vertex) == (found, vertex)
+    origins = {"": "", GEMINI: "GEMINI_API_KEY", CLOUD: "GOOGLE_API_KEY", OWN: "runtime_key"}
+    assert made.key_from == origins[found]
     assert not found or found not in repr(made)
 
 

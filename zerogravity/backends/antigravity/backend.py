@@ -13,12 +13,12 @@ from zerogravity.backends.antigravity.client import ABSENT, LsClient
 from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
-from zerogravity.backends.base import BackendListener, Readiness, Route
+from zerogravity.backends.base import BackendListener, Readiness, Route, Words
 from zerogravity.core import marker
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
-from zerogravity.errors import Fault, FaultError, Termination, language_server
+from zerogravity.errors import RUN_DOCTOR, Fault, FaultError, Termination, language_server
 
 logger = logging.getLogger("zerogravity.language_server")
 CHILD = "the language server of ls_command"
@@ -26,6 +26,7 @@ NO_LS = language_server(
     502, "ls_refused", "the server at that URL is not a language server", Termination.LS_REFUSED,
     remedy="Name another one with --ls-url; those that run: zerogravity ls",
 )  # fmt: skip
+WORDS = Words(no_call=f"Point the language server's endpoint or HTTPS_PROXY at the proxy port. {RUN_DOCTOR}")
 
 
 class Antigravity:
@@ -38,6 +39,7 @@ class Antigravity:
     captured = True
     reads_answers = True  # a person may look at them in the editor
     places = 4
+    words = WORDS
 
     def __init__(
         self,

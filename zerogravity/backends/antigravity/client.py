@@ -33,7 +33,10 @@ UNARY = aiohttp.ClientTimeout(total=30, connect=5)
 WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
 REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # pauses before a state stream that did not last is opened again
 LASTING_S = 10.0
-ABSENT = "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF (see: zerogravity ls)"
+ABSENT = (
+    "no language server found: start the editor, or give --ls-url and ZEROGRAVITY_LS_CSRF (see: zerogravity ls), or "
+    "give zerogravity an API key: zerogravity serve --ls runtime"
+)
 SECOND_CHOICE = ("workspace", "simulator")
 SHORT_CALLS = 16
 

@@ -7,7 +7,7 @@ Facts: language-server-and-google A.1-A.3.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -114,6 +114,15 @@ async def find_all(*, csrf: str | None = None, cert: Path | None = None) -> list
 async def _processes(csrf: str | None, cert: Path | None) -> list[Process]:
     found = await asyncio.to_thread(processes)
     return [replace(process, csrf=csrf or process.csrf, cert=cert or process.cert) for process in found]
+
+
+def first_of(found: Sequence[Found]) -> Callable[[], Awaitable[Endpoint | None]]:
+    """``discover`` among those that have been found already."""
+
+    async def find() -> Endpoint | None:
+        return next((one.endpoint for one in found if one.endpoint is not None), None)
+
+    return find
 
 
 async def inspect_server(process: Process, *, pinned: bool = False) -> Found:

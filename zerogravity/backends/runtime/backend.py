@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 
-from zerogravity.backends.base import BackendListener, Readiness, Route
+from zerogravity.backends.base import BackendListener, Readiness, Route, Words
 from zerogravity.backends.runtime import models
 from zerogravity.backends.runtime.conversation import Conversation, configuration
 from zerogravity.backends.runtime.errors import gone, refused
@@ -38,6 +38,7 @@ NO_ROUTE = language_server(
     502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
     remedy="Use reverse mode to its API, or regular mode.", retryable=False,
 )  # fmt: skip
+WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls runtime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Runtime:
     deletes = True  # each holds a connection, and what was said on the disk
     reads_answers = False  # each event would come back to us with the whole text so far
     places = 50
+    words = WORDS
 
     def __init__(
         self,
@@ -123,7 +125,7 @@ class Runtime:
             run_guarded(self._callbacks.on_models, await self._listing.models())
         except FaultError as error:
             return Readiness(error.fault)
-        return Readiness()
+        return Readiness(text=f"the runtime runs (pid {self._keeper.pid})")
 
     # -- a turn ----------------------------------------------------------------------------------------------------
 

@@ -18,11 +18,12 @@ from zerogravity.hosts import PUBLIC, VERTEX
 
 PACKAGE, PROGRAM = "google-antigravity", "localharness"
 PATH_VARIABLE = "ANTIGRAVITY_HARNESS_PATH"
-INSTALL = "Run: pip install 'zerogravity[runtime]'; or name the program with runtime_path."
+INSTALL = "Run in the checkout: pip install -e '.[runtime]'; or name the program with runtime_path."
 NAME_ANOTHER = f"Set runtime_path or {PATH_VARIABLE} to the runtime's program, or neither to have it found."
 GIVE_KEY = "Set GEMINI_API_KEY, or runtime_key; a key is made at https://aistudio.google.com/apikey"
 GIVE_PROJECT = "Set GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION, or GOOGLE_API_KEY."
 GCLOUD_LOGIN = Path(".config", "gcloud", "application_default_credentials.json")
+BY_VERTEX = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
 YES = ("true", "1")
 
 
@@ -38,12 +39,13 @@ class Vertex:
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``binary``: None when there is none. ``key``: an API key; empty: none. ``vertex``: None: the Gemini API.
-    ``named``: the program that was asked for by name."""
+    ``key_from``: the variable or setting that it comes from. ``named``: the program that was asked for by name."""
 
     binary: Path | None = None
     key: str = field(default="", repr=False)
     vertex: Vertex | None = None
     named: str = ""
+    key_from: str = ""
 
     @property
     def google(self) -> str:
@@ -56,35 +58,40 @@ class Settings:
 
     @property
     def missing(self) -> Fault | None:
-        """What it lacks."""
-        if self.binary is None:
-            text, remedy = "Google's Antigravity runtime is not installed", INSTALL
-            if self.named:
-                text, remedy = f"{self.named} is no program that can be run", NAME_ANOTHER
-            return language_server(503, "ls_absent", text, Termination.LS_GONE, remedy=remedy, retryable=False)
-        if not self.key and (self.vertex is None or not (self.vertex.project and self.vertex.location)):
-            text, remedy = "the runtime has no API key", GIVE_KEY
-            if self.vertex is not None:
-                text, remedy = "the runtime knows neither an API key nor a project for Vertex", GIVE_PROJECT
-            return language_server(
-                401, "ls_not_logged_in", text, Termination.LS_REFUSED, remedy=remedy, retryable=False
-            )
-        return None
+        """What it lacks, the program first."""
+        return self.no_program or self.no_login
+
+    @property
+    def no_program(self) -> Fault | None:
+        if self.binary is not None:
+            return None
+        text, remedy = "Google's Antigravity runtime is not installed", INSTALL
+        if self.named:
+            text, remedy = f"{self.named} is no program that can be run", NAME_ANOTHER
+        return language_server(503, "ls_absent", text, Termination.LS_GONE, remedy=remedy, retryable=False)
+
+    @property
+    def no_login(self) -> Fault | None:
+        if self.key or (self.vertex is not None and self.vertex.project and self.vertex.location):
+            return None
+        text, remedy = "the runtime has no API key", GIVE_KEY
+        if self.vertex is not None:
+            text, remedy = "the runtime knows neither an API key nor a project for Vertex", GIVE_PROJECT
+        return language_server(401, "ls_not_logged_in", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)
 
 
 def settings(path: str | None, key: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
     """``path`` and ``key`` are the user's own settings; each wins over what is found. Reads files' names only."""
-    by_vertex = any(
-        environment.get(f"GOOGLE_GENAI_USE_{name}", "").lower() in YES for name in ("VERTEXAI", "ENTERPRISE")
-    )
+    by_vertex = any(environment.get(name, "").lower() in YES for name in BY_VERTEX)
     named = ("GOOGLE_API_KEY",) if by_vertex else ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-    found = key or next((value for name in named if (value := environment.get(name, "").strip())), "")
+    keys = {"runtime_key": key or "", **{name: environment.get(name, "").strip() for name in named}}
+    origin, found = next(((name, value) for name, value in keys.items() if value), ("", ""))
     vertex = None
     if by_vertex:
         project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
         vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
     named_program = path or environment.get(PATH_VARIABLE, "")
-    return Settings(_binary(named_program, environment), found, vertex, named_program)
+    return Settings(_binary(named_program, environment), found, vertex, named_program, origin)
 
 
 def _binary(named: str, environment: Mapping[str, str]) -> Path | None:
