@@ -39,7 +39,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.server.app import FrontServer, start_server
-from zerogravity.server.counting import EDITOR, GoogleCount
+from zerogravity.server.counting import EDITOR, GEMINI, GoogleCount, vertex
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
 from zerogravity.store import usage
 from zerogravity.store.base import MAX_BYTES as FILE_BYTES
@@ -145,7 +145,7 @@ async def gateway(
         _add_gauges(base, engine, recorder, bodies)
         server = await stack.enter_async_context(front(
             base, engine, catalogue, secret=secret, bearer=bearer, recorder=request_sinks,
-            count_tokens=_counter(config, route, bearer),
+            count_tokens=_counter(config, route, bearer, backend),
             mount=_inspector(base, engine, recorder, bodies, token, secret).mount if token else None,
         ))  # fmt: skip
         await backend.start()
@@ -292,10 +292,15 @@ def _google_probe(config: Config, route: Route) -> Callable[[], Awaitable[Check]
     return partial(tls_probe.google, route.google or config.upstream or GOOGLE, ca=route.google_ca)
 
 
-def _counter(config: Config, route: Route, bearer: Bearer) -> GoogleCount:
-    """Takes the same way to Google as the language server's calls."""
-    where = route.endpoint or (config.upstream if route.proxy is None else None) or GOOGLE
-    return GoogleCount(EDITOR, lambda: bearer.value, where.rstrip("/"), route.proxy, route.bundle)
+def _counter(config: Config, route: Route, bearer: Bearer, backend: Backend) -> GoogleCount:
+    """Takes the same way to Google as the language server's calls, and to the same API."""
+    google, api, credential = GOOGLE, EDITOR, lambda: bearer.value
+    if isinstance(backend, Runtime):
+        runtime = runtime_settings(config)
+        google, api = runtime.google, GEMINI if runtime.vertex is None else vertex()
+        credential = lambda: runtime.key or None  # noqa: E731
+    where = route.endpoint or (config.upstream if route.proxy is None else None) or google
+    return GoogleCount(api, credential, where.rstrip("/"), route.proxy, route.bundle)
 
 
 # -- what is kept --------------------------------------------------------------------------------------------------

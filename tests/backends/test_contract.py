@@ -98,7 +98,7 @@ async def runtime(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator)
     async def lost() -> None:
         program.unlink()
         os.kill(made.pid or 0, signal.SIGKILL)
-        while (await made.readiness()).fault is None:
+        while (await made.readiness()).fault is None:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
     return Scene(

@@ -17,6 +17,7 @@ from zerogravity.backends.runtime.settings import Settings
 from zerogravity.core.turn import Model
 from zerogravity.errors import Fault, FaultError
 from zerogravity.wire import google_errors, jsonio
+from zerogravity.wire.reasons import Api
 
 logger = logging.getLogger("zerogravity.language_server")
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
@@ -91,7 +92,7 @@ class Listing:
         async with asking as response:
             body = await response.read()
             if response.status != 200:
-                raise FaultError(google_errors.decode_error(response.status, dict(response.headers), body))
+                raise FaultError(google_errors.decode_error(response.status, dict(response.headers), body, Api.KEY))
             return jsonio.loads(body)
 
     def _way(self) -> dict[str, Any]:

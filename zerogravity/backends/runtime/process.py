@@ -11,7 +11,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -72,18 +72,18 @@ class RuntimeProcess:
 
     async def start(self) -> None:
         """Returns when it listens. Raises FaultError, and leaves nothing then."""
-        try:
-            async with asyncio.timeout(READY_S):
-                await self._launch()
-        except BaseException as error:
-            await self._clear()
-            if isinstance(error, TimeoutError):
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(self._clear)
+            try:
+                async with asyncio.timeout(READY_S):
+                    await self._launch()
+            except TimeoutError as error:
                 text = f"the runtime was not ready within {READY_S:g} s{self.last_words}"
-            elif isinstance(error, OSError | ValueError):  # no folder, no pipe; a path with a zero byte
-                text = f"{self._settings.binary} cannot be started: {getattr(error, 'strerror', None) or error}"
-            else:
-                raise
-            raise FaultError(absent(text)) from error
+                raise FaultError(absent(text)) from error
+            except (OSError, ValueError) as error:  # no folder, no pipe; a path with a zero byte
+                why = getattr(error, "strerror", None) or error
+                raise FaultError(absent(f"{self._settings.binary} cannot be started: {why}")) from error
+            undo.pop_all()
 
     async def wait(self) -> int:
         """Until it has ended: its exit code."""
