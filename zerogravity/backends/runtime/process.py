@@ -94,6 +94,13 @@ class RuntimeProcess:
                 await asyncio.wait_for(process.wait(), LOOK_S)
         return process.returncode
 
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended by then."""
+        if self.pid is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wait(), seconds)
+        return self.pid is None
+
     async def stop(self) -> None:
         """End it. It leaves by itself when its stdin is closed; cancelled, this ends it at once."""
         try:
