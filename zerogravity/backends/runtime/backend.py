@@ -111,6 +111,7 @@ class Runtime:
             try:
                 await self._keeper.stop()
             finally:
+                self._open.clear()  # what was not closed in peace is closed with the session
                 await self._listing.close()
                 session, self._session = self._session, None
                 if session is not None:
@@ -174,7 +175,7 @@ class Runtime:
         if (opened := self._open.get(cascade_id)) is None:
             raise FaultError(_unknown(cascade_id))
         if why := await opened.conversation.say(marker.marker_for(cascade_id)):
-            raise FaultError(refused(f"the runtime gave up: {why[:500]}"))
+            raise FaultError(refused(f"the runtime gave up: {opened.process.without_keys(why)[:500]}"))
 
     async def follow(self, running: RunningTurn) -> None:
         """Nothing: ``send`` reads what it tells."""
