@@ -107,7 +107,10 @@ async def runtime(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator)
 MAKE: dict[str, Make] = {"antigravity": antigravity, "polling": polling, "runtime": runtime, "toy": toy}
 
 
-@pytest.fixture(params=MAKE)
+SLOW = [pytest.mark.runtime, pytest.mark.timeout(600)]  # the first use installs its wheel
+
+
+@pytest.fixture(params=[pytest.param(name, marks=SLOW if name == "runtime" else []) for name in MAKE])
 async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
     """A gateway around a back end that is nothing to it but a ``Backend``."""
     async with AsyncExitStack() as stack:

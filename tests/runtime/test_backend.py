@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -28,6 +29,7 @@ from zerogravity.core.events import Failed
 from zerogravity.errors import Origin
 from zerogravity.testing.simulator.google import GoogleSimulator
 
+ROOT = Path(__file__).resolve().parents[2]
 KEY = "a-key-like-no-other-0123456789"
 TEXT = "Here is an answer in several pieces, as the real one would come."
 Ask = Callable[..., Awaitable[Said]]
@@ -183,7 +185,7 @@ async def test_it_is_replaced_after_many_turns_and_no_turn_notices(start: Start)
         said = await asyncio.gather(*(world.ask("sim:text", "chat") for _ in range(4)))
         assert [(one.status, one.text) for one in said] == [(200, TEXT)] * 4
     await until(lambda: world.runtime.pid not in (None, first))
-    assert psutil.pid_exists(first) == (channel.termination is None)
+    assert channel.termination is not None or psutil.pid_exists(first)
     await answer.content.read()
     await channel.wait_closed()
     assert not isinstance(channel.terminal, Failed)
@@ -258,3 +260,32 @@ async def test_closing_it_leaves_nothing(how: str, start: Start) -> None:
     assert world.runtime.conversations == 0
     if answer is not None:
         answer.close()
+
+
+async def test_it_ends_when_the_gateway_is_killed(binary: Path, tmp_path: Path) -> None:
+    gateway = f"""
+import asyncio
+from pathlib import Path
+from zerogravity.backends.base import Route
+from zerogravity.backends.runtime.backend import Runtime
+from zerogravity.backends.runtime.settings import Settings
+
+async def main():
+    runtime = Runtime(Settings(Path({str(binary)!r}), "key"), Route("http://127.0.0.1:9"))
+    await runtime.start()
+    await runtime.start_cascade("gemini-3-flash")
+    print(runtime.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", gateway, cwd=ROOT, stdout=asyncio.subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    runtime = int(await process.stdout.readline())
+    assert psutil.pid_exists(runtime)
+    process.kill()
+    await process.communicate()
+    await until(lambda: not psutil.pid_exists(runtime))
