@@ -11,7 +11,7 @@ import inspect
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,21 +20,17 @@ from typing import Any
 
 import aiohttp
 import pytest
-from mitmproxy.addons import next_layer, proxyserver
-from mitmproxy.test import taddons
 
+from tests.backends.served import proxy, served
 from tests.backends.toy import MODELS, Toy
 from tests.e2e.support import SURFACES, ask, ready, request
 from tests.runtime.conftest import real_program
 from tests.waiting import until
-from zerogravity import config as configuration
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.base import Backend, BackendListener, Route
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.backends.runtime.settings import Settings
-from zerogravity.capture.interceptor import Deps, Interceptor
-from zerogravity.compose import gateway
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError, Termination
 from zerogravity.testing.simulator.google import GoogleSimulator
@@ -98,8 +94,7 @@ async def runtime(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator)
     async def lost() -> None:
         program.unlink()
         os.kill(made.pid or 0, signal.SIGKILL)
-        while (await made.readiness()).fault is None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await until(lambda: made.pid is None)
 
     return Scene(
         made,
@@ -112,39 +107,18 @@ async def runtime(stack: AsyncExitStack, endpoint: str, google: GoogleSimulator)
 MAKE: dict[str, Make] = {"antigravity": antigravity, "polling": polling, "runtime": runtime, "toy": toy}
 
 
-@asynccontextmanager
-async def proxy(google: GoogleSimulator) -> AsyncIterator[tuple[str, Any]]:
-    """A mitmproxy in front of Google, in this process: where it listens, and its addons."""
-    server = proxyserver.Proxyserver()
-    with taddons.context(server, next_layer.NextLayer()) as context:
-        context.configure(
-            server, mode=[f"reverse:{google.url}"], listen_host="127.0.0.1", listen_port=0, connection_strategy="lazy"
-        )
-        assert await server.setup_servers()
-        server.running()
-        host, port, *_ = server.listen_addrs()[0]
-        try:
-            yield f"http://{host}:{port}", context.master.addons
-        finally:
-            context.configure(server, server=False)
-            assert await server.setup_servers()
+SLOW = [pytest.mark.runtime, pytest.mark.timeout(600)]  # the first use installs its wheel
 
 
-@pytest.fixture(params=MAKE)
+@pytest.fixture(params=[pytest.param(name, marks=SLOW if name == "runtime" else []) for name in MAKE])
 async def scene(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
     """A gateway around a back end that is nothing to it but a ``Backend``."""
     async with AsyncExitStack() as stack:
         google = await stack.enter_async_context(GoogleSimulator(tls=False, http2=False, pace=0.001))
         endpoint, addons = await stack.enter_async_context(proxy(google))
         made = await MAKE[request.param](stack, endpoint, google)
-        settings = {"listen": "127.0.0.1:0", "data_dir": str(tmp_path), "intercept": made.backend.captured}
-        config = configuration.load(settings, env={}).config
         route = Route(endpoint=endpoint, google=google.url)
-        made.gateway = await stack.enter_async_context(gateway(config, route, made.backend))
-        services, interceptor = made.gateway.services, Interceptor()
-        interceptor.deps = Deps(services.store, services.health, services.metrics, made.gateway.request_sinks)
-        if made.backend.captured:
-            addons.add(interceptor)
+        made.gateway = await stack.enter_async_context(served(made.backend, route, addons, tmp_path))
         yield made
 
 

@@ -34,6 +34,7 @@ from zerogravity.errors import Fault, FaultError, Termination, language_server
 
 logger = logging.getLogger("zerogravity.language_server")
 NAME = "the runtime"
+ENDING_S = 1.0  # from the end of its connections to its own
 NO_ROUTE = language_server(
     502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
     remedy="Use reverse mode to its API, or regular mode.", retryable=False,
@@ -112,6 +113,7 @@ class Runtime:
             try:
                 await self._keeper.stop()
             finally:
+                self._open.clear()  # what was not closed in peace is closed with the session
                 await self._listing.close()
                 session, self._session = self._session, None
                 if session is not None:
@@ -139,34 +141,43 @@ class Runtime:
             raise FaultError(self._listing.fault)
 
     async def start_cascade(self, model: str) -> str:
-        """A conversation about one model, with a name of ours."""
-        process = await self._keeper.take()
-        cascade_id = str(uuid.uuid4())
-        kept = process.app_folder / "brain" / cascade_id
+        """A conversation about one model, with a name of ours; in another process, if the first one is just ending."""
+        first = await self._keeper.take()
         try:
-            self._open[cascade_id] = _Open(process, await self._opened(process, cascade_id, model), kept)
-        except BaseException:
-            self._keeper.release(process)
-            raise
-        return cascade_id
-
-    async def _opened(self, process: RuntimeProcess, cascade_id: str, model: str) -> Conversation:
-        assert process.listening is not None
-        configured = configuration(cascade_id, model, self._endpoint(), str(process.app_folder))
-        try:
-            return await Conversation.open(self._http, process.listening, configured)
+            return await self._begin(first, model)
         except FaultError as error:
-            if error.fault.code == "ls_refused":
+            if error.fault.code != "ls_gone" or not await self._has_ended(first):
+                raise
+        return await self._begin(await self._keeper.take(), model)
+
+    async def _has_ended(self, process: RuntimeProcess) -> bool:
+        """One that does not answer; if it goes on running, no new conversation gets it."""
+        ended = await process.ends_within(ENDING_S)
+        if not ended:
+            self._keeper.replace(process)
+        return ended
+
+    async def _begin(self, process: RuntimeProcess, model: str) -> str:
+        cascade_id = str(uuid.uuid4())
+        try:
+            assert process.listening is not None
+            kept = process.app_folder / "brain" / cascade_id
+            configured = configuration(cascade_id, model, self._endpoint(), str(process.app_folder))
+            opened = await Conversation.open(self._http, process.listening, configured)
+        except BaseException as error:
+            self._keeper.release(process)
+            if isinstance(error, FaultError) and error.fault.code == "ls_refused":
                 raise FaultError(refused(f"{error.fault.message}{process.last_words}")) from error
-            self._keeper.replace(process)  # it may run and answer nobody
             raise
+        self._open[cascade_id] = _Open(process, opened, kept)
+        return cascade_id
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
         """The marker alone: the turn itself is put into the call to Google that follows."""
         if (opened := self._open.get(cascade_id)) is None:
             raise FaultError(_unknown(cascade_id))
         if why := await opened.conversation.say(marker.marker_for(cascade_id)):
-            raise FaultError(refused(f"the runtime gave up: {why[:500]}"))
+            raise FaultError(refused(f"the runtime gave up: {opened.process.without_keys(why)[:500]}"))
 
     async def follow(self, running: RunningTurn) -> None:
         """Nothing: ``send`` reads what it tells."""
