@@ -165,6 +165,8 @@ class Engine:
         except FaultError as error:
             if "matched" not in running.channel.marks and not running.channel.count:
                 raise
+            if running.awaiting is not None:  # the further call will not come
+                running.close(Failed(running.awaiting.late))
             # the answer is on its way in spite of that
             logger.info("turn %s: the language server failed after its call to Google: %s", running.id, error)
         else:

@@ -39,13 +39,13 @@ def test_every_case(clock, make_turn, state: str, kind, passive: bool, titles: b
         ("Connect call failed", {"ours": True}, Termination.UPSTREAM_DROP, False),
         ("server closed", {"answered": True}, Termination.UPSTREAM_DROP, False),
         ("Client disconnected.", {"connected": False}, Termination.LS_GONE, False),
-        ("stream reset by client (CANCEL)", {"http2": True}, Termination.LS_GONE, False),
+        ("stream reset by client (CANCEL)", {"given_up": True}, Termination.LS_GONE, False),
         ("stream reset by client (INTERNAL)", {}, Termination.UPSTREAM_DROP, False),
     ],
 )
 def test_whose_fault_a_broken_connection_is(
     message: str, facts: dict[str, bool], code: Termination, google: bool
 ) -> None:
-    loss = connection_loss(message, **{"connected": True, "http2": False, "answered": False, "ours": False, **facts})
+    loss = connection_loss(message, **{"connected": True, "given_up": False, "answered": False, "ours": False, **facts})
     assert (loss.fault.termination, loss.google_away) == (code, google)
     assert (loss.gone is not None) is (code is Termination.LS_GONE)

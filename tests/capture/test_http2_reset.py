@@ -75,3 +75,12 @@ def test_a_flow_that_has_ended_changes_nothing(handler: Handler) -> None:
     http2_reset.end(tflow.tflow(), handler)  # type: ignore[arg-type]
     assert handler.got == []
     assert handler.layer.command_sources == {}
+
+
+@pytest.mark.parametrize("clients", [True, False])
+def test_which_side_has_reset_a_stream(handler: Handler, clients: bool) -> None:
+    """As mitmproxy notes it before the ``error`` hook."""
+    stream = add_stream(handler.layer, 1)
+    stream.client_state = stream.state_errored if clients else stream.state_done
+    assert http2_reset.is_clients(stream.flow, handler) is clients  # type: ignore[arg-type]
+    assert not http2_reset.is_clients(tflow.tflow(), handler)  # type: ignore[arg-type]

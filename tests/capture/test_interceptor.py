@@ -62,7 +62,7 @@ def hooks_of(deps: Deps | None, **options: Any) -> Interceptor:
 
 @pytest.fixture
 def hooks(deps: Deps, aborted: list[http.HTTPFlow]) -> Interceptor:
-    return hooks_of(deps, abort=aborted.append)
+    return hooks_of(deps, abort=aborted.append, given_up=lambda _: False)
 
 
 @pytest.fixture
@@ -378,12 +378,12 @@ def test_google_is_away_until_it_answers(hooks, deps) -> None:
                 ("cancelled", "client_gone", "client_stall", "upstream_idle", "limit_time", "shutdown"),
             )
         ],
-        ("stream reset by client (CANCEL)", {"http2": True, "ended": Termination.CANCELLED}, False,
+        ("stream reset by client (CANCEL)", {"given_up": True, "ended": Termination.CANCELLED}, False,
          Termination.CANCELLED),
         # the language server's
         ("Client disconnected.", {"connected": False}, False, Termination.LS_GONE),
         ("Client disconnected.", {"connected": False, "begun": True}, False, Termination.LS_GONE),
-        ("stream reset by client (CANCEL)", {"http2": True}, False, Termination.LS_GONE),
+        ("stream reset by client (CANCEL)", {"given_up": True}, False, Termination.LS_GONE),
         # a Google that resets a stream is there
         ("stream reset by client (INTERNAL_ERROR)", {}, False, Termination.UPSTREAM_DROP),
     ],
@@ -396,8 +396,7 @@ def test_a_broken_connection_ends_the_turn_and_may_show_google_to_be_away(
     if facts.get("begun"):
         answered(flow)
         hooks.responseheaders(flow)
-    if facts.get("http2"):
-        flow.request.http_version = "HTTP/2.0"
+    hooks._given_up = lambda _: facts.get("given_up", False)
     if "ended" in facts:
         running.close(Failed(internal("we have ended it", facts["ended"])))
     if not facts.get("connected", True):

@@ -70,7 +70,7 @@ class Said:
                 parts = [part for item in event["output"] for part in item.get("content") or []]
                 return "".join(part.get("text", "") for part in parts)
             case "responses":
-                return event["delta"] if event["type"] == "response.output_text.delta" else ""
+                return event["delta"] if event.get("type") == "response.output_text.delta" else ""
             case "chat":
                 choices = event.get("choices") or []
                 return "".join((one.get("delta") or one.get("message") or {}).get("content") or "" for one in choices)

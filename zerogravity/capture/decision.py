@@ -10,7 +10,7 @@ from zerogravity.capture.match import Kind, Match
 from zerogravity.core.running import RunningTurn
 from zerogravity.errors import Fault, Termination, language_server, unreachable
 
-RESET = "stream reset by client"  # mitmproxy says so of either side; whoever resets a stream has been reached
+RESET = "stream reset by client"  # mitmproxy says so of Google as well; whoever resets a stream has been reached
 
 
 class Action(Enum):
@@ -69,10 +69,12 @@ class ConnectionLoss:
         return self.gone or self.lost
 
 
-def connection_loss(message: str, *, connected: bool, http2: bool, answered: bool, ours: bool) -> ConnectionLoss:
-    """``connected``: the language server still is. ``answered``: Google has. ``ours``: we cut it, the turn was over."""
+def connection_loss(message: str, *, connected: bool, given_up: bool, answered: bool, ours: bool) -> ConnectionLoss:
+    """``connected``: the language server still is; ``given_up``: it has reset this stream. ``answered``: Google has.
+    ``ours``: we cut it, the turn was over."""
     reset = message.startswith(RESET)
     gone = None
-    if not connected or (reset and http2):
+    if not connected or given_up:
         gone = language_server(503, "ls_gone", "the language server ended or hung up", Termination.LS_GONE)
-    return ConnectionLoss(gone, unreachable(message), google_away=not (answered or gone or reset or ours))
+    lost = unreachable(message.replace(RESET, "Google reset the stream", 1))
+    return ConnectionLoss(gone, lost, google_away=not (answered or gone or reset or ours))

@@ -1,5 +1,5 @@
 """Ends one HTTP/2 stream through mitmproxy and spares the other streams of its connections: Google gets a RST_STREAM
-for it, and so does the LS.
+for it, and so does the LS. And tells which side has ended one.
 
 mitmproxy cannot do that between hooks, and closing a connection ends all of its streams. So a timer of ours is made to
 expire in it: replies find their way down its layers by the command they belong to, which each HTTP layer on the way has
@@ -34,6 +34,12 @@ def end(flow: http.HTTPFlow, handler: ConnectionHandler) -> None:
         above.command_sources[timer] = cast("layer.Layer", carrier)
     last.command_sources[timer] = cast("layer.Layer", _Ending(stream.stream_id, last))
     mitm.spawn(handler.server_event(events.Wakeup(timer)), "end of a stream", flow.client_conn.peername)
+
+
+def is_clients(flow: http.HTTPFlow, handler: ConnectionHandler) -> bool:
+    """Whether it is the client that has reset the stream of ``flow``."""
+    path = _path(handler.layer.context.layers, flow)
+    return bool(path) and mitm.client_has_reset(path[-1][1])
 
 
 class _Ending:

@@ -60,8 +60,9 @@ class Claim:
 
 
 class Interceptor:
-    """``deps``: set while the gateway runs; without them calls pass. ``abort``: ends a running call to Google.
-    ``keeps_flows``: whether flows are kept, so that they need bodies.
+    """``deps``: set while the gateway runs; without them calls pass. ``abort``: ends a running call to Google;
+    ``given_up``: whether the language server has, of a call over HTTP/2. ``keeps_flows``: whether flows are kept, so
+    that they need bodies.
 
     ``claims``: not in the flows' metadata, which mitmproxy copies and saves.
     """
@@ -69,12 +70,16 @@ class Interceptor:
     name = "zerogravity.interceptor"
 
     def __init__(
-        self, abort: Callable[[http.HTTPFlow], None] | None = None, keeps_flows: Callable[[], bool] = lambda: False
+        self,
+        abort: Callable[[http.HTTPFlow], None] = proxy_guard.abort,
+        given_up: Callable[[http.HTTPFlow], bool] = proxy_guard.given_up,
+        keeps_flows: Callable[[], bool] = lambda: False,
     ) -> None:
         self.deps: Deps | None = None
         self.claims: WeakKeyDictionary[http.HTTPFlow, Claim] = WeakKeyDictionary()
         self._to_google: WeakSet[http.HTTPFlow] = WeakSet()  # their fate shows whether the path to Google works
-        self._abort = abort or proxy_guard.abort
+        self._abort = abort
+        self._given_up = given_up
         self._keeps_flows = keeps_flows
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -142,7 +147,7 @@ class Interceptor:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
         claim, message = self.claims.pop(flow, None), flow.error.msg if flow.error else "connection lost"
         loss = decision.connection_loss(
-            message, connected=flow.client_conn.connected, http2=flow.request.is_http2,
+            message, connected=flow.client_conn.connected, given_up=self._given_up(flow),
             answered=flow.response is not None, ours=claim is not None and claim.running.closed,
         )  # fmt: skip
         if self.deps is not None and flow in self._to_google and loss.google_away:

@@ -10,6 +10,7 @@ from typing import Any
 from mitmproxy import ctx, http
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.utils import asyncio_utils
 
 
@@ -34,3 +35,8 @@ def set_options(options: Options, **values: object) -> None:
 def spawn(work: Coroutine[Any, Any, None], name: str, client: tuple[Any, ...] | None) -> None:
     """Run ``work`` on behalf of a client's connection."""
     asyncio_utils.create_task(work, name=name, keep_ref=True, client=client)
+
+
+def client_has_reset(stream: HttpStream) -> bool:
+    """As noted before the ``error`` hook."""
+    return stream.client_state == stream.state_errored

@@ -247,6 +247,16 @@ def abort(flow: http.HTTPFlow) -> None:
             http2_reset.end(flow, handler)
 
 
+def given_up(flow: http.HTTPFlow) -> bool:
+    """Whether the language server has reset its stream, in the ``error`` hook of a call over HTTP/2: mitmproxy's words
+    do not tell it from Google."""
+    return flow.request.is_http2 and any(
+        http2_reset.is_clients(flow, handler)
+        for handler in list(_proxyserver().connections.values())
+        if handler.client is flow.client_conn
+    )
+
+
 def _proxyserver() -> Any:
     return mitm.addon("proxyserver")
 

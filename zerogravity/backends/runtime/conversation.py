@@ -36,8 +36,8 @@ UNUSED_TOOL = {  # a call without a tool could be taken for one that sums up a c
     "name": "unused", "description": "Never call this.", "parametersJsonSchema": '{"type":"object","properties":{}}',
 }  # fmt: skip
 SKIPPED = (b'{"stepUpdate"', b'{"usageUpdate"')
-CALLS = 3  # an answer that cannot be used is asked for again; without a limit it is asked for for ever
-RETRY = {"apiRetry": {"maxRetries": 1, "initialSleepDurationMs": 100}, "modelOutputRetry": {"maxRetries": 1}}
+CALLS = 5  # an answer that cannot be used is asked for again; without a limit it is asked for for ever
+RETRY = {"apiRetry": {"maxRetries": 1, "initialSleepDurationMs": 100}, "modelOutputRetry": {"maxRetries": CALLS}}
 
 
 def configuration(cascade_id: str, model: str, endpoint: dict[str, Any], app_folder: str) -> dict[str, Any]:

@@ -1,0 +1,127 @@
+"""Whatever Google answers, a client gets the same through the runtime as through an editor's language server: every
+keyword of Google's stand-in, on every surface, in both modes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.e2e.support import SURFACES, Said, ask, at_rest, quick
+from zerogravity.testing.simulator.stack import Stack, StackOptions
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SAME = (
+    *("text", "think", "tool", "parallel", "parallel-split", "tool-apart", "sig-before", "sig-after", "tool-text"),
+    *("tool-late-text", "tool-noargs", "tool-exact", "tool-unknown", "snake", "image", "code", "grounding"),
+    *("signed-text", "json", "unicode", "thinking-once", "malformed-once", "nameless-once", "flaky"),
+    *("503-mid", "429-mid", "raw-mid", "drop", "drop-think", "cut", "reset"),
+    *("half-close", "gzip-cut", "no-finish", "empty", "empty-body", "thinking-only", "garbage", "nonsense", "nameless"),
+    *("malformed", "unexpected", "unsigned", "safety", "recitation", "other", "blocked", "max-tokens", "max-thinking"),
+    *("slow 0.05", "stall 0.1", "stall-before 0.1", "long 20", "big 300", "flood 500", "split 7", "lf", "cr"),
+    *("odd-sse", "gzip", "usage-after", "usage-root", "usage-jump", "usage-none", "usage-last"),
+    *("400", "404", "500", "503", "504", "429-quota", "429-bare", "400-long", "503-capacity"),
+)
+OTHER_WORDS = ("429", "drop-before", "reset-before")  # the API's, or those of another version of HTTP
+OTHER_REMEDY = ("401", "403", "403-verify")  # a key is not a login in the editor
+
+
+@dataclass
+class Both:
+    """The same path with either back end."""
+
+    editor: Stack
+    runtime: Stack
+    http: aiohttp.ClientSession
+
+    async def ask(self, surface: str, prompt: str, **how: Any) -> tuple[Said, Said]:
+        one, other = (ask(stack, self.http, surface, prompt, **how) for stack in (self.editor, self.runtime))
+        return await one, await other
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["reverse", "proxy"])
+async def both(request: pytest.FixtureRequest, binary: Path) -> AsyncIterator[Both]:
+    mode: Literal["reverse", "proxy"] = request.param
+    async with AsyncExitStack() as stack:
+        made = Both(
+            await stack.enter_async_context(Stack(StackOptions(mode=mode, ls=quick()))),
+            await stack.enter_async_context(Stack(StackOptions(mode=mode, runtime=binary))),
+            await stack.enter_async_context(aiohttp.ClientSession()),
+        )
+        yield made
+        await at_rest(made.runtime)
+        _look_at_what_passed(made.runtime, mode)
+
+
+def _look_at_what_passed(stack: Stack, mode: str) -> None:
+    """The runtime's own requests, rewritten: in one form, with nothing of the marker, over HTTP/2 where there is TLS
+    between."""
+    assert stack.google is not None
+    calls = stack.google.agent_requests
+    assert calls
+    assert {one.http for one in calls} == {"2" if mode == "proxy" else "1.1"}
+    assert all("/v1beta/models/" in one.path for one in calls)
+    assert not any("<cid:" in str(one.body) for one in calls)
+    assert all("sessionId" in one.request for one in calls)
+
+
+def outcome(said: Said) -> dict[str, Any]:
+    """What a client sees of an answer, without what is by chance."""
+    shown: dict[str, Any] = {"status": said.status, "text": said.text, "error": said.error}
+    events = said.events or [said.body]
+    match said.surface:
+        case "responses":
+            last = events[-1].get("response", events[-1])
+            shown["status_word"] = last.get("status")
+            shown["items"] = [
+                (item["type"], item.get("name"), item.get("arguments")) for item in last.get("output") or []
+            ]
+        case "chat":
+            choices = [choice for event in events for choice in event.get("choices") or []]
+            shown["finish"] = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
+            messages = [choice.get("delta") or choice.get("message") or {} for choice in choices]
+            shown["calls"] = [
+                (call.get("function", {}).get("name"), call.get("function", {}).get("arguments"))
+                for message in messages
+                for call in message.get("tool_calls") or []
+            ]
+        case _:
+            candidates = [one for event in events for one in event.get("candidates") or []]
+            shown["finish"] = [one["finishReason"] for one in candidates if one.get("finishReason")]
+            shown["parts"] = [
+                sorted(part) for one in candidates for part in one.get("content", {}).get("parts") or []
+            ]  # fmt: skip
+    return shown
+
+
+@pytest.mark.parametrize("keyword", SAME)
+async def test_the_same_answer_comes_through_both(both: Both, keyword: str) -> None:
+    tools = "tool" in keyword or "parallel" in keyword or keyword.startswith(("sig-", "snake", "nameless"))
+    answers = await asyncio.gather(*(both.ask(surface, f"sim:{keyword}", tools=tools) for surface in SURFACES))
+    assert [outcome(through_runtime) for _, through_runtime in answers] == [
+        outcome(through_editor) for through_editor, _ in answers
+    ]
+
+
+@pytest.mark.parametrize("keyword", OTHER_WORDS)
+async def test_the_same_failure_comes_through_both(both: Both, keyword: str) -> None:
+    for surface in SURFACES:
+        answers = await both.ask(surface, f"sim:{keyword}", stream=False)
+        assert len({(said.status, said.error["code"]) for said in answers if said.error is not None}) == 1
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("keyword", OTHER_REMEDY)
+async def test_what_to_do_is_about_the_key(both: Both, surface: str, keyword: str) -> None:
+    through_editor, through_runtime = await both.ask(surface, f"sim:{keyword}", stream=False)
+    assert through_runtime.status == through_editor.status
+    assert through_runtime.error is not None
+    assert "in the editor" not in through_runtime.error["message"]
