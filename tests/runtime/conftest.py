@@ -35,9 +35,8 @@ def installed() -> Path | str:
         return f"google-antigravity cannot be installed: {str(error)[-300:]}"
 
 
-@pytest.fixture(scope="session")
-def environment() -> Path:
-    """A virtual environment with the package google-antigravity; ``bin/python`` runs its SDK."""
+def real_environment() -> Path:
+    """The folder, or the test ends here."""
     found = installed()
     if isinstance(found, Path):
         return found
@@ -46,8 +45,19 @@ def environment() -> Path:
     pytest.skip(found)
 
 
-@pytest.fixture(scope="session")
-def binary(environment: Path) -> Path:
-    """The runtime's executable."""
-    (found,) = environment.glob(f"lib/python3*/site-packages/{BINARY}")
+def real_program() -> Path:
+    """The runtime's executable, or the test ends here."""
+    (found,) = real_environment().glob(f"lib/python3*/site-packages/{BINARY}")
     return found
+
+
+@pytest.fixture(scope="session")
+def environment() -> Path:
+    """A virtual environment with the package google-antigravity; ``bin/python`` runs its SDK."""
+    return real_environment()
+
+
+@pytest.fixture(scope="session")
+def binary() -> Path:
+    """The runtime's executable."""
+    return real_program()

@@ -12,6 +12,8 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -32,6 +34,7 @@ from zerogravity.errors import Fault, FaultError, Termination, language_server
 
 logger = logging.getLogger("zerogravity.language_server")
 NAME = "the runtime"
+ENDING_S = 1.0  # from the end of its connections to its own
 NO_ROUTE = language_server(
     502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
     remedy="Use reverse mode to its API, or regular mode.", retryable=False,
@@ -39,12 +42,13 @@ NO_ROUTE = language_server(
 WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls runtime")
 
 
+@dataclass(frozen=True, slots=True)
 class _Open:
-    """A conversation, and the process that has it."""
+    """A conversation, the process that has it, and the folder where that keeps it."""
 
-    def __init__(self, process: RuntimeProcess, conversation: Conversation) -> None:
-        self.process = process
-        self.conversation = conversation
+    process: RuntimeProcess
+    conversation: Conversation
+    kept: Path
 
 
 class Runtime:
@@ -79,6 +83,16 @@ class Runtime:
         )
         self._listing = Listing(settings, route, clock)
 
+    @property
+    def pid(self) -> int | None:
+        """The process that gets new conversations."""
+        return self._keeper.pid
+
+    @property
+    def conversations(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     # -- lifecycle -------------------------------------------------------------------------------------------------
 
     def set_callbacks(self, callbacks: BackendListener) -> None:
@@ -93,13 +107,17 @@ class Runtime:
         await self._keeper.start()
 
     async def close(self) -> None:
-        for cascade_id in tuple(self._open):
-            await self.delete(cascade_id)
-        await self._keeper.stop()
-        await self._listing.close()
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        try:
+            await asyncio.gather(*map(self.delete, tuple(self._open)), return_exceptions=True)
+        finally:
+            try:
+                await self._keeper.stop()
+            finally:
+                self._open.clear()  # what was not closed in peace is closed with the session
+                await self._listing.close()
+                session, self._session = self._session, None
+                if session is not None:
+                    await session.close()
 
     async def readiness(self) -> Readiness:
         """Ready: it runs, and Google has not refused its key."""
@@ -119,25 +137,39 @@ class Runtime:
     async def check(self) -> None:
         if (fault := self._settings.missing) is not None:
             raise FaultError(fault)
-        await self._listing.models()  # raises when Google refuses the key
+        if self._listing.fault is not None:
+            raise FaultError(self._listing.fault)
 
     async def start_cascade(self, model: str) -> str:
-        """A conversation about one model, with a name of ours."""
-        process = await self._keeper.take()
+        """A conversation about one model, with a name of ours; in another process, if the first one is just ending."""
+        first = await self._keeper.take()
+        try:
+            return await self._begin(first, model)
+        except FaultError as error:
+            if error.fault.code != "ls_gone" or not await self._has_ended(first):
+                raise
+        return await self._begin(await self._keeper.take(), model)
+
+    async def _has_ended(self, process: RuntimeProcess) -> bool:
+        """One that does not answer; if it goes on running, no new conversation gets it."""
+        ended = await process.ends_within(ENDING_S)
+        if not ended:
+            self._keeper.replace(process)
+        return ended
+
+    async def _begin(self, process: RuntimeProcess, model: str) -> str:
         cascade_id = str(uuid.uuid4())
         try:
             assert process.listening is not None
+            kept = process.app_folder / "brain" / cascade_id
             configured = configuration(cascade_id, model, self._endpoint(), str(process.app_folder))
             opened = await Conversation.open(self._http, process.listening, configured)
-        except FaultError as error:
+        except BaseException as error:
             self._keeper.release(process)
-            if error.fault.code == "ls_refused":
+            if isinstance(error, FaultError) and error.fault.code == "ls_refused":
                 raise FaultError(refused(f"{error.fault.message}{process.last_words}")) from error
             raise
-        except BaseException:
-            self._keeper.release(process)
-            raise
-        self._open[cascade_id] = _Open(process, opened)
+        self._open[cascade_id] = _Open(process, opened, kept)
         return cascade_id
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
@@ -145,7 +177,7 @@ class Runtime:
         if (opened := self._open.get(cascade_id)) is None:
             raise FaultError(_unknown(cascade_id))
         if why := await opened.conversation.say(marker.marker_for(cascade_id)):
-            raise FaultError(refused(f"the runtime gave up: {why[:500]}"))
+            raise FaultError(refused(f"the runtime gave up: {opened.process.without_keys(why)[:500]}"))
 
     async def follow(self, running: RunningTurn) -> None:
         """Nothing: ``send`` reads what it tells."""
@@ -164,10 +196,11 @@ class Runtime:
             return
         try:
             await opened.conversation.close()
-            kept = opened.process.app_folder / "brain" / cascade_id
-            await asyncio.to_thread(shutil.rmtree, kept, ignore_errors=True)
         finally:
-            self._keeper.release(opened.process)
+            try:
+                await asyncio.to_thread(shutil.rmtree, opened.kept, ignore_errors=True)
+            finally:
+                self._keeper.release(opened.process)
 
     def _endpoint(self) -> dict[str, Any]:
         """Google's API in its configuration. Its key is nowhere else."""

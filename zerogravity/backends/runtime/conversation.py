@@ -19,6 +19,7 @@ from zerogravity.errors import FaultError
 from zerogravity.wire import jsonio, narrow
 
 logger = logging.getLogger("zerogravity.language_server")
+OPEN_S = 15.0  # how long it may take to begin a conversation: less than the engine waits
 CLOSE_S = 1.0  # how long it may take to say goodbye
 OFF = {"enabled": False}
 NO_TOOLS = {
@@ -67,12 +68,17 @@ class Conversation:
     async def open(
         cls, session: aiohttp.ClientSession, listening: Listening, configured: dict[str, Any]
     ) -> Conversation:
-        """Raises FaultError: it is gone, or takes no such configuration."""
+        """Raises FaultError: it is gone, does not answer, or takes no such configuration."""
         url, headers = f"http://127.0.0.1:{listening.port}/", {"x-goog-api-key": listening.key}
         try:
-            socket = await session.ws_connect(url, headers=headers, max_msg_size=0, decode_text=False)
+            async with asyncio.timeout(OPEN_S):
+                socket = await session.ws_connect(url, headers=headers, max_msg_size=0, decode_text=False)
+                return await cls._begun(socket, configured)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise FaultError(gone(f"the runtime does not answer: {type(error).__name__}")) from error
+
+    @classmethod
+    async def _begun(cls, socket: aiohttp.ClientWebSocketResponse[bool], configured: dict[str, Any]) -> Conversation:
         made = cls(socket)
         try:
             await made._send({"config": configured})
@@ -99,7 +105,9 @@ class Conversation:
 
     async def halt(self) -> None:
         """Stop its call to Google, and what it would do next."""
-        await self._send({"haltRequest": True})
+        with suppress(TimeoutError):  # one that reads nothing is closed after this
+            async with asyncio.timeout(CLOSE_S):
+                await self._send({"haltRequest": True})
 
     async def close(self) -> None:
         """The conversation is gone with it, and whatever runs for it."""

@@ -44,7 +44,7 @@ class Keeper:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.fault: Fault | None = absent("the runtime has not been started")
+        self._fault: Fault | None = absent("the runtime has not been started")
         self._make = make
         self._changed = changed
         self._max_rss = max_rss
@@ -62,6 +62,11 @@ class Keeper:
         self._supervisor = background.RepeatedTask("restarting the runtime", self._restart, report=report, sleep=sleep)
 
     @property
+    def fault(self) -> Fault | None:
+        """Why it does not run."""
+        return RESTARTING if self._current is not None and self._current.pid is None else self._fault
+
+    @property
     def pid(self) -> int | None:
         return None if self._current is None else self._current.pid
 
@@ -76,7 +81,7 @@ class Keeper:
             await self._supervisor.stop()
         finally:
             processes = {*self._retired, *([] if self._current is None else [self._current])}
-            self._current, self.fault = None, absent("the runtime has been stopped")
+            self._current, self._fault = None, absent("the runtime has been stopped")
             self._retired.clear()
             self._settled.set()
             under_way = [*self._tasks]
@@ -165,7 +170,7 @@ class Keeper:
             logger.warning("%s", error.fault.full_message)
 
     async def _ended(self, process: RuntimeProcess, code: int) -> None:
-        self._current, self.fault = None, RESTARTING
+        self._current, self._fault = None, RESTARTING
         self._settled.clear()
         self._failures = 0 if self._clock() - self._began >= STABLE_S else self._failures + 1
         logger.warning("the runtime ended with code %s%s", code, process.last_words)
@@ -179,10 +184,10 @@ class Keeper:
         except BaseException as error:
             self._failures += 1
             known = isinstance(error, FaultError)
-            self.fault = error.fault if known else absent(f"the runtime cannot be started: {type(error).__name__}")
+            self._fault = error.fault if known else absent(f"the runtime cannot be started: {type(error).__name__}")
             self._settled.set()
             raise
-        self._current, self._began, self.fault = process, self._clock(), None
+        self._current, self._began, self._fault = process, self._clock(), None
         self._settled.set()
         logger.info("the runtime runs as process %s", process.pid)
         run_guarded(self._changed, True)

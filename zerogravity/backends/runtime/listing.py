@@ -26,13 +26,15 @@ REFUSED = (400, 401, 403)  # of a key or login; anything else says nothing about
 
 
 class Listing:
+    """``fault``: why Google has refused the key, as far as is known."""
+
     def __init__(self, settings: Settings, route: Route, clock: Callable[[], float]) -> None:
+        self.fault: Fault | None = None
         self._settings = settings
         self._route = route
         self._clock = clock
         self._next = -math.inf  # when to ask again
         self._models: tuple[Model, ...] = models.TABLE
-        self._fault: Fault | None = None
         self._asking = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
@@ -43,8 +45,8 @@ class Listing:
             if self._clock() >= self._next:
                 answered = await self._ask()
                 self._next = self._clock() + (FRESH_S if answered else RETRY_S)
-        if self._fault is not None:
-            raise FaultError(self._fault)
+        if self.fault is not None:
+            raise FaultError(self.fault)
         return self._models
 
     async def close(self) -> None:
@@ -57,16 +59,16 @@ class Listing:
         vertex = self._settings.vertex
         if vertex is not None and not self._settings.key:
             return True  # a project's login is the runtime's: there is none to ask with
-        why, self._fault = "", None
         try:
             found = await self._pages("/v1beta/models" if vertex is None else "/v1beta1/publishers/google/models")
-            self._models = found or models.TABLE
-            return True
         except FaultError as error:
             why = error.fault.message
-            self._fault = error.fault if error.fault.upstream_status in REFUSED else None
+            self.fault = error.fault if error.fault.upstream_status in REFUSED else None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            why = type(error).__name__
+            why, self.fault = type(error).__name__, None
+        else:
+            self._models, self.fault = found or models.TABLE, None
+            return True
         logger.info("Google's list of models cannot be had: %s", why)
         return False
 
@@ -85,7 +87,8 @@ class Listing:
             self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=False)
         url = (self._route.endpoint or self._settings.google) + path
         headers = {"x-goog-api-key": self._settings.key}
-        async with self._session.get(url, params=query, headers=headers, **self._way()) as response:
+        asking = self._session.get(url, params=query, headers=headers, allow_redirects=False, **self._way())
+        async with asking as response:
             body = await response.read()
             if response.status != 200:
                 raise FaultError(google_errors.decode_error(response.status, dict(response.headers), body))

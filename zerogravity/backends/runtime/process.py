@@ -70,20 +70,19 @@ class RuntimeProcess:
         except psutil.Error:
             return 0
 
+    def without_keys(self, words: str) -> str:
+        """What it says may be shown then."""
+        for key in (self._settings.key, "" if self.listening is None else self.listening.key):
+            words = words.replace(key, redact.MASK) if key else words
+        return redact.text(words)
+
     async def start(self) -> None:
         """Returns when it listens. Raises FaultError, and leaves nothing then."""
         try:
-            async with asyncio.timeout(READY_S):
-                await self._launch()
-        except BaseException as error:
+            await self._start()
+        except BaseException:
             await self._clear()
-            if isinstance(error, TimeoutError):
-                text = f"the runtime was not ready within {READY_S:g} s{self.last_words}"
-            elif isinstance(error, OSError | ValueError):  # no folder, no pipe; a path with a zero byte
-                text = f"{self._settings.binary} cannot be started: {getattr(error, 'strerror', None) or error}"
-            else:
-                raise
-            raise FaultError(absent(text)) from error
+            raise
 
     async def wait(self) -> int:
         """Until it has ended: its exit code."""
@@ -93,6 +92,13 @@ class RuntimeProcess:
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), LOOK_S)
         return process.returncode
+
+    async def ends_within(self, seconds: float) -> bool:
+        """Whether it has ended by then."""
+        if self.pid is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wait(), seconds)
+        return self.pid is None
 
     async def stop(self) -> None:
         """End it. It leaves by itself when its stdin is closed; cancelled, this ends it at once."""
@@ -119,6 +125,18 @@ class RuntimeProcess:
             if folder is not None:
                 await asyncio.to_thread(folder.remove)
             await asyncio.gather(*self._reading, return_exceptions=True)
+
+    async def _start(self) -> None:
+        """Whatever may go wrong is a fault."""
+        try:
+            async with asyncio.timeout(READY_S):
+                await self._launch()
+        except TimeoutError:
+            text = f"the runtime was not ready within {READY_S:g} s{self.last_words}"
+            raise FaultError(absent(text)) from None
+        except (OSError, ValueError) as error:  # no folder, no pipe; a path with a zero byte
+            text = f"{self._settings.binary} cannot be started: {getattr(error, 'strerror', None) or error}"
+            raise FaultError(absent(text)) from error
 
     async def _launch(self) -> None:
         binary = self._settings.binary
@@ -150,14 +168,9 @@ class RuntimeProcess:
             *lines, rest = (rest + data).split(b"\n")
             rest = rest[:LONG_LINE]
             for line in filter(None, lines):
-                shown = self._without_keys(line[:LONG_LINE].decode("utf-8", "replace"))[:MAX_LINE].rstrip()
+                shown = self.without_keys(line[:LONG_LINE].decode("utf-8", "replace"))[:MAX_LINE].rstrip()
                 self._last_lines.append(shown)
                 logger.debug("runtime: %s", shown)
-
-    def _without_keys(self, line: str) -> str:
-        for key in (self._settings.key, self.listening.key if self.listening is not None else ""):
-            line = line.replace(key, redact.MASK) if key else line
-        return redact.text(line)
 
 
 async def _drain(process: asyncio.subprocess.Process) -> None:
