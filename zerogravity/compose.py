@@ -222,7 +222,7 @@ def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies)
     budget.watch("traces", lambda: recorder.waiting_bytes)
     metrics.gauge("zg_queue_waiting", "Turns waiting in the queue", lambda: engine.waiting)
     metrics.gauge("zg_queue_active", "Turns that have a place", lambda: engine.active)
-    metrics.gauge("zg_ls_up", "Whether the language server serves turns, as far as is known",
+    metrics.gauge("zg_ls_up", "Whether the language server, or the runtime, serves turns, as far as is known",
                   lambda: hops()["language_server"])  # fmt: skip
     metrics.states("zg_hop_up", "Whether a hop of the path works, as far as is known", "hop", hops)
     metrics.counter("zg_tap_guarded", "Answers passed on unread after an internal error", lambda: Tap.failures)

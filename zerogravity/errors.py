@@ -163,14 +163,14 @@ def unreachable(message: str) -> Fault:
 def certificate_refused(message: str) -> Fault:
     """The TLS handshake of a call to Google failed; ``message`` in the words of TLS."""
     text = f"the program that calls Google does not trust zerogravity's certificate: {message}"
-    remedy = "Start the language server with the SSL_CERT_FILE that `zerogravity certs show` names."
+    remedy = "Start that program with the SSL_CERT_FILE that `zerogravity certs show` names."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 
 
 def not_an_endpoint() -> Fault:
     """A call to Google was sent to the proxy as if it were an endpoint."""
     text = "a reverse-mode call arrived, but zerogravity runs with --mode proxy"
-    remedy = "Start zerogravity without --mode proxy, or give the language server HTTPS_PROXY instead of an endpoint."
+    remedy = "Start zerogravity without --mode proxy, or give that program HTTPS_PROXY instead of an endpoint."
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy)
 
 
