@@ -76,8 +76,8 @@ def message(cascade_id: str, text: str, model: str, images: Sequence[Mapping[str
         "messageOrigin": "AGENT_MESSAGE_ORIGIN_IDE",
     }
     enum = int(model) if model.isdigit() else model
-    known = isinstance(enum, int) or enum.startswith("MODEL_")
-    planner = {**PLANNER, "planModel" if known else "modelName": enum}
+    listed = isinstance(enum, int) or enum.startswith("MODEL_")
+    planner = {**PLANNER, "planModel" if listed else "modelName": enum}
     newer = {**body, "cascadeConfig": {"plannerConfig": planner, "executorConfig": EXECUTOR}}
     conversational = {"plannerMode": "CONVERSATIONAL_PLANNER_MODE_DEFAULT", "agenticMode": True}
     planner = {"conversational": conversational, "toolConfig": NO_COMMANDS, "requestedModel": {"model": enum}}
@@ -85,7 +85,7 @@ def message(cascade_id: str, text: str, model: str, images: Sequence[Mapping[str
     if images:
         newer["media"] = [{"mimeType": one["mimeType"], "inlineData": one["base64Data"]} for one in images]
         older["images"] = [dict(one) for one in images]
-    return Forms(newer, older)
+    return Forms(newer, older if listed else newer)  # older builds know no model by Google's name
 
 
 def steps(cascade_id: str, offset: int) -> Forms:
