@@ -298,7 +298,7 @@ async def test_a_message_refused_because_nobody_is_logged_in(
 ) -> None:
     station.answers["SendUserCascadeMessage"] = (500, {"code": "unknown", "message": "model not found"})
     station.answers["GetUserStatus"] = (login, {})
-    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="M"))
+    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="MODEL_X"))
     assert fault.code == code
     sent = ["SendUserCascadeMessage", "GetCascadeTrajectorySteps", "SendUserCascadeMessage", "GetUserStatus"]
     assert station.methods() == [*sent, *(["GetAuthStatus"] if login == 500 else [])]
@@ -520,7 +520,7 @@ async def test_a_kept_connection_that_has_died_is_replaced(station: Station, dri
 
 async def test_a_message_is_never_sent_twice(station: Station, driver: Driver) -> None:
     station.answers["SendUserCascadeMessage"] = ConnectionError
-    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="M"))
+    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="MODEL_X"))
     assert fault.code == "ls_gone"
     assert station.methods() == ["SendUserCascadeMessage"]
 
