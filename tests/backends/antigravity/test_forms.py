@@ -101,6 +101,8 @@ def test_the_state_streams() -> None:
         (400, {"code": "invalid_argument", "message": "cascade_id is required"}, True),
         (500, {"code": "unknown", "message": "neither PlanModel nor RequestedModel specified"}, True),
         (500, {"code": "internal", "message": 'invalid value for enum field planModel: "MODEL_X"'}, True),
+        (500, {"code": "unknown", "message": "plan model not specified; you must specify a valid model"}, True),
+        (500, {"code": "unknown", "message": "no base mixin constructor found for planner type <nil>"}, True),
         (500, {"code": "unknown", "message": "model not found: 1187"}, True),
         (404, {"code": "not_found", "message": "model MODEL_X not found"}, True),
         (404, {"code": "not_found", "message": "cascade x not found"}, False),

@@ -168,13 +168,18 @@ class LsClient:
         unless: Callable[[], Awaitable[bool]] | None = None,
     ) -> Object:  # fmt: skip
         """A call in the newer form; in the older one where this server has refused the newer, remembered once the older
-        has been taken. ``unless``: says that the first has had an effect all the same: then there is no second."""
-        if await self._in_use() in self._older:
+        has been taken. ``unless``: says that the first has had an effect all the same: then there is no second, but the
+        next call is in the older form if this was the reason."""
+        if (endpoint := await self._in_use()) in self._older:
             return await self.call(method, form.older, timeout=timeout)
         try:
             return await self.call(method, form.newer, timeout=timeout)
         except Refused as error:
-            if form.newer == form.older or not forms.refused(error) or (unless is not None and await unless()):
+            if form.newer == form.older or not forms.refused(error):
+                raise
+            if unless is not None and await unless():
+                if forms.named(error):
+                    self._older.add(endpoint)
                 raise
             logger.debug("%s in the older form: %s", method, error)
         answer = await self.call(method, form.older, timeout=timeout)

@@ -41,9 +41,12 @@ PLANNER: Json = {
     "disableLoopDetection": True,
 }
 
-# What a build says that has ignored the newer form's model, or knows no such member or enum name
+# What a build says that has ignored the newer form's model, or knows no such member, enum name or planner. The second
+# words are those of the agent inside of Google's binary: "plan model not specified; you must specify a valid model".
 _MISSES = re.compile(
-    r"\b(PlanModel|RequestedModel|unknown field|invalid value for enum|model\b.{0,100}\bnot found)", re.I
+    r"\b(plan ?model|requested ?model|planner (type|config)|unknown field|invalid value for enum"
+    r"|model\b.{0,100}\bnot found)",
+    re.IGNORECASE,
 )
 
 
@@ -89,7 +92,7 @@ def message(cascade_id: str, text: str, model: str, images: Sequence[Mapping[str
 
 
 def steps(cascade_id: str, offset: int) -> Forms:
-    """GetCascadeTrajectorySteps."""
+    """GetCascadeTrajectorySteps. A build that ignores how much it is asked to show has the texts by default as well."""
     body: Json = {"cascadeId": cascade_id, "stepOffset": offset}
     return Forms(
         {**body, "trajectoryVerbosity": "CLIENT_TRAJECTORY_VERBOSITY_FULL"},
@@ -113,4 +116,9 @@ def state_streams(cascade_id: str) -> tuple[tuple[str, Json], ...]:
 
 def refused(error: Refused) -> bool:
     """Whether the form can be why the LS refused. Never for what Google has refused: then it was understood."""
-    return not error.passed_on and (error.word == "invalid_argument" or bool(_MISSES.search(error.said)))
+    return not error.passed_on and (error.word == "invalid_argument" or named(error))
+
+
+def named(error: Refused) -> bool:
+    """Whether the refusal names the form as its reason."""
+    return bool(_MISSES.search(error.said))
