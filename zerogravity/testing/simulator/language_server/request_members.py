@@ -41,6 +41,8 @@ MEMBERS: Mapping[str, str] = {
     "GetCommandModelConfigs": "metadata:Metadata",
     "SetUserSettings": "userSettings",
     "SetCloudCodeURL": "url",
+    "GetLoadCodeAssist": "forceRefresh",
+    "GetAvailableModels": "forceRefresh",
     "GetUnleashData": "metadata:Metadata properties",
     "GetModelStatuses": "metadata:Metadata",
     "StreamCascadeReactiveUpdates": "protocolVersion id subscriberId",
