@@ -36,6 +36,8 @@ NAME = b"\x0a\x0bantigravity"  # ide_name
         (["ls", "--habit", "csrf=1"], 2, "--habit csrf: no such habit"),
         (["ls", "--habit", "checkpoint=never"], 2, "'never' is none of before, during, after, none"),
         (["ls", "--habit", "reactive=yes"], 2, "'yes' is neither true nor false"),
+        (["ls", "--build", "2025-01"], 2, "is not one of '2026-03', '2026-09', 'runtime'"),
+        (["ls", "--habit", "auth=1"], 2, "--habit auth: no such habit"),
         (["ls", "--habit", "retries=x"], 2, "--habit retries: invalid literal"),
         (["ls", "--no_such_flag"], 2, "No such option"),
         (["ls", "--stdin"], 1, "initial metadata is nil"),

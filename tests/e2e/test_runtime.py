@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio]
 @pytest.mark.parametrize("compaction", [False, True])
 async def test_turns_of_the_runtime(compaction: bool) -> None:
     async with GoogleSimulator(tls=False) as google:
-        ls = build("antigravity-0.1.22", compaction=compaction, retry_s=0.02)
+        ls = build("runtime", compaction=compaction, retry_s=0.02)
         async with (
             Stack(StackOptions(upstream=google.url, api="public", ls=ls)) as stack,
             aiohttp.ClientSession() as http,

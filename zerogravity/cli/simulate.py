@@ -20,7 +20,7 @@ import click
 from zerogravity.hosts import GOOGLE
 from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator
 from zerogravity.testing.simulator.http import tls
-from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+from zerogravity.testing.simulator.language_server import BUILDS, LanguageServerSimulator, LsOptions
 from zerogravity.testing.simulator.language_server.child import (
     StdinError,
     proxy_for,
@@ -29,7 +29,15 @@ from zerogravity.testing.simulator.language_server.child import (
     trusted,
 )
 
-NOT_HABITS = {"quotas", "refusals", "port", "http_port", "csrf"}  # options of the stand-in that are no habits
+NOT_HABITS = {
+    "auth",
+    "labels",
+    "quotas",
+    "refusals",
+    "port",
+    "http_port",
+    "csrf",
+}  # options of the stand-in that are no habits
 
 
 @click.group()
@@ -91,12 +99,13 @@ def google(host: str, port: int, plain: bool, http2: bool, pace: float, auth: bo
 @click.option("--trust", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="PEM file of trusted authorities [default: SSL_CERT_FILE].")  # fmt: skip
 @click.option("--cert-file", type=click.Path(dir_okay=False, path_type=Path), help="File to write its certificate to.")
+@click.option("--build", type=click.Choice(list(BUILDS)), help="One whose habits it has [default: of no one build].")
 @click.option("--habit", "habits", multiple=True, metavar="NAME=VALUE",
               help="Any field of LsOptions: checkpoint=before, blocking=always, retry_s=0.1 …")  # fmt: skip
 def ls(from_stdin: bool, csrf_token: str | None, https_server_port: int, http_server_port: int | None,
        random_port: bool, cloud_code_endpoint: str, extension_server_port: int | None,
        extension_server_csrf_token: str, proxy: str | None, trust: Path | None, cert_file: Path | None,
-       habits: tuple[str, ...], **_taken: object) -> None:  # fmt: skip
+       build: str | None, habits: tuple[str, ...], **_taken: object) -> None:  # fmt: skip
     """Stand in for the language server; needs a Google, real or ``simulate google``.
 
     Example: zerogravity simulate ls --cloud_code_endpoint http://127.0.0.1:8742 --habit checkpoint=during
@@ -112,7 +121,7 @@ def ls(from_stdin: bool, csrf_token: str | None, https_server_port: int, http_se
         endpoint=cloud_code_endpoint,
         proxy_url=proxy or proxy_for(cloud_code_endpoint, os.environ),
         proxy_ca=trust or trusted(os.environ),
-        **_habits(habits),
+        **{**(BUILDS[build] if build else {}), **_habits(habits)},
     )
     if csrf_token:
         options.csrf = csrf_token

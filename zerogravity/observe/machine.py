@@ -186,7 +186,7 @@ def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = 
         text = f"{who} does not answer: {why_silent(best.process)}"
         return Check(name, False, text, "restart the editor; details: zerogravity ls")
     if not best.logged_in:
-        return Check(name, False, f"{who} is not logged in to Google", "log in to Google in the editor")
+        return Check(name, False, f"{who}: {best.trouble.message}", best.trouble.remedy)
     text = f"{who} on {best.endpoint.url}, {len(best.models)} models"
     by = route(best, proxy_port, mode)
     return Check(name, by.ok, f"{text}, {by.text}", by.fix)

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from tests.backends.conftest import CSRF, Station
 from zerogravity.backends.antigravity import client as module
+from zerogravity.backends.antigravity import forms
 from zerogravity.backends.antigravity.client import Endpoint, LsClient
 from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.core.turn import Model
@@ -41,7 +42,6 @@ async def test_start_cascade(station: Station, driver: Driver) -> None:
     ((method, body),) = station.seen
     assert method == "StartCascade"
     assert body["source"] == "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT"
-    assert body["metadata"]["ideName"] == "antigravity"
     headers = station.headers[0]
     assert headers["Content-Type"] == "application/json"
     assert headers["Connect-Protocol-Version"] == "1"
@@ -55,28 +55,10 @@ async def test_a_cascade_without_an_id_is_refused(station: Station, driver: Driv
     assert (fault.status, fault.code) == (502, "ls_refused")
 
 
-@pytest.mark.parametrize(
-    ("model", "named"),
-    [
-        ("MODEL_PLACEHOLDER_M26", {"requestedModel": {"model": "MODEL_PLACEHOLDER_M26"}}),
-        ("1026", {"planModel": 1026}),
-    ],
-)
-async def test_a_message(station: Station, driver: Driver, model: str, named: dict[str, Any]) -> None:
+async def test_a_message(station: Station, driver: Driver) -> None:
     images = ({"base64Data": "AA==", "mimeType": "image/png"},)
-    client = driver(station.endpoint)
-    await client.send_message(CASCADE, "hello", model=model, images=images)
-    ((method, body),) = station.seen
-    assert method == "SendUserCascadeMessage"
-    assert body["cascadeId"] == CASCADE
-    assert body["items"] == [{"text": "hello"}]
-    assert body["images"] == [{"base64Data": "AA==", "mimeType": "image/png"}]
-    assert "blocking" not in body
-    planner = body["cascadeConfig"]["plannerConfig"]
-    assert {name: planner[name] for name in ("requestedModel", "planModel") if name in planner} == named
-    assert "conversational" in planner  # a oneof's member is a key of its own (F3)
-    policy = planner["toolConfig"]["runCommand"]["autoCommandConfig"]["autoExecutionPolicy"]
-    assert policy == "CASCADE_COMMANDS_AUTO_EXECUTION_OFF"
+    await driver(station.endpoint).send_message(CASCADE, "hello", model="MODEL_X", images=images)
+    assert station.seen == [("SendUserCascadeMessage", forms.message(CASCADE, "hello", "MODEL_X", images).newer)]
 
 
 async def test_a_queued_message_is_taken(station: Station, driver: Driver) -> None:
@@ -127,6 +109,128 @@ async def test_settings_are_best_effort(station: Station, driver: Driver) -> Non
     assert station.seen == [
         ("SetUserSettings", {"userSettings": {"detectAndUseProxy": "DETECT_AND_USE_PROXY_ENABLED"}})
     ]
+
+
+# -- both forms --------------------------------------------------------------------------------------------------
+
+NEITHER = (500, {"code": "unknown", "message": "neither PlanModel nor RequestedModel specified"})
+UNKNOWN = (400, {"code": "invalid_argument", "message": 'proto: (line 1:76): unknown field "planModel"'})
+NO_SUCH = (500, {"code": "unknown", "message": "model not found: 2651"})
+SEND, STEPS, ANNOTATE = "SendUserCascadeMessage", "GetCascadeTrajectorySteps", "UpdateConversationAnnotations"
+
+
+def in_older(station: Station) -> dict[str, list[bool]]:
+    """Of each method, which of its calls had a member that only the older form has."""
+    marks = {"metadata", "verbosity", "images"}
+    seen: dict[str, list[bool]] = {}
+    for method, body in station.seen:
+        old = bool(marks & set(body)) or (method == ANNOTATE and "cascadeId" in body)
+        seen.setdefault(method, []).append(old)
+    return seen
+
+
+def older_build(refusal: Any, *, of: str = SEND) -> Callable[[web.Request], Any]:
+    """Refuses the newer form of a method."""
+
+    async def answer(request: web.Request) -> Any:
+        body = await request.json()
+        old = body.get("metadata") or body.get("verbosity") or (of == ANNOTATE and body.get("cascadeId"))
+        return (200, {"cascadeId": CASCADE}) if old else refusal
+
+    return answer
+
+
+@pytest.mark.parametrize("refusal", [NEITHER, UNKNOWN, NO_SUCH])
+async def test_an_older_build_is_sent_the_older_form_and_known_by_one_refusal(
+    station: Station, driver: Driver, refusal: Any
+) -> None:
+    station.answers[SEND] = older_build(refusal)
+    client = driver(station.endpoint)
+    for _ in range(3):
+        await client.send_message(CASCADE, "x", model="MODEL_X")
+    await client.steps(CASCADE, 3)
+    await client.annotate(CASCADE)
+    await client.heartbeat()
+    assert in_older(station) == {
+        SEND: [False, True, True, True], STEPS: [False, True], ANNOTATE: [True], "Heartbeat": [True],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [
+        ("StartCascade", lambda client: client.start_cascade()),
+        ("Heartbeat", lambda client: client.heartbeat()),
+        ("GetUserStatus", lambda client: client.user_status()),
+        (STEPS, lambda client: client.steps(CASCADE)),
+        (ANNOTATE, lambda client: client.annotate(CASCADE)),
+    ],
+)
+async def test_every_method_has_its_second_choice(
+    station: Station, driver: Driver, method: str, call: Callable[[LsClient], Any]
+) -> None:
+    station.answers[method] = older_build((400, {"code": "invalid_argument", "message": "x is required"}), of=method)
+    client = driver(station.endpoint)
+    for _ in range(2):
+        await call(client)
+    assert in_older(station) == {method: [False, True, True]}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (400, {"code": "failed_precondition", "message": "x"}),
+        (403, {"code": "permission_denied", "message": "x"}),
+        (404, {"code": "not_found", "message": "cascade x not found"}),
+        (429, {"code": "resource_exhausted", "message": "quota"}),
+        (500, {"code": "unknown", "message": "x"}),
+        (501, {"code": "unimplemented"}),
+        (400, {"code": "invalid_argument", "message": "INVALID_ARGUMENT (code 400): * contents is empty"}),
+        (500, {"code": "unknown", "message": "NOT_FOUND (code 404): the model x was not found"}),
+    ],
+    ids=lambda refusal: refusal[1]["code"],
+)
+async def test_what_is_no_refusal_of_the_form_is_sent_once(station: Station, driver: Driver, refusal: Any) -> None:
+    station.answers[SEND] = refusal
+    await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="MODEL_X"))
+    assert in_older(station)[SEND] == [False]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [(200, {"steps": [{"type": "CORTEX_STEP_TYPE_USER_INPUT"}]}), (404, {"code": "not_found"}), ConnectionError],
+    ids=["begun", "unknown", "gone"],
+)
+async def test_a_message_that_may_have_reached_google_is_not_sent_again(
+    station: Station, driver: Driver, steps: Any
+) -> None:
+    """A server that answers at the turn's end may hand on what Google said about it. The next turn is sent in the older
+    form if the newer was named as the reason."""
+    for refusal, next_in_older in ((UNKNOWN, True), ((400, {"code": "invalid_argument", "message": "x"}), False)):
+        station.answers |= {SEND: refusal, STEPS: steps}
+        station.seen.clear()
+        client = driver(station.endpoint)
+        for _ in range(2):
+            fault = await fault_of(client.send_message(CASCADE, "x", model="MODEL_X"))
+            assert fault.code == "ls_refused"
+        assert in_older(station)[SEND] == [False, next_in_older]
+
+
+async def test_what_both_forms_are_refused_for_is_not_the_form(station: Station, driver: Driver) -> None:
+    station.answers |= {SEND: NO_SUCH, "GetUserStatus": (501, {})}
+    client = driver(station.endpoint)
+    for _ in range(2):
+        await fault_of(client.send_message(CASCADE, "x", model="MODEL_X"))
+    assert in_older(station)[SEND] == [False, True, False, True]
+
+
+async def test_another_server_is_asked_in_the_newer_form_again(station: Station, driver: Driver) -> None:
+    station.answers["Heartbeat"] = older_build(UNKNOWN)
+    client = driver(station.endpoint)
+    await client.heartbeat()
+    client.endpoint = replace(station.endpoint, pid=7)
+    await client.heartbeat()
+    assert in_older(station)["Heartbeat"] == [False, True, False, True]
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------
@@ -199,22 +303,57 @@ async def test_a_message_refused_because_nobody_is_logged_in(
 ) -> None:
     station.answers["SendUserCascadeMessage"] = (500, {"code": "unknown", "message": "model not found"})
     station.answers["GetUserStatus"] = (login, {})
-    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="M"))
+    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="MODEL_X"))
     assert fault.code == code
-    assert station.methods() == ["SendUserCascadeMessage", "GetUserStatus"]
+    sent = ["SendUserCascadeMessage", "GetCascadeTrajectorySteps", "SendUserCascadeMessage", "GetUserStatus"]
+    assert station.methods() == [*sent, *(["GetAuthStatus"] if login == 500 else [])]
+
+
+@pytest.mark.parametrize(
+    ("auth", "code", "message", "remedy"),
+    [
+        ((501, {"code": "unimplemented"}), "ls_not_logged_in", "not logged in", "Open the editor"),
+        ((404, b"404 page not found"), "ls_not_logged_in", "not logged in", "Open the editor"),
+        ((200, {}), "ls_not_logged_in", "not logged in", "Open the editor"),
+        (
+            (200, {"authResult": {"verificationRequired": {"verificationUrl": "https://accounts.google.com/v"}}}),
+            "ls_not_logged_in", "wants this account verified", "https://accounts.google.com/v",
+        ),
+        ((200, {"authResult": {"licenseRequired": {}}}), "ls_not_logged_in", "no licence", "administrator"),
+        ((200, {"authResult": {"hasValidAuth": True}}), "ls_refused", "boom", ""),
+    ],
+)  # fmt: skip
+async def test_why_nobody_is_logged_in(
+    station: Station, driver: Driver, auth: Any, code: str, message: str, remedy: str
+) -> None:
+    station.answers |= {"GetUserStatus": (500, {"code": "unknown", "message": "boom"}), "GetAuthStatus": auth}
+    client = driver(station.endpoint)
+    fault = await fault_of(client.user_status())
+    assert fault.code == code
+    assert message in fault.message
+    assert remedy in fault.remedy
+    assert client.logged_in is (code == "ls_refused")
 
 
 async def test_models(station: Station, driver: Driver) -> None:
     configs = [
         {"label": "Gemini 3 Flash", "modelOrAlias": {"model": "M18"}, "quotaInfo": {"remainingFraction": 0.83}},
         {"modelOrAlias": {"model": "M19"}, "quotaInfo": {"resetTime": "x"}},
+        {"modelOrAlias": {"model": 2651}, "modelId": "gemini-9-flash"},
+        {"label": "Nine", "modelId": "gemini-9-pro"},
+        {"modelOrAlias": {"model": 0}},
         {"label": "odd", "modelOrAlias": {}},
         {"label": "odder"},
         7,
     ]
     data = {"userStatus": {"cascadeModelConfigData": {"clientModelConfigs": configs}}}
     station.answers["GetUserStatus"] = (200, data)
-    assert await driver(station.endpoint).models() == (Model("M18", "Gemini 3 Flash", 0.83), Model("M19"))
+    assert await driver(station.endpoint).models() == (
+        Model("M18", "Gemini 3 Flash", 0.83),
+        Model("M19"),
+        Model("2651", wire="gemini-9-flash"),
+        Model("gemini-9-pro", "Nine", wire="gemini-9-pro"),
+    )
 
 
 # -- TLS and connections -----------------------------------------------------------------------------------------
@@ -386,7 +525,7 @@ async def test_a_kept_connection_that_has_died_is_replaced(station: Station, dri
 
 async def test_a_message_is_never_sent_twice(station: Station, driver: Driver) -> None:
     station.answers["SendUserCascadeMessage"] = ConnectionError
-    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="M"))
+    fault = await fault_of(driver(station.endpoint).send_message(CASCADE, "x", model="MODEL_X"))
     assert fault.code == "ls_gone"
     assert station.methods() == ["SendUserCascadeMessage"]
 

@@ -301,12 +301,17 @@ async def test_a_description_for_people() -> None:
     assert TOKEN not in repr(found)
 
 
-async def test_a_server_without_a_login() -> None:
-    async with running(logged_in=False) as ls:
+@pytest.mark.parametrize(
+    ("auth", "why"),
+    [({}, "Open the editor, log in"), ({"licenseRequired": {}}, "this account has no licence for Antigravity. Have")],
+)
+async def test_a_server_without_a_login(auth: dict[str, Any], why: str) -> None:
+    async with running(logged_in=False, auth=auth) as ls:
         found = await inspect_server(Process(7, "core", TOKEN, (ls.port,)))
     assert found.endpoint is not None
     assert (found.logged_in, found.models) == (False, ())
-    assert "login    no" in "\n".join(describe([found]))
+    (line,) = [line for line in describe([found]) if line.startswith("  login    no: ")]
+    assert why in line
 
 
 async def test_a_real_process_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

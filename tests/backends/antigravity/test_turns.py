@@ -19,7 +19,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target, Turn
 from zerogravity.engine import Engine
 from zerogravity.errors import Fault, Termination
-from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions, build
 
 
 class Bench:
@@ -138,3 +138,56 @@ async def test_the_view_is_annotated_and_the_state_no_longer_followed(bench: Ben
     assert cascade.running  # a good turn's cascade is left to the LS
     assert "lastUserViewTime" in cascade.annotations
     await bench.backend.cancel(cascade.id)
+
+
+# -- builds ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "habits", "sent"),
+    [
+        ("2026-09", {}, [1, 1, 1]),
+        ("2026-03", {}, [2, 1, 1]),
+        ("2026-03", {"strict": True}, [2, 1, 1]),
+        ("2026-03", {"blocking": "always"}, [2, 1, 1]),
+        ("runtime", {"one_connection": False}, [1, 1, 1]),
+    ],
+    ids=["2026-09", "2026-03", "strict", "blocking", "runtime"],
+)
+async def test_a_turn_calls_google_once_whatever_the_build(
+    unused_tcp_port: int, name: str, habits: dict[str, Any], sent: list[int]
+) -> None:
+    """An older build costs one refused message, before anything has happened; a message is taken once each time."""
+    messages: list[bool] = []
+    options = build(name, **habits, endpoint=f"http://127.0.0.1:{unused_tcp_port}", background=False, delay_s=3600)
+    async with LanguageServerSimulator(options) as ls:
+        taken = ls.service.unary["SendUserCascadeMessage"]
+
+        async def counted(body: Any) -> Any:
+            messages.append(False)
+            return await taken(body)
+
+        ls.service.unary["SendUserCascadeMessage"] = counted
+        bench = Bench(ls)
+        for turns, expected in enumerate(sent, 1):
+            before = len(messages)
+            channel = bench.run()
+            cursor = channel.cursor()
+            await until(lambda turns=turns: sum(one.invocations for one in ls.cascades.values()) == turns)
+            assert len(messages) - before == (1 if options.strict and name == "2026-03" else expected)
+            cursor.close()
+            await until(lambda: not bench.busy)
+        assert {one.invocations for one in ls.cascades.values()} == {1}
+        await bench.engine.close()
+        await bench.backend.close()
+
+
+@pytest.mark.parametrize(
+    ("auth", "words"),
+    [({"verificationRequired": {"verificationUrl": "https://g.co/v"}}, "https://g.co/v"), ({}, "log in")],
+)
+async def test_the_reason_of_a_missing_login(bench: Bench, auth: dict[str, Any], words: str) -> None:
+    bench.ls.options.logged_in, bench.ls.options.auth = False, auth
+    fault = await bench.refused()
+    assert fault.code == "ls_not_logged_in"
+    assert words in fault.remedy

@@ -26,12 +26,17 @@ from zerogravity.core.events import (
     AttemptClosed,
     AttemptOpened,
     Event,
+    Failed,
+    Finished,
     Notice,
+    Record,
     Signature,
     TextDelta,
     ThinkingDelta,
     Usage,
 )
+from zerogravity.core.fold import fold
+from zerogravity.core.policy import Finish, decide
 from zerogravity.errors import Fault
 
 Step = dict[str, Any]
@@ -209,6 +214,9 @@ def test_answers_before_the_newest_user_input_are_not_ours() -> None:
         ([*START, planner("text", "DONE", stop="MAX_TOKENS")], True),
         ([*START, planner("", "DONE", stop="MAX_TOKENS")], True),
         ([*START, planner("", "DONE", stop="CONTENT_FILTER")], True),
+        ([*START, planner("text", "DONE", stop="OTHER")], True),
+        ([*START, planner("", "DONE", stop="OTHER")], False),
+        ([*START, planner("text", "DONE", stop="IMPROPER_FORMAT")], False),
         ([*START, planner("text", "GENERATING")], False),
         ([*START, planner("", "DONE")], False),
         ([*START, planner("", "DONE", thinking="only")], False),
@@ -262,6 +270,31 @@ def test_idle_with_text() -> None:
     assert idle([*START, planner("text", "DONE", toolCalls=calls), tool()]) == (IDLE_POLLS_TEXT, Outcome())
 
 
+@pytest.mark.parametrize(
+    ("stop", "text", "finish", "end"),
+    [
+        ("STOP_PATTERN", "text", "STOP", Finished("stop")),
+        ("MAX_TOKENS", "text", "MAX_TOKENS", Finished("length", "MAX_TOKENS")),
+        ("CONTENT_FILTER", "", "SAFETY", Finished("filtered", "SAFETY")),
+        ("OTHER", "text", "OTHER", Finished("stop")),
+        ("OTHER", "", "OTHER", "empty_response"),
+        ("IMPROPER_FORMAT", "", "MALFORMED_FUNCTION_CALL", "malformed_function_call"),
+        ("IMPROPER_FORMAT", "text", "MALFORMED_FUNCTION_CALL", "malformed_function_call"),
+        ("CLIENT_TOOL_PARSE_ERROR", "", "MALFORMED_FUNCTION_CALL", "malformed_function_call"),
+    ],
+)
+def test_what_a_stop_reason_amounts_to(stop: str, text: str, finish: str, end: Finished | str) -> None:
+    """Of the only answer of a cascade that stays idle: the same as for Google's own word on the wire."""
+    steps = [*START, planner(text, "DONE", stop=stop)]
+    progress = advance(Progress(ran=True), steps, "running").progress
+    (_, events), *_ = closing(progress, steps)
+    assert events[-1] == AttemptClosed(finish)
+    state = fold([Record(0, 0, 0, b"", (AttemptOpened(), *([TextDelta(text)] if text else []), *events))])
+    decision = decide(state)
+    found = decision.terminal if isinstance(decision, Finish) else Failed(decision.late)
+    assert (found.fault.code if isinstance(found, Failed) else found) == end
+
+
 def test_idle_is_seen_before_the_text() -> None:
     progress = Progress(ran=True)
     for _ in range(IDLE_POLLS_EMPTY - 1):
@@ -290,6 +323,7 @@ def test_idle_without_an_answer(ran: bool) -> None:
         (planner("te", "DONE", stop="CLIENT_CANCELED"), "ls_cancelled"),
         (planner("te", "DONE", stop="CLIENT_STREAM_ERROR"), "upstream_drop"),
         (planner("te", "DONE", stop="CLIENT_LOOPING"), "upstream_drop"),
+        (planner("te", "DONE", stop="CLIENT_INVALID_MESSAGE_ORDER"), "ls_error"),
     ],
 )
 def test_answers_that_broke_off(step: Step, code: str) -> None:

@@ -19,9 +19,9 @@ from uuid import uuid4
 import psutil
 
 from zerogravity import background, lifeline
-from zerogravity.backends.antigravity.client import METADATA
 from zerogravity.backends.antigravity.discover import Process, flags_of, listening, probe
 from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.backends.antigravity.forms import METADATA
 from zerogravity.backends.base import Route
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, FaultError, Termination, language_server

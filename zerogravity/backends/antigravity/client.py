@@ -13,22 +13,23 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 
 import aiohttp
 
+from zerogravity.backends.antigravity import forms, login
 from zerogravity.backends.antigravity.endpoint import Endpoint, tls
 from zerogravity.backends.antigravity.errors import Refused, error_of, gone, not_logged_in, refused, stream_error
+from zerogravity.backends.antigravity.forms import Forms
 from zerogravity.background import delay
 from zerogravity.core.turn import Model
-from zerogravity.errors import FaultError, Termination, language_server
+from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.wire import connect, jsonio, narrow
 from zerogravity.wire.narrow import Json
 
 logger = logging.getLogger("zerogravity.language_server")
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
 SEND = "SendUserCascadeMessage"
-METADATA = {"ideName": "antigravity", "extensionName": "antigravity", "locale": "en"}
-NO_COMMANDS = {"runCommand": {"autoCommandConfig": {"autoExecutionPolicy": "CASCADE_COMMANDS_AUTO_EXECUTION_OFF"}}}
 UNARY = aiohttp.ClientTimeout(total=30, connect=5)
 WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
 REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # pauses before a state stream that did not last is opened again
@@ -67,6 +68,7 @@ class LsClient:
         self._short_calls = asyncio.Semaphore(SHORT_CALLS)
         self._searching = asyncio.Lock()
         self._searches: int = 0
+        self._older: set[Endpoint] = set()  # builds that know the older form of requests alone
         self._session: aiohttp.ClientSession | None = None
         self._contexts: dict[Endpoint, ssl.SSLContext | bool] = {}
 
@@ -90,11 +92,7 @@ class LsClient:
     # -- a turn ----------------------------------------------------------------------------------------------
 
     async def start_cascade(self) -> str:
-        answer = await self._call_with_login("StartCascade", {
-            "metadata": METADATA,
-            "source": "CORTEX_TRAJECTORY_SOURCE_CASCADE_CLIENT",
-            "trajectoryType": "CORTEX_TRAJECTORY_TYPE_CASCADE",
-        })  # fmt: skip
+        answer = await self._ask_with_login("StartCascade", forms.START)
         cascade_id = narrow.text(answer.get("cascadeId"))
         if not cascade_id:
             raise FaultError(refused(502, "the language server started no cascade"))
@@ -103,34 +101,16 @@ class LsClient:
     async def send_message(
         self, cascade_id: str, text: str, *, model: str, images: Sequence[Mapping[str, str]] = ()
     ) -> None:
-        """Send a user message; ``model`` is an enum's name, or its number as text."""
-        planner: Object = {
-            "conversational": {"plannerMode": "CONVERSATIONAL_PLANNER_MODE_DEFAULT", "agenticMode": True},
-            "toolConfig": NO_COMMANDS,
-        }
-        if model.isdigit():
-            planner["planModel"] = int(model)
-        else:
-            planner["requestedModel"] = {"model": model}
-        body: Object = {
-            "cascadeId": cascade_id,
-            "items": [{"text": text}],
-            "metadata": METADATA,
-            "clientType": "CHAT_CLIENT_REQUEST_STREAM_CLIENT_TYPE_IDE",
-            "messageOrigin": "AGENT_MESSAGE_ORIGIN_IDE",
-            "cascadeConfig": {"plannerConfig": planner},
-        }
-        if images:
-            body["images"] = [dict(image) for image in images]
-        await self._call_with_login(SEND, body, timeout=WHOLE_TURN)
+        """Send a user message; ``model`` is an enum's name, its number as text, or Google's name."""
+        form = forms.message(cascade_id, text, model, images)
+        await self._ask_with_login(SEND, form, timeout=WHOLE_TURN, unless=partial(self._begun, cascade_id))
 
     async def cancel(self, cascade_id: str) -> None:
         await self.call("CancelCascadeInvocation", {"cascadeId": cascade_id})
 
     async def annotate(self, cascade_id: str) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = {"cascadeId": cascade_id, "annotations": {"lastUserViewTime": now}, "mergeAnnotations": True}
-        await self.call("UpdateConversationAnnotations", body)
+        await self._ask("UpdateConversationAnnotations", forms.annotation(cascade_id, now))
 
     async def delete(self, cascade_id: str) -> None:
         await self.call("DeleteCascadeTrajectory", {"cascadeId": cascade_id})
@@ -138,27 +118,34 @@ class LsClient:
     # -- its state -------------------------------------------------------------------------------------------
 
     async def heartbeat(self) -> None:
-        await self.call("Heartbeat", {"metadata": METADATA})
+        await self._ask("Heartbeat", forms.HEARTBEAT)
 
     async def user_status(self) -> Object:
         """GetUserStatus; remembers whether the LS is logged in (500: it is not, A.4)."""
         try:
-            answer = await self.call("GetUserStatus", {"metadata": METADATA})
+            answer = await self._ask("GetUserStatus", forms.USER_STATUS)
         except Refused as error:
-            if error.status != 500 or error.passed_on:
+            if error.status != 500 or error.passed_on or (fault := await self._missing_login()) is None:
                 raise
             self.logged_in = False
-            raise FaultError(not_logged_in()) from error
+            raise FaultError(fault) from error
         self.logged_in = True
         return narrow.members(answer.get("userStatus"))
+
+    async def _missing_login(self) -> Fault | None:
+        """What the login lacks, by GetAuthStatus; None: nothing. Older builds do not have it."""
+        try:
+            answer = await self.call("GetAuthStatus", {})
+        except FaultError:
+            return not_logged_in()
+        return login.fault_of(narrow.members(answer.get("authResult")))
 
     async def models(self) -> tuple[Model, ...]:
         """The models the LS offers (the labels behind the placeholders change: ask at run time)."""
         return read_models(narrow.lookup(await self.user_status(), "cascadeModelConfigData", "clientModelConfigs"))
 
     async def steps(self, cascade_id: str, offset: int = 0) -> list[Object]:
-        body = {"cascadeId": cascade_id, "stepOffset": offset, "verbosity": "CLIENT_TRAJECTORY_VERBOSITY_DEBUG"}
-        answer = await self.call("GetCascadeTrajectorySteps", body)
+        answer = await self._ask("GetCascadeTrajectorySteps", forms.steps(cascade_id, offset))
         return narrow.objects(answer.get("steps"))
 
     async def trajectory(self, cascade_id: str) -> Object:
@@ -177,10 +164,45 @@ class LsClient:
         except Refused as error:
             logger.info("the language server takes no settings: %s", error.fault.full_message)
 
-    async def _call_with_login(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Object:
+    # -- in the form that this build knows -------------------------------------------------------------------
+
+    async def _ask(
+        self, method: str, form: Forms, *, timeout: aiohttp.ClientTimeout = UNARY,
+        unless: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Object:  # fmt: skip
+        """A call in the newer form; in the older one where this server has refused the newer, remembered once the older
+        has been taken. ``unless``: says that the first has had an effect all the same: then there is no second, but the
+        next call is in the older form if this was the reason."""
+        if (endpoint := await self._in_use()) in self._older:
+            return await self.call(method, form.older, timeout=timeout)
+        try:
+            return await self.call(method, form.newer, timeout=timeout)
+        except Refused as error:
+            if form.newer == form.older or not forms.refused(error):
+                raise
+            if unless is not None and await unless():
+                if forms.named(error):
+                    self._older.add(endpoint)
+                raise
+            logger.debug("%s in the older form: %s", method, error)
+        answer = await self.call(method, form.older, timeout=timeout)
+        self._older.add(await self._in_use())
+        return answer
+
+    async def _begun(self, cascade_id: str) -> bool:
+        """Whether a cascade has done anything, as far as can be seen: a message is never given to Google twice."""
+        try:
+            return bool((await self.call("GetCascadeTrajectorySteps", {"cascadeId": cascade_id})).get("steps"))
+        except FaultError:
+            return True
+
+    async def _ask_with_login(
+        self, method: str, form: Forms, *, timeout: aiohttp.ClientTimeout = UNARY,
+        unless: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Object:  # fmt: skip
         """A call that without a login fails as an internal error (A.4): then it raises that instead."""
         try:
-            return await self.call(method, body, timeout=timeout)
+            return await self._ask(method, form, timeout=timeout, unless=unless)
         except Refused as error:
             if error.status == 500:
                 await self._check_login()
@@ -220,8 +242,7 @@ class LsClient:
 
         Its content is not read: ``on_change`` is called for each frame. Returns when there is no stream (any more).
         """
-        for method, name in (("StreamAgentStateUpdates", "conversationId"), ("StreamCascadeReactiveUpdates", "id")):
-            body = {"protocolVersion": 1, name: cascade_id, "subscriberId": "zerogravity"}
+        for method, body in forms.state_streams(cascade_id):
             short = 0  # streams in a row that did not last
             try:
                 while (lasted := await self._drain(method, body, on_change)) is not None:
@@ -317,13 +338,14 @@ class LsClient:
 
 
 def read_models(configs: object) -> tuple[Model, ...]:
-    """``clientModelConfigs`` → models; a config without a model name is left out."""
+    """``clientModelConfigs`` → models, with Google's names where they are told. An enum's value that the LS itself has
+    no name for is a number; one that is no enum's at all goes by Google's name; a config without either is left out."""
     models: list[Model] = []
     for config in narrow.objects(configs):
-        name = narrow.lookup(config, "modelOrAlias", "model")
-        if isinstance(name, str):
+        enum, wire = narrow.lookup(config, "modelOrAlias", "model"), narrow.text(config.get("modelId"))
+        if name := enum if isinstance(enum, str) else str(enum) if isinstance(enum, int) and enum else wire:
             left = narrow.number(narrow.lookup(config, "quotaInfo", "remainingFraction"))
-            models.append(Model(name, narrow.text(config.get("label")), left))
+            models.append(Model(name, narrow.text(config.get("label")), left, wire))
     return tuple(models)
 
 

@@ -19,8 +19,9 @@ import psutil
 
 from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.antigravity.endpoint import Endpoint
+from zerogravity.backends.antigravity.errors import not_logged_in
 from zerogravity.core.turn import Model
-from zerogravity.errors import FaultError
+from zerogravity.errors import Fault, FaultError
 from zerogravity.hosts import is_loopback
 
 Kind = Literal["core", "workspace", "simulator"]
@@ -78,12 +79,19 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One language server, probed. ``endpoint`` is None when no port answered as one."""
+    """One language server, probed. ``endpoint`` is None when no port answered as one; ``fault``: why it tells no
+    models, which a login is needed for."""
 
     process: Process
     endpoint: Endpoint | None
     logged_in: bool = False
     models: tuple[Model, ...] = ()
+    fault: Fault | None = None
+
+    @property
+    def trouble(self) -> Fault:
+        """Of one that is not logged in: why, and what to do."""
+        return self.fault or not_logged_in()
 
     @property
     def pid(self) -> int:
@@ -133,8 +141,8 @@ async def inspect_server(process: Process, *, pinned: bool = False) -> Found:
     client = LsClient(endpoint)
     try:
         models = await client.models()
-    except FaultError:
-        return Found(process, endpoint)
+    except FaultError as error:
+        return Found(process, endpoint, fault=error.fault)
     finally:
         await client.close()
     return Found(process, endpoint, logged_in=True, models=models)
@@ -233,7 +241,8 @@ def describe(found: Iterable[Found]) -> list[str]:
             pinned = "pinned to its own certificate" if endpoint.cert is not None else "loopback, not verified"
             lines.append(f"  tls      {pinned if endpoint.url.startswith('https') else 'none'}")
             lines.append(f"  token    {endpoint.masked_csrf}")
-            lines.append(f"  login    {'yes' if one.logged_in else 'no: log in in the editor'}")
+            trouble = "" if one.logged_in else f"no: {one.trouble.message}. {one.trouble.remedy}"
+            lines.append(f"  login    {trouble or 'yes'}")
         lines.append(f"  route    {process.route}")
         for model in one.models:
             left = "quota unknown or used up" if model.left is None else f"{model.left:.0%} of its quota left"

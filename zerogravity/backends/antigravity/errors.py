@@ -14,16 +14,19 @@ from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.wire import connect, google_errors, reasons
 
 LOGIN_OR_MODEL = "Log in to Google in the editor; if you are, choose another model: GET /v1/models lists them."
+LOG_IN = "Open the editor, log in, and try again."
 _MODEL_NOT_FOUND = re.compile(r"\bmodel\b.{0,100}\bnot found", re.IGNORECASE)  # of any model, before a login (A.13)
 
 
 class Refused(FaultError):
-    """The LS answered with an error. ``status`` is HTTP's, ``word`` the Connect code; ``passed_on``: it is Google's."""
+    """The LS answered with an error. ``status`` is HTTP's, ``word`` the Connect code, ``said`` its own words;
+    ``passed_on``: they are Google's."""
 
-    def __init__(self, fault: Fault, status: int, word: str, *, passed_on: bool = False) -> None:
+    def __init__(self, fault: Fault, status: int, word: str, *, said: str = "", passed_on: bool = False) -> None:
         super().__init__(fault)
         self.status = status
         self.word = word
+        self.said = said
         self.passed_on = passed_on
 
 
@@ -81,7 +84,7 @@ def error_of(status: int, body: bytes) -> Refused:
         row.status, row.code, text, Termination.LS_REFUSED,
         remedy=googles or row.remedy(message), retryable=row.retryable,
     )  # fmt: skip
-    return Refused(fault, status, word, passed_on=bool(googles))
+    return Refused(fault, status, word, said=message, passed_on=reasons.quoted(message) is not None)
 
 
 def stream_error(word: str, message: str) -> Refused:
@@ -109,7 +112,7 @@ def gone(message: str) -> Fault:
     return language_server(503, "ls_gone", message, Termination.LS_GONE, remedy=remedy)
 
 
-def not_logged_in() -> Fault:
-    """Known before anything is sent."""
-    text, remedy = "the language server is not logged in to Google", "Open the editor, log in, and try again."
+def not_logged_in(why: str = "", remedy: str = LOG_IN) -> Fault:
+    """Known before anything is sent. ``why``: see ``login``."""
+    text = f"the language server is not logged in to Google{': ' if why else ''}{why}"
     return language_server(401, "ls_not_logged_in", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)

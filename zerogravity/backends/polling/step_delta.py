@@ -33,9 +33,11 @@ Batch = tuple[int, tuple[Event, ...]]  # number of the attempt, its events
 STEP, STATUS, STOP = "CORTEX_STEP_TYPE_", "CORTEX_STEP_STATUS_", "STOP_REASON_"
 BOOKKEEPING = frozenset({"CHECKPOINT", "EPHEMERAL_MESSAGE", "CONVERSATION_HISTORY", "USER_INPUT", "SYSTEM_MESSAGE"})
 ENDED = frozenset({"DONE", "INVALID", "CLEARED", "CANCELED", "ERROR", "INTERRUPTED"})
-GOOD_STOPS = frozenset({"", "UNSPECIFIED", "STOP_PATTERN", "FUNCTION_CALL", "MAX_TOKENS", "CONTENT_FILTER"})
+GOOD_STOPS = frozenset({"", "UNSPECIFIED", "STOP_PATTERN", "FUNCTION_CALL", "MAX_TOKENS", "CONTENT_FILTER", "OTHER"})
+LAST_STOPS = frozenset({"MAX_TOKENS", "CONTENT_FILTER"})  # nothing follows them, also where there is no text
 FINISHES = {
-    "MAX_TOKENS": "MAX_TOKENS", "CONTENT_FILTER": "SAFETY", "CLIENT_TOOL_PARSE_ERROR": "MALFORMED_FUNCTION_CALL",
+    "MAX_TOKENS": "MAX_TOKENS", "CONTENT_FILTER": "SAFETY", "OTHER": "OTHER",
+    "IMPROPER_FORMAT": "MALFORMED_FUNCTION_CALL", "CLIENT_TOOL_PARSE_ERROR": "MALFORMED_FUNCTION_CALL",
 }  # fmt: skip
 IDLE_POLLS_TEXT = 3  # polls of an idle cascade before its text counts as complete
 IDLE_POLLS_EMPTY = 25  # before it counts as empty: IDLE can be seen seconds before the text (A.9)
@@ -263,7 +265,7 @@ def _is_final(step: Step) -> bool:
     """Done, with text, without a call, and for a good reason: nothing follows."""
     return (
         status_of(step) == "DONE" and _stop(step) in GOOD_STOPS and not tools_of(step)
-        and (bool(text_of(step, "")) or _stop(step) in FINISHES)
+        and (bool(text_of(step, "")) or _stop(step) in LAST_STOPS)
     )  # fmt: skip
 
 
@@ -279,6 +281,9 @@ def _interruption(step: Step) -> Fault | None:
     if stop == "CLIENT_CANCELED" or status_of(step) in ("CANCELED", "INTERRUPTED"):
         message = "the language server's run was cancelled by another client"
         return language_server(502, "ls_cancelled", message, Termination.LS_REFUSED)
+    if stop == "CLIENT_INVALID_MESSAGE_ORDER":  # of its own messages to Google: nothing that a client sends is to blame
+        message = f"the language server put its messages to Google in a wrong order; {RETRY}"
+        return language_server(502, "ls_error", message, Termination.LS_REFUSED)
     if finish_of(step) is None:
         message = f"the answer broke off ({stop.lower()}); {RETRY}"
         return upstream(502, "upstream_drop", message, Termination.UPSTREAM_DROP)

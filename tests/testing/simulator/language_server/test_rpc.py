@@ -180,6 +180,70 @@ async def test_models_quotas_and_the_user(make_ls: MakeLs) -> None:
         assert "userStatus" not in answer
 
 
+async def test_googles_names_of_models_where_the_build_tells_them(make_ls: MakeLs) -> None:
+    for told in (False, True):
+        ls = await make_ls(model_ids=told)
+        configs = (await ls.call("GetCommandModelConfigs"))["clientModelConfigs"]
+        assert [one.get("modelId") for one in configs] == [name if told else None for name, _, _ in MODELS]
+
+
+async def test_why_nobody_is_logged_in(make_ls: MakeLs) -> None:
+    ls = await make_ls()
+    assert (await ls.call("GetAuthStatus"))["authResult"]["hasValidAuth"] is True
+    ls = await make_ls(logged_in=False, auth={"licenseRequired": {}})
+    assert await ls.call("GetAuthStatus") == {"authResult": {"licenseRequired": {}}}
+
+
+async def test_several_conversations_are_annotated_at_once(make_ls: MakeLs) -> None:
+    ls = await make_ls()
+    both = [await ls.start(), await ls.start()]
+    await ls.call("UpdateConversationAnnotations", cascadeIds=both, annotations={"starred": True})
+    assert [ls.simulator.cascades[one].annotations for one in both] == [{"starred": True}] * 2
+
+
+# -- builds ----------------------------------------------------------------------------------------------------------
+
+NEWER = {"plannerConfig": {"requestedModel": None, "planModel": "MODEL_PLACEHOLDER_M18"}}
+
+
+@pytest.mark.parametrize(
+    ("habits", "status", "message"),
+    [
+        ({"newer_forms": False}, 500, "neither PlanModel nor RequestedModel specified"),
+        ({"newer_forms": False, "strict": True}, 400, 'proto: (line 1:2): unknown field "planModel"'),
+        ({}, 200, ""),
+        ({"strict": True}, 200, ""),
+    ],
+)
+async def test_a_build_that_knows_no_newer_form(
+    make_ls: MakeLs, habits: dict[str, Any], status: int, message: str
+) -> None:
+    """It refuses what it does not know, or ignores it and misses what that said; nothing has happened then."""
+    ls = await make_ls(**habits, checkpoint="none")
+    cascade = await ls.start()
+    try:
+        await ls.send(cascade, "hello", config=json.loads(json.dumps(NEWER)))
+    except RpcFailed as error:
+        assert (error.status, json.loads(error.text)["message"]) == (status, message)
+        assert await ls.steps(cascade) == ls.agent_calls == []
+    else:
+        assert status == 200
+    await ls.send(cascade, "hello")
+    assert ls.agent_calls[-1].status == 200
+
+
+async def test_a_strict_build_refuses_members_that_are_none(make_ls: MakeLs) -> None:
+    ls = await make_ls(strict=True)
+    cascade = await ls.start()
+    for body in ({"workspace": 1}, {"metadata": {"tag34": True}}):
+        with pytest.raises(RpcFailed) as caught:
+            await ls.call("StartCascade", **body)
+        assert (caught.value.status, "unknown field" in caught.value.text) == (400, True)
+    body = {"conversationId": cascade, "protocolVersion": 1}
+    frames = [message async for _, message in ls.stream("StreamAgentStateUpdates", **body)]
+    assert [one["error"]["code"] for one in frames] == ["invalid_argument"]
+
+
 async def test_the_small_methods(make_ls: MakeLs) -> None:
     ls = await make_ls()
     assert (await ls.call("Heartbeat"))["lastExtensionHeartbeat"].endswith("Z")
@@ -245,7 +309,7 @@ async def test_messages_wait_for_the_turn_before_them(make_ls: MakeLs) -> None:
     ls.google.script(Scenario([*say("first"), (0, release), *stop()]))
     cascade = await ls.start()
     await ls.send(cascade, "one", blocking=False)
-    assert await ls.send(cascade, "two sim:text") == {"queued": True}
+    assert await ls.send(cascade, "two sim:text") == {}, "it says nothing of waiting"
     release.set()
     await (await ls.google.wait_for(2)).done.wait()
     await until_idle(ls, cascade)

@@ -15,7 +15,7 @@ from zerogravity.testing.simulator.language_server.runtime import PROBLEMS, SUMM
 from zerogravity.wire import jsonio
 
 pytestmark = pytest.mark.asyncio
-RUNTIME = {**BUILDS["antigravity-0.1.22"], "one_connection": False}  # this Google speaks HTTP/1.1
+RUNTIME = {**BUILDS["runtime"], "one_connection": False}  # this Google speaks HTTP/1.1
 
 
 def answer(*parts: dict[str, Any], finish: str = "STOP") -> Scenario:

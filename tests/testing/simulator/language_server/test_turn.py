@@ -192,7 +192,7 @@ async def test_a_malformed_call_is_asked_for_again_with_feedback(make_ls: MakeLs
     cascade = await ls.turn("sim:text")
     assert len(ls.agent_calls) == 2
     assert "could not be read" in texts(ls.agent_calls[1])[-1]
-    assert (await ls.planners(cascade))[0]["plannerResponse"]["stopReason"] == "STOP_REASON_CLIENT_TOOL_PARSE_ERROR"
+    assert (await ls.planners(cascade))[0]["plannerResponse"]["stopReason"] == "STOP_REASON_IMPROPER_FORMAT"
 
 
 # -- the title call, background, late calls --------------------------------------------------------------------------

@@ -32,7 +32,8 @@ class LsOptions:
     ``compaction``: its context is full at once. Its other habits are in ``BUILDS``.
     ``late_s``: one more call of the same turn so many seconds after its end, also after a cancel.
     ``summary_call``: a second call for the thinking summary after an answer that had thoughts (F7).
-    ``retries``, ``retry_s``: of 429, 5xx and transport errors; the wait doubles. ``forced``: calls after empty texts.
+    ``retries``, ``retry_s``: of 429, 5xx and transport errors; the wait doubles. ``output_retries``: of malformed
+    calls. ``forced``: calls after empty texts.
     ``subscriber``: the model only runs when somebody streams the state (F4). ``honours_knobs``: the switches of
     ``cascadeConfig`` work. ``reactive``, ``agent_state``: which state streams this build has.
     ``idle_early_s``: the run status says IDLE so long before any text is there (A.9). ``frozen_steps``: the Steps
@@ -40,6 +41,9 @@ class LsOptions:
     ``usage``: where token figures are kept. ``keeps_thinking``: whether the steps have the thoughts.
     ``missing``: methods this build does not have (501). ``refusals``: method → (HTTP status, Connect code, message).
     ``csrf_status``: 403 in plain text, or 401 as Connect's rules have it (F19).
+    ``newer_forms``: it knows the members that replace deprecated ones. ``strict``: an unknown member is an error; else
+    it is ignored, as by Connect's JSON codec in Go. ``model_ids``: it tells Google's names of models.
+    ``auth``: members of AuthResult while nobody is logged in: the reason.
     ``labels``: enum → label, where this build has another model behind an enum than most.
     ``quotas``: enum → remaining fraction; what is not listed has 0.83; 0 is left out of the answer, as zeros are.
     """
@@ -87,6 +91,7 @@ class LsOptions:
     summary_call: bool = False
     retries: int = 3
     retry_s: float = 1.0
+    output_retries: int = 3
     forced: int = 2
     invocations: int = 25
     subscriber: bool = False
@@ -99,16 +104,27 @@ class LsOptions:
     usage: Literal["both", "generator", "none"] = "both"
     keeps_thinking: bool = True
 
+    newer_forms: bool = True
+    strict: bool = False
+    model_ids: bool = False
     logged_in: bool = True
+    auth: Mapping[str, object] = field(default_factory=dict[str, object])
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     quotas: Mapping[str, float] = field(default_factory=dict[str, float])
     missing: frozenset[str] = frozenset()
     refusals: Mapping[str, tuple[int, str, str]] = field(default_factory=dict[str, tuple[int, str, str]])
 
 
-# habits of whole builds: options that differ from an editor's language server
+# Builds by name: options that differ from the default. The default takes whatever some build takes and has no name: its
+# tests are about one habit each, and a client that works with it works with the build that has the habit.
 BUILDS: Mapping[str, Mapping[str, Any]] = {
-    "antigravity-0.1.22": {
+    "2026-03": {  # of the older forms alone (facts A)
+        "newer_forms": False, "missing": frozenset({"GetAuthStatus", "SetCloudCodeURL"}),
+    },
+    "2026-09": {  # by the schema inside of Google's binary, which it takes by the letter
+        "strict": True, "model_ids": True, "honours_knobs": True, "user_agent": "antigravity/2.9.0 linux/amd64",
+    },
+    "runtime": {  # google-antigravity 0.1.22
         "runtime": True, "envelope": False, "one_connection": True, "step_ids": False, "history": False,
         "ephemeral": False, "checkpoint": "none", "background": False, "invocations": 1 << 30,
         "user_agent": "google-antigravity-sdk/0.1.22 python/3.13.0 client-os/linux client-os-ver/6.1",
@@ -117,7 +133,9 @@ BUILDS: Mapping[str, Mapping[str, Any]] = {
 
 
 def build(name: str, **changes: Any) -> LsOptions:
-    """The options of a build, one of ``BUILDS``, with changes."""
+    """The options of a build, one of ``BUILDS``, with changes. Raises ValueError for another name."""
+    if name not in BUILDS:
+        raise ValueError(f"{name}: no such build; there are {', '.join(BUILDS)}")
     return LsOptions(**{**BUILDS[name], **changes})
 
 
@@ -138,7 +156,10 @@ _KNOBS: tuple[tuple[str, object, str, object], ...] = (
     ("checkpointConfig.enabled", False, "checkpoint", "none"),
     ("executorConfig.maxGeneratorInvocations", int, "invocations", None),
     ("executorConfig.maxForcedInvocations", int, "forced", None),
+    ("executorConfig.maxConsecutiveEmptyOutputRetries", int, "forced", None),
+    ("executorConfig.disableEmptyOutputContinuation", True, "forced", 0),
     ("plannerConfig.retryConfig.apiRetry.maxRetries", int, "retries", None),
+    ("plannerConfig.retryConfig.modelOutputRetry.maxRetries", int, "output_retries", None),
     ("plannerConfig.ephemeralMessagesConfig.enabled", False, "ephemeral", False),
     ("trajectoryConversionConfig.useRawUserMessage", True, "wrap", False),
     ("trajectoryConversionConfig.disableStepId", True, "step_ids", False),

@@ -15,6 +15,7 @@ from zerogravity.testing.simulator.google.families import MODELS
 from zerogravity.testing.simulator.language_server.google_client import GoogleCall, GoogleClient
 from zerogravity.testing.simulator.language_server.google_requests import model_enum
 from zerogravity.testing.simulator.language_server.options import LsOptions, with_knobs
+from zerogravity.testing.simulator.language_server.request_members import OF_2026_09, UnknownMember, known
 from zerogravity.testing.simulator.language_server.runtime import RuntimeTurn
 from zerogravity.testing.simulator.language_server.state import Cascade, pruned, timestamp
 from zerogravity.testing.simulator.language_server.turn import Turn, UserMessage
@@ -23,7 +24,7 @@ from zerogravity.wire.narrow import an_object, items, text
 # methods of the real service that are 501 here; an unknown name is a 404
 UNIMPLEMENTED = frozenset({
     "RevertToCascadeStep", "SendAllQueuedMessages", "SignalExecutableIdle", "HandleCascadeUserInteraction",
-    "WaitForConversationFullyIdle", "GetModelResponse", "RecordAnalyticsEvent", "LogEvent",
+    "WaitForConversationFullyIdle", "GetModelResponse", "RecordAnalyticsEvent",
 })  # fmt: skip
 MAX_CALLS = 10_000
 
@@ -61,9 +62,10 @@ class Service:
             "GetAllCascadeTrajectories": self._all,
             "Heartbeat": self._heartbeat,
             "GetUserStatus": self._user_status,
+            "GetAuthStatus": self._auth_status,
             "GetCascadeModelConfigData": self._models,
             "GetCascadeModelConfigs": self._models,
-            "GetCommandModelConfigs": self._models,
+            "GetCommandModelConfigs": self._command_models,
             "SetUserSettings": self._set_settings,
             "GetUnleashData": self._nothing,
             "GetModelStatuses": self._nothing,
@@ -88,6 +90,16 @@ class Service:
             raise RpcError(*self.options.refusals[method])
         if method in UNIMPLEMENTED or method in self.options.missing:
             raise RpcError(501, "unimplemented", f"{method} is not implemented")
+
+    def read(self, method: str, body: Object) -> Object:
+        """A request as this build understands it. Raises RpcError for a member that a strict one does not know."""
+        if self.options.newer_forms and not self.options.strict:
+            return body
+        lacking = frozenset[tuple[str, str]]() if self.options.newer_forms else OF_2026_09
+        try:
+            return known(method, body, strict=self.options.strict, lacking=lacking)
+        except UnknownMember as error:
+            raise RpcError(400, "invalid_argument", f'proto: (line 1:2): unknown field "{error}"') from None
 
     # -- cascades --------------------------------------------------------------------------------------------------
 
@@ -117,7 +129,7 @@ class Service:
         message = self._user_message(body)
         if cascade.running:
             self._queues.setdefault(cascade.id, []).append(message)
-            return {"queued": True}
+            return {}
         self._begin(cascade, message, with_knobs(self.options, _message(body, "cascadeConfig")))
         if self.options.blocking == "always" or (self.options.blocking == "requested" and body.get("blocking") is True):
             assert cascade.task is not None
@@ -183,8 +195,10 @@ class Service:
         return {}
 
     async def _annotate(self, body: Object) -> Json:
-        cascade, new = self._cascade(body), _message(body, "annotations")
-        cascade.annotations = {**cascade.annotations, **new} if body.get("mergeAnnotations") is True else new
+        ids = items(body.get("cascadeIds")) or [body.get("cascadeId")]
+        new, merges = _message(body, "annotations"), body.get("mergeAnnotations") is True
+        for cascade in [self._cascade({"cascadeId": one}) for one in ids]:
+            cascade.annotations = {**cascade.annotations, **new} if merges else new
         return {}
 
     async def _delete(self, body: Object) -> Json:
@@ -259,6 +273,13 @@ class Service:
             "cascadeModelConfigData": await self._models(body),
         }}  # fmt: skip
 
+    async def _auth_status(self, body: Object) -> Json:
+        signed_in = {"hasValidAuth": True, "authMode": "AUTH_MODE_PERSONAL_CONSUMER"}
+        return {"authResult": signed_in if self.options.logged_in else dict(self.options.auth)}
+
+    async def _command_models(self, body: Object) -> Json:
+        return {"clientModelConfigs": (await self._models(body))["clientModelConfigs"]}
+
     async def _models(self, body: Object) -> Json:
         reset = timestamp((dt.datetime.now(dt.UTC) + dt.timedelta(hours=5)).timestamp())
         configs = [
@@ -268,6 +289,7 @@ class Service:
                 "supportsImages": name.startswith(("gemini", "claude")),
                 "quotaInfo": {"remainingFraction": self.options.quotas.get(enum, 0.83), "resetTime": reset},
                 "supportedMimeTypes": {"image/png": True},
+                "modelId": name if self.options.model_ids else "",
             }
             for name, label, enum in MODELS
         ]  # fmt: skip

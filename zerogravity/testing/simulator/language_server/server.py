@@ -121,7 +121,7 @@ class LanguageServerSimulator(Simulator):
             if content_type != "application/json":  # the real one takes application/proto as well
                 _text(exchange, 415, "")
                 return
-            answer = await run(_message(exchange.body))
+            answer = await run(self.service.read(method, _message(exchange.body)))
         except RpcError as error:
             _json(exchange, error.status, {"code": error.code, "message": error.message})
         except ValueError as error:
@@ -138,7 +138,8 @@ class LanguageServerSimulator(Simulator):
         end: Json = {}
         try:
             self.service.check(method)
-            await self._frames(exchange, self.service.streaming[method](_message(_enveloped(exchange.body))))
+            body = self.service.read(method, _message(_enveloped(exchange.body)))
+            await self._frames(exchange, self.service.streaming[method](body))
         except RpcError as error:
             end = {"error": {"code": error.code, "message": error.message}}
         exchange.write(_frame(end, END))

@@ -36,7 +36,7 @@ from zerogravity.testing.simulator.language_server.state import (
     model_usage,
     timestamp,
 )
-from zerogravity.wire.narrow import members, objects
+from zerogravity.wire.narrow import objects
 
 RETRYABLE = (429, 500, 502, 503, 504)
 BEFORE = ("loadCodeAssist", "fetchAvailableModels", "listExperiments")
@@ -162,18 +162,17 @@ class Turn:
 
     async def _answer(self) -> Answer:
         """One answer, with retries. Raises Stopped, and GoogleGone where what came is kept."""
-        for attempt in range(self.options.retries + 1):
-            if attempt:
-                await asyncio.sleep(self.options.retry_s * 2 ** (attempt - 1))
+        failures = malformed = 0
+        while True:
             self.generations += 1
             answer, step = Answer(), PlannerStep("PLANNER_RESPONSE", status="GENERATING")
             self.newest = answer
             try:
-                await self._call(answer, step, attempt)
+                await self._call(answer, step, failures + malformed)
             except GoogleRefused as error:
                 self._fail(step, error.status, str(error), error.error)
                 if error.status not in RETRYABLE:
-                    break
+                    raise Stopped("ERROR") from None
             except GoogleGone as error:
                 self._fail(step, 0, f"stream error: {error}", {})
                 if self.keeps_broken and (answer.text or answer.calls):
@@ -181,8 +180,15 @@ class Turn:
             else:
                 if self.keeps_broken or answer.finish != "MALFORMED_FUNCTION_CALL":
                     return answer
+                if malformed >= self.options.output_retries:
+                    raise Stopped("ERROR")
+                malformed += 1
                 self._say(FEEDBACK)
-        raise Stopped("ERROR")
+                continue
+            if failures >= self.options.retries:
+                raise Stopped("ERROR")
+            failures += 1
+            await asyncio.sleep(self.options.retry_s * 2 ** (failures - 1))
 
     def _body(self) -> Json:
         return agent_body(self.cascade, self.message.enum, self.options)
@@ -268,7 +274,7 @@ class Turn:
             step.payload = {"error": {"shortError": f"unknown tool: {call.name}"}}
             result: Json = {"error": f"unknown tool: {call.name}"}
         else:
-            step.payload = members(call.args)
+            step.metadata["toolCall"] = call.step_form
             result = {"output": f"({call.name} of the stand-in does nothing)"}
             if known[1] == "RUN_COMMAND" and not self.message.commands:
                 step.status = "WAITING"  # for the user's permission, which never comes
