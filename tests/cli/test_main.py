@@ -454,6 +454,28 @@ def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
     assert result.stderr == "language server: --cloud_code_endpoint http://127.0.0.1:5\n"
 
 
+@pytest.mark.parametrize(
+    ("google", "variable"),
+    [
+        ("https://generativelanguage.googleapis.com", "GOOGLE_GEMINI_BASE_URL"),
+        ("http://127.0.0.1:9", "GOOGLE_GEMINI_BASE_URL"),
+        ("https://europe-west1-aiplatform.googleapis.com", "GOOGLE_VERTEX_BASE_URL"),
+        ("https://daily-cloudcode-pa.googleapis.com", "CODE_ASSIST_ENDPOINT"),
+    ],
+)
+def test_passive_capture_says_how_other_programs_get_there(started, google: str, variable: str) -> None:
+    said = run("serve", "--passive", "--google", google, "--proxy-port", 5).stderr.splitlines()
+    assert said[1:] == [f"other programs: {variable}=http://127.0.0.1:5"]
+
+
+def test_passive_capture_as_a_proxy_says_so_as_well(started, tmp_path: Path) -> None:
+    run("certs", "new", "--dir", tmp_path)
+    flags = ("--passive", "--mode", "proxy", "--certs-dir", tmp_path)
+    said = run("serve", *flags).stderr.splitlines()
+    bundle = tmp_path / "bundle.pem"
+    assert said[1:] == [f"other programs: HTTPS_PROXY=http://127.0.0.1:8742 SSL_CERT_FILE={bundle}"]
+
+
 @pytest.mark.parametrize("server", [{"ls_url": "http://l:1", "ls_csrf": "c"}, {"ls_command": "ls"}])
 def test_flags_reach_the_addon(started: list[tuple[Any, ...]], tmp_path: Path, server: dict[str, str]) -> None:
     file = tmp_path / "given.toml"
@@ -523,6 +545,15 @@ def test_proxy_mode_needs_an_authority_that_is_good(started: list[tuple[Any, ...
     assert readable.exit_code == 1
     assert "can be read by others; fix with: chmod 600" in readable.stderr
     assert started == []
+
+
+async def test_each_line_of_the_log_is_told_at_once(tmp_path: Path) -> None:
+    """Into a pipe, too, where Python would wait for 8 KiB."""
+    variables = {"ZEROGRAVITY_LS_URL": "http://127.0.0.1:9", "PYTHONUNBUFFERED": ""}
+    flags = ("--listen", "127.0.0.1:0", "--proxy-port", str(free_port()))
+    async with command(tmp_path, "serve", *flags, **variables) as serving:
+        await serving.until(URL)
+        assert await serving.stop(signal.SIGINT) == 0
 
 
 # -- serve: without interception -----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ SECONDS = 60
 
 def clean(home: Path, **more: str) -> dict[str, str]:
     """An environment whose home is ``home``. The runtime keeps files there."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "GEMINI_API_KEY": KEY, **more}
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home), "GEMINI_API_KEY": KEY} | more
 
 
 async def output(*command: str, env: Mapping[str, str], cwd: Path | None = None) -> str:

@@ -7,9 +7,10 @@ import datetime as dt
 import importlib
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -18,7 +19,9 @@ from zerogravity import ADDON, __version__, certs, lifeline
 from zerogravity import config as configuration
 from zerogravity.cli.output import as_json, config_file, print_json
 from zerogravity.errors import FaultError, Origin
-from zerogravity.hosts import GOOGLE
+from zerogravity.hosts import CODE_ASSIST, GOOGLE, VERTEX
+
+BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERTEX}  # read by Google's own programs
 
 
 def run(main: Coroutine[Any, Any, int]) -> None:
@@ -139,6 +142,8 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_d
         click.echo(
             f"language server: HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}", err=True
         )
+    if loaded.config.capture_passive:
+        click.echo(f"other programs: {variables(options)}", err=True)
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
         options["zg_config"] = config_file
@@ -176,6 +181,16 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reve
     except StackError as error:
         click.echo(f"zerogravity: {error}", err=True)
         sys.exit(1)
+
+
+def variables(options: Mapping[str, Any]) -> str:
+    """The environment that sends a program's calls to Google through mitmproxy as ``options`` start it."""
+    mode, _, address = str(options["mode"][0]).rpartition("@")
+    if "confdir" in options:
+        return f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={Path(options['confdir'], 'bundle.pem')}"
+    host = urlsplit(mode.removeprefix("reverse:")).hostname
+    name = next((name for name, hosts in BASE_URLS.items() if host in hosts), "GOOGLE_GEMINI_BASE_URL")
+    return f"{name}=http://{address}"
 
 
 def refuse_idle(config: configuration.Config) -> None:
