@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import logging
 import signal
 import sys
@@ -32,8 +31,8 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
 
     Returns the exit code; errors during start have been logged. Raises FaultError for a refused option.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # mitmproxy logs there; a pipe would get nothing for hours
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        reconfigure(line_buffering=True)  # mitmproxy logs there; a pipe would get nothing for hours
     logging.getLogger().setLevel(logging.DEBUG)  # mitmproxy's handlers filter by themselves
     for name in ("asyncio", "hpack"):
         logging.getLogger(name).setLevel(logging.WARNING)
