@@ -11,7 +11,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 PACKAGE = TESTS.parent / "zerogravity"
-APART = {"clients", "e2e", "golden", "properties", "reality"}  # folders about the whole path
+APART = {"clients", "e2e", "golden", "properties", "reality", "runtime"}  # folders about the whole path
 
 # tests about a room, or about several modules of it
 OF_A_ROOM = {

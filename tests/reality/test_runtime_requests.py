@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests import cases
+from tests.surfaces import playing
 from zerogravity.capture.match import Match, match
 from zerogravity.capture.rewrite import REPLACED, rewrite
 from zerogravity.core.marker import marker_for
@@ -111,6 +112,13 @@ def refused(path: str, sent: dict[str, Any]) -> tuple[int | None, str]:
     )  # fmt: skip
     found = refusal(received, SIGNER, internal=False, auth=True, strict=True)
     return (None, "") if found is None else (found.status, str(found.body))
+
+
+@pytest.mark.parametrize(("name", "number", "path", "body"), ALL)
+def test_our_gemini_surface_takes_it_as_it_is(name: str, number: int, path: str, body: dict[str, Any]) -> None:
+    made = playing.SURFACES["gemini"].parse({**body, "model": MODEL, "stream": True}, playing.context())
+    assert made.google_request == {key: value for key, value in body.items() if key != "sessionId"}
+    assert made.conversation == body["sessionId"]
 
 
 def test_the_situations_that_are_there() -> None:

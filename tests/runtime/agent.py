@@ -2,7 +2,8 @@
 
 ``say``: what its user says, turn by turn; a text, or a list of texts and ``{"png": BASE64}``.
 ``tools``: names of TOOLS. ``schema``: of a structured answer. ``config``: further members of its configuration.
-``retry_ms``: the first pause before a call is tried again. ``builtin``: keep the SDK's own tools.
+``retry_ms``: the first pause before a call is tried again. ``builtin``: keep the SDK's own tools. ``options``: of
+the model. ``chat``: the base URL of a server that speaks OpenAI's Chat Completions, in place of Google's API.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import base64
 import json
 import sys
 
-from google.antigravity import Agent, LocalAgentConfig, types
+from google.antigravity import Agent, LocalAgentConfig, LocalOpenAIAgentConfig, types
 from google.antigravity.hooks import policy
 
 
@@ -39,7 +40,13 @@ def configuration(given):
     if (pause := given.get("retry_ms")) is not None:
         retry = types.ModelAPIRetryConfig(max_retries=2, initial_sleep_duration_ms=pause)
         more["retry_config"] = types.RetryConfig(api_retry=retry)
-    return LocalAgentConfig(
+    if options := given.get("options"):
+        endpoint = types.GeminiAPIEndpoint(options=types.GeminiModelOptions(**options))
+        model = types.ModelTarget(name=model, endpoint=endpoint)
+    kind = LocalAgentConfig
+    if base := given.get("chat"):
+        kind, more["base_url"] = LocalOpenAIAgentConfig, base
+    return kind(
         model=model, tools=[TOOLS[name] for name in given.get("tools", ())], policies=[policy.allow_all()],
         workspaces=[], **more,
     )  # fmt: skip

@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from zerogravity.capture.match import named
 from zerogravity.core.family import family_of
-from zerogravity.core.google import as_request
+from zerogravity.core.google import as_request, session_of
 from zerogravity.core.turn import PASSIVE, Target, Turn
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
-
-NO_SESSION = "-3750763034362895579"  # the hash of an empty text: every editor's language server sends it
-LONGEST = 200  # characters of a conversation's name that are kept
 
 
 def turn_of(path: str, body: Json, turn_id: str, created: int) -> Turn:
@@ -30,12 +27,6 @@ def turn_of(path: str, body: Json, turn_id: str, created: int) -> Turn:
         google_request=as_request(request),
         stream=True,
         created=created,
-        conversation=_conversation(body, request)[:LONGEST],
+        # an editor's requestId names the cascade; nothing else shows which calls belong together
+        conversation=session_of(request) or named(body.get("requestId")) or "",
     )
-
-
-def _conversation(body: Json, request: Json) -> str:
-    """The session that the call names (gemini-cli spells it ``session_id``), or else the cascade. Nothing else shows
-    which calls belong together."""
-    session = narrow.text(request.get("sessionId")) or narrow.text(request.get("session_id"))
-    return session if session not in ("", NO_SESSION) else named(body.get("requestId")) or ""
