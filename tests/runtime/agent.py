@@ -1,4 +1,5 @@
-"""An agent of Google's SDK, run by the Python that has it: a JSON object says what it does, JSON tells what it got.
+"""Agents of Google's SDK, run by the Python that has it, one after the other: a line of JSON says what one does, a line
+of JSON tells what it got.
 
 ``say``: what its user says, turn by turn; a text, or a list of texts and ``{"png": BASE64}``.
 ``tools``: names of TOOLS. ``schema``: of a structured answer. ``config``: further members of its configuration.
@@ -86,7 +87,8 @@ async def answer(agent, said):
 async def main(given):
     async with Agent(configuration(given)) as agent:
         answers = [await answer(agent, said) for said in given["say"]]
-        print(json.dumps({"answers": answers, "conversation": agent.conversation_id}, default=str))
+        print(json.dumps(answers, default=str), flush=True)
 
 
-asyncio.run(main(json.loads(sys.argv[1])))
+for line in sys.stdin:
+    asyncio.run(main(json.loads(line)))

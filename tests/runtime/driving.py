@@ -6,9 +6,11 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 AGENT = Path(__file__).with_name("agent.py")
 KEY = "AIzaSyB-real-looking-0123456789abcdefghi"
@@ -37,8 +39,35 @@ async def output(*command: str, env: Mapping[str, str], cwd: Path | None = None)
     return out.decode()
 
 
-async def run_agent(environment: Path, home: Path, given: Mapping[str, Any], **env: str) -> list[dict[str, Any]]:
-    """The answers that an agent as ``agent.py`` describes it got, one for each thing that was said."""
-    python = str(environment / "bin" / "python")
-    printed = await output(python, str(AGENT), json.dumps(given), env=clean(home, **env), cwd=home)
-    return json.loads(printed)["answers"]
+class Agents:
+    """A Python that runs agents as ``agent.py`` describes them, one after the other."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process = process
+        self._log = log
+
+    async def run(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What an agent got, for each thing that was said to it."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(given).encode() + b"\n")
+        async with asyncio.timeout(SECONDS):
+            line = await self.process.stdout.readline()
+        assert line, self._log.read_text()[-3000:]
+        return json.loads(line)
+
+
+@asynccontextmanager
+async def agents(environment: Path, home: Path, **env: str) -> AsyncIterator[Agents]:
+    """``env``: further variables of theirs."""
+    log = home / f"agents-{uuid4().hex}.log"
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(
+            str(environment / "bin" / "python"), str(AGENT), env=clean(home, **env), cwd=home, limit=64 << 20,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=stderr, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield Agents(process, log)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()

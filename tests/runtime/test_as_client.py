@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import at_rest, quick
-from tests.runtime.driving import run_agent
+from tests.runtime.driving import Agents, agents
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
@@ -24,6 +24,12 @@ STAND_IN = "skip_thought_signature_validator"  # Google's own word for a signatu
 async def running() -> AsyncIterator[Stack]:
     async with Stack(StackOptions(ls=quick())) as stack:
         yield stack
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def clients(running: Stack, environment: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agents]:
+    async with agents(environment, tmp_path_factory.mktemp("home"), GOOGLE_GEMINI_BASE_URL=running.url) as started:
+        yield started
 
 
 @pytest.fixture
@@ -108,9 +114,9 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("surface", "case"), ROWS)
-async def test_an_agent(environment: Path, tmp_path: Path, stack: Stack, surface: str, case: Case) -> None:
+async def test_an_agent(clients: Agents, stack: Stack, surface: str, case: Case) -> None:
     given = case.does | ({"chat": f"{stack.url}/v1"} if surface == "chat" else {})
-    answers = await run_agent(environment, tmp_path, given, GOOGLE_GEMINI_BASE_URL=stack.url)
+    answers = await clients.run(given)
     wanted = case.error.get(surface, "")
     assert wanted in (answers[-1]["error"] or "")
     assert bool(answers[-1]["error"]) == bool(wanted), answers[-1]
@@ -129,12 +135,12 @@ async def test_an_agent(environment: Path, tmp_path: Path, stack: Stack, surface
     await at_rest(stack)
 
 
-async def test_what_it_sends_reaches_google(environment: Path, tmp_path: Path, stack: Stack) -> None:
+async def test_what_it_sends_reaches_google(clients: Agents, stack: Stack) -> None:
     """Results of tools as a content of the model's, in the runtime's own words; the signature on the call; its options.
     The session is the language server's own."""
     options = {"thinking_level": "low", "service_tier": "priority", "max_output_tokens": 777}
     given = {"say": ["sim:tool get_weather"], "options": options, **ASKS}
-    await run_agent(environment, tmp_path, given, GOOGLE_GEMINI_BASE_URL=stack.url)
+    await clients.run(given)
     first, second = [one.request for one in stack.google.agent_requests]
     call, result = second["contents"][-2:]
     (asked,) = [part for part in call["parts"] if "functionCall" in part]

@@ -18,7 +18,7 @@ from mitmproxy.contentviews import Metadata
 from mitmproxy.io import FlowReader
 
 from tests.e2e.support import quick
-from tests.runtime.driving import KEY, run_agent
+from tests.runtime.driving import KEY, Agents, agents
 from tests.waiting import until
 from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.cli import traces as commands
@@ -34,13 +34,13 @@ PUBLIC = "https://generativelanguage.googleapis.com"
 
 @dataclass
 class Watched:
-    """A path with passive capture, and the program that is watched."""
+    """A path with passive capture, and two programs that are watched."""
 
     mode: Mode
     stack: Stack
     google: GoogleSimulator
-    environment: Path
     folder: Path
+    agents: list[Agents] = field(default_factory=list[Agents])
 
     @property
     def traces(self) -> Path:
@@ -54,9 +54,6 @@ class Watched:
             return {"GOOGLE_GEMINI_BASE_URL": base, "GOOGLE_VERTEX_BASE_URL": base}
         options = self.stack.ls.options
         return {"HTTPS_PROXY": options.proxy_url, "SSL_CERT_FILE": str(options.proxy_ca)}
-
-    async def agent(self, given: dict[str, Any]) -> list[dict[str, Any]]:
-        return await run_agent(self.environment, self.folder, given, **self.variables)
 
     def of(self, conversation: str) -> list[Trace]:
         """The traces of a conversation, oldest first."""
@@ -85,7 +82,11 @@ async def watched(
             mitm_settings={"save_stream_file": str(folder / "flows")},
         )  # fmt: skip
         async with Stack(options) as stack:
-            yield Watched(mode, stack, google, environment, folder)
+            made = Watched(mode, stack, google, folder)
+            started = (agents(environment, folder, **made.variables) for _ in range(2))
+            async with next(started) as one, next(started) as other:
+                made.agents += one, other
+                yield made
         assert "Traceback" not in "\n".join(stack.output)
 
 
@@ -140,7 +141,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_an_agent(watched: Watched, case: Case) -> None:
     watched.google.requests.clear()
-    answers = await watched.agent(case.does)
+    answers = await watched.agents[0].run(case.does)
 
     # the agent got its answer
     last = answers[-1]
@@ -235,7 +236,7 @@ async def asked(watched: Watched, base: str | None, method: str, path: str, body
 async def test_agents_side_by_side_keep_their_conversations_apart(watched: Watched) -> None:
     watched.google.requests.clear()
     say = ["sim:tool get_weather", "sim:think and now?"]
-    both = await asyncio.gather(*(watched.agent({"say": say, "tools": ["get_weather"]}) for _ in range(2)))
+    both = await asyncio.gather(*(agent.run({"say": say, "tools": ["get_weather"]}) for agent in watched.agents))
     assert all(answer["error"] is None for answers in both for answer in answers)
     conversations = {one.body["sessionId"] for one in watched.google.agent_requests}
     assert len(conversations) == 2
@@ -246,7 +247,7 @@ async def test_agents_side_by_side_keep_their_conversations_apart(watched: Watch
 
 
 async def test_the_contentview_shows_a_watched_answer(watched: Watched) -> None:
-    await watched.agent({"say": ["sim:think seen by mitmproxy"]})
+    await watched.agents[0].run({"say": ["sim:think seen by mitmproxy"]})
     saved = watched.folder / "flows"
     await until(lambda: saved.exists() and b"seen by mitmproxy" in saved.read_bytes())
     with saved.open("rb") as file:
