@@ -454,28 +454,6 @@ def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
     assert result.stderr == "language server: --cloud_code_endpoint http://127.0.0.1:5\n"
 
 
-@pytest.mark.parametrize(
-    ("google", "variable"),
-    [
-        ("https://generativelanguage.googleapis.com", "GOOGLE_GEMINI_BASE_URL"),
-        ("http://127.0.0.1:9", "GOOGLE_GEMINI_BASE_URL"),
-        ("https://europe-west1-aiplatform.googleapis.com", "GOOGLE_VERTEX_BASE_URL"),
-        ("https://daily-cloudcode-pa.googleapis.com", "CODE_ASSIST_ENDPOINT"),
-    ],
-)
-def test_passive_capture_says_how_other_programs_get_there(started, google: str, variable: str) -> None:
-    said = run("serve", "--passive", "--google", google, "--proxy-port", 5).stderr.splitlines()
-    assert said[1:] == [f"other programs: {variable}=http://127.0.0.1:5"]
-
-
-def test_passive_capture_as_a_proxy_says_so_as_well(started, tmp_path: Path) -> None:
-    run("certs", "new", "--dir", tmp_path)
-    flags = ("--passive", "--mode", "proxy", "--certs-dir", tmp_path)
-    said = run("serve", *flags).stderr.splitlines()
-    bundle = tmp_path / "bundle.pem"
-    assert said[1:] == [f"other programs: HTTPS_PROXY=http://127.0.0.1:8742 SSL_CERT_FILE={bundle}"]
-
-
 @pytest.mark.parametrize("server", [{"ls_url": "http://l:1", "ls_csrf": "c"}, {"ls_command": "ls"}])
 def test_flags_reach_the_addon(started: list[tuple[Any, ...]], tmp_path: Path, server: dict[str, str]) -> None:
     file = tmp_path / "given.toml"
@@ -505,6 +483,28 @@ def test_a_switch_is_handed_on_as_it_was_given(started, monkeypatch, flags: list
     assert run("serve", *flags).exit_code == 0
     ours = {name: value for name, value in started[0][0].items() if name.startswith("zg_")}
     assert ours == wanted
+
+
+@pytest.mark.parametrize(
+    ("google", "variable"),
+    [
+        ("https://generativelanguage.googleapis.com", "GOOGLE_GEMINI_BASE_URL"),
+        ("http://127.0.0.1:9", "GOOGLE_GEMINI_BASE_URL"),
+        ("https://europe-west1-aiplatform.googleapis.com", "GOOGLE_VERTEX_BASE_URL"),
+        ("https://daily-cloudcode-pa.googleapis.com", "CODE_ASSIST_ENDPOINT"),
+    ],
+)
+def test_passive_capture_says_how_other_programs_get_there(started, google: str, variable: str) -> None:
+    said = run("serve", "--passive", "--google", google, "--proxy-port", 5).stderr.splitlines()
+    assert said[1:] == [f"other programs: {variable}=http://127.0.0.1:5"]
+
+
+def test_passive_capture_as_a_proxy_says_so_as_well(started, tmp_path: Path) -> None:
+    run("certs", "new", "--dir", tmp_path)
+    flags = ("--passive", "--mode", "proxy", "--certs-dir", tmp_path)
+    said = run("serve", *flags).stderr.splitlines()
+    bundle = tmp_path / "bundle.pem"
+    assert said[1:] == [f"other programs: HTTPS_PROXY=http://127.0.0.1:8742 SSL_CERT_FILE={bundle}"]
 
 
 def test_a_flag_counts_before_an_option_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:

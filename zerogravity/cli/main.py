@@ -142,11 +142,11 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_d
         click.echo(
             f"language server: HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}", err=True
         )
-    if loaded.config.capture_passive:
-        click.echo(f"other programs: {variables(options)}", err=True)
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
         options["zg_config"] = config_file
+    if loaded.config.capture_passive:
+        click.echo(f"other programs: {variables(options)}", err=True)
     run(serve_master(options, settings, verbosity="warn" if quiet else "info"))
 
 
@@ -183,16 +183,6 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reve
         sys.exit(1)
 
 
-def variables(options: Mapping[str, Any]) -> str:
-    """The environment that sends a program's calls to Google through mitmproxy as ``options`` start it."""
-    mode, _, address = str(options["mode"][0]).rpartition("@")
-    if "confdir" in options:
-        return f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={Path(options['confdir'], 'bundle.pem')}"
-    host = urlsplit(mode.removeprefix("reverse:")).hostname
-    name = next((name for name, hosts in BASE_URLS.items() if host in hosts), "GOOGLE_GEMINI_BASE_URL")
-    return f"{name}=http://{address}"
-
-
 def refuse_idle(config: configuration.Config) -> None:
     """Raises UsageError for a flag that has no effect in this mode."""
     if not config.intercept:
@@ -207,6 +197,16 @@ def refuse_idle(config: configuration.Config) -> None:
         name = parameter.name or ""
         if name in idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{parameter.opts[0]} has no effect {where}")
+
+
+def variables(options: Mapping[str, Any]) -> str:
+    """The environment that sends a program's calls to Google through mitmproxy as ``options`` start it."""
+    mode, _, address = str(options["mode"][0]).rpartition("@")
+    if "confdir" in options:
+        return f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={Path(options['confdir'], 'bundle.pem')}"
+    host = urlsplit(mode.removeprefix("reverse:")).hostname
+    name = next((name for name, hosts in BASE_URLS.items() if host in hosts), "GOOGLE_GEMINI_BASE_URL")
+    return f"{name}=http://{address}"
 
 
 def certs_home() -> Path:
