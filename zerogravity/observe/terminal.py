@@ -63,7 +63,7 @@ def one_line(value: object) -> Text:
 def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
     """One line per turn; a narrow terminal gets fewer columns, and so do turns of which none names a conversation."""
     traces = list(traces)
-    left_out = {"surface", "first", "in"} if width < NARROW else set[str]()
+    left_out = {"surface", "conversation", "first", "in"} if width < NARROW else set[str]()
     if not any(trace.conversation for trace in traces):
         left_out.add("conversation")
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
