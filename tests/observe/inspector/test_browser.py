@@ -227,6 +227,11 @@ async def test_turns_of_one_conversation_are_found_by_it(page):
     await words(browser, ".head .badge", "ok")
     await browser.click('[data-pane="Notes"]')
     await words(browser, ".pane", "35430079")
+    await browser.press("/", "Escape")
+    await words(browser, "#count", "4 turns")
+    await browser.click("[data-conversation='-42']")
+    await words(browser, "#count", "1 of 4 turns")
+    await words(browser, ROWS, "another")
 
 
 async def test_a_turn_of_ten_thousand_events_scrolls(page):
