@@ -30,4 +30,14 @@ def lines(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / name).read_text().splitlines() if line.strip()]
 
 
+def runtime_requests() -> list[tuple[str, int, str, dict[str, Any]]]:
+    """(situation, number, path with query, body) of every request that the runtime really sent."""
+    folder, made = cases(), list[tuple[str, int, str, dict[str, Any]]]()
+    for file in sorted((folder / "runtime").glob("*.json")) if folder is not None else ():
+        for number, request in enumerate(json.loads(file.read_text())["requests"]):
+            path = request.get("path", "/v1beta/models/gemini-3.8-flash:streamGenerateContent")
+            made.append((file.stem, number, f"{path}?alt=sse", request["body"]))
+    return made
+
+
 needed = pytest.mark.skipif(cases() is None, reason="the shared cases are not here (ZEROGRAVITY_CASES)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cases import cases
+from tests.cases import needed, runtime_requests
 from tests.strategies import json_values
 from zerogravity.capture.match import Match, is_generate_path, match
-from zerogravity.wire import jsonio
 
 STREAM = "/v1internal:streamGenerateContent?alt=sse"
 MINE, OTHER, THIRD = (f"c0ffee00-1111-4222-8333-44445555666{digit}" for digit in "678")
@@ -175,15 +174,6 @@ def test_a_summary_in_the_content_of_the_request_is_a_checkpoint() -> None:
     assert match(STREAM, body) == Match("checkpoint", MINE, "checkpoint")
 
 
-def captured() -> Iterator[tuple[str, int, str, dict[str, Any]]]:
-    """What the runtime has really sent, each with our marker in its newest request."""
-    folder = cases()
-    for file in sorted((folder / "runtime").glob("*.json")) if folder is not None else ():
-        for number, request in enumerate(jsonio.loads(file.read_bytes())["requests"]):
-            path = f"{request.get('path') or '/v1beta/models/m:streamGenerateContent'}?{request.get('query') or ''}"
-            yield file.stem, number, path, request["body"]
-
-
 def marked(body: dict[str, Any]) -> dict[str, Any]:
     """``body``, in whose newest request of a user our marker stands, and none in older ones."""
     body = deepcopy(body)
@@ -196,10 +186,10 @@ def marked(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-CAPTURED = list(captured())
+CAPTURED = runtime_requests()
 
 
-@pytest.mark.skipif(not CAPTURED, reason="needs shared/cases/runtime")
+@needed
 @pytest.mark.parametrize(
     ("name", "number", "path", "body"), CAPTURED, ids=[f"{name}-{number}" for name, number, _, _ in CAPTURED]
 )

@@ -534,6 +534,28 @@ def test_a_switch_is_handed_on_as_it_was_given(started, monkeypatch, flags: list
     assert ours == {"zg_ls": "editor", **wanted}
 
 
+@pytest.mark.parametrize(
+    ("google", "variable"),
+    [
+        ("https://generativelanguage.googleapis.com", "GOOGLE_GEMINI_BASE_URL"),
+        ("http://127.0.0.1:9", "GOOGLE_GEMINI_BASE_URL"),
+        ("https://europe-west1-aiplatform.googleapis.com", "GOOGLE_VERTEX_BASE_URL"),
+        ("https://daily-cloudcode-pa.googleapis.com", "CODE_ASSIST_ENDPOINT"),
+    ],
+)
+def test_passive_capture_says_how_other_programs_get_there(started, google: str, variable: str) -> None:
+    said = run("serve", "--passive", "--google", google, "--proxy-port", 5).stderr.splitlines()
+    assert said[1:] == [f"other programs: {variable}=http://127.0.0.1:5"]
+
+
+def test_passive_capture_as_a_proxy_says_so_as_well(started, tmp_path: Path) -> None:
+    run("certs", "new", "--dir", tmp_path)
+    flags = ("--passive", "--mode", "proxy", "--certs-dir", tmp_path)
+    said = run("serve", *flags).stderr.splitlines()
+    bundle = tmp_path / "bundle.pem"
+    assert said[1:] == [f"other programs: HTTPS_PROXY=http://127.0.0.1:8742 SSL_CERT_FILE={bundle}"]
+
+
 def test_a_flag_counts_before_an_option_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[dict[str, Any]] = []
 
@@ -572,6 +594,15 @@ def test_proxy_mode_needs_an_authority_that_is_good(started: list[tuple[Any, ...
     assert readable.exit_code == 1
     assert "can be read by others; fix with: chmod 600" in readable.stderr
     assert started == []
+
+
+async def test_each_line_of_the_log_is_told_at_once(tmp_path: Path) -> None:
+    """Into a pipe, too, where Python would wait for 8 KiB."""
+    variables = {"ZEROGRAVITY_LS_URL": "http://127.0.0.1:9", "PYTHONUNBUFFERED": ""}
+    flags = ("--listen", "127.0.0.1:0", "--proxy-port", str(free_port()))
+    async with command(tmp_path, "serve", *flags, **variables) as serving:
+        await serving.until(URL)
+        assert await serving.stop(signal.SIGINT) == 0
 
 
 # -- serve: without interception -----------------------------------------------------------------------------------

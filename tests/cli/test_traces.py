@@ -90,6 +90,46 @@ def test_ls_filters(run, options, found):
     assert [turn["id"][5] for turn in output(run("ls", *options, "--json"))] == list(found)
 
 
+@pytest.fixture
+def spoken(run, make_turn):
+    """Two more turns, of one conversation."""
+    for letter in "de":
+        made = run.made
+        made.now[0] += 60
+        given = make_turn(id=f"turn_{letter * 32}", created=int(made.now[0]), surface="passive",
+                          conversation="3543007957932988539")  # fmt: skip
+        made.store.open(given).close(Finished("stop"))
+    run.made.flush()
+    return run
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"), [("3543007957932988539", "ed"), ("35430", "ed"), ("43", ""), ("", "edcba")]
+)
+def test_ls_of_a_conversation(spoken, wanted, found):
+    assert [turn["id"][5] for turn in output(spoken("ls", "--conversation", wanted, "--json"))] == list(found)
+
+
+def test_a_conversation_has_a_column_where_there_is_one(spoken):
+    heading, newest, *_ = spoken("ls").stdout.splitlines()
+    assert "conversation" in heading
+    assert " 354300795793 " in newest
+    assert "conversation" not in spoken("ls", "--surface", "chat").stdout
+    assert "conversation 3543007957932988539" in spoken("show", "--no-requests").stdout.replace("\n", " ")
+    found = list(trace_reader.scan(spoken.made.root))
+    shown = [[column.header for column in terminal.turns(found, width=width).columns] for width in (100, 90)]
+    assert ["conversation" in headers for headers in shown] == [True, False]
+
+
+def test_a_trace_of_before_belongs_to_no_conversation(spoken):
+    for trace in trace_reader.scan(spoken.made.root):
+        before = {name: value for name, value in trace.info.items() if name != "conversation"}
+        (trace.folder / "turn.json").write_text(json.dumps(before))
+    assert "conversation" not in spoken("ls").stdout
+    assert trace_reader.find(spoken.made.root).turn.conversation == ""
+    assert output(spoken("ls", "--conversation", "35", "--json")) == []
+
+
 def test_ls_without_traces(tmp_path):
     result = CliRunner().invoke(traces.trace, ["--dir", str(tmp_path), "ls"])
     assert (result.exit_code, result.stdout) == (0, "")

@@ -120,3 +120,9 @@ def test_the_question_is_extracted_once(scene, monkeypatch):
     first = summary.row(channel, 0)["question"]
     monkeypatch.setattr(summary, "newest_question", lambda _: "once more")
     assert summary.row(channel, 1)["question"] == first
+
+
+def test_a_row_names_the_conversation_without_secrets(scene):
+    key = "AIzaSyA-0123456789abcdefghijklmno"
+    rows = [summary.row(scene.open(conversation=each), 0)["conversation"] for each in ("-42", "", key)]
+    assert rows == ["-42", "", "[redacted]"]

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
 
     Returns the exit code; errors during start have been logged. Raises FaultError for a refused option.
     """
+    if (reconfigure := getattr(sys.stdout, "reconfigure", None)) is not None:
+        reconfigure(line_buffering=True)  # mitmproxy logs there; a pipe would get nothing for hours
     logging.getLogger().setLevel(logging.DEBUG)  # mitmproxy's handlers filter by themselves
     for name in ("asyncio", "hpack"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -57,15 +57,15 @@ def match(path: str, body: Json) -> Match:
     if not is_generate_path(path):
         return Match("other", None, "path")
     request = body if (inner := narrow.an_object(body.get("request"))) is None else inner
-    named = _named(body.get("requestId"))
+    witness = named(body.get("requestId"))
     found = _cascades(request)
     if not found:
         return Match("other", None, "no_marker")
-    if len(found) > 1 and named not in found:
+    if len(found) > 1 and witness not in found:
         return Match("other", None, "ambiguous_marker")
-    cascade_id = named if len(found) > 1 and named is not None else found[0]
+    cascade_id = witness if len(found) > 1 and witness is not None else found[0]
     kind = _kind(body, request)
-    if kind == "agent" and named is not None and named != cascade_id:
+    if kind == "agent" and witness is not None and witness != cascade_id:
         return Match("other", cascade_id, "witness_disagrees")
     return Match(kind, cascade_id, kind if kind != "other" else "request_type")
 
@@ -155,7 +155,7 @@ def _follows_an_answer(request: Json) -> bool:
     return len(contents) > 1 and contents[-2].get("role") == "model"
 
 
-def _named(request_id: object) -> str | None:
+def named(request_id: object) -> str | None:
     """The cascade that a requestId names."""
     found = _REQUEST_ID.fullmatch(narrow.text(request_id))
     return found.group(1) if found else None

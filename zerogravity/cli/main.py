@@ -7,9 +7,10 @@ import datetime as dt
 import importlib
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
@@ -18,7 +19,9 @@ from zerogravity import ADDON, __version__, certs, lifeline
 from zerogravity import config as configuration
 from zerogravity.cli.output import as_json, config_file, print_json
 from zerogravity.errors import FaultError, Origin
-from zerogravity.hosts import GOOGLE
+from zerogravity.hosts import CODE_ASSIST, GOOGLE, VERTEX
+
+BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERTEX}  # read by Google's own programs
 
 
 def run(main: Coroutine[Any, Any, int]) -> None:
@@ -138,6 +141,8 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
         options["zg_config"] = config_file
+    if loaded.config.capture_passive:
+        click.echo(f"other programs: {variables(options)}", err=True)
     run(serve_master(options, settings, verbosity="warn" if quiet else "info"))
 
 
@@ -208,6 +213,16 @@ def refuse_idle(config: configuration.Config) -> None:
         name = parameter.name or ""
         if name in idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"{parameter.opts[0]} has no effect {where}")
+
+
+def variables(options: Mapping[str, Any]) -> str:
+    """The environment that sends a program's calls to Google through mitmproxy as ``options`` start it."""
+    mode, _, address = str(options["mode"][0]).rpartition("@")
+    if "confdir" in options:
+        return f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={Path(options['confdir'], 'bundle.pem')}"
+    host = urlsplit(mode.removeprefix("reverse:")).hostname
+    name = next((name for name, hosts in BASE_URLS.items() if host in hosts), "GOOGLE_GEMINI_BASE_URL")
+    return f"{name}=http://{address}"
 
 
 def certs_home() -> Path:

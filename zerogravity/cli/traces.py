@@ -51,9 +51,13 @@ def trace(context: click.Context, directory: Path | None) -> None:
 @click.option("--surface", help="Only turns of this surface.")
 @click.option("--model", help="Only turns whose model contains this text.")
 @click.option("--code", help="Only turns with this termination code.")
+@click.option("--conversation", metavar="ID", help="Only turns of this conversation; the beginning of its ID will do.")
 @as_json
 @click.pass_obj
-def ls(root: Path, limit: int, surface: str | None, model: str | None, code: str | None, as_json: bool) -> None:
+def ls(
+    root: Path, limit: int, surface: str | None, model: str | None, code: str | None, conversation: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """List recorded turns, newest first.
 
     Example: zerogravity trace ls --code upstream_drop
@@ -64,6 +68,7 @@ def ls(root: Path, limit: int, surface: str | None, model: str | None, code: str
         if (surface is None or found.info.get("surface") == surface)
         and (model is None or model in str(found.info.get("model")))
         and (code is None or found.info.get("code") == code)
+        and (not conversation or found.conversation.startswith(conversation))
     )
     found = list(_first(wanted, limit))
     if as_json:

@@ -101,6 +101,7 @@ class Turn:
     ``details``     what only its surface understands; see ``details_as``.
     ``tool_names``  upstream function name → the client's tool name, only where they differ.
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
+    ``conversation``  what its program's turns of one conversation share, as it names it to Google; empty: it does not.
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival; display only, all timing is monotonic.
     ``size``        bytes of memory that the request takes, about, with what it has pulled in; 0: not known.
@@ -119,6 +120,7 @@ class Turn:
     details: Details = field(default_factory=Details)
     tool_names: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     tool_kinds: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    conversation: str = ""
     owner: str = ""
     created: int = 0
     size: int = field(default=0, compare=False)

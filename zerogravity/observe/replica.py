@@ -223,6 +223,7 @@ def redacted_turn(turn: Turn) -> Turn:
         details=RecordedDetails(redact.json_value(turn.details.as_json())),
         tool_names=_redacted_names(turn.tool_names),
         tool_kinds=_redacted_names(turn.tool_kinds),
+        conversation=redact.text(turn.conversation),
         owner="",
         notes=tuple(map(redact.text, turn.notes)),
     )

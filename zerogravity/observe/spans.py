@@ -131,7 +131,7 @@ def _turn_attributes(channel: CascadeChannel, operation: str) -> dict[str, objec
         "stream": turn.stream,
         "response_id": channel.id,
         "finish": [FINISH[code]] if code in FINISH else None,
-        "conversation": channel.cascade_id,
+        "conversation": turn.conversation or channel.cascade_id,
         "first_chunk": (marks["first_byte"] - marks["received"]) / 1e9 if "first_byte" in marks else None,
         "input": usage.prompt,
         "cached": usage.cached,

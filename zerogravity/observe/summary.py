@@ -140,6 +140,7 @@ def row(
         "model": redact.text(turn.model)[:PREVIEW],
         "target": redact.text(turn.target.name),
         "stream": turn.stream,
+        "conversation": redact.text(turn.conversation),
         "question": question(channel),
         "state": state,
         "state_ms": (now - since) / 1e6,

@@ -30,8 +30,10 @@ PHASES = (
     ("first call", "first_byte", "first_call"),
     ("done", "first_byte", "done"),
 )
-COLUMNS, NUMBERS = ("turn", "started", "surface", "model", "code"), ("first", "total", "in", "out")
+COLUMNS = ("turn", "started", "surface", "conversation", "model", "code")
+NUMBERS = ("first", "total", "in", "out")
 NARROW = 96  # a terminal of fewer columns gets a shorter list of turns
+BEGINNING = 12  # characters of a conversation's name in a list: enough to find its turns by
 BAR = 40
 RUN = 12  # removed or added lines of a diff that are shown in a row; the rest is folded
 COUNTS = (
@@ -59,9 +61,13 @@ def one_line(value: object) -> Text:
 
 
 def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
-    """One line per turn; a narrow terminal gets fewer columns."""
+    """One line per turn; a narrow terminal gets fewer columns, and so do turns of which none names a conversation."""
+    traces = list(traces)
+    left_out = {"surface", "conversation", "first", "in"} if width < NARROW else set[str]()
+    if not any(trace.conversation for trace in traces):
+        left_out.add("conversation")
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    names = [name for name in (*COLUMNS, *NUMBERS) if width >= NARROW or name not in ("surface", "first", "in")]
+    names = [name for name in (*COLUMNS, *NUMBERS) if name not in left_out]
     for name in names:
         table.add_column(name, justify="right" if name in NUMBERS else "left", no_wrap=True)
     table.add_column("question", overflow="ellipsis")  # the only column that shrinks
@@ -73,6 +79,7 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
             "turn": plain(trace.short),
             "started": plain(text(info.get("started"))[5:16].replace("T", " ")),
             "surface": plain(text(info.get("surface"))),
+            "conversation": plain(trace.conversation[:BEGINNING]),
             "model": plain(text(info.get("model"))),
             "code": _code(trace, brief=True),
             "first": plain(_ms(first_text if first_text is not None else number(latency.get("first_call")))),
@@ -160,6 +167,8 @@ def _head(trace: Trace) -> Text:
     line.append_text(plain(f"  {info.get('surface')} · {info.get('model')} · {started} UTC"))
     if info.get("cascade_id"):
         line.append_text(plain(f" · cascade {info['cascade_id']}", "dim"))
+    if trace.conversation:
+        line.append_text(plain(f" · conversation {trace.conversation}", "dim"))
     return line
 
 

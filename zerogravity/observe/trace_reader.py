@@ -60,6 +60,11 @@ class Trace:
         return "" if status is None else f"{status} {failure.get('rpc_status') or ''}".rstrip()
 
     @property
+    def conversation(self) -> str:
+        """Which conversation it belongs to; empty: unknown, as in older traces."""
+        return text(self.info.get("conversation"))
+
+    @property
     def failure(self) -> dict[str, object]:
         """The fault of a failed turn; empty for any other."""
         return codec.fault_members(members(self.info.get("failure")))

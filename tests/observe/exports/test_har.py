@@ -8,6 +8,8 @@ import re
 import pytest
 
 from tests.observe.exports.conftest import EVIL, LINES
+from zerogravity.core.events import AttemptOpened, Finished, TextDelta
+from zerogravity.observe import trace_reader
 from zerogravity.observe.exports.har import write
 from zerogravity.surfaces import REGISTRY
 
@@ -62,3 +64,21 @@ def test_har_shows_where_a_call_went_and_how(lined):
     assert second["request"]["queryString"] == [{"name": "alt", "value": "sse"}, {"name": "x", "value": ""}]
     for entry, version in ((first, "HTTP/2.0"), (second, "HTTP/1.1")):
         assert entry["request"]["httpVersion"] == entry["response"]["httpVersion"] == version
+
+
+def test_a_conversation_is_a_page(recording, make_turn):
+    made = recording()
+    for conversation in ("-42", "", "7", "-42"):
+        made.now[0] += 10
+        running = made.store.open(make_turn(surface="passive", conversation=conversation, created=int(made.now[0])))
+        running.append(0, b"{}", (AttemptOpened(), TextDelta("Hi")))
+        running.close(Finished("stop"))
+    made.flush()
+    log = har(list(trace_reader.scan(made.root)))["log"]
+    assert [entry.get("pageref") for entry in log["entries"]] == ["-42", None, "7", "-42"]
+    first, _, third, _ = log["entries"]
+    assert log["pages"] == [
+        {"startedDateTime": entry["startedDateTime"], "id": entry["pageref"], "pageTimings": {},
+         "title": f"conversation {entry['pageref']}"}
+        for entry in (first, third)
+    ]  # fmt: skip

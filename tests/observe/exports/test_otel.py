@@ -8,6 +8,8 @@ import re
 import pytest
 
 from tests.observe.exports.conftest import EVIL
+from zerogravity.core.events import Finished
+from zerogravity.observe import trace_reader
 from zerogravity.observe.exports.otel import write
 from zerogravity.observe.spans import NAMES
 from zerogravity.surfaces import REGISTRY
@@ -39,6 +41,14 @@ def test_spans(traces):
     assert int(turn["endTimeUnixNano"]) - int(turn["startTimeUnixNano"]) == 1_400_000_000
     assert [event["name"] for event in turn["events"]][-1] == "done"
     assert all(re.fullmatch("[0-9a-f]{16}", span["spanId"]) for span in (turn, first, second))
+
+
+def test_the_conversation_that_a_program_names_wins(recording, make_turn):
+    made = recording()
+    made.store.open(make_turn(surface="passive", conversation="-42")).close(Finished("stop"))
+    made.flush()
+    (span,) = spans([trace_reader.find(made.root)])["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert attributes(span)["gen_ai.conversation.id"] == "-42"
 
 
 def test_a_failed_turn_is_an_error_span(traces):

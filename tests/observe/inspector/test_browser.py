@@ -213,6 +213,27 @@ async def test_a_thousand_turns_are_a_few_rows(page):
     await browser.until("return $('.row.chosen')?.innerText.includes('question 989')")
 
 
+async def test_turns_of_one_conversation_are_found_by_it(page):
+    looked, browser = page
+    for question, conversation in (("first", "35430079"), ("second", "35430079"), ("another", "-42"), ("a chat", "")):
+        channel = looked.scene.whole(asked=question, conversation=conversation)
+    await browser.open(looked.link)
+    await words(browser, "#count", "4 turns")
+    await browser.until("return $(`[data-id='${arguments[0]}']`)", channel.id)
+    await browser.press("/", *"conversation:3543")
+    await words(browser, "#count", "2 of 4 turns")
+    await words(browser, ROWS, "354300")
+    await browser.press("Enter")
+    await words(browser, ".head .badge", "ok")
+    await browser.click('[data-pane="Notes"]')
+    await words(browser, ".pane", "35430079")
+    await browser.press("/", "Escape")
+    await words(browser, "#count", "4 turns")
+    await browser.click("[data-conversation='-42']")
+    await words(browser, "#count", "1 of 4 turns")
+    await words(browser, ROWS, "another")
+
+
 async def test_a_turn_of_ten_thousand_events_scrolls(page):
     looked, browser = page
     channel = looked.scene.open("write much")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.surfaces.chat.support import HELLO, context, parse
+from tests.surfaces.chat.support import HELLO, call, context, function, parse
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.chat import surface
 
@@ -166,3 +166,29 @@ def test_web_search_options_become_googles_search() -> None:
     turn = parse(web_search_options={"search_context_size": "low", "user_location": {"type": "approximate"}})
     assert turn.google_request["tools"] == [{"googleSearch": {}}]
     assert parse(messages=HELLO, web_search_options={}).google_request["tools"] == [{"googleSearch": {}}]
+
+
+RETURNED = "Created At: 2026-11-29T11:18:21Z\nTool response for get_weather:\n```json\n{}\n```"
+
+
+def test_a_request_of_googles_runtime() -> None:
+    """It hands the signature back in ``extra_content``, and names the tool beside its result."""
+    signed = {"extra_content": {"google": {"thought_signature": "c2ln"}}}
+    turn = parse(
+        messages=[
+            {"role": "system", "content": "<System>\nPlain.\n</System>"},
+            {"role": "user", "content": "<USER_REQUEST>\nweather?\n</USER_REQUEST>"},
+            {"role": "assistant", "tool_calls": [call("call_1", "get_weather", '{"city":"Rome"}', **signed)]},
+            {"role": "tool", "content": RETURNED, "name": "get_weather", "tool_call_id": "call_1"},
+        ],
+        stream=True, stream_options={"include_usage": True}, tools=[function("get_weather")], tool_choice="auto",
+        max_completion_tokens=65535,
+    )  # fmt: skip
+    asked, called, returned = turn.google_request["contents"]
+    assert asked["parts"] == [{"text": "<USER_REQUEST>\nweather?\n</USER_REQUEST>"}]
+    assert called["parts"] == [
+        {"functionCall": {"id": "call_1", "name": "get_weather", "args": {"city": "Rome"}}, "thoughtSignature": "c2ln"}
+    ]
+    assert [part["functionResponse"]["response"] for part in returned["parts"]] == [{"output": RETURNED}]
+    assert turn.google_request["generationConfig"] == {"maxOutputTokens": 65535}
+    assert turn.notes == ()

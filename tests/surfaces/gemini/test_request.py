@@ -71,6 +71,37 @@ def test_functions_beside_a_form_that_google_refuses_are_left_to_google() -> Non
     assert turn.notes == ()
 
 
+RESULT = {"id": "c1", "name": "f", "response": {"output": "Tool response for f:\n```json\n1\n```"}}
+OF_THE_RUNTIME: dict[str, Any] = {  # facts antigravity-runtime
+    "contents": [
+        *HI,
+        {"role": "model", "parts": [
+            {"text": "hm", "thought": True},
+            {"functionCall": {"id": "c1", "name": "f", "args": {}}, "thoughtSignature": "c2ln"},
+        ]},
+        {"role": "model", "parts": [{"functionResponse": RESULT}]},
+        {"role": "user", "parts": [{"text": "Error: There was a problem. "}]},
+    ],
+    "systemInstruction": {"role": "user", "parts": [{"text": "<System>\nPlain.\n</System>"}]},
+    "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object", "properties": {}}}]}],
+    "toolConfig": {"functionCallingConfig": {"mode": "AUTO"}},
+    "generationConfig": {
+        "maxOutputTokens": 65535, "thinkingConfig": {"includeThoughts": True, "thinkingLevel": "high"},
+    },
+    "serviceTier": "flex",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("without", [(), ("tools",), ("serviceTier",), ("tools", "systemInstruction")])
+def test_a_request_of_googles_runtime_reaches_google_as_it_is(without: tuple[str, ...]) -> None:
+    """All but its session: the language server has one of its own."""
+    body = {name: value for name, value in OF_THE_RUNTIME.items() if name not in without}
+    turn = parse_request({**body, "sessionId": "-42"}, CONTEXT, model="gemini-3-flash")
+    assert turn.google_request == body
+    assert turn.conversation == "-42"
+    assert turn.notes == ("sessionId: the language server's own is kept",)
+
+
 def test_the_table_tells_every_rule_and_every_known_member() -> None:
     rows = {name: becomes for name, _, becomes in table()}
     assert {rule.member: rows[rule.member] for rule in RULES} == {rule.member: rule.becomes for rule in RULES}

@@ -1,11 +1,12 @@
-"""Traces → HAR 1.2: one entry for the client's exchange, one per call to Google. Own fields start with ``_``. Pure.
+"""Traces → HAR 1.2: one entry for the client's exchange, one per call to Google; a page for each conversation.
+Own fields start with ``_``. Pure.
 
 mitmproxy's own exporter writes the flows of a proxy: the client's side is not one, and streamed bodies are empty there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import parse_qsl, urlsplit
@@ -22,11 +23,30 @@ UNKNOWN_URL = f"{GOOGLE}/v1internal:streamGenerateContent?alt=sse"
 
 
 def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
-    found = (entry for trace in traces for entry in (_client(trace, surfaces), *_upstream(trace)))
-    entries = [entry for entry in found if entry is not None]
+    entries = [entry for trace in traces for entry in _entries(trace, surfaces)]
     entries.sort(key=lambda entry: str(entry["startedDateTime"]))
     creator = {"name": "zerogravity", "version": __version__}
-    return jsonio.dumps({"log": {"version": "1.2", "creator": creator, "pages": [], "entries": entries}})
+    return jsonio.dumps({"log": {"version": "1.2", "creator": creator, "pages": _pages(entries), "entries": entries}})
+
+
+def _entries(trace: TurnSource, surfaces: Surfaces) -> Iterator[dict[str, object]]:
+    conversation = trace.info.get("conversation")
+    page = {"pageref": conversation} if conversation else {}
+    for entry in (_client(trace, surfaces), *_upstream(trace)):
+        if entry is not None:
+            yield {**page, **entry}
+
+
+def _pages(entries: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """``entries``: in their order, so that a page begins with its first."""
+    first: dict[object, Mapping[str, object]] = {}
+    for entry in entries:
+        if "pageref" in entry:
+            first.setdefault(entry["pageref"], entry)
+    return [
+        {"startedDateTime": entry["startedDateTime"], "id": page, "title": f"conversation {page}", "pageTimings": {}}
+        for page, entry in first.items()
+    ]
 
 
 def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, object] | None:

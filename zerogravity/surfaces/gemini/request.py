@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zerogravity.core.family import lower_limit
+from zerogravity.core.google import session_of
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
@@ -48,6 +49,7 @@ def parse_request(
         google_request=request,
         stream=stream,
         # the language server always asks for thoughts: a client that did not would take one for the answer
+        conversation=session_of(body),
         details=GeminiDetails("sse" if sse else "json", thoughts is True, wanted),
         owner=context.owner,
         created=context.created,

@@ -81,6 +81,7 @@ GOOD: dict[str, Json] = {
     "json answer": {"contents": [user("hi")], "generationConfig": {"responseMimeType": "application/json",
         "responseSchema": {"type": "OBJECT", "properties": {"a": {"type": "STRING"}}}}},
     "labels and session": request(labels={"a": "b"}, sessionId="-3"),
+    "service tier": request(serviceTier="flex"),
     "five stop sequences": request(generationConfig={"stopSequences": list("abcde"), "temperature": 0}),
 }  # fmt: skip
 
@@ -129,7 +130,7 @@ PUBLIC: list[tuple[str, Json, str | None]] = [
         "gemini-3-flash", envelope(request()),
         "\n".join(UNKNOWN + f'"{name}": Cannot find field.' for name in ("project", "requestId", "requestType",
             "request"))),
-    ("gemini-3-flash", request(model="models/gemini-3-flash"), None),
+    ("gemini-3-flash", request(model="models/gemini-3-flash", serviceTier="flex"), None),
 ]  # fmt: skip
 
 

@@ -72,7 +72,7 @@ export class Notes {
 
   update(details) {
     const list = (title, lines) => lines.length ? [h("h2", {}, title), h("ul", {}, lines.map((line) => h("li", {}, line)))] : [];
-    const facts = [["turn", details.id], ["cascade", details.cascade], ["model at Google", details.upstream_model],
+    const facts = [["turn", details.id], ["conversation", details.conversation], ["cascade", details.cascade], ["model at Google", details.upstream_model],
       ["finish", details.finish], ["finish message", details.finish_message], ["code", details.code]];
     fill(this.box,
       details.failure && [h("h2", {}, "failure"), h("pre", { class: "box" }, JSON.stringify(details.failure, null, 2))],

@@ -29,6 +29,10 @@ function remember() {
 store.listeners.add(remember);
 view.onopen = remember;
 filter.addEventListener("input", () => store.filter(filter.value));
+list.addEventListener("click", (event) => {
+  const named = event.target.closest("[data-conversation]");
+  if (named) store.filter(filter.value = `conversation:${named.dataset.conversation}`);
+});
 if (!recorded) setInterval(tick, 500);
 
 let placed = false;

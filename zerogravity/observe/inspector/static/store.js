@@ -6,6 +6,7 @@ const FIELDS = {
   surface: (turn) => turn.surface,
   model: (turn) => `${turn.model} ${turn.target}`,
   tool: (turn) => turn.tools.join(" "),
+  conversation: (turn) => turn.conversation,
   id: (turn) => turn.id,
 };
 // Bare words are not looked for in ids: a short number would be found in every tenth of them.

@@ -62,6 +62,8 @@ export class TurnList {
           turn.first_ms === null ? "" : h("span", { class: "dim" }, `${ms(turn.first_ms)} · `),
           turn.closed ? ms(turn.total_ms) : since(turn.began))),
       h("div", { class: "line dim" }, h("span", { class: "num" }, clock(turn.created)), h("span", { class: "surface" }, turn.surface),
+        turn.conversation ? h("span", { class: "num", title: `only conversation ${turn.conversation}`,
+          data: { conversation: turn.conversation } }, turn.conversation.slice(0, 6)) : null,
         h("span", { class: "grow" }, turn.question || "–"),
         turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
         usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(usage.prompt)}→${short(out)}`) : null));

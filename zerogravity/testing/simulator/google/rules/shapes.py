@@ -114,9 +114,9 @@ GENERATION = message(
 SAFETY = message(category=Enum("HarmCategory"), threshold=Enum("SafetySetting.HarmBlockThreshold"))
 _REQUEST: dict[str, object] = {
     "contents": Repeated(CONTENT), "systemInstruction": CONTENT, "tools": Repeated(TOOL), "toolConfig": TOOL_CONFIG,
-    "generationConfig": GENERATION, "safetySettings": Repeated(SAFETY), "cachedContent": str,
+    "generationConfig": GENERATION, "safetySettings": Repeated(SAFETY), "cachedContent": str, "serviceTier": str,
 }  # fmt: skip
-PUBLIC = Message(lambda: {**_REQUEST, "model": str, "store": bool, "serviceTier": str})
+PUBLIC = Message(lambda: {**_REQUEST, "model": str, "store": bool})
 RUNTIME = Message(lambda: {**PUBLIC.fields(), "sessionId": str})
 INNER = Message(lambda: {**_REQUEST, "labels": MapOf(str), "sessionId": str})
 ENVELOPE = message(
