@@ -39,6 +39,7 @@ class LsOptions:
     call shows a snapshot taken between turns, only GetCascadeTrajectory is live (F9).
     ``usage``: where token figures are kept. ``keeps_thinking``: whether the steps have the thoughts.
     ``missing``: methods this build does not have (501). ``refusals``: method → (HTTP status, Connect code, message).
+    ``repointable``: SetCloudCodeURL has an effect.
     ``csrf_status``: 403 in plain text, or 401 as Connect's rules have it (F19).
     ``labels``: enum → label, where this build has another model behind an enum than most.
     ``quotas``: enum → remaining fraction; what is not listed has 0.83; 0 is left out of the answer, as zeros are.
@@ -102,6 +103,7 @@ class LsOptions:
     logged_in: bool = True
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     quotas: Mapping[str, float] = field(default_factory=dict[str, float])
+    repointable: bool = True
     missing: frozenset[str] = frozenset()
     refusals: Mapping[str, tuple[int, str, str]] = field(default_factory=dict[str, tuple[int, str, str]])
 
