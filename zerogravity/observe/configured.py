@@ -119,8 +119,7 @@ def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> RoutedS
     if one is None:
         return RoutedServer(endpoint, config.mode == "proxy", proxy_port)
     process = one.process
-    by_proxy = not process.route.startswith("endpoint")
-    return None if process.route_port is None else RoutedServer(endpoint, by_proxy, process.route_port)
+    return None if process.route_port is None else RoutedServer(endpoint, not process.by_endpoint, process.route_port)
 
 
 def _broken(fault: Fault, fix: str) -> Check:

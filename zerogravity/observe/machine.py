@@ -195,7 +195,7 @@ def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
     if not one.process.routed_here:
         flag = f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
         return Check(name, False, text, f"start it with {flag}, or with HTTPS_PROXY=http://127.0.0.1:{proxy_port}")
-    if mode is not None and (one.process.route.startswith("endpoint")) is not (mode == "reverse"):
+    if mode is not None and one.process.by_endpoint is not (mode == "reverse"):
         other = "proxy" if mode == "reverse" else "reverse"
         return Check(
             name, False, f"{text}, but zerogravity runs in {mode} mode", f"start zerogravity with --mode {other}"
