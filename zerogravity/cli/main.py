@@ -105,6 +105,9 @@ def main() -> None:
 @click.option("--ls-csrf", help="CSRF token of the language server; safer in ZEROGRAVITY_LS_CSRF.")
 @click.option("--ls-command", help="Start a language server with this command and supervise it; its token and endpoint "
                                    "are added.")  # fmt: skip
+@click.option("--repoint/--no-repoint", default=None,
+              help="Make the running language server call the gateway, without a restart, and Google again at the end "
+                   "(reverse mode).")  # fmt: skip
 @click.option("--trace/--no-trace", default=None, help="Write a trace folder for each turn.")
 @click.option("--passive/--no-passive", "capture_passive", default=None,
               help="Also record calls to Google that no agent's turn caused.")  # fmt: skip
@@ -132,7 +135,8 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str, certs_d
     options: dict[str, object] = {}
     if loaded.config.mode == "reverse":
         options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
-        click.echo(f"language server: --cloud_code_endpoint http://127.0.0.1:{proxy_port}", err=True)
+        how = "is re-pointed to" if loaded.config.repoint else "--cloud_code_endpoint"
+        click.echo(f"language server: {how} http://127.0.0.1:{proxy_port}", err=True)
     else:
         authority = certs.load(certs_dir or certs_home(), now=dt.datetime.now(dt.UTC))
         options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
@@ -248,15 +252,21 @@ def addon_path() -> None:
 
 
 @main.command("ls")
+@config_file
 @as_json
-def language_servers(as_json: bool) -> None:
+def language_servers(config_file: str | None, as_json: bool) -> None:
     """List running language servers.
 
-    For each: process, ports, kind, models with their quota, and how its calls are routed. Exits with 1 when none runs.
+    For each: process, ports, kind, models with their quota, and how its calls are routed. One that a killed gateway has
+    left re-pointed is put back. Exits with 1 when none runs.
     """
-    from zerogravity.backends.antigravity import discover
+    from zerogravity.backends.antigravity import discover, repoint, repointed
 
-    found = asyncio.run(discover.find_all())
+    config = configuration.load({}, file=config_file).config
+    file = repointed.RepointedFile(config.data_path / repointed.FILE)
+    for leftover in asyncio.run(repoint.put_back_leftovers(file, csrf=config.ls_csrf)):
+        click.echo(f"zerogravity: {leftover}", err=True)
+    found = repoint.marked(asyncio.run(discover.find_all()), file)
     if as_json:
         print_json([discover.as_json(one) for one in found])
     elif found:

@@ -170,7 +170,7 @@ async def test_a_call_counts_whatever_google_answers(asked: Scene, station: Stat
 
 
 async def test_it_is_done_once_for_each_server(asked: Scene, station: Station) -> None:
-    station.answers |= dict.fromkeys(BOTH, UNKNOWN[:1] + ({"code": "unimplemented"},))
+    station.answers |= dict.fromkeys(BOTH, (404, {"code": "unimplemented"}))
     repointer = asked.make()
     await asyncio.gather(*(repointer.ensure(asked.endpoint) for _ in range(3)))
     assert station.methods().count(SET) == 1

@@ -82,7 +82,7 @@ def test_a_server_that_has_ended_is_forgotten(file: RepointedFile) -> None:
 @pytest.mark.parametrize(
     ("text", "count"),
     [("", 0), ("{", 0), ("{}", 0), ("[7, {}]", 0), ('[{"pid": "x", "started": {}}]', 0),
-     ('[{"pid": 18446744073709551615}]', 0), ('[{"pid": %d, "started": %f, "more": 1}]' % (ME, STARTED), 1)],
+     ('[{"pid": 18446744073709551615}]', 0), (f'[{{"pid": {ME}, "started": {STARTED}, "more": 1}}]', 1)],
 )  # fmt: skip
 def test_a_file_of_another_form(file: RepointedFile, text: str, count: int) -> None:
     file.path.parent.mkdir()

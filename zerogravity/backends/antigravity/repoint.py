@@ -200,13 +200,13 @@ class Leftover:
 
     def __str__(self) -> str:
         entry = self.entry
-        text = f"language server {entry.pid} still called {entry.to}, where a zerogravity that was killed had pointed it"
+        text = (
+            f"language server {entry.pid} still called {entry.to}, where a zerogravity that was killed had pointed it"
+        )
         return f"{text}: {self.trouble}" if self.trouble else f"{text}; it was put back to {entry.former}"
 
 
-async def put_back_leftovers(
-    file: RepointedFile, *, csrf: str | None = None, find: Find = processes
-) -> list[Leftover]:
+async def put_back_leftovers(file: RepointedFile, *, csrf: str | None = None, find: Find = processes) -> list[Leftover]:
     """Put back what processes of ours that were killed have left re-pointed. ``csrf`` where the process table has none.
 
     Raises OSError where the file cannot be read or written.

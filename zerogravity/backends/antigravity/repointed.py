@@ -1,5 +1,6 @@
-"""``RepointedFile``: which language servers we have re-pointed, in a small file of the data folder (0600). What a process
-of ours that was killed could not put back, the next one can; and two of them do not take a server from each other.
+"""``RepointedFile``: which language servers we have re-pointed, in a small file of the data folder (0600). What a
+process of ours that was killed could not put back, the next one can; and two of them do not take a server from each
+other.
 
 An entry belongs to one language server and one process of ours, each known by its pid and its start: a pid alone may
 have been given to another process since.
@@ -98,7 +99,7 @@ class RepointedFile:
         try:
             return [_entry(one) for one in narrow.objects(jsonio.loads(data))] if data else []
         except ValueError:
-            logger.warning("%s cannot be read: a language server may still be re-pointed; restart the editor", self.path)
+            logger.warning("%s is damaged: a language server may still be re-pointed; restart the editor", self.path)
             return []
 
     def _write(self, opened: int, entries: list[Repointed]) -> None:

@@ -17,7 +17,7 @@ async def test_its_calls_go_to_the_url_that_it_was_given(make_ls: MakeLs) -> Non
         answer = await ls.call("GetLoadCodeAssist", forceRefresh=True)
         assert answer["response"]["cloudaicompanionProject"]
         await ls.turn("sim:text")
-        assert [one.path.partition("?")[0] for one in other.requests][0] == "/v1internal:loadCodeAssist"
+        assert other.requests[0].path == "/v1internal:loadCodeAssist"
         assert len(other.agent_requests) == 1
         assert ls.google.requests == []
         assert await ls.call("SetCloudCodeURL", url=ls.google.url) == {}
