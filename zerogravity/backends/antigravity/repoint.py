@@ -158,13 +158,14 @@ class Repointer:
 
     async def _give_back(self, entry: Repointed, endpoint: Endpoint) -> bool:
         """Whether it has its former URL again, or has ended. Otherwise the entry stays, for our next start."""
-        if entry.runs:
-            try:
+        try:
+            if entry.runs:
                 await _set(endpoint, entry.former)
-            except FaultError as error:
+                logger.info("language server %s put back to %s", entry.pid, entry.former)
+        except FaultError as error:
+            if entry.runs:
                 logger.warning("language server %s still calls %s: %s", entry.pid, entry.to, error.fault.message)
                 return False
-            logger.info("language server %s put back to %s", entry.pid, entry.former)
         self._let_go(entry)
         return True
 
