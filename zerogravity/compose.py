@@ -271,7 +271,7 @@ def _repointer(base: Base, route: Route) -> Repointer:
     if not route.endpoint:
         text = "repoint needs a reverse mode of mitmproxy, as the first one: --mode reverse:https://HOST@PORT"
         raise bad_request(text, param="repoint", code="invalid_config")
-    made = Repointer(RepointedFile(base.config.data_path / FILE), route.endpoint, base.health.path_laid)
+    made = Repointer(RepointedFile(base.config.data_path / FILE), route, base.health.path_laid)
     base.health.on_call.append(made.call_came)
     return made
 

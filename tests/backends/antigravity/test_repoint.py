@@ -20,6 +20,7 @@ from zerogravity.backends.antigravity.discover import Found, Process
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.repoint import Leftover, Repointer, marked, put_back_leftovers
 from zerogravity.backends.antigravity.repointed import FILE, Repointed, RepointedFile, own
+from zerogravity.backends.base import Route
 from zerogravity.hosts import GOOGLE
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 
@@ -39,9 +40,10 @@ class Scene:
     told: list[tuple[str, str]] = field(default_factory=list)
     repointer: Repointer | None = None
 
-    def make(self, **more: Any) -> Repointer:
+    def make(self) -> Repointer:
+        route = Route(self.here, google=GOOGLE)
         self.repointer = Repointer(
-            self.file, self.here, lambda *said: self.told.append(said), find=lambda: [self.process], late_s=0.2, **more
+            self.file, route, lambda *said: self.told.append(said), find=lambda: [self.process], late_s=0.2
         )
         return self.repointer
 
@@ -178,6 +180,46 @@ async def test_it_is_done_once_for_each_server(asked: Scene, station: Station) -
     assert station.methods().count(SET) == 2
     await repointer.put_back()
     assert station.methods().count(SET) == 3  # it was the same process
+
+
+async def test_another_process_at_the_url_that_was_given_is_another_server(asked: Scene, station: Station) -> None:
+    station.answers |= dict.fromkeys(BOTH, (404, {"code": "unimplemented"}))
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+    given, first = replace(asked.endpoint, pid=None), asked.process
+    asked.process = replace(first, pid=child.pid, started=psutil.Process(child.pid).create_time())
+    repointer = asked.make()
+    for times in (1, 1):
+        await repointer.ensure(given)
+        assert station.methods().count(SET) == times
+    child.kill()
+    await child.communicate()
+    asked.process = first
+    await repointer.ensure(given)
+    assert station.methods().count(SET) == 2
+    await repointer.put_back()
+    assert station.methods().count(SET) == 3
+
+
+@pytest.mark.parametrize(
+    ("former", "said"),
+    [
+        ("https://cloudcode-pa.googleapis.com", "pass --google https://cloudcode-pa.googleapis.com"),
+        (f"{GOOGLE}/", ""),
+        (None, ""),
+        (FORMER, ""),
+    ],
+)
+async def test_calls_that_go_to_another_host_of_googles_now(
+    asked: Scene, station: Station, caplog: Any, former: str | None, said: str
+) -> None:
+    station.answers |= dict.fromkeys(BOTH, (404, {"code": "unimplemented"}))
+    asked.process = replace(asked.process, cloud_code_endpoint=former)
+    repointer = asked.make()
+    await repointer.ensure(asked.endpoint)
+    assert said in caplog.text
+    assert ("pass --google" in caplog.text) is bool(said)
+    await repointer.put_back()
+    assert station.seen[-1] == (SET, {"url": former or GOOGLE})
 
 
 async def test_what_may_pass_is_tried_again(scene: Scene, ls: LanguageServerSimulator) -> None:

@@ -20,9 +20,10 @@ from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.antigravity.discover import Found, Process, processes
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused, refused
-from zerogravity.backends.antigravity.repointed import Repointed, RepointedFile, own
+from zerogravity.backends.antigravity.repointed import Repointed, RepointedFile, is_running, own
+from zerogravity.backends.base import Route
 from zerogravity.errors import Fault, FaultError
-from zerogravity.hosts import GOOGLE, is_loopback
+from zerogravity.hosts import GOOGLE, is_google, is_loopback
 
 logger = logging.getLogger("zerogravity.language_server")
 SET = "SetCloudCodeURL"
@@ -35,24 +36,27 @@ Find = Callable[[], Sequence[Process]]
 
 class Repointer:
     """``ensure`` for each server that comes into use, ``call_came`` for every call that comes through, ``put_back`` in
-    the end. ``to``: where we listen for calls. ``report``: what has become of it, and what to do about it."""
+    the end. ``route``: where we listen for calls, and where they go on to. ``report``: what has become of it, and what
+    to do about it."""
 
     def __init__(
         self,
         file: RepointedFile,
-        to: str,
+        route: Route,
         report: Callable[[str, str], None],
         *,
         find: Find = processes,
         late_s: float = LATE_S,
     ) -> None:
         self._file = file
-        self._to = to
+        self._to = route.endpoint
+        self._google = route.google
         self._report = report
         self._find = find
         self._late_s = late_s
         self._lock = asyncio.Lock()
         self._settled: set[Endpoint] = set()
+        self._servers: dict[Endpoint, tuple[int, float]] = {}  # a URL that was given may be another process's by now
         self._held: dict[Repointed, Endpoint] = {}
         self._awaited = ""  # how the path of the call that was asked for ends; empty: any
         self._came = asyncio.Event()
@@ -70,7 +74,7 @@ class Repointer:
     async def ensure(self, endpoint: Endpoint) -> None:
         """Have its calls come to us, unless they do already; once. What can pass is tried again the next time."""
         async with self._lock:
-            if endpoint in self._settled:
+            if endpoint in self._settled and (endpoint not in self._servers or is_running(*self._servers[endpoint])):
                 return
             try:
                 text, remedy, settled = await self._point(endpoint), "", True
@@ -91,6 +95,7 @@ class Repointer:
     async def _point(self, endpoint: Endpoint) -> str:
         """What has been done. Raises FaultError."""
         process = await self._process(endpoint)
+        self._servers[endpoint] = process.pid, process.started
         former = process.cloud_code_endpoint or GOOGLE
         if _same_place(former, self._to):
             return ""
@@ -109,6 +114,8 @@ class Repointer:
         if came is False:
             raise FaultError(await self._without_effect(entry, endpoint))
         logger.info("language server %s re-pointed from %s to %s", entry.pid, former, self._to)
+        if is_google(urlsplit(former).hostname) and not _same_host(former, self._google):
+            logger.warning("its calls went to %s and go to %s now: pass --google %s", former, self._google, former)
         self._unproved = not came
         return self._works() if came else f"re-pointed to {self._to}; no call of it has come through yet"
 
@@ -279,6 +286,10 @@ def _cannot(error: Refused) -> Fault:
         return refused(502, "this build of the language server cannot be re-pointed", retryable=False)
     text = f"the language server was not re-pointed: {error.fault.message}"
     return refused(502, text, remedy=error.fault.remedy, retryable=error.fault.retryable)
+
+
+def _same_host(one: str, other: str) -> bool:
+    return urlsplit(one).hostname == urlsplit(other).hostname
 
 
 def _same_place(one: str, other: str) -> bool:
