@@ -28,6 +28,7 @@ from zerogravity.hosts import GOOGLE, is_google, is_loopback
 logger = logging.getLogger("zerogravity.language_server")
 SET = "SetCloudCodeURL"
 ASK = {"GetLoadCodeAssist": ":loadCodeAssist", "GetAvailableModels": ":fetchAvailableModels"}  # calls without quota
+AGENT = ":streamGenerateContent"  # a call that we do not make ourselves, as we do countTokens
 SET_S = aiohttp.ClientTimeout(total=5, connect=2)
 ASK_S = aiohttp.ClientTimeout(total=10, connect=2)
 LATE_S = 2.0  # how long after its answer the call may come
@@ -58,7 +59,7 @@ class Repointer:
         self._settled: set[Endpoint] = set()
         self._servers: dict[Endpoint, tuple[int, float]] = {}  # a URL that was given may be another process's by now
         self._held: dict[Repointed, Endpoint] = {}
-        self._awaited = ""  # how the path of the call that was asked for ends; empty: any
+        self._awaited = ""  # how the path of the call that was asked for ends
         self._came = asyncio.Event()
         self._unproved = False
         self._told = ""
@@ -67,7 +68,7 @@ class Repointer:
         """A call to Google has come through."""
         if path.partition("?")[0].endswith(self._awaited):
             self._came.set()
-        if self._unproved:
+        if self._unproved and AGENT in path:
             self._unproved = False
             self._tell(self._works())
 

@@ -22,7 +22,7 @@ from zerogravity.wire import jsonio, narrow
 
 logger = logging.getLogger("zerogravity.language_server")
 FILE = "repointed.json"  # in the data folder
-SAME_S = 2.0  # start times are counted from the start of the machine, which the system's clock moves a little
+SAME_S = 10.0  # start times are counted from the start of the machine, which the system's clock moves a little
 MOST = 1 << 20
 
 
