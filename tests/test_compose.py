@@ -20,7 +20,8 @@ from zerogravity import config as configuration
 from zerogravity.backends.antigravity import backend
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.endpoint import Endpoint
-from zerogravity.backends.base import Backend
+from zerogravity.backends.antigravity.repointed import FILE, Repointed, RepointedFile, own
+from zerogravity.backends.base import Backend, Route
 from zerogravity.background import RepeatedTask
 from zerogravity.compose import Gateway
 from zerogravity.config import Config
@@ -213,6 +214,36 @@ async def test_a_data_folder_that_cannot_be_written_costs_only_what_is_kept(tmp_
     async with compose.gateway(config_of(tmp_path, data_dir=str(file / "below"))) as gateway:
         assert len(gateway.services.secret) == 32
         assert "cannot be written" in caplog.text
+
+
+async def test_re_pointing_needs_somewhere_to_point_to(tmp_path: Path) -> None:
+    with pytest.raises(FaultError, match="repoint needs a reverse mode"):
+        async with compose.gateway(config_of(tmp_path, repoint=True)):
+            pass
+    assert ours() == []
+
+
+async def test_what_becomes_of_re_pointing_is_in_the_health(tmp_path: Path, http, ls) -> None:
+    config = config_of(tmp_path, repoint=True, ls_url=ls.url, ls_csrf=ls.csrf)
+    async with compose.gateway(config, Route(endpoint="http://127.0.0.1:9")) as gateway:
+        assert await ready(http, gateway, 200)
+        assert "is no language server of this user's processes" in gateway.services.health.degraded["path"]
+        assert len(gateway.services.health.on_call) == 1
+
+
+async def test_a_language_server_that_a_killed_one_has_left_is_put_back(tmp_path: Path, ls, caplog) -> None:
+    pid, started = own()
+    entry = Repointed(pid, started, ls.url, "http://f:1", "http://127.0.0.1:9", pid, 1.0)
+    file = RepointedFile(tmp_path / "data" / FILE)
+    file.claim(entry)
+    async with compose.gateway(config_of(tmp_path, ls_csrf=ls.csrf, ls_url=ls.url)):
+        assert ls.options.endpoint == "http://f:1"
+        assert file.entries() == []
+    assert "had pointed it; it was put back to http://f:1" in caplog.text
+    file.path.unlink()
+    file.path.mkdir()
+    async with compose.gateway(config_of(tmp_path, ls_csrf=ls.csrf, ls_url=ls.url)):
+        assert "cannot tell whether a language server is still re-pointed" in caplog.text
 
 
 @pytest.mark.parametrize(

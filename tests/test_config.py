@@ -291,6 +291,20 @@ def test_one_language_server_only() -> None:
     assert "set only one of them" in refused({"ls_url": "http://127.0.0.1:9", "ls_command": "language_server"})
 
 
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"mode": "proxy"}, "in proxy mode"),
+        ({"intercept": False}, "without interception"),
+        ({"ls_command": "language_server"}, "with ls_command, whose language server is started with our endpoint"),
+    ],
+)
+def test_re_pointing_where_it_has_no_effect_is_refused(settings: dict[str, Any], where: str) -> None:
+    assert refused({"repoint": True, **settings}) == f"repoint has no effect {where}"
+    assert not load({"repoint": False, **settings}, env={}).config.repoint
+    assert load({"repoint": True, "ls_url": "http://127.0.0.1:9"}, env={}).config.repoint
+
+
 @pytest.mark.parametrize("value", [5, [HIDDEN], {"a": HIDDEN}])
 def test_a_secret_of_another_kind_is_not_quoted(value: object) -> None:
     message = refused({"key": value})

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
+from zerogravity.backends.antigravity.repoint import Repointer, put_back_leftovers
+from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
 from zerogravity.backends.base import Backend, BackendListener, Route
 from zerogravity.backends.choice import choose, runtime_settings, strange_google
 from zerogravity.backends.polling.polling import Polling
@@ -29,7 +31,7 @@ from zerogravity.config import Config
 from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
-from zerogravity.errors import FaultError
+from zerogravity.errors import FaultError, bad_request
 from zerogravity.hosts import GOOGLE, is_loopback
 from zerogravity.observe import machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
@@ -124,8 +126,8 @@ async def front(
 async def gateway(
     config: Config, route: Route | None = None, backend: Backend | None = None
 ) -> AsyncGenerator[Gateway]:
-    """Everything. ``route``: how a language server that we start ourselves (``ls_command``) reaches the interceptor.
-    ``backend``: who makes the calls to Google; by default the language server that ``config`` names.
+    """Everything. ``route``: how a language server reaches the interceptor, for one that we start (``ls_command``) or
+    re-point. ``backend``: who makes the calls to Google; by default the language server that ``config`` names.
 
     Raises OSError (port taken) or FaultError (refused configuration, a language server that does not start).
     """
@@ -134,7 +136,8 @@ async def gateway(
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
         recorder = await stack.enter_async_context(_recorded(base, secret))
-        backend = backend or await _backend(config, route)
+        await _put_back_leftovers(config)
+        backend = backend or await _backend(base, route)
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
         probe = LsProbe(backend, base.health, after_check=base.store.sweep, probe_google=_google_probe(config, route))
@@ -252,7 +255,8 @@ def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, 
 # -- the language server -------------------------------------------------------------------------------------------
 
 
-async def _backend(config: Config, route: Route) -> Backend:
+async def _backend(base: Base, route: Route) -> Backend:
+    config = base.config
     ls, runtime = await choose(config, route.google), runtime_settings(config)
     fault = strange_google(ls, route.google, runtime)
     if ls == "runtime":
@@ -268,10 +272,28 @@ async def _backend(config: Config, route: Route) -> Backend:
         "command": config.ls_command,
         "route": route,
         "deletes": config.delete_cascades,
+        "repointer": _repointer(base, route) if config.repoint else None,
     }
     if config.intercept:
         return Antigravity(**settings)
     return Polling({surface.name: surface.schema_param for surface in REGISTRY.values()}, **settings)
+
+
+def _repointer(base: Base, route: Route) -> Repointer:
+    if not route.endpoint:
+        text = "repoint needs a reverse mode of mitmproxy, as the first one: --mode reverse:https://HOST@PORT"
+        raise bad_request(text, param="repoint", code="invalid_config")
+    made = Repointer(RepointedFile(base.config.data_path / FILE), route, base.health.path_laid)
+    base.health.on_call.append(made.call_came)
+    return made
+
+
+async def _put_back_leftovers(config: Config) -> None:
+    try:
+        for leftover in await put_back_leftovers(RepointedFile(config.data_path / FILE), csrf=config.ls_csrf):
+            logger.warning("%s", leftover)
+    except OSError as error:
+        logger.warning("cannot tell whether a language server is still re-pointed: %s", error)
 
 
 def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:

@@ -176,6 +176,7 @@ class Config(BaseModel):
     ls_command: Text = Field(None, description="start a language server with this command, look after it")
     runtime_path: Text = Field(None, description="the runtime's program; default: as google-antigravity installs it")
     runtime_key: Secret = Field(None, repr=False, description="API key for the runtime; default: GEMINI_API_KEY")
+    repoint: bool = Field(False, description="make the running language server call us, and Google again at our end")
     delete_cascades: bool = Field(False, description="delete a turn's cascade in the language server when it is over")
     token: Secret = Field(None, repr=False, description="bearer that replaces the language server's own")
     upstream: Url = Field(None, description="send calls for Google's hosts to this base URL instead")
@@ -200,6 +201,18 @@ class Config(BaseModel):
     def _one_language_server(self) -> Self:
         if self.ls_url is not None and self.ls_command is not None:
             raise ValueError("ls_url names a running language server, ls_command starts another: set only one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _repoint_has_an_effect(self) -> Self:
+        idle = {
+            "without interception": not self.intercept,
+            "in proxy mode": self.mode == "proxy",
+            "with ls_command, whose language server is started with our endpoint": self.ls_command is not None,
+            "with the runtime": self.ls == "runtime",
+        }
+        if self.repoint and (where := next((where for where, is_so in idle.items() if is_so), None)):
+            raise ValueError(f"repoint has no effect {where}")
         return self
 
     @model_validator(mode="after")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime as dt
 import errno
 import json
@@ -21,7 +22,7 @@ from click.testing import CliRunner, Result
 
 from tests.running import URL, command, environment, taken
 from zerogravity import __version__, certs
-from zerogravity.backends.antigravity import discover
+from zerogravity.backends.antigravity import discover, repointed
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.runtime import discover as runtimes
 from zerogravity.capture import master
@@ -168,6 +169,9 @@ def test_wrong_usage(arguments: list[str]) -> None:
         (["--no-mitm", "--passive"], "--passive", "without interception"),
         (["--mode", "proxy", "--google", "http://127.0.0.1:1"], "--google", "in proxy mode"),
         (["--certs-dir", "ca"], "--certs-dir", "in reverse mode"),
+        (["--no-mitm", "--repoint"], "repoint", "without interception"),
+        (["--mode", "proxy", "--repoint"], "repoint", "in proxy mode"),
+        (["--ls-command", "language_server", "--repoint"], "repoint", "with ls_command"),
     ],
 )
 def test_flags_that_would_do_nothing_are_refused(arguments: list[str], flag: str, where: str) -> None:
@@ -398,6 +402,20 @@ def test_a_key_that_comes_from_elsewhere_is_shown_with_its_origin(monkeypatch: p
     assert "s3cret" not in shown.output
 
 
+def test_a_language_server_that_is_re_pointed(home: Path, found: list[discover.Found]) -> None:
+    """By a gateway that runs; one that was killed has left another, which does not answer."""
+    pid, started = repointed.own()
+    entry = repointed.Repointed(pid, started, "http://127.0.0.1:9", "http://f:1", "http://127.0.0.1:8742", pid, started)
+    file = repointed.RepointedFile(home / "data" / "zerogravity" / repointed.FILE)
+    file.claim(entry)
+    found.append(discover.Found(discover.Process(pid, "core", "t", started=started), None))
+    listed = run("ls")
+    assert "  route    re-pointed to http://127.0.0.1:8742 by zerogravity\n" in listed.stdout
+    assert listed.stderr == ""
+    file.claim(dataclasses.replace(entry, by_started=1.0))
+    assert f"zerogravity: language server {pid} still called http://127.0.0.1:8742" in run("ls").stderr
+
+
 # -- demo ----------------------------------------------------------------------------------------------------------
 
 
@@ -501,6 +519,11 @@ def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
         ({"mode": ["reverse:https://g@127.0.0.1:5"], "zg_ls": "editor", "zg_trace": True}, ("a=1", "b"), "warn")
     ]
     assert result.stderr == "language server: --cloud_code_endpoint http://127.0.0.1:5\n"
+
+
+def test_re_pointing_is_said(started: list[tuple[Any, ...]]) -> None:
+    assert run("serve", "--repoint").stderr == "language server: is re-pointed to http://127.0.0.1:8742\n"
+    assert started[0][0]["zg_repoint"] is True
 
 
 @pytest.mark.parametrize("server", [{"ls_url": "http://l:1", "ls_csrf": "c"}, {"ls_command": "ls"}])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
 from zerogravity.backends.antigravity.client import Endpoint
 from zerogravity.backends.antigravity.discover import Found, Process
+from zerogravity.backends.antigravity.repointed import FILE, Repointed, RepointedFile, own
 from zerogravity.config import load, url_of
 from zerogravity.errors import Termination, language_server
 from zerogravity.hosts import free_port
@@ -125,6 +127,58 @@ async def test_whichever_runs():
 def test_which_server_a_turn_goes_to(settings, servers, route):
     made = configured.route_of(config(**settings), servers, 8742)
     assert (None if made is None else (made.endpoint.url, made.by_proxy, made.port)) == route
+
+
+async def test_serve_re_points_whichever_runs(ls):
+    port = int(ls.url.rpartition(":")[2])
+    straight = found(port, cloud_code_endpoint=None)
+    for settings in ({}, {"ls_url": ls.url, "ls_csrf": TOKEN}):
+        *_, check = await all_of(configured.language_server(config(repoint=True, **settings), [straight], 8742))
+        assert (check.ok, check.fix, "serve re-points it" in check.text) == (True, "", True)
+
+
+# -- one that was killed -------------------------------------------------------------------------------------------
+
+
+def left_behind(tmp_path, **more):
+    """The state of a gateway that runs (``by_started``), or was killed."""
+    pid, started = own()
+    entry = Repointed(pid, started, "http://127.0.0.1:9", "http://f:1", "http://127.0.0.1:8742", pid, started)
+    RepointedFile(tmp_path / FILE).claim(replace(entry, **more))
+    return pid
+
+
+async def test_what_a_killed_gateway_has_left_is_put_back(tmp_path, ls):
+    settings = config(data_dir=str(tmp_path), ls_csrf=TOKEN)
+    assert await all_of(configured.leftovers(settings)) == []
+    left_behind(tmp_path)
+    assert await all_of(configured.leftovers(settings)) == []
+    left_behind(tmp_path, by_started=1.0)
+    (check,) = await all_of(configured.leftovers(settings))
+    assert (check.name, check.ok, check.fix) == ("repointed", False, "restart the editor")
+    left_behind(tmp_path, by_started=1.0, url=ls.url)
+    (check,) = await all_of(configured.leftovers(settings))
+    assert (check.ok, check.fix) == (True, "")
+    assert check.text.endswith("it was put back to http://f:1")
+    assert ls.options.endpoint == "http://f:1"
+    assert await all_of(configured.leftovers(settings)) == []
+
+
+async def test_the_route_that_a_gateway_has_given(tmp_path):
+    settings = config(data_dir=str(tmp_path))
+    pid = left_behind(tmp_path)
+    one = replace(found(9), process=Process(pid, "core", TOKEN))
+    (marked,) = configured.with_repointed(settings, [one])
+    assert marked.process.route == "re-pointed to http://127.0.0.1:8742 by zerogravity"
+
+
+async def test_a_state_that_cannot_be_read_is_reported(tmp_path):
+    settings = config(data_dir=str(tmp_path))
+    (tmp_path / FILE).mkdir()
+    (check,) = await all_of(configured.leftovers(settings))
+    assert not check.ok
+    assert str(tmp_path / FILE) in check.text
+    assert configured.with_repointed(settings, [found(9)]) == [found(9)]
 
 
 # -- a gateway that runs -------------------------------------------------------------------------------------------

@@ -347,6 +347,34 @@ def test_why_no_call_has_come(health):
     assert "SSL_CERT_FILE" in check_of(health, "path").fix
 
 
+def test_everybody_hears_of_the_path_of_a_call(health):
+    heard = []
+    health.on_call.append(heard.append)
+    health.path_seen("/v1internal:loadCodeAssist")
+    assert heard == ["/v1internal:loadCodeAssist"]
+
+
+def test_what_was_done_to_have_calls_come_here(health, turn):
+    health.path_laid("re-pointed to us", "")
+    assert check_of(health, "path").text == "no call to Google seen yet; re-pointed to us"
+    assert (off(health), health.degraded, health.why_no_call(), health.line()) == ({}, {}, None, "ready")
+    health.path_laid("it cannot be re-pointed", "Use proxy mode.")
+    assert (off(health), health.degraded) == ({"path": "warns"}, {"path": "it cannot be re-pointed. Use proxy mode."})
+    assert health.why_no_call() == "it cannot be re-pointed. Use proxy mode."
+    assert health.line() == "ready (path: no call to Google seen yet; it cannot be re-pointed)"
+    health.path_seen()  # another program's
+    assert off(health) == {"path": "warns"}
+    turn(UNMATCHED, "told")
+    assert check_of(health, "path").fix == "Use proxy mode."
+    turn(OK)
+    assert (off(health), health.degraded, check_of(health, "path").text) == (
+        {}, {}, "calls to Google come through the proxy",
+    )  # fmt: skip
+    health.path_laid("re-pointed to us", "")
+    health.path_laid("", "")
+    assert check_of(health, "path").text == "calls to Google come through the proxy"
+
+
 @pytest.mark.parametrize(
     ("message", "word"),
     [("Connect call failed", "network"), ("Certificate verify failed: self-signed certificate", "ssl_verify_upstream")],

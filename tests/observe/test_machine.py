@@ -197,6 +197,29 @@ def test_the_way_must_be_the_one_we_take_calls_in(by, mode, expected):
     assert check.ok is (expected == "ok")
 
 
+@pytest.mark.parametrize(
+    ("by", "text", "fix"),
+    [
+        ({}, "straight to Google; serve re-points it to http://127.0.0.1:9999", ""),
+        ({"proxy": "http://127.0.0.1:80"}, "serve re-points it to http://127.0.0.1:9999", ""),
+        ({"cloud_code_endpoint": "http://127.0.0.1:9999"}, "endpoint http://127.0.0.1:9999", ""),
+        (
+            {"cloud_code_endpoint": "http://127.0.0.1:9999", "repointed": True},
+            "re-pointed to http://127.0.0.1:9999",
+            "",
+        ),
+        ({"cloud_code_endpoint": "http://127.0.0.1:80"}, "endpoint http://127.0.0.1:80", "--proxy-port 80"),
+    ],
+)
+def test_the_way_may_be_made_by_re_pointing(by, text, fix):
+    check = machine.route(Found(Process(11, "core", "t", (1,), **by), None), 9999, repoint=True)
+    assert check.ok
+    assert text in check.text
+    assert fix in check.fix
+    best = Found(Process(11, "core", "t", (1,)), Endpoint("https://127.0.0.1:1", "t"), True)
+    assert machine.language_server([best], 9999, repoint=True).ok
+
+
 LANGUAGE_SERVERS = pytest.mark.parametrize(
     ("servers", "text", "fix"),
     [

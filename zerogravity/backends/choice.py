@@ -51,6 +51,8 @@ async def decide(
     for name in ("ls_url", "ls_command"):
         if getattr(config, name) is not None:
             return Choice("editor", f"{name} names it")
+    if config.repoint:
+        return Choice("editor", "repoint is about a running one")
     if not config.intercept:
         return Choice("editor", "without interception there is no other")
     if (host := urlsplit(google).hostname) in CODE_ASSIST:

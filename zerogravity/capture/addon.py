@@ -141,6 +141,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("ls_cert", str | None, "PEM file that its certificate is pinned to."),
     ("ls_command", str | None, "Start a language server with this command and look after it."),
     ("runtime_path", str | None, "The runtime's program; default: that of the package google-antigravity."),
+    ("repoint", bool, "Make the running language server call us, and Google again at our end (reverse mode)."),
     ("upstream", str | None, "Send calls for Google's hosts to this base URL instead (a stand-in)."),
     ("trace", bool, "Write a trace folder for each turn."),
     ("trace_dir", str | None, "Where traces go."),

@@ -97,7 +97,7 @@ class Interceptor:
         if (deps := self.deps) is None or flow.response is not None:
             return
         if flow in self._to_google:
-            deps.health.path_seen()
+            deps.health.path_seen(flow.request.path)
         if not match.is_generate_path(flow.request.path):
             return
         running: RunningTurn | None = None

@@ -111,6 +111,9 @@ def main() -> None:
 @click.option("--ls-csrf", help="CSRF token of the language server; safer in ZEROGRAVITY_LS_CSRF.")
 @click.option("--ls-command", help="Start a language server with this command and supervise it; its token and endpoint "
                                    "are added.")  # fmt: skip
+@click.option("--repoint/--no-repoint", default=None,
+              help="Make the running language server call the gateway, without a restart, and Google again at the end "
+                   "(reverse mode).")  # fmt: skip
 @click.option("--trace/--no-trace", default=None, help="Write a trace folder for each turn.")
 @click.option("--passive/--no-passive", "capture_passive", default=None,
               help="Also record calls to Google that no agent's turn caused.")  # fmt: skip
@@ -190,7 +193,8 @@ def mitmproxy_options(
     if config.mode == "reverse":
         google = google or (runtime_settings(config).google if ls == "runtime" else GOOGLE)
         options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
-        said = said or f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
+        how = "is re-pointed to" if config.repoint else "--cloud_code_endpoint"
+        said = said or f"{how} http://127.0.0.1:{proxy_port}"
     else:
         authority = certs.load(certs_dir or certs_home(), now=dt.datetime.now(dt.UTC))
         options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
@@ -284,15 +288,19 @@ def addon_path() -> None:
 def language_servers(config_file: str | None, as_json: bool) -> None:
     """List running language servers and Google's runtime, and say which of them serve would choose.
 
-    For each server: process, ports, kind, models with their quota, and how its calls are routed. For the runtime: where
-    it is, its login, what is missing, which ones run. Exits with 1 when there is nothing to choose.
+    For each server: process, ports, kind, models with their quota, and how its calls are routed; one that a killed
+    gateway has left re-pointed is put back. For the runtime: where it is, its login, what is missing, which ones run.
+    Exits with 1 when there is nothing to choose.
     """
-    from zerogravity.backends.antigravity import discover
+    from zerogravity.backends.antigravity import discover, repoint, repointed
     from zerogravity.backends.choice import decide, runtime_settings
     from zerogravity.backends.runtime import discover as runtimes
 
     config = configuration.load({}, file=config_file).config
-    found, settings = asyncio.run(discover.find_all()), runtime_settings(config)
+    file = repointed.RepointedFile(config.data_path / repointed.FILE)
+    for leftover in asyncio.run(repoint.put_back_leftovers(file, csrf=config.ls_csrf)):
+        click.echo(f"zerogravity: {leftover}", err=True)
+    found, settings = repoint.marked(asyncio.run(discover.find_all()), file), runtime_settings(config)
     running = runtimes.running()
     chosen = asyncio.run(decide(config, find=discover.first_of(found)))
     if as_json:

@@ -48,6 +48,7 @@ CONFIGURED = "configured"  # the language server that the other settings choose
 @click.option("--ls-url", help="URL of the language server.")
 @click.option("--ls-csrf", help="CSRF token of the language server; safer in ZEROGRAVITY_LS_CSRF.")
 @click.option("--ls-command", help="Command that starts a language server.")
+@click.option("--repoint/--no-repoint", default=None, help="Make the running language server call the gateway.")
 @click.option("--certs-dir", type=click.Path(file_okay=False, path_type=Path),
               help="Folder of the certificate authority.")  # fmt: skip
 @click.option("--set", "options", multiple=True, metavar="NAME=VALUE",
@@ -55,7 +56,8 @@ CONFIGURED = "configured"  # the language server that the other settings choose
 @config_file
 @as_json
 def doctor(ls: str | None, no_mitm: bool, proxy_port: int, google: str | None, certs_dir: Path | None,
-           options: tuple[str, ...], config_file: str | None, as_json: bool, **flags: str | None) -> None:  # fmt: skip
+           options: tuple[str, ...], config_file: str | None, as_json: bool,
+           **flags: str | bool | None) -> None:  # fmt: skip
     """Check this machine and the configured path, hop by hop.
 
     Then sends turns through a path of its own, with stand-ins at both ends, and names the first broken hop. Pass the

@@ -1,5 +1,5 @@
 """The configured path → one ``Check`` per hop: a gateway that already runs, and the language server that the
-settings name, with their token. Changes nothing and starts nothing.
+settings name, with their token. Changes nothing and starts nothing, but puts back what a killed gateway has left.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.antigravity.discover import Found
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
+from zerogravity.backends.antigravity.repoint import marked, put_back_leftovers
+from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
 from zerogravity.config import Config
 from zerogravity.errors import Fault, FaultError
 from zerogravity.observe import machine, status
@@ -47,6 +49,30 @@ async def running(config: Config, url: str) -> AsyncIterator[Check]:
         yield replace(check, name=f"running.{check.name}", text=describe(check))
 
 
+# -- what one that was killed has left -----------------------------------------------------------------------------
+
+
+async def leftovers(config: Config) -> AsyncIterator[Check]:
+    """Language servers that still call where nobody listens any more: put back, if there are any."""
+    file = RepointedFile(config.data_path / FILE)
+    try:
+        found = await put_back_leftovers(file, csrf=config.ls_csrf)
+    except OSError as error:
+        text = f"{file.path}, which names the language servers that are re-pointed, cannot be used: {error.strerror}"
+        yield Check("repointed", False, text, "make it readable and writable for you, or delete it")
+        return
+    for one in found:
+        yield Check("repointed", one.trouble is None, str(one), "restart the editor" if one.trouble else "")
+
+
+def with_repointed(config: Config, found: Sequence[Found]) -> list[Found]:
+    """The same language servers with the route that a running gateway has given them."""
+    try:
+        return marked(found, RepointedFile(config.data_path / FILE))
+    except OSError:  # reported by ``leftovers``
+        return list(found)
+
+
 # -- the language server -------------------------------------------------------------------------------------------
 
 
@@ -58,9 +84,10 @@ async def language_server(config: Config, found: Sequence[Found], proxy_port: in
         answering = await answers(given(config, config.ls_url))
         yield answering
         if answering.ok and (process := process_at(config.ls_url, found)) is not None and config.intercept:
-            yield machine.route(process, proxy_port, config.mode)
+            yield machine.route(process, proxy_port, config.mode, repoint=config.repoint)
     else:
-        yield machine.language_server(found, proxy_port, config.mode if config.intercept else None)
+        mode = config.mode if config.intercept else None
+        yield machine.language_server(found, proxy_port, mode, repoint=config.repoint)
 
 
 def given(config: Config, url: str) -> Endpoint:
@@ -119,8 +146,7 @@ def route_of(config: Config, found: Sequence[Found], proxy_port: int) -> RoutedS
     if one is None:
         return RoutedServer(endpoint, config.mode == "proxy", proxy_port)
     process = one.process
-    by_proxy = not process.route.startswith("endpoint")
-    return None if process.route_port is None else RoutedServer(endpoint, by_proxy, process.route_port)
+    return None if process.route_port is None else RoutedServer(endpoint, not process.by_endpoint, process.route_port)
 
 
 def _broken(fault: Fault, fix: str) -> Check:

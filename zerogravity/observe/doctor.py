@@ -1,5 +1,5 @@
 """``zerogravity doctor``: checks this machine and the configured path, hop by hop, then sends a turn on every surface
-through a path of its own. Changes nothing.
+through a path of its own. Changes nothing, but puts back what a killed gateway has left.
 
 That path is the front server and a real mitmdump with the addon, between stand-ins (``--ls``: with the configured
 language server, or Google's runtime, instead of one).
@@ -92,7 +92,10 @@ async def examine(
         async for check in configured.running(config, url_of(config.host, config.port)):
             served = served and check.ok
             yield check
-    found: list[Found] = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
+    async for check in configured.leftovers(config):
+        yield check
+    there = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
+    found = configured.with_repointed(config, there)
     settings = runtime_settings(config, environment)
     ls = await choose(config, options.google, environment=environment, find=first_of(found))
     by_runtime = ls == "runtime"

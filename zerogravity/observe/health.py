@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import Any
 
 from zerogravity import redact
+from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.channel import CascadeChannel, Clock
 from zerogravity.core.events import Failed
 from zerogravity.core.registry import MitmStore
@@ -149,7 +150,8 @@ class Hop:
 
 
 class Health:
-    """``on_trouble``: called when the language server or the way to Google has failed, to check them soon."""
+    """``on_trouble``: called when the language server or the way to Google has failed, to check them soon.
+    ``on_call``: called with the path of every call that has come through the proxy."""
 
     def __init__(
         self,
@@ -160,6 +162,7 @@ class Health:
     ) -> None:
         self.stopping = False
         self.on_trouble: Callable[[], None] = lambda: None
+        self.on_call: Callbacks[str] = Callbacks()
         self._clock = clock
         self._wall = wall
         self._started = clock()
@@ -170,6 +173,7 @@ class Health:
         self._gone: int | None = None  # when a turn last found no language server
         self._last_good_check: int | None = None
         self._degraded: dict[str, str] = {}
+        self._way = Check("path", True, "")
 
     # -- input ---------------------------------------------------------------------------------
 
@@ -184,10 +188,15 @@ class Health:
             self._gone = None
             self._fails(self._ls, fault, Proof.CHECK)
 
-    def path_seen(self) -> None:
+    def path_seen(self, path: str = "") -> None:
         """A request of the language server has come through the proxy."""
         self._seen = self._clock()
         self._works(self._path, Proof.ANSWER)
+        self.on_call.call(path)
+
+    def path_laid(self, text: str, fix: str) -> None:
+        """What has been done to have the language server's calls come here, and what to do where that has failed."""
+        self._way = Check("path", True, text, fix)
 
     def path_refused(self, fault: Fault) -> None:
         """A call came through the proxy and could not be read. If others could be read, it was another client's."""
@@ -222,6 +231,8 @@ class Health:
         if "matched" in marks:
             self._works(self._path, Proof.TURN)
             self._unmatched = None
+            if self._way.fix:  # its calls come here in another way
+                self._way = Check("path", True, "")
         if fault is None or ("first_byte" in marks and fault.termination not in UNPROVEN):
             self._works(self._google, Proof.TURN)
         if fault is not None:
@@ -244,7 +255,8 @@ class Health:
 
     @property
     def degraded(self) -> Mapping[str, str]:
-        return dict(self._degraded)
+        way = {"path": f"{self._way.text}. {self._way.fix}"} if self._way.fix else {}
+        return {**way, **self._degraded}
 
     @property
     def google_away(self) -> bool:
@@ -255,6 +267,8 @@ class Health:
         """The reason for a turn for which no call came, if it is known."""
         if self._path.trouble is not None and self._known_why():
             return self._path.trouble.full_message
+        if self._way.fix:
+            return f"{self._way.text}. {self._way.fix}"
         if self._google.trouble is not None and self.google_away:
             return f"its calls come here, but {self._google.trouble.full_message}"
         return None
@@ -262,9 +276,13 @@ class Health:
     def checks(self) -> list[Check]:
         """What a turn needs, in the order of its path."""
         now = self._clock()
-        hops = [self._ls, *([self._path] if self._intercepting else []), self._google]
+        path = [self._path_check(now)] if self._intercepting else []
         server = Check("server", not self.stopping, "stopping" if self.stopping else "answering")
-        return [server, *(hop.check(now) for hop in hops)]
+        return [server, self._ls.check(now), *path, self._google.check(now)]
+
+    def _path_check(self, now_ns: int) -> Check:
+        check, way = self._path.check(now_ns), self._way
+        return replace(check, text=f"{check.text}; {way.text}", fix=way.fix or check.fix) if way.text else check
 
     def ready(self) -> tuple[bool, list[Check]]:
         checks = self.checks()

@@ -171,8 +171,10 @@ def is_ours(command: Sequence[str]) -> bool:
 # -- the rest ------------------------------------------------------------------------------------------------------
 
 
-def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = "reverse") -> Check:
-    """The best running one: does it answer, is it logged in, do its calls come here."""
+def language_server(
+    found: Sequence[Found], proxy_port: int, mode: str | None = "reverse", *, repoint: bool = False
+) -> Check:
+    """The best running one: does it answer, is it logged in, do its calls come here, or will they: ``repoint``."""
     name = "language_server"
     if not found:
         fix = (
@@ -188,17 +190,19 @@ def language_server(found: Sequence[Found], proxy_port: int, mode: str | None = 
     if not best.logged_in:
         return Check(name, False, f"{who}: {best.trouble.message}", best.trouble.remedy)
     text = f"{who} on {best.endpoint.url}, {len(best.models)} models"
-    by = route(best, proxy_port, mode)
+    by = route(best, proxy_port, mode, repoint=repoint)
     return Check(name, by.ok, f"{text}, {by.text}", by.fix)
 
 
-def route(one: Found, proxy_port: int, mode: str | None = "reverse") -> Check:
-    """Whether the calls of a language server come to our port, and in our mode."""
+def route(one: Found, proxy_port: int, mode: str | None = "reverse", *, repoint: bool = False) -> Check:
+    """Whether the calls of a language server come to our port, and in our mode. ``repoint``: serve sees to that."""
     name, text = "route", f"route: {one.process.route}"
+    if repoint and not one.process.by_endpoint:
+        return Check(name, True, f"{text}; serve re-points it to http://127.0.0.1:{proxy_port}")
     if not one.process.routed_here:
         flag = f"--cloud_code_endpoint http://127.0.0.1:{proxy_port}"
         return Check(name, False, text, f"start it with {flag}, or with HTTPS_PROXY=http://127.0.0.1:{proxy_port}")
-    if mode is not None and (one.process.route.startswith("endpoint")) is not (mode == "reverse"):
+    if mode is not None and one.process.by_endpoint is not (mode == "reverse"):
         other = "proxy" if mode == "reverse" else "reverse"
         return Check(
             name, False, f"{text}, but zerogravity runs in {mode} mode", f"start zerogravity with --mode {other}"

@@ -10,6 +10,7 @@ import pytest
 from tests.backends.antigravity.test_client import fault_of
 from tests.backends.conftest import CSRF, Station
 from zerogravity.backends.antigravity.backend import Antigravity
+from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import error_of, gone, not_logged_in
 from zerogravity.backends.base import BackendListener, Readiness, Route
 from zerogravity.core.turn import Model
@@ -150,6 +151,54 @@ async def test_a_callback_that_fails_is_not_the_servers_fault(station: Station, 
     assert await client.readiness() == Readiness()
     await client.close()
     assert "our bug" in caplog.text
+
+
+# -- re-pointed ----------------------------------------------------------------------------------------------------
+
+
+class Pointing:
+    """What is asked of a ``Repointer``."""
+
+    def __init__(self, station: Station) -> None:
+        self.station, self.asked = station, []
+
+    async def ensure(self, endpoint: Endpoint) -> None:
+        self.asked.append(endpoint)
+        self.station.seen.append(("re-pointed", {}))
+
+    async def put_back(self) -> None:
+        self.station.seen.append(("put back", {}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "asked"),
+    [
+        ("core", (200, {"userStatus": {}}), True),
+        ("given", (200, {"userStatus": {}}), True),
+        ("core", (500, {"code": "unknown", "message": "not logged in"}), False),
+        ("workspace", (200, {"userStatus": {}}), False),
+    ],
+)
+async def test_a_server_that_could_serve_is_re_pointed(station: Station, kind: str, answer: Any, asked: bool) -> None:
+    """One that cannot would make no call to be seen; a second choice may soon be none."""
+    pointing: Any = Pointing(station)
+    backend = Antigravity(url=station.url, csrf=CSRF, repointer=pointing)
+    backend.ls.endpoint = endpoint = replace(station.endpoint, kind=kind)
+    station.answers["GetUserStatus"] = answer
+    await backend.readiness()
+    assert pointing.asked == ([endpoint] if asked else [])
+    await backend.close()
+
+
+async def test_the_server_of_a_turn_is_re_pointed_before_its_message(station: Station) -> None:
+    pointing: Any = Pointing(station)
+    station.answers["StartCascade"] = (200, {"cascadeId": "c"})
+    backend = Antigravity(url=station.url, csrf=CSRF, repointer=pointing)
+    backend.ls.endpoint = replace(station.endpoint, kind="workspace")
+    await backend.start_cascade("m")
+    assert station.methods() == ["StartCascade", "re-pointed"]
+    await backend.close()
+    assert station.methods()[2:] == ["put back"]
 
 
 # -- one of our own ----------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from zerogravity.backends.antigravity.client import ABSENT, LsClient
 from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
+from zerogravity.backends.antigravity.repoint import Repointer
 from zerogravity.backends.base import BackendListener, Readiness, Route, Words
 from zerogravity.core import marker
 from zerogravity.core.callbacks import run_guarded
@@ -33,7 +34,8 @@ class Antigravity:
     """``url``, ``csrf`` and ``cert`` name the server to talk to; ``command`` starts one; without either it is
     discovered.
 
-    ``route``: how one that we start reaches the interceptor; any other is routed there by the user.
+    ``route``: how one that we start reaches the interceptor; any other is routed there by the user, or by
+    ``repointer``.
     """
 
     captured = True
@@ -50,11 +52,13 @@ class Antigravity:
         command: str | None = None,
         route: Route | None = None,
         deletes: bool = False,
+        repointer: Repointer | None = None,
     ) -> None:
         self.deletes = deletes
         self._callbacks = BackendListener()
         self._models_of: Endpoint | None = None  # the endpoint whose models are known
         self._route = route or Route()
+        self._repointer = repointer
         self._child = self._start_by(command) if command else None
         self.ls = LsClient(
             Endpoint.given(url, csrf, cert) if url else None,
@@ -87,11 +91,15 @@ class Antigravity:
         async with AsyncExitStack() as stack:
             if self._child is not None:
                 stack.push_async_callback(self._child.stop)
-            await self.ls.close()
+            stack.push_async_callback(self.ls.close)
+            if self._repointer is not None:
+                await self._repointer.put_back()
 
     async def readiness(self) -> Readiness:
         """Ready: a language server answers, accepts our token and is logged in."""
         fault = await self._fault()
+        if fault is None and not self.ls.second_choice:
+            await self._lay_path()
         return Readiness(fault, provisional=self.ls.second_choice)
 
     async def _fault(self) -> Fault | None:
@@ -114,6 +122,10 @@ class Antigravity:
         except FaultError as error:
             return error.fault
         return None
+
+    async def _lay_path(self) -> None:
+        if self._repointer is not None and self.ls.endpoint is not None:
+            await self._repointer.ensure(self.ls.endpoint)
 
     async def _report_models(self) -> None:
         models = await self.ls.models()
@@ -139,8 +151,11 @@ class Antigravity:
             self._models_of = self.ls.endpoint
 
     async def start_cascade(self, model: str) -> str:
-        """The model is named with the message."""
-        return await self.ls.start_cascade()
+        """The model is named with the message. A server that has just come into use is re-pointed first; a second
+        choice, which may soon be none, only here."""
+        cascade_id = await self.ls.start_cascade()
+        await self._lay_path()
+        return cascade_id
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:
         """The marker alone: the turn itself is put into the call to Google that follows."""

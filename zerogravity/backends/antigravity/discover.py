@@ -40,7 +40,8 @@ CERTIFICATE = Path("dist", "languageServer", "cert.pem")  # beside the binary's 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One language server as the process table shows it."""
+    """One language server as the process table shows it. ``repointed``: ``cloud_code_endpoint`` is where we have
+    pointed it since."""
 
     pid: int
     kind: Kind
@@ -51,16 +52,24 @@ class Process:
     environment_known: bool = True  # whether it could be read
     cert: Path | None = None
     started: float = 0.0
+    repointed: bool = False
 
     @property
     def route(self) -> str:
         """How its calls to Google go out."""
-        if self.cloud_code_endpoint and is_loopback(urlsplit(self.cloud_code_endpoint).hostname):
+        if self.repointed:
+            return f"re-pointed to {self.cloud_code_endpoint} by zerogravity"
+        if self.by_endpoint:
             return f"endpoint {self.cloud_code_endpoint}"
         if self.proxy:
             return f"proxy {without_credentials(self.proxy)}"
         where = self.cloud_code_endpoint or "Google"
         return f"straight to {where}" if self.environment_known else f"to {where}; its environment cannot be read"
+
+    @property
+    def by_endpoint(self) -> bool:
+        """Whether it takes a port of this machine for Google."""
+        return is_loopback(urlsplit(self.cloud_code_endpoint or "").hostname)
 
     @property
     def routed_here(self) -> bool:

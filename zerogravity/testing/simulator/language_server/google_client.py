@@ -96,7 +96,7 @@ class GoogleClient:
             async with self._post(path, body, headers) as response:
                 call.status = response.status
                 if response.status != 200:
-                    raise GoogleRefused(response.status, _error_of(await response.content.read(MAX_ERROR)))
+                    raise GoogleRefused(response.status, _object_of(await response.content.read(MAX_ERROR)))
                 if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
                     raise GoogleGone(f"answered with {response.headers.get('Content-Type')}")
                 async for chunk in _chunks(response):
@@ -111,10 +111,19 @@ class GoogleClient:
 
     async def background(self, method: str, body: Json) -> int:
         """Make one of the LS's other calls; returns its status."""
+        return (await self._other(method, body))[0]
+
+    async def ask(self, method: str, body: Json) -> Object:
+        """The answer to one of the LS's other calls. Raises GoogleRefused, GoogleGone."""
+        status, answer = await self._other(method, body)
+        if status != 200:
+            raise GoogleRefused(status, _object_of(answer))
+        return _object_of(answer)
+
+    async def _other(self, method: str, body: Json) -> tuple[int, bytes]:
         try:
             async with self._post(f"/v1internal:{method}", body, self._bearer()) as response:
-                await response.read()
-                return response.status
+                return response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise GoogleGone(f"{type(error).__name__}: {error}") from error
 
@@ -187,7 +196,7 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
-def _error_of(body: bytes) -> Object:
+def _object_of(body: bytes) -> Object:
     try:
         value: object = json.loads(body)
     except ValueError:

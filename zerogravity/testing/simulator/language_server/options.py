@@ -40,6 +40,7 @@ class LsOptions:
     call shows a snapshot taken between turns, only GetCascadeTrajectory is live (F9).
     ``usage``: where token figures are kept. ``keeps_thinking``: whether the steps have the thoughts.
     ``missing``: methods this build does not have (501). ``refusals``: method → (HTTP status, Connect code, message).
+    ``repointable``: SetCloudCodeURL has an effect.
     ``csrf_status``: 403 in plain text, or 401 as Connect's rules have it (F19).
     ``newer_forms``: it knows the members that replace deprecated ones. ``strict``: an unknown member is an error; else
     it is ignored, as by Connect's JSON codec in Go. ``model_ids``: it tells Google's names of models.
@@ -111,6 +112,7 @@ class LsOptions:
     auth: Mapping[str, object] = field(default_factory=dict[str, object])
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     quotas: Mapping[str, float] = field(default_factory=dict[str, float])
+    repointable: bool = True
     missing: frozenset[str] = frozenset()
     refusals: Mapping[str, tuple[int, str, str]] = field(default_factory=dict[str, tuple[int, str, str]])
 

@@ -12,10 +12,12 @@ from uuid import uuid4
 
 from zerogravity.testing.simulator import Json, Object
 from zerogravity.testing.simulator.google.families import MODELS
+from zerogravity.testing.simulator.language_server.cloud_code import CloudCode
 from zerogravity.testing.simulator.language_server.google_client import GoogleCall, GoogleClient
 from zerogravity.testing.simulator.language_server.google_requests import model_enum
 from zerogravity.testing.simulator.language_server.options import LsOptions, with_knobs
 from zerogravity.testing.simulator.language_server.request_members import OF_2026_09, UnknownMember, known
+from zerogravity.testing.simulator.language_server.rpc_error import RpcError
 from zerogravity.testing.simulator.language_server.runtime import RuntimeTurn
 from zerogravity.testing.simulator.language_server.state import Cascade, pruned, timestamp
 from zerogravity.testing.simulator.language_server.turn import Turn, UserMessage
@@ -27,14 +29,6 @@ UNIMPLEMENTED = frozenset({
     "WaitForConversationFullyIdle", "GetModelResponse", "RecordAnalyticsEvent",
 })  # fmt: skip
 MAX_CALLS = 10_000
-
-
-class RpcError(Exception):
-    """A Connect error: HTTP status, code, message."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status, self.code, self.message = status, code, message
 
 
 class Service:
@@ -69,6 +63,7 @@ class Service:
             "SetUserSettings": self._set_settings,
             "GetUnleashData": self._nothing,
             "GetModelStatuses": self._nothing,
+            **CloudCode(options, google).unary,
         }
         self.streaming: dict[str, Callable[[Object], AsyncIterator[Json]]] = {
             "StreamCascadeReactiveUpdates": self._reactive,

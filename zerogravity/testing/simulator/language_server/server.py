@@ -16,7 +16,8 @@ from zerogravity.testing.simulator.http.exchange import Exchange
 from zerogravity.testing.simulator.http.server import HttpServer, Simulator
 from zerogravity.testing.simulator.language_server.google_client import GoogleCall, GoogleClient
 from zerogravity.testing.simulator.language_server.options import LsOptions
-from zerogravity.testing.simulator.language_server.rpc import RpcError, Service
+from zerogravity.testing.simulator.language_server.rpc import Service
+from zerogravity.testing.simulator.language_server.rpc_error import RpcError
 from zerogravity.testing.simulator.language_server.state import Cascade
 from zerogravity.wire.narrow import an_object
 
