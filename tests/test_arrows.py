@@ -44,7 +44,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "deadlines": (*BASE, "backends.base", "config"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines"),
     "backends": (),
-    "backends.base": BASE,
+    "backends.base": (*BASE, "hosts"),
     "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
     "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
     "backends.choice": (*BASE, "hosts", "config", "backends.antigravity", "backends.runtime.settings"),

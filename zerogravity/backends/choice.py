@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from zerogravity.backends.antigravity.discover import discover
@@ -37,7 +37,7 @@ def runtime_settings(config: Config, environment: Mapping[str, str] = os.environ
     return settings(config.runtime_path, config.runtime_key, environment)
 
 
-async def decide(
+async def choose(
     config: Config,
     google: str = "",
     *,
@@ -66,9 +66,9 @@ async def decide(
     return Choice("editor", "an editor's language server runs")
 
 
-async def choose(config: Config, google: str = "", **options: Any) -> Ls:
-    """The same without the reason."""
-    return (await decide(config, google, **options)).ls
+def google_of(ls: Ls, settings: Settings) -> str:
+    """Where its calls go, if nothing else is said. ``settings``: the runtime's."""
+    return settings.google if ls == "runtime" else GOOGLE
 
 
 def strange_google(ls: Ls, google: str, settings: Settings) -> Fault | None:
@@ -76,7 +76,7 @@ def strange_google(ls: Ls, google: str, settings: Settings) -> Fault | None:
     name, hosts = STRANGE[ls]
     if (host := urlsplit(google).hostname) not in hosts:
         return None
-    wanted = settings.google if ls == "runtime" else GOOGLE
+    wanted = google_of(ls, settings)
     text = f"{host} does not serve the calls of {name}: each would be answered 404"
     remedy = f"Start with --mode reverse:{wanted}@127.0.0.1:8742; with zerogravity serve: --google {wanted}"
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)

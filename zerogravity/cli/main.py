@@ -19,7 +19,7 @@ from zerogravity import ADDON, __version__, certs, lifeline
 from zerogravity import config as configuration
 from zerogravity.cli.output import as_json, config_file, print_json
 from zerogravity.errors import FaultError, Origin
-from zerogravity.hosts import CODE_ASSIST, GOOGLE, VERTEX
+from zerogravity.hosts import CODE_ASSIST, VERTEX
 
 BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERTEX}  # read by Google's own programs
 
@@ -139,7 +139,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     from zerogravity.backends.choice import choose
     from zerogravity.capture.master import serve as serve_master
 
-    given["ls"] = ls = asyncio.run(choose(loaded.config, google or ""))
+    given["ls"] = ls = asyncio.run(choose(loaded.config, google or "")).ls
     options = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
@@ -183,15 +183,19 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reve
 
 
 def mitmproxy_options(
-    config: configuration.Config, ls: str, google: str | None, proxy_port: int, certs_dir: Path | None
+    config: configuration.Config,
+    ls: Literal["editor", "runtime"],
+    google: str | None,
+    proxy_port: int,
+    certs_dir: Path | None,
 ) -> dict[str, object]:
     """How mitmproxy listens, and where it sends calls; says how ``ls`` gets there."""
-    from zerogravity.backends.choice import runtime_settings
+    from zerogravity.backends.choice import google_of, runtime_settings
 
     said = "Google's Antigravity runtime, a process of ours" if ls == "runtime" else ""
     options: dict[str, object] = {}
     if config.mode == "reverse":
-        google = google or (runtime_settings(config).google if ls == "runtime" else GOOGLE)
+        google = google or google_of(ls, runtime_settings(config))
         options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
         how = "is re-pointed to" if config.repoint else "--cloud_code_endpoint"
         said = said or f"{how} http://127.0.0.1:{proxy_port}"
@@ -293,7 +297,7 @@ def language_servers(config_file: str | None, as_json: bool) -> None:
     Exits with 1 when there is nothing to choose.
     """
     from zerogravity.backends.antigravity import discover, repoint, repointed
-    from zerogravity.backends.choice import decide, runtime_settings
+    from zerogravity.backends.choice import choose, runtime_settings
     from zerogravity.backends.runtime import discover as runtimes
 
     config = configuration.load({}, file=config_file).config
@@ -302,7 +306,7 @@ def language_servers(config_file: str | None, as_json: bool) -> None:
         click.echo(f"zerogravity: {leftover}", err=True)
     found, settings = repoint.marked(asyncio.run(discover.find_all()), file), runtime_settings(config)
     running = runtimes.running()
-    chosen = asyncio.run(decide(config, find=discover.first_of(found)))
+    chosen = asyncio.run(choose(config, find=discover.first_of(found)))
     if as_json:
         print_json({
             "language_servers": [discover.as_json(one) for one in found],

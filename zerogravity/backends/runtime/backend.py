@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 
-from zerogravity.backends.base import BackendListener, Readiness, Route, Words
+from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Route, Words
 from zerogravity.backends.runtime import models
 from zerogravity.backends.runtime.conversation import Conversation, configuration
 from zerogravity.backends.runtime.errors import gone, refused
@@ -82,6 +82,11 @@ class Runtime:
             report=lambda trouble: self._callbacks.on_degraded(NAME, trouble),
         )
         self._listing = Listing(settings, route, clock)
+
+    @property
+    def google(self) -> GoogleApi:
+        settings = self._settings
+        return GoogleApi("gemini" if settings.vertex is None else "vertex", settings.google, settings.key)
 
     @property
     def pid(self) -> int | None:
