@@ -123,7 +123,7 @@ class RuntimeProcess:
             for one in self._reading:
                 one.cancel()  # somebody else may hold its pipes
             if folder is not None:
-                await asyncio.to_thread(folder.remove)
+                await _removed(folder)
             await asyncio.gather(*self._reading, return_exceptions=True)
 
     async def _start(self) -> None:
@@ -171,6 +171,15 @@ class RuntimeProcess:
                 shown = self.without_keys(line[:LONG_LINE].decode("utf-8", "replace"))[:MAX_LINE].rstrip()
                 self._last_lines.append(shown)
                 logger.debug("runtime: %s", shown)
+
+
+async def _removed(folder: folders.Folder) -> None:
+    """Cancelled, it ends no sooner: whoever has stopped us takes the folder for gone."""
+    removing = background.task(asyncio.to_thread(folder.remove), "removing the runtime's folder")
+    try:
+        await asyncio.shield(removing)
+    finally:
+        await asyncio.wait((removing,))
 
 
 async def _drain(process: asyncio.subprocess.Process) -> None:
