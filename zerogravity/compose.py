@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.antigravity.repoint import Repointer, put_back_leftovers
+from zerogravity.backends.antigravity.repoint import Repointer
 from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
 from zerogravity.backends.base import Backend, BackendListener, GoogleApi, Route
 from zerogravity.backends.choice import choose, runtime_settings, strange_google
@@ -33,7 +33,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.hosts import is_loopback
-from zerogravity.observe import machine, otel, tls_probe
+from zerogravity.observe import configured, machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.ls_probe import LsProbe
@@ -136,7 +136,8 @@ async def gateway(
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
         recorder = await stack.enter_async_context(_recorded(base, secret))
-        await _put_back_leftovers(config)
+        async for check in configured.leftovers(config):
+            logger.warning("%s", check.line)
         backend = backend or await _backend(base, route)
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
@@ -291,14 +292,6 @@ def _repointer(base: Base, route: Route) -> Repointer:
     made = Repointer(RepointedFile(base.config.data_path / FILE), route, base.health.path_laid)
     base.health.on_call.append(made.call_came)
     return made
-
-
-async def _put_back_leftovers(config: Config) -> None:
-    try:
-        for leftover in await put_back_leftovers(RepointedFile(config.data_path / FILE), csrf=config.ls_csrf):
-            logger.warning("%s", leftover)
-    except OSError as error:
-        logger.warning("cannot tell whether a language server is still re-pointed: %s", error)
 
 
 def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:

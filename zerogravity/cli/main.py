@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import click
@@ -20,6 +20,10 @@ from zerogravity import config as configuration
 from zerogravity.cli.output import as_json, config_file, print_json
 from zerogravity.errors import FaultError, Origin
 from zerogravity.hosts import CODE_ASSIST, VERTEX
+
+if TYPE_CHECKING:
+    from zerogravity.backends.antigravity.discover import Found
+    from zerogravity.observe.health import Check
 
 BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERTEX}  # read by Google's own programs
 
@@ -294,18 +298,17 @@ def language_servers(config_file: str | None, as_json: bool) -> None:
 
     For each server: process, ports, kind, models with their quota, and how its calls are routed; one that a killed
     gateway has left re-pointed is put back. For the runtime: where it is, its login, what is missing, which ones run.
-    Exits with 1 when there is nothing to choose.
+    Exits with 1 when there is nothing to choose. As JSON: an object with language_servers (a list), runtime and serve.
     """
-    from zerogravity.backends.antigravity import discover, repoint, repointed
+    from zerogravity.backends.antigravity import discover
     from zerogravity.backends.choice import choose, runtime_settings
     from zerogravity.backends.runtime import discover as runtimes
 
     config = configuration.load({}, file=config_file).config
-    file = repointed.RepointedFile(config.data_path / repointed.FILE)
-    for leftover in asyncio.run(repoint.put_back_leftovers(file, csrf=config.ls_csrf)):
-        click.echo(f"zerogravity: {leftover}", err=True)
-    found, settings = repoint.marked(asyncio.run(discover.find_all()), file), runtime_settings(config)
-    running = runtimes.running()
+    leftovers, found = asyncio.run(_search(config))
+    for check in leftovers:
+        click.echo(f"zerogravity: {check.line}", err=True)
+    settings, running = runtime_settings(config), runtimes.running()
     chosen = asyncio.run(choose(config, find=discover.first_of(found)))
     if as_json:
         print_json({
@@ -319,6 +322,16 @@ def language_servers(config_file: str | None, as_json: bool) -> None:
         lines = [*(discover.describe(found) or none), *runtimes.describe(settings, running)]
         click.echo("\n".join([*lines, f"serve would choose: {chosen.ls} ({chosen.why})"]))
     sys.exit(0 if found or settings.missing is None else 1)
+
+
+async def _search(config: configuration.Config) -> tuple[list[Check], list[Found]]:
+    """What a killed gateway has left, and the language servers that run."""
+    from zerogravity.backends.antigravity import discover
+    from zerogravity.observe import configured
+
+    leftovers = [check async for check in configured.leftovers(config)]
+    cert = Path(config.ls_cert) if config.ls_cert else None
+    return leftovers, configured.with_repointed(config, await discover.find_all(csrf=config.ls_csrf, cert=cert))
 
 
 @main.group("config")

@@ -67,6 +67,11 @@ class Check:
         for name in ("text", "fix"):
             object.__setattr__(self, name, redact.text(getattr(self, name)))
 
+    @property
+    def line(self) -> str:
+        """For a log."""
+        return f"{self.text}; {self.fix}" if self.fix else self.text
+
     def as_json(self) -> dict[str, object]:
         """For ``/ready`` and the like; times are ISO 8601, UTC. Empty members are left out."""
         made: dict[str, object] = {"name": self.name, "ok": self.ok, "text": self.text}
