@@ -246,7 +246,7 @@ async def test_a_language_server_that_a_killed_one_has_left_is_put_back(tmp_path
     file.path.unlink()
     file.path.mkdir()
     async with compose.gateway(config_of(tmp_path, ls_csrf=ls.csrf, ls_url=ls.url)):
-        assert "cannot tell whether a language server is still re-pointed" in caplog.text
+        assert "which names the language servers that are re-pointed, cannot be used" in caplog.text
 
 
 @pytest.mark.parametrize(

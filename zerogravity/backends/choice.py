@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
-from zerogravity.backends.runtime.settings import Settings, settings
+from zerogravity.backends.runtime.settings import Settings
 from zerogravity.config import Config
 from zerogravity.errors import Fault, Termination, language_server
 from zerogravity.hosts import CODE_ASSIST, GOOGLE, PUBLIC, VERTEX
@@ -34,7 +34,7 @@ class Choice:
 
 def runtime_settings(config: Config, environment: Mapping[str, str] = os.environ) -> Settings:
     """The runtime's, from the configuration and Google's own variables."""
-    return settings(config.runtime_path, config.runtime_key, environment)
+    return Settings.of(config.runtime_path, config.runtime_key, environment)
 
 
 async def choose(
