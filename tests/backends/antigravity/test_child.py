@@ -187,7 +187,7 @@ async def test_its_descendants_are_stopped_with_it(make: Make, tmp_path: Path) -
     [
         ("sys.exit('no licence')", ("code 1", "no licence")),
         ("os._exit(0)", ("code 0",)),
-        ("import threading; threading.Event().wait()", ("not ready within 0.5 s", "my token is …")),
+        ("import threading; threading.Event().wait()", ("not ready within 0.5 s", "my token is [redacted]")),
     ],
 )
 async def test_a_child_that_does_not_come_up(make: Make, tmp_path: Path, extra: str, words: tuple[str, ...]) -> None:
