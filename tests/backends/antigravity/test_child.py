@@ -203,6 +203,14 @@ async def test_a_child_that_does_not_come_up(make: Make, tmp_path: Path, extra: 
     assert child.pid is None
 
 
+async def test_a_token_of_its_own_command_is_in_no_message() -> None:
+    program = "import sys; sys.exit('token ' + sys.argv[2])"
+    child = LsChild([sys.executable, "-c", program, "--csrf_token", "chosen-by-the-user"], Route())
+    with pytest.raises(FaultError, match=r"token \[redacted\]"):
+        await child.start()
+    await child.stop()
+
+
 async def test_a_command_that_does_not_exist() -> None:
     child = LsChild(["/nowhere/language_server"], Route())
     with pytest.raises(FaultError, match="/nowhere/language_server cannot be started"):

@@ -27,6 +27,7 @@ from zerogravity.backends.output import Output, without
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.hosts import free_port
+from zerogravity.wire import protobuf
 
 logger = logging.getLogger("zerogravity.language_server")
 READY_S = 60.0  # a cold one takes its time
@@ -233,11 +234,7 @@ def environment(ours: Mapping[str, str], route: Route) -> dict[str, str]:
 
 def metadata(values: Mapping[str, str] = METADATA) -> bytes:
     """The binary protobuf message it wants on stdin: string fields only."""
-    message = bytearray()
-    for name, number in FIELDS.items():
-        data = values[name].encode()
-        message += bytes((number << 3 | 2, len(data))) + data  # both fit a one-byte varint here
-    return bytes(message)
+    return b"".join(protobuf.text_field(number, values[name]) for name, number in FIELDS.items())
 
 
 def _ports(pid: int) -> list[int]:
