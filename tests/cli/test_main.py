@@ -542,7 +542,7 @@ def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
 
 
 def test_re_pointing_is_said(started: list[tuple[Any, ...]]) -> None:
-    assert run("serve", "--repoint").stderr == "language server: is re-pointed to http://127.0.0.1:8742\n"
+    assert run("serve", "--repoint").stderr == "language server: will be re-pointed to http://127.0.0.1:8742\n"
     assert started[0][0]["zg_repoint"] is True
 
 

@@ -45,7 +45,8 @@ async def choose(
     find: Callable[[], Awaitable[Endpoint | None]] | None = None,
 ) -> Choice:
     """``google``: where calls go on to, if that is known already. ``auto`` means an editor's language server if one
-    runs or is named, else the runtime if it is installed and can log in, else that of an editor that is yet to come."""
+    runs or is named, else the runtime if it is installed and can log in, else that of an editor that is yet to come;
+    our own stand-in counts as no editor's."""
     if config.ls != "auto":
         return Choice(config.ls, f"ls is {config.ls}")
     for name in ("ls_url", "ls_command"):

@@ -144,7 +144,8 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     from zerogravity.capture.master import serve as serve_master
 
     given["ls"] = ls = asyncio.run(choose(loaded.config, google or "")).ls
-    options = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
+    options, how = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
+    click.echo(f"language server: {how}", err=True)
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
         options["zg_config"] = config_file
@@ -192,23 +193,19 @@ def mitmproxy_options(
     google: str | None,
     proxy_port: int,
     certs_dir: Path | None,
-) -> dict[str, object]:
-    """How mitmproxy listens, and where it sends calls; says how ``ls`` gets there."""
+) -> tuple[dict[str, object], str]:
+    """How mitmproxy listens and where it sends calls; and, for people, how the language server gets there."""
     from zerogravity.backends.choice import google_of, runtime_settings
 
-    said = "Google's Antigravity runtime, a process of ours" if ls == "runtime" else ""
-    options: dict[str, object] = {}
+    address, options = f"127.0.0.1:{proxy_port}", dict[str, object]()
     if config.mode == "reverse":
-        google = google or google_of(ls, runtime_settings(config))
-        options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
-        how = "is re-pointed to" if config.repoint else "--cloud_code_endpoint"
-        said = said or f"{how} http://127.0.0.1:{proxy_port}"
+        options["mode"] = [f"reverse:{google or google_of(ls, runtime_settings(config))}@{address}"]
+        how = f"{'will be re-pointed to' if config.repoint else '--cloud_code_endpoint'} http://{address}"
     else:
         authority = certs.load(certs_dir or certs_home(), now=dt.datetime.now(dt.UTC))
-        options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
-        said = said or f"HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}"
-    click.echo(f"language server: {said}", err=True)
-    return options
+        options |= {"mode": [f"regular@{address}"], "confdir": str(authority.directory)}
+        how = f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={authority.bundle}"
+    return options, "Google's Antigravity runtime, a process of ours" if ls == "runtime" else how
 
 
 def refuse_idle(config: configuration.Config) -> None:

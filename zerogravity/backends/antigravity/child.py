@@ -34,6 +34,7 @@ READY_S = 60.0  # a cold one takes its time
 PROBE_S = 0.1
 STOP_S = 2.0  # between SIGTERM and SIGKILL, as the vendor has it
 STABLE_S = 60.0  # one that has run this long is restarted without a growing delay
+CORRECT = "Run ls_command by itself to see what it lacks, or leave it out: then a language server that runs is used."
 FIELDS = {"ideName": 1, "locale": 4, "extensionName": 12}  # of exa.codeium_common_pb.Metadata
 
 Pipe = tuple[asyncio.StreamReader, asyncio.ReadTransport]
@@ -248,4 +249,4 @@ def _ports(pid: int) -> list[int]:
 
 
 def _absent(message: str) -> Fault:
-    return language_server(503, "ls_absent", message, Termination.LS_GONE)
+    return language_server(503, "ls_absent", message, Termination.LS_GONE, remedy=CORRECT)

@@ -36,8 +36,8 @@ logger = logging.getLogger("zerogravity.language_server")
 NAME = "the runtime"
 ENDING_S = 1.0  # from the end of its connections to its own
 NO_ROUTE = language_server(
-    502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
-    remedy="Use reverse mode to its API, or regular mode.", retryable=False,
+    502, "ls_refused", "the runtime's calls cannot be routed through this mode of mitmproxy", Termination.LS_REFUSED,
+    remedy="Use reverse mode with Google's API for it, or regular mode.", retryable=False,
 )  # fmt: skip
 WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls runtime")
 
