@@ -44,9 +44,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "deadlines": (*BASE, "backends.base", "config"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines"),
     "backends": (),
-    "backends.base": BASE,
-    "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
-    "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
+    "backends.base": (*BASE, "hosts"),
+    "backends.output": BASE,
+    "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base", "backends.output"),
+    "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base", "backends.output"),
     "backends.choice": (*BASE, "hosts", "config", "backends.antigravity", "backends.runtime.settings"),
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),

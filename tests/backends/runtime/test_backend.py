@@ -247,18 +247,18 @@ async def test_while_it_cannot_be_started_again_turns_and_readiness_say_why(make
 async def test_one_that_answers_nobody_gets_no_more_conversations(
     make: Make, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation, "OPEN_S", 0.2)
-    monkeypatch.setattr(conversation, "CLOSE_S", 0.05)
-    monkeypatch.setattr(module, "ENDING_S", 0.05)
     runtime = make()
     await runtime.start()
     old = runtime.pid
     assert old is not None
-    os.kill(old, signal.SIGSTOP)
-    with pytest.raises(FaultError, match="does not answer"):
-        await runtime.start_cascade(MODEL)
-    await until(lambda: runtime.pid != old)
-    monkeypatch.undo()
+    with monkeypatch.context() as impatient:
+        impatient.setattr(conversation, "OPEN_S", 0.2)
+        impatient.setattr(conversation, "CLOSE_S", 0.05)
+        impatient.setattr(module, "ENDING_S", 0.05)
+        os.kill(old, signal.SIGSTOP)
+        with pytest.raises(FaultError, match="does not answer"):
+            await runtime.start_cascade(MODEL)
+        await until(lambda: runtime.pid != old)
     await runtime.start_cascade(MODEL)
     await until(lambda: not alive([old]))
 

@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.waiting import until
 from zerogravity import lifeline
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime import process as module
+from zerogravity.backends.runtime.folders import Folder
 from zerogravity.backends.runtime.handshake import greeting
 from zerogravity.backends.runtime.process import RuntimeProcess, environment
 from zerogravity.backends.runtime.settings import Settings, Vertex
@@ -257,6 +259,31 @@ async def test_a_stop_that_is_cancelled_leaves_nothing(
         monkeypatch.setattr(module, "STOP_S", 0.05)
         await process.stop()
     assert process.pid is None
+
+
+async def test_a_stop_that_is_cancelled_as_it_clears_up_ends_when_that_is_done(
+    process: RuntimeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, remove, goes_on = threading.Event(), Folder.remove, threading.Event()
+
+    def slowly(folder: Folder) -> None:
+        began.set()
+        assert goes_on.wait(20)
+        remove(folder)
+
+    await process.start()
+    monkeypatch.setattr(Folder, "remove", slowly)
+    stopping = asyncio.create_task(process.stop())
+    await until(began.is_set)
+    stopping.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    ended_early = stopping.done()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert not ended_early
+    assert folders() == []
 
 
 async def test_a_bug_of_the_lifeline_leaves_nothing(process: RuntimeProcess, monkeypatch: pytest.MonkeyPatch) -> None:

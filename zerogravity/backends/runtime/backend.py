@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 
-from zerogravity.backends.base import BackendListener, Readiness, Route, Words
+from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Route, Words
 from zerogravity.backends.runtime import models
 from zerogravity.backends.runtime.conversation import Conversation, configuration
 from zerogravity.backends.runtime.errors import gone, refused
@@ -36,8 +36,8 @@ logger = logging.getLogger("zerogravity.language_server")
 NAME = "the runtime"
 ENDING_S = 1.0  # from the end of its connections to its own
 NO_ROUTE = language_server(
-    502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
-    remedy="Use reverse mode to its API, or regular mode.", retryable=False,
+    502, "ls_refused", "the runtime's calls cannot be routed through this mode of mitmproxy", Termination.LS_REFUSED,
+    remedy="Use reverse mode with Google's API for it, or regular mode.", retryable=False,
 )  # fmt: skip
 WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls runtime")
 
@@ -82,6 +82,11 @@ class Runtime:
             report=lambda trouble: self._callbacks.on_degraded(NAME, trouble),
         )
         self._listing = Listing(settings, route, clock)
+
+    @property
+    def google(self) -> GoogleApi:
+        settings = self._settings
+        return GoogleApi("gemini" if settings.vertex is None else "vertex", settings.google, settings.key)
 
     @property
     def pid(self) -> int | None:

@@ -47,6 +47,20 @@ class Settings:
     named: str = ""
     key_from: str = ""
 
+    @classmethod
+    def of(cls, path: str | None, key: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
+        """``path`` and ``key`` are the user's own settings; each wins over what is found. Reads files' names only."""
+        by_vertex = any(environment.get(name, "").lower() in YES for name in BY_VERTEX)
+        named = ("GOOGLE_API_KEY",) if by_vertex else ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+        keys = {"runtime_key": key or "", **{name: environment.get(name, "").strip() for name in named}}
+        origin, found = next(((name, value) for name, value in keys.items() if value), ("", ""))
+        vertex = None
+        if by_vertex:
+            project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
+            vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
+        named_program = path or environment.get(PATH_VARIABLE, "")
+        return cls(_binary(named_program, environment), found, vertex, named_program, origin)
+
     @property
     def google(self) -> str:
         """The URL of the API that it calls."""
@@ -78,20 +92,6 @@ class Settings:
         if self.vertex is not None:
             text, remedy = "the runtime knows neither an API key nor a project for Vertex", GIVE_PROJECT
         return language_server(401, "ls_not_logged_in", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)
-
-
-def settings(path: str | None, key: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """``path`` and ``key`` are the user's own settings; each wins over what is found. Reads files' names only."""
-    by_vertex = any(environment.get(name, "").lower() in YES for name in BY_VERTEX)
-    named = ("GOOGLE_API_KEY",) if by_vertex else ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-    keys = {"runtime_key": key or "", **{name: environment.get(name, "").strip() for name in named}}
-    origin, found = next(((name, value) for name, value in keys.items() if value), ("", ""))
-    vertex = None
-    if by_vertex:
-        project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
-        vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
-    named_program = path or environment.get(PATH_VARIABLE, "")
-    return Settings(_binary(named_program, environment), found, vertex, named_program, origin)
 
 
 def _binary(named: str, environment: Mapping[str, str]) -> Path | None:
