@@ -247,20 +247,40 @@ async def test_while_it_cannot_be_started_again_turns_and_readiness_say_why(make
 async def test_one_that_answers_nobody_gets_no_more_conversations(
     make: Make, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The turns that have waited for it in vain get another one, and so do those that come meanwhile."""
+    monkeypatch.setattr(conversation, "OPEN_S", 2.0)
+    monkeypatch.setattr(conversation, "CLOSE_S", 0.05)
+    monkeypatch.setattr(module, "ENDING_S", 0.05)
     runtime = make()
     await runtime.start()
     old = runtime.pid
     assert old is not None
-    with monkeypatch.context() as impatient:
-        impatient.setattr(conversation, "OPEN_S", 0.2)
-        impatient.setattr(conversation, "CLOSE_S", 0.05)
-        impatient.setattr(module, "ENDING_S", 0.05)
-        os.kill(old, signal.SIGSTOP)
+    os.kill(old, signal.SIGSTOP)
+    await asyncio.gather(*(runtime.start_cascade(MODEL) for _ in range(3)))
+    assert runtime.pid != old
+    assert len(configurations(program)) == 3
+    await until(lambda: not alive([old]))
+
+
+async def test_one_that_answers_nobody_and_whose_replacement_does_not_start(
+    make: Make, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a third one; when it answers again it serves turns."""
+    monkeypatch.setattr(conversation, "OPEN_S", 0.5)
+    monkeypatch.setattr(module, "ENDING_S", 0.05)
+    runtime = make()
+    await runtime.start()
+    program.behave(start="crash")
+    old = runtime.pid
+    assert old is not None
+    os.kill(old, signal.SIGSTOP)
+    for _ in range(2):
         with pytest.raises(FaultError, match="does not answer"):
             await runtime.start_cascade(MODEL)
-        await until(lambda: runtime.pid != old)
+    os.kill(old, signal.SIGCONT)
+    monkeypatch.undo()
     await runtime.start_cascade(MODEL)
-    await until(lambda: not alive([old]))
+    assert runtime.pid == old
 
 
 # -- cancelled ---------------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class Keeper:
         self._failures = 0
         self._began = 0.0
         self._replace_again = -math.inf  # when a replacement may be tried
+        self._given_up: RuntimeProcess | None = None  # while it is being replaced
         self._retired: set[RuntimeProcess] = set()
         self._tasks = background.Tasks()
         self._watching: asyncio.Task[int] | None = None
@@ -119,14 +120,21 @@ class Keeper:
             self._replace_again = self._clock() + REPLACE_AGAIN_S
             self._tasks.spawn(self._replace(process), "replacing the runtime")
 
+    def give_up(self, process: RuntimeProcess) -> bool:
+        """It runs, and answers nobody: new conversations wait for another one. Whether there will be one."""
+        if process is self._current and self._clock() >= self._replace_again:
+            self._given_up = process
+            self.replace(process)
+        return process is not self._current or process is self._given_up
+
     async def _serving(self) -> RuntimeProcess:
         while True:
             await self._settled.wait()
             if (process := self._current) is None:
                 raise FaultError(self.fault or RESTARTING)
-            if process.pid is not None:
+            if process.pid is not None and process is not self._given_up:
                 return process
-            self._settled.clear()  # it has ended, which will be seen in a moment
+            self._settled.clear()  # it has ended, which will be seen in a moment, or is being replaced
 
     def _is_worn(self, process: RuntimeProcess) -> bool:
         if process.turns >= self._max_turns:
@@ -141,16 +149,24 @@ class Keeper:
             await new.start()
         except FaultError as error:
             logger.warning("the runtime is not replaced: %s", error.fault.full_message)
+            self._end_waiting(old)
             return
         if self._current is not old:  # it has ended meanwhile, and been replaced for that
             await new.stop()
             return
         self._current, self._began = new, self._clock()
+        self._end_waiting(new)
         if self._watching is not None:
             self._watching.cancel()
         self._retired.add(old)
         old.open += 1
         self.release(old)
+
+    def _end_waiting(self, process: RuntimeProcess) -> None:
+        """For a replacement: this one serves, or there is no other."""
+        self._given_up = None
+        if process is self._current:
+            self._settled.set()
 
     # -- restarts --------------------------------------------------------------------------------------------------
 
