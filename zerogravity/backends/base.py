@@ -30,6 +30,16 @@ class Route:
     google: str = ""
     google_ca: Path | None = None
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that send a process's calls through our proxy; none where it is not by a proxy."""
+        made: dict[str, str] = {}
+        if self.proxy is not None:
+            made |= {"HTTPS_PROXY": self.proxy, "NO_PROXY": "localhost,127.0.0.1,::1"}
+        if self.bundle is not None:
+            made["SSL_CERT_FILE"] = str(self.bundle)
+        return made
+
 
 @dataclass(frozen=True, slots=True)
 class GoogleApi:

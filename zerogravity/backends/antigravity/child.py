@@ -221,16 +221,14 @@ def command_line(template: Sequence[str], values: Mapping[str, str]) -> list[str
 
 def environment(ours: Mapping[str, str], route: Route) -> dict[str, str]:
     """The child's environment: ours without our own settings (some are secrets), with the proxy to Google."""
-    made = {name: value for name, value in ours.items() if not name.startswith("ZEROGRAVITY_")}
-    if route.proxy is not None:
-        for name in ("HTTPS_PROXY", "HTTP_PROXY"):
-            made.pop(name.lower(), None)
-            made[name] = route.proxy
-        made.pop("no_proxy", None)
-        made["NO_PROXY"] = "localhost,127.0.0.1,::1"
-    if route.bundle is not None:
-        made["SSL_CERT_FILE"] = str(route.bundle)
-    return made
+    routed = route.environment | ({} if route.proxy is None else {"HTTP_PROXY": route.proxy})
+    replaced = {name.lower() for name in routed}  # programs read either spelling
+    kept = {
+        name: value
+        for name, value in ours.items()
+        if not name.startswith("ZEROGRAVITY_") and name.lower() not in replaced
+    }
+    return kept | routed
 
 
 def metadata(values: Mapping[str, str] = METADATA) -> bytes:

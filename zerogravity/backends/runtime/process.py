@@ -186,10 +186,7 @@ def environment(ours: Mapping[str, str], settings: Settings, route: Route, folde
     """What it gets of ours, the way to our proxy, and a home of its own."""
     made = {name: value for name in PASSED_ON if (value := ours.get(name)) is not None}
     made |= {"HOME": str(folder), "TMPDIR": str(folder)}
-    if route.proxy is not None:
-        made |= {"HTTPS_PROXY": route.proxy, "NO_PROXY": "localhost,127.0.0.1,::1"}
-    if route.bundle is not None:
-        made["SSL_CERT_FILE"] = str(route.bundle)
+    made |= route.environment
     if settings.vertex is not None and settings.vertex.login is not None:
         made["GOOGLE_APPLICATION_CREDENTIALS"] = str(settings.vertex.login)
     return made
