@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -80,6 +81,21 @@ async def test_it_is_started_and_stopped(process: RuntimeProcess, program: Progr
     assert process.rss() > 1 << 20
     await process.stop()
     assert (process.pid, process.rss(), process.last_words) == (None, 0, "")
+
+
+@pytest.mark.parametrize("error", [psutil.AccessDenied(), OSError(errno.EMFILE, "Too many open files")])
+async def test_its_size_may_be_unknown(
+    error: Exception, process: RuntimeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await process.start()
+
+    def fails(*_: object) -> psutil.Process:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psutil, "Process", fails)
+        assert process.rss() == 0
+    await process.stop()
 
 
 async def test_stopping_what_never_ran_and_stopping_twice(process: RuntimeProcess) -> None:
@@ -275,6 +291,7 @@ async def test_it_ends_when_we_are_killed(program: Program, own_temporary_folder
     """And the next one sweeps away what it has left."""
     parent = f"""
 import asyncio
+import errno
 from pathlib import Path
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime.process import RuntimeProcess

@@ -64,10 +64,10 @@ class RuntimeProcess:
         return ":\n" + "\n".join(self._last_lines) if self._last_lines else ""
 
     def rss(self) -> int:
-        """Bytes of memory in use; 0 when it has ended."""
+        """Bytes of memory in use; 0 when it has ended, or nobody can tell."""
         try:
             return psutil.Process(self.pid).memory_info().rss if self.pid is not None else 0
-        except psutil.Error:
+        except (psutil.Error, OSError):  # too many open files
             return 0
 
     def without_keys(self, words: str) -> str:
