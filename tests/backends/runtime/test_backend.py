@@ -132,8 +132,8 @@ async def test_a_turn(make: Make, program: Program) -> None:
         (Settings(key=KEY), Route(proxy="http://h:1"), {"geminiApiEndpoint": {"apiKey": KEY}}),
         (Settings(key=KEY, vertex=Vertex()), Route("http://h:1"),
          {"vertexEndpoint": {"baseUrl": "http://h:1", "apiKey": KEY}}),
-        (Settings(vertex=Vertex("p", "l")), Route(proxy="http://h:1"),
-         {"vertexEndpoint": {"project": "p", "location": "l"}}),
+        *((Settings(vertex=Vertex("p", "l")), route, {"vertexEndpoint": {"project": "p", "location": "l"}})
+          for route in (Route(proxy="http://h:1"), Route("http://h:1"))),
     ],
 )  # fmt: skip
 async def test_where_it_is_told_to_call(

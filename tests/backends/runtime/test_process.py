@@ -41,11 +41,13 @@ def process(program: Program) -> RuntimeProcess:
 OURS = {
     "PATH": "/bin", "LANG": "de_DE.UTF-8", "HOME": "/home/me", "TMPDIR": "/elsewhere", "GEMINI_API_KEY": KEY,
     "GOOGLE_API_KEY": KEY, "ZEROGRAVITY_KEY": "k", "ZEROGRAVITY_RUNTIME_KEY": KEY, "HTTPS_PROXY": "http://corp:1",
+    "HTTP_PROXY": "http://corp:2", "SSL_CERT_FILE": "/corp.pem",
     "GOOGLE_APPLICATION_CREDENTIALS": "/secret.json", "GOOGLE_GEMINI_BASE_URL": "http://else:1",
     "GOOGLE_CLOUD_PROJECT": "p", "AWS_SECRET_ACCESS_KEY": "s", "SSH_AUTH_SOCK": "/s",
 }  # fmt: skip
 OWN = {"PATH": "/bin", "LANG": "de_DE.UTF-8", "HOME": "/own", "TMPDIR": "/own"}
 PROXY = {"HTTPS_PROXY": "http://127.0.0.1:8742", "NO_PROXY": "localhost,127.0.0.1,::1", "SSL_CERT_FILE": "/ca.pem"}
+WAY = {"GOOGLE_VERTEX_BASE_URL": ROUTE.endpoint, "HTTPS_PROXY": "http://corp:1", "SSL_CERT_FILE": "/corp.pem"}
 LOGIN = {"GOOGLE_APPLICATION_CREDENTIALS": "/login.json"}
 
 
@@ -55,8 +57,9 @@ LOGIN = {"GOOGLE_APPLICATION_CREDENTIALS": "/login.json"}
         (Settings(key=KEY), ROUTE, {}),
         (Settings(key=KEY), Route(proxy=PROXY["HTTPS_PROXY"], bundle=Path("/ca.pem")), PROXY),
         (Settings(key=KEY, vertex=Vertex()), ROUTE, {}),
-        (Settings(vertex=Vertex("p", "l", Path("/login.json"))), ROUTE, LOGIN),
-        (Settings(vertex=Vertex("p", "l")), ROUTE, {}),
+        (Settings(vertex=Vertex("p", "l", Path("/login.json"))), ROUTE, LOGIN | WAY),
+        (Settings(vertex=Vertex("p", "l")), ROUTE, WAY),
+        (Settings(vertex=Vertex("p", "l")), Route(proxy=PROXY["HTTPS_PROXY"], bundle=Path("/ca.pem")), PROXY),
     ],
 )
 def test_its_environment_has_nothing_that_it_does_not_need(

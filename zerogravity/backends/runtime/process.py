@@ -30,6 +30,7 @@ LOOK_S = 1.0
 TAIL = 20  # of its last lines
 MAX_LINE, LONG_LINE = 500, 4096  # what is shown of a line, and what is looked through for secrets
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
+TO_LOGIN = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class RuntimeProcess:
@@ -191,9 +192,14 @@ async def _greet(process: asyncio.subprocess.Process) -> handshake.Listening:
 
 
 def environment(ours: Mapping[str, str], settings: Settings, route: Route, folder: Path) -> dict[str, str]:
-    """What it gets of ours, the way to our proxy, and a home of its own."""
+    """What it gets of ours, the way to our proxy, and a home of its own. For a project's login also what it needs to
+    get a token itself: it asks for none where a conversation's configuration names our endpoint."""
     made = {name: value for name in PASSED_ON if (value := ours.get(name)) is not None}
     made |= {"HOME": str(folder), "TMPDIR": str(folder)}
+    logs_in = settings.vertex is not None and not settings.key
+    if logs_in and route.endpoint:
+        made |= {name: value for name in TO_LOGIN if (value := ours.get(name)) is not None}
+        made["GOOGLE_VERTEX_BASE_URL"] = route.endpoint
     if route.proxy is not None:
         made |= {"HTTPS_PROXY": route.proxy, "NO_PROXY": "localhost,127.0.0.1,::1"}
     if route.bundle is not None:
