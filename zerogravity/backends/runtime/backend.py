@@ -206,7 +206,7 @@ class Runtime:
     def _endpoint(self) -> dict[str, Any]:
         """Google's API in its configuration. Its key is nowhere else."""
         settings, named = self._settings, dict[str, str]()
-        if self._route.endpoint:
+        if self._route.endpoint and settings.key:  # else it would call without a login; see ``environment``
             named["baseUrl"] = self._route.endpoint
         if settings.key:
             named["apiKey"] = settings.key

@@ -142,6 +142,14 @@ class Keeper:
         return process.turns % WEIGHED_EVERY == 0 and process.rss() > self._max_rss
 
     async def _replace(self, old: RuntimeProcess) -> None:
+        try:
+            await self._replaced(old)
+        finally:  # turns that wait go to whichever there is
+            self._given_up = None
+            if self._current is not None:
+                self._settled.set()
+
+    async def _replaced(self, old: RuntimeProcess) -> None:
         """New conversations go to a new process; the old one ends with its last."""
         logger.info("the runtime is replaced after %s turns, at %s MiB", old.turns, old.rss() >> 20)
         new = self._make()
@@ -149,24 +157,16 @@ class Keeper:
             await new.start()
         except FaultError as error:
             logger.warning("the runtime is not replaced: %s", error.fault.full_message)
-            self._end_waiting(old)
             return
         if self._current is not old:  # it has ended meanwhile, and been replaced for that
             await new.stop()
             return
         self._current, self._began = new, self._clock()
-        self._end_waiting(new)
         if self._watching is not None:
             self._watching.cancel()
         self._retired.add(old)
         old.open += 1
         self.release(old)
-
-    def _end_waiting(self, process: RuntimeProcess) -> None:
-        """For a replacement: this one serves, or there is no other."""
-        self._given_up = None
-        if process is self._current:
-            self._settled.set()
 
     # -- restarts --------------------------------------------------------------------------------------------------
 
