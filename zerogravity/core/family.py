@@ -24,8 +24,9 @@ class Family:
     of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
     may be requested with functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
     when they do not. ``json_schema``: responseJsonSchema is known to constrain the answer. ``output_limit``: the
-    largest maxOutputTokens. ``unasked``: it thinks where a request says nothing of it. ``anthropic``: Google hands the request on to Anthropic's API, which has rules of its own
-    (``surfaces/common/claude.py``; of the merged request, ``capture/generation_config.py``).
+    largest maxOutputTokens. ``unasked``: it thinks where a request says nothing of it. ``anthropic``: Google hands the
+    request on to Anthropic's API, which has rules of its own (``surfaces/common/claude.py``; of the merged request,
+    ``capture/generation_config.py``).
     """
 
     thinking: Literal["level", "budget", "none"] = "level"
