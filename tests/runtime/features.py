@@ -14,6 +14,7 @@ from zerogravity.testing.check import check_chat, check_gemini, check_response, 
 from zerogravity.testing.simulator.stack import Stack
 
 MODEL = "gemini-3-flash"
+WIRE = f"{MODEL}-preview"  # Google's own name, where its list is asked
 STAND_IN = "skip_thought_signature_validator"
 RESPONSES, CHAT, GEMINI = "/v1/responses", "/v1/chat/completions", f"/v1beta/models/{MODEL}"
 CITY: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
@@ -67,22 +68,22 @@ class End:
 
     # -- the surfaces ----------------------------------------------------------------------------------------------
 
-    async def respond(self, text: Any, **members: Any) -> Json:
-        """A whole Response; ``text`` may be the items of the input."""
-        given = self.prompt(text) if isinstance(text, str) else text
+    async def respond(self, given: Any, /, **members: Any) -> Json:
+        """A whole Response. ``given``: a prompt, or the items of the input."""
+        given = self.prompt(given) if isinstance(given, str) else given
         made = await self.post(RESPONSES, {"model": MODEL, "input": given, **members})
         check_response(made)
         return made
 
-    async def chat(self, text: Any, **members: Any) -> Json:
-        given = [user(self.prompt(text))] if isinstance(text, str) else text
+    async def chat(self, given: Any, /, **members: Any) -> Json:
+        given = [user(self.prompt(given))] if isinstance(given, str) else given
         made = await self.post(CHAT, {"model": MODEL, "messages": given, **members})
         (choice,) = made["choices"]
         return choice
 
-    async def generate(self, text: Any, **members: Any) -> Json:
-        """The candidate of generateContent; ``text`` may be the contents."""
-        given = [says(self.prompt(text))] if isinstance(text, str) else text
+    async def generate(self, given: Any, /, **members: Any) -> Json:
+        """The candidate of generateContent. ``given``: a prompt, or the contents."""
+        given = [says(self.prompt(given))] if isinstance(given, str) else given
         made = await self.post(f"{GEMINI}:generateContent", {"contents": given, **members})
         (candidate,) = made["candidates"]
         return candidate
@@ -91,8 +92,7 @@ class End:
 
     def sent(self) -> list[Json]:
         """The requests of this feature that reached Google, in their order."""
-        assert self.stack.google is not None
-        return [one.request for one in self.stack.google.agent_requests if self.word in json.dumps(one.body)]
+        return [one.request for one in self.calls()]
 
     def calls(self) -> list[Any]:
         assert self.stack.google is not None
@@ -102,7 +102,7 @@ class End:
         """The same without what is the back end's own or made by chance."""
         kept = ("contents", "systemInstruction", "tools", "toolConfig", "safetySettings", "generationConfig")
         return sorted(
-            json.dumps(_plain({name: one[name] for name in kept if one.get(name)}), sort_keys=True)
+            json.dumps(_plain({name: one[name] for name in kept if one.get(name)}), sort_keys=True).replace(WIRE, MODEL)
             for one in self.sent()
         )
 

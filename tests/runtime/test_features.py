@@ -26,12 +26,12 @@ from tests.e2e.support import SURFACES, ask, at_rest, quick, request
 from tests.reading import to_the_end
 from tests.runtime.features import (
     CHAT,
-    CITY,
     COVERED,
     FEATURES,
     GEMINI,
     MODEL,
     RESPONSES,
+    STAND_IN,
     WEATHER,
     Cell,
     End,
@@ -59,11 +59,13 @@ CHAT_TOOLS = [{"type": "function", "function": WEATHER}]
 GEMINI_TOOLS = [{"functionDeclarations": [WEATHER]}]
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
 PDF = base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()
-WAV = base64.b64encode(b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\0\0\0\0").decode()
+WAV = base64.b64encode(
+    b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\0\0\0\0"
+).decode()
 NODE = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "children": {"type": "array", "items": {"$ref": "#/$defs/node"}}},
-    "required": ["name", "children"],
+    "required": ["name"],
 }
 TREE: dict[str, Any] = {  # a map, and a type within itself
     "type": "object",
@@ -85,7 +87,7 @@ def is_tree(text: str) -> bool:
     nodes = [made["root"]]
     for node in nodes:
         assert isinstance(node["name"], str)
-        nodes += node["children"]
+        nodes += node.get("children", [])
     return True
 
 
@@ -188,17 +190,20 @@ async def reasoning_summaries(end: End) -> Any:
 
 @serves("thinking", "Responses", "encrypted_content (with include)")
 async def encrypted_content(end: End) -> Any:
-    given: list[Any] = [user(end.prompt("sim:tool"))]
-    how = {"include": ["reasoning.encrypted_content"], "store": False, "tools": [FUNCTION]}
+    """Handed back, it holds Google's own signatures: of an answer, and of a call."""
+    how: Any = {"include": ["reasoning.encrypted_content"], "store": False, "tools": [FUNCTION]}
+    given: list[Any] = [user(end.prompt(WHY))]
     first = await end.respond(given, **how)
     assert item(first, "reasoning")["encrypted_content"]
-    call = item(first, "function_call")
-    # as another process would see it: nothing is known of the call but what is handed back
-    sealed = [one | ({"call_id": "call_elsewhere"} if one is call else {}) for one in first["output"]]
-    given += [*sealed, {"type": "function_call_output", "call_id": "call_elsewhere", "output": "18 degrees"}]
+    given += [*first["output"], user("get_weather of Rome, please")]
     second = await end.respond(given, **how)
-    assert "18 degrees" in text_of(second)
-    assert signed(end.sent()[-1]) == [True]
+    call = item(second, "function_call")
+    given += [*second["output"], {"type": "function_call_output", "call_id": call["call_id"], "output": "18 degrees"}]
+    assert "18 degrees" in text_of(await end.respond(given, **how))
+    last = end.sent()[-1]
+    assert signed(last) == [True]
+    (answer,) = [one for one in last["contents"][:2] if one["role"] == "model"]
+    assert any(part.get("thoughtSignature") not in (None, STAND_IN) for part in answer["parts"])
 
 
 @serves("thinking", "Chat Completions", "reasoning_content")
@@ -281,8 +286,8 @@ async def gemini_rounds(end: End) -> Any:
 
 @serves("tools", "Responses", "custom (text, grammar)")
 async def responses_custom(end: End) -> Any:
-    format = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
-    for more in ({}, {"format": {"type": "text"}}, {"format": format}):
+    lark = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
+    for more in ({}, {"format": {"type": "text"}}, {"format": lark}):
         given: list[Any] = [user(end.prompt("sim:tool sim:echo"))]
         tools = [{"type": "custom", "name": "note", "description": "Keep a note", **more}]
         first = await end.respond(given, tools=tools)
@@ -445,7 +450,7 @@ async def tool_choice(end: End) -> Any:
     assert item(forced, "function_call")
     assert one["message"]["tool_calls"]
     assert any("functionCall" in part for part in candidate["content"]["parts"])
-    assert not any("get_weather\\\"" in json.dumps(one) and "call" in str(one.get("finish_reason")) for one in free)
+    assert not any('get_weather\\"' in json.dumps(one) and "call" in str(one.get("finish_reason")) for one in free)
     assert [one["type"] for one in free[0]["output"] if one["type"] != "reasoning"] == ["message"]
     modes = [one["toolConfig"]["functionCallingConfig"]["mode"] for one in end.sent() if "toolConfig" in one]
     return sorted(modes)
@@ -504,7 +509,7 @@ async def stored(end: End) -> Any:
 async def background(end: End) -> Any:
     given: Any = {"model": MODEL, "background": True}
     queued = await end.post(RESPONSES, {**given, "input": end.prompt("sim:slow 0.02")})
-    assert queued["status"] in ("queued", "in_progress")
+    assert queued["background"] is True
     streamed = await end.stream(RESPONSES, {**given, "input": end.prompt("sim:think"), "stream": True})
     identity = streamed[0]["response"]["id"]
     for after in (0, len(streamed) // 2, len(streamed) - 2):
@@ -521,7 +526,7 @@ async def background(end: End) -> Any:
 
 @serves("state", "Responses", "/compact", "compaction_trigger")
 async def compaction(end: End) -> Any:
-    first = await end.respond("sim:text I like quinces")
+    first = await end.respond("I like quinces")
     compacted = await end.post(f"{RESPONSES}/compact", {"model": MODEL, "previous_response_id": first["id"]})
     assert [one["type"] for one in compacted["output"]] == ["message", "compaction"]
     more = await end.respond([*compacted["output"], user(end.prompt("sim:echo what do I like?"))])
@@ -626,17 +631,19 @@ async def usage(end: End) -> Any:
     chat = (await end.post(CHAT, {"model": MODEL, "messages": [user(end.prompt("sim:think"))]}))["usage"]
     body = {"contents": [says(end.prompt("sim:think"))]}
     gemini = (await end.post(f"{GEMINI}:generateContent", body))["usageMetadata"]
-    assert response["input_tokens"] == chat["prompt_tokens"] == gemini["promptTokenCount"] > 0
+    for prompt in (response["input_tokens"], chat["prompt_tokens"], gemini["promptTokenCount"]):
+        assert prompt > 0
     thoughts = response["output_tokens_details"]["reasoning_tokens"]
     assert thoughts == chat["completion_tokens_details"]["reasoning_tokens"] == gemini["thoughtsTokenCount"] > 0
     assert response["output_tokens"] == chat["completion_tokens"] == gemini["candidatesTokenCount"] + thoughts
-    return response, chat
+    return response["output_tokens"]
 
 
 @also
 async def headers(end: End) -> Any:
     """``server-timing``, an id, and what was left out of a request."""
-    await end.post(RESPONSES, {"model": MODEL, "input": end.prompt("sim:text"), "tools": [{"type": "file_search"}]})
+    tools = [FUNCTION, {"type": "file_search", "vector_store_ids": ["vs_1"]}]
+    await end.post(RESPONSES, {"model": MODEL, "input": end.prompt("sim:text"), "tools": tools})
     timing = end.notes["server-timing"]
     assert end.notes["x-request-id"]
     assert "file_search" in end.notes["x-zerogravity-notes"]
@@ -647,7 +654,7 @@ async def headers(end: End) -> Any:
 async def cancelled_by_the_api(end: End) -> Any:
     body = {"model": MODEL, "input": end.prompt("sim:stall 60"), "background": True}
     made = await end.post(RESPONSES, body)
-    await until(lambda: end.calls() and end.calls()[0].sent)
+    await until(end.calls)
     ended = await end.post(f"{RESPONSES}/{made['id']}/cancel", {})
     assert ended["status"] == "cancelled"
     (call,) = end.calls()
@@ -712,9 +719,14 @@ async def by_googles_sdk(end: End) -> Any:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def both(binary: Path) -> AsyncIterator[tuple[End, End]]:
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        yield session
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def both(binary: Path, http: aiohttp.ClientSession) -> AsyncIterator[tuple[End, End]]:
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(aiohttp.ClientSession())
         editor, runtime = await asyncio.gather(
             stack.enter_async_context(Stack(StackOptions(ls=quick()))),
             stack.enter_async_context(Stack(StackOptions(runtime=binary))),
@@ -723,10 +735,167 @@ async def both(binary: Path) -> AsyncIterator[tuple[End, End]]:
         await asyncio.gather(at_rest(editor), at_rest(runtime))
 
 
+@pytest.fixture
+def runtime(both: tuple[End, End]) -> End:
+    return both[1]
+
+
 @pytest.mark.parametrize("name", FEATURES)
 async def test_over_both(both: tuple[End, End], name: str) -> None:
     editor, runtime = (end.on(f"quince-{name}") for end in both)
     told = await asyncio.gather(FEATURES[name](editor), FEATURES[name](runtime))
     assert told[0] == told[1], "the client"
-    if name != "pictures":
-        assert runtime.reached() == editor.reached(), "Google"
+    assert runtime.reached() == editor.reached(), "Google"
+
+
+async def test_models(runtime: End) -> None:
+    """Google's list by its own names, in both forms; aliases lead to them; what is not there is named."""
+    openai_list = [one["id"] for one in (await runtime.get("/v1/models"))["data"]]
+    google_list = [one["name"] for one in (await runtime.get("/v1beta/models?pageSize=1000"))["models"]]
+    assert google_list == [f"models/{name}" for name in openai_list]
+    assert {"gemini-3-flash-preview", "gemini-3.1-pro-preview", "gemini-2.5-pro"} <= set(openai_list)
+    assert not {"gemini-embedding-001", "imagen-4.0-generate-001"} & set(openai_list), "they generate no text"
+    for name, wire in (
+        ("gpt-5", "gemini-3.1-pro-preview"),
+        ("google/gemini-3-flash", "gemini-3-flash-preview"),
+        ("gemini-2.5-pro", "gemini-2.5-pro"),
+    ):
+        here = runtime.on(f"quince-{wire}-alias")
+        assert (await here.get(f"/v1/models/{name}"))["id"] == name
+        await here.post(CHAT, {"model": name, "messages": [user(here.prompt("sim:text"))]})
+        (call,) = here.calls()
+        assert call.path == f"/v1beta/models/{wire}:streamGenerateContent"
+    missing = await runtime.post(CHAT, {"model": "gemini-1-nano", "messages": [user("x")]}, 404)
+    assert "gemini-3-flash-preview" in missing["error"]["message"]
+    assert (await runtime.get("/v1beta/models/gemini-1-nano", 404))["error"]["status"] == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("model", "config"),
+    [
+        ("gemini-3.8-flash", {"thinkingConfig": {"includeThoughts": True}}),
+        ("gemini-3.1-pro-low", {"thinkingConfig": {"includeThoughts": True, "thinkingLevel": "LOW"}}),
+        ("gemini-2.5-flash-lite", None),  # does not think unasked
+        ("gemma-4-31b-it", None),  # never thinks; gives less than the runtime's own limit
+        ("gemini-3.8-flash-tts", None),  # by Google's list it does not think
+    ],
+)
+async def test_nothing_is_asked_that_a_model_would_refuse(runtime: End, model: str, config: Any) -> None:
+    """Where the client says neither how long nor how hard."""
+    here = runtime.on(f"quince-{model}-unasked")
+    made = await here.post(CHAT, {"model": model, "messages": [user(here.prompt(WHY))]})
+    assert ("reasoning_content" in made["choices"][0]["message"]) is (config is not None)
+    (sent,) = here.sent()
+    assert sent.get("generationConfig") == config
+
+
+async def test_fifty_turns_at_once_on_every_surface(runtime: End) -> None:
+    async def one(number: int) -> None:
+        word, surface = f"kumquat{number:03d}", SURFACES[number % 3]
+        got = await ask(runtime.stack, runtime.http, surface, f"sim:echo {word}", stream=bool(number % 2))
+        assert re.findall(r"kumquat\d+", got.text) == [word]
+
+    await asyncio.gather(*map(one, range(51)))
+
+
+def program(stack: Stack) -> psutil.Process | None:
+    """The runtime's process, once it runs."""
+    assert stack.process is not None
+    found = psutil.Process(stack.process.pid).children(recursive=True)
+    return next((one for one in found if one.is_running() and one.name().startswith("localharness")), None)
+
+
+async def test_killed_in_a_turn(runtime: End) -> None:
+    """Every open turn ends with a fault of its surface's form; the next one is served by another process."""
+    said: list[asyncio.Task[Any]] = []
+    for surface in SURFACES:
+        here = runtime.on(f"quince-{surface}-killed")
+        prompt = here.prompt("sim:stall 60")
+        said.append(asyncio.create_task(ask(runtime.stack, runtime.http, surface, prompt, stream=False)))
+        await until(here.calls)
+    killed = program(runtime.stack)
+    assert killed is not None
+    os.kill(killed.pid, signal.SIGKILL)
+    for got in await asyncio.gather(*said):
+        assert got.status == 503
+        assert "the runtime ended or hung up" in got.error["message"]
+        assert "editor" not in got.error["message"]
+    assert text_of(await runtime.respond("sim:text")) == PIECES
+    again = program(runtime.stack)
+    assert again is not None
+    assert again.pid != killed.pid
+
+
+async def test_limits_and_traces(binary: Path, tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    """One turn runs, one waits, one is refused; each that ran has its folder, without the key."""
+    env = {"ZEROGRAVITY_LIMITS_TURNS": "1", "ZEROGRAVITY_LIMITS_WAITING": "1"}
+    settings = {"trace": "true", "trace_dir": str(tmp_path)}
+    async with Stack(StackOptions(runtime=binary, env=env, settings=settings)) as stack:
+        end = End("runtime", stack, http, "quince")
+        held = asyncio.create_task(end.stream(CHAT, {
+            "model": MODEL, "messages": [user(end.prompt("sim:stall-before 60"))], "stream": True,
+        }))  # fmt: skip
+        await until(end.calls)
+        waiting = asyncio.create_task(end.respond("sim:text"))
+        async with asyncio.timeout(20):
+            while "zg_queue_waiting 1" not in await metrics(end):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for surface in SURFACES:
+            got = await ask(stack, http, surface, "sim:text", stream=False)
+            assert (got.status, "retry-after" in got.headers) == (503, True)
+            assert "1 turns are running and 1 are waiting" in got.error["message"]
+        held.cancel()
+        assert text_of(await waiting) == PIECES
+        await at_rest(stack)
+    assert len(list(tmp_path.glob("*/*.json")) + list(tmp_path.glob("*/*/*.json"))) >= 2
+    kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert PIECES[:12].encode() in kept
+    assert KEY.encode() not in kept
+
+
+async def metrics(end: End) -> str:
+    async with end.http.get(f"{end.url}/metrics") as answer:
+        return await answer.text()
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+COLUMNS = ("", "Responses", "Chat Completions", "Gemini")
+
+
+def cells() -> dict[Cell, str]:
+    """README's table: the row's own words have the column ``""``."""
+    found: dict[Cell, str] = {}
+    for row in rows("What is served"):
+        plain = [text.replace("`", "") for text in row]
+        name = plain[0].partition(" (")[0]
+        found |= {Cell(name, column): text for column, text in zip(COLUMNS, plain, strict=True)}
+    return found
+
+
+def table() -> str:
+    """Back end × words of each cell → the tests that show it."""
+    lines = ["| row | surface | words | editor | runtime |", "|---|---|---|---|---|"]
+    for cell, words in sorted(COVERED.items(), key=lambda one: (one[0].row, COLUMNS.index(one[0].column))):
+        for word, names in words.items():
+            tests = ", ".join(f"test_over_both[{name}]" for name in names)
+            lines.append(f"| {cell.row} | {cell.column or 'all'} | {word} | {tests} | {tests} |")
+    return "\n".join(lines)
+
+
+async def test_every_word_of_readmes_table_has_a_test() -> None:
+    found = cells()
+    assert "## What is served" in TEXT
+    assert set(COVERED) <= set(found), "a row or column that README does not have"
+    for cell, text in found.items():
+        words = COVERED.get(cell, {})
+        left = text if cell.column else text.removeprefix(cell.row)
+        for word in sorted(words, key=len, reverse=True):
+            assert word in text, f"README does not say {word!r} any more"
+            left = left.replace(word, "")
+        assert re.fullmatch(r"(?:[\s,;:()]|too)*", left), f"{cell}: no test for {left!r}"
+    assert all(name in table() for words in COVERED.values() for names in words.values() for name in names)
+
+
+if __name__ == "__main__":
+    print(table())
