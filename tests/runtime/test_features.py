@@ -743,7 +743,8 @@ def runtime(both: tuple[End, End]) -> End:
 @pytest.mark.parametrize("name", FEATURES)
 async def test_over_both(both: tuple[End, End], name: str) -> None:
     editor, runtime = (end.on(f"quince-{name}") for end in both)
-    told = await asyncio.gather(FEATURES[name](editor), FEATURES[name](runtime))
+    async with asyncio.timeout(30):  # no turn of these features lasts so long
+        told = await asyncio.gather(FEATURES[name](editor), FEATURES[name](runtime))
     assert told[0] == told[1], "the client"
     assert runtime.reached() == editor.reached(), "Google"
 

@@ -72,8 +72,8 @@ class ConnectionLoss:
 def connection_loss(
     message: str, *, name: str, connected: bool, given_up: bool, answered: bool, ours: bool
 ) -> ConnectionLoss:
-    """``name``: what the language server is called. ``connected``: the language server still is; ``given_up``: it has reset this stream. ``answered``: Google has.
-    ``ours``: we cut it, the turn was over."""
+    """``name``: what the language server is called. ``connected``: it still is; ``given_up``: it has reset this stream.
+    ``answered``: Google has. ``ours``: we cut it, the turn was over."""
     reset = message.startswith(RESET)
     gone = None
     if not connected or given_up:
