@@ -23,7 +23,7 @@ from zerogravity import open_files
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.repoint import Repointer
 from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
-from zerogravity.backends.base import Backend, BackendListener, GoogleApi, Route
+from zerogravity.backends.base import Backend, BackendListener, GoogleApi, Route, Words
 from zerogravity.backends.choice import choose, runtime_settings, strange_google
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.backends.runtime.backend import Runtime
@@ -86,14 +86,15 @@ class Base:
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """A running gateway. ``url``: where agents are answered, e.g. ``http://127.0.0.1:8741``. ``inspector_url``: the
-    link that opens the inspector and sets the page's cookie; None: there is no inspector. ``reads_answers``: see
-    ``Backend``."""
+    link that opens the inspector and sets the page's cookie; None: there is no inspector. ``reads_answers``, ``words``:
+    see ``Backend``."""
 
     url: str
     inspector_url: str | None
     services: Services
     request_sinks: RequestSinks
     reads_answers: bool
+    words: Words
 
 
 class ClosableEngine(TurnRunner, Protocol):
@@ -166,7 +167,7 @@ async def gateway(
             _write_ready_file(Path(config.ready_file), server.url)
         stack.callback(setattr, base.health, "stopping", True)
         inspector_url = f"{server.url}/inspector?token={token}" if token else None
-        yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers)
+        yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers, backend.words)
 
 
 async def serve(config: Config) -> int:

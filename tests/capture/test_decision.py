@@ -46,6 +46,8 @@ def test_every_case(clock, make_turn, state: str, kind, passive: bool, titles: b
 def test_whose_fault_a_broken_connection_is(
     message: str, facts: dict[str, bool], code: Termination, google: bool
 ) -> None:
-    loss = connection_loss(message, **{"connected": True, "given_up": False, "answered": False, "ours": False, **facts})
+    known = {"connected": True, "given_up": False, "answered": False, "ours": False, **facts}
+    loss = connection_loss(message, name="the runtime", **known)
     assert (loss.fault.termination, loss.google_away) == (code, google)
     assert (loss.gone is not None) is (code is Termination.LS_GONE)
+    assert loss.gone is None or loss.gone.message == "the runtime ended or hung up"

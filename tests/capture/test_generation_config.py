@@ -117,7 +117,38 @@ def test_the_level_of_a_models_name(own: Json, wanted: Json, sent: Json, make_tu
     turn = make_turn(google_request=generate, target=Target("g", "g", None, "gemini-3.1-pro", "LOW"))
     body = {"generationConfig": {"maxOutputTokens": 65535, "thinkingConfig": own}}
     config = jsonio.loads(rewrite(body, turn).body)["generationConfig"]
-    assert config == {"maxOutputTokens": 65535, "thinkingConfig": sent}
+    assert config == {"thinkingConfig": sent}
+
+
+SHOWN, LOW = {"thinkingConfig": {"includeThoughts": True}}, {"thinkingConfig": {"thinkingLevel": "LOW"}}
+
+
+@pytest.mark.parametrize(
+    ("family", "own", "wanted", "sent"),
+    [
+        ("gemini-3-flash", {"maxOutputTokens": 65535}, {}, SHOWN),
+        ("gemini-4", {}, {}, SHOWN),
+        ("gemini-2.5-pro", {"temperature": 1}, {"seed": 1}, {**SHOWN, "seed": 1}),
+        ("gemini-2.5-flash", {}, {"maxOutputTokens": 99}, {**SHOWN, "maxOutputTokens": 99}),
+        # where nothing is said these do not think: asked for thoughts, Google refuses, or thinks at a price
+        ("gemini-2.5-flash-lite", {"maxOutputTokens": 8192}, {}, {}),
+        ("gemini-2.0", {"maxOutputTokens": 65535}, {}, {}),
+        ("gemma", {"maxOutputTokens": 65535}, {}, {}),
+        ("gemini-3-image", {"maxOutputTokens": 65535}, {}, {}),
+        ("claude", {}, {"maxOutputTokens": 99}, {"maxOutputTokens": 99}),
+        # what either side says stands
+        ("gemini-3-flash", LOW, {}, LOW),
+        ("gemini-3-flash", {}, LOW, LOW),
+        ("gemini-3-flash", {}, {"thinkingConfig": {"includeThoughts": False}},
+         {"thinkingConfig": {"includeThoughts": False}}),
+    ],
+)  # fmt: skip
+def test_the_public_api(family: str, own: Json, wanted: Json, sent: Json, make_turn: MakeTurn) -> None:
+    """The model's own limit, and thoughts where the model thinks unasked."""
+    turn = make_turn(
+        google_request={"contents": [], "generationConfig": wanted}, target=Target("g", "g", None, family, "")
+    )
+    assert jsonio.loads(rewrite({"generationConfig": own}, turn).body).get("generationConfig", {}) == sent
 
 
 def test_changes_are_noted() -> None:

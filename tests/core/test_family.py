@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.core.family import FAMILIES, Family, family_of, lower_limit, rules
+from zerogravity.core.family import FAMILIES, Family, family_of, lower_limit, rules, unthinking
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,12 @@ def test_a_limit_is_at_most_the_models_own(family: str) -> None:
     config = {"maxOutputTokens": str(most + 1)}
     assert lower_limit(config, family) == [f"maxOutputTokens lowered to {most}: this model gives no more"]
     assert config == {"maxOutputTokens": most}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_that_does_not_think_keeps_the_other_rules(family: str) -> None:
+    before, after = rules(family), rules(unthinking(family))
+    assert (after.thinking, after.unasked) == ("none", False)
+    if family.startswith("gemini"):
+        assert (after.ids_on_calls, after.needs_signature) == (before.ids_on_calls, before.needs_signature)
+    assert not before.unasked or before.thinking != "none"

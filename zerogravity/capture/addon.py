@@ -121,7 +121,7 @@ class Capture:
                 services.store, services.health, services.metrics, made.request_sinks,
                 bearer=lambda: services.bearer.value, upstream=config.upstream,
                 titles=config.answer_checkpoints, passive=config.capture_passive,
-                reads_answers=made.reads_answers,
+                reads_answers=made.reads_answers, name=made.words.name,
             )  # fmt: skip
 
     async def done(self) -> None:

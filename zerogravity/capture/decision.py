@@ -69,12 +69,14 @@ class ConnectionLoss:
         return self.gone or self.lost
 
 
-def connection_loss(message: str, *, connected: bool, given_up: bool, answered: bool, ours: bool) -> ConnectionLoss:
-    """``connected``: the language server still is; ``given_up``: it has reset this stream. ``answered``: Google has.
-    ``ours``: we cut it, the turn was over."""
+def connection_loss(
+    message: str, *, name: str, connected: bool, given_up: bool, answered: bool, ours: bool
+) -> ConnectionLoss:
+    """``name``: what the language server is called. ``connected``: it still is; ``given_up``: it has reset this stream.
+    ``answered``: Google has. ``ours``: we cut it, the turn was over."""
     reset = message.startswith(RESET)
     gone = None
     if not connected or given_up:
-        gone = language_server(503, "ls_gone", "the language server ended or hung up", Termination.LS_GONE)
+        gone = language_server(503, "ls_gone", f"{name} ended or hung up", Termination.LS_GONE)
     lost = unreachable(message.replace(RESET, "Google reset the stream", 1))
     return ConnectionLoss(gone, lost, google_away=not (answered or gone or reset or ours))

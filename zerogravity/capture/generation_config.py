@@ -34,6 +34,16 @@ def merge_generation_config(ls: Json, wanted: Json, family: str, notes: list[str
     return config if thinking is None else {**config, "thinkingConfig": thinking}
 
 
+def public_config(ls: Json, family: str, notes: list[str]) -> Json:
+    """The language server's generationConfig for Google's public API. There a model's own limit counts where a request
+    names none: the language server's may be lower, or higher than the model has. A model that thinks unasked shows its
+    thoughts, as an editor's language server wants them: that changes neither how much it thinks nor what it costs."""
+    kept = {name: value for name, value in ls.items() if name != "maxOutputTokens"}
+    if kept != ls:
+        notes.append("maxOutputTokens of the language server's removed")
+    return {"thinkingConfig": {"includeThoughts": True}, **kept} if rules(family).unasked else kept
+
+
 def with_level(ls: Json, wanted: Json, level: str) -> Json:
     """The turn's generationConfig with the ``level`` of thinking that its model's name asks for, if any; the client's
     own words come before that. Whether thoughts are shown stays as it is."""

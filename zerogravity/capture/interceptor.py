@@ -32,12 +32,14 @@ from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 
 logger = logging.getLogger("zerogravity.capture")
+NAME = "the language server"
 
 
 @dataclass(frozen=True, slots=True)
 class Deps:
     """What the interceptor works with. ``bearer``: replaces the LS's own login, where there is one. ``upstream``: where
-    calls go instead of Google. ``titles, passive``: see ``decision``. ``reads_answers``: see ``Backend``."""
+    calls go instead of Google. ``titles, passive``: see ``decision``. ``reads_answers``: see ``Backend``.
+    ``name``: what people read about the back end."""
 
     store: MitmStore
     health: Health
@@ -48,6 +50,7 @@ class Deps:
     titles: bool = True
     passive: bool = False
     reads_answers: bool = True
+    name: str = NAME
 
 
 @dataclass(slots=True)
@@ -148,7 +151,8 @@ class Interceptor:
         """The connection broke, before or in the middle of the answer: Google's, or the LS's that waits for it."""
         claim, message = self.claims.pop(flow, None), flow.error.msg if flow.error else "connection lost"
         loss = decision.connection_loss(
-            message, connected=flow.client_conn.connected, given_up=self._given_up(flow),
+            message, name=NAME if self.deps is None else self.deps.name,
+            connected=flow.client_conn.connected, given_up=self._given_up(flow),
             answered=flow.response is not None, ours=claim is not None and claim.running.closed,
         )  # fmt: skip
         if self.deps is not None and flow in self._to_google and loss.google_away:

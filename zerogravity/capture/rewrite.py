@@ -10,7 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from zerogravity.capture.generation_config import merge_generation_config, with_level, without_thoughts
+from zerogravity.capture.generation_config import (
+    merge_generation_config,
+    public_config,
+    with_level,
+    without_thoughts,
+)
 from zerogravity.core.turn import Turn
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
@@ -37,15 +42,15 @@ def rewrite(body: Json, turn: Turn) -> Rewritten:
     if request is None:
         if wire_model is not None:
             notes.append(f"model in the path kept, not {wire_model}")
-        return Rewritten(jsonio.dumps(_inner(body, turn, notes)), tuple(notes))
-    out = {**body, "request": _inner(request, turn, notes)}
+        return Rewritten(jsonio.dumps(_inner(body, turn, notes, public=True)), tuple(notes))
+    out = {**body, "request": _inner(request, turn, notes, public=False)}
     if wire_model is not None and out.get("model") != wire_model:
         notes.append(f"model {out.get('model')} -> {wire_model}")
         out["model"] = wire_model
     return Rewritten(jsonio.dumps(out), tuple(notes))
 
 
-def _inner(request: Json, turn: Turn, notes: list[str]) -> dict[str, Any]:
+def _inner(request: Json, turn: Turn, notes: list[str], *, public: bool) -> dict[str, Any]:
     wanted = turn.google_request
     out: dict[str, Any] = {name: value for name, value in request.items() if name not in REPLACED}
     notes += [f"{name} removed" for name in REPLACED if name in request and name not in wanted]
@@ -54,6 +59,8 @@ def _inner(request: Json, turn: Turn, notes: list[str]) -> dict[str, Any]:
             out[name] = value
             notes.append(f"{name} replaced" if name in request else f"{name} added")
     ls_config = narrow.members(out.pop("generationConfig", None))
+    if public:
+        ls_config = public_config(ls_config, turn.target.family, notes)
     own = with_level(ls_config, wanted.get("generationConfig") or {}, turn.target.level)
     config = _config(ls_config, own, turn.target.family, notes)
     if config:

@@ -24,8 +24,9 @@ class Family:
     of a step is refused. ``penalties``: presence/frequencyPenalty are known. ``json_with_functions``: a JSON answer
     may be requested with functions. ``media_resolution``: parts say how closely to look at them; HIGH is what happens
     when they do not. ``json_schema``: responseJsonSchema is known to constrain the answer. ``output_limit``: the
-    largest maxOutputTokens. ``anthropic``: Google hands the request on to Anthropic's API, which has rules of its own
-    (``surfaces/common/claude.py``; of the merged request, ``capture/generation_config.py``).
+    largest maxOutputTokens. ``unasked``: it thinks where a request says nothing of it. ``anthropic``: Google hands the
+    request on to Anthropic's API, which has rules of its own (``surfaces/common/claude.py``; of the merged request,
+    ``capture/generation_config.py``).
     """
 
     thinking: Literal["level", "budget", "none"] = "level"
@@ -41,6 +42,7 @@ class Family:
     media_resolution: bool = True
     json_schema: bool = True
     output_limit: int = 65_536
+    unasked: bool = True
     anthropic: bool = False
 
 
@@ -49,10 +51,10 @@ _GEMINI_2 = Family(
     "budget", (), (0, 24576), True, ids_on_calls=False, search_with_functions=False, media_in_results=False,
     needs_signature=False, penalties=True, json_with_functions=False, media_resolution=False,
 )  # fmt: skip
-_GEMINI_OLD = replace(_GEMINI_2, thinking="none", json_schema=False)
+_GEMINI_OLD = replace(_GEMINI_2, thinking="none", unasked=False, json_schema=False)
 _OTHER = Family(
     "budget", (), (1024, 32000), True, search_with_functions=False, media_in_results=False, needs_signature=False,
-    media_resolution=False, json_schema=False,
+    media_resolution=False, json_schema=False, unasked=False,
 )  # fmt: skip
 
 FAMILIES: dict[str, Family] = {
@@ -61,7 +63,7 @@ FAMILIES: dict[str, Family] = {
     "gemini-2.5": _GEMINI_2,
     "gemini-2.5-pro": replace(_GEMINI_2, budget=(128, 32768), budget_off=False),
     "gemini-2.5-flash": _GEMINI_2,
-    "gemini-2.5-flash-lite": replace(_GEMINI_2, budget=(512, 24576)),
+    "gemini-2.5-flash-lite": replace(_GEMINI_2, budget=(512, 24576), unasked=False),
     "gemini-2.0": _GEMINI_OLD,
     "gemini-3-pro": Family(levels=("LOW", "HIGH")),
     "gemini-3.1-pro": Family(),
@@ -72,7 +74,7 @@ FAMILIES: dict[str, Family] = {
     "gemini-3.6-flash": Family(levels=_FLASH),
     "gemini-3.7-flash": Family(),
     "gemini-3.8-flash": Family(),
-    "gemini-3-image": Family("none", ()),
+    "gemini-3-image": Family("none", (), unasked=False),
     "gemini-4": Family(levels=("LOW", "MEDIUM", "HIGH", "XHIGH")),
     "gemma": _GEMINI_OLD,
     "claude": replace(_OTHER, output_limit=64_000, anthropic=True),
@@ -92,6 +94,14 @@ def family_of(name: str) -> str:
         return "gemini-3-image"
     found = [family for family in FAMILIES if name.startswith(family)]
     return max(found, key=len) if found else _DEFAULT_FAMILY
+
+
+def unthinking(family: str) -> str:
+    """The family with the same rules for a model that does not think."""
+    known = rules(family)
+    if known.thinking == "none":
+        return family
+    return "gemini-3-image" if known.ids_on_calls else "gemini-2.0"
 
 
 def lower_limit(config: dict[str, object], family: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.core.family import family_of
+from zerogravity.core.family import family_of, rules
 from zerogravity.core.turn import Model
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.models import ALIASES, Catalogue, slug
@@ -277,6 +277,7 @@ def test_what_google_says_of_a_model_is_shown() -> None:
     assert gemma.thinking is False
     catalogue.refresh([googles("gemini-3.5-flash", thinking=False)])
     assert not catalogue.get("gemini-3.5-flash").thinking
+    assert rules(catalogue.resolve("gemini-3.5-flash").family).thinking == "none", "nor is it asked to think"
     with pytest.raises(FaultError):
         catalogue.resolve("gemini-3.5-flash-low")
 

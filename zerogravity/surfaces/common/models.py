@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from zerogravity.core.family import FAMILIES, family_of, rules
+from zerogravity.core.family import FAMILIES, family_of, rules, unthinking
 from zerogravity.core.turn import Model, Target
 from zerogravity.errors import bad_request
 
@@ -217,7 +217,8 @@ def _key(text: str) -> str:
 
 def _told(model: Model) -> ModelInfo:
     """The entry of a model whose wire name is known: the LS sends that by itself."""
-    target = Target(model.wire, model.name, None, family_of(model.wire))
+    family = family_of(model.wire)
+    target = Target(model.wire, model.name, None, unthinking(family) if model.thinking is False else family)
     info = _info(model.wire, model.label or model.wire, target)
     return replace(
         info,
