@@ -82,9 +82,7 @@ def table(runtime: Figures, other: Figures) -> str:
     left, middle, right = WIDTHS
     lines = [f"  {name:<{left}}{one:>{middle}}{two:>{right}}" for name, one, two in rows]
     turns = ROUNDS * len(REGISTRY) + 1
-    lines.append(
-        f"  Medians of {STARTS} starts, and of {ROUNDS} turns each, in alternation; memory after {turns} turns."
-    )
+    lines.append(f"  Medians of {STARTS} starts and {ROUNDS} turns each, in alternation; memory after {turns} turns.")
     return "\n".join(lines)
 
 
