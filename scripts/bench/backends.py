@@ -210,9 +210,8 @@ async def main(arguments: argparse.Namespace) -> int:
     if arguments.turns:
         prompt = f"sim:bench {arguments.events} {arguments.interval}"
         answers = f"{arguments.events} events, one each {arguments.interval} ms"
-        print(
-            f"\n{arguments.turns} turns each, in alternation, of {answers}\n{'':<24}{'first delta, ms':>20}{'CPU ms a turn':>18}"
-        )
+        print(f"\n{arguments.turns} turns each, in alternation, of {answers}")
+        print(f"{'':<24}{'first delta, ms':>20}{'CPU ms a turn':>32}")
         print(f"{'':<24}{'p50':>10}{'p95':>10}{'gateway':>16}{'with back end':>16}")
         for mode in MODES:
             print("\n".join(await alternate(mode, runtime, arguments.turns, prompt)), flush=True)
