@@ -8,7 +8,7 @@
     with the back end's. The stand-in is written in Python: its share says nothing about an editor's language server.
 (b) ``--many`` turns, ``--at-once`` of them at once, through one process of the runtime: memory, open files and threads
     of both processes at rest, before and after; each answer must be the one to its own question, and both processes
-    the same as before.
+    the same as before. What the gateway keeps of finished turns is limited to 1 MiB for that, as in soak.py.
 
 0 leaves a part out. The runtime is the installed one, or that of ANTIGRAVITY_HARNESS_PATH. Machines are noisy: read the
 ratios, and the load. Exit code 1 when anything of (b) is not so.
@@ -41,7 +41,6 @@ from zerogravity.testing.simulator.stack import Mode, Stack, StackOptions
 
 MODES: tuple[Mode, ...] = ("reverse", "proxy")
 WARM_UP = 10
-ENV = {"ZEROGRAVITY_LIMITS_WAITING": "1000"}
 WORD = re.compile(r"quince-\d+")  # each question has its own, and sim:echo answers with the question
 
 
@@ -90,8 +89,8 @@ class Contender:
 async def contenders(mode: Mode, runtime: Path) -> AsyncIterator[list[Contender]]:
     """Both, at rest."""
     async with (
-        Stack(StackOptions(mode=mode, env=ENV, runtime=runtime)) as real,
-        Stack(StackOptions(mode=mode, env=ENV, apart=True)) as other,
+        Stack(StackOptions(mode=mode, runtime=runtime)) as real,
+        Stack(StackOptions(mode=mode, apart=True)) as other,
     ):
         yield [Contender("runtime", real), Contender("LS stand-in", other)]
 
@@ -171,7 +170,7 @@ async def crowd(runtime: Path, many: int, at_once: int) -> list[str]:
     warm_up = 2 * at_once
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
     async with (
-        Stack(StackOptions(env=ENV, runtime=runtime)) as stack,
+        Stack(StackOptions(env=soak.ENV, runtime=runtime)) as stack,
         aiohttp.ClientSession(connector=connector) as http,
     ):
         crowd = Crowd(Contender("runtime", stack), http)
