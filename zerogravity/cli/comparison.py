@@ -52,8 +52,8 @@ async def compare(options: StackOptions, first_delta: FirstDelta) -> str:
         ]
         for _, stack in paths:
             await first_delta(stack.url, next(iter(REGISTRY.values())))  # the first call opens connections
-        for surface in tuple(REGISTRY.values()) * ROUNDS:
-            for figures, stack in paths:
+        for number, surface in enumerate(tuple(REGISTRY.values()) * ROUNDS):
+            for figures, stack in paths if number % 2 else reversed(paths):
                 if (seconds := await first_delta(stack.url, surface)) is not None:
                     figures.first[surface.name].append(seconds)
         for figures, stack in paths:
