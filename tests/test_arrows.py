@@ -88,7 +88,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "hosts", "observe",
     ),
     "cli": (
-        *BASE, "wire", "backends.antigravity", "backends.choice", "backends.runtime.discover", "capture.master",
+        *BASE, "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime", "capture.master",
         "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception

@@ -34,6 +34,7 @@ from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 from zerogravity.testing.simulator.stack import StackError, StackOptions
 
+HARNESS = Path("/anywhere/localharness")
 OPEN = "lets other machines use your account: set a key (ZEROGRAVITY_KEY or --key), or listen on 127.0.0.1"
 
 
@@ -449,11 +450,16 @@ def test_a_token_that_is_given_counts(
         (["--mode", "proxy", "--upstream", "http://u:1", "--api", "public"],
          {"mode": "proxy", "upstream": "http://u:1", "api": "public"}),
         (["--trace", "there"], {"settings": {"trace": "true", "trace_dir": "there"}}),
+        (["--real"], {"runtime": HARNESS}),
+        (["--serve", "--real", "--mode", "proxy"],
+         {"stays": True, "port": 8741, "mode": "proxy", "runtime": HARNESS}),
     ],
     ids=str,
 )  # fmt: skip
 def test_demo(monkeypatch: pytest.MonkeyPatch, arguments: list[str], called: dict[str, Any]) -> None:
-    usual = {"mode": "reverse", "port": 0, "upstream": None, "api": "auto", "upstream_ca": None, "settings": {}}
+    usual = {"mode": "reverse", "port": 0, "upstream": None, "api": "auto", "upstream_ca": None, "settings": {},
+             "runtime": None}  # fmt: skip
+    monkeypatch.setattr(demo, "real_runtime", lambda: HARNESS)
     calls: list[dict[str, Any]] = []
     for name in ("run", "serve"):
 
@@ -464,6 +470,12 @@ def test_demo(monkeypatch: pytest.MonkeyPatch, arguments: list[str], called: dic
         monkeypatch.setattr(demo, name, work)
     result = run("demo", *arguments)
     assert (result.exit_code, calls) == (0, [{"stays": False, **usual, **called}])
+
+
+def test_the_runtime_knows_the_public_api_only() -> None:
+    result = run("demo", "--real", "--api", "v1internal")
+    assert result.exit_code == 2
+    assert "the runtime calls the public API" in result.stderr
 
 
 def test_a_demo_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:

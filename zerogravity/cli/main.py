@@ -157,6 +157,11 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
 @main.command()
 @click.option("--serve", "stay", is_flag=True, help="Keep running, for a client of your own.")
 @click.option("--port", type=int, help="Port for agents [default: 8741 with --serve, else any free one].")
+@click.option(
+    "--real",
+    is_flag=True,
+    help="Google's Antigravity runtime instead of the stand-in for the language server, and both compared.",
+)
 @click.option("--upstream", metavar="URL", help="Any server that speaks Google's protocol, instead of the stand-in.")
 @click.option("--mode", type=click.Choice(["reverse", "proxy"]), default="reverse", show_default=True)
 @click.option("--api", type=click.Choice(["auto", "v1internal", "public"]), default="auto", show_default=True,
@@ -164,13 +169,15 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
 @click.option("--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="PEM file that verifies an https upstream.")  # fmt: skip
 @click.option("--trace", type=click.Path(file_okay=False), help="Write traces of the turns to this folder.")
-def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reverse", "proxy"],
+def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: Literal["reverse", "proxy"],
          api: Literal["auto", "v1internal", "public"], upstream_ca: Path | None,
          trace: str | None) -> None:  # fmt: skip
     """Show the whole path: a real mitmdump between stand-ins for the language server and Google."""
     from zerogravity.cli import demo as demonstration
     from zerogravity.testing.simulator.stack import StackError, StackOptions
 
+    if real and api == "v1internal":
+        raise click.UsageError("--real: the runtime calls the public API, not v1internal")
     settings = {"trace": "true", "trace_dir": trace} if trace else {}
     options = StackOptions(
         mode=mode,
@@ -179,6 +186,7 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reve
         api=api,
         upstream_ca=upstream_ca,
         settings=settings,
+        runtime=demonstration.real_runtime() if real else None,
     )
     try:
         run(demonstration.serve(options) if stay else demonstration.run(options))

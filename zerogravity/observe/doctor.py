@@ -19,7 +19,7 @@ import aiohttp
 
 from zerogravity.backends.antigravity.discover import Found, find_all, first_of
 from zerogravity.backends.choice import Ls, choose, google_of, runtime_settings, strange_google
-from zerogravity.backends.runtime.settings import BY_VERTEX, Settings
+from zerogravity.backends.runtime.settings import Settings
 from zerogravity.config import ENV, Config, url_of
 from zerogravity.observe import configured, machine, runtime, tls_probe
 from zerogravity.observe.health import Check
@@ -341,7 +341,7 @@ async def _real_runtime(
         mode=config.mode,
         runtime=settings.binary,
         mitm_settings=_authority(config, options),
-        env={**isolated(environment), **dict.fromkeys(BY_VERTEX, "")},
+        env=isolated(environment),
     )
     async for check in path(stack, surfaces, make=make, prefix="ls."):
         yield check
