@@ -29,6 +29,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "hosts": (),
     "certs": ("errors", "hosts"),
     "lifeline": (),
+    "open_files": (),
     "config": ("errors", "hosts", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -42,11 +43,13 @@ def process(program: Program) -> RuntimeProcess:
 OURS = {
     "PATH": "/bin", "LANG": "de_DE.UTF-8", "HOME": "/home/me", "TMPDIR": "/elsewhere", "GEMINI_API_KEY": KEY,
     "GOOGLE_API_KEY": KEY, "ZEROGRAVITY_KEY": "k", "ZEROGRAVITY_RUNTIME_KEY": KEY, "HTTPS_PROXY": "http://corp:1",
+    "HTTP_PROXY": "http://corp:2", "SSL_CERT_FILE": "/corp.pem",
     "GOOGLE_APPLICATION_CREDENTIALS": "/secret.json", "GOOGLE_GEMINI_BASE_URL": "http://else:1",
     "GOOGLE_CLOUD_PROJECT": "p", "AWS_SECRET_ACCESS_KEY": "s", "SSH_AUTH_SOCK": "/s",
 }  # fmt: skip
 OWN = {"PATH": "/bin", "LANG": "de_DE.UTF-8", "HOME": "/own", "TMPDIR": "/own"}
 PROXY = {"HTTPS_PROXY": "http://127.0.0.1:8742", "NO_PROXY": "localhost,127.0.0.1,::1", "SSL_CERT_FILE": "/ca.pem"}
+WAY = {"GOOGLE_VERTEX_BASE_URL": ROUTE.endpoint, "HTTPS_PROXY": "http://corp:1", "SSL_CERT_FILE": "/corp.pem"}
 LOGIN = {"GOOGLE_APPLICATION_CREDENTIALS": "/login.json"}
 
 
@@ -56,8 +59,9 @@ LOGIN = {"GOOGLE_APPLICATION_CREDENTIALS": "/login.json"}
         (Settings(key=KEY), ROUTE, {}),
         (Settings(key=KEY), Route(proxy=PROXY["HTTPS_PROXY"], bundle=Path("/ca.pem")), PROXY),
         (Settings(key=KEY, vertex=Vertex()), ROUTE, {}),
-        (Settings(vertex=Vertex("p", "l", Path("/login.json"))), ROUTE, LOGIN),
-        (Settings(vertex=Vertex("p", "l")), ROUTE, {}),
+        (Settings(vertex=Vertex("p", "l", Path("/login.json"))), ROUTE, LOGIN | WAY),
+        (Settings(vertex=Vertex("p", "l")), ROUTE, WAY),
+        (Settings(vertex=Vertex("p", "l")), Route(proxy=PROXY["HTTPS_PROXY"], bundle=Path("/ca.pem")), PROXY),
     ],
 )
 def test_its_environment_has_nothing_that_it_does_not_need(
@@ -82,6 +86,21 @@ async def test_it_is_started_and_stopped(process: RuntimeProcess, program: Progr
     assert process.rss() > 1 << 20
     await process.stop()
     assert (process.pid, process.rss(), process.last_words) == (None, 0, "")
+
+
+@pytest.mark.parametrize("error", [psutil.AccessDenied(), OSError(errno.EMFILE, "Too many open files")])
+async def test_its_size_may_be_unknown(
+    error: Exception, process: RuntimeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await process.start()
+
+    def fails(*_: object) -> psutil.Process:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psutil, "Process", fails)
+        assert process.rss() == 0
+    await process.stop()
 
 
 async def test_stopping_what_never_ran_and_stopping_twice(process: RuntimeProcess) -> None:
@@ -302,6 +321,7 @@ async def test_it_ends_when_we_are_killed(program: Program, own_temporary_folder
     """And the next one sweeps away what it has left."""
     parent = f"""
 import asyncio
+import errno
 from pathlib import Path
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime.process import RuntimeProcess

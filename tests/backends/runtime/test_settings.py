@@ -40,6 +40,7 @@ def program(folder: Path, name: str = "localharness", mode: int = 0o700) -> Path
         (None, {"GEMINI_API_KEY": GEMINI, "GOOGLE_API_KEY": CLOUD}, GEMINI, None),
         (None, {"GEMINI_API_KEY": "  ", "GOOGLE_API_KEY": f" {CLOUD}\n"}, CLOUD, None),
         (OWN, {"GEMINI_API_KEY": GEMINI}, OWN, None),
+        (f"{OWN}\n", {}, OWN, None),
         (OWN, BY_VERTEX | {"GOOGLE_API_KEY": CLOUD}, OWN, Vertex()),
         (None, BY_VERTEX, "", Vertex()),
         (None, BY_VERTEX | {"GEMINI_API_KEY": GEMINI}, "", Vertex()),  # which is no key for Vertex
@@ -123,6 +124,8 @@ def test_a_relative_path_is_one_of_today(tmp_path: Path, monkeypatch: pytest.Mon
     there = program(tmp_path / "bin")
     monkeypatch.chdir(tmp_path)
     assert Settings.of("bin/localharness", None, {}).binary == there
+    monkeypatch.chdir(there.parent)
+    assert Settings.of("./localharness", None, {"PATH": ""}).binary == there
 
 
 def test_the_home_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +171,13 @@ def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
         (Settings(), "ls_absent", "is not installed", INSTALL),
         (Settings(key=GEMINI, named="/no/where"), "ls_absent", "/no/where is no program", "Set runtime_path"),
         (Settings(Path("/x")), "ls_not_logged_in", "no API key", GIVE_KEY),
+        (
+            Settings(Path("/x"), "AIza\r\nx: 1", key_from="GEMINI_API_KEY"),
+            "ls_not_logged_in",
+            "GEMINI_API_KEY",
+            GIVE_KEY,
+        ),
+        (Settings(Path("/x"), "AIza “"), "ls_not_logged_in", "is no API key", GIVE_KEY),
         (Settings(Path("/x"), vertex=Vertex()), "ls_not_logged_in", "neither an API key nor", GIVE_PROJECT),
         (Settings(Path("/x"), vertex=Vertex("p")), "ls_not_logged_in", "neither an API key nor", GIVE_PROJECT),
     ],

@@ -146,21 +146,17 @@ class Runtime:
             raise FaultError(self._listing.fault)
 
     async def start_cascade(self, model: str) -> str:
-        """A conversation about one model, with a name of ours; in another process, if the first one is just ending."""
+        """A conversation about one model, with a name of ours; in another process, if the first one is just ending or
+        answers nobody."""
         first = await self._keeper.take()
         try:
             return await self._begin(first, model)
         except FaultError as error:
-            if error.fault.code != "ls_gone" or not await self._has_ended(first):
+            if error.fault.code != "ls_gone":
+                raise
+            if not await first.ends_within(ENDING_S) and not self._keeper.give_up(first):
                 raise
         return await self._begin(await self._keeper.take(), model)
-
-    async def _has_ended(self, process: RuntimeProcess) -> bool:
-        """One that does not answer; if it goes on running, no new conversation gets it."""
-        ended = await process.ends_within(ENDING_S)
-        if not ended:
-            self._keeper.replace(process)
-        return ended
 
     async def _begin(self, process: RuntimeProcess, model: str) -> str:
         cascade_id = str(uuid.uuid4())
@@ -210,7 +206,7 @@ class Runtime:
     def _endpoint(self) -> dict[str, Any]:
         """Google's API in its configuration. Its key is nowhere else."""
         settings, named = self._settings, dict[str, str]()
-        if self._route.endpoint:
+        if self._route.endpoint and settings.key:  # else it would call without a login; see ``environment``
             named["baseUrl"] = self._route.endpoint
         if settings.key:
             named["apiKey"] = settings.key

@@ -26,6 +26,7 @@ READY_S = 30.0  # a cold one is read from the disk: 131 MB
 STOP_S = 2.0
 LOOK_S = 1.0
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
+TO_LOGIN = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class RuntimeProcess:
@@ -60,10 +61,10 @@ class RuntimeProcess:
         return self._output.tail
 
     def rss(self) -> int:
-        """Bytes of memory in use; 0 when it has ended."""
+        """Bytes of memory in use; 0 when it has ended, or nobody can tell."""
         try:
             return psutil.Process(self.pid).memory_info().rss if self.pid is not None else 0
-        except psutil.Error:
+        except (psutil.Error, OSError):  # too many open files
             return 0
 
     def without_keys(self, words: str) -> str:
@@ -183,9 +184,13 @@ async def _greet(process: asyncio.subprocess.Process) -> handshake.Listening:
 
 
 def environment(ours: Mapping[str, str], settings: Settings, route: Route, folder: Path) -> dict[str, str]:
-    """What it gets of ours, the way to our proxy, and a home of its own."""
+    """What it gets of ours, the way to our proxy, and a home of its own. For a project's login also what it needs to
+    get a token itself: it asks for none where a conversation's configuration names our endpoint."""
     made = {name: value for name in PASSED_ON if (value := ours.get(name)) is not None}
     made |= {"HOME": str(folder), "TMPDIR": str(folder)}
+    if settings.vertex is not None and not settings.key and route.endpoint:
+        made |= {name: value for name in TO_LOGIN if (value := ours.get(name)) is not None}
+        made["GOOGLE_VERTEX_BASE_URL"] = route.endpoint
     made |= route.environment
     if settings.vertex is not None and settings.vertex.login is not None:
         made["GOOGLE_APPLICATION_CREDENTIALS"] = str(settings.vertex.login)
