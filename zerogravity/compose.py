@@ -266,7 +266,8 @@ def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, 
 
 async def _backend(base: Base, route: Route) -> Backend:
     config = base.config
-    chosen, runtime = await choose(config, route.google), runtime_settings(config)
+    chosen = await choose(config, route.google, routed=route.leads_here)
+    runtime = runtime_settings(config)
     fault = strange_google(chosen.ls, route.google, runtime)
     if chosen.ls == "runtime":
         if fault is not None:

@@ -41,18 +41,19 @@ def test_it_says_what_it_is(made: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("route", "environment"),
+    ("route", "leads_here", "environment"),
     [
-        (Route(), {}),
-        (Route("http://127.0.0.1:1", google="https://g"), {}),
+        (Route(), False, {}),
+        (Route("http://127.0.0.1:1", google="https://g"), True, {}),
         (
             Route(proxy="http://127.0.0.1:1", bundle=Path("/b.pem")),
+            True,
             {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "localhost,127.0.0.1,::1", "SSL_CERT_FILE": "/b.pem"},
         ),
     ],
 )
-def test_how_a_process_gets_to_our_proxy(route: Route, environment: dict[str, str]) -> None:
-    assert route.environment == environment
+def test_how_a_process_gets_to_our_proxy(route: Route, leads_here: bool, environment: dict[str, str]) -> None:
+    assert (route.leads_here, route.environment) == (leads_here, environment)
 
 
 def test_reports_that_nobody_wants_are_ignored() -> None:

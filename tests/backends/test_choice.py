@@ -73,6 +73,20 @@ async def test_the_choice(
     assert (made.ls, bool(made.why)) == (chosen, True)
 
 
+@pytest.mark.parametrize(("given", "chosen"), [({}, "editor"), ({"ls": "runtime"}, "runtime")])
+async def test_a_runtime_whose_calls_cannot_come_here_is_chosen_only_by_name(
+    given: dict[str, Any], chosen: str, installed: Path
+) -> None:
+    """In mitmproxy's modes local and transparent an editor may still be started."""
+
+    async def find() -> Endpoint | None:
+        return None
+
+    there = READY | {runtime.PATH_VARIABLE: str(installed)}
+    made = await choose(config(**given), environment=there, find=find, routed=False)
+    assert made.ls == chosen
+
+
 @pytest.mark.parametrize(
     ("given", "environment"),
     [({"ls": "editor"}, READY), ({"ls": "runtime"}, READY), ({"ls_command": "ls"}, READY), ({}, {})],

@@ -31,6 +31,11 @@ class Route:
     google_ca: Path | None = None
 
     @property
+    def leads_here(self) -> bool:
+        """Whether a process can be told of it; other modes of mitmproxy take their traffic from the system."""
+        return bool(self.endpoint or self.proxy)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables that send a process's calls through our proxy; none where it is not by a proxy."""
         made: dict[str, str] = {}

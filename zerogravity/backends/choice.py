@@ -41,25 +41,29 @@ async def choose(
     config: Config,
     google: str = "",
     *,
+    routed: bool = True,
     environment: Mapping[str, str] = os.environ,
     find: Callable[[], Awaitable[Endpoint | None]] | None = None,
 ) -> Choice:
-    """``google``: where calls go on to, if that is known already. ``auto`` means an editor's language server if one
-    runs or is named, else the runtime if it is installed and can log in, else that of an editor that is yet to come;
-    our own stand-in counts as no editor's."""
+    """``google``: where calls go on to, if that is known already. ``routed``: whether a process of ours can be sent
+    through the interceptor.
+
+    ``auto`` means an editor's language server if one runs or is named, else the runtime if it is installed and can log
+    in, else that of an editor that is yet to come; our own stand-in counts as no editor's."""
     if config.ls != "auto":
         return Choice(config.ls, f"ls is {config.ls}")
-    for name in ("ls_url", "ls_command"):
-        if getattr(config, name) is not None:
-            return Choice("editor", f"{name} names it")
-    if config.repoint:
-        return Choice("editor", "repoint is about a running one")
-    if not config.intercept:
-        return Choice("editor", "without interception there is no other")
-    if (host := urlsplit(google).hostname) in CODE_ASSIST:
-        return Choice("editor", f"calls go on to {host}, which serves no other")
-    if (missing := runtime_settings(config, environment).missing) is not None:
-        return Choice("editor", missing.message)
+    host, missing = urlsplit(google).hostname, runtime_settings(config, environment).missing
+    no_runtime = {
+        "ls_url names it": config.ls_url is not None,
+        "ls_command names it": config.ls_command is not None,
+        "repoint is about a running one": config.repoint,
+        "without interception there is no other": not config.intercept,
+        f"calls go on to {host}, which serves no other": host in CODE_ASSIST,
+        "this mode of mitmproxy serves no other": not routed,
+        "" if missing is None else missing.message: missing is not None,
+    }
+    if (why := next((why for why, is_so in no_runtime.items() if is_so), None)) is not None:
+        return Choice("editor", why)
     cert = Path(config.ls_cert) if config.ls_cert else None
     found = await (find or partial(discover, csrf=config.ls_csrf, cert=cert))()
     if found is None or found.kind == "simulator":

@@ -104,7 +104,7 @@ class Runtime:
         self._callbacks = callbacks
 
     async def start(self) -> None:
-        if not (self._route.endpoint or self._route.proxy):
+        if not self._route.leads_here:
             raise FaultError(NO_ROUTE)
         if (fault := self._settings.missing) is not None:
             raise FaultError(fault)
