@@ -44,6 +44,9 @@ def test_a_limit_is_at_most_the_models_own(family: str) -> None:
         config: dict[str, Any] = {"maxOutputTokens": given}
         assert lower_limit(config, family) == []
         assert config == {"maxOutputTokens": given}
+    config = {"maxOutputTokens": 8193}
+    assert lower_limit(config, family, 8192) == ["maxOutputTokens lowered to 8192: this model gives no more"]
+    assert config == {"maxOutputTokens": 8192}
     config = {"maxOutputTokens": str(most + 1)}
     assert lower_limit(config, family) == [f"maxOutputTokens lowered to {most}: this model gives no more"]
     assert config == {"maxOutputTokens": most}

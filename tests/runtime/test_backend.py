@@ -149,16 +149,6 @@ def service_account(token_uri: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-async def test_fifty_turns_at_once(start: Start) -> None:
-    world = await start()
-    words = [f"quince {number:03}" for number in range(50)]
-    said = await asyncio.gather(*(world.ask(f"sim:echo {word}", "chat") for word in words))
-    assert [(one.status, one.error) for one in said] == [(200, None)] * 50
-    assert [word in one.text for word, one in zip(words, said, strict=True)] == [True] * 50
-    assert len(world.google.agent_requests) == 50
-    await until(lambda: world.at_rest)
-
-
 # -- its end in the middle ---------------------------------------------------------------------------------------
 
 

@@ -104,9 +104,10 @@ def unthinking(family: str) -> str:
     return "gemini-3-image" if known.ids_on_calls else "gemini-2.0"
 
 
-def lower_limit(config: dict[str, object], family: str) -> list[str]:
-    """A limit that no answer of this model can reach is the model's own: Google refuses it instead. In place."""
-    given, most = narrow.whole(config.get("maxOutputTokens")), rules(family).output_limit
+def lower_limit(config: dict[str, object], family: str, told: int | None = None) -> list[str]:
+    """A limit that no answer of this model can reach is the model's own (``told``, else its family's): Google refuses
+    it instead. In place."""
+    given, most = narrow.whole(config.get("maxOutputTokens")), told or rules(family).output_limit
     if given is None or given <= most:
         return []
     config["maxOutputTokens"] = most

@@ -23,6 +23,7 @@ class Target:
     ``wire_model``  Google's name for it, in place of the LS's own choice; None keeps the LS's.
     ``family``  ``gemini-2.5``, ``gemini-3``, ``claude``, ``gpt-oss`` …: decides thinking fields and ids on calls.
     ``level``  how hard the model thinks where the client does not say: a thinkingLevel, from the name asked for.
+    ``output_limit``  the largest maxOutputTokens, where the back end tells it.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Target:
     wire_model: str | None = None
     family: str = "gemini-3"
     level: str = ""
+    output_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,6 +275,8 @@ def test_what_google_says_of_a_model_is_shown() -> None:
     )  # fmt: skip
     assert (untold.display_name, untold.input_limit, untold.output_limit) == ("gemini-3.5-flash", 1_048_576, 65_536)
     assert gemma.thinking is False
+    limits = [catalogue.resolve(name).output_limit for name in ("gemini-3.8-flash-high", "gemini-3.5-flash")]
+    assert limits == [32_768, None]
     catalogue.refresh([googles("gemini-3.5-flash", thinking=False)])
     assert not catalogue.get("gemini-3.5-flash").thinking
     assert rules(catalogue.resolve("gemini-3.5-flash").family).thinking == "none", "nor is it asked to think"

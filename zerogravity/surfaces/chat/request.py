@@ -17,7 +17,7 @@ from zerogravity.surfaces.chat.tools import read_tools, tool_choice
 from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.choice import request_members
-from zerogravity.surfaces.openai.generation_config import EFFORTS, within_family
+from zerogravity.surfaces.openai.generation_config import EFFORTS, within_model
 from zerogravity.surfaces.openai.history import History
 from zerogravity.surfaces.openai.output import apply_form, wanted_form
 from zerogravity.surfaces.openai.parameters import (
@@ -190,7 +190,7 @@ def details(body: Json, *, stream: bool, legacy: bool) -> ChatDetails:
 def generation_config(body: Json, target: Target) -> tuple[dict[str, Any], tuple[str, ...]]:
     """generationConfig and notes."""
     thoughts, notes = thinking(body, target)
-    config, lowered = within_family({**settings(body, PARAMETERS), "thinkingConfig": thoughts}, target.family)
+    config, lowered = within_model({**settings(body, PARAMETERS), "thinkingConfig": thoughts}, target)
     return config, (*notes, *lowered)
 
 

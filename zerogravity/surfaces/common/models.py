@@ -218,7 +218,10 @@ def _key(text: str) -> str:
 def _told(model: Model) -> ModelInfo:
     """The entry of a model whose wire name is known: the LS sends that by itself."""
     family = family_of(model.wire)
-    target = Target(model.wire, model.name, None, unthinking(family) if model.thinking is False else family)
+    target = Target(
+        model.wire, model.name, None, unthinking(family) if model.thinking is False else family,
+        output_limit=model.output_limit,
+    )  # fmt: skip
     info = _info(model.wire, model.label or model.wire, target)
     return replace(
         info,

@@ -104,7 +104,7 @@ def _tools(request: Request, _: Target) -> Notes:
 
 
 def _limit(request: Request, target: Target) -> Notes:
-    return lower_limit(narrow.members(request.get("generationConfig")), target.family)
+    return lower_limit(narrow.members(request.get("generationConfig")), target.family, target.output_limit)
 
 
 def _invalid(param: str, why: str, field: str = "") -> FaultError:

@@ -40,14 +40,14 @@ EFFORTS = {
 }
 
 
-def within_family(wanted: Mapping[str, Any], family: str) -> tuple[dict[str, Any], list[str]]:
+def within_model(wanted: Mapping[str, Any], target: Target) -> tuple[dict[str, Any], list[str]]:
     """generationConfig, its members always in the same order, and notes on what was changed. None: not set."""
     config = {name: wanted[name] for name in MEMBERS if wanted.get(name) is not None}
-    notes = lower_limit(config, family)
+    notes = lower_limit(config, target.family, target.output_limit)
     if "seed" in config and not -(2**31) <= config["seed"] < 2**31:
         config["seed"] &= INT32
         notes.append("seed reduced to 31 bits")
-    if not rules(family).penalties:
+    if not rules(target.family).penalties:
         for name in ("presencePenalty", "frequencyPenalty"):
             if config.pop(name, 0):
                 notes.append(f"{name} left out: this model does not support it")

@@ -19,7 +19,7 @@ from zerogravity.surfaces.base import Context, Lookups, StoredTurn
 from zerogravity.surfaces.common.claude import for_model
 from zerogravity.surfaces.openai import fields
 from zerogravity.surfaces.openai.choice import request_members
-from zerogravity.surfaces.openai.generation_config import EFFORTS, thinking_config, within_family
+from zerogravity.surfaces.openai.generation_config import EFFORTS, thinking_config, within_model
 from zerogravity.surfaces.openai.history import History
 from zerogravity.surfaces.openai.output import TEXT, apply_form, wanted_form
 from zerogravity.surfaces.openai.parameters import (
@@ -178,7 +178,7 @@ def parse(body: Json, context: Context) -> Turn:
     form = wanted_form(given_form, target.family, path="text.format", flat=True)
     formed = apply_form(TEXT if compacts else form, generate, target.family, param="text.format")
     if compacts:
-        generate = compaction.request(generate, rules(target.family).output_limit)
+        generate = compaction.request(generate, target.output_limit or rules(target.family).output_limit)
     request, suited = for_model(generate, target, context.recall)
     echo = echoed_members(body, tools.shown, request.get("generationConfig") or {})
     return Turn(
@@ -268,7 +268,7 @@ def generation_config(body: Json, target: Target, *, pictures: bool) -> tuple[di
     """generationConfig and notes."""
     wanted = settings(body, PARAMETERS)
     wanted |= {"responseModalities": ["TEXT", "IMAGE"] if pictures else None, "thinkingConfig": _thinking(body, target)}
-    config, notes = within_family(wanted, target.family)
+    config, notes = within_model(wanted, target)
     if wanted["thinkingConfig"] is None and (fields.obj(body, "reasoning") or {}).get("effort") is not None:
         notes.append("reasoning.effort left out: this model does not think")
     return config, tuple(notes)

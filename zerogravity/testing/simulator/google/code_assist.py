@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from zerogravity.testing.simulator import Json, Object
-from zerogravity.testing.simulator.google.families import MODELS, PUBLIC_MODELS, Listed, family_of
+from zerogravity.testing.simulator.google.families import LISTED, MODELS, PUBLIC_MODELS, Listed, family_of
 from zerogravity.testing.simulator.google.generate_request import count_tokens, get
 from zerogravity.testing.simulator.google.scenarios import error
 from zerogravity.wire.narrow import an_object, lookup
@@ -151,7 +151,6 @@ def _vertex_model(listed: Listed) -> Json:
     }  # fmt: skip
 
 
-LISTED = {one.name: one for one in PUBLIC_MODELS}
 GEMINI_COUNT = ("contents", "generateContentRequest")
 VERTEX_COUNT = ("model", "contents", "instances", "systemInstruction", "tools", "generationConfig")
 

@@ -112,6 +112,8 @@ PUBLIC_MODELS: tuple[Listed, ...] = (
     Listed("veo-3.1-generate-preview", "Veo 3.1", ("predictLongRunning",), 480, 8192, thinking=False),
 )
 
+LISTED = {one.name: one for one in PUBLIC_MODELS}
+
 
 def family_of(model: str) -> Family | None:
     """The family of a model name (with or without ``models/``); None for a model that does not exist."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from zerogravity.testing.simulator import Object
-from zerogravity.testing.simulator.google.families import Family
+from zerogravity.testing.simulator.google.families import LISTED, Family
 from zerogravity.testing.simulator.google.generate_request import declarations, get, listed, messages
 from zerogravity.wire.narrow import an_object, items, members, text, texts, whole
 
@@ -182,14 +182,18 @@ def generation_errors(request: Object, family: Family, model: str) -> Iterator[s
         yield "Multiple candidates is not enabled for this model"
     if not family.penalties and (get(config, "presencePenalty") or get(config, "frequencyPenalty")):
         yield f"Penalty is not enabled for models/{model}"
-    limit = whole(get(config, "maxOutputTokens"))
+    limit, known = whole(get(config, "maxOutputTokens")), LISTED.get(model.removeprefix("models/"))
+    most = min(family.most_tokens, known.output_limit) if known else family.most_tokens
     if limit is not None and limit < 1:
         yield f"{where}.max_output_tokens: must be positive\n"
-    elif limit is not None and limit > family.most_tokens and family.kind != "claude":
-        yield MOST_TOKENS.format(limit=limit, end=family.most_tokens + 1)
+    elif limit is not None and limit > most and family.kind != "claude":
+        yield MOST_TOKENS.format(limit=limit, end=most + 1)
     yield from _response_format(request, config, family, where)
     if (thinking := an_object(get(config, "thinkingConfig"))) is not None:
-        yield from _thinking(thinking, family, model)
+        if family.thinking == "none" or (known and not known.thinking):
+            yield f"Thinking is not enabled for models/{model}"
+        else:
+            yield from _thinking(thinking, family)
 
 
 def _response_format(request: Object, config: object, family: Family, where: str) -> Iterator[str]:
@@ -210,11 +214,8 @@ def _response_format(request: Object, config: object, family: Family, where: str
         yield "Function calling with a response mime type: 'application/json' is unsupported"
 
 
-def _thinking(thinking: Object, family: Family, model: str) -> Iterator[str]:
+def _thinking(thinking: Object, family: Family) -> Iterator[str]:
     level, budget = get(thinking, "thinkingLevel"), whole(get(thinking, "thinkingBudget"))
-    if family.thinking == "none":
-        yield f"Thinking is not enabled for models/{model}"
-        return
     if level is not None and budget is not None:
         yield "You can only set only one of thinking budget and thinking level."
     if level is not None:
