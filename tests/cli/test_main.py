@@ -342,8 +342,8 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[discover.Found]:
     """What the next search for language servers brings."""
     running: list[discover.Found] = []
 
-    async def find_all() -> list[discover.Found]:
-        return running
+    async def find_all(*, csrf: str | None, cert: Path | None) -> list[discover.Found]:
+        return [dataclasses.replace(one, process=dataclasses.replace(one.process, csrf=csrf or "")) for one in running]
 
     monkeypatch.setattr(discover, "find_all", find_all)
     monkeypatch.setattr(runtimes, "running", list)
@@ -415,6 +415,26 @@ def test_a_language_server_that_is_re_pointed(home: Path, found: list[discover.F
     assert listed.stderr == ""
     file.claim(dataclasses.replace(entry, by_started=1.0))
     assert f"zerogravity: language server {pid} still called http://127.0.0.1:8742" in run("ls").stderr
+
+
+def test_what_is_re_pointed_may_be_unreadable(home: Path, found: list[discover.Found]) -> None:
+    found.append(EDITORS)
+    (home / "data" / "zerogravity" / repointed.FILE).mkdir(parents=True)
+    listed = run("ls")
+    assert (listed.exit_code, listed.stdout.partition("  ")[0]) == (0, "pid 11")
+    assert listed.stderr.startswith("zerogravity: ")
+    assert "make it readable and writable for you, or delete it" in listed.stderr
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_token_that_is_given_counts(
+    found: list[discover.Found], monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    found.append(discover.Found(discover.Process(11, "core", "", (42100,)), None))
+    if given:
+        monkeypatch.setenv("ZEROGRAVITY_LS_CSRF", "its-token")
+    listed = run("ls").stdout
+    assert ("set ZEROGRAVITY_LS_CSRF" in listed) is not given
 
 
 # -- demo ----------------------------------------------------------------------------------------------------------
@@ -534,7 +554,7 @@ def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
 
 
 def test_re_pointing_is_said(started: list[tuple[Any, ...]]) -> None:
-    assert run("serve", "--repoint").stderr == "language server: is re-pointed to http://127.0.0.1:8742\n"
+    assert run("serve", "--repoint").stderr == "language server: will be re-pointed to http://127.0.0.1:8742\n"
     assert started[0][0]["zg_repoint"] is True
 
 

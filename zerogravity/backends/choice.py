@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
-from zerogravity.backends.runtime.settings import Settings, settings
+from zerogravity.backends.runtime.settings import Settings
 from zerogravity.config import Config
 from zerogravity.errors import Fault, Termination, language_server
 from zerogravity.hosts import CODE_ASSIST, GOOGLE, PUBLIC, VERTEX
@@ -34,10 +34,10 @@ class Choice:
 
 def runtime_settings(config: Config, environment: Mapping[str, str] = os.environ) -> Settings:
     """The runtime's, from the configuration and Google's own variables."""
-    return settings(config.runtime_path, config.runtime_key, environment)
+    return Settings.of(config.runtime_path, config.runtime_key, environment)
 
 
-async def decide(
+async def choose(
     config: Config,
     google: str = "",
     *,
@@ -45,7 +45,8 @@ async def decide(
     find: Callable[[], Awaitable[Endpoint | None]] | None = None,
 ) -> Choice:
     """``google``: where calls go on to, if that is known already. ``auto`` means an editor's language server if one
-    runs or is named, else the runtime if it is installed and can log in, else that of an editor that is yet to come."""
+    runs or is named, else the runtime if it is installed and can log in, else that of an editor that is yet to come;
+    our own stand-in counts as no editor's."""
     if config.ls != "auto":
         return Choice(config.ls, f"ls is {config.ls}")
     for name in ("ls_url", "ls_command"):
@@ -66,9 +67,9 @@ async def decide(
     return Choice("editor", "an editor's language server runs")
 
 
-async def choose(config: Config, google: str = "", **options: Any) -> Ls:
-    """The same without the reason."""
-    return (await decide(config, google, **options)).ls
+def google_of(ls: Ls, settings: Settings) -> str:
+    """Where its calls go, if nothing else is said. ``settings``: the runtime's."""
+    return settings.google if ls == "runtime" else GOOGLE
 
 
 def strange_google(ls: Ls, google: str, settings: Settings) -> Fault | None:
@@ -76,7 +77,7 @@ def strange_google(ls: Ls, google: str, settings: Settings) -> Fault | None:
     name, hosts = STRANGE[ls]
     if (host := urlsplit(google).hostname) not in hosts:
         return None
-    wanted = settings.google if ls == "runtime" else GOOGLE
+    wanted = google_of(ls, settings)
     text = f"{host} does not serve the calls of {name}: each would be answered 404"
     remedy = f"Start with --mode reverse:{wanted}@127.0.0.1:8742; with zerogravity serve: --google {wanted}"
     return language_server(502, "ls_refused", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)
