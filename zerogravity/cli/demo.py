@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 
 from zerogravity.backends.runtime.discover import version_of
-from zerogravity.backends.runtime.settings import PATH_VARIABLE, settings
+from zerogravity.backends.runtime.settings import PATH_VARIABLE, Settings
 from zerogravity.cli.comparison import compare
 from zerogravity.errors import FaultError
 from zerogravity.surfaces import REGISTRY
@@ -89,7 +89,7 @@ async def serve(options: StackOptions) -> int:
 
 def real_runtime() -> Path:
     """Google's runtime, as it is installed. Raises FaultError."""
-    found = settings(None, None)
+    found = Settings.of(None, None)
     if (fault := found.no_program) is not None:
         raise FaultError(fault if found.named else replace(fault, remedy=INSTALL))
     assert found.binary is not None
