@@ -68,8 +68,8 @@ zg_runtime() {
   local folder="$ROOT/.cache/runtime" stamp want
   local program="$folder/google/antigravity/bin/localharness"
   if [ -n "${ANTIGRAVITY_HARNESS_PATH:-}" ] || "$VENV_PYTHON" -c 'import sys
-from zerogravity.backends.runtime.settings import settings
-sys.exit(settings(None, None).binary is None)'; then return 0; fi
+from zerogravity.backends.runtime.settings import Settings
+sys.exit(Settings.of(None, None).binary is None)'; then return 0; fi
   want=$(grep '^google-antigravity==' "$ROOT/scripts/constraints.txt")
   stamp="$folder/.installed"
   if [ ! -x "$program" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then

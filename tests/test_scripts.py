@@ -273,6 +273,14 @@ def test_the_runtime_is_installed_once_beside_the_environment(real, checkout: Pa
     assert stamp.read_text() == before
 
 
+def test_the_question_whether_it_is_there_is_one_that_the_package_answers(machine) -> None:
+    """Else it would be installed although it is there."""
+    question = (SCRIPTS / "_env.sh").read_text().partition("-c 'import sys\n")[2].partition("'")[0]
+    assert ".binary is None" in question
+    machine.program("bin/localharness", WORKS)
+    subprocess.run([sys.executable, "-c", f"import sys\n{question}"], env={"PATH": f"{machine.path}/bin"}, check=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "named"),
     [
