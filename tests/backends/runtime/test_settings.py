@@ -46,7 +46,9 @@ def program(folder: Path, name: str = "localharness", mode: int = 0o700) -> Path
         (None, BY_VERTEX | {"GEMINI_API_KEY": GEMINI}, "", Vertex()),  # which is no key for Vertex
         (None, BY_VERTEX | {"GOOGLE_API_KEY": CLOUD}, CLOUD, Vertex()),
         (None, BY_VERTEX | PROJECT, "", Vertex("p", "europe-west4")),
-        (None, BY_VERTEX | PROJECT | {"GOOGLE_API_KEY": CLOUD}, CLOUD, Vertex()),
+        (None, BY_VERTEX | PROJECT | {"GOOGLE_API_KEY": CLOUD}, "", Vertex("p", "europe-west4")),  # as google-genai
+        (None, BY_VERTEX | {"GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_API_KEY": CLOUD}, CLOUD, Vertex()),
+        (OWN, BY_VERTEX | PROJECT | {"GOOGLE_API_KEY": CLOUD}, OWN, Vertex()),
         (None, {"GOOGLE_GENAI_USE_VERTEXAI": "1"}, "", Vertex()),
         (None, {"GOOGLE_GENAI_USE_ENTERPRISE": "True"}, "", Vertex()),
         (None, {"GOOGLE_GENAI_USE_VERTEXAI": "false", "GEMINI_API_KEY": GEMINI}, GEMINI, None),
@@ -80,7 +82,7 @@ def test_the_file_of_a_projects_login(tmp_path: Path) -> None:
     assert login() == usual
     assert login(GOOGLE_APPLICATION_CREDENTIALS=str(other)) == other
     assert login(GOOGLE_APPLICATION_CREDENTIALS=str(tmp_path / "gone.json")) is None
-    assert login(GOOGLE_API_KEY=CLOUD) is None
+    assert login(GOOGLE_API_KEY=CLOUD, GOOGLE_CLOUD_PROJECT="") is None
 
 
 @pytest.mark.parametrize(

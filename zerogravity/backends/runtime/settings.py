@@ -59,6 +59,8 @@ class Settings:
         vertex = None
         if by_vertex:
             project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
+            if project and location and origin != "runtime_key":  # Google's SDKs prefer a project, too
+                origin, found = "", ""
             vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
         named_program = path or environment.get(PATH_VARIABLE, "")
         return cls(_binary(named_program, environment), found, vertex, named_program, origin)
