@@ -1,5 +1,6 @@
 # Sourced by the scripts: finds Python >= 3.12 that really runs, makes .venv, installs. Prints talk on stderr only.
 # Usage: . scripts/_env.sh; zg_setup [dev]   → sets $ROOT and $VENV_PYTHON
+#        zg_runtime   → Google's runtime is there, or ANTIGRAVITY_HARNESS_PATH names ours, in .cache/runtime
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV="$ROOT/.venv"
@@ -60,4 +61,27 @@ zg_setup() {
     exit 1
   fi
   echo "$want" > "$stamp"
+}
+
+# The wheel alone, in a folder of its own: .venv stays as it is, and serve does not choose the runtime for that.
+zg_runtime() {
+  local folder="$ROOT/.cache/runtime" stamp want
+  local program="$folder/google/antigravity/bin/localharness"
+  if [ -n "${ANTIGRAVITY_HARNESS_PATH:-}" ] || "$VENV_PYTHON" -c 'import sys
+from zerogravity.backends.runtime.settings import Settings
+sys.exit(Settings.of(None, None).binary is None)'; then return 0; fi
+  want=$(grep '^google-antigravity==' "$ROOT/scripts/constraints.txt")
+  stamp="$folder/.installed"
+  if [ ! -x "$program" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
+    echo "zerogravity: installing Google's runtime, $want, in .cache/runtime (once)" >&2
+    rm -rf "$folder"
+    if ! "$VENV_PYTHON" -m pip install --quiet --disable-pip-version-check --no-input --no-deps \
+        --target "$folder" "$want" >&2; then
+      echo "zerogravity: Google's runtime cannot be installed; the lines above say why (no network? a proxy for pip?)." >&2
+      echo "If it is somewhere on this machine, name it: ANTIGRAVITY_HARNESS_PATH=FILE ./scripts/demo --real" >&2
+      exit 1
+    fi
+    echo "$want" > "$stamp"
+  fi
+  export ANTIGRAVITY_HARNESS_PATH="$program"
 }

@@ -29,6 +29,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "hosts": (),
     "certs": ("errors", "hosts"),
     "lifeline": (),
+    "open_files": (),
     "config": ("errors", "hosts", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
@@ -44,9 +45,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "deadlines": (*BASE, "backends.base", "config"),
     "engine": (*BASE, "admission", "background", "backends.base", "config", "deadlines"),
     "backends": (),
-    "backends.base": BASE,
-    "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
-    "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base"),
+    "backends.base": (*BASE, "hosts"),
+    "backends.output": BASE,
+    "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base", "backends.output"),
+    "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base", "backends.output"),
     "backends.choice": (*BASE, "hosts", "config", "backends.antigravity", "backends.runtime.settings"),
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
@@ -86,7 +88,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "hosts", "observe",
     ),
     "cli": (
-        *BASE, "wire", "backends.antigravity", "backends.choice", "backends.runtime.discover", "capture.master",
+        *BASE, "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime", "capture.master",
         "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception

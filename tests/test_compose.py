@@ -22,6 +22,8 @@ from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.repointed import FILE, Repointed, RepointedFile, own
 from zerogravity.backends.base import Backend, Route
+from zerogravity.backends.runtime.backend import Runtime
+from zerogravity.backends.runtime.settings import Settings
 from zerogravity.background import RepeatedTask
 from zerogravity.compose import Gateway
 from zerogravity.config import Config
@@ -29,6 +31,7 @@ from zerogravity.core.budget import SHARES
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError
 from zerogravity.observe import ls_probe
+from zerogravity.observe.health import Check
 from zerogravity.observe.recorder import Recorder
 from zerogravity.server.app import FrontServer
 from zerogravity.store import usage
@@ -243,7 +246,7 @@ async def test_a_language_server_that_a_killed_one_has_left_is_put_back(tmp_path
     file.path.unlink()
     file.path.mkdir()
     async with compose.gateway(config_of(tmp_path, ls_csrf=ls.csrf, ls_url=ls.url)):
-        assert "cannot tell whether a language server is still re-pointed" in caplog.text
+        assert "which names the language servers that are re-pointed, cannot be used" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -365,3 +368,28 @@ async def test_all_that_is_kept_has_one_budget_and_one_gauge(
     told = set(re.findall(r'^zg_kept_bytes\{what="(\w+)"\}', text, re.MULTILINE))
     assert told == set(SHARES) - ({"responses"} if stored else set())
     assert float(text.partition("\nzg_kept_limit_bytes ")[2].split()[0]) == total
+
+
+@pytest.mark.parametrize(
+    ("route", "settings", "wanted"),
+    [
+        (Route(proxy="http://127.0.0.1:1"), {}, "https://generativelanguage.googleapis.com"),
+        (Route(proxy="http://127.0.0.1:1"), {"upstream": "http://127.0.0.1:2"}, "http://127.0.0.1:2"),
+        (Route(endpoint="http://127.0.0.1:1", google="http://127.0.0.1:3"), {}, "http://127.0.0.1:3"),
+    ],
+)
+async def test_the_google_that_is_looked_for_is_where_calls_go(
+    tmp_path: Path, monkeypatch, route: Route, settings: dict[str, Any], wanted: str
+) -> None:
+    """The runtime's API is another one than an editor's."""
+    asked: list[str] = []
+
+    async def google(url: str, *, ca: Path | None) -> Check:
+        asked.append(url)
+        return Check("google", True, "")
+
+    monkeypatch.setattr(compose.tls_probe, "google", google)
+    probe = compose._google_probe(config_of(tmp_path, **settings), route, Runtime(Settings(), route).google)
+    assert probe is not None
+    await probe()
+    assert asked == [wanted]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,10 @@ SHIM = f'#!{BASH}\necho "pyenv: $(basename "$0"): command not found" >&2\nexit 1
 TOO_OLD = f'#!{BASH}\ncase "$2" in *"(3, 12)"*) exit 1;; esac\nexit 0\n'
 NO_VENV = f'#!{BASH}\ncase "$2" in *venv*) exit 1;; esac\nexit 0\n'
 
+PINNED = next(
+    line for line in (SCRIPTS / "constraints.txt").read_text().splitlines() if line.startswith("google-antigravity")
+)
+
 pytestmark = pytest.mark.skipif(BASH is None, reason="the scripts need bash")
 
 
@@ -29,7 +34,7 @@ def machine(tmp_path: Path):
     folder, home = tmp_path / "bin", tmp_path / "home"
     folder.mkdir()
     home.mkdir()
-    for tool in ("bash", "env", "dirname", "basename", "cat", "cksum", "rm", "mkdir"):
+    for tool in ("bash", "env", "dirname", "basename", "cat", "cksum", "grep", "rm", "mkdir"):
         (folder / tool).symlink_to(shutil.which(tool) or f"/no/{tool}")
 
     def program(path: str, text: str) -> Path:
@@ -171,8 +176,11 @@ case "$*" in
   --version) echo "Python 3.13.0";;
   "-m venv "*) {{ [ -n "${{NO_ENSUREPIP:-}}" ] && exit 1; }} || mkdir -p "$3/bin"
       {shutil.which("cp")} "$0" "$3/bin/python";;
-  "-m pip "*) echo "$*" >> "$LOG"; exit "${{PIP:-0}}";;
-  "-m zerogravity"*) echo "started: $*";;
+  "-m pip "*) echo "$*" >> "$LOG"; {{ [ -z "${{PIP:-}}" ] || exit "$PIP"; }}
+      case "$*" in *" --target "*) mkdir -p "${{9}}/google/antigravity/bin"
+          {shutil.which("cp")} "$0" "${{9}}/google/antigravity/bin/localharness";; esac;;
+  *".binary is None"*) exit "${{LACKS:-0}}";;
+  "-m zerogravity"*) echo "started: $*${{ANTIGRAVITY_HARNESS_PATH:+ with $ANTIGRAVITY_HARNESS_PATH}}";;
 esac
 """
 
@@ -222,3 +230,76 @@ def test_an_installation_that_fails_is_tried_again(machine, checkout: Path, tmp_
         assert (done.returncode, done.stdout) == (1, "")
         assert "installation failed; the lines above say why" in done.stderr
         assert len(log.read_text().splitlines()) == tries
+
+
+# -- Google's runtime ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def real(machine, checkout: Path, tmp_path: Path):
+    """``./scripts/demo`` in an environment that is set up; what it installs then."""
+    machine.program("bin/python3", PRETENDS)
+    log = tmp_path / "log"
+
+    def run(*arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+        log.write_text("")
+        done = machine.run(shlex.join([f"{checkout}/scripts/demo", *arguments]), LOG=str(log), **variables)
+        return done, log.read_text().splitlines()
+
+    run()
+    return run
+
+
+def test_the_runtime_is_installed_once_beside_the_environment(real, checkout: Path) -> None:
+    stamp, folder = checkout / ".venv" / ".zerogravity-run", checkout / ".cache" / "runtime"
+    before = stamp.read_text()
+    started = f"started: -m zerogravity demo --serve --real with {folder}/google/antigravity/bin/localharness\n"
+
+    first, installed = real("--serve", "--real", LACKS="1")
+    assert (first.returncode, first.stdout) == (0, started)
+    (line,) = first.stderr.splitlines()
+    assert line == f"zerogravity: installing Google's runtime, {PINNED}, in .cache/runtime (once)"
+    (command,) = installed
+    assert command.endswith(f" --no-deps --target {folder} {PINNED}")
+
+    again, installed = real("--serve", "--real", LACKS="1")
+    assert (again.returncode, again.stdout, again.stderr, installed) == (0, started, "", [])
+
+    (folder / ".installed").write_text("google-antigravity==0.0.1\n")
+    (folder / "left-over").touch()
+    newer, installed = real("--serve", "--real", LACKS="1")
+    assert (newer.returncode, newer.stdout, len(installed)) == (0, started, 1)
+    assert not (folder / "left-over").exists()
+    assert stamp.read_text() == before
+
+
+def test_the_question_whether_it_is_there_is_one_that_the_package_answers(machine) -> None:
+    """Else it would be installed although it is there."""
+    question = (SCRIPTS / "_env.sh").read_text().partition("-c 'import sys\n")[2].partition("'")[0]
+    assert ".binary is None" in question
+    machine.program("bin/localharness", WORKS)
+    subprocess.run([sys.executable, "-c", f"import sys\n{question}"], env={"PATH": f"{machine.path}/bin"}, check=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "named"),
+    [
+        ([], {"LACKS": "1"}, ""),
+        (["--real"], {}, ""),
+        (["--real"], {"LACKS": "1", "ANTIGRAVITY_HARNESS_PATH": "/mine"}, " with /mine"),
+        (["--trace", "--realistic"], {"LACKS": "1"}, ""),
+    ],
+    ids=["not asked for", "found", "named", "another word"],
+)
+def test_the_runtime_is_not_installed(real, arguments: list[str], variables: dict[str, str], named: str) -> None:
+    done, installed = real(*arguments, **variables)
+    assert (done.returncode, installed, done.stderr) == (0, [], "")
+    assert done.stdout == f"{' '.join(['started: -m zerogravity demo', *arguments])}{named}\n"
+
+
+def test_a_runtime_that_cannot_be_installed_is_tried_again(real) -> None:
+    for _ in range(2):
+        done, installed = real("--real", LACKS="1", PIP="1")
+        assert (done.returncode, done.stdout, len(installed)) == (1, "", 1)
+        assert "Google's runtime cannot be installed; the lines above say why" in done.stderr
+        assert "name it: ANTIGRAVITY_HARNESS_PATH=FILE ./scripts/demo --real" in done.stderr

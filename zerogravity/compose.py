@@ -19,10 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from zerogravity import open_files
 from zerogravity.backends.antigravity.backend import Antigravity
-from zerogravity.backends.antigravity.repoint import Repointer, put_back_leftovers
+from zerogravity.backends.antigravity.repoint import Repointer
 from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
-from zerogravity.backends.base import Backend, BackendListener, Route, Words
+from zerogravity.backends.base import Backend, BackendListener, GoogleApi, Route, Words
 from zerogravity.backends.choice import choose, runtime_settings, strange_google
 from zerogravity.backends.polling.polling import Polling
 from zerogravity.backends.runtime.backend import Runtime
@@ -32,8 +33,8 @@ from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.hosts import GOOGLE, is_loopback
-from zerogravity.observe import machine, otel, tls_probe
+from zerogravity.hosts import is_loopback
+from zerogravity.observe import configured, machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.ls_probe import LsProbe
@@ -41,7 +42,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.server.app import FrontServer, start_server
-from zerogravity.server.counting import EDITOR, GEMINI, GoogleCount, vertex
+from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
 from zerogravity.store import usage
 from zerogravity.store.base import MAX_BYTES as FILE_BYTES
@@ -132,16 +133,23 @@ async def gateway(
 
     Raises OSError (port taken) or FaultError (refused configuration, a language server that does not start).
     """
+    open_files.allow_many()
     base, route = Base.of(config), route or Route()
     secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
         recorder = await stack.enter_async_context(_recorded(base, secret))
-        await _put_back_leftovers(config)
+        async for check in configured.leftovers(config):
+            logger.warning("%s", check.line)
         backend = backend or await _backend(base, route)
         stack.push_async_callback(backend.close)
         engine = _engine(base, backend, catalogue)
-        probe = LsProbe(backend, base.health, after_check=base.store.sweep, probe_google=_google_probe(config, route))
+        probe = LsProbe(
+            backend,
+            base.health,
+            after_check=base.store.sweep,
+            probe_google=_google_probe(config, route, backend.google),
+        )
         backend.set_callbacks(BackendListener(catalogue.refresh, probe.child_changed, base.health.report))
         token = _inspector_token(config)
         bodies = Bodies(max_bytes=base.budget.share("bodies"))
@@ -149,7 +157,7 @@ async def gateway(
         _add_gauges(base, engine, recorder, bodies)
         server = await stack.enter_async_context(front(
             base, engine, catalogue, secret=secret, bearer=bearer, recorder=request_sinks,
-            count_tokens=_counter(config, route, bearer, backend),
+            count_tokens=_counter(config, route, bearer, backend.google),
             mount=_inspector(base, engine, recorder, bodies, token, secret).mount if token else None,
         ))  # fmt: skip
         await backend.start()
@@ -258,9 +266,10 @@ def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, 
 
 async def _backend(base: Base, route: Route) -> Backend:
     config = base.config
-    ls, runtime = await choose(config, route.google), runtime_settings(config)
-    fault = strange_google(ls, route.google, runtime)
-    if ls == "runtime":
+    chosen = await choose(config, route.google, routed=route.leads_here)
+    runtime = runtime_settings(config)
+    fault = strange_google(chosen.ls, route.google, runtime)
+    if chosen.ls == "runtime":
         if fault is not None:
             raise FaultError(fault)
         return Runtime(runtime, route)
@@ -289,14 +298,6 @@ def _repointer(base: Base, route: Route) -> Repointer:
     return made
 
 
-async def _put_back_leftovers(config: Config) -> None:
-    try:
-        for leftover in await put_back_leftovers(RepointedFile(config.data_path / FILE), csrf=config.ls_csrf):
-            logger.warning("%s", leftover)
-    except OSError as error:
-        logger.warning("cannot tell whether a language server is still re-pointed: %s", error)
-
-
 def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
     return Engine(
         base.store,
@@ -308,22 +309,23 @@ def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
     )
 
 
-def _google_probe(config: Config, route: Route) -> Callable[[], Awaitable[Check]] | None:
+def _google_probe(config: Config, route: Route, google: GoogleApi) -> Callable[[], Awaitable[Check]] | None:
     """How to see whether Google can be reached, where its calls pass through us."""
     if not config.intercept:
         return None
-    return partial(tls_probe.google, route.google or config.upstream or GOOGLE, ca=route.google_ca)
+    return partial(tls_probe.google, route.google or config.upstream or google.url, ca=route.google_ca)
 
 
-def _counter(config: Config, route: Route, bearer: Bearer, backend: Backend) -> GoogleCount:
+def _counter(config: Config, route: Route, bearer: Bearer, google: GoogleApi) -> GoogleCount:
     """Takes the same way to Google as the language server's calls, and to the same API."""
-    google, api, credential = GOOGLE, EDITOR, lambda: bearer.value
-    if isinstance(backend, Runtime):
-        runtime = runtime_settings(config)
-        google, api = runtime.google, GEMINI if runtime.vertex is None else vertex()
-        credential = lambda: runtime.key or None  # noqa: E731
-    where = route.endpoint or (config.upstream if route.proxy is None else None) or google
-    return GoogleCount(api, credential, where.rstrip("/"), route.proxy, route.bundle)
+    where = route.endpoint or (config.upstream if route.proxy is None else None) or google.url
+    return GoogleCount(
+        APIS[google.name],
+        lambda: bearer.value if google.name == "editor" else google.key,
+        where.rstrip("/"),
+        route.proxy,
+        route.bundle,
+    )
 
 
 # -- what is kept --------------------------------------------------------------------------------------------------

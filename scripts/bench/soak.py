@@ -149,9 +149,7 @@ class Soak:
         """What is there once everything that runs has ended, and what is kept alive has been let go."""
         process = psutil.Process(self.pid)
         assert self.stack.ls is not None
-        async with asyncio.timeout(60):
-            while any((gauges := await self._gauges()).values()):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+        gauges = await at_rest(self.http, self.stack.url)
         await self.stack.ls.google.close()  # its idle connections are tasks of mitmproxy's; they come and go
         await asyncio.sleep(2)  # closed connections leave the tables of both ends
         told = await self._tell()
@@ -178,10 +176,20 @@ class Soak:
             await asyncio.sleep(0.02)
         return json.loads(self.file.read_text())
 
-    async def _gauges(self) -> dict[str, float]:
-        async with self.http.get(f"{self.stack.url}/metrics") as response:
-            lines = [line.split() for line in (await response.text()).splitlines()]
-        return {line[0]: float(line[1]) for line in lines if line[0] in GAUGES}
+
+async def at_rest(http: aiohttp.ClientSession, url: str) -> dict[str, float]:
+    """The gauges, once nothing runs in the gateway."""
+    async with asyncio.timeout(60):
+        while any((found := await gauges(http, url)).values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def gauges(http: aiohttp.ClientSession, url: str) -> dict[str, float]:
+    """What is zero at rest."""
+    async with http.get(f"{url}/metrics") as response:
+        lines = [line.split() for line in (await response.text()).splitlines()]
+    return {line[0]: float(line[1]) for line in lines if line[0] in GAUGES}
 
 
 def asked(kind: int, prompt: str, *, stream: bool) -> tuple[str, dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from zerogravity import config as configuration
 from zerogravity.backends import choice
 from zerogravity.backends.antigravity.endpoint import Endpoint
-from zerogravity.backends.choice import choose, decide, runtime_settings, strange_google
+from zerogravity.backends.choice import choose, google_of, runtime_settings, strange_google
 from zerogravity.backends.runtime import settings as runtime
 from zerogravity.hosts import CODE_ASSIST, GOOGLE, PUBLIC, VERTEX
 
@@ -69,9 +69,22 @@ async def test_the_choice(
         return found
 
     there = {runtime.PATH_VARIABLE: str(installed)}
-    made = await decide(config(**given), google, environment=environment | there, find=find)
+    made = await choose(config(**given), google, environment=environment | there, find=find)
     assert (made.ls, bool(made.why)) == (chosen, True)
-    assert await choose(config(**given), google, environment=environment | there, find=find) == chosen
+
+
+@pytest.mark.parametrize(("given", "chosen"), [({}, "editor"), ({"ls": "runtime"}, "runtime")])
+async def test_a_runtime_whose_calls_cannot_come_here_is_chosen_only_by_name(
+    given: dict[str, Any], chosen: str, installed: Path
+) -> None:
+    """In mitmproxy's modes local and transparent an editor may still be started."""
+
+    async def find() -> Endpoint | None:
+        return None
+
+    there = READY | {runtime.PATH_VARIABLE: str(installed)}
+    made = await choose(config(**given), environment=there, find=find, routed=False)
+    assert made.ls == chosen
 
 
 @pytest.mark.parametrize(
@@ -122,6 +135,11 @@ def test_a_google_that_does_not_serve_these_calls(ls: Any, google: str, named: s
     assert (fault is not None) is bool(named)
     if fault is not None:
         assert f"--mode reverse:{named}@127.0.0.1:8742" in fault.remedy
+
+
+@pytest.mark.parametrize(("ls", "wanted"), [("editor", GOOGLE), ("runtime", API)])
+def test_where_its_calls_go(ls: Any, wanted: str) -> None:
+    assert google_of(ls, runtime.Settings()) == wanted
 
 
 def test_the_runtimes_settings_are_those_of_the_configuration(installed: Path) -> None:

@@ -180,6 +180,7 @@ async def test_asking_for_its_readiness_reports_its_models(scene: Scene) -> None
     scene.backend.set_callbacks(BackendListener(reported.append))
     readiness = await scene.backend.readiness()
     assert readiness.fault is None
+    assert reported[-1]
     assert all(isinstance(model, Model) and model.name for model in reported[-1])
     await scene.backend.check()
 

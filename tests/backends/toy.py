@@ -6,7 +6,7 @@ import uuid
 
 import aiohttp
 
-from zerogravity.backends.base import BackendListener, Readiness, Words
+from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Words
 from zerogravity.core import marker
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
@@ -22,6 +22,7 @@ class Toy:
     words = Words("the toy")
     reads_answers = True
     places = 4
+    google = GoogleApi("gemini")
     deletes = True  # a conversation is remembered until then
 
     def __init__(self, endpoint: str) -> None:

@@ -1035,7 +1035,7 @@ def test_any_answer(
     else:
         assert running.awaiting is not None
         assert shown == body
-    if not channel.state.has_calls:
+    if b"functionCall" not in body:  # one that was cut off is no call, and not passed on all the same
         assert shown.startswith(body)
     assert channel.state.text == "".join(event.text for event in events_of(channel) if isinstance(event, TextDelta))
     assert [record.data for record in channel.records if record.data] == [f[6:].strip() for f in frames(

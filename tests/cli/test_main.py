@@ -34,6 +34,7 @@ from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LanguageServerSimulator, LsOptions
 from zerogravity.testing.simulator.stack import StackError, StackOptions
 
+HARNESS = Path("/anywhere/localharness")
 OPEN = "lets other machines use your account: set a key (ZEROGRAVITY_KEY or --key), or listen on 127.0.0.1"
 
 
@@ -341,8 +342,8 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[discover.Found]:
     """What the next search for language servers brings."""
     running: list[discover.Found] = []
 
-    async def find_all() -> list[discover.Found]:
-        return running
+    async def find_all(*, csrf: str | None, cert: Path | None) -> list[discover.Found]:
+        return [dataclasses.replace(one, process=dataclasses.replace(one.process, csrf=csrf or "")) for one in running]
 
     monkeypatch.setattr(discover, "find_all", find_all)
     monkeypatch.setattr(runtimes, "running", list)
@@ -416,6 +417,26 @@ def test_a_language_server_that_is_re_pointed(home: Path, found: list[discover.F
     assert f"zerogravity: language server {pid} still called http://127.0.0.1:8742" in run("ls").stderr
 
 
+def test_what_is_re_pointed_may_be_unreadable(home: Path, found: list[discover.Found]) -> None:
+    found.append(EDITORS)
+    (home / "data" / "zerogravity" / repointed.FILE).mkdir(parents=True)
+    listed = run("ls")
+    assert (listed.exit_code, listed.stdout.partition("  ")[0]) == (0, "pid 11")
+    assert listed.stderr.startswith("zerogravity: ")
+    assert "make it readable and writable for you, or delete it" in listed.stderr
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_token_that_is_given_counts(
+    found: list[discover.Found], monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    found.append(discover.Found(discover.Process(11, "core", "", (42100,)), None))
+    if given:
+        monkeypatch.setenv("ZEROGRAVITY_LS_CSRF", "its-token")
+    listed = run("ls").stdout
+    assert ("set ZEROGRAVITY_LS_CSRF" in listed) is not given
+
+
 # -- demo ----------------------------------------------------------------------------------------------------------
 
 
@@ -429,11 +450,16 @@ def test_a_language_server_that_is_re_pointed(home: Path, found: list[discover.F
         (["--mode", "proxy", "--upstream", "http://u:1", "--api", "public"],
          {"mode": "proxy", "upstream": "http://u:1", "api": "public"}),
         (["--trace", "there"], {"settings": {"trace": "true", "trace_dir": "there"}}),
+        (["--real"], {"runtime": HARNESS}),
+        (["--serve", "--real", "--mode", "proxy"],
+         {"stays": True, "port": 8741, "mode": "proxy", "runtime": HARNESS}),
     ],
     ids=str,
 )  # fmt: skip
 def test_demo(monkeypatch: pytest.MonkeyPatch, arguments: list[str], called: dict[str, Any]) -> None:
-    usual = {"mode": "reverse", "port": 0, "upstream": None, "api": "auto", "upstream_ca": None, "settings": {}}
+    usual = {"mode": "reverse", "port": 0, "upstream": None, "api": "auto", "upstream_ca": None, "settings": {},
+             "runtime": None}  # fmt: skip
+    monkeypatch.setattr(demo, "real_runtime", lambda: HARNESS)
     calls: list[dict[str, Any]] = []
     for name in ("run", "serve"):
 
@@ -444,6 +470,12 @@ def test_demo(monkeypatch: pytest.MonkeyPatch, arguments: list[str], called: dic
         monkeypatch.setattr(demo, name, work)
     result = run("demo", *arguments)
     assert (result.exit_code, calls) == (0, [{"stays": False, **usual, **called}])
+
+
+def test_the_runtime_knows_the_public_api_only() -> None:
+    result = run("demo", "--real", "--api", "v1internal")
+    assert result.exit_code == 2
+    assert "the runtime calls the public API" in result.stderr
 
 
 def test_a_demo_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -522,7 +554,7 @@ def test_reverse_mode(started: list[tuple[Any, ...]]) -> None:
 
 
 def test_re_pointing_is_said(started: list[tuple[Any, ...]]) -> None:
-    assert run("serve", "--repoint").stderr == "language server: is re-pointed to http://127.0.0.1:8742\n"
+    assert run("serve", "--repoint").stderr == "language server: will be re-pointed to http://127.0.0.1:8742\n"
     assert started[0][0]["zg_repoint"] is True
 
 

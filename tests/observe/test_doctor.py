@@ -297,7 +297,6 @@ async def test_the_runtime_where_it_is_the_back_end(fake, program, tmp_path, mod
     assert (stand_ins.runtime, real.runtime, real.mode) == (None, program.path, mode)
     assert real.mitm_settings == ({"confdir": str(tmp_path / "ca")} if mode == "proxy" else {})
     assert "ZEROGRAVITY_RUNTIME_KEY" not in real.env, "the path has a key of its own"
-    assert real.env["GOOGLE_GENAI_USE_VERTEXAI"] == "", "no login that asks Google"
 
 
 async def test_the_runtime_is_chosen_where_no_editor_serves(fake, program, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -17,6 +18,10 @@ import aiohttp
 import psutil
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.backends.served import proxy, served
 from tests.e2e.support import SURFACES, Said, ask, ready, request
@@ -24,7 +29,7 @@ from tests.waiting import until
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime.backend import Runtime
 from zerogravity.backends.runtime.folders import PREFIX
-from zerogravity.backends.runtime.settings import Settings
+from zerogravity.backends.runtime.settings import Settings, Vertex
 from zerogravity.core.events import Failed
 from zerogravity.errors import Origin
 from zerogravity.testing.simulator.google import GoogleSimulator
@@ -79,11 +84,11 @@ async def start(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     before = children()
     async with AsyncExitStack() as stack:
 
-        async def started(pace: float = 0.001, **options: Any) -> World:
+        async def started(pace: float = 0.001, settings: Settings | None = None, **options: Any) -> World:
             google = await stack.enter_async_context(GoogleSimulator(tls=False, http2=False, pace=pace))
             endpoint, addons = await stack.enter_async_context(proxy(google))
             route = Route(endpoint=endpoint, google=google.url)
-            world = World(google, Runtime(Settings(binary, KEY), route, **options), tmp_path / "data")
+            world = World(google, Runtime(settings or Settings(binary, KEY), route, **options), tmp_path / "data")
             world.gateway = await stack.enter_async_context(
                 served(world.runtime, route, addons, world.data, trace=True)
             )
@@ -109,6 +114,39 @@ async def test_a_turn(surface: str, start: Start) -> None:
     assert call.headers["x-goog-api-key"] == KEY
     assert call.path.startswith("/v1beta/models/")
     await until(lambda: world.at_rest)
+
+
+async def test_a_turn_of_a_project_of_google_cloud(start: Start, binary: Path, tmp_path: Path) -> None:
+    """The runtime gets its token itself, by the login of a file."""
+    asked: list[str] = []
+
+    async def token(request: web.Request) -> web.Response:
+        asked.append(str((await request.post()).get("grant_type")))
+        return web.json_response({"access_token": "ya29.made-up", "expires_in": 3600, "token_type": "Bearer"})
+
+    app = web.Application()
+    app.router.add_post("/token", token)
+    async with TestServer(app) as server:
+        login = tmp_path / "login.json"
+        login.write_text(json.dumps(service_account(str(server.make_url("/token")))))
+        world = await start(settings=Settings(binary, vertex=Vertex("p", "us-central1", login)))
+        said = [await world.ask("sim:text") for _ in range(2)]
+        assert [(one.status, one.error, one.text) for one in said] == [(200, None, TEXT)] * 2
+        calls = world.google.agent_requests
+        assert {one.headers["authorization"] for one in calls} == {"Bearer ya29.made-up"}
+        assert {one.path.partition("/publishers/")[0] for one in calls} == {"/v1beta1/projects/p/locations/us-central1"}
+        assert asked[:1] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
+        await until(lambda: world.at_rest)
+
+
+def service_account(token_uri: str) -> dict[str, str]:
+    """A login of Google Cloud, as its console makes one."""
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return {
+        "type": "service_account", "project_id": "p", "private_key_id": "id", "private_key": pem.decode(),
+        "client_email": "agent@p.iam.gserviceaccount.com", "client_id": "1", "token_uri": token_uri,
+    }  # fmt: skip
 
 
 # -- its end in the middle ---------------------------------------------------------------------------------------

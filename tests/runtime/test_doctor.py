@@ -9,7 +9,7 @@ import pytest
 
 from zerogravity import certs
 from zerogravity.backends.runtime import discover
-from zerogravity.backends.runtime.settings import settings
+from zerogravity.backends.runtime.settings import Settings
 from zerogravity.observe import doctor
 from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.simulator.google import GoogleSimulator
@@ -45,6 +45,6 @@ async def test_every_hop_works(binary: Path, tmp_path: Path, mode: str) -> None:
 
 
 def test_its_version(binary: Path) -> None:
-    made = settings(str(binary), KEY, {})
+    made = Settings.of(str(binary), KEY, {})
     assert discover.version_of(binary).startswith("0.")
     assert made.binary == binary

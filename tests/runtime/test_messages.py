@@ -18,6 +18,7 @@ from tests.runtime.recorded import Kept, Recorder, deprecated, faults
 from tests.runtime.schema import Schema
 from tests.testing.simulator.ls_support import Ls, RpcFailed, marker, until_idle
 from tests.waiting import until
+from zerogravity.backends.antigravity import repoint
 from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.login import ROWS
@@ -155,6 +156,16 @@ async def test_what_is_sent_to_an_older_build(record: Any, schema: Schema, stric
     planner = "SendUserCascadeMessage: cascadeConfig.plannerConfig"
     assert old >= {f"{planner}.conversational", f"{planner}.requestedModel", "SendUserCascadeMessage: images"}
     assert "GetCascadeTrajectorySteps: verbosity" in old
+
+
+async def test_what_re_pointing_sends(record: Any, schema: Schema) -> None:
+    ls = await record("2026-09")
+    endpoint = Endpoint(ls.url, ls.csrf)
+    for method in repoint.ASK:
+        assert await repoint._ask(endpoint, method)
+    await repoint._set(endpoint, ls.options.endpoint)
+    assert {one.method for one in ls.kept} == {*repoint.ASK, repoint.SET}
+    assert (faults(ls.kept, schema), deprecated(ls.kept, schema)) == ([], set())
 
 
 @pytest.mark.parametrize("frozen", [False, True])

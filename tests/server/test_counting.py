@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from zerogravity.core.turn import Target, Turn
-from zerogravity.server.counting import EDITOR, GEMINI, CountApi, GoogleCount, vertex
+from zerogravity.server.counting import EDITOR, GEMINI, VERTEX, CountApi, GoogleCount
 from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator
 
 HI = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
@@ -57,7 +57,7 @@ async def test_google_counts_contents(google: Any, wire: str | None, name: str) 
 @pytest.mark.parametrize("nothing", [None, ""])
 async def test_without_a_credential_google_is_not_called(google: Any, nothing: str | None) -> None:
     stand, count = google
-    for api in (EDITOR, GEMINI, vertex()):
+    for api in (EDITOR, GEMINI, VERTEX):
         assert await replace(count, api=api, credential=lambda: nothing)(turn(HI)) is None
     assert not stand.asked
 
@@ -84,8 +84,8 @@ def gemini(**members: Any) -> Any:
          gemini(**HI, **SYSTEM, **TOOLS, **MODE, **CACHE, generationConfig=FORM)),
         (GEMINI, {**HI, "generationConfig": {"responseMimeType": "application/json"}},
          f"/v1beta/models/{M}:countTokens", gemini(**HI)),
-        (vertex(), HI, f"/v1beta1/publishers/google/models/{M}:countTokens", HI),
-        (vertex("p", "global"), ALL, f"/v1beta1/projects/p/locations/global/publishers/google/models/{M}:countTokens",
+        (VERTEX, HI, f"/v1beta1/publishers/google/models/{M}:countTokens", HI),
+        (VERTEX, ALL, f"/v1beta1/publishers/google/models/{M}:countTokens",
          {**HI, **SYSTEM, **TOOLS, "generationConfig": FORM}),
     ],
 )  # fmt: skip
@@ -100,11 +100,11 @@ async def test_the_public_apis_count_the_whole_request(
 
 async def test_vertex_does_not_count_a_cache(google: Any) -> None:
     stand, count = google
-    assert await replace(count, api=vertex())(turn({**HI, **CACHE})) is None
+    assert await replace(count, api=VERTEX)(turn({**HI, **CACHE})) is None
     assert not stand.asked
 
 
-@pytest.mark.parametrize("api", [GEMINI, vertex(), vertex("p", "global")])
+@pytest.mark.parametrize("api", [GEMINI, VERTEX])
 async def test_the_stand_in_for_google_counts_what_it_is_asked(api: CountApi) -> None:
     """More with a system text and tools; nothing with a bad key, or for a model that is not there."""
     async with GoogleSimulator(GoogleOptions(tls=False)) as stand:

@@ -30,7 +30,6 @@ from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.wire import jsonio
 
 NUMBERS = ["1.10", "1E5", "1e400", "-0", "0.1000000000000000055", "18446744073709551617", "0.5", "7"]
-STORED = "resp_" + "5" * 32
 
 CHAT = """{"model": "gemini-3-flash", "temperature": 1.10, "top_p": 0.50, "messages": [
   {"role": "user", "content": "Hi"},

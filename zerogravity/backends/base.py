@@ -9,13 +9,14 @@ The engine opens a turn's channel for the cascade before ``send``, so the call t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Model, Turn
 from zerogravity.errors import RUN_DOCTOR, Fault
+from zerogravity.hosts import GOOGLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,31 @@ class Route:
     bundle: Path | None = None
     google: str = ""
     google_ca: Path | None = None
+
+    @property
+    def leads_here(self) -> bool:
+        """Whether a process can be told of it; other modes of mitmproxy take their traffic from the system."""
+        return bool(self.endpoint or self.proxy)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that send a process's calls through our proxy; none where it is not by a proxy."""
+        made: dict[str, str] = {}
+        if self.proxy is not None:
+            made |= {"HTTPS_PROXY": self.proxy, "NO_PROXY": "localhost,127.0.0.1,::1"}
+        if self.bundle is not None:
+            made["SSL_CERT_FILE"] = str(self.bundle)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleApi:
+    """The API of Google's that a back end calls, and where it is. ``key``: the API key that it logs in with; empty: it
+    has a login of another kind."""
+
+    name: Literal["editor", "gemini", "vertex"] = "editor"
+    url: str = GOOGLE
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +120,11 @@ class Backend(Protocol):
     @property
     def words(self) -> Words:
         """What people read about it."""
+        ...
+
+    @property
+    def google(self) -> GoogleApi:
+        """Which API its calls are made for, wherever they are routed."""
         ...
 
     # -- lifecycle -------------------------------------------------------------------------------------------------

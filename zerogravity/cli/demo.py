@@ -11,15 +11,22 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import aiohttp
 
+from zerogravity.backends.runtime.discover import version_of
+from zerogravity.backends.runtime.settings import PATH_VARIABLE, Settings
+from zerogravity.cli.comparison import compare
+from zerogravity.errors import FaultError
 from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.base import StreamSummary, Surface
+from zerogravity.testing.simulator.language_server import LanguageServerSimulator
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
+INSTALL = f"./scripts/demo --real installs it; or name its program: {PATH_VARIABLE}=FILE."
 DIM, BOLD, RESET = ("\x1b[2m", "\x1b[1m", "\x1b[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -31,20 +38,32 @@ class Seen(StreamSummary):
     shown: str = ""
 
 
+class NoAnswer(Exception):
+    """The gateway refused; the message is what it said."""
+
+
 async def run(options: StackOptions) -> int:
-    """One request per surface; returns the exit code."""
+    """One request per surface; returns the exit code. With the runtime, then a table of it and the stand-in."""
     started = time.monotonic()
-    async with Stack(options) as stack:
-        print(
-            f"{DIM}up in {time.monotonic() - started:.2f} s: "
-            f"agent → {stack.url} → LS stand-in → mitmdump → Google stand-in{RESET}"
-        )
-        async with aiohttp.ClientSession() as session:
-            failed = 0
-            for surface in REGISTRY.values():
-                print(f"\n{BOLD}{surface.title:<10} POST {surface.url('…', stream=True)}{RESET}")
-                failed += not await _show(session, stack, surface)
-        return 1 if failed else 0
+    async with Stack(options) as stack, aiohttp.ClientSession() as session:
+        print(f"{DIM}up in {time.monotonic() - started:.2f} s: {way(options, stack.url)}{RESET}")
+        failed = 0
+        for surface in REGISTRY.values():
+            print(f"\n{BOLD}{surface.title:<10} POST {surface.url('…', stream=True)}{RESET}")
+            failed += not await _show(session, stack, surface)
+    if failed:
+        return 1
+    return 0 if options.runtime is None else await _compare(options)
+
+
+async def _compare(options: StackOptions) -> int:
+    print(f"\n{BOLD}The runtime beside the LS stand-in{RESET} {DIM}(some seconds){RESET}", flush=True)
+    try:
+        print(await compare(options, _first_delta))
+    except NoAnswer as error:
+        print(f"  failed: {error}")
+        return 1
+    return 0
 
 
 async def serve(options: StackOptions) -> int:
@@ -55,7 +74,8 @@ async def serve(options: StackOptions) -> int:
         loop.add_signal_handler(number, stop.set)
     async with Stack(options) as stack:
         assert stack.process is not None
-        print(HOW_TO.format(url=stack.url, model=MODEL, inspector=stack.inspector_url), flush=True)
+        how_to = HOW_TO.format(way=way(options, "this"), url=stack.url, model=MODEL, inspector=stack.inspector_url)
+        print(how_to, flush=True)
         ended = asyncio.create_task(stack.process.wait())
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -67,20 +87,31 @@ async def serve(options: StackOptions) -> int:
         return 1
 
 
+def real_runtime() -> Path:
+    """Google's runtime, as it is installed. Raises FaultError."""
+    found = Settings.of(None, None)
+    if (fault := found.no_program) is not None:
+        raise FaultError(fault if found.named else replace(fault, remedy=INSTALL))
+    assert found.binary is not None
+    return found.binary
+
+
+def way(options: StackOptions, url: str) -> str:
+    """Who stands on it, and which of them is real."""
+    ls = "LS stand-in"
+    if options.runtime is not None:
+        ls = f"Google's Antigravity runtime (real, {version_of(options.runtime) or 'of an unknown version'})"
+    return " → ".join(("agent", url, ls, "mitmdump", options.upstream or "Google stand-in"))
+
+
 async def _show(session: aiohttp.ClientSession, stack: Stack, surface: Surface) -> bool:
     seen = Seen()
-    prompt, more = surface.demo
-    body = {**surface.sample(MODEL, prompt), **more}
-    started = time.monotonic()
-    async with session.post(stack.url + surface.url(MODEL, stream=True), json=body) as response:
-        if response.status != 200:
-            print(f"  failed: HTTP {response.status} {await response.text()}")
-            return False
-        async for event in _events(response):
-            for label, text in surface.describe_event(event, seen):
-                if seen.first is None:
-                    seen.first = time.monotonic() - started
-                _print(label, text, seen)
+    try:
+        async for label, text in _deltas(session, stack.url, surface, seen):
+            _print(label, text, seen)
+    except NoAnswer as error:
+        print(f"  failed: {error}")
+        return False
     print()
     for call in seen.calls:
         print(f"  tool call  {call}")
@@ -88,14 +119,40 @@ async def _show(session: aiohttp.ClientSession, stack: Stack, surface: Surface) 
     if seen.first is not None:
         # A poller that looks each 150–250 ms sees a delta half an interval late on average, the first one at best
         # after its first look.
-        print(f"  {BOLD}first delta after {seen.first * 1000:.0f} ms{RESET}; {_polling(stack)}")
+        polling = f"; {_polling(stack.ls)}" if stack.ls is not None else ""
+        print(f"  {BOLD}first delta after {seen.first * 1000:.0f} ms{RESET}{polling}")
     return bool(seen.calls or seen.shown)
 
 
-def _polling(stack: Stack) -> str:
+async def _first_delta(url: str, surface: Surface) -> float | None:
+    """Seconds; the turn goes on to its end. Raises NoAnswer."""
+    seen = Seen()
+    async with aiohttp.ClientSession() as session:
+        async for _ in _deltas(session, url, surface, seen):
+            pass
+    return seen.first
+
+
+async def _deltas(
+    session: aiohttp.ClientSession, url: str, surface: Surface, seen: Seen
+) -> AsyncIterator[tuple[str, str]]:
+    """("thinking" or "text", words) of one streamed request. Raises NoAnswer."""
+    prompt, more = surface.demo
+    body = {**surface.sample(MODEL, prompt), **more}
+    started = time.monotonic()
+    async with session.post(url + surface.url(MODEL, stream=True), json=body) as response:
+        if response.status != 200:
+            raise NoAnswer(f"HTTP {response.status} {await response.text()}")
+        async for event in _events(response):
+            for label, text in surface.describe_event(event, seen):
+                if seen.first is None:
+                    seen.first = time.monotonic() - started
+                yield label, text
+
+
+def _polling(ls: LanguageServerSimulator) -> str:
     """When a client that polls the LS's steps each 200 ms would have seen the first delta of the newest cascade."""
-    assert stack.ls is not None
-    moment = stack.ls.first_step_text_after_s()
+    moment = ls.first_step_text_after_s()
     if moment is None:
         return "a client that polls the LS's steps would have seen nothing yet"
     interval = 0.2
@@ -118,6 +175,7 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, o
 
 
 HOW_TO = """zerogravity is ready on {url}
+  {way}
 
   Responses and Chat   base URL {url}/v1      key: anything
   Gemini               base URL {url}

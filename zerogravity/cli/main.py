@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import click
@@ -19,7 +19,11 @@ from zerogravity import ADDON, __version__, certs, lifeline
 from zerogravity import config as configuration
 from zerogravity.cli.output import as_json, config_file, print_json
 from zerogravity.errors import FaultError, Origin
-from zerogravity.hosts import CODE_ASSIST, GOOGLE, VERTEX
+from zerogravity.hosts import CODE_ASSIST, VERTEX
+
+if TYPE_CHECKING:
+    from zerogravity.backends.antigravity.discover import Found
+    from zerogravity.observe.health import Check
 
 BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERTEX}  # read by Google's own programs
 
@@ -139,8 +143,9 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     from zerogravity.backends.choice import choose
     from zerogravity.capture.master import serve as serve_master
 
-    given["ls"] = ls = asyncio.run(choose(loaded.config, google or ""))
-    options = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
+    given["ls"] = ls = asyncio.run(choose(loaded.config, google or "")).ls
+    options, how = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
+    click.echo(f"language server: {how}", err=True)
     options |= {f"zg_{name}": value for name, value in given.items()}
     if config_file is not None:
         options["zg_config"] = config_file
@@ -152,6 +157,11 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
 @main.command()
 @click.option("--serve", "stay", is_flag=True, help="Keep running, for a client of your own.")
 @click.option("--port", type=int, help="Port for agents [default: 8741 with --serve, else any free one].")
+@click.option(
+    "--real",
+    is_flag=True,
+    help="Google's Antigravity runtime instead of the stand-in for the language server, and both compared.",
+)
 @click.option("--upstream", metavar="URL", help="Any server that speaks Google's protocol, instead of the stand-in.")
 @click.option("--mode", type=click.Choice(["reverse", "proxy"]), default="reverse", show_default=True)
 @click.option("--api", type=click.Choice(["auto", "v1internal", "public"]), default="auto", show_default=True,
@@ -159,13 +169,15 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
 @click.option("--upstream-ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="PEM file that verifies an https upstream.")  # fmt: skip
 @click.option("--trace", type=click.Path(file_okay=False), help="Write traces of the turns to this folder.")
-def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reverse", "proxy"],
+def demo(stay: bool, port: int | None, real: bool, upstream: str | None, mode: Literal["reverse", "proxy"],
          api: Literal["auto", "v1internal", "public"], upstream_ca: Path | None,
          trace: str | None) -> None:  # fmt: skip
     """Show the whole path: a real mitmdump between stand-ins for the language server and Google."""
     from zerogravity.cli import demo as demonstration
     from zerogravity.testing.simulator.stack import StackError, StackOptions
 
+    if real and api == "v1internal":
+        raise click.UsageError("--real: the runtime calls the public API, not v1internal")
     settings = {"trace": "true", "trace_dir": trace} if trace else {}
     options = StackOptions(
         mode=mode,
@@ -174,6 +186,7 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reve
         api=api,
         upstream_ca=upstream_ca,
         settings=settings,
+        runtime=demonstration.real_runtime() if real else None,
     )
     try:
         run(demonstration.serve(options) if stay else demonstration.run(options))
@@ -183,24 +196,24 @@ def demo(stay: bool, port: int | None, upstream: str | None, mode: Literal["reve
 
 
 def mitmproxy_options(
-    config: configuration.Config, ls: str, google: str | None, proxy_port: int, certs_dir: Path | None
-) -> dict[str, object]:
-    """How mitmproxy listens, and where it sends calls; says how ``ls`` gets there."""
-    from zerogravity.backends.choice import runtime_settings
+    config: configuration.Config,
+    ls: Literal["editor", "runtime"],
+    google: str | None,
+    proxy_port: int,
+    certs_dir: Path | None,
+) -> tuple[dict[str, object], str]:
+    """How mitmproxy listens and where it sends calls; and, for people, how the language server gets there."""
+    from zerogravity.backends.choice import google_of, runtime_settings
 
-    said = "Google's Antigravity runtime, a process of ours" if ls == "runtime" else ""
-    options: dict[str, object] = {}
+    address, options = f"127.0.0.1:{proxy_port}", dict[str, object]()
     if config.mode == "reverse":
-        google = google or (runtime_settings(config).google if ls == "runtime" else GOOGLE)
-        options["mode"] = [f"reverse:{google}@127.0.0.1:{proxy_port}"]
-        how = "is re-pointed to" if config.repoint else "--cloud_code_endpoint"
-        said = said or f"{how} http://127.0.0.1:{proxy_port}"
+        options["mode"] = [f"reverse:{google or google_of(ls, runtime_settings(config))}@{address}"]
+        how = f"{'will be re-pointed to' if config.repoint else '--cloud_code_endpoint'} http://{address}"
     else:
         authority = certs.load(certs_dir or certs_home(), now=dt.datetime.now(dt.UTC))
-        options |= {"mode": [f"regular@127.0.0.1:{proxy_port}"], "confdir": str(authority.directory)}
-        said = said or f"HTTPS_PROXY=http://127.0.0.1:{proxy_port} SSL_CERT_FILE={authority.bundle}"
-    click.echo(f"language server: {said}", err=True)
-    return options
+        options |= {"mode": [f"regular@{address}"], "confdir": str(authority.directory)}
+        how = f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={authority.bundle}"
+    return options, "Google's Antigravity runtime, a process of ours" if ls == "runtime" else how
 
 
 def refuse_idle(config: configuration.Config) -> None:
@@ -290,19 +303,18 @@ def language_servers(config_file: str | None, as_json: bool) -> None:
 
     For each server: process, ports, kind, models with their quota, and how its calls are routed; one that a killed
     gateway has left re-pointed is put back. For the runtime: where it is, its login, what is missing, which ones run.
-    Exits with 1 when there is nothing to choose.
+    Exits with 1 when there is nothing to choose. As JSON: an object with language_servers (a list), runtime and serve.
     """
-    from zerogravity.backends.antigravity import discover, repoint, repointed
-    from zerogravity.backends.choice import decide, runtime_settings
+    from zerogravity.backends.antigravity import discover
+    from zerogravity.backends.choice import choose, runtime_settings
     from zerogravity.backends.runtime import discover as runtimes
 
     config = configuration.load({}, file=config_file).config
-    file = repointed.RepointedFile(config.data_path / repointed.FILE)
-    for leftover in asyncio.run(repoint.put_back_leftovers(file, csrf=config.ls_csrf)):
-        click.echo(f"zerogravity: {leftover}", err=True)
-    found, settings = repoint.marked(asyncio.run(discover.find_all()), file), runtime_settings(config)
-    running = runtimes.running()
-    chosen = asyncio.run(decide(config, find=discover.first_of(found)))
+    leftovers, found = asyncio.run(_search(config))
+    for check in leftovers:
+        click.echo(f"zerogravity: {check.line}", err=True)
+    settings, running = runtime_settings(config), runtimes.running()
+    chosen = asyncio.run(choose(config, find=discover.first_of(found)))
     if as_json:
         print_json({
             "language_servers": [discover.as_json(one) for one in found],
@@ -315,6 +327,16 @@ def language_servers(config_file: str | None, as_json: bool) -> None:
         lines = [*(discover.describe(found) or none), *runtimes.describe(settings, running)]
         click.echo("\n".join([*lines, f"serve would choose: {chosen.ls} ({chosen.why})"]))
     sys.exit(0 if found or settings.missing is None else 1)
+
+
+async def _search(config: configuration.Config) -> tuple[list[Check], list[Found]]:
+    """What a killed gateway has left, and the language servers that run."""
+    from zerogravity.backends.antigravity import discover
+    from zerogravity.observe import configured
+
+    leftovers = [check async for check in configured.leftovers(config)]
+    cert = Path(config.ls_cert) if config.ls_cert else None
+    return leftovers, configured.with_repointed(config, await discover.find_all(csrf=config.ls_csrf, cert=cert))
 
 
 @main.group("config")

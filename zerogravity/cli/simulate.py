@@ -29,15 +29,8 @@ from zerogravity.testing.simulator.language_server.child import (
     trusted,
 )
 
-NOT_HABITS = {
-    "auth",
-    "labels",
-    "quotas",
-    "refusals",
-    "port",
-    "http_port",
-    "csrf",
-}  # options of the stand-in that are no habits
+# options of the stand-in that are no habits
+NOT_HABITS = {"auth", "labels", "quotas", "refusals", "port", "http_port", "csrf"}
 
 
 @click.group()

@@ -18,10 +18,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from zerogravity.backends.antigravity.discover import Found, find_all, first_of
-from zerogravity.backends.choice import Ls, choose, runtime_settings, strange_google
-from zerogravity.backends.runtime.settings import BY_VERTEX, Settings
+from zerogravity.backends.choice import Ls, choose, google_of, runtime_settings, strange_google
+from zerogravity.backends.runtime.settings import Settings
 from zerogravity.config import ENV, Config, url_of
-from zerogravity.hosts import GOOGLE
 from zerogravity.observe import configured, machine, runtime, tls_probe
 from zerogravity.observe.health import Check
 from zerogravity.surfaces.base import Surface, Surfaces
@@ -97,17 +96,17 @@ async def examine(
     there = await find(csrf=config.ls_csrf, cert=Path(config.ls_cert) if config.ls_cert else None)
     found = configured.with_repointed(config, there)
     settings = runtime_settings(config, environment)
-    ls = await choose(config, options.google, environment=environment, find=first_of(found))
+    ls = (await choose(config, options.google, environment=environment, find=first_of(found))).ls
     by_runtime = ls == "runtime"
     served_by = (
         runtime.checks(settings) if by_runtime else configured.language_server(config, found, options.proxy_port)
     )
     async for check in served_by:
         yield replace(check, ok=check.ok or served)  # the gateway that runs may know a server or key that we do not
-    api = settings.google if by_runtime else GOOGLE
     if config.intercept:
-        yield await _google(config, options, ls, settings, api)
-    yield machine.authority(options.certs_dir, needed=config.mode == "proxy", host=urlsplit(api).hostname or "")
+        yield await _google(config, options, ls, settings)
+    host = urlsplit(google_of(ls, settings)).hostname or ""
+    yield machine.authority(options.certs_dir, needed=config.mode == "proxy", host=host)
     yield machine.disk(config.trace_path)
     yield machine.core_dumps()
     async for check in path(own_path(config, options, environment), surfaces, make=make):
@@ -123,9 +122,9 @@ async def examine(
             yield check
 
 
-async def _google(config: Config, options: DoctorOptions, ls: Ls, settings: Settings, api: str) -> Check:
+async def _google(config: Config, options: DoctorOptions, ls: Ls, settings: Settings) -> Check:
     """Where calls go can be reached, and serves those of this back end."""
-    where = config.upstream or options.google or api
+    where = config.upstream or options.google or google_of(ls, settings)
     if config.mode == "reverse" and (fault := strange_google(ls, where, settings)) is not None:
         return Check("google", False, fault.message, fault.remedy)
     return await tls_probe.google(where, ca=options.upstream_ca)
@@ -342,7 +341,7 @@ async def _real_runtime(
         mode=config.mode,
         runtime=settings.binary,
         mitm_settings=_authority(config, options),
-        env={**isolated(environment), **dict.fromkeys(BY_VERTEX, "")},
+        env=isolated(environment),
     )
     async for check in path(stack, surfaces, make=make, prefix="ls."):
         yield check

@@ -67,6 +67,11 @@ class Check:
         for name in ("text", "fix"):
             object.__setattr__(self, name, redact.text(getattr(self, name)))
 
+    @property
+    def line(self) -> str:
+        """For a log."""
+        return f"{self.text}; {self.fix}" if self.fix else self.text
+
     def as_json(self) -> dict[str, object]:
         """For ``/ready`` and the like; times are ISO 8601, UTC. Empty members are left out."""
         made: dict[str, object] = {"name": self.name, "ok": self.ok, "text": self.text}
@@ -255,8 +260,8 @@ class Health:
 
     @property
     def degraded(self) -> Mapping[str, str]:
-        way = {"path": f"{self._way.text}. {self._way.fix}"} if self._way.fix else {}
-        return {**way, **self._degraded}
+        lost = self._way_lost()
+        return {**({} if lost is None else {"path": lost}), **self._degraded}
 
     @property
     def google_away(self) -> bool:
@@ -267,11 +272,15 @@ class Health:
         """The reason for a turn for which no call came, if it is known."""
         if self._path.trouble is not None and self._known_why():
             return self._path.trouble.full_message
-        if self._way.fix:
-            return f"{self._way.text}. {self._way.fix}"
+        if (lost := self._way_lost()) is not None:
+            return lost
         if self._google.trouble is not None and self.google_away:
             return f"its calls come here, but {self._google.trouble.full_message}"
         return None
+
+    def _way_lost(self) -> str | None:
+        """Why the language server's calls could not be made to come here."""
+        return f"{self._way.text}. {self._way.fix}" if self._way.fix else None
 
     def checks(self) -> list[Check]:
         """What a turn needs, in the order of its path."""

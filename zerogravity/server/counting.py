@@ -62,12 +62,10 @@ def _members(request: Json, *names: str) -> Json:
 BEARER, KEY = ("Authorization", "Bearer {}"), ("x-goog-api-key", "{}")
 EDITOR = CountApi("/v1internal:countTokens", BEARER, _contents_alone)
 GEMINI = CountApi("/v1beta/models/{model}:countTokens", KEY, _whole_request)
-
-
-def vertex(project: str = "", location: str = "") -> CountApi:
-    """Vertex with a key: of a project, or (express mode) of none."""
-    place = f"projects/{quote(project)}/locations/{quote(location)}/" if project else ""
-    return CountApi(f"/v1beta1/{place}publishers/google/models/{{model}}:countTokens", KEY, _vertex_request)
+VERTEX = CountApi(
+    "/v1beta1/publishers/google/models/{model}:countTokens", KEY, _vertex_request
+)  # a key needs no project
+APIS = {"editor": EDITOR, "gemini": GEMINI, "vertex": VERTEX}
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,7 +187,7 @@ async def test_its_descendants_are_stopped_with_it(make: Make, tmp_path: Path) -
     [
         ("sys.exit('no licence')", ("code 1", "no licence")),
         ("os._exit(0)", ("code 0",)),
-        ("import threading; threading.Event().wait()", ("not ready within 0.5 s", "my token is …")),
+        ("import threading; threading.Event().wait()", ("not ready within 0.5 s", "my token is [redacted]")),
     ],
 )
 async def test_a_child_that_does_not_come_up(make: Make, tmp_path: Path, extra: str, words: tuple[str, ...]) -> None:
@@ -201,6 +201,14 @@ async def test_a_child_that_does_not_come_up(make: Make, tmp_path: Path, extra: 
     if lines(tmp_path):
         assert lines(tmp_path)[0][1] not in fault.message
     assert child.pid is None
+
+
+async def test_a_token_of_its_own_command_is_in_no_message() -> None:
+    program = "import sys; sys.exit('token ' + sys.argv[2])"
+    child = LsChild([sys.executable, "-c", program, "--csrf_token", "chosen-by-the-user"], Route())
+    with pytest.raises(FaultError, match=r"token \[redacted\]"):
+        await child.start()
+    await child.stop()
 
 
 async def test_a_command_that_does_not_exist() -> None:

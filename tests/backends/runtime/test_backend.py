@@ -132,8 +132,8 @@ async def test_a_turn(make: Make, program: Program) -> None:
         (Settings(key=KEY), Route(proxy="http://h:1"), {"geminiApiEndpoint": {"apiKey": KEY}}),
         (Settings(key=KEY, vertex=Vertex()), Route("http://h:1"),
          {"vertexEndpoint": {"baseUrl": "http://h:1", "apiKey": KEY}}),
-        (Settings(vertex=Vertex("p", "l")), Route(proxy="http://h:1"),
-         {"vertexEndpoint": {"project": "p", "location": "l"}}),
+        *((Settings(vertex=Vertex("p", "l")), route, {"vertexEndpoint": {"project": "p", "location": "l"}})
+          for route in (Route(proxy="http://h:1"), Route("http://h:1"))),
     ],
 )  # fmt: skip
 async def test_where_it_is_told_to_call(
@@ -247,7 +247,8 @@ async def test_while_it_cannot_be_started_again_turns_and_readiness_say_why(make
 async def test_one_that_answers_nobody_gets_no_more_conversations(
     make: Make, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation, "OPEN_S", 0.2)
+    """The turns that have waited for it in vain get another one, and so do those that come meanwhile."""
+    monkeypatch.setattr(conversation, "OPEN_S", 2.0)
     monkeypatch.setattr(conversation, "CLOSE_S", 0.05)
     monkeypatch.setattr(module, "ENDING_S", 0.05)
     runtime = make()
@@ -255,12 +256,31 @@ async def test_one_that_answers_nobody_gets_no_more_conversations(
     old = runtime.pid
     assert old is not None
     os.kill(old, signal.SIGSTOP)
-    with pytest.raises(FaultError, match="does not answer"):
-        await runtime.start_cascade(MODEL)
-    await until(lambda: runtime.pid != old)
-    monkeypatch.undo()
-    await runtime.start_cascade(MODEL)
+    await asyncio.gather(*(runtime.start_cascade(MODEL) for _ in range(3)))
+    assert runtime.pid != old
+    assert len(configurations(program)) == 3
     await until(lambda: not alive([old]))
+
+
+async def test_one_that_answers_nobody_and_whose_replacement_does_not_start(
+    make: Make, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a third one; when it answers again it serves turns."""
+    runtime = make()
+    await runtime.start()
+    program.behave(start="crash")
+    old = runtime.pid
+    assert old is not None
+    os.kill(old, signal.SIGSTOP)
+    with monkeypatch.context() as patch:
+        patch.setattr(conversation, "OPEN_S", 0.5)
+        patch.setattr(module, "ENDING_S", 0.05)
+        for _ in range(2):
+            with pytest.raises(FaultError, match="does not answer"):
+                await runtime.start_cascade(MODEL)
+    os.kill(old, signal.SIGCONT)
+    await runtime.start_cascade(MODEL)
+    assert runtime.pid == old
 
 
 # -- cancelled ---------------------------------------------------------------------------------------------------

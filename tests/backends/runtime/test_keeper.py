@@ -304,6 +304,25 @@ async def test_a_replacement_that_does_not_start_is_tried_again_later(
     await until(lambda: not alive([old or 0]))
 
 
+async def test_turns_get_the_old_one_where_its_replacement_fails_by_a_bug(
+    make: Make, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    keeper = make()
+    await keeper.start()
+    process = await keeper.take()
+
+    def bug() -> RuntimeProcess:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(keeper, "_make", bug)
+    assert keeper.give_up(process)
+    assert await keeper.take() is process
+    assert not keeper.give_up(process)  # not at once
+    await until(lambda: "replacing the runtime failed" in caplog.text)
+    keeper.release(process)
+    keeper.release(process)
+
+
 async def test_the_new_one_is_looked_after_while_the_old_one_goes_on(make: Make, world: World) -> None:
     keeper = make()
     await keeper.start()

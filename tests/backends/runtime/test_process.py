@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import signal
 import stat
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.waiting import until
 from zerogravity import lifeline
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime import process as module
+from zerogravity.backends.runtime.folders import Folder
 from zerogravity.backends.runtime.handshake import greeting
 from zerogravity.backends.runtime.process import RuntimeProcess, environment
 from zerogravity.backends.runtime.settings import Settings, Vertex
@@ -40,11 +43,13 @@ def process(program: Program) -> RuntimeProcess:
 OURS = {
     "PATH": "/bin", "LANG": "de_DE.UTF-8", "HOME": "/home/me", "TMPDIR": "/elsewhere", "GEMINI_API_KEY": KEY,
     "GOOGLE_API_KEY": KEY, "ZEROGRAVITY_KEY": "k", "ZEROGRAVITY_RUNTIME_KEY": KEY, "HTTPS_PROXY": "http://corp:1",
+    "HTTP_PROXY": "http://corp:2", "SSL_CERT_FILE": "/corp.pem",
     "GOOGLE_APPLICATION_CREDENTIALS": "/secret.json", "GOOGLE_GEMINI_BASE_URL": "http://else:1",
     "GOOGLE_CLOUD_PROJECT": "p", "AWS_SECRET_ACCESS_KEY": "s", "SSH_AUTH_SOCK": "/s",
 }  # fmt: skip
 OWN = {"PATH": "/bin", "LANG": "de_DE.UTF-8", "HOME": "/own", "TMPDIR": "/own"}
 PROXY = {"HTTPS_PROXY": "http://127.0.0.1:8742", "NO_PROXY": "localhost,127.0.0.1,::1", "SSL_CERT_FILE": "/ca.pem"}
+WAY = {"GOOGLE_VERTEX_BASE_URL": ROUTE.endpoint, "HTTPS_PROXY": "http://corp:1", "SSL_CERT_FILE": "/corp.pem"}
 LOGIN = {"GOOGLE_APPLICATION_CREDENTIALS": "/login.json"}
 
 
@@ -54,8 +59,9 @@ LOGIN = {"GOOGLE_APPLICATION_CREDENTIALS": "/login.json"}
         (Settings(key=KEY), ROUTE, {}),
         (Settings(key=KEY), Route(proxy=PROXY["HTTPS_PROXY"], bundle=Path("/ca.pem")), PROXY),
         (Settings(key=KEY, vertex=Vertex()), ROUTE, {}),
-        (Settings(vertex=Vertex("p", "l", Path("/login.json"))), ROUTE, LOGIN),
-        (Settings(vertex=Vertex("p", "l")), ROUTE, {}),
+        (Settings(vertex=Vertex("p", "l", Path("/login.json"))), ROUTE, LOGIN | WAY),
+        (Settings(vertex=Vertex("p", "l")), ROUTE, WAY),
+        (Settings(vertex=Vertex("p", "l")), Route(proxy=PROXY["HTTPS_PROXY"], bundle=Path("/ca.pem")), PROXY),
     ],
 )
 def test_its_environment_has_nothing_that_it_does_not_need(
@@ -80,6 +86,21 @@ async def test_it_is_started_and_stopped(process: RuntimeProcess, program: Progr
     assert process.rss() > 1 << 20
     await process.stop()
     assert (process.pid, process.rss(), process.last_words) == (None, 0, "")
+
+
+@pytest.mark.parametrize("error", [psutil.AccessDenied(), OSError(errno.EMFILE, "Too many open files")])
+async def test_its_size_may_be_unknown(
+    error: Exception, process: RuntimeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await process.start()
+
+    def fails(*_: object) -> psutil.Process:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psutil, "Process", fails)
+        assert process.rss() == 0
+    await process.stop()
 
 
 async def test_stopping_what_never_ran_and_stopping_twice(process: RuntimeProcess) -> None:
@@ -259,6 +280,31 @@ async def test_a_stop_that_is_cancelled_leaves_nothing(
     assert process.pid is None
 
 
+async def test_a_stop_that_is_cancelled_as_it_clears_up_ends_when_that_is_done(
+    process: RuntimeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, remove, goes_on = threading.Event(), Folder.remove, threading.Event()
+
+    def slowly(folder: Folder) -> None:
+        began.set()
+        assert goes_on.wait(20)
+        remove(folder)
+
+    await process.start()
+    monkeypatch.setattr(Folder, "remove", slowly)
+    stopping = asyncio.create_task(process.stop())
+    await until(began.is_set)
+    stopping.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    ended_early = stopping.done()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert not ended_early
+    assert folders() == []
+
+
 async def test_a_bug_of_the_lifeline_leaves_nothing(process: RuntimeProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fails(*_: object, **__: object) -> None:
         raise RuntimeError("our bug")
@@ -275,6 +321,7 @@ async def test_it_ends_when_we_are_killed(program: Program, own_temporary_folder
     """And the next one sweeps away what it has left."""
     parent = f"""
 import asyncio
+import errno
 from pathlib import Path
 from zerogravity.backends.base import Route
 from zerogravity.backends.runtime.process import RuntimeProcess

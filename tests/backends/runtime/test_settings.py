@@ -9,7 +9,6 @@ import pytest
 
 from zerogravity.backends.runtime import settings as module
 from zerogravity.backends.runtime.settings import GIVE_KEY, GIVE_PROJECT, INSTALL, PATH_VARIABLE, Settings, Vertex
-from zerogravity.backends.runtime.settings import settings as look
 
 GEMINI, CLOUD, OWN = "key-of-gemini", "key-of-google", "key-of-ours"
 PROJECT = {"GOOGLE_CLOUD_PROJECT": "p", "GOOGLE_CLOUD_LOCATION": "europe-west4"}
@@ -41,6 +40,7 @@ def program(folder: Path, name: str = "localharness", mode: int = 0o700) -> Path
         (None, {"GEMINI_API_KEY": GEMINI, "GOOGLE_API_KEY": CLOUD}, GEMINI, None),
         (None, {"GEMINI_API_KEY": "  ", "GOOGLE_API_KEY": f" {CLOUD}\n"}, CLOUD, None),
         (OWN, {"GEMINI_API_KEY": GEMINI}, OWN, None),
+        (f"{OWN}\n", {}, OWN, None),
         (OWN, BY_VERTEX | {"GOOGLE_API_KEY": CLOUD}, OWN, Vertex()),
         (None, BY_VERTEX, "", Vertex()),
         (None, BY_VERTEX | {"GEMINI_API_KEY": GEMINI}, "", Vertex()),  # which is no key for Vertex
@@ -56,7 +56,7 @@ def program(folder: Path, name: str = "localharness", mode: int = 0o700) -> Path
 def test_what_it_logs_in_with(
     key: str | None, environment: dict[str, str], found: str, vertex: Vertex | None, tmp_path: Path
 ) -> None:
-    made = look(None, key, {"HOME": str(tmp_path)} | environment)
+    made = Settings.of(None, key, {"HOME": str(tmp_path)} | environment)
     assert (made.key, made.vertex) == (found, vertex)
     origins = {"": "", GEMINI: "GEMINI_API_KEY", CLOUD: "GOOGLE_API_KEY", OWN: "runtime_key"}
     assert made.key_from == origins[found]
@@ -67,7 +67,7 @@ def test_the_file_of_a_projects_login(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "PATH": ""} | BY_VERTEX | PROJECT
 
     def login(**more: str) -> Path | None:
-        found = look(None, None, environment | more).vertex
+        found = Settings.of(None, None, environment | more).vertex
         assert found is not None
         return found.login
 
@@ -104,32 +104,34 @@ def test_the_program_is_the_named_one_or_the_installed_one_or_the_first_on_the_p
 ) -> None:
     named, variable, installed, on_path = (program(tmp_path / name) for name in ("a", "b", "c", "d"))
     environment = {"PATH": str(on_path.parent)}
-    assert look(None, None, environment).binary == on_path
-    assert look(None, None, {"PATH": ""}).binary is None
+    assert Settings.of(None, None, environment).binary == on_path
+    assert Settings.of(None, None, {"PATH": ""}).binary is None
     monkeypatch.setattr(module, "_installed", lambda: installed)
-    assert look(None, None, environment).binary == installed
+    assert Settings.of(None, None, environment).binary == installed
     environment[PATH_VARIABLE] = str(variable)
-    assert look(None, None, environment).binary == variable
-    assert look(str(named), None, environment).binary == named
-    assert look("", None, environment).binary == variable
+    assert Settings.of(None, None, environment).binary == variable
+    assert Settings.of(str(named), None, environment).binary == named
+    assert Settings.of("", None, environment).binary == variable
 
 
 def test_a_name_without_a_folder_is_looked_for_on_the_path(tmp_path: Path) -> None:
     there = program(tmp_path, "harness")
-    assert look("harness", None, {"PATH": str(tmp_path)}).binary == there
+    assert Settings.of("harness", None, {"PATH": str(tmp_path)}).binary == there
 
 
 def test_a_relative_path_is_one_of_today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The runtime is started in another folder."""
     there = program(tmp_path / "bin")
     monkeypatch.chdir(tmp_path)
-    assert look("bin/localharness", None, {}).binary == there
+    assert Settings.of("bin/localharness", None, {}).binary == there
+    monkeypatch.chdir(there.parent)
+    assert Settings.of("./localharness", None, {"PATH": ""}).binary == there
 
 
 def test_the_home_folder_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = program(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert look("~/localharness", None, {}).binary == there
+    assert Settings.of("~/localharness", None, {}).binary == there
 
 
 def test_the_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,11 +144,11 @@ def test_the_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     record.write_text("google/antigravity/bin/localharness,,\n")
     (found,) = metadata.distributions(path=[str(tmp_path)])
     monkeypatch.setattr(metadata, "distribution", lambda _: found)
-    assert look(None, None, {}).binary == there
+    assert Settings.of(None, None, {}).binary == there
     there.unlink()  # a broken installation
-    assert look(None, None, {"PATH": ""}).binary is None
+    assert Settings.of(None, None, {"PATH": ""}).binary is None
     record.unlink()
-    assert look(None, None, {"PATH": ""}).binary is None
+    assert Settings.of(None, None, {"PATH": ""}).binary is None
 
 
 def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +158,7 @@ def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
         raise metadata.PackageNotFoundError
 
     monkeypatch.setattr(metadata, "distribution", missing)
-    assert look(None, None, {"PATH": ""}).binary is None
+    assert Settings.of(None, None, {"PATH": ""}).binary is None
 
 
 # -- what is missing ---------------------------------------------------------------------------------------------
@@ -169,6 +171,13 @@ def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
         (Settings(), "ls_absent", "is not installed", INSTALL),
         (Settings(key=GEMINI, named="/no/where"), "ls_absent", "/no/where is no program", "Set runtime_path"),
         (Settings(Path("/x")), "ls_not_logged_in", "no API key", GIVE_KEY),
+        (
+            Settings(Path("/x"), "AIza\r\nx: 1", key_from="GEMINI_API_KEY"),
+            "ls_not_logged_in",
+            "GEMINI_API_KEY",
+            GIVE_KEY,
+        ),
+        (Settings(Path("/x"), "AIza “"), "ls_not_logged_in", "is no API key", GIVE_KEY),
         (Settings(Path("/x"), vertex=Vertex()), "ls_not_logged_in", "neither an API key nor", GIVE_PROJECT),
         (Settings(Path("/x"), vertex=Vertex("p")), "ls_not_logged_in", "neither an API key nor", GIVE_PROJECT),
     ],
@@ -190,7 +199,11 @@ def test_a_program_that_cannot_be_run_is_named(name: str, how: str, tmp_path: Pa
     (tmp_path / "a folder").mkdir()
     path = str(tmp_path / name)
     environment = {"PATH": str(tmp_path / "bin"), "GEMINI_API_KEY": GEMINI}
-    made = look(path, None, environment) if how == "setting" else look(None, None, environment | {PATH_VARIABLE: path})
+    made = (
+        Settings.of(path, None, environment)
+        if how == "setting"
+        else Settings.of(None, None, environment | {PATH_VARIABLE: path})
+    )
     assert made.binary is None
     assert made.missing is not None
     assert path in made.missing.message

@@ -14,7 +14,7 @@ from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.backends.antigravity.repoint import Repointer
-from zerogravity.backends.base import BackendListener, Readiness, Route, Words
+from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Route, Words
 from zerogravity.core import marker
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.running import RunningTurn
@@ -42,6 +42,7 @@ class Antigravity:
     reads_answers = True  # a person may look at them in the editor
     places = 4
     words = WORDS
+    google = GoogleApi()
 
     def __init__(
         self,

@@ -10,10 +10,10 @@ import asyncio
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import psutil
@@ -23,17 +23,19 @@ from zerogravity.backends.antigravity.discover import Process, flags_of, listeni
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.forms import METADATA
 from zerogravity.backends.base import Route
+from zerogravity.backends.output import Output, without
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.errors import Fault, FaultError, Termination, language_server
 from zerogravity.hosts import free_port
+from zerogravity.wire import protobuf
 
 logger = logging.getLogger("zerogravity.language_server")
 READY_S = 60.0  # a cold one takes its time
 PROBE_S = 0.1
 STOP_S = 2.0  # between SIGTERM and SIGKILL, as the vendor has it
 STABLE_S = 60.0  # one that has run this long is restarted without a growing delay
+CORRECT = "Run ls_command by itself to see what it lacks, or leave it out: then a language server that runs is used."
 FIELDS = {"ideName": 1, "locale": 4, "extensionName": 12}  # of exa.codeium_common_pb.Metadata
-MAX_LINE = 500  # bytes kept of a line of its output
 
 Pipe = tuple[asyncio.StreamReader, asyncio.ReadTransport]
 
@@ -66,8 +68,8 @@ class LsChild:
         self._sleep = sleep
         self._clock = clock
         self._group: lifeline.ProcessGroup | None = None
-        self._output: asyncio.Task[None] | None = None
-        self._last_lines: deque[str] = deque(maxlen=20)
+        self._output = Output("language server", str)
+        self._reading: asyncio.Task[None] | None = None
         self._failures = 0
         self._supervisor = background.RepeatedTask(
             "restarting the language server", self._restart, report=report, sleep=sleep
@@ -124,13 +126,14 @@ class LsChild:
 
     async def _launch(self) -> Endpoint:
         """Start, feed, wait until it answers. Raises FaultError."""
-        self._last_lines.clear()
         values = {"csrf": str(uuid4()), "port": str(free_port()), "endpoint": self._route.endpoint}
         command = command_line(self._command, values)
+        csrf = flags_of(command).get("csrf_token") or values["csrf"]
+        self._output = Output("language server", partial(without, secrets=(csrf, values["csrf"])))
         # A pipe of our own: with asyncio's, wait() would wait for every process that has inherited it.
         reading, writing = os.pipe()
-        self._output = background.task(
-            self._read_output(await _reader(reading), values["csrf"]), "reading the language server's output"
+        self._reading = background.task(
+            _read(self._output, await _reader(reading)), "reading the language server's output"
         )
         try:
             self._group = await lifeline.start(
@@ -143,7 +146,6 @@ class LsChild:
             os.close(writing)
         process = self._group.process
         await self._feed(process)
-        csrf = flags_of(command).get("csrf_token") or values["csrf"]
         port = int(values["port"]) if any("{port}" in argument for argument in self._command) else None
         self.endpoint = await self._ready(process, csrf, port)
         logger.info("language server %s answers at %s", process.pid, self.endpoint.url)
@@ -167,31 +169,14 @@ class LsChild:
         while self._clock() < deadline:
             if process.returncode is not None:
                 raise FaultError(
-                    _absent(f"the language server ended with code {process.returncode}{self._output_tail()}")
+                    _absent(f"the language server ended with code {process.returncode}{self._output.tail}")
                 )
             ports = (port,) if port is not None else await asyncio.to_thread(_ports, process.pid)
             found = await probe(Process(process.pid, "core", csrf, tuple(ports)))
             if found is not None:
                 return replace(found, kind="child")
             await asyncio.sleep(PROBE_S)
-        raise FaultError(_absent(f"the language server was not ready within {self._ready_s:g} s{self._output_tail()}"))
-
-    def _output_tail(self) -> str:
-        return ":\n" + "\n".join(self._last_lines) if self._last_lines else ""
-
-    async def _read_output(self, pipe: Pipe, secret: str) -> None:
-        """Log its output at debug level, without the token."""
-        reader, transport = pipe
-        rest = b""
-        try:
-            while data := await reader.read(1 << 16):
-                *lines, rest = (rest[-MAX_LINE:] + data).split(b"\n")
-                for line in lines:
-                    shown = line.decode("utf-8", "replace").replace(secret, "…")[:MAX_LINE].rstrip()
-                    self._last_lines.append(shown)
-                    logger.debug("language server: %s", shown)
-        finally:
-            transport.close()
+        raise FaultError(_absent(f"the language server was not ready within {self._ready_s:g} s{self._output.tail}"))
 
     async def _end_process(self) -> None:
         """Leave no process and no pipe of it."""
@@ -199,10 +184,10 @@ class LsChild:
         group, self._group = self._group, None
         if group is not None:
             await group.end(STOP_S)
-        output, self._output = self._output, None
-        if output is not None:
-            output.cancel()
-            await asyncio.gather(output, return_exceptions=True)
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
 
 async def _reader(descriptor: int) -> Pipe:
@@ -211,6 +196,14 @@ async def _reader(descriptor: int) -> Pipe:
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(descriptor, "rb", buffering=0)
     )
     return reader, transport
+
+
+async def _read(output: Output, pipe: Pipe) -> None:
+    reader, transport = pipe
+    try:
+        await output.read(reader)
+    finally:
+        transport.close()
 
 
 def command_line(template: Sequence[str], values: Mapping[str, str]) -> list[str]:
@@ -228,25 +221,19 @@ def command_line(template: Sequence[str], values: Mapping[str, str]) -> list[str
 
 def environment(ours: Mapping[str, str], route: Route) -> dict[str, str]:
     """The child's environment: ours without our own settings (some are secrets), with the proxy to Google."""
-    made = {name: value for name, value in ours.items() if not name.startswith("ZEROGRAVITY_")}
-    if route.proxy is not None:
-        for name in ("HTTPS_PROXY", "HTTP_PROXY"):
-            made.pop(name.lower(), None)
-            made[name] = route.proxy
-        made.pop("no_proxy", None)
-        made["NO_PROXY"] = "localhost,127.0.0.1,::1"
-    if route.bundle is not None:
-        made["SSL_CERT_FILE"] = str(route.bundle)
-    return made
+    routed = route.environment | ({} if route.proxy is None else {"HTTP_PROXY": route.proxy})
+    replaced = {name.lower() for name in routed}  # programs read either spelling
+    kept = {
+        name: value
+        for name, value in ours.items()
+        if not name.startswith("ZEROGRAVITY_") and name.lower() not in replaced
+    }
+    return kept | routed
 
 
 def metadata(values: Mapping[str, str] = METADATA) -> bytes:
     """The binary protobuf message it wants on stdin: string fields only."""
-    message = bytearray()
-    for name, number in FIELDS.items():
-        data = values[name].encode()
-        message += bytes((number << 3 | 2, len(data))) + data  # both fit a one-byte varint here
-    return bytes(message)
+    return b"".join(protobuf.text_field(number, values[name]) for name, number in FIELDS.items())
 
 
 def _ports(pid: int) -> list[int]:
@@ -260,4 +247,4 @@ def _ports(pid: int) -> list[int]:
 
 
 def _absent(message: str) -> Fault:
-    return language_server(503, "ls_absent", message, Termination.LS_GONE)
+    return language_server(503, "ls_absent", message, Termination.LS_GONE, remedy=CORRECT)

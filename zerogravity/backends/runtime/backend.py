@@ -18,7 +18,7 @@ from typing import Any
 
 import aiohttp
 
-from zerogravity.backends.base import BackendListener, Readiness, Route, Words
+from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Route, Words
 from zerogravity.backends.runtime import models
 from zerogravity.backends.runtime.conversation import Conversation, configuration
 from zerogravity.backends.runtime.errors import gone, refused
@@ -36,8 +36,8 @@ logger = logging.getLogger("zerogravity.language_server")
 NAME = "the runtime"
 ENDING_S = 1.0  # from the end of its connections to its own
 NO_ROUTE = language_server(
-    502, "ls_refused", "the runtime cannot be led through this mode of mitmproxy", Termination.LS_REFUSED,
-    remedy="Use reverse mode to its API, or regular mode.", retryable=False,
+    502, "ls_refused", "the runtime's calls cannot be routed through this mode of mitmproxy", Termination.LS_REFUSED,
+    remedy="Use reverse mode with Google's API for it, or regular mode.", retryable=False,
 )  # fmt: skip
 WORDS = Words(NAME, "Send the request again; if that does not help, run: zerogravity doctor --ls runtime")
 
@@ -84,6 +84,11 @@ class Runtime:
         self._listing = Listing(settings, route, clock)
 
     @property
+    def google(self) -> GoogleApi:
+        settings = self._settings
+        return GoogleApi("gemini" if settings.vertex is None else "vertex", settings.google, settings.key)
+
+    @property
     def pid(self) -> int | None:
         """The process that gets new conversations."""
         return self._keeper.pid
@@ -99,7 +104,7 @@ class Runtime:
         self._callbacks = callbacks
 
     async def start(self) -> None:
-        if not (self._route.endpoint or self._route.proxy):
+        if not self._route.leads_here:
             raise FaultError(NO_ROUTE)
         if (fault := self._settings.missing) is not None:
             raise FaultError(fault)
@@ -141,21 +146,17 @@ class Runtime:
             raise FaultError(self._listing.fault)
 
     async def start_cascade(self, model: str) -> str:
-        """A conversation about one model, with a name of ours; in another process, if the first one is just ending."""
+        """A conversation about one model, with a name of ours; in another process, if the first one is just ending or
+        answers nobody."""
         first = await self._keeper.take()
         try:
             return await self._begin(first, model)
         except FaultError as error:
-            if error.fault.code != "ls_gone" or not await self._has_ended(first):
+            if error.fault.code != "ls_gone":
+                raise
+            if not await first.ends_within(ENDING_S) and not self._keeper.give_up(first):
                 raise
         return await self._begin(await self._keeper.take(), model)
-
-    async def _has_ended(self, process: RuntimeProcess) -> bool:
-        """One that does not answer; if it goes on running, no new conversation gets it."""
-        ended = await process.ends_within(ENDING_S)
-        if not ended:
-            self._keeper.replace(process)
-        return ended
 
     async def _begin(self, process: RuntimeProcess, model: str) -> str:
         cascade_id = str(uuid.uuid4())
@@ -205,7 +206,7 @@ class Runtime:
     def _endpoint(self) -> dict[str, Any]:
         """Google's API in its configuration. Its key is nowhere else."""
         settings, named = self._settings, dict[str, str]()
-        if self._route.endpoint:
+        if self._route.endpoint and settings.key:  # else it would call without a login; see ``environment``
             named["baseUrl"] = self._route.endpoint
         if settings.key:
             named["apiKey"] = settings.key

@@ -56,6 +56,7 @@ class Keeper:
         self._failures = 0
         self._began = 0.0
         self._replace_again = -math.inf  # when a replacement may be tried
+        self._given_up: RuntimeProcess | None = None  # while it is being replaced
         self._retired: set[RuntimeProcess] = set()
         self._tasks = background.Tasks()
         self._watching: asyncio.Task[int] | None = None
@@ -119,14 +120,21 @@ class Keeper:
             self._replace_again = self._clock() + REPLACE_AGAIN_S
             self._tasks.spawn(self._replace(process), "replacing the runtime")
 
+    def give_up(self, process: RuntimeProcess) -> bool:
+        """It runs, and answers nobody: new conversations wait for another one. Whether there will be one."""
+        if process is self._current and self._clock() >= self._replace_again:
+            self._given_up = process
+            self.replace(process)
+        return process is not self._current or process is self._given_up
+
     async def _serving(self) -> RuntimeProcess:
         while True:
             await self._settled.wait()
             if (process := self._current) is None:
                 raise FaultError(self.fault or RESTARTING)
-            if process.pid is not None:
+            if process.pid is not None and process is not self._given_up:
                 return process
-            self._settled.clear()  # it has ended, which will be seen in a moment
+            self._settled.clear()  # it has ended, which will be seen in a moment, or is being replaced
 
     def _is_worn(self, process: RuntimeProcess) -> bool:
         if process.turns >= self._max_turns:
@@ -134,6 +142,14 @@ class Keeper:
         return process.turns % WEIGHED_EVERY == 0 and process.rss() > self._max_rss
 
     async def _replace(self, old: RuntimeProcess) -> None:
+        try:
+            await self._replaced(old)
+        finally:  # turns that wait go to whichever there is
+            self._given_up = None
+            if self._current is not None:
+                self._settled.set()
+
+    async def _replaced(self, old: RuntimeProcess) -> None:
         """New conversations go to a new process; the old one ends with its last."""
         logger.info("the runtime is replaced after %s turns, at %s MiB", old.turns, old.rss() >> 20)
         new = self._make()

@@ -7,29 +7,26 @@ nothing in it that it does not need: no key, no setting of ours. Facts: antigrav
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from zerogravity import background, lifeline, redact
+from zerogravity import background, lifeline
 from zerogravity.backends.base import Route
+from zerogravity.backends.output import Output, without
 from zerogravity.backends.runtime import folders, handshake
 from zerogravity.backends.runtime.errors import absent
 from zerogravity.backends.runtime.settings import Settings
 from zerogravity.errors import FaultError
 
-logger = logging.getLogger("zerogravity.language_server")
 READY_S = 30.0  # a cold one is read from the disk: 131 MB
 STOP_S = 2.0
 LOOK_S = 1.0
-TAIL = 20  # of its last lines
-MAX_LINE, LONG_LINE = 500, 4096  # what is shown of a line, and what is looked through for secrets
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT")
+TO_LOGIN = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 class RuntimeProcess:
@@ -44,7 +41,7 @@ class RuntimeProcess:
         self._folder: folders.Folder | None = None
         self._group: lifeline.ProcessGroup | None = None
         self._reading: list[asyncio.Task[None]] = []
-        self._last_lines: deque[str] = deque(maxlen=TAIL)
+        self._output = Output("runtime", self.without_keys)
 
     @property
     def pid(self) -> int | None:
@@ -61,20 +58,18 @@ class RuntimeProcess:
     @property
     def last_words(self) -> str:
         """What it has written last, for a message."""
-        return ":\n" + "\n".join(self._last_lines) if self._last_lines else ""
+        return self._output.tail
 
     def rss(self) -> int:
-        """Bytes of memory in use; 0 when it has ended."""
+        """Bytes of memory in use; 0 when it has ended, or nobody can tell."""
         try:
             return psutil.Process(self.pid).memory_info().rss if self.pid is not None else 0
-        except psutil.Error:
+        except (psutil.Error, OSError):  # too many open files
             return 0
 
     def without_keys(self, words: str) -> str:
         """What it says may be shown then."""
-        for key in (self._settings.key, "" if self.listening is None else self.listening.key):
-            words = words.replace(key, redact.MASK) if key else words
-        return redact.text(words)
+        return without(words, (self._settings.key, "" if self.listening is None else self.listening.key))
 
     async def start(self) -> None:
         """Returns when it listens. Raises FaultError, and leaves nothing then."""
@@ -123,7 +118,7 @@ class RuntimeProcess:
             for one in self._reading:
                 one.cancel()  # somebody else may hold its pipes
             if folder is not None:
-                await asyncio.to_thread(folder.remove)
+                await _removed(folder)
             await asyncio.gather(*self._reading, return_exceptions=True)
 
     async def _start(self) -> None:
@@ -149,7 +144,8 @@ class RuntimeProcess:
             env=environment(os.environ, self._settings, self._route, self._folder.path),
         )  # fmt: skip
         process = self._group.process
-        words = background.task(self._read_words(process), "reading the runtime's words")
+        assert process.stderr is not None
+        words = background.task(self._output.read(process.stderr), "reading the runtime's words")  # its log
         self._reading.append(words)
         try:
             self.listening = await _greet(process)
@@ -160,17 +156,14 @@ class RuntimeProcess:
             raise FaultError(absent(f"{binary} does not answer as the runtime does: {error}")) from error
         self._reading.append(background.task(_drain(process), "reading the runtime's output"))
 
-    async def _read_words(self, process: asyncio.subprocess.Process) -> None:
-        """Keep its newest lines, and log them at debug level: its log goes to stderr."""
-        assert process.stderr is not None
-        rest = b""
-        while data := await process.stderr.read(1 << 16):
-            *lines, rest = (rest + data).split(b"\n")
-            rest = rest[:LONG_LINE]
-            for line in filter(None, lines):
-                shown = self.without_keys(line[:LONG_LINE].decode("utf-8", "replace"))[:MAX_LINE].rstrip()
-                self._last_lines.append(shown)
-                logger.debug("runtime: %s", shown)
+
+async def _removed(folder: folders.Folder) -> None:
+    """Cancelled, it ends no sooner: whoever has stopped us takes the folder for gone."""
+    removing = background.task(asyncio.to_thread(folder.remove), "removing the runtime's folder")
+    try:
+        await asyncio.shield(removing)
+    finally:
+        await asyncio.wait((removing,))
 
 
 async def _drain(process: asyncio.subprocess.Process) -> None:
@@ -191,13 +184,14 @@ async def _greet(process: asyncio.subprocess.Process) -> handshake.Listening:
 
 
 def environment(ours: Mapping[str, str], settings: Settings, route: Route, folder: Path) -> dict[str, str]:
-    """What it gets of ours, the way to our proxy, and a home of its own."""
+    """What it gets of ours, the way to our proxy, and a home of its own. For a project's login also what it needs to
+    get a token itself: it asks for none where a conversation's configuration names our endpoint."""
     made = {name: value for name in PASSED_ON if (value := ours.get(name)) is not None}
     made |= {"HOME": str(folder), "TMPDIR": str(folder)}
-    if route.proxy is not None:
-        made |= {"HTTPS_PROXY": route.proxy, "NO_PROXY": "localhost,127.0.0.1,::1"}
-    if route.bundle is not None:
-        made["SSL_CERT_FILE"] = str(route.bundle)
+    if settings.vertex is not None and not settings.key and route.endpoint:
+        made |= {name: value for name in TO_LOGIN if (value := ours.get(name)) is not None}
+        made["GOOGLE_VERTEX_BASE_URL"] = route.endpoint
+    made |= route.environment
     if settings.vertex is not None and settings.vertex.login is not None:
         made["GOOGLE_APPLICATION_CREDENTIALS"] = str(settings.vertex.login)
     return made

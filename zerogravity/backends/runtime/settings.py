@@ -7,6 +7,7 @@ Facts: antigravity-runtime; the variables are those of google-genai and google-a
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ GIVE_PROJECT = "Set GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION, or GOOGLE_AP
 GCLOUD_LOGIN = Path(".config", "gcloud", "application_default_credentials.json")
 BY_VERTEX = ("GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GENAI_USE_ENTERPRISE")
 YES = ("true", "1")
+_UNKNOWN_IN_KEYS = re.compile(r"[^!-~]")  # none can be sent in a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,20 @@ class Settings:
     vertex: Vertex | None = None
     named: str = ""
     key_from: str = ""
+
+    @classmethod
+    def of(cls, path: str | None, key: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
+        """``path`` and ``key`` are the user's own settings; each wins over what is found. Reads files' names only."""
+        by_vertex = any(environment.get(name, "").lower() in YES for name in BY_VERTEX)
+        named = ("GOOGLE_API_KEY",) if by_vertex else ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+        keys = {"runtime_key": (key or "").strip(), **{name: environment.get(name, "").strip() for name in named}}
+        origin, found = next(((name, value) for name, value in keys.items() if value), ("", ""))
+        vertex = None
+        if by_vertex:
+            project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
+            vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
+        named_program = path or environment.get(PATH_VARIABLE, "")
+        return cls(_binary(named_program, environment), found, vertex, named_program, origin)
 
     @property
     def google(self) -> str:
@@ -72,33 +88,28 @@ class Settings:
 
     @property
     def no_login(self) -> Fault | None:
+        if self.key and _UNKNOWN_IN_KEYS.search(self.key):  # pasted with a line break, or half of a sentence
+            text = f"what {self.key_from} holds is no API key: it has characters in it that none has"
+            return _not_logged_in(text, GIVE_KEY)
         if self.key or (self.vertex is not None and self.vertex.project and self.vertex.location):
             return None
         text, remedy = "the runtime has no API key", GIVE_KEY
         if self.vertex is not None:
             text, remedy = "the runtime knows neither an API key nor a project for Vertex", GIVE_PROJECT
-        return language_server(401, "ls_not_logged_in", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)
+        return _not_logged_in(text, remedy)
 
 
-def settings(path: str | None, key: str | None, environment: Mapping[str, str] = os.environ) -> Settings:
-    """``path`` and ``key`` are the user's own settings; each wins over what is found. Reads files' names only."""
-    by_vertex = any(environment.get(name, "").lower() in YES for name in BY_VERTEX)
-    named = ("GOOGLE_API_KEY",) if by_vertex else ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-    keys = {"runtime_key": key or "", **{name: environment.get(name, "").strip() for name in named}}
-    origin, found = next(((name, value) for name, value in keys.items() if value), ("", ""))
-    vertex = None
-    if by_vertex:
-        project, location = (environment.get(f"GOOGLE_CLOUD_{name}", "") for name in ("PROJECT", "LOCATION"))
-        vertex = Vertex("" if found else project, "" if found else location, None if found else _login(environment))
-    named_program = path or environment.get(PATH_VARIABLE, "")
-    return Settings(_binary(named_program, environment), found, vertex, named_program, origin)
+def _not_logged_in(text: str, remedy: str) -> Fault:
+    return language_server(401, "ls_not_logged_in", text, Termination.LS_REFUSED, remedy=remedy, retryable=False)
 
 
 def _binary(named: str, environment: Mapping[str, str]) -> Path | None:
     """As Google's own SDK looks for it: named, in the installed package, on the search path."""
     if not named and (installed := _installed()) is not None:
         return installed
-    found = shutil.which(Path(named or PROGRAM).expanduser(), path=environment.get("PATH"))
+    file = Path(named or PROGRAM).expanduser()
+    wanted = file.absolute() if os.sep in named else file  # ./localharness is no name to look for
+    found = shutil.which(wanted, path=environment.get("PATH"))
     return None if found is None else Path(found).absolute()  # it is started in a folder of its own
 
 

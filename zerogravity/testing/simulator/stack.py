@@ -2,7 +2,7 @@
 mitmdump with the addon.
 
 Used by the demo, the end-to-end tests and the benchmarks. The stand-ins run in this process, mitmdump in its own; the
-runtime is mitmdump's child.
+runtime, and a stand-in of a language server that runs apart, are mitmdump's children.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import secrets
+import shlex
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 import aiohttp
+import psutil
 
 from zerogravity import ADDON, certs, lifeline
 from zerogravity.hosts import GOOGLE, free_port, is_loopback
@@ -32,6 +34,7 @@ Mode = Literal["reverse", "proxy"]
 KEY = "stand-in-key"  # which the stand-in of Google takes
 START_S = 30.0
 STOP_S = 15.0
+USERS = ("ZEROGRAVITY_", "OTEL_", "GOOGLE_GENAI_USE_")  # the last: which of Google's APIs the runtime calls
 
 
 class StackError(Exception):
@@ -46,7 +49,8 @@ class StackOptions:
     ``upstream_ca``: PEM file that verifies an https upstream. Without one, a loopback upstream is not verified.
     ``settings``: further ``--set zg_NAME=VALUE`` options of the addon. ``env``: further environment of mitmdump.
     ``addon``: a script that loads our addon, instead of ours. ``runtime``: Google's runtime, in place of the stand-in
-    of a language server.
+    of a language server. ``apart``: that stand-in is a process of its own, with the habits of no one build, and not in
+    ``Stack.ls``.
     """
 
     mode: Mode = "reverse"
@@ -62,6 +66,7 @@ class StackOptions:
     ls: LsOptions = field(default_factory=LsOptions)
     addon: Path = ADDON
     runtime: Path | None = None
+    apart: bool = False
 
 
 class Stack(Simulator):
@@ -80,6 +85,7 @@ class Stack(Simulator):
         self._folder = tempfile.TemporaryDirectory(prefix="zerogravity-")
         self._ready = Path(self._folder.name, "ready")
         self._upstream: tuple[str, Path | None] = "", None
+        self._apart: str | None = None  # the stand-in's command
 
     async def start(self) -> None:
         """Start everything; returns when ``GET /ready`` answers 200. Raises StackError."""
@@ -94,8 +100,11 @@ class Stack(Simulator):
             upstream, ca = options.upstream.rstrip("/"), options.upstream_ca
         if options.runtime is None:
             options.ls.envelope = await self._envelope(upstream, ca)
-            self.ls = LanguageServerSimulator(options.ls)
-            await self.ls.start()
+            if options.apart:
+                self._apart = shlex.join(stand_in(f"envelope={options.ls.envelope}".lower()))
+            else:
+                self.ls = LanguageServerSimulator(options.ls)
+                await self.ls.start()
         # In reverse mode it signs nothing, but mitmproxy would make one of its own, with a slow key.
         certs.create(folder / "ca", now=datetime.now(UTC), days=1)
         self.proxy_port = options.proxy_port or free_port()
@@ -132,9 +141,7 @@ class Stack(Simulator):
         upstream, ca = self._upstream
         settings = {
             "zg_listen": f"127.0.0.1:{urlsplit(self.url).port or options.port}",
-            **(
-                {"zg_ls_url": self.ls.url} if self.ls else {"zg_ls": "runtime", "zg_runtime_path": str(options.runtime)}
-            ),
+            **self._language_server(),
             "zg_ready_file": str(self._ready),
             **{f"zg_{name}": value for name, value in options.settings.items()},
             "confdir": str(folder / "ca"),
@@ -153,6 +160,13 @@ class Stack(Simulator):
             settings["ssl_insecure"] = "true"
         arguments = [argument for name, value in settings.items() for argument in ("--set", f"{name}={value}")]
         return [str(Path(sys.executable).parent / "mitmdump"), "-s", str(options.addon), *arguments]
+
+    def _language_server(self) -> dict[str, str]:
+        if self.ls is not None:
+            return {"zg_ls_url": self.ls.url}
+        if self._apart is not None:
+            return {"zg_ls_command": self._apart}
+        return {"zg_ls": "runtime", "zg_runtime_path": str(self.options.runtime)}
 
     async def _start_mitmdump(self) -> None:
         environment = {**_clean(os.environ, Path(self._folder.name)), **self._secrets(), **self.options.env}
@@ -174,6 +188,14 @@ class Stack(Simulator):
     def process(self) -> asyncio.subprocess.Process | None:
         """mitmdump, once it has been started."""
         return self._group.process if self._group is not None else None
+
+    @property
+    def ls_process(self) -> psutil.Process:
+        """The runtime, or the stand-in that runs apart."""
+        assert self.process is not None
+        watcher = Path(lifeline.SHELL).name
+        (found,) = [one for one in psutil.Process(self.process.pid).children() if one.name() != watcher]
+        return found
 
     @property
     def inspector_url(self) -> str:
@@ -245,9 +267,15 @@ class Stack(Simulator):
             await self._reader
 
 
+def stand_in(*habits: str) -> list[str]:
+    """The command that starts the stand-in of a language server, for ``ls_command``."""
+    given = [word for habit in habits for word in ("--habit", habit)]
+    return [sys.executable, "-m", "zerogravity", "simulate", "ls", "--stdin", *given]
+
+
 def _clean(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The environment without the user's own settings and data, so that every run is alike."""
     (folder / "config.toml").touch()
-    kept = {name: value for name, value in environment.items() if not name.startswith(("ZEROGRAVITY_", "OTEL_"))}
+    kept = {name: value for name, value in environment.items() if not name.startswith(USERS)}
     own = {"CONFIG": str(folder / "config.toml"), "DATA_DIR": str(folder / "data")}
     return {**kept, "PYTHONUNBUFFERED": "1", **{f"ZEROGRAVITY_{name}": value for name, value in own.items()}}
