@@ -218,3 +218,19 @@ async def test_a_file_that_is_removed_under_us_is_made_again(serve: Serve, tmp_p
     assert rows(file) == 1
     assert (await served.get(f"{PATH}/{identity}"))[0] == 200
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_where_tasks_run_at_once(serve: Serve) -> None:
+    """As in mitmproxy: a deletion in memory is over before there is a task to remember, and what comes then is
+    written all the same."""
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    try:
+        served = await serve()
+        for _ in range(2):
+            answered = (await served.post(PATH, HELLO))[2]
+            await until(lambda: served.writer.waiting == 0)
+            assert (await served.ask("DELETE", f"{PATH}/{answered['id']}"))[0] == 200
+        await served.post(PATH, HELLO)
+        await until(lambda: served.writer.waiting == 0)
+    finally:
+        asyncio.get_running_loop().set_task_factory(None)

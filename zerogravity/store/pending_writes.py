@@ -147,7 +147,7 @@ class PendingWrites:
         self._waiting[key] = write
         self.bytes += write.size
         self._lost.pop(key, None)
-        if self._task is None:
+        if self._task is None or self._task.done():  # tasks may run at once, as mitmproxy's do
             self._task = background.task(self._write_all(), "stored responses")
 
     def _remove(self, key: Key) -> None:
