@@ -383,6 +383,18 @@ async def test_an_error_of_the_ls_after_polled_records_does_not_spoil_the_answer
     await bench.engine.close()
 
 
+async def test_a_further_call_that_will_not_come_is_not_waited_for(bench: Bench) -> None:
+    bench.ls.hold.add("send")
+    bench.ls.faults["send"] = FaultError(REFUSED)
+    channel, running = await bench.turn()
+    matched(running)
+    running.await_attempt(Await(20, EMPTY))
+    bench.ls.let("send")
+    await settled()
+    assert channel.terminal == Failed(EMPTY)
+    await bench.engine.close()
+
+
 async def test_a_refused_annotation_does_no_harm(bench: Bench) -> None:
     bench.ls.faults["annotate"] = FaultError(REFUSED)
     channel = await bench.running()
