@@ -224,7 +224,8 @@ WORDS = {  # the same words in another meaning
         "testing.builders", "testing.replay_server",
     },
     "gemini": {  # a family of models, and one of Google's APIs
-        "backends.base", "backends.runtime.backend", "server.counting", "core.family", "capture.generation_config", "surfaces.common.models", "testing.simulator.google.families",
+        "backends.base", "backends.runtime.backend", "server.counting",
+        "core.family", "capture.generation_config", "surfaces.common.models", "testing.simulator.google.families",
         "testing.simulator.google.rules.config", "testing.simulator.language_server.rpc",
     },
     "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
