@@ -1,6 +1,6 @@
 """Google's own agent runtime, as a real component of the path. Its wheel is installed into the cache of the clients.
 
-Where it cannot be had these tests are skipped with the reason; with ``ZEROGRAVITY_RUNTIME=required`` they fail.
+Where it cannot be had these tests are skipped with the reason; with ``REQUIRE_RUNTIME=1`` they fail.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from tests.clients.install import client
 
 HERE = Path(__file__).resolve().parent
-REQUIRED = os.environ.get("ZEROGRAVITY_RUNTIME") == "required"
+REQUIRED = os.environ.get("REQUIRE_RUNTIME") == "1"
 BINARY = Path("google", "antigravity", "bin", "localharness")
 
 
