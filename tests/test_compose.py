@@ -393,3 +393,14 @@ async def test_the_google_that_is_looked_for_is_where_calls_go(
     assert probe is not None
     await probe()
     assert asked == [wanted]
+
+
+@pytest.mark.parametrize("passive", [False, True])
+async def test_a_google_that_does_not_know_an_editors_calls_is_fine_for_other_programs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, passive: bool
+) -> None:
+    given = {"data_dir": str(tmp_path), "ls": "editor", "capture_passive": passive}
+    base = compose.Base.of(configuration.load(given, env={}).config)
+    route = Route(endpoint="http://127.0.0.1:9", google="https://generativelanguage.googleapis.com")
+    await (await compose._backend(base, route)).close()
+    assert ("does not serve the calls of an editor's language server" in caplog.text) is not passive

@@ -273,7 +273,7 @@ async def _backend(base: Base, route: Route) -> Backend:
         if fault is not None:
             raise FaultError(fault)
         return Runtime(runtime, route)
-    if fault is not None:  # fine where only other programs' calls are recorded
+    if fault is not None and not config.capture_passive:  # else it is other programs' calls that go there
         logger.warning("%s", fault.full_message)
     settings: dict[str, Any] = {
         "url": config.ls_url,

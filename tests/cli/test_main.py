@@ -363,11 +363,17 @@ def test_nothing_to_choose(found: list[discover.Found]) -> None:
     assert (as_text.exit_code, as_json.exit_code) == (1, 1)
     told = json.loads(as_json.stdout)
     assert told["language_servers"] == []
-    assert told["serve"] == {"ls": "editor", "why": "/no/such/localharness is no program that can be run"}
+    assert told["serve"] == {
+        "ls": "editor",
+        "why": "there is no other: /no/such/localharness is no program that can be run",
+    }
     hint = "start your editor, pass the URL of one to serve with --ls-url, or use the runtime"
     lines = as_text.stdout.splitlines()
     assert lines[0] == f"no editor's language server is running here: {hint}"
-    assert lines[-1] == "serve would choose: editor (/no/such/localharness is no program that can be run)"
+    assert (
+        lines[-1]
+        == "serve would choose: editor (there is no other: /no/such/localharness is no program that can be run)"
+    )
     assert [line.split()[0] for line in lines[1:-1]] == ["runtime", "login", "api", "missing", "missing"]
 
 

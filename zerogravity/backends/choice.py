@@ -60,7 +60,7 @@ async def choose(
         "without interception there is no other": not config.intercept,
         f"calls go on to {host}, which serves no other": host in CODE_ASSIST,
         "this mode of mitmproxy serves no other": not routed,
-        "" if missing is None else missing.message: missing is not None,
+        "" if missing is None else f"there is no other: {missing.message}": missing is not None,
     }
     if (why := next((why for why, is_so in no_runtime.items() if is_so), None)) is not None:
         return Choice("editor", why)

@@ -161,10 +161,14 @@ class Pointing:
 
     def __init__(self, station: Station) -> None:
         self.station, self.asked = station, []
+        self.lost: Fault | None = None
 
     async def ensure(self, endpoint: Endpoint) -> None:
         self.asked.append(endpoint)
         self.station.seen.append(("re-pointed", {}))
+
+    def astray(self, endpoint: Endpoint) -> Fault | None:
+        return self.lost
 
     async def put_back(self) -> None:
         self.station.seen.append(("put back", {}))
@@ -199,6 +203,16 @@ async def test_the_server_of_a_turn_is_re_pointed_before_its_message(station: St
     assert station.methods() == ["StartCascade", "re-pointed"]
     await backend.close()
     assert station.methods()[2:] == ["put back"]
+
+
+async def test_no_message_goes_to_one_whose_calls_go_elsewhere(station: Station) -> None:
+    """Google would answer it, on somebody's quota, to nobody."""
+    pointing: Any = Pointing(station)
+    pointing.lost = language_server(502, "ls_refused", "it calls elsewhere", Termination.LS_REFUSED, remedy="Say so.")
+    station.answers["StartCascade"] = (200, {"cascadeId": "c"})
+    backend = Antigravity(url=station.url, csrf=CSRF, repointer=pointing)
+    assert await fault_of(backend.start_cascade("m")) == pointing.lost
+    await backend.close()
 
 
 # -- one of our own ----------------------------------------------------------------------------------------------

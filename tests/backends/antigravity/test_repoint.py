@@ -123,6 +123,8 @@ async def test_what_becomes_of_it(
     assert remedy in fix
     assert bool(fix) is bool(remedy)
     assert ls.options.endpoint == (scene.here if stays else FORMER)
+    fault = repointer.astray(scene.endpoint)
+    assert (None if fault is None else (fault.message, fault.remedy)) == (None if stays else (said, fix))
     entry = Repointed(ME, STARTED, ls.url, FORMER, scene.here, ME, STARTED)
     assert scene.file.entries() == ([entry] if stays else [])
     await repointer.put_back()

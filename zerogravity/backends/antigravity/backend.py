@@ -156,6 +156,9 @@ class Antigravity:
         choice, which may soon be none, only here."""
         cascade_id = await self.ls.start_cascade()
         await self._lay_path()
+        endpoint, repointer = self.ls.endpoint, self._repointer
+        if repointer is not None and endpoint is not None and (fault := repointer.astray(endpoint)) is not None:
+            raise FaultError(fault)
         return cascade_id
 
     async def send(self, cascade_id: str, turn: Turn, model: str) -> None:

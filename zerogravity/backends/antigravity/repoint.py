@@ -59,6 +59,7 @@ class Repointer:
         self._settled: set[Endpoint] = set()
         self._servers: dict[Endpoint, tuple[int, float]] = {}  # a URL that was given may be another process's by now
         self._held: dict[Repointed, Endpoint] = {}
+        self._astray: dict[Endpoint, Fault] = {}
         self._awaited = ""  # how the path of the call that was asked for ends
         self._came = asyncio.Event()
         self._unproved = False
@@ -77,14 +78,21 @@ class Repointer:
         async with self._lock:
             if endpoint in self._settled and (endpoint not in self._servers or is_running(*self._servers[endpoint])):
                 return
+            self._astray.pop(endpoint, None)
             try:
                 text, remedy, settled = await self._point(endpoint), "", True
             except FaultError as error:
-                fault = error.fault
-                text, remedy, settled = fault.message, fault.remedy or self._otherwise(), not fault.retryable
+                fault = replace(error.fault, remedy=error.fault.remedy or self._otherwise())
+                text, remedy, settled = fault.message, fault.remedy, not fault.retryable
+                if endpoint in self._servers:  # else it is not known where its calls go
+                    self._astray[endpoint] = fault
             if settled:
                 self._settled.add(endpoint)
             self._tell(text, remedy)
+
+    def astray(self, endpoint: Endpoint) -> Fault | None:
+        """Why its calls are known not to come here: a turn would be one that Google answers to nobody."""
+        return self._astray.get(endpoint)
 
     async def put_back(self) -> None:
         """Every language server that we hold has its former URL again. Does not fail."""
