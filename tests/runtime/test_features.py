@@ -541,7 +541,8 @@ async def compaction(end: End) -> Any:
 
 @serves("state", "Responses", "/input_tokens")
 @serves(
-    "state", "Gemini", ":countTokens", "by Google with a token or key of yours", "else an estimate, marked so"
+    "state", "Gemini", ":countTokens", "by Google with a token or key of yours",
+    "else an estimate with x-zerogravity-tokens: estimate"
 )  # fmt: skip
 async def counting(end: End) -> Any:
     """The runtime's key counts; an editor's login is not ours to use."""
