@@ -4,6 +4,7 @@ keyword of Google's stand-in, on every surface, in both modes."""
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -15,13 +16,25 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.support import SURFACES, Said, ask, at_rest, quick
+from zerogravity.testing.simulator.google import scenarios
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SAME = (
     *("text", "think", "tool", "parallel", "parallel-split", "tool-apart", "sig-before", "sig-after", "tool-text"),
-    *("tool-late-text", "tool-noargs", "tool-exact", "tool-unknown", "snake", "image", "code", "grounding"),
+    *(
+        "tool-late-text",
+        "search-tool",
+        "claude",
+        "tool-noargs",
+        "tool-exact",
+        "tool-unknown",
+        "snake",
+        "image",
+        "code",
+        "grounding",
+    ),
     *("signed-text", "json", "unicode", "thinking-once", "malformed-once", "nameless-once", "flaky"),
     *("503-mid", "raw-mid", "no-finish", "empty", "empty-body", "thinking-only", "garbage", "nonsense", "nameless"),
     *("malformed", "unexpected", "unsigned", "safety", "recitation", "other", "blocked", "max-tokens", "max-thinking"),
@@ -34,7 +47,17 @@ OTHER_WORDS = (  # those of the other API, or of another version of HTTP
     *("drop-before", "reset-before"),
 )
 BROKEN_OFF = ("drop", "drop-think", "cut", "reset", "half-close", "gzip-cut")  # how much had come by then is chance
-OTHER_REMEDY = ("401", "403", "403-verify")  # a key is not a login in the editor
+NOT_HERE = ("echo", "bench")  # what Google gets: test_features; and a tool of scripts/bench
+OTHER_REMEDY = (
+    "401",
+    "403",
+    "403-verify",
+    "400-key",
+    "400-region",
+    "400-billing",
+    "429-plan",
+    "429-day",
+)  # a key is not a login in the editor
 
 
 @dataclass
@@ -140,3 +163,13 @@ async def test_what_to_do_is_about_the_key(both: Both, surface: str, keyword: st
     assert through_runtime.status == through_editor.status
     assert through_runtime.error is not None
     assert "in the editor" not in through_runtime.error["message"]
+
+
+async def test_every_keyword_is_asked_for() -> None:
+    """By the table that the stand-in of Google documents."""
+    table = (scenarios.__doc__ or "").split("|---|---|\n")[1].split("\n\n")[0]
+    cells = [line.split("|")[1] for line in table.splitlines()]
+    words = {re.sub(r" [A-Z].*", "", word.strip()) for cell in cells for word in cell.split(" · ")}
+    documented = {one for word in words for one in (word.split() if word[:1].isdigit() else [word])}
+    asked = {word.partition(" ")[0] for word in (*SAME, *OTHER_WORDS, *BROKEN_OFF, *OTHER_REMEDY, *NOT_HERE)}
+    assert documented == asked
