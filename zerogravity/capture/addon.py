@@ -17,7 +17,7 @@ from mitmproxy.optmanager import unset
 
 from zerogravity import config as configuration
 from zerogravity import logs
-from zerogravity.capture import commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options
+from zerogravity.capture import carrier, commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
 from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
@@ -39,13 +39,16 @@ class Capture:
         self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
     ) -> None:
         self.commands = commands.Commands()
-        self.interceptor = interceptor.Interceptor(keeps_flows=flow_bodies.flows_are_kept)
+        self.relay = relay.Relay(lambda flow: self.interceptor.is_claimed(flow))
+        self.interceptor = interceptor.Interceptor(abort=self.relay.abort, keeps_flows=flow_bodies.flows_are_kept)
         self.guard = proxy_guard.ProxyGuard()
         self.addons = [
             self.commands,
             self.interceptor,
+            self.relay,
             self.guard,
         ]  # mitmproxy finds them here, and calls their hooks in this order
+        self._layers = relay.LayerChoice(self.relay)
         self._running: AsyncExitStack | None = None
         self._flags = flags
 
@@ -97,6 +100,8 @@ class Capture:
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
+            if config.relay:
+                self._relay(stack)
             try:
                 made = await stack.enter_async_context(gateway(config, proxy_options.route()))
             except (OSError, FaultError) as error:
@@ -124,9 +129,16 @@ class Capture:
                 reads_answers=made.reads_answers, name=made.words.name,
             )  # fmt: skip
 
+    def _relay(self, stack: AsyncExitStack) -> None:
+        """Claimed calls go out past mitmproxy from now on."""
+        made = self.relay.carrier = carrier.Carrier(relay.trust, self.guard.leads_back)
+        stack.push_async_callback(made.close)
+        if mitm.addon(self._layers.name) is None:
+            mitm.add_addons(ctx.master, self._layers)  # behind mitmproxy's own choice
+
     async def done(self) -> None:
         running, self._running = self._running, None
-        self.guard.front = self.commands.deps = self.interceptor.deps = None
+        self.guard.front = self.relay.carrier = self.commands.deps = self.interceptor.deps = None
         if running is not None:
             await running.aclose()
 

@@ -85,6 +85,11 @@ class Interceptor:
         self._given_up = given_up
         self._keeps_flows = keeps_flows
 
+    def is_claimed(self, flow: http.HTTPFlow) -> bool:
+        """Whether it is a turn's call, and not one that is only recorded."""
+        claim = self.claims.get(flow)
+        return claim is not None and claim.running.turn.surface != PASSIVE
+
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Note what goes to Google: a proxy gets other requests as well."""
         if self.deps is None:
