@@ -82,6 +82,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
     "capture.proxy_options": ("backends.base", "capture.mitm"),
     "capture.http2_reset": ("capture.mitm",),
+    "capture.ls_copy": (),
+    "capture.carrier": ("background", "wire.http1"),
+    "capture.relay": (
+        "capture.carrier", "capture.ls_copy", "capture.mitm", "capture.proxy_guard", "wire.http1",
+    ),
     "capture.proxy_rules": ("hosts",),
     "capture.proxy_guard": (
         "capture.proxy_rules", "capture.match", "capture.mitm", "capture.http2_reset", "certs", "config", "errors",
@@ -103,7 +108,7 @@ GUESTS = {
             f"capture.{name}"
             for name in ("addon", "flow_bodies", "commands", "contentview", "http2_reset", "interceptor")
         ),
-        *(f"capture.{name}" for name in ("loader", "master", "mitm", "proxy_guard", "proxy_options")),
+        *(f"capture.{name}" for name in ("loader", "master", "mitm", "proxy_guard", "proxy_options", "relay")),
         "cli",
     ),
     "prometheus_client": ("observe",),
@@ -277,7 +282,8 @@ def test_the_addon_file_stays_thin():
 
 
 GUARD_POINTS = {
-    "background", "core.callbacks", "capture.tap", "capture.interceptor", "engine", "server.middleware",
+    "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "engine",
+    "server.middleware",
     "observe.recorder", "worker", "logs",
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import certifi
 
 from zerogravity.background import Tasks
-from zerogravity.wire.http1 import AnswerError, AnswerReader, Head
+from zerogravity.wire.http1 import AnswerReader, Head
 
 IDLE_S = 90.0  # Google keeps them for four minutes
 MAX_IDLE = 32
@@ -144,13 +144,10 @@ class Call:
         """Called by the connection."""
         self._request = ()
         reader = self._reader
-        try:
-            body = reader.feed(data)
-        except AnswerError as error:
-            self._fail(f"HTTP/1 protocol error: {error}")
-            return
-        self._tell(body)
-        if reader.done:
+        self._tell(reader.feed(data))
+        if reader.error is not None:
+            self._fail(f"HTTP/1 protocol error: {reader.error}")
+        elif reader.done:
             self._finish()
 
     def lost(self, error: Exception | None) -> None:
@@ -159,12 +156,11 @@ class Call:
         if connection is not None and self._kept and self._request:
             self._carrier.connect(self, self._target)
             return
-        try:
-            self._reader.end()
-        except AnswerError as problem:
-            self._fail(str(problem) if error is None else f"{problem} ({error.args[-1] if error.args else error!r})")
-        else:
+        self._reader.end()
+        if (why := self._reader.error) is None:
             self._finish()
+        else:
+            self._fail(why if error is None else f"{why} ({error.args[-1] if error.args else error!r})")
 
     def unsent(self, why: str) -> None:
         """There is no connection."""

@@ -19,8 +19,8 @@ NO_BODY = (204, 304)
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class AnswerError(Exception):
-    """The answer is no HTTP/1.1, or is not whole; the message says what is wrong."""
+class _HeadError(Exception):
+    """The head is none; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,14 @@ class Head:
 
 
 class AnswerReader:
-    """``head``: once it has come. ``done``: the answer is whole. ``keeps``: its connection can carry another one."""
+    """``head``: once it has come. ``done``: the answer is whole. ``keeps``: its connection can carry another one.
+    ``error``: why it cannot be read, or not any further."""
 
-    __slots__ = ("_buffer", "_chunked", "_in_trailers", "_left", "_line_due", "done", "head", "keeps")
+    __slots__ = ("_buffer", "_chunked", "_in_trailers", "_left", "_line_due", "done", "error", "head", "keeps")
 
     def __init__(self) -> None:
         self.head: Head | None = None
+        self.error: str | None = None
         self.done = False
         self.keeps = False
         self._buffer = b""  # of a head or a line that is not complete
@@ -54,12 +56,15 @@ class AnswerReader:
         self._in_trailers = False
 
     def feed(self, data: bytes) -> bytes:
-        """What of the body is in it. Raises AnswerError."""
+        """What of the body is in it."""
         if self._buffer:
             data, self._buffer = self._buffer + data, b""
         if self.head is None:
-            data = self._read_heads(data)
-            if self.head is None:
+            try:
+                data = self._read_heads(data)
+            except _HeadError as error:
+                self.error = str(error)
+            if self.head is None or self.error is not None:
                 return b""
         if self.done:
             body = b""
@@ -76,12 +81,14 @@ class AnswerReader:
         return body
 
     def end(self) -> None:
-        """The connection was closed. Raises AnswerError unless that is the answer's end."""
+        """The connection was closed."""
+        self.keeps = False
         if self.head is None:
-            raise AnswerError("server closed connection")
-        if not self.done and self._left is not None:
-            raise AnswerError("peer closed connection without sending complete message body")
-        self.done, self.keeps = True, False
+            self.error = self.error or "server closed connection"
+        elif not self.done and self._left is not None:
+            self.error = self.error or "peer closed connection without sending complete message body"
+        else:
+            self.done = True
 
     # -- the head --------------------------------------------------------------------------------------------
 
@@ -92,12 +99,12 @@ class AnswerReader:
             found = _HEAD_END.search(data)
             if found is None:
                 if len(data) > MAX_HEAD:
-                    raise AnswerError("the head of the answer is too long")
+                    raise _HeadError("the head of the answer is too long")
                 self._buffer = data
                 return b""
             head, data = _head(data[: found.start()]), data[found.end() :]
             if head.status == 101:
-                raise AnswerError("the server switched protocols, which nobody asked for")
+                raise _HeadError("the server switched protocols, which nobody asked for")
             if head.status >= 200:
                 self.head = head
                 self._frame(head)
@@ -111,13 +118,13 @@ class AnswerReader:
             self.done = True
         elif codings:
             if codings != [b"chunked"]:
-                raise AnswerError(f"unknown transfer coding {_shown(b', '.join(codings))}")
+                raise _HeadError(f"unknown transfer coding {_shown(b', '.join(codings))}")
             self._chunked = True
             self.keeps = self.keeps and not lengths
         elif lengths:
             length = lengths.pop()
             if lengths or not length.isdigit() or len(length) > 15:
-                raise AnswerError("invalid content-length")
+                raise _HeadError("invalid content-length")
             self._left = int(length)
             self.done = not self._left
         else:
@@ -141,21 +148,22 @@ class AnswerReader:
             stop = data.find(b"\n", at)
             if stop < 0:
                 if end - at > MAX_LINE:
-                    raise AnswerError("a chunk of the answer has no size")
-                self._buffer = data[at:]
-                at = end
+                    self.error = "a chunk of the answer has no size"
+                self._buffer, at = data[at:], end
                 break
             line, at = data[at:stop].removesuffix(b"\r"), stop + 1
             if self._line_due:
                 if line:
-                    raise AnswerError("a chunk of the answer is longer than its size")
+                    self.error = "a chunk of the answer is longer than its size"
+                    break
                 self._line_due = False
             elif self._in_trailers:
                 if not line:
                     self.done = True
                     break
             elif (size := _SIZE.fullmatch(line)) is None:
-                raise AnswerError(f"a chunk of the answer has the size {_shown(line)}")
+                self.error = f"a chunk of the answer has the size {_shown(line)}"
+                break
             else:
                 left = int(size[1], 16)
                 self._in_trailers = not left
@@ -167,12 +175,12 @@ def _head(raw: bytes) -> Head:
     first, *lines = raw.replace(b"\r\n", b"\n").split(b"\n")
     status = _STATUS.fullmatch(first)
     if status is None:
-        raise AnswerError(f"no HTTP/1.1 answer: {_shown(first)}")
+        raise _HeadError(f"no HTTP/1.1 answer: {_shown(first)}")
     headers: list[tuple[bytes, bytes]] = []
     for line in lines:
         name, colon, value = line.partition(b":")
         if not colon or _NAME.fullmatch(name) is None:
-            raise AnswerError(f"no header: {_shown(line)}")
+            raise _HeadError(f"no header: {_shown(line)}")
         headers.append((name, value.strip(b" \t")))
     return Head(status[1].decode(), int(status[2]), status[3] or b"", tuple(headers))
 
