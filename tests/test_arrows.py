@@ -85,7 +85,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.ls_copy": (),
     "capture.carrier": ("background", "wire.http1"),
     "capture.relay": (
-        "capture.carrier", "capture.ls_copy", "capture.mitm", "capture.proxy_guard", "wire.http1",
+        "capture.carrier", "capture.ls_copy", "capture.mitm", "capture.proxy_guard", "core", "wire.http1",
     ),
     "capture.proxy_rules": ("hosts",),
     "capture.proxy_guard": (

@@ -39,7 +39,7 @@ class Capture:
         self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
     ) -> None:
         self.commands = commands.Commands()
-        self.relay = relay.Relay(lambda flow: self.interceptor.is_claimed(flow))
+        self.relay = relay.Relay(lambda flow: self.interceptor.turn_of(flow))
         self.interceptor = interceptor.Interceptor(abort=self.relay.abort, keeps_flows=flow_bodies.flows_are_kept)
         self.guard = proxy_guard.ProxyGuard()
         self.addons = [
@@ -100,10 +100,11 @@ class Capture:
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
+            route = proxy_options.route()
             if config.relay:
-                self._relay(stack)
+                self._relay(stack, route.google or config.upstream)
             try:
-                made = await stack.enter_async_context(gateway(config, proxy_options.route()))
+                made = await stack.enter_async_context(gateway(config, route))
             except (OSError, FaultError) as error:
                 why = machine.why(error, config.host, config.port, self._flags[0])
                 logger.error("zerogravity cannot serve: %s", why)
@@ -120,6 +121,8 @@ class Capture:
         """Give the other addons what they work with while the gateway runs."""
         services = made.services
         self.guard.front = proxy_guard.Front(config, made.url, services.health.path_refused)
+        services.store.on_open.append(self.relay.turn_begins)
+        services.store.on_closed.append(self.relay.turn_ends)
         self.commands.deps = commands.Deps(services.store, config.trace_path, services.health)
         if config.intercept:
             self.interceptor.deps = interceptor.Deps(
@@ -129,9 +132,10 @@ class Capture:
                 reads_answers=made.reads_answers, name=made.words.name,
             )  # fmt: skip
 
-    def _relay(self, stack: AsyncExitStack) -> None:
-        """Claimed calls go out past mitmproxy from now on."""
+    def _relay(self, stack: AsyncExitStack, google: str | None) -> None:
+        """Claimed calls go out past mitmproxy from now on, once they are made."""
         made = self.relay.carrier = carrier.Carrier(relay.trust, self.guard.leads_back)
+        self.relay.google = relay.target_of(google) if google else None
         stack.push_async_callback(made.close)
         if mitm.addon(self._layers.name) is None:
             mitm.add_addons(ctx.master, self._layers)  # behind mitmproxy's own choice

@@ -239,11 +239,11 @@ class Carrier:
             self.connect(call, target, self._warm_one(target))
         return call
 
-    def warm(self, target: Target) -> None:
-        """A call is about to come: one more connection, unless one is ready or on its way for it."""
+    def warm(self, target: Target, wanted: int) -> None:
+        """That many calls are about to come: one more connection, unless as many are ready or on their way."""
         ready = sum(one.target == target and not one.gone for one in self._idle)
         coming = sum(one == target for one, _ in self._warming)
-        if not self._closed and not ready and coming < self._max_idle:
+        if ready + coming < min(wanted, self._max_idle):
             task = self._spawn(target)
             self._warming.append((target, task))
             task.add_done_callback(self._warmed)

@@ -85,10 +85,10 @@ class Interceptor:
         self._given_up = given_up
         self._keeps_flows = keeps_flows
 
-    def is_claimed(self, flow: http.HTTPFlow) -> bool:
-        """Whether it is a turn's call, and not one that is only recorded."""
+    def turn_of(self, flow: http.HTTPFlow) -> str | None:
+        """The turn that has claimed this call; None: nobody has, or it is only recorded."""
         claim = self.claims.get(flow)
-        return claim is not None and claim.running.turn.surface != PASSIVE
+        return None if claim is None or claim.running.turn.surface == PASSIVE else claim.running.id
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Note what goes to Google: a proxy gets other requests as well."""

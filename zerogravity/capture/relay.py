@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, http
@@ -38,6 +39,8 @@ from mitmproxy.proxy.mode_specs import UpstreamMode
 from zerogravity.capture import mitm, proxy_guard
 from zerogravity.capture.carrier import CUT, Call, Carrier, Connection, Target, Trust
 from zerogravity.capture.ls_copy import LsCopy
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.turn import PASSIVE
 from zerogravity.wire.http1 import Head
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("zerogravity.capture")
 
 HOP_BY_HOP = {b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"upgrade"}  # of one connection
+WARM = 8  # connections at most that wait for turns to come
 UNUSUAL = ("client_certs", "ciphers_server", "tls_version_server_min", "tls_version_server_max",
            "tls_ecdh_curve_server")  # fmt: skip
 """Options of mitmproxy that the carrier does not follow."""
@@ -59,41 +63,48 @@ class Relayed(events.ConnectionEvent):
 
 
 class Relay:
-    """``carrier``: set while the gateway runs; without it everything goes mitmproxy's way. ``takes``: whether a flow is
-    a claimed call."""
+    """``carrier``: set while the gateway runs; without it everything goes mitmproxy's way. ``turn_of``: the turn whose
+    claimed call a flow is, or None. ``google``: where calls go, as far as is known."""
 
     name = "zerogravity.relay"
 
-    def __init__(self, takes: Callable[[http.HTTPFlow], bool]) -> None:
+    def __init__(self, turn_of: Callable[[http.HTTPFlow], str | None]) -> None:
         self.carrier: Carrier | None = None
-        self._takes = takes
+        self.google: Target | None = None
+        self._turn_of = turn_of
         self._calls: WeakKeyDictionary[http.HTTPFlow, RelayedCall] = WeakKeyDictionary()
-        self._last: Target | None = None
+        self._due: set[str] = set()  # turns whose call has not come yet
 
     def call_for(self, asking: RelayingLayer, event: GetHttpConnection) -> RelayedCall | None:
         """The call that carries the flow which asks for a connection; None: mitmproxy makes that."""
         try:
             stream = asking.command_sources.get(event)
-            if self.carrier is None or not isinstance(stream, HttpStream) or not self._takes(stream.flow):
+            if self.carrier is None or not isinstance(stream, HttpStream):
                 return None
-            flow = stream.flow
-            if _is_unusual(flow, event):
+            flow, turn = stream.flow, self._turn_of(stream.flow)
+            if turn is None or _is_unusual(flow, event):
                 return None
             handler = proxy_guard.handler_of(flow.client_conn)
             if handler is None:
                 return None
             target = Target(*event.address, event.tls, _name(asking, event))
             call = RelayedCall(flow, asking, handler, self.carrier, target)
-            self._calls[flow], self._last = call, target
+            self._calls[flow], self.google = call, target
+            self._due.discard(turn)
         except Exception:  # guard: the call goes mitmproxy's way
             logger.exception("a call cannot be relayed; mitmproxy carries it")
             return None
         return call
 
-    def turn_begins(self) -> None:
-        """A call to Google will follow."""
-        if self.carrier is not None and self._last is not None:
-            self.carrier.warm(self._last)
+    def turn_begins(self, channel: CascadeChannel) -> None:
+        """A call to Google will follow: a connection is made while the language server gets ready for it."""
+        if self.carrier is not None and channel.turn.surface != PASSIVE:
+            self._due.add(channel.id)
+            if self.google is not None:
+                self.carrier.warm(self.google, min(len(self._due), WARM))
+
+    def turn_ends(self, channel: CascadeChannel) -> None:
+        self._due.discard(channel.id)
 
     def abort(self, flow: http.HTTPFlow) -> None:
         """End a running call to Google; see ``proxy_guard.abort``."""
@@ -336,6 +347,13 @@ def _name(asking: HttpLayer, event: GetHttpConnection) -> str:
     return event.address[0]
 
 
+def target_of(url: str) -> Target:
+    """The server that a base URL names."""
+    parts = urlsplit(url)
+    secure, host = parts.scheme == "https", parts.hostname or "localhost"
+    return Target(host, parts.port or (443 if secure else 80), secure, host)
+
+
 def trust() -> Trust:
     """As mitmproxy's options say."""
     options = ctx.options
@@ -350,7 +368,7 @@ def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
     known = {name.lower(): name for name, _ in fields}
     if b"host" not in known:
         fields.insert(0, (b"Host", (request.authority or request.host).encode("idna")))
-    chunked = b"chunked" in request.headers.get("transfer-encoding", "").lower().encode()
+    chunked = any(name.lower() == b"transfer-encoding" and b"chunked" in value.lower() for name, value in fields)
     if not chunked and b"content-length" not in known:
         fields.append((b"Content-Length", b"%d" % sum(map(len, body))))
     cookies = [value for name, value in fields if name.lower() == b"cookie"]
