@@ -29,7 +29,9 @@ from zerogravity.surfaces.gemini import render
 from zerogravity.surfaces.gemini.call_assembly import SILENT, CallAssembly, parts_of
 from zerogravity.surfaces.gemini.client_form import readable
 from zerogravity.surfaces.gemini.details import GeminiDetails
-from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source, unwrapped
+from zerogravity.surfaces.gemini.envelope import Envelopes
+from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source
+from zerogravity.surfaces.gemini.plain import is_plain
 from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.wire import calls, jsonio, narrow
 from zerogravity.wire.narrow import OBJECT, Json, is_a
@@ -52,6 +54,7 @@ class Chunks:
         self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
         self._declared = calls.declared_names(turn.google_request)
+        self._envelopes = Envelopes()
         self._new_call()
 
     def _new_call(self) -> None:
@@ -62,6 +65,8 @@ class Chunks:
 
     def feed(self, record: Record) -> list[bytes]:
         """The chunks that ``record`` causes."""
+        if (plain := self._plain(record)) is not None:
+            return [plain]
         out: list[bytes] = []
         if any(isinstance(event, AttemptOpened) for event in record.events):
             out += self._next_call()
@@ -75,6 +80,22 @@ class Chunks:
             has_end = isinstance(terminal, Finished) or terminal.fault.finish
             out += self._finish(terminal) if has_end else self._unfinished()
         return out
+
+    def _plain(self, record: Record) -> bytes | None:
+        """The chunk of a record where nothing has to be changed or held. Else None: the rest of this class sees to it."""
+        if self._held or self._earlier is not None or self._assembly.waits or not record.data:
+            return None
+        if any(type(event) is AttemptOpened for event in record.events):
+            return None
+        if (found := self._envelopes.glance(record.data)) is None:
+            return None
+        text, chunk = found
+        if not is_plain(chunk, thoughts=self._thoughts):
+            return None
+        self._captured = True
+        if "usageMetadata" in chunk:
+            self._usage = text
+        return text
 
     def _chunk(self, text: bytes) -> Iterator[bytes]:
         """One object of Google's stream."""
@@ -110,7 +131,7 @@ class Chunks:
             return text, None
         chunk, inner = value, value.get("response")
         if is_a(inner, OBJECT):
-            whole, text = text, unwrapped(text, chunk)
+            whole, text = text, self._envelopes.opened(text, chunk)
             if "usageMetadata" in chunk and "usageMetadata" not in inner:
                 text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
                 inner["usageMetadata"] = chunk["usageMetadata"]
