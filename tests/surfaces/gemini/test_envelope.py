@@ -1,4 +1,4 @@
-"""Envelopes opened: the chunk is Google's own bytes, whatever stands around it, and the second time not gone through."""
+"""Envelopes opened: the chunk is Google's own bytes, whatever stands around it; the second is not gone through."""
 
 from __future__ import annotations
 

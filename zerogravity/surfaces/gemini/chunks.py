@@ -82,7 +82,7 @@ class Chunks:
         return out
 
     def _plain(self, record: Record) -> bytes | None:
-        """The chunk of a record where nothing has to be changed or held. Else None: the rest of this class sees to it."""
+        """The chunk of a record where nothing has to be changed or held; None: the rest of this class sees to it."""
         if self._held or self._earlier is not None or self._assembly.waits or not record.data:
             return None
         if any(type(event) is AttemptOpened for event in record.events):
