@@ -11,7 +11,7 @@ Facts: wire-gemini-and-mapping 5, 5.1, 8 (34).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from zerogravity.core.events import (
     AttemptClosed,
@@ -36,7 +36,6 @@ from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.wire import calls, jsonio, narrow
 from zerogravity.wire.narrow import OBJECT, Json, is_a
 
-BOM = b"\xef\xbb\xbf"
 END = ("finishReason", "finishMessage")
 CALLED = frozenset({*calls.KEYS, "toolCall", "toolResponse", "tool_call", "tool_response"})
 KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata"})  # without any of them a chunk says nothing
@@ -65,11 +64,10 @@ class Chunks:
 
     def feed(self, record: Record) -> list[bytes]:
         """The chunks that ``record`` causes."""
-        if (plain := self._plain(record)) is not None:
-            return [plain]
         out: list[bytes] = []
-        if any(isinstance(event, AttemptOpened) for event in record.events):
-            out += self._next_call()
+        for event in record.events:
+            if type(event) is AttemptOpened:
+                out += self._next_call()
         if record.data:
             self._captured = True
             for text in elements(record.data):
@@ -81,28 +79,22 @@ class Chunks:
             out += self._finish(terminal) if has_end else self._unfinished()
         return out
 
-    def _plain(self, record: Record) -> bytes | None:
-        """The chunk of a record where nothing has to be changed or held; None: the rest of this class sees to it."""
-        if self._held or self._earlier is not None or self._assembly.waits or not record.data:
-            return None
-        if any(type(event) is AttemptOpened for event in record.events):
-            return None
-        if (found := self._envelopes.glance(record.data)) is None:
-            return None
-        text, chunk = found
-        if not is_plain(chunk, thoughts=self._thoughts):
-            return None
-        self._captured = True
-        if "usageMetadata" in chunk:
-            self._usage = text
-        return text
-
-    def _chunk(self, text: bytes) -> Iterator[bytes]:
+    def _chunk(self, text: bytes) -> Iterable[bytes]:
         """One object of Google's stream."""
-        text, chunk = self._unwrapped(text)
-        if chunk is not None:
-            for whole in self._assembly.feed(text, chunk):
-                yield from self._shown(*whole)
+        if (found := self._envelopes.opened(text)) is None:
+            return ()
+        text, chunk, enveloped = found
+        as_they_come = not self._held and self._earlier is None and not self._assembly.waits
+        if as_they_come and is_plain(chunk, thoughts=self._thoughts):
+            if "usageMetadata" in chunk:
+                self._usage = text
+            return (text,)
+        if "error" in chunk:
+            text = edited(text, ("error",), None)
+        if KNOWN.isdisjoint(chunk):
+            return ()
+        wholes = self._assembly.feed(*readable(text, chunk, enveloped=enveloped))
+        return [piece for whole in wholes for piece in self._shown(*whole)]
 
     def _shown(self, text: bytes, chunk: Json) -> Iterator[bytes]:
         usage = chunk.get("usageMetadata")
@@ -116,29 +108,6 @@ class Chunks:
                 self._ended |= ends
             else:
                 yield piece
-
-    def _unwrapped(self, text: bytes) -> tuple[bytes, Json | None]:
-        """The chunk's own text and value, or None when there is nothing for a client in it."""
-        try:
-            value = jsonio.glance(text)
-        except ValueError:
-            text = valid_utf8(text).removeprefix(BOM)
-            try:
-                value = jsonio.loads(text)
-            except ValueError:
-                return text, None
-        if not is_a(value, OBJECT):
-            return text, None
-        chunk, inner = value, value.get("response")
-        if is_a(inner, OBJECT):
-            whole, text = text, self._envelopes.opened(text, chunk)
-            if "usageMetadata" in chunk and "usageMetadata" not in inner:
-                text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
-                inner["usageMetadata"] = chunk["usageMetadata"]
-            chunk = inner
-        if "error" in chunk:
-            text = edited(text, ("error",), None)
-        return (text, None) if KNOWN.isdisjoint(chunk) else readable(text, chunk, enveloped=chunk is inner)
 
     def _cleaned(self, text: bytes, chunk: Json) -> Iterator[tuple[bytes, bool]]:
         """(text, whether it tells the end) of what is left of a chunk; parts that are taken away are cut out."""
@@ -224,17 +193,6 @@ def elements(data: bytes) -> list[bytes]:
 def usage_of(text: bytes) -> dict[str, object]:
     """A chunk's usageMetadata, exactly."""
     return narrow.members(jsonio.loads(jsonio.at(text, ("usageMetadata",)) or b"{}"))
-
-
-def valid_utf8(text: bytes) -> bytes:
-    """The text with broken bytes replaced."""
-    if text.isascii():
-        return text
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return text.decode("utf-8", "replace").encode()
-    return text
 
 
 def grouped(parts: Sequence[Json], *, thoughts: bool) -> list[list[int]]:

@@ -3,47 +3,88 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
+from zerogravity.surfaces.gemini.json_edit import edited
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import OBJECT, Json, is_a
 
+BOM = b"\xef\xbb\xbf"
 OUTSIDE = 64 << 10  # bytes behind the chunk that are looked through, at most
 _HEAD = re.compile(rb'\s*\{\s*"response"\s*:\s*')
-_BRACES = b"{}"
+
+
+class Opened(NamedTuple):
+    """A chunk's own text and value. ``enveloped``: it came in an envelope."""
+
+    text: bytes
+    chunk: dict[str, object]
+    enveloped: bool
 
 
 class Envelopes:
-    """Those of one stream: nearly always the same bytes stand around its chunks, so they are looked at once."""
+    """Those of one stream. Nearly always the same bytes stand around its chunks, so they are looked at once: what then
+    stands between them is parsed, and that is all."""
 
     __slots__ = ("_around",)
 
     def __init__(self) -> None:
         self._around: tuple[bytes, bytes] | None = None
 
-    def glance(self, text: bytes) -> tuple[bytes, Json] | None:
-        """The chunk's text and value, at the price of parsing it; None: not without a closer look."""
-        if self._around is not None:
-            head, tail = self._around
-            if not (text.startswith(head) and text.endswith(tail)):
+    def opened(self, text: bytes) -> Opened | None:
+        """The chunk in one payload, with or without an envelope; None when there is no object in it."""
+        if self._around is not None and (found := self._between(text, *self._around)) is not None:
+            return found
+        try:
+            value = jsonio.glance(text)
+        except ValueError:
+            text = valid_utf8(text).removeprefix(BOM)
+            try:
+                value = jsonio.loads(text)
+            except ValueError:
                 return None
-            text = text[len(head) : -len(tail)]
-            if text[:1] + text[-1:] != _BRACES:
-                return None
+        if not is_a(value, OBJECT):
+            return None
+        inner = value.get("response")
+        return self._within(text, value, inner) if is_a(inner, OBJECT) else Opened(text, value, enveloped=False)
+
+    def _between(self, text: bytes, head: bytes, tail: bytes) -> Opened | None:
+        """What stands between the bytes that stood around the chunk before. If that is an object, it is the value that
+        ``head`` announces, and nothing else could be."""
+        if not (text.startswith(head) and text.endswith(tail)):
+            return None
+        text = text[len(head) : -len(tail)]
+        if text[:1] + text[-1:] != b"{}":
+            return None
         try:
             value = jsonio.glance(text)
         except ValueError:
             return None
-        return (text, value) if is_a(value, OBJECT) and "response" not in value else None
+        return Opened(text, value, enveloped=True) if is_a(value, OBJECT) else None
 
-    def opened(self, text: bytes, envelope: Json) -> bytes:
-        """The source text of ``response`` in an envelope with that value."""
-        found = _from_both_ends(text, envelope) or jsonio.span(text, ("response",))
+    def _within(self, whole: bytes, envelope: Json, chunk: dict[str, object]) -> Opened:
+        found = _from_both_ends(whole, envelope) or jsonio.span(whole, ("response",))
         if found is None:
-            return b"{}"
+            return Opened(b"{}", chunk, enveloped=True)
         begin, end = found
-        if envelope.keys().isdisjoint(("error", "usageMetadata")) and text.count(b'"response"') == 1:
-            self._around = text[:begin], text[end:]
-        return text[begin:end]
+        text = whole[begin:end]
+        if "usageMetadata" in envelope and "usageMetadata" not in chunk:
+            text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
+            chunk["usageMetadata"] = envelope["usageMetadata"]
+        elif "usageMetadata" not in envelope:
+            self._around = whole[:begin], whole[end:]
+        return Opened(text, chunk, enveloped=True)
+
+
+def valid_utf8(text: bytes) -> bytes:
+    """The text with broken bytes replaced."""
+    if text.isascii():
+        return text
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode("utf-8", "replace").encode()
+    return text
 
 
 def _from_both_ends(text: bytes, envelope: Json) -> tuple[int, int] | None:
