@@ -97,7 +97,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
 
 # foreign package → the only rooms that may import it
 GUESTS = {
-    "aiohttp": ("server", "backends", "observe", "testing", "cli.demo", "cli.simulate"),
+    "aiohttp": ("server", "backends", "observe", "testing", "cli.demonstration", "cli.simulate"),
     "mitmproxy": (
         *(
             f"capture.{name}"
