@@ -77,7 +77,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.commands": (
         *BASE, "background", "capture.flow_bodies", "observe", "surfaces", "testing.replay", "testing.replay_server",
     ),
-    "capture.loader": ("capture.addon",),
+    "capture.loader": ("capture.addon", "capture.contentview"),
     "capture.script": ("capture.loader",),
     "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
     "capture.proxy_options": ("backends.base", "capture.mitm"),

@@ -99,6 +99,29 @@ def test_a_key_that_is_none(key: str) -> None:
     assert result.stderr.startswith("zerogravity: key (flag): must be printable ASCII")
 
 
+# what a gateway never needs at its start
+NOT_FOR_SERVE = (
+    "flask", "ldap3", "rich", "werkzeug", "mitmproxy.contentviews", "mitmproxy.tools", "zerogravity.observe.doctor",
+    "zerogravity.observe.exports", "zerogravity.observe.status", "zerogravity.testing",
+)  # fmt: skip
+STARTED = """
+import sys
+from zerogravity import lifeline
+lifeline.run = lambda work: work.close() or sys.exit("\\n".join(sys.modules))
+from zerogravity.cli.main import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["--no-mitm"]], ids=str)
+def test_a_start_imports_only_what_it_needs(home: Path, flags: list[str]) -> None:
+    command = [sys.executable, "-c", STARTED, "serve", "--ls-url", "http://127.0.0.1:9", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment(home))
+    loaded = done.stderr.split()
+    assert "zerogravity.compose" in loaded, done.stderr
+    assert [name for name in loaded if any(name == one or name.startswith(f"{one}.") for one in NOT_FOR_SERVE)] == []
+
+
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What would be served: (options, further options, verbosity)."""

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from zerogravity import ADDON
+from zerogravity.cli import imports
 from zerogravity.cli.output import config_file, run
 from zerogravity.hosts import CODE_ASSIST, VERTEX
 
@@ -64,12 +65,14 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
     loaded = configuration.load({**given, "mode": mode, "intercept": False if no_mitm else None}, file=config_file)
     refuse_idle(loaded.config)
     if not loaded.config.intercept:
-        from zerogravity.compose import serve as serve_gateway
+        with imports.quick():
+            from zerogravity.compose import serve as serve_gateway
 
         logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
         run(serve_gateway(loaded.config))
-    from zerogravity.backends.choice import choose
-    from zerogravity.capture.master import serve as serve_master
+    with imports.quick():
+        from zerogravity.backends.choice import choose
+        from zerogravity.capture.master import serve as serve_master
 
     given["ls"] = ls = asyncio.run(choose(loaded.config, google or "")).ls
     options, how = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
