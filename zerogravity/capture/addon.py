@@ -10,7 +10,7 @@ import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
-from mitmproxy import contentviews, ctx, exceptions
+from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
@@ -18,7 +18,6 @@ from mitmproxy.optmanager import unset
 from zerogravity import config as configuration
 from zerogravity import logs
 from zerogravity.capture import carrier, commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
-from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
 from zerogravity.observe import machine
@@ -58,7 +57,6 @@ class Capture:
         logs.install()
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
-        contentviews.add(GoogleStreamContentview())
         if not ctx.options.listen_host:  # mitmproxy would listen on all addresses
             mitm.set_options(ctx.options, listen_host=proxy_guard.LOOPBACK)
 
