@@ -71,8 +71,8 @@ async def test_no_record_is_made_that_is_not_shown(loaded, shown, made) -> None:
 
 async def test_where_events_are_shown_all_records_are_made(loaded) -> None:
     capture, context = loaded
-    context.options.add_option("termlog_verbosity", str, "info", "as TermLog's")
     context.master.addons.add(EventStore())
+    context.options.add_option("termlog_verbosity", str, "info", "as TermLog's")
     context.configure(capture, termlog_verbosity="warn")
     assert logging.getLogger("zerogravity").level == logging.NOTSET
 

@@ -51,7 +51,7 @@ async def test_records_are_no_events() -> None:
             mitm.no_log_events()
         logging.getLogger("zerogravity").error("something happened")
         await asyncio.sleep(0)
-        heard.append("something happened" in addon.heard)
+        heard.append(any("something happened" in message for message in addon.heard))
         await master.done()
     assert heard == [True, False]
 
