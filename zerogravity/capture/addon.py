@@ -61,6 +61,8 @@ class Capture:
             mitm.set_options(ctx.options, listen_host=proxy_guard.LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
+        if "termlog_verbosity" in updated and mitm.addon("eventstore") is None:  # which shows records of any level
+            logging.getLogger("zerogravity").setLevel(ctx.options.termlog_verbosity.upper())  # none in vain
         if updated and not any(name.startswith("zg_") or name in ("mode", "listen_host") for name in updated):
             return
         why = self._bad_options()
@@ -139,6 +141,7 @@ class Capture:
             mitm.add_addons(ctx.master, self._layers)  # behind mitmproxy's own choice
 
     async def done(self) -> None:
+        logging.getLogger("zerogravity").setLevel(logging.NOTSET)
         running, self._running = self._running, None
         self.guard.front = self.relay.carrier = self.commands.deps = self.interceptor.deps = None
         if running is not None:
