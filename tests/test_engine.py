@@ -649,6 +649,25 @@ async def test_the_known_reason_for_a_missing_call_is_in_the_fault(why: str | No
     await bench.engine.close()
 
 
+async def test_an_answer_that_came_while_we_were_too_busy_to_look_is_not_late() -> None:
+    """Our own backlog is not the language server's silence, however long it lasts."""
+    ours = [0]
+    bench = Bench(late=lambda _: ours[0])
+    busy, silent = await bench.turn(), await bench.turn()
+    await bench.time.advance(10)
+    ours[0] = 60 * NS
+    await bench.time.advance(60)
+    assert not busy[0].closed
+    assert not silent[0].closed
+    matched(busy[1]), answered(busy[1]), finished(busy[1])
+    await bench.time.advance(9.9)
+    assert not silent[0].closed
+    await bench.time.advance(0.2)
+    assert fault_of(silent[0]).code == "match_timeout", "the time that the language server had is counted"
+    assert busy[0].termination is Termination.OK
+    await bench.engine.close()
+
+
 async def test_silence_before_the_first_byte_and_after_it() -> None:
     bench = Bench(limits=Limits(first_byte_seconds=60, idle_seconds=30))
     slow, stuck = await bench.running(), await bench.running()

@@ -32,6 +32,7 @@ class Engine:
     """Runs turns against one back end.
 
     ``why_no_call``  why the LS's call to Google may not have come, if that is known.
+    ``late``         how much of the time since a moment was ours: see ``Lateness.since``.
     ``placeholder``  the LS's current name of a model: by the time a turn gets its place it may be another LS.
     ``wait``         ``asyncio.wait_for`` by default.
     """
@@ -44,6 +45,7 @@ class Engine:
         limits: Limits,
         clock: Clock,
         why_no_call: Callable[[], str | None] = lambda: None,
+        late: Callable[[int], int] = lambda _: 0,
         placeholder: Callable[[Target], str] = lambda target: target.ls_model,
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
@@ -51,7 +53,9 @@ class Engine:
         self._store = store
         self._backend = backend
         self._clock = clock
-        self._deadlines = Deadlines(limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call)
+        self._deadlines = Deadlines(
+            limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call, late=late
+        )
         self._placeholder = placeholder
         self._wait = wait
         self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)
