@@ -596,6 +596,18 @@ async def test_a_cascade_that_was_being_started_when_its_turn_ended_is_deleted(
     assert bench.tasks == 0
 
 
+async def test_a_start_that_never_ends_is_not_waited_for_for_ever() -> None:
+    bench = Bench(delete_cascades=True)
+    bench.ls.hold.add("start")
+    await bench.running()
+    await bench.time.advance(20.1)
+    await bench.time.advance(LINGER_S - 1)
+    assert bench.tasks
+    await bench.time.advance(1.1)
+    assert bench.tasks == 0
+    assert "delete" not in bench.ls.names()
+
+
 async def test_a_cascade_that_is_another_turns_is_not_deleted() -> None:
     """An LS that gives one id twice."""
     bench = Bench(delete_cascades=True)

@@ -278,7 +278,7 @@ async def _backend(base: Base, route: Route) -> Backend:
     if chosen.ls == "runtime":
         if fault is not None:
             raise FaultError(fault)
-        return Runtime(runtime, route)
+        return Runtime(runtime, route, limit=base.lateness.limit)
     if fault is not None and not config.capture_passive:  # else it is other programs' calls that go there
         logger.warning("%s", fault.full_message)
     settings: dict[str, Any] = {

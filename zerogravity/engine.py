@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from zerogravity import background
@@ -24,7 +25,7 @@ from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout
 from zerogravity.errors import FaultError, Termination, cancelled, internal, shutting_down
 
 logger = logging.getLogger("zerogravity.engine")
-LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
+LINGER_S = 30.0  # how long the LS's answers to us may come after the turn's end
 CLOSE_S = 5.0
 
 
@@ -190,8 +191,10 @@ class Engine:
 
     async def _discard(self, starting: asyncio.Task[str]) -> None:
         """Get rid of a cascade that nobody uses, and that may still be starting."""
-        if not self._backend.deletes:
-            starting.cancel()
+        if self._backend.deletes:
+            with suppress(TimeoutError):
+                await self._wait(_ended(starting), LINGER_S)
+        starting.cancel()  # no effect once it has started
         await asyncio.wait((starting,))
         if starting.cancelled() or starting.exception() is not None or self._store.find(starting.result()) is not None:
             return
@@ -270,5 +273,5 @@ class Engine:
         self.cancel(channel, Termination.CLIENT_GONE)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: asyncio.Task[Any]) -> None:
     await asyncio.wait((task,))
