@@ -40,6 +40,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.passive": (*BASE, "wire", "capture.match"),
     "capture": (),
     "admission": (),
+    "lateness": (),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
     "deadlines": (*BASE, "backends.base", "config"),
