@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """What a turn and an event cost: the rows S-1 to S-8, each beside direct and bare mitmdump, in one interleaved run.
 
-  .venv/bin/python scripts/bench/path.py [--rows S-1,S-5] [--tree PATH] [--profile S-1] [--smoke]
+  .venv/bin/python scripts/bench/path.py [--rows S-1,S-5] [--ours PATH] [--tree PATH] [--rounds 1] [--smoke]
 
 direct    client → Google
 bare      client → stock mitmdump with response streaming and no addon of ours → Google
 chat …    client → zerogravity serve → language server → zerogravity serve → Google, on each surface
 
-``--tree`` measures another checkout beside this one, interleaved; its figures stand below ours as "before".
+``--ours`` measures another checkout than this one; ``--tree`` one more beside it, interleaved: its figures stand below
+ours as "before". Both run in this Python.
 Client, Google and language server are lean, and processes of their own (``rig/``). All keep their connections, and all
 speak HTTP/1.1: plain on this side of a proxy, TLS to Google. CPU is that of the process under test. Machines are noisy:
 read the ratios, not the figures. Exit code 1 when a turn failed or an event was lost.
@@ -21,10 +22,8 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2])]  # the package of this checkout, whatever is installed
-
 from rig.report import BEFORE
-from rig.rows import ROWS, SMOKE, Rows, Scale
+from rig.rows import ROWS, SMOKE, SURFACES, Rows, full
 from rig.systems import ROOT, rig
 
 from zerogravity import lifeline
@@ -32,9 +31,9 @@ from zerogravity import lifeline
 
 async def main(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
-    trees = {"": ROOT} | ({BEFORE: arguments.tree.resolve()} if arguments.tree else {})
+    trees = {"": arguments.ours.resolve()} | ({BEFORE: arguments.tree.resolve()} if arguments.tree else {})
     async with rig(trees, dict(arguments.settings)) as made:
-        rows = Rows(made, SMOKE if arguments.smoke else Scale())
+        rows = Rows(made, SMOKE if arguments.smoke else full(arguments.rounds), arguments.surfaces)
         await rows.warm()
         for row in arguments.rows:
             print(f"{row} …", file=sys.stderr, flush=True)
@@ -49,7 +48,10 @@ def given() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default=list(ROWS), type=lambda text: text.split(","), help="which, with commas")
+    parser.add_argument("--surfaces", default=list(SURFACES), type=lambda text: text.split(","), help="beside chat")
+    parser.add_argument("--ours", type=Path, default=ROOT, help="the checkout to measure; default: this one")
     parser.add_argument("--tree", type=Path, help="another checkout, to compare with")
+    parser.add_argument("--rounds", type=int, default=3, help="of what is repeated")
     parser.add_argument("--smoke", action="store_true", help="little of everything, to see that it works")
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], type=lambda text: text.split("=", 1),

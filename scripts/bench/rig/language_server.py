@@ -1,9 +1,9 @@
 """A language server for load: ``python -m rig.language_server IDENTITY.pem CSRF ENDPOINT`` prints its port.
 
 It takes every call that the gateway makes, and makes those of a turn to Google: the agent's, with the marker in the
-user's request, and the title's. Their bodies are those of the stand-in that tests use, written once. Answers are read to
-their end and thrown away. Like that stand-in, and the real one, it serves TLS with a certificate of its own, and calls
-its endpoint over kept connections of HTTP/1.1.
+user's request, and the title's. Their bodies are those of the stand-in that tests use, written once. Answers are read
+to their end and thrown away. Like that stand-in, and the real one, it serves TLS with a certificate of its own, and
+calls its endpoint over kept connections of HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 from rig import wire
-
 from zerogravity.testing.simulator.google.families import MODELS
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.language_server.google_requests import (
@@ -77,8 +76,8 @@ class LanguageServer:
         self._google = wire.Pool(endpoint)
         self._bodies = Bodies(options)
         self._headers = (
-            f"User-Agent: {options.user_agent}\r\nTransfer-Encoding: chunked\r\nAuthorization: Bearer {options.token}\r\n"
-            "Content-Type: application/json\r\nAccept-Encoding: gzip\r\n"
+            f"User-Agent: {options.user_agent}\r\nAuthorization: Bearer {options.token}\r\n"
+            "Content-Type: application/json\r\nAccept-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n"
         ).encode()
         self._cascades: dict[str, Conversation] = {}
         self._methods: dict[str, Callable[[dict[str, object]], object]] = {

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rig import cost
@@ -49,12 +49,19 @@ SMOKE = Scale(
 )  # fmt: skip
 
 
+def full(rounds: int) -> Scale:
+    """As much as the table needs, with so many rounds of what is repeated."""
+    scale = Scale()
+    return replace(scale, rounds=rounds, turns=max(scale.turns * rounds // scale.rounds, scale.block), sized=rounds + 1)
+
+
 @dataclass(slots=True)
 class Rows:
-    """Measures rows into a report."""
+    """Measures rows into a report. ``surfaces``: of the gateway's."""
 
     rig: Rig
     scale: Scale
+    surfaces: Sequence[str] = SURFACES
     report: Report = field(default_factory=Report)
     _floods: dict[int, dict[str, float]] = field(default_factory=dict[int, dict[str, float]])
     _sizes: dict[str, list[float]] | None = None
@@ -72,7 +79,7 @@ class Rows:
     # -- how it is measured ----------------------------------------------------------------------------------------
 
     def _all(self, *surfaces: str) -> list[System]:
-        return [self.rig.direct, self.rig.mitmdump, *self.rig.ours(*(surfaces or SURFACES))]
+        return [self.rig.direct, self.rig.mitmdump, *self.rig.ours(*(surfaces or self.surfaces))]
 
     async def _ask(self, where: str, system: System, **work: Any) -> Told:
         told = await self.rig.ask(system, **work)
@@ -104,7 +111,7 @@ class Rows:
             work |= {"kind": "turns", "count": scale.block}
             many = [self.rig.mitmdump, *self.rig.ours("chat")]
             seen = await self._interleaved("one after another", many, scale.turns // scale.block, **work)
-            few = [self.rig.direct, *self.rig.ours("responses", "gemini")]
+            few = [self.rig.direct, *self.rig.ours(*(one for one in self.surfaces if one != "chat"))]
             seen |= await self._interleaved("one after another", few, 2, **work)
             self._sequence = seen
         return self._sequence
@@ -115,7 +122,7 @@ class Rows:
             found = defaultdict[str, list[float]](list)
             for size in self.scale.sizes:
                 work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
-                systems = [self.rig.mitmdump, *self.rig.ours(*SURFACES)]
+                systems = [self.rig.mitmdump, *self.rig.ours(*self.surfaces)]
                 seen = await self._interleaved(f"{size:,} bytes", systems, self.scale.sized, kind="turns", **work)
                 for name, value in part(seen, 0, 1000).items():
                     found[name].append(value)

@@ -1,6 +1,6 @@
 """The processes of the rig: one Google, one client, bare mitmdump, and for each tree a gateway with a language server.
 
-The gateway is ``zerogravity serve`` in reverse mode, as a person runs it; what is limited is as wide as the bursts need.
+The gateway is ``zerogravity serve`` in reverse mode, as a person runs it, with limits as wide as the bursts need.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from rig import wire
-
 from zerogravity import certs, lifeline
 from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.http import tls
