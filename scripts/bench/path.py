@@ -32,12 +32,12 @@ from zerogravity import lifeline
 async def main(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     trees = {"": arguments.ours.resolve()} | ({BEFORE: arguments.tree.resolve()} if arguments.tree else {})
-    async with rig(trees, dict(arguments.settings)) as made:
+    async with rig(trees, dict(arguments.settings), arguments.profile) as made:
         rows = Rows(made, SMOKE if arguments.smoke else full(arguments.rounds), arguments.surfaces)
         await rows.warm()
         for row in arguments.rows:
-            print(f"{row} …", file=sys.stderr, flush=True)
             await rows.run(row)
+            print(f"{row} done, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
     load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     print(rows.report.table())
     print(f"{time.monotonic() - began:.0f} s; {load}")
@@ -52,6 +52,7 @@ def given() -> argparse.Namespace:
     parser.add_argument("--ours", type=Path, default=ROOT, help="the checkout to measure; default: this one")
     parser.add_argument("--tree", type=Path, help="another checkout, to compare with")
     parser.add_argument("--rounds", type=int, default=3, help="of what is repeated")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="append what each gateway spent its time with")
     parser.add_argument("--smoke", action="store_true", help="little of everything, to see that it works")
     parser.add_argument(
         "--set", dest="settings", action="append", default=[], type=lambda text: text.split("=", 1),

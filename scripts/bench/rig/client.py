@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +29,13 @@ HEADERS = b"Content-Type: application/json\r\nAuthorization: Bearer ya29.bench\r
 
 @dataclass(slots=True)
 class Turn:
-    """One answer as it comes in. CPU in seconds."""
+    """One answer as it comes in. ``lull``: seconds of silence after its first event, and after its last, until ``over``
+    is called. CPU in seconds."""
 
     pid: int | None
     lull: float
     expected: int
+    over: Callable[[], None]
     asked: float = field(default_factory=time.monotonic)
     first: float = 0.0
     count: int = 0
@@ -59,18 +61,22 @@ class Turn:
             self.first = time.monotonic()
             self.look()
             self.begun.set()
-            self._later()
+            self._later(self.look)
         if end and self.count == self.expected > 1:
-            self._later()
+            self._later(self._end)
 
     def look(self) -> None:
         if self.pid is not None:
             self.cpu.append(cost.cpu(self.pid))
 
-    def _later(self) -> None:
+    def _end(self) -> None:
+        self.look()
+        self.over()
+
+    def _later(self, call: Callable[[], None]) -> None:
         """In the silence, shortly before it ends."""
         if self.lull:
-            asyncio.get_running_loop().call_later(self.lull * 0.9, self.look)
+            asyncio.get_running_loop().call_later(self.lull * 0.9, call)
 
 
 class Client:
@@ -79,10 +85,17 @@ class Client:
     def __init__(self) -> None:
         self._pools: dict[str, wire.Pool] = {}
 
+    def pool(self, url: str) -> wire.Pool:
+        return self._pools.setdefault(url, wire.Pool(url))
+
     async def work(self, order: dict[str, Any]) -> dict[str, Any]:
-        """``kind``: ``turns`` one after another, ``streams`` at once, or ``held`` open until all have begun."""
-        pool = self._pools.setdefault(order["url"], wire.Pool(order["url"]))
-        return await getattr(Work(pool, order), order["kind"])()
+        """``kind``: ``turns`` one after another, ``streams`` at once, or ``held`` open until all have begun. Those that
+        are many at once come over connections of their own, as many clients do."""
+        pool = self.pool(order["url"])
+        if order["kind"] != "turns":
+            pool.close()
+            await asyncio.sleep(SETTLE_S)
+        return await getattr(Work(pool, self.pool(order["google"]), order), order["kind"])()
 
 
 @dataclass(slots=True)
@@ -90,9 +103,11 @@ class Work:
     """One order."""
 
     pool: wire.Pool
+    google: wire.Pool
     order: dict[str, Any]
     failures: Counter[str] = field(default_factory=Counter[str])
     turns_done: list[Turn] = field(default_factory=list[Turn])
+    releasing: asyncio.Future[None] | None = None
 
     async def turns(self) -> dict[str, Any]:
         """One after another: the cost of each part of a turn is told apart."""
@@ -129,13 +144,19 @@ class Work:
         await asyncio.sleep(order["silent"])
         idle = (self._cpu() - quiet) / (time.monotonic() - since)
         rss = self._rss()
-        release = wire.Pool(order["google"])
-        await release.ask(b"/release", b"", b"", lambda _: None)
+        await self._release()
         await asyncio.gather(*running)
         return self._told(took, cpu=setup, idle=idle, rss=rss)
 
     def _turn(self, pid: int | None) -> Turn:
-        return Turn(pid, self.order.get("lull", 0) / 1000, self.order["events"])
+        return Turn(pid, self.order.get("lull", 0) / 1000, self.order["events"], self._over)
+
+    def _over(self) -> None:
+        self.releasing = asyncio.ensure_future(self._release())
+
+    async def _release(self) -> None:
+        """Let what Google holds back go."""
+        await self.google.ask(b"/release", b"", b"", lambda _: None)
 
     async def _run(self, turn: Turn) -> None:
         order = self.order

@@ -1,9 +1,9 @@
 """Google for load: ``python -m rig.google IDENTITY.pem`` prints its port, and streams stamped events.
 
 A prompt says which: ``sim:bench COUNT MS SIZE LULL``: COUNT events of SIZE bytes of text, one each MS (0: as fast as
-they go); LULL ms of silence after the first and before the end, so that set-up, stream and end can be told apart.
-``sim:hold``: two events; the second only when somebody has asked for ``/release``. Text: ``@NUMBER:NANOSECONDS ``, the
-monotonic time at which it was sent.
+they go). With LULL, so that set-up, stream and end can be told apart, there is so much silence (ms) after the first,
+and the end waits until somebody has asked for ``/release``. ``sim:hold``: two events; the second waits for that as
+well. Text: ``@NUMBER:NANOSECONDS ``, the monotonic time at which it was sent.
 """
 
 from __future__ import annotations
@@ -85,9 +85,12 @@ class Google:
         else:
             count, ms, size, lull = (int(found or 0) for found in asked.groups()[1:])
             connection.write(forms.stamped(0, time.monotonic_ns(), size))
-            await asyncio.sleep(lull / 1000)
+            if count > 1:
+                await asyncio.sleep(lull / 1000)
             await (paced(connection, forms, count, ms / 1000, size) if ms else flood(connection, forms, count, size))
-            await asyncio.sleep(lull / 1000)
+            if lull and count > 1:  # by the client's time: what it has not read yet is not sent in silence
+                await self._released.wait()
+            await asyncio.sleep(lull / 1000 if count == 1 else 0)
         connection.write(forms.last)
         connection.gone = None
 

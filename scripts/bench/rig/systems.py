@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rig import wire
+from rig import profile, wire
 from zerogravity import certs, lifeline
 from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.http import tls
@@ -67,7 +67,8 @@ class Gateway:
 
 @dataclass(slots=True)
 class Rig:
-    """What runs for all rows. ``trees``: name → checkout."""
+    """What runs for all rows. ``trees``: name → checkout. ``settings``: environment of
+    the gateways. ``profiles``: file for what each of them spent its time with."""
 
     folder: Path
     trees: Mapping[str, Path]
@@ -76,6 +77,7 @@ class Rig:
     client: asyncio.subprocess.Process
     gateways: dict[str, Gateway] = field(default_factory=dict[str, Gateway])
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
+    profiles: Path | None = None
 
     @property
     def direct(self) -> System:
@@ -109,7 +111,10 @@ class Rig:
             ls = await stack.enter_async_context(part("rig.language_server", *arguments))
             ls_port = int(await _line(ls, "the language server"))
             began = time.monotonic()
-            command = self._serve(port, f"https://127.0.0.1:{ls_port}")
+            command, raw = self._serve(port, f"https://127.0.0.1:{ls_port}"), folder / "profile"
+            if self.profiles is not None:
+                command = profile.command(command, raw)
+                stack.callback(self._profiled, name, raw)
             env = {
                 **environment(), **WIDE, "ZEROGRAVITY_READY_FILE": str(folder / "ready"),
                 "ZEROGRAVITY_LS_CSRF": CSRF, "ZEROGRAVITY_DATA_DIR": str(folder / "data"),
@@ -120,7 +125,15 @@ class Rig:
             options = {"env": env, "cwd": self.trees[name], "stdout": log, "stderr": log}
             process = await stack.enter_async_context(running(*command, **options))
             url = await _ready(folder / "ready", process, folder / "log")
-            yield Gateway(name, url, process.pid, ls.pid, time.monotonic() - began)
+            took = time.monotonic() - began
+            if self.profiles is not None:
+                await stack.enter_async_context(profile.sampled(process.pid, raw))
+            yield Gateway(name, url, process.pid, ls.pid, took)
+
+    def _profiled(self, name: str, raw: Path) -> None:
+        assert self.profiles is not None
+        with self.profiles.open("a") as file:
+            file.write(f"# the gateway of {self.trees[name]}\n{profile.summary(raw)}\n")
 
     def _serve(self, port: int, ls: str) -> list[str]:
         settings = f"confdir={self.folder / 'ca'}", f"ssl_verify_upstream_trusted_ca={self.folder / 'google-ca.pem'}"
@@ -131,7 +144,9 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(trees: Mapping[str, Path], settings: Mapping[str, str]) -> AsyncIterator[Rig]:
+async def rig(
+    trees: Mapping[str, Path], settings: Mapping[str, str], profiles: Path | None = None
+) -> AsyncIterator[Rig]:
     """Everything, with one gateway of each tree."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zerogravity-bench-")))
@@ -146,7 +161,7 @@ async def rig(trees: Mapping[str, Path], settings: Mapping[str, str]) -> AsyncIt
         client = await stack.enter_async_context(part("rig.client"))
         await _line(client, "the client")
         bare = await stack.enter_async_context(bare_mitmdump(google_url, folder))
-        made = Rig(folder, trees, google_url, bare, client, settings=settings)
+        made = Rig(folder, trees, google_url, bare, client, settings=settings, profiles=profiles)
         for name in trees:
             made.gateways[name] = await stack.enter_async_context(made.gateway(name))
         yield made
