@@ -16,6 +16,9 @@ from typing import Any
 import aiohttp
 import brotli
 import pytest
+from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -432,6 +435,19 @@ def test_h31_measuring_needs_little_memory(data: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 3 * Limits().body_bytes  # pyright: ignore[reportCallIssue]
     finally:
         tracemalloc.stop()
+
+
+async def test_a_request_does_not_keep_its_body() -> None:
+    """A turn may take half an hour, and its request lives as long."""
+    app = web.Application()
+    app[module.ARRIVALS] = module.Arrivals()
+    payload = aiohttp.StreamReader(BaseProtocol(asyncio.get_running_loop()), 1 << 16)
+    payload.feed_data(DATA)
+    payload.feed_eof()
+    request = make_mocked_request("POST", PATH, app=app, payload=payload)
+    data = await module.receive(request, Limits())  # pyright: ignore[reportCallIssue]
+    assert data == DATA
+    assert sys.getrefcount(data) <= 2, "ours, and the one of this question"
 
 
 async def test_large_bodies_are_parsed_in_threads_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import accumulate
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from zerogravity.config import MIB, Limits
@@ -92,15 +92,23 @@ async def receive(request: web.Request, limits: Limits) -> bytes:
     seconds = limits.body_seconds + (limits.body_bytes if length is None else length) / MIB
     try:
         async with request.app[ARRIVALS].within(seconds):
-            return await request.read()
+            return await _gathered(request.content, limits)
     except TimeoutError:
         if request.app[ARRIVALS].closed:
             raise FaultError(shutting_down()) from None
         raise bad_request("the request body did not arrive in time", code="request_timeout", status=408) from None
-    except web.HTTPRequestEntityTooLarge:
-        raise too_large(limits) from None
     except (web.RequestPayloadError, HttpProcessingError):
         raise bad_request("the request body could not be read", code="invalid_body") from None
+
+
+async def _gathered(content: StreamReader, limits: Limits) -> bytes:
+    """Not ``request.read()``: a request keeps what it has read, and a turn keeps its request."""
+    body = bytearray()
+    while piece := await content.readany():
+        body += piece
+        if len(body) > limits.body_bytes:
+            raise too_large(limits)
+    return bytes(body)
 
 
 def inflate(data: bytes, encoding: str, limits: Limits) -> bytes:

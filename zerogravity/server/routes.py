@@ -19,9 +19,8 @@ def turns_of(surface: Surface) -> Handler:
 
     async def create(request: web.Request) -> web.StreamResponse:
         overrides = surface.from_url(request.match_info, request.query, request.headers)
-        incoming = await read_turn(request, surface, overrides=overrides)
-        channel = start(request.app, incoming)
-        if incoming.turn.background:
+        channel = start(request.app, await read_turn(request, surface, overrides=overrides))
+        if channel.turn.background:
             return await responses.in_background(request, surface, channel)
         return await answer(request, surface, channel)
 
