@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 HOLD_S = 0.25
-MAX_BYTES = 8 << 20
 
 Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
@@ -28,7 +27,7 @@ class LsCopy[Event]:
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         later: Later | None = None,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int = 8 << 20,
     ) -> None:
         self.lost = False
         self._deliver = deliver

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("zerogravity.capture")
 
 HOP_BY_HOP = {b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"upgrade"}  # of one connection
+HELD_BYTES = 8 << 20  # of one answer, for a language server that does not read
 WARM = 8  # connections at most that wait for turns to come
 UNUSUAL = ("client_certs", "ciphers_server", "tls_version_server_min", "tls_version_server_max",
            "tls_ecdh_curve_server")  # fmt: skip
@@ -190,7 +191,7 @@ class RelayedCall:
         self._call: Call | None = None
         self._copy: LsCopy[HttpEvent] = LsCopy(
             self._deliver, lambda data: ResponseData(self._stream_id, data),
-            spawn=lambda work: mitm.spawn(work, "relay", flow.client_conn.peername),
+            spawn=lambda work: mitm.spawn(work, "relay", flow.client_conn.peername), max_bytes=HELD_BYTES,
         )  # fmt: skip
         self._attached = False
         self._feed: Callable[[bytes], list[bytes]] | None = None
