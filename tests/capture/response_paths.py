@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, Literal, cast
 
-from mitmproxy import http
+from mitmproxy import http, options
 from mitmproxy.addons import next_layer, proxyserver, tlsconfig
 from mitmproxy.net.http.http1 import assemble_request
 from mitmproxy.proxy import mode_specs, server
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import modes
-from mitmproxy.test import taddons
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, _events
+from mitmproxy.test import taddons, tflow
 
-from zerogravity.capture import proxy_guard
-from zerogravity.capture.carrier import Carrier
+from zerogravity.capture import proxy_guard, relayed_call
+from zerogravity.capture.carrier import Carrier, Target
 from zerogravity.capture.interceptor import Deps, Interceptor
 from zerogravity.capture.relay import LayerChoice, Relay
-from zerogravity.wire.http1 import AnswerReader
+from zerogravity.wire.http1 import AnswerReader, Head
 
 ResponsePath = Literal["relay", "hooks"]
 RESPONSE_PATHS: tuple[ResponsePath, ...] = ("relay", "hooks")
@@ -100,6 +102,81 @@ class Middle:
             return reader, body
         finally:
             writer.close()
+
+
+class Carried:
+    """A carrier that is told what to tell: the listener of its one call."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.listener: Any = None
+        self.cancelled = 0
+
+    def call(self, target: Target, request: Sequence[bytes], listener: Any) -> Carried:
+        self.sent, self.listener = b"".join(request), listener
+        return self
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+class Relayed:
+    """A call past mitmproxy between stand-ins, without a loop. ``events``: what the HTTP layer got; ``timers``: what
+    waits for its time."""
+
+    def __init__(self, flow: http.HTTPFlow | None = None) -> None:
+        self.flow = flow or tflow.tflow()
+        self.events: list[Any] = []
+        self.timers: list[Callable[[], None]] = []
+        self.carrier = Carried()
+        context = Context(self.flow.client_conn, options.Options())
+        self.layer = HttpLayer(context, HTTPMode.regular)
+        target = Target("example.com", 443, True, "example.com")
+        self.call = relayed_call.RelayedCall(
+            self.flow, self.layer, cast("Any", self), cast("Any", self.carrier), target, later=self.later
+        )
+        self.call.register()
+
+    def later(self, _: float, then: Callable[[], None]) -> Any:
+        self.timers.append(then)
+        return self
+
+    def cancel(self) -> None:
+        self.timers.clear()
+
+    async def server_event(self, event: Any) -> None:
+        self.events += [command.event for command in self.call.handle_event(event)]
+
+    async def drain_writers(self) -> None: ...
+
+    def send(self, *body: bytes) -> None:
+        """The request, as the HTTP layer sends it."""
+        sent = [_events.RequestHeaders(7, self.flow.request, False)]
+        sent += [_events.RequestData(7, piece) for piece in body]
+        for event in [*sent, _events.RequestEndOfMessage(7)]:
+            assert list(self.call.handle_event(event)) == []
+
+    def begin(self, *headers: tuple[bytes, bytes], status: int = 200, reader: Any = None) -> None:
+        """The answer's head; ``reader``: the stream callable that a hook sets."""
+        self.call.begun(Head("1.1", status, b"OK", headers), cast("Any", self))
+        response = self.events[-1].response
+        response.stream = reader
+        self.call.attach(response)
+
+    def info(self, name: str) -> Any:
+        return ("192.0.2.1", 443) if name == "peername" else None
+
+    born = 1.0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(event.data for event in self.events if isinstance(event, _events.ResponseData))
+
+
+def spawn_at_once(work: Coroutine[Any, Any, None], *_: object) -> None:
+    """In place of ``mitm.spawn``."""
+    with contextlib.suppress(StopIteration):
+        work.send(None)
 
 
 @contextlib.asynccontextmanager

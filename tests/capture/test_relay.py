@@ -15,7 +15,7 @@ from mitmproxy.test import tflow, tutils
 
 from tests.capture.response_paths import RESPONSE_PATHS, Google, ResponsePath, middle
 from tests.waiting import until
-from zerogravity.capture import relay
+from zerogravity.capture import relayed_call
 from zerogravity.capture.interceptor import Deps
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.registry import MitmStore
@@ -216,12 +216,13 @@ async def test_other_calls_go_mitmproxys_way(monkeypatch, deps, response_path) -
 
 @pytest.mark.parametrize("begun", [True, False])
 async def test_a_call_that_we_cut(monkeypatch, deps, running, response_path, begun) -> None:
-    google = answer(*([CHUNKED + chunk(TEXT)] if begun else []), "wait")
+    asked: list[bytes] = []
+    google = answer(*([CHUNKED + chunk(TEXT)] if begun else []), "wait", asked=asked)
     if response_path == "hooks":
         pytest.skip("mitmproxy's own connection is found through its proxy server: tests/e2e")
     async with middle(monkeypatch, deps, response_path, google) as made:
         asking = asyncio.create_task(made.ask(call()))
-        await until(lambda: running.channel.state.text if begun else "request" in made.hooks)
+        await until(lambda: running.channel.state.text if begun else asked)
         running.close(Failed(cancelled()))
         running.end_attempts(cut=True)
         reader, body = await asking
@@ -259,7 +260,7 @@ async def test_an_ls_that_leaves_ends_the_call(monkeypatch, deps, running, respo
 async def test_an_ls_that_does_not_read_loses_its_copy_and_no_more(monkeypatch, deps, running) -> None:
     words = builders.part("x" * 60_000)
     many = [CHUNKED, *[chunk(event(words))] * 300, chunk(END), LAST]
-    monkeypatch.setattr(relay, "HELD_BYTES", 100_000)
+    monkeypatch.setattr(relayed_call, "HELD_BYTES", 100_000)
     async with middle(monkeypatch, deps, "relay", answer(*many)) as made:
         _, writer = await asyncio.open_connection("127.0.0.1", made.port, limit=1)
         writer.write(assemble_request(call().request))
