@@ -40,6 +40,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.passive": (*BASE, "wire", "capture.match"),
     "capture": (),
     "admission": (),
+    "lateness": (),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
     "deadlines": (*BASE, "backends.base", "config"),
@@ -77,7 +78,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.commands": (
         *BASE, "background", "capture.flow_bodies", "observe", "surfaces", "testing.replay", "testing.replay_server",
     ),
-    "capture.loader": ("capture.addon",),
+    "capture.loader": ("capture.addon", "capture.contentview"),
     "capture.script": ("capture.loader",),
     "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
     "capture.proxy_options": ("backends.base", "capture.mitm"),
@@ -103,7 +104,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
 
 # foreign package → the only rooms that may import it
 GUESTS = {
-    "aiohttp": ("server", "backends", "observe", "testing", "cli.demo", "cli.simulate"),
+    "aiohttp": ("server", "backends", "observe", "testing", "cli.demonstration", "cli.simulate"),
     "mitmproxy": (
         *(
             f"capture.{name}"

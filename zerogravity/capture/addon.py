@@ -10,7 +10,7 @@ import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
-from mitmproxy import contentviews, ctx, exceptions
+from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
@@ -18,7 +18,6 @@ from mitmproxy.optmanager import unset
 from zerogravity import config as configuration
 from zerogravity import logs
 from zerogravity.capture import carrier, commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
-from zerogravity.capture.contentview import GoogleStreamContentview
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
 from zerogravity.observe import machine
@@ -58,11 +57,12 @@ class Capture:
         logs.install()
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
-        contentviews.add(GoogleStreamContentview())
         if not ctx.options.listen_host:  # mitmproxy would listen on all addresses
             mitm.set_options(ctx.options, listen_host=proxy_guard.LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
+        if "termlog_verbosity" in updated and mitm.addon("eventstore") is None:  # which shows records of any level
+            logging.getLogger("zerogravity").setLevel(ctx.options.termlog_verbosity.upper())  # none in vain
         if updated and not any(name.startswith("zg_") or name in ("mode", "listen_host") for name in updated):
             return
         why = self._bad_options()
@@ -141,6 +141,7 @@ class Capture:
             mitm.add_addons(ctx.master, self._layers)  # behind mitmproxy's own choice
 
     async def done(self) -> None:
+        logging.getLogger("zerogravity").setLevel(logging.NOTSET)
         running, self._running = self._running, None
         self.guard.front = self.relay.carrier = self.commands.deps = self.interceptor.deps = None
         if running is not None:
