@@ -173,6 +173,20 @@ class Relayed:
         return b"".join(event.data for event in self.events if isinstance(event, _events.ResponseData))
 
 
+def relayed(reader: Callable[[bytes], list[bytes]], pieces: Sequence[bytes], *, end: bool = True) -> bytes:
+    """What the language server gets of an answer in these pieces, past mitmproxy."""
+    made = Relayed()
+    made.send()
+    made.begin(reader=reader)
+    for piece in pieces:
+        made.call.data(piece)
+    if end:
+        made.call.ended()
+    for timer in made.timers[:]:
+        timer()
+    return made.body
+
+
 def spawn_at_once(work: Coroutine[Any, Any, None], *_: object) -> None:
     """In place of ``mitm.spawn``."""
     with contextlib.suppress(StopIteration):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("zerogravity.capture")
 
 HOP_BY_HOP = {b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"upgrade"}  # of one connection
-HELD_BYTES = 8 << 20  # of one answer, for a language server that does not read
+HELD_BYTES = 64 << 20  # of one answer, for a language server that does not read
 
 
 @dataclass
