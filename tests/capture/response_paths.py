@@ -46,8 +46,10 @@ class Middle:
         self._chooser = next_layer.NextLayer()
         self._addons: list[Any] = [self.interceptor, self.relay]
 
-    def handler_of(self, client: Any) -> Any:
-        return next((one for one in self.handlers if one.client is client), None)
+    @property
+    def connections(self) -> dict[int, server.SimpleConnectionHandler]:
+        """As mitmproxy's proxy server has them."""
+        return dict(enumerate(self.handlers))
 
     def _hook(self, name: str) -> Callable[[http.HTTPFlow], None]:
         def run(flow: http.HTTPFlow) -> None:
@@ -198,6 +200,6 @@ async def middle(monkeypatch: Any, deps: Deps, response_path: ResponsePath, goog
     """``google``: serves one connection."""
     async with await asyncio.start_server(google, "127.0.0.1", 0) as listening:
         made = Middle(deps, response_path, listening.sockets[0].getsockname()[1])
-        monkeypatch.setattr(proxy_guard, "handler_of", made.handler_of)
+        monkeypatch.setattr(proxy_guard, "_proxyserver", lambda: made)
         async with made.running():
             yield made
