@@ -1,8 +1,8 @@
 """What end-to-end tests share: a whole path for a module's tests, found clean and left at rest by each, and a client.
 
 A module that wants other options for its path has a function ``options``; one whose tests run on both response paths,
-``response_path = both_response_paths``. The language server's habits (``stack.ls.options``) are a test's to change; they
-are restored behind it.
+``response_path = both_response_paths``. The language server's habits (``stack.ls.options``) are a test's to change;
+they are restored behind it.
 """
 
 from __future__ import annotations
