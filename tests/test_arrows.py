@@ -30,6 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "certs": ("errors", "hosts"),
     "lifeline": (),
     "open_files": (),
+    "tls_buffers": (),
     "config": ("errors", "hosts", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
