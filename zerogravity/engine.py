@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout
 from zerogravity.errors import FaultError, Termination, cancelled, internal, shutting_down
 
 logger = logging.getLogger("zerogravity.engine")
-LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
+LINGER_S = 30.0  # how long the LS's answers to us may come after the turn's end
 CLOSE_S = 5.0
 
 
@@ -45,6 +46,7 @@ class Engine:
     """Runs turns against one back end.
 
     ``why_no_call``  why the LS's call to Google may not have come, if that is known.
+    ``late``         how much of the time since a moment was ours: see ``Lateness.since``.
     ``placeholder``  the LS's current name of a model: by the time a turn gets its place it may be another LS.
     ``wait``         ``asyncio.wait_for`` by default.
     """
@@ -57,6 +59,7 @@ class Engine:
         limits: Limits,
         clock: Clock,
         why_no_call: Callable[[], str | None] = lambda: None,
+        late: Callable[[int], int] = lambda _: 0,
         placeholder: Callable[[Target], str] = lambda target: target.ls_model,
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
@@ -64,7 +67,9 @@ class Engine:
         self._store = store
         self._backend = backend
         self._clock = clock
-        self._deadlines = Deadlines(limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call)
+        self._deadlines = Deadlines(
+            limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call, late=late
+        )
         self._placeholder = placeholder
         self._wait = wait
         self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)
@@ -199,8 +204,10 @@ class Engine:
 
     async def _discard(self, starting: asyncio.Task[str]) -> None:
         """Get rid of a cascade that nobody uses, and that may still be starting."""
-        if not self._backend.deletes:
-            starting.cancel()
+        if self._backend.deletes:
+            with suppress(TimeoutError):
+                await self._wait(_ended(starting), LINGER_S)
+        starting.cancel()  # no effect once it has started
         await asyncio.wait((starting,))
         if starting.cancelled() or starting.exception() is not None or self._store.find(starting.result()) is not None:
             return
@@ -277,5 +284,5 @@ class Engine:
         self.cancel(channel, Termination.CLIENT_GONE)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: asyncio.Task[Any]) -> None:
     await asyncio.wait((task,))

@@ -85,6 +85,11 @@ class Interceptor:
         self._given_up = given_up
         self._keeps_flows = keeps_flows
 
+    def turn_of(self, flow: http.HTTPFlow) -> str | None:
+        """The turn that has claimed this call; None: nobody has, or it is only recorded."""
+        claim = self.claims.get(flow)
+        return None if claim is None or claim.running.turn.surface == PASSIVE else claim.running.id
+
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Note what goes to Google: a proxy gets other requests as well."""
         if self.deps is None:

@@ -42,6 +42,11 @@ def set_options(options: Options, **values: object) -> None:
     options.update(**values)
 
 
+def is_set(option: str) -> bool:
+    """Whether one of mitmproxy's options is not at its default."""
+    return ctx.options.has_changed(option)
+
+
 def spawn(work: Coroutine[Any, Any, None], name: str, client: tuple[Any, ...] | None) -> None:
     """Run ``work`` on behalf of a client's connection."""
     asyncio_utils.create_task(work, name=name, keep_ref=True, client=client)
