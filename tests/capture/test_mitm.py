@@ -30,6 +30,21 @@ def test_an_addon_is_found_by_its_name() -> None:
         assert mitm.addon("ours") is one
 
 
+async def test_the_sockets_that_it_listens_on() -> None:
+    with taddons.context() as context:
+        assert [*mitm.listening()] == []
+        server = Proxyserver()
+        context.master.addons.add(server)
+        context.options.update(mode=["reverse:https://x.example@127.0.0.1:0"])
+        server.running()
+        assert await server.setup_servers()
+        ports = {address[1] for address in server.listen_addrs()}
+        assert {one.getsockname()[1] for one in mitm.listening()} == ports
+        context.options.update(server=False)
+        assert await server.setup_servers()
+        assert [*mitm.listening()] == []
+
+
 def test_options_are_set_all_or_none() -> None:
     with taddons.context(Proxyserver()) as context:
         mitm.set_options(context.options, upstream_cert=False, listen_port=1)
