@@ -116,7 +116,7 @@ class Engine:
             if not running.closed:
                 running.mark("admitted")
                 work.append(self._spawn(self._guarded(running, self._send(running, work)), f"send {running.id}"))
-                await self._watch(running)
+                await self._watch(running, work)
         except FaultError as error:
             running.close(Failed(error.fault))
         except asyncio.CancelledError:
@@ -162,8 +162,8 @@ class Engine:
         if cascade_id is None:
             return
         running.mark("told")
-        captured = self._backend.captured
-        follower = self._follow(running) if captured else self._guarded(running, self._backend.follow(running))
+        captured, follow = self._backend.captured, self._backend.follow
+        follower = self._tidy(follow, running) if captured else self._guarded(running, follow(running))
         work.append(self._spawn(follower, f"follow {running.id}"))
         try:
             await self._backend.send(cascade_id, running.turn, model)
@@ -201,21 +201,16 @@ class Engine:
         if self._backend.deletes:
             await self._tidy(self._backend.delete, starting.result())
 
-    async def _follow(self, running: RunningTurn) -> None:
-        """Follow a captured turn until Google's call is here. After that it would only repeat what we read off the
-        wire, whole texts at each event (measured: a quarter of a paced turn's CPU)."""
-        following = self._spawn(self._tidy(self._backend.follow, running), f"steps {running.id}")
-        try:
-            while "matched" not in running.channel.marks and not running.closed:
-                await running.changed()
-        finally:
-            following.cancel()
-            await asyncio.wait((following,))
+    async def _watch(self, running: RunningTurn, work: list[asyncio.Task[None]]) -> None:
+        """Sleep until the terminal record or a deadline. Re-armed from the newest record, not per event.
 
-    async def _watch(self, running: RunningTurn) -> None:
-        """Sleep until the terminal record or a deadline. Re-armed from the newest record, not per event."""
+        A captured turn is followed until Google's call is here. After that it would only repeat what we read off the
+        wire, whole texts at each event (measured: a quarter of a paced turn's CPU)."""
         awaited, resumed = False, 0
         while not running.closed:
+            if self._backend.captured and "matched" in running.channel.marks:
+                for following in work[1:]:
+                    following.cancel()
             if awaited and running.awaiting is None:
                 resumed = self._clock()  # the LS has called again: the clock of its first byte starts
             awaited = running.awaiting is not None

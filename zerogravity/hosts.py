@@ -40,6 +40,7 @@ VERTEX = (
     *(f"{region}-aiplatform.googleapis.com" for region in REGIONS),
 )
 GOOGLE_HOSTS = (*CODE_ASSIST, *PUBLIC, *VERTEX)
+MAX_AUTHORITY_DAYS = 90  # how long an authority may sign for them
 _KNOWN = frozenset(GOOGLE_HOSTS)
 BACKLOG = 1024  # connections that may come at once; one that finds no room comes again after seconds
 GOOGLE = f"https://{DAILY}"  # where an editor's language server makes its calls

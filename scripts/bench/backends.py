@@ -35,7 +35,7 @@ import path
 import psutil
 import soak
 
-from zerogravity.cli.demo import real_runtime
+from zerogravity.cli.demonstration import real_runtime
 from zerogravity.errors import FaultError
 from zerogravity.testing.simulator.stack import Mode, Stack, StackOptions
 

@@ -1,0 +1,303 @@
+"""The rows S-1 to S-8: what is measured, and its goals. Systems are interleaved; medians count."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from rig import cost
+from rig.report import BEFORE, Goal, Report
+from rig.systems import Rig, System, environment, running
+
+SIZE = 40  # bytes of an event's text
+LULL, SHORT_LULL = 300, 15  # ms
+SURFACES = ("chat", "responses", "gemini")
+Told = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much. ``linear``: events of floods beside ``flood``. ``sizes``: bytes of history."""
+
+    rounds: int = 3
+    flood: int = 10_000
+    linear: tuple[int, int] = (1_000, 100_000)
+    paced: int = 150
+    interval: int = 20
+    turns: int = 200
+    block: int = 20
+    burst: int = 64
+    crowd: int = 256
+    crowd_events: int = 60
+    crowd_interval: int = 100
+    open: int = 1000
+    silent: float = 4.0
+    sizes: tuple[int, int, int] = (10_000, 1_000_000, 8_000_000)
+    sized: int = 4
+    starts: int = 3
+
+
+SMOKE = Scale(
+    rounds=1, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8, crowd_events=5,
+    crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
+)  # fmt: skip
+
+
+def full(rounds: int) -> Scale:
+    """As much as the table needs, with so many rounds of what is repeated."""
+    scale = Scale()
+    return replace(scale, rounds=rounds, turns=max(scale.turns * rounds // scale.rounds, scale.block), sized=rounds + 1)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Measures rows into a report. ``surfaces``: of the gateway's."""
+
+    rig: Rig
+    scale: Scale
+    surfaces: Sequence[str] = SURFACES
+    report: Report = field(default_factory=Report)
+    _floods: dict[int, dict[str, float]] = field(default_factory=dict[int, dict[str, float]])
+    _sizes: dict[str, list[float]] | None = None
+    _sequence: dict[str, list[Told]] | None = None
+
+    async def warm(self) -> None:
+        """Every path once."""
+        for _ in range(2):
+            for system in self._all():
+                await self._ask("warm-up", system, kind="turns", prompt=f"sim:bench 20 0 {SIZE}", events=20)
+
+    async def run(self, row: str) -> None:
+        await ROWS[row](self)
+
+    # -- how it is measured ----------------------------------------------------------------------------------------
+
+    def _all(self, *surfaces: str) -> list[System]:
+        return [self.rig.direct, self.rig.mitmdump, *self.rig.ours(*(surfaces or self.surfaces))]
+
+    async def _ask(self, where: str, system: System, **work: Any) -> Told:
+        told = await self.rig.ask(system, **work)
+        self.report.failed(f"{where} {system.name}", told["failures"])
+        return told
+
+    async def _interleaved(
+        self, where: str, systems: Sequence[System], rounds: int, **work: Any
+    ) -> dict[str, list[Told]]:
+        seen = defaultdict[str, list[Told]](list)
+        for number in range(rounds):
+            for system in systems if number % 2 else reversed(systems):
+                seen[system.name].append(await self._ask(where, system, **work))
+        return seen
+
+    async def _flood(self, events: int, rounds: int) -> dict[str, float]:
+        """CPU per event in us, by system."""
+        if events not in self._floods:
+            prompt = f"sim:bench {events} 0 {SIZE} {LULL}"
+            work = {"kind": "turns", "prompt": prompt, "events": events, "lull": LULL}
+            seen = await self._interleaved(f"flood of {events:,}", self._all(), rounds, **work)
+            self._floods[events] = part(seen, 2, 1e6 / (events - 1), without=("direct",))
+        return self._floods[events]
+
+    async def _one_after_another(self) -> dict[str, list[Told]]:
+        if self._sequence is None:
+            scale = self.scale
+            work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL}
+            work |= {"kind": "turns", "count": scale.block}
+            many = [self.rig.mitmdump, *self.rig.ours("chat")]
+            seen = await self._interleaved("one after another", many, scale.turns // scale.block, **work)
+            few = [self.rig.direct, *self.rig.ours(*(one for one in self.surfaces if one != "chat"))]
+            seen |= await self._interleaved("one after another", few, 2, **work)
+            self._sequence = seen
+        return self._sequence
+
+    async def _by_size(self) -> dict[str, list[float]]:
+        """CPU of set-up in ms for each size of the history, by system."""
+        if self._sizes is None:
+            found = defaultdict[str, list[float]](list)
+            for size in self.scale.sizes:
+                work = {"prompt": f"sim:bench 1 0 {SIZE} {SHORT_LULL}", "events": 1, "lull": SHORT_LULL, "size": size}
+                systems = [self.rig.mitmdump, *self.rig.ours(*self.surfaces)]
+                seen = await self._interleaved(f"{size:,} bytes", systems, self.scale.sized, kind="turns", **work)
+                for name, value in part(seen, 0, 1000).items():
+                    found[name].append(value)
+            self._sizes = found
+        return self._sizes
+
+    # -- the rows --------------------------------------------------------------------------------------------------
+
+    async def flood(self) -> None:
+        events = self.scale.flood
+        seen = await self._flood(events, self.scale.rounds)
+        goals = Goal(0.6 * seen["bare"], "0.6 bare"), Goal(0.25 * seen["bare"], "0.25 bare")
+        self.report.add("S-1", f"flood of {events:,}, CPU per event", "us", seen, *goals)
+
+    async def paced(self) -> None:
+        scale, add = self.scale, self.report.add
+        prompt = f"sim:bench {scale.paced} {scale.interval} {SIZE} {LULL}"
+        work = {"kind": "turns", "prompt": prompt, "events": scale.paced, "lull": LULL}
+        seen = await self._interleaved("paced", self._all(), scale.rounds, **work)
+        p50 = told(seen, "p50")
+        goals = Goal(p50["bare"], "bare"), Goal(p50["direct"] + 0.35, "direct + 0.35")
+        add("S-2", f"paced, each {scale.interval} ms, latency p50", "ms", p50, *goals)
+        add("S-2", "paced, latency p99", "ms", told(seen, "p99"))
+        cpu = part(seen, 2, 1e6 / (scale.paced - 1), without=("direct",))
+        add("S-2", "paced, CPU per event", "us", cpu, Goal(0.9 * cpu["bare"], "0.9 bare"))
+
+    async def setup(self) -> None:
+        scale, add = self.scale, self.report.add
+        ls = {system.name: cost.cpu(system.ls) for system in self.rig.ours("chat") if system.ls}
+        seen = await self._one_after_another()
+        add("S-3", f"{scale.turns} turns one after another, CPU to first frame", "ms", part(seen, 0, 1000),
+            Goal(6), Goal(3))  # fmt: skip
+        whole = {
+            name: statistics.median(sum(parts) * 1000 for one in found for parts in one["parts"])
+            for name, found in seen.items()
+            if name != "direct"
+        }
+        add("S-3", "the same, CPU of the whole turn", "ms", whole)
+        for system in self.rig.ours("chat"):
+            turns = sum(one["turns"] for name, found in seen.items() if _same(name, system.name) for one in found)
+            if system.ls:
+                spent = (cost.cpu(system.ls) - ls[system.name]) * 1000 / turns
+                self.report.notes.append(f"the language server took {spent:.2f} ms of CPU a turn ({system.name})")
+        work = {"kind": "held", "count": scale.burst, "prompt": "sim:hold", "events": 2, "silent": 0}
+        burst = await self._interleaved(f"{scale.burst} at once", self._all("chat"), scale.rounds, **work)
+        cpu = {name: value * 1000 / scale.burst for name, value in told(burst, "cpu").items() if name != "direct"}
+        add("S-3", f"{scale.burst} turns at once, CPU to first frame", "ms", cpu, Goal(6), Goal(3))
+        add("S-3", f"{scale.burst} turns at once, TTFT p50", "ms", first(burst))
+        await self._slopes("S-3", 1)
+
+    async def _slopes(self, row: str, step: int) -> None:
+        """ms for each further MB of history, between two of the sizes."""
+        low, high = self.scale.sizes[step - 1 : step + 1]
+        by_size = await self._by_size()
+        values = {name: (found[step] - found[step - 1]) * 1e6 / (high - low) for name, found in by_size.items()}
+        self.report.add(row, f"history of {low:,} to {high:,}, CPU per MB", "ms", values)
+
+    async def ttft(self) -> None:
+        values = first(await self._one_after_another())
+        goals = Goal(values["direct"] + 8, "direct + 8"), Goal(values["direct"] + 4, "direct + 4")
+        self.report.add("S-4", "one turn, warm, time to first delta", "ms", values, *goals)
+
+    async def crowd(self) -> None:
+        scale, add = self.scale, self.report.add
+        prompt = f"sim:bench {scale.crowd_events} {scale.crowd_interval} {SIZE}"
+        work = {"kind": "streams", "count": scale.crowd, "prompt": prompt, "events": scale.crowd_events}
+        seen = await self._interleaved(f"{scale.crowd} turns", self._all("chat"), 1, **work)
+        what = f"{scale.crowd} turns at once"
+        add("S-5", f"{what}, failed", "turns", failed(seen), Goal(0), Goal(0))
+        rate = {name: found[0]["events"] / found[0]["took"] for name, found in seen.items()}
+        offered = scale.crowd * 1000 / scale.crowd_interval
+        add("S-5", f"{what}, of {offered:,.0f} events/s", "events/s", rate,
+            Goal(2100, at_least=True), Goal(2430, at_least=True))  # fmt: skip
+        ttft = first(seen)
+        goals = Goal(ttft["bare"], "bare"), Goal(1.5 * ttft["direct"], "1.5 direct")
+        add("S-5", f"{what}, TTFT p50", "ms", ttft, *goals)
+        cpu = {n: f[0]["cpu"] * 1e6 / max(f[0]["events"], 1) for n, f in seen.items() if n != "direct"}
+        add("S-5", f"{what}, CPU per event, set-up included", "us", cpu)
+
+    async def silent(self) -> None:
+        """In gateways of their own: what earlier rows have left in memory must not count."""
+        scale, add = self.scale, self.report.add
+        seen: dict[str, list[Told]] = {}
+        rest: dict[str, float] = {}
+        work = {"kind": "held", "count": scale.open, "prompt": "sim:hold", "events": 2, "silent": scale.silent}
+        for name in self.rig.trees:
+            async with self.rig.gateway(name) as gateway:
+                system = gateway.system("chat")
+                await self._ask("silent", system, kind="turns", prompt="sim:bench 2 1", events=2)
+                rest[system.name] = cost.resident(gateway.pid)
+                seen[system.name] = [await self._ask(f"{scale.open:,} open turns", system, **work)]
+        what = f"{scale.open:,} open turns"
+        rss = {name: found[0]["rss"] for name, found in seen.items()}
+        each = {name: (value - rest[name]) * 1024 / scale.open for name, value in rss.items()}
+        limits = [Goal(160 + scale.open * kib / 1024, f"160 MiB + {kib} KiB each") for kib in (40, 20)]
+        add("S-6", f"{what}, lost", "turns", failed(seen), Goal(0), Goal(0))
+        add("S-6", "at rest, resident memory", "MiB", rest)
+        add("S-6", f"{what}, resident memory", "MiB", rss, *limits)
+        add("S-6", f"{what}, memory of each", "KiB", each, Goal(40), Goal(20))
+        add("S-6", f"{what}, idle CPU of a core", "%", {n: f[0]["idle"] * 100 for n, f in seen.items()}, Goal(2))
+        add("S-6", f"{what} at once, TTFT p50", "ms", first(seen))
+
+    async def linear(self) -> None:
+        scale, add = self.scale, self.report.add
+        few, many = scale.linear
+        middle = await self._flood(scale.flood, scale.rounds)
+        ends = [await self._flood(few, 2 * scale.rounds), await self._flood(many, 1)]
+        for events, found in zip((few, many), ends, strict=True):
+            add("S-7", f"flood of {events:,}, CPU per event", "us", found)
+        off = {
+            name: max(abs(found[name] / value - 1) for found in ends) * 100
+            for name, value in middle.items()
+            if value
+        }  # fmt: skip
+        add("S-7", "most off a flood of " + f"{scale.flood:,}", "%", off, Goal(10))
+        await self._slopes("S-7", 2)
+        low, middle_size, high = scale.sizes
+        slopes = {
+            name: ((c - b) / (high - middle_size)) / ((b - a) / (middle_size - low)) * 100 - 100
+            for name, (a, b, c) in (await self._by_size()).items()
+        }
+        add("S-7", "off the cost of a byte of less history", "%", {n: abs(v) for n, v in slopes.items()}, Goal(20))
+
+    async def start(self) -> None:
+        ready, spoken = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
+        for _ in range(self.scale.starts):
+            for name, tree in self.rig.trees.items():
+                async with self.rig.gateway(name) as gateway:
+                    ready[f"{name}chat"].append(gateway.ready_s)
+                for _ in range(2):
+                    began = time.monotonic()
+                    command = sys.executable, "-m", "zerogravity", "--help"
+                    env = {**environment(), "PYTHONPATH": str(tree)}
+                    async with running(*command, env=env, cwd=tree, stdout=asyncio.subprocess.DEVNULL) as process:
+                        await process.wait()
+                        spoken[f"{name}chat"].append(time.monotonic() - began)
+        add = self.report.add
+        add("S-8", "zerogravity serve, to ready", "s", medians(ready), Goal(1.2))
+        add("S-8", "zerogravity --help", "s", medians(spoken), Goal(0.25))
+
+
+ROWS: Mapping[str, Callable[[Rows], Awaitable[None]]] = {
+    "S-1": Rows.flood, "S-2": Rows.paced, "S-3": Rows.setup, "S-4": Rows.ttft, "S-5": Rows.crowd, "S-6": Rows.silent,
+    "S-7": Rows.linear, "S-8": Rows.start,
+}  # fmt: skip
+
+
+def _same(name: str, chat: str) -> bool:
+    """Whether a system is of the same gateway as the one called ``chat``."""
+    return name not in ("direct", "bare") and name.startswith(BEFORE) == chat.startswith(BEFORE)
+
+
+def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: statistics.median(found) for name, found in figures.items() if found}
+
+
+def told(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:
+    return medians({system: [one[name] for one in found] for system, found in seen.items()})
+
+
+def first(seen: Mapping[str, Sequence[Told]]) -> dict[str, float]:
+    """Time to first delta, in ms."""
+    return medians({system: [ms for one in found for ms in one["first"]] for system, found in seen.items()})
+
+
+def failed(seen: Mapping[str, Sequence[Told]]) -> dict[str, float]:
+    return {system: sum(sum(one["failures"].values()) for one in found) for system, found in seen.items()}
+
+
+def part(
+    seen: Mapping[str, Sequence[Told]], place: int, times: float, without: tuple[str, ...] = ("direct",)
+) -> dict[str, float]:
+    """The CPU of one part of a turn: 0 until the first frame, 1 what follows at once, 2 the events after it."""
+    return medians({
+        system: [parts[place] * times for one in found for parts in one["parts"] if len(parts) > place]
+        for system, found in seen.items()
+        if system not in without
+    })  # fmt: skip
