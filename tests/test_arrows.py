@@ -82,7 +82,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.loader": ("capture.addon", "capture.contentview"),
     "capture.script": ("capture.loader",),
     "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
-    "capture.proxy_options": ("backends.base", "capture.mitm"),
+    "capture.proxy_options": ("backends.base", "capture.mitm", "hosts"),
     "capture.http2_reset": ("capture.mitm",),
     "capture.ls_copy": (),
     "capture.carrier": ("background", "wire.http1"),
