@@ -38,8 +38,9 @@ async def main(arguments: argparse.Namespace) -> int:
         for row in arguments.rows:
             await rows.run(row)
             print(f"{row} done, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    print(rows.report.table())
+        load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        told = made.logs() if rows.report.failures else ""
+    print(rows.report.table() + told)
     print(f"{time.monotonic() - began:.0f} s; {load}")
     return 1 if rows.report.failures else 0
 

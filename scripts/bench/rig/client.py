@@ -38,6 +38,7 @@ class Turn:
     over: Callable[[], None]
     asked: float = field(default_factory=time.monotonic)
     first: float = 0.0
+    last: float = 0.0
     count: int = 0
     latencies: list[float] = field(default_factory=list[float])
     tail: bytes = b""
@@ -63,7 +64,13 @@ class Turn:
             self.begun.set()
             self._later(self.look)
         if end and self.count == self.expected > 1:
+            self.last = time.monotonic()
             self._later(self._end)
+
+    @property
+    def rate(self) -> float:
+        """Events a second from the end of the silence to the last one."""
+        return self.count / (self.last - self.first - self.lull) if self.last else 0.0
 
     def look(self) -> None:
         if self.pid is not None:
@@ -187,6 +194,7 @@ class Work:
         return {
             "turns": len(turns), "events": len(latencies), "failures": dict(self.failures), "took": took,
             "first": [(turn.first - turn.asked) * 1000 for turn in turns if turn.first],
+            "rate": statistics.median(turn.rate for turn in turns),
             "p50": _quantile(latencies, 50), "p99": _quantile(latencies, 99), **({"rss": self._rss()} | more),
         }  # fmt: skip
 

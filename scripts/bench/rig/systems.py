@@ -27,10 +27,11 @@ BENCH = Path(__file__).resolve().parents[1]
 ROOT = BENCH.parents[1]
 CSRF = "bench"
 START_S = 60.0
+LOG = 2000  # characters of a log that are shown after a failure
 USERS = ("ZEROGRAVITY_", "OTEL_", "GOOGLE_GENAI_USE_", "PYTHONPATH")
-WIDE = {  # limits that a burst of 1,000 turns needs
+WIDE = {  # limits that a burst of 1,000 turns needs, and a turn of 100,000 events
     "ZEROGRAVITY_LIMITS_TURNS": "1024", "ZEROGRAVITY_LIMITS_WAITING": "1024", "ZEROGRAVITY_LIMITS_REQUESTS": "2048",
-    "ZEROGRAVITY_LIMITS_PEER_CONNECTIONS": "2048",
+    "ZEROGRAVITY_LIMITS_PEER_CONNECTIONS": "2048", "ZEROGRAVITY_LIMITS_TURN_BYTES": str(256 << 20),
 }  # fmt: skip
 STREAM_ADDON = """
 def responseheaders(flow):
@@ -101,6 +102,10 @@ class Rig:
         assert self.client.stdin is not None
         self.client.stdin.write(json.dumps(order).encode() + b"\n")
         return json.loads(await _line(self.client, "the client"))
+
+    def logs(self) -> str:
+        """What the gateways have said last."""
+        return "".join(f"\n{file.read_text()[-LOG:]}" for file in self.folder.glob("*/log"))
 
     @asynccontextmanager
     async def gateway(self, name: str) -> AsyncIterator[Gateway]:
