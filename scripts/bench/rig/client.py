@@ -173,12 +173,11 @@ class Work:
         turn.asked = time.monotonic()
         try:
             status = await self.pool.ask(path, body, headers, turn.take)
-        except (wire.BrokenError, OSError) as error:
-            self.failures[f"connection: {error}"] += 1
-        else:
             why = asking.failure(status, surface, turn.tail, turn.count, turn.expected)
-            if why or turn.disorder:
-                self.failures[why or "events out of order"] += 1
+        except (wire.BrokenError, OSError) as error:
+            why = f"broken: {asking.named(turn.tail) or error}"
+        if why or turn.disorder:
+            self.failures[why or "events out of order"] += 1
         turn.begun.set()
         self.turns_done.append(turn)
 
