@@ -102,7 +102,7 @@ class Client:
         if order["kind"] != "turns":
             pool.close()
             await asyncio.sleep(SETTLE_S)
-        return await getattr(Work(pool, self.pool(order["google"]), order), order["kind"])()
+        return await getattr(Work(pool, self.pool(order.get("google", "")), order), order["kind"])()
 
 
 @dataclass(slots=True)
