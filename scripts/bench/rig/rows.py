@@ -218,8 +218,9 @@ class Rows:
                 seen[system.name] = [await self._ask(f"{scale.open:,} open turns", system, **work)]
         what = f"{scale.open:,} open turns"
         rss = {name: found[0]["rss"] for name, found in seen.items()}
-        each = {name: (value - rest[name]) * 1024 / scale.open for name, value in rss.items()}
-        limits = [Goal(160 + scale.open * kib / 1024, f"160 MiB + {kib} KiB each") for kib in (40, 20)]
+        opened = {name: max(len(found[0]["first"]), 1) for name, found in seen.items()}
+        each = {name: (value - rest[name]) * 1024 / opened[name] for name, value in rss.items()}
+        limits = [Goal(160 + opened["chat"] * kib / 1024, f"160 MiB + {kib} KiB each") for kib in (40, 20)]
         add("S-6", f"{what}, lost", "turns", failed(seen), Goal(0), Goal(0))
         add("S-6", "at rest, resident memory", "MiB", rest)
         add("S-6", f"{what}, resident memory", "MiB", rss, *limits)
@@ -246,22 +247,22 @@ class Rows:
         add("S-7", "off the cost of a byte of less history", "%", {n: abs(v) for n, v in slopes.items()}, Goal(20))
 
     async def start(self) -> None:
-        """The best of several: whatever else the machine does only adds."""
-        ready, spoken = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
-        worked, worked_to_speak = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
-        for _ in range(self.scale.starts):
+        """The best of several: whatever else the machine does only adds. Earlier rows have started gateways as well."""
+        helped: dict[str, list[tuple[float, float]]] = {}
+        for number in range(self.scale.starts):
             for name, tree in self.rig.trees.items():
-                async with self.rig.gateway(name) as gateway:
-                    ready[f"{name}chat"].append(gateway.ready_s)
-                    worked[f"{name}chat"].append(cost.cpu(gateway.pid))
-                wall, cpu = await _help(tree)
-                spoken[f"{name}chat"].append(wall)
-                worked_to_speak[f"{name}chat"].append(cpu)
-        add = self.report.add
-        add("S-8", "zerogravity serve, to ready", "s", best(ready), Goal(1.2))
-        add("S-8", "zerogravity serve, to ready, CPU", "s", best(worked))
-        add("S-8", "zerogravity --help", "s", best(spoken), Goal(0.25))
-        add("S-8", "zerogravity --help, CPU", "s", best(worked_to_speak))
+                if len(self.rig.starts[name]) <= number:
+                    async with self.rig.gateway(name):
+                        pass
+                helped.setdefault(name, []).append(await _help(tree))
+        self._add_starts("zerogravity serve, to ready", self.rig.starts, Goal(1.2))
+        self._add_starts("zerogravity --help", helped, Goal(0.25))
+
+    def _add_starts(self, what: str, seen: Mapping[str, Sequence[tuple[float, float]]], goal: Goal) -> None:
+        """Seconds, and seconds of CPU."""
+        took, worked = ({f"{name}chat": min(one[n] for one in found) for name, found in seen.items()} for n in (0, 1))
+        self.report.add("S-8", what, "s", took, goal)
+        self.report.add("S-8", f"{what}, CPU", "s", worked)
 
 
 async def _help(tree: Path) -> tuple[float, float]:
@@ -293,10 +294,6 @@ def _same(name: str, chat: str) -> bool:
 
 def medians(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: statistics.median(found) for name, found in figures.items() if found}
-
-
-def best(figures: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {name: min(found) for name, found in figures.items()}
 
 
 def told(seen: Mapping[str, Sequence[Told]], name: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rig import profile, wire
+from rig import cost, profile, wire
 from zerogravity import certs, lifeline
 from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.http import tls
@@ -54,13 +54,12 @@ class System:
 
 @dataclass(slots=True)
 class Gateway:
-    """One that runs. ``ready_s``: from the start of its process until it answers ``/ready`` with 200."""
+    """One that runs."""
 
     name: str
     url: str
     pid: int
     ls: int
-    ready_s: float
 
     def system(self, surface: str) -> System:
         return System(f"{self.name}{surface}", surface, self.url, self.pid, self.ls)
@@ -68,8 +67,12 @@ class Gateway:
 
 @dataclass(slots=True)
 class Rig:
-    """What runs for all rows. ``trees``: name → checkout. ``settings``: environment of
-    the gateways. ``profiles``: file for what each of them spent its time with."""
+    """What runs for all rows.
+
+    ``trees``: name → checkout. ``settings``: environment of the gateways. ``profiles``: file for what each of them
+    spent its time with. ``starts``: for each start of a gateway the seconds until it answered ``/ready`` with 200, and
+    its seconds of CPU.
+    """
 
     folder: Path
     trees: Mapping[str, Path]
@@ -77,6 +80,7 @@ class Rig:
     bare: tuple[str, int]
     client: asyncio.subprocess.Process
     gateways: dict[str, Gateway] = field(default_factory=dict[str, Gateway])
+    starts: dict[str, list[tuple[float, float]]] = field(default_factory=dict[str, list[tuple[float, float]]])
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     profiles: Path | None = None
 
@@ -130,10 +134,11 @@ class Rig:
             options = {"env": env, "cwd": self.trees[name], "stdout": log, "stderr": log}
             process = await stack.enter_async_context(running(*command, **options))
             url = await _ready(folder / "ready", process, folder / "log")
-            took = time.monotonic() - began
+            took = time.monotonic() - began, cost.cpu(process.pid)
+            self.starts.setdefault(name, []).append(took)
             if self.profiles is not None:
                 await stack.enter_async_context(profile.sampled(process.pid, raw))
-            yield Gateway(name, url, process.pid, ls.pid, took)
+            yield Gateway(name, url, process.pid, ls.pid)
 
     def _profiled(self, name: str, raw: Path) -> None:
         assert self.profiles is not None
