@@ -40,6 +40,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.passive": (*BASE, "wire", "capture.match"),
     "capture": (),
     "admission": (),
+    "lateness": (),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
     "deadlines": (*BASE, "backends.base", "config"),
@@ -77,11 +78,16 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.commands": (
         *BASE, "background", "capture.flow_bodies", "observe", "surfaces", "testing.replay", "testing.replay_server",
     ),
-    "capture.loader": ("capture.addon",),
+    "capture.loader": ("capture.addon", "capture.contentview"),
     "capture.script": ("capture.loader",),
     "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
     "capture.proxy_options": ("backends.base", "capture.mitm"),
     "capture.http2_reset": ("capture.mitm",),
+    "capture.ls_copy": (),
+    "capture.carrier": ("background", "wire.http1"),
+    "capture.relay": (
+        "capture.carrier", "capture.ls_copy", "capture.mitm", "capture.proxy_guard", "core", "wire.http1",
+    ),
     "capture.proxy_rules": ("hosts",),
     "capture.proxy_guard": (
         "capture.proxy_rules", "capture.match", "capture.mitm", "capture.http2_reset", "certs", "config", "errors",
@@ -97,13 +103,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
 
 # foreign package → the only rooms that may import it
 GUESTS = {
-    "aiohttp": ("server", "backends", "observe", "testing", "cli.demo", "cli.simulate"),
+    "aiohttp": ("server", "backends", "observe", "testing", "cli.demonstration", "cli.simulate"),
     "mitmproxy": (
         *(
             f"capture.{name}"
             for name in ("addon", "flow_bodies", "commands", "contentview", "http2_reset", "interceptor")
         ),
-        *(f"capture.{name}" for name in ("loader", "master", "mitm", "proxy_guard", "proxy_options")),
+        *(f"capture.{name}" for name in ("loader", "master", "mitm", "proxy_guard", "proxy_options", "relay")),
         "cli",
     ),
     "prometheus_client": ("observe",),
@@ -277,7 +283,8 @@ def test_the_addon_file_stays_thin():
 
 
 GUARD_POINTS = {
-    "background", "core.callbacks", "capture.tap", "capture.interceptor", "engine", "server.middleware",
+    "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "engine",
+    "server.middleware",
     "observe.recorder", "worker", "logs",
 }  # fmt: skip
 

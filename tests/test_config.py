@@ -427,3 +427,16 @@ def test_a_language_server_that_is_named_takes_the_place_of_a_weaker_sources(tmp
 )
 def test_origins_are_what_browsers_send(written: str, expected: str) -> None:
     assert load({"cors_origins": (written,)}, env={}, file=None).config.cors_origins == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:1"),
+        ("0.0.0.0", "http://127.0.0.1:1"),
+        ("::", "http://[::1]:1"),
+        ("box", "http://box:1"),
+    ],
+)
+def test_url_of(host, url):
+    assert config.url_of(host, 1) == url

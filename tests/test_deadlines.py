@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from zerogravity.backends.base import Words
@@ -10,7 +12,7 @@ from zerogravity.core.events import AttemptOpened, TextDelta
 from zerogravity.core.policy import Await
 from zerogravity.core.running import RunningTurn
 from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout
-from zerogravity.errors import Termination, upstream
+from zerogravity.errors import Origin, Termination, upstream
 from zerogravity.testing import builders
 from zerogravity.testing.builders import FakeClock
 
@@ -19,8 +21,8 @@ LIMITS = Limits(match_seconds=20, first_byte_seconds=100, idle_seconds=50, turn_
 EMPTY = upstream(502, "empty_response", "nothing came", Termination.EMPTY)
 
 
-def deadlines(*, captured: bool = True, why: str | None = None) -> Deadlines:
-    return Deadlines(LIMITS, captured=captured, words=WORDS, why_no_call=lambda: why)
+def deadlines(*, captured: bool = True, why: str | None = None, late: Callable[[int], int] = lambda _: 0) -> Deadlines:
+    return Deadlines(LIMITS, captured=captured, words=WORDS, why_no_call=lambda: why, late=late)
 
 
 def turn(clock: FakeClock, *steps: str) -> RunningTurn:
@@ -39,27 +41,55 @@ def turn(clock: FakeClock, *steps: str) -> RunningTurn:
 
 TOLD = ("admitted", "told")
 MATCHED = (*TOLD, "matched")
+LS, GOOGLE = Origin.LS, Origin.UPSTREAM
+
+# what has happened, captured, who has the work now, since which of it, seconds, what it means when they have passed
+HOPS = [
+    (("admitted",), True, LS, "admitted", 20, Termination.LS_GONE),
+    (TOLD, True, LS, "told", 20, Termination.MATCH_TIMEOUT),
+    (TOLD, False, GOOGLE, "told", 100, Termination.UPSTREAM_IDLE),  # polled: nothing matches
+    (MATCHED, True, GOOGLE, "matched", 100, Termination.UPSTREAM_IDLE),
+    ((*MATCHED, "data"), True, GOOGLE, "data", 50, Termination.UPSTREAM_IDLE),
+    ((*MATCHED, "data", "data"), True, GOOGLE, "data", 50, Termination.UPSTREAM_IDLE),
+    ((*MATCHED, "data", "await"), True, GOOGLE, "data", 7, Termination.EMPTY),  # the fault is what Google sent
+    ((*MATCHED, "await"), True, GOOGLE, "matched", 7, Termination.EMPTY),
+]
 
 
-@pytest.mark.parametrize(
-    ("steps", "captured", "seconds", "code"),
-    [
-        (("admitted",), True, 1 + 20, Termination.LS_GONE),
-        (TOLD, True, 2 + 20, Termination.MATCH_TIMEOUT),
-        (TOLD, False, 2 + 100, Termination.UPSTREAM_IDLE),  # polled: nothing matches
-        (MATCHED, True, 3 + 100, Termination.UPSTREAM_IDLE),
-        ((*MATCHED, "data"), True, 4 + 50, Termination.UPSTREAM_IDLE),
-        ((*MATCHED, "data", "data"), True, 5 + 50, Termination.UPSTREAM_IDLE),
-        ((*MATCHED, "data", "await"), True, 4 + 7, Termination.EMPTY),
-    ],
-)
+@pytest.mark.parametrize(("steps", "captured", "hop", "since", "seconds", "code"), HOPS)
 def test_the_hop_that_has_the_work(
-    clock: FakeClock, steps: tuple[str, ...], captured: bool, seconds: int, code: Termination
+    clock: FakeClock, steps: tuple[str, ...], captured: bool, hop: Origin, since: str, seconds: int, code: Termination
 ) -> None:
     began = clock()
     at, missed = deadlines(captured=captured).next(turn(clock, *steps), 0)
-    assert (at - began) / NS == seconds
+    newest = len(steps) - steps[::-1].index(since)  # seconds: one for each step
+    assert (at - began) / NS == newest + seconds
     assert missed().termination is code
+    assert missed().origin is hop
+
+
+@pytest.mark.parametrize(("steps", "captured", "hop", "since", "seconds", "code"), HOPS)
+def test_the_time_in_which_we_were_too_busy_to_look_is_nobodys(
+    clock: FakeClock, steps: tuple[str, ...], captured: bool, hop: Origin, since: str, seconds: int, code: Termination
+) -> None:
+    asked: list[int] = []
+
+    def late(then: int) -> int:
+        asked.append(then)
+        return 30 * NS
+
+    running = turn(clock, *steps)
+    punctual, _ = deadlines(captured=captured).next(running, 0)
+    at, missed = deadlines(captured=captured, late=late).next(running, 0)
+    assert at - punctual == 30 * NS
+    assert missed().termination is code
+    assert asked == [punctual - seconds * NS]
+
+
+def test_the_whole_turn_blames_nobody_and_so_leaves_nothing_out(clock: FakeClock) -> None:
+    running = turn(clock, *MATCHED)
+    at, missed = deadlines(late=lambda _: 5000 * NS).next(running, 0)
+    assert (at, missed().termination) == (running.channel.marks["received"] + 1000 * NS, Termination.LIMIT_TIME)
 
 
 def test_a_further_call_has_the_time_of_a_first_one(clock: FakeClock) -> None:

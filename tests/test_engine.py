@@ -596,6 +596,18 @@ async def test_a_cascade_that_was_being_started_when_its_turn_ended_is_deleted(
     assert bench.tasks == 0
 
 
+async def test_a_start_that_never_ends_is_not_waited_for_for_ever() -> None:
+    bench = Bench(delete_cascades=True)
+    bench.ls.hold.add("start")
+    await bench.running()
+    await bench.time.advance(20.1)
+    await bench.time.advance(LINGER_S - 1)
+    assert bench.tasks
+    await bench.time.advance(1.1)
+    assert bench.tasks == 0
+    assert "delete" not in bench.ls.names()
+
+
 async def test_a_cascade_that_is_another_turns_is_not_deleted() -> None:
     """An LS that gives one id twice."""
     bench = Bench(delete_cascades=True)
@@ -646,6 +658,25 @@ async def test_the_known_reason_for_a_missing_call_is_in_the_fault(why: str | No
     await bench.time.advance(20.1)
     assert fault_of(channel).code == "match_timeout"
     assert fault_of(channel).full_message.endswith(expected)
+    await bench.engine.close()
+
+
+async def test_an_answer_that_came_while_we_were_too_busy_to_look_is_not_late() -> None:
+    """Our own backlog is not the language server's silence, however long it lasts."""
+    ours = [0]
+    bench = Bench(late=lambda _: ours[0])
+    busy, silent = await bench.turn(), await bench.turn()
+    await bench.time.advance(10)
+    ours[0] = 60 * NS
+    await bench.time.advance(60)
+    assert not busy[0].closed
+    assert not silent[0].closed
+    matched(busy[1]), answered(busy[1]), finished(busy[1])
+    await bench.time.advance(9.9)
+    assert not silent[0].closed
+    await bench.time.advance(0.2)
+    assert fault_of(silent[0]).code == "match_timeout", "the time that the language server had is counted"
+    assert busy[0].termination is Termination.OK
     await bench.engine.close()
 
 

@@ -45,6 +45,22 @@ def test_close_works_on_what_is_queued_and_ends_the_thread(worker):
     assert "zerogravity-test" not in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.parametrize("hurry", ["flush", "close"])
+def test_what_comes_in_the_pause_is_one_batch_and_an_order_ends_it(worker, hurry):
+    batches = []
+    each = worker(batches.append, pause=1000)
+    for number in range(3):
+        each.put(number)
+    getattr(each, hurry)()
+    assert batches == [[0, 1, 2]]
+
+
+def test_a_pause_is_over_by_itself(worker):
+    done = threading.Event()
+    worker(lambda _: done.set(), pause=0.001).put(1)
+    assert done.wait(10)
+
+
 def test_a_full_queue_drops_and_does_not_wait(worker):
     busy, go, batches = threading.Event(), threading.Event(), []
 

@@ -18,11 +18,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from platformdirs import user_config_path
 
 from zerogravity.errors import FaultError, internal
-from zerogravity.hosts import GOOGLE_HOSTS
-
-MAX_DAYS = 90
+from zerogravity.hosts import GOOGLE_HOSTS, MAX_AUTHORITY_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,14 @@ class Authority:
 
 
 def create(
-    directory: Path, *, now: dt.datetime, days: int = MAX_DAYS, hosts: tuple[str, ...] = GOOGLE_HOSTS
+    directory: Path, *, now: dt.datetime, days: int = MAX_AUTHORITY_DAYS, hosts: tuple[str, ...] = GOOGLE_HOSTS
 ) -> Authority:
     """Make a new authority in ``directory`` (0700), replacing one that is there.
 
     Raises ValueError when ``days`` is not within 1..90, FaultError when the one that is there is not ours.
     """
-    if not 1 <= days <= MAX_DAYS:
-        raise ValueError(f"an authority is valid for 1 to {MAX_DAYS} days, not {days}")
+    if not 1 <= days <= MAX_AUTHORITY_DAYS:
+        raise ValueError(f"an authority is valid for 1 to {MAX_AUTHORITY_DAYS} days, not {days}")
     if (directory / "mitmproxy-ca.pem").exists():
         _ours(directory / "mitmproxy-ca.pem")
     directory.mkdir(parents=True, exist_ok=True)
@@ -70,6 +69,11 @@ def create(
     _write(directory / "ca.pem", pem, 0o644)
     _write(directory / "bundle.pem", system_roots().rstrip() + b"\n" + pem, 0o644)
     return load(directory)
+
+
+def home() -> Path:
+    """The usual folder of the authority."""
+    return user_config_path("zerogravity") / "ca"
 
 
 def load(directory: Path, *, now: dt.datetime | None = None) -> Authority:

@@ -34,6 +34,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.hosts import is_loopback
+from zerogravity.lateness import Lateness
 from zerogravity.observe import configured, machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.inspector.api import Inspector
@@ -64,6 +65,7 @@ class Base:
     store: MitmStore
     health: Health
     metrics: Metrics
+    lateness: Lateness
 
     @classmethod
     def of(cls, config: Config, surfaces: Surfaces = REGISTRY) -> Base:
@@ -80,7 +82,9 @@ class Base:
         )
         metrics = Metrics(surfaces)
         metrics.watch(store)
-        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics)
+        lateness = Lateness(store.clock, busy=lambda: store.open_count > 0, report=metrics.loop_lag.set)
+        store.on_open.append(lambda _: lateness.hurry())
+        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics, lateness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,8 @@ async def front(
         given["responses"] = await _responses(base)
     async with AsyncExitStack() as stack:
         server = await start_server(Services(**given))  # which closes the responses
+        base.lateness.start()
+        stack.callback(base.lateness.stop)
         stack.push_async_callback(server.stop)
         stack.push_async_callback(engine.close)
         yield server
@@ -272,7 +278,7 @@ async def _backend(base: Base, route: Route) -> Backend:
     if chosen.ls == "runtime":
         if fault is not None:
             raise FaultError(fault)
-        return Runtime(runtime, route)
+        return Runtime(runtime, route, limit=base.lateness.limit)
     if fault is not None and not config.capture_passive:  # else it is other programs' calls that go there
         logger.warning("%s", fault.full_message)
     settings: dict[str, Any] = {
@@ -305,6 +311,7 @@ def _engine(base: Base, backend: Backend, catalogue: Catalogue) -> Engine:
         limits=base.config.limits,
         clock=base.store.clock,
         why_no_call=base.health.why_no_call,
+        late=base.lateness.since,
         placeholder=lambda target: catalogue.resolve(target.name).ls_model,
     )
 

@@ -181,6 +181,7 @@ class Config(BaseModel):
     token: Secret = Field(None, repr=False, description="bearer that replaces the language server's own")
     upstream: Url = Field(None, description="send calls for Google's hosts to this base URL instead")
     answer_checkpoints: bool = Field(True, description="answer the language server's title calls locally")
+    relay: bool = Field(True, description="carry turns' calls past mitmproxy, on kept connections to Google")
     capture_passive: bool = Field(False, description="record Google calls that are not ours as well, untouched")
     aliases: Pairs = Field(default_factory=dict, description="model name of a client = ours")
     trace: bool = Field(False, description="write a trace folder for each turn")

@@ -1,5 +1,6 @@
 """How long each step of a turn may take → the next deadline of a running turn, and the fault of missing it. A clock
-starts when the hop that it blames has the work.
+starts when the hop that it blames has the work, and stands still while this process is too busy to look at what that
+hop has sent.
 """
 
 from __future__ import annotations
@@ -19,13 +20,23 @@ SEND_FEWER = "Send fewer at once, or raise limits.turns."
 
 class Deadlines:
     """``captured``: answers are captured on the wire, so the LS's call must pass through here. ``words``: what the LS
-    is called. ``why_no_call``: why its call may not have come, if that is known."""
+    is called. ``why_no_call``: why its call may not have come, if that is known. ``late``: how much of the time since a
+    moment was ours, see ``Lateness.since``."""
 
-    def __init__(self, limits: Limits, *, captured: bool, words: Words, why_no_call: Callable[[], str | None]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        *,
+        captured: bool,
+        words: Words,
+        why_no_call: Callable[[], str | None],
+        late: Callable[[int], int] = lambda _: 0,
+    ) -> None:
         self._limits = limits
         self._captured = captured
         self._words = words
         self._why_no_call = why_no_call
+        self._late = late
 
     def next(self, running: RunningTurn, resumed: int) -> tuple[int, Callable[[], Fault]]:
         """When it is, and the fault then. ``resumed``: when the LS's newest further call came; 0: there was none."""
@@ -34,7 +45,7 @@ class Deadlines:
         newest = running.channel.state.ended_ns
         step: Step
         if (awaited := running.awaiting) is not None:
-            step = newest or marks["admitted"], awaited.seconds, lambda _: awaited.late
+            step = newest or marks["matched"], awaited.seconds, lambda _: awaited.late
         elif newest is not None and newest >= resumed:
             step = newest, idle, _idle
         elif resumed or "matched" in marks:
@@ -45,9 +56,11 @@ class Deadlines:
             step = marks["told"], first_byte, _idle
         else:
             step = marks["told"], match, self._no_call
-        turn: Step = marks["received"], limits.turn_seconds, _too_long
-        since, seconds, missed = min(step, turn, key=lambda one: one[0] + int(one[1] * NS))
-        return since + int(seconds * NS), partial(missed, seconds)
+        since, seconds, missed = step
+        due, end = since + int(seconds * NS) + self._late(since), marks["received"] + int(limits.turn_seconds * NS)
+        if end < due:  # blames nobody, so nothing is left out
+            return end, partial(_too_long, limits.turn_seconds)
+        return due, partial(missed, seconds)
 
     def _no_cascade(self, seconds: float) -> Fault:
         text = f"{self._words.name} started no cascade within {seconds:g} s"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from zerogravity import background
@@ -24,7 +25,7 @@ from zerogravity.deadlines import NS, Deadlines, queue_full, queue_timeout
 from zerogravity.errors import FaultError, Termination, cancelled, internal, shutting_down
 
 logger = logging.getLogger("zerogravity.engine")
-LINGER_S = 30.0  # how long the LS's answer to our message may come after the turn's end
+LINGER_S = 30.0  # how long the LS's answers to us may come after the turn's end
 CLOSE_S = 5.0
 
 
@@ -32,6 +33,7 @@ class Engine:
     """Runs turns against one back end.
 
     ``why_no_call``  why the LS's call to Google may not have come, if that is known.
+    ``late``         how much of the time since a moment was ours: see ``Lateness.since``.
     ``placeholder``  the LS's current name of a model: by the time a turn gets its place it may be another LS.
     ``wait``         ``asyncio.wait_for`` by default.
     """
@@ -44,6 +46,7 @@ class Engine:
         limits: Limits,
         clock: Clock,
         why_no_call: Callable[[], str | None] = lambda: None,
+        late: Callable[[int], int] = lambda _: 0,
         placeholder: Callable[[Target], str] = lambda target: target.ls_model,
         wait: Callable[[Awaitable[None], float], Awaitable[None]] = asyncio.wait_for,
     ) -> None:
@@ -51,7 +54,9 @@ class Engine:
         self._store = store
         self._backend = backend
         self._clock = clock
-        self._deadlines = Deadlines(limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call)
+        self._deadlines = Deadlines(
+            limits, captured=backend.captured, words=backend.words, why_no_call=why_no_call, late=late
+        )
         self._placeholder = placeholder
         self._wait = wait
         self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)
@@ -111,7 +116,7 @@ class Engine:
             if not running.closed:
                 running.mark("admitted")
                 work.append(self._spawn(self._guarded(running, self._send(running, work)), f"send {running.id}"))
-                await self._watch(running)
+                await self._watch(running, work)
         except FaultError as error:
             running.close(Failed(error.fault))
         except asyncio.CancelledError:
@@ -157,8 +162,8 @@ class Engine:
         if cascade_id is None:
             return
         running.mark("told")
-        captured = self._backend.captured
-        follower = self._follow(running) if captured else self._guarded(running, self._backend.follow(running))
+        captured, follow = self._backend.captured, self._backend.follow
+        follower = self._tidy(follow, running) if captured else self._guarded(running, follow(running))
         work.append(self._spawn(follower, f"follow {running.id}"))
         try:
             await self._backend.send(cascade_id, running.turn, model)
@@ -186,29 +191,26 @@ class Engine:
 
     async def _discard(self, starting: asyncio.Task[str]) -> None:
         """Get rid of a cascade that nobody uses, and that may still be starting."""
-        if not self._backend.deletes:
-            starting.cancel()
+        if self._backend.deletes:
+            with suppress(TimeoutError):
+                await self._wait(_ended(starting), LINGER_S)
+        starting.cancel()  # no effect once it has started
         await asyncio.wait((starting,))
         if starting.cancelled() or starting.exception() is not None or self._store.find(starting.result()) is not None:
             return
         if self._backend.deletes:
             await self._tidy(self._backend.delete, starting.result())
 
-    async def _follow(self, running: RunningTurn) -> None:
-        """Follow a captured turn until Google's call is here. After that it would only repeat what we read off the
-        wire, whole texts at each event (measured: a quarter of a paced turn's CPU)."""
-        following = self._spawn(self._tidy(self._backend.follow, running), f"steps {running.id}")
-        try:
-            while "matched" not in running.channel.marks and not running.closed:
-                await running.changed()
-        finally:
-            following.cancel()
-            await asyncio.wait((following,))
+    async def _watch(self, running: RunningTurn, work: list[asyncio.Task[None]]) -> None:
+        """Sleep until the terminal record or a deadline. Re-armed from the newest record, not per event.
 
-    async def _watch(self, running: RunningTurn) -> None:
-        """Sleep until the terminal record or a deadline. Re-armed from the newest record, not per event."""
+        A captured turn is followed until Google's call is here. After that it would only repeat what we read off the
+        wire, whole texts at each event (measured: a quarter of a paced turn's CPU)."""
         awaited, resumed = False, 0
         while not running.closed:
+            if self._backend.captured and "matched" in running.channel.marks:
+                for following in work[1:]:
+                    following.cancel()
             if awaited and running.awaiting is None:
                 resumed = self._clock()  # the LS has called again: the clock of its first byte starts
             awaited = running.awaiting is not None
@@ -266,5 +268,5 @@ class Engine:
         self.cancel(channel, Termination.CLIENT_GONE)
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
+async def _ended(task: asyncio.Task[Any]) -> None:
     await asyncio.wait((task,))

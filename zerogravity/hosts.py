@@ -38,6 +38,7 @@ VERTEX = (
     *(f"{region}-aiplatform.googleapis.com" for region in REGIONS),
 )
 GOOGLE_HOSTS = (*CODE_ASSIST, *PUBLIC, *VERTEX)
+MAX_AUTHORITY_DAYS = 90  # how long an authority may sign for them
 _KNOWN = frozenset(GOOGLE_HOSTS)
 GOOGLE = f"https://{DAILY}"  # where an editor's language server makes its calls
 

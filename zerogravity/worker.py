@@ -23,7 +23,8 @@ class _Flush:
 
 class BackgroundWorker[T]:
     """From ``start`` to ``close``, ``work`` gets what has been put since the last time. ``report`` gets each change of
-    ``degraded``: None, or why the work fails."""
+    ``degraded``: None, or why the work fails. ``pause``: seconds from a batch's first item to its work, so that items
+    that come one after another wake the thread once; ``flush`` and ``close`` do not wait for it."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class BackgroundWorker[T]:
         work: Callable[[list[T]], None],
         *,
         limit: int = 1000,
+        pause: float = 0,
         report: Callable[[str | None], None] = lambda _: None,
     ) -> None:
         self.dropped = 0
@@ -40,6 +42,8 @@ class BackgroundWorker[T]:
         self._work = work
         self._report = report
         self._queue: queue.Queue[T | _Flush | None] = queue.Queue(limit)
+        self._pause = pause
+        self._hurry = threading.Event()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"zerogravity-{name}", daemon=True)
 
@@ -61,7 +65,7 @@ class BackgroundWorker[T]:
         """Wait until everything put so far has been processed."""
         flush = _Flush()
         try:
-            self._queue.put(flush, timeout=timeout)
+            self._put(flush, timeout)
         except queue.Full:
             return False
         return flush.done.wait(timeout)
@@ -74,10 +78,15 @@ class BackgroundWorker[T]:
         if self._thread.ident is None:  # never started
             return
         try:
-            self._queue.put(None, timeout=timeout)
+            self._put(None, timeout)
         except queue.Full:
             return
         self._thread.join(timeout)
+
+    def _put(self, order: _Flush | None, timeout: float) -> None:
+        """An order, which ends the pause. Raises queue.Full."""
+        self._queue.put(order, timeout=timeout)
+        self._hurry.set()  # only now: a pause that ended before would leave the order to the next one
 
     def _run(self) -> None:
         ended = False
@@ -85,6 +94,9 @@ class BackgroundWorker[T]:
             batch: list[T] = []
             flushes: list[_Flush] = []
             item = self._queue.get()
+            if self._pause:
+                self._hurry.wait(self._pause)
+                self._hurry.clear()
             while True:
                 match item:
                     case None:

@@ -36,7 +36,7 @@ import soak
 from rig import cost, crowd
 from rig.client import Client
 
-from zerogravity.cli.demo import real_runtime
+from zerogravity.cli.demonstration import real_runtime
 from zerogravity.errors import FaultError
 from zerogravity.testing.simulator.stack import Mode, Stack, StackOptions
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 
 import pytest
 from mitmproxy import exceptions
+from mitmproxy.addons.eventstore import EventStore
 from mitmproxy.addons.next_layer import NextLayer
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons
@@ -54,6 +56,25 @@ def test_the_response_store_can_be_set(loaded, tmp_path) -> None:
     capture, context = loaded
     context.configure(capture, zg_store_path=str(tmp_path / "responses.sqlite"))
     assert capture._load_config().store_path == str(tmp_path / "responses.sqlite")
+
+
+@pytest.mark.parametrize(("shown", "made"), [("warn", "WARNING"), ("info", "INFO"), ("debug", "DEBUG")])
+async def test_no_record_is_made_that_is_not_shown(loaded, shown, made) -> None:
+    capture, context = loaded
+    logger = logging.getLogger("zerogravity")
+    context.options.add_option("termlog_verbosity", str, "info", "as TermLog's")
+    context.configure(capture, termlog_verbosity=shown)
+    assert logging.getLevelName(logger.level) == made
+    await capture.done()
+    assert logger.level == logging.NOTSET
+
+
+async def test_where_events_are_shown_all_records_are_made(loaded) -> None:
+    capture, context = loaded
+    context.master.addons.add(EventStore())
+    context.options.add_option("termlog_verbosity", str, "info", "as TermLog's")
+    context.configure(capture, termlog_verbosity="warn")
+    assert logging.getLogger("zerogravity").level == logging.NOTSET
 
 
 # -- where a setting comes from ------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from mitmproxy.contentviews import Metadata
 from mitmproxy.contentviews._registry import ContentviewRegistry
 from mitmproxy.test import taddons, tflow, tutils
 
-from zerogravity.capture.contentview import GoogleStreamContentview
+from zerogravity.capture.contentview import GoogleStreamContentview, Views
 
 PATH = b"/v1internal:streamGenerateContent?alt=sse"
 
@@ -170,3 +170,11 @@ def test_any_bytes_are_a_page_or_a_value_error(data):
         assert "== end ==" in GoogleStreamContentview().prettify(data, Metadata())
     except ValueError as error:
         assert str(error)
+
+
+def test_the_addon_adds_it(monkeypatch):
+    registry = ContentviewRegistry()
+    monkeypatch.setattr(contentviews, "registry", registry)
+    with taddons.context(Views()):
+        pass
+    assert "zerogravity" in registry.available_views()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from typing import Any
 
 import pytest
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.exceptions import OptionsError
+from mitmproxy.master import Master
+from mitmproxy.options import Options
 from mitmproxy.test import taddons, tflow
 
 from zerogravity.capture import mitm
@@ -28,6 +32,28 @@ def test_an_addon_is_found_by_its_name() -> None:
         assert mitm.addon("ours") is None
         mitm.add_addons(context.master, one)
         assert mitm.addon("ours") is one
+
+
+async def test_records_are_no_events() -> None:
+    class Listens:
+        def __init__(self) -> None:
+            self.heard: list[str] = []
+
+        def add_log(self, entry: Any) -> None:
+            self.heard.append(entry.msg)
+
+    heard = []
+    for silent in (False, True):
+        addon = Listens()
+        master = Master(Options(), with_termlog=True)
+        mitm.add_addons(master, addon)
+        if silent:
+            mitm.no_log_events()
+        logging.getLogger("zerogravity").error("something happened")
+        await asyncio.sleep(0)
+        heard.append(any("something happened" in message for message in addon.heard))
+        await master.done()
+    assert heard == [True, False]
 
 
 def test_options_are_set_all_or_none() -> None:

@@ -16,7 +16,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Target
 from zerogravity.observe import doctor, status
 from zerogravity.observe.health import Check
-from zerogravity.store.usage import FILE, UsageLog
+from zerogravity.store.usage import FILE, Row, UsageLog
 from zerogravity.testing.replay_server import in_thread
 
 FINE = Check("python", True, "3.13.0")
@@ -160,19 +160,6 @@ def test_our_key_is_sent_to_no_other_server(run, monkeypatch, url, expected):
     assert asked == [expected]
 
 
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:1"),
-        ("0.0.0.0", "http://127.0.0.1:1"),
-        ("::", "http://[::1]:1"),
-        ("box", "http://box:1"),
-    ],
-)
-def test_url_of(host, url):
-    assert operations.url_of(host, 1) == url
-
-
 # -- usage ---------------------------------------------------------------------------------------------------------
 
 
@@ -222,5 +209,5 @@ def test_usage_that_cannot_be_read(run, tmp_path):
 def test_a_single_row_has_no_sum(used, run):
     console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
     with console.file:
-        console.print(operations.usage_table([operations.Row(used, "pro", 1)]))
+        console.print(operations.usage_table([Row(used, "pro", 1)]))
     assert len(console.export_text().splitlines()) == 2

@@ -1,14 +1,16 @@
-"""Results on stdout: JSON that a program reads, tables that a file takes."""
+"""Results on stdout: JSON that a program reads, tables that a file takes; exit codes."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from zerogravity.cli.output import as_json, config_file, console, print_json
+from zerogravity.cli.output import as_json, config_file, console, print_json, run
 
 
 def test_json_is_indented_and_keeps_letters(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,3 +41,28 @@ def test_options_of_all_commands(arguments: list[str], code: int) -> None:
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == code
     assert code or result.output == "True None\n"
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_a_command_s_coroutine_decides_the_code(code: int) -> None:
+    async def work() -> int:
+        return code
+
+    with pytest.raises(SystemExit) as left:
+        run(work())
+    assert left.value.code == code
+
+
+def test_an_interrupted_coroutine() -> None:
+    async def work() -> int:
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.Event().wait()
+        return 0
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it for what runs beside them
+    try:
+        with pytest.raises(SystemExit) as left:
+            run(work())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert left.value.code == 130

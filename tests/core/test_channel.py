@@ -193,18 +193,34 @@ def test_a_batch_is_whatever_has_come(writer, channel):
     assert cursor.at_end
 
 
-async def test_ready_is_true_when_records_arrive_and_false_on_timeout(writer, channel):
-    cursor = channel.cursor()
-    assert await cursor.ready(0) is False
-    waiting = asyncio.create_task(cursor.ready(60))
+async def test_ready_is_true_when_records_arrive_and_false_when_nudged(writer, channel):
+    cursor, other = channel.cursor(), channel.cursor()
+    waiting, beside = asyncio.create_task(cursor.ready()), asyncio.create_task(other.ready())
+    await settle()
+    cursor.nudge()
+    assert await waiting is False
+    assert not beside.done()
+    waiting = asyncio.create_task(cursor.ready())
     await settle()
     text(writer, "a")
-    assert await waiting is True
+    cursor.nudge()
+    assert (await waiting, await beside) == (True, True)
+    cursor.nudge()
+    assert await cursor.ready() is True, "it is there"
     assert cursor.take_nowait()
     writer.close(Finished("stop"))
-    assert await cursor.ready(0) is True
+    assert await cursor.ready() is True
     cursor.take_nowait()
-    assert await cursor.ready(0) is True
+    assert await cursor.ready() is True
+
+
+async def test_whoever_waits_for_the_end_is_ready_at_the_end(writer, channel):
+    cursor = channel.cursor(99)
+    waiting = asyncio.create_task(cursor.ready())
+    await settle()
+    writer.close(Finished("stop"))
+    assert await waiting is True
+    assert len(channel._log.waiters) == 0
 
 
 async def test_wait_closed(writer, channel):
@@ -292,7 +308,7 @@ async def test_a_reader_overtaken_by_eviction_gets_cursor_expired(writer, channe
     text(writer, "b")
     writer.close(Finished("stop"))
     writer.release()
-    assert await cursor.ready(0) is True
+    assert await cursor.ready() is True
     with pytest.raises(CursorExpired):
         await anext(cursor)
 

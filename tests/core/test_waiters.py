@@ -50,19 +50,20 @@ async def test_a_waiter_cancelled_while_being_woken_still_ends():
     assert len(waiters) == 0
 
 
-async def test_waiting_without_a_timeout_waits_for_as_long_as_it_takes():
-    waiters, now = Waiters(), [0]
-    waiting = asyncio.create_task(waiters.until(lambda: now[0] == 2))
-    for _ in range(2):
-        await settle()
-        assert not waiting.done()
-        now[0] += 1
-        waiters.wake()
-    assert await waiting is True
-    assert await waiters.until(lambda: True, 0) is True
+async def test_one_can_be_nudged():
+    waiters, woken = Waiters(), []
 
+    async def wait(name):
+        await waiters.wait(name)
+        woken.append(name)
 
-async def test_not_longer_than_the_timeout():
-    waiters = Waiters()
-    assert await waiters.until(lambda: False, 0) is False
-    assert len(waiters) == 0
+    tasks = [asyncio.create_task(wait(name)) for name in "ab"]
+    await settle()
+    waiters.nudge("b")
+    waiters.nudge("b")
+    waiters.nudge("c")
+    await settle()
+    assert (woken, len(waiters)) == (["b"], 1)
+    waiters.wake()
+    await asyncio.gather(*tasks)
+    assert (woken, len(waiters)) == (["b", "a"], 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,13 +15,14 @@ import pytest
 from tests.reading import to_the_end
 from tests.server.support import JSON, Serve, Served, forever, say
 from tests.waiting import until
-from zerogravity.core.channel import ChannelWriter, Cursor
+from zerogravity.core.channel import ChannelWriter
 from zerogravity.core.events import AttemptOpened, Failed, Finished, TextDelta, ThinkingDelta, Usage
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
 from zerogravity.server.respond import FLUSH, Pump, drop_stalled_reader, notes_header, timing_headers
+from zerogravity.server.watchdog import Watchdog
 from zerogravity.surfaces import chat, gemini
 from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.check import check_chat
@@ -311,73 +312,63 @@ async def test_whole_answers(serve: Serve) -> None:
 
 
 class Sent:
-    """Takes what is written."""
+    """Takes what is written, and lets the writer wait for room."""
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
-    async def __call__(self, frames: list[bytes]) -> None:
-        async with self._changed:
-            self.writes.append(b"".join(frames))
-            self._changed.notify_all()
+    def __call__(self, frames: list[bytes]) -> Awaitable[None]:
+        self.writes.append(b"".join(frames))
+        self._changed.set()
+        return asyncio.sleep(0)
 
     async def reach(self, count: int) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: len(self.writes) >= count)
-
-
-class Quiet:
-    """A cursor on which nothing happens ``rounds`` times; then it is at its end."""
-
-    def __init__(self, rounds: int) -> None:
-        self.rounds = rounds
-        self.at_end = False
-
-    def take_nowait(self) -> list[Any]:
-        return []
-
-    async def ready(self, timeout: float | None = None) -> bool:
-        assert timeout is not None
-        assert timeout <= 15
-        self.at_end = self.rounds == 0
-        self.rounds -= 1
-        return self.at_end
+        while len(self.writes) < count:
+            self._changed.clear()
+            await self._changed.wait()
 
 
 async def test_silence_is_filled_where_clients_take_comments(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
     for surface, heartbeat in ((chat.surface, b": keep-alive\n\n"), (gemini.surface, b"")):
         writer, sent = ChannelWriter(make_turn(), clock), Sent()
-        channel = writer.channel
-        emitter = surface.emitter(channel, bytes(32))
-        await Pump(Quiet(3), emitter, sent, heartbeat=15).run()  # type: ignore[arg-type]
-        begin = b"".join(surface.emitter(channel, bytes(32)).begin())
-        assert sent.writes == ([begin] if begin else []) + [heartbeat] * (3 if heartbeat else 0)
+        emitter = surface.emitter(writer.channel, bytes(32))
+        begin = [b"".join(frames)] if (frames := surface.emitter(writer.channel, bytes(32)).begin()) else []
+        with writer.channel.cursor() as cursor:
+            pump = asyncio.create_task(Pump(cursor, emitter, sent, Watchdog(60)).run())
+            for _ in range(3):
+                await sent.reach(len(begin))
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                cursor.nudge()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert sent.writes == begin + [heartbeat] * (3 if heartbeat else 0)
+            writer.close(Finished("stop"))
+            await pump
 
 
-async def test_silence_begins_with_the_last_write(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
-    """Ten seconds, an event, ten seconds, an event, twenty seconds: one heartbeat."""
-    writer, sent = ChannelWriter(make_turn(), clock), Sent()
-    channel = writer.channel
-    steps = iter([10, 10, 20, 0])
+@pytest.mark.parametrize("waits", [False, True])
+async def test_the_watchdog_knows_of_each_write(make_turn: Callable[..., Turn], clock: FakeClock, waits: bool) -> None:
+    writer, known = ChannelWriter(make_turn(), clock), list[str]()
 
-    class Timed(Cursor):
-        async def ready(self, timeout: float | None = None) -> bool:
-            assert timeout is not None
-            step = next(steps)
-            clock.advance(min(step, timeout))
-            if step > timeout:
-                return False
-            if step:
-                say(writer, TextDelta("x"))
-            else:
-                writer.close(Finished("stop"))
-            return True
+    class Noting(Watchdog):
+        def written(self) -> None:
+            known.append("written")
 
-    with Timed(channel, channel._log, 0, observer=True) as cursor:
-        emitter = chat.surface.emitter(channel, bytes(32))
-        await Pump(cursor, emitter, sent, heartbeat=15, clock=lambda: clock.now / 1e9).run()
-    assert [write == b": keep-alive\n\n" for write in sent.writes] == [False, False, False, True, False]
+        async def wait(self, room: Awaitable[None]) -> None:
+            await room
+            known.append("waited")
+
+    def send(frames: list[bytes]) -> Awaitable[None] | None:
+        assert frames
+        return asyncio.sleep(0) if waits else None
+
+    say(writer, TextDelta("x"))
+    writer.close(Finished("stop"))
+    with writer.channel.cursor() as cursor:
+        await Pump(cursor, chat.surface.emitter(writer.channel, bytes(32)), send, Noting(60)).run()
+    assert known == ["waited" if waits else "written"] * 2
 
 
 async def test_heartbeats_on_the_wire(serve: Serve) -> None:
@@ -399,7 +390,7 @@ async def test_one_write_per_wake_up(make_turn: Callable[..., Turn], clock: Fake
     channel = writer.channel
     emitter = chat.surface.emitter(channel, bytes(32))
     with channel.cursor() as cursor:
-        pump = asyncio.create_task(Pump(cursor, emitter, sent, heartbeat=15).run())
+        pump = asyncio.create_task(Pump(cursor, emitter, sent, Watchdog(60)).run())
         for burst in range(3):
             for piece in range(5):
                 say(writer, TextDelta(f"{burst}.{piece} "))
@@ -427,7 +418,7 @@ async def test_long_replays_go_in_pieces_and_let_others_run(make_turn: Callable[
 
     beside = asyncio.create_task(other())
     with channel.cursor() as cursor:
-        pump = Pump(cursor, chat.surface.emitter(channel, bytes(32)), sent, heartbeat=15)
+        pump = Pump(cursor, chat.surface.emitter(channel, bytes(32)), sent, Watchdog(60))
         await pump.run()
     beside.cancel()
     await asyncio.gather(beside, return_exceptions=True)

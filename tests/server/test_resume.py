@@ -30,6 +30,7 @@ from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Termination, upstream
 from zerogravity.server.respond import Pump
+from zerogravity.server.watchdog import Watchdog
 from zerogravity.surfaces import responses
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.responses.request import parse
@@ -205,7 +206,7 @@ class Sink:
     def __init__(self) -> None:
         self.data = b""
 
-    async def __call__(self, frames: list[bytes]) -> None:
+    def __call__(self, frames: list[bytes]) -> None:
         self.data += b"".join(frames)
 
 
@@ -222,7 +223,7 @@ async def resumed(records: list[Record], skip: int, arrived: int) -> bytes:
     replay(records[:arrived], writer)
     with channel.cursor() as cursor:
         emitter = responses.surface.emitter(channel, SECRET)
-        pump = asyncio.create_task(Pump(cursor, emitter, sink, heartbeat=1000, skip=skip).run())
+        pump = asyncio.create_task(Pump(cursor, emitter, sink, Watchdog(60), skip=skip).run())
         for record in records[arrived:]:
             await asyncio.sleep(0)
             replay([record], writer)

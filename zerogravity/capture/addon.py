@@ -10,15 +10,14 @@ import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
-from mitmproxy import contentviews, ctx, exceptions
+from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
 
 from zerogravity import config as configuration
 from zerogravity import logs
-from zerogravity.capture import commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options
-from zerogravity.capture.contentview import GoogleStreamContentview
+from zerogravity.capture import carrier, commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
 from zerogravity.observe import machine
@@ -39,13 +38,16 @@ class Capture:
         self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
     ) -> None:
         self.commands = commands.Commands()
-        self.interceptor = interceptor.Interceptor(keeps_flows=flow_bodies.flows_are_kept)
+        self.relay = relay.Relay(lambda flow: self.interceptor.turn_of(flow))
+        self.interceptor = interceptor.Interceptor(abort=self.relay.abort, keeps_flows=flow_bodies.flows_are_kept)
         self.guard = proxy_guard.ProxyGuard()
         self.addons = [
             self.commands,
             self.interceptor,
+            self.relay,
             self.guard,
         ]  # mitmproxy finds them here, and calls their hooks in this order
+        self._layers = relay.LayerChoice(self.relay)
         self._running: AsyncExitStack | None = None
         self._flags = flags
 
@@ -55,11 +57,12 @@ class Capture:
         logs.install()
         for name, kind, help_text in OPTIONS:
             loader.add_option(f"zg_{name}", kind, False if kind is bool else None, help_text)
-        contentviews.add(GoogleStreamContentview())
         if not ctx.options.listen_host:  # mitmproxy would listen on all addresses
             mitm.set_options(ctx.options, listen_host=proxy_guard.LOOPBACK)
 
     def configure(self, updated: set[str]) -> None:
+        if "termlog_verbosity" in updated and mitm.addon("eventstore") is None:  # which shows records of any level
+            logging.getLogger("zerogravity").setLevel(ctx.options.termlog_verbosity.upper())  # none in vain
         if updated and not any(name.startswith("zg_") or name in ("mode", "listen_host") for name in updated):
             return
         why = self._bad_options()
@@ -97,8 +100,11 @@ class Capture:
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
+            route = proxy_options.route()
+            if config.relay:
+                self._relay(stack, route.google or config.upstream)
             try:
-                made = await stack.enter_async_context(gateway(config, proxy_options.route()))
+                made = await stack.enter_async_context(gateway(config, route))
             except (OSError, FaultError) as error:
                 why = machine.why(error, config.host, config.port, self._flags[0])
                 logger.error("zerogravity cannot serve: %s", why)
@@ -115,6 +121,8 @@ class Capture:
         """Give the other addons what they work with while the gateway runs."""
         services = made.services
         self.guard.front = proxy_guard.Front(config, made.url, services.health.path_refused)
+        services.store.on_open.append(self.relay.turn_begins)
+        services.store.on_closed.append(self.relay.turn_ends)
         self.commands.deps = commands.Deps(services.store, config.trace_path, services.health)
         if config.intercept:
             self.interceptor.deps = interceptor.Deps(
@@ -124,9 +132,18 @@ class Capture:
                 reads_answers=made.reads_answers, name=made.words.name,
             )  # fmt: skip
 
+    def _relay(self, stack: AsyncExitStack, google: str | None) -> None:
+        """Claimed calls go out past mitmproxy from now on, once they are made."""
+        made = self.relay.carrier = carrier.Carrier(relay.trust, self.guard.leads_back)
+        self.relay.google = relay.target_of(google) if google else None
+        stack.push_async_callback(made.close)
+        if mitm.addon(self._layers.name) is None:
+            mitm.add_addons(ctx.master, self._layers)  # behind mitmproxy's own choice
+
     async def done(self) -> None:
+        logging.getLogger("zerogravity").setLevel(logging.NOTSET)
         running, self._running = self._running, None
-        self.guard.front = self.commands.deps = self.interceptor.deps = None
+        self.guard.front = self.relay.carrier = self.commands.deps = self.interceptor.deps = None
         if running is not None:
             await running.aclose()
 

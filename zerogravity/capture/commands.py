@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mitmproxy import command, ctx, exceptions, flow, http, types
 from mitmproxy.log import ALERT
@@ -20,8 +21,9 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.errors import FaultError
 from zerogravity.observe import trace_reader
 from zerogravity.observe.health import Health
-from zerogravity.testing import replay_server
-from zerogravity.testing.replay import Pace, parse_speed
+
+if TYPE_CHECKING:
+    from zerogravity.testing.replay import Pace
 
 STOP_S = 10.0
 logger = logging.getLogger("zerogravity.capture")
@@ -77,6 +79,8 @@ class Commands:
     def replay(self, turn: str, speed: str = "1") -> None:
         """Answer agents with a recorded turn (its id, or "last") on a free port, at speed 0.25..max. The URL is logged;
         it is served until mitmproxy ends."""
+        from zerogravity.testing.replay import Pace, parse_speed
+
         try:
             found, pace = trace_reader.find(self._traces(), turn), Pace(parse_speed(speed))
         except FaultError as error:
@@ -93,6 +97,8 @@ class Commands:
         ctx.master.commands.call("save.har", flows, path)
 
     async def _serve(self, found: trace_reader.Trace, pace: Pace) -> None:
+        from zerogravity.testing import replay_server
+
         async with AsyncExitStack() as stack:
             serving = replay_server.serve(lambda _: found, always=found, pace=pace)
             try:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mitmproxy import contentviews
+from mitmproxy.addonmanager import Loader
 from mitmproxy.contentviews import Contentview, Metadata
 
 from zerogravity.capture.ls_answer import expected
@@ -15,6 +17,13 @@ from zerogravity.core.events import Record
 from zerogravity.core.fold import Call, Media, Message, Reasoning, TurnState, fold
 from zerogravity.wire.google import GoogleDecoder
 from zerogravity.wire.sse import SseParser
+
+
+class Views:
+    """The addon for a mitmproxy that shows flows."""
+
+    def load(self, _: Loader) -> None:
+        contentviews.add(GoogleStreamContentview())
 
 
 class GoogleStreamContentview(Contentview):

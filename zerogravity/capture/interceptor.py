@@ -85,6 +85,11 @@ class Interceptor:
         self._given_up = given_up
         self._keeps_flows = keeps_flows
 
+    def turn_of(self, flow: http.HTTPFlow) -> str | None:
+        """The turn that has claimed this call; None: nobody has, or it is only recorded."""
+        claim = self.claims.get(flow)
+        return None if claim is None or claim.running.turn.surface == PASSIVE else claim.running.id
+
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Note what goes to Google: a proxy gets other requests as well."""
         if self.deps is None:
@@ -192,8 +197,7 @@ class Interceptor:
         if (bearer := deps.bearer()) is not None:
             headers["authorization"] = f"Bearer {bearer}"
         self._track(deps, flow, claim, original, done.body, abort=lambda: self._abort(flow))
-        for note in done.notes:
-            logger.debug("%s: %s", running.id, note)
+        logger.debug("%s: %s", running.id, "; ".join(done.notes))
 
     def _record(self, deps: Deps, flow: http.HTTPFlow, body: Json) -> None:
         """A call that is not ours, untouched."""

@@ -18,8 +18,9 @@ def addons_of(script: str) -> list[Any]:
         why = _too_old()
         if why is None:
             from zerogravity.capture.addon import Capture
+            from zerogravity.capture.contentview import Views
 
-            return [Capture()]
+            return [Capture(), Views()]
     except (ImportError, SyntaxError) as error:
         why = str(error)
     text = "zerogravity cannot run in this mitmproxy (%s): %s"

@@ -37,6 +37,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
     for name in ("asyncio", "hpack"):
         logging.getLogger(name).setLevel(logging.WARNING)
     master = Master(options.Options(), with_termlog=True)
+    mitm.no_log_events()
     check = errorcheck.ErrorCheck()
     capture = Capture(FLAGS)
     mitm.add_addons(

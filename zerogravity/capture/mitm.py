@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Coroutine, MutableMapping
 from typing import Any
 
 from mitmproxy import ctx, http
+from mitmproxy.log import LegacyLogEvents
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.proxy.layers.http import HttpStream
@@ -27,9 +29,22 @@ def add_addons(master: Master, *addons: object) -> None:
     master.addons.add(*addons)
 
 
+def no_log_events() -> None:
+    """Each log record also becomes an event for addons, a deprecated one that none of ours listens to: it wakes the
+    loop, and goes through all of them."""
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if isinstance(one, LegacyLogEvents)]:
+        root.removeHandler(handler)
+
+
 def set_options(options: Options, **values: object) -> None:
     """All at once. Raises OptionsError, and then none is set."""
     options.update(**values)
+
+
+def is_set(option: str) -> bool:
+    """Whether one of mitmproxy's options is not at its default."""
+    return ctx.options.has_changed(option)
 
 
 def spawn(work: Coroutine[Any, Any, None], name: str, client: tuple[Any, ...] | None) -> None:

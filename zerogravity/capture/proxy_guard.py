@@ -23,6 +23,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import NextLayer
 from mitmproxy.proxy.layers import TCPLayer, UDPLayer
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from mitmproxy.tls import ClientHelloData, TlsData
 
@@ -62,7 +63,7 @@ class ProxyGuard:
 
     def client_connected(self, client: Client) -> None:
         """Another machine gets in only where the proxy is exposed, whatever address it listens on."""
-        if self.front is None or not (self.front.config.expose_proxy or _is_local(client)):
+        if self.front is None or not (self.front.config.expose_proxy or is_local(client)):
             client.error = "the proxy is for this machine only"
 
     async def http_connect(self, flow: http.HTTPFlow) -> None:
@@ -94,11 +95,15 @@ class ProxyGuard:
             logger.warning("refused: %s resolves to %s:%s on this machine", data.server.address, *peer[:2])
             cut(data.server)
 
+    async def leads_back(self, peer: Address) -> str | None:
+        """Why not to talk to an address that a name has turned out to have; for calls that are relayed."""
+        return REFUSED.strip() if await proxy_rules.is_refused(peer, self._our_ports()) else None
+
     async def _is_refused(
         self, client: Client, target: Address, chosen: Address | None, *, blind: bool = False
     ) -> bool:
         """``chosen``: the target as it was named; ``target`` may be the address that it leads to."""
-        stranger = not _is_local(client) and (self.front is None or chosen not in targets(self.front.config))
+        stranger = not is_local(client) and (self.front is None or chosen not in targets(self.front.config))
         return await proxy_rules.is_refused(target, self._our_ports(), stranger=stranger, blind=blind)
 
     def _our_ports(self) -> set[int]:
@@ -156,7 +161,8 @@ def _permitted_hosts(confdir: str) -> frozenset[str]:
     return frozenset(certs.permitted_hosts(Path(confdir).expanduser()))
 
 
-def _is_local(client: Client) -> bool:
+def is_local(client: Client) -> bool:
+    """Whether it is on this machine."""
     return not client.peername or proxy_rules.is_this_machine(client.peername)
 
 
@@ -242,19 +248,21 @@ def abort(flow: http.HTTPFlow) -> None:
     if flow.server_conn.alpn != b"h2":
         cut(flow.server_conn)
         return
-    for handler in list(_proxyserver().connections.values()):
-        if handler.client is flow.client_conn:
-            http2_reset.end(flow, handler)
+    if (handler := handler_of(flow.client_conn)) is not None:
+        http2_reset.end(flow, handler)
 
 
 def given_up(flow: http.HTTPFlow) -> bool:
     """Whether the language server has reset its stream, in the ``error`` hook of a call over HTTP/2: mitmproxy's words
     do not tell it from Google."""
-    return flow.request.is_http2 and any(
-        http2_reset.is_clients(flow, handler)
-        for handler in list(_proxyserver().connections.values())
-        if handler.client is flow.client_conn
-    )
+    handler = handler_of(flow.client_conn) if flow.request.is_http2 else None
+    return handler is not None and http2_reset.is_clients(flow, handler)
+
+
+def handler_of(client: Client) -> ConnectionHandler | None:
+    """mitmproxy's handler of a client's connection; None once that is gone."""
+    handlers: Iterator[ConnectionHandler] = iter(list(_proxyserver().connections.values()))
+    return next((handler for handler in handlers if handler.client is client), None)
 
 
 def _proxyserver() -> Any:

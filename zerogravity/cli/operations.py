@@ -11,23 +11,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
-from platformdirs import user_config_path
-from rich.console import RenderableType
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
-from zerogravity import config as configuration
 from zerogravity import lifeline
 from zerogravity.cli.output import as_json, config_file, console, print_json
-from zerogravity.config import url_of
 from zerogravity.hosts import is_loopback
-from zerogravity.store import usage as usage_store
-from zerogravity.store.usage import Row
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
     from zerogravity.observe.doctor import DoctorOptions
     from zerogravity.observe.health import Check
+    from zerogravity.store.usage import Row
 
 CONFIGURED = "configured"  # the language server that the other settings choose
 
@@ -63,6 +58,7 @@ def doctor(ls: str | None, no_mitm: bool, proxy_port: int, google: str | None, c
     Then sends turns through a path of its own, with stand-ins at both ends, and names the first broken hop. Pass the
     flags that you start serve with. Exits with 1 when a hop is broken. Example: zerogravity doctor --ls
     """
+    from zerogravity import certs
     from zerogravity.observe.doctor import DoctorOptions
 
     given = {name: value for name, _, value in (option.partition("=") for option in options)}
@@ -71,7 +67,7 @@ def doctor(ls: str | None, no_mitm: bool, proxy_port: int, google: str | None, c
     settings |= {name: value for name, value in flags.items() if value is not None}
     settings |= {"ls": ls} if ls not in (None, CONFIGURED) else {}
     settings |= {"intercept": False} if no_mitm else {}
-    home = certs_dir or user_config_path("zerogravity") / "ca"
+    home = certs_dir or certs.home()
     trusted = Path(ca) if ca else None
     chosen = DoctorOptions(config_file, proxy_port, home, google or "", trusted, ls is not None, settings)
     checks = lifeline.run(_examine(chosen, silent=as_json))
@@ -104,6 +100,8 @@ async def _examine(options: DoctorOptions, *, silent: bool) -> list[Check]:
 
 def line_of(check: Check) -> Text:
     """``✓`` works, ``!`` works with a warning, ``✗`` is broken."""
+    from rich.text import Text
+
     mark, style = ("✗", "red") if not check.ok else ("!", "yellow") if check.fix else ("✓", "green")
     line = Text.assemble((mark, style), f" {check.name:<22} {check.text}")
     if check.fix:
@@ -125,10 +123,11 @@ def status(url: str | None, watch: float | None, config_file: str | None, as_jso
 
     Exits with 1 when it is not ready or does not answer. Example: zerogravity status -w 1
     """
+    from zerogravity import config as configuration
     from zerogravity.observe import status as gateway
 
     config = configuration.load({}, file=config_file).config
-    where = url.rstrip("/") if url else url_of(config.host, config.port)
+    where = url.rstrip("/") if url else configuration.url_of(config.host, config.port)
     ours = url is None or is_loopback(urlsplit(url).hostname)  # no other host gets our key
     key = next(iter(config.accepted_keys), None) if ours else None
     try:
@@ -149,6 +148,8 @@ def status(url: str | None, watch: float | None, config_file: str | None, as_jso
 
 def _watch(url: str, key: str | None, pause: float) -> None:
     """Until it is interrupted, or the gateway does not answer."""
+    from rich.live import Live
+
     from zerogravity.observe import status as gateway
 
     with Live(console=console(), auto_refresh=False, screen=False) as live:
@@ -173,6 +174,9 @@ def usage(days: int, model: str, file: Path | None, config_file: str | None, as_
 
     Example: zerogravity usage --days 7 --model flash
     """
+    from zerogravity import config as configuration
+    from zerogravity.store import usage as usage_store
+
     where = file or configuration.load({}, file=config_file).config.data_path / usage_store.FILE
     try:
         rows = usage_store.read(where, since=usage_store.first_day(time.time(), days), model=model)
@@ -189,6 +193,11 @@ def usage(days: int, model: str, file: Path | None, config_file: str | None, as_
 
 def usage_table(rows: list[Row]) -> RenderableType:
     """One line per day and model, and their sum."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from zerogravity.store.usage import Row
+
     table = Table(box=None, pad_edge=False, header_style="dim", show_footer=len(rows) > 1, footer_style="bold")
     whole = Row("", "")
     for row in rows:

@@ -1,12 +1,14 @@
-"""What the commands share: results on stdout, remarks on stderr, JSON on request."""
+"""What the commands share: results on stdout, remarks on stderr, JSON on request, exit codes."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from zerogravity import lifeline
 from zerogravity.wire import jsonio
 
 if TYPE_CHECKING:
@@ -16,6 +18,15 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 config_file = click.option(
     "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="Configuration file."
 )
+
+
+def run(work: Coroutine[Any, Any, int]) -> None:
+    """Run a command's coroutine and leave with its code."""
+    try:
+        code = lifeline.run(work)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
 
 
 def console() -> Console:

@@ -12,22 +12,16 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
-import aiohttp
 import click
 
 from zerogravity.hosts import GOOGLE
-from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator
-from zerogravity.testing.simulator.http import tls
-from zerogravity.testing.simulator.language_server import BUILDS, LanguageServerSimulator, LsOptions
-from zerogravity.testing.simulator.language_server.child import (
-    StdinError,
-    proxy_for,
-    read_metadata,
-    report_started,
-    trusted,
-)
+from zerogravity.testing.simulator.language_server import BUILDS, LsOptions
+
+if TYPE_CHECKING:
+    from zerogravity.testing.simulator.google import GoogleSimulator
+    from zerogravity.testing.simulator.language_server import LanguageServerSimulator
 
 # options of the stand-in that are no habits
 NOT_HABITS = {"auth", "labels", "quotas", "refusals", "port", "http_port", "csrf"}
@@ -58,6 +52,9 @@ def google(host: str, port: int, plain: bool, http2: bool, pace: float, auth: bo
 
     Example: zerogravity simulate google --port 9443 --ca-file google.pem
     """
+    from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator
+    from zerogravity.testing.simulator.http import tls
+
     if (cert is None) != (key is None):
         raise click.UsageError("--cert and --key belong together")
     identity = tls.from_files(cert, key) if cert is not None and key is not None else None
@@ -103,6 +100,9 @@ def ls(from_stdin: bool, csrf_token: str | None, https_server_port: int, http_se
 
     Example: zerogravity simulate ls --cloud_code_endpoint http://127.0.0.1:8742 --habit checkpoint=during
     """
+    from zerogravity.testing.simulator.language_server import LanguageServerSimulator
+    from zerogravity.testing.simulator.language_server.child import StdinError, proxy_for, read_metadata, trusted
+
     if from_stdin:
         try:
             read_metadata(sys.stdin.buffer.read())
@@ -135,6 +135,10 @@ def ls(from_stdin: bool, csrf_token: str | None, https_server_port: int, http_se
 
 
 async def _tell(port: int, token: str, simulator: LanguageServerSimulator) -> None:
+    import aiohttp
+
+    from zerogravity.testing.simulator.language_server.child import report_started
+
     try:
         await report_started(
             port, token, https_port=simulator.port, http_port=simulator.http_port, csrf=simulator.options.csrf

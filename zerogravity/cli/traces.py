@@ -8,16 +8,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate
 
 import click
 
-from zerogravity import config as configuration
 from zerogravity.cli.output import as_json, console, print_json
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.hosts import GOOGLE
-from zerogravity.observe import terminal, trace_folders, trace_reader
+from zerogravity.observe import trace_folders, trace_reader
 from zerogravity.observe.exports import EXPORTS
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
@@ -41,7 +41,25 @@ output_option = click.option(
 @click.pass_context
 def trace(context: click.Context, directory: Path | None) -> None:
     """Look at recorded turns. Start the gateway with ``serve --trace`` to record them."""
-    context.obj = directory or configuration.load({}).config.trace_path
+    context.obj = directory
+
+
+def folder_of(directory: Path | None) -> Path:
+    """The one that was named, else the configured one."""
+    from zerogravity import config as configuration
+
+    return directory or configuration.load({}).config.trace_path
+
+
+def pass_root[**P, R](command: Callable[Concatenate[Path, P], R]) -> Callable[P, R]:
+    """With the folder of the traces as the first argument, looked up when the command runs."""
+
+    @click.pass_obj
+    @wraps(command)
+    def run(directory: Path | None, *args: P.args, **kwargs: P.kwargs) -> R:
+        return command(folder_of(directory), *args, **kwargs)
+
+    return run
 
 
 @trace.command("ls")
@@ -53,7 +71,7 @@ def trace(context: click.Context, directory: Path | None) -> None:
 @click.option("--code", help="Only turns with this termination code.")
 @click.option("--conversation", metavar="ID", help="Only turns of this conversation; the beginning of its ID will do.")
 @as_json
-@click.pass_obj
+@pass_root
 def ls(
     root: Path, limit: int, surface: str | None, model: str | None, code: str | None, conversation: str | None,
     as_json: bool,
@@ -62,6 +80,8 @@ def ls(
 
     Example: zerogravity trace ls --code upstream_drop
     """
+    from zerogravity.observe import terminal
+
     wanted = (
         found
         for found in trace_reader.scan(root)
@@ -87,12 +107,14 @@ def ls(
 @click.option("--requests/--no-requests", default=True, help="Show what was changed in the language server's request.")
 @click.option("--full", is_flag=True, help="Show that diff in full length.")
 @as_json
-@click.pass_obj
+@pass_root
 def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, as_json: bool) -> None:
     """Show one turn: phases, thinking, text, calls, usage, and the changed request.
 
     REFERENCE is a turn's id, the beginning of one, or "last". Example: zerogravity trace show last
     """
+    from zerogravity.observe import terminal
+
     found = trace_reader.find(root, reference)
     if follow and not found.closed:
         found = follow_turn(found, lambda text: click.echo(text, nl=False, err=as_json))
@@ -104,12 +126,14 @@ def show(root: Path, reference: str, follow: bool, requests: bool, full: bool, a
 
 @trace.command("errors")
 @as_json
-@click.pass_obj
+@pass_root
 def errors(root: Path, as_json: bool) -> None:
     """Count failed turns by termination code and Google's own status.
 
     With the newest turn of each kind.
     """
+    from zerogravity.observe import terminal
+
     counts: Counter[tuple[str, str]] = Counter()
     newest: dict[tuple[str, str], Trace] = {}
     for found in trace_reader.scan(root):
@@ -136,9 +160,11 @@ def errors(root: Path, as_json: bool) -> None:
 @click.argument("one")
 @click.argument("other")
 @as_json
-@click.pass_obj
+@pass_root
 def diff(root: Path, one: str, other: str, as_json: bool) -> None:
     """Compare two turns: requests, answers, figures."""
+    from zerogravity.observe import terminal
+
     value, shown = terminal.compare(trace_reader.find(root, one), trace_reader.find(root, other))
     if as_json:
         print_json(value)
@@ -153,13 +179,15 @@ def diff(root: Path, one: str, other: str, as_json: bool) -> None:
     "-n", "--limit", type=click.IntRange(min=0), default=0, show_default=True, help="How many turns to find; 0 for all."
 )
 @as_json
-@click.pass_obj
+@pass_root
 def grep(root: Path, pattern: str, ignore_case: bool, limit: int, as_json: bool) -> None:
     """Find turns by a regular expression.
 
     Searches request, thinking, text, calls and failure. Exits with 1 when nothing matches.
     Example: zerogravity trace grep -i "rate limit"
     """
+    from zerogravity.observe import terminal
+
     try:
         wanted = re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except re.error as error:
@@ -184,7 +212,7 @@ def grep(root: Path, pattern: str, ignore_case: bool, limit: int, as_json: bool)
 )  # fmt: skip
 @click.option("--all", "every", is_flag=True, help="Export all traces.")
 @output_option
-@click.pass_obj
+@pass_root
 def export(root: Path, references: tuple[str, ...], form: str, every: bool, output: Path | None) -> None:
     """Write turns to a file in another format.
 
@@ -201,7 +229,7 @@ def export(root: Path, references: tuple[str, ...], form: str, every: bool, outp
 @click.argument("references", nargs=-1)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path),
               help="File to write [default: zerogravity-ID.zip].")  # fmt: skip
-@click.pass_obj
+@pass_root
 def bundle(root: Path, references: tuple[str, ...], output: Path | None) -> None:
     """Pack trace folders and versions into a zip for a bug report.
 
@@ -229,7 +257,7 @@ def replay(
     from zerogravity.testing.replay import Pace, parse_mishap, parse_speed
 
     pace = Pace(parse_speed(speed), jitter, tuple(map(parse_mishap, mishaps)))
-    found = trace_reader.find(directory or configuration.load({}).config.trace_path, reference)
+    found = trace_reader.find(folder_of(directory), reference)
     _serve(lambda turn: found, listen, pace, f"replaying {found.id}", always=found)
 
 
@@ -262,6 +290,8 @@ def cassette(directory: Path, listen: str, speed: str, record: bool, ls_url: str
 
 def follow_turn(found: Trace, write: Callable[[str], None], *, sleep: Callable[[float], None] = time.sleep) -> Trace:
     """Print a running turn as it grows; the closed trace."""
+    from zerogravity.observe import terminal
+
     seen, kind = 0, ""
     while True:
         records = found.records

@@ -236,9 +236,16 @@ class Cursor:
         """Whether the terminal record has been read."""
         return self.channel.closed and self._next >= self._log.count
 
-    async def ready(self, timeout: float | None = None) -> bool:
-        """Wait for something to read, or for the end. False: ``timeout`` seconds passed without either."""
-        return await self._log.waiters.until(lambda: self._next < self._log.count or self.channel.closed, timeout)
+    async def ready(self) -> bool:
+        """Wait for something to read, or for the end. False: ``nudge`` came first."""
+        log, state = self._log, self.channel.state
+        if self._next >= log.count and state.terminal is None:
+            await log.waiters.wait(self)
+        return self._next < log.count or state.terminal is not None
+
+    def nudge(self) -> None:
+        """Whoever waits until it is ready waits no longer."""
+        self._log.waiters.nudge(self)
 
     def __aiter__(self) -> Self:
         return self

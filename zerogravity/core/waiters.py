@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 
 class Waiters:
@@ -12,33 +11,31 @@ class Waiters:
     __slots__ = ("_sleeping",)
 
     def __init__(self) -> None:
-        self._sleeping: list[asyncio.Future[None]] = []
+        self._sleeping: dict[object, asyncio.Future[None]] = {}
 
     def __len__(self) -> int:
         return len(self._sleeping)
 
     def wake(self) -> None:
-        for future in self._sleeping:
-            if not future.done():
-                future.set_result(None)
-        self._sleeping.clear()
+        """All of them."""
+        if self._sleeping:
+            for future in self._sleeping.values():
+                if not future.done():
+                    future.set_result(None)
+            self._sleeping.clear()
 
-    async def wait(self) -> None:
-        """Return when they are woken the next time."""
+    def nudge(self, who: object) -> None:
+        """Wake only that one, if it sleeps."""
+        future = self._sleeping.pop(who, None)
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    async def wait(self, who: object = None) -> None:
+        """Return when they are woken the next time. ``who``: by which this one can be nudged."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._sleeping.append(future)
+        who = who or future
+        self._sleeping[who] = future
         try:
             await future
         finally:
-            if future in self._sleeping:
-                self._sleeping.remove(future)
-
-    async def until(self, true: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Wait for it to be true; it is looked at each time they are woken. False: ``timeout`` seconds passed."""
-        try:
-            async with asyncio.timeout(timeout):
-                while not true():
-                    await self.wait()
-        except TimeoutError:
-            return False
-        return True
+            self._sleeping.pop(who, None)

@@ -19,7 +19,7 @@ from zerogravity.backends.antigravity.repoint import marked, put_back_leftovers
 from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
 from zerogravity.config import Config
 from zerogravity.errors import Fault, FaultError
-from zerogravity.observe import machine, status
+from zerogravity.observe import machine
 from zerogravity.observe.health import Check, describe
 
 LANGUAGE_SERVER = "language_server"
@@ -39,6 +39,8 @@ class RoutedServer:
 
 async def running(config: Config, url: str) -> AsyncIterator[Check]:
     """The checks of the gateway that runs on our port: it has seen turns."""
+    from zerogravity.observe import status  # not for a start: what it shows figures with is large
+
     try:
         answer = await status.fetch(url, next(iter(config.accepted_keys), None))
     except OSError as error:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from zerogravity import logs
-from zerogravity.background import RepeatedTask
 from zerogravity.config import split_address, url_of
 from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
@@ -50,7 +47,6 @@ def build_app(services: Services) -> web.Application:
     app.on_response_prepare.append(middleware.common_headers)
     app.on_shutdown.append(app[ARRIVALS].end)
     app.on_shutdown.append(close_sockets)
-    app.cleanup_ctx.append(watch_loop)
     app.on_cleanup.append(close_store)
     return app
 
@@ -58,22 +54,6 @@ def build_app(services: Services) -> web.Application:
 async def close_store(app: web.Application) -> None:
     """After the last answer: write what is still to be stored, then close the store."""
     await app[RESPONSE_WRITER].close()
-
-
-async def watch_loop(app: web.Application) -> AsyncIterator[None]:
-    """Measure how late the event loop runs: while a wake-up is late nobody is served."""
-    gauge = app[SERVICES].metrics.loop_lag
-    loop = asyncio.get_running_loop()
-
-    async def measure() -> None:
-        due = loop.time() + 1
-        await asyncio.sleep(1)
-        gauge.set(max(0.0, loop.time() - due))
-
-    rounds = RepeatedTask("watching the event loop", measure)
-    rounds.start()
-    yield
-    await rounds.stop()
 
 
 @dataclass(frozen=True, slots=True)

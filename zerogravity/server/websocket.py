@@ -33,10 +33,11 @@ from zerogravity.errors import RETRY, Fault, FaultError, Termination, bad_reques
 from zerogravity.server.body import overloaded, parse
 from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
 from zerogravity.server.middleware import fault_of, rendered
-from zerogravity.server.respond import Stalled, abort, drop_stalled_reader, relay, stall_limit, wait_for_content
+from zerogravity.server.respond import abort, drop_stalled_reader, relay, wait_for_content
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
+from zerogravity.server.watchdog import Stalled
 from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.surfaces.responses.compaction import TRIGGER, outcome
 from zerogravity.surfaces.responses.details import ResponsesDetails
@@ -200,11 +201,10 @@ class ResponsesSocket:
             self._release(channel)
         for frame in frames:
             data = frame.partition(b"\ndata: ")[2].rstrip()
-            async with stall_limit(self._limits.write_stall_seconds):
-                if data:
-                    await self._socket.send_frame(data[:-1] + suffix, WSMsgType.TEXT)
-                else:
-                    await self._socket.ping()
+            if data:
+                await self._socket.send_frame(data[:-1] + suffix, WSMsgType.TEXT)
+            else:
+                await self._socket.ping()
             self._request[EXCHANGE].sent_bytes += len(data)
 
     def _release(self, channel: CascadeChannel) -> None:
@@ -232,9 +232,9 @@ class ResponsesSocket:
             message["stream_id"] = stream_id
         try:
             with suppress(ConnectionError):  # the receiving side ends the connection
-                async with stall_limit(self._limits.write_stall_seconds):
+                async with asyncio.timeout(self._limits.write_stall_seconds):
                     await self._socket.send_frame(jsonio.dumps(message), WSMsgType.TEXT)
-        except Stalled:
+        except TimeoutError:
             abort(self._request)
 
 

@@ -22,6 +22,8 @@ from zerogravity.worker import BackgroundWorker
 
 FILE = "usage.sqlite"  # in the data folder
 BUSY_S = 5.0
+PAUSE_S = 1.0  # what turns end in it is one write: that costs as much as the rest of a small turn's bookkeeping
+QUEUED = 10_000
 MAX_NAME = 100  # the model of a passive call is anything
 
 STEPS: schema.Steps = (
@@ -126,7 +128,9 @@ class UsageLog:
         self.file = file
         self._wall = wall
         self._pending: list[Row] = []  # the thread's own; one per day and model, so it stays small
-        self.worker: BackgroundWorker[Row] = BackgroundWorker("usage", self._write, report=report)
+        self.worker: BackgroundWorker[Row] = BackgroundWorker(
+            "usage", self._write, limit=QUEUED, pause=PAUSE_S, report=report
+        )
 
     def attach(self, store: MitmStore) -> None:
         """Count the turns of ``store`` from now on."""

@@ -392,7 +392,7 @@ async def test_connections_are_kept(station: Station, driver: Driver) -> None:
     assert len(station.peers) == 1
 
 
-async def test_short_calls_are_limited_and_do_not_block_long_ones(
+async def test_short_calls_are_limited_and_do_not_block_what_turns_wait_for(
     station: Station, driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SHORT_CALLS", 3)
@@ -414,16 +414,21 @@ async def test_short_calls_are_limited_and_do_not_block_long_ones(
         arrived.set()
         return 200, {}
 
-    station.answers |= {"Heartbeat": slow, "SendUserCascadeMessage": long}
+    station.answers |= {
+        "Heartbeat": slow,
+        "StartCascade": (200, {"cascadeId": CASCADE}),
+        "SendUserCascadeMessage": long,
+    }
     client = driver(station.endpoint)
     calls = [asyncio.create_task(client.heartbeat()) for _ in range(8)]
     await full.wait()
-    await client.send_message(CASCADE, "x", model="M")  # comes through though all short ones are taken
+    assert await client.start_cascade() == CASCADE  # comes through though all short ones are taken
+    await client.send_message(CASCADE, "x", model="M")
     assert arrived.is_set()
     go.set()
     await asyncio.gather(*calls)
     assert most <= 3
-    assert len(station.methods()) == 9
+    assert len(station.methods()) == 10
 
 
 # -- restarts ----------------------------------------------------------------------------------------------------

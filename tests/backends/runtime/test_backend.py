@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,20 @@ async def test_one_that_answers_nobody_gets_no_more_conversations(
     assert runtime.pid != old
     assert len(configurations(program)) == 3
     await until(lambda: not alive([old]))
+
+
+async def test_how_long_it_may_take_is_measured_by_the_clock_it_is_given(make: Make) -> None:
+    """One that leaves out the time in which we were too busy to look (``Lateness.limit``)."""
+    asked = list[float]()
+
+    def limit(seconds: float) -> AbstractAsyncContextManager[object]:
+        asked.append(seconds)
+        return nullcontext()
+
+    runtime = make(limit=limit)
+    await runtime.start()
+    await runtime.start_cascade(MODEL)
+    assert asked == [conversation.OPEN_S]
 
 
 async def test_one_that_answers_nobody_and_whose_replacement_does_not_start(

@@ -14,6 +14,7 @@ from zerogravity.backends.antigravity.discover import discover
 from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused
 from zerogravity.backends.antigravity.repoint import Repointer
+from zerogravity.backends.antigravity.subscription import Subscription
 from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Route, Words
 from zerogravity.core import marker
 from zerogravity.core.callbacks import run_guarded
@@ -60,6 +61,7 @@ class Antigravity:
         self._models_of: Endpoint | None = None  # the endpoint whose models are known
         self._route = route or Route()
         self._repointer = repointer
+        self._subscription = Subscription()
         self._child = self._start_by(command) if command else None
         self.ls = LsClient(
             Endpoint.given(url, csrf, cert) if url else None,
@@ -168,6 +170,8 @@ class Antigravity:
     async def follow(self, running: RunningTurn) -> None:
         """Some builds run no model unless a client drains the cascade's state (F4)."""
         assert running.cascade_id is not None
+        if self.ls.endpoint is not None:
+            await self._subscription.needed(self.ls.endpoint, running)
         await self.ls.follow(running.cascade_id)
 
     async def annotate(self, cascade_id: str) -> None:

@@ -29,9 +29,10 @@ from zerogravity.wire.narrow import Json
 
 logger = logging.getLogger("zerogravity.language_server")
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
-SEND = "SendUserCascadeMessage"
+START, SEND = "StartCascade", "SendUserCascadeMessage"
+OF_A_TURN = frozenset({START, SEND})  # what a turn waits for
 UNARY = aiohttp.ClientTimeout(total=30, connect=5)
-WHOLE_TURN = aiohttp.ClientTimeout(total=1900, connect=5)  # SendUserCascadeMessage may block (F10)
+WHOLE_TURN = aiohttp.ClientTimeout(total=1900)  # SendUserCascadeMessage may block (F10)
 REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # pauses before a state stream that did not last is opened again
 LASTING_S = 10.0
 ABSENT = (
@@ -48,7 +49,8 @@ class LsClient:
     """One language server. ``rediscover``: searches for it when it stops answering or refuses our token, since it
     restarts on other ports, with another token. ``absent``: what to say when there is none.
 
-    ``SHORT_CALLS`` run at a time; those that last a turn are bounded by the engine's admission queue."""
+    ``SHORT_CALLS`` run at a time. Those that a turn waits for do not queue here, where the wait would count as the
+    server's, and have no timeout of their own: the engine bounds their number, and its deadlines end them."""
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class LsClient:
     # -- a turn ----------------------------------------------------------------------------------------------
 
     async def start_cascade(self) -> str:
-        answer = await self._ask_with_login("StartCascade", forms.START)
+        answer = await self._ask_with_login(START, forms.START, timeout=WHOLE_TURN)
         cascade_id = narrow.text(answer.get("cascadeId"))
         if not cascade_id:
             raise FaultError(refused(502, "the language server started no cascade"))
@@ -220,7 +222,7 @@ class LsClient:
 
     async def call(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Object:
         """One unary RPC. Raises FaultError: ``ls_absent``/``ls_gone`` (503), or Refused."""
-        async with nullcontext() if method == SEND else self._short_calls:
+        async with nullcontext() if method in OF_A_TURN else self._short_calls:
             return await self._call(method, body, timeout)
 
     async def _call(self, method: str, body: Json, timeout: aiohttp.ClientTimeout) -> Object:

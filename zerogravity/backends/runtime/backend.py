@@ -20,7 +20,7 @@ import aiohttp
 
 from zerogravity.backends.base import BackendListener, GoogleApi, Readiness, Route, Words
 from zerogravity.backends.runtime import models
-from zerogravity.backends.runtime.conversation import Conversation, configuration
+from zerogravity.backends.runtime.conversation import Conversation, Limit, configuration
 from zerogravity.backends.runtime.errors import gone, refused
 from zerogravity.backends.runtime.keeper import MAX_RSS, MAX_TURNS, Keeper
 from zerogravity.backends.runtime.listing import Listing
@@ -52,7 +52,9 @@ class _Open:
 
 
 class Runtime:
-    """``route``: how its calls reach the interceptor. ``max_rss``, ``max_turns``: see ``Keeper``."""
+    """``route``: how its calls reach the interceptor. ``max_rss``, ``max_turns``: see ``Keeper``. ``limit``: as
+    ``asyncio.timeout``, perhaps without the time in which we were too busy to look: a process that has answered must
+    not be replaced."""
 
     captured = True
     deletes = True  # each holds a connection, and what was said on the disk
@@ -68,8 +70,10 @@ class Runtime:
         max_rss: int = MAX_RSS,
         max_turns: int = MAX_TURNS,
         clock: Callable[[], float] = time.monotonic,
+        limit: Limit = asyncio.timeout,
     ) -> None:
         self._settings = settings
+        self._limit = limit
         self._route = route
         self._callbacks = BackendListener()
         self._open: dict[str, _Open] = {}
@@ -164,7 +168,7 @@ class Runtime:
             assert process.listening is not None
             kept = process.app_folder / "brain" / cascade_id
             configured = configuration(cascade_id, model, self._endpoint(), str(process.app_folder))
-            opened = await Conversation.open(self._http, process.listening, configured)
+            opened = await Conversation.open(self._http, process.listening, configured, self._limit)
         except BaseException as error:
             self._keeper.release(process)
             if isinstance(error, FaultError) and error.fault.code == "ls_refused":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import aiohttp
@@ -36,6 +37,7 @@ NO_TOOLS = {
 UNUSED_TOOL = {  # a call without a tool could be taken for one that sums up a conversation
     "name": "unused", "description": "Never call this.", "parametersJsonSchema": '{"type":"object","properties":{}}',
 }  # fmt: skip
+Limit = Callable[[float], AbstractAsyncContextManager[object]]
 SKIPPED = (b'{"stepUpdate"', b'{"usageUpdate"')
 CALLS = 5  # an answer that cannot be used is asked for again; without a limit it is asked for for ever
 RETRY = {"apiRetry": {"maxRetries": 1, "initialSleepDurationMs": 100}, "modelOutputRetry": {"maxRetries": CALLS}}
@@ -66,12 +68,16 @@ class Conversation:
 
     @classmethod
     async def open(
-        cls, session: aiohttp.ClientSession, listening: Listening, configured: dict[str, Any]
+        cls,
+        session: aiohttp.ClientSession,
+        listening: Listening,
+        configured: dict[str, Any],
+        limit: Limit = asyncio.timeout,
     ) -> Conversation:
-        """Raises FaultError: it is gone, does not answer, or takes no such configuration."""
+        """Raises FaultError: it is gone, does not answer, or takes no such configuration. ``limit``: what ends it."""
         url, headers = f"http://127.0.0.1:{listening.port}/", {"x-goog-api-key": listening.key}
         try:
-            async with asyncio.timeout(OPEN_S):
+            async with limit(OPEN_S):
                 socket = await session.ws_connect(url, headers=headers, max_msg_size=0, decode_text=False)
                 return await cls._begun(socket, configured)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from zerogravity.observe.trace_reader import Trace
-from zerogravity.surfaces.base import Surfaces
+if TYPE_CHECKING:
+    from zerogravity.observe.trace_reader import Trace
+    from zerogravity.surfaces.base import Surfaces
 
 
 class Export(NamedTuple):

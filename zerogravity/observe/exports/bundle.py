@@ -8,11 +8,14 @@ import sys
 import zipfile
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 from zerogravity import __version__
-from zerogravity.observe.trace_reader import Trace
-from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
+
+if TYPE_CHECKING:
+    from zerogravity.observe.trace_reader import Trace
+    from zerogravity.surfaces.base import Surfaces
 
 DEPENDENCIES = ("mitmproxy", "aiohttp", "orjson", "pydantic", "cryptography")
 

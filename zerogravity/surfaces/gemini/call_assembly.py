@@ -42,14 +42,19 @@ class CallAssembly:
         self._calls = Calls(declared)
         self._queue: list[_Waiting] = []
 
+    @property
+    def waits(self) -> bool:
+        """Whether a call that is not complete, or cannot be run, decides on what comes next."""
+        return bool(self._queue) or self._calls.broken is not None
+
     def feed(self, text: bytes, chunk: Json) -> list[Chunk]:
         """The chunks that are complete now."""
-        broken = self._calls.broken is not None
-        if not self._queue and not broken and not names_a_call(text):
+        waits = self.waits
+        if not waits and not names_a_call(text):
             return [(text, chunk)]
         number, parts = _first(chunk)
         called = any(map(is_call, parts))
-        if not called and not self._queue and not broken:
+        if not called and not waits:
             return [(text, chunk)]
         waiting = _Waiting(text, chunk, number)
         self._queue.append(waiting)

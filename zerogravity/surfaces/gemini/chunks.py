@@ -11,7 +11,7 @@ Facts: wire-gemini-and-mapping 5, 5.1, 8 (34).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from zerogravity.core.events import (
     AttemptClosed,
@@ -29,12 +29,13 @@ from zerogravity.surfaces.gemini import render
 from zerogravity.surfaces.gemini.call_assembly import SILENT, CallAssembly, parts_of
 from zerogravity.surfaces.gemini.client_form import readable
 from zerogravity.surfaces.gemini.details import GeminiDetails
-from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source, unwrapped
+from zerogravity.surfaces.gemini.envelope import Envelopes
+from zerogravity.surfaces.gemini.json_edit import array, composed, edited, source
+from zerogravity.surfaces.gemini.plain import is_plain
 from zerogravity.surfaces.gemini.usage import summed
 from zerogravity.wire import calls, jsonio, narrow
 from zerogravity.wire.narrow import OBJECT, Json, is_a
 
-BOM = b"\xef\xbb\xbf"
 END = ("finishReason", "finishMessage")
 CALLED = frozenset({*calls.KEYS, "toolCall", "toolResponse", "tool_call", "tool_response"})
 KNOWN = frozenset({"candidates", "promptFeedback", "usageMetadata"})  # without any of them a chunk says nothing
@@ -52,6 +53,7 @@ class Chunks:
         self._usage: bytes | None = None  # the newest chunk of this call that tells its usage
         self._opened = False
         self._declared = calls.declared_names(turn.google_request)
+        self._envelopes = Envelopes()
         self._new_call()
 
     def _new_call(self) -> None:
@@ -63,8 +65,9 @@ class Chunks:
     def feed(self, record: Record) -> list[bytes]:
         """The chunks that ``record`` causes."""
         out: list[bytes] = []
-        if any(isinstance(event, AttemptOpened) for event in record.events):
-            out += self._next_call()
+        for event in record.events:
+            if type(event) is AttemptOpened:
+                out += self._next_call()
         if record.data:
             self._captured = True
             for text in elements(record.data):
@@ -76,12 +79,22 @@ class Chunks:
             out += self._finish(terminal) if has_end else self._unfinished()
         return out
 
-    def _chunk(self, text: bytes) -> Iterator[bytes]:
+    def _chunk(self, text: bytes) -> Iterable[bytes]:
         """One object of Google's stream."""
-        text, chunk = self._unwrapped(text)
-        if chunk is not None:
-            for whole in self._assembly.feed(text, chunk):
-                yield from self._shown(*whole)
+        if (found := self._envelopes.opened(text)) is None:
+            return ()
+        text, chunk, enveloped = found
+        as_they_come = not self._held and self._earlier is None and not self._assembly.waits
+        if as_they_come and is_plain(chunk, thoughts=self._thoughts):
+            if "usageMetadata" in chunk:
+                self._usage = text
+            return (text,)
+        if "error" in chunk:
+            text = edited(text, ("error",), None)
+        if KNOWN.isdisjoint(chunk):
+            return ()
+        wholes = self._assembly.feed(*readable(text, chunk, enveloped=enveloped))
+        return [piece for whole in wholes for piece in self._shown(*whole)]
 
     def _shown(self, text: bytes, chunk: Json) -> Iterator[bytes]:
         usage = chunk.get("usageMetadata")
@@ -95,29 +108,6 @@ class Chunks:
                 self._ended |= ends
             else:
                 yield piece
-
-    def _unwrapped(self, text: bytes) -> tuple[bytes, Json | None]:
-        """The chunk's own text and value, or None when there is nothing for a client in it."""
-        try:
-            value = jsonio.glance(text)
-        except ValueError:
-            text = valid_utf8(text).removeprefix(BOM)
-            try:
-                value = jsonio.loads(text)
-            except ValueError:
-                return text, None
-        if not is_a(value, OBJECT):
-            return text, None
-        chunk, inner = value, value.get("response")
-        if is_a(inner, OBJECT):
-            whole, text = text, unwrapped(text, chunk)
-            if "usageMetadata" in chunk and "usageMetadata" not in inner:
-                text = edited(text, ("usageMetadata",), jsonio.at(whole, ("usageMetadata",)))
-                inner["usageMetadata"] = chunk["usageMetadata"]
-            chunk = inner
-        if "error" in chunk:
-            text = edited(text, ("error",), None)
-        return (text, None) if KNOWN.isdisjoint(chunk) else readable(text, chunk, enveloped=chunk is inner)
 
     def _cleaned(self, text: bytes, chunk: Json) -> Iterator[tuple[bytes, bool]]:
         """(text, whether it tells the end) of what is left of a chunk; parts that are taken away are cut out."""
@@ -203,17 +193,6 @@ def elements(data: bytes) -> list[bytes]:
 def usage_of(text: bytes) -> dict[str, object]:
     """A chunk's usageMetadata, exactly."""
     return narrow.members(jsonio.loads(jsonio.at(text, ("usageMetadata",)) or b"{}"))
-
-
-def valid_utf8(text: bytes) -> bytes:
-    """The text with broken bytes replaced."""
-    if text.isascii():
-        return text
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return text.decode("utf-8", "replace").encode()
-    return text
 
 
 def grouped(parts: Sequence[Json], *, thoughts: bool) -> list[list[int]]:

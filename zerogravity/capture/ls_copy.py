@@ -1,0 +1,93 @@
+"""What the language server gets of an answer that is read past mitmproxy: in order, whole, and not piece by piece.
+
+It needs no fifty writes a second: pieces are held, at most ``HOLD_S`` after the first of them, and sent as one. Whoever
+reads the answer never waits for the language server; one that takes too little for too long loses its copy, no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+HOLD_S = 0.25
+MAX_BYTES = 8 << 20
+
+Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+
+
+class LsCopy[Event]:
+    """``deliver`` hands one event on, and returns when there is room for another; ``piece`` makes one of bytes.
+    ``spawn`` runs the delivery. ``lost``: the rest cannot be told any more, but as an error."""
+
+    def __init__(
+        self,
+        deliver: Callable[[Event], Awaitable[None]],
+        piece: Callable[[bytes], Event],
+        *,
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        later: Later | None = None,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self.lost = False
+        self._deliver = deliver
+        self._piece = piece
+        self._spawn = spawn
+        self._later = later or asyncio.get_running_loop().call_later
+        self._max_bytes = max_bytes
+        self._held: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._queue: deque[tuple[Event, int]] = deque()
+        self._waiting = 0  # bytes, held or in the queue
+        self._sending = False
+
+    def hold(self, pieces: Iterable[bytes]) -> None:
+        """Bytes of the answer, for soon."""
+        if self.lost:
+            return
+        for piece in pieces:
+            if piece:
+                self._held.append(piece)
+                self._waiting += len(piece)
+        if self._waiting > self._max_bytes:
+            self.drop()
+        elif self._held and self._timer is None:
+            self._timer = self._later(HOLD_S, self.flush)
+
+    def flush(self) -> None:
+        """Send what is held."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._held:
+            data = b"".join(self._held)
+            self._held.clear()
+            self._put(self._piece(data), len(data))
+
+    def send(self, event: Event) -> None:
+        """An event of its own, behind all that is held."""
+        self.flush()
+        self._put(event, 0)
+
+    def drop(self) -> None:
+        """Nothing of the rest will be told."""
+        self.lost = True
+        self._held.clear()
+        self.flush()
+        self._queue.clear()
+
+    def _put(self, event: Event, size: int) -> None:
+        self._queue.append((event, size))
+        if not self._sending:
+            self._sending = True
+            self._spawn(self._pump())
+
+    async def _pump(self) -> None:
+        try:
+            while self._queue:
+                event, size = self._queue.popleft()
+                await self._deliver(event)
+                self._waiting -= size
+        finally:
+            self._sending = False

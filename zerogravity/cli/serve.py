@@ -1,0 +1,139 @@
+"""The commands ``serve`` and ``addon-path``."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import click
+from click.core import ParameterSource
+
+from zerogravity import ADDON
+from zerogravity.cli import imports
+from zerogravity.cli.output import config_file, run
+from zerogravity.hosts import CODE_ASSIST, VERTEX
+
+if TYPE_CHECKING:
+    from zerogravity.config import Config
+
+BASE_URLS = {"CODE_ASSIST_ENDPOINT": CODE_ASSIST, "GOOGLE_VERTEX_BASE_URL": VERTEX}  # read by Google's own programs
+
+
+@click.command()
+@click.option("--mode", type=click.Choice(["reverse", "proxy"]),
+              help="How the language server reaches the gateway: as its endpoint (reverse) or as its HTTPS proxy "
+                   "[default: reverse].")  # fmt: skip
+@click.option("--no-mitm", is_flag=True, help="Do not intercept; poll the language server's steps instead.")
+@click.option("--proxy-port", type=click.IntRange(1, 65535), default=8742, show_default=True,
+              help="Port for the language server.")  # fmt: skip
+@click.option("--google", help="Where calls go in reverse mode [default: Google's API for the language server].")
+@click.option("--listen", help="Address for agents [default: 127.0.0.1:8741].")
+@click.option("--key", help="API key that agents must send; safer in ZEROGRAVITY_KEY.")
+@click.option("--ls", type=click.Choice(["auto", "editor", "runtime"]),
+              help="Who calls Google: the language server of an editor, or Google's Antigravity runtime with an API "
+                   "key of yours [default: auto, the editor's if one runs].")  # fmt: skip
+@click.option("--ls-url", help="URL of the language server [default: found automatically].")
+@click.option("--ls-csrf", help="CSRF token of the language server; safer in ZEROGRAVITY_LS_CSRF.")
+@click.option("--ls-command", help="Start a language server with this command and supervise it; its token and endpoint "
+                                   "are added.")  # fmt: skip
+@click.option("--repoint/--no-repoint", default=None,
+              help="Make the running language server call the gateway, without a restart, and Google again at the end "
+                   "(reverse mode).")  # fmt: skip
+@click.option("--trace/--no-trace", default=None, help="Write a trace folder for each turn.")
+@click.option("--passive/--no-passive", "capture_passive", default=None,
+              help="Also record calls to Google that no agent's turn caused.")  # fmt: skip
+@config_file
+@click.option("--certs-dir", type=click.Path(file_okay=False, path_type=Path),
+              help="Folder of the certificate authority (proxy mode).")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other mitmproxy option.")
+@click.option("-q", "--quiet", is_flag=True, help="Log warnings only.")
+def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, certs_dir: Path | None,
+          settings: tuple[str, ...], quiet: bool, config_file: str | None, **flags: Any) -> None:  # fmt: skip
+    """Run the gateway. The same as ``mitmdump -s addons/capture.py``, with less around it.
+
+    Example: zerogravity serve --ls-url https://127.0.0.1:42100
+    """
+    from zerogravity import config as configuration
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    loaded = configuration.load({**given, "mode": mode, "intercept": False if no_mitm else None}, file=config_file)
+    refuse_idle(loaded.config)
+    if not loaded.config.intercept:
+        with imports.quick():
+            from zerogravity.compose import serve as serve_gateway
+
+        logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
+        run(serve_gateway(loaded.config))
+    with imports.quick():
+        from zerogravity.backends.choice import choose
+        from zerogravity.capture.master import serve as serve_master
+
+    given["ls"] = ls = asyncio.run(choose(loaded.config, google or "")).ls
+    options, how = mitmproxy_options(loaded.config, ls, google, proxy_port, certs_dir)
+    click.echo(f"language server: {how}", err=True)
+    options |= {f"zg_{name}": value for name, value in given.items()}
+    if config_file is not None:
+        options["zg_config"] = config_file
+    if loaded.config.capture_passive:
+        click.echo(f"other programs: {variables(options)}", err=True)
+    run(serve_master(options, settings, verbosity="warn" if quiet else "info"))
+
+
+def mitmproxy_options(
+    config: Config,
+    ls: Literal["editor", "runtime"],
+    google: str | None,
+    proxy_port: int,
+    certs_dir: Path | None,
+) -> tuple[dict[str, object], str]:
+    """How mitmproxy listens and where it sends calls; and, for people, how the language server gets there."""
+    from zerogravity import certs
+    from zerogravity.backends.choice import google_of, runtime_settings
+
+    address, options = f"127.0.0.1:{proxy_port}", dict[str, object]()
+    if config.mode == "reverse":
+        options["mode"] = [f"reverse:{google or google_of(ls, runtime_settings(config))}@{address}"]
+        how = f"{'will be re-pointed to' if config.repoint else '--cloud_code_endpoint'} http://{address}"
+    else:
+        authority = certs.load(certs_dir or certs.home(), now=dt.datetime.now(dt.UTC))
+        options |= {"mode": [f"regular@{address}"], "confdir": str(authority.directory)}
+        how = f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={authority.bundle}"
+    return options, "Google's Antigravity runtime, a process of ours" if ls == "runtime" else how
+
+
+def refuse_idle(config: Config) -> None:
+    """Raises UsageError for a flag that has no effect in this mode."""
+    if not config.intercept:
+        idle = ("mode", "proxy_port", "google", "certs_dir", "settings", "capture_passive")
+        where = "without interception"
+    elif config.mode == "proxy":
+        idle, where = ("google",), "in proxy mode; set ZEROGRAVITY_UPSTREAM instead"
+    else:
+        idle, where = ("certs_dir",), "in reverse mode"
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in idle and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{parameter.opts[0]} has no effect {where}")
+
+
+def variables(options: Mapping[str, Any]) -> str:
+    """The environment that sends a program's calls to Google through mitmproxy as ``options`` start it."""
+    mode, _, address = str(options["mode"][0]).rpartition("@")
+    if "confdir" in options:
+        return f"HTTPS_PROXY=http://{address} SSL_CERT_FILE={Path(options['confdir'], 'bundle.pem')}"
+    host = urlsplit(mode.removeprefix("reverse:")).hostname
+    name = next((name for name, hosts in BASE_URLS.items() if host in hosts), "GOOGLE_GEMINI_BASE_URL")
+    return f"{name}=http://{address}"
+
+
+@click.command("addon-path")
+def addon_path() -> None:
+    """Print the file that ``mitmdump -s`` loads."""
+    click.echo(ADDON)
