@@ -18,16 +18,18 @@ from rig.report import BEFORE, Goal, Report
 from rig.systems import Rig, System, environment
 
 SIZE = 40  # bytes of an event's text
-LULL, SHORT_LULL = 300, 15  # ms
+SHORT_LULL = 15  # ms
 SURFACES = ("chat", "responses", "gemini")
 Told = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much. ``linear``: events of floods beside ``flood``. ``sizes``: bytes of history."""
+    """How much. ``linear``: events of floods beside ``flood``. ``sizes``: bytes of history. ``lull``: ms of silence
+    that part a stream from its beginning and its end."""
 
     rounds: int = 3
+    lull: int = 300
     flood: int = 10_000
     linear: tuple[int, int] = (1_000, 100_000)
     paced: int = 150
@@ -46,8 +48,8 @@ class Scale:
 
 
 SMOKE = Scale(
-    rounds=1, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8, crowd_events=5,
-    crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
+    rounds=1, lull=30, flood=300, linear=(100, 1000), paced=10, interval=10, turns=4, block=2, burst=4, crowd=8,
+    crowd_events=5, crowd_interval=20, open=20, silent=0.2, sizes=(1_000, 20_000, 60_000), sized=1, starts=1,
 )  # fmt: skip
 
 
@@ -97,10 +99,14 @@ class Rows:
                 seen[system.name].append(await self._ask(where, system, **work))
         return seen
 
+    def _stream(self, events: int, interval: int) -> dict[str, Any]:
+        lull = self.scale.lull
+        prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
+        return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
+
     async def _flood(self, events: int, rounds: int, *surfaces: str) -> dict[str, list[Told]]:
         if events not in self._floods:
-            prompt = f"sim:bench {events} 0 {SIZE} {LULL}"
-            work = {"kind": "turns", "prompt": prompt, "events": events, "lull": LULL}
+            work = self._stream(events, 0)
             self._floods[events] = await self._interleaved(f"flood of {events:,}", self._all(*surfaces), rounds, **work)
         return self._floods[events]
 
@@ -141,8 +147,7 @@ class Rows:
 
     async def paced(self) -> None:
         scale, add = self.scale, self.report.add
-        prompt = f"sim:bench {scale.paced} {scale.interval} {SIZE} {LULL}"
-        work = {"kind": "turns", "prompt": prompt, "events": scale.paced, "lull": LULL}
+        work = self._stream(scale.paced, scale.interval)
         seen = await self._interleaved("paced", self._all(), scale.rounds, **work)
         p50 = told(seen, "p50")
         goals = Goal(p50["bare"], "bare"), Goal(p50["direct"] + 0.35, "direct + 0.35")
@@ -191,17 +196,18 @@ class Rows:
         scale, add = self.scale, self.report.add
         prompt = f"sim:bench {scale.crowd_events} {scale.crowd_interval} {SIZE}"
         work = {"kind": "streams", "count": scale.crowd, "prompt": prompt, "events": scale.crowd_events}
-        seen = await self._interleaved(f"{scale.crowd} turns", self._all("chat"), 1, **work)
+        seen = await self._interleaved(f"{scale.crowd} turns", self._all("chat"), max(scale.rounds - 1, 1), **work)
         what = f"{scale.crowd} turns at once"
         add("S-5", f"{what}, failed", "turns", failed(seen), Goal(0), Goal(0))
-        rate = {name: found[0]["events"] / found[0]["took"] for name, found in seen.items()}
+        rate = medians({name: [one["events"] / one["took"] for one in found] for name, found in seen.items()})
         offered = scale.crowd * 1000 / scale.crowd_interval
         add("S-5", f"{what}, of {offered:,.0f} events/s", "events/s", rate,
             Goal(2100, at_least=True), Goal(2430, at_least=True))  # fmt: skip
         ttft = first(seen)
         goals = Goal(ttft["bare"], "bare"), Goal(1.5 * ttft["direct"], "1.5 direct")
         add("S-5", f"{what}, TTFT p50", "ms", ttft, *goals)
-        cpu = {n: f[0]["cpu"] * 1e6 / max(f[0]["events"], 1) for n, f in seen.items() if n != "direct"}
+        events = scale.crowd * scale.crowd_events
+        cpu = {name: value * 1e6 / events for name, value in told(seen, "cpu").items() if name != "direct"}
         add("S-5", f"{what}, CPU per event, set-up included", "us", cpu)
 
     async def silent(self) -> None:
@@ -237,7 +243,7 @@ class Rows:
             ends.append(part(await self._flood(events, rounds, "chat"), 2, 1e6 / (events - 1)))
             add("S-7", f"flood of {events:,}, CPU per event", "us", ends[-1])
         off = {name: max(abs(found[name] / middle[name] - 1) for found in ends) * 100 for name in ends[0]}
-        add("S-7", "most off a flood of " + f"{scale.flood:,}", "%", off, Goal(10))
+        add("S-7", f"most off a flood of {scale.flood:,}", "%", off, Goal(10))
         await self._slopes("S-7", 2)
         low, middle_size, high = scale.sizes
         slopes = {
@@ -245,6 +251,12 @@ class Rows:
             for name, (a, b, c) in (await self._by_size()).items()
         }
         add("S-7", "off the cost of a byte of less history", "%", {n: abs(v) for n, v in slopes.items()}, Goal(20))
+
+    def memory(self) -> None:
+        """Of what runs for all rows, as a note."""
+        held = [(system.name, cost.resident(system.pid)) for system in self._all("chat") if system.pid is not None]
+        told = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in held)
+        self.report.notes.append(f"resident memory at the end: {told}")
 
     async def start(self) -> None:
         """The best of several: whatever else the machine does only adds. Earlier rows have started gateways as well."""

@@ -227,17 +227,16 @@ async def _line(process: asyncio.subprocess.Process, name: str) -> bytes:
 
 async def _ready(file: Path, process: asyncio.subprocess.Process, log: Path) -> str:
     """The gateway's URL, once it answers ``/ready`` with 200."""
-    pool: wire.Pool | None = None
     async with asyncio.timeout(START_S):
-        while True:
+        while not file.exists() or not (url := file.read_text().strip()):
             if process.returncode is not None:
                 raise SystemExit(f"the gateway did not start:\n{log.read_text()}")
-            if pool is None and file.exists() and (url := file.read_text().strip()):
-                pool = wire.Pool(url)
-            if pool is not None and await pool.ask(b"/ready", b"", b"", lambda _: None, b"GET") == 200:
-                pool.close()
-                return url
             await asyncio.sleep(0.01)
+        pool = wire.Pool(url)
+        while await pool.ask(b"/ready", b"", b"", lambda _: None, b"GET") != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        pool.close()
+    return url
 
 
 async def _listens(port: int) -> bool:
