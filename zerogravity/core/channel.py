@@ -366,8 +366,7 @@ class ChannelWriter:
         log.count += 1
         log.size += RECORD_OVERHEAD + weight
         log.ledger.bytes += RECORD_OVERHEAD + weight
-        for _ in log.assembler.feed(record):
-            pass
+        log.assembler.feed(record)
         for event in record.events:
             phase = _MARKED_BY.get(type(event))
             if phase is not None and phase not in log.marks and event != _NO_TEXT:
