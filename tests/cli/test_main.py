@@ -69,12 +69,13 @@ PROBE = """
 import sys
 from importlib.metadata import packages_distributions
 from zerogravity.cli.main import main
+barred = {{*packages_distributions()}} - {allowed!r}
 for typed in {typed!r}:
     try:
         main(typed)
     except SystemExit:
         pass
-    for name in {{name.partition(".")[0] for name in sys.modules}} & {{*packages_distributions()}} - {allowed!r}:
+    for name in {{name.partition(".")[0] for name in sys.modules}} & barred:
         sys.exit(f"{{typed}} imports {{name}}")
 """
 
