@@ -19,7 +19,7 @@ from pathlib import Path
 
 RATE = 250  # samples a second
 LINES = 45
-WAITING = re.compile(r"(\w+\.)*(select \(selectors|wait \(threading)\.py")  # frames in which nothing is done
+WAITING = re.compile(r"(\w+\.)*(select \(selectors|wait \(threading|_worker \(concurrent/futures/thread)\.py")
 
 
 def py_spy() -> str | None:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 SYSTEMS = ("direct", "bare", "chat", "responses", "gemini")
+JUDGED = "chat"  # goals and ratios are about this one
 BEFORE = "before "  # begins the names of the systems of the other tree
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """``limit``: what the value of ``chat`` must not exceed, or with ``at_least`` must reach. ``of``: how it came
-    about."""
+    """``limit``: what a value must not exceed, or with ``at_least`` must reach. ``of``: how it came about."""
 
     limit: float
     of: str = ""
@@ -36,12 +36,11 @@ class Line:
     values: Mapping[str, float]
     target: Goal | None = None
     moonshot: Goal | None = None
-    judged: str = "chat"
 
     @property
     def value(self) -> float:
         """What the goals are about."""
-        return self.values.get(self.judged, math.nan)
+        return self.values.get(JUDGED, math.nan)
 
 
 @dataclass(slots=True)
@@ -54,8 +53,7 @@ class Report:
 
     def add(self, row: str, what: str, unit: str, values: Mapping[str, float], *goals: Goal) -> None:
         """Goals: the target, then the moonshot."""
-        judged = next((name for name in values if name in SYSTEMS[2:]), "chat")
-        self.lines.append(Line(row, what, unit, values, *goals, judged=judged))
+        self.lines.append(Line(row, what, unit, values, *goals))
 
     def failed(self, where: str, failures: Mapping[str, int]) -> None:
         for name, count in failures.items():
@@ -82,7 +80,7 @@ def _rows(line: Line) -> Iterable[list[str]]:
     yield [line.row, f"{line.what}, {line.unit}", *(short(values.get(name)) for name in SYSTEMS), short(ratio), *goals]
     if any(name.startswith(BEFORE) for name in values):
         then = [short(values.get(BEFORE + name)) for name in SYSTEMS]
-        change = line.value / values[BEFORE + line.judged] if values.get(BEFORE + line.judged) else math.nan
+        change = line.value / values[BEFORE + JUDGED] if values.get(BEFORE + JUDGED) else math.nan
         yield ["", "   before", *then, "", f"now / before: {short(change)}", ""]
 
 

@@ -32,7 +32,7 @@ class Scale:
     lull: int = 300
     flood: int = 10_000
     linear: tuple[int, int] = (1_000, 100_000)
-    paced: int = 150
+    paced: int = 125
     interval: int = 20
     turns: int = 200
     block: int = 20

@@ -28,7 +28,7 @@ ROOT = BENCH.parents[1]
 CSRF = "bench"
 START_S = 60.0
 LOG = 2000  # characters of a log that are shown after a failure
-USERS = ("ZEROGRAVITY_", "OTEL_", "GOOGLE_GENAI_USE_", "PYTHONPATH")
+USERS = ("ZEROGRAVITY_", "OTEL_", "GOOGLE_GENAI_USE_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 WIDE = {  # limits that a burst of 1,000 turns needs, and a turn of 100,000 events
     "ZEROGRAVITY_LIMITS_TURNS": "1024", "ZEROGRAVITY_LIMITS_WAITING": "1024", "ZEROGRAVITY_LIMITS_REQUESTS": "2048",
     "ZEROGRAVITY_LIMITS_PEER_CONNECTIONS": "2048", "ZEROGRAVITY_LIMITS_TURN_BYTES": str(256 << 20),
@@ -212,7 +212,7 @@ async def running(*command: str, **options: Any) -> AsyncIterator[asyncio.subpro
 
 
 def environment() -> dict[str, str]:
-    """Without the settings of the person who measures."""
+    """Without the settings of the person who measures; modules are compiled once, as where it is installed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(USERS)}
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
