@@ -21,7 +21,7 @@ from aiohttp import HttpVersion11, web
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
-from zerogravity.core.events import Failed
+from zerogravity.core.events import Failed, Record
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, Termination
 from zerogravity.server.middleware import rendered
@@ -207,26 +207,29 @@ class Pump:
 
     async def run(self) -> None:
         """Until the terminal record has been sent."""
-        cursor, feed = self._cursor, self._emitter.feed
+        cursor = self._cursor
         self._take(self._emitter.begin())
         await self._flush()
-        while True:
-            batch = cursor.take_nowait()
-            if batch:
-                self.largest = max(self.largest, len(batch))
-                for record in batch:
-                    if self._ending is not None and record.terminal is not None:
-                        await self._flush()
-                        await self._ending()
-                    self._take(feed(record))
-                    if self._size >= FLUSH:
-                        await self._flush()
-                        await asyncio.sleep(0)
+        while not cursor.at_end:
+            if not await cursor.ready():
+                self._frames = [self._emitter.heartbeat] if self._emitter.heartbeat else []
                 await self._flush()
-            elif cursor.at_end:
-                return
-            elif not await cursor.ready() and self._emitter.heartbeat:
-                await self._write([self._emitter.heartbeat])
+            elif batch := cursor.take_nowait():
+                await self._render(batch)
+
+    async def _render(self, batch: list[Record]) -> None:
+        """All that has arrived, in one write unless it is a lot."""
+        self.largest = max(self.largest, len(batch))
+        feed, last = self._emitter.feed, batch[-1]
+        for record in batch:
+            if record is last and record.terminal is not None and self._ending is not None:
+                await self._flush()
+                await self._ending()
+            self._take(feed(record))
+            if self._size >= FLUSH:
+                await self._flush()
+                await asyncio.sleep(0)
+        await self._flush()
 
     def _take(self, frames: list[bytes]) -> None:
         if self._skip:
@@ -234,19 +237,17 @@ class Pump:
             self._skip -= skipped
             frames = frames[skipped:]
         self._frames += frames
-        self._size += sum(map(len, frames))
+        for frame in frames:
+            self._size += len(frame)
 
     async def _flush(self) -> None:
         if self._frames:
             frames, self._frames, self._size = self._frames, [], 0
-            await self._write(frames)
-
-    async def _write(self, frames: list[bytes]) -> None:
-        room = self._send(frames)
-        if room is None:
-            self._watchdog.written()
-        else:
-            await self._watchdog.wait(room)
+            room = self._send(frames)
+            if room is None:
+                self._watchdog.written()
+            else:
+                await self._watchdog.wait(room)
 
 
 def timing_headers(channel: CascadeChannel) -> dict[str, str]:
