@@ -238,16 +238,22 @@ class Cursor:
         """Whether the terminal record has been read."""
         return self.channel.closed and self._next >= self._log.count
 
-    async def ready(self) -> bool:
-        """Wait for something to read, or for the end. False: ``nudge`` came first."""
-        log, state = self._log, self.channel.state
-        if self._next >= log.count and state.terminal is None:
-            await log.waiters.wait(self)
-        return self._next < log.count or state.terminal is not None
+    @property
+    def waiting(self) -> int:
+        """How many records are there and not yet read."""
+        return self._log.count - self._next
+
+    def call(self, news: Callable[[], object]) -> None:
+        """``news`` is called once: at the next record, at the end, or when nudged. It must be quick and never raise."""
+        self._log.waiters.call(self, news)
 
     def nudge(self) -> None:
-        """Whoever waits until it is ready waits no longer."""
+        """Call it now, if it is not called yet."""
         self._log.waiters.nudge(self)
+
+    def forget(self) -> None:
+        """Do not call it any more."""
+        self._log.waiters.forget(self)
 
     def __aiter__(self) -> Self:
         return self
