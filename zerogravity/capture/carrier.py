@@ -98,9 +98,10 @@ class Connection(asyncio.Protocol):
     def write(self, request: Sequence[bytes]) -> None:
         assert self.transport is not None
         if sum(map(len, request)) <= JOINED:
-            request = (b"".join(request),)
+            self.transport.write(b"".join(request))
+            return
         for piece in request:
-            self.transport.write(piece)
+            self.transport.write(memoryview(piece))  # of bytes, asyncio's TLS would copy the rest at each record
 
     @property
     def written(self) -> bool:
