@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(b"".join(request))
             return
         for piece in request:
-            self.transport.write(memoryview(piece))  # of bytes, asyncio's TLS would copy the rest at each record
+            self.transport.write(piece)
 
     @property
     def written(self) -> bool:
