@@ -150,7 +150,6 @@ def _is_unusual(flow: http.HTTPFlow, event: GetHttpConnection) -> bool:
         or bool(flow.request.stream)
         or not proxy_guard.is_local(flow.client_conn)
         or bool(flow.request.trailers)
-        or flow.server_conn.sockname is not None
         or any(mitm.is_set(name) for name in UNUSUAL)
     )
 

@@ -76,9 +76,10 @@ class RelayedCall:
         self._request: http.Request | None = None
         self._body: list[bytes] = []
         self._call: Call | None = None
+        peer = flow.client_conn.peername  # not the flow: it would keep itself alive
         self._copy: LsCopy[HttpEvent] = LsCopy(
             self._deliver, lambda data: ResponseData(self._stream_id, data),
-            spawn=lambda work: mitm.spawn(work, "relay", flow.client_conn.peername), later=later, max_bytes=HELD_BYTES,
+            spawn=lambda work: mitm.spawn(work, "relay", peer), later=later, max_bytes=HELD_BYTES,
         )  # fmt: skip
         self._attached = False
         self._feed: Callable[[bytes], list[bytes]] | None = None
