@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 
 import pytest
 
-from zerogravity.hosts import GOOGLE_HOSTS, free_port, is_google, is_loopback
+from zerogravity.hosts import GOOGLE_HOSTS, free_port, is_google, is_loopback, widen
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,12 @@ def test_what_is_this_machine(host: str | None, ours: bool) -> None:
 def test_a_free_port_can_be_bound() -> None:
     with socket.socket() as ours:
         ours.bind(("127.0.0.1", free_port()))
+
+
+def test_as_many_clients_may_wait_as_come_at_once() -> None:
+    """Whoever finds no room in the queue hears nothing, and tries again after a second."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=1))
+        widen([listening])
+        for _ in range(150):
+            stack.enter_context(socket.create_connection(listening.getsockname(), timeout=0.9))

@@ -1,5 +1,5 @@
 """Google's hosts of its models, in one table: what proxy mode intercepts, and what our authority may sign for. And
-which hosts are this machine, and a free port of it.
+which hosts are this machine, a free port of it, and how many may wait at a port that is listened on.
 
 Facts: language-server-and-google C.1, E; antigravity-runtime. Vertex has a host for each region, for which there is no
 common name constraint, so they are listed; a region that is missing here is tunnelled.
@@ -7,7 +7,9 @@ common name constraint, so they are listed; a region that is missing here is tun
 
 from __future__ import annotations
 
+import os
 import socket
+from collections.abc import Iterable
 from ipaddress import ip_address
 
 DAILY = "daily-cloudcode-pa.googleapis.com"
@@ -40,6 +42,7 @@ VERTEX = (
 GOOGLE_HOSTS = (*CODE_ASSIST, *PUBLIC, *VERTEX)
 MAX_AUTHORITY_DAYS = 90  # how long an authority may sign for them
 _KNOWN = frozenset(GOOGLE_HOSTS)
+BACKLOG = 1024  # connections that may come at once; one that finds no room comes again after seconds
 GOOGLE = f"https://{DAILY}"  # where an editor's language server makes its calls
 
 
@@ -61,3 +64,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def widen(listening: Iterable[socket.socket]) -> None:
+    """Let ``BACKLOG`` connections wait to be accepted, whatever whoever listens there has asked for."""
+    for one in listening:
+        with socket.socket(fileno=os.dup(one.fileno())) as same:  # those that asyncio shows cannot be told anything
+            same.listen(BACKLOG)

@@ -34,6 +34,21 @@ def test_an_addon_is_found_by_its_name() -> None:
         assert mitm.addon("ours") is one
 
 
+async def test_the_sockets_that_it_listens_on() -> None:
+    with taddons.context() as context:
+        assert [*mitm.listening()] == []
+        server = Proxyserver()
+        context.master.addons.add(server)
+        context.options.update(mode=["reverse:https://x.example@127.0.0.1:0"])
+        server.running()
+        assert await server.setup_servers()
+        ports = {address[1] for address in server.listen_addrs()}
+        assert {one.getsockname()[1] for one in mitm.listening()} == ports
+        context.options.update(server=False)
+        assert await server.setup_servers()
+        assert [*mitm.listening()] == []
+
+
 async def test_records_are_no_events() -> None:
     class Listens:
         def __init__(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,18 @@ def test_no_certificate_is_copied_from_upstream(context: taddons.context, modes:
     proxy_options.prepare()
     assert context.options.upstream_cert is copied
     assert context.options.connection_strategy == "lazy"
+
+
+async def test_the_calls_of_many_turns_at_once_may_wait_until_we_take_them() -> None:
+    with taddons.context(server := Proxyserver()) as context, ExitStack() as stack:
+        context.options.update(mode=["regular@127.0.0.1:0"])
+        server.running()
+        assert await server.setup_servers()
+        proxy_options.prepare()
+        for _ in range(150):  # the event loop does not run meanwhile
+            stack.enter_context(socket.create_connection(server.listen_addrs()[0][:2], timeout=0.9))
+        context.options.update(server=False)
+        assert await server.setup_servers()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, MutableMapping
+import socket
+from collections.abc import Callable, Coroutine, Iterable, Iterator, MutableMapping
 from inspect import isawaitable
 from typing import Any, cast
 
@@ -27,6 +28,14 @@ def headers(message: http.Message) -> MutableMapping[str, str]:
 def addon(name: str) -> Any:
     """The addon of that name; None if there is none."""
     return ctx.master.addons.get(name)
+
+
+def listening() -> Iterator[socket.socket]:
+    """The TCP sockets of all its ports."""
+    proxyserver = addon("proxyserver")
+    for mode in proxyserver.servers if proxyserver is not None else ():
+        for server in getattr(mode, "_servers", ()):  # UDP's, and those that listen nowhere, have none
+            yield from getattr(server, "sockets", ())
 
 
 def add_addons(master: Master, *addons: object) -> None:

@@ -10,6 +10,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 
 from zerogravity.backends.base import Route
 from zerogravity.capture import mitm
+from zerogravity.hosts import widen
 
 
 def prepare() -> None:
@@ -18,6 +19,7 @@ def prepare() -> None:
     if not all(spec.startswith("reverse:") for spec in ctx.options.mode):
         # A copied upstream certificate would break our authority's name constraints (T6).
         mitm.set_options(ctx.options, upstream_cert=False)
+    widen(mitm.listening())  # a language server may make its calls for many turns at once; asyncio lets 100 wait
 
 
 def freeze_imports() -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from zerogravity import logs
 from zerogravity.config import split_address, url_of
+from zerogravity.hosts import BACKLOG
 from zerogravity.server import middleware
 from zerogravity.server.body import ARRIVALS, Arrivals
 from zerogravity.server.connection_memory import ConnectionMemory
@@ -94,7 +95,7 @@ async def start_server(services: Services) -> FrontServer:
     host, port = split_address(services.config.listen)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_address=True, backlog=512)
+        site = web.TCPSite(runner, host, port, reuse_address=True, backlog=BACKLOG)
         await site.start()
     except BaseException:
         await runner.cleanup()

@@ -89,7 +89,7 @@ def dumps(value: object, *, indent: bool = False) -> bytes:
     deeply.
     """
     try:
-        return orjson.dumps(value, default=_special, option=orjson.OPT_INDENT_2 if indent else None)
+        return orjson.dumps(value, _special, orjson.OPT_INDENT_2 if indent else 0)
     except TypeError:
         return _written(value, indent=indent)
 
