@@ -30,6 +30,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "certs": ("errors", "hosts"),
     "lifeline": (),
     "open_files": (),
+    "tls_buffers": (),
     "config": ("errors", "hosts", "wire.narrow"),
     "core": ("errors", "ids", "wire.narrow"),
     "wire": BASE,
@@ -85,8 +86,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.http2_reset": ("capture.mitm",),
     "capture.ls_copy": (),
     "capture.carrier": ("background", "wire.http1"),
+    "capture.relayed_call": ("capture.carrier", "capture.ls_copy", "capture.mitm", "wire.http1"),
     "capture.relay": (
-        "capture.carrier", "capture.ls_copy", "capture.mitm", "capture.proxy_guard", "core", "wire.http1",
+        "capture.carrier", "capture.mitm", "capture.proxy_guard", "capture.relayed_call", "core.channel", "core.turn",
     ),
     "capture.proxy_rules": ("hosts",),
     "capture.proxy_guard": (
@@ -110,6 +112,7 @@ GUESTS = {
             for name in ("addon", "flow_bodies", "commands", "contentview", "http2_reset", "interceptor")
         ),
         *(f"capture.{name}" for name in ("loader", "master", "mitm", "proxy_guard", "proxy_options", "relay")),
+        "capture.relayed_call",
         "cli",
     ),
     "prometheus_client": ("observe",),
@@ -283,9 +286,8 @@ def test_the_addon_file_stays_thin():
 
 
 GUARD_POINTS = {
-    "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "engine",
-    "server.middleware",
-    "observe.recorder", "worker", "logs",
+    "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "capture.relayed_call",
+    "engine", "server.middleware", "observe.recorder", "worker", "logs",
 }  # fmt: skip
 
 

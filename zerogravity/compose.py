@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from zerogravity import open_files
+from zerogravity import open_files, tls_buffers
 from zerogravity.backends.antigravity.backend import Antigravity
 from zerogravity.backends.antigravity.repoint import Repointer
 from zerogravity.backends.antigravity.repointed import FILE, RepointedFile
@@ -140,6 +140,7 @@ async def gateway(
     Raises OSError (port taken) or FaultError (refused configuration, a language server that does not start).
     """
     open_files.allow_many()
+    tls_buffers.keep_small()
     base, route = Base.of(config), route or Route()
     secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)

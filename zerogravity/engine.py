@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from zerogravity import background
@@ -28,6 +29,18 @@ logger = logging.getLogger("zerogravity.engine")
 LINGER_S = 30.0  # how long the LS's answers to us may come after the turn's end
 CLOSE_S = 5.0
 STARTS = 2  # turns that start in one round of the event loop (measured; a turn needs some tens of rounds)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What runs for a turn beside its supervisor. ``taken``: the language server has accepted the message."""
+
+    sending: asyncio.Task[None] | None = None
+    following: asyncio.Task[None] | None = None
+    taken: bool = False
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        return [task for task in (self.sending, self.following) if task is not None]
 
 
 class Engine:
@@ -112,14 +125,14 @@ class Engine:
     # -- one turn --------------------------------------------------------------------------------------------
 
     async def _supervise(self, running: RunningTurn, place: asyncio.Future[None]) -> None:
-        work: list[asyncio.Task[None]] = []
+        work = _Work()
         try:
             await self._admitted(running, place)
             if not running.closed:
                 await self._pace.turn()
             if not running.closed:
                 running.mark("admitted")
-                work.append(self._spawn(self._guarded(running, self._send(running, work)), f"send {running.id}"))
+                work.sending = self._spawn(self._guarded(running, self._send(running, work)), f"send {running.id}")
                 await self._watch(running, work)
         except FaultError as error:
             running.close(Failed(error.fault))
@@ -158,7 +171,7 @@ class Engine:
             logger.exception("turn %s failed with an internal error", running.id)
             running.close(Failed(internal()))
 
-    async def _send(self, running: RunningTurn, work: list[asyncio.Task[None]]) -> None:
+    async def _send(self, running: RunningTurn, work: _Work) -> None:
         """Start a cascade, make the channel claimable, then send the message (invariant 9)."""
         await self._backend.check()
         model = self._placeholder(running.turn.target)
@@ -168,7 +181,7 @@ class Engine:
         running.mark("told")
         captured, follow = self._backend.captured, self._backend.follow
         follower = self._tidy(follow, running) if captured else self._guarded(running, follow(running))
-        work.append(self._spawn(follower, f"follow {running.id}"))
+        work.following = self._spawn(follower, f"follow {running.id}")
         try:
             await self._backend.send(cascade_id, running.turn, model)
         except FaultError as error:
@@ -179,7 +192,7 @@ class Engine:
             # the answer is on its way in spite of that
             logger.info("turn %s: the language server failed after its call to Google: %s", running.id, error)
         else:
-            await self._tidy(self._backend.annotate, cascade_id)
+            work.taken = True
 
     async def _started(self, running: RunningTurn, model: str) -> str | None:
         """The cascade of this turn, claimable; None when the turn has ended meanwhile."""
@@ -205,16 +218,15 @@ class Engine:
         if self._backend.deletes:
             await self._tidy(self._backend.delete, starting.result())
 
-    async def _watch(self, running: RunningTurn, work: list[asyncio.Task[None]]) -> None:
+    async def _watch(self, running: RunningTurn, work: _Work) -> None:
         """Sleep until the terminal record or a deadline. Re-armed from the newest record, not per event.
 
         A captured turn is followed until Google's call is here. After that it would only repeat what we read off the
         wire, whole texts at each event (measured: a quarter of a paced turn's CPU)."""
         awaited, resumed = False, 0
         while not running.closed:
-            if self._backend.captured and "matched" in running.channel.marks:
-                for following in work[1:]:
-                    following.cancel()
+            if self._backend.captured and work.following is not None and "matched" in running.channel.marks:
+                work.following.cancel()
             if awaited and running.awaiting is None:
                 resumed = self._clock()  # the LS has called again: the clock of its first byte starts
             awaited = running.awaiting is not None
@@ -228,27 +240,31 @@ class Engine:
             except TimeoutError:
                 continue
 
-    def _clean_up(self, running: RunningTurn, work: list[asyncio.Task[None]]) -> None:
+    def _clean_up(self, running: RunningTurn, work: _Work) -> None:
         """After the end: stop what still runs for this turn, or the LS would go on and spend quota (D.4). But our own
         bug must not cost the LS its answer: interception fails open (invariant 5)."""
         channel = running.channel
         fails_open = channel.termination is Termination.INTERNAL and "matched" in channel.marks
         failed = isinstance(channel.terminal, Failed) and not fails_open
         running.end_attempts(cut=failed)
-        if work:
+        if work.sending is not None:
             self._spawn(self._wind_down(running.cascade_id, work, failed=failed), f"wind down {running.id}")
 
-    async def _wind_down(self, cascade_id: str | None, work: list[asyncio.Task[None]], *, failed: bool) -> None:
-        """Stop the cascade of a failed turn, let the LS finish that of a good one, then end all tasks."""
+    async def _wind_down(self, cascade_id: str | None, work: _Work, *, failed: bool) -> None:
+        """Stop the cascade of a failed turn, let the LS finish that of a good one, then end all tasks. Nothing of this
+        is in the way of an answer: that the turn has been seen is only said now."""
         if failed and cascade_id is not None:
             await self._tidy(self._backend.cancel, cascade_id)
-        elif not failed and not self._closing:
-            await self._linger(work[0])
-        for task in work:
+        elif not failed and not self._closing and work.sending is not None:
+            await self._linger(work.sending)
+        tasks = work.tasks()
+        for task in tasks:
             task.cancel()
-        await asyncio.wait(work)
-        if self._backend.deletes and cascade_id is not None:
+        await asyncio.wait(tasks)
+        if cascade_id is not None and self._backend.deletes:
             await self._tidy(self._backend.delete, cascade_id)
+        elif cascade_id is not None and work.taken:  # one without a message must not get into the editor's list
+            await self._tidy(self._backend.annotate, cascade_id)
 
     async def _linger(self, sending: asyncio.Task[None]) -> None:
         """Give the LS time to answer our message: cancelling it might stop what the LS still writes down."""

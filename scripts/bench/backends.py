@@ -31,9 +31,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import path
 import psutil
 import soak
+from rig import cost, crowd
+from rig.client import Client
 
 from zerogravity.cli.demonstration import real_runtime
 from zerogravity.errors import FaultError
@@ -53,7 +54,8 @@ class Contender:
 
     name: str
     stack: Stack
-    figures: path.Figures = field(default_factory=path.Figures)
+    client: Client = field(default_factory=Client)
+    first: list[float] = field(default_factory=list[float])
     spent: tuple[float, float] = (0.0, 0.0)
 
     def processes(self) -> tuple[psutil.Process, psutil.Process]:
@@ -63,23 +65,24 @@ class Contender:
 
     def cpu(self) -> tuple[float, float]:
         """Seconds so far, of the gateway, and of both."""
-        gateway, ls = map(path.cpu_seconds, self.processes())
+        gateway, ls = (cost.cpu(process.pid) for process in self.processes())
         return gateway, gateway + ls
 
-    async def turn(self, http: aiohttp.ClientSession, prompt: str) -> None:
+    async def turn(self, prompt: str, events: int) -> None:
         """One, to its end."""
-        body = {"model": path.MODEL, "messages": [{"role": "user", "content": prompt}], "stream": True}
-        work: dict[str, Any] = {"url": f"{self.stack.url}/v1/chat/completions", "body": body, "headers": {}}
-        await path.read(self.figures, path.streamed(http, work))
+        order: dict[str, Any] = {"kind": "turns", "count": 1, "surface": "chat", "url": self.stack.url, "pid": None}
+        told = await self.client.work({**order, "prompt": prompt, "events": events, "size": 0})
+        assert not told["failures"], told["failures"]
+        self.first += told["first"]
 
     def begin(self) -> None:
         """The warm-up is over."""
-        self.figures = path.Figures()
+        self.first.clear()
         self.spent = self.cpu()
 
     def row(self, mode: str) -> str:
         """One line of the table."""
-        first, turns = sorted(self.figures.first), len(self.figures.first)
+        first, turns = sorted(self.first), len(self.first)
         gateway, both = ((now - then) * 1000 / turns for now, then in zip(self.cpu(), self.spent, strict=True))
         p95 = first[min(turns - 1, int(turns * 0.95))]
         return f"{mode:<10}{self.name:<14}{statistics.median(first):>10.1f}{p95:>10.1f}{gateway:>16.1f}{both:>16.1f}"
@@ -95,7 +98,7 @@ async def contenders(mode: Mode, runtime: Path) -> AsyncIterator[list[Contender]
         yield [Contender("runtime", real), Contender("LS stand-in", other)]
 
 
-async def alternate(mode: Mode, runtime: Path, turns: int, prompt: str) -> list[str]:
+async def alternate(mode: Mode, runtime: Path, turns: int, prompt: str, events: int) -> list[str]:
     """The lines of one mode."""
     async with contenders(mode, runtime) as both, aiohttp.ClientSession() as http:
         for number in range(WARM_UP + turns):
@@ -103,10 +106,9 @@ async def alternate(mode: Mode, runtime: Path, turns: int, prompt: str) -> list[
                 for one in both:
                     one.begin()
             for one in both if number % 2 else reversed(both):
-                await one.turn(http, prompt)
+                await one.turn(prompt, events)
         for one in both:
-            assert len(one.figures.first) == turns, "a turn had no text"
-            await soak.at_rest(http, one.stack.url)
+            await crowd.at_rest(http, one.stack.url)
         return [one.row(mode) for one in both]
 
 
@@ -140,13 +142,7 @@ class Crowd:
     wrong: list[str] = field(default_factory=list[str])
 
     async def turns(self, total: int, at_once: int) -> None:
-        left = iter(range(total))
-
-        async def one_after_the_other() -> None:
-            for _ in left:
-                await self._turn(next(self.number))
-
-        await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+        await crowd.turns(self._turn, self.number, total, at_once)
 
     async def _turn(self, number: int) -> None:
         """Whole answers: in a stream a word may be cut."""
@@ -159,13 +155,13 @@ class Crowd:
 
     async def rest(self) -> tuple[Held, Held]:
         """The gateway's, and the runtime's."""
-        await soak.at_rest(self.http, self.contender.stack.url)
+        await crowd.at_rest(self.http, self.contender.stack.url)
         await asyncio.sleep(2)  # closed connections leave the tables of both ends
         gateway, runtime = map(Held.of, self.contender.processes())
         return gateway, runtime
 
 
-async def crowd(runtime: Path, many: int, at_once: int) -> list[str]:
+async def through_one(runtime: Path, many: int, at_once: int) -> list[str]:
     """Print the table; what is not as it should be."""
     warm_up = 2 * at_once
     connector = aiohttp.TCPConnector(limit=0, force_close=True)
@@ -173,21 +169,21 @@ async def crowd(runtime: Path, many: int, at_once: int) -> list[str]:
         Stack(StackOptions(env=soak.ENV, runtime=runtime)) as stack,
         aiohttp.ClientSession(connector=connector) as http,
     ):
-        crowd = Crowd(Contender("runtime", stack), http)
-        await crowd.turns(warm_up, at_once)
-        before = await crowd.rest()
+        people = Crowd(Contender("runtime", stack), http)
+        await people.turns(warm_up, at_once)
+        before = await people.rest()
         began = time.monotonic()
-        await crowd.turns(many, at_once)
+        await people.turns(many, at_once)
         took = time.monotonic() - began
-        after = await crowd.rest()
+        after = await people.rest()
     print(f"\n{many} turns, {at_once} at once, through one process of the runtime in reverse mode; warm-up {warm_up}")
     print(f"{'':<24}{'RSS':>12}{'files':>8}{'threads':>10}")
     for name, *held in zip(("gateway", "runtime"), before, after, strict=True):
         for moment, one in zip(("before", "after"), held, strict=True):
             print(f"{name:<14}{moment:<10}{one}")
-    right = many + warm_up - len(crowd.wrong)
+    right = many + warm_up - len(people.wrong)
     print(f"{right} of {many + warm_up} answers right; {took:.1f} s, {many / took:.1f} turns/s")
-    found = list(crowd.wrong)
+    found = list(people.wrong)
     if [one.pid for one in before] != [one.pid for one in after]:
         found.append("a process was replaced")
     return found
@@ -213,10 +209,10 @@ async def main(arguments: argparse.Namespace) -> int:
         print(f"{'':<24}{'first delta, ms':>20}{'CPU ms a turn':>32}")
         print(f"{'':<24}{'p50':>10}{'p95':>10}{'gateway':>16}{'with back end':>16}")
         for mode in MODES:
-            print("\n".join(await alternate(mode, runtime, arguments.turns, prompt)), flush=True)
+            print("\n".join(await alternate(mode, runtime, arguments.turns, prompt, arguments.events)), flush=True)
     found: list[str] = []
     if arguments.many:
-        found = await crowd(runtime, arguments.many, arguments.at_once)
+        found = await through_one(runtime, arguments.many, arguments.at_once)
     print("\n".join([*found, f"\nat the end: {load()}"]))
     return 1 if found else 0
 

@@ -19,6 +19,7 @@ from typing import Any
 
 import aiohttp
 import psutil
+from rig import crowd
 
 from zerogravity.hosts import free_port
 from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_response, check_responses
@@ -31,7 +32,6 @@ MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 PROMPTS = ("sim:text", "sim:think", "sim:tool", "sim:unicode", "sim:long 300", "sim:slow 0.02", "sim:grounding")
 CHECK: dict[str, Callable[[bytes], Any]] = {"responses": check_responses, "chat": check_chat, "gemini": check_gemini}
-GAUGES = ("zg_turns_active", "zg_readers", "zg_queue_waiting", "zg_queue_active", "zg_log_bytes")
 RUNNING = ("queued", "in_progress")
 TURN_S, REST_S = 60, 30
 SPARE = 6  # connections, files and threads that are kept for the next turn come and go
@@ -216,7 +216,7 @@ class Chaos:
         """Nothing runs any more, and nothing stays."""
         deadline = time.monotonic() + REST_S
         while True:
-            busy = {name: value for name, value in (await self._gauges()).items() if value}
+            busy = {name: value for name, value in (await crowd.gauges(self.http, self.url)).items() if value}
             now = await self.held()
             grown = [
                 f"{name} stayed: {getattr(now, name)}, before {getattr(before, name)}"
@@ -235,11 +235,6 @@ class Chaos:
         await self.stack.ls.google.close()
         process = psutil.Process(self.pid)
         return Held(process.num_fds(), len(process.net_connections()), process.num_threads())
-
-    async def _gauges(self) -> dict[str, float]:
-        async with self.http.get(f"{self.url}/metrics") as answer:
-            lines = [line.split() for line in (await answer.text()).splitlines()]
-        return {line[0]: float(line[1]) for line in lines if line[0] in GAUGES}
 
     async def works(self) -> list[str]:
         """The next turn is answered."""

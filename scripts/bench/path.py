@@ -38,8 +38,10 @@ async def main(arguments: argparse.Namespace) -> int:
         for row in arguments.rows:
             await rows.run(row)
             print(f"{row} done, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
-    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    print(rows.report.table())
+        rows.memory()
+        load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        told = made.logs() if rows.report.failures else ""
+    print(rows.report.table() + told)
     print(f"{time.monotonic() - began:.0f} s; {load}")
     return 1 if rows.report.failures else 0
 
@@ -48,7 +50,9 @@ def given() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default=list(ROWS), type=lambda text: text.split(","), help="which, with commas")
-    parser.add_argument("--surfaces", default=list(SURFACES), type=lambda text: text.split(","), help="beside chat")
+    parser.add_argument(
+        "--surfaces", default=",".join(SURFACES), help="of the gateway, with commas; chat is always one"
+    )
     parser.add_argument("--ours", type=Path, default=ROOT, help="the checkout to measure; default: this one")
     parser.add_argument("--tree", type=Path, help="another checkout, to compare with")
     parser.add_argument("--rounds", type=int, default=3, help="of what is repeated")
@@ -59,6 +63,7 @@ def given() -> argparse.Namespace:
         metavar="ZEROGRAVITY_NAME=VALUE", help="an environment variable of the gateways",
     )  # fmt: skip
     arguments = parser.parse_args()
+    arguments.surfaces = [name for name in SURFACES if name == "chat" or name in arguments.surfaces.split(",")]
     if unknown := set(arguments.rows) - set(ROWS):
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
     return arguments

@@ -34,6 +34,7 @@ from typing import Any
 
 import aiohttp
 import psutil
+from rig import crowd
 
 from zerogravity import ADDON
 from zerogravity.testing.simulator.language_server import LsOptions
@@ -43,7 +44,6 @@ MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 PROMPTS = ("sim:text", "sim:think", "sim:tool", "sim:echo", "sim:429", "sim:drop", "sim:grounding", "sim:unicode")
 LEAVES = 20  # each so many turns a client leaves
-GAUGES = ("zg_turns_active", "zg_readers", "zg_queue_waiting", "zg_queue_active", "zg_log_bytes")
 ENV = {
     "ZEROGRAVITY_LIMITS_STORE_BYTES": str(1 << 20), "ZEROGRAVITY_LIMITS_RESPONSES": "50",
     "ZEROGRAVITY_LIMITS_WAITING": "1000",
@@ -113,13 +113,7 @@ class Soak:
 
     async def turns(self, total: int, at_once: int) -> None:
         """So many turns."""
-        left = iter(range(total))
-
-        async def one_after_the_other() -> None:
-            for _ in left:
-                await self._turn(next(self.number))
-
-        await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+        await crowd.turns(self._turn, self.number, total, at_once)
 
     async def _turn(self, number: int) -> None:
         leaves = number % LEAVES == LEAVES - 1
@@ -149,7 +143,7 @@ class Soak:
         """What is there once everything that runs has ended, and what is kept alive has been let go."""
         process = psutil.Process(self.pid)
         assert self.stack.ls is not None
-        gauges = await at_rest(self.http, self.stack.url)
+        gauges = await crowd.at_rest(self.http, self.stack.url)
         await self.stack.ls.google.close()  # its idle connections are tasks of mitmproxy's; they come and go
         await asyncio.sleep(2)  # closed connections leave the tables of both ends
         told = await self._tell()
@@ -175,21 +169,6 @@ class Soak:
         while not self.file.exists():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         return json.loads(self.file.read_text())
-
-
-async def at_rest(http: aiohttp.ClientSession, url: str) -> dict[str, float]:
-    """The gauges, once nothing runs in the gateway."""
-    async with asyncio.timeout(60):
-        while any((found := await gauges(http, url)).values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
-    return found
-
-
-async def gauges(http: aiohttp.ClientSession, url: str) -> dict[str, float]:
-    """What is zero at rest."""
-    async with http.get(f"{url}/metrics") as response:
-        lines = [line.split() for line in (await response.text()).splitlines()]
-    return {line[0]: float(line[1]) for line in lines if line[0] in GAUGES}
 
 
 def asked(kind: int, prompt: str, *, stream: bool) -> tuple[str, dict[str, Any]]:

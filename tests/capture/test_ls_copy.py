@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerogravity.capture.ls_copy import HOLD_S, LsCopy
+from zerogravity.capture.ls_copy import AT_ONCE, HOLD_S, LsCopy
 
 
 class Clock:
@@ -140,6 +140,15 @@ def test_a_receiver_that_takes_nothing_loses_the_rest_but_not_the_last_word(cloc
     receiver.busy = False
     receiver.take()
     assert receiver.events == [b"12345", "error"]
+
+
+def test_much_goes_at_once_however_much_it_is(clock: Clock) -> None:
+    receiver = Receiver(clock, max_bytes=10)
+    for _ in range(2):
+        receiver.copy.hold([b"x" * AT_ONCE])
+        receiver.copy.hold([b"y"])
+    assert receiver.events == [b"x" * AT_ONCE + b"y"] * 2
+    assert not receiver.copy.lost
 
 
 def test_what_was_taken_makes_room(clock: Clock) -> None:

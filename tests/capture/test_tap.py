@@ -17,8 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.capture.response_paths import RESPONSE_PATHS, ResponsePath, relayed, spawn_at_once
 from tests.strategies import answers
 from zerogravity import ids
+from zerogravity.capture import mitm
 from zerogravity.capture import tap as tap_module
 from zerogravity.capture.ls_answer import Expected, expected
 from zerogravity.capture.tap import Tap, close_with_error
@@ -60,6 +62,15 @@ def running() -> RunningTurn:
 @pytest.fixture
 def channel(running: RunningTurn) -> CascadeChannel:
     return running.channel
+
+
+PATH: list[ResponsePath] = []  # the one that ``feed`` takes
+
+
+@pytest.fixture(autouse=True, params=RESPONSE_PATHS)
+def response_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mitm, "spawn", spawn_at_once)
+    PATH[:] = [request.param]
 
 
 @pytest.fixture(autouse=True)
@@ -117,6 +128,8 @@ def body_of(*chunks: Any, **form: Any) -> bytes:
 
 def feed(tap: Tap, *pieces: bytes, end: bool = True) -> bytes:
     """What the LS gets; an empty piece would end its chunked body."""
+    if PATH == ["relay"]:
+        return relayed(tap.feed, pieces, end=end)
     out: list[bytes] = []
     for piece in [*pieces, b""] if end else pieces:
         given_out = tap.feed(piece)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 
@@ -256,3 +258,7 @@ def test_a_prefix_folds_to_a_prefix(records_):
             assert type(ours) is type(final)
             if isinstance(ours, Message | Reasoning):
                 assert final.text.startswith(ours.text)
+
+
+def test_every_kind_of_event_is_taken():
+    assert Assembler._TAKE.keys() == set(get_args(Event))

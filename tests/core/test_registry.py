@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.conftest import evict
@@ -209,6 +211,43 @@ def test_age_counts_from_the_end_of_the_turn(store, make_turn, clock):
     clock.advance(5000)
     store.running(channel.id).close(Finished("stop"))
     assert store.sweep() == 0
+
+
+def calls_per_turn(clock, make_turn, *, running, finished):
+    """Functions that are called to open and close a turn, on average, with so many of them in the store."""
+    store, count, turns = MitmStore(clock, max_turns=finished), 0, 50
+    for _ in range(finished):
+        filled(store, make_turn(), 10)
+    for _ in range(running):
+        filled(store, make_turn(), 10, end=False)
+    more = [make_turn() for _ in range(turns)]
+
+    def called(_frame, event, _argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(called)
+    try:
+        for turn in more:
+            filled(store, turn, 10)
+    finally:
+        sys.setprofile(None)
+    assert store.open_count == running
+    assert store.evicted == turns - 1, "the budget of finished turns is full, so that each one takes another's place"
+    return count / turns
+
+
+def test_a_turn_costs_the_same_however_many_there_are(clock, make_turn):
+    few = calls_per_turn(clock, make_turn, running=1, finished=50)
+    many = calls_per_turn(clock, make_turn, running=1000, finished=10_000)
+    assert many == few
+
+
+def test_what_is_held_is_what_all_turns_hold(store, make_turn):
+    for size, end in ((10, True), (4000, False), (0, True), (3000, True), (2500, False)):
+        filled(store, make_turn(size=size), size, end=end)
+        assert store.bytes == sum(channel.held for channel in store)
+    assert store.evicted
 
 
 def test_opening_sweeps(store, make_turn):

@@ -1,7 +1,8 @@
 """What end-to-end tests share: a whole path for a module's tests, found clean and left at rest by each, and a client.
 
-A module that wants other options for its path has a function ``options``. The language server's habits
-(``stack.ls.options``) are a test's to change; they are restored behind it.
+A module that wants other options for its path has a function ``options``; one whose tests run on both response paths,
+``response_path = both_response_paths``. The language server's habits (``stack.ls.options``) are a test's to change;
+they are restored behind it.
 """
 
 from __future__ import annotations
@@ -13,20 +14,27 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from tests.e2e.support import at_rest, quick
+from tests.e2e.support import ResponsePath, at_rest, on, quick
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 
+@pytest.fixture(scope="module")
+def response_path() -> ResponsePath:
+    """How the answers of turns' calls come; by default past mitmproxy."""
+    return "relay"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(request: pytest.FixtureRequest) -> AsyncIterator[Stack]:
+async def running(request: pytest.FixtureRequest, response_path: ResponsePath) -> AsyncIterator[Stack]:
     options = getattr(request.module, "options", lambda: StackOptions(ls=quick()))
-    async with Stack(options()) as stack:
+    async with Stack(on(response_path, options())) as stack:
         yield stack
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def impatient_running() -> AsyncIterator[Stack]:
-    async with Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.5"})) as stack:
+async def impatient_running(response_path: ResponsePath) -> AsyncIterator[Stack]:
+    options = StackOptions(ls=quick(), env={"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "0.5"})
+    async with Stack(on(response_path, options)) as stack:
         yield stack
 
 

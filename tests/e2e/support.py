@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import aiohttp
+import pytest
 
 from tests.reading import to_the_end
 from tests.waiting import until
 from zerogravity.testing.check import check_chat, check_gemini, check_responses
 from zerogravity.testing.simulator.language_server import LsOptions
-from zerogravity.testing.simulator.stack import Stack
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
+ResponsePath = Literal["relay", "hooks"]
 SURFACES = ("responses", "chat", "gemini")
+both_response_paths = pytest.fixture(scope="module", params=["relay", "hooks"])(lambda request: request.param)
 CHECK: dict[str, Callable[..., Any]] = {"responses": check_responses, "chat": check_chat, "gemini": check_gemini}
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -25,6 +28,11 @@ TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required"
 def quick(**options: Any) -> LsOptions:
     """LS options whose waits are short."""
     return LsOptions(**{"retry_s": 0.02, "background": False, **options})
+
+
+def on(path: ResponsePath, options: StackOptions) -> StackOptions:
+    """These options, with the answers of turns' calls coming that way."""
+    return replace(options, env={"ZEROGRAVITY_RELAY": str(path == "relay").lower(), **options.env})
 
 
 def request(surface: str, prompt: str, *, stream: bool, tools: bool = False) -> tuple[str, dict[str, Any]]:

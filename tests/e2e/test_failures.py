@@ -13,7 +13,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.support import CHECK, SURFACES, Said, ask, at_rest, quick, request
+from tests.e2e.support import CHECK, SURFACES, Said, ask, at_rest, both_response_paths, on, quick, request
 from tests.reading import to_the_end
 from tests.waiting import until
 from zerogravity import ADDON
@@ -21,6 +21,7 @@ from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+response_path = both_response_paths
 
 
 def options() -> StackOptions:
@@ -248,13 +249,13 @@ addons = [Capture()]
 
 
 @pytest.mark.parametrize("place", PATCHES)
-async def test_h25_an_own_fault_ends_the_turn_and_nothing_else(tmp_path: Path, place: str) -> None:
+async def test_h25_an_own_fault_ends_the_turn_and_nothing_else(tmp_path: Path, place: str, response_path) -> None:
     """The bytes go on to the LS; the turn fails, typed."""
     script = tmp_path / "broken.py"
     script.write_text(SCRIPT.format(root=str(ADDON.parents[1]), patch=PATCHES[place]))
     limits = {"ZEROGRAVITY_LIMITS_MATCH_SECONDS": "1"}
     async with (
-        Stack(StackOptions(ls=quick(), addon=script, env=limits)) as stack,
+        Stack(on(response_path, StackOptions(ls=quick(), addon=script, env=limits))) as stack,
         aiohttp.ClientSession() as http,
     ):
         said = await ask(stack, http, "responses", "hello")
@@ -267,8 +268,8 @@ async def test_h25_an_own_fault_ends_the_turn_and_nothing_else(tmp_path: Path, p
             assert (await ask(stack, http, "responses", "hello again")).error is None
 
 
-async def test_h26_sigterm_ends_open_streams_properly() -> None:
-    async with Stack(StackOptions(ls=quick())) as stack, aiohttp.ClientSession() as http:
+async def test_h26_sigterm_ends_open_streams_properly(response_path) -> None:
+    async with Stack(on(response_path, StackOptions(ls=quick()))) as stack, aiohttp.ClientSession() as http:
         responses = []
         for surface in SURFACES:
             path, body = request(surface, "sim:long 5000", stream=True)
@@ -283,11 +284,11 @@ async def test_h26_sigterm_ends_open_streams_properly() -> None:
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["after some text", "before the headers"])
-async def test_h05_silence_is_filled_with_heartbeats_and_ends_as_idle(begun: bool) -> None:
+async def test_h05_silence_is_filled_with_heartbeats_and_ends_as_idle(begun: bool, response_path) -> None:
     """None on the Gemini surface, whose clients take nothing but data."""
     limits = {"IDLE_SECONDS": "1", "FIRST_BYTE_SECONDS": "1", "HEARTBEAT_SECONDS": "0.2", "GRACE_SECONDS": "0.1"}
     env = {f"ZEROGRAVITY_LIMITS_{name}": value for name, value in limits.items()}
-    async with Stack(StackOptions(ls=quick(), env=env)) as stack, aiohttp.ClientSession() as http:
+    async with Stack(on(response_path, StackOptions(ls=quick(), env=env))) as stack, aiohttp.ClientSession() as http:
         for surface in SURFACES:
             said = await ask(stack, http, surface, "sim:stall 30" if begun else "sim:stall-before 30")
             assert said.status == 200
@@ -332,9 +333,9 @@ def calls_of(said: Said) -> list[tuple[str, str]]:
             return [(call["id"], json.dumps(call["args"])) for call in calls]
 
 
-async def test_an_unreachable_google_is_reported_at_once() -> None:
+async def test_an_unreachable_google_is_reported_at_once(response_path) -> None:
     options = StackOptions(upstream=f"http://127.0.0.1:{free_port()}", api="v1internal", ls=quick())
-    async with Stack(options) as stack, aiohttp.ClientSession() as http:
+    async with Stack(on(response_path, options)) as stack, aiohttp.ClientSession() as http:
         said = await ask(stack, http, "responses", "hello")
         assert (said.status, said.error["code"]) == (502, "upstream_drop")
         assert "Connect call failed" in said.error["message"] or "refused" in said.error["message"].lower()

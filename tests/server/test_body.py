@@ -272,7 +272,7 @@ def test_what_stands_for_no_characters_is_refused(data: bytes, message: str) -> 
     ],
 )
 def test_what_only_looks_like_it_is_read(data: bytes, value: str) -> None:
-    assert module.parse_now(data, Limits()) == {"a": value}  # pyright: ignore[reportCallIssue]
+    assert module.parse_now(data, Limits()).members == {"a": value}  # pyright: ignore[reportCallIssue]
 
 
 @pytest.mark.parametrize(
@@ -291,11 +291,33 @@ def test_what_only_looks_like_it_is_read(data: bytes, value: str) -> None:
     ],
 )
 def test_half_a_pair_becomes_the_replacement_character(data: bytes, value: str) -> None:
-    assert module.parse_now(data, Limits())["a"] == value  # pyright: ignore[reportCallIssue]
+    assert module.parse_now(data, Limits()).members["a"] == value  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize(
+    ("data", "notes"),
+    [(rb'{"a": "\ud83d\ude00"}', ()), (rb'{"a": "\\ud800"}', ()), (rb'{"a": "\ud800"}', (module.REPAIRED,))],
+)
+def test_a_repair_is_noted(data: bytes, notes: tuple[str, ...]) -> None:
+    assert module.parse_now(data, Limits()).notes == notes  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("opening", ["[", '{"x":'])
+@pytest.mark.parametrize("number", ["1", "1.5", "1e400", r'"\ud800"'], ids=["plain", "float", "huge", "repaired"])
+def test_depth_is_limited_whoever_parses(opening: str, number: str) -> None:
+    def nested(depth: int) -> bytes:
+        closing = "]" if opening == "[" else "}"
+        return ('{"a":' + opening * (depth - 1) + number + closing * (depth - 1) + "}").encode()
+
+    limits = Limits.model_construct(json_depth=30, json_structure=20_000)
+    assert module.parse_now(nested(30), limits)
+    for depth in (31, 1023, 1025, 5000):
+        with pytest.raises(FaultError, match="nested deeper than 30"):
+            module.parse_now(nested(depth), limits)
 
 
 def test_a_name_with_half_a_pair() -> None:
-    assert module.parse_now(rb'{"\udfff": 1}', Limits()) == {"\ufffd": 1}  # pyright: ignore[reportCallIssue]
+    assert module.parse_now(rb'{"\udfff": 1}', Limits()).members == {"\ufffd": 1}  # pyright: ignore[reportCallIssue]
 
 
 @given(st.lists(st.sampled_from([r"\ud83d", r"\ude00", "\\\\", r"\n", "u", "d800", r"\u0041", '\\"']), max_size=12))
@@ -439,7 +461,7 @@ async def test_large_bodies_are_parsed_in_threads_a_few_at_a_time(monkeypatch: p
     real, lock = module.parse_now, threading.Lock()
     threads: set[int] = set()
 
-    def parse_now(data: bytes, limits: Limits) -> dict[str, Any]:
+    def parse_now(data: bytes, limits: Limits) -> module.Body:
         nonlocal running, most
         threads.add(threading.get_ident())
         with lock:
@@ -455,7 +477,7 @@ async def test_large_bodies_are_parsed_in_threads_a_few_at_a_time(monkeypatch: p
     limits, parses = Limits(), asyncio.Semaphore(1)  # pyright: ignore[reportCallIssue]
     large = json.dumps({"a": "x" * module.THREAD_FROM}).encode()
     found = await asyncio.gather(*(module.parse(large, limits, parses) for _ in range(4)))
-    assert [len(value["a"]) for value in found] == [module.THREAD_FROM] * 4
+    assert [len(body.members["a"]) for body in found] == [module.THREAD_FROM] * 4
     assert here not in threads
     assert most == 1
     threads.clear()

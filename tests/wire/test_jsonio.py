@@ -292,3 +292,29 @@ def test_the_end_of_a_long_string(begin: bytes, before: int, end: bytes) -> None
     assert jsonio.at(data, ("a", "b", 0)) == text
     assert jsonio.at(data, ("c",)) == text
     assert jsonio.elements(data, ("a", "b")) == [text, b'"z"']
+
+
+@pytest.mark.parametrize(
+    ("value", "depth"),
+    [(1, 0), ("[[", 0), ({}, 1), ([], 1), ([[], {}], 2), ({"a": [1, {"b": []}], "c": {}}, 4), ([1, [2], 3], 2)],
+)
+def test_depth(value, depth):
+    assert jsonio.depth(value) == depth
+
+
+@pytest.mark.parametrize(
+    ("data", "value"),
+    [
+        (b'{"a": 1.10}', {"a": 1.10}), (b'"\\ud83d\\ude00"', "😀"), (b"-0", 0),
+        (b"12345678901234567890123", 12345678901234567890123),
+        (b"NaN", ValueError), (b'"\\ud800"', ValueError), (b"\xef\xbb\xbf1", ValueError), (b'"\xff"', ValueError),
+        (b"1e400", ValueError), (b"[" * 2000 + b"]" * 2000, ValueError),
+    ],
+)  # fmt: skip
+def test_strict(data, value):
+    if value is ValueError:
+        with pytest.raises(ValueError):
+            jsonio.strict(data)
+    else:
+        assert jsonio.strict(data) == jsonio.loads(data) == value
+        assert jsonio.dumps(jsonio.strict(data)) == jsonio.dumps(jsonio.loads(data))

@@ -1,7 +1,7 @@
 """``Backend``: the service that calls Google for us. Engine and composition use nothing else of it.
 
     set_callbacks → start → readiness, now and then → any number of turns, side by side → close
-    a turn:  admit → check → start_cascade → send, with follow beside it → annotate → cancel, if it failed → delete
+    a turn:  admit → check → start_cascade → send, with follow beside it → cancel, if it failed → delete, or annotate
 
 The engine opens a turn's channel for the cascade before ``send``, so the call to Google can never be too early.
 """

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any
 
 HOLD_S = 0.25
-MAX_BYTES = 8 << 20
+AT_ONCE = 256 * 1024  # no more than this is held
 
 Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
@@ -28,7 +28,7 @@ class LsCopy[Event]:
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
         later: Later | None = None,
-        max_bytes: int = MAX_BYTES,
+        max_bytes: int = 64 << 20,
     ) -> None:
         self.lost = False
         self._deliver = deliver
@@ -37,9 +37,10 @@ class LsCopy[Event]:
         self._later = later or asyncio.get_running_loop().call_later
         self._max_bytes = max_bytes
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._queue: deque[tuple[Event, int]] = deque()
-        self._waiting = 0  # bytes, held or in the queue
+        self._waiting = 0  # bytes in the queue and on their way
         self._sending = False
 
     def hold(self, pieces: Iterable[bytes]) -> None:
@@ -49,9 +50,11 @@ class LsCopy[Event]:
         for piece in pieces:
             if piece:
                 self._held.append(piece)
-                self._waiting += len(piece)
-        if self._waiting > self._max_bytes:
+                self._held_bytes += len(piece)
+        if self._waiting and self._waiting + self._held_bytes > self._max_bytes:
             self.drop()
+        elif self._held_bytes > AT_ONCE:
+            self.flush()
         elif self._held and self._timer is None:
             self._timer = self._later(HOLD_S, self.flush)
 
@@ -63,6 +66,7 @@ class LsCopy[Event]:
         if self._held:
             data = b"".join(self._held)
             self._held.clear()
+            self._held_bytes = 0
             self._put(self._piece(data), len(data))
 
     def send(self, event: Event) -> None:
@@ -74,11 +78,13 @@ class LsCopy[Event]:
         """Nothing of the rest will be told."""
         self.lost = True
         self._held.clear()
+        self._held_bytes = 0
         self.flush()
         self._queue.clear()
 
     def _put(self, event: Event, size: int) -> None:
         self._queue.append((event, size))
+        self._waiting += size
         if not self._sending:
             self._sending = True
             self._spawn(self._pump())

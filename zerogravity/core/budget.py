@@ -5,6 +5,7 @@ how much. Each room evicts by itself, within its share; the shares together are 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 TOTAL = 512 << 20
@@ -19,6 +20,14 @@ SHARES: Mapping[str, int] = MappingProxyType({
     "bodies": 1,       # request bodies for the inspector
     "views": 1,        # turns as the inspector shows them
 })  # fmt: skip
+
+
+@dataclass(slots=True)
+class Ledger:
+    """``bytes``: what all turns that share it hold of memory; kept as it changes, since nobody can add them up at each
+    turn."""
+
+    bytes: int = 0
 
 
 class Budget:

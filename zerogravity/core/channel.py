@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, Self
 
+from zerogravity.core.budget import Ledger
 from zerogravity.core.events import (
     AttemptOpened,
     Event,
@@ -75,6 +76,7 @@ class _Log:
     marks: dict[str, int]
     max_readers: int
     abandoned: Callable[[CascadeChannel], object] | None
+    ledger: Ledger
     cascade_id: str | None = None
     records: list[Record] = field(default_factory=list[Record])
     count: int = 0
@@ -279,7 +281,7 @@ class Cursor:
 class ChannelWriter:
     """The writing end; it makes the ``channel`` that it writes into.
 
-    ``abandoned``: called when the last counted reader leaves before the end.
+    ``abandoned``: called when the last counted reader leaves before the end. ``ledger``: counts what it holds.
     """
 
     __slots__ = ("_clock", "_log", "_max_bytes", "channel")
@@ -292,11 +294,13 @@ class ChannelWriter:
         max_bytes: int = MAX_BYTES,
         max_readers: int = MAX_READERS,
         abandoned: Callable[[CascadeChannel], object] | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._clock = clock
-        self._log = _Log(turn, {"received": clock()}, max_readers, abandoned)
+        self._log = _Log(turn, {"received": clock()}, max_readers, abandoned, ledger or Ledger())
         self._max_bytes = max_bytes
         self.channel: Final = CascadeChannel(self._log)
+        self._log.ledger.bytes += self.channel.held
 
     @property
     def id(self) -> str:
@@ -352,6 +356,7 @@ class ChannelWriter:
         """Free the records of a finished turn (eviction). Cursors that still want some raise CursorExpired."""
         assert self.closed
         log = self._log
+        log.ledger.bytes -= self.channel.held
         log.expired, log.records, log.size = True, [], 0
         log.waiters.wake()
 
@@ -360,8 +365,8 @@ class ChannelWriter:
         log.records.append(record)
         log.count += 1
         log.size += RECORD_OVERHEAD + weight
-        for _ in log.assembler.feed(record):
-            pass
+        log.ledger.bytes += RECORD_OVERHEAD + weight
+        log.assembler.feed(record)
         for event in record.events:
             phase = _MARKED_BY.get(type(event))
             if phase is not None and phase not in log.marks and event != _NO_TEXT:

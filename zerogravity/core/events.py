@@ -7,16 +7,16 @@ Facts: language-server-and-google C.4; wire-gemini-and-mapping 5.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
+from zerogravity.core.values import value
 from zerogravity.errors import Fault
 
 SignatureTarget = Literal["text", "thought", "call", "alone"]
 UsageSource = Literal["captured", "ls", "estimate"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptOpened:
     """An attempt was matched to this turn; ``attempt_no`` of the record counts them from 0.
 
@@ -27,17 +27,17 @@ class AttemptOpened:
     status: int = 200
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ThinkingDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TextDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FunctionCall:
     """A complete call. ``args_json`` is the source text of the arguments (``{}`` when absent), never re-rendered.
 
@@ -51,7 +51,7 @@ class FunctionCall:
     upstream_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signature:
     """An opaque thoughtSignature outside a functionCall part.
 
@@ -62,7 +62,7 @@ class Signature:
     target: SignatureTarget
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InlineData:
     """A blob of the answer, e.g. an image; ``data`` is base64 text as Google sent it. ``draft``: it came as part of
     the thinking, and no other came."""
@@ -72,7 +72,7 @@ class InlineData:
     draft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ServerTool:
     """A step of a tool that Google ran itself beside our functions: the source text of its part (toolCall or
     toolResponse, with id and signature), which must go back as it came (wire-gemini-and-mapping 2.3)."""
@@ -80,14 +80,14 @@ class ServerTool:
     part: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Grounding:
     """groundingMetadata as Google sent it; replaces an earlier one of the same attempt."""
 
     data: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Token counts of one attempt, cumulative: its last one counts.
 
@@ -115,7 +115,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notice:
     """Something odd that ended nothing: a parse repair, an unknown part, a retry."""
 
@@ -123,7 +123,7 @@ class Notice:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttemptClosed:
     """One upstream body has ended. ``finish`` is Google's finishReason, or ``BLOCKED:<blockReason>``, or None when
     the body ended without any; ``message`` its finishMessage. ``broken``: why a call of it cannot be run."""
@@ -136,7 +136,7 @@ class AttemptClosed:
 FinishReason = Literal["stop", "tool", "length", "filtered"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Finished:
     """Terminal: the turn is over and well. ``detail`` is Google's word behind ``filtered`` or ``length``."""
 
@@ -144,7 +144,7 @@ class Finished:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """Terminal: the turn is over and not well."""
 
@@ -169,7 +169,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Record:
     """One upstream SSE event (or one step of our own, with empty ``data``), with its arrival.
 
@@ -191,12 +191,15 @@ class Record:
     @property
     def terminal(self) -> Terminal | None:
         """The terminal event, if this is the last record of its channel."""
-        if self.events and isinstance(last := self.events[-1], Finished | Failed):
+        if self.events and isinstance(last := self.events[-1], _TERMINAL):
             return last
         return None
 
 
-@dataclass(frozen=True, slots=True)
+_TERMINAL = (Finished, Failed)  # as a union it would be made anew for each record
+
+
+@value
 class RequestLine:
     """An attempt as it went out: ``http_version`` as in ``HTTP/2.0``, the one that Google answered in."""
 

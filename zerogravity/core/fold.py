@@ -7,9 +7,9 @@ Cost is constant per event: texts are kept as pieces and joined on demand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, assert_never
+from typing import Any, ClassVar, Self
 
 from zerogravity.core.events import (
     AttemptClosed,
@@ -29,6 +29,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
+from zerogravity.core.values import value
 
 
 @dataclass(slots=True)
@@ -153,18 +154,18 @@ class TurnState:
         return self.emitted if thinking else any(not isinstance(item, Reasoning) for item in self.items)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Opened:
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Grew:
     item: Reasoning | Message
     delta: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Closed:
     """``cut``: the turn ended (length, filter, failure) while the item was still growing."""
 
@@ -172,7 +173,7 @@ class Closed:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ended:
     terminal: Terminal
 
@@ -181,7 +182,7 @@ Step = Opened | Grew | Closed | Ended
 
 
 class Assembler:
-    """Feeds on events, yields the steps an emitter renders. At most one item is open at a time."""
+    """Feeds on events, gives the steps an emitter renders. At most one item is open at a time."""
 
     __slots__ = ("_around", "_attempt_no", "_before", "_lent", "_open", "_pending", "state")
 
@@ -194,107 +195,110 @@ class Assembler:
         self._around = self._before  # where to put it: there, or behind the last call of this answer
         self._attempt_no = 0
 
-    def feed(self, record: Record) -> Iterator[Step]:
-        """The steps that ``record`` causes. Must be exhausted before the next record."""
+    def feed(self, record: Record) -> list[Step]:
+        """The steps that ``record`` causes."""
         self._attempt_no = record.attempt_no
         state = self.state
+        steps: list[Step] = []
         if state.began_ns is None:
             state.began_ns = record.t_ns
         state.ended_ns = record.t_ns
         for event in record.events:
-            yield from self._add(event)
+            self._TAKE[type(event)](self, event, steps)
+        return steps
 
-    def _add(self, event: Event) -> Iterator[Step]:
+    # -- event by event ------------------------------------------------------------------------------------------
+
+    def _text(self, event: TextDelta, steps: list[Step]) -> None:
+        if not event.text:
+            return
+        if not isinstance(self._open, Message):
+            self._close(steps)
+            self._start(Message(len(self.state.items)), steps)
+            self.state.has_text = True
+        self._grow(event.text, steps)
+
+    def _thinking(self, event: ThinkingDelta, steps: list[Step]) -> None:
+        if not event.text:
+            return
+        if not isinstance(self._open, Reasoning) or self._open.whole:
+            self._close(steps)
+            self._start(Reasoning(len(self.state.items), signature=self._thought_signature()), steps)
+            self.state.has_thinking = True
+        self._grow(event.text, steps)
+
+    def _media(self, event: InlineData, steps: list[Step]) -> None:
+        self._close(steps)
+        self._keep_lent()
+        media = Media(len(self.state.items), event.mime, event.data)
+        self.state.items.append(media)
+        self.state.has_media = True
+        steps += Opened(media), Closed(media)
+
+    def _server_tool(self, event: ServerTool, _: list[Step]) -> None:
+        self._around.append(event.part)
+
+    def _grounding(self, event: Grounding, _: list[Step]) -> None:
+        self.state.grounding = event.data
+        if isinstance(self._open, Message):
+            self._open.grounding = event.data
+
+    def _usage(self, event: Usage, _: list[Step]) -> None:
+        self.state.usage_by_attempt[self._attempt_no] = event
+
+    def _notice(self, event: Notice, _: list[Step]) -> None:
+        self.state.notices.append(event)
+
+    def _attempt_opened(self, event: AttemptOpened, steps: list[Step]) -> None:
         state = self.state
-        match event:
-            case TextDelta(text):
-                if not text:
-                    return
-                if not isinstance(self._open, Message):
-                    yield from self._close()
-                    yield self._start(Message(len(state.items)))
-                    state.has_text = True
-                yield self._grow(text)
-            case ThinkingDelta(text):
-                if not text:
-                    return
-                if not isinstance(self._open, Reasoning) or self._open.whole:
-                    yield from self._close()
-                    yield self._start(Reasoning(len(state.items), signature=self._thought_signature()))
-                    state.has_thinking = True
-                yield self._grow(text)
-            case FunctionCall():
-                yield from self._call(event)
-            case InlineData(mime, data):
-                yield from self._close()
-                self._keep_lent()
-                media = Media(len(state.items), mime, data)
-                state.items.append(media)
-                state.has_media = True
-                yield Opened(media)
-                yield Closed(media)
-            case Signature():
-                self._sign(event)
-            case ServerTool(part):
-                self._around.append(part)
-            case Grounding(data):
-                state.grounding = data
-                if isinstance(self._open, Message):
-                    self._open.grounding = data
-            case Usage():
-                state.usage_by_attempt[self._attempt_no] = event
-            case Notice():
-                state.notices.append(event)
-            case AttemptOpened(model=model):
-                yield from self._close()
-                self._new_answer()
-                state.attempts += 1
-                state.answer_at = len(state.items)
-                state.model = model or state.model
-                state.finish = state.finish_message = state.broken = None
-            case AttemptClosed(finish, message, broken):
-                state.finish, state.finish_message, state.broken = finish, message, broken
-            case Finished(reason):
-                yield from self._close(cut=reason in ("length", "filtered"))
-                state.terminal = event
-                yield Ended(event)
-            case Failed():
-                yield from self._close(cut=True)
-                state.terminal = event
-                yield Ended(event)
-            case _:
-                assert_never(event)
+        self._close(steps)
+        self._new_answer()
+        state.attempts += 1
+        state.answer_at = len(state.items)
+        state.model = event.model or state.model
+        state.finish = state.finish_message = state.broken = None
+
+    def _attempt_closed(self, event: AttemptClosed, _: list[Step]) -> None:
+        state = self.state
+        state.finish, state.finish_message, state.broken = event.finish, event.message, event.broken
+
+    def _end(self, event: Terminal, steps: list[Step]) -> None:
+        self._close(steps, cut=isinstance(event, Failed) or event.reason in ("length", "filtered"))
+        self.state.terminal = event
+        steps.append(Ended(event))
+
+    # -- items ---------------------------------------------------------------------------------------------------
 
     def _new_answer(self) -> None:
         """What the answer before left without an item gets none."""
         self._pending = self._lent = None
         self._before = self._around = []
 
-    def _start(self, item: Reasoning | Message) -> Opened:
+    def _start(self, item: Reasoning | Message, steps: list[Step]) -> None:
         self._keep_lent()
         self.state.items.append(item)
         self._open = item
-        return Opened(item)
+        steps.append(Opened(item))
 
     def _keep_lent(self) -> None:
         """Something else than a call follows: the signature stays where it is."""
         if self._lent is not None:
             self._pending = self._lent = None
 
-    def _grow(self, text: str) -> Grew:
+    def _grow(self, text: str, steps: list[Step]) -> None:
         item = self._open
         assert item is not None
         item.pieces.append(text)
-        return Grew(item, text)
+        steps.append(Grew(item, text))
 
-    def _close(self, *, cut: bool = False) -> Iterator[Step]:
+    def _close(self, steps: list[Step], *, cut: bool = False) -> None:
         if (item := self._open) is not None:
             self._open = None
             if isinstance(item, Message):
                 item.cut = cut
-            yield Closed(item, cut)
+            steps.append(Closed(item, cut))
 
-    def _call(self, event: FunctionCall) -> Iterator[Step]:
+    def _call(self, event: FunctionCall, steps: list[Step]) -> None:
         signature, pending, lent = event.signature, self._pending, self._lent
         if not signature and pending is not None:
             signature = pending.data
@@ -308,13 +312,12 @@ class Assembler:
         self._before, self._around = [], call.after
         if signature and isinstance(self._open, Reasoning):
             self._open.carries = call
-        yield from self._close()
+        self._close(steps)
         self.state.items.append(call)
         self.state.has_calls = True
-        yield Opened(call)
-        yield Closed(call)
+        steps += Opened(call), Closed(call)
 
-    def _sign(self, event: Signature) -> None:
+    def _sign(self, event: Signature, _: list[Step]) -> None:
         """Put a signature where it belongs: on the open text or thought, or on the neighbouring call."""
         match event.target:
             case "thought" if isinstance(thought := self._open, Reasoning):
@@ -357,11 +360,16 @@ class Assembler:
             first = item
         return first if first is not None and first.signature is None else None
 
+    _TAKE: ClassVar[Mapping[type[Event], Callable[[Self, Any, list[Step]], None]]] = {
+        TextDelta: _text, ThinkingDelta: _thinking, FunctionCall: _call, Signature: _sign, InlineData: _media,
+        ServerTool: _server_tool, Grounding: _grounding, Usage: _usage, Notice: _notice,
+        AttemptOpened: _attempt_opened, AttemptClosed: _attempt_closed, Finished: _end, Failed: _end,
+    }  # fmt: skip
+
 
 def fold(records: Iterable[Record]) -> TurnState:
     """All records of a channel → its finished objects."""
     assembler = Assembler()
     for record in records:
-        for _ in assembler.feed(record):
-            pass
+        assembler.feed(record)
     return assembler.state

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import Callbacks
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, Clock
 from zerogravity.core.events import Terminal
@@ -144,7 +145,7 @@ class MitmStore:
         self._cascades: dict[str, RunningTurn] = {}
         self._running: dict[str, RunningTurn] = {}
         self._finished: OrderedDict[str, RunningTurn] = OrderedDict()  # in the order of their ends
-        self._finished_bytes = 0
+        self._ledger = Ledger()
         self._max_bytes = max_bytes
         self._max_turns = max_turns
         self._max_age = int(max_age_s * NS)
@@ -158,7 +159,7 @@ class MitmStore:
         self.sweep()
         running = RunningTurn(
             turn, self.clock, max_bytes=self._turn_bytes, max_readers=self._turn_readers, abandoned=abandoned,
-            on_close=self._closed,
+            on_close=self._closed, ledger=self._ledger,
         )  # fmt: skip
         self._turns[turn.id] = self._running[turn.id] = running
         self.on_open.call(running.channel)
@@ -199,7 +200,7 @@ class MitmStore:
     @property
     def bytes(self) -> int:
         """What all turns hold of memory, their requests included."""
-        return self._finished_bytes + sum(turn.channel.held for turn in self._running.values())
+        return self._ledger.bytes
 
     def close(self, terminal: Terminal) -> None:
         """End every turn that runs."""
@@ -208,7 +209,6 @@ class MitmStore:
 
     def _closed(self, channel: CascadeChannel) -> None:
         self._finished[channel.id] = self._running.pop(channel.id)
-        self._finished_bytes += channel.held
         self.on_closed.call(channel)
 
     def sweep(self) -> int:
@@ -234,7 +234,6 @@ class MitmStore:
     def _evict(self, turn: RunningTurn) -> None:
         del self._turns[turn.id]
         del self._finished[turn.id]
-        self._finished_bytes -= turn.channel.held
         if turn.cascade_id is not None:
             del self._cascades[turn.cascade_id]
         turn.release()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from zerogravity.core.budget import Ledger
 from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
 from zerogravity.core.events import RequestLine, Terminal
@@ -28,8 +29,9 @@ class RunningTurn(ChannelWriter):
         max_readers: int = MAX_READERS,
         abandoned: Callable[[CascadeChannel], object] | None = None,
         on_close: Callable[[CascadeChannel], object] = lambda _: None,
+        ledger: Ledger | None = None,
     ) -> None:
-        super().__init__(turn, clock, max_bytes=max_bytes, max_readers=max_readers, abandoned=abandoned)
+        super().__init__(turn, clock, max_bytes=max_bytes, max_readers=max_readers, abandoned=abandoned, ledger=ledger)
         self._on_close = on_close
         self._awaiting: Await | None = None
         self._aborts: list[Callable[[], None]] = []

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import accumulate
 
 from aiohttp import web
@@ -32,6 +33,18 @@ _BACKSLASH = ord("\\")
 _BOM = b"\xef\xbb\xbf"
 _PAIR = rb"[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _SURROGATES = re.compile(rb"\\u(?:" + _PAIR + rb"|([dD][89a-fA-F][0-9a-fA-F]{2}))")  # a whole pair, or one alone
+
+
+REPAIRED = "halves of surrogate pairs in the request: U+FFFD in their place"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's JSON object: its members, its (decompressed) bytes, and notes on what had to be repaired."""
+
+    members: dict[str, object]
+    raw: bytes
+    notes: tuple[str, ...] = ()
 
 
 class Arrivals:
@@ -62,13 +75,12 @@ class Arrivals:
 ARRIVALS: web.AppKey[Arrivals] = web.AppKey("arrivals", Arrivals)
 
 
-async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> tuple[dict[str, object], bytes]:
-    """The body as an object, and its (decompressed) bytes. Raises FaultError with 400, 408, 413 or 415."""
+async def read_json(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> Body:
+    """The body of a request. Raises FaultError with 400, 408, 413 or 415."""
     if not _JSON_TYPE.fullmatch(request.content_type if "Content-Type" in request.headers else ""):
         text = "the request needs Content-Type: application/json"
         raise bad_request(text, code="unsupported_content_type", status=415)
-    data = await read(request, limits, parses)
-    return await parse(data, limits, parses), data
+    return await parse(await read(request, limits, parses), limits, parses)
 
 
 async def read(request: web.Request, limits: Limits, parses: asyncio.Semaphore) -> bytes:
@@ -121,7 +133,7 @@ def too_large(limits: Limits) -> FaultError:
     )
 
 
-async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[str, object]:
+async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> Body:
     """Bytes → object. Large ones in a thread, few at a time: each may need thirty times its size."""
     if len(data) < THREAD_FROM:
         return parse_now(data, limits)
@@ -129,21 +141,37 @@ async def parse(data: bytes, limits: Limits, parses: asyncio.Semaphore) -> dict[
         return await asyncio.to_thread(parse_now, data, limits)
 
 
-def parse_now(data: bytes, limits: Limits) -> dict[str, object]:
-    """Bytes → object. Raises FaultError 400, which names the position of a syntax error."""
+def parse_now(data: bytes, limits: Limits) -> Body:
+    """Bytes → object. Raises FaultError 400, which names the position of a syntax error.
+
+    What is JSON by the letter needs no look at its bytes but the count of its elements, before they become objects.
+    """
+    if len(data) > limits.json_structure and structure_of(data) > limits.json_structure:
+        check_structure(data, limits)
+    notes: tuple[str, ...] = ()
+    try:
+        value = jsonio.strict(data)
+    except (ValueError, RecursionError):
+        value, notes = parse_odd(data, limits)
+    if (members := an_object(value)) is None:
+        raise bad_request("the request body must be a JSON object", code="invalid_json")
+    if jsonio.depth(members) > limits.json_depth:
+        raise too_deep(limits)
+    return Body(members, data, notes)
+
+
+def parse_odd(data: bytes, limits: Limits) -> tuple[object, tuple[str, ...]]:
+    """What is not quite JSON: refused with the reason, or repaired, with a note on that."""
     check_text(data)
     check_structure(data, limits)
-    data = repair_surrogates(data)
+    repaired = repair_surrogates(data)
     try:
-        value = jsonio.loads(data)
+        return jsonio.loads(repaired), () if repaired is data else (REPAIRED,)
     except json.JSONDecodeError as error:
         place = f"{error.msg.removesuffix(' at')} at line {error.lineno} column {error.colno}"
         raise bad_request(f"the request body is not valid JSON: {place}", code="invalid_json") from None
     except (ValueError, RecursionError):
         raise bad_request("the request body is not valid JSON", code="invalid_json") from None
-    if (body := an_object(value)) is None:
-        raise bad_request("the request body must be a JSON object", code="invalid_json")
-    return body
 
 
 def check_text(data: bytes) -> None:
@@ -178,15 +206,6 @@ def repair_surrogates(data: bytes) -> bytes:
         else:
             position = found.end()
     return b"".join((*pieces, data[begin:])) if pieces else data
-
-
-async def repair_notes(data: bytes) -> tuple[str, ...]:
-    """The note about such a repair, if there was one."""
-    if b"\\ud" not in data and b"\\uD" not in data:
-        return ()
-    repair = repair_surrogates
-    repaired = repair(data) if len(data) < THREAD_FROM else await asyncio.to_thread(repair, data)
-    return () if repaired is data else ("halves of surrogate pairs in the request: U+FFFD in their place",)
 
 
 def structure_of(data: bytes) -> int:
@@ -224,8 +243,12 @@ def check_structure(data: bytes, limits: Limits) -> None:
             levels = list(accumulate(map(_STEP.__getitem__, brackets), initial=depth))
             depth = levels[-1]
             if max(levels) > limits.json_depth:
-                text = f"the request body is nested deeper than {limits.json_depth} levels"
-                raise bad_request(text, code="request_too_complex")
+                raise too_deep(limits)
+
+
+def too_deep(limits: Limits) -> FaultError:
+    text = f"the request body is nested deeper than {limits.json_depth} levels"
+    return bad_request(text, code="request_too_complex")
 
 
 def overloaded(message: str) -> FaultError:

@@ -69,7 +69,7 @@ async def count(request: web.Request, model: str) -> web.Response:
     services, exchange = request.app[SERVICES], request[EXCHANGE]
     target = services.catalogue.resolve(model)
     mask = field_mask.parse(fields_parameter(request.query, request.headers), field_mask.COUNT)
-    body, _ = await read_json(request, services.config.limits, services.parses)
+    body = (await read_json(request, services.config.limits, services.parses)).members
     counted = count_request(body)
     total = await count_tokens(
         services, Turn(ids.new("turn"), "gemini", model, target, as_request(counted), owner=exchange.owner)

@@ -54,7 +54,7 @@ async def metrics(request: web.Request) -> web.Response:
 async def token(request: web.Request) -> web.Response:
     """POST /v1/token ``{"token": "…" | null}``: the bearer for Google on claimed calls. Kept in memory, never shown."""
     services = request.app[SERVICES]
-    body, _ = await read_json(request, services.config.limits, services.parses)
+    body = (await read_json(request, services.config.limits, services.parses)).members
     if "token" not in body:
         raise bad_request("'token' is missing.", param="token", code="missing_required_parameter")
     value = body["token"]

@@ -11,7 +11,7 @@ from aiohttp import web
 from zerogravity import ids
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
-from zerogravity.server.body import read_json, repair_notes
+from zerogravity.server.body import Body, read_json
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
@@ -44,29 +44,30 @@ async def read_turn(
     """The request's turn. ``overrides``: members of the body that the path and the query decide; ``defaults``: members
     that the body may leave out. ``parse``: instead of the surface's own parser."""
     services = request.app[SERVICES]
-    body, raw = await read_json(request, services.config.limits, services.parses)
-    body = {**(defaults or {}), **body, **(overrides or {})}
-    return await turn_of(request, surface, body, raw, parse=parse)
+    body = await read_json(request, services.config.limits, services.parses)
+    members = {**(defaults or {}), **body.members, **(overrides or {})}
+    return await turn_of(request, surface, members, body, parse=parse)
 
 
 async def turn_of(
     request: web.Request,
     surface: Surface,
-    body: Json,
-    raw: bytes,
+    members: Json,
+    body: Body,
     *,
     local: Local | None = None,
     parse: Parse | None = None,
 ) -> Incoming:
-    """The turn that a body describes. ``local``: responses that only this connection knows."""
+    """The turn that ``members`` describe, which came as ``body``. ``local``: responses that only this connection
+    knows."""
     services = request.app[SERVICES]
-    budget = LookupBudget(raw, services.config.limits)
+    budget = LookupBudget(body.raw, services.config.limits)
     if services.config.remote_urls:
-        body = await fetch_media(body, surface, services.fetch)
-        budget.replace(body)
-    turn = (parse or surface.parse)(body, await context_of(request, surface, body, local or {}, budget))
-    turn = replace(turn, size=budget.memory, notes=(*turn.notes, *await repair_notes(raw)))
-    return Incoming(turn, raw, request.headers)
+        members = await fetch_media(members, surface, services.fetch)
+        budget.replace(members)
+    turn = (parse or surface.parse)(members, await context_of(request, surface, members, local or {}, budget))
+    turn = replace(turn, size=budget.memory, notes=(*turn.notes, *body.notes))
+    return Incoming(turn, body.raw, request.headers)
 
 
 async def context_of(request: web.Request, surface: Surface, body: Json, local: Local, budget: LookupBudget) -> Context:

@@ -30,7 +30,7 @@ from zerogravity.core.channel import CascadeChannel, ChannelWriter, CursorExpire
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.turn import Turn
 from zerogravity.errors import RETRY, Fault, FaultError, Termination, bad_request, internal
-from zerogravity.server.body import overloaded, parse
+from zerogravity.server.body import Body, overloaded, parse
 from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
 from zerogravity.server.middleware import fault_of, rendered
 from zerogravity.server.respond import abort, drop_stalled_reader, relay, wait_for_content
@@ -128,15 +128,15 @@ class ResponsesSocket:
             if kind is not WSMsgType.TEXT:
                 raise bad_request("only text messages are accepted", code="invalid_json")
             body = await parse(data, self._limits, self._services.parses)
-            stream_id = self._stream_id(body)
-            if body.get("type") != "response.create":
+            stream_id = self._stream_id(body.members)
+            if body.members.get("type") != "response.create":
                 raise bad_request("'type' must be 'response.create'.", param="type")
             if len(self._running) >= CONCURRENT:
                 raise overloaded(f"this connection already has {CONCURRENT} responses running or waiting")
         except FaultError as error:
             await self._fault(error.fault, stream_id)
             return
-        task = background.task(self._answer(body, data, stream_id), "websocket turn")
+        task = background.task(self._answer(body, stream_id), "websocket turn")
         self._running[task] = stream_id
         task.add_done_callback(self._running.pop)
 
@@ -151,18 +151,18 @@ class ResponsesSocket:
             raise bad_request(f"A response with stream_id '{given}' is running.", param="stream_id")
         return given
 
-    async def _answer(self, body: dict[str, object], raw: bytes, stream_id: str | None) -> None:
+    async def _answer(self, body: Body, stream_id: str | None) -> None:
         """One response, from its request to its last event."""
         turn = self._lock if stream_id is None else nullcontext()
         async with turn:
-            fault = await fault_of(self._respond(body, raw, stream_id), self._request[EXCHANGE].id)
+            fault = await fault_of(self._respond(body, stream_id), self._request[EXCHANGE].id)
             if fault is not None:
-                self._forget(body.get("previous_response_id"))
+                self._forget(body.members.get("previous_response_id"))
                 await self._fault(fault, stream_id)
 
-    async def _respond(self, body: dict[str, object], raw: bytes, stream_id: str | None) -> None:
-        incoming = await self._read(body, raw)
-        generate = body.get("generate", True)
+    async def _respond(self, body: Body, stream_id: str | None) -> None:
+        incoming = await self._read(body)
+        generate = body.members.get("generate", True)
         if not isinstance(generate, bool):
             raise bad_request("'generate' must be true or false.", param="generate")
         channel = start(self._request.app, incoming) if generate else self._warmed(incoming.turn)
@@ -179,12 +179,12 @@ class ResponsesSocket:
             except CursorExpired:
                 raise FaultError(_gone(channel)) from None
 
-    async def _read(self, body: dict[str, object], raw: bytes) -> Incoming:
+    async def _read(self, body: Body) -> Incoming:
         """The turn that a message describes."""
-        if body.get("background"):
+        if body.members.get("background"):
             raise bad_request("'background' is not supported over WebSocket.", param="background")
-        http_body = {name: value for name, value in body.items() if name not in _OURS} | {"stream": True}
-        return await turn_of(self._request, self._surface, http_body, raw, local=self._local)
+        http_body = {name: value for name, value in body.members.items() if name not in _OURS} | {"stream": True}
+        return await turn_of(self._request, self._surface, http_body, body, local=self._local)
 
     def _warmed(self, turn: Turn) -> CascadeChannel:
         """A turn without a model call: its input is kept for the next one."""

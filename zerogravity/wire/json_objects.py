@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from zerogravity.core.values import value
 
 MAX_OBJECT = 32 << 20
 _QUOTE, _BACKSLASH = b'"\\'
@@ -14,7 +15,7 @@ class ObjectTooLarge(ValueError):
     """A limit was passed."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Piece:
     """The source text of one object of a body and its (start, end) offsets there."""
 

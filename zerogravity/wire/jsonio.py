@@ -59,9 +59,21 @@ def loads(data: bytes) -> object:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return _exact(data)
-    if _has_float(value) or _NEGATIVE_ZERO.search(data):
-        return _exact(data)
-    return value
+    return _with_numbers(value, data)
+
+
+def strict(data: bytes) -> object:
+    """Parse what is JSON by the letter, in valid UTF-8, without lone surrogates, at most 1024 levels deep; numbers are
+    exact. Raises ValueError for all else; ``loads`` may still read it."""
+    return _with_numbers(orjson.loads(data), data)
+
+
+def depth(value: object) -> int:
+    """How many objects and arrays are inside of each other, at most."""
+    level, count = _containers((value,)), 0
+    while level:
+        level, count = [inner for one in level for inner in _containers(one)], count + 1
+    return count
 
 
 def glance(data: bytes) -> object:
@@ -77,7 +89,7 @@ def dumps(value: object, *, indent: bool = False) -> bytes:
     deeply.
     """
     try:
-        return orjson.dumps(value, default=_special, option=orjson.OPT_INDENT_2 if indent else None)
+        return orjson.dumps(value, _special, orjson.OPT_INDENT_2 if indent else 0)
     except TypeError:
         return _written(value, indent=indent)
 
@@ -248,6 +260,18 @@ def _name(token: bytes) -> str:
 # -- beyond orjson --------------------------------------------------------------------------------------------------
 
 
+def _with_numbers(value: object, data: bytes) -> object:
+    """What orjson made of ``data``, with exact numbers."""
+    return _exact(data) if _has_float(value) or _NEGATIVE_ZERO.search(data) else value
+
+
+def _containers(value: Any) -> list[Any]:
+    """The objects and arrays directly in it."""
+    kind = cast("object", type(value))
+    members: list[Any] = list(value.values()) if kind is dict else value
+    return [one for one in members if isinstance(one, dict | list)]
+
+
 def _has_float(value: Any) -> bool:
     """Whether there may be a number whose text is lost: orjson makes floats of all of these but -0."""
     items: list[Any] = [value]
@@ -265,7 +289,7 @@ def _has_float(value: Any) -> bool:
 def _exact(data: bytes) -> object:
     try:
         text = data.decode("utf-8-sig", "replace")
-        value = json.loads(text, parse_float=_float, parse_int=_integer)
+        value = _EXACT.decode(text)
         return _without_surrogates(value) if _SURROGATE_ESCAPE.search(data) else value
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -278,6 +302,9 @@ def _float(source: str) -> float:
 
 def _integer(source: str) -> int | float:
     return Number(source) if source == "-0" or len(source) > _LONG else int(source)
+
+
+_EXACT = json.JSONDecoder(parse_float=_float, parse_int=_integer)
 
 
 def _special(value: object) -> object:

@@ -60,11 +60,15 @@ def body(surface: str, prompt: str, size: int) -> bytes:
     return json.dumps(SURFACES[surface][1](prompt, size), ensure_ascii=False).encode()
 
 
+def named(tail: bytes) -> str:
+    """The code of the error that an answer ends with."""
+    return " ".join(dict.fromkeys(found.decode() for found in NAMED.findall(tail)))
+
+
 def failure(status: int, surface: str, tail: bytes, count: int, expected: int) -> str | None:
     """What is wrong with an answer, in few words; None if it is whole."""
-    named = b" ".join(dict.fromkeys(NAMED.findall(tail))).decode()
     if status != 200:
-        return f"HTTP {status} {named}".strip()
+        return f"HTTP {status} {named(tail)}".strip()
     if SURFACES[surface][2] not in tail:
-        return f"broken: {named}" if named else "no end"
+        return f"broken: {named(tail) or 'no end'}"
     return None if count == expected else f"{count} of {expected} events"

@@ -38,6 +38,7 @@ class Turn:
     over: Callable[[], None]
     asked: float = field(default_factory=time.monotonic)
     first: float = 0.0
+    last: float = 0.0
     count: int = 0
     latencies: list[float] = field(default_factory=list[float])
     tail: bytes = b""
@@ -63,7 +64,13 @@ class Turn:
             self.begun.set()
             self._later(self.look)
         if end and self.count == self.expected > 1:
+            self.last = time.monotonic()
             self._later(self._end)
+
+    @property
+    def rate(self) -> float:
+        """Events a second from the end of the silence to the last one."""
+        return self.count / (self.last - self.first - self.lull) if self.last else 0.0
 
     def look(self) -> None:
         if self.pid is not None:
@@ -95,7 +102,7 @@ class Client:
         if order["kind"] != "turns":
             pool.close()
             await asyncio.sleep(SETTLE_S)
-        return await getattr(Work(pool, self.pool(order["google"]), order), order["kind"])()
+        return await getattr(Work(pool, self.pool(order.get("google", "")), order), order["kind"])()
 
 
 @dataclass(slots=True)
@@ -166,12 +173,11 @@ class Work:
         turn.asked = time.monotonic()
         try:
             status = await self.pool.ask(path, body, headers, turn.take)
-        except (wire.BrokenError, OSError) as error:
-            self.failures[f"connection: {error}"] += 1
-        else:
             why = asking.failure(status, surface, turn.tail, turn.count, turn.expected)
-            if why or turn.disorder:
-                self.failures[why or "events out of order"] += 1
+        except (wire.BrokenError, OSError) as error:
+            why = f"broken: {asking.named(turn.tail) or error}"
+        if why or turn.disorder:
+            self.failures[why or "events out of order"] += 1
         turn.begun.set()
         self.turns_done.append(turn)
 
@@ -187,6 +193,7 @@ class Work:
         return {
             "turns": len(turns), "events": len(latencies), "failures": dict(self.failures), "took": took,
             "first": [(turn.first - turn.asked) * 1000 for turn in turns if turn.first],
+            "rate": statistics.median(turn.rate for turn in turns),
             "p50": _quantile(latencies, 50), "p99": _quantile(latencies, 99), **({"rss": self._rss()} | more),
         }  # fmt: skip
 

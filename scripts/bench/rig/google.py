@@ -67,7 +67,11 @@ class Google:
         task = asyncio.create_task(self._answer(request))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        request.connection.gone = task.cancel
+
+        def gone() -> None:
+            task.cancel()
+
+        request.connection.gone = gone
 
     async def _answer(self, request: wire.Request) -> None:
         connection = request.connection

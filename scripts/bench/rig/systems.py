@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rig import profile, wire
+from rig import cost, profile, wire
 from zerogravity import certs, lifeline
 from zerogravity.hosts import free_port
 from zerogravity.testing.simulator.http import tls
@@ -27,10 +27,11 @@ BENCH = Path(__file__).resolve().parents[1]
 ROOT = BENCH.parents[1]
 CSRF = "bench"
 START_S = 60.0
+LOG = 2000  # characters of a log that are shown after a failure
 USERS = ("ZEROGRAVITY_", "OTEL_", "GOOGLE_GENAI_USE_", "PYTHONPATH")
-WIDE = {  # limits that a burst of 1,000 turns needs
+WIDE = {  # limits that a burst of 1,000 turns needs, and a turn of 100,000 events
     "ZEROGRAVITY_LIMITS_TURNS": "1024", "ZEROGRAVITY_LIMITS_WAITING": "1024", "ZEROGRAVITY_LIMITS_REQUESTS": "2048",
-    "ZEROGRAVITY_LIMITS_PEER_CONNECTIONS": "2048",
+    "ZEROGRAVITY_LIMITS_PEER_CONNECTIONS": "2048", "ZEROGRAVITY_LIMITS_TURN_BYTES": str(256 << 20),
 }  # fmt: skip
 STREAM_ADDON = """
 def responseheaders(flow):
@@ -53,13 +54,12 @@ class System:
 
 @dataclass(slots=True)
 class Gateway:
-    """One that runs. ``ready_s``: from the start of its process until it answers ``/ready`` with 200."""
+    """One that runs."""
 
     name: str
     url: str
     pid: int
     ls: int
-    ready_s: float
 
     def system(self, surface: str) -> System:
         return System(f"{self.name}{surface}", surface, self.url, self.pid, self.ls)
@@ -67,8 +67,12 @@ class Gateway:
 
 @dataclass(slots=True)
 class Rig:
-    """What runs for all rows. ``trees``: name → checkout. ``settings``: environment of
-    the gateways. ``profiles``: file for what each of them spent its time with."""
+    """What runs for all rows.
+
+    ``trees``: name → checkout. ``settings``: environment of the gateways. ``profiles``: file for what each of them
+    spent its time with. ``starts``: for each start of a gateway the seconds until it answered ``/ready`` with 200, and
+    its seconds of CPU.
+    """
 
     folder: Path
     trees: Mapping[str, Path]
@@ -76,6 +80,7 @@ class Rig:
     bare: tuple[str, int]
     client: asyncio.subprocess.Process
     gateways: dict[str, Gateway] = field(default_factory=dict[str, Gateway])
+    starts: dict[str, list[tuple[float, float]]] = field(default_factory=dict[str, list[tuple[float, float]]])
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
     profiles: Path | None = None
 
@@ -102,6 +107,10 @@ class Rig:
         self.client.stdin.write(json.dumps(order).encode() + b"\n")
         return json.loads(await _line(self.client, "the client"))
 
+    def logs(self) -> str:
+        """What the gateways have said last."""
+        return "".join(f"\n{file.read_text()[-LOG:]}" for file in self.folder.glob("*/log"))
+
     @asynccontextmanager
     async def gateway(self, name: str) -> AsyncIterator[Gateway]:
         """A new one of the tree ``name``, with a language server of its own."""
@@ -125,10 +134,11 @@ class Rig:
             options = {"env": env, "cwd": self.trees[name], "stdout": log, "stderr": log}
             process = await stack.enter_async_context(running(*command, **options))
             url = await _ready(folder / "ready", process, folder / "log")
-            took = time.monotonic() - began
+            took = time.monotonic() - began, cost.cpu(process.pid)
+            self.starts.setdefault(name, []).append(took)
             if self.profiles is not None:
                 await stack.enter_async_context(profile.sampled(process.pid, raw))
-            yield Gateway(name, url, process.pid, ls.pid, took)
+            yield Gateway(name, url, process.pid, ls.pid)
 
     def _profiled(self, name: str, raw: Path) -> None:
         assert self.profiles is not None
@@ -217,17 +227,16 @@ async def _line(process: asyncio.subprocess.Process, name: str) -> bytes:
 
 async def _ready(file: Path, process: asyncio.subprocess.Process, log: Path) -> str:
     """The gateway's URL, once it answers ``/ready`` with 200."""
-    pool: wire.Pool | None = None
     async with asyncio.timeout(START_S):
-        while True:
+        while not file.exists() or not (url := file.read_text().strip()):
             if process.returncode is not None:
                 raise SystemExit(f"the gateway did not start:\n{log.read_text()}")
-            if pool is None and file.exists() and (url := file.read_text().strip()):
-                pool = wire.Pool(url)
-            if pool is not None and await pool.ask(b"/ready", b"", b"", lambda _: None, b"GET") == 200:
-                pool.close()
-                return url
             await asyncio.sleep(0.01)
+        pool = wire.Pool(url)
+        while await pool.ask(b"/ready", b"", b"", lambda _: None, b"GET") != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        pool.close()
+    return url
 
 
 async def _listens(port: int) -> bool:

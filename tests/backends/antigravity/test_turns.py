@@ -127,9 +127,9 @@ async def test_a_build_that_runs_only_when_its_state_is_followed(bench: Bench) -
 async def test_the_view_is_annotated_and_the_state_no_longer_followed(bench: Bench) -> None:
     bench.ls.options.calls_google = False
     channel = bench.run()
-    await until(lambda: any(cascade.annotations for cascade in bench.ls.cascades.values()))
     running = bench.store.running(channel.id)
     assert running is not None
+    await until(lambda: bench.ls.cascades and any(cascade.running for cascade in bench.ls.cascades.values()))
     running.mark("matched")
     running.append(0, b"{}", (AttemptOpened(),))
     running.close(Finished("stop"))

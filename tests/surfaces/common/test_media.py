@@ -93,6 +93,19 @@ def test_bare_base64(data: str, mime: str | None, filename: str | None, made: st
     assert media.blob(data, mime, filename, param="p")["inlineData"]["mimeType"] == made
 
 
+@pytest.mark.parametrize(
+    ("data", "made"),
+    [
+        ("AAEC", None), ("AAE=", None), ("AA==", None), ("+/+/", None),
+        ("AB==", "AA=="), ("AAF=", "AAE="), ("AAE", "AAE="), ("-_-_", "+/+/"), ("AA EC", "AAEC"), ("AAEC\n", "AAEC"),
+    ],
+)  # fmt: skip
+def test_only_what_is_not_the_usual_text_is_written_anew(data: str, made: str | None) -> None:
+    text = media.blob(data, "audio/wav", None, param="p")["inlineData"]["data"]
+    assert text == (made or data)
+    assert (text is data) is (made is None)
+
+
 def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(media, "MAX_BYTES", 1 << 20)
     with pytest.raises(FaultError, match="larger than 1 MiB"):
@@ -102,4 +115,4 @@ def test_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.binary(min_size=1, max_size=40), st.booleans(), st.booleans())
 def test_base64_of_either_alphabet(raw: bytes, urlsafe: bool, padded: bool) -> None:
     text = (base64.urlsafe_b64encode if urlsafe else base64.b64encode)(raw).decode()
-    assert media.decode(text if padded else text.rstrip("="), param="p") == raw
+    assert media.decode(text if padded else text.rstrip("="), param="p") == (raw, b64(raw))

@@ -29,7 +29,7 @@ def test_opened(envelope: bytes, inner: bytes, size: int) -> None:
     text = envelope % wanted
     found = Envelopes().opened(text)
     assert found == (wanted, jsonio.loads(wanted), True)
-    assert found.text == jsonio.at(text, ("response",))
+    assert wanted == jsonio.at(text, ("response",))
 
 
 ENVELOPE = b'{"response": %b,"traceId": "x","metadata": {}}'

@@ -45,16 +45,16 @@ class ChatEmitter:
     def feed(self, record: Record) -> list[bytes]:
         frames: list[bytes] = []
         for step in self._assembler.feed(record):
-            frames += self._step(step)
+            if not isinstance(step, Grew):
+                frames += self._step(step)
+            elif isinstance(step.item, Message):
+                frames.append(self._text(step.delta))
+            elif names := self._details.reasoning:
+                frames.append(self._delta(dict.fromkeys(names, step.delta)))
         return frames
 
     def _step(self, step: Step) -> list[bytes]:
         match step:
-            case Grew(Message(), delta):
-                return [self._delta({"content": delta})]
-            case Grew(_, delta):
-                names = self._details.reasoning
-                return [self._delta(dict.fromkeys(names, delta))] if names else []
             case Opened(Call() as call):
                 return self._call(call)
             case Opened(Media() as media):
@@ -122,6 +122,10 @@ class ChatEmitter:
         chunk = jsonio.dumps({**self._head, "choices": [self._choice("\x00", None)], **self._usage})
         before, _, after = chunk.partition(jsonio.dumps("\x00"))
         return b"data: " + sse.escape_separators(before), sse.escape_separators(after) + b"\n\n"
+
+    def _text(self, delta: str) -> bytes:
+        """The same as ``_delta`` of its content, for what most events are."""
+        return b'%b{"content":%b}%b' % (self._before, sse.escape_separators(jsonio.dumps(delta)), self._after)
 
     def _delta(self, delta: dict[str, Any]) -> bytes:
         return self._before + sse.escape_separators(jsonio.dumps(delta)) + self._after

@@ -38,33 +38,48 @@ def data_uri(url: str, *, param: str) -> dict[str, Any]:
         return blob(payload, mime, None, param=param)
     if not payload:
         raise _bad(param, "it is empty")
-    return _part(unquote_to_bytes(payload), mime.strip().lower() or "text/plain")
+    raw = unquote_to_bytes(payload)
+    return _part(raw, base64.b64encode(raw).decode(), mime.strip().lower() or "text/plain")
 
 
 def blob(data: str, mime: str | None, filename: str | None, *, param: str) -> dict[str, Any]:
     """Base64 (either alphabet, white space allowed) → part; the type from ``mime``, the bytes, or the file's name."""
-    raw = decode(data, param=param)
+    raw, text = decode(data, param=param)
     wanted = (mime or "").strip().lower()
     if wanted in _VAGUE:
         guessed = mimetypes.guess_type(filename)[0] if filename else None
         wanted = sniff(raw) or guessed or ""
     if not wanted:
         raise _bad(param, "its media type is unknown; send it as a data URI")
-    return _part(raw, wanted)
+    return _part(raw, text, wanted)
 
 
-def decode(data: str, *, param: str) -> bytes:
-    """Base64 of either alphabet, padded or not. Raises FaultError 400."""
-    text = usual_alphabet(_SPACE.sub("", data)).rstrip("=")
-    if len(text) * 3 // 4 > MAX_BYTES:
-        raise _bad(param, f"it is larger than {MAX_BYTES >> 20} MiB")
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise _bad(param, "it is not valid base64") from None
+def decode(data: str, *, param: str) -> tuple[bytes, str]:
+    """Base64 of either alphabet, padded or not → the bytes, and their usual base64: the same text, where it is that
+    already. Raises FaultError 400."""
+    raw, text = _strictly(data), data
+    if raw is None:
+        text = usual_alphabet(_SPACE.sub("", data)).rstrip("=")
+        try:
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            raise _bad(param, "it is not valid base64") from None
+        text = base64.b64encode(raw).decode()
     if not raw:
         raise _bad(param, "it is empty")
-    return raw
+    if len(raw) > MAX_BYTES:
+        raise _bad(param, f"it is larger than {MAX_BYTES >> 20} MiB")
+    return raw, text
+
+
+def _strictly(data: str) -> bytes | None:
+    """The bytes of what an encoder would have written exactly like that; None: something else."""
+    try:
+        raw = binascii.a2b_base64(data, strict_mode=True)
+    except (binascii.Error, ValueError):
+        return None
+    tail = raw[len(raw) - (len(raw) % 3 or 3) :]  # strictness does not extend to the bits that padding leaves over
+    return raw if data.endswith(base64.b64encode(tail).decode()) else None
 
 
 def usual_alphabet(text: str) -> str:
@@ -102,13 +117,14 @@ def refuse_url(param: str) -> FaultError:
     return bad_request(f"Invalid '{param}': {text}", param=param, code="unsupported_url")
 
 
-def _part(raw: bytes, mime: str) -> dict[str, Any]:
-    """Declared types are believed, but a picture is what its bytes say (clients mix up PNG and JPEG)."""
+def _part(raw: bytes, text: str, mime: str) -> dict[str, Any]:
+    """``text``: its base64. Declared types are believed, but a picture is what its bytes say (clients mix up PNG and
+    JPEG)."""
     mime = _SAME.get(mime, mime)
     found = sniff(raw)
     if mime.startswith("image/") and found is not None and found.startswith("image/"):
         mime = found
-    return {"inlineData": {"mimeType": mime, "data": base64.b64encode(raw).decode()}}
+    return {"inlineData": {"mimeType": mime, "data": text}}
 
 
 def _bad(param: str, why: str) -> FaultError:

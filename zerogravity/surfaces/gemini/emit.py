@@ -48,7 +48,7 @@ class GeminiEmitter:
 
     def _frame(self, text: bytes) -> bytes:
         # Raw line ends stand only between the tokens of JSON, never inside its strings.
-        line = text.translate(_ONE_LINE) if b"\n" in text or b"\r" in text else text
+        line = text.translate(_ONE_LINE) if sse.has_line_end(text) else text
         line = sse.escape_separators(line)
         if self._sse:
             return sse.encode(line, eol=b"\r\n")

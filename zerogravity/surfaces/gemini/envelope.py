@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from zerogravity.surfaces.gemini.json_edit import edited
 from zerogravity.wire import jsonio
@@ -14,12 +13,8 @@ OUTSIDE = 64 << 10  # bytes behind the chunk that are looked through, at most
 _HEAD = re.compile(rb'\s*\{\s*"response"\s*:\s*')
 
 
-class Opened(NamedTuple):
-    """A chunk's own text and value. ``enveloped``: it came in an envelope."""
-
-    text: bytes
-    chunk: dict[str, object]
-    enveloped: bool
+Opened = tuple[bytes, dict[str, object], bool]
+"""A chunk's own text and value, and whether it came in an envelope."""
 
 
 class Envelopes:
@@ -46,7 +41,7 @@ class Envelopes:
         if not is_a(value, OBJECT):
             return None
         inner = value.get("response")
-        return self._within(text, value, inner) if is_a(inner, OBJECT) else Opened(text, value, enveloped=False)
+        return self._within(text, value, inner) if is_a(inner, OBJECT) else (text, value, False)
 
     def _between(self, text: bytes, head: bytes, tail: bytes) -> Opened | None:
         """What stands between the bytes that stood around the chunk before. If that is an object, it is the value that
@@ -60,12 +55,12 @@ class Envelopes:
             value = jsonio.glance(text)
         except ValueError:
             return None
-        return Opened(text, value, enveloped=True) if is_a(value, OBJECT) else None
+        return (text, value, True) if is_a(value, OBJECT) else None
 
     def _within(self, whole: bytes, envelope: Json, chunk: dict[str, object]) -> Opened:
         found = _from_both_ends(whole, envelope) or jsonio.span(whole, ("response",))
         if found is None:
-            return Opened(b"{}", chunk, enveloped=True)
+            return (b"{}", chunk, True)
         begin, end = found
         text = whole[begin:end]
         if "usageMetadata" in envelope and "usageMetadata" not in chunk:
@@ -73,7 +68,7 @@ class Envelopes:
             chunk["usageMetadata"] = envelope["usageMetadata"]
         elif "usageMetadata" not in envelope:
             self._around = whole[:begin], whole[end:]
-        return Opened(text, chunk, enveloped=True)
+        return (text, chunk, True)
 
 
 def valid_utf8(text: bytes) -> bytes:

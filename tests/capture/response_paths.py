@@ -1,0 +1,205 @@
+"""The middle of the path in one process, on either response path: a client's connection, mitmproxy's own layers, our
+addons in their order, and a server that answers as a test's script says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, Literal, cast
+
+from mitmproxy import http, options
+from mitmproxy.addons import next_layer, proxyserver, tlsconfig
+from mitmproxy.net.http.http1 import assemble_request
+from mitmproxy.proxy import mode_specs, server
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers import modes
+from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, _events
+from mitmproxy.test import taddons, tflow
+
+from zerogravity.capture import proxy_guard, relayed_call
+from zerogravity.capture.carrier import Carrier, Target
+from zerogravity.capture.interceptor import Deps, Interceptor
+from zerogravity.capture.relay import LayerChoice, Relay
+from zerogravity.wire.http1 import AnswerReader, Head
+
+ResponsePath = Literal["relay", "hooks"]
+RESPONSE_PATHS: tuple[ResponsePath, ...] = ("relay", "hooks")
+Google = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
+
+
+class Middle:
+    """``client``: sends a flow's request as a language server would. ``hooks``: what ran, in order. ``carried``: how
+    many calls the relay has taken."""
+
+    def __init__(self, deps: Deps, response_path: ResponsePath, google: int) -> None:
+        self.hooks: list[str] = []
+        self.flows: list[http.HTTPFlow] = []
+        self.handlers: list[server.SimpleConnectionHandler] = []
+        self.relay = Relay(lambda flow: self.interceptor.turn_of(flow))
+        self.interceptor = Interceptor(abort=self.relay.abort, given_up=lambda _: False)
+        self.interceptor.deps = deps
+        self.carrier = Carrier()
+        if response_path == "relay":
+            self.relay.carrier = self.carrier
+        self._mode = mode_specs.ProxyMode.parse(f"reverse:http://127.0.0.1:{google}")
+        self._chooser = next_layer.NextLayer()
+        self._addons: list[Any] = [self.interceptor, self.relay]
+
+    @property
+    def connections(self) -> dict[int, server.SimpleConnectionHandler]:
+        """As mitmproxy's proxy server has them."""
+        return dict(enumerate(self.handlers))
+
+    def _hook(self, name: str) -> Callable[[http.HTTPFlow], None]:
+        def run(flow: http.HTTPFlow) -> None:
+            self.hooks.append(name)
+            if flow not in self.flows:
+                self.flows.append(flow)
+            for addon in self._addons:
+                if (hook := getattr(addon, name, None)) is not None:
+                    hook(flow)
+
+        return run
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        layers = LayerChoice(self.relay)
+        names = ("requestheaders", "request", "responseheaders", "response", "error")
+        hooks: dict[str, Any] = {name: self._hook(name) for name in names}
+        hooks["next_layer"] = lambda asked: (self._chooser.next_layer(asked), layers.next_layer(asked))
+        made = server.SimpleConnectionHandler(reader, writer, self._context.options, self._mode, hooks)
+        made.layer = modes.ReverseProxy(made.layer.context)
+        self.handlers.append(made)
+        await made.handle_client()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[Middle]:
+        with taddons.context(proxyserver.Proxyserver(), tlsconfig.TlsConfig(), self._chooser) as self._context:
+            self._context.options.update(connection_strategy="lazy")
+            listening = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+            self.port: int = listening.sockets[0].getsockname()[1]
+            try:
+                yield self
+            finally:
+                listening.close()
+                await self.carrier.close()
+                for one in self.handlers:
+                    for transport in list(one.transports.values()):
+                        if transport.handler is not None:
+                            transport.handler.cancel()
+                await asyncio.sleep(0.01)
+
+    async def ask(self, flow: http.HTTPFlow) -> tuple[AnswerReader, bytes]:
+        """(the answer as its reader has it, its body), on a connection of its own."""
+        stream, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(assemble_request(flow.request))
+            reader, body = AnswerReader(), b""
+            async with asyncio.timeout(10):
+                while not reader.done and reader.error is None:
+                    if data := await stream.read(65536):
+                        body += reader.feed(data)
+                    else:
+                        reader.end()
+            return reader, body
+        finally:
+            writer.close()
+
+
+class Carried:
+    """A carrier that is told what to tell: the listener of its one call."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.listener: Any = None
+        self.cancelled = 0
+
+    def call(self, target: Target, request: Sequence[bytes], listener: Any) -> Carried:
+        self.sent, self.listener = b"".join(request), listener
+        return self
+
+    def cancel(self) -> None:
+        self.cancelled += 1
+
+
+class Relayed:
+    """A call past mitmproxy between stand-ins, without a loop. ``events``: what the HTTP layer got; ``timers``: what
+    waits for its time."""
+
+    def __init__(self, flow: http.HTTPFlow | None = None) -> None:
+        self.flow = flow or tflow.tflow()
+        self.events: list[Any] = []
+        self.timers: list[Callable[[], None]] = []
+        self.carrier = Carried()
+        context = Context(self.flow.client_conn, options.Options())
+        self.layer = HttpLayer(context, HTTPMode.regular)
+        target = Target("example.com", 443, True, "example.com")
+        self.call = relayed_call.RelayedCall(
+            self.flow, self.layer, cast("Any", self), cast("Any", self.carrier), target, later=self.later
+        )
+        self.call.register()
+
+    def later(self, _: float, then: Callable[[], None]) -> Any:
+        self.timers.append(then)
+        return self
+
+    def cancel(self) -> None:
+        self.timers.clear()
+
+    async def server_event(self, event: Any) -> None:
+        self.events += [command.event for command in self.call.handle_event(event)]
+
+    async def drain_writers(self) -> None: ...
+
+    def send(self, *body: bytes) -> None:
+        """The request, as the HTTP layer sends it."""
+        sent = [_events.RequestHeaders(7, self.flow.request, False)]
+        sent += [_events.RequestData(7, piece) for piece in body]
+        for event in [*sent, _events.RequestEndOfMessage(7)]:
+            assert list(self.call.handle_event(event)) == []
+
+    def begin(self, *headers: tuple[bytes, bytes], status: int = 200, reader: Any = None) -> None:
+        """The answer's head; ``reader``: the stream callable that a hook sets."""
+        self.call.begun(Head("1.1", status, b"OK", headers), cast("Any", self))
+        response = self.events[-1].response
+        response.stream = reader
+        self.call.attach(response)
+
+    def info(self, name: str) -> Any:
+        return ("192.0.2.1", 443) if name == "peername" else None
+
+    born = 1.0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(event.data for event in self.events if isinstance(event, _events.ResponseData))
+
+
+def relayed(reader: Callable[[bytes], list[bytes]], pieces: Sequence[bytes], *, end: bool = True) -> bytes:
+    """What the language server gets of an answer in these pieces, past mitmproxy."""
+    made = Relayed()
+    made.send()
+    made.begin(reader=reader)
+    for piece in pieces:
+        made.call.data(piece)
+    if end:
+        made.call.ended()
+    for timer in made.timers[:]:
+        timer()
+    return made.body
+
+
+def spawn_at_once(work: Coroutine[Any, Any, None], *_: object) -> None:
+    """In place of ``mitm.spawn``."""
+    with contextlib.suppress(StopIteration):
+        work.send(None)
+
+
+@contextlib.asynccontextmanager
+async def middle(monkeypatch: Any, deps: Deps, response_path: ResponsePath, google: Google) -> AsyncIterator[Middle]:
+    """``google``: serves one connection."""
+    async with await asyncio.start_server(google, "127.0.0.1", 0) as listening:
+        made = Middle(deps, response_path, listening.sockets[0].getsockname()[1])
+        monkeypatch.setattr(proxy_guard, "_proxyserver", lambda: made)
+        async with made.running():
+            yield made

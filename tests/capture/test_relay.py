@@ -1,0 +1,289 @@
+"""Claimed calls on both response paths, through mitmproxy's own layers: the language server and the turn get the same,
+the same hooks run. And what the relay alone has to do."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.net.http.http1 import assemble_request
+from mitmproxy.test import tflow, tutils
+
+from tests.capture.response_paths import RESPONSE_PATHS, Google, ResponsePath, middle
+from tests.waiting import until
+from zerogravity.capture import relayed_call
+from zerogravity.capture.interceptor import Deps
+from zerogravity.core.events import Failed, Finished
+from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
+from zerogravity.errors import Termination, cancelled
+from zerogravity.observe.health import Health
+from zerogravity.observe.metrics import Metrics
+from zerogravity.observe.recorder import NullRecorder
+from zerogravity.observe.requests import RequestSinks
+from zerogravity.surfaces import REGISTRY
+from zerogravity.testing import builders
+
+pytestmark = pytest.mark.asyncio
+CASCADE = "c0ffee00-1111-4222-8333-444455556666"
+CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+def deps(clock: Any) -> Deps:
+    metrics = Metrics(REGISTRY)
+    made = Deps(MitmStore(clock), Health(clock), metrics, RequestSinks(NullRecorder()))
+    metrics.watch(made.store)
+    return made
+
+
+@pytest.fixture
+def running(deps: Deps, make_turn: Any) -> RunningTurn:
+    made = deps.store.open(make_turn())
+    deps.store.bind(made, CASCADE)
+    return made
+
+
+@pytest.fixture(params=RESPONSE_PATHS)
+def response_path(request: pytest.FixtureRequest) -> ResponsePath:
+    return request.param
+
+
+def call(cascade: str = CASCADE) -> http.HTTPFlow:
+    """A language server's call."""
+    text = f"<USER_REQUEST>\n.<cid:{cascade}>\n</USER_REQUEST>"
+    body = {
+        "project": "p", "requestType": "agent", "model": "gemini-3-flash-agent",
+        "request": {"contents": [{"role": "user", "parts": [{"text": text}]}], "sessionId": "-1"},
+    }  # fmt: skip
+    headers = ((b"Host", b"x"), (b"X-Own", b"Kept as it is"), (b"Content-Length", b"0"))
+    request = tutils.treq(
+        method=b"POST", path=b"/v1internal:streamGenerateContent?alt=sse", headers=http.Headers(headers),
+        content=json.dumps(body).encode(), authority=b"",
+    )  # fmt: skip
+    request.content = request.content  # its length
+    return tflow.tflow(req=request)
+
+
+def event(*parts: Any, finish: str | None = None) -> bytes:
+    return b"data: " + json.dumps({"response": builders.chunk(*parts, finish=finish)}).encode() + b"\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+TEXT, MORE, END = event(builders.part("Par")), event(builders.part("is")), event(builders.part(""), finish="STOP")
+TOOL = event(builders.call("get_weather", city="Paris"))
+LAST = b"0\r\n\r\n"
+
+
+def answer(*deeds: bytes | str | float, asked: list[bytes] | None = None) -> Google:
+    """A server that answers each request so: bytes, pauses, and ``close``, ``reset`` or ``wait`` as the last thing."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0] or 0)
+                body = await reader.readexactly(length)
+                if asked is not None:
+                    asked.append(head + body)
+                for deed in deeds:
+                    if isinstance(deed, bytes):
+                        writer.write(deed)
+                        await writer.drain()
+                    elif deed == "close":
+                        return
+                    elif deed == "reset":
+                        writer.transport.abort()
+                    elif deed == "wait":
+                        await reader.read()
+                        return
+                    else:
+                        await asyncio.sleep(float(deed))
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    return serve
+
+
+SMALL = [bytes([byte]) for byte in CHUNKED + chunk(TEXT + MORE) + chunk(END) + LAST]
+# name: (what Google does, the hooks from the answer on, how the turn ends)
+ENDED = ["responseheaders", "response"]
+BROKEN = ["responseheaders", "error"]
+ANSWERS: dict[str, tuple[Google, list[str], str]] = {
+    "text": (answer(CHUNKED, chunk(TEXT), chunk(MORE), chunk(END), LAST), ENDED, "Paris"),
+    "all at once": (answer(CHUNKED + chunk(TEXT + MORE + END) + LAST), ENDED, "Paris"),
+    "byte by byte": (answer(*SMALL), ENDED, "Paris"),
+    "with pauses": (answer(CHUNKED, 0.02, chunk(TEXT), 0.3, chunk(MORE), 0.02, chunk(END), LAST), ENDED, "Paris"),
+    "a client's call": (answer(CHUNKED, chunk(TEXT + TOOL), chunk(END), LAST), ENDED, "Par"),
+    "a length": (
+        answer(CHUNKED.replace(b"Transfer-Encoding: chunked", b"Content-Length: %d" % len(TEXT + END)) + TEXT, END),
+        ENDED, "Par",
+    ),
+    "until the end": (
+        answer(CHUNKED.replace(b"Transfer-Encoding: chunked\r\n", b"") + TEXT, END, "close"), ENDED, "Par",
+    ),
+    "gzip": (
+        answer(CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n", chunk(gzip.compress(TEXT + END)) + LAST), ENDED, "Par",
+    ),
+    "closed after text": (answer(CHUNKED + chunk(TEXT), "close"), BROKEN, "upstream_drop"),
+    "closed in an event": (answer(CHUNKED + chunk(TEXT + MORE[:9]), "close"), BROKEN, "upstream_drop"),
+    "reset after text": (answer(CHUNKED + chunk(TEXT), 0.05, "reset"), BROKEN, "upstream_drop"),
+    "closed after the head": (answer(CHUNKED, "close"), BROKEN, "upstream_drop"),
+    "closed after the finish": (answer(CHUNKED + chunk(TEXT + END), "close"), BROKEN, "Par"),
+    "closed before the head": (answer("close"), ["error"], "upstream_drop"),
+    "reset before the head": (answer("reset"), ["error"], "upstream_drop"),
+    "refused": (
+        answer(b'HTTP/1.1 429 Too Many\r\nContent-Type: application/json\r\nContent-Length: 22\r\n\r\n'
+               b'{"error":{"code":429}}'), ENDED, "upstream_status",
+    ),
+    "refused in chunks": (answer(CHUNKED.replace(b"200 OK", b"503 Busy") + chunk(b"no") + LAST), ENDED,
+                          "upstream_status"),
+    "refused, cut": (answer(CHUNKED.replace(b"200 OK", b"503 Busy") + chunk(b"no"), "close"), BROKEN, "upstream_drop"),
+    "a JSON body": (
+        answer(CHUNKED.replace(b"text/event-stream", b"application/json") + chunk(b"[" + TEXT[6:].strip() + b",")
+               + chunk(END[6:].strip() + b"]") + LAST), ENDED, "Par",
+    ),
+    "no HTTP": (answer(b"hello\r\n\r\n", "wait"), ["error"], "upstream_drop"),
+}  # fmt: skip
+
+
+def end_of(running: RunningTurn) -> str:
+    """Its text, or how it failed."""
+    match running.channel.terminal:
+        case Finished():
+            return running.channel.state.text
+        case Failed(fault):
+            return fault.termination.value
+        case None:
+            return "open"
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_whatever_comes_both_paths_tell_the_same(monkeypatch, clock, make_turn, name: str) -> None:
+    google, hooks, end = ANSWERS[name]
+    seen: dict[ResponsePath, Any] = {}
+    for path in RESPONSE_PATHS:
+        metrics = Metrics(REGISTRY)
+        deps = Deps(MitmStore(clock), Health(clock), metrics, RequestSinks(NullRecorder()))
+        running = deps.store.open(make_turn())
+        deps.store.bind(running, CASCADE)
+        async with middle(monkeypatch, deps, path, google) as made:
+            reader, body = await made.ask(call())
+            await until(lambda made=made, hooks=hooks: made.hooks[2:] == hooks)
+            assert end_of(running) == end
+            assert made.interceptor.claims == {}
+            assert (made.relay.google is not None) is (path == "relay")
+        assert reader.head is not None
+        seen[path] = (reader.head.status, dict(reader.head.headers), body, reader.error, reader.keeps)
+    status, _, _, error, keeps = seen["hooks"]
+    assert seen["relay"][0] == status
+    if status == 200:
+        assert seen["relay"] == seen["hooks"]
+    else:  # the words of a broken connection may differ
+        assert error is None or error == seen["relay"][3]
+        assert keeps is seen["relay"][4]
+
+
+async def test_what_goes_to_google_is_the_same(monkeypatch, deps, make_turn) -> None:
+    sent: dict[ResponsePath, list[bytes]] = {"relay": [], "hooks": []}
+    for path, asked in sent.items():
+        running = deps.store.open(make_turn())
+        deps.store.bind(running, cascade := f"c0ffee00-1111-4222-8333-44445555666{len(deps.store)}")
+        async with middle(monkeypatch, deps, path, answer(CHUNKED + chunk(TEXT + END) + LAST, asked=asked)) as made:
+            await made.ask(call(cascade))
+    (relayed,), (plain,) = sent["relay"], sent["hooks"]
+    host = b"Host: 127.0.0.1:"
+    lines = [[line for line in one.split(b"\r\n") if not line.startswith(host)] for one in (relayed, plain)]
+    assert lines[0] == lines[1]
+    assert b"X-Own: Kept as it is\r\n" in relayed
+
+
+async def test_other_calls_go_mitmproxys_way(monkeypatch, deps, response_path) -> None:
+    async with middle(monkeypatch, deps, response_path, answer(CHUNKED + chunk(TEXT) + LAST)) as made:
+        _, body = await made.ask(call("00000000-1111-4222-8333-444455556666"))
+        assert body == TEXT
+        assert made.relay.google is None
+        assert made.hooks == ["requestheaders", "request", "responseheaders", "response"]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_a_call_that_we_cut(monkeypatch, deps, running, response_path, begun) -> None:
+    asked: list[bytes] = []
+    google = answer(*([CHUNKED + chunk(TEXT)] if begun else []), "wait", asked=asked)
+    async with middle(monkeypatch, deps, response_path, google) as made:
+        asking = asyncio.create_task(made.ask(call()))
+        await until(lambda: running.channel.state.text if begun else asked)
+        running.close(Failed(cancelled()))
+        running.end_attempts(cut=True)
+        reader, body = await asking
+        assert (reader.error is not None) is begun
+        assert body == TEXT if begun else reader.head.status == 502  # type: ignore[union-attr]
+        assert made.hooks[-1] == "error"
+        assert made.carrier.idle == 0
+
+
+async def test_an_ls_that_leaves_ends_the_call(monkeypatch, deps, running, response_path) -> None:
+    gone = asyncio.Event()
+
+    async def google(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + chunk(TEXT))
+        while await reader.read(65536):
+            pass
+        gone.set()
+        writer.close()
+
+    async with middle(monkeypatch, deps, response_path, google) as made:
+        asking = asyncio.create_task(made.ask(call()))
+        await until(lambda: running.channel.state.text)
+        asking.cancel()
+        await asyncio.wait([asking])
+        async with asyncio.timeout(10):
+            await gone.wait()
+        await until(lambda: running.closed)
+        assert running.channel.termination is Termination.LS_GONE
+
+
+# -- the relay alone ---------------------------------------------------------------------------------------------
+
+
+async def test_an_ls_that_does_not_read_loses_its_copy_and_no_more(monkeypatch, deps, running) -> None:
+    words = builders.part("x" * 60_000)
+    many = [CHUNKED, *[chunk(event(words))] * 300, chunk(END), LAST]
+    monkeypatch.setattr(relayed_call, "HELD_BYTES", 100_000)
+    async with middle(monkeypatch, deps, "relay", answer(*many)) as made:
+        _, writer = await asyncio.open_connection("127.0.0.1", made.port, limit=1)
+        writer.write(assemble_request(call().request))
+        await until(lambda: running.closed)
+        assert end_of(running) == "x" * 60_000 * 300
+        writer.transport.abort()
+        await until(lambda: made.hooks[-1] == "error")
+
+
+async def test_calls_share_a_kept_connection(monkeypatch, deps, make_turn) -> None:
+    opened: list[int] = []
+    serve = answer(CHUNKED + chunk(TEXT + END) + LAST)
+
+    async def google(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(1)
+        await serve(reader, writer)
+
+    async with middle(monkeypatch, deps, "relay", google) as made:
+        for number in range(3):
+            running = deps.store.open(make_turn())
+            deps.store.bind(running, cascade := f"c0ffee00-1111-4222-8333-44445555666{number}")
+            _, body = await made.ask(call(cascade))
+            assert body == TEXT + END
+        assert len(opened) == 1
+        server = made.flows[-1].server_conn
+        assert server.address == server.peername == ("127.0.0.1", made.relay.google.port)
+        assert server.timestamp_start is not None
+        assert all(not flow.server_conn.connected for flow in made.flows)

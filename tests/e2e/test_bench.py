@@ -1,0 +1,24 @@
+"""The short form of ``scripts/bench/path.py``: nothing is lost on any path, and the table is whole. Nothing about time:
+a machine that is busy must not fail it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.running import script
+
+pytestmark = pytest.mark.e2e
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bench" / "path.py"
+FIGURE = re.compile(r"  -?\d[\d,.]*(?=  |$)")
+LINES = {"S-1": 2, "S-2": 3, "S-3": 5, "S-4": 1, "S-5": 4, "S-6": 6, "S-7": 5, "S-8": 4}
+
+
+async def test_nothing_is_lost_and_the_table_is_whole() -> None:
+    output = await script(SCRIPT, "--smoke", seconds=110)
+    table = [line for line in output.splitlines() if re.match(r"S-\d  ", line)]
+    assert {row: sum(line.startswith(row) for line in table) for row in LINES} == LINES, output
+    assert [line for line in table if not FIGURE.search(line)] == []
+    assert "nothing failed, nothing was lost" in output

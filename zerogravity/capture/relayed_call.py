@@ -1,0 +1,254 @@
+"""A connection to Google that does not exist, in mitmproxy's HTTP layer: what is sent there becomes a call of the
+carrier, and what the language server is to get of the answer comes back as this connection's events.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, cast
+
+from mitmproxy import http
+from mitmproxy.connection import ConnectionState, Server
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import HttpLayer, HttpStream
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+)
+
+from zerogravity.capture import mitm
+from zerogravity.capture.carrier import CUT, Call, Carrier, Connection, Target
+from zerogravity.capture.ls_copy import Later, LsCopy
+from zerogravity.wire.http1 import Head
+
+if TYPE_CHECKING:
+    from mitmproxy.proxy.server import ConnectionHandler
+
+logger = logging.getLogger("zerogravity.capture")
+
+HOP_BY_HOP = {b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"upgrade"}  # of one connection
+HELD_BYTES = 64 << 20  # of one answer, for a language server that does not read
+
+
+@dataclass
+class Relayed(events.ConnectionEvent):
+    """What has come for a connection that does not exist. Passes through all layers down to that connection's."""
+
+    event: HttpEvent
+
+
+class RelayedCall:
+    """A connection to Google that does not exist, for one request; what its layer would do, and the carrier's listener.
+
+    ``server``: as mitmproxy and its users see it.
+    """
+
+    def __init__(
+        self,
+        flow: http.HTTPFlow,
+        asking: HttpLayer,
+        handler: ConnectionHandler,
+        carrier: Carrier,
+        target: Target,
+        *,
+        later: Later | None = None,
+    ) -> None:
+        self.server = Server(address=(target.host, target.port), tls=target.tls)
+        self.server.sni = target.name if target.tls else None
+        self.server.state = ConnectionState.OPEN
+        self._asking = asking
+        self._handler = handler
+        self._carrier = carrier
+        self._target = target
+        self._stream_id = 0
+        self._request: http.Request | None = None
+        self._body: list[bytes] = []
+        self._call: Call | None = None
+        self._copy: LsCopy[HttpEvent] = LsCopy(
+            self._deliver, lambda data: ResponseData(self._stream_id, data),
+            spawn=lambda work: mitm.spawn(work, "relay", flow.client_conn.peername), later=later, max_bytes=HELD_BYTES,
+        )  # fmt: skip
+        self._attached = False
+        self._feed: Callable[[bytes], list[bytes]] | None = None
+        self._early: list[bytes] = []  # of the body, before the hook for its head has run
+        self._end: HttpEvent | None = None
+
+    # -- the layer's side ------------------------------------------------------------------------------------
+
+    def register(self) -> None:
+        """Events for this connection find their way down to it, through the tunnels that carry its stream."""
+        for carrying, below in self._carrying():
+            carrying.connections[self.server] = below
+        self._asking.connections[self.server] = cast("layer.Layer", self)
+
+    def _unregister(self) -> None:
+        for carrying, _ in self._carrying():
+            carrying.connections.pop(self.server, None)
+        self._asking.connections.pop(self.server, None)
+        self.server.state = ConnectionState.CLOSED
+        self.server.timestamp_end = time.time()
+
+    def _carrying(self) -> Iterator[tuple[HttpLayer, HttpStream]]:
+        layers = self._asking.context.layers
+        for above, below in pairwise(layers[: layers.index(self._asking)]):
+            if isinstance(above, HttpLayer) and isinstance(below, HttpStream):
+                yield above, below
+
+    def handle_event(self, event: events.Event) -> Iterator[commands.Command]:
+        match event:
+            case Relayed():
+                if isinstance(event.event, ResponseEndOfMessage | ResponseProtocolError):
+                    self._unregister()
+                yield ReceiveHttp(event.event)
+            case RequestHeaders():
+                self._stream_id, self._request = event.stream_id, event.request
+            case RequestData():
+                self._body.append(event.data)
+            case RequestEndOfMessage():
+                self._start()
+            case RequestProtocolError():
+                self.give_up()
+                self._unregister()
+            case _:
+                logger.error("a relayed call got %r", event)
+
+    def _start(self) -> None:
+        assert self._request is not None
+        self.server.timestamp_start = time.time()
+        try:
+            sent = _request(self._request, self._body)
+            self._request, self._body = None, []
+            self._call = self._carrier.call(self._target, sent, self)
+        except Exception:  # guard: an exception would end all calls of this connection
+            logger.exception("a call cannot be relayed")
+            self.broken("the call could not be sent")
+
+    # -- the carrier's side ----------------------------------------------------------------------------------
+
+    def begun(self, head: Head, connection: Connection) -> None:
+        _describe(self.server, connection)
+        self._copy.send(ResponseHeaders(self._stream_id, _response(head)))
+
+    def data(self, data: bytes) -> None:
+        if self._attached:
+            self._read(data)
+        else:
+            self._early.append(data)
+
+    def ended(self) -> None:
+        self._call = None
+        self._finish(ResponseEndOfMessage(self._stream_id))
+
+    def broken(self, why: str) -> None:
+        self._call = None
+        self._finish(ResponseProtocolError(self._stream_id, why, ErrorCode.GENERIC_SERVER_ERROR))
+
+    # -- between them ----------------------------------------------------------------------------------------
+
+    def attach(self, response: http.Response) -> None:
+        """The hook for the answer's head has run: its reader is known."""
+        stream, self._attached = response.stream, True
+        if callable(stream):
+            self._feed = cast("Callable[[bytes], list[bytes]]", stream)
+            response.stream = True
+        early, self._early = self._early, []
+        for data in early:
+            self._read(data)
+        if self._end is not None:
+            self._finish(self._end)
+
+    def cut(self) -> None:
+        """Our own end of it: as if Google had closed the connection."""
+        if self._call is not None:
+            self._call.cancel()
+            self.broken(CUT)
+
+    def give_up(self) -> None:
+        """Nobody waits for it any more."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+        self._copy.drop()
+
+    def _read(self, data: bytes) -> None:
+        self._copy.hold([data] if self._feed is None else self._fed(self._feed, data))
+        if self._feed is None:
+            self._copy.flush()
+
+    def _fed(self, feed: Callable[[bytes], list[bytes]], data: bytes) -> list[bytes]:
+        try:
+            made: list[bytes] | bytes = feed(data)
+        except Exception:  # guard: the language server still gets Google's bytes
+            logger.exception("an answer's reader failed; the bytes flow on")
+            return [data]
+        return [made] if isinstance(made, bytes) else made
+
+    def _finish(self, event: HttpEvent) -> None:
+        if not self._attached and isinstance(event, ResponseEndOfMessage):
+            self._end = event
+            return
+        if not self._attached and self._early:
+            self._end = event
+            return
+        if isinstance(event, ResponseEndOfMessage):
+            if self._feed is not None:
+                self._copy.hold(self._fed(self._feed, b""))
+            if self._copy.lost:
+                event = ResponseProtocolError(self._stream_id, "the client reads too slowly", ErrorCode.CANCEL)
+        self._copy.send(event)
+
+    async def _deliver(self, event: HttpEvent) -> None:
+        if self.server not in self._asking.connections:
+            return  # nobody waits for it any more
+        await self._handler.server_event(Relayed(self.server, event))
+        await self._handler.drain_writers()
+
+
+def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
+    """A request as mitmproxy would send it on a connection of HTTP/1.1, without what belongs to the other one."""
+    fields = [(name, value) for name, value in request.headers.fields if name.lower() not in HOP_BY_HOP]
+    known = {name.lower(): name for name, _ in fields}
+    if b"host" not in known:
+        fields.insert(0, (b"Host", (request.authority or request.host).encode("idna")))
+    chunked = any(name.lower() == b"transfer-encoding" and b"chunked" in value.lower() for name, value in fields)
+    if not chunked and b"content-length" not in known:
+        fields.append((b"Content-Length", b"%d" % sum(map(len, body))))
+    cookies = [value for name, value in fields if name.lower() == b"cookie"]
+    if len(cookies) > 1:  # HTTP/2 alone has several
+        fields = [(name, value) for name, value in fields if name.lower() != b"cookie"]
+        fields.append((b"Cookie", b"; ".join(cookies)))
+    first = b"%s %s HTTP/1.1\r\n" % (request.data.method, request.data.path)
+    head = first + b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n"
+    if chunked:
+        framed = [part for piece in body if piece for part in (b"%x\r\n" % len(piece), piece, b"\r\n")]
+        return [head, *framed, b"0\r\n\r\n"]
+    return [head, *body]
+
+
+def _response(head: Head) -> http.Response:
+    now = time.time()
+    fields = tuple((name, value) for name, value in head.headers if name.lower() not in HOP_BY_HOP)
+    version = f"HTTP/{head.version}".encode()
+    return http.Response(version, head.status, head.reason, http.Headers(fields), None, None, now, None)
+
+
+def _describe(server: Server, connection: Connection) -> None:
+    """What HAR files and the views show."""
+    server.peername, server.sockname = connection.info("peername"), connection.info("sockname")
+    server.timestamp_tcp_setup = connection.born
+    if (tls := connection.info("ssl_object")) is not None:
+        server.timestamp_tls_setup = connection.born
+        server.alpn = (tls.selected_alpn_protocol() or "").encode() or None
+        server.tls_version, server.cipher = tls.version(), (tls.cipher() or (None,))[0]
