@@ -16,6 +16,7 @@ import pytest
 from mitmproxy import ctx, http
 from mitmproxy.net.http.http1 import assemble_request
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpStream
+from mitmproxy.proxy.layers.http._events import ResponseEndOfMessage
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow, tutils
 
@@ -360,6 +361,14 @@ async def test_what_is_unusual_goes_mitmproxys_way(monkeypatch, deps, change) ->
         found = made.relay.call_for(stub.layer, asked)  # type: ignore[arg-type]
         assert (found is not None) is (change is None)
         made.handlers.clear()
+
+
+async def test_what_comes_too_late_for_a_connection_is_ignored() -> None:
+    stub = Relayed(call())
+    ours = relay.RelayingLayer(stub.layer, relay.Relay(lambda _: None))
+    late = relayed_call.Relayed(stub.call.server, ResponseEndOfMessage(1))
+    assert list(ours.handle_event(late)) == []
+    assert stub.layer.context.layers == [ours]
 
 
 async def test_our_own_mistake_leaves_the_call_to_mitmproxy(monkeypatch, deps, running) -> None:

@@ -211,8 +211,6 @@ class RelayedCall:
         self._copy.send(event)
 
     async def _deliver(self, event: HttpEvent) -> None:
-        if self.server not in self._asking.connections:
-            return  # nobody waits for it any more
         await self._handler.server_event(Relayed(self.server, event))
         await self._handler.drain_writers()
 
