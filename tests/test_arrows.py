@@ -287,7 +287,8 @@ def test_the_addon_file_stays_thin():
 
 GUARD_POINTS = {
     "background", "core.callbacks", "capture.tap", "capture.interceptor", "capture.relay", "capture.relayed_call",
-    "engine", "server.middleware", "observe.recorder", "worker", "logs",
+    "engine", "server.middleware", "server.respond",
+    "observe.recorder", "worker", "logs",
 }  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import gc
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from zerogravity.core.policy import Await
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
-from zerogravity.engine import LINGER_S, NS, Engine
+from zerogravity.engine import LINGER_S, NS, STARTS, Engine
 from zerogravity.errors import Fault, FaultError, Origin, Termination, bad_request, internal, language_server, upstream
 from zerogravity.testing.builders import FakeClock
 
@@ -541,6 +542,36 @@ async def test_a_failing_listener_at_a_turns_end_affects_no_other(bench: Bench, 
     assert bench.engine.active == bench.engine.waiting == bench.tasks == bench.store.open_count == 0
     assert len(reports) == len(bench.channels)
     assert caplog.text.count("our bug") >= 2 * len(bench.channels)
+
+
+async def test_many_turns_at_once_start_one_after_another_in_their_order() -> None:
+    """Those that wait for their start are no language server's business yet: the time counts as the queue's."""
+    bench = Bench(limits=Limits(turns=50))
+    bench.ls.hold.add("start")
+    channels = [bench.run() for _ in range(50)]
+    started = list[int]()
+    while len(bench.ls.calls) < 48:
+        started.append(len(bench.ls.calls))
+        await asyncio.sleep(0)
+    steps = [after - before for before, after in pairwise(started)]
+    assert max(steps) == STARTS
+    admitted = [at for at, one in enumerate(channels) if "admitted" in one.marks]
+    assert admitted == [*range(len(admitted))]
+    assert (bench.engine.active, bench.engine.waiting) == (50, 0)
+    await bench.engine.close(timeout=0.05)
+
+
+async def test_a_turn_that_ends_before_it_is_its_turn_to_start_is_not_started() -> None:
+    bench = Bench(limits=Limits(turns=20))
+    channels = [bench.run() for _ in range(20)]
+    await asyncio.sleep(0)
+    assert not channels[-1].closed
+    bench.engine.cancel(channels[-1])
+    await settled()
+    assert bench.ls.started == 19
+    assert "admitted" not in channels[-1].marks
+    await bench.engine.close()
+    assert bench.tasks == bench.engine.active == 0
 
 
 async def test_a_turn_cancelled_as_it_gets_its_place_hands_it_on(bench: Bench) -> None:

@@ -1,4 +1,5 @@
-"""A number of places and a bounded queue for them, first come, first served. Knows nothing of turns."""
+"""Who may begin, first come, first served: ``AdmissionQueue``, a number of places and a bounded queue for them, and
+``Pace``, a few at a time of those that come at once. Knows nothing of turns."""
 
 from __future__ import annotations
 
@@ -38,3 +39,41 @@ class AdmissionQueue:
                 following.set_result(None)
                 return
         self.taken -= 1
+
+
+class Pace:
+    """Lets ``count`` begin in each round of the event loop, so that those that have begun get on before the next ones
+    do: all at once would go step by step side by side, and each be as late as the last.
+
+    A loop that has little to do takes a round in no time, so nobody waits for others that wait; and nobody has to say
+    that it has got on, so one that never does keeps no other from beginning.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._left = count  # of this round
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._pacing = False
+
+    async def turn(self) -> None:
+        """Return when the caller may begin, perhaps at once."""
+        if not self._pacing:
+            self._pacing = True
+            asyncio.get_running_loop().call_soon(self._next_round)
+        if self._left:
+            self._left -= 1
+            return
+        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(mine)
+        await mine
+
+    def _next_round(self) -> None:
+        self._left = self._count
+        while self._waiting and self._left:
+            following = self._waiting.popleft()
+            if not following.done():  # else it has given up
+                following.set_result(None)
+                self._left -= 1
+        self._pacing = self._left < self._count
+        if self._pacing:
+            asyncio.get_running_loop().call_soon(self._next_round)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zerogravity import background
-from zerogravity.admission import AdmissionQueue
+from zerogravity.admission import AdmissionQueue, Pace
 from zerogravity.backends.base import Backend
 from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel, Clock
@@ -28,6 +28,7 @@ from zerogravity.errors import FaultError, Termination, cancelled, internal, shu
 logger = logging.getLogger("zerogravity.engine")
 LINGER_S = 30.0  # how long the LS's answers to us may come after the turn's end
 CLOSE_S = 5.0
+STARTS = 2  # turns that start in one round of the event loop (measured; a turn needs some tens of rounds)
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class Engine:
         self._placeholder = placeholder
         self._wait = wait
         self._places = AdmissionQueue(limits.turns or backend.places, limits.waiting)
+        self._pace = Pace(STARTS)
         self._tasks = background.Tasks()
         self._spawn = self._tasks.spawn
         self._lingering: set[asyncio.Task[None]] = set()
@@ -126,6 +128,8 @@ class Engine:
         work = _Work()
         try:
             await self._admitted(running, place)
+            if not running.closed:
+                await self._pace.turn()
             if not running.closed:
                 running.mark("admitted")
                 work.sending = self._spawn(self._guarded(running, self._send(running, work)), f"send {running.id}")

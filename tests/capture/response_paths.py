@@ -42,6 +42,7 @@ class Middle:
         self.carrier = Carrier()
         if response_path == "relay":
             self.relay.carrier = self.carrier
+        self.target = Target("127.0.0.1", google, False, "127.0.0.1")
         self._mode = mode_specs.ProxyMode.parse(f"reverse:http://127.0.0.1:{google}")
         self._chooser = next_layer.NextLayer()
         self._addons: list[Any] = [self.interceptor, self.relay]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from mitmproxy.addons.proxyserver import Proxyserver
-from mitmproxy.exceptions import OptionsError
+from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.master import Master
 from mitmproxy.options import Options
 from mitmproxy.test import taddons, tflow
@@ -69,6 +69,36 @@ async def test_records_are_no_events() -> None:
         heard.append(any("something happened" in message for message in addon.heard))
         await master.done()
     assert heard == [True, False]
+
+
+async def test_listeners_are_found_once_and_called_as_ever(caplog: pytest.LogCaptureFixture) -> None:
+    class Listens:
+        def __init__(self, name: str, *inner: object, error: Exception | None = None) -> None:
+            self.name, self.addons, self.error = name, inner, error
+
+        async def running(self) -> None:
+            heard.append(self.name)
+            if self.error is not None:
+                raise self.error
+
+        def done(self) -> None:
+            heard.append(f"{self.name} ends")
+
+    master = Master(Options())
+    mitm.add_addons(
+        master, Listens("outer", Listens("inner")), Named(), Listens("bug", error=RuntimeError("our bug")),
+        Listens("halt", error=AddonHalt()), Listens("never"),
+    )  # fmt: skip
+    for quick in (False, True):
+        heard = list[str]()
+        if quick:
+            mitm.find_listeners_once(master)
+        for _ in range(2):
+            await master.running()
+        assert heard == ["outer", "inner", "bug", "halt"] * 2
+    assert caplog.text.count("RuntimeError: our bug") == 4
+    await master.done()
+    assert heard[8:] == [f"{name} ends" for name in ("outer", "inner", "bug", "halt", "never")]
 
 
 def test_options_are_set_all_or_none() -> None:

@@ -4,22 +4,30 @@ the same hooks run. And what the relay alone has to do."""
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
+import weakref
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mitmproxy import http
+from mitmproxy import ctx, http
 from mitmproxy.net.http.http1 import assemble_request
+from mitmproxy.proxy.layers.http import GetHttpConnection, HttpStream
+from mitmproxy.proxy.layers.http._events import ResponseEndOfMessage
+from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow, tutils
 
-from tests.capture.response_paths import RESPONSE_PATHS, Google, ResponsePath, middle
+from tests.capture.response_paths import RESPONSE_PATHS, Google, Relayed, ResponsePath, middle
 from tests.waiting import until
-from zerogravity.capture import relayed_call
+from zerogravity.capture import relay, relayed_call
 from zerogravity.capture.interceptor import Deps
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
+from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import Termination, cancelled
 from zerogravity.observe.health import Health
 from zerogravity.observe.metrics import Metrics
@@ -287,3 +295,89 @@ async def test_calls_share_a_kept_connection(monkeypatch, deps, make_turn) -> No
         assert server.address == server.peername == ("127.0.0.1", made.relay.google.port)
         assert server.timestamp_start is not None
         assert all(not flow.server_conn.connected for flow in made.flows)
+
+
+async def test_nothing_is_left_of_a_call(monkeypatch, deps, running) -> None:
+    async with middle(monkeypatch, deps, "relay", answer(CHUNKED + chunk(TEXT + END) + LAST)) as made:
+        await made.ask(call())
+        (flow,) = (weakref.ref(one) for one in made.flows)
+        made.flows.clear()
+        running.end_attempts(cut=False)  # as the engine does
+        await until(lambda: (gc.collect(), flow() is None)[1])
+
+
+async def test_a_connection_is_there_before_the_call(monkeypatch, deps, make_turn) -> None:
+    opened: list[int] = []
+    serve = answer(CHUNKED + chunk(TEXT + END) + LAST)
+
+    async def google(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(1)
+        await serve(reader, writer)
+
+    async with middle(monkeypatch, deps, "relay", google) as made:
+        deps.store.on_open.append(made.relay.turn_begins)
+        deps.store.on_closed.append(made.relay.turn_ends)
+        made.relay.google = made.target
+        running = deps.store.open(make_turn())
+        await until(lambda: made.carrier.idle == 1)
+        deps.store.open(make_turn(surface=PASSIVE))  # its call is here already
+        deps.store.bind(running, CASCADE)
+        _, body = await made.ask(call())
+        assert body == TEXT + END
+        assert len(opened) == 1
+        given_up = [deps.store.open(make_turn()) for _ in range(20)]
+        await until(lambda: made.carrier.idle == relay.WARM)
+        for one in given_up:
+            one.close(Failed(cancelled()))
+        deps.store.open(make_turn())
+        assert made.carrier.idle == relay.WARM == len(opened)
+
+
+UNUSUAL: dict[str, Callable[[http.HTTPFlow], object]] = {
+    "replayed": lambda flow: setattr(flow, "is_replay", "request"),
+    "streamed": lambda flow: setattr(flow.request, "stream", True),
+    "with trailers": lambda flow: setattr(flow.request, "trailers", http.Headers(a="b")),
+    "from another machine": lambda flow: setattr(flow.client_conn, "peername", ("203.0.113.9", 1)),
+    "through another proxy": lambda flow: setattr(
+        flow.client_conn, "proxy_mode", ProxyMode.parse("upstream:http://127.0.0.1:1")
+    ),
+    "with ciphers of its own": lambda _: ctx.options.update(ciphers_server="AES128-SHA"),
+    "with an old TLS": lambda _: ctx.options.update(tls_version_server_min="TLS1"),
+}
+
+
+@pytest.mark.parametrize("change", [None, *UNUSUAL])
+async def test_what_is_unusual_goes_mitmproxys_way(monkeypatch, deps, change) -> None:
+    async with middle(monkeypatch, deps, "relay", answer("wait")) as made:
+        stub = Relayed(call())
+        made.handlers.append(SimpleNamespace(client=stub.flow.client_conn, transports={}))  # type: ignore[arg-type]
+        monkeypatch.setattr(made.relay, "_turn_of", lambda _: "turn_1")
+        asked = GetHttpConnection(("example.com", 443), True, None)
+        stream = HttpStream(stub.layer.context.fork(), 1)
+        stream.flow = stub.flow
+        stub.layer.command_sources[asked] = stream
+        if change is not None:
+            UNUSUAL[change](stub.flow)
+        found = made.relay.call_for(stub.layer, asked)  # type: ignore[arg-type]
+        assert (found is not None) is (change is None)
+        made.handlers.clear()
+
+
+async def test_what_comes_too_late_for_a_connection_is_ignored() -> None:
+    stub = Relayed(call())
+    ours = relay.RelayingLayer(stub.layer, relay.Relay(lambda _: None))
+    late = relayed_call.Relayed(stub.call.server, ResponseEndOfMessage(1))
+    assert list(ours.handle_event(late)) == []
+    assert stub.layer.context.layers == [ours]
+
+
+async def test_our_own_mistake_leaves_the_call_to_mitmproxy(monkeypatch, deps, running) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("forced")
+
+    monkeypatch.setattr(relay, "RelayedCall", broken)
+    async with middle(monkeypatch, deps, "relay", answer(CHUNKED + chunk(TEXT + END) + LAST)) as made:
+        _, body = await made.ask(call())
+        assert body == TEXT + END
+        assert end_of(running) == "Par"
+        assert made.carrier.idle == 0

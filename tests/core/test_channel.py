@@ -193,34 +193,21 @@ def test_a_batch_is_whatever_has_come(writer, channel):
     assert cursor.at_end
 
 
-async def test_ready_is_true_when_records_arrive_and_false_when_nudged(writer, channel):
-    cursor, other = channel.cursor(), channel.cursor()
-    waiting, beside = asyncio.create_task(cursor.ready()), asyncio.create_task(other.ready())
-    await settle()
+def test_a_reader_is_called_once_for_news_the_end_or_a_nudge(writer, channel):
+    cursor, other, called = channel.cursor(), channel.cursor(), []
+    cursor.call(lambda: called.append("cursor"))
+    other.call(lambda: called.append("other"))
     cursor.nudge()
-    assert await waiting is False
-    assert not beside.done()
-    waiting = asyncio.create_task(cursor.ready())
-    await settle()
-    text(writer, "a")
     cursor.nudge()
-    assert (await waiting, await beside) == (True, True)
-    cursor.nudge()
-    assert await cursor.ready() is True, "it is there"
-    assert cursor.take_nowait()
-    writer.close(Finished("stop"))
-    assert await cursor.ready() is True
+    assert (called, cursor.waiting) == (["cursor"], 0)
+    text(writer, "a", "b")
+    assert (called, cursor.waiting, other.waiting) == (["cursor", "other"], 2, 2)
     cursor.take_nowait()
-    assert await cursor.ready() is True
-
-
-async def test_whoever_waits_for_the_end_is_ready_at_the_end(writer, channel):
-    cursor = channel.cursor(99)
-    waiting = asyncio.create_task(cursor.ready())
-    await settle()
+    cursor.call(lambda: called.append("end"))
+    other.call(lambda: called.append("never"))
+    other.forget()
     writer.close(Finished("stop"))
-    assert await waiting is True
-    assert len(channel._log.waiters) == 0
+    assert (called[2:], cursor.waiting) == (["end"], 1)
 
 
 async def test_wait_closed(writer, channel):
@@ -308,7 +295,6 @@ async def test_a_reader_overtaken_by_eviction_gets_cursor_expired(writer, channe
     text(writer, "b")
     writer.close(Finished("stop"))
     writer.release()
-    assert await cursor.ready() is True
     with pytest.raises(CursorExpired):
         await anext(cursor)
 

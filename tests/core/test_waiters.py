@@ -50,20 +50,28 @@ async def test_a_waiter_cancelled_while_being_woken_still_ends():
     assert len(waiters) == 0
 
 
-async def test_one_can_be_nudged():
-    waiters, woken = Waiters(), []
-
-    async def wait(name):
-        await waiters.wait(name)
-        woken.append(name)
-
-    tasks = [asyncio.create_task(wait(name)) for name in "ab"]
-    await settle()
+def test_callbacks_are_called_once():
+    waiters, called = Waiters(), []
+    waiters.call("a", lambda: called.append("a"))
+    waiters.call("b", lambda: called.append("b"))
+    waiters.call("c", lambda: called.append("c"))
     waiters.nudge("b")
     waiters.nudge("b")
-    waiters.nudge("c")
-    await settle()
-    assert (woken, len(waiters)) == (["b"], 1)
+    waiters.nudge("x")
+    waiters.forget("c")
+    assert (called, len(waiters)) == (["b"], 1)
     waiters.wake()
-    await asyncio.gather(*tasks)
-    assert (woken, len(waiters)) == (["b", "a"], 0)
+    waiters.wake()
+    assert (called, len(waiters)) == (["b", "a"], 0)
+
+
+def test_whoever_comes_again_while_being_called_is_called_the_next_time():
+    waiters, called = Waiters(), []
+
+    def again():
+        called.append(len(called))
+        waiters.call("a", again)
+
+    again()
+    waiters.wake()
+    assert (called, len(waiters)) == ([0, 1], 1)

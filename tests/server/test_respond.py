@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +22,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
 from zerogravity.server.respond import FLUSH, Pump, drop_stalled_reader, notes_header, timing_headers
-from zerogravity.server.watchdog import Watchdog
+from zerogravity.server.watchdog import Room, Watchdog
 from zerogravity.surfaces import chat, gemini
 from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.check import check_chat
@@ -311,6 +311,10 @@ async def test_whole_answers(serve: Serve) -> None:
 # -- the pump ------------------------------------------------------------------------------------------------------
 
 
+async def pause() -> None:
+    await asyncio.sleep(0)
+
+
 class Sent:
     """Takes what is written, and lets the writer wait for room."""
 
@@ -318,10 +322,10 @@ class Sent:
         self.writes: list[bytes] = []
         self._changed = asyncio.Event()
 
-    def __call__(self, frames: list[bytes]) -> Awaitable[None]:
+    def __call__(self, frames: list[bytes]) -> Room:
         self.writes.append(b"".join(frames))
         self._changed.set()
-        return asyncio.sleep(0)
+        return pause
 
     async def reach(self, count: int) -> None:
         while len(self.writes) < count:
@@ -356,19 +360,65 @@ async def test_the_watchdog_knows_of_each_write(make_turn: Callable[..., Turn], 
         def written(self) -> None:
             known.append("written")
 
-        async def wait(self, room: Awaitable[None]) -> None:
-            await room
+        async def wait(self, room: Room) -> None:
+            await room()
             known.append("waited")
 
-    def send(frames: list[bytes]) -> Awaitable[None] | None:
+    def send(frames: list[bytes]) -> Room | None:
         assert frames
-        return asyncio.sleep(0) if waits else None
+        return pause if waits else None
 
     say(writer, TextDelta("x"))
     writer.close(Finished("stop"))
     with writer.channel.cursor() as cursor:
         await Pump(cursor, chat.surface.emitter(writer.channel, bytes(32)), send, Noting(60)).run()
     assert known == ["waited" if waits else "written"] * 2
+
+
+async def test_what_fails_in_a_callback_fails_in_the_reader(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
+    """The client has gone, or a bug."""
+    for error in (ConnectionResetError, ZeroDivisionError):
+        writer, sent = ChannelWriter(make_turn(), clock), list[bytes]()
+
+        def send(frames: list[bytes], error: type[Exception] = error, sent: list[bytes] = sent) -> None:
+            if sent:
+                raise error
+            sent.extend(frames)
+
+        with writer.channel.cursor() as cursor:
+            emitter = chat.surface.emitter(writer.channel, bytes(32))
+            pump = asyncio.create_task(Pump(cursor, emitter, send, Watchdog(60)).run())
+            for _ in range(3):
+                await asyncio.sleep(0)
+            assert not pump.done()
+            say(writer, TextDelta("x"))
+            say(writer, TextDelta("y"))
+            with pytest.raises(error):
+                await pump
+            say(writer, TextDelta("the capture goes on"))
+
+
+@pytest.mark.parametrize("rounds", range(4))
+async def test_a_reader_that_leaves_at_any_moment(
+    make_turn: Callable[..., Turn], clock: FakeClock, rounds: int
+) -> None:
+    writer, sent = ChannelWriter(make_turn(), clock), Sent()
+    with writer.channel.cursor() as cursor:
+        emitter = chat.surface.emitter(writer.channel, bytes(32))
+        pump = asyncio.create_task(Pump(cursor, emitter, sent, Watchdog(60)).run())
+        await sent.reach(1)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        say(writer, TextDelta("x"))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        pump.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await pump
+    await asyncio.sleep(0)
+    say(writer, TextDelta("y"))
+    await asyncio.sleep(0)
+    assert len(sent.writes) == (2 if rounds else 1)
 
 
 async def test_heartbeats_on_the_wire(serve: Serve) -> None:

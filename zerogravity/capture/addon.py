@@ -101,7 +101,7 @@ class Capture:
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
             route = proxy_options.route()
-            if config.relay:
+            if config.relay and config.intercept:
                 self._relay(stack, route.google or config.upstream)
             try:
                 made = await stack.enter_async_context(gateway(config, route))

@@ -98,7 +98,8 @@ class Connection(asyncio.Protocol):
     def write(self, request: Sequence[bytes]) -> None:
         assert self.transport is not None
         if sum(map(len, request)) <= JOINED:
-            request = (b"".join(request),)
+            self.transport.write(b"".join(request))
+            return
         for piece in request:
             self.transport.write(piece)
 

@@ -51,6 +51,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
         update_alt_svc.UpdateAltSvc(),
         check,
     )
+    mitm.find_listeners_once(master)
     try:
         mitm.set_options(master.options, termlog_verbosity=verbosity, **settings)
         master.options.set(*further)

@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Coroutine, Iterator, MutableMapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterable, Iterator, MutableMapping
+from inspect import isawaitable
+from typing import Any, cast
 
 from mitmproxy import ctx, http
+from mitmproxy.addonmanager import safecall, traverse
+from mitmproxy.exceptions import AddonHalt
+from mitmproxy.hooks import Hook
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.master import Master
 from mitmproxy.options import Options
@@ -44,6 +48,29 @@ def no_log_events() -> None:
     root = logging.getLogger()
     for handler in [one for one in root.handlers if isinstance(one, LegacyLogEvents)]:
         root.removeHandler(handler)
+
+
+def find_listeners_once(master: Master) -> None:
+    """mitmproxy asks all addons, at each event, whether they listen to it. Here they are asked once for each hook, so
+    this is for when all of them are there. One that fails is logged, and keeps no other from being called, as before.
+    """
+    manager, listeners = master.addons, dict[str, list[Callable[..., Any]]]()
+
+    async def trigger_event(event: Hook) -> None:
+        if (found := listeners.get(event.name)) is None:
+            addons = cast("Iterable[object]", traverse(manager.chain))
+            found = [hook for addon in addons if callable(hook := getattr(addon, event.name, None))]
+            listeners[event.name] = found
+        for hook in found:
+            try:
+                with safecall():
+                    result = hook(*event.args())
+                    if result is not None and isawaitable(result):
+                        await result
+            except AddonHalt:
+                return
+
+    vars(manager)["trigger_event"] = trigger_event
 
 
 def set_options(options: Options, **values: object) -> None:

@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, http
-from mitmproxy.proxy import layer
+from mitmproxy.proxy import events, layer
 from mitmproxy.proxy.layers.http import GetHttpConnection, GetHttpConnectionCompleted, HttpLayer, HTTPMode, HttpStream
 from mitmproxy.proxy.mode_specs import UpstreamMode
 
 from zerogravity.capture import mitm, proxy_guard
 from zerogravity.capture.carrier import Carrier, Target, Trust
-from zerogravity.capture.relayed_call import RelayedCall
+from zerogravity.capture.relayed_call import Relayed, RelayedCall
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import PASSIVE
 
@@ -130,6 +130,11 @@ class RelayingLayer(HttpLayer):
         layers[layers.index(replaced)] = self
         self._relay = relay
 
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        if isinstance(event, Relayed) and event.connection not in self.connections:
+            return  # nobody waits for it any more
+        yield from super()._handle_event(event)
+
     def get_connection(self, event: GetHttpConnection, *, reuse: bool = True) -> layer.CommandGenerator[None]:
         call = self._relay.call_for(self, event)
         if call is None:
@@ -150,7 +155,6 @@ def _is_unusual(flow: http.HTTPFlow, event: GetHttpConnection) -> bool:
         or bool(flow.request.stream)
         or not proxy_guard.is_local(flow.client_conn)
         or bool(flow.request.trailers)
-        or flow.server_conn.sockname is not None
         or any(mitm.is_set(name) for name in UNUSUAL)
     )
 

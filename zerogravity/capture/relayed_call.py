@@ -76,9 +76,10 @@ class RelayedCall:
         self._request: http.Request | None = None
         self._body: list[bytes] = []
         self._call: Call | None = None
+        peer = flow.client_conn.peername  # not the flow: it would keep itself alive
         self._copy: LsCopy[HttpEvent] = LsCopy(
             self._deliver, lambda data: ResponseData(self._stream_id, data),
-            spawn=lambda work: mitm.spawn(work, "relay", flow.client_conn.peername), later=later, max_bytes=HELD_BYTES,
+            spawn=lambda work: mitm.spawn(work, "relay", peer), later=later, max_bytes=HELD_BYTES,
         )  # fmt: skip
         self._attached = False
         self._feed: Callable[[bytes], list[bytes]] | None = None
@@ -210,8 +211,6 @@ class RelayedCall:
         self._copy.send(event)
 
     async def _deliver(self, event: HttpEvent) -> None:
-        if self.server not in self._asking.connections:
-            return  # nobody waits for it any more
         await self._handler.server_event(Relayed(self.server, event))
         await self._handler.drain_writers()
 

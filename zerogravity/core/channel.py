@@ -18,13 +18,12 @@ from zerogravity.core.events import (
     Failed,
     Finished,
     FunctionCall,
-    InlineData,
     Record,
     RequestLine,
-    ServerTool,
     Terminal,
     TextDelta,
     ThinkingDelta,
+    texts_size,
 )
 from zerogravity.core.fold import Assembler, TurnState
 from zerogravity.core.turn import Turn
@@ -238,16 +237,22 @@ class Cursor:
         """Whether the terminal record has been read."""
         return self.channel.closed and self._next >= self._log.count
 
-    async def ready(self) -> bool:
-        """Wait for something to read, or for the end. False: ``nudge`` came first."""
-        log, state = self._log, self.channel.state
-        if self._next >= log.count and state.terminal is None:
-            await log.waiters.wait(self)
-        return self._next < log.count or state.terminal is not None
+    @property
+    def waiting(self) -> int:
+        """How many records are there and not yet read."""
+        return self._log.count - self._next
+
+    def call(self, news: Callable[[], object]) -> None:
+        """``news`` is called once: at the next record, at the end, or when nudged. It must be quick and never raise."""
+        self._log.waiters.call(self, news)
 
     def nudge(self) -> None:
-        """Whoever waits until it is ready waits no longer."""
+        """Call it now, if it is not called yet."""
         self._log.waiters.nudge(self)
+
+    def forget(self) -> None:
+        """Do not call it any more."""
+        self._log.waiters.forget(self)
 
     def __aiter__(self) -> Self:
         return self
@@ -322,7 +327,7 @@ class ChannelWriter:
         if self.channel.state.terminal is not None:
             log.late += 1
             return None
-        weight = len(data) or _weight(events)
+        weight = len(data) or texts_size(events)
         if log.size + weight > self._max_bytes:
             full = "the turn's event log is full (limits.turn_bytes)"
             self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
@@ -376,21 +381,3 @@ class ChannelWriter:
 
 
 _NO_TEXT = TextDelta("")
-
-
-def _weight(events: tuple[Event, ...]) -> int:
-    """What a record without bytes of its own holds (polled steps): its texts."""
-    size = 0
-    for event in events:
-        match event:
-            case TextDelta(text) | ThinkingDelta(text):
-                size += len(text)
-            case FunctionCall(args_json=args):
-                size += len(args)
-            case InlineData(data=data):
-                size += len(data)
-            case ServerTool(part):
-                size += len(part)
-            case _:
-                pass
-    return size

@@ -1,8 +1,9 @@
-"""``Waiters``: tasks that sleep until something changes → woken together, and only then."""
+"""``Waiters``: tasks that sleep, and callbacks, until something changes → woken together, and only then."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Waiters:
@@ -11,7 +12,7 @@ class Waiters:
     __slots__ = ("_sleeping",)
 
     def __init__(self) -> None:
-        self._sleeping: dict[object, asyncio.Future[None]] = {}
+        self._sleeping: dict[object, Callable[[], object]] = {}
 
     def __len__(self) -> int:
         return len(self._sleeping)
@@ -19,23 +20,28 @@ class Waiters:
     def wake(self) -> None:
         """All of them."""
         if self._sleeping:
-            for future in self._sleeping.values():
-                if not future.done():
-                    future.set_result(None)
-            self._sleeping.clear()
+            sleeping, self._sleeping = self._sleeping, {}
+            for wake in sleeping.values():
+                wake()
 
     def nudge(self, who: object) -> None:
         """Wake only that one, if it sleeps."""
-        future = self._sleeping.pop(who, None)
-        if future is not None and not future.done():
-            future.set_result(None)
+        if (wake := self._sleeping.pop(who, None)) is not None:
+            wake()
 
-    async def wait(self, who: object = None) -> None:
-        """Return when they are woken the next time. ``who``: by which this one can be nudged."""
+    def call(self, who: object, wake: Callable[[], object]) -> None:
+        """``wake`` is called when they are woken the next time. It must be quick and never raise."""
+        self._sleeping[who] = wake
+
+    def forget(self, who: object) -> None:
+        """It does not wait any more."""
+        self._sleeping.pop(who, None)
+
+    async def wait(self) -> None:
+        """Return when they are woken the next time."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        who = who or future
-        self._sleeping[who] = future
+        self.call(future, lambda: future.done() or future.set_result(None))
         try:
             await future
         finally:
-            self._sleeping.pop(who, None)
+            self.forget(future)

@@ -21,17 +21,18 @@ from aiohttp import HttpVersion11, web
 
 from zerogravity import redact
 from zerogravity.core.channel import CascadeChannel, Cursor, CursorExpired
-from zerogravity.core.events import Failed
+from zerogravity.core.events import Failed, Record
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError, Termination
 from zerogravity.server.middleware import rendered
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
-from zerogravity.server.watchdog import Stalled, Watchdog
+from zerogravity.server.watchdog import Room, Stalled, Watchdog
 from zerogravity.surfaces.base import Answer, Emitter, Surface
 
 FLUSH = 128 << 10  # bytes of a long replay that are written at once; other tasks run in between
 FRAMES = 256  # of a stored stream per write
+FEW = 64  # records that are rendered and written in one go, in a callback
 NOTES, NOTE = 1024, 200  # characters of the notes header, of one note in it
 LINGER_S = 0.25
 PHASES = (
@@ -40,8 +41,8 @@ PHASES = (
     ("text", "received", "first_text"), ("call", "received", "first_call"), ("turn", "received", "done"),
 )  # fmt: skip
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
-Send = Callable[[list[bytes]], Awaitable[None] | None]
-"""Writes frames. What it returns has to be awaited: there is no room for more yet."""
+Send = Callable[[list[bytes]], Room | None]
+"""Writes frames. If it returns something, there is no room for more yet."""
 
 
 async def answer(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
@@ -131,7 +132,7 @@ class StreamedAnswer:
             self._room = self._request.transport.get_write_buffer_limits()[1]
         return self
 
-    def send(self, frames: Sequence[bytes]) -> Awaitable[None] | None:
+    def send(self, frames: Sequence[bytes]) -> Room | None:
         """One write, of one chunk. aiohttp's own way to the transport would be four calls more for each event."""
         transport, exchange = self._request.transport, self._exchange
         if transport is None or transport.is_closing():
@@ -141,7 +142,7 @@ class StreamedAnswer:
         exchange.sent_bytes += len(data)
         if exchange.first_byte is None:
             exchange.first_byte = asyncio.get_running_loop().time()
-        return self._request.writer.drain() if transport.get_write_buffer_size() > self._room else None
+        return self._request.writer.drain if transport.get_write_buffer_size() > self._room else None
 
     async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> bool:
         channel = self._exchange.channel
@@ -203,30 +204,79 @@ class Pump:
         self._ending = ending
         self._frames: list[bytes] = []
         self._size = 0
+        self._parked: asyncio.Future[Room | None]
         self.largest = 0
 
     async def run(self) -> None:
         """Until the terminal record has been sent."""
-        cursor, feed = self._cursor, self._emitter.feed
         self._take(self._emitter.begin())
         await self._flush()
-        while True:
-            batch = cursor.take_nowait()
-            if batch:
-                self.largest = max(self.largest, len(batch))
-                for record in batch:
-                    if self._ending is not None and record.terminal is not None:
-                        await self._flush()
-                        await self._ending()
-                    self._take(feed(record))
-                    if self._size >= FLUSH:
-                        await self._flush()
-                        await asyncio.sleep(0)
+        while not self._cursor.at_end:
+            await self._follow()
+            if batch := self._cursor.take_nowait():
+                await self._render(batch)
+
+    async def _follow(self) -> None:
+        """Write what comes, until something has to be waited for: the end, a lot at once, or room. It is written by a
+        callback: to wake a task for it would be as dear as all else that an event costs here."""
+        if self._cursor.waiting > 0:
+            return
+        self._parked = parked = asyncio.get_running_loop().create_future()
+        self._cursor.call(self._news)
+        try:
+            room = await parked
+        finally:
+            self._cursor.forget()
+            if parked.done() and not parked.cancelled():
+                parked.exception()  # known, even if the client has left at the same moment
+        if room is not None:
+            await self._watchdog.wait(room)
+
+    def _news(self) -> None:
+        """Called in the middle of an append: later, but in this round."""
+        self._parked.get_loop().call_soon(self._write_at_once)
+
+    def _write_at_once(self) -> None:
+        """Guard point: what fails here fails in the task."""
+        if self._parked.done():
+            return
+        try:
+            done, room = self._wrote_at_once()
+        except Exception as error:  # noqa: BLE001 - guard: handed on
+            self._parked.set_exception(error)
+        else:
+            if done:
+                self._cursor.call(self._news)
+            else:
+                self._parked.set_result(room)
+
+    def _wrote_at_once(self) -> tuple[bool, Room | None]:
+        """Whether that was all, and if not, what is to be waited for."""
+        cursor = self._cursor
+        if cursor.channel.closed or cursor.waiting > FEW:
+            return False, None
+        batch = cursor.take_nowait()
+        self.largest = max(self.largest, len(batch))
+        for record in batch:
+            self._take(self._emitter.feed(record))
+        if not batch and self._emitter.heartbeat:  # nudged
+            self._frames.append(self._emitter.heartbeat)
+        room = self._write()
+        return room is None, room
+
+    async def _render(self, batch: list[Record]) -> None:
+        """All that has arrived, in one write unless it is a lot."""
+        self.largest = max(self.largest, len(batch))
+        feed, last = self._emitter.feed, batch[-1]
+        for record in batch:
+            if record is last and record.terminal is not None and self._ending is not None:
                 await self._flush()
-            elif cursor.at_end:
-                return
-            elif not await cursor.ready() and self._emitter.heartbeat:
-                await self._write([self._emitter.heartbeat])
+                await self._ending()
+            self._take(feed(record))
+            if self._size >= FLUSH:
+                await self._flush()
+                await asyncio.sleep(0)
+        await self._flush()
 
     def _take(self, frames: list[bytes]) -> None:
         if self._skip:
@@ -234,19 +284,21 @@ class Pump:
             self._skip -= skipped
             frames = frames[skipped:]
         self._frames += frames
-        self._size += sum(map(len, frames))
+        for frame in frames:
+            self._size += len(frame)
 
     async def _flush(self) -> None:
-        if self._frames:
-            frames, self._frames, self._size = self._frames, [], 0
-            await self._write(frames)
-
-    async def _write(self, frames: list[bytes]) -> None:
-        room = self._send(frames)
-        if room is None:
-            self._watchdog.written()
-        else:
+        if (room := self._write()) is not None:
             await self._watchdog.wait(room)
+
+    def _write(self) -> Room | None:
+        """If it returns something, there is no room for more yet."""
+        if not self._frames:
+            return None
+        frames, self._frames, self._size = self._frames, [], 0
+        if (room := self._send(frames)) is None:
+            self._watchdog.written()
+        return room
 
 
 def timing_headers(channel: CascadeChannel) -> dict[str, str]:

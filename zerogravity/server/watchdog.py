@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 NEVER = float("inf")
+Room = Callable[[], Awaitable[None]]
+"""How to wait for room."""
 
 
 class Stalled(Exception):
@@ -67,11 +69,11 @@ class Watchdog:
         """Something has been written, and there is room for more."""
         self._since = self._time()
 
-    async def wait(self, room: Awaitable[None]) -> None:
+    async def wait(self, room: Room) -> None:
         """Something has been written, and there is no room for more; wait for some."""
         self._since, self._waiting = self._time(), True
         try:
-            await room
+            await room()
         finally:
             self._since, self._waiting = self._time(), False
 

@@ -172,7 +172,7 @@ class ResponsesSocket:
             emitter = self._surface.emitter(channel, self._services.secret)
             suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
             try:
-                await relay(self._request, cursor, emitter, partial(self._send, channel, suffix))
+                await relay(self._request, cursor, emitter, lambda frames: partial(self._send, channel, suffix, frames))
             except Stalled:
                 drop_stalled_reader(self._services, channel)
                 abort(self._request)

@@ -174,7 +174,7 @@ class GoogleDecoder:
         parts = narrow.items(content.get("parts")) if is_a(content, OBJECT) else ()
         sources: list[bytes] | None = None
         for index, part in enumerate(parts):
-            if self.broken is not None:
+            if self._calls.broken is not None:
                 break  # what comes behind it is for nobody
             if not is_a(part, OBJECT):
                 events.append(Notice("unknown_part", "a part that is no object"))
@@ -203,10 +203,11 @@ class GoogleDecoder:
         if is_a(grounding := candidate.get("groundingMetadata"), OBJECT) and grounding:
             exact = jsonio.loads(jsonio.at(source, (*path, "groundingMetadata")) or b"{}")
             events.append(Grounding(narrow.members(exact)))
-        finish = enums.finish_reason(candidate.get("finishReason"), enveloped=self.enveloped)
-        if finish is not None and not self._blocked:
-            self.finish = finish
-            self._message = narrow.a_string(candidate.get("finishMessage"))
+        if "finishReason" in candidate and not self._blocked:
+            finish = enums.finish_reason(candidate["finishReason"], enveloped=self.enveloped)
+            if finish is not None:
+                self.finish = finish
+                self._message = narrow.a_string(candidate.get("finishMessage"))
 
     def _flush(self, events: list[Event]) -> bool:
         """Something else than a call follows. True: the call before it cannot be run."""
@@ -294,15 +295,16 @@ def _camel(part: Json) -> Json:
 
 
 def _usage(counts: Json) -> Usage:
-    def count(name: str) -> int:
-        value = counts.get(name)
-        return value if isinstance(value, int) and value > 0 else 0
-
-    prompt, candidates = count("promptTokenCount"), count("candidatesTokenCount")
-    thoughts, tool_use = count("thoughtsTokenCount"), count("toolUsePromptTokenCount")
-    cached = min(count("cachedContentTokenCount"), prompt)
-    total = count("totalTokenCount") or prompt + candidates + thoughts + tool_use
+    given = counts.get
+    prompt, candidates = _count(given("promptTokenCount")), _count(given("candidatesTokenCount"))
+    thoughts, tool_use = _count(given("thoughtsTokenCount")), _count(given("toolUsePromptTokenCount"))
+    cached = min(_count(given("cachedContentTokenCount")), prompt)
+    total = _count(given("totalTokenCount")) or prompt + candidates + thoughts + tool_use
     return Usage(prompt, cached, candidates, thoughts, tool_use, total)
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _names(part: Json) -> str:
