@@ -2,7 +2,7 @@
 
 The bytes of an answer reach the listener in the turn of the event loop that reads them, without a task. No mitmproxy in
 here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as browsers
-and Go do.
+do with a POST.
 """
 
 from __future__ import annotations
@@ -158,7 +158,10 @@ class Call:
             self._carrier.connect(self, self._target)
             return
         self._reader.end()
-        if (why := self._reader.error) is None:
+        why = self._reader.error
+        if why is None and isinstance(error, ConnectionError):  # a body may end with its connection, but not so
+            why = CUT
+        if why is None:
             self._finish()
         else:
             self._fail(why if error is None else f"{why} ({error.args[-1] if error.args else error!r})")
@@ -266,7 +269,7 @@ class Carrier:
         opening = opening or self._spawn(target)
 
         def opened(task: asyncio.Task[Connection | str]) -> None:
-            found = CUT if task.cancelled() else task.result()
+            found = _opened(task)
             if isinstance(found, str):
                 call.unsent(found)
             elif found.gone:
@@ -305,7 +308,7 @@ class Carrier:
     def _warmed(self, task: asyncio.Task[Connection | str]) -> None:
         waiting = [entry for entry in self._warming if entry[1] is not task]
         unclaimed, self._warming = len(waiting) < len(self._warming), waiting
-        if unclaimed and not task.cancelled() and isinstance(found := task.result(), Connection):
+        if unclaimed and isinstance(found := _opened(task), Connection):
             self.keep(found)
 
     def _forget(self, connection: Connection) -> None:
@@ -342,11 +345,16 @@ class Carrier:
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
             return _words(error)
         self._connections.add(connection)
-        peer = connection.info("peername")
-        if self._refuses is not None and peer is not None and (why := await self._refuses(peer)) is not None:
+        try:
+            peer = connection.info("peername")
+            why = await self._refuses(peer) if self._refuses is not None and peer is not None else None
+        except BaseException:
             connection.abort()
-            return why
-        return connection
+            raise
+        if why is None:
+            return connection
+        connection.abort()
+        return why
 
 
 @lru_cache(8)
@@ -359,6 +367,13 @@ def context_of(trust: Trust) -> ssl.SSLContext:
     if trust.insecure:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     return made
+
+
+def _opened(task: asyncio.Task[Connection | str]) -> Connection | str:
+    """What has become of it. Nothing may raise in a callback, or a call would wait for ever; the task logs why."""
+    if task.cancelled():
+        return CUT
+    return task.result() if (error := task.exception()) is None else _words(error)
 
 
 def _words(error: BaseException) -> str:
