@@ -181,6 +181,16 @@ async def test_a_kept_connection_that_was_closed_costs_a_call_nothing(carrier: C
         assert len(server.asked) == 2
 
 
+async def test_what_google_may_have_worked_on_is_not_sent_again() -> None:
+    carrier = Carrier(crossing_s=0)
+    async with Server([[OK], ["close"]], [[OK]]) as server:
+        await ask(carrier, server.target)
+        heard = await ask(carrier, server.target)
+        assert (heard.told, heard.why) == (["broken"], "server closed connection")
+        assert len(server.asked) == 1
+    await carrier.close()
+
+
 async def test_several_stale_connections_cost_no_more_than_one(carrier: Carrier) -> None:
     async with Server([[OK], ["close"]], [[OK], ["close"]], [[OK]]) as server:
         await asyncio.gather(ask(carrier, server.target), ask(carrier, server.target))

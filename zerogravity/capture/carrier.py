@@ -2,7 +2,7 @@
 
 The bytes of an answer reach the listener in the turn of the event loop that reads them, without a task. No mitmproxy in
 here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as browsers
-do with a POST.
+do with a POST. One that is closed later ends the call, or Google would work on it twice.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from zerogravity.wire.http1 import AnswerReader, Head
 
 IDLE_S = 90.0  # Google keeps them for four minutes
 MAX_IDLE = 32
+CROSSING_S = 5.0  # a close that crosses a request on its way is here by then; later, Google has begun to work on it
 JOINED = 64 * 1024  # smaller requests go out in one write
 CUT = "server closed connection"
 
@@ -129,6 +130,7 @@ class Call:
         self._listener: Listener | None = listener
         self._connection: Connection | None = None
         self._kept = False  # the connection was there before the call
+        self._sent = 0.0
         self._reader = AnswerReader()
         self._begun = False
 
@@ -137,7 +139,7 @@ class Call:
         if self._listener is None:
             self._carrier.keep(connection)
             return
-        self._connection, self._kept = connection, kept
+        self._connection, self._kept, self._sent = connection, kept, asyncio.get_running_loop().time()
         connection.call = self
         connection.write(self._request)
 
@@ -154,7 +156,7 @@ class Call:
     def lost(self, error: Exception | None) -> None:
         """Called by the connection: it is gone."""
         connection, self._connection = self._connection, None
-        if connection is not None and self._kept and self._request:
+        if connection is not None and self._kept and self._request and self._carrier.crossed(self._sent):
             self._carrier.connect(self, self._target)
             return
         self._reader.end()
@@ -217,11 +219,13 @@ class Carrier:
         *,
         idle_s: float = IDLE_S,
         max_idle: int = MAX_IDLE,
+        crossing_s: float = CROSSING_S,
     ) -> None:
         self._trust = trust
         self._refuses = refuses
         self._idle_s = idle_s
         self._max_idle = max_idle
+        self._crossing_s = crossing_s
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []  # the newest last
         self._warming: list[tuple[Target, asyncio.Task[Connection | str]]] = []
@@ -289,6 +293,10 @@ class Carrier:
         if len(self._idle) > self._max_idle:
             self._idle.pop(0).abort()
         self._watch()
+
+    def crossed(self, sent: float) -> bool:
+        """Whether a connection that is closed now was closed before it could bring what was sent then."""
+        return asyncio.get_running_loop().time() < sent + self._crossing_s
 
     def _take(self, target: Target) -> Connection | None:
         for at in range(len(self._idle) - 1, -1, -1):
