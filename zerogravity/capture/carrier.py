@@ -2,7 +2,7 @@
 
 The bytes of an answer reach the listener in the turn of the event loop that reads them, without a task. No mitmproxy in
 here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as browsers
-and Go do.
+do with a POST. One that is closed later ends the call, or Google would work on it twice.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from zerogravity.wire.http1 import AnswerReader, Head
 
 IDLE_S = 90.0  # Google keeps them for four minutes
 MAX_IDLE = 32
+CROSSING_S = 5.0  # a close that crosses a request on its way is here by then; later, Google has begun to work on it
 JOINED = 64 * 1024  # smaller requests go out in one write
 CUT = "server closed connection"
 
@@ -128,6 +129,7 @@ class Call:
         self._listener: Listener | None = listener
         self._connection: Connection | None = None
         self._kept = False  # the connection was there before the call
+        self._sent = 0.0
         self._reader = AnswerReader()
         self._begun = False
 
@@ -136,7 +138,7 @@ class Call:
         if self._listener is None:
             self._carrier.keep(connection)
             return
-        self._connection, self._kept = connection, kept
+        self._connection, self._kept, self._sent = connection, kept, asyncio.get_running_loop().time()
         connection.call = self
         connection.write(self._request)
 
@@ -153,11 +155,14 @@ class Call:
     def lost(self, error: Exception | None) -> None:
         """Called by the connection: it is gone."""
         connection, self._connection = self._connection, None
-        if connection is not None and self._kept and self._request:
+        if connection is not None and self._kept and self._request and self._carrier.crossed(self._sent):
             self._carrier.connect(self, self._target)
             return
         self._reader.end()
-        if (why := self._reader.error) is None:
+        why = self._reader.error
+        if why is None and isinstance(error, ConnectionError):  # a body may end with its connection, but not so
+            why = CUT
+        if why is None:
             self._finish()
         else:
             self._fail(why if error is None else f"{why} ({error.args[-1] if error.args else error!r})")
@@ -213,11 +218,13 @@ class Carrier:
         *,
         idle_s: float = IDLE_S,
         max_idle: int = MAX_IDLE,
+        crossing_s: float = CROSSING_S,
     ) -> None:
         self._trust = trust
         self._refuses = refuses
         self._idle_s = idle_s
         self._max_idle = max_idle
+        self._crossing_s = crossing_s
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []  # the newest last
         self._warming: list[tuple[Target, asyncio.Task[Connection | str]]] = []
@@ -265,7 +272,7 @@ class Carrier:
         opening = opening or self._spawn(target)
 
         def opened(task: asyncio.Task[Connection | str]) -> None:
-            found = CUT if task.cancelled() else task.result()
+            found = _opened(task)
             if isinstance(found, str):
                 call.unsent(found)
             elif found.gone:
@@ -286,6 +293,10 @@ class Carrier:
             self._idle.pop(0).abort()
         self._watch()
 
+    def crossed(self, sent: float) -> bool:
+        """Whether a connection that is closed now was closed before it could bring what was sent then."""
+        return asyncio.get_running_loop().time() < sent + self._crossing_s
+
     def _take(self, target: Target) -> Connection | None:
         for at in range(len(self._idle) - 1, -1, -1):
             connection = self._idle[at]
@@ -304,7 +315,7 @@ class Carrier:
     def _warmed(self, task: asyncio.Task[Connection | str]) -> None:
         waiting = [entry for entry in self._warming if entry[1] is not task]
         unclaimed, self._warming = len(waiting) < len(self._warming), waiting
-        if unclaimed and not task.cancelled() and isinstance(found := task.result(), Connection):
+        if unclaimed and isinstance(found := _opened(task), Connection):
             self.keep(found)
 
     def _forget(self, connection: Connection) -> None:
@@ -341,11 +352,16 @@ class Carrier:
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
             return _words(error)
         self._connections.add(connection)
-        peer = connection.info("peername")
-        if self._refuses is not None and peer is not None and (why := await self._refuses(peer)) is not None:
+        try:
+            peer = connection.info("peername")
+            why = await self._refuses(peer) if self._refuses is not None and peer is not None else None
+        except BaseException:
             connection.abort()
-            return why
-        return connection
+            raise
+        if why is None:
+            return connection
+        connection.abort()
+        return why
 
 
 @lru_cache(8)
@@ -358,6 +374,13 @@ def context_of(trust: Trust) -> ssl.SSLContext:
     if trust.insecure:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     return made
+
+
+def _opened(task: asyncio.Task[Connection | str]) -> Connection | str:
+    """What has become of it. Nothing may raise in a callback, or a call would wait for ever; the task logs why."""
+    if task.cancelled():
+        return CUT
+    return task.result() if (error := task.exception()) is None else _words(error)
 
 
 def _words(error: BaseException) -> str:
