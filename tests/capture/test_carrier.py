@@ -177,6 +177,38 @@ async def test_a_kept_connection_that_was_closed_costs_a_call_nothing(carrier: C
         assert len(server.asked) == 2
 
 
+async def test_a_kept_connection_that_breaks_later_may_have_worked_on_the_call(carrier, monkeypatch) -> None:
+    monkeypatch.setattr("zerogravity.capture.carrier.STALE_S", 0)
+    async with Server([[OK], ["close"]], [[OK]]) as server:
+        await ask(carrier, server.target)
+        assert (await ask(carrier, server.target)).told == ["broken"]
+        assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"413 Too Large"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_a_large_request_that_was_refused_may_not_have_been_read(status: bytes, secure: bool) -> None:
+    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size := 8 << 20)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(head) + (size if status.startswith(b"200") else 1000))
+        writer.write(OK.replace(b"200 OK", status))
+        await over.wait()
+        writer.transport.abort()
+
+    over, carrier = asyncio.Event(), Carrier(lambda: Trust(insecure=True))
+    context = tls.self_signed(["127.0.0.1"]).server_context() if secure else None
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        heard = Heard()
+        target = Target("127.0.0.1", server.sockets[0].getsockname()[1], secure, "127.0.0.1")
+        carrier.call(target, (head, bytes(size)), heard)
+        async with asyncio.timeout(10):
+            await heard.over.wait()
+        assert (heard.body, carrier.idle) == (b"ok", int(status.startswith(b"200")))
+        over.set()
+        await carrier.close()
+
+
 async def test_several_stale_connections_cost_no_more_than_one(carrier: Carrier) -> None:
     async with Server([[OK], ["close"]], [[OK], ["close"]], [[OK]]) as server:
         await asyncio.gather(ask(carrier, server.target), ask(carrier, server.target))
@@ -377,6 +409,14 @@ async def test_tls_is_verified_as_configured(trust, names: list[str], own: bool,
         assert heard.why.startswith(why)
         assert heard.told[-1] == ("broken" if why else "ended")
         await carrier.close()
+
+
+@pytest.mark.parametrize("ca", ["missing.pem", "none.pem"])
+async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, ca: str) -> None:
+    (tmp_path / "none.pem").write_text("no certificate\n")
+    carrier = Carrier(lambda: Trust(str(tmp_path / ca)))
+    heard = await ask(carrier, Target("127.0.0.1", 1, True, "127.0.0.1"))
+    assert heard.why.startswith(f"the trusted certificates in {tmp_path / ca} cannot be read: ")
 
 
 async def test_a_server_without_tls_is_named(carrier: Carrier) -> None:

@@ -116,6 +116,18 @@ def test_the_head_loses_what_is_the_connections_own() -> None:
     assert made.call.server.peername == ("192.0.2.1", 443)
 
 
+@pytest.mark.parametrize(
+    ("status", "kept"), [(200, b"Transfer-Encoding"), (204, b"Content-Length"), (304, b"Content-Length")]
+)
+def test_the_body_ends_in_one_way_only(status: int, kept: bytes) -> None:
+    made = Relayed()
+    made.send()
+    both = ((b"Content-Length", b"3"), (b"Transfer-Encoding", b"chunked"))
+    made.call.begun(Head("1.1", status, b"", both), made)  # type: ignore[arg-type]
+    (event,) = made.events
+    assert [name for name, _ in event.response.headers.fields] == [kept]
+
+
 def test_a_reader_that_fails_costs_the_ls_nothing(caplog: pytest.LogCaptureFixture) -> None:
     made = Relayed()
     made.send()

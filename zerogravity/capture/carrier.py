@@ -1,8 +1,8 @@
 """Calls to Google over kept HTTP/1.1 connections, shared by all that call: no more than asyncio's own TLS and a reader.
 
 The bytes of an answer reach the listener in the turn of the event loop that reads them, without a task. No mitmproxy in
-here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as browsers
-and Go do.
+here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as with
+browsers. One that breaks later may have been working on the call, which would then be made (and paid) twice.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from zerogravity.wire.http1 import AnswerReader, Head
 
 IDLE_S = 90.0  # Google keeps them for four minutes
 MAX_IDLE = 32
+STALE_S = 5.0  # after this, a connection that breaks was none that had been closed before
 JOINED = 64 * 1024  # smaller requests go out in one write
 CUT = "server closed connection"
 
@@ -126,9 +127,11 @@ class Call:
         self._carrier = carrier
         self._target = target
         self._request: Sequence[bytes] = request  # until the first byte of the answer
+        self._large = sum(map(len, request)) > JOINED
         self._listener: Listener | None = listener
         self._connection: Connection | None = None
         self._kept = False  # the connection was there before the call
+        self._sent = 0.0
         self._reader = AnswerReader()
         self._begun = False
 
@@ -138,6 +141,7 @@ class Call:
             self._carrier.keep(connection)
             return
         self._connection, self._kept = connection, kept
+        self._sent = asyncio.get_running_loop().time()
         connection.call = self
         connection.write(self._request)
 
@@ -154,7 +158,8 @@ class Call:
     def lost(self, error: Exception | None) -> None:
         """Called by the connection: it is gone."""
         connection, self._connection = self._connection, None
-        if connection is not None and self._kept and self._request:
+        age = asyncio.get_running_loop().time() - self._sent
+        if connection is not None and self._kept and self._request and age < STALE_S:
             self._carrier.connect(self, self._target)
             return
         self._reader.end()
@@ -182,9 +187,15 @@ class Call:
 
     def _finish(self) -> None:
         listener, self._listener = self._listener, None
-        self._release(keep=self._reader.keeps)
+        self._release(keep=self._reader.keeps and not self._may_be_unread)
         if listener is not None:
             listener.ended()
+
+    @property
+    def _may_be_unread(self) -> bool:
+        """Who refuses a large request often does so before its end, and never reads that; what of it is still to be
+        sent, TLS does not tell."""
+        return self._large and self._reader.head is not None and self._reader.head.status >= 400
 
     def _fail(self, why: str) -> None:
         listener, self._listener = self._listener, None
@@ -333,8 +344,12 @@ class Carrier:
         """A new connection, or why there is none."""
         if self._closed:
             return CUT
+        trust = self._trust()
         try:
-            context = context_of(self._trust()) if target.tls else None
+            context = context_of(trust) if target.tls else None
+        except OSError as error:
+            return f"the trusted certificates in {trust.ca or trust.folder} cannot be read: {error}"
+        try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: Connection(target, self._forget), target.host, target.port,
                 ssl=context, server_hostname=target.name if context else None,

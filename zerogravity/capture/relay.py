@@ -30,7 +30,7 @@ logger = logging.getLogger("zerogravity.capture")
 
 WARM = 8  # connections at most that wait for turns to come
 UNUSUAL = ("client_certs", "ciphers_server", "tls_version_server_min", "tls_version_server_max",
-           "tls_ecdh_curve_server")  # fmt: skip
+           "tls_ecdh_curve_server", "connect_addr")  # fmt: skip
 """Options of mitmproxy that the carrier does not follow."""
 
 

@@ -31,7 +31,7 @@ from mitmproxy.proxy.layers.http._events import (
 from zerogravity.capture import mitm
 from zerogravity.capture.carrier import CUT, Call, Carrier, Connection, Target
 from zerogravity.capture.ls_copy import Later, LsCopy
-from zerogravity.wire.http1 import Head
+from zerogravity.wire.http1 import NO_BODY, Head
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.server import ConnectionHandler
@@ -237,8 +237,14 @@ def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
 
 
 def _response(head: Head) -> http.Response:
-    now = time.time()
-    fields = tuple((name, value) for name, value in head.headers if name.lower() not in HOP_BY_HOP)
+    """Its body ends in one way only: where it has chunks its length says nothing (RFC 9112, 6.3), and an answer without
+    a body has no chunks."""
+    now, dropped = time.time(), HOP_BY_HOP
+    if head.status in NO_BODY:
+        dropped = dropped | {b"transfer-encoding"}
+    elif head.tokens(b"transfer-encoding"):
+        dropped = dropped | {b"content-length"}
+    fields = tuple((name, value) for name, value in head.headers if name.lower() not in dropped)
     version = f"HTTP/{head.version}".encode()
     return http.Response(version, head.status, head.reason, http.Headers(fields), None, None, now, None)
 

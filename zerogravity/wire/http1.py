@@ -117,6 +117,8 @@ class AnswerReader:
         if head.status in NO_BODY:
             self.done = True
         elif codings:
+            if head.version != "1.1":  # whoever said that may not know where such a body ends
+                raise _HeadError("a transfer coding, which HTTP/1.0 does not have")
             if codings != [b"chunked"]:
                 raise _HeadError(f"unknown transfer coding {_shown(b', '.join(codings))}")
             self._chunked = True
