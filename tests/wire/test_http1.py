@@ -128,9 +128,10 @@ def test_an_answer_that_stops_is_not_whole(data: bytes, why: str) -> None:
     assert not reader.done
 
 
-def test_a_head_without_end_is_refused() -> None:
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["without end", "at once"])
+def test_a_head_that_is_too_long_is_refused(end: bytes) -> None:
     reader = AnswerReader()
-    reader.feed(b"HTTP/1.1 200 OK\r\nx: " + b"y" * MAX_HEAD)
+    reader.feed(b"HTTP/1.1 200 OK\r\nx: " + b"y" * MAX_HEAD + end)
     assert reader.error == "the head of the answer is too long"
 
 

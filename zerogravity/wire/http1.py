@@ -97,9 +97,9 @@ class AnswerReader:
         while self.head is None:
             data = data.lstrip(b"\r\n")
             found = _HEAD_END.search(data)
+            if (len(data) if found is None else found.start()) > MAX_HEAD:
+                raise _HeadError("the head of the answer is too long")
             if found is None:
-                if len(data) > MAX_HEAD:
-                    raise _HeadError("the head of the answer is too long")
                 self._buffer = data
                 return b""
             head, data = _head(data[: found.start()]), data[found.end() :]
