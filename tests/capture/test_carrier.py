@@ -429,6 +429,16 @@ async def test_a_server_without_tls_is_named(carrier: Carrier) -> None:
         assert "the TLS handshake failed" in heard.why
 
 
+async def test_a_handshake_that_ends_at_once_is_told_in_words(carrier: Carrier) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1 << 16)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        heard = await ask(carrier, Target("127.0.0.1", server.sockets[0].getsockname()[1], True, "127.0.0.1"))
+        assert heard.why == "server closed connection"
+
+
 async def test_closing_tells_who_waits() -> None:
     carrier = Carrier()
     async with Server([[CHUNKED + b"1\r\na\r\n", "wait"]]) as server:

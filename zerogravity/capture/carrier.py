@@ -382,4 +382,6 @@ def _words(error: BaseException) -> str:
         return f"Certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"the TLS handshake failed: {error.reason or error}"
+    if isinstance(error, ConnectionError) and not str(error):  # asyncio's, in the middle of a handshake
+        return CUT
     return str(error) or type(error).__name__
