@@ -58,6 +58,30 @@ def test_the_request_goes_out_as_mitmproxy_would_send_it(
     assert made.carrier.sent == b"POST /p?q HTTP/1.1\r\n" + sent
 
 
+@pytest.mark.parametrize(
+    ("headers", "framed"),
+    [
+        ([(b"Content-Length", b"4"), (b"Content-Length", b"9")], b"Content-Length: 4\r\n\r\nbody"),
+        ([(b"Content-Length", b"9")], b"Content-Length: 4\r\n\r\nbody"),
+        ([(b"Content-Length", b"4"), (b"Transfer-Encoding", b"chunked")],
+         b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"),
+    ],
+    ids=["two lengths", "a wrong length", "chunks and a length"],
+)  # fmt: skip
+def test_a_request_ends_where_it_says(headers: list[tuple[bytes, bytes]], framed: bytes) -> None:
+    made = Relayed(tflow.tflow(req=tutils.treq(headers=http.Headers([(b"Host", b"h"), *headers]))))
+    made.send(b"body")
+    assert made.carrier.sent.split(b"Host: h\r\n")[1] == framed
+
+
+@pytest.mark.parametrize("value", [b"a\r\nX: b", b"a\nb", b"a\0"])
+def test_a_header_is_one_line(value: bytes) -> None:
+    made = Relayed(tflow.tflow(req=tutils.treq(headers=http.Headers([(b"X", value)]))))
+    made.send()
+    assert made.carrier.sent == b""
+    assert [event.message for event in made.events] == ["the call could not be sent"]
+
+
 def test_bytes_that_nobody_reads_pass_at_once() -> None:
     made = Relayed()
     made.send()
