@@ -191,6 +191,30 @@ async def test_what_google_may_have_worked_on_is_not_sent_again() -> None:
     await carrier.close()
 
 
+@pytest.mark.parametrize("status", [b"200 OK", b"413 Too Large"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+async def test_a_large_request_that_was_refused_may_not_have_been_read(status: bytes, secure: bool) -> None:
+    head = b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (size := 8 << 20)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(len(head) + (size if status.startswith(b"200") else 1000))
+        writer.write(OK.replace(b"200 OK", status))
+        await over.wait()
+        writer.transport.abort()
+
+    over, carrier = asyncio.Event(), Carrier(lambda: Trust(insecure=True))
+    context = tls.self_signed(["127.0.0.1"]).server_context() if secure else None
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        heard = Heard()
+        target = Target("127.0.0.1", server.sockets[0].getsockname()[1], secure, "127.0.0.1")
+        carrier.call(target, (head, bytes(size)), heard)
+        async with asyncio.timeout(10):
+            await heard.over.wait()
+        assert (heard.body, carrier.idle) == (b"ok", int(status.startswith(b"200")))
+        over.set()
+        await carrier.close()
+
+
 async def test_several_stale_connections_cost_no_more_than_one(carrier: Carrier) -> None:
     async with Server([[OK], ["close"]], [[OK], ["close"]], [[OK]]) as server:
         await asyncio.gather(ask(carrier, server.target), ask(carrier, server.target))
@@ -411,6 +435,14 @@ async def test_tls_is_verified_as_configured(trust, names: list[str], own: bool,
         await carrier.close()
 
 
+@pytest.mark.parametrize("ca", ["missing.pem", "none.pem"])
+async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, ca: str) -> None:
+    (tmp_path / "none.pem").write_text("no certificate\n")
+    carrier = Carrier(lambda: Trust(str(tmp_path / ca)))
+    heard = await ask(carrier, Target("127.0.0.1", 1, True, "127.0.0.1"))
+    assert heard.why.startswith(f"the trusted certificates in {tmp_path / ca} cannot be read: ")
+
+
 async def test_a_server_without_tls_is_named(carrier: Carrier) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -419,6 +451,16 @@ async def test_a_server_without_tls_is_named(carrier: Carrier) -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         heard = await ask(carrier, Target("127.0.0.1", server.sockets[0].getsockname()[1], True, "127.0.0.1"))
         assert "the TLS handshake failed" in heard.why
+
+
+async def test_a_handshake_that_ends_at_once_is_told_in_words(carrier: Carrier) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1 << 16)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        heard = await ask(carrier, Target("127.0.0.1", server.sockets[0].getsockname()[1], True, "127.0.0.1"))
+        assert heard.why == "server closed connection"
 
 
 async def test_closing_tells_who_waits() -> None:

@@ -60,6 +60,7 @@ async def test_the_calls_of_many_turns_at_once_may_wait_until_we_take_them() -> 
          Route(proxy="http://127.0.0.1:9000", bundle=Path("/conf/bundle.pem"))),
         ([GOOGLE], Route(endpoint="http://127.0.0.1:8081", google="https://daily.example:8443")),
         ([GOOGLE, "regular"], Route(endpoint="http://127.0.0.1:8081", google="https://daily.example:8443")),
+        (["reverse:http://[::1]:8000@9000"], Route(endpoint="http://127.0.0.1:9000", google="http://[::1]:8000")),
         (["socks5"], Route()),
         (["socks5@9001", "regular@9002"], Route(proxy="http://127.0.0.1:9002", bundle=Path("/conf/bundle.pem"))),
     ],

@@ -342,6 +342,7 @@ UNUSUAL: dict[str, Callable[[http.HTTPFlow], object]] = {
         flow.client_conn, "proxy_mode", ProxyMode.parse("upstream:http://127.0.0.1:1")
     ),
     "with ciphers of its own": lambda _: ctx.options.update(ciphers_server="AES128-SHA"),
+    "from an address of its own": lambda _: ctx.options.update(connect_addr="127.0.0.1"),
     "with an old TLS": lambda _: ctx.options.update(tls_version_server_min="TLS1"),
     "with a limit on bodies": lambda _: ctx.options.update(body_size_limit="1m"),
 }

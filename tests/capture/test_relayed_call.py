@@ -58,6 +58,30 @@ def test_the_request_goes_out_as_mitmproxy_would_send_it(
     assert made.carrier.sent == b"POST /p?q HTTP/1.1\r\n" + sent
 
 
+@pytest.mark.parametrize(
+    ("headers", "framed"),
+    [
+        ([(b"Content-Length", b"4"), (b"Content-Length", b"9")], b"Content-Length: 4\r\n\r\nbody"),
+        ([(b"Content-Length", b"9")], b"Content-Length: 4\r\n\r\nbody"),
+        ([(b"Content-Length", b"4"), (b"Transfer-Encoding", b"chunked")],
+         b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n"),
+    ],
+    ids=["two lengths", "a wrong length", "chunks and a length"],
+)  # fmt: skip
+def test_a_request_ends_where_it_says(headers: list[tuple[bytes, bytes]], framed: bytes) -> None:
+    made = Relayed(tflow.tflow(req=tutils.treq(headers=http.Headers([(b"Host", b"h"), *headers]))))
+    made.send(b"body")
+    assert made.carrier.sent.split(b"Host: h\r\n")[1] == framed
+
+
+@pytest.mark.parametrize("value", [b"a\r\nX: b", b"a\nb", b"a\0"])
+def test_a_header_is_one_line(value: bytes) -> None:
+    made = Relayed(tflow.tflow(req=tutils.treq(headers=http.Headers([(b"X", value)]))))
+    made.send()
+    assert made.carrier.sent == b""
+    assert [event.message for event in made.events] == ["the call could not be sent"]
+
+
 def test_bytes_that_nobody_reads_pass_at_once() -> None:
     made = Relayed()
     made.send()
@@ -114,6 +138,18 @@ def test_the_head_loses_what_is_the_connections_own() -> None:
     assert event.response.headers.fields == ((b"X", b"y"),)
     assert (event.response.http_version, event.response.status_code, event.stream_id) == ("HTTP/1.1", 200, 7)
     assert made.call.server.peername == ("192.0.2.1", 443)
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"), [(200, b"Transfer-Encoding"), (204, b"Content-Length"), (304, b"Content-Length")]
+)
+def test_the_body_ends_in_one_way_only(status: int, kept: bytes) -> None:
+    made = Relayed()
+    made.send()
+    both = ((b"Content-Length", b"3"), (b"Transfer-Encoding", b"chunked"))
+    made.call.begun(Head("1.1", status, b"", both), made)  # type: ignore[arg-type]
+    (event,) = made.events
+    assert [name for name, _ in event.response.headers.fields] == [kept]
 
 
 def test_a_reader_that_fails_costs_the_ls_nothing(caplog: pytest.LogCaptureFixture) -> None:

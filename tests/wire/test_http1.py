@@ -89,6 +89,7 @@ def test_the_head_is_kept_as_it_came() -> None:
         (b"HTTP/1.1 200 OK\r\n folded: x\r\n\r\n", "no header"),
         (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n", "switched protocols"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "unknown transfer coding 'gzip, chunked'"),
+        (CHUNKED.replace(b"1.1", b"1.0"), "a transfer coding, which HTTP/1.0 does not have"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "invalid content-length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", "invalid content-length"),
         (CHUNKED + b"5\r\nhello!\r\n", "longer than its size"),
@@ -127,9 +128,10 @@ def test_an_answer_that_stops_is_not_whole(data: bytes, why: str) -> None:
     assert not reader.done
 
 
-def test_a_head_without_end_is_refused() -> None:
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["without end", "at once"])
+def test_a_head_that_is_too_long_is_refused(end: bytes) -> None:
     reader = AnswerReader()
-    reader.feed(b"HTTP/1.1 200 OK\r\nx: " + b"y" * MAX_HEAD)
+    reader.feed(b"HTTP/1.1 200 OK\r\nx: " + b"y" * MAX_HEAD + end)
     assert reader.error == "the head of the answer is too long"
 
 

@@ -126,6 +126,7 @@ class Call:
         self._carrier = carrier
         self._target = target
         self._request: Sequence[bytes] = request  # until the first byte of the answer
+        self._large = sum(map(len, request)) > JOINED
         self._listener: Listener | None = listener
         self._connection: Connection | None = None
         self._kept = False  # the connection was there before the call
@@ -186,9 +187,15 @@ class Call:
 
     def _finish(self) -> None:
         listener, self._listener = self._listener, None
-        self._release(keep=self._reader.keeps)
+        self._release(keep=self._reader.keeps and not self._may_be_unread)
         if listener is not None:
             listener.ended()
+
+    @property
+    def _may_be_unread(self) -> bool:
+        """Who refuses a large request often does so before its end, and never reads that; what of it is still to be
+        sent, TLS does not tell."""
+        return self._large and self._reader.head is not None and self._reader.head.status >= 400
 
     def _fail(self, why: str) -> None:
         listener, self._listener = self._listener, None
@@ -343,8 +350,12 @@ class Carrier:
         """A new connection, or why there is none."""
         if self._closed:
             return CUT
+        trust = self._trust()
         try:
-            context = context_of(self._trust()) if target.tls else None
+            context = context_of(trust) if target.tls else None
+        except OSError as error:
+            return f"the trusted certificates in {trust.ca or trust.folder} cannot be read: {error}"
+        try:
             _, connection = await asyncio.get_running_loop().create_connection(
                 lambda: Connection(target, self._forget), target.host, target.port,
                 ssl=context, server_hostname=target.name if context else None,
@@ -389,4 +400,6 @@ def _words(error: BaseException) -> str:
         return f"Certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"the TLS handshake failed: {error.reason or error}"
+    if isinstance(error, ConnectionError) and not str(error):  # asyncio's, in the middle of a handshake
+        return CUT
     return str(error) or type(error).__name__

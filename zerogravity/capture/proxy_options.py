@@ -37,7 +37,9 @@ def route() -> Route:
         mode = ProxyMode.parse(spec)
         url = f"http://127.0.0.1:{mode.listen_port(ctx.options.listen_port)}"
         if isinstance(mode, ReverseMode):
-            return Route(endpoint=url, google=f"{mode.scheme}://{mode.address[0]}:{mode.address[1]}", google_ca=ca)
+            host, port = mode.address
+            host = f"[{host}]" if ":" in host else host
+            return Route(endpoint=url, google=f"{mode.scheme}://{host}:{port}", google_ca=ca)
         if mode.type_name in ("regular", "upstream"):
             return Route(proxy=url, bundle=Path(ctx.options.confdir).expanduser() / "bundle.pem", google_ca=ca)
     return Route(google_ca=ca)

@@ -5,6 +5,7 @@ carrier, and what the language server is to get of the answer comes back as this
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from mitmproxy.proxy.layers.http._events import (
 from zerogravity.capture import mitm
 from zerogravity.capture.carrier import CUT, Call, Carrier, Connection, Target
 from zerogravity.capture.ls_copy import Later, LsCopy
-from zerogravity.wire.http1 import Head
+from zerogravity.wire.http1 import NO_BODY, Head
 
 if TYPE_CHECKING:
     from mitmproxy.proxy.server import ConnectionHandler
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("zerogravity.capture")
 
 HOP_BY_HOP = {b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"upgrade"}  # of one connection
+_NO_TEXT = re.compile(rb"[\r\n\0]")
 HELD_BYTES = 64 << 20  # of one answer, for a language server that does not read
 
 
@@ -214,20 +216,29 @@ class RelayedCall:
 
 
 def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
-    """A request as mitmproxy would send it on a connection of HTTP/1.1, without what belongs to the other one."""
+    """A request as mitmproxy would send it on a connection of HTTP/1.1, without what belongs to the other one.
+
+    Other calls will follow on the same connection, so its end is as it says, whoever has changed it on its way. Raises
+    ValueError for one that could be read as two.
+    """
     fields = [(name, value) for name, value in request.headers.fields if name.lower() not in HOP_BY_HOP]
     known = {name.lower(): name for name, _ in fields}
     if b"host" not in known:
         fields.insert(0, (b"Host", (request.authority or request.host).encode("idna")))
     chunked = any(name.lower() == b"transfer-encoding" and b"chunked" in value.lower() for name, value in fields)
-    if not chunked and b"content-length" not in known:
-        fields.append((b"Content-Length", b"%d" % sum(map(len, body))))
+    length = (b"Content-Length", b"%d" % sum(map(len, body)))
+    lengths = [field for field in fields if field[0].lower() == b"content-length"]
+    if chunked or [value for _, value in lengths] != [length[1]]:
+        fields = [field for field in fields if field not in lengths] + ([] if chunked else [length])
     cookies = [value for name, value in fields if name.lower() == b"cookie"]
     if len(cookies) > 1:  # HTTP/2 alone has several
         fields = [(name, value) for name, value in fields if name.lower() != b"cookie"]
         fields.append((b"Cookie", b"; ".join(cookies)))
     first = b"%s %s HTTP/1.1\r\n" % (request.data.method, request.data.path)
-    head = first + b"".join(b"%s: %s\r\n" % field for field in fields) + b"\r\n"
+    lines = [first, *(b"%s: %s\r\n" % field for field in fields)]
+    if any(_NO_TEXT.search(line, 0, len(line) - 2) for line in lines):
+        raise ValueError("the end of a line inside a header")
+    head = b"".join(lines) + b"\r\n"
     if chunked:
         framed = [part for piece in body if piece for part in (b"%x\r\n" % len(piece), piece, b"\r\n")]
         return [head, *framed, b"0\r\n\r\n"]
@@ -235,8 +246,14 @@ def _request(request: http.Request, body: Sequence[bytes]) -> list[bytes]:
 
 
 def _response(head: Head) -> http.Response:
-    now = time.time()
-    fields = tuple((name, value) for name, value in head.headers if name.lower() not in HOP_BY_HOP)
+    """Its body ends in one way only: where it has chunks its length says nothing (RFC 9112, 6.3), and an answer without
+    a body has no chunks."""
+    now, dropped = time.time(), HOP_BY_HOP
+    if head.status in NO_BODY:
+        dropped = dropped | {b"transfer-encoding"}
+    elif head.tokens(b"transfer-encoding"):
+        dropped = dropped | {b"content-length"}
+    fields = tuple((name, value) for name, value in head.headers if name.lower() not in dropped)
     version = f"HTTP/{head.version}".encode()
     return http.Response(version, head.status, head.reason, http.Headers(fields), None, None, now, None)
 

@@ -97,9 +97,9 @@ class AnswerReader:
         while self.head is None:
             data = data.lstrip(b"\r\n")
             found = _HEAD_END.search(data)
+            if (len(data) if found is None else found.start()) > MAX_HEAD:
+                raise _HeadError("the head of the answer is too long")
             if found is None:
-                if len(data) > MAX_HEAD:
-                    raise _HeadError("the head of the answer is too long")
                 self._buffer = data
                 return b""
             head, data = _head(data[: found.start()]), data[found.end() :]
@@ -117,6 +117,8 @@ class AnswerReader:
         if head.status in NO_BODY:
             self.done = True
         elif codings:
+            if head.version != "1.1":  # whoever said that may not know where such a body ends
+                raise _HeadError("a transfer coding, which HTTP/1.0 does not have")
             if codings != [b"chunked"]:
                 raise _HeadError(f"unknown transfer coding {_shown(b', '.join(codings))}")
             self._chunked = True
