@@ -31,8 +31,8 @@ logger = logging.getLogger("zerogravity.capture")
 WARM = 8  # connections at most that wait for turns to come
 UNUSUAL = ("client_certs", "ciphers_server", "tls_version_server_min", "tls_version_server_max",
            "tls_ecdh_curve_server", "body_size_limit", "connect_addr")  # fmt: skip
-"""Options of mitmproxy that the carrier does not follow; with ``body_size_limit`` mitmproxy may speak to a connection that is
-over."""
+"""Options of mitmproxy that the carrier does not follow; with ``body_size_limit`` mitmproxy may speak to a connection
+that is over."""
 
 
 class Relay:
