@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.capture.carrier import Call, Carrier, Connection, Target, Trust
+from zerogravity.carrier import Call, Carrier, Connection, Target, Trust
 from zerogravity.testing.simulator.http import tls
 from zerogravity.wire.http1 import Head
 

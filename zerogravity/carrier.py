@@ -1,8 +1,9 @@
-"""Calls to Google over kept HTTP/1.1 connections, shared by all that call: no more than asyncio's own TLS and a reader.
+"""Calls over kept HTTP/1.1 connections, to Google and to the language server: no more than asyncio's own TLS and a
+reader.
 
 The bytes of an answer reach the listener in the turn of the event loop that reads them, without a task. No mitmproxy in
-here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as browsers
-and Go do.
+here. A kept connection that was closed meanwhile costs a call nothing, where it may go out twice: it does so on a new
+one, as browsers and Go do.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import certifi
 
@@ -46,6 +47,17 @@ class Trust:
     insecure: bool = False
 
 
+class Unopened(str):
+    """Why there is no connection. ``error``: the reason itself."""
+
+    __slots__ = ("error",)
+
+    def __new__(cls, error: BaseException) -> Self:
+        self = super().__new__(cls, _words(error))
+        self.error = error
+        return self
+
+
 class Listener(Protocol):
     """Who has asked. Nothing is called after ``ended`` or ``broken``, nor after the call was cancelled."""
 
@@ -62,13 +74,13 @@ class Listener(Protocol):
         ...
 
     def broken(self, why: str) -> None:
-        """It will not come, or not any further."""
+        """It will not come, or not any further. ``Unopened``: nothing has been sent."""
         ...
 
 
 @dataclass(eq=False, slots=True)
 class Connection(asyncio.Protocol):
-    """A connection to Google. ``call``: the one that it carries. ``born``: when it was opened, by the wall clock."""
+    """A connection. ``call``: the one that it carries. ``born``: when it was opened, by the wall clock."""
 
     target: Target
     forget: Callable[[Connection], None]
@@ -120,14 +132,17 @@ class Connection(asyncio.Protocol):
 
 
 class Call:
-    """A request on its way, and its answer. ``cancel`` ends it at any time."""
+    """A request on its way, and its answer. ``cancel`` ends it at any time. ``again``: see ``Carrier.call``."""
 
-    def __init__(self, carrier: Carrier, target: Target, request: Sequence[bytes], listener: Listener) -> None:
+    def __init__(
+        self, carrier: Carrier, target: Target, request: Sequence[bytes], listener: Listener, *, again: bool = True
+    ) -> None:
         self._carrier = carrier
         self._target = target
         self._request: Sequence[bytes] = request  # until the first byte of the answer
         self._listener: Listener | None = listener
         self._connection: Connection | None = None
+        self._again = again
         self._kept = False  # the connection was there before the call
         self._reader = AnswerReader()
         self._begun = False
@@ -154,7 +169,7 @@ class Call:
     def lost(self, error: Exception | None) -> None:
         """Called by the connection: it is gone."""
         connection, self._connection = self._connection, None
-        if connection is not None and self._kept and self._request:
+        if connection is not None and self._kept and self._request and self._again:
             self._carrier.connect(self, self._target)
             return
         self._reader.end()
@@ -204,21 +219,23 @@ class Call:
 
 
 class Carrier:
-    """All calls and connections. ``trust`` is asked at each new connection; ``refuses``: why not to talk to an address
-    after all, or None."""
+    """All calls and connections. ``trust`` is asked at each new connection, and says whom to believe, or how;
+    ``refuses``: why not to talk to an address after all, or None; ``connect_s``: how long a connection may take."""
 
     def __init__(
         self,
-        trust: Callable[[], Trust] = Trust,
+        trust: Callable[[], Trust | ssl.SSLContext] = Trust,
         refuses: Callable[[tuple[Any, ...]], Awaitable[str | None]] | None = None,
         *,
         idle_s: float = IDLE_S,
         max_idle: int = MAX_IDLE,
+        connect_s: float | None = None,
     ) -> None:
         self._trust = trust
         self._refuses = refuses
         self._idle_s = idle_s
         self._max_idle = max_idle
+        self._connect_s = connect_s
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []  # the newest last
         self._warming: list[tuple[Target, asyncio.Task[Connection | str]]] = []
@@ -231,9 +248,10 @@ class Carrier:
         """Connections that wait for a call."""
         return len(self._idle)
 
-    def call(self, target: Target, request: Sequence[bytes], listener: Listener) -> Call:
-        """Send a request; what becomes of it is told to ``listener``, never before this returns."""
-        call = Call(self, target, request, listener)
+    def call(self, target: Target, request: Sequence[bytes], listener: Listener, *, again: bool = True) -> Call:
+        """Send a request; what becomes of it is told to ``listener``, never before this returns. ``again``: it may go
+        out once more if a kept connection is closed before anything of the answer has come."""
+        call = Call(self, target, request, listener, again=again)
         if (connection := self._take(target)) is not None:
             call.send(connection, kept=True)
         else:
@@ -334,19 +352,24 @@ class Carrier:
         if self._closed:
             return CUT
         try:
-            context = context_of(self._trust()) if target.tls else None
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(target, self._forget), target.host, target.port,
-                ssl=context, server_hostname=target.name if context else None,
-            )  # fmt: skip
+            context = _context(self._trust()) if target.tls else None
+            async with asyncio.timeout(self._connect_s):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(target, self._forget), target.host, target.port,
+                    ssl=context, server_hostname=target.name if context else None,
+                )  # fmt: skip
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
-            return _words(error)
+            return Unopened(error)
         self._connections.add(connection)
         peer = connection.info("peername")
         if self._refuses is not None and peer is not None and (why := await self._refuses(peer)) is not None:
             connection.abort()
             return why
         return connection
+
+
+def _context(trust: Trust | ssl.SSLContext) -> ssl.SSLContext:
+    return context_of(trust) if isinstance(trust, Trust) else trust
 
 
 @lru_cache(8)
