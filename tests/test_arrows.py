@@ -29,6 +29,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "hosts": (),
     "certs": ("errors", "hosts"),
     "lifeline": (),
+    "event_loop": (),
     "open_files": (),
     "tls_buffers": (),
     "config": ("errors", "hosts", "wire.narrow"),
@@ -99,7 +100,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         *BASE, "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime", "capture.master",
-        "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
+        "certs", "compose", "config", "event_loop", "hosts", "lifeline", "observe", "store.usage", "surfaces",
+        "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception
     "__main__": ("cli",),

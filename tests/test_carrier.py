@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import struct
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.carrier import Call, Carrier, Connection, Target, Trust
+from zerogravity.carrier import Call, Carrier, Connection, Target, Trust, Unopened
 from zerogravity.testing.simulator.http import tls
 from zerogravity.wire.http1 import Head
 
 REQUEST = (b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n", b"body")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 Script = list[bytes | str]
 """What a connection answers to each request it gets: bytes, or a deed: ``close``, ``reset``, ``wait``."""
 
@@ -63,6 +66,7 @@ class Server:
                         writer.write(deed)
                         await writer.drain()
                     elif deed == "reset":
+                        writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, RESET)
                         writer.transport.abort()
                     elif deed.startswith("close"):
                         writer.close()
@@ -177,6 +181,16 @@ async def test_a_kept_connection_that_was_closed_costs_a_call_nothing(carrier: C
         assert len(server.asked) == 2
 
 
+async def test_what_google_may_have_worked_on_is_not_sent_again() -> None:
+    carrier = Carrier(crossing_s=0)
+    async with Server([[OK], ["close"]], [[OK]]) as server:
+        await ask(carrier, server.target)
+        heard = await ask(carrier, server.target)
+        assert (heard.told, heard.why) == (["broken"], "server closed connection")
+        assert len(server.asked) == 1
+    await carrier.close()
+
+
 async def test_several_stale_connections_cost_no_more_than_one(carrier: Carrier) -> None:
     async with Server([[OK], ["close"]], [[OK], ["close"]], [[OK]]) as server:
         await asyncio.gather(ask(carrier, server.target), ask(carrier, server.target))
@@ -194,6 +208,9 @@ BROKEN: dict[str, tuple[Script, list[str], bytes, str]] = {
     ),
     "reset in a body": (
         [CHUNKED + b"5\r\nhello\r\n", "reset"], ["begun", "data", "broken"], b"hello", "complete message body",
+    ),
+    "reset where a body ends with its connection": (
+        [b"HTTP/1.1 200 OK\r\n\r\nok", "reset"], ["begun", "data", "broken"], b"ok", "server closed connection",
     ),
     "no HTTP": ([b"hello\r\n\r\n", "wait"], ["broken"], b"", "HTTP/1 protocol error: no HTTP/1.1 answer: 'hello'"),
     "garbage in a body": (
@@ -348,6 +365,21 @@ async def test_an_address_may_be_refused() -> None:
     await carrier.close()
 
 
+async def test_our_own_mistake_ends_the_call_and_closes_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    async def refuses(_: tuple[Any, ...]) -> str | None:
+        raise RuntimeError("forced")
+
+    carrier = Carrier(refuses=refuses)
+    async with Server([[OK]]) as server:
+        heard = await ask(carrier, server.target)
+        assert (heard.told, heard.why) == (["broken"], "forced")
+        carrier.warm(server.target, 1)
+        await until(lambda: server.closed == 2)
+        assert carrier.idle == 0
+    await carrier.close()
+    assert "RuntimeError: forced" in caplog.text
+
+
 @pytest.fixture
 def trust(tmp_path: Path) -> Callable[..., Trust]:
     def made(identity: tls.Identity, **options: Any) -> Trust:
@@ -398,3 +430,22 @@ async def test_closing_tells_who_waits() -> None:
         await carrier.close()
         assert heard.told == ["begun", "data", "broken"]
         assert (await ask(carrier, server.target)).told == ["broken"]
+
+
+async def test_where_no_request_may_go_out_twice_a_closed_connection_ends_the_call() -> None:
+    made = Carrier(crossing_s=0)
+    async with Server([[OK], ["close"]], [[OK]]) as server:
+        assert (await ask(made, server.target)).body == b"ok"
+        heard = await ask(made, server.target)
+        assert heard.told == ["broken"]
+        assert not isinstance(heard.why, Unopened)
+        assert len(server.asked) == 1
+    await made.close()
+
+
+async def test_why_there_is_no_connection(unused_tcp_port: int) -> None:
+    made = Carrier(connect_s=5)
+    heard = await ask(made, Target("127.0.0.1", unused_tcp_port, tls=False, name="127.0.0.1"))
+    assert isinstance(heard.why, Unopened)
+    assert isinstance(heard.why.error, ConnectionRefusedError)
+    await made.close()

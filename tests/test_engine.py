@@ -4,6 +4,8 @@ and nothing left running."""
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from itertools import pairwise
@@ -86,6 +88,7 @@ class FakeLs:
         self.on_send: Callable[[str], None] = lambda _: None
         self.started = 0
         self.following = 0
+        self.follower: weakref.ref[asyncio.Task[Any] | None] | None = None
         self.sent: list[Turn] = []
         self.deletes = False
         self.places = 4
@@ -155,6 +158,7 @@ class FakeLs:
         if "follow" in self.faults:
             raise self.faults["follow"]
         self.following += 1
+        self.follower = weakref.ref(asyncio.current_task())
         try:
             await asyncio.Event().wait()
         finally:
@@ -828,6 +832,9 @@ async def test_the_state_stream_is_drained_until_the_call_is_here(bench: Bench) 
     await settled()
     assert bench.ls.following == 0
     assert not channel.closed
+    gc.collect()
+    assert bench.ls.follower is not None
+    assert bench.ls.follower() is None, "a task that has ended is held for the whole turn"
 
 
 async def test_an_own_fault_on_the_wire_costs_the_ls_nothing(bench: Bench) -> None:

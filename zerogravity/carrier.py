@@ -2,19 +2,20 @@
 reader.
 
 The bytes of an answer reach the listener in the turn of the event loop that reads them, without a task. No mitmproxy in
-here. A kept connection that was closed meanwhile costs a call nothing, where it may go out twice: it does so on a new
-one, as browsers and Go do.
+here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as browsers
+do with a POST. One that is closed later ends the call, or Google would work on it twice.
 """
 
 from __future__ import annotations
 
+# long: connections and calls, which know each other
 import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import certifi
 
@@ -23,6 +24,7 @@ from zerogravity.wire.http1 import AnswerReader, Head
 
 IDLE_S = 90.0  # Google keeps them for four minutes
 MAX_IDLE = 32
+CROSSING_S = 5.0  # a close that crosses a request on its way is here by then; later, Google has begun to work on it
 JOINED = 64 * 1024  # smaller requests go out in one write
 CUT = "server closed connection"
 
@@ -91,8 +93,7 @@ class Connection(asyncio.Protocol):
     gone: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         if self.call is None:  # nobody has asked
@@ -132,18 +133,16 @@ class Connection(asyncio.Protocol):
 
 
 class Call:
-    """A request on its way, and its answer. ``cancel`` ends it at any time. ``again``: see ``Carrier.call``."""
+    """A request on its way, and its answer. ``cancel`` ends it at any time."""
 
-    def __init__(
-        self, carrier: Carrier, target: Target, request: Sequence[bytes], listener: Listener, *, again: bool = True
-    ) -> None:
+    def __init__(self, carrier: Carrier, target: Target, request: Sequence[bytes], listener: Listener) -> None:
         self._carrier = carrier
         self._target = target
         self._request: Sequence[bytes] = request  # until the first byte of the answer
         self._listener: Listener | None = listener
         self._connection: Connection | None = None
-        self._again = again
         self._kept = False  # the connection was there before the call
+        self._sent = 0.0
         self._reader = AnswerReader()
         self._begun = False
 
@@ -152,7 +151,7 @@ class Call:
         if self._listener is None:
             self._carrier.keep(connection)
             return
-        self._connection, self._kept = connection, kept
+        self._connection, self._kept, self._sent = connection, kept, asyncio.get_running_loop().time()
         connection.call = self
         connection.write(self._request)
 
@@ -169,11 +168,14 @@ class Call:
     def lost(self, error: Exception | None) -> None:
         """Called by the connection: it is gone."""
         connection, self._connection = self._connection, None
-        if connection is not None and self._kept and self._request and self._again:
+        if connection is not None and self._kept and self._request and self._carrier.crossed(self._sent):
             self._carrier.connect(self, self._target)
             return
         self._reader.end()
-        if (why := self._reader.error) is None:
+        why = self._reader.error
+        if why is None and isinstance(error, ConnectionError):  # a body may end with its connection, but not so
+            why = CUT
+        if why is None:
             self._finish()
         else:
             self._fail(why if error is None else f"{why} ({error.args[-1] if error.args else error!r})")
@@ -220,7 +222,8 @@ class Call:
 
 class Carrier:
     """All calls and connections. ``trust`` is asked at each new connection, and says whom to believe, or how;
-    ``refuses``: why not to talk to an address after all, or None; ``connect_s``: how long a connection may take."""
+    ``refuses``: why not to talk to an address after all, or None; ``connect_s``: how long a connection may take;
+    ``crossing_s``: how long after a request a close may have crossed it, 0: no request goes out twice."""
 
     def __init__(
         self,
@@ -230,12 +233,14 @@ class Carrier:
         idle_s: float = IDLE_S,
         max_idle: int = MAX_IDLE,
         connect_s: float | None = None,
+        crossing_s: float = CROSSING_S,
     ) -> None:
         self._trust = trust
         self._refuses = refuses
         self._idle_s = idle_s
         self._max_idle = max_idle
         self._connect_s = connect_s
+        self._crossing_s = crossing_s
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []  # the newest last
         self._warming: list[tuple[Target, asyncio.Task[Connection | str]]] = []
@@ -248,10 +253,9 @@ class Carrier:
         """Connections that wait for a call."""
         return len(self._idle)
 
-    def call(self, target: Target, request: Sequence[bytes], listener: Listener, *, again: bool = True) -> Call:
-        """Send a request; what becomes of it is told to ``listener``, never before this returns. ``again``: it may go
-        out once more if a kept connection is closed before anything of the answer has come."""
-        call = Call(self, target, request, listener, again=again)
+    def call(self, target: Target, request: Sequence[bytes], listener: Listener) -> Call:
+        """Send a request; what becomes of it is told to ``listener``, never before this returns."""
+        call = Call(self, target, request, listener)
         if (connection := self._take(target)) is not None:
             call.send(connection, kept=True)
         else:
@@ -284,7 +288,7 @@ class Carrier:
         opening = opening or self._spawn(target)
 
         def opened(task: asyncio.Task[Connection | str]) -> None:
-            found = CUT if task.cancelled() else task.result()
+            found = _opened(task)
             if isinstance(found, str):
                 call.unsent(found)
             elif found.gone:
@@ -305,6 +309,10 @@ class Carrier:
             self._idle.pop(0).abort()
         self._watch()
 
+    def crossed(self, sent: float) -> bool:
+        """Whether a connection that is closed now was closed before it could bring what was sent then."""
+        return asyncio.get_running_loop().time() < sent + self._crossing_s
+
     def _take(self, target: Target) -> Connection | None:
         for at in range(len(self._idle) - 1, -1, -1):
             connection = self._idle[at]
@@ -323,7 +331,7 @@ class Carrier:
     def _warmed(self, task: asyncio.Task[Connection | str]) -> None:
         waiting = [entry for entry in self._warming if entry[1] is not task]
         unclaimed, self._warming = len(waiting) < len(self._warming), waiting
-        if unclaimed and not task.cancelled() and isinstance(found := task.result(), Connection):
+        if unclaimed and isinstance(found := _opened(task), Connection):
             self.keep(found)
 
     def _forget(self, connection: Connection) -> None:
@@ -361,11 +369,16 @@ class Carrier:
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
             return Unopened(error)
         self._connections.add(connection)
-        peer = connection.info("peername")
-        if self._refuses is not None and peer is not None and (why := await self._refuses(peer)) is not None:
+        try:
+            peer = connection.info("peername")
+            why = await self._refuses(peer) if self._refuses is not None and peer is not None else None
+        except BaseException:
             connection.abort()
-            return why
-        return connection
+            raise
+        if why is None:
+            return connection
+        connection.abort()
+        return why
 
 
 def _context(trust: Trust | ssl.SSLContext) -> ssl.SSLContext:
@@ -382,6 +395,13 @@ def context_of(trust: Trust) -> ssl.SSLContext:
     if trust.insecure:
         made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
     return made
+
+
+def _opened(task: asyncio.Task[Connection | str]) -> Connection | str:
+    """What has become of it. Nothing may raise in a callback, or a call would wait for ever; the task logs why."""
+    if task.cancelled():
+        return CUT
+    return task.result() if (error := task.exception()) is None else _words(error)
 
 
 def _words(error: BaseException) -> str:

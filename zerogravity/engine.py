@@ -227,6 +227,7 @@ class Engine:
         while not running.closed:
             if self._backend.captured and work.following is not None and "matched" in running.channel.marks:
                 work.following.cancel()
+                work.following = None  # what a cancelled task holds on to would stay for the whole turn
             if awaited and running.awaiting is None:
                 resumed = self._clock()  # the LS has called again: the clock of its first byte starts
             awaited = running.awaiting is not None

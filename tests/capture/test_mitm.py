@@ -102,6 +102,23 @@ async def test_listeners_are_found_once_and_called_as_ever(caplog: pytest.LogCap
     assert heard[8:] == [f"{name} ends" for name in ("outer", "inner", "bug", "halt", "never")]
 
 
+async def test_a_listener_that_comes_later_is_found_too() -> None:
+    class Listens:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def running(self) -> None:
+            heard.append(self.name)
+
+    heard, master = list[str](), Master(Options())
+    mitm.find_listeners_once(master)
+    for name in ("first", "second"):
+        mitm.add_addons(master, Listens(name))
+        await master.running()
+    assert heard == ["first", "first", "second"]
+    await master.done()
+
+
 def test_options_are_set_all_or_none() -> None:
     with taddons.context(Proxyserver()) as context:
         mitm.set_options(context.options, upstream_cert=False, listen_port=1)

@@ -343,6 +343,7 @@ UNUSUAL: dict[str, Callable[[http.HTTPFlow], object]] = {
     ),
     "with ciphers of its own": lambda _: ctx.options.update(ciphers_server="AES128-SHA"),
     "with an old TLS": lambda _: ctx.options.update(tls_version_server_min="TLS1"),
+    "with a limit on bodies": lambda _: ctx.options.update(body_size_limit="1m"),
 }
 
 

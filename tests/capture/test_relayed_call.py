@@ -178,7 +178,7 @@ def test_an_ls_that_leaves_is_told_nothing_more() -> None:
     assert kinds(made) == ["Headers"]
 
 
-@pytest.mark.parametrize("end", ["ended", "left"])
+@pytest.mark.parametrize("end", ["ended", "left", "killed"])
 def test_the_connection_is_known_until_the_end(end: str) -> None:
     made = Relayed()
     assert made.layer.connections == {made.call.server: made.call}
@@ -187,6 +187,8 @@ def test_the_connection_is_known_until_the_end(end: str) -> None:
     made.begin()
     if end == "ended":
         made.call.ended()
+    elif end == "killed":
+        made.call.give_up()
     else:
         list(made.call.handle_event(RequestProtocolError(7, "gone", ErrorCode.CLIENT_DISCONNECTED)))
     assert made.layer.connections == {}

@@ -9,7 +9,21 @@ from hypothesis import strategies as st
 
 from tests.strategies import counts, usage_sources
 from zerogravity.core import events
-from zerogravity.core.events import AttemptClosed, Event, Failed, Finished, Record, RequestLine, TextDelta, Usage
+from zerogravity.core.events import (
+    AttemptClosed,
+    Event,
+    Failed,
+    Finished,
+    FunctionCall,
+    InlineData,
+    Record,
+    RequestLine,
+    ServerTool,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+    texts_size,
+)
 from zerogravity.errors import internal
 
 usages = st.builds(Usage, counts, counts, counts, counts, counts, counts, usage_sources)
@@ -62,3 +76,18 @@ def test_adding_usage_to_empty_usage_changes_nothing(usage):
 
 def test_the_sum_of_usages_has_the_first_source():
     assert (Usage(1, source="ls") + Usage(2, source="estimate")).source == "ls"
+
+
+@pytest.mark.parametrize(
+    ("happened", "size"),
+    [
+        ((), 0),
+        ((TextDelta("four"), ThinkingDelta("five!")), 9),
+        ((FunctionCall("id", "name", '{"a":1}', None),), 7),
+        ((InlineData("image/png", "AAAA"),), 4),
+        ((ServerTool("{}"),), 2),
+        ((Finished("stop"),), 0),
+    ],
+)
+def test_the_size_of_what_has_no_bytes_of_its_own(happened, size):
+    assert texts_size(happened) == size

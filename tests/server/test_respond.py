@@ -248,6 +248,13 @@ async def test_headers_of_streams(serve: Serve) -> None:
         check_chat(await answer.read())
 
 
+async def test_a_write_of_nothing_does_not_end_the_body(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat.emit.ChatEmitter, "begin", lambda _: [b""])
+    served = await serve()
+    async with served.http.post(served.url + CHAT, json=STREAM) as answer:
+        assert (await answer.read()).endswith(b"data: [DONE]\n\n")
+
+
 def test_timing_tells_the_phases_that_have_been(make_turn: Callable[..., Turn], clock: FakeClock) -> None:
     writer = ChannelWriter(make_turn(), clock)
     channel = writer.channel

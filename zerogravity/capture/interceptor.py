@@ -197,7 +197,8 @@ class Interceptor:
         if (bearer := deps.bearer()) is not None:
             headers["authorization"] = f"Bearer {bearer}"
         self._track(deps, flow, claim, original, done.body, abort=lambda: self._abort(flow))
-        logger.debug("%s: %s", running.id, "; ".join(done.notes))
+        if done.notes:
+            logger.debug("%s: %s", running.id, "; ".join(done.notes))
 
     def _record(self, deps: Deps, flow: http.HTTPFlow, body: Json) -> None:
         """A call that is not ours, untouched."""

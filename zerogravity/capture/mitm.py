@@ -62,12 +62,17 @@ def _unchecked(_: http.MessageData) -> None:
 
 
 def find_listeners_once(master: Master) -> None:
-    """mitmproxy asks all addons, at each event, whether they listen to it. Here they are asked once for each hook, so
-    this is for when all of them are there. One that fails is logged, and keeps no other from being called, as before.
-    """
-    manager, listeners = master.addons, dict[str, list[Callable[..., Any]]]()
+    """mitmproxy asks all addons, at each event, whether they listen to it. Here they are asked once for each hook, and
+    again when one has come: a first client may be earlier than the last addon. One that fails is logged, and keeps no
+    other from being called, as before."""
+    manager, listeners, known = master.addons, dict[str, list[Callable[..., Any]]](), 0
+    by_name = cast("dict[str, object]", manager.lookup)
 
     async def trigger_event(event: Hook) -> None:
+        nonlocal known
+        if known != len(by_name):
+            known = len(by_name)
+            listeners.clear()
         if (found := listeners.get(event.name)) is None:
             addons = cast("Iterable[object]", traverse(manager.chain))
             found = [hook for addon in addons if callable(hook := getattr(addon, event.name, None))]

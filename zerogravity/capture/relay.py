@@ -30,8 +30,9 @@ logger = logging.getLogger("zerogravity.capture")
 
 WARM = 8  # connections at most that wait for turns to come
 UNUSUAL = ("client_certs", "ciphers_server", "tls_version_server_min", "tls_version_server_max",
-           "tls_ecdh_curve_server")  # fmt: skip
-"""Options of mitmproxy that the carrier does not follow."""
+           "tls_ecdh_curve_server", "body_size_limit")  # fmt: skip
+"""Options of mitmproxy that the carrier does not follow; with the last one mitmproxy may speak to a connection that is
+over."""
 
 
 class Relay:

@@ -121,9 +121,8 @@ class RelayedCall:
                 self._start()
             case RequestProtocolError():
                 self.give_up()
-                self._unregister()
             case _:
-                logger.error("a relayed call got %r", event)
+                logger.error("a relayed call got %s", type(event).__name__)
 
     def _start(self) -> None:
         assert self._request is not None
@@ -182,6 +181,7 @@ class RelayedCall:
         if call is not None:
             call.cancel()
         self._copy.drop()
+        self._unregister()  # a flow that is killed tells its connection nothing
 
     def _read(self, data: bytes) -> None:
         self._copy.hold([data] if self._feed is None else self._fed(self._feed, data))
@@ -197,13 +197,11 @@ class RelayedCall:
         return [made] if isinstance(made, bytes) else made
 
     def _finish(self, event: HttpEvent) -> None:
-        if not self._attached and isinstance(event, ResponseEndOfMessage):
+        whole = isinstance(event, ResponseEndOfMessage)
+        if not self._attached and (whole or self._early):
             self._end = event
             return
-        if not self._attached and self._early:
-            self._end = event
-            return
-        if isinstance(event, ResponseEndOfMessage):
+        if whole:
             if self._feed is not None:
                 self._copy.hold(self._fed(self._feed, b""))
             if self._copy.lost:

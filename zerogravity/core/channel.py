@@ -18,13 +18,12 @@ from zerogravity.core.events import (
     Failed,
     Finished,
     FunctionCall,
-    InlineData,
     Record,
     RequestLine,
-    ServerTool,
     Terminal,
     TextDelta,
     ThinkingDelta,
+    texts_size,
 )
 from zerogravity.core.fold import Assembler, TurnState
 from zerogravity.core.turn import Turn
@@ -328,7 +327,7 @@ class ChannelWriter:
         if self.channel.state.terminal is not None:
             log.late += 1
             return None
-        weight = len(data) or _weight(events)
+        weight = len(data) or texts_size(events)
         if log.size + weight > self._max_bytes:
             full = "the turn's event log is full (limits.turn_bytes)"
             self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
@@ -382,21 +381,3 @@ class ChannelWriter:
 
 
 _NO_TEXT = TextDelta("")
-
-
-def _weight(events: tuple[Event, ...]) -> int:
-    """What a record without bytes of its own holds (polled steps): its texts."""
-    size = 0
-    for event in events:
-        match event:
-            case TextDelta(text) | ThinkingDelta(text):
-                size += len(text)
-            case FunctionCall(args_json=args):
-                size += len(args)
-            case InlineData(data=data):
-                size += len(data)
-            case ServerTool(part):
-                size += len(part)
-            case _:
-                pass
-    return size

@@ -206,3 +206,21 @@ class RequestLine:
     method: str
     url: str
     http_version: str
+
+
+def texts_size(events: tuple[Event, ...]) -> int:
+    """Characters of texts and data in ``events``: what a record without bytes of its own holds (polled steps)."""
+    size = 0
+    for event in events:
+        match event:
+            case TextDelta(text) | ThinkingDelta(text):
+                size += len(text)
+            case FunctionCall(args_json=args):
+                size += len(args)
+            case InlineData(data=data):
+                size += len(data)
+            case ServerTool(part):
+                size += len(part)
+            case _:
+                pass
+    return size

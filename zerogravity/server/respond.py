@@ -137,7 +137,8 @@ class StreamedAnswer:
         transport, exchange = self._request.transport, self._exchange
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        data = b"".join(frames)
+        if not (data := b"".join(frames)):
+            return None  # an empty chunk would end the body
         transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         exchange.sent_bytes += len(data)
         if exchange.first_byte is None:

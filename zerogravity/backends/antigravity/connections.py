@@ -34,7 +34,7 @@ class Answer:
         self._over = False
         self._why: str | None = None
         self._news: asyncio.Future[None] | None = None
-        self._call = carrier.call(target, request, self, again=False)
+        self._call = carrier.call(target, request, self)
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class Connections:
         self._base = parts.path
         self._host = parts.netloc.rpartition("@")[2]
         context = tls(endpoint)
-        self._carrier = Carrier(lambda: context, idle_s=IDLE_S, max_idle=MAX_IDLE, connect_s=CONNECT_S)
+        self._carrier = Carrier(lambda: context, idle_s=IDLE_S, max_idle=MAX_IDLE, connect_s=CONNECT_S, crossing_s=0)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send it."""
