@@ -49,7 +49,9 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends": (),
     "backends.base": (*BASE, "hosts"),
     "backends.output": BASE,
-    "backends.antigravity": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base", "backends.output"),
+    "backends.antigravity": (
+        *BASE, "background", "carrier", "wire", "hosts", "lifeline", "backends.base", "backends.output",
+    ),
     "backends.runtime": (*BASE, "background", "wire", "hosts", "lifeline", "backends.base", "backends.output"),
     "backends.choice": (*BASE, "hosts", "config", "backends.antigravity", "backends.runtime.settings"),
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
@@ -71,7 +73,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),
     "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),
-    "capture.addon": (*BASE, "capture", "compose", "config", "logs", "observe.machine"),
+    "capture.addon": (*BASE, "capture", "carrier", "compose", "config", "logs", "observe.machine"),
     "capture.interceptor": (
         *BASE, *PURE_CAPTURE, "capture.flow_bodies", "capture.mitm", "capture.passive", "capture.proxy_guard", "hosts",
         "observe", "wire.jsonio",
@@ -85,10 +87,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.proxy_options": ("backends.base", "capture.mitm", "hosts"),
     "capture.http2_reset": ("capture.mitm",),
     "capture.ls_copy": (),
-    "capture.carrier": ("background", "wire.http1"),
-    "capture.relayed_call": ("capture.carrier", "capture.ls_copy", "capture.mitm", "wire.http1"),
+    "carrier": ("background", "wire.http1"),
+    "capture.relayed_call": ("carrier", "capture.ls_copy", "capture.mitm", "wire.http1"),
     "capture.relay": (
-        "capture.carrier", "capture.mitm", "capture.proxy_guard", "capture.relayed_call", "core.channel", "core.turn",
+        "capture.mitm", "capture.proxy_guard", "capture.relayed_call", "carrier", "core.channel", "core.turn",
     ),
     "capture.proxy_rules": ("hosts",),
     "capture.proxy_guard": (
@@ -97,7 +99,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         *BASE, "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime", "capture.master",
-        "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces", "testing",
+        "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces",
+        "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception
     "__main__": ("cli",),

@@ -18,9 +18,9 @@ from mitmproxy.proxy.layers.http import HttpLayer, HTTPMode, _events
 from mitmproxy.test import taddons, tflow
 
 from zerogravity.capture import proxy_guard, relayed_call
-from zerogravity.capture.carrier import Carrier, Target
 from zerogravity.capture.interceptor import Deps, Interceptor
 from zerogravity.capture.relay import LayerChoice, Relay
+from zerogravity.carrier import Carrier, Target
 from zerogravity.wire.http1 import AnswerReader, Head
 
 ResponsePath = Literal["relay", "hooks"]

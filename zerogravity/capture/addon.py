@@ -15,9 +15,9 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
 
+from zerogravity import carrier, logs
 from zerogravity import config as configuration
-from zerogravity import logs
-from zerogravity.capture import carrier, commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
+from zerogravity.capture import commands, flow_bodies, interceptor, mitm, proxy_guard, proxy_options, relay
 from zerogravity.compose import Gateway, gateway
 from zerogravity.errors import FaultError
 from zerogravity.observe import machine

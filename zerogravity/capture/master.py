@@ -38,6 +38,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
         logging.getLogger(name).setLevel(logging.WARNING)
     master = Master(options.Options(), with_termlog=True)
     mitm.no_log_events()
+    mitm.check_no_messages()
     check = errorcheck.ErrorCheck()
     capture = Capture(FLAGS)
     mitm.add_addons(

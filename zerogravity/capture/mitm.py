@@ -50,6 +50,17 @@ def no_log_events() -> None:
         root.removeHandler(handler)
 
 
+def check_no_messages() -> None:
+    """mitmproxy checks the types of all fields of each request and response: its own ``assert``, which finds bugs in
+    addons, and costs as much as all else that a message does there."""
+    if hasattr(http.MessageData, "__post_init__"):  # not under python -O
+        setattr(http.MessageData, "__post_init__", _unchecked)  # noqa: B010 - the checker knows no such member
+
+
+def _unchecked(_: http.MessageData) -> None:
+    pass
+
+
 def find_listeners_once(master: Master) -> None:
     """mitmproxy asks all addons, at each event, whether they listen to it. Here they are asked once for each hook, and
     again when one has come: a first client may be earlier than the last addon. One that fails is logged, and keeps no

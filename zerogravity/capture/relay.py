@@ -21,8 +21,8 @@ from mitmproxy.proxy.layers.http import GetHttpConnection, GetHttpConnectionComp
 from mitmproxy.proxy.mode_specs import UpstreamMode
 
 from zerogravity.capture import mitm, proxy_guard
-from zerogravity.capture.carrier import Carrier, Target, Trust
 from zerogravity.capture.relayed_call import Relayed, RelayedCall
+from zerogravity.carrier import Carrier, Target, Trust
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import PASSIVE
 

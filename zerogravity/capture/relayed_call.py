@@ -30,8 +30,8 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from zerogravity.capture import mitm
-from zerogravity.capture.carrier import CUT, Call, Carrier, Connection, Target
 from zerogravity.capture.ls_copy import Later, LsCopy
+from zerogravity.carrier import CUT, Call, Carrier, Connection, Target
 from zerogravity.wire.http1 import NO_BODY, Head
 
 if TYPE_CHECKING:

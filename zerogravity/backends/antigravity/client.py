@@ -1,4 +1,4 @@
-"""``LsClient``: the language server's RPCs (Connect JSON) over aiohttp; errors become ``Fault``.
+"""``LsClient``: the language server's RPCs (Connect JSON); errors become ``Fault``.
 
 Knows nothing of turns. The CSRF token is sent, never shown. Facts: language-server-and-google A.5-A.13.
 """
@@ -11,14 +11,13 @@ import os
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 
-import aiohttp
-
 from zerogravity.backends.antigravity import forms, login
-from zerogravity.backends.antigravity.endpoint import Endpoint, tls
+from zerogravity.backends.antigravity.connections import Answer, BrokenError, Connections
+from zerogravity.backends.antigravity.endpoint import Endpoint
 from zerogravity.backends.antigravity.errors import Refused, error_of, gone, not_logged_in, refused, stream_error
 from zerogravity.backends.antigravity.forms import Forms
 from zerogravity.background import delay
@@ -31,8 +30,8 @@ logger = logging.getLogger("zerogravity.language_server")
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
 START, SEND = "StartCascade", "SendUserCascadeMessage"
 OF_A_TURN = frozenset({START, SEND})  # what a turn waits for
-UNARY = aiohttp.ClientTimeout(total=30, connect=5)
-WHOLE_TURN = aiohttp.ClientTimeout(total=1900)  # SendUserCascadeMessage may block (F10)
+UNARY_S = 30.0
+WHOLE_TURN_S = 1900.0  # SendUserCascadeMessage may block (F10)
 REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # pauses before a state stream that did not last is opened again
 LASTING_S = 10.0
 ABSENT = (
@@ -71,14 +70,15 @@ class LsClient:
         self._searching = asyncio.Lock()
         self._searches: int = 0
         self._older: set[Endpoint] = set()  # builds that know the older form of requests alone
-        self._session: aiohttp.ClientSession | None = None
-        self._contexts: dict[Endpoint, ssl.SSLContext | bool] = {}
+        self._connections: dict[Endpoint, Connections] = {}
+        self._left: list[Connections] = []  # of servers that are in use no more; calls may still run there
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        for one in (*self._left, *self._connections.values()):
+            await one.close()
+        self._left.clear()
+        self._connections.clear()
 
     @property
     def second_choice(self) -> bool:
@@ -94,7 +94,7 @@ class LsClient:
     # -- a turn ----------------------------------------------------------------------------------------------
 
     async def start_cascade(self) -> str:
-        answer = await self._ask_with_login(START, forms.START, timeout=WHOLE_TURN)
+        answer = await self._ask_with_login(START, forms.START, timeout=WHOLE_TURN_S)
         cascade_id = narrow.text(answer.get("cascadeId"))
         if not cascade_id:
             raise FaultError(refused(502, "the language server started no cascade"))
@@ -105,7 +105,7 @@ class LsClient:
     ) -> None:
         """Send a user message; ``model`` is an enum's name, its number as text, or Google's name."""
         form = forms.message(cascade_id, text, model, images)
-        await self._ask_with_login(SEND, form, timeout=WHOLE_TURN, unless=partial(self._begun, cascade_id))
+        await self._ask_with_login(SEND, form, timeout=WHOLE_TURN_S, unless=partial(self._begun, cascade_id))
 
     async def cancel(self, cascade_id: str) -> None:
         await self.call("CancelCascadeInvocation", {"cascadeId": cascade_id})
@@ -169,7 +169,7 @@ class LsClient:
     # -- in the form that this build knows -------------------------------------------------------------------
 
     async def _ask(
-        self, method: str, form: Forms, *, timeout: aiohttp.ClientTimeout = UNARY,
+        self, method: str, form: Forms, *, timeout: float = UNARY_S,
         unless: Callable[[], Awaitable[bool]] | None = None,
     ) -> Object:  # fmt: skip
         """A call in the newer form; in the older one where this server has refused the newer, remembered once the older
@@ -199,7 +199,7 @@ class LsClient:
             return True
 
     async def _ask_with_login(
-        self, method: str, form: Forms, *, timeout: aiohttp.ClientTimeout = UNARY,
+        self, method: str, form: Forms, *, timeout: float = UNARY_S,
         unless: Callable[[], Awaitable[bool]] | None = None,
     ) -> Object:  # fmt: skip
         """A call that without a login fails as an internal error (A.4): then it raises that instead."""
@@ -220,12 +220,12 @@ class LsClient:
 
     # -- transport -------------------------------------------------------------------------------------------
 
-    async def call(self, method: str, body: Json, *, timeout: aiohttp.ClientTimeout = UNARY) -> Object:
+    async def call(self, method: str, body: Json, *, timeout: float = UNARY_S) -> Object:
         """One unary RPC. Raises FaultError: ``ls_absent``/``ls_gone`` (503), or Refused."""
         async with nullcontext() if method in OF_A_TURN else self._short_calls:
             return await self._call(method, body, timeout)
 
-    async def _call(self, method: str, body: Json, timeout: aiohttp.ClientTimeout) -> Object:
+    async def _call(self, method: str, body: Json, timeout: float) -> Object:
         """Tries once more where nothing can have happened yet: not connected, token refused, stale connection."""
         endpoint = await self._in_use()
         try:
@@ -260,61 +260,50 @@ class LsClient:
         endpoint, parser, frames, began = await self._in_use(), connect.EnvelopeParser(), 0, self._clock()
         data = connect.envelope(jsonio.dumps(body))
         try:
-            async with self._request(endpoint, method, data, WHOLE_TURN, "application/connect+json") as response:
-                if response.status != 200:
-                    raise error_of(response.status, await response.read())
-                async for chunk in response.content.iter_any():
-                    for frame in parser.feed(chunk):
-                        if frame.end and (failed := connect.end_error(frame.payload)) is not None:
-                            raise stream_error(*failed)
-                        frames += not frame.end
-                        if on_change is not None:
-                            on_change()
-        except (aiohttp.ClientError, TimeoutError, ValueError, connect.ConnectError) as error:
+            async with asyncio.timeout(WHOLE_TURN_S):
+                with self._sent(endpoint, method, data, "application/connect+json") as answer:
+                    if (status := await answer.head()) != 200:
+                        raise error_of(status, await answer.whole())
+                    while chunk := await answer.more():
+                        for frame in parser.feed(chunk):
+                            if frame.end and (failed := connect.end_error(frame.payload)) is not None:
+                                raise stream_error(*failed)
+                            frames += not frame.end
+                            if on_change is not None:
+                                on_change()
+        except (BrokenError, TimeoutError, ValueError, connect.ConnectError) as error:
             raise FaultError(gone(f"{method} broke off: {type(error).__name__}")) from error
         return self._clock() - began if frames > 1 else None
 
-    async def _post(self, endpoint: Endpoint, method: str, body: Json, timeout: aiohttp.ClientTimeout) -> Object:
+    async def _post(self, endpoint: Endpoint, method: str, body: Json, timeout: float) -> Object:
         try:
-            async with self._request(endpoint, method, jsonio.dumps(body), timeout) as response:
-                data = await response.read()
-        except aiohttp.ClientConnectorCertificateError as error:
-            text = f"the server at {endpoint.url} does not have the certificate that it is pinned to"
-            raise FaultError(refused(502, text)) from error
-        except aiohttp.ClientConnectorError as error:
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else "connection failed"
-            raise FaultError(gone(f"nothing answers at {endpoint.url}: {why}")) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
+            async with asyncio.timeout(timeout):
+                with self._sent(endpoint, method, jsonio.dumps(body)) as answer:
+                    data = await answer.whole()
+        except BrokenError as error:
+            raise FaultError(_unanswered(endpoint, method, error)) from error
+        except TimeoutError as error:
             raise FaultError(gone(f"{method} failed: {type(error).__name__}")) from error
-        if response.status != 200:
-            raise error_of(response.status, data)
+        if answer.status != 200:
+            raise error_of(answer.status, data)
         try:
-            answer = narrow.an_object(jsonio.loads(data))
+            told = narrow.an_object(jsonio.loads(data))
         except ValueError:
-            answer = None
-        if answer is None:
+            told = None
+        if told is None:
             raise FaultError(refused(502, f"the answer to {method} is not a JSON object"))
-        return answer
+        return told
 
-    def _request(
-        self, endpoint: Endpoint, method: str, data: bytes, timeout: aiohttp.ClientTimeout,
-        content_type: str = "application/json",
-    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:  # fmt: skip
+    def _sent(self, endpoint: Endpoint, method: str, data: bytes, content_type: str = "application/json") -> Answer:
         """Redirects are not followed: the token is for this server alone."""
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-            self._session = aiohttp.ClientSession(connector=connector, trust_env=False)
-        if endpoint not in self._contexts:
-            self._contexts[endpoint] = tls(endpoint)
+        if (connections := self._connections.get(endpoint)) is None:
+            connections = self._connections[endpoint] = Connections(endpoint)
         headers = {
             "Content-Type": content_type,
             "Connect-Protocol-Version": "1",
             "X-Codeium-Csrf-Token": endpoint.csrf,
         }
-        return self._session.post(
-            endpoint.url + SERVICE + method, data=data, headers=headers, ssl=self._contexts[endpoint],
-            timeout=timeout, allow_redirects=False,
-        )  # fmt: skip
+        return connections.post(SERVICE + method, data, headers)
 
     async def _in_use(self) -> Endpoint:
         if self.endpoint is None:
@@ -334,7 +323,8 @@ class LsClient:
                 self._searches += 1
                 if fresh is not None and fresh != old:
                     logger.info("language server found at %s (pid %s)", fresh.url, fresh.pid)
-                    self._contexts.clear()
+                    self._left += self._connections.values()
+                    self._connections.clear()
                     self.endpoint = fresh
         return self.endpoint != old
 
@@ -351,12 +341,20 @@ def read_models(configs: object) -> tuple[Model, ...]:
     return tuple(models)
 
 
+def _unanswered(endpoint: Endpoint, method: str, error: BrokenError) -> Fault:
+    cause = error.unsent
+    if cause is None:
+        return gone(f"{method} failed: {error}")
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return refused(502, f"the server at {endpoint.url} does not have the certificate that it is pinned to")
+    number = cause.errno if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) else None
+    return gone(f"nothing answers at {endpoint.url}: {os.strerror(number) if number else 'connection failed'}")
+
+
 def _nothing_sent(error: BaseException | None) -> bool:
-    return isinstance(error, aiohttp.ClientConnectorError)
+    return isinstance(error, BrokenError) and error.unsent is not None
 
 
 def _connection_died(error: BaseException | None) -> bool:
     """A kept connection turned out to be dead: the LS may have restarted in between."""
-    return isinstance(error, aiohttp.ServerDisconnectedError | ConnectionResetError | aiohttp.ClientOSError) and not (
-        _nothing_sent(error)
-    )
+    return isinstance(error, BrokenError) and error.unsent is None and not error.begun

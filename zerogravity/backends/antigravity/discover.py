@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-import aiohttp
 import psutil
 
 from zerogravity.backends.antigravity.client import LsClient
@@ -34,7 +33,7 @@ TAKES_VALUE = frozenset({
     "cloud_code_endpoint", "workspace_id",
 })  # fmt: skip
 PROBES = ("Heartbeat", "GetUnleashData", "GetUserStatus")
-PROBE = aiohttp.ClientTimeout(total=3, connect=1)
+PROBE_S = 3.0
 CERTIFICATE = Path("dist", "languageServer", "cert.pem")  # beside the binary's own folder
 
 
@@ -176,7 +175,7 @@ async def _answers(endpoint: Endpoint) -> bool:
     try:
         for method in PROBES:
             try:
-                await client.call(method, {}, timeout=PROBE)
+                await client.call(method, {}, timeout=PROBE_S)
                 return True
             except FaultError as error:
                 if error.fault.code == "ls_gone":  # no server there, or one that does not speak this

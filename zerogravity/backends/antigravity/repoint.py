@@ -14,8 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from zerogravity.backends.antigravity.client import LsClient
 from zerogravity.backends.antigravity.discover import Found, Process, processes
 from zerogravity.backends.antigravity.endpoint import Endpoint
@@ -29,8 +27,7 @@ logger = logging.getLogger("zerogravity.language_server")
 SET = "SetCloudCodeURL"
 ASK = {"GetLoadCodeAssist": ":loadCodeAssist", "GetAvailableModels": ":fetchAvailableModels"}  # calls without quota
 AGENT = ":streamGenerateContent"  # a call that we do not make ourselves, as we do countTokens
-SET_S = aiohttp.ClientTimeout(total=5, connect=2)
-ASK_S = aiohttp.ClientTimeout(total=10, connect=2)
+SET_S, ASK_S = 5.0, 10.0
 LATE_S = 2.0  # how long after its answer the call may come
 Find = Callable[[], Sequence[Process]]
 
@@ -276,7 +273,7 @@ async def _ask(endpoint: Endpoint, method: str) -> bool:
     return True
 
 
-async def _call(endpoint: Endpoint, method: str, body: dict[str, object], timeout: aiohttp.ClientTimeout) -> None:
+async def _call(endpoint: Endpoint, method: str, body: dict[str, object], timeout: float) -> None:
     """To this server and no other, whichever is in use by then."""
     client = LsClient(endpoint)
     try:

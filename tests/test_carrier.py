@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from tests.waiting import until
-from zerogravity.capture.carrier import Call, Carrier, Connection, Target, Trust
+from zerogravity.carrier import Call, Carrier, Connection, Target, Trust, Unopened
 from zerogravity.testing.simulator.http import tls
 from zerogravity.wire.http1 import Head
 
@@ -472,3 +472,22 @@ async def test_closing_tells_who_waits() -> None:
         await carrier.close()
         assert heard.told == ["begun", "data", "broken"]
         assert (await ask(carrier, server.target)).told == ["broken"]
+
+
+async def test_where_no_request_may_go_out_twice_a_closed_connection_ends_the_call() -> None:
+    made = Carrier(crossing_s=0)
+    async with Server([[OK], ["close"]], [[OK]]) as server:
+        assert (await ask(made, server.target)).body == b"ok"
+        heard = await ask(made, server.target)
+        assert heard.told == ["broken"]
+        assert not isinstance(heard.why, Unopened)
+        assert len(server.asked) == 1
+    await made.close()
+
+
+async def test_why_there_is_no_connection(unused_tcp_port: int) -> None:
+    made = Carrier(connect_s=5)
+    heard = await ask(made, Target("127.0.0.1", unused_tcp_port, tls=False, name="127.0.0.1"))
+    assert isinstance(heard.why, Unopened)
+    assert isinstance(heard.why.error, ConnectionRefusedError)
+    await made.close()

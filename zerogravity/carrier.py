@@ -1,4 +1,5 @@
-"""Calls to Google over kept HTTP/1.1 connections, shared by all that call: no more than asyncio's own TLS and a reader.
+"""Calls over kept HTTP/1.1 connections, to Google and to the language server: no more than asyncio's own TLS and a
+reader.
 
 The bytes of an answer reach the listener in the turn of the event loop that reads them, without a task. No mitmproxy in
 here. A kept connection that was closed meanwhile costs a call nothing: it goes out once more on a new one, as browsers
@@ -7,13 +8,14 @@ do with a POST. One that is closed later ends the call, or Google would work on 
 
 from __future__ import annotations
 
+# long: connections and calls, which know each other
 import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, cast
 
 import certifi
 
@@ -47,6 +49,17 @@ class Trust:
     insecure: bool = False
 
 
+class Unopened(str):
+    """Why there is no connection. ``error``: the reason itself."""
+
+    __slots__ = ("error",)
+
+    def __new__(cls, error: BaseException) -> Self:
+        self = super().__new__(cls, _words(error))
+        self.error = error
+        return self
+
+
 class Listener(Protocol):
     """Who has asked. Nothing is called after ``ended`` or ``broken``, nor after the call was cancelled."""
 
@@ -63,13 +76,13 @@ class Listener(Protocol):
         ...
 
     def broken(self, why: str) -> None:
-        """It will not come, or not any further."""
+        """It will not come, or not any further. ``Unopened``: nothing has been sent."""
         ...
 
 
 @dataclass(eq=False, slots=True)
 class Connection(asyncio.Protocol):
-    """A connection to Google. ``call``: the one that it carries. ``born``: when it was opened, by the wall clock."""
+    """A connection. ``call``: the one that it carries. ``born``: when it was opened, by the wall clock."""
 
     target: Target
     forget: Callable[[Connection], None]
@@ -80,8 +93,7 @@ class Connection(asyncio.Protocol):
     gone: bool = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         if self.call is None:  # nobody has asked
@@ -216,22 +228,25 @@ class Call:
 
 
 class Carrier:
-    """All calls and connections. ``trust`` is asked at each new connection; ``refuses``: why not to talk to an address
-    after all, or None."""
+    """All calls and connections. ``trust`` is asked at each new connection, and says whom to believe, or how;
+    ``refuses``: why not to talk to an address after all, or None; ``connect_s``: how long a connection may take;
+    ``crossing_s``: how long after a request a close may have crossed it, 0: no request goes out twice."""
 
     def __init__(
         self,
-        trust: Callable[[], Trust] = Trust,
+        trust: Callable[[], Trust | ssl.SSLContext] = Trust,
         refuses: Callable[[tuple[Any, ...]], Awaitable[str | None]] | None = None,
         *,
         idle_s: float = IDLE_S,
         max_idle: int = MAX_IDLE,
+        connect_s: float | None = None,
         crossing_s: float = CROSSING_S,
     ) -> None:
         self._trust = trust
         self._refuses = refuses
         self._idle_s = idle_s
         self._max_idle = max_idle
+        self._connect_s = connect_s
         self._crossing_s = crossing_s
         self._connections: set[Connection] = set()
         self._idle: list[Connection] = []  # the newest last
@@ -353,16 +368,18 @@ class Carrier:
             return CUT
         trust = self._trust()
         try:
-            context = context_of(trust) if target.tls else None
+            context = (context_of(trust) if isinstance(trust, Trust) else trust) if target.tls else None
         except OSError as error:
+            assert isinstance(trust, Trust)
             return f"the trusted certificates in {trust.ca or trust.folder} cannot be read: {error}"
         try:
-            _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(target, self._forget), target.host, target.port,
-                ssl=context, server_hostname=target.name if context else None,
-            )  # fmt: skip
+            async with asyncio.timeout(self._connect_s):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    lambda: Connection(target, self._forget), target.host, target.port,
+                    ssl=context, server_hostname=target.name if context else None,
+                )  # fmt: skip
         except (OSError, ValueError) as error:  # ValueError: a name that cannot be one
-            return _words(error)
+            return Unopened(error)
         self._connections.add(connection)
         try:
             peer = connection.info("peername")
