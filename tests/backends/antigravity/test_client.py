@@ -471,6 +471,22 @@ async def test_a_better_server_replaces_a_second_choice(
     assert client.endpoint.kind == ("core" if searches else kind)
 
 
+@pytest.mark.parametrize("tidy", [LsClient.annotate, LsClient.cancel, LsClient.delete], ids=lambda tidy: tidy.__name__)
+async def test_no_other_server_is_searched_for_to_tidy_up(unused_tcp_port, tidy):
+    """It does not know the cascade; and while ours restarts, a second choice would take its place."""
+    searched = 0
+
+    async def rediscover() -> None:
+        nonlocal searched
+        searched += 1
+
+    client = LsClient(Endpoint(f"https://127.0.0.1:{unused_tcp_port}", "ours"), rediscover=rediscover)
+    with pytest.raises(FaultError):
+        await tidy(client, "a cascade")
+    await client.close()
+    assert searched == 0
+
+
 async def test_concurrent_failures_share_one_search(unused_tcp_port: int) -> None:
     searches = callers = 0
     everybody = asyncio.Event()

@@ -30,6 +30,8 @@ logger = logging.getLogger("zerogravity.language_server")
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
 START, SEND = "StartCascade", "SendUserCascadeMessage"
 OF_A_TURN = frozenset({START, SEND})  # what a turn waits for
+CANCEL, ANNOTATE, DELETE = "CancelCascadeInvocation", "UpdateConversationAnnotations", "DeleteCascadeTrajectory"
+TIDYING = frozenset({CANCEL, ANNOTATE, DELETE})  # for one server's cascade: no reason to search for another server
 UNARY_S = 30.0
 WHOLE_TURN_S = 1900.0  # SendUserCascadeMessage may block (F10)
 REOPEN_S, LONGEST_REOPEN_S = 0.1, 5.0  # pauses before a state stream that did not last is opened again
@@ -108,14 +110,14 @@ class LsClient:
         await self._ask_with_login(SEND, form, timeout=WHOLE_TURN_S, unless=partial(self._begun, cascade_id))
 
     async def cancel(self, cascade_id: str) -> None:
-        await self.call("CancelCascadeInvocation", {"cascadeId": cascade_id})
+        await self.call(CANCEL, {"cascadeId": cascade_id})
 
     async def annotate(self, cascade_id: str) -> None:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        await self._ask("UpdateConversationAnnotations", forms.annotation(cascade_id, now))
+        await self._ask(ANNOTATE, forms.annotation(cascade_id, now))
 
     async def delete(self, cascade_id: str) -> None:
-        await self.call("DeleteCascadeTrajectory", {"cascadeId": cascade_id})
+        await self.call(DELETE, {"cascadeId": cascade_id})
 
     # -- its state -------------------------------------------------------------------------------------------
 
@@ -231,11 +233,14 @@ class LsClient:
         try:
             return await self._post(endpoint, method, body, timeout)
         except Refused as error:
-            if error.status not in (401, 403) or error.passed_on or not await self._find_another(endpoint):
+            denied = error.status in (401, 403) and not error.passed_on and method not in TIDYING
+            if not denied or not await self._find_another(endpoint):
                 raise
         except FaultError as error:
-            again = _nothing_sent(error.__cause__) or (method != SEND and _connection_died(error.__cause__))
-            if not again or not (await self._find_another(endpoint) or _connection_died(error.__cause__)):
+            died = _connection_died(error.__cause__)
+            again = _nothing_sent(error.__cause__) or (method != SEND and died)
+            elsewhere = again and method not in TIDYING and await self._find_another(endpoint)
+            if not again or not (elsewhere or died):
                 raise
         return await self._post(await self._in_use(), method, body, timeout)
 
