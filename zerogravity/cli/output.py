@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,10 +21,10 @@ config_file = click.option(
 )
 
 
-def run(work: Coroutine[Any, Any, int]) -> None:
+def run(work: Coroutine[Any, Any, int], loop_factory: Callable[[], AbstractEventLoop] | None = None) -> None:
     """Run a command's coroutine and leave with its code."""
     try:
-        code = lifeline.run(work)
+        code = lifeline.run(work, loop_factory)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
