@@ -36,7 +36,8 @@ class Middle:
         self.hooks: list[str] = []
         self.flows: list[http.HTTPFlow] = []
         self.handlers: list[server.SimpleConnectionHandler] = []
-        self.relay = Relay(lambda flow: self.interceptor.turn_of(flow))
+        self.failures: list[None] = []
+        self.relay = Relay(lambda flow: self.interceptor.turn_of(flow), lambda: self.failures.append(None))
         self.interceptor = Interceptor(abort=self.relay.abort, given_up=lambda _: False)
         self.interceptor.deps = deps
         self.carrier = Carrier()
@@ -125,18 +126,25 @@ class Carried:
 
 class Relayed:
     """A call past mitmproxy between stand-ins, without a loop. ``events``: what the HTTP layer got; ``timers``: what
-    waits for its time."""
+    waits for its time; ``failures``: our own faults."""
 
     def __init__(self, flow: http.HTTPFlow | None = None) -> None:
         self.flow = flow or tflow.tflow()
         self.events: list[Any] = []
         self.timers: list[Callable[[], None]] = []
+        self.failures: list[None] = []
         self.carrier = Carried()
         context = Context(self.flow.client_conn, options.Options())
         self.layer = HttpLayer(context, HTTPMode.regular)
         target = Target("example.com", 443, True, "example.com")
         self.call = relayed_call.RelayedCall(
-            self.flow, self.layer, cast("Any", self), cast("Any", self.carrier), target, later=self.later
+            self.flow,
+            self.layer,
+            cast("Any", self),
+            cast("Any", self.carrier),
+            target,
+            later=self.later,
+            failed=lambda: self.failures.append(None),
         )
         self.call.register()
 

@@ -383,3 +383,4 @@ async def test_our_own_mistake_leaves_the_call_to_mitmproxy(monkeypatch, deps, r
         assert body == TEXT + END
         assert end_of(running) == "Par"
         assert made.carrier.idle == 0
+        assert len(made.failures) == 1

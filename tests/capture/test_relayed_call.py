@@ -165,6 +165,7 @@ def test_a_reader_that_fails_costs_the_ls_nothing(caplog: pytest.LogCaptureFixtu
     assert made.body == b"a"
     assert kinds(made)[-1] == "EndOfMessage"
     assert "the bytes flow on" in caplog.text
+    assert len(made.failures) == 2
 
 
 def test_a_call_that_cannot_go_out_is_an_error_not_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +177,7 @@ def test_a_call_that_cannot_go_out_is_an_error_not_a_crash(monkeypatch: pytest.M
     monkeypatch.setattr(made.carrier, "call", call)
     made.send()
     assert kinds(made) == ["ProtocolError"]
+    assert len(made.failures) == 1
 
 
 @pytest.mark.parametrize("begun", [True, False])

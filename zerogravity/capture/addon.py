@@ -38,7 +38,9 @@ class Capture:
         self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
     ) -> None:
         self.commands = commands.Commands()
-        self.relay = relay.Relay(lambda flow: self.interceptor.turn_of(flow))
+        self.relay = relay.Relay(
+            lambda flow: self.interceptor.turn_of(flow), lambda: self.interceptor.failed_open("relay")
+        )
         self.interceptor = interceptor.Interceptor(abort=self.relay.abort, keeps_flows=flow_bodies.flows_are_kept)
         self.guard = proxy_guard.ProxyGuard()
         self.addons = [

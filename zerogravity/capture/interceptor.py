@@ -117,7 +117,7 @@ class Interceptor:
                 self._act(deps, flow, body, found, running)
         except Exception:  # guard: interception fails open (invariant 5)
             logger.exception("rewriting failed; the request goes to Google unchanged")
-            deps.metrics.failed_open("request")
+            self.failed_open("request")
             if running is not None:
                 running.close(Failed(internal("the request to Google could not be rewritten")))
 
@@ -169,6 +169,11 @@ class Interceptor:
             self._fill_body(flow, claim.running.channel)
         else:
             claim.running.close(Failed(loss.fault))
+
+    def failed_open(self, place: str) -> None:
+        """Count a fault of our own."""
+        if self.deps is not None:
+            self.deps.metrics.failed_open(place)
 
     def _act(
         self, deps: Deps, flow: http.HTTPFlow, body: Json, found: match.Match,

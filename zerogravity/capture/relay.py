@@ -37,14 +37,18 @@ that is over."""
 
 class Relay:
     """``carrier``: set while the gateway runs; without it everything goes mitmproxy's way. ``turn_of``: the turn whose
-    claimed call a flow is, or None. ``google``: where calls go, as far as is known."""
+    claimed call a flow is, or None. ``failed``: told of each fault of our own. ``google``: where calls go, as far as is
+    known."""
 
     name = "zerogravity.relay"
 
-    def __init__(self, turn_of: Callable[[http.HTTPFlow], str | None]) -> None:
+    def __init__(
+        self, turn_of: Callable[[http.HTTPFlow], str | None], failed: Callable[[], object] = lambda: None
+    ) -> None:
         self.carrier: Carrier | None = None
         self.google: Target | None = None
         self._turn_of = turn_of
+        self._failed = failed
         self._calls: WeakKeyDictionary[http.HTTPFlow, RelayedCall] = WeakKeyDictionary()
         self._due: set[str] = set()  # turns whose call has not come yet
 
@@ -61,11 +65,12 @@ class Relay:
             if handler is None:
                 return None
             target = Target(*event.address, event.tls, _name(asking, event))
-            call = RelayedCall(flow, asking, handler, self.carrier, target)
+            call = RelayedCall(flow, asking, handler, self.carrier, target, failed=self._failed)
             self._calls[flow], self.google = call, target
             self._due.discard(turn)
         except Exception:  # guard: the call goes mitmproxy's way
             logger.exception("a call cannot be relayed; mitmproxy carries it")
+            self._failed()
             return None
         return call
 

@@ -65,6 +65,7 @@ class RelayedCall:
         carrier: Carrier,
         target: Target,
         *,
+        failed: Callable[[], object] = lambda: None,
         later: Later | None = None,
     ) -> None:
         self.server = Server(address=(target.host, target.port), tls=target.tls)
@@ -74,6 +75,7 @@ class RelayedCall:
         self._handler = handler
         self._carrier = carrier
         self._target = target
+        self._failed = failed
         self._stream_id = 0
         self._request: http.Request | None = None
         self._body: list[bytes] = []
@@ -135,6 +137,7 @@ class RelayedCall:
             self._call = self._carrier.call(self._target, sent, self)
         except Exception:  # guard: an exception would end all calls of this connection
             logger.exception("a call cannot be relayed")
+            self._failed()
             self.broken("the call could not be sent")
 
     # -- the carrier's side ----------------------------------------------------------------------------------
@@ -195,6 +198,7 @@ class RelayedCall:
             made: list[bytes] | bytes = feed(data)
         except Exception:  # guard: the language server still gets Google's bytes
             logger.exception("an answer's reader failed; the bytes flow on")
+            self._failed()
             return [data]
         return [made] if isinstance(made, bytes) else made
 

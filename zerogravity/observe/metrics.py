@@ -30,7 +30,7 @@ PARSE_FAILURES = frozenset({
     "not_json", "json_repaired", "not_an_object", "unknown_part", "broken_call", "call_mended", "thought_part",
 })  # fmt: skip
 KINDS = frozenset({"agent", PASSIVE})
-PLACES = frozenset({"request", "response", "tap", "rewrite", "match"})
+PLACES = frozenset({"request", "relay", "response", "tap", "rewrite", "match"})
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 120, 300, 600, 1800)
 GAPS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15, 60)

@@ -76,11 +76,11 @@ async def stream(
         emitter = surface.emitter(channel, services.secret)
         headers = {**timing_headers(channel), **notes_header(channel.turn)}
         async with StreamedAnswer(request, emitter.content_type, headers) as wire:
-            await relay(request, cursor, emitter, wire.send, skip=resume_from or 0)
+            await write_frames(request, cursor, emitter, wire.send, skip=resume_from or 0)
         return wire.response
 
 
-async def relay(request: web.Request, cursor: Cursor, emitter: Emitter, send: Send, *, skip: int = 0) -> None:
+async def write_frames(request: web.Request, cursor: Cursor, emitter: Emitter, send: Send, *, skip: int = 0) -> None:
     """One reader's frames until the terminal event has been sent, and the response saved before that."""
     services = request.app[SERVICES]
     limits = services.config.limits

@@ -33,7 +33,7 @@ from zerogravity.errors import RETRY, Fault, FaultError, Termination, bad_reques
 from zerogravity.server.body import Body, overloaded, parse
 from zerogravity.server.connection_memory import ConnectionMemory, LocalResponses
 from zerogravity.server.middleware import fault_of, rendered
-from zerogravity.server.respond import abort, drop_stalled_reader, relay, wait_for_content
+from zerogravity.server.respond import abort, drop_stalled_reader, wait_for_content, write_frames
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.server.turns import Incoming, start, turn_of
@@ -172,7 +172,9 @@ class ResponsesSocket:
             emitter = self._surface.emitter(channel, self._services.secret)
             suffix = b',"stream_id":%b}' % jsonio.dumps(stream_id) if stream_id is not None else b"}"
             try:
-                await relay(self._request, cursor, emitter, lambda frames: partial(self._send, channel, suffix, frames))
+                await write_frames(
+                    self._request, cursor, emitter, lambda frames: partial(self._send, channel, suffix, frames)
+                )
             except Stalled:
                 drop_stalled_reader(self._services, channel)
                 abort(self._request)
