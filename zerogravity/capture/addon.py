@@ -10,7 +10,7 @@ import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
-from mitmproxy import ctx, exceptions
+from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.log import ALERT
 from mitmproxy.optmanager import unset
@@ -38,9 +38,7 @@ class Capture:
         self, flags: tuple[str, str] = ("--set zg_listen=HOST:PORT", "--listen-port or --mode MODE@PORT")
     ) -> None:
         self.commands = commands.Commands()
-        self.relay = relay.Relay(
-            lambda flow: self.interceptor.turn_of(flow), lambda: self.interceptor.failed_open("relay")
-        )
+        self.relay = relay.Relay(self._turn_of, lambda: self.interceptor.failed_open("relay"))
         self.interceptor = interceptor.Interceptor(abort=self.relay.abort, keeps_flows=flow_bodies.flows_are_kept)
         self.guard = proxy_guard.ProxyGuard()
         self.addons = [
@@ -133,6 +131,9 @@ class Capture:
                 titles=config.answer_checkpoints, passive=config.capture_passive,
                 reads_answers=made.reads_answers, name=made.words.name,
             )  # fmt: skip
+
+    def _turn_of(self, flow: http.HTTPFlow) -> str | None:
+        return self.interceptor.turn_of(flow)
 
     def _relay(self, stack: AsyncExitStack, google: str | None) -> None:
         """Claimed calls go out past mitmproxy from now on, once they are made."""
