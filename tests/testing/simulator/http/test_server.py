@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 
 from tests.testing.simulator.support import INTERNAL, envelope, fetch, inner, post, trust
 from zerogravity.testing.simulator.google import GoogleSimulator, Scenario, say
@@ -32,3 +33,18 @@ async def test_stop_cuts_what_runs() -> None:
     await google.stop()
     assert (await task).end in ("closed", "reset")
     assert received.done.is_set()
+
+
+async def test_stop_does_not_wait_for_a_handshake_that_is_under_way() -> None:
+    google = GoogleSimulator()
+    await google.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", google.port)
+    await asyncio.sleep(0)  # accepted
+    await asyncio.sleep(0)
+    stopping = asyncio.create_task(google.stop())
+    await asyncio.sleep(0)
+    with suppress(OSError):
+        await writer.start_tls(trust(google.ca_pem), server_hostname="localhost")
+        assert await reader.read() == b""
+    await asyncio.wait_for(stopping, 10)
+    writer.close()

@@ -124,13 +124,14 @@ class Connection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class Shared:
-    """What all connections of one server share."""
+    """What all connections of one server share. ``stopping``: no new one is served."""
 
     handler: Handler
     max_body: int
     connections: set[Connection] = field(default_factory=set[Connection])
     tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     total: int = 0
+    stopping: bool = False
 
     def run(self, exchange: Exchange, after: Callable[[], None]) -> asyncio.Task[None]:
         """Answer one exchange in a task of its own."""

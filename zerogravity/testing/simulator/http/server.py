@@ -47,6 +47,7 @@ class HttpServer:
     async def stop(self) -> None:
         """Close the listeners and every connection; running answers are cut."""
         self.stop_listening()
+        self._shared.stopping = True  # a handshake may be under way
         for task in list(self._shared.tasks):
             task.cancel()
         for connection in list(self._shared.connections):
@@ -55,6 +56,7 @@ class HttpServer:
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()
+        self._shared.stopping = False
 
 
 class Simulator(ABC):
@@ -86,6 +88,9 @@ class _Front(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
+        if self._shared.stopping:
+            transport.abort()
+            return
         security = transport.get_extra_info("ssl_object")
         is_h2 = security is not None and security.selected_alpn_protocol() == "h2"
         protocol = Http2(self._shared) if is_h2 else Http1(self._shared)
