@@ -30,7 +30,7 @@
 | H26 | SIGTERM with open streams                                   | e2e/test_failures                              |
 | H27 | a foreign Host or target                                    | server/test_middleware                         |
 | H28 | a foreign page, another content type                        | server/test_middleware, server/test_body       |
-| H29 | 0.0.0.0 without a key                                       | cli/test_main                                  |
+| H29 | 0.0.0.0 without a key                                       | cli/test_serve                                 |
 | H30 | a key in every form                                         | server/test_middleware                         |
 | H31 | a body too large, a bomb, too deep, too many                | server/test_body                               |
 | H32 | half a body                                                 | server/test_body                               |
