@@ -88,7 +88,6 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture.http2_reset": ("capture.mitm",),
     "capture.ls_copy": (),
     "carrier": ("background", "wire.http1"),
-    "event_loop": (),
     "capture.relayed_call": ("carrier", "capture.ls_copy", "capture.mitm", "wire.http1"),
     "capture.relay": (
         "capture.mitm", "capture.proxy_guard", "capture.relayed_call", "carrier", "core.channel", "core.turn",
@@ -100,7 +99,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "cli": (
         *BASE, "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime", "capture.master",
-        "certs", "compose", "config", "event_loop", "hosts", "lifeline", "observe", "store.usage", "surfaces",
+        "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces",
         "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception

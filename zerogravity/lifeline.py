@@ -11,10 +11,9 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 SHELL = "/bin/sh"
@@ -45,11 +44,11 @@ class ProcessGroup:
 async def start(*command: str, **options: Any) -> ProcessGroup:
     """``options`` as for ``create_subprocess_exec``. Raises OSError, and ValueError for a malformed command."""
     watcher = await asyncio.create_subprocess_exec(
-        SHELL, "-c", WATCH, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env={"PATH": os.defpath}, **_in_group(0)
+        SHELL, "-c", WATCH, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env={"PATH": os.defpath}, process_group=0
     )
     try:
         # Before it joins the group the child holds the pipe as well, so it cannot miss its end.
-        process = await asyncio.create_subprocess_exec(*command, **_in_group(watcher.pid), **options)
+        process = await asyncio.create_subprocess_exec(*command, process_group=watcher.pid, **options)
     except BaseException:
         _signal(watcher, signal.SIGKILL)
         _close_pipe(watcher)
@@ -58,7 +57,7 @@ async def start(*command: str, **options: Any) -> ProcessGroup:
     return ProcessGroup(process, watcher)
 
 
-def run[T](main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None) -> T:
+def run[T](main: Coroutine[Any, Any, T]) -> T:
     """``asyncio.run`` for a command that starts others: SIGTERM runs its clean-up, as Ctrl-C does."""
     terminated = False
 
@@ -73,18 +72,11 @@ def run[T](main: Coroutine[Any, Any, T], loop_factory: Callable[[], asyncio.Abst
         return await main
 
     try:
-        return asyncio.run(until_terminated(), loop_factory=loop_factory)
+        return asyncio.run(until_terminated())
     except asyncio.CancelledError:
         if terminated:
             raise SystemExit(128 + signal.SIGTERM) from None
         raise
-
-
-def _in_group(leader: int) -> dict[str, Any]:
-    """Options that start a process in a group, its own if 0. uvloop does not know the first."""
-    if isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
-        return {"process_group": leader}
-    return {"preexec_fn": partial(os.setpgid, 0, leader)}
 
 
 def _signal(watcher: Process, number: signal.Signals) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,10 +20,10 @@ config_file = click.option(
 )
 
 
-def run(work: Coroutine[Any, Any, int], loop_factory: Callable[[], AbstractEventLoop] | None = None) -> None:
+def run(work: Coroutine[Any, Any, int]) -> None:
     """Run a command's coroutine and leave with its code."""
     try:
-        code = lifeline.run(work, loop_factory)
+        code = lifeline.run(work)
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 from click.core import ParameterSource
 
-from zerogravity import ADDON, event_loop
+from zerogravity import ADDON
 from zerogravity.cli import imports
 from zerogravity.cli.output import config_file, run
 from zerogravity.hosts import CODE_ASSIST, VERTEX
@@ -69,7 +69,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
             from zerogravity.compose import serve as serve_gateway
 
         logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", stream=sys.stderr)
-        run(serve_gateway(loaded.config), event_loop.factory())
+        run(serve_gateway(loaded.config))
     with imports.quick():
         from zerogravity.backends.choice import choose
         from zerogravity.capture.master import serve as serve_master
@@ -82,7 +82,7 @@ def serve(mode: str | None, no_mitm: bool, proxy_port: int, google: str | None, 
         options["zg_config"] = config_file
     if loaded.config.capture_passive:
         click.echo(f"other programs: {variables(options)}", err=True)
-    run(serve_master(options, settings, verbosity="warn" if quiet else "info"), event_loop.factory())
+    run(serve_master(options, settings, verbosity="warn" if quiet else "info"))
 
 
 def mitmproxy_options(
