@@ -85,11 +85,12 @@ class Middle:
             finally:
                 listening.close()
                 await self.carrier.close()
-                for one in self.handlers:
-                    for transport in list(one.transports.values()):
-                        if transport.handler is not None:
-                            transport.handler.cancel()
-                await asyncio.sleep(0.01)
+                reading = [
+                    io.handler for one in self.handlers for io in one.transports.values() if io.handler is not None
+                ]
+                for task in reading:
+                    task.cancel()
+                await asyncio.gather(*reading, return_exceptions=True)
 
     async def ask(self, flow: http.HTTPFlow) -> tuple[AnswerReader, bytes]:
         """(the answer as its reader has it, its body), on a connection of its own."""
