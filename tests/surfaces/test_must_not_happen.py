@@ -20,7 +20,7 @@ from zerogravity.core.registry import CallMemory, RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.openai.sealed_state import Carried, seal
+from zerogravity.surfaces.common.sealed_state import Carried, seal
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.testing.builders import TURN_ID, call, chunk
 from zerogravity.testing.simulator.google.signatures import Signer, call_binding

@@ -25,7 +25,7 @@ from zerogravity.server.response_writer import entry_of, stored_of
 from zerogravity.store.responses import open_store
 from zerogravity.surfaces import gemini
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.responses.stored import stored_at_end
 from zerogravity.wire import jsonio
 

@@ -10,15 +10,13 @@ from hypothesis import strategies as st
 
 from zerogravity.core.events import Failed, Finished, Terminal, Usage
 from zerogravity.errors import Termination, internal, upstream
+from zerogravity.surfaces.common.grounding import citations, queries, sources
 from zerogravity.surfaces.openai.answer import (
     FINISH_REASONS,
     chat_usage,
-    citations,
-    queries,
     refusal,
     responses_status,
     responses_usage,
-    sources,
 )
 
 CHUNKS = [{"web": {"uri": "https://a", "title": "A"}}, {"web": {"uri": "https://b"}}, {"retrievedContext": {}}]

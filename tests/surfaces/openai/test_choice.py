@@ -8,7 +8,7 @@ import pytest
 
 from tests.judging import about, complaint
 from tests.surfaces.playing import OPENAI, parse, refused
-from zerogravity.surfaces.openai.choice import tool_config, tool_members
+from zerogravity.surfaces.common.tool_choice import tool_config, tool_members
 
 
 @pytest.mark.parametrize(

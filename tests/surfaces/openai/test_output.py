@@ -14,8 +14,9 @@ from tests.surfaces.json_schema.support import FREE
 from tests.surfaces.json_schema.test_walk import schemas
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.common.answer_form import JSON_MODE, TEXT, Form, apply_form
 from zerogravity.surfaces.common.claude import for_model
-from zerogravity.surfaces.openai.output import JSON_MODE, TEXT, Form, apply_form, json_schema
+from zerogravity.surfaces.openai.output import json_schema
 from zerogravity.testing.simulator.google.synthesise import Synthesiser
 
 S, J, NULL = {"type": "string"}, {"type": "integer"}, {"type": "null"}

@@ -7,26 +7,23 @@ from typing import Any
 import pytest
 
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.openai import parameters
-from zerogravity.surfaces.openai.parameters import (
+from zerogravity.surfaces.common.parameters import (
     ANY,
     BOOLEAN,
-    STOPS,
     STRING,
-    TEMPERATURE,
     Kind,
     Parameter,
     choice,
     integer,
     number,
-    of_other_api,
     refuse,
     repeated,
     settings,
-    stream_options,
     table,
     unserved,
 )
+from zerogravity.surfaces.openai import parameters
+from zerogravity.surfaces.openai.parameters import STOPS, TEMPERATURE, of_other_api, stream_options
 
 ROWS = (
     Parameter("model", STRING, "who answers"),

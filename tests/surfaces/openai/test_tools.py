@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 
 from tests.surfaces.playing import OPENAI, parse, refused
 from zerogravity.errors import FaultError
+from zerogravity.surfaces.common.declarations import Declared, NameMap, declare
 from zerogravity.surfaces.openai import tools
-from zerogravity.surfaces.openai.tools import (
-    Declared,
-    NameMap,
-    custom_input,
-    declare,
-)
+from zerogravity.surfaces.openai.tools import custom_input
 
 LEGAL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:\-]{0,63}")
 

@@ -25,7 +25,7 @@ from tests.surfaces.responses.asking import (
     text,
     user,
 )
-from zerogravity.surfaces.openai.sealed_state import Carried, seal, seal_text
+from zerogravity.surfaces.common.sealed_state import Carried, seal, seal_text
 from zerogravity.surfaces.responses.items import SUMMARY
 
 OLD = "gemini-2.5-pro"

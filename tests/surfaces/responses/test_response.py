@@ -31,7 +31,7 @@ from zerogravity.core.fold import Call, fold
 from zerogravity.errors import Fault, Origin, Termination
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.openai.sealed_state import Carried, unseal
+from zerogravity.surfaces.common.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses import response, surface
 from zerogravity.testing.check import check_response, check_responses
 from zerogravity.wire import jsonio

@@ -25,7 +25,7 @@ from zerogravity.core.events import (
     ThinkingDelta,
 )
 from zerogravity.core.turn import Turn
-from zerogravity.surfaces.openai.sealed_state import Carried, unseal
+from zerogravity.surfaces.common.sealed_state import Carried, unseal
 from zerogravity.surfaces.responses.stored import StoredResponse, cut_off, stored_at_end
 from zerogravity.testing import builders
 from zerogravity.wire import jsonio

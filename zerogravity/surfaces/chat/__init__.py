@@ -14,9 +14,9 @@ from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.chat.emit import ChatEmitter
 from zerogravity.surfaces.chat.request import PARAMETERS, parse
 from zerogravity.surfaces.chat.tools import schemas
+from zerogravity.surfaces.common.parameters import table
 from zerogravity.surfaces.common.remote import content_parts, picture
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.parameters import table
 
 
 def _media(body: Mapping[str, Any]) -> Iterator[MediaUrl]:

@@ -15,16 +15,10 @@ from zerogravity.core.fold import Call, Media, Message, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.chat.details import ChatDetails
-from zerogravity.surfaces.openai.answer import (
-    FINISH_REASONS,
-    chat_usage,
-    citations,
-    data_uri,
-    is_picture,
-    refusal,
-)
+from zerogravity.surfaces.common.grounding import citations
+from zerogravity.surfaces.common.sealed_state import state_of_call
+from zerogravity.surfaces.openai.answer import FINISH_REASONS, chat_usage, data_uri, is_picture, refusal
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.sealed_state import state_of_call
 from zerogravity.surfaces.openai.tools import custom_input
 
 

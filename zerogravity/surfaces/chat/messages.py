@@ -12,10 +12,11 @@ from typing import Any
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.surfaces.base import Context
 from zerogravity.surfaces.chat import names
-from zerogravity.surfaces.openai import content, fields
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.history import SERVER_TOOLS, History
+from zerogravity.surfaces.common.sealed_state import Carried
+from zerogravity.surfaces.openai import content
 from zerogravity.surfaces.openai.content import Content
-from zerogravity.surfaces.openai.history import SERVER_TOOLS, History
-from zerogravity.surfaces.openai.sealed_state import Carried
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 

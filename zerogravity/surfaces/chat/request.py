@@ -14,44 +14,47 @@ from zerogravity.surfaces.chat.details import ChatDetails
 from zerogravity.surfaces.chat.messages import Messages
 from zerogravity.surfaces.chat.thinking import google_extras, reasoning, thinking
 from zerogravity.surfaces.chat.tools import read_tools, tool_choice
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.answer_form import apply_form
 from zerogravity.surfaces.common.claude import for_model
-from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.choice import request_members
-from zerogravity.surfaces.openai.generation_config import EFFORTS, within_model
-from zerogravity.surfaces.openai.history import History
-from zerogravity.surfaces.openai.output import apply_form, wanted_form
-from zerogravity.surfaces.openai.parameters import (
+from zerogravity.surfaces.common.declarations import NameMap
+from zerogravity.surfaces.common.generation_config import EFFORTS, within_model
+from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.common.parameters import (
     ANY,
     ARRAY,
     BOOLEAN,
-    CACHE,
-    FREQUENCY,
     INT32,
-    METADATA,
-    NO_LOGPROBS,
     OBJECT,
-    ONE_ANSWER,
-    PRESENCE,
-    SEED,
-    STOPS,
     STRING,
-    TEMPERATURE,
     TEXT_OR_OBJECT,
-    TOP_K,
-    TOP_P,
-    VERBOSITY,
     Kind,
     Parameter,
     choice,
     integer,
     is_given,
-    of_other_api,
     refuse,
     settings,
-    stream_options,
     unserved,
-)  # fmt: skip
-from zerogravity.surfaces.openai.tools import NameMap
+)
+from zerogravity.surfaces.common.tool_choice import request_members
+from zerogravity.surfaces.openai.output import wanted_form
+from zerogravity.surfaces.openai.parameters import (
+    CACHE,
+    FREQUENCY,
+    METADATA,
+    NO_LOGPROBS,
+    ONE_ANSWER,
+    PRESENCE,
+    SEED,
+    STOPS,
+    TEMPERATURE,
+    TOP_K,
+    TOP_P,
+    VERBOSITY,
+    of_other_api,
+    stream_options,
+)
 from zerogravity.wire.narrow import Json
 
 API = "Chat Completions"

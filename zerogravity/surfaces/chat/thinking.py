@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from zerogravity.core.family import rules
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.generation_config import thinking_config
-from zerogravity.surfaces.openai.parameters import INT32, ignored
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.generation_config import thinking_config
+from zerogravity.surfaces.common.parameters import INT32, ignored
 from zerogravity.wire.narrow import Json
 
 KNOWN = ("effort", "max_tokens", "exclude", "enabled", "summary")

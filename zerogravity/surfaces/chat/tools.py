@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.parameters import ignored
+from zerogravity.surfaces.common.tool_choice import Choice, not_runnable, undeclared
 from zerogravity.surfaces.openai import tools as shared
-from zerogravity.surfaces.openai.choice import WORDS, Choice, allowed_tools, not_runnable, of_word, undeclared
-from zerogravity.surfaces.openai.parameters import ignored
+from zerogravity.surfaces.openai.choice import WORDS, allowed_tools, of_word
 from zerogravity.surfaces.openai.tools import nested, search_options
 from zerogravity.wire.narrow import Json
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 from zerogravity.errors import FaultError, bad_request
 
 MAX_BYTES = 24 << 20
+HIGH = {"level": "MEDIA_RESOLUTION_HIGH"}  # the default of every model that has levels
 _SPACE = re.compile(r"\s+")
 _USUAL = str.maketrans("-_", "+/")
 _MAGIC: tuple[tuple[bytes, int, str], ...] = (

@@ -11,15 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.common import media
-from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common.media import HIGH
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
 Part = dict[str, Any]
 Reader = Callable[[Json, str], Part | None]
 AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
-HIGH: Part = {"level": "MEDIA_RESOLUTION_HIGH"}  # the default of every model that has levels
 DETAIL: dict[str, Part | None] = {
     "auto": None,
     "low": {"level": "MEDIA_RESOLUTION_LOW"},

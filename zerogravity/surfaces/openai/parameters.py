@@ -1,51 +1,23 @@
-"""A request's parameters as rows, which drive how it is read and print themselves (``zerogravity surfaces``).
-
-A row says which values a parameter takes and what becomes of it: a member of generationConfig, a member that the answer
-repeats, something that another module makes of it, a refusal, or nothing, which is noted. A dotted name is a member of
-an object.
-"""
+"""Parameters that Chat and Responses share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
-
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.parameters import (
+    ANY,
+    ASKS_FOR_NOTHING,
+    INT32,
+    STRING,
+    Kind,
+    Parameter,
+    choice,
+    integer,
+    number,
+)
 from zerogravity.wire.narrow import Json
 
-Read = Callable[[Json, str, str], Any]
-NOT_SHOWN = object()
-INT32 = 2**31 - 1
 MAX_STOPS = 4
-ASKS_FOR_NOTHING: tuple[object, ...] = (None, False, "", [], {})
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """The values that a parameter takes: in ``words``, and ``read`` from (body, name, path of the body): None if it is
-    not set. ``read`` raises FaultError 400."""
-
-    words: str
-    read: Read
-
-
-def number(lo: float, hi: float) -> Kind:
-    return Kind(f"{lo} to {hi}", lambda body, name, path: fields.number(body, name, lo=lo, hi=hi, path=path))
-
-
-def integer(lo: int, hi: int | None = None) -> Kind:
-    words = f"an integer from {lo}" if hi in (None, INT32) else f"an integer, {lo} to {hi}"
-    return Kind(words, lambda body, name, path: fields.integer(body, name, lo=lo, hi=hi, path=path))
-
-
-def choice(*words: str) -> Kind:
-    return Kind(", ".join(words), lambda body, name, path: fields.choice(body, name, words, path=path))
-
-
-def _boolean(body: Json, name: str, path: str) -> bool | None:
-    return None if body.get(name) is None else fields.boolean(body, name, path=path)
 
 
 def _stops(body: Json, name: str, path: str) -> list[str] | None:
@@ -66,70 +38,9 @@ def _stops(body: Json, name: str, path: str) -> list[str] | None:
     return words or None
 
 
-ANY = Kind("anything", lambda body, name, _: body.get(name))
-STRING = Kind("a string", lambda body, name, path: fields.string(body, name, path=path))
-BOOLEAN = Kind("true, false", _boolean)
-OBJECT = Kind("an object", lambda body, name, path: fields.obj(body, name, path=path))
-ARRAY = Kind("an array", lambda body, name, path: fields.array(body, name, path=path))
-TEXT_OR_ARRAY = Kind("a string or an array", lambda body, name, _: body.get(name))
-TEXT_OR_OBJECT = Kind("a string or an object", lambda body, name, _: body.get(name))
 METADATA = Kind("at most 16 pairs of strings", lambda body, name, _: fields.metadata(body, name))
 STOPS = Kind(f"a string, or up to {MAX_STOPS}", _stops)
 VERBOSITY = choice("low", "medium", "high")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """``does``: what another module makes of it, in words. ``config``: the member of generationConfig that it becomes.
-    ``shown``: the answer repeats it, and shows this value if it is not set. ``refused``: why a value that ``asks`` for
-    something is refused. ``noted``: other values are noted as ignored."""
-
-    name: str
-    kind: Kind
-    does: str = ""
-    config: str = ""
-    shown: object = NOT_SHOWN
-    refused: str = ""
-    asks: Callable[[Any], bool] = bool
-    noted: bool = False
-
-    @property
-    def becomes(self) -> str:
-        """What becomes of it, for people."""
-        outcomes = [
-            self.does,
-            f"generationConfig.{self.config}" if self.config else "",
-            f"refused: {self.refused}" if self.refused else "",
-            "repeated in the answer" if self.shown is not NOT_SHOWN else "",
-        ]
-        return "; ".join(filter(None, outcomes)) or "no effect; validated and noted"
-
-    @property
-    def served(self) -> bool:
-        return not self.noted and bool(self.does or self.config or self.refused or self.shown is not NOT_SHOWN)
-
-    def read(self, body: Json) -> Any:
-        """Its value; None where it is not set. Raises FaultError 400."""
-        *outer, name = self.name.split(".")
-        for depth, step in enumerate(outer):
-            body = fields.obj(body, step, path=".".join(outer[:depth])) or {}
-        return self.kind.read(body, name, ".".join(outer))
-
-
-def of_other_api(name: str, instead: str, api: str) -> Parameter:
-    """A parameter that only the other API has: refused, since it would silently do nothing. ``instead``: what to do."""
-    return Parameter(
-        name, ANY, refused=f"is not a parameter of the {api} API: {instead}",
-        asks=lambda value: value not in ASKS_FOR_NOTHING, noted=True,
-    )  # fmt: skip
-
-
-def is_given(value: object) -> bool:
-    return value is not None
-
-
-# -- what both APIs have -----------------------------------------------------------------------------------------
-
 TEMPERATURE = Parameter("temperature", number(0, 2), config="temperature")
 TOP_P = Parameter("top_p", number(0, 1), config="topP")
 TOP_K = Parameter("top_k", integer(1, INT32), config="topK")
@@ -141,56 +52,12 @@ NO_LOGPROBS = "is not supported: log probabilities are not available"
 CACHE = (Parameter("prompt_cache_retention", STRING), Parameter("prompt_cache_options", ANY))
 
 
-# -- what the rows do --------------------------------------------------------------------------------------------
-
-
-def refuse(body: Json, rows: Iterable[Parameter]) -> None:
-    """Raises FaultError 400 for a parameter that cannot be served and asks for something."""
-    for row in rows:
-        if row.refused and row.asks(row.read(body)):
-            raise fields.unsupported(row.name, row.refused)
-
-
-def settings(body: Json, rows: Iterable[Parameter]) -> dict[str, Any]:
-    """Members of generationConfig; of several names for one member, the first that is set counts."""
-    made: dict[str, Any] = {}
-    for row in rows:
-        if row.config and (value := row.read(body)) is not None:
-            made.setdefault(row.config, value)
-    return made
-
-
-def repeated(body: Json, rows: Iterable[Parameter], config: Json, special: Json) -> dict[str, Any]:
-    """The members that an answer repeats, in the rows' order. ``special``: values to show instead of those sent.
-    Sampling and limits are shown as they are sent to the model (``config``)."""
-    made: dict[str, Any] = {}
-    for row in rows:
-        if row.shown is NOT_SHOWN:
-            continue
-        value = row.read(body)
-        if row.name in special:
-            value = special[row.name]
-        elif value is not None and row.config:
-            value = config.get(row.config, row.shown)
-        made[row.name] = row.shown if value is None else value
-    return made
-
-
-def unserved(body: Json, rows: Iterable[Parameter], path: str = "") -> list[str]:
-    """Notes on what is ignored. Parameters of the table are validated all the same."""
-    rows = tuple(rows)
-    if not path:
-        for row in rows:
-            if not row.served and not row.refused:
-                row.read(body)
-    known = {row.name for row in rows if row.served}
-    names = [fields.join(path, name) for name in body if path or body[name] is not None]
-    return [ignored(name) for name in names if name not in known]
-
-
-def ignored(param: str) -> str:
-    """The note on a parameter that is taken and does nothing."""
-    return f"{param}: ignored, it has no effect here"
+def of_other_api(name: str, instead: str, api: str) -> Parameter:
+    """A parameter that only the other API has: refused, since it would silently do nothing. ``instead``: what to do."""
+    return Parameter(
+        name, ANY, refused=f"is not a parameter of the {api} API: {instead}",
+        asks=lambda value: value not in ASKS_FOR_NOTHING, noted=True,
+    )  # fmt: skip
 
 
 def stream_options(body: Json, *, stream: bool) -> Json:
@@ -201,8 +68,3 @@ def stream_options(body: Json, *, stream: bool) -> Json:
         raise bad_request(text, param="stream_options", code="invalid_value")
     fields.boolean(options or {}, "include_obfuscation", path="stream_options")
     return options or {}
-
-
-def table(rows: Iterable[Parameter]) -> list[tuple[str, str, str]]:
-    """(name, what it takes, what becomes of it) of each row, for people."""
-    return [(row.name, row.kind.words, row.becomes) for row in rows]

@@ -7,9 +7,9 @@ from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.surfaces.base import MediaUrl, Storing, Surface
+from zerogravity.surfaces.common.parameters import table
 from zerogravity.surfaces.common.remote import content_parts, media_url, picture
 from zerogravity.surfaces.openai.errors import openai_error
-from zerogravity.surfaces.openai.parameters import table
 from zerogravity.surfaces.openai.tools import schemas
 from zerogravity.surfaces.responses import samples
 from zerogravity.surfaces.responses.check import check_responses

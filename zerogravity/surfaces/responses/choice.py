@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.choice import Choice, allowed_tools, not_runnable, of_word, undeclared
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.tool_choice import Choice, not_runnable, undeclared
+from zerogravity.surfaces.openai.choice import allowed_tools, of_word
 from zerogravity.surfaces.openai.tools import nested
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tools import Tools, namespace_of

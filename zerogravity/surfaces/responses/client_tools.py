@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.history import arguments
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.history import arguments
 from zerogravity.wire import jsonio, narrow
 from zerogravity.wire.narrow import Json
 

@@ -10,7 +10,7 @@ from zerogravity.core.events import Failed
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.base import Answer, Context
-from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.common import fields
 from zerogravity.surfaces.openai.answer import responses_usage
 from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.responses import compaction, request

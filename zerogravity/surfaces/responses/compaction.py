@@ -16,7 +16,7 @@ from zerogravity.core.events import Failed, Terminal
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, upstream
-from zerogravity.surfaces.openai.sealed_state import seal_text
+from zerogravity.surfaces.common.sealed_state import seal_text
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.wire.narrow import Json
 

@@ -14,7 +14,7 @@ from typing import Any
 from zerogravity.core.family import STAND_IN, Family, rules
 from zerogravity.core.turn import Target
 from zerogravity.surfaces.base import StoredTurn
-from zerogravity.surfaces.openai.history import SERVER_TOOLS
+from zerogravity.surfaces.common.history import SERVER_TOOLS
 from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 

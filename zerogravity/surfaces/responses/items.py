@@ -16,11 +16,11 @@ from zerogravity import ids
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context
-from zerogravity.surfaces.common import media
-from zerogravity.surfaces.openai import content, fields
+from zerogravity.surfaces.common import fields, media
+from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.common.sealed_state import TEXT, Carried, unseal, unseal_text
+from zerogravity.surfaces.openai import content
 from zerogravity.surfaces.openai.content import Content
-from zerogravity.surfaces.openai.history import History
-from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, unseal, unseal_text
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.compaction import TRIGGER

@@ -16,44 +16,47 @@ from zerogravity.core.family import rules
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Lookups, StoredTurn
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.answer_form import TEXT, apply_form
 from zerogravity.surfaces.common.claude import for_model
-from zerogravity.surfaces.openai import fields
-from zerogravity.surfaces.openai.choice import request_members
-from zerogravity.surfaces.openai.generation_config import EFFORTS, thinking_config, within_model
-from zerogravity.surfaces.openai.history import History
-from zerogravity.surfaces.openai.output import TEXT, apply_form, wanted_form
-from zerogravity.surfaces.openai.parameters import (
+from zerogravity.surfaces.common.declarations import NameMap
+from zerogravity.surfaces.common.generation_config import EFFORTS, thinking_config, within_model
+from zerogravity.surfaces.common.history import History
+from zerogravity.surfaces.common.parameters import (
     ANY,
     ARRAY,
     BOOLEAN,
-    CACHE,
-    FREQUENCY,
     INT32,
-    METADATA,
-    NO_LOGPROBS,
     OBJECT,
-    ONE_ANSWER,
-    PRESENCE,
-    SEED,
     STRING,
-    TEMPERATURE,
     TEXT_OR_ARRAY,
     TEXT_OR_OBJECT,
-    TOP_K,
-    TOP_P,
-    VERBOSITY,
     Parameter,
     choice,
     integer,
     is_given,
-    of_other_api,
     refuse,
     repeated,
     settings,
-    stream_options,
     unserved,
-)  # fmt: skip
-from zerogravity.surfaces.openai.tools import NameMap
+)
+from zerogravity.surfaces.common.tool_choice import request_members
+from zerogravity.surfaces.openai.output import wanted_form
+from zerogravity.surfaces.openai.parameters import (
+    CACHE,
+    FREQUENCY,
+    METADATA,
+    NO_LOGPROBS,
+    ONE_ANSWER,
+    PRESENCE,
+    SEED,
+    TEMPERATURE,
+    TOP_K,
+    TOP_P,
+    VERBOSITY,
+    of_other_api,
+    stream_options,
+)
 from zerogravity.surfaces.responses import compaction
 from zerogravity.surfaces.responses.choice import shown_choice, tool_choice
 from zerogravity.surfaces.responses.cross_family import for_target

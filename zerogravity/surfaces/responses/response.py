@@ -21,18 +21,11 @@ from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnSta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault
 from zerogravity.surfaces.base import Answer
+from zerogravity.surfaces.common.grounding import citations, queries, sources
+from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai import answer as shared
-from zerogravity.surfaces.openai.answer import (
-    citations,
-    data_uri,
-    is_picture,
-    queries,
-    responses_status,
-    responses_usage,
-    sources,
-)
+from zerogravity.surfaces.openai.answer import data_uri, is_picture, responses_status, responses_usage
 from zerogravity.surfaces.openai.errors import message_of, openai_error
-from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.tools import custom_input
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS, call_members
 from zerogravity.surfaces.responses.compaction import outcome, summary

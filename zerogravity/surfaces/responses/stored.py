@@ -18,9 +18,9 @@ from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnSta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, internal
 from zerogravity.surfaces.base import StoredTurn
+from zerogravity.surfaces.common.history import CONTINUE, arguments, parsed
+from zerogravity.surfaces.common.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.openai.answer import is_picture, responses_usage
-from zerogravity.surfaces.openai.history import CONTINUE, arguments, parsed
-from zerogravity.surfaces.openai.sealed_state import TEXT, Carried, seal, state_of_call, state_of_thought
 from zerogravity.surfaces.responses import response
 from zerogravity.surfaces.responses.compaction import outcome, users
 from zerogravity.surfaces.responses.details import ResponsesDetails

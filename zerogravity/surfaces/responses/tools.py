@@ -14,10 +14,11 @@ from functools import partial
 from typing import Any
 
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.common import fields
+from zerogravity.surfaces.common.declarations import Declared
+from zerogravity.surfaces.common.parameters import ignored
 from zerogravity.surfaces.openai import tools as shared
-from zerogravity.surfaces.openai.parameters import ignored
-from zerogravity.surfaces.openai.tools import Declared, nested, search_options
+from zerogravity.surfaces.openai.tools import nested, search_options
 from zerogravity.surfaces.responses import client_tools
 from zerogravity.surfaces.responses.client_tools import CLIENT_TOOLS
 from zerogravity.surfaces.responses.tool_echo import shown

@@ -11,8 +11,8 @@ from typing import Any
 
 from zerogravity.core.family import Family, lower_limit, rules
 from zerogravity.core.turn import Target
-from zerogravity.surfaces.openai.fields import invalid_value
-from zerogravity.surfaces.openai.parameters import INT32
+from zerogravity.surfaces.common.fields import invalid_value
+from zerogravity.surfaces.common.parameters import INT32
 
 MEMBERS = (
     "maxOutputTokens", "temperature", "topP", "topK", "stopSequences", "seed", "presencePenalty", "frequencyPenalty",

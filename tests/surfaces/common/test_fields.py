@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.openai import fields
+from zerogravity.surfaces.common import fields
 
 Read = Callable[[Any], Any]
 READERS: dict[str, Read] = {

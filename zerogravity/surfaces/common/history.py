@@ -18,10 +18,10 @@ from zerogravity.core.family import STAND_IN, rules
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target
 from zerogravity.errors import bad_request
+from zerogravity.surfaces.common.declarations import NameMap
+from zerogravity.surfaces.common.media import HIGH
 from zerogravity.surfaces.common.nameless import NOTE, named
-from zerogravity.surfaces.openai.content import HIGH
-from zerogravity.surfaces.openai.sealed_state import Carried
-from zerogravity.surfaces.openai.tools import NameMap
+from zerogravity.surfaces.common.sealed_state import Carried
 from zerogravity.wire import jsonio
 
 Part = Mapping[str, Any]

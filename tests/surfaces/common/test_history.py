@@ -16,10 +16,10 @@ from zerogravity.core.family import STAND_IN
 from zerogravity.core.registry import RememberedCall
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.claude import for_model
+from zerogravity.surfaces.common.declarations import NameMap
+from zerogravity.surfaces.common.history import History, arguments, response_object
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.openai.history import History, arguments, response_object
-from zerogravity.surfaces.openai.sealed_state import Carried
-from zerogravity.surfaces.openai.tools import NameMap
+from zerogravity.surfaces.common.sealed_state import Carried
 
 BLOB = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerogravity.core.fold import Call, Reasoning
-from zerogravity.surfaces.openai.sealed_state import (
+from zerogravity.surfaces.common.sealed_state import (
     MAX_PARTS,
     PREFIX,
     Carried,

@@ -10,7 +10,7 @@ from tests.judging import about, complaint
 from zerogravity.core.family import FAMILIES, rules
 from zerogravity.core.turn import Target
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.openai.generation_config import EFFORTS, thinking_config
+from zerogravity.surfaces.common.generation_config import EFFORTS, thinking_config
 
 # none, minimal, low, medium, high, xhigh, max
 MIN_HIGH = ["MINIMAL", "MINIMAL", "LOW", "MEDIUM", "HIGH", "HIGH", "HIGH"]
