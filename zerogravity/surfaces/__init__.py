@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 def _registry() -> Surfaces:
-    from zerogravity.surfaces import chat, gemini, responses
+    from zerogravity.surfaces import chat, gemini, messages, responses
 
     found = (
         responses.surface,
         chat.surface,
+        messages.surface,
         gemini.surface,
     )
     return {surface.name: surface for surface in found}
