@@ -40,9 +40,14 @@ def home(name: str) -> Path:
 
 
 async def run(
-    *command: str | Path, cwd: Path, env: dict[str, str] | None = None, home: Path | None = None, seconds: float = 90
+    *command: str | Path,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    home: Path | None = None,
+    seconds: float = 90,
+    interrupt: Callable[[], bool] | None = None,
 ) -> Ran:
-    """One program to its end."""
+    """One program to its end. ``interrupt``: it gets a SIGINT, as from a keyboard, as soon as this holds."""
     node = client("node") / "node_modules" / ".bin"
     environment = {
         "PATH": f"{node}:{os.environ['PATH']}",

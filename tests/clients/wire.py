@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from zerogravity.surfaces.messages.check import check_messages
 from zerogravity.testing.check import check_chat, check_gemini, check_response, check_responses
 
 HOP = {"host", "connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "content-encoding"}
@@ -38,6 +39,8 @@ class Exchange:
                 checker = _whole_response
             case "completions", "text/event-stream":
                 checker = check_chat
+            case "messages", "text/event-stream":
+                checker = check_messages
             case last, _ if last.endswith(":streamGenerateContent"):
                 checker = check_gemini
             case _:
