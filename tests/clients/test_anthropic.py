@@ -178,7 +178,10 @@ async def test_web_search(wire: Wire, tmp_path: Path, sdk: str) -> None:
 async def test_a_picture_and_a_paper(wire: Wire, tmp_path: Path, sdk: str) -> None:
     said = await script(sdk, "media", wire.url, tmp_path)
     parts = [part for content in contents(said) for part in content["parts"]]
-    assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == ["image/png", "application/pdf"]
+    assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == [
+        "image/png",
+        "application/pdf",
+    ]
 
 
 @BOTH
@@ -217,7 +220,9 @@ async def test_batches_are_refused_at_once(wire: Wire, tmp_path: Path, sdk: str)
         ("500", "InternalServerError", 500, "api_error", 3),
     ],
 )
-async def test_errors(wire: Wire, tmp_path: Path, sdk: str, how: str, name: str, status: int, kind: str, tries: int) -> None:
+async def test_errors(
+    wire: Wire, tmp_path: Path, sdk: str, how: str, name: str, status: int, kind: str, tries: int
+) -> None:
     said = await script(sdk, f"sim:{how}", wire.url, tmp_path)
     assert said["message"]
     assert said["request"].startswith("req_")

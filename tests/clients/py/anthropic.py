@@ -224,7 +224,11 @@ async def count() -> Any:
 async def models() -> Any:
     names = [model.id async for model in client.models.list(limit=3)]
     one = await client.models.retrieve(MODEL)
-    return {"names": names, "one": [one.id, one.type, one.display_name], "unknown": await failed(client.models.retrieve("x"))}
+    return {
+        "names": names,
+        "one": [one.id, one.type, one.display_name],
+        "unknown": await failed(client.models.retrieve("x")),
+    }
 
 
 async def batches() -> Any:
