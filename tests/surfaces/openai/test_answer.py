@@ -148,6 +148,7 @@ def test_totals_add_up_and_nothing_is_null(usage: Usage) -> None:
     ("reason", "chat", "responses"),
     [
         ("stop", "stop", ("completed", None)),
+        ("stop_sequence", "stop", ("completed", None)),
         ("tool", "tool_calls", ("completed", None)),
         ("length", "length", ("incomplete", "max_output_tokens")),
         ("filtered", "content_filter", ("incomplete", "content_filter")),

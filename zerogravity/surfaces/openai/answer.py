@@ -9,7 +9,10 @@ from zerogravity.core.events import Failed, Finished, Terminal, Usage
 from zerogravity.core.fold import Media
 from zerogravity.errors import Termination
 
-FINISH_REASONS = {"stop": "stop", "tool": "tool_calls", "length": "length", "filtered": "content_filter"}  # of Chat
+# of Chat
+FINISH_REASONS = {
+    "stop": "stop", "stop_sequence": "stop", "tool": "tool_calls", "length": "length", "filtered": "content_filter",
+}  # fmt: skip
 INCOMPLETE_REASONS = {"length": "max_output_tokens", "filtered": "content_filter"}  # of Responses; others completed
 
 
