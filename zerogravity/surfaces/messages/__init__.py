@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Finished
 from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.messages import samples
 from zerogravity.surfaces.messages.check import check_messages
@@ -24,7 +25,11 @@ def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
 
 
 def _has_output(channel: CascadeChannel) -> bool:
-    return channel.state.has_output(thinking=channel.turn.details_as(MessagesDetails).thoughts != "hidden")
+    """The text of a search waits for the end, when its sources are known."""
+    details, state = channel.turn.details_as(MessagesDetails), channel.state
+    if details.search and not isinstance(channel.terminal, Finished):
+        return details.thoughts != "hidden" and state.has_thinking
+    return state.has_output(thinking=details.thoughts != "hidden")
 
 
 surface = Surface(
