@@ -25,14 +25,11 @@ PROMPT = 'Create a file notes.txt that says "bees are fine".'
 MESSAGES = "/v1/messages"
 STAND_IN = "skip_thought_signature_validator"
 QUIET = {
-    name: "1"
-    for name in (
-        "DISABLE_AUTOUPDATER",
-        "DISABLE_TELEMETRY",
-        "DISABLE_ERROR_REPORTING",
-        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
-        "IS_SANDBOX",  # root may skip permissions
-    )
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "IS_SANDBOX": "1",  # root may skip permissions
 }
 
 
