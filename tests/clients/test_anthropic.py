@@ -96,7 +96,7 @@ async def test_history(wire: Wire, tmp_path: Path, sdk: str, case: str) -> None:
     assert len(call["thoughtSignature"]) > 50
     (result,) = [part["functionResponse"] for part in sent[2]["parts"]]
     assert result["name"] == "get_weather"
-    assert result["response"] == {"result": "18 degrees"}
+    assert result["response"] == {"output": "18 degrees"}
 
 
 @BOTH

@@ -46,7 +46,7 @@ def told(message: Any) -> dict[str, Any]:
     return {
         "id": message.id,
         "model": message.model,
-        "request": message._request_id,
+        "request": getattr(message, "_request_id", None),  # not that of a stream
         "kinds": [block.type for block in message.content],
         "text": "".join(block.text for block in message.content if block.type == "text"),
         "thinking": [block.thinking for block in message.content if block.type == "thinking"],
