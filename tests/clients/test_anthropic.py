@@ -112,7 +112,10 @@ async def test_history_of_claude(wire: Wire, tmp_path: Path, sdk: str) -> None:
 @BOTH
 @pytest.mark.parametrize("case", ["runner", "runner_streamed"])
 async def test_tool_runner(wire: Wire, tmp_path: Path, sdk: str, case: str) -> None:
+    """It would rather have the server keep the conversation, and is told to send it."""
     said = await script(sdk, case, wire.url, tmp_path)
+    refused = wire.exchanges.pop(0)
+    assert (refused.asked["thread"], refused.status) == ({"type": "create"}, 400)
     assert sorted(said["called"]) == ["Oslo", "Rome"]
     assert "18 degrees in Rome" in said["text"]
     assert "18 degrees in Oslo" in said["text"]

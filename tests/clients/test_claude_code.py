@@ -146,7 +146,7 @@ async def test_several_turns(wire: Wire, stack: Stack, tmp_path: Path) -> None:
 async def test_an_interrupted_run_goes_on(wire: Wire, stack: Stack, tmp_path: Path) -> None:
     folder = home("claude-code")
     begun = lambda: any(b"Here is" in one.answer for one in wire.exchanges)  # noqa: E731
-    ran = await claude(wire, tmp_path, "Tell me. sim:slow 30", folder=folder, interrupt=begun)
+    ran = await claude(wire, tmp_path, "Tell me. sim:stall 60", folder=folder, interrupt=begun)
     assert "Here is an answer" not in ran.out
     assert stack.google is not None
     await until(lambda: stack.google is not None and stack.google.requests[-1].ended)

@@ -125,7 +125,7 @@ async def turns() -> Any:
 async def interrupted() -> Any:
     """The first turn is interrupted while it speaks; the session goes on."""
     async with ClaudeSDKClient(options(tools=["Bash"], include_partial_messages=True)) as client:
-        await client.query("Tell me. sim:slow 20")
+        await client.query("Tell me. sim:stall 60")
         first = Told()
         async for message in client.receive_response():
             first.add(message)
