@@ -53,6 +53,16 @@ async def test_a_stop_sequence_ends_the_call_to_google(stack: Stack, http, strea
     assert call.ended == "client_gone"
 
 
+async def test_a_stop_sequence_in_a_follow_up(stack: Stack, http) -> None:
+    stack.google.script(Scenario([*think("An END."), *stop()]))
+    stack.google.script(Scenario([*say("one END"), (0.0, asyncio.Event()), *stop()]))
+    made = await message(stack, http, stop_sequences=["END"])
+    assert made == {"text": "one ", "stop_reason": "stop_sequence", "stop_sequence": "END"}
+    first, second = stack.google.agent_requests
+    await until(second.done.is_set)
+    assert (first.ended, second.ended) == ("end", "client_gone")
+
+
 async def test_a_stop_sequence_in_the_last_event(stack: Stack, http) -> None:
     stack.google.script(Scenario([*say("one E"), (0.0, event({"text": "ND two"}, finish="STOP"))]))
     made = await message(stack, http, stop_sequences=["END"])
@@ -76,8 +86,9 @@ async def test_a_turn_that_may_say_nothing_asks_nobody(stack: Stack, http) -> No
 
 
 async def test_the_language_server_is_told(http) -> None:
-    async with Stack(StackOptions(ls=quick())) as path:
+    """While it waits to try again."""
+    async with Stack(StackOptions(ls=quick(retry_s=60.0))) as path:
         path.google.script(Scenario([*say("one END"), (0.0, asyncio.Event()), *stop()]))
         assert (await message(path, http, stop_sequences=["END"]))["stop_sequence"] == "END"
         (cascade,) = path.ls.cascades.values()
-        await until(lambda: cascade.cancelled)
+        await until(lambda: cascade.task is not None and cascade.task.cancelled())
