@@ -106,6 +106,9 @@ class Turn:
     ``conversation``  what its program's turns of one conversation share, as it names it to Google; empty: it does not.
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival; display only, all timing is monotonic.
+    ``stops``       stop sequences that we watch for ourselves, none of them empty: Google ends at one of its own in
+                    silence, and does not say which.
+    ``at_once``     nothing is to be generated: the turn ends without a call to Google, as one that has hit its length.
     ``size``        bytes of memory that the request takes, about, with what it has pulled in; 0: not known.
     ``notes``       what translation changed or lost (dropped schema keywords …): for a header of the answer, the trace.
     """
@@ -127,6 +130,8 @@ class Turn:
     created: int = 0
     size: int = field(default=0, compare=False)
     notes: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
+    at_once: bool = False
 
     def client_name(self, upstream_name: str) -> str:
         """The client's name of a function that Google calls ``upstream_name``."""
