@@ -146,6 +146,7 @@ def test_a_failed_turn_says_so(writer, channel):
     ("terminal", "code"),
     [
         (Finished("stop"), Termination.OK),
+        (Finished("stop_sequence", "END"), Termination.OK),
         (Finished("tool"), Termination.TOOL),
         (Finished("length"), Termination.LENGTH),
         (Finished("filtered"), Termination.FILTERED),

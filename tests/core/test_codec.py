@@ -34,12 +34,16 @@ DETAILS = [
 
 @pytest.mark.parametrize("details", DETAILS, ids=lambda details: type(details).__name__)
 def test_a_turn_comes_back_from_its_file(make_turn, details: Details) -> None:
-    turn = make_turn(details=details, tool_names={"f_": "f"}, notes=("n",), stream=True, conversation="-42")
+    turn = make_turn(
+        details=details, tool_names={"f_": "f"}, notes=("n",), stream=True, conversation="-42", stops=("END", "\n\n"),
+        at_once=True,
+    )  # fmt: skip
     read = codec.turn_in(jsonio.loads(jsonio.dumps(codec.turn_out(turn))), turn.google_request)
     assert read.details_as(type(details)) == details
     assert (read.id, read.target, read.tool_names, read.notes, read.stream, read.conversation) == (
         turn.id, turn.target, turn.tool_names, turn.notes, True, "-42",
     )  # fmt: skip
+    assert (read.stops, read.at_once) == (("END", "\n\n"), True)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +76,7 @@ def test_a_turn_of_before_is_read(surface: str, written: dict[str, object], deta
     file = {"id": "turn_1", "surface": surface, "model": "m", "target": TARGET, "notes": [], **written}
     read = codec.turn_in(json.loads(json.dumps(file)), {"contents": []})
     assert read.target == Target("gemini-3-flash", "M18")
+    assert (read.stops, read.at_once) == ((), False)
     assert read.details_as(type(details)) == details
 
 

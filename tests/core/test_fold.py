@@ -178,6 +178,7 @@ def test_a_new_call_forgets_the_finish_of_the_last_but_not_the_model():
     ("terminal", "cut"),
     [
         (Finished("stop"), False),
+        (Finished("stop_sequence", "END"), False),
         (Finished("tool"), False),
         (Finished("length"), True),
         (Finished("filtered"), True),

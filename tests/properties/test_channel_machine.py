@@ -18,7 +18,8 @@ from zerogravity.testing import builders
 from zerogravity.testing.builders import FakeClock
 
 terminals = st.one_of(
-    st.builds(Finished, st.sampled_from(("stop", "tool", "length", "filtered"))), st.builds(Failed, faults())
+    st.builds(Finished, st.sampled_from(("stop", "stop_sequence", "tool", "length", "filtered"))),
+    st.builds(Failed, faults()),
 )
 
 

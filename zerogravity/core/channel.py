@@ -46,7 +46,8 @@ _MARKED_BY: Mapping[type[Event], Phase] = {
     AttemptOpened: "first_byte", ThinkingDelta: "first_thinking", TextDelta: "first_text", FunctionCall: "first_call",
 }  # fmt: skip
 _CODES: Mapping[str, Termination] = {
-    "stop": Termination.OK, "tool": Termination.TOOL, "length": Termination.LENGTH, "filtered": Termination.FILTERED,
+    "stop": Termination.OK, "stop_sequence": Termination.OK, "tool": Termination.TOOL,
+    "length": Termination.LENGTH, "filtered": Termination.FILTERED,
 }  # fmt: skip
 
 

@@ -133,12 +133,13 @@ class AttemptClosed:
     broken: str | None = None
 
 
-FinishReason = Literal["stop", "tool", "length", "filtered"]
+FinishReason = Literal["stop", "stop_sequence", "tool", "length", "filtered"]
 
 
 @value
 class Finished:
-    """Terminal: the turn is over and well. ``detail`` is Google's word behind ``filtered`` or ``length``."""
+    """Terminal: the turn is over and well. ``detail`` is Google's word behind ``filtered`` or ``length``, or the
+    sequence behind ``stop_sequence`` (see ``Turn.stops``)."""
 
     reason: FinishReason
     detail: str | None = None

@@ -226,6 +226,7 @@ def redacted_turn(turn: Turn) -> Turn:
         conversation=redact.text(turn.conversation),
         owner="",
         notes=tuple(map(redact.text, turn.notes)),
+        stops=tuple(map(redact.text, turn.stops)),
     )
 
 

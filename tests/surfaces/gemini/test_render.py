@@ -76,6 +76,7 @@ def test_a_polled_turn_is_rendered_from_its_events() -> None:
     ("end", "finish", "word"),
     [
         (Finished("stop"), None, "STOP"),
+        (Finished("stop_sequence", "END"), None, "STOP"),
         (Finished("tool"), "STOP", "STOP"),
         (Finished("length"), None, "MAX_TOKENS"),
         (Finished("filtered", "RECITATION"), "RECITATION", "RECITATION"),

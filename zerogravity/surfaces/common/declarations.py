@@ -73,8 +73,9 @@ class Tools:
     """What a request declares. A tool's *key* is its name in ``NameMap``: the client's own name, unless the surface has
     several tools of one name.
 
-    ``kinds``: key → ``custom``, or a kind that only its surface knows. ``strict``: some function's schema has to be
-    obeyed. ``left_out``: kind → path of its first declaration, of tools that cannot be run here.
+    ``kinds``: key → kind, of tools that are more than a function; only their surface knows these kinds. ``strict``:
+    some function's schema has to be obeyed. ``left_out``: kind → path of its first declaration, of tools that cannot be
+    run here.
     """
 
     declared: list[Declared] = field(default_factory=list["Declared"])

@@ -17,7 +17,6 @@ from zerogravity.wire.narrow import Json
 Read = Callable[[Json, str, str], Any]
 NOT_SHOWN = object()
 INT32 = 2**31 - 1
-MAX_STOPS = 4
 ASKS_FOR_NOTHING: tuple[object, ...] = (None, False, "", [], {})
 
 

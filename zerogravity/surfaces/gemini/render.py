@@ -26,7 +26,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.surfaces.gemini.json_edit import array, composed
 from zerogravity.wire import jsonio
 
-_FINISH = {"stop": "STOP", "tool": "STOP", "length": "MAX_TOKENS", "filtered": "SAFETY"}
+_FINISH = {"stop": "STOP", "stop_sequence": "STOP", "tool": "STOP", "length": "MAX_TOKENS", "filtered": "SAFETY"}
 _COUNTS = (
     ("promptTokenCount", "prompt"), ("candidatesTokenCount", "candidates"), ("totalTokenCount", "total"),
     ("cachedContentTokenCount", "cached"), ("toolUsePromptTokenCount", "tool_use"), ("thoughtsTokenCount", "thoughts"),

@@ -1,4 +1,4 @@
-"""What an answer's output is made of in both APIs: how the turn ended, token counts, citations, searches, refusals.
+"""What answers of Chat and Responses are made of: how the turn ended, refusals, media, token counts.
 
 Facts: wire-gemini-and-mapping 5.
 """
@@ -9,7 +9,10 @@ from zerogravity.core.events import Failed, Finished, Terminal, Usage
 from zerogravity.core.fold import Media
 from zerogravity.errors import Termination
 
-FINISH_REASONS = {"stop": "stop", "tool": "tool_calls", "length": "length", "filtered": "content_filter"}  # of Chat
+# of Chat
+FINISH_REASONS = {
+    "stop": "stop", "stop_sequence": "stop", "tool": "tool_calls", "length": "length", "filtered": "content_filter",
+}  # fmt: skip
 INCOMPLETE_REASONS = {"length": "max_output_tokens", "filtered": "content_filter"}  # of Responses; others completed
 
 
