@@ -35,7 +35,7 @@ def test_an_unknown_model_is_a_404_in_the_surfaces_own_form(name: str, error: di
 
 
 LIMITS = [("chat", "max_tokens"), ("chat", "max_completion_tokens"), ("responses", "max_output_tokens"),
-          ("gemini", "maxOutputTokens")]  # fmt: skip
+          ("gemini", "maxOutputTokens"), ("messages", "max_tokens")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "member"), LIMITS)
@@ -59,6 +59,8 @@ def test_at_most_512_functions_can_be_declared(name: str, apart: int) -> None:
     functions = [{"name": f"f{number}"} for number in range(513)]
     if name == "gemini":
         tools: list[Any] = [{"functionDeclarations": functions[begin::apart]} for begin in range(apart)]
+    elif name == "messages":
+        tools = [{**function, "input_schema": {"type": "object"}} for function in functions]
     else:
         tools = [{"type": "function", **function} for function in functions]
     assert "512" in refused(name, tools=tools).message

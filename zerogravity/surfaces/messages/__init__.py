@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.events import Finished
 from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.common.parameters import table
 from zerogravity.surfaces.messages import samples
@@ -17,7 +18,11 @@ from zerogravity.surfaces.messages.tools import schemas
 
 
 def _has_output(channel: CascadeChannel) -> bool:
-    return channel.state.has_output(thinking=channel.turn.details_as(MessagesDetails).thoughts != "hidden")
+    """The text of a search waits for the end, when its sources are known."""
+    details, state = channel.turn.details_as(MessagesDetails), channel.state
+    if details.search and not isinstance(channel.terminal, Finished):
+        return details.thoughts != "hidden" and state.has_thinking
+    return state.has_output(thinking=details.thoughts != "hidden")
 
 
 surface = Surface(
