@@ -233,6 +233,10 @@ WORDS = {  # the same words in another meaning
         "surfaces.chat.samples", "surfaces.responses.request",
     },
     "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
+    "messages": {  # a member of requests and summaries
+        "observe.summary", "observe.terminal", "surfaces.chat.__init__", "surfaces.chat.request",
+        "surfaces.chat.samples", "surfaces.responses.request",
+    },
 }  # fmt: skip
 COMPOSE = ("cli.", "compose", "testing.")
 

@@ -1,5 +1,5 @@
 """What came in as JSON, narrowed to the kind that is wanted: what is of another kind counts as absent, and nothing here
-ever raises. A parser that has to refuse what is wrong does so itself (``surfaces.openai.fields``)."""
+ever raises. A parser that has to refuse what is wrong does so itself (``surfaces.common.fields``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``encrypted_content``: ours comes back, anything else is recognised as not ours."""
+"""Sealed state: ours comes back, anything else is recognised as not ours."""
 
 from __future__ import annotations
 

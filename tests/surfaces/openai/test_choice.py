@@ -1,4 +1,4 @@
-"""Tool choice: modes, a search beside functions; the choices that Chat and Responses share, on both."""
+"""The tool choices that Chat and Responses share, on both."""
 
 from __future__ import annotations
 
@@ -6,59 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.judging import about, complaint
 from tests.surfaces.playing import OPENAI, parse, refused
-from zerogravity.surfaces.common.tool_choice import tool_config, tool_members
-
-
-@pytest.mark.parametrize(
-    ("mode", "names", "made"),
-    [
-        ("auto", ["a"], {"mode": "AUTO"}),
-        ("none", ["a"], {"mode": "NONE"}),
-        ("required", [], {"mode": "ANY"}),
-        ("required", ["a"], {"mode": "ANY", "allowedFunctionNames": ["a"]}),
-        ("allowed", [], {"mode": "VALIDATED"}),
-        ("allowed", ["a"], {"mode": "VALIDATED", "allowedFunctionNames": ["a"]}),
-    ],
-)
-def test_modes(mode: Any, names: list[str], made: dict[str, Any]) -> None:
-    assert tool_config(mode, names) == {"functionCallingConfig": made}
-
-
-F = [{"name": "f"}]
-AUTO = tool_config("auto")
-
-
-@pytest.mark.parametrize(
-    ("declarations", "search", "both", "config", "made", "noted"),
-    [
-        ([], False, True, None, {}, 0),
-        ([], False, True, AUTO, {}, 0),
-        (F, False, True, None, {"tools": [{"functionDeclarations": F}]}, 0),
-        (F, False, True, AUTO, {"tools": [{"functionDeclarations": F}], "toolConfig": AUTO}, 0),
-        ([], True, True, None, {"tools": [{"googleSearch": {}}]}, 0),
-        ([], True, False, None, {"tools": [{"googleSearch": {}}]}, 0),
-        (F, True, True, None, {"tools": [{"functionDeclarations": F, "googleSearch": {}}],
-                               "toolConfig": {"includeServerSideToolInvocations": True}}, 0),
-        (F, True, True, AUTO, {"tools": [{"functionDeclarations": F, "googleSearch": {}}],
-                               "toolConfig": {**AUTO, "includeServerSideToolInvocations": True}}, 0),
-        (F, True, False, None, {"tools": [{"functionDeclarations": F}]}, 1),
-        (F, True, True, tool_config("none"),
-         {"tools": [{"functionDeclarations": F}], "toolConfig": tool_config("none")}, 1),
-        ([], True, True, tool_config("none"), {}, 1),
-    ],
-)  # fmt: skip
-def test_search_beside_functions(
-    declarations: Any, search: bool, both: bool, config: Any, made: dict[str, Any], noted: int
-) -> None:
-    members, notes = tool_members(declarations, search=search, both=both, config=config)
-    assert members == made
-    assert len(notes) == noted
-    assert complaint(about("gemini-3-flash" if both else "gemini-2.5-flash", **members)) is None
-
-
-# -- on both surfaces --------------------------------------------------------------------------------------------
 
 TOOL_F, TOOL_G = {"type": "function", "name": "f"}, {"type": "function", "name": "g"}
 CUSTOM, SEARCH = {"type": "custom", "name": "x"}, {"type": "web_search"}
@@ -126,8 +74,8 @@ def test_required_needs_tools(name: str) -> None:
 @pytest.mark.parametrize("name", OPENAI)
 def test_a_search_beside_functions_where_the_model_takes_both(name: str) -> None:
     request = parse(name, tools=[SEARCH, TOOL_F]).google_request
-    assert request["tools"] == [{"functionDeclarations": F, "googleSearch": {}}]
+    assert request["tools"] == [{"functionDeclarations": [{"name": "f"}], "googleSearch": {}}]
     assert request["toolConfig"] == {"includeServerSideToolInvocations": True}
     older = parse(name, tools=[SEARCH, TOOL_F], model="gemini-2.5-flash")
-    assert older.google_request["tools"] == [{"functionDeclarations": F}]
+    assert older.google_request["tools"] == [{"functionDeclarations": [{"name": "f"}]}]
     assert older.notes == ("web search left out: this model cannot combine it with functions",)

@@ -1,4 +1,4 @@
-"""Message content → Google's parts: what the readers of both APIs share, with part types of their own."""
+"""Message content → Google's parts: what the readers of Chat and Responses share, with part types of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameters as rows: what each kind takes, and what the rows do to a request."""
+"""The kinds and rows that Chat and Responses share: stop sequences, parameters of the other API, stream options."""
 
 from __future__ import annotations
 
@@ -7,107 +7,50 @@ from typing import Any
 import pytest
 
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.common.parameters import (
-    ANY,
-    BOOLEAN,
-    STRING,
-    Kind,
-    Parameter,
-    choice,
-    integer,
-    number,
-    refuse,
-    repeated,
-    settings,
-    table,
-    unserved,
+from zerogravity.surfaces.common.parameters import Parameter, refuse, table
+from zerogravity.surfaces.openai.parameters import STOPS, of_other_api, stream_options
+
+OTHERS = (of_other_api("messages", "send 'input'", "Responses"),)
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [("a", ["a"]), (["a", "b"], ["a", "b"]), (list("abcd"), list("abcd")), ([], None), (None, None)]
 )
-from zerogravity.surfaces.openai import parameters
-from zerogravity.surfaces.openai.parameters import STOPS, TEMPERATURE, of_other_api, stream_options
-
-ROWS = (
-    Parameter("model", STRING, "who answers"),
-    TEMPERATURE,
-    Parameter("limit", integer(1), config="maxOutputTokens", shown=None),
-    Parameter("old_limit", integer(1), config="maxOutputTokens"),
-    Parameter("inner.word", choice("a", "b"), "something"),
-    Parameter("inner", ANY, "its members"),
-    Parameter("user", STRING),
-    Parameter("n", integer(1), refused="must be 1", asks=lambda value: (value or 1) > 1),
-    of_other_api("messages", "send 'input'", "Responses"),
-)
+def test_stop_sequences(value: Any, read: Any) -> None:
+    assert Parameter("stop", STOPS).read({"stop": value}) == read
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "read"),
+    ("value", "param", "code"),
     [
-        (STRING, "a", "a"), (STRING, None, None), (BOOLEAN, False, False), (BOOLEAN, None, None),
-        (number(0, 2), 2, 2), (integer(1), 1.0, 1), (choice("a"), "a", "a"), (ANY, [1], [1]),
-        (STOPS, "a", ["a"]), (STOPS, ["a", "b"], ["a", "b"]), (STOPS, [], None),
-    ],
-)  # fmt: skip
-def test_kinds(kind: Kind, value: Any, read: Any) -> None:
-    assert Parameter("inner.name", kind).read({"inner": {"name": value}}) == read
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "code"),
-    [
-        (STRING, 1, "invalid_type"), (BOOLEAN, 1, "invalid_type"), (number(0, 2), 3, "decimal_above_max_value"),
-        (integer(1), 0, "integer_below_min_value"), (choice("a"), "b", "invalid_value"),
-        (STOPS, 1, "invalid_type"), (STOPS, list("abcde"), "array_above_max_length"),
-        (STOPS, [""], "string_below_min_length"),
-    ],
-)  # fmt: skip
-def test_what_a_kind_refuses(kind: Kind, value: Any, code: str) -> None:
-    with pytest.raises(FaultError) as caught:
-        Parameter("name", kind).read({"name": value})
-    assert caught.value.fault.code == code
-    assert (caught.value.fault.param or "").startswith("name")
-
-
-def test_a_member_of_what_is_no_object_is_refused() -> None:
-    with pytest.raises(FaultError) as caught:
-        Parameter("inner.word", STRING).read({"inner": 1})
-    assert caught.value.fault.param == "inner"
-
-
-@pytest.mark.parametrize(
-    ("body", "config"),
-    [
-        ({}, {}),
-        ({"temperature": 0, "limit": None, "old_limit": 5}, {"temperature": 0, "maxOutputTokens": 5}),
-        ({"limit": 6, "old_limit": 5}, {"maxOutputTokens": 6}),
+        (1, "stop", "invalid_type"),
+        (["a", 1], "stop[1]", "invalid_type"),
+        (list("abcde"), "stop", "array_above_max_length"),
+        ([""], "stop[0]", "string_below_min_length"),
+        ("", "stop[0]", "string_below_min_length"),
     ],
 )
-def test_settings(body: dict[str, Any], config: dict[str, Any]) -> None:
-    assert settings(body, ROWS) == config
-
-
-@pytest.mark.parametrize(
-    ("body", "param"), [({"n": 2}, "n"), ({"messages": [1]}, "messages"), ({"n": 1}, None), ({"messages": []}, None)]
-)
-def test_refuse(body: dict[str, Any], param: str | None) -> None:
-    if param is None:
-        refuse(body, ROWS)
-        return
+def test_stop_sequences_that_are_refused(value: Any, param: str, code: str) -> None:
     with pytest.raises(FaultError) as caught:
-        refuse(body, ROWS)
-    assert (caught.value.fault.param, caught.value.fault.code) == (param, "unsupported_parameter")
+        Parameter("stop", STOPS).read({"stop": value})
+    assert (caught.value.fault.param, caught.value.fault.code) == (param, code)
 
 
-def test_repeated_shows_what_is_sent() -> None:
-    assert repeated({}, ROWS, {}, {}) == {"limit": None}
-    assert repeated({"limit": 9}, ROWS, {"maxOutputTokens": 7}, {}) == {"limit": 7}
-    assert repeated({"limit": 9}, ROWS, {"maxOutputTokens": 7}, {"limit": "x"}) == {"limit": "x"}
+@pytest.mark.parametrize("value", [[1], "x", 1, True, {"a": 1}])
+def test_a_parameter_of_the_other_api_is_refused(value: Any) -> None:
+    with pytest.raises(FaultError) as caught:
+        refuse({"messages": value}, OTHERS)
+    assert (caught.value.fault.param, caught.value.fault.code) == ("messages", "unsupported_parameter")
 
 
-def test_unserved_is_noted_and_still_validated() -> None:
-    body = {"model": "m", "user": "u", "new": 1, "n": 1, "nothing": None}
-    assert unserved(body, ROWS) == [parameters.ignored("user"), parameters.ignored("new")]
-    assert unserved({"word": "a", "other": 1}, ROWS, "inner") == [parameters.ignored("inner.other")]
-    with pytest.raises(FaultError):
-        unserved({"user": 1}, ROWS)
+@pytest.mark.parametrize("value", [[], None, False, "", {}])
+def test_it_may_ask_for_nothing(value: Any) -> None:
+    refuse({"messages": value}, OTHERS)
+
+
+def test_the_table_says_what_to_do_instead() -> None:
+    does = "refused: is not a parameter of the Responses API: send 'input'"
+    assert table(OTHERS) == [("messages", "anything", does)]
 
 
 def test_stream_options_belong_to_a_stream() -> None:
@@ -115,17 +58,3 @@ def test_stream_options_belong_to_a_stream() -> None:
     assert stream_options({}, stream=False) == {}
     with pytest.raises(FaultError):
         stream_options({"stream_options": {}}, stream=False)
-
-
-def test_the_table_says_what_becomes_of_each() -> None:
-    assert {name: (takes, becomes) for name, takes, becomes in table(ROWS)} == {
-        "model": ("a string", "who answers"),
-        "temperature": ("0 to 2", "generationConfig.temperature"),
-        "limit": ("an integer from 1", "generationConfig.maxOutputTokens; repeated in the answer"),
-        "old_limit": ("an integer from 1", "generationConfig.maxOutputTokens"),
-        "inner.word": ("a, b", "something"),
-        "inner": ("anything", "its members"),
-        "user": ("a string", "no effect; validated and noted"),
-        "n": ("an integer from 1", "refused: must be 1"),
-        "messages": ("anything", "refused: is not a parameter of the Responses API: send 'input'"),
-    }

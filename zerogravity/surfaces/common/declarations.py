@@ -59,12 +59,13 @@ def _cleaned(name: str, attempt: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One function as a client declared it. ``param``: its path, for errors."""
+    """One function as a client declared it. ``param``: its path, for errors; ``member``: where its schema is there."""
 
     name: str
     description: str | None = None
     parameters: object = None
     param: str = "tools"
+    member: str = "parameters"
 
 
 @dataclass(slots=True)
@@ -72,8 +73,9 @@ class Tools:
     """What a request declares. A tool's *key* is its name in ``NameMap``: the client's own name, unless the surface has
     several tools of one name.
 
-    ``kinds``: key → ``custom``, or a kind that only its surface knows. ``strict``: some function's schema has to be
-    obeyed. ``left_out``: kind → path of its first declaration, of tools that cannot be run here.
+    ``kinds``: key → kind, of tools that are more than a function; only their surface knows these kinds. ``strict``:
+    some function's schema has to be obeyed. ``left_out``: kind → path of its first declaration, of tools that cannot be
+    run here.
     """
 
     declared: list[Declared] = field(default_factory=list["Declared"])
@@ -115,7 +117,7 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
             raise bad_request(
                 f"Invalid '{tool.param}.name': it is empty.", param=f"{tool.param}.name", code="invalid_value"
             )
-        converted = convert(tool.parameters, param=f"{tool.param}.parameters", arguments=True)
+        converted = convert(tool.parameters, param=f"{tool.param}.{tool.member}", arguments=True)
         nodes += converted.nodes
         if nodes > MAX_NODES:
             text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in total."

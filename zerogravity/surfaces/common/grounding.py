@@ -12,7 +12,7 @@ from zerogravity.wire.narrow import Json
 
 
 class Citation(TypedDict):
-    """A url_citation without its type. Indices count characters (code points) of the text; the end is exclusive."""
+    """What one stretch of a text rests on. Indices count characters (code points) of the text; the end is exclusive."""
 
     url: str
     title: str

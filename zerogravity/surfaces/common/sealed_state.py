@@ -1,5 +1,5 @@
-"""``encrypted_content``: state that a client keeps for us: thought signatures, parts of Google's own tools, summaries
-of compacted dialogues.
+"""State that a client keeps for us, sealed into one text: thought signatures, parts of Google's own tools,
+summaries of compacted dialogues.
 
 Authenticated (HMAC-SHA256), so that a foreign or forged value is recognised and never forwarded. Not encrypted:
 Google's signatures are opaque already. Facts: wire-gemini-and-mapping 4.
@@ -57,7 +57,7 @@ def state_of_thought(thought: Reasoning, family: str, *, shown: bool) -> list[Ca
 
 
 def seal(secret: bytes, carried: Sequence[Carried]) -> str:
-    """Signatures → ``encrypted_content``."""
+    """Signatures → the text that the client keeps."""
     payload = jsonio.dumps([[item.signature, item.family, item.call_id, *item.before] for item in carried])
     return PREFIX + _encode(_mac(secret, payload, b"carrier") + payload)
 
@@ -72,7 +72,7 @@ def unseal(secret: bytes, text: str) -> list[Carried] | None:
 
 
 def seal_text(secret: bytes, text: str) -> str:
-    """A summary → ``encrypted_content``."""
+    """A summary → the text that the client keeps."""
     payload = text.encode("utf-8", "replace")
     return TEXT_PREFIX + _encode(_mac(secret, payload, b"text") + payload)
 

@@ -1,4 +1,4 @@
-"""What an answer's output is made of in both APIs: how the turn ended, token counts, citations, searches, refusals.
+"""What answers of Chat and Responses are made of: how the turn ended, refusals, media, token counts.
 
 Facts: wire-gemini-and-mapping 5.
 """

@@ -1,5 +1,6 @@
-"""``tool_choice`` as Chat and Responses share it: a word, ``allowed_tools``; which tools may be named is each
-one's. Facts: wire-openai 4, 9.
+"""What Chat and Responses share of ``tool_choice``: a word, ``allowed_tools``. Which tools may be named is each one's.
+
+Facts: wire-openai 4, 9.
 """
 
 from __future__ import annotations

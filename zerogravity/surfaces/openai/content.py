@@ -1,4 +1,4 @@
-"""Message content, in the part types of either API → Google's parts: text, pictures, audio, files.
+"""Message content, in the part types of Chat or Responses → Google's parts: text, pictures, audio, files.
 
 Each API names its own part types and passes a reader for each (``Content``). Which models take a resolution for a
 picture is decided in ``History``. Facts: wire-gemini-and-mapping 2.1, 6; livekit/agents#5712.

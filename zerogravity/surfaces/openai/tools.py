@@ -1,4 +1,4 @@
-"""Tools in the nestings of Chat and Responses: custom tools, web search, names and schemas.
+"""What Chat and Responses share of ``tools``: their nestings, custom tools, the options of the web search.
 
 Facts: wire-openai 4, 9.
 """
@@ -16,7 +16,7 @@ from zerogravity.wire import jsonio, narrow
 
 @dataclass(slots=True)
 class Tools(declarations.Tools):
-    """``kinds`` has ``custom``, too."""
+    """``kinds`` has ``custom`` for custom tools."""
 
     def custom(self, given: Mapping[str, Any], path: str, key: Callable[[str], str] = str) -> str:
         """Declare a custom tool; its key."""
