@@ -14,21 +14,24 @@ from zerogravity.core.events import Record
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError
-from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces import chat, gemini, messages, responses
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.builders import TURN_ID, FakeClock, captured, replay
-from zerogravity.testing.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.check import check_chat, check_gemini, check_messages, check_responses
 from zerogravity.wire import jsonio
 
-SURFACES: dict[str, Surface] = {"chat": chat.surface, "responses": responses.surface, "gemini": gemini.surface}
+SURFACES: dict[str, Surface] = {
+    "chat": chat.surface, "responses": responses.surface, "gemini": gemini.surface, "messages": messages.surface,
+}  # fmt: skip
 OPENAI = ("chat", "responses")
-ALL = ("chat", "responses", "gemini")
+ALL = ("chat", "responses", "gemini", "messages")
 SECRET = bytes(32)
 HELLO: dict[str, dict[str, Any]] = {
     "chat": {"messages": [{"role": "user", "content": "Hello"}]},
     "responses": {"input": "Hello"},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]},
+    "messages": {"max_tokens": 100, "messages": [{"role": "user", "content": "Hello"}]},
 }
 
 
@@ -62,7 +65,10 @@ def ask(name: str, turn_id: str = TURN_ID, **more: Any) -> Turn:
             "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
             "generationConfig": {"thinkingConfig": {"includeThoughts": True}},
         },
-    }
+        "messages": {
+            "max_tokens": 5000, "thinking": {"type": "adaptive"}, "messages": [{"role": "user", "content": "Hi"}],
+        },
+    }  # fmt: skip
     body = {"model": "gemini-3-flash", "stream": True, **bodies[name], **more}
     return SURFACES[name].parse(body, context(turn_id))
 
@@ -102,6 +108,8 @@ def hear(name: str, channel: CascadeChannel) -> Heard:
             return _chat(check_chat(sent))
         case "responses":
             return _responses(check_responses(sent))
+        case "messages":
+            return _messages(check_messages(sent))
         case _:
             return _gemini(check_gemini(sent))
 
@@ -139,6 +147,23 @@ def _responses(events: Sequence[dict[str, Any]]) -> Heard:
     heard.error, heard.usage = last.get("error"), last.get("usage")
     details = last.get("incomplete_details")
     heard.finish = None if heard.error else details["reason"] if details else last["status"]
+    return heard
+
+
+def _messages(events: Sequence[dict[str, Any]]) -> Heard:
+    heard, calls = Heard(), dict[int, list[str]]()
+    for event in events:
+        block, delta = event.get("content_block", {}), event.get("delta", {})
+        heard.error = event.get("error") or heard.error
+        heard.usage = event.get("usage") or heard.usage
+        heard.finish = delta.get("stop_reason") or heard.finish
+        heard.text += delta.get("text", "")
+        heard.thoughts += delta.get("thinking", "")
+        if block.get("type") == "tool_use":
+            calls[event["index"]] = [block["id"], block["name"], ""]
+        if delta.get("type") == "input_json_delta" and event["index"] in calls:
+            calls[event["index"]][2] += delta["partial_json"]
+    heard.calls = [(one, two, three) for one, two, three in calls.values()]
     return heard
 
 

@@ -33,6 +33,23 @@ def test_bad_framing(data: bytes, why: str) -> None:
         list(grammar.blocks(data))
 
 
+def test_named_events() -> None:
+    assert list(grammar.named_events(b": hi\n\nevent: a\ndata: {}\n\n")) == [("a", b"{}")]
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"data: {}\n\n", "block 0: has no event line"),
+        (b"event: a\n\n", "block 0: must have one data line"),
+        (b"event: a\ndata: x\ndata: y\n\n", "block 0: must have one data line"),
+    ],
+)
+def test_bad_named_events(data: bytes, why: str) -> None:
+    with pytest.raises(GrammarError, match=why):
+        list(grammar.named_events(data))
+
+
 @pytest.mark.parametrize(
     ("data", "why"),
     [
@@ -70,7 +87,7 @@ def test_kinds(read: Callable[[Any, str], Any], good: Any, bad: Any, why: str) -
 
 @pytest.mark.parametrize(("text", "why"), [("{", "is not JSON"), ("[]", "is not a JSON object"), ("", "is not JSON")])
 def test_arguments_are_a_json_object(text: str, why: str) -> None:
-    grammar.json_object('{"a": 1}', "here")
+    assert grammar.json_object('{"a": 1}', "here") == {"a": 1}
     with pytest.raises(GrammarError, match=why):
         grammar.json_object(text, "here")
 

@@ -21,6 +21,7 @@ TOOLS: dict[str, dict[str, Any]] = {
     "chat": {"tools": [{"type": "function", "function": {"name": name}} for name in ("f", "my tool")]},
     "responses": {"tools": [{"type": "function", "name": name} for name in ("f", "my tool")]},
     "gemini": {"tools": [{"functionDeclarations": [{"name": "f"}, {"name": "my_tool"}]}]},
+    "messages": {"tools": [{"name": name, "input_schema": {"type": "object"}} for name in ("f", "my tool")]},
 }
 
 
@@ -36,6 +37,9 @@ def calls_of(name: str, body: Any) -> list[tuple[str, str]]:
             return [(one["function"]["name"], one["function"]["arguments"]) for one in made]
         case "responses":
             return [(one["name"], one["arguments"]) for one in body["output"] if one["type"] == "function_call"]
+        case "messages":
+            made = [one for one in body["content"] if one["type"] == "tool_use"]
+            return [(one["name"], json.dumps(one["input"])) for one in made]
         case _:
             parts = [part for one in body.get("candidates", ()) for part in one.get("content", {}).get("parts", ())]
             made = [part["functionCall"] for part in parts if "functionCall" in part]
@@ -66,7 +70,8 @@ def test_every_surface_tells_the_same_calls_and_thoughts(chunks: list[Any]) -> N
     heard = {name: hear(name, play(ask(name, **TOOLS[name]), *chunks)) for name in ALL}
     assert [one[1] for one in heard["gemini"].calls] == [one[1] for one in heard["chat"].calls]
     assert heard["responses"].calls == heard["chat"].calls
-    assert heard["gemini"].thoughts == heard["chat"].thoughts
+    assert [one[1:] for one in heard["messages"].calls] == [one[1:] for one in heard["chat"].calls]
+    assert heard["gemini"].thoughts == heard["messages"].thoughts == heard["chat"].thoughts
 
 
 END = {"candidates": [{"finishReason": "STOP"}]}
@@ -90,11 +95,11 @@ def test_finish_reasons_in_chunks_of_their_own(name: str, chunks: tuple[Any, ...
     channel = play(ask(name), *chunks)
     heard = hear(name, channel)
     assert (heard.text, heard.error) == ("a", None)
-    assert heard.finish in ("STOP", "stop", "completed")
+    assert heard.finish in ("STOP", "stop", "completed", "end_turn")
     assert whole(name, channel).status == 200
 
 
-NAMES = {"chat": "my tool", "responses": "my tool", "gemini": "my_tool"}
+NAMES = {"chat": "my tool", "responses": "my tool", "gemini": "my_tool", "messages": "my tool"}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -112,7 +117,9 @@ def test_the_models_default_api_prefix_is_removed(name: str, separator: str) -> 
 THOUGHT_CALL = chunk({"functionCall": {"name": "f", "args": {"a": 1}}, "thought": True}, finish="STOP")
 DRAFT = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thought": True}
 PICTURE = {"inlineData": {"mimeType": "image/png", "data": "BBBB"}}
-NO_THOUGHTS: dict[str, dict[str, Any]] = {"chat": {}, "responses": {}, "gemini": {"generationConfig": {}}}
+NO_THOUGHTS: dict[str, dict[str, Any]] = {
+    "chat": {}, "responses": {}, "gemini": {"generationConfig": {}}, "messages": {"thinking": {"type": "disabled"}},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -123,12 +130,17 @@ def test_a_call_marked_as_a_thought_is_a_call(name: str, asked: bool) -> None:
     assert [one[0] for one in calls_of(name, whole(name, channel).body)] == ["f"]
 
 
+NOTE = "[image/png: this API cannot show it]"
+
+
 def pictures(name: str, body: Any) -> list[str]:
     match name:
         case "chat":
             return [one["image_url"]["url"][-4:] for one in body["choices"][0]["message"].get("images", ())]
         case "responses":
             return [one["result"] for one in body["output"] if one["type"] == "image_generation_call"]
+        case "messages":
+            return [one["text"] for one in body["content"] if one["type"] == "text"]
         case _:
             parts = [part for one in body["candidates"] for part in one.get("content", {}).get("parts", ())]
             return [part["inlineData"]["data"] for part in parts if "inlineData" in part]
@@ -142,7 +154,8 @@ def test_a_draft_picture_is_shown_when_there_is_no_other(
     chunks = (*(chunk(part) for part in parts), END)
     channel = play(ask(name, **NO_THOUGHTS[name]), *chunks)
     assert hear(name, channel).error is None
-    assert pictures(name, whole(name, channel).body) == expected
+    shown = pictures(name, whole(name, channel).body)
+    assert shown == (expected if name != "messages" else [NOTE])
 
 
 def test_a_gemini_client_that_asked_for_thoughts_gets_drafts_as_they_came() -> None:
@@ -172,7 +185,7 @@ def test_a_gemini_client_gets_googles_finish_reason_for_a_failure(finish: str) -
     (streamed,) = check_gemini(frames("gemini", channel))
     assert streamed["candidates"] == answer.body["candidates"]
     assert SURFACES["gemini"].has_output(channel), "a stream of it begins with 200"
-    for name in ("chat", "responses"):
+    for name in ("chat", "responses", "messages"):
         other = play(ask(name), chunk(finish=finish, usage=USAGE, finishMessage="why"))
         assert whole(name, other).status == 502
         assert not SURFACES[name].has_output(other)
@@ -182,9 +195,10 @@ def test_a_gemini_client_gets_googles_finish_reason_for_a_failure(finish: str) -
 @pytest.mark.parametrize("broken", [{"args": {"a": 1}}, {"name": "f", "args": [1]}, {"name": "f", "args": "x"}])
 def test_a_broken_call_is_a_malformed_one(broken: dict[str, Any], parts: tuple[Any, ...]) -> None:
     chunks = (chunk(*parts, {"functionCall": broken}, finish="STOP", usage=USAGE),)
-    for name in ("chat", "responses"):
+    for name in ("chat", "responses", "messages"):
         channel = play(ask(name), *chunks)
-        assert whole(name, channel).body["error"]["code"] == "malformed_function_call"
+        error = whole(name, channel).body["error"]
+        assert error.get("code", error["type"]) == ("malformed_function_call" if name != "messages" else "api_error")
         heard = hear(name, channel)
         assert heard.error is not None
         assert not heard.calls

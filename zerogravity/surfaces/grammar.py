@@ -58,17 +58,18 @@ def one_of(value: object, words: Collection[str], place: str) -> None:
     need(value in words, place, f"{value!r} is not a known value")
 
 
-def json_object(text: str, place: str) -> None:
+def json_object(text: str, place: str) -> Json:
     """The arguments of a call."""
     try:
         value = jsonio.loads(text.encode())
     except ValueError:
         fail(place, "is not JSON")
     need(isinstance(value, dict), place, "is not a JSON object")
+    return cast("Json", value)
 
 
 def blocks(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """(place, block) of each SSE event of OpenAI's APIs, comments left out."""
+    """(place, block) of each SSE event whose lines end with LF, comments left out."""
     need(data.endswith(b"\n\n"), "stream", "its last event has no blank line")
     need(b"\r" not in data, "stream", "holds a carriage return")
     for number, block in enumerate(data[:-2].split(b"\n\n")):
@@ -77,6 +78,15 @@ def blocks(data: bytes) -> Iterator[tuple[str, bytes]]:
             need(b"\n" not in block, place, "a comment shares its block with something else")
         else:
             yield place, block
+
+
+def named_events(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name, data) of each event that has both, on one line each."""
+    for place, block in blocks(data):
+        first, _, second = block.partition(b"\n")
+        need(first.startswith(b"event: "), place, "has no event line")
+        need(second.startswith(b"data: ") and b"\n" not in second, place, "must have one data line")
+        yield first[7:].decode("utf-8", "replace"), second[6:]
 
 
 def parsed(data: bytes, place: str) -> Json:

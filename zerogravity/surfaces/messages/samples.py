@@ -19,7 +19,7 @@ def read(event: dict[str, Any], summary: StreamSummary) -> list[tuple[str, str]]
     if usage := event.get("usage"):
         thinking = usage["output_tokens_details"]["thinking_tokens"]
         summary.usage = f"{usage['input_tokens']} in, {usage['output_tokens']} out ({thinking} thinking)"
-    if block.get("type") == "tool_use":
+    if block.get("type") in ("tool_use", "server_tool_use"):
         summary.calls.append(f"{block['name']} ")
     match delta.get("type"):
         case "text_delta":

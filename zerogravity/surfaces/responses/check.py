@@ -16,17 +16,16 @@ Shapes of Response and items: ``check_object``. Facts: wire-openai 7, 13, 14.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from zerogravity.surfaces.grammar import (
     Json,
     Source,
-    blocks,
     expect_count,
     expect_object,
     expect_string,
     fail,
+    named_events,
     need,
     one_of,
     parsed,
@@ -53,7 +52,7 @@ def check_responses(source: Source) -> list[Json]:
     """The objects of the stream, in order. Raises GrammarError."""
     stream = _Stream()
     found: list[Json] = []
-    for number, (name, data) in enumerate(events(whole(source))):
+    for number, (name, data) in enumerate(named_events(whole(source))):
         place = f"event {number}"
         value = parsed(data, place)
         need(value.get("type") == name, place, f"is named {name} but its type is {value.get('type')!r}")
@@ -67,15 +66,6 @@ def check_responses(source: Source) -> list[Json]:
         found.append(value)
     need(stream.over, "stream", "ends without a terminal event")
     return found
-
-
-def events(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """(name, data) of each event."""
-    for place, block in blocks(data):
-        first, _, second = block.partition(b"\n")
-        need(first.startswith(b"event: "), place, "has no event line")
-        need(second.startswith(b"data: ") and b"\n" not in second, place, "must have one data line")
-        yield first[7:].decode("utf-8", "replace"), second[6:]
 
 
 class _Stream:
