@@ -13,15 +13,17 @@ import pytest
 
 from tests.reading import to_the_end
 from tests.waiting import until
-from zerogravity.testing.check import check_chat, check_gemini, check_responses
+from zerogravity.testing.check import check_chat, check_gemini, check_messages, check_responses
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 MODEL = "gemini-3-flash"
 ResponsePath = Literal["relay", "hooks"]
-SURFACES = ("responses", "chat", "gemini")
+SURFACES = ("responses", "chat", "gemini", "messages")
 both_response_paths = pytest.fixture(scope="module", params=["relay", "hooks"])(lambda request: request.param)
-CHECK: dict[str, Callable[..., Any]] = {"responses": check_responses, "chat": check_chat, "gemini": check_gemini}
+CHECK: dict[str, Callable[..., Any]] = {
+    "responses": check_responses, "chat": check_chat, "gemini": check_gemini, "messages": check_messages,
+}  # fmt: skip
 TOOL = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
@@ -48,6 +50,13 @@ def request(surface: str, prompt: str, *, stream: bool, tools: bool = False) -> 
             if tools:
                 body["tools"] = [{"type": "function", "function": {"name": "get_weather", "parameters": TOOL}}]
             return "/v1/chat/completions", body
+        case "messages":
+            messages = [{"role": "user", "content": prompt}]
+            body = {"model": MODEL, "max_tokens": 9999, "messages": messages, "stream": stream}
+            body["thinking"] = {"type": "adaptive"}
+            if tools:
+                body["tools"] = [{"name": "get_weather", "input_schema": TOOL}]
+            return "/v1/messages", body
         case _:
             body = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
             if tools:
@@ -82,6 +91,9 @@ class Said:
             case "chat":
                 choices = event.get("choices") or []
                 return "".join((one.get("delta") or one.get("message") or {}).get("content") or "" for one in choices)
+            case "messages":
+                blocks = event.get("content") or [event.get("delta") or {}]
+                return "".join(block.get("text", "") for block in blocks)
             case _:
                 candidates = event.get("candidates") or []
                 parts = [part for one in candidates for part in one.get("content", {}).get("parts", [])]

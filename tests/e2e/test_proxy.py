@@ -17,7 +17,7 @@ from cryptography import x509
 from google import genai
 from google.genai import types
 
-from tests.e2e.support import ask, quick
+from tests.e2e.support import SURFACES, ask, quick
 from tests.waiting import until
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.http import tls
@@ -175,7 +175,7 @@ async def test_a_public_upstream_behind_the_language_server() -> None:
     async with GoogleSimulator(tls=False) as google:
         options = StackOptions(upstream=google.url, api="public", ls=quick())
         async with Stack(options) as stack, aiohttp.ClientSession() as http:
-            for surface in ("responses", "chat", "gemini"):
+            for surface in SURFACES:
                 said = await ask(stack, http, surface, f"sim:echo {surface} quince")
                 assert f"{surface} quince" in said.text
         assert google.agent_requests[0].path.startswith("/v1beta/models/")

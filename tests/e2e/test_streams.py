@@ -8,7 +8,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from tests.e2e.support import ask, both_response_paths, quick, request
+from tests.e2e.support import SURFACES, ask, both_response_paths, quick, request
 from tests.waiting import until
 from zerogravity.testing.simulator.google import Received
 from zerogravity.testing.simulator.stack import Stack, StackOptions
@@ -28,7 +28,7 @@ def about(stack: Stack, word: str) -> list[Received]:
     return [one for one in stack.google.agent_requests if word in str(one.body)]
 
 
-@pytest.mark.parametrize("surface", ["responses", "chat", "gemini"])
+@pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("silence", ["sim:stall 60", "sim:stall-before 60"])
 async def test_a_cancelled_turn_leaves_its_neighbours_on_the_connection(
     stack: Stack, surface: str, silence: str, response_path

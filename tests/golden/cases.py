@@ -23,14 +23,16 @@ from zerogravity.capture.rewrite import rewrite
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
-from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces import chat, gemini, messages, responses
 from zerogravity.surfaces.base import Context, StoredTurn, Surface
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.testing.simulator.language_server.google_requests import BUDGETS, ENUMS, STOP_SEQUENCES
 from zerogravity.wire import jsonio
 
 HERE = Path(__file__).parent
-SURFACES: dict[str, Surface] = {"chat": chat.surface, "gemini": gemini.surface, "responses": responses.surface}
+SURFACES: dict[str, Surface] = {
+    surface.name: surface for surface in (chat.surface, gemini.surface, messages.surface, responses.surface)
+}
 FILES = sorted(HERE.glob("*/*.json"))
 TURN_ID = "turn_" + "5" * 32
 RESULTS = ("google", "refused", "notes")

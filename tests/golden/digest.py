@@ -29,7 +29,7 @@ def golden_lines() -> Iterator[tuple[str, bytes]]:
 
 
 def _answer(surface: str, error: FaultError) -> bytes:
-    answer = playing.SURFACES[surface].error(error.fault)
+    answer = golden.SURFACES[surface].error(error.fault)
     return json.dumps([answer.status, answer.body, dict(answer.headers)]).encode()
 
 

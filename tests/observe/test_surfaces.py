@@ -1,4 +1,4 @@
-"""One recording, all three real surfaces, streamed and not."""
+"""One recording, all real surfaces, streamed and not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.reading import to_the_end
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Finished, TextDelta, ThinkingDelta
 from zerogravity.core.turn import Target
 from zerogravity.observe import trace_reader
-from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces import REGISTRY
 from zerogravity.testing.cassette import Library
 from zerogravity.testing.replay import Pace, parse_mishap
 from zerogravity.testing.replay_server import serve
@@ -25,8 +25,10 @@ MODEL = "gemini-3-flash"
 ASKED = [
     ("/v1/responses", {"model": MODEL, "input": "hi"}, {"stream": True}),
     ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "hi"}]}, {"stream": True}),
+    ("/v1/messages", {"model": MODEL, "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}]},
+     {"stream": True}),
     (f"/v1beta/models/{MODEL}:generateContent", {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}, None),
-]
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def record(recording, make_turn):
 
 
 def _recorded(recording, turn):
-    made = recording(surfaces={"responses": responses.surface, "chat": chat.surface, "gemini": gemini.surface})
+    made = recording(surfaces=dict(REGISTRY))
     running = made.store.open(turn)
     running.append(0, b"", (AttemptOpened(),))
     for text, thought in (("Greeting.", True), ("Bon", False), ("jour le ", False), ("monde", False)):
@@ -75,7 +77,7 @@ async def test_replayed(trace, path, body, streamed):
             assert all(json.dumps(piece) in text for piece in ("Bon", "jour le ", "monde"))
 
 
-@pytest.mark.parametrize(("path", "body", "streamed"), ASKED[:2])
+@pytest.mark.parametrize(("path", "body", "streamed"), ASKED[:3])
 async def test_replayed_with_a_cut(trace, path, body, streamed):
     pace = Pace(float("inf"), mishaps=(parse_mishap("cut@2"),))
     async with serve(lambda _: trace, pace=pace) as server, aiohttp.ClientSession(server.url) as http:
@@ -83,8 +85,9 @@ async def test_replayed_with_a_cut(trace, path, body, streamed):
             assert answer.status == 502
         async with http.post(path, json={**body, **streamed}) as answer:
             text = (await to_the_end(answer))[0].decode()
-            # the Responses API has a closed list of codes
-            assert ("server_error" if path == "/v1/responses" else "upstream_drop") in text
+            # the Responses and Messages APIs have closed lists of codes
+            told = {"/v1/responses": "server_error", "/v1/messages": "api_error"}
+            assert told.get(path, "upstream_drop") in text
             assert "monde" not in text
 
 

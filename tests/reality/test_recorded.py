@@ -149,6 +149,8 @@ def _text(name: str, body: Any) -> str:
     match name:
         case "chat":
             return body["choices"][0]["message"]["content"] or ""
+        case "messages":
+            return "".join(block.get("text", "") for block in body["content"])
         case "responses":
             return "".join(part.get("text", "") for item in body["output"] for part in item.get("content") or ())
         case _:

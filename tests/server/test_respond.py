@@ -127,6 +127,7 @@ STREAMS: dict[str, tuple[str, dict[str, Any], bool]] = {  # path, body, whether 
     "array": ("/v1beta/models/gemini-3-flash:streamGenerateContent", GEMINI, False),
     "masked": ("/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse&fields=candidates", GEMINI, False),
     "responses": ("/v1/responses", {"model": "gemini-3-flash", "input": "hi", "stream": True}, True),
+    "messages": ("/v1/messages", {**STREAM, "max_tokens": 99}, True),
 }
 
 

@@ -407,8 +407,8 @@ def test_24_streamed_calls_are_numbered() -> None:
     assert [name for _, name, _ in heard.calls] == ["a", "b", "c"]  # by index, dense from 0
 
 
-FILTERED = {"chat": "content_filter", "responses": "content_filter", "gemini": "SAFETY"}
-CUT = {"chat": "length", "responses": "max_output_tokens", "gemini": "MAX_TOKENS"}
+FILTERED = {"chat": "content_filter", "responses": "content_filter", "gemini": "SAFETY", "messages": "refusal"}
+CUT = {"chat": "length", "responses": "max_output_tokens", "gemini": "MAX_TOKENS", "messages": "max_tokens"}
 
 
 @every
@@ -452,6 +452,14 @@ def test_27_usage_is_the_last_one_with_thoughts_and_cached_once(name: str) -> No
     assert [usage[f"{one}_tokens"] for one in (*names, "total")] == [103, 12, 115]
     assert usage[f"{names[0]}_tokens_details"]["cached_tokens"] == 60
     assert usage[f"{names[1]}_tokens_details"]["reasoning_tokens"] == 7
+
+
+def test_27_anthropics_input_is_without_the_cached_tokens() -> None:
+    channel = play(ask("messages"), chunk({"text": "a"}), chunk(finish="STOP", usage=COUNTS))
+    usage = hear("messages", channel).usage
+    assert usage is not None
+    assert (usage["input_tokens"], usage["cache_read_input_tokens"], usage["output_tokens"]) == (43, 60, 12)
+    assert usage["output_tokens_details"] == {"thinking_tokens": 7}
 
 
 @every

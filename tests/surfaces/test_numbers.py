@@ -196,6 +196,16 @@ def test_arguments_on_the_openai_surfaces(name: str, number: str) -> None:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
+def test_arguments_on_the_messages_surface(number: str) -> None:
+    """As they came in the stream, as an object in the whole answer."""
+    channel = answered("messages", number)
+    wanted = f'{{"a": {number}, "b": [{number}]}}'
+    assert json.dumps(wanted).encode() in b"".join(frames("messages", channel))
+    (_, call) = spelled(jsonio.dumps(SURFACES["messages"].answer(channel, SECRET).body))["content"]
+    assert call["input"] == {"a": number, "b": [number]}
+
+
+@pytest.mark.parametrize("number", NUMBERS)
 def test_what_the_language_server_gets(number: str) -> None:
     tap = Tap(RunningTurn(ask("chat"), lambda: 0), 0)
     out = b"".join(tap.feed(b"data: %b\r\n\r\n" % FIRST.replace("\n", "").replace("%N", number).encode()))

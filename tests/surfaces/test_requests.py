@@ -35,7 +35,7 @@ def test_an_unknown_model_is_a_404_in_the_surfaces_own_form(name: str, error: di
 
 
 LIMITS = [("chat", "max_tokens"), ("chat", "max_completion_tokens"), ("responses", "max_output_tokens"),
-          ("gemini", "maxOutputTokens")]  # fmt: skip
+          ("gemini", "maxOutputTokens"), ("messages", "max_tokens")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "member"), LIMITS)
@@ -59,6 +59,8 @@ def test_at_most_512_functions_can_be_declared(name: str, apart: int) -> None:
     functions = [{"name": f"f{number}"} for number in range(513)]
     if name == "gemini":
         tools: list[Any] = [{"functionDeclarations": functions[begin::apart]} for begin in range(apart)]
+    elif name == "messages":
+        tools = [{**function, "input_schema": {"type": "object"}} for function in functions]
     else:
         tools = [{"type": "function", **function} for function in functions]
     assert "512" in refused(name, tools=tools).message
@@ -71,13 +73,13 @@ def test_at_most_512_functions_can_be_declared(name: str, apart: int) -> None:
 
 CASES = {
     name: [case for path in FILES if path.parent.name == name for case in load(path)]
-    for name in ("chat", "responses", "gemini")
+    for name in ("chat", "responses", "messages", "gemini")
 }
 # What Google alone can judge: signatures, and media types that a client names.
 GOOGLES_TO_JUDGE = ("Corrupted thought signature", "Unsupported MIME type")
 values = st.sampled_from(
     [None, True, False, 0, 1, -1, 2.5, 10**30, "", "x", "\x00", "é\u2028", "auto", "none", [], [None], [[]], ["x"],
-     [{}], {}, {"type": "x"}, {"type": "text", "text": ""}, {"": ""}, {"type": "function"},
+     [{}], {}, {"type": "x"}, {"type": "text", "text": ""}, {"": ""}, {"type": "function"}, {"type": "tool_result"},
      "data:image/png;base64,", "c1"]
 ).map(copy.deepcopy)  # fmt: skip
 
@@ -116,7 +118,7 @@ def tried(name: str, data: st.DataObject) -> Turn | None:
         return None
 
 
-@pytest.mark.parametrize("name", ["chat", "responses"])
+@pytest.mark.parametrize("name", ["chat", "responses", "messages"])
 @settings(max_examples=120)
 @given(st.data())
 def test_a_request_that_is_taken_is_one_that_google_accepts(name: str, data: st.DataObject) -> None:

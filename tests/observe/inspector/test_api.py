@@ -234,7 +234,7 @@ async def test_no_secret_is_shown_anywhere(look):
                           {"role": "user", "parts": [result]}],
              "tools": [{"functionDeclarations": [{"name": "login", "description": SECRET}]}]}  # fmt: skip
     channels = []
-    for surface in ("responses", "chat", "gemini"):
+    for surface in REGISTRY:
         channel = scene.open(surface=surface, google_request=convo, notes=(f"dropped {SECRET}",), model=f"m {SECRET}")
         channels.append(channel)
         scene.begin(channel)
@@ -263,6 +263,7 @@ async def test_no_secret_is_shown_anywhere(look):
         ("chat", {"tools": [{"function": {"name": "f", "parameters": {"x": 1}}}]}, '{\n  "x": 1\n}'),
         ("gemini", {"tools": [{"functionDeclarations": [{"name": "f", "parameters": {"x": 1}}]}]}, '{\n  "x": 1\n}'),
         ("gemini", {"tools": [{"function": {"name": "f", "parameters": {"x": 1}}}]}, None),
+        ("messages", {"tools": [{"name": "f", "input_schema": {"x": 1}}]}, '{\n  "x": 1\n}'),
         ("passive", {"tools": [{"function": {"name": "f", "parameters": {"x": 1}}}]}, None),
         ("chat", [1], None),
     ],
@@ -303,7 +304,7 @@ async def test_records_by_pages(look):
     assert (beyond["rows"], beyond["total"]) == ([], len(channel.records))
 
 
-@pytest.mark.parametrize("surface", ["responses", "chat", "gemini"])
+@pytest.mark.parametrize("surface", REGISTRY)
 async def test_every_frame_names_the_record_that_caused_it(look, surface):
     looked = await look()
     channel = looked.scene.whole("one two three", surface=surface)

@@ -41,6 +41,18 @@ HISTORIES: dict[str, dict[str, Any]] = {
                                    {"functionResponse": {"name": "", "response": {"output": "no such tool"}}}]},
         {"role": "user", "parts": [{"text": "go on"}]},
     ]},
+    "messages": {"messages": [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "", "input": {"a": 1}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "1", "content": "no such tool"}]},
+        {"role": "assistant", "content": [
+            {"type": "tool_use", "id": "2", "name": "f", "input": {}},
+            {"type": "tool_use", "id": "3", "name": " ", "input": {}}]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "2", "content": "good"},
+            {"type": "tool_result", "tool_use_id": "3", "content": "no such tool"}]},
+        {"role": "user", "content": "go on"},
+    ]},
 }  # fmt: skip
 
 

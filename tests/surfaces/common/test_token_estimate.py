@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from zerogravity.surfaces.common.token_estimate import by_modality, text_tokens
+from zerogravity.surfaces.common.token_estimate import by_modality, text_tokens, total
 from zerogravity.surfaces.gemini.request import count_request
 
 
@@ -15,7 +15,19 @@ def count(**body: Any) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("text", "tokens"), [("", 0), ("a", 1), ("abcd" * 10, 10), ("дома" * 10, 20), ("漢字" * 10, 20), ("😀", 1)]
+    ("text", "tokens"),
+    [
+        ("", 0),
+        ("a", 1),
+        ("abcd" * 10, 10),
+        ("дома" * 10, 20),
+        ("漢字" * 10, 20),
+        ("かな", 2),
+        ("한글", 2),
+        ("😀", 1),
+        ("abcd" + "дома" + "漢字", 5),
+        ("\ud83d", 1),
+    ],
 )
 def test_tokens_of_a_text(text: str, tokens: int) -> None:
     assert text_tokens(text) == tokens
@@ -46,6 +58,12 @@ def test_media(part: dict[str, Any], modality: str, tokens: int) -> None:
 )
 def test_everything_that_is_sent_counts(more: dict[str, Any]) -> None:
     assert count(**more)["TEXT"] > count()["TEXT"] + 4
+
+
+def test_the_total_is_that_of_all_modalities() -> None:
+    parts = [{"text": "abcd"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]
+    request = count_request({"contents": [{"parts": parts}]})
+    assert total(request) == sum(by_modality(request).values()) == 4 + 1 + 258
 
 
 def test_signatures_do_not_count() -> None:

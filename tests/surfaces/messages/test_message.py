@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from anthropic.types import Message
 
@@ -56,8 +54,7 @@ def test_stop_reasons(events: list[Event], end: Finished, reason: str) -> None:
 
 
 def test_a_stop_sequence_is_named() -> None:
-    end: Any = Finished("stop_sequence", "END")  # type: ignore[arg-type]
-    message = whole(channel_of([TextDelta("a")], end))
+    message = whole(channel_of([TextDelta("a")], Finished("stop_sequence", "END")))
     assert (message["stop_reason"], message["stop_sequence"]) == ("stop_sequence", "END")
 
 

@@ -48,15 +48,18 @@ def schema_form(schema: object, family: str, *, param: str) -> Form:
     return Form(JSON_MODE.config, instruction, (f"{param} sent as an instruction: this model cannot enforce it",))
 
 
-def apply_form(form: Form, generate: dict[str, Any], family: str, *, param: str) -> tuple[str, ...]:
-    """Puts the form into a request that is complete otherwise; returns notes. Raises FaultError 400."""
+def apply_form(
+    form: Form, generate: dict[str, Any], family: str, *, param: str, forced: str = "required"
+) -> tuple[str, ...]:
+    """Puts the form into a request that is complete otherwise; returns notes. ``forced``: the API's word for a choice
+    that a function must be called. Raises FaultError 400."""
     if not form.config:
         return ()
     generate["generationConfig"] = {**generate.get("generationConfig", {}), **form.config}
     notes = form_with_functions(generate, family, param=param)
     if notes is None:
         raise fields.unsupported(
-            param, "cannot be combined with functions on this model unless 'tool_choice' is 'required' or 'none'"
+            param, f"cannot be combined with functions on this model unless 'tool_choice' is '{forced}' or 'none'"
         )
     if "responseMimeType" not in generate.get("generationConfig", {}):
         return notes

@@ -59,12 +59,13 @@ def _cleaned(name: str, attempt: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """One function as a client declared it. ``param``: its path, for errors."""
+    """One function as a client declared it. ``param``: its path, for errors; ``member``: where its schema is there."""
 
     name: str
     description: str | None = None
     parameters: object = None
     param: str = "tools"
+    member: str = "parameters"
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ def declare(tools: Sequence[Declared], names: NameMap) -> tuple[list[dict[str, A
             raise bad_request(
                 f"Invalid '{tool.param}.name': it is empty.", param=f"{tool.param}.name", code="invalid_value"
             )
-        converted = convert(tool.parameters, param=f"{tool.param}.parameters", arguments=True)
+        converted = convert(tool.parameters, param=f"{tool.param}.{tool.member}", arguments=True)
         nodes += converted.nodes
         if nodes > MAX_NODES:
             text = f"Invalid 'tools': their schemas have more than {MAX_NODES} nodes in total."

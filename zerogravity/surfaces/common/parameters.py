@@ -59,7 +59,8 @@ TEXT_OR_OBJECT = Kind("a string or an object", lambda body, name, _: body.get(na
 class Parameter:
     """``does``: what another module makes of it, in words. ``config``: the member of generationConfig that it becomes.
     ``shown``: the answer repeats it, and shows this value if it is not set. ``refused``: why a value that ``asks`` for
-    something is refused. ``noted``: other values are noted as ignored."""
+    something is refused. ``noted``: other values are noted as ignored. ``accepted``: without effect and without a note,
+    since clients send it with every request."""
 
     name: str
     kind: Kind
@@ -69,6 +70,7 @@ class Parameter:
     refused: str = ""
     asks: Callable[[Any], bool] = bool
     noted: bool = False
+    accepted: bool = False
 
     @property
     def becomes(self) -> str:
@@ -79,7 +81,9 @@ class Parameter:
             f"refused: {self.refused}" if self.refused else "",
             "repeated in the answer" if self.shown is not NOT_SHOWN else "",
         ]
-        return "; ".join(filter(None, outcomes)) or "no effect; validated and noted"
+        return "; ".join(filter(None, outcomes)) or (
+            "no effect; validated" if self.accepted else "no effect; validated and noted"
+        )
 
     @property
     def served(self) -> bool:
@@ -139,7 +143,7 @@ def unserved(body: Json, rows: Iterable[Parameter], path: str = "") -> list[str]
         for row in rows:
             if not row.served and not row.refused:
                 row.read(body)
-    known = {row.name for row in rows if row.served}
+    known = {row.name for row in rows if row.served or row.accepted}
     names = [fields.join(path, name) for name in body if path or body[name] is not None]
     return [ignored(name) for name in names if name not in known]
 

@@ -14,6 +14,8 @@ from zerogravity.wire.narrow import Json
 
 MARK = {"x-zerogravity-tokens": "estimate"}
 IMAGE = 258  # as Google documents for one tile
+_NOT_ASCII = bytes(range(0x80, 0x100))
+_WIDE = bytes(range(0xE3, 0xEF))  # the first bytes of U+3000 to U+EFFF: ideographs, kana, hangul
 _KINDS = (("image/", "IMAGE"), ("audio/", "AUDIO"), ("video/", "VIDEO"), ("application/pdf", "DOCUMENT"))
 
 
@@ -25,10 +27,18 @@ def by_modality(request: Json) -> dict[str, int]:
     return counts
 
 
+def total(request: Json) -> int:
+    """Tokens of everything in it."""
+    return sum(tokens for _, tokens in _tokens(request))
+
+
 def text_tokens(text: str) -> int:
     """Tokens of a text, roughly: one per four ASCII characters, per two of other alphabets, per ideograph."""
-    plain = sum(character < "\x80" for character in text)
-    wide = sum("\u2e80" <= character < "\ufb00" or character >= "\U00020000" for character in text)
+    if text.isascii():
+        return math.ceil(len(text) / 4)
+    raw = text.encode("utf-8", "surrogatepass")
+    plain = len(raw.translate(None, _NOT_ASCII))
+    wide = len(raw) - len(raw.translate(None, _WIDE))
     return math.ceil(plain / 4 + wide + (len(text) - plain - wide) / 2)
 
 

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Finished
 from zerogravity.surfaces.base import Surface
+from zerogravity.surfaces.common.parameters import table
 from zerogravity.surfaces.messages import samples
 from zerogravity.surfaces.messages.check import check_messages
 from zerogravity.surfaces.messages.details import MessagesDetails
 from zerogravity.surfaces.messages.emit import MessagesEmitter
 from zerogravity.surfaces.messages.errors import messages_error
 from zerogravity.surfaces.messages.message import answer
-from zerogravity.surfaces.messages.request import parse
-from zerogravity.wire import narrow
-
-
-def _tools(body: Mapping[str, Any]) -> Iterator[tuple[str, object]]:
-    for tool in narrow.objects(body.get("tools")):
-        if name := narrow.text(tool.get("name")):
-            yield name, tool.get("input_schema")
+from zerogravity.surfaces.messages.remote import media_urls
+from zerogravity.surfaces.messages.request import PARAMETERS, parse
+from zerogravity.surfaces.messages.tools import schemas
 
 
 def _has_output(channel: CascadeChannel) -> bool:
@@ -38,7 +31,8 @@ surface = Surface(
     paths=("/v1/messages",),
     root="/v1/messages",
     input="messages",
-    tools=_tools,
+    media=media_urls,
+    tools=schemas,
     parse=parse,
     schema_param="output_config.format",
     emitter=lambda channel, secret: MessagesEmitter(channel.turn, secret),
@@ -49,5 +43,6 @@ surface = Surface(
     sample=samples.sample,
     demo=samples.DEMO,
     check=check_messages,
+    table=lambda: table(PARAMETERS),
     describe_event=samples.read,
 )
