@@ -13,6 +13,7 @@ from tests.clients.install import npm_bin
 from tests.clients.run import Ran, home, run
 from tests.clients.wire import Wire
 from tests.e2e.support import until
+from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 from zerogravity.testing.simulator.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -178,6 +179,20 @@ async def test_structured_output(wire: Wire, tmp_path: Path) -> None:
     assert told.result["structured_output"] == {"city": "Rome"}
 
 
+async def test_the_context_is_counted(wire: Wire, tmp_path: Path) -> None:
+    """All its parts at once."""
+    told = Told(await claude(wire, tmp_path, "/context"))
+    assert "gemini-3-flash" in told.text
+    assert len(wire.asked("/count_tokens")) > 10
+    assert {one.status for one in wire.exchanges} == {200}
+
+
+async def test_a_sub_agent(wire: Wire, tmp_path: Path) -> None:
+    told = Told(await claude(wire, tmp_path, "sim:tool sim:text", "--tools", "Agent"))
+    assert told.calls[0] in ("Agent", "Task")
+    assert told.text.startswith("Here is an answer")
+
+
 async def test_a_compaction(wire: Wire, tmp_path: Path) -> None:
     folder = home("claude-code")
     Told(await claude(wire, tmp_path, PROMPT, folder=folder))
@@ -188,14 +203,74 @@ async def test_a_compaction(wire: Wire, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("effort", "budget", "level"),
-    [("low", None, "LOW"), ("max", None, "HIGH"), (None, "0", "MINIMAL")],
+    ("model", "more", "env", "level"),
+    [
+        ("claude-opus-5-5", ["--effort", "low"], {}, "LOW"),
+        ("claude-opus-5-5", ["--effort", "max"], {}, "HIGH"),
+        ("claude-haiku-4-5", [], {}, "HIGH"),  # an older one: by a budget
+        ("claude-haiku-4-5", [], {"MAX_THINKING_TOKENS": "0"}, "MINIMAL"),
+    ],
 )
 async def test_effort(
-    wire: Wire, stack: Stack, tmp_path: Path, effort: str | None, budget: str | None, level: str
+    wire: Wire, stack: Stack, tmp_path: Path, model: str, more: list[str], env: dict[str, str], level: str
 ) -> None:
-    more = ("--effort", effort) if effort else ()
-    env = {"MAX_THINKING_TOKENS": budget} if budget else {}
-    Told(await claude(wire, tmp_path, "Why?", *more, "--model", "claude-opus-5-5", env=env))
+    told = Told(await claude(wire, tmp_path, "Why?", "--model", model, *more, env=env))
+    assert told.text.startswith("You wrote: “Why?”")
     assert stack.google is not None
-    assert stack.google.requests[-1].body["request"]["generationConfig"]["thinkingConfig"]["thinkingLevel"] == level
+    config = stack.google.requests[-1].request["generationConfig"]["thinkingConfig"]
+    assert config == {"thinkingLevel": level, "includeThoughts": not env}
+    assert bool(told.thinking) is not bool(env)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("503-mid", "Your response above was cut off mid-stream."),
+        ("drop", "Your response above was cut off mid-stream."),
+        ("no-finish", "Your response above was cut off mid-stream."),
+        ("max-tokens", "Output token limit hit."),
+        ("safety", "Your response above was stopped by a safety classifier"),
+        ("503", ""),
+        ("400", ""),
+    ],
+)  # words: of the request in which it asks again; none: it asks the same
+async def test_it_asks_again(wire: Wire, stack: Stack, tmp_path: Path, how: str, words: str) -> None:
+    assert stack.google is not None
+    stack.google.script(CATALOGUE[how])
+    assert Told(await claude(wire, tmp_path, "Why?")).text.startswith("You wrote: “Why?”")
+    failed, _ = wire.asked(MESSAGES), wire.exchanges.pop(0)
+    first, second = failed
+    assert words in json.dumps(second["messages"])
+    assert bool(words) is (len(second["messages"]) > len(first["messages"]))
+
+
+@pytest.mark.parametrize("how", ["empty", "thinking-only", "malformed"])
+async def test_what_it_need_not_ask_again(wire: Wire, stack: Stack, tmp_path: Path, how: str) -> None:
+    """No answer at all is asked for again before the client sees it."""
+    assert stack.google is not None
+    stack.google.script(CATALOGUE[how])
+    assert Told(await claude(wire, tmp_path, "Why?")).text.startswith("You wrote: “Why?”")
+    assert len(wire.asked(MESSAGES)) == 1
+
+
+@pytest.mark.parametrize(("how", "said", "most"), [("429-quota", "quota", 1), ("400", "invalid argument", 6)])
+async def test_an_error_that_cannot_heal_is_told(wire: Wire, tmp_path: Path, how: str, said: str, most: int) -> None:
+    told = Told(await claude(wire, tmp_path, f"sim:{how}"))
+    assert told.result["is_error"]
+    assert said in told.result["result"]
+    assert len(wire.exchanges) <= most
+    wire.exchanges.clear()  # it was meant to fail
+
+
+async def test_a_prompt_that_is_too_long_is_compacted(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    folder = home("claude-code")
+    Told(await claude(wire, tmp_path, PROMPT, folder=folder))
+    wire.exchanges.clear()
+    assert stack.google is not None
+    stack.google.script(CATALOGUE["400-long"])
+    assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text
+    refused, compacting, again = wire.exchanges
+    assert b"prompt is too long: " in refused.answer
+    assert "TEXT ONLY" in json.dumps(compacting.asked["messages"][-1])
+    assert "Why?" in json.dumps(again.asked["messages"])
+    wire.exchanges.remove(refused)  # it was meant to fail
