@@ -9,10 +9,12 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.messages import samples
 from zerogravity.surfaces.messages.check import check_messages
+from zerogravity.surfaces.messages.counting import COUNTING
 from zerogravity.surfaces.messages.details import MessagesDetails
 from zerogravity.surfaces.messages.emit import MessagesEmitter
 from zerogravity.surfaces.messages.errors import messages_error
 from zerogravity.surfaces.messages.message import answer
+from zerogravity.surfaces.messages.models import MODELS, is_client
 from zerogravity.surfaces.messages.request import parse
 from zerogravity.wire import narrow
 
@@ -32,6 +34,9 @@ surface = Surface(
     title="Messages",
     paths=("/v1/messages",),
     root="/v1/messages",
+    is_client=is_client,
+    models=MODELS,
+    counting=COUNTING,
     input="messages",
     tools=_tools,
     parse=parse,
