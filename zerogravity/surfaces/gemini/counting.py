@@ -1,0 +1,44 @@
+"""countTokens. Facts: wire-gemini-and-mapping 1.1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zerogravity.core.google import as_request
+from zerogravity.core.turn import Turn
+from zerogravity.surfaces.base import Answer, Context, Counting
+from zerogravity.surfaces.common import token_estimate
+from zerogravity.surfaces.gemini import field_mask
+from zerogravity.surfaces.gemini.details import GeminiDetails
+from zerogravity.surfaces.gemini.request import count_request
+from zerogravity.surfaces.gemini.urls import COUNT, FROM_URL
+from zerogravity.wire.narrow import Json
+
+
+def _parse(body: Json, context: Context) -> Turn:
+    """The request is counted as it stands: nothing is suited to the model."""
+    target = context.target(body["model"])
+    mask = field_mask.parse(body["fields"], field_mask.COUNT)
+    counted = count_request({name: value for name, value in body.items() if name not in FROM_URL})
+    return Turn(
+        id=context.turn_id,
+        surface="gemini",
+        model=body["model"],
+        target=target,
+        google_request=as_request(counted),
+        details=GeminiDetails(fields=mask),
+        owner=context.owner,
+    )
+
+
+def _answer(turn: Turn, counted: int | None) -> Answer:
+    """Only Google's own members, since typed clients refuse others."""
+    total, headers = token_estimate.count_of(turn.google_request, counted)
+    body: dict[str, Any] = {"totalTokens": total}
+    if counted is None:
+        modalities = token_estimate.by_modality(turn.google_request)
+        body["promptTokensDetails"] = [{"modality": name, "tokenCount": tokens} for name, tokens in modalities.items()]
+    return Answer(200, field_mask.masked(body, turn.details_as(GeminiDetails).fields), headers)
+
+
+COUNTING = Counting(COUNT, _parse, _answer)
