@@ -24,6 +24,7 @@ PICTURE = base64.b64decode(
 )
 PROMPT = 'Create a file notes.txt that says "bees are fine".'
 MESSAGES = "/v1/messages"
+SUMMARY = "Here is an answer in several pieces, as the real one would come."
 STAND_IN = "skip_thought_signature_validator"
 QUIET = {
     "DISABLE_AUTOUPDATER": "1",
@@ -146,9 +147,9 @@ async def test_several_turns(wire: Wire, stack: Stack, tmp_path: Path) -> None:
 
 async def test_an_interrupted_run_goes_on(wire: Wire, stack: Stack, tmp_path: Path) -> None:
     folder = home("claude-code")
-    begun = lambda: any(b"Here is" in one.answer for one in wire.exchanges)  # noqa: E731
+    begun = lambda: any(b"Before" in one.answer for one in wire.exchanges)  # noqa: E731
     ran = await claude(wire, tmp_path, "Tell me. sim:stall 60", folder=folder, interrupt=begun)
-    assert "Here is an answer" not in ran.out
+    assert "After it." not in ran.out
     assert stack.google is not None
     await until(lambda: stack.google is not None and stack.google.requests[-1].ended)
     assert stack.google.requests[-1].ended != "end"  # nobody wants the rest
@@ -188,18 +189,25 @@ async def test_the_context_is_counted(wire: Wire, tmp_path: Path) -> None:
 
 
 async def test_a_sub_agent(wire: Wire, tmp_path: Path) -> None:
+    """It works in the background, and its answer comes as a reminder."""
     told = Told(await claude(wire, tmp_path, "sim:tool sim:text", "--tools", "Agent"))
-    assert told.calls[0] in ("Agent", "Task")
-    assert told.text.startswith("Here is an answer")
+    assert told.calls == ["Agent"]
+    assert told.text.startswith("You wrote: ")
+    asked = wire.asked(MESSAGES)
+    assert "omitted" in [one["thinking"]["display"] for one in asked]
+    assert "<result>Here is an answer" in json.dumps(asked[-1]["messages"][-1])
 
 
-async def test_a_compaction(wire: Wire, tmp_path: Path) -> None:
+async def test_a_compaction(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    """The summary takes the place of the conversation."""
     folder = home("claude-code")
     Told(await claude(wire, tmp_path, PROMPT, folder=folder))
-    before = len(wire.asked(MESSAGES))
+    assert stack.google is not None
+    stack.google.script(CATALOGUE["text"])
     Told(await claude(wire, tmp_path, "/compact", "--continue", folder=folder))
-    assert len(wire.asked(MESSAGES)) > before
+    assert "TEXT ONLY" in json.dumps(wire.asked(MESSAGES)[-1]["messages"][-1])
     assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text.startswith("You wrote: ")
+    assert SUMMARY in json.dumps(wire.asked(MESSAGES)[-1]["messages"])
 
 
 @pytest.mark.parametrize(
@@ -268,9 +276,11 @@ async def test_a_prompt_that_is_too_long_is_compacted(wire: Wire, stack: Stack, 
     wire.exchanges.clear()
     assert stack.google is not None
     stack.google.script(CATALOGUE["400-long"])
-    assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text
+    stack.google.script(CATALOGUE["text"])
+    assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text.startswith("You wrote: ")
     refused, compacting, again = wire.exchanges
     assert b"prompt is too long: " in refused.answer
     assert "TEXT ONLY" in json.dumps(compacting.asked["messages"][-1])
+    assert SUMMARY in json.dumps(again.asked["messages"])
     assert "Why?" in json.dumps(again.asked["messages"])
     wire.exchanges.remove(refused)  # it was meant to fail
