@@ -10,6 +10,7 @@ import pytest
 
 from tests.clients.run import script
 from tests.clients.wire import Wire
+from zerogravity.testing.simulator.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("claude-agent",)
@@ -65,11 +66,13 @@ async def test_several_turns(wire: Wire, tmp_path: Path) -> None:
     assert second["text"] in texts
 
 
-async def test_an_interrupted_turn(wire: Wire, tmp_path: Path) -> None:
-    first, second = await script("claude_agent", "interrupted", wire.url, tmp_path, "claude-agent")
+async def test_an_interrupted_turn(stack: Stack, tmp_path: Path) -> None:
+    async with Wire(stack.url, hang_up=True) as wire:
+        first, second = await script("claude_agent", "interrupted", wire.url, tmp_path, "claude-agent")
     assert first["result"]["terminal_reason"] == "aborted_streaming"
     assert "[Request interrupted by user]" in second["text"]
-    wire.exchanges.pop(0)  # its stream was cut
+    assert stack.google is not None
+    assert "client_gone" in [one.ended for one in stack.google.requests[-2:]]
 
 
 async def test_keywords(wire: Wire, tmp_path: Path) -> None:

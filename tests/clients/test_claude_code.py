@@ -14,6 +14,7 @@ from tests.clients.run import Ran, home, run
 from tests.clients.wire import Wire
 from tests.e2e.support import until
 from zerogravity.testing.simulator.google.catalogue import CATALOGUE
+from zerogravity.testing.simulator.google.scenarios import answer
 from zerogravity.testing.simulator.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -24,7 +25,7 @@ PICTURE = base64.b64decode(
 )
 PROMPT = 'Create a file notes.txt that says "bees are fine".'
 MESSAGES = "/v1/messages"
-SUMMARY = "Here is an answer in several pieces, as the real one would come."
+SUMMARY = answer("<analysis>It was short.</analysis>\n", "<summary>Bees were fine.</summary>")
 STAND_IN = "skip_thought_signature_validator"
 QUIET = {
     "DISABLE_AUTOUPDATER": "1",
@@ -145,16 +146,17 @@ async def test_several_turns(wire: Wire, stack: Stack, tmp_path: Path) -> None:
     assert len(parts(stack, "functionCall")) == 1
 
 
-async def test_an_interrupted_run_goes_on(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+async def test_an_interrupted_run_goes_on(stack: Stack, tmp_path: Path) -> None:
     folder = home("claude-code")
-    begun = lambda: any(b"Before" in one.answer for one in wire.exchanges)  # noqa: E731
-    ran = await claude(wire, tmp_path, "Tell me. sim:stall 60", folder=folder, interrupt=begun)
-    assert "After it." not in ran.out
     assert stack.google is not None
-    await until(lambda: stack.google is not None and stack.google.requests[-1].ended)
-    assert stack.google.requests[-1].ended != "end"  # nobody wants the rest
-    assert "You wrote: " in Told(await claude(wire, tmp_path, "Go on.", "--continue", folder=folder)).text
-    wire.exchanges.pop(0)  # its stream was cut
+    async with Wire(stack.url, hang_up=True) as wire:
+        begun = lambda: wire.exchanges and b"Before" in wire.exchanges[-1].answer  # noqa: E731
+        ran = await claude(wire, tmp_path, "Tell me. sim:stall 600", folder=folder, interrupt=begun)
+        assert "After it." not in ran.out
+        received = stack.google.requests[-1]
+        await until(lambda: received.ended)
+        assert received.ended == "client_gone"  # nobody wants the rest
+        assert "You wrote: " in Told(await claude(wire, tmp_path, "Go on.", "--continue", folder=folder)).text
 
 
 async def test_a_picture(wire: Wire, stack: Stack, tmp_path: Path) -> None:
@@ -188,14 +190,14 @@ async def test_the_context_is_counted(wire: Wire, tmp_path: Path) -> None:
     assert {one.status for one in wire.exchanges} == {200}
 
 
-async def test_a_sub_agent(wire: Wire, tmp_path: Path) -> None:
+async def test_a_sub_agent(wire: Wire, stack: Stack, tmp_path: Path) -> None:
     """It works in the background, and its answer comes as a reminder."""
-    told = Told(await claude(wire, tmp_path, "sim:tool sim:text", "--tools", "Agent"))
+    assert stack.google is not None
+    stack.google.script(CATALOGUE["tool"])
+    told = Told(await claude(wire, tmp_path, "Ask somebody.", "--tools", "Agent"))
     assert told.calls == ["Agent"]
     assert told.text.startswith("You wrote: ")
-    asked = wire.asked(MESSAGES)
-    assert "omitted" in [one["thinking"]["display"] for one in asked]
-    assert "<result>Here is an answer" in json.dumps(asked[-1]["messages"][-1])
+    assert "<result>You wrote: " in json.dumps(wire.asked(MESSAGES)[-1]["messages"][-1])
 
 
 async def test_a_compaction(wire: Wire, stack: Stack, tmp_path: Path) -> None:
@@ -203,11 +205,11 @@ async def test_a_compaction(wire: Wire, stack: Stack, tmp_path: Path) -> None:
     folder = home("claude-code")
     Told(await claude(wire, tmp_path, PROMPT, folder=folder))
     assert stack.google is not None
-    stack.google.script(CATALOGUE["text"])
+    stack.google.script(SUMMARY)
     Told(await claude(wire, tmp_path, "/compact", "--continue", folder=folder))
     assert "TEXT ONLY" in json.dumps(wire.asked(MESSAGES)[-1]["messages"][-1])
     assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text.startswith("You wrote: ")
-    assert SUMMARY in json.dumps(wire.asked(MESSAGES)[-1]["messages"])
+    assert "Bees were fine." in json.dumps(wire.asked(MESSAGES)[-1]["messages"])
 
 
 @pytest.mark.parametrize(
@@ -276,11 +278,11 @@ async def test_a_prompt_that_is_too_long_is_compacted(wire: Wire, stack: Stack, 
     wire.exchanges.clear()
     assert stack.google is not None
     stack.google.script(CATALOGUE["400-long"])
-    stack.google.script(CATALOGUE["text"])
+    stack.google.script(SUMMARY)
     assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text.startswith("You wrote: ")
     refused, compacting, again = wire.exchanges
     assert b"prompt is too long: " in refused.answer
     assert "TEXT ONLY" in json.dumps(compacting.asked["messages"][-1])
-    assert SUMMARY in json.dumps(again.asked["messages"])
+    assert "Bees were fine." in json.dumps(again.asked["messages"])
     assert "Why?" in json.dumps(again.asked["messages"])
     wire.exchanges.remove(refused)  # it was meant to fail

@@ -57,10 +57,12 @@ class Exchange:
 
 
 class Wire:
-    """``async with Wire(target) as wire:`` → ``wire.url`` is the target, seen through."""
+    """``async with Wire(target) as wire:`` → ``wire.url`` is the target, seen through. ``hang_up``: an answer that the
+    client leaves is left, too; else the rest is read all the same, to be checked."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, hang_up: bool = False) -> None:
         self._target = target
+        self._hang_up = hang_up
         self.exchanges: list[Exchange] = []
         self.url = ""
 
@@ -68,7 +70,7 @@ class Wire:
         self._http = aiohttp.ClientSession(auto_decompress=False, timeout=aiohttp.ClientTimeout(total=120))
         app = web.Application(client_max_size=1 << 28)
         app.router.add_route("*", "/{path:.*}", self._serve)
-        self._runner = web.AppRunner(app, shutdown_timeout=1)
+        self._runner = web.AppRunner(app, shutdown_timeout=1, handler_cancellation=self._hang_up)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -140,7 +142,7 @@ class Wire:
 
 
 async def _reached(writing: Awaitable[None]) -> bool:
-    """Codex leaves as soon as it has the terminal event; the rest is read all the same, to be checked."""
+    """Codex leaves as soon as it has the terminal event."""
     try:
         await writing
     except ConnectionError:
