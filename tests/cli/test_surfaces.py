@@ -49,7 +49,7 @@ def test_no_parameter_is_listed_twice(rows: Any) -> None:
 
 
 def test_all_surfaces_and_the_ends_of_a_turn() -> None:
-    assert list(printed("--json")) == ["responses", "chat", "gemini"]
+    assert list(printed("--json")) == ["responses", "chat", "messages", "gemini"]
     assert {row["parameter"] for row in printed("gemini", "--json")["gemini"]} >= set(REQUEST.members)
     ends = printed("--ends", "--json")["ends"]
     assert [(row["what happened"], row["decision"]) for row in ends] == policy.table()
@@ -58,4 +58,4 @@ def test_all_surfaces_and_the_ends_of_a_turn() -> None:
 def test_an_unknown_surface_is_reported_with_the_known_ones() -> None:
     made = CliRunner().invoke(main, ["surfaces", "chart"])
     assert made.exit_code == 2
-    assert "'chart' is not one of responses, chat, gemini" in made.output
+    assert "'chart' is not one of responses, chat, messages, gemini" in made.output
