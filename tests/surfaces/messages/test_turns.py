@@ -102,7 +102,7 @@ def test_a_dialogue(messages: list[Block], made: list[Block]) -> None:
 
 RESULTS: list[tuple[Any, dict[str, Any], Block]] = [
     ("fine", {}, {"output": "fine"}), (None, {}, {"output": ""}), ("", {}, {"output": ""}), ([], {}, {"output": ""}),
-    ([text("a"), text("b")], {}, {"output": "a\nb"}), ('{"a": 1}', {}, {"a": 1}),
+    ([text("a"), text("b")], {}, {"output": "a\nb"}), ('{"a":  1}', {}, {"output": '{"a":  1}'}),
     ("no", {"is_error": True}, {"error": "no"}), (None, {"is_error": True}, {"error": ""}),
     ("yes", {"is_error": False, "cache_control": {"type": "ephemeral"}}, {"output": "yes"}),
     ([{"type": "tool_reference", "tool_name": "A"}, {"type": "tool_reference", "tool_name": "B"}], {},

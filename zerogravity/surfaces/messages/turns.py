@@ -173,7 +173,9 @@ class Turns:
             raise bad_request(text, param=path, code="invalid_value")
         failed = fields.boolean(block, "is_error", path=path)
         output = joined(nested(block, "content", path, self._skip, required=False))
-        self._history.result(call_id(own), output, error=failed, param=path)
+        self._history.result(
+            call_id(own), output, error=failed, verbatim=True, param=path
+        )  # a file's text, to be edited
         del self._open[own]
         self._answered.add(own)
         self._speaker = "user"
