@@ -19,7 +19,16 @@ from hypothesis import strategies as st
 from zerogravity.backends.base import BackendListener, Readiness, Words
 from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import AttemptClosed, AttemptOpened, Failed, Finished, RequestLine, TextDelta
+from zerogravity.core.events import (
+    AttemptClosed,
+    AttemptOpened,
+    Failed,
+    Finished,
+    RequestLine,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
 from zerogravity.core.policy import Await
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
@@ -1122,3 +1131,73 @@ def test_the_fault_of_a_client_is_its_own() -> None:
     assert fault_of(channel).origin is Origin.CLIENT
     assert fault_of(channel).status == 499
     assert fault_of(channel).termination is Termination.CLIENT_STALL
+
+
+@pytest.mark.parametrize("sending", ["answered", "not answered"])
+async def test_a_stop_sequence_stops_the_cascade_and_the_upstream_call(bench: Bench, sending: str) -> None:
+    """Nothing is wrong, but Google would go on."""
+    if sending == "not answered":
+        bench.ls.hold.add("send")
+    channel, running = await bench.turn(stops=("END",))
+    cut: list[str] = []
+    matched(running)
+    running.attempt_sent(LINE, lambda: cut.append("cut"))
+    answered(running, "hello E")
+    await settled()
+    assert (channel.closed, channel.state.text) == (False, "hello ")
+    running.append(0, b"{}", (TextDelta("ND"),))
+    await settled()
+    assert channel.terminal == Finished("stop_sequence", "END")
+    assert cut == ["cut"]
+    assert bench.ls.called_with("cancel") == ["cascade-1"]
+    assert bench.tasks == bench.engine.active == 0
+
+
+async def test_a_stop_sequence_in_a_follow_up(bench: Bench) -> None:
+    channel, running = await bench.turn(stops=("END",))
+    cut: list[str] = []
+    matched(running)
+    running.attempt_sent(LINE, lambda: cut.append("first"))
+    running.append(0, b"{}", (AttemptOpened(), ThinkingDelta("an END"), AttemptClosed("STOP")))
+    running.await_attempt(Await(20.0, internal("late")))
+    await settled()
+    assert not channel.closed
+    running.attempt_sent(LINE, lambda: cut.append("second"))
+    running.append(1, b"{}", (AttemptOpened(), TextDelta("x END")))
+    await settled()
+    assert (channel.terminal, channel.state.text) == (Finished("stop_sequence", "END"), "x ")
+    assert cut == ["first", "second"]
+    assert bench.tasks == 0
+
+
+async def test_a_stop_sequence_among_polled_steps() -> None:
+    async def reader(running: RunningTurn) -> None:
+        running.append(0, b"", (AttemptOpened(), TextDelta("x END y"), Usage(3), AttemptClosed("STOP")))
+
+    bench = Bench(reader=reader)
+    channel, _ = await bench.turn(stops=("END",))
+    assert (channel.terminal, channel.state.text) == (Finished("stop_sequence", "END"), "x ")
+    assert channel.state.usage == Usage(3)
+    assert bench.ls.called_with("cancel") == ["cascade-1"]
+    assert bench.tasks == 0
+
+
+# -- turns that end at once ----------------------------------------------------------------------------------------
+
+
+async def test_a_turn_that_ends_at_once_asks_nobody(bench: Bench) -> None:
+    """Not even for a place: all are taken, and the queue is full."""
+    for _ in range(3):
+        bench.run()
+    channel = bench.run(at_once=True)
+    assert channel.terminal == Finished("length")
+    assert channel.termination is Termination.LENGTH
+    assert [record.events for record in channel.records] == [(Finished("length"),)]
+    await settled()
+    assert bench.ls.started == 2
+
+
+async def test_a_turn_that_ends_at_once_can_be_refused_like_any_other(bench: Bench) -> None:
+    bench.ls.faults["admit"] = bad_request("no tools here", param="tools")
+    with pytest.raises(FaultError, match="no tools here"):
+        bench.run(at_once=True)

@@ -136,7 +136,7 @@ def test_every_failure_that_is_not_the_clients_own_end_has_something_to_do() -> 
         ("POST", "/v1/responses/input_tokens"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"),
         *(("POST", f"/{version}/models/m:generateContent") for version in ("v1", "v1beta", "v1alpha")),
         ("POST", "/v1beta/models/m:streamGenerateContent"), ("POST", "/v1beta/models/m:countTokens"),
-        ("POST", "/v1/token"), ("GET", "/metrics"),
+        ("POST", "/v1/messages"), ("POST", "/v1/messages/count_tokens"), ("POST", "/v1/token"), ("GET", "/metrics"),
     ],
 )  # fmt: skip
 async def test_paths_are_routes(method: str, path: str) -> None:

@@ -47,6 +47,12 @@ TEXTS = [
     ("redis://:hunter22@host/0", "redis://:[redacted]@host/0"),
     ("Set-Cookie: session=abc123; Path=/", "Set-Cookie: [redacted]"),
     ("-----BEGIN PGP PRIVATE KEY BLOCK-----\nabc\n-----END PGP PRIVATE KEY BLOCK-----.", "[redacted]."),
+    (
+        '{"device_id":"0123","account_uuid":"","session_id":"s"}',
+        '{"device_id":"[redacted]","account_uuid":"","session_id":"s"}',
+    ),
+    ('"{\\"account_uuid\\": \\"0-1\\"}"', '"{\\"account_uuid\\": \\"[redacted]\\"}"'),
+    (f"user_{'0f' * 32}_account__session_0-1, user_1", "[redacted], user_1"),
     # however many stand in a row
     (" " + "AKIA" * 15_000, " " + "[redacted]" * 3_000),
     (("ghp_" + "a" * 16 + " ") * 3_000, "[redacted] " * 3_000),
@@ -94,7 +100,8 @@ def test_the_middle_of_a_word_is_no_token(secret):
     ["apiKey", "api_key", "API-Key", "x-goog-api-key", "accessToken", "refresh_token", "Authorization", "clientSecret",
      "db.password", "privateKey", "setCookie", "credentials", "csrfToken", "githubToken", "awsSecretAccessKey",
      "auth", "csrf", "XCSRF", "jwt", "bearer", "cookie", "cookies", "pwd", "passwd", "passphrase", "secretKey",
-     "authKey", "signing_key", "encryptionKey", "google_credential", "connectionString", "session-cookie"],
+     "authKey", "signing_key", "encryptionKey", "google_credential", "connectionString", "session-cookie", "device_id",
+     "accountUuid"],
 )  # fmt: skip
 def test_members_by_normalised_name(name):
     assert redact.json_value({"a": [{name: "x"}], "b": "x"}) == {"a": [{name: MASK}], "b": "x"}
@@ -196,11 +203,13 @@ def test_headers_by_allowlist():
     shown = redact.headers({
         "Authorization": "Bearer x", "X-Goog-Api-Key": "k", "Cookie": "c", "X-Codeium-Csrf-Token": "t", "X-Own": "v",
         "User-Agent": "codex/1.0", "Content-Type": "application/json", "X-Stainless-Lang": "python",
+        "anthropic-beta": "a-1", "X-Claude-Code-Session-Id": "0-1",
         "Host": "localhost:1", "sk-abcdefgh12": "v", "Accept": "sk-abcdefgh12",
     })  # fmt: skip
     assert shown == {
         "authorization": MASK, "x-goog-api-key": MASK, "cookie": MASK, "x-codeium-csrf-token": MASK, "x-own": MASK,
         "user-agent": "codex/1.0", "content-type": "application/json", "x-stainless-lang": "python",
+        "anthropic-beta": "a-1", "x-claude-code-session-id": MASK,
         "host": "localhost:1", MASK: MASK, "accept": MASK,
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ from zerogravity.admission import AdmissionQueue, Pace
 from zerogravity.backends.base import Backend
 from zerogravity.config import Limits
 from zerogravity.core.channel import CascadeChannel, Clock
-from zerogravity.core.events import Failed
+from zerogravity.core.events import Failed, Finished
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
@@ -102,6 +102,8 @@ class Engine:
         running.mark("queued")
         if self._closing:
             running.close(Failed(shutting_down()))
+        elif turn.at_once:
+            running.close(Finished("length"))
         elif (place := self._places.acquire()) is None:
             running.close(Failed(queue_full(self.active, self.waiting)))
         else:
@@ -242,21 +244,18 @@ class Engine:
                 continue
 
     def _clean_up(self, running: RunningTurn, work: _Work) -> None:
-        """After the end: stop what still runs for this turn, or the LS would go on and spend quota (D.4). But our own
-        bug must not cost the LS its answer: interception fails open (invariant 5)."""
-        channel = running.channel
-        fails_open = channel.termination is Termination.INTERNAL and "matched" in channel.marks
-        failed = isinstance(channel.terminal, Failed) and not fails_open
-        running.end_attempts(cut=failed)
+        """After the end: stop what still runs for this turn, or the LS would go on and spend quota (D.4)."""
+        cut = _is_cut(running.channel)
+        running.end_attempts(cut=cut)
         if work.sending is not None:
-            self._spawn(self._wind_down(running.cascade_id, work, failed=failed), f"wind down {running.id}")
+            self._spawn(self._wind_down(running.cascade_id, work, cut=cut), f"wind down {running.id}")
 
-    async def _wind_down(self, cascade_id: str | None, work: _Work, *, failed: bool) -> None:
-        """Stop the cascade of a failed turn, let the LS finish that of a good one, then end all tasks. Nothing of this
-        is in the way of an answer: that the turn has been seen is only said now."""
-        if failed and cascade_id is not None:
+    async def _wind_down(self, cascade_id: str | None, work: _Work, *, cut: bool) -> None:
+        """Stop the cascade of a turn that is cut, let the LS finish that of another, then end all tasks. Nothing of
+        this is in the way of an answer: that the turn has been seen is only said now."""
+        if cut and cascade_id is not None:
             await self._tidy(self._backend.cancel, cascade_id)
-        elif not failed and not self._closing and work.sending is not None:
+        elif not cut and not self._closing and work.sending is not None:
             await self._linger(work.sending)
         tasks = work.tasks()
         for task in tasks:
@@ -287,6 +286,14 @@ class Engine:
 
     def _abandoned(self, channel: CascadeChannel) -> None:
         self.cancel(channel, Termination.CLIENT_GONE)
+
+
+def _is_cut(channel: CascadeChannel) -> bool:
+    """Whether a turn that is over has ended before its answer. But our own bug must not cost the LS that: interception
+    fails open (invariant 5)."""
+    if isinstance(channel.terminal, Finished):
+        return channel.terminal.reason == "stop_sequence"
+    return channel.termination is not Termination.INTERNAL or "matched" not in channel.marks
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

@@ -20,15 +20,18 @@ PARSE_LIMIT = 4 << 20  # bytes; larger bodies are redacted as text, in windows, 
 WINDOW, OVERLAP, CONTEXT = 64 << 10, 8 << 10, 64
 
 SHOWN_HEADERS = frozenset({
-    "accept", "accept-encoding", "accept-language", "cache-control", "connection", "content-encoding",
-    "content-length", "content-type", "date", "host", "openai-beta", "openai-processing-ms", "retry-after", "server",
-    "server-timing", "traceparent", "transfer-encoding", "user-agent", "x-goog-api-client", "x-request-id",
-    "x-server-timeout", "x-should-retry",
+    "accept", "accept-encoding", "accept-language", "anthropic-beta", "anthropic-version", "cache-control",
+    "connection", "content-encoding", "content-length", "content-type", "date", "host", "openai-beta",
+    "openai-processing-ms", "request-id", "retry-after", "server", "server-timing", "traceparent",
+    "transfer-encoding", "user-agent", "x-goog-api-client", "x-request-id", "x-server-timeout", "x-should-retry",
 })  # fmt: skip
 SHOWN_PREFIXES = ("x-stainless-", "x-ratelimit-")
 
 # Names are compared in lower case without anything but letters and digits: apiKey, api_key, X-API-Key.
-_SECRET_NAMES = frozenset({"auth", "csrf", "xcsrf", "jwt", "bearer", "cookie", "cookies", "setcookie", "pwd"})
+_SECRET_NAMES = frozenset({
+    "auth", "csrf", "xcsrf", "jwt", "bearer", "cookie", "cookies", "setcookie", "pwd",
+    "deviceid", "accountuuid",  # whose machine and account it is: Claude Code's metadata.user_id
+})  # fmt: skip
 _SECRET_ENDINGS = (
     "apikey", "token", "secret", "password", "passwd", "passphrase", "privatekey", "secretkey", "accesskey", "authkey",
     "signingkey", "encryptionkey", "authorization", "credential", "credentials", "connectionstring", "sessioncookie",
@@ -76,6 +79,7 @@ _TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("xai- xapp-", r"[A-Za-z0-9\-]{16,}"),
         ("AQ.", r"[A-Za-z0-9_\-]{20,}"),
         ("npm_", r"[A-Za-z0-9]{30,}"),
+        ("user_", r"[0-9a-f]{64}[A-Za-z0-9_\-]*"),  # an older metadata.user_id: device, account, session
     )
     for begin in begins.split()
 )
@@ -83,11 +87,14 @@ _WORDS = (
     r"(?:api[_-]?key|token|secret|password|passwd|passphrase|private[_-]?key|access[_-]?key|secret[_-]?key"
     r"|authorization|credentials?)"
 )
+_OWNER = re.compile(r"((?:device_id|account_uuid)\\*[\"']\s{0,3}:\s{0,3}\\*[\"'])[^\"'\\]+")  # in metadata.user_id
 # What the lower-cased text must contain for the pattern to be tried → pattern; its first group is kept.
 _PHRASES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("private key", re.compile(
         r"()-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----[^\"]*?"
         r"(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|(?=\")|\Z)")),
+    ("device_id", _OWNER),
+    ("account_uuid", _OWNER),
     ("cookie", re.compile(r"\b((?:set-)?cookie:\s{0,3})(?=[\w.\-]{1,80}=)[^\r\n\"'\\]{4,}", re.IGNORECASE)),
     ("bearer", re.compile(
         r"\b(bearer\s+)(?=\S{20}|[A-Za-z]*[0-9._~+/=\-])[A-Za-z0-9._~+/=\-]{6,}", re.IGNORECASE)),

@@ -238,6 +238,22 @@ async def test_a_call_that_we_cut(monkeypatch, deps, running, response_path, beg
         assert made.carrier.idle == 0
 
 
+async def test_a_call_that_a_stop_sequence_has_ended(monkeypatch, deps, make_turn, response_path) -> None:
+    """Google would go on for ever; the language server has got what came until then."""
+    running = deps.store.open(make_turn(stops=("aris",)))
+    deps.store.bind(running, cascade := "c0ffee00-1111-4222-8333-444455556669")
+    async with middle(monkeypatch, deps, response_path, answer(CHUNKED, chunk(TEXT), chunk(MORE), "wait")) as made:
+        asking = asyncio.create_task(made.ask(call(cascade)))
+        await running.channel.wait_closed()
+        running.end_attempts(cut=True)  # as the engine does
+        reader, body = await asking
+        assert reader.error is not None
+        assert body == TEXT + MORE
+        assert (running.channel.state.text, running.channel.terminal) == ("P", Finished("stop_sequence", "aris"))
+        assert made.hooks[-1] == "error"
+        assert made.carrier.idle == 0
+
+
 async def test_an_ls_that_leaves_ends_the_call(monkeypatch, deps, running, response_path) -> None:
     gone = asyncio.Event()
 
@@ -321,6 +337,7 @@ async def test_a_connection_is_there_before_the_call(monkeypatch, deps, make_tur
         running = deps.store.open(make_turn())
         await until(lambda: made.carrier.idle == 1)
         deps.store.open(make_turn(surface=PASSIVE))  # its call is here already
+        deps.store.open(make_turn(at_once=True))  # none will come
         deps.store.bind(running, CASCADE)
         _, body = await made.ask(call())
         assert body == TEXT + END

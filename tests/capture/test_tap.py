@@ -427,6 +427,53 @@ def test_the_follow_up_goes_into_the_same_channel(running: RunningTurn, channel:
     assert channel.terminal == Finished("stop")
 
 
+# answer: (its chunks, what is shown of it)
+STOPPED: dict[str, tuple[tuple[Any, ...], str]] = {
+    "across events": ((text("one E"), text("N"), text("D two"), END), "one "),
+    "in the event of the finishReason": ((text("one "), text("END", "STOP")), "one "),
+    "before a refusal": ((text("one END", "SAFETY"),), "one "),
+    "before a call": ((text("one E"), chunk(builders.part("ND two"), builders.call("f"), finish="STOP")), "one "),
+    "behind thinking": ((thought("an END"), text("END"), END), ""),
+    "behind a signature": ((chunk({"text": "one E", "thoughtSignature": "c2ln"}), text("ND"), END), "one "),
+}
+
+
+@pytest.mark.parametrize(("chunks", "shown"), STOPPED.values(), ids=STOPPED)
+def test_a_stop_sequence_ends_the_turn_and_the_ls_gets_what_google_sends(chunks: tuple[Any, ...], shown: str) -> None:
+    """Until the call is cut, which is the engine's business."""
+    running = running_turn(replace(TURN, stops=("END",)))
+    channel, body = running.channel, body_of(*chunks)
+    out = run(running, body)
+    assert out.startswith(frames(chunks[0])[0])
+    assert (out == body) is (b"functionCall" not in body)
+    assert b"functionCall" not in out
+    assert (channel.state.text, channel.terminal) == (shown, Finished("stop_sequence", "END"))
+    assert not channel.state.function_calls
+
+
+def test_what_looks_like_a_stop_sequence_is_shown_in_the_end() -> None:
+    running = running_turn(replace(TURN, stops=("END",)))
+    run(running, body_of(text("one EN"), chunk(builders.part(""), finish="STOP")))
+    assert (running.channel.state.text, running.channel.terminal) == ("one EN", Finished("stop"))
+    assert [record.attempt_no for record in running.channel.records] == [0, 0, 0, 0, -1]
+
+
+def test_text_that_is_held_is_an_answer() -> None:
+    """The policy does not take it for thinking alone."""
+    running = running_turn(replace(TURN, stops=("END",)))
+    run(running, body_of(thought("Hm."), text("EN", "STOP")))
+    assert (running.channel.state.text, running.channel.terminal) == ("EN", Finished("stop"))
+
+
+def test_a_stop_sequence_in_a_follow_up() -> None:
+    running = running_turn(replace(TURN, stops=("END",)))
+    run(running, body_of(thought("An END."), END))
+    assert running.awaiting is not None
+    feed(Tap(running, running.channel.state.attempts), body_of(text("x END y"), END))
+    assert (running.channel.state.text, running.channel.terminal) == ("x ", Finished("stop_sequence", "END"))
+    assert [record.attempt_no for record in running.channel.records] == [0, 0, 0, 0, 1, 1, -1]
+
+
 TEXTLESS: dict[str, tuple[Any, ...]] = {
     "image": (chunk({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}), END),
     "length reached while thinking": (thought("Hm."), chunk(finish="MAX_TOKENS")),

@@ -28,8 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="installs and runs real clients: set ZEROGRAVITY_CLIENTS=1"))
 
 
-# clients that know OpenAI's models treat these otherwise than a name they never heard
-ALIASES = ",".join(f"{name}=gemini-3-flash" for name in ("gpt-5", "gpt-5.5", "gpt-6.1-sol"))
+# clients that know OpenAI's or Anthropic's models treat these otherwise than a name they never heard
+KNOWN = ("gpt-5", "gpt-5.5", "gpt-6.1-sol", "claude-opus-5-5", "claude-haiku-5-5")
+ALIASES = ",".join(f"{name}=gemini-3-flash" for name in KNOWN)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -22,8 +22,11 @@ NPM = {
         "@ai-sdk/openai@3.0.141",
         "@ai-sdk/openai-compatible@2.0.92",
         "@ai-sdk/google@3.0.141",
+        "@ai-sdk/anthropic@3.0.140",
         "zod@4.6.7",
     ],
+    "anthropic-node": ["@anthropic-ai/sdk@1.14.0", "zod@4.6.7"],
+    "claude-code": ["@anthropic-ai/claude-code@2.1.332"],
     "openai-node": ["openai@7.55.0", "zod@4.6.7"],
     "genai-node": ["@google/genai@3.1.0"],
     "opencode": ["opencode-ai@1.18.33"],
@@ -33,9 +36,16 @@ NPM = {
 }
 PYTHON = {
     "agents": ["openai-agents==0.24.0"],
-    "langchain": ["langchain==1.4.7", "langchain-openai==1.7.3", "langchain-google-genai==4.4.2"],
+    "anthropic": ["anthropic==2.14.0", "pydantic"],
+    "claude-agent": ["claude-agent-sdk==0.2.189"],
+    "langchain": [
+        "langchain==1.4.7",
+        "langchain-openai==1.7.3",
+        "langchain-google-genai==4.4.2",
+        "langchain-anthropic==1.7.10",
+    ],
     "runtime": ["google-antigravity==0.1.22"],
-    "pydantic": ["pydantic-ai-slim[openai,google]==2.38.0", "instructor==1.17.0"],
+    "pydantic": ["pydantic-ai-slim[openai,google,anthropic]==2.38.0", "instructor==1.17.0"],
 }
 
 

@@ -8,11 +8,13 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.clients.install import NPM, ROOT, client
+from tests.waiting import until
 
 HERE = Path(__file__).resolve().parent
 NOWHERE = "http://127.0.0.1:9"  # the discard port: what does not go to us goes nowhere
@@ -40,9 +42,14 @@ def home(name: str) -> Path:
 
 
 async def run(
-    *command: str | Path, cwd: Path, env: dict[str, str] | None = None, home: Path | None = None, seconds: float = 90
+    *command: str | Path,
+    cwd: Path,
+    env: dict[str, str] | None = None,
+    home: Path | None = None,
+    seconds: float = 90,
+    interrupt: Callable[[], bool] | None = None,
 ) -> Ran:
-    """One program to its end."""
+    """One program to its end. ``interrupt``: it gets a SIGINT, as from a keyboard, as soon as this holds."""
     node = client("node") / "node_modules" / ".bin"
     environment = {
         "PATH": f"{node}:{os.environ['PATH']}",
@@ -59,7 +66,11 @@ async def run(
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        out, err = await asyncio.wait_for(process.communicate(), seconds)
+        async with asyncio.timeout(seconds):
+            if interrupt is not None:
+                await until(interrupt, seconds)
+                process.send_signal(signal.SIGINT)
+            out, err = await process.communicate()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what it left running, too

@@ -1,4 +1,4 @@
-"""LangChain: langchain-openai with Chat and Responses, langchain-google-genai."""
+"""LangChain: langchain-openai with Chat and Responses, langchain-google-genai, langchain-anthropic."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.clients.wire import Wire
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("langchain",)
 
-ALL = pytest.mark.parametrize("kind", ["responses", "chat", "google"])
-THOUGHTS = {"responses": ["reasoning"], "chat": [], "google": ["reasoning"]}  # its Chat class knows of none
+ALL = pytest.mark.parametrize("kind", ["responses", "chat", "google", "anthropic"])
+THOUGHTS = {"chat": []}  # its Chat class knows of none
 
 
 def check_usage(usage: dict[str, Any]) -> None:
@@ -27,7 +27,7 @@ def check_usage(usage: dict[str, Any]) -> None:
 async def test_text(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("langchain", f"{kind}-text", wire.url, tmp_path)
     assert said["text"].startswith("You wrote: “Why is the sky blue?”.")
-    assert said["kinds"] == [*THOUGHTS[kind], "text"]
+    assert said["kinds"] == [*THOUGHTS.get(kind, ["reasoning"]), "text"]
     check_usage(said["usage"])
 
 

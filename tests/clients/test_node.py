@@ -1,4 +1,4 @@
-"""SDKs for Node: Vercel AI SDK with four kinds of models, openai-node, @google/genai."""
+"""SDKs for Node: Vercel AI SDK with five kinds of models, openai-node, @google/genai."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("aisdk", "openai-node", "genai-node")
 
 # stateless: Responses with store false, whose thoughts go back encrypted; compatible: openai-compatible, Chat
-ALL = pytest.mark.parametrize("kind", ["responses", "stateless", "chat", "compatible", "google"])
+ALL = pytest.mark.parametrize("kind", ["responses", "stateless", "chat", "compatible", "google", "anthropic"])
 PLACE = {"city": "Rome", "country": "country", "tags": ["tags", "tags"]}
 SEPARATORS = ("\u2028", "\u2029", "\u0085", "\x0b", "\ufeff", "\r\n", "\\u2028")
 

@@ -1,4 +1,4 @@
-"""Pydantic AI with its OpenAI Responses, Chat and Google models; Instructor in its modes."""
+"""Pydantic AI with its OpenAI Responses, Chat, Google and Anthropic models; Instructor in its modes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.clients.wire import Wire
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("pydantic",)
 
-ALL = pytest.mark.parametrize("kind", ["responses", "chat", "google"])
+ALL = pytest.mark.parametrize("kind", ["responses", "chat", "google", "anthropic"])
 ROUND = [["user-prompt"], ["thinking", "tool-call"], ["tool-return"], ["thinking", "text"]]
 PLACE = {"city": "Rome", "country": "country", "tags": ["tags", "tags"]}
 

@@ -11,7 +11,14 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from zerogravity.testing.check import check_chat, check_gemini, check_response, check_responses
+from zerogravity.testing.check import (
+    check_chat,
+    check_gemini,
+    check_message,
+    check_messages,
+    check_response,
+    check_responses,
+)
 
 HOP = {"host", "connection", "keep-alive", "transfer-encoding", "upgrade", "content-length", "content-encoding"}
 
@@ -35,9 +42,13 @@ class Exchange:
             case "responses", "text/event-stream":
                 checker = check_responses
             case "responses", _:
-                checker = _whole_response
+                checker = _whole(check_response)
             case "completions", "text/event-stream":
                 checker = check_chat
+            case "messages", "text/event-stream":
+                checker = check_messages
+            case "messages", _:
+                checker = _whole(check_message)
             case last, _ if last.endswith(":streamGenerateContent"):
                 checker = check_gemini
             case _:
@@ -144,5 +155,5 @@ def _parsed(body: bytes) -> Any:
         return body
 
 
-def _whole_response(answer: bytes) -> None:
-    check_response(json.loads(answer))
+def _whole(check: Callable[[Any], Any]) -> Callable[[bytes], Any]:
+    return lambda answer: check(json.loads(answer))

@@ -15,8 +15,10 @@ from zerogravity.core.events import (
     RequestLine,
     TextDelta,
     ThinkingDelta,
+    Usage,
 )
 from zerogravity.core.running import RunningTurn
+from zerogravity.core.stops import StopWatcher
 from zerogravity.errors import FaultError, Origin, Termination, internal, upstream
 
 
@@ -157,6 +159,52 @@ def test_termination_codes(writer, channel, terminal, code):
     assert channel.termination is None
     writer.close(terminal)
     assert channel.termination is code
+
+
+# -- a watched turn --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def watched(make_turn, clock):
+    return ChannelWriter(make_turn(), clock, watcher=StopWatcher(["END"]))
+
+
+def test_a_stop_sequence_ends_the_turn_in_the_record_that_completes_it(watched):
+    channel = watched.channel
+    text(watched, "one E")
+    record = watched.append(
+        0, b"ND two", (TextDelta("ND two"), Usage(1, candidates=2), FunctionCall("call_1", "f", "{}"))
+    )
+    assert channel.terminal == Finished("stop_sequence", "END")
+    assert channel.termination is Termination.OK
+    assert [each.events for each in channel.records] == [
+        (TextDelta("one "),), (Usage(1, candidates=2),), (Finished("stop_sequence", "END"),),
+    ]  # fmt: skip
+    assert (record.data, record.seq) == (b"ND two", 1), "what is recorded is what came"
+    assert channel.state.usage.candidates == 2
+    assert text(watched, "late") == [None]
+    assert channel.late == 1
+
+
+def test_what_was_held_comes_before_the_end(watched):
+    channel = watched.channel
+    watched.append(2, b"one E", (TextDelta("one E"), Usage(1)))
+    assert channel.state.text == "one "
+    size = channel.size
+    watched.close(Failed(internal("x")))
+    assert channel.state.text == "one E"
+    held, last = channel.records[1:]
+    assert (held.attempt_no, held.data, held.events) == (2, b"", (TextDelta("E"),))
+    assert (last.attempt_no, last.events) == (-1, (channel.terminal,))
+    assert channel.state.usage == Usage(1)
+    assert channel.size == size + 2 * RECORD_OVERHEAD
+
+
+def test_nothing_is_held_of_what_is_beyond_the_limit(make_turn, clock):
+    watched = ChannelWriter(make_turn(), clock, watcher=StopWatcher(["END"]), max_bytes=3)
+    watched.append(0, b"12345", (TextDelta("E"),))
+    assert watched.channel.termination is Termination.LIMIT_BYTES
+    assert watched.channel.state.text == ""
 
 
 # -- reading -----------------------------------------------------------------------------------------------------

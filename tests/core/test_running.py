@@ -46,6 +46,15 @@ def test_an_end_by_the_byte_limit_is_reported_too(running, ended):
     assert running.channel.termination is Termination.LIMIT_BYTES
 
 
+@pytest.mark.parametrize("stops", [(), ("END", "llo")])
+def test_a_turn_is_watched_for_its_own_stop_sequences(make_turn, clock, ended, stops):
+    running = RunningTurn(make_turn(stops=stops), clock, on_close=ended.append)
+    running.append(0, b"{}", (TextDelta("hello"),))
+    assert running.channel.state.text == ("he" if stops else "hello")
+    assert ended == ([running.channel] if stops else [])
+    assert running.channel.terminal == (Finished("stop_sequence", "llo") if stops else None)
+
+
 async def test_a_supervisor_sleeps_through_events_and_wakes_for_phases_and_policy(running):
     woken = 0
 

@@ -62,6 +62,31 @@ def test_what_was_recorded_is_read_back(tmp_path_factory, records):
     assert trace.info["code"] == channel.termination
 
 
+def test_a_turn_that_was_ended_by_a_stop_sequence_is_read_back(recording, make_turn):
+    """With what it was watched for, and all that Google has sent."""
+    made = recording()
+    running = made.store.open(make_turn(stops=("END", "key sk-abcdefgh12")))
+    for number, text in enumerate(("one E", "ND two")):
+        running.append(0, CHUNK % text.encode(), (TextDelta(text),), (number, number + 1))
+    made.flush()
+    trace = trace_reader.find(made.root)
+    assert trace.turn.stops[0] == "END"
+    assert "sk-abcdefgh12" not in trace.turn.stops[1]
+    assert trace.channel.terminal == Finished("stop_sequence", "END")
+    assert (trace.channel.state.text, trace.info["code"]) == ("one ", "ok")
+    assert [record.data for record in trace.records] == [CHUNK % b"one E", CHUNK % b"ND two", b""]
+
+
+def test_a_turn_that_ended_at_once_is_read_back(recording, make_turn):
+    made = recording()
+    made.store.open(make_turn(at_once=True)).close(Finished("length"))
+    made.flush()
+    trace = trace_reader.find(made.root)
+    assert trace.turn.at_once
+    assert trace.channel.terminal == Finished("length")
+    assert (len(trace.records), trace.info["code"], trace.info["counts"]["upstream_calls"]) == (1, "length", 0)
+
+
 def test_traces_are_found_by_what_people_type(recording, make_turn):
     made = recording()
     ids = ["turn_" + "a1" + "0" * 30, "turn_" + "a2" + "0" * 30]

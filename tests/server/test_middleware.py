@@ -21,6 +21,9 @@ ROUTES = [
     ("POST", "/v1/responses/resp_1/cancel"),
     ("POST", "/v1/responses/compact"),
     ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/messages"),
+    ("POST", "/v1/messages/count_tokens"),
+    ("GET", "/v1/messages/batches"),
     ("POST", "/v1beta/models/gemini-3-flash:generateContent"),
     ("POST", "/v1/models/gemini-3-flash:countTokens"),
     ("GET", "/v1/models"),
@@ -162,6 +165,7 @@ async def test_configured_origin_gets_its_preflight_and_its_answers(serve: Serve
     sent = json.dumps(HELLO).encode()
     status, told, _ = await served.ask("POST", "/v1/chat/completions", {**from_page, "x-api-key": KEY}, sent)
     assert (status, told["access-control-allow-origin"]) == (200, page)
+    assert "request-id" in told["access-control-expose-headers"].split(", ")
     status, told, _ = await served.ask("POST", "/v1/chat/completions", from_page, sent)
     assert (status, told["access-control-allow-origin"]) == (401, page), "the page must be able to read why"
     status, told, _ = await served.ask("OPTIONS", "/v1/chat/completions", {"Origin": "https://other.example"})
@@ -203,6 +207,20 @@ async def test_h30_key_in_every_form(serve: Serve, form: str, caplog: pytest.Log
     for secret in (KEY, "zg-second-key", "zg-wrong-key"):
         assert secret not in caplog.text
     assert "zerogravity.access" in caplog.text
+
+
+@pytest.mark.parametrize(("given", "status"), [((KEY, "login"), 200), (("login", KEY), 401), (("", KEY), 200)])
+async def test_of_two_keys_anthropics_counts(serve: Serve, given: tuple[str, str], status: int) -> None:
+    served = await serve(key=KEY)
+    own, bearer = given
+    headers = {"x-api-key": own, "Authorization": f"Bearer {bearer}", "anthropic-version": "2023-06-01"}
+    told = await served.ask("GET", "/v1/models", headers)
+    assert told[0] == status
+    if status == 401:
+        assert json.loads(told[2]) == {
+            "type": "error", "request_id": told[1]["request-id"],
+            "error": {"type": "authentication_error", "message": "invalid x-api-key: Incorrect API key provided."},
+        }  # fmt: skip
 
 
 async def test_no_key_at_all(serve: Serve) -> None:
@@ -306,7 +324,7 @@ async def test_every_answer_carries_its_headers(serve: Serve) -> None:
     for method, path in ROUTES:
         for headers in ({}, right, {"Host": "evil.example"}):
             _, told, _ = await served.ask(method, path, {**headers, "x-request-id": "abc.1:2_3-4"})
-            assert told["x-request-id"] == "abc.1:2_3-4"
+            assert told["x-request-id"] == told["request-id"] == "abc.1:2_3-4"
             assert "dur=" in told["server-timing"]
             assert told["openai-processing-ms"].isdigit()
             assert told["x-content-type-options"] == "nosniff"

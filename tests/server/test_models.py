@@ -1,4 +1,4 @@
-"""The routes below ``models``: lists in both forms, in pages and parts, and countTokens."""
+"""The routes below ``models``: lists in every form, in pages and parts, and countTokens."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ COUNT = "/v1beta/models/gemini-3-flash:countTokens"
         ("?key=k", {}, "google"),
         ("", {"x-goog-api-key": "k"}, "google"),
         ("", {"x-goog-api-client": "genai-js/3"}, "google"),
+        ("?limit=1000", {"anthropic-version": "2023-06-01"}, "anthropic"),
+        ("?limit=1000", {"anthropic-version": "2026-10-21", "Authorization": "Bearer k"}, "anthropic"),
+        ("?limit=1000", {"x-api-key": "k"}, "anthropic"),
+        ("?limit=1000&key=k", {"anthropic-version": "2023-06-01", "x-goog-api-key": "k"}, "anthropic"),
     ],
 )
 async def test_v1_models_has_the_form_of_the_callers_api(
@@ -31,7 +35,13 @@ async def test_v1_models_has_the_form_of_the_callers_api(
     _, _, entry = await served.get(f"/v1/models/gemini-3-flash{query}", headers=headers)
     status, _, missing = await served.get(f"/v1/models/no-such-model{query}", headers=headers)
     assert status == 404
-    if form == "google":
+    if form == "anthropic":
+        assert "gemini-3-flash" in [model["id"] for model in body["data"]]
+        assert body["has_more"] is False
+        assert (entry["type"], entry["id"]) == ("model", "gemini-3-flash")
+        assert missing["error"]["type"] == "not_found_error"
+        assert missing["error"]["message"].startswith("model: no-such-model does not exist")
+    elif form == "google":
         assert {model["name"] for model in body["models"]} >= {"models/gemini-3-flash", "models/gemini-2.5-pro"}
         assert entry["name"] == "models/gemini-3-flash"
         assert missing["error"]["code"] == 404

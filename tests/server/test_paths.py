@@ -20,6 +20,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]},
     "/v1/responses": {"model": "gemini-3-flash", "input": "hi"},
     "/v1/responses/input_tokens": {"model": "gemini-3-flash", "input": "hi"},
+    "/v1/messages": {"model": "gemini-3-flash", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
+    "/v1/messages/count_tokens": {"model": "gemini-3-flash", "messages": [{"role": "user", "content": "hi"}]},
     f"/v1beta/{CALL}": {"contents": [{"parts": [{"text": "hi"}]}]},
     f"/v1/{CALL}": {"contents": [{"parts": [{"text": "hi"}]}]},
     "/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse": {"contents": [{"parts": [{"text": "hi"}]}]},
@@ -57,6 +59,9 @@ def test_slashes_mean_nothing(path: str, expected: str) -> None:
         *((f"{base}/responses", "/v1/responses") for base in ("", "/api/v1", "/v1/v1", "/backend-api/codex", "/V1")),
         ("/openai/v1/responses/resp_1/input_items", "/v1/responses/resp_1/input_items"),
         ("/api/v1/responses/compact/", "/v1/responses/compact"),
+        *((f"{base}/messages", "/v1/messages")
+          for base in ("", "/api", "/v1/v1", "/anthropic", "/anthropic/v1", "/V1")),
+        ("/v1/v1/messages/count_tokens", "/v1/messages/count_tokens"),
         ("/models", "/v1/models"),
         ("/v1beta/openai/models", "/v1/models"),
         ("/api/v1/models/gemini-3-flash", "/v1/models/gemini-3-flash"),
@@ -74,6 +79,7 @@ def test_slashes_mean_nothing(path: str, expected: str) -> None:
         ("/v1/chat/completions", None),
         ("/v1/chat/completions/chatcmpl_1", None),
         ("/v1/responses/a/b/c", None),
+        ("/v1/messages/batches", None),
         ("/v1/embeddings", None),
         ("/v1/completions", None),
         ("/oauth/token", None),
@@ -141,7 +147,10 @@ async def test_a_wrong_base_gets_the_right_path_in_the_form_of_its_api(serve: Se
         error = json.loads(body)["error"]
         assert status == 404
         assert error["message"].endswith(f"Did you mean {path.partition('?')[0]}?")
-        assert error["code"] == (404 if ":" in path else "unknown_url")
+        if "/messages" in path:
+            assert error["type"] == "not_found_error"
+        else:
+            assert error["code"] == (404 if ":" in path else "unknown_url")
 
 
 async def test_no_guard_is_got_past_by_slashes(serve: Serve) -> None:

@@ -9,7 +9,7 @@ import logging
 
 import pytest
 
-from tests.server.support import JSON, Serve, Served
+from tests.server.support import JSON, Serve, Served, read_answer
 
 SECRET = "ya29.secret-bearer-token-"
 HOST = "Host: localhost\r\n"
@@ -64,6 +64,16 @@ async def test_an_expectation_that_cannot_be_met(serve: Serve) -> None:
     assert b"\r\nServer-Timing: total;dur=" in head_told
     assert SECRET.encode() not in data
     assert not served.engine.channels
+
+
+@pytest.mark.parametrize(("broken", "status"), [("Expect: nothing\r\n", 417), ("bad header\r\n", 400)])
+async def test_what_no_middleware_sees_has_the_form_of_its_api(serve: Serve, broken: str, status: int) -> None:
+    served = await serve()
+    head = f"POST /v1/messages HTTP/1.1\r\n{HOST}{broken}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    found, headers, body = read_answer(await served.raw(head.encode()))
+    told = json.loads(body)
+    assert (found, told["type"], told["error"]["type"]) == (status, "error", "invalid_request_error")
+    assert told["request_id"] == headers["request-id"] == headers["x-request-id"]
 
 
 async def test_broken_chunks_of_a_body(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:

@@ -71,6 +71,9 @@ async def test_early_faults_are_plain_answers(
     status, told, body = await served.post(path, {"contents": [{"parts": [{"text": "hi"}]}]})
     assert (status, body["error"]["code"]) == (fault.status, fault.status)
     assert {name: told.get(name) for name in headers} == headers
+    status, told, body = await served.post("/v1/messages", {**HELLO, "max_tokens": 9, "stream": stream})
+    assert (status, body["type"], body["request_id"]) == (fault.status, "error", told["request-id"])
+    assert {name: told.get(name) for name in headers} == headers
 
 
 GEMINI = "/v1beta/models/gemini-3-flash:streamGenerateContent?alt=sse"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.server.support import Serve
+from tests.server.support import Serve, forever
 
-SERVED = "There are /v1/responses, /v1/chat/completions, /v1/models and /v1beta/models/{model}:generateContent."
+SERVED = (
+    "There are /v1/responses, /v1/chat/completions, /v1/messages, /v1/models and "
+    "/v1beta/models/{model}:generateContent."
+)
 
 # -- Gemini's paths ------------------------------------------------------------------------------------------------
 
@@ -145,19 +149,57 @@ async def test_a_wrong_field_mask_is_refused(serve: Serve, path: str) -> None:
         ("/v1/v1/chat/completions", "/v1/chat/completions"),
         ("/v1/chat/completions/chatcmpl_1", None),
         ("/v1/embeddings", None),
-        ("/", None),
+        ("/messages", "/v1/messages"),
         ("/backend-api/ps/mcp", None),
     ],
 )
 async def test_unknown_paths(serve: Serve, path: str, hint: str | None) -> None:
     served = await serve()
-    status, _, body = await served.get(path + "?key=hidden")
+    status, _, body = await served.get(path + "?word=hidden")
     assert status == 404
-    message = body["error"]["message"]
-    assert message == f"Unknown URL: GET {path}. " + (f"Did you mean {hint}?" if hint else SERVED)
-    assert {**body["error"], "message": ""} == {
-        "message": "", "type": "invalid_request_error", "param": None, "code": "unknown_url",
-    }  # fmt: skip
+    message = body["error"].pop("message")
+    instead = f". Did you mean {hint}?" if hint else f" is not supported by this server. {SERVED}"
+    assert message == f"Unknown URL: GET {path}{instead}"
+    if hint == "/v1/messages":
+        assert body["error"] == {"type": "not_found_error"}
+        return
+    assert body["error"] == {"type": "invalid_request_error", "param": None, "code": "unknown_url"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "form"),
+    [
+        ("/v1/files", {}, "openai"),
+        ("/v1/files", {"anthropic-version": "2026-10-21"}, "anthropic"),
+        ("/v1/files", {"x-api-key": "k"}, "anthropic"),
+        ("/upload/v1beta/files", {"x-goog-api-key": "k"}, "google"),
+        ("/v1/files", {"x-goog-api-key": "k", "anthropic-version": "2023-06-01"}, "anthropic"),
+        ("/v1/messages/batches", {}, "anthropic"),
+        ("/v1/messages/batches?beta=true", {"x-goog-api-key": "k"}, "anthropic"),
+        ("/v1/messages/batches/msgbatch_1/results", {}, "anthropic"),
+        ("/v1/chat/completions/chatcmpl_1", {"anthropic-version": "2023-06-01"}, "openai"),
+        ("/v1beta/cachedContents", {"anthropic-version": "2023-06-01"}, "google"),
+    ],
+)
+async def test_what_is_not_supported_is_said_in_the_clients_form(
+    serve: Serve, path: str, headers: dict[str, str], form: str
+) -> None:
+    """By the path, else by the client."""
+    served = await serve()
+    for method in ("GET", "POST"):
+        status, told, data = await served.ask(method, path, headers)
+        body = json.loads(data)
+        asked = f"Unknown URL: {method} {path.partition('?')[0]} is not supported by this server."
+        assert (status, body["error"]["message"].startswith(asked)) == (404, True)
+        match form:
+            case "anthropic":
+                assert (body["type"], body["error"]["type"]) == ("error", "not_found_error")
+                assert body["request_id"] == told["request-id"]
+            case "google":
+                assert body["error"]["code"] == 404
+            case _:
+                assert body["error"]["code"] == "unknown_url"
+        assert told["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(
@@ -165,6 +207,7 @@ async def test_unknown_paths(serve: Serve, path: str, hint: str | None) -> None:
     [
         ("GET", "/v1/chat/completions", "POST"),
         ("DELETE", "/v1/models", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
         ("POST", "/health", "GET, HEAD"),
         ("GET", "/v1/token", "POST"),
     ],
@@ -176,6 +219,110 @@ async def test_wrong_methods(serve: Serve, method: str, path: str, allow: str) -
     error = json.loads(body)["error"]
     assert error["code"] == "method_not_allowed"
     assert allow.split(",")[0] in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/v1/messages"), ("HEAD", "/v1/messages"), ("OPTIONS", "/v1/messages"), ("DELETE", "/v1/messages"),
+     ("GET", "/v1/messages/count_tokens"), ("OPTIONS", "/v1/messages/count_tokens")],
+)  # fmt: skip
+async def test_wrong_methods_in_anthropics_form(serve: Serve, method: str, path: str) -> None:
+    served = await serve()
+    status, headers, body = await served.ask(method, path)
+    assert (status, headers["allow"]) == (405, "POST")
+    if method != "HEAD":
+        assert json.loads(body) == {
+            "type": "error", "request_id": headers["request-id"],
+            "error": {"type": "invalid_request_error", "message": f"{method} is not allowed here; use POST"},
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_somebody_is_at_home(serve: Serve, method: str) -> None:
+    """Older Claude Codes ask before their first request (wire-anthropic 0)."""
+    served = await serve(key="zg-right-key-0123456789")
+    status, headers, body = await served.ask(method, "/")
+    assert (status, headers.get("content-length", "0"), body) == (200, "0", b"")
+    assert headers["request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"anthropic-version": "2023-06-01", "anthropic-beta": "new-thing-2027-01-01,other-2026-02-05"},
+        {"anthropic-version": "2026-10-21", "anthropic-beta": ""},
+        {"anthropic-version": "tomorrow"},
+        {"anthropic-dangerous-direct-browser-access": "true", "x-app": "cli", "X-Claude-Code-Session-Id": "0-1"},
+    ],
+)
+async def test_no_version_and_no_beta_of_anthropics_is_refused_or_needed(serve: Serve, headers: dict[str, str]) -> None:
+    served = await serve()
+    body = {"model": "gemini-3-flash", "max_tokens": 9, "messages": HI}
+    status, told, answer = await served.post("/v1/messages?beta=true", body, headers=headers)
+    assert (status, answer["type"], answer["model"]) == (200, "message", "gemini-3-flash")
+    assert told["request-id"].startswith("req_")
+    assert not [name for name in told if "ratelimit" in name.lower()], "no limits are known"
+
+
+async def test_a_body_too_large_in_anthropics_form(serve: Serve) -> None:
+    served = await serve(limits={"body_bytes": 1024})
+    status, headers, body = await served.post("/v1/messages", {"messages": "x" * 2000})
+    assert (status, body["error"]["type"], headers["Connection"]) == (413, "request_too_large", "close")
+    assert body["request_id"] == headers["request-id"]
+
+
+# -- counting ------------------------------------------------------------------------------------------------------
+
+HI = [{"role": "user", "content": "hi"}]
+COUNTS = [
+    ("/v1/responses/input_tokens", {"model": "gemini-3-flash", "input": "hi"}, "input_tokens"),
+    ("/v1/messages/count_tokens?beta=true", {"model": "gemini-3-flash", "messages": HI}, "input_tokens"),
+    ("/v1beta/models/gemini-3-flash:countTokens", GEMINI, "totalTokens"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "member"), COUNTS)
+async def test_counting_is_googles_or_marked_as_an_estimate(serve: Serve, path: str, body: Any, member: str) -> None:
+    served = await serve()
+    status, headers, told = await served.post(path, body)
+    assert (status, told[member], headers["x-zerogravity-tokens"]) == (200, 5, "estimate")
+
+    async def count(turn: Any) -> int:
+        assert turn.google_request["contents"] == [{"role": "user", "parts": [{"text": "hi"}]}]
+        return 7
+
+    served = await serve(services={"count_tokens": count})
+    status, headers, told = await served.post(path, body)
+    assert (status, told[member]) == (200, 7)
+    assert "x-zerogravity-tokens" not in headers
+    assert not served.engine.channels, "nothing is sent"
+
+
+@pytest.mark.parametrize(("path", "body", "member"), COUNTS)
+async def test_counts_wait_neither_for_each_other_nor_for_turns(
+    serve: Serve, path: str, body: Any, member: str
+) -> None:
+    """Claude Code's ``/context`` asks for 25 at once (wire-anthropic 1)."""
+    together = asyncio.Barrier(25)
+
+    async def count(turn: Any) -> int:
+        async with asyncio.timeout(10):
+            return await together.wait()
+
+    served = await serve(services={"count_tokens": count})
+    served.engine.script = forever
+    turns = [
+        asyncio.create_task(served.post("/v1/messages", {"model": "gemini-3-flash", "max_tokens": 9, "messages": HI}))
+        for _ in range(8)
+    ]
+    while len(served.engine.turns) < len(turns):
+        await served.engine.begun()
+    counted = await asyncio.gather(*(served.post(path, body) for _ in range(25)))
+    assert sorted(told[member] for _, _, told in counted) == list(range(25))
+    assert not any(turn.done() for turn in turns)
+    for channel in served.engine.channels:
+        served.engine.cancel(channel)
+    assert {(await turn)[0] for turn in turns} == {499}
 
 
 async def test_paths_that_would_break_out(serve: Serve) -> None:

@@ -12,6 +12,12 @@ from zerogravity.observe.health import Health
 from zerogravity.server.services import Bearer
 
 
+async def test_root_has_no_body(serve: Serve) -> None:
+    served = await serve()
+    status, headers, body = await served.get("/")
+    assert (status, headers["Content-Length"], body) == (200, "0", b"")
+
+
 async def test_health(serve: Serve) -> None:
     served = await serve()
     status, headers, body = await served.get("/health")

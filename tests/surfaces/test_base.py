@@ -24,11 +24,16 @@ def test_what_is_below_its_root_is_its_own(path: str, its: bool) -> None:
     assert PLAIN.owns(path) is its
 
 
-def test_it_may_claim_more_by_headers_and_query() -> None:
-    claiming = replace(PLAIN, also_owns=lambda path, headers, query: "x-plain" in headers or "plain" in query)
-    assert claiming.owns("/", ["x-plain"])
-    assert claiming.owns("/", (), ["plain"])
+def test_it_may_claim_more_paths_and_nobody_elses_clients() -> None:
+    claiming = replace(PLAIN, also_owns=lambda path: path.endswith(".plain"))
+    assert claiming.owns("/x.plain")
     assert not claiming.owns("/")
+    assert not PLAIN.is_client(["x-api-key"], ["key"])
+
+
+def test_its_list_of_models_has_openais_form() -> None:
+    assert PLAIN.models.listing([], {}, {}) == {"object": "list", "data": []}
+    assert PLAIN.counting is None
 
 
 def test_turns_go_to_its_first_path_or_to_a_url_of_their_own() -> None:

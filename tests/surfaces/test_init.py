@@ -74,6 +74,23 @@ async def test_its_errors_have_its_form(served: Served) -> None:
     assert b'{"wrong":' in await served.raw(b"POST /toy/v1/say HTTP/1.1\r\nbad header\r\n\r\n")
 
 
+async def test_its_models_are_listed_for_its_clients(served: Served) -> None:
+    """Elsewhere than at its own paths, a client is known by its headers."""
+    status, _, body = await served.get("/v1/models", headers={"x-toy": "1"})
+    assert (status, MODEL in body["toys"]) == (200, True)
+    status, _, body = await served.get(f"/v1/models/{MODEL}", headers={"x-toy": "1"})
+    assert (status, body) == (200, {"toy": MODEL})
+    status, _, body = await served.get("/nowhere", headers={"x-toy": "1"})
+    assert (status, list(body)) == (404, ["wrong"])
+    assert (await served.get("/v1/models"))[2]["object"] == "list"
+
+
+async def test_its_requests_are_counted(served: Served) -> None:
+    assert (await served.post("/toy/v1/count", {"say": "hi"}))[::2] == (200, {"counted": None})
+    assert (await served.post("/toy/v1/count", {}))[::2] == (400, {"wrong": "say something"})
+    assert not served.engine.channels
+
+
 async def test_what_it_cannot_store_is_not_stored(serve: Serve, tmp_path: Path, caplog: Any) -> None:  # noqa: F811
     served = await serve(services={"surfaces": WITH_TOY}, store_path=str(tmp_path / "responses.db"))
     async with asyncio.timeout(10):
@@ -229,10 +246,6 @@ WORDS = {  # the same words in another meaning
         "testing.simulator.google.rules.config", "testing.simulator.language_server.rpc",
     },
     "chat": {"surfaces.base"},  # an operation's name in OpenTelemetry's words
-    "messages": {  # a member of requests and summaries
-        "observe.summary", "observe.terminal", "surfaces.chat.__init__", "surfaces.chat.request",
-        "surfaces.chat.samples", "surfaces.responses.request",
-    },
 }  # fmt: skip
 COMPOSE = ("cli.", "compose", "testing.")
 

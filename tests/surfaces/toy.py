@@ -9,7 +9,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import Failed, Record, TextDelta
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, bad_request
-from zerogravity.surfaces.base import Answer, Context, MediaUrl, StreamSummary, Surface
+from zerogravity.surfaces.base import Answer, Context, Counting, MediaUrl, ModelList, StreamSummary, Surface
 from zerogravity.surfaces.common.remote import media_url
 from zerogravity.surfaces.grammar import need, parsed
 from zerogravity.wire import jsonio
@@ -68,7 +68,7 @@ def answer(channel: CascadeChannel, secret: bytes) -> Answer:
     return Answer(200, {"heard": channel.state.text})
 
 
-def error(fault: Fault) -> Answer:
+def error(fault: Fault, request_id: str = "") -> Answer:
     return Answer(fault.status, {"wrong": fault.message})
 
 
@@ -88,6 +88,12 @@ surface = Surface(
     title="Toy",
     paths=("/toy/v1/say",),
     root="/toy",
+    is_client=lambda headers, query: "x-toy" in headers,
+    models=ModelList(
+        lambda models, query, headers: {"toys": [model.id for model in models]},
+        lambda model, name, query, headers: {"toy": name},
+    ),
+    counting=Counting("/toy/v1/count", parse, lambda turn, counted: Answer(200, {"counted": counted})),
     input="say",
     media=media,
     tools=tools,

@@ -37,6 +37,16 @@ def test_a_request_finds_its_recording(recording, make_turn):
     assert [trace.state.text for trace in library.unused()] == ["2"]
 
 
+@pytest.mark.parametrize("fields", [{"stops": ("END", "key sk-abcdefgh12")}, {"at_once": True}])
+def test_a_recording_that_ended_for_its_own_reasons_answers_no_other_request(recording, make_turn, fields):
+    made = recording()
+    record(made, make_turn, "a", "cut", **fields)
+    library = Library(made.root)
+    assert library.pick(make_turn(google_request=ask("a"), **fields)).state.text == "cut"
+    with pytest.raises(FaultError, match="no recording"):
+        library.pick(make_turn(google_request=ask("a")))
+
+
 def test_copies_of_traces_are_a_cassette_too(recording, make_turn, tmp_path):
     made = recording()
     record(made, make_turn, "Capital of France?", "Paris")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.strategies import record_lists
 from zerogravity import errors
@@ -22,9 +23,11 @@ from zerogravity.core.events import (
     Usage,
 )
 from zerogravity.core.registry import MitmStore
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import FaultError, Termination, bad_request
 from zerogravity.observe.trace_reader import Trace
+from zerogravity.testing import builders
 from zerogravity.testing import replay as replaying
 from zerogravity.testing.builders import FakeClock
 from zerogravity.testing.replay import InjectedFault, Pace, ReplayEngine, parse_mishap, parse_speed
@@ -74,11 +77,11 @@ def answer(*pieces, terminal=None, start=500, gap=100):
     return made
 
 
-async def play(records, make_turn, **pace):
+async def play(records, make_turn, *, stops=(), **pace):
     time = Time()
     store = MitmStore(time.clock)
     engine = ReplayEngine(store, lambda _: Recorded(records), pace=Pace(**pace), sleep=time.sleep)
-    channel = engine.run(make_turn())
+    channel = engine.run(make_turn(stops=stops))
     await channel.wait_closed()
     await engine.close()
     return channel, time
@@ -184,6 +187,30 @@ def test_any_recording_ends_as_it_did(records):
     assert channel.state.text == "".join(
         event.text for record in records for event in record.events if isinstance(event, TextDelta)
     )
+
+
+pieces = st.tuples(st.sampled_from(["text", "thinking", "signed"]), st.text("ab", max_size=4))
+
+
+@given(st.lists(pieces, max_size=8), st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=2))
+def test_a_turn_with_stop_sequences_is_replayed_as_it_was(said, stops):
+    forms = {"text": {}, "thinking": {"thought": True}, "signed": {"signature": "c2ln"}}
+    chunks = [builders.chunk(builders.part(text, **forms[kind])) for kind, text in said]
+    turn = builders.turn(stops=tuple(stops))
+    recorded = builders.captured(turn, [*chunks, builders.chunk(builders.part(""), finish="STOP")])
+    replayed = asyncio.run(play(recorded.records, builders.turn, stops=turn.stops, speed=math.inf))[0]
+    assert (replayed.state.items, replayed.terminal) == (recorded.state.items, recorded.terminal)
+
+
+@pytest.mark.parametrize(("last", "shown"), [("T", "a ENT"), ("D b", "a "), ("", "a EN")])
+async def test_a_polled_turn_with_stop_sequences_is_replayed_as_it_was(make_turn, last, shown):
+    recorded = RunningTurn(builders.turn(stops=("END",)), FakeClock())
+    for events in ((AttemptOpened(), TextDelta("a E")), (TextDelta("N"),), (TextDelta(last), AttemptClosed("STOP"))):
+        recorded.append(0, b"", events)
+    recorded.close(Finished("stop"))
+    replayed, _ = await play(recorded.channel.records, make_turn, stops=("END",))
+    assert replayed.state.text == recorded.channel.state.text == shown
+    assert replayed.terminal == recorded.channel.terminal
 
 
 # -- mishaps -----------------------------------------------------------------------------------------------------------

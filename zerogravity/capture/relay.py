@@ -76,7 +76,8 @@ class Relay:
 
     def turn_begins(self, channel: CascadeChannel) -> None:
         """A call to Google will follow: a connection is made while the language server gets ready for it."""
-        if self.carrier is not None and channel.turn.surface != PASSIVE:
+        turn = channel.turn
+        if self.carrier is not None and turn.surface != PASSIVE and not turn.at_once:
             self._due.add(channel.id)
             if self.google is not None:
                 self.carrier.warm(self.google, min(len(self._due), WARM))

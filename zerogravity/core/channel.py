@@ -26,6 +26,7 @@ from zerogravity.core.events import (
     texts_size,
 )
 from zerogravity.core.fold import Assembler, TurnState
+from zerogravity.core.stops import StopWatcher
 from zerogravity.core.turn import Turn
 from zerogravity.core.waiters import Waiters
 from zerogravity.errors import Fault, FaultError, Origin, Termination, internal
@@ -288,9 +289,10 @@ class ChannelWriter:
     """The writing end; it makes the ``channel`` that it writes into.
 
     ``abandoned``: called when the last counted reader leaves before the end. ``ledger``: counts what it holds.
+    ``watcher``: what is written goes through it, and the turn ends at what it finds.
     """
 
-    __slots__ = ("_clock", "_log", "_max_bytes", "channel")
+    __slots__ = ("_clock", "_log", "_max_bytes", "_watcher", "channel")
 
     def __init__(
         self,
@@ -301,8 +303,10 @@ class ChannelWriter:
         max_readers: int = MAX_READERS,
         abandoned: Callable[[CascadeChannel], object] | None = None,
         ledger: Ledger | None = None,
+        watcher: StopWatcher | None = None,
     ) -> None:
         self._clock = clock
+        self._watcher = watcher
         self._log = _Log(turn, {"received": clock()}, max_readers, abandoned, ledger or Ledger())
         self._max_bytes = max_bytes
         self.channel: Final = CascadeChannel(self._log)
@@ -324,7 +328,7 @@ class ChannelWriter:
         self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)
     ) -> Record | None:
         """Add one record. After the end, or beyond the byte limit, nothing is added and None is returned."""
-        log = self._log
+        log, watcher = self._log, self._watcher
         if self.channel.state.terminal is not None:
             log.late += 1
             return None
@@ -333,13 +337,21 @@ class ChannelWriter:
             full = "the turn's event log is full (limits.turn_bytes)"
             self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
             return None
-        return self._add(Record(log.count, self._clock(), attempt_no, data, events, span), weight)
+        if watcher is not None:
+            events = watcher.feed(events)
+        record = self._add(Record(log.count, self._clock(), attempt_no, data, events, span), weight)
+        if watcher is not None and watcher.found is not None:
+            self.close(Finished("stop_sequence", watcher.found))
+        return record
 
     def close(self, terminal: Terminal) -> bool:
         """End the turn. The first call wins; later ones change nothing and return False."""
         if self.closed:
             return False
-        self._add(Record(self._log.count, self._clock(), -1, b"", (terminal,)), 0)
+        log = self._log
+        if self._watcher is not None and (held := self._watcher.release()):
+            self._add(Record(log.count, self._clock(), log.records[-1].attempt_no, b"", held), 0)
+        self._add(Record(log.count, self._clock(), -1, b"", (terminal,)), 0)
         self.mark("done")
         return True
 

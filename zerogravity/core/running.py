@@ -11,6 +11,7 @@ from zerogravity.core.callbacks import run_guarded
 from zerogravity.core.channel import MAX_BYTES, MAX_READERS, CascadeChannel, ChannelWriter, Clock, Phase
 from zerogravity.core.events import RequestLine, Terminal
 from zerogravity.core.policy import Await
+from zerogravity.core.stops import StopWatcher
 from zerogravity.core.turn import Turn
 from zerogravity.core.waiters import Waiters
 
@@ -31,7 +32,10 @@ class RunningTurn(ChannelWriter):
         on_close: Callable[[CascadeChannel], object] = lambda _: None,
         ledger: Ledger | None = None,
     ) -> None:
-        super().__init__(turn, clock, max_bytes=max_bytes, max_readers=max_readers, abandoned=abandoned, ledger=ledger)
+        super().__init__(
+            turn, clock, max_bytes=max_bytes, max_readers=max_readers, abandoned=abandoned, ledger=ledger,
+            watcher=StopWatcher(turn.stops) if turn.stops else None,
+        )  # fmt: skip
         self._on_close = on_close
         self._awaiting: Await | None = None
         self._aborts: list[Callable[[], None]] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from zerogravity import redact
 from zerogravity.core.turn import Turn
@@ -31,11 +31,16 @@ _VOLATILE = (
 
 def normalised(turn: Turn) -> dict[str, object]:
     """The part of a turn that decides its answer, in a form that two runs share."""
-    return normalised_request(turn.target.name, turn.google_request)
+    return normalised_request(turn.target.name, turn.google_request, stops=turn.stops, at_once=turn.at_once)
 
 
-def normalised_request(model: str, generate: Mapping[str, object]) -> dict[str, object]:
-    return {"model": model, **members(_stable(redact.json_value(generate)))}
+def normalised_request(
+    model: str, generate: Mapping[str, object], *, stops: Sequence[str] = (), at_once: bool = False
+) -> dict[str, object]:
+    made = {"model": model, **members(_stable(redact.json_value(generate)))}
+    if stops:
+        made["stops"] = list(map(redact.text, stops))
+    return {**made, "at_once": True} if at_once else made
 
 
 def digest(normalised: Mapping[str, object]) -> str:

@@ -22,7 +22,7 @@ from zerogravity import ids, redact
 from zerogravity.errors import Fault, FaultError, bad_request, internal
 from zerogravity.server import paths
 from zerogravity.server.body import overloaded
-from zerogravity.server.protocol import address_of
+from zerogravity.server.protocol import address_of, id_headers
 from zerogravity.server.services import EXCHANGE, SERVICES, Exchange, Services
 from zerogravity.surfaces.base import Answer, Surface
 from zerogravity.wire import jsonio
@@ -33,7 +33,8 @@ access = logging.getLogger("zerogravity.access")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 HEADER_BYTES = 64 << 10  # all header lines of a request
-OPEN_PATHS = frozenset({"/health", "/ready"})  # need no key: they say only whether we work
+OPEN_PATHS = frozenset({"/", "/health", "/ready"})  # need no key: they say only whether we work
+EXPOSED = "request-id, x-request-id, server-timing, x-zerogravity-notes"  # to pages of a configured origin
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _HEADER_NAMES = re.compile(r"[A-Za-z0-9_-]{1,64}(?:, ?[A-Za-z0-9_-]{1,64}){0,63}")
@@ -108,10 +109,10 @@ async def common_headers(request: web.Request, response: web.StreamResponse) -> 
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     exchange = request.get(EXCHANGE)
     if exchange is None:  # refused before any middleware ran
-        response.headers["x-request-id"] = ids.new("req")
+        response.headers.update(id_headers(response.headers.get("x-request-id") or ids.new("req")))
         response.headers["Server-Timing"] = "total;dur=0.0"
     else:
-        response.headers["x-request-id"] = exchange.id
+        response.headers.update(id_headers(exchange.id))
         total = (asyncio.get_running_loop().time() - exchange.started) * 1000
         response.headers.setdefault("Server-Timing", f"total;dur={total:.1f}")
         response.headers.setdefault("openai-processing-ms", str(int(total)))
@@ -119,7 +120,7 @@ async def common_headers(request: web.Request, response: web.StreamResponse) -> 
     services = request.app[SERVICES]
     if origin and origin in services.config.cors_origins:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = "x-request-id, server-timing, x-zerogravity-notes"
+        response.headers["Access-Control-Expose-Headers"] = EXPOSED
         response.headers.add("Vary", "Origin")
 
 
@@ -151,7 +152,7 @@ async def errors_as_answers(request: web.Request, handler: Handler) -> web.Strea
     exchange.code = exchange.code or fault.termination.value
     if request.writer.output_size > 0:  # the answer has begun: all that is left is to break it off
         raise ConnectionResetError("the answer has begun already")
-    response = rendered(exchange.surface.error(fault), headers)
+    response = rendered(exchange.surface.error(fault, exchange.id), headers)
     if fault.status in (408, 413) or fault.code in UNREAD_BODY:
         response.force_close()
     return response
@@ -184,8 +185,11 @@ def unknown_url(request: web.Request) -> FaultError:
     """404 naming the path that was probably meant."""
     surfaces = request.app[SERVICES].surfaces
     suggested = paths.suggestion(request.rel_url.raw_path, surfaces)
-    hint = f"Did you mean {suggested[:200]}?" if suggested else paths.existing(surfaces)
-    text = f"Unknown URL: {request.method} {request.rel_url.path[:200]}. {hint}"
+    asked = f"{request.method} {request.rel_url.path[:200]}"
+    if suggested:
+        text = f"Unknown URL: {asked}. Did you mean {suggested[:200]}?"
+    else:
+        text = f"Unknown URL: {asked} is not supported by this server. {paths.existing(surfaces)}"
     return bad_request(text, code="unknown_url", status=404)
 
 
@@ -323,12 +327,15 @@ def sent_path(request: web.Request) -> str:
 
 def key_of(request: web.Request) -> str:
     """The key as any of the APIs' clients sends it; empty when there is none. One rule for all paths, on purpose: much
-    that is guarded is no API's, and a client may send any API its own kind of header."""
+    that is guarded is no API's, and a client may send any API its own kind of header. Of two, Anthropic's counts: its
+    clients send it along with the bearer of a login (wire-anthropic 0)."""
     headers = request.headers
+    if key := headers.get("x-api-key"):
+        return key
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
         return token.strip()
-    return headers.get("x-api-key") or headers.get("x-goog-api-key") or request.query.get("key", "")
+    return headers.get("x-goog-api-key") or request.query.get("key", "")
 
 
 def to_bytes(text: str) -> bytes:

@@ -25,9 +25,11 @@ def canonical(path: str) -> str:
 
 
 def surface_at(path: str, surfaces: Surfaces, headers: FieldNames = (), query: FieldNames = ()) -> Surface:
-    """The surface that a path belongs to; by default the first one."""
-    first, *_ = surfaces.values()
-    return next((surface for surface in surfaces.values() if surface.owns(path, headers, query)), first)
+    """The surface that a path belongs to; else the one whose client asks; else the first one."""
+    first, *_ = found = tuple(surfaces.values())
+    owners = (surface for surface in found if surface.owns(path))
+    clients = (surface for surface in found if surface.is_client(headers, query))
+    return next(owners, None) or next(clients, first)
 
 
 def existing(surfaces: Surfaces) -> str:

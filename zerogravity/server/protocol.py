@@ -20,7 +20,6 @@ from zerogravity import ids
 from zerogravity.errors import bad_request
 from zerogravity.server.paths import canonical, surface_at
 from zerogravity.surfaces.base import Surfaces
-from zerogravity.surfaces.openai.errors import openai_error_object
 from zerogravity.wire import jsonio
 
 logger = logging.getLogger("zerogravity.server")
@@ -93,11 +92,11 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer has begun already")
         answer = BareResponse(
             status=status,
-            body=jsonio.dumps(unreadable(self._unreadable, self.surfaces)),
+            body=jsonio.dumps(unreadable(self._unreadable, self.surfaces, request_id)),
             content_type="application/json",
             headers={
                 "Connection": "close",
-                "x-request-id": request_id,
+                **id_headers(request_id),
                 "Server-Timing": "total;dur=0.0" if status == 400 else "total",  # one that did not parse took no time
                 "X-Content-Type-Options": "nosniff",
             },
@@ -106,22 +105,33 @@ class Connection(web.RequestHandler):
         return answer
 
 
-def unreadable(beginning: bytes, surfaces: Surfaces) -> object:
+def id_headers(request_id: str) -> dict[str, str]:
+    """Which request an answer is to, under OpenAI's name and under Anthropic's."""
+    return {"x-request-id": request_id, "request-id": request_id}
+
+
+def unreadable(beginning: bytes, surfaces: Surfaces, request_id: str = "") -> object:
     """The fixed answer, in the form of the API whose path stands in the request's first line."""
     _, _, rest = beginning.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0].decode("latin-1")
-    return surface_at(canonical(path), surfaces).error(UNREADABLE).body
+    return surface_at(canonical(path), surfaces).error(UNREADABLE, request_id).body
 
 
-def refuse_expectation(handler: Handler) -> Handler:
+def refuse_expectation(handler: Handler, surfaces: Surfaces) -> Handler:
     """aiohttp refuses an ``Expect`` before any middleware runs; this gives it our form."""
 
     async def refused(request: web.BaseRequest) -> web.StreamResponse:
         try:
             return await handler(request)
         except web.HTTPExpectationFailed:
-            body = jsonio.dumps({"error": openai_error_object(EXPECTATION_FAILED)})
-            return web.Response(status=417, body=body, content_type="application/json")
+            request_id, path = ids.new("req"), request.rel_url.raw_path
+            told = surface_at(path, surfaces, request.headers, request.query).error(EXPECTATION_FAILED, request_id)
+            return web.Response(
+                status=told.status,
+                body=jsonio.dumps(told.body),
+                headers=id_headers(request_id),
+                content_type="application/json",
+            )
 
     return refused
 
@@ -165,7 +175,7 @@ class Connections(web.Server):
     def like(cls, server: web.Server, surfaces: Surfaces, limit: int, peer_limit: int) -> Connections:
         """The same server with our connections."""
         return cls(
-            refuse_expectation(server.request_handler),
+            refuse_expectation(server.request_handler, surfaces),
             surfaces=surfaces,
             limit=limit,
             peer_limit=peer_limit,

@@ -56,12 +56,15 @@ async def json_answer(
     request: web.Request, channel: CascadeChannel, answer: Callable[[CascadeChannel, bytes], Answer]
 ) -> web.Response:
     """Wait for the end, then one JSON answer."""
-    services = request.app[SERVICES]
-    request[EXCHANGE].channel = channel
+    services, exchange = request.app[SERVICES], request[EXCHANGE]
+    exchange.channel = channel
     with channel.cursor():
         await channel.wait_closed()
     await request.app[RESPONSE_WRITER].end_saved(channel)
-    return rendered(answer(channel, services.secret), {**timing_headers(channel), **notes_header(channel.turn)})
+    made = answer(channel, services.secret)
+    if made.status >= 400 and isinstance(channel.terminal, Failed):  # said again, with the request's id
+        made = exchange.surface.error(channel.terminal.fault, exchange.id)
+    return rendered(made, {**timing_headers(channel), **notes_header(channel.turn)})
 
 
 async def stream(

@@ -1,5 +1,5 @@
 """The other routes of the Responses API: answer in the background, retrieve, resume a stream, cancel, delete, list
-input items, count and compact. Facts: wire-openai 1, 7.
+input items, and compact. Facts: wire-openai 1, 7.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from zerogravity.server.middleware import json_response
 from zerogravity.server.respond import json_answer, notes_header, replay, stream
 from zerogravity.server.response_writer import RESPONSE_WRITER
 from zerogravity.server.services import EXCHANGE, SERVICES, Services
-from zerogravity.server.turns import count_tokens, read_turn, start
+from zerogravity.server.turns import read_turn, start
 from zerogravity.surfaces.base import Surface
-from zerogravity.surfaces.common import token_estimate
 from zerogravity.surfaces.responses import compact as summary
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.ids import turn_id_of
@@ -118,19 +117,6 @@ def page(items: Sequence[Json], limit: int, *, newest_first: bool, after: str | 
         "last_id": data[-1]["id"] if data else None,
         "has_more": begin + limit < len(ordered),
     }
-
-
-async def input_tokens(request: web.Request) -> web.Response:
-    """POST /v1/responses/input_tokens: Google's count, else an estimate that is marked as one."""
-    services = request.app[SERVICES]
-    defaults = {"model": services.catalogue.list()[0].id}  # any
-    overrides = {"store": False, "background": False, "stream": False, "stream_options": None}
-    turn = (await read_turn(request, services.surfaces["responses"], overrides=overrides, defaults=defaults)).turn
-    count = await count_tokens(services, turn)
-    headers = token_estimate.MARK if count is None else {}
-    if count is None:
-        count = sum(token_estimate.by_modality(turn.google_request).values())
-    return json_response({"object": "response.input_tokens", "input_tokens": count}, headers)
 
 
 async def compact(request: web.Request) -> web.Response:

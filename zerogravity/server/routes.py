@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from zerogravity.errors import bad_request
 from zerogravity.server import models, responses, status, websocket
-from zerogravity.server.middleware import Handler
+from zerogravity.server.middleware import Handler, rendered, unknown_url
 from zerogravity.server.respond import answer
+from zerogravity.server.services import SERVICES
 from zerogravity.server.turns import read_turn, start
-from zerogravity.surfaces.base import Surface, Surfaces
+from zerogravity.surfaces.base import Counting, Surface, Surfaces
 from zerogravity.surfaces.gemini.urls import CALL
 
 RESPONSE = "/v1/responses/{id}"
@@ -27,24 +29,46 @@ def turns_of(surface: Surface) -> Handler:
     return create
 
 
+def counts_of(surface: Surface, counting: Counting) -> Handler:
+    """A request → how many tokens it has: Google's count, else an estimate. No turn begins, and none is waited for."""
+
+    async def count(request: web.Request) -> web.Response:
+        services = request.app[SERVICES]
+        overrides = surface.from_url(request.match_info, request.query, request.headers)
+        defaults = {"model": services.catalogue.list()[0].id} if counting.any_model else {}
+        incoming = await read_turn(request, surface, overrides=overrides, defaults=defaults, parse=counting.parse)
+        counted = await services.count_tokens(incoming.turn) if services.count_tokens is not None else None
+        return rendered(counting.answer(incoming.turn, counted))
+
+    return count
+
+
+async def unserved(request: web.Request) -> web.Response:
+    """POST /{version}/models/{model}:{method} of another method."""
+    model, _, method = request.match_info["call"].rpartition(":")
+    if not model:
+        raise unknown_url(request)
+    raise bad_request(f"the method {method[:60]} is not served", code="unknown_url", status=404)
+
+
 def add_routes(app: web.Application, surfaces: Surfaces) -> None:
     """Every route of the front server."""
     add = app.router
     for surface in surfaces.values():
         for path in surface.paths:
             add.add_post(path, turns_of(surface))
+        if surface.counting is not None:
+            add.add_post(surface.counting.path, counts_of(surface, surface.counting))
     add.add_get("/v1/responses", websocket.serve, allow_head=False)
     add.add_post("/v1/responses/compact", responses.compact)
-    add.add_post("/v1/responses/input_tokens", responses.input_tokens)
     add.add_get(RESPONSE, responses.retrieve)
     add.add_delete(RESPONSE, responses.delete)
     add.add_post(RESPONSE + "/cancel", responses.cancel)
     add.add_get(RESPONSE + "/input_items", responses.input_items)
-    add.add_post(CALL + "/{call:.+}", models.call)
-    add.add_get("/v1/models", models.listing)
-    add.add_get("/v1/models/{name:.+}", models.entry)
-    add.add_get("/{version:v1beta|v1alpha}/models", models.google_listing)
-    add.add_get("/{version:v1beta|v1alpha}/models/{name:.+}", models.google_entry)
+    add.add_post(CALL + "/{call:.+}", unserved)
+    add.add_get("/{version:v1|v1beta|v1alpha}/models", models.listing)
+    add.add_get("/{version:v1|v1beta|v1alpha}/models/{name:.+}", models.entry)
+    add.add_get("/", status.root)
     add.add_get("/health", status.health)
     add.add_get("/ready", status.ready)
     add.add_get("/metrics", status.metrics)

@@ -17,6 +17,11 @@ NO_STORE = {"Cache-Control": "no-store"}
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4096}")
 
 
+async def root(_: web.Request) -> web.Response:
+    """GET or HEAD /: some clients look there first whether anybody is at home (wire-anthropic 0)."""
+    return web.Response()
+
+
 async def health(request: web.Request) -> web.Response:
     """GET /health: this process answers. Always 200; what does not work, or less well, is named."""
     health = request.app[SERVICES].health

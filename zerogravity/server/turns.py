@@ -15,7 +15,7 @@ from zerogravity.server.body import Body, read_json
 from zerogravity.server.fetch import fetch_media
 from zerogravity.server.lookup_budget import LookupBudget
 from zerogravity.server.response_writer import RESPONSE_WRITER
-from zerogravity.server.services import EXCHANGE, SERVICES, Services
+from zerogravity.server.services import EXCHANGE, SERVICES
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.responses.stored import StoredResponse
 from zerogravity.wire.narrow import Json
@@ -109,8 +109,3 @@ def start(app: web.Application, incoming: Incoming) -> CascadeChannel:
     channel = services.engine.run(turn)
     app[RESPONSE_WRITER].save_start(channel)
     return channel
-
-
-async def count_tokens(services: Services, turn: Turn) -> int | None:
-    """How many tokens the turn's request has; None: nothing here can count them."""
-    return await services.count_tokens(turn) if services.count_tokens is not None else None

@@ -77,7 +77,8 @@ async def serve(request: web.Request) -> web.StreamResponse:
 def refused(request: web.Request, why: str, instead: str) -> web.Response:
     """426, which has to name a protocol that is supported."""
     fault = bad_request(why, code="upgrade_required", status=426).fault
-    response = rendered(request[EXCHANGE].surface.error(fault), {"Upgrade": instead})
+    exchange = request[EXCHANGE]
+    response = rendered(exchange.surface.error(fault, exchange.id), {"Upgrade": instead})
     response.force_close()
     return response
 

@@ -16,6 +16,8 @@ from zerogravity.core.events import Record
 from zerogravity.core.registry import RememberedCall
 from zerogravity.core.turn import Target, Turn
 from zerogravity.errors import Fault
+from zerogravity.surfaces.common.models import ModelInfo
+from zerogravity.surfaces.openai import models as openai_models
 from zerogravity.wire.narrow import Json
 
 
@@ -86,6 +88,41 @@ class Emitter(Protocol):
     def feed(self, record: Record) -> list[bytes]:
         """Frames that ``record`` causes. After the terminal record the stream is complete."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """How an API lists the models. Both functions get the query and the headers, and raise FaultError 400.
+
+    ``listing``  (models, query, headers) → the list, or a page of it.
+    ``entry``    (model, the name it was asked for by, query, headers) → one entry.
+    """
+
+    listing: Callable[[Sequence[ModelInfo], Mapping[str, str], Mapping[str, str]], object]
+    entry: Callable[[ModelInfo, str, Mapping[str, str], Mapping[str, str]], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How an API counts the tokens of a request.
+
+    ``path``    where the request is POSTed to: a template as ``Surface.paths`` has them.
+    ``parse``   as the surface's own: the turn that the request would be. Raises FaultError.
+    ``answer``  (turn, Google's own count; None: there is none) → the answer, which marks an estimate as one.
+    ``any_model``  the body need not name a model.
+    """
+
+    path: str
+    parse: Callable[[Json, Context], Turn]
+    answer: Callable[[Turn, int | None], Answer]
+    any_model: bool = False
+
+
+class ErrorForm(Protocol):
+    """A fault in an API's form, with its status and headers (Retry-After, x-should-retry). ``request_id``: of the
+    request that it answers."""
+
+    def __call__(self, fault: Fault, request_id: str = "") -> Answer: ...
 
 
 class StoredForm(Protocol):
@@ -163,7 +200,10 @@ class Surface:
     ``name``          in metrics, logs and traces; ``title``: for people.
     ``paths``         where a turn is POSTed to: templates as aiohttp's router reads them.
     ``urls``          the same of a whole answer and of a stream, with ``{model}``; by default the first of ``paths``.
-    ``root``          every path below it is this API's, served or not. ``also_owns``: whether another request is.
+    ``root``          every path below it is this API's, served or not. ``also_owns``: whether another path is.
+    ``is_client``     (names of the headers, of the query) → whether the client is this API's: decides the form of what
+                      is at no API's own path (the list of models, errors). The first surface that says so counts.
+    ``models``        the list of models, by default in OpenAI's form. ``counting``: None: it has no count of tokens.
     ``from_url``      (parts of the path, query, headers) → members that they add to the body. Raises FaultError.
     ``input``         the member of a body that holds the conversation.
     ``media``         the http(s) URLs at the places where media stand. What has another shape is the parser's.
@@ -175,7 +215,7 @@ class Surface:
     ``answer``        the non-streamed answer of a closed channel: the finished object, or the fault's error.
     ``storing``       how its turns are stored; None: they are not, whatever they ask for.
     ``has_output``    whether there is something for the client yet: a failure before that is a plain HTTP status.
-    ``error``         a fault in this API's form, with its status and headers (Retry-After, x-should-retry).
+    ``error``         a fault in this API's form.
     ``has_failure_event``  whether its streams end a failed turn with an event; else the body breaks off behind the
                       error.
     ``assigns_call_ids``  whether each call has an id for the client, even if Google gave it none.
@@ -195,12 +235,15 @@ class Surface:
     parse: Callable[[Json, Context], Turn]
     emitter: Callable[[CascadeChannel, bytes], Emitter]
     answer: Callable[[CascadeChannel, bytes], Answer]
-    error: Callable[[Fault], Answer]
+    error: ErrorForm
     sample: Callable[[str, str], dict[str, Any]]
     check: Callable[[bytes], object]
     table: Callable[[], Sequence[tuple[str, str, str]]] = tuple
     urls: tuple[str, str] | None = None
-    also_owns: Callable[[str, FieldNames, FieldNames], bool] = lambda path, headers, query: False
+    also_owns: Callable[[str], bool] = lambda path: False
+    is_client: Callable[[FieldNames, FieldNames], bool] = lambda headers, query: False
+    models: ModelList = ModelList(openai_models.listing, openai_models.entry)
+    counting: Counting | None = None
     from_url: Callable[[Mapping[str, str], Mapping[str, str], Mapping[str, str]], Json] = lambda url, query, headers: {}
     media: Callable[[Json], Iterator[MediaUrl]] = _nothing
     tools: Callable[[Json], Iterator[tuple[str, object]]] = _nothing
@@ -214,9 +257,9 @@ class Surface:
     has_failure_event: bool = False
     assigns_call_ids: bool = True
 
-    def owns(self, path: str, headers: FieldNames = (), query: FieldNames = ()) -> bool:
-        """Whether a request is this API's, served or not: decides the form of its errors."""
-        return path in self.paths or path.startswith(f"{self.root}/") or self.also_owns(path, headers, query)
+    def owns(self, path: str) -> bool:
+        """Whether a path is this API's, served or not: decides the form of its errors."""
+        return path in self.paths or path.startswith(f"{self.root}/") or self.also_owns(path)
 
     def url(self, model: str, *, stream: bool) -> str:
         """Path and query to which a turn of that model is POSTed."""
@@ -224,4 +267,4 @@ class Surface:
 
 
 Surfaces = Mapping[str, Surface]
-"""Surfaces by name. Paths that belong to no surface use the first one's error form."""
+"""Surfaces by name. At paths of no surface the client's own form is used, else the first one's."""

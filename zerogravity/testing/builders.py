@@ -13,6 +13,7 @@ from zerogravity import ids
 from zerogravity.core import policy
 from zerogravity.core.channel import CascadeChannel, ChannelWriter
 from zerogravity.core.events import AttemptOpened, Event, Failed, Record, Terminal
+from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import RecordedDetails, Target, Turn
 from zerogravity.surfaces.base import StoredTurn
 from zerogravity.wire import jsonio
@@ -146,8 +147,8 @@ def captured(
     clock: Callable[[], int] | None = None,
 ) -> CascadeChannel:
     """The closed channel of these attempts, each a list of chunks: read by the real decoder, ended as the policy has
-    it. ``dropped``: each body broke off."""
-    writer = ChannelWriter(of, clock or FakeClock())
+    it, or by a stop sequence of the turn. ``dropped``: each body broke off."""
+    writer = RunningTurn(of, clock or FakeClock())
     made = writer.channel
     for number, chunks in enumerate(attempts):
         first = len(made.state.function_calls)

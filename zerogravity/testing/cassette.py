@@ -13,7 +13,7 @@ from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination
 from zerogravity.observe import digest, trace_reader
 from zerogravity.observe.trace_reader import Trace
-from zerogravity.wire.narrow import lookup, text
+from zerogravity.wire.narrow import lookup, text, texts
 
 # Turns that did not end by themselves: they answer nothing.
 NOT_REPLAYED = frozenset({
@@ -111,7 +111,11 @@ def _similarity(one: list[str], other: list[str]) -> float:
 
 
 def _normal(trace: Trace) -> dict[str, Any]:
-    return digest.normalised_request(text(lookup(trace.info, "target", "name")), trace.google_request)
+    info = trace.info
+    return digest.normalised_request(
+        text(lookup(info, "target", "name")), trace.google_request,
+        stops=texts(info.get("stops")), at_once=info.get("at_once") is True,
+    )  # fmt: skip
 
 
 def _digest(trace: Trace) -> str:

@@ -19,6 +19,7 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import AttemptClosed, AttemptOpened, Event, Failed, FunctionCall, Record, Usage
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.running import RunningTurn
+from zerogravity.core.stops import HELD
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Fault, FaultError, Termination, bad_request, cancelled, internal, shutting_down, upstream
 from zerogravity.observe.trace_reader import Trace
@@ -191,13 +192,18 @@ class _Playback:
         if record.terminal is not None:
             running.close(record.terminal)
             return
+        events = record.events
+        if not record.data and self._decoder.begun:  # what was held back for a stop sequence is held back again
+            events = tuple(event for event in events if not isinstance(event, HELD))
+            if not events:
+                return
         if not _is_answer(record):
-            if any(isinstance(event, AttemptOpened) for event in record.events):
+            if any(isinstance(event, AttemptOpened) for event in events):
                 self._decoder = self._new_decoder()
-            running.append(record.attempt_no, record.data, record.events, record.span)
+            running.append(record.attempt_no, record.data, events, record.span)
             return
         self._played += 1
-        events = self._decoder.decode(record.data) if record.data else tuple(map(self._renamed, record.events))
+        events = self._decoder.decode(record.data) if record.data else tuple(map(self._renamed, events))
         running.append(record.attempt_no, record.data, events, record.span)
         if self._twice and any(isinstance(event, Usage) for event in events):
             usage = tuple(event for event in events if isinstance(event, Usage))

@@ -128,6 +128,24 @@ async def test_a_plain_turn(running: RunningTurn, channel: CascadeChannel) -> No
     assert script.offsets == [0, 0, 2]  # what is before the answer is not fetched again
 
 
+async def test_a_stop_sequence_ends_the_turn(clock: FakeClock) -> None:
+    """Across looks; nothing is looked at any more."""
+    running = opened(clock, stops=("END",))
+    script = Script([*START, planner("one E", thinking="An END.")], [*START, planner("one END two")], [])
+    await read(running, script)
+    channel = running.channel
+    assert (channel.terminal, channel.state.text) == (Finished("stop_sequence", "END"), "one ")
+    assert channel.state.thinking == "An END."
+    assert script.stages == [[]], "two looks"
+
+
+async def test_a_stop_sequence_in_the_last_look_ends_the_turn_as_any_does(clock: FakeClock) -> None:
+    running = opened(clock, stops=("END",))
+    await read(running, Script([*START, planner("one END two", "DONE", metadata={"modelUsage": FIGURES})]))
+    channel = running.channel
+    assert (channel.terminal, channel.state.text) == (Finished("stop_sequence", "END"), "one ")
+
+
 async def test_pauses_are_random_without_a_state_stream(running: RunningTurn) -> None:
     script = Script([], [], [*START, planner("x", "DONE")])
 

@@ -1,4 +1,5 @@
 // Vercel AI SDK: `aisdk.mjs KIND-CASE URL` runs one case and prints what came of it as JSON.
+import { createAnthropic } from '@ai-sdk/anthropic'
 import { createGoogleGenerativeAI } from '@ai-sdk/google'
 import { createOpenAI } from '@ai-sdk/openai'
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
@@ -16,10 +17,12 @@ const models = {
   compatible: () =>
     createOpenAICompatible({ name: 'zg', baseURL: `${url}/v1`, apiKey: 'any', includeUsage: true, supportsStructuredOutputs: true })(id),
   google: () => createGoogleGenerativeAI({ baseURL: `${url}/v1beta`, apiKey: 'any' })(id),
+  anthropic: () => createAnthropic({ baseURL: `${url}/v1`, apiKey: 'any' })(id),
 }
 const providerOptions = {
   openai: { reasoningSummary: 'auto', ...(kind === 'stateless' ? { store: false } : {}) },
   google: { thinkingConfig: { includeThoughts: true } },
+  anthropic: { thinking: { type: 'adaptive' } },
 }
 const called = []
 const weather = tool({

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from langchain.agents import create_agent
+from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_google_genai import ChatGoogleGenerativeAI
@@ -24,6 +25,9 @@ def model(**more: Any) -> Any:
     if KIND == "google":
         given = {"google_api_key": "any", "base_url": URL, "include_thoughts": True, "max_retries": 0}
         return ChatGoogleGenerativeAI(model=MODEL, **given, **more)
+    if KIND == "anthropic":
+        thinking = None if NAME in ("forced", "schema_by_tool") else {"type": "adaptive"}  # it forbids both at once
+        return ChatAnthropic(model=MODEL, base_url=URL, api_key="any", max_retries=0, thinking=thinking, **more)
     if KIND == "responses":
         more = {"use_responses_api": True, "reasoning": {"summary": "auto"}, **more}
     return ChatOpenAI(model=MODEL, base_url=f"{URL}/v1", api_key="any", max_retries=0, stream_usage=True, **more)

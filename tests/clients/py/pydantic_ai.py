@@ -10,8 +10,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, NativeOutput, ToolOutput
 from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPartDelta
+from pydantic_ai.models.anthropic import AnthropicModel, AnthropicModelSettings
 from pydantic_ai.models.google import GoogleModel, GoogleModelSettings
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel, OpenAIResponsesModelSettings
+from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
@@ -31,6 +33,10 @@ def agent(name: str = "gemini-3-flash", *, stateless: bool = False, **more: Any)
     if KIND == "google":
         model: Any = GoogleModel(name, provider=GoogleProvider(api_key="any", base_url=URL))
         settings = GoogleModelSettings(google_thinking_config={"include_thoughts": True})
+    elif KIND == "anthropic":
+        model = AnthropicModel(name, provider=AnthropicProvider(api_key="any", base_url=URL))
+        # it forbids thoughts beside a tool that is forced
+        settings = AnthropicModelSettings(anthropic_thinking={"type": "adaptive"}) if NAME != "by_tool" else None
     elif KIND == "chat":
         model = OpenAIChatModel(name, provider=OpenAIProvider(base_url=f"{URL}/v1", api_key="any"))
     else:

@@ -53,6 +53,34 @@ def test_a_providers_prefix_changes_nothing(asked: str, name: str) -> None:
     assert catalogue.get(asked).id == name
 
 
+CLAUDE = [
+    ("claude-sonnet-4-5-20250929", "claude-sonnet-4-5"), ("claude-sonnet-4-5-latest", "claude-sonnet-4-5"),
+    ("claude-opus-4-6", "claude-opus-4-6-thinking"), ("claude-opus-4.5", "claude-opus-4-5-thinking"),
+    ("claude-opus-4-5-20251101", "claude-opus-4-5-thinking"), ("claude-sonnet-4-5@20250929", "claude-sonnet-4-5"),
+    ("anthropic/claude-opus-4-6-20260205", "claude-opus-4-6-thinking"),
+    ("claude-opus-5-5", None), ("claude-haiku-5-5", None), ("claude-sonnet-4", None), ("claude-sonnet-4-5-1", None),
+    ("claude-3-5-sonnet-latest", None), ("claude-latest", None), ("claude-", None), ("gemini-3-flash-20250929", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "name"), CLAUDE)
+def test_anthropics_own_names(asked: str, name: str | None) -> None:
+    catalogue = Catalogue()
+    if name is None:
+        with pytest.raises(FaultError, match="model_not_found"):
+            catalogue.resolve(asked)
+    else:
+        assert catalogue.resolve(asked).name == catalogue.get(asked).id == name
+
+
+def test_anthropics_names_of_what_the_language_server_offers_and_of_aliases() -> None:
+    catalogue = Catalogue({"claude-opus-5-5": "gemini-3.1-pro", "claude-haiku-5-5": "gemini-3-flash"})
+    assert catalogue.resolve("claude-opus-5-5-20260915").name == "gemini-3.1-pro"
+    assert catalogue.resolve("claude-haiku-5-5").name == "gemini-3-flash"
+    catalogue.refresh([Model("MODEL_PLACEHOLDER_M77", "Claude Sonnet 6.2 (Thinking)")])
+    assert catalogue.resolve("claude-sonnet-6-2-20270101").ls_model == "MODEL_PLACEHOLDER_M77"
+
+
 @pytest.mark.parametrize(
     "asked", ["", "/", "google/", "google/gemini-2", "gemini-3-flash/", "gemini-3-flash/x", "/" * 9999]
 )

@@ -1,16 +1,13 @@
-"""Model lists and token counts, in Google's form."""
+"""Model lists in Google's form."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from google.genai import types
 
 from zerogravity.errors import FaultError
 from zerogravity.surfaces.common.models import Catalogue
-from zerogravity.surfaces.gemini.models import count_answer, estimate, list_json, model_json
-from zerogravity.surfaces.gemini.request import count_request
+from zerogravity.surfaces.gemini.models import entry, list_json, listing, model_json
 
 INFOS = Catalogue().list()
 
@@ -50,13 +47,6 @@ def test_page_parameters_are_numbers(size: str, token: str, field: str) -> None:
     assert (caught.value.fault.status, caught.value.fault.param) == (400, field)
 
 
-def count(**body: Any) -> Any:
-    return estimate(count_request({"contents": [{"parts": [{"text": "abcd"}]}], **body}))
-
-
-def test_an_estimate_is_marked() -> None:
-    answer = count()
-    assert answer.headers == {"x-zerogravity-tokens": "estimate"}
-    assert answer.body == {"totalTokens": 5, "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 5}]}
-    types.CountTokensResponse.model_validate({"totalTokens": answer.body["totalTokens"]})
-    assert count_answer(7, estimated=False).headers == {}
+def test_the_whole_and_an_entry_through_the_field_mask() -> None:
+    assert listing(INFOS[:1], {"fields": "models.name"}, {}) == {"models": [{"name": f"models/{INFOS[0].id}"}]}
+    assert entry(INFOS[0], "mine", {}, {"X-Goog-FieldMask": "name"}) == {"name": f"models/{INFOS[0].id}"}

@@ -17,8 +17,8 @@ from zerogravity.errors import FaultError
 from zerogravity.surfaces.base import Answer, Context
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.gemini import parse_request, surface
-from zerogravity.surfaces.gemini.models import estimate, list_json
-from zerogravity.surfaces.gemini.request import count_request
+from zerogravity.surfaces.gemini.counting import COUNTING
+from zerogravity.surfaces.gemini.models import list_json
 from zerogravity.wire import jsonio
 
 CONTEXT = Context("turn_" + "5" * 32, 1, Catalogue().resolve)
@@ -47,7 +47,7 @@ class Loop:
         model, _, method = path.rpartition("/")[2].partition(":")
         body = jsonio.loads(request.content)
         if method == "countTokens":
-            return plain(estimate(count_request(body)))
+            return plain(COUNTING.answer(COUNTING.parse({**body, "model": model, "fields": ""}, CONTEXT), None))
         stream = method == "streamGenerateContent"
         turn = parse_request(body, CONTEXT, model=model, stream=stream, sse=request.url.params.get("alt") == "sse")
         self.turns.append(turn)

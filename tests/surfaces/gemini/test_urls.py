@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.gemini.urls import also_owns, from_url
+from zerogravity.surfaces.gemini.urls import also_owns, from_url, is_client
 
 KEYS = [({"x-goog-api-key": "k"}, {}), ({"x-goog-api-client": "genai"}, {}), ({}, {"key": "k"})]
 TURN = {"model": "gemini-3-flash", "method": "generateContent"}
@@ -32,18 +32,15 @@ TURN = {"model": "gemini-3-flash", "method": "generateContent"}
     ],
 )
 def test_paths_of_its_own(path: str, own: bool) -> None:
-    assert also_owns(path, {}, {}) is own
+    assert also_owns(path) is own
 
 
-@pytest.mark.parametrize(("headers", "query"), KEYS)
 @pytest.mark.parametrize(
-    ("path", "own"),
-    [("/v1/models", True), ("/v1/models/gemini-3-flash", True), ("/v1/modelsx", False), ("/v1/responses", False)],
+    ("headers", "query", "googles"),
+    [*((headers, query, True) for headers, query in KEYS), ({"authorization": "Bearer k"}, {"fields": "a"}, False)],
 )
-def test_the_list_of_models_is_googles_for_its_clients(
-    headers: dict[str, str], query: dict[str, str], path: str, own: bool
-) -> None:
-    assert also_owns(path, headers, query) is own
+def test_whose_clients_they_are(headers: dict[str, str], query: dict[str, str], googles: bool) -> None:
+    assert is_client(headers, query) is googles
 
 
 @pytest.mark.parametrize(

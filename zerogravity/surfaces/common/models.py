@@ -16,6 +16,7 @@ from zerogravity.core.turn import Model, Target
 from zerogravity.errors import bad_request
 
 MAX_PREFIXES = 8
+_DATE = re.compile(r"-(?:20\d{6}|latest)$")  # at the end of Anthropic's names
 
 # name, the LS's name, family, label
 _TABLE: tuple[tuple[str, str, str, str], ...] = (
@@ -54,14 +55,9 @@ _WIRE = {
 
 ALIASES: dict[str, str] = {
     "opus-4.6": "claude-opus-4-6-thinking",
-    "claude-opus-4-6": "claude-opus-4-6-thinking",
     "opus-4.5": "claude-opus-4-5-thinking",
     "sonnet-4.6": "claude-sonnet-4-6",
     "claude-sonnet-4-6-thinking": "claude-sonnet-4-6",
-    "claude-opus-4.6": "claude-opus-4-6-thinking",  # with a dot: as OpenRouter writes them
-    "claude-opus-4.5": "claude-opus-4-5-thinking",
-    "claude-sonnet-4.6": "claude-sonnet-4-6",
-    "claude-sonnet-4.5": "claude-sonnet-4-5",
     "gpt-oss": "gpt-oss-120b-medium",
     "gpt-oss-120b": "gpt-oss-120b-medium",
     "gemini-3-flash-preview": "gemini-3-flash",
@@ -108,7 +104,7 @@ class Catalogue:
         ``models/``, ``google/``, ``openrouter/google/``. Raises FaultError 404 ``model_not_found``."""
         wanted, meant = name, ""
         for _ in range(4):  # an alias may name an alias; bounded, so a loop ends as unknown
-            wanted = next((end for end in _ends(wanted) if end in self._models or end in self._aliases), "")
+            wanted = next((known for end in _ends(wanted) if (known := self._known(end))), "")
             if (found := self._models.get(wanted)) is not None:
                 return found.target
             if wanted not in self._aliases:
@@ -121,6 +117,19 @@ class Catalogue:
             f"There are: {listed}.",
             param="model", code="model_not_found", status=404,
         )  # fmt: skip
+
+    def _known(self, name: str) -> str:
+        """Under what name that one is known here; empty: it is not.
+
+        Anthropic dates its names, OpenRouter writes a dot, and the LS's models that think say so in theirs.
+        """
+        if name in self._models or name in self._aliases:
+            return name
+        if not name.startswith("claude-"):
+            return ""
+        plain = _DATE.sub("", _key(name))
+        known = {_key(one): one for one in (*self._aliases, *self._models)}
+        return known.get(plain) or known.get(f"{plain}-thinking") or ""
 
     def list(self) -> list[ModelInfo]:
         return [info for name, info in self._models.items() if name == info.id]

@@ -19,6 +19,11 @@ _WIDE = bytes(range(0xE3, 0xEF))  # the first bytes of U+3000 to U+EFFF: ideogra
 _KINDS = (("image/", "IMAGE"), ("audio/", "AUDIO"), ("video/", "VIDEO"), ("application/pdf", "DOCUMENT"))
 
 
+def count_of(request: Json, counted: int | None) -> tuple[int, dict[str, str]]:
+    """(tokens, headers): Google's own count of that request, or the estimate and its mark."""
+    return (total(request), MARK) if counted is None else (counted, {})
+
+
 def by_modality(request: Json) -> dict[str, int]:
     """Google's name of a modality → tokens."""
     counts: dict[str, int] = {}

@@ -12,16 +12,17 @@ from zerogravity.errors import bad_request
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.gemini import remote, samples, urls
 from zerogravity.surfaces.gemini.check import check_gemini
+from zerogravity.surfaces.gemini.counting import COUNTING
 from zerogravity.surfaces.gemini.details import GeminiDetails
 from zerogravity.surfaces.gemini.emit import GeminiEmitter
 from zerogravity.surfaces.gemini.errors import google_error
 from zerogravity.surfaces.gemini.merge import answer
+from zerogravity.surfaces.gemini.models import MODELS
 from zerogravity.surfaces.gemini.request import parse_request, table
 from zerogravity.wire import narrow
 
 __all__ = ["parse_request", "surface"]
 
-FROM_URL = ("model", "stream", "alt", "fields")
 SCHEMAS = ("parameters", "parametersJsonSchema", "parameters_json_schema")  # of a declared function
 
 
@@ -32,7 +33,7 @@ def parse(body: Mapping[str, Any], context: Context) -> Turn:
     if not isinstance(model, str) or not model:
         raise bad_request("* GenerateContentRequest.model: unexpected model name format", param="model")
     return parse_request(
-        {name: value for name, value in body.items() if name not in FROM_URL},
+        {name: value for name, value in body.items() if name not in urls.FROM_URL},
         context,
         model=model,
         stream=body.get("stream") is True,
@@ -62,6 +63,9 @@ surface = Surface(
     urls=urls.OF_TURN,
     root="/v1beta",
     also_owns=urls.also_owns,
+    is_client=urls.is_client,
+    models=MODELS,
+    counting=COUNTING,
     from_url=urls.from_url,
     input="contents",
     media=remote.media,

@@ -33,6 +33,6 @@ def google_error_object(fault: Fault) -> dict[str, Any]:
     return error
 
 
-def google_error(fault: Fault) -> Answer:
-    """A whole HTTP answer in Google's form."""
+def google_error(fault: Fault, request_id: str = "") -> Answer:
+    """A whole HTTP answer in Google's form, which names the request in a header only."""
     return Answer(fault.status, {"error": google_error_object(fault)}, fault_headers(fault))

@@ -1,14 +1,15 @@
-"""The model list and token counts in Google's form. Facts: wire-gemini-and-mapping 1.1, 1.2."""
+"""The model list in Google's form. Facts: wire-gemini-and-mapping 1.2."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zerogravity.errors import bad_request
-from zerogravity.surfaces.base import Answer
-from zerogravity.surfaces.common import token_estimate
+from zerogravity.surfaces.base import ModelList
 from zerogravity.surfaces.common.models import ModelInfo
+from zerogravity.surfaces.gemini import field_mask
+from zerogravity.surfaces.gemini.urls import fields_parameter
 from zerogravity.wire.narrow import Json
 
 METHODS = ("generateContent", "streamGenerateContent", "countTokens")
@@ -43,20 +44,18 @@ def list_json(infos: Sequence[ModelInfo], page_size: str = "", page_token: str =
     return made
 
 
-def count_answer(total: int, *, estimated: bool, details: Sequence[Json] = ()) -> Answer:
-    """The answer of countTokens."""
-    body: dict[str, Any] = {"totalTokens": total}
-    if details:
-        body["promptTokensDetails"] = list(details)
-    return Answer(200, body, token_estimate.MARK if estimated else {})
+def listing(infos: Sequence[ModelInfo], query: Mapping[str, str], headers: Mapping[str, str]) -> Json:
+    """GET /v1beta/models?pageSize=&pageToken=, as far as the field mask lets it through."""
+    mask = field_mask.parse(fields_parameter(query, headers), field_mask.MODELS)
+    return field_mask.masked(list_json(infos, query.get("pageSize", ""), query.get("pageToken", "")), mask)
 
 
-def estimate(request: Json) -> Answer:
-    """countTokens of a request that ``count_request`` has read, without asking anybody. Its body has only Google's own
-    members, since typed clients refuse others."""
-    counts = token_estimate.by_modality(request)
-    details = [{"modality": modality, "tokenCount": tokens} for modality, tokens in counts.items()]
-    return count_answer(sum(counts.values()), estimated=True, details=details)
+def entry(info: ModelInfo, name: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Json:
+    """GET /v1beta/models/{id}, which answers with the model's own name."""
+    return field_mask.masked(model_json(info), field_mask.parse(fields_parameter(query, headers), field_mask.MODEL))
+
+
+MODELS = ModelList(listing, entry)
 
 
 def _whole(text: str, name: str) -> int:

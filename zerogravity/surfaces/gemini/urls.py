@@ -11,19 +11,22 @@ from typing import Any
 from zerogravity.errors import bad_request
 
 CALL = "/{version:v1|v1beta|v1alpha}/{kind:models|tunedModels}"
-TURN = CALL + "/{model:.+}{colon::|%3[Aa]}{method:generateContent|streamGenerateContent}"
+_MODEL = CALL + "/{model:.+}{colon::|%3[Aa]}"
+TURN = _MODEL + "{method:generateContent|streamGenerateContent}"
+COUNT = _MODEL + "{method:countTokens}"
 OF_TURN = ("/v1beta/models/{model}:generateContent", "/v1beta/models/{model}:streamGenerateContent?alt=sse")
+FROM_URL = ("model", "stream", "alt", "fields")
 _OWN = re.compile(r"/v1(?:beta|alpha)(?:/|$)|/v1/(?:models|tunedModels)/.+(?::|%3[Aa])\w+$")
-_MODEL_LIST = re.compile(r"/v1/models(?:/|$)")
 
 
-def also_owns(path: str, headers: Container[str], query: Container[str]) -> bool:
-    """Google's API is spoken at a path of its own, whoever speaks; the list of models has OpenAI's path as well."""
-    return _OWN.match(path) is not None or (_MODEL_LIST.match(path) is not None and is_client(headers, query))
+def also_owns(path: str) -> bool:
+    """Google's API is spoken at a path of its own, whoever speaks."""
+    return _OWN.match(path) is not None
 
 
 def is_client(headers: Container[str], query: Container[str]) -> bool:
-    """Whether the client is one of Google's kind: decides what ``/v1/models`` means (real-clients, HTTP 5)."""
+    """Whether the client is one of Google's kind: decides what ``/v1/models`` means, which has OpenAI's path as well
+    (real-clients, HTTP 5)."""
     return "x-goog-api-key" in headers or "x-goog-api-client" in headers or "key" in query
 
 

@@ -8,10 +8,12 @@ from zerogravity.surfaces.base import Surface
 from zerogravity.surfaces.common.parameters import table
 from zerogravity.surfaces.messages import samples
 from zerogravity.surfaces.messages.check import check_messages
+from zerogravity.surfaces.messages.counting import COUNTING
 from zerogravity.surfaces.messages.details import MessagesDetails
 from zerogravity.surfaces.messages.emit import MessagesEmitter
 from zerogravity.surfaces.messages.errors import messages_error
 from zerogravity.surfaces.messages.message import answer
+from zerogravity.surfaces.messages.models import MODELS, is_client
 from zerogravity.surfaces.messages.remote import media_urls
 from zerogravity.surfaces.messages.request import PARAMETERS, parse
 from zerogravity.surfaces.messages.tools import schemas
@@ -30,6 +32,9 @@ surface = Surface(
     title="Messages",
     paths=("/v1/messages",),
     root="/v1/messages",
+    is_client=is_client,
+    models=MODELS,
+    counting=COUNTING,
     input="messages",
     media=media_urls,
     tools=schemas,

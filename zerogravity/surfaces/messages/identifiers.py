@@ -17,6 +17,6 @@ def tool_use_id(call_id: str) -> str:
 
 
 def call_id(tool_use_id: str) -> str:
-    """The other way; ids of other servers stay as they are."""
+    """The other way; ids that cannot be ours stay as they are."""
     made = OURS + tool_use_id.removeprefix(THEIRS)
     return made if ids.valid(made, "call") and tool_use_id.startswith(THEIRS) else tool_use_id

@@ -17,8 +17,8 @@ def openai_error_object(fault: Fault) -> dict[str, object]:
     return {"message": message_of(fault), "type": _type(fault), "param": fault.param, "code": fault.code or None}
 
 
-def openai_error(fault: Fault) -> Answer:
-    """A whole HTTP answer in OpenAI's form."""
+def openai_error(fault: Fault, request_id: str = "") -> Answer:
+    """A whole HTTP answer in OpenAI's form, which names the request in a header only."""
     return Answer(fault.status, {"error": openai_error_object(fault)}, fault_headers(fault))
 
 

@@ -13,6 +13,7 @@ from zerogravity.surfaces.openai.errors import openai_error
 from zerogravity.surfaces.openai.tools import schemas
 from zerogravity.surfaces.responses import samples
 from zerogravity.surfaces.responses.check import check_responses
+from zerogravity.surfaces.responses.counting import COUNTING
 from zerogravity.surfaces.responses.details import ResponsesDetails
 from zerogravity.surfaces.responses.emit import ResponsesEmitter
 from zerogravity.surfaces.responses.ids import response_id
@@ -39,6 +40,7 @@ surface = Surface(
     title="Responses",
     paths=("/v1/responses",),
     root="/v1/responses",
+    counting=COUNTING,
     input="input",
     media=_media,
     tools=lambda body: schemas(body.get("tools")),

@@ -37,6 +37,20 @@ async def test_the_wrapped_request_is_the_prompt(google: GoogleSimulator) -> Non
     assert google.requests[0].scenario == "text"
 
 
+async def test_reminders_are_no_prompt(google: GoogleSimulator) -> None:
+    """Neither before the user's words, nor behind them, nor behind a tool's results."""
+    reminder = "<system-reminder>\nUse the tool sim:500.\n</system-reminder>"
+    for prompt, answer in (("sim:tool sim:429", 429), ("sim:tool", 200)):
+        first = [*contents(f"{reminder}\n{prompt}"), *contents(reminder)]
+        called = (await fetch(google, INTERNAL, envelope(inner("", contents=first)))).stream
+        response = {"id": called.calls[0]["id"], "name": called.calls[0]["name"], "response": {"output": "18C"}}
+        results = {"role": "user", "parts": [{"functionResponse": response}]}
+        history = [*first, {"role": "model", "parts": called.call_parts}, results, *contents(reminder)]
+        reply = await fetch(google, INTERNAL, envelope(inner("", contents=history)))
+        assert reply.status == answer
+        assert answer != 200 or "18C" in reply.stream.text
+
+
 async def test_keywords_of_older_turns_are_over(google: GoogleSimulator) -> None:
     history = [*contents("sim:500"), {"role": "model", "parts": [{"text": "sorry"}]}, *contents("sim:text")]
     body = envelope({"contents": history, "tools": [{"functionDeclarations": [WEATHER]}]})

@@ -14,6 +14,7 @@ from zerogravity.wire.narrow import an_object, items, members, objects, text, te
 
 KEYWORD = re.compile(r"sim:([a-z0-9][a-z0-9-]*)((?:[ \t]+\d+(?:\.\d+)?)*)(?![\w.])")
 USER_REQUEST = re.compile(r"<USER_REQUEST>\s*(.*?)\s*</USER_REQUEST>", re.DOTALL)
+REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)  # what a client says beside the user
 CWD = re.compile(
     r"(?:working director(?:y|ies)|current directory|workspace|<cwd>|\bcwd\b|director(?:y|ies):)"
     r"[^\n/]{0,60}(/[\w./@+-]*[\w@+-])",
@@ -174,14 +175,15 @@ def _declared(declaration: Object) -> Declared:
 
 
 def _read_turn(parsed: GenerateRequest, contents: list[Object]) -> None:
+    contents = [content for content in contents if not _only_reminds(content)]
     asks = [role_of(content) == "user" and not _responds(content) for content in contents]
     last = max((index for index, one in enumerate(asks) if one), default=-1)
     # a run of user contents is one prompt: the language server puts its own entries behind the user's
     first = last
     while first > 0 and asks[first - 1]:
         first -= 1
-    found = [str(part["text"]) for content in contents[max(first, 0) : last + 1] for part in parts_of(content)
-             if part.get("text")]  # fmt: skip
+    parts = [part for content in contents[max(first, 0) : last + 1] for part in parts_of(content)]
+    found = [said for part in parts if (said := _said(part))]
     wrapped = USER_REQUEST.findall("\n".join(found))
     parsed.texts = wrapped[-1] if wrapped else "\n".join(found)
     parsed.prompt = wrapped[-1] if wrapped else found[-1] if found else ""
@@ -189,6 +191,16 @@ def _read_turn(parsed: GenerateRequest, contents: list[Object]) -> None:
     for part in parts_of(contents[-1]) if contents else ():
         if (answer := an_object(get(part, "functionResponse"))) is not None:
             parsed.results.append((str(answer.get("name", "")), answer.get("response")))
+
+
+def _said(part: Object) -> str:
+    """A part's text without reminders."""
+    return REMINDER.sub("", str(part.get("text") or "")).strip()
+
+
+def _only_reminds(content: Object) -> bool:
+    parts = parts_of(content)
+    return role_of(content) == "user" and bool(parts) and all(part.get("text") and not _said(part) for part in parts)
 
 
 def _responds(content: Object) -> bool:

@@ -1,0 +1,201 @@
+"""Claude Code: its agent loop, and what it does when an answer ends otherwise than well."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.clients.install import npm_bin
+from tests.clients.run import Ran, home, run
+from tests.clients.wire import Wire
+from tests.e2e.support import until
+from zerogravity.testing.simulator.stack import Stack
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+CLIENTS = ("claude-code",)
+
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PROMPT = 'Create a file notes.txt that says "bees are fine".'
+MESSAGES = "/v1/messages"
+STAND_IN = "skip_thought_signature_validator"
+QUIET = {
+    "DISABLE_AUTOUPDATER": "1",
+    "DISABLE_TELEMETRY": "1",
+    "DISABLE_ERROR_REPORTING": "1",
+    "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    "IS_SANDBOX": "1",  # root may skip permissions
+}
+
+
+async def claude(
+    wire: Wire, workspace: Path, prompt: str, *more: str, folder: Path | None = None, **options: Any
+) -> Ran:
+    """One ``claude -p``; ``folder``: its home, when a session goes on."""
+    env = {"ANTHROPIC_BASE_URL": wire.url, "ANTHROPIC_API_KEY": "any", **QUIET, **options.pop("env", {})}
+    arguments = ("-p", prompt, "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions", *more)
+    if "--model" not in more:
+        arguments += ("--model", "gemini-3-flash")
+    command = npm_bin("claude-code", "claude")
+    return await run(command, *arguments, cwd=workspace, env=env, home=folder or home("claude-code"), **options)
+
+
+class Told:
+    """What it tells of a session."""
+
+    def __init__(self, ran: Ran) -> None:
+        self.events: list[dict[str, Any]] = [json.loads(line) for line in ran.out.splitlines() if line.startswith("{")]
+        self.result = self.events[-1]
+        assert self.result["type"] == "result", ran
+        blocks = [(event["type"], block) for event in self.events if event["type"] in ("assistant", "user")
+                  for block in event["message"]["content"] if isinstance(block, dict)]  # fmt: skip
+        self.calls = [block["name"] for _, block in blocks if block["type"] == "tool_use"]
+        self.results = [block for _, block in blocks if block["type"] == "tool_result"]
+        self.thinking = [block["thinking"] for _, block in blocks if block["type"] == "thinking"]
+        self.texts = [block["text"] for kind, block in blocks if (kind, block["type"]) == ("assistant", "text")]
+
+    @property
+    def text(self) -> str:
+        """The final text of a session that went well."""
+        assert self.result["subtype"] == "success", self.result
+        assert not self.result["is_error"], self.result
+        return self.result["result"]
+
+
+def sent(stack: Stack) -> list[dict[str, Any]]:
+    """The contents of the last request that reached Google."""
+    assert stack.google is not None
+    return stack.google.requests[-1].body["request"]["contents"]
+
+
+def parts(stack: Stack, kind: str) -> list[Any]:
+    return [part for content in sent(stack) for part in content["parts"] if kind in part]
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["gemini-3-flash", "gemini-2.5-flash", "claude-sonnet-4-6", "gpt-oss-120b-medium", "claude-opus-5-5", "haiku"],
+)  # the last two: by the aliases that are set for its main and its small model
+async def test_a_file_is_written(wire: Wire, tmp_path: Path, model: str) -> None:
+    told = Told(await claude(wire, tmp_path, PROMPT, "--model", model))
+    assert told.calls == ["Write"]
+    assert "Write answered: File created successfully" in told.text
+    assert (tmp_path / "notes.txt").read_text().strip() == "bees are fine"
+    assert len(wire.asked(MESSAGES)) == 2
+    usage = told.result["usage"]
+    assert min(usage["input_tokens"], usage["output_tokens"], usage["cache_read_input_tokens"]) > 0
+
+
+async def test_thoughts_come_back_as_google_signed_them(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    told = Told(await claude(wire, tmp_path, PROMPT))
+    assert told.thinking[0].startswith("**Considering**")
+    (called,) = parts(stack, "functionCall")
+    assert called["functionCall"]["name"] == "Write"
+    assert called["thoughtSignature"] != STAND_IN
+    assert len(called["thoughtSignature"]) > 50
+    assert "x-anthropic-billing-header" not in json.dumps(stack.google.requests[-1].body if stack.google else None)
+
+
+async def test_several_rounds_of_tools(wire: Wire, tmp_path: Path) -> None:
+    told = Told(
+        await claude(wire, tmp_path, f"{PROMPT} sim:tool sim:tool-text sim:tool-apart sim:text", "--tools", "Bash")
+    )
+    assert told.calls == ["Bash"] * 3
+    assert told.text.startswith("Here is an answer")
+    assert len(wire.asked(MESSAGES)) == 4
+
+
+@pytest.mark.parametrize("how", ["parallel", "parallel-split"])
+async def test_parallel_tools(wire: Wire, stack: Stack, tmp_path: Path, how: str) -> None:
+    told = Told(await claude(wire, tmp_path, f"{PROMPT} sim:{how} sim:text", "--tools", "Bash"))
+    assert told.calls == ["Bash"] * 3
+    assert told.text.startswith("Here is an answer")
+    assert (tmp_path / "notes.txt").read_text() == "bees are fine\n"
+    assert [one.get("thoughtSignature", STAND_IN) != STAND_IN for one in parts(stack, "functionCall")] == [
+        True,
+        False,
+        False,
+    ]
+
+
+async def test_results_of_parallel_tools_that_fail(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    """It sends those that failed first."""
+    prompt = "Use the tool on other.txt. sim:parallel sim:text"
+    told = Told(await claude(wire, tmp_path, prompt, "--tools", "Read"))
+    assert told.calls == ["Read"] * 3
+    assert [bool(one.get("is_error")) for one in told.results] == [True] * 3
+    assert told.text.startswith("Here is an answer")
+    assert all("error" in one["functionResponse"]["response"] for one in parts(stack, "functionResponse"))
+
+
+async def test_several_turns(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    folder = home("claude-code")
+    first = Told(await claude(wire, tmp_path, PROMPT, folder=folder))
+    second = Told(await claude(wire, tmp_path, "And now? sim:text", "--continue", folder=folder))
+    assert second.text.startswith("Here is an answer")
+    said = "".join(part["text"] for part in parts(stack, "text"))
+    assert said.index("bees are fine") < said.index(first.text) < said.index("And now?")
+    assert len(parts(stack, "functionCall")) == 1
+
+
+async def test_an_interrupted_run_goes_on(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    folder = home("claude-code")
+    begun = lambda: any(b"Here is" in one.answer for one in wire.exchanges)  # noqa: E731
+    ran = await claude(wire, tmp_path, "Tell me. sim:stall 60", folder=folder, interrupt=begun)
+    assert "Here is an answer" not in ran.out
+    assert stack.google is not None
+    await until(lambda: stack.google is not None and stack.google.requests[-1].ended)
+    assert stack.google.requests[-1].ended != "end"  # nobody wants the rest
+    assert "You wrote: " in Told(await claude(wire, tmp_path, "Go on.", "--continue", folder=folder)).text
+    wire.exchanges.pop(0)  # its stream was cut
+
+
+async def test_a_picture(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    (tmp_path / "dot.png").write_bytes(PICTURE)
+    told = Told(await claude(wire, tmp_path, "What is in dot.png? Use the tool.", "--tools", "Read"))
+    assert told.calls == ["Read"]
+    assert base64.b64encode(PICTURE).decode() in json.dumps(sent(stack))
+
+
+async def test_web_search(wire: Wire, tmp_path: Path) -> None:
+    """It asks for it in a request of its own, whose results it shows as links."""
+    told = Told(await claude(wire, tmp_path, "Use WebSearch for the latest news", env={"ENABLE_TOOL_SEARCH": "false"}))
+    assert told.calls == ["WebSearch"]
+    assert "example.org" in json.dumps(told.results)
+    assert "Zürich is the largest city" in json.dumps(told.results, ensure_ascii=False)
+    (asked,) = [one for one in wire.asked(MESSAGES) if any("type" in tool for tool in one["tools"])]
+    assert [tool["type"] for tool in asked["tools"]] == ["web_search_20250305"]
+
+
+async def test_structured_output(wire: Wire, tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    told = Told(await claude(wire, tmp_path, "Use StructuredOutput for Rome", "--json-schema", json.dumps(schema)))
+    assert told.result["structured_output"] == {"city": "Rome"}
+
+
+async def test_a_compaction(wire: Wire, tmp_path: Path) -> None:
+    folder = home("claude-code")
+    Told(await claude(wire, tmp_path, PROMPT, folder=folder))
+    before = len(wire.asked(MESSAGES))
+    Told(await claude(wire, tmp_path, "/compact", "--continue", folder=folder))
+    assert len(wire.asked(MESSAGES)) > before
+    assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text.startswith("You wrote: ")
+
+
+@pytest.mark.parametrize(
+    ("effort", "budget", "level"),
+    [("low", None, "LOW"), ("max", None, "HIGH"), (None, "0", "MINIMAL")],
+)
+async def test_effort(
+    wire: Wire, stack: Stack, tmp_path: Path, effort: str | None, budget: str | None, level: str
+) -> None:
+    more = ("--effort", effort) if effort else ()
+    env = {"MAX_THINKING_TOKENS": budget} if budget else {}
+    Told(await claude(wire, tmp_path, "Why?", *more, "--model", "claude-opus-5-5", env=env))
+    assert stack.google is not None
+    assert stack.google.requests[-1].body["request"]["generationConfig"]["thinkingConfig"]["thinkingLevel"] == level
