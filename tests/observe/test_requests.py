@@ -72,4 +72,5 @@ def test_no_credential_stays_in_memory_and_headers_count(make_turn):
     kept = [bodies.get("a", name) for name in (CLIENT, ORIGINAL, SENT)]
     assert "ecret" not in repr([request.headers for request in kept])
     assert kept[2].headers["user-agent"] == "ls/1"
+    assert kept[1].headers is kept[2].headers
     assert bodies.bytes == sum(request.size for request in kept) > 3 * len(b"{}") + len("ls/1")

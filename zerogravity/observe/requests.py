@@ -84,8 +84,9 @@ class Bodies(RequestSink):
 
     def take(self, turn_id: str, requests: Sequence[Request]) -> None:
         kept = self._kept.setdefault(turn_id, {})
+        shared = {id(request.headers): redact.headers(request.headers) for request in requests}
         for request in requests:
-            shown = replace(request, headers=redact.headers(request.headers))
+            shown = replace(request, headers=shared[id(request.headers)])
             before = kept.get((request.name, request.attempt_no))
             self.bytes += shown.size - (before.size if before is not None else 0)
             kept[request.name, request.attempt_no] = shown
