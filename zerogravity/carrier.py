@@ -13,6 +13,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol, Self, cast
@@ -127,6 +128,13 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
+    def settle(self) -> None:
+        """An answer begins, and with it comes what a TLS 1.3 server says of later sessions. Reading that, OpenSSL takes
+        16 KiB to write in, and gives them back at the next write, even of nothing."""
+        if (tls := self.info("ssl_object")) is not None:
+            with suppress(ssl.SSLError):  # it is being closed
+                tls.write(b"")
+
     def info(self, name: str) -> Any:
         """What asyncio knows about it: ``peername``, ``ssl_object`` …"""
         return None if self.transport is None else self.transport.get_extra_info(name)
@@ -158,7 +166,10 @@ class Call:
 
     def received(self, data: bytes) -> None:
         """Called by the connection."""
-        self._request = ()
+        if self._request:
+            self._request = ()
+            if self._connection is not None and not self._kept:
+                self._connection.settle()
         reader = self._reader
         self._tell(reader.feed(data))
         if reader.error is not None:
@@ -372,6 +383,8 @@ class Carrier:
         except OSError as error:
             assert isinstance(trust, Trust)
             return f"the trusted certificates in {trust.ca or trust.folder} cannot be read: {error}"
+        if context is not None:
+            context.sslobject_class = _Tls
         try:
             async with asyncio.timeout(self._connect_s):
                 _, connection = await asyncio.get_running_loop().create_connection(
@@ -391,6 +404,14 @@ class Carrier:
             return connection
         connection.abort()
         return why
+
+
+class _Tls(ssl.SSLObject):
+    """asyncio keeps the server's certificate, taken apart, with each connection. OpenSSL has verified it, and nobody
+    asks for it again."""
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        return None
 
 
 @lru_cache(8)
