@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 NS = 1_000_000_000
 BUSY_S, IDLE_S = 0.05, 1.0  # between two looks while somebody is waited for, and else
-CALM_S = 0.25  # the first of these once a look was punctual: a process that wakes oftener spends a tenth more (measured)
+CALM_S = 0.5  # the first of these once a look was punctual: a process that wakes oftener spends a tenth more (measured)
 LEAST = NS // 500  # less is no lateness: a timer is never quite punctual
 MUCH = NS // 100  # more, and the next look comes soon
 KEPT = 4096  # spells: minutes of the worst overload
