@@ -24,7 +24,7 @@ from zerogravity.background import Tasks
 from zerogravity.wire.http1 import AnswerReader, Head
 
 IDLE_S = 90.0  # Google keeps them for four minutes
-MAX_IDLE = 256  # as many as turns may come at once: a new one costs as much as all else that a call does (measured)
+MAX_IDLE = 256  # as many as turns may come at once: a new one costs ten times as much as a call (measured)
 CROSSING_S = 5.0  # a close that crosses a request on its way is here by then; later, Google has begun to work on it
 JOINED = 64 * 1024  # smaller requests go out in one write
 CUT = "server closed connection"
