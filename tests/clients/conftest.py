@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 # clients that know OpenAI's or Anthropic's models treat these otherwise than a name they never heard
-KNOWN = ("gpt-5", "gpt-5.5", "gpt-6.1-sol", "claude-opus-5-5", "claude-haiku-5-5")
+KNOWN = ("gpt-5", "gpt-5.5", "gpt-6.1-sol", "claude-opus-5-5", "claude-haiku-5-5", "claude-haiku-4-5")
 ALIASES = ",".join(f"{name}=gemini-3-flash" for name in KNOWN)
 
 

@@ -33,9 +33,7 @@ WELL: dict[str, tuple[int, str]] = {
     "sim:flood 500": (0, ""),
     "sim:image": (0, ""),
     "sim:code": (0, ""),
-    "sim:grounding": (0, "Zürich is"),
     "sim:stall 2": (0, ""),
-    "sim:flaky": (0, ""),
     "sim:thinking-once": (0, ""),
     "sim:malformed-once": (0, ""),
 }

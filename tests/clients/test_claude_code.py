@@ -13,6 +13,7 @@ from tests.clients.install import npm_bin
 from tests.clients.run import Ran, home, run
 from tests.clients.wire import Wire
 from tests.e2e.support import until
+from zerogravity.testing.simulator.google.catalogue import CATALOGUE
 from zerogravity.testing.simulator.stack import Stack
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -23,6 +24,7 @@ PICTURE = base64.b64decode(
 )
 PROMPT = 'Create a file notes.txt that says "bees are fine".'
 MESSAGES = "/v1/messages"
+SUMMARY = "Here is an answer in several pieces, as the real one would come."
 STAND_IN = "skip_thought_signature_validator"
 QUIET = {
     "DISABLE_AUTOUPDATER": "1",
@@ -145,9 +147,9 @@ async def test_several_turns(wire: Wire, stack: Stack, tmp_path: Path) -> None:
 
 async def test_an_interrupted_run_goes_on(wire: Wire, stack: Stack, tmp_path: Path) -> None:
     folder = home("claude-code")
-    begun = lambda: any(b"Here is" in one.answer for one in wire.exchanges)  # noqa: E731
+    begun = lambda: any(b"Before" in one.answer for one in wire.exchanges)  # noqa: E731
     ran = await claude(wire, tmp_path, "Tell me. sim:stall 60", folder=folder, interrupt=begun)
-    assert "Here is an answer" not in ran.out
+    assert "After it." not in ran.out
     assert stack.google is not None
     await until(lambda: stack.google is not None and stack.google.requests[-1].ended)
     assert stack.google.requests[-1].ended != "end"  # nobody wants the rest
@@ -178,24 +180,107 @@ async def test_structured_output(wire: Wire, tmp_path: Path) -> None:
     assert told.result["structured_output"] == {"city": "Rome"}
 
 
-async def test_a_compaction(wire: Wire, tmp_path: Path) -> None:
+async def test_the_context_is_counted(wire: Wire, tmp_path: Path) -> None:
+    """All its parts at once."""
+    told = Told(await claude(wire, tmp_path, "/context"))
+    assert "gemini-3-flash" in told.text
+    assert len(wire.asked("/count_tokens")) > 10
+    assert {one.status for one in wire.exchanges} == {200}
+
+
+async def test_a_sub_agent(wire: Wire, tmp_path: Path) -> None:
+    """It works in the background, and its answer comes as a reminder."""
+    told = Told(await claude(wire, tmp_path, "sim:tool sim:text", "--tools", "Agent"))
+    assert told.calls == ["Agent"]
+    assert told.text.startswith("You wrote: ")
+    asked = wire.asked(MESSAGES)
+    assert "omitted" in [one["thinking"]["display"] for one in asked]
+    assert "<result>Here is an answer" in json.dumps(asked[-1]["messages"][-1])
+
+
+async def test_a_compaction(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    """The summary takes the place of the conversation."""
     folder = home("claude-code")
     Told(await claude(wire, tmp_path, PROMPT, folder=folder))
-    before = len(wire.asked(MESSAGES))
+    assert stack.google is not None
+    stack.google.script(CATALOGUE["text"])
     Told(await claude(wire, tmp_path, "/compact", "--continue", folder=folder))
-    assert len(wire.asked(MESSAGES)) > before
+    assert "TEXT ONLY" in json.dumps(wire.asked(MESSAGES)[-1]["messages"][-1])
     assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text.startswith("You wrote: ")
+    assert SUMMARY in json.dumps(wire.asked(MESSAGES)[-1]["messages"])
 
 
 @pytest.mark.parametrize(
-    ("effort", "budget", "level"),
-    [("low", None, "LOW"), ("max", None, "HIGH"), (None, "0", "MINIMAL")],
+    ("model", "more", "env", "level"),
+    [
+        ("claude-opus-5-5", ["--effort", "low"], {}, "LOW"),
+        ("claude-opus-5-5", ["--effort", "max"], {}, "HIGH"),
+        ("claude-haiku-4-5", [], {}, "HIGH"),  # an older one: by a budget
+        ("claude-haiku-4-5", [], {"MAX_THINKING_TOKENS": "0"}, "MINIMAL"),
+    ],
 )
 async def test_effort(
-    wire: Wire, stack: Stack, tmp_path: Path, effort: str | None, budget: str | None, level: str
+    wire: Wire, stack: Stack, tmp_path: Path, model: str, more: list[str], env: dict[str, str], level: str
 ) -> None:
-    more = ("--effort", effort) if effort else ()
-    env = {"MAX_THINKING_TOKENS": budget} if budget else {}
-    Told(await claude(wire, tmp_path, "Why?", *more, "--model", "claude-opus-5-5", env=env))
+    told = Told(await claude(wire, tmp_path, "Why?", "--model", model, *more, env=env))
+    assert told.text.startswith("You wrote: “Why?”")
     assert stack.google is not None
-    assert stack.google.requests[-1].body["request"]["generationConfig"]["thinkingConfig"]["thinkingLevel"] == level
+    config = stack.google.requests[-1].request["generationConfig"]["thinkingConfig"]
+    assert config == {"thinkingLevel": level, "includeThoughts": not env}
+    assert bool(told.thinking) is not bool(env)
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("503-mid", "Your response above was cut off mid-stream."),
+        ("drop", "Your response above was cut off mid-stream."),
+        ("no-finish", "Your response above was cut off mid-stream."),
+        ("max-tokens", "Output token limit hit."),
+        ("safety", "Your response above was stopped by a safety classifier"),
+        ("503", ""),
+        ("400", ""),
+    ],
+)  # words: of the request in which it asks again; none: it asks the same
+async def test_it_asks_again(wire: Wire, stack: Stack, tmp_path: Path, how: str, words: str) -> None:
+    assert stack.google is not None
+    stack.google.script(CATALOGUE[how])
+    assert Told(await claude(wire, tmp_path, "Why?")).text.startswith("You wrote: “Why?”")
+    failed, _ = wire.asked(MESSAGES), wire.exchanges.pop(0)
+    first, second = failed
+    assert words in json.dumps(second["messages"])
+    assert bool(words) is (len(second["messages"]) > len(first["messages"]))
+
+
+@pytest.mark.parametrize("how", ["empty", "thinking-only", "malformed"])
+async def test_what_it_need_not_ask_again(wire: Wire, stack: Stack, tmp_path: Path, how: str) -> None:
+    """No answer at all is asked for again before the client sees it."""
+    assert stack.google is not None
+    stack.google.script(CATALOGUE[how])
+    assert Told(await claude(wire, tmp_path, "Why?")).text.startswith("You wrote: “Why?”")
+    assert len(wire.asked(MESSAGES)) == 1
+
+
+@pytest.mark.parametrize(("how", "said", "most"), [("429-quota", "quota", 1), ("400", "invalid argument", 6)])
+async def test_an_error_that_cannot_heal_is_told(wire: Wire, tmp_path: Path, how: str, said: str, most: int) -> None:
+    told = Told(await claude(wire, tmp_path, f"sim:{how}"))
+    assert told.result["is_error"]
+    assert said in told.result["result"]
+    assert len(wire.exchanges) <= most
+    wire.exchanges.clear()  # it was meant to fail
+
+
+async def test_a_prompt_that_is_too_long_is_compacted(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    folder = home("claude-code")
+    Told(await claude(wire, tmp_path, PROMPT, folder=folder))
+    wire.exchanges.clear()
+    assert stack.google is not None
+    stack.google.script(CATALOGUE["400-long"])
+    stack.google.script(CATALOGUE["text"])
+    assert Told(await claude(wire, tmp_path, "Why?", "--continue", folder=folder)).text.startswith("You wrote: ")
+    refused, compacting, again = wire.exchanges
+    assert b"prompt is too long: " in refused.answer
+    assert "TEXT ONLY" in json.dumps(compacting.asked["messages"][-1])
+    assert SUMMARY in json.dumps(again.asked["messages"])
+    assert "Why?" in json.dumps(again.asked["messages"])
+    wire.exchanges.remove(refused)  # it was meant to fail

@@ -29,7 +29,7 @@ def default_answer(request: GenerateRequest) -> Scenario:
     tools = request.callable_tools
     if request.results:
         scenario = _about_results(request)
-    elif tools and (request.mode == "ANY" or _wants_tool(request, tools)):
+    elif tools and (request.mode == "ANY" or (request.step == 0 and _wants_tool(request, tools))):
         scenario = Scenario([*_thoughts(request, "I need a tool for this."), *_calls(request)], name="natural-tool")
     elif request.mime:
         scenario = json_answer(request)
