@@ -39,7 +39,7 @@ class PlainEmitter:
         return [*frames, b"data: [DONE]\n\n"] if record.terminal is not None else frames
 
 
-def plain_error(fault):
+def plain_error(fault, request_id=""):
     return Answer(fault.status, {"error": fault.message})
 
 

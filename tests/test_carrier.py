@@ -435,6 +435,29 @@ async def test_tls_is_verified_as_configured(trust, names: list[str], own: bool,
         await carrier.close()
 
 
+async def test_a_tls_connection_keeps_no_certificate_and_carries_on(trust) -> None:
+    """What it does at the first answer sends nothing: the second call finds it as it was."""
+    identity, seen = tls.authority_signed(["127.0.0.1"]), list[Connection]()
+    given = trust(identity)
+    carrier = Carrier(lambda: given)
+
+    class Looks(Heard):
+        def begun(self, head: Head, connection: Connection) -> None:
+            super().begun(head, connection)
+            seen.append(connection)
+
+    async with Server([[OK], [OK], [OK]], context=identity.server_context()) as server:
+        for _ in range(3):
+            heard = Looks()
+            carrier.call(server.target, REQUEST, heard)
+            await heard.over.wait()
+            assert heard.body == b"ok"
+        assert len(set(map(id, seen))) == len(server.asked) == 1
+        assert seen[0].info("ssl_object") is not None
+        assert seen[0].info("peercert") is None
+        await carrier.close()
+
+
 @pytest.mark.parametrize("ca", ["missing.pem", "none.pem"])
 async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path, ca: str) -> None:
     (tmp_path / "none.pem").write_text("no certificate\n")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerogravity.lateness import BUSY_S, IDLE_S, KEPT, NS, Lateness
+from zerogravity.lateness import BUSY_S, CALM_S, IDLE_S, KEPT, MUCH, NS, Lateness
 from zerogravity.testing.builders import FakeClock
 
 
@@ -72,9 +72,9 @@ def test_a_blocked_loop_is_late_by_what_it_was_blocked(clock: FakeClock) -> None
     began = clock()
     loop.run(10)
     loop.block(30)
-    assert 30 - BUSY_S <= lateness.since(began) / NS <= 30
+    assert 30 - CALM_S <= lateness.since(began) / NS <= 30
     loop.run(10)
-    assert 30 - BUSY_S <= lateness.since(began) / NS <= 30
+    assert 30 - CALM_S <= lateness.since(began) / NS <= 30
     assert lateness.since(clock() - NS) == 0, "it was punctual lately"
 
 
@@ -110,10 +110,20 @@ def test_idle_it_looks_seldom_and_a_turn_makes_it_look_oftener(clock: FakeClock)
     busy[0] = True
     lateness.hurry()
     loop.run(1)
-    assert len(late) == pytest.approx(10 / IDLE_S + 1 / BUSY_S, abs=1)
+    assert len(late) == pytest.approx(10 / IDLE_S + 1 / CALM_S, abs=1)
     lateness.hurry()
     assert len([one for one in loop.alarms if not one.cancelled]) == 1
     assert max(late) < 0.001
+
+
+def test_it_looks_oftener_as_long_as_it_is_late(clock: FakeClock) -> None:
+    late = list[float]()
+    _, loop = watched(clock, report=late.append)
+    loop.run(BUSY_S)
+    for blocked, pause in ((MUCH / NS / 2, CALM_S), (0.1, BUSY_S), (0.1, BUSY_S), (0.0, CALM_S)):
+        loop.block((loop.alarms[0].due - clock()) / NS + blocked)
+        assert late[-1] == pytest.approx(blocked)
+        assert (loop.alarms[0].due - clock()) / NS == pytest.approx(pause)
 
 
 def test_it_reports_each_look_and_none_after_the_stop(clock: FakeClock) -> None:
@@ -162,7 +172,7 @@ def test_never_more_than_has_passed_nor_than_the_loop_was_blocked(
         assert lateness.since(clock()) == 0
     late = lateness.since(began) / NS
     assert late <= blocked + 0.001
-    assert late >= blocked - len(steps) * (BUSY_S + 0.002)
+    assert late >= blocked - len(steps) * (CALM_S + 0.002)
 
 
 # -- as a timeout --------------------------------------------------------------------------------------------------

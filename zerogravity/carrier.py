@@ -13,8 +13,10 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Protocol, Self, cast
 
 import certifi
@@ -23,7 +25,7 @@ from zerogravity.background import Tasks
 from zerogravity.wire.http1 import AnswerReader, Head
 
 IDLE_S = 90.0  # Google keeps them for four minutes
-MAX_IDLE = 32
+MAX_IDLE = 256  # as many as turns may come at once: a new one costs ten times as much as a call (measured)
 CROSSING_S = 5.0  # a close that crosses a request on its way is here by then; later, Google has begun to work on it
 JOINED = 64 * 1024  # smaller requests go out in one write
 CUT = "server closed connection"
@@ -127,6 +129,13 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
+    def settle(self) -> None:
+        """An answer begins, and with it comes what a TLS 1.3 server says of later sessions. Reading that, OpenSSL takes
+        16 KiB to write in, and gives them back at the next write, even of nothing."""
+        if (tls := self.info("ssl_object")) is not None:
+            with suppress(ssl.SSLError):  # it is being closed
+                tls.write(b"")
+
     def info(self, name: str) -> Any:
         """What asyncio knows about it: ``peername``, ``ssl_object`` …"""
         return None if self.transport is None else self.transport.get_extra_info(name)
@@ -158,7 +167,10 @@ class Call:
 
     def received(self, data: bytes) -> None:
         """Called by the connection."""
-        self._request = ()
+        if self._request:
+            self._request = ()
+            if self._connection is not None and not self._kept:
+                self._connection.settle()
         reader = self._reader
         self._tell(reader.feed(data))
         if reader.error is not None:
@@ -271,9 +283,9 @@ class Carrier:
 
     def warm(self, target: Target, wanted: int) -> None:
         """That many calls are about to come: one more connection, unless as many are ready or on their way."""
-        ready = sum(one.target == target and not one.gone for one in self._idle)
-        coming = sum(one == target for one, _ in self._warming)
-        if ready + coming < min(wanted, self._max_idle):
+        wanted = min(wanted, self._max_idle) - sum(one == target for one, _ in self._warming)
+        ready = (one for one in reversed(self._idle) if one.target == target and not one.gone)
+        if len(list(islice(ready, max(wanted, 0)))) < wanted:
             task = self._spawn(target)
             self._warming.append((target, task))
             task.add_done_callback(self._warmed)
@@ -372,6 +384,8 @@ class Carrier:
         except OSError as error:
             assert isinstance(trust, Trust)
             return f"the trusted certificates in {trust.ca or trust.folder} cannot be read: {error}"
+        if context is not None:
+            context.sslobject_class = _Tls
         try:
             async with asyncio.timeout(self._connect_s):
                 _, connection = await asyncio.get_running_loop().create_connection(
@@ -391,6 +405,14 @@ class Carrier:
             return connection
         connection.abort()
         return why
+
+
+class _Tls(ssl.SSLObject):
+    """asyncio keeps the server's certificate, taken apart, with each connection. OpenSSL has verified it, and nobody
+    asks for it again."""
+
+    def getpeercert(self, binary_form: bool = False) -> Any:
+        return None
 
 
 @lru_cache(8)

@@ -22,7 +22,15 @@ import psutil
 from rig import crowd
 
 from zerogravity.hosts import free_port
-from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_response, check_responses
+from zerogravity.testing.check import (
+    GrammarError,
+    check_chat,
+    check_gemini,
+    check_message,
+    check_messages,
+    check_response,
+    check_responses,
+)
 from zerogravity.testing.simulator.google import GoogleSimulator
 from zerogravity.testing.simulator.language_server import LsOptions
 from zerogravity.testing.simulator.relay import Relay
@@ -31,7 +39,9 @@ from zerogravity.testing.simulator.stack import Stack, StackOptions
 MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 PROMPTS = ("sim:text", "sim:think", "sim:tool", "sim:unicode", "sim:long 300", "sim:slow 0.02", "sim:grounding")
-CHECK: dict[str, Callable[[bytes], Any]] = {"responses": check_responses, "chat": check_chat, "gemini": check_gemini}
+CHECK: dict[str, Callable[[bytes], Any]] = {
+    "responses": check_responses, "chat": check_chat, "gemini": check_gemini, "messages": check_messages,
+}  # fmt: skip
 RUNNING = ("queued", "in_progress")
 TURN_S, REST_S = 60, 30
 SPARE = 6  # connections, files and threads that are kept for the next turn come and go
@@ -81,6 +91,8 @@ class Told:
                 body = json.loads(self.raw)
                 if self.status == 200 and self.surface == "responses":
                     check_response(body)
+                elif self.status == 200 and self.surface == "messages":
+                    check_message(body)
                 elif self.status != 200 and "message" not in body["error"]:
                     return f"{self.surface}: {self.status} without a message"
         except (GrammarError, ValueError, KeyError, TypeError) as error:
@@ -99,6 +111,10 @@ def asked(surface: str, prompt: str, *, stream: bool, behind: bool) -> tuple[str
             tools: list[dict[str, Any]] = [{"type": "function", "function": function}]
             messages = [{"role": "user", "content": prompt}]
             return "/v1/chat/completions", {"model": MODEL, "messages": messages, "stream": stream, "tools": tools}
+        case "messages":
+            tools = [{"name": function["name"], "input_schema": PARAMETERS}]
+            body = {"model": MODEL, "max_tokens": 9999, "messages": [{"role": "user", "content": prompt}]}
+            return "/v1/messages", {**body, "stream": stream, "tools": tools}
         case _:
             method = "streamGenerateContent?alt=sse" if stream else "generateContent"
             contents = [{"role": "user", "parts": [{"text": prompt}]}]

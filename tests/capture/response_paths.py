@@ -19,6 +19,7 @@ from mitmproxy.test import taddons, tflow
 
 from zerogravity.capture import proxy_guard, relayed_call
 from zerogravity.capture.interceptor import Deps, Interceptor
+from zerogravity.capture.ls_copy import HOLD_S
 from zerogravity.capture.relay import LayerChoice, Relay
 from zerogravity.carrier import Carrier, Target
 from zerogravity.wire.http1 import AnswerReader, Head
@@ -144,14 +145,20 @@ class Relayed:
             cast("Any", self),
             cast("Any", self.carrier),
             target,
-            later=self.later,
+            timers=cast("Any", self),
             failed=lambda: self.failures.append(None),
         )
         self.call.register()
 
-    def later(self, _: float, then: Callable[[], None]) -> Any:
+    def call_later(self, _: float, then: Callable[[], None]) -> Any:
         self.timers.append(then)
         return self
+
+    def time(self) -> float:
+        return 0.0
+
+    def when(self) -> float:
+        return HOLD_S
 
     def cancel(self) -> None:
         self.timers.clear()

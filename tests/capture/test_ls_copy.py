@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zerogravity.capture.ls_copy import AT_ONCE, HOLD_S, LsCopy
+from zerogravity.capture.ls_copy import AT_ONCE, HOLD_S, SOON_S, LsCopy
 
 
 class Clock:
@@ -20,7 +20,10 @@ class Clock:
         self.now = 0.0
         self.timers: list[Timer] = []
 
-    def later(self, delay: float, then: Callable[[], None]) -> Any:
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, then: Callable[[], None]) -> Any:
         self.timers.append(Timer(self.now + delay, then))
         return self.timers[-1]
 
@@ -37,6 +40,9 @@ class Timer:
     def __init__(self, at: float, then: Callable[[], None]) -> None:
         self.at, self.then, self.cancelled = at, then, False
 
+    def when(self) -> float:
+        return self.at
+
     def cancel(self) -> None:
         self.cancelled = True
 
@@ -50,7 +56,7 @@ class Receiver:
         self.got: list[tuple[float, bytes | str]] = []
         self.stuck: list[Coroutine[Any, Any, None]] = []
         self.copy: LsCopy[bytes | str] = LsCopy(
-            self.deliver, lambda data: data, spawn=self.run, later=clock.later, **options
+            self.deliver, lambda data: data, spawn=self.run, timers=clock, **options
         )
 
     async def deliver(self, event: bytes | str) -> None:
@@ -91,6 +97,22 @@ def test_pieces_go_together_a_quarter_of_a_second_after_the_first(clock: Clock) 
     receiver.copy.hold([b"d"])
     clock.move(HOLD_S)
     assert receiver.got == [(HOLD_S, b"abc"), (2 * HOLD_S, b"d")]
+
+
+def test_a_piece_that_comes_shortly_before_takes_along_what_is_held(clock: Clock) -> None:
+    receiver = Receiver(clock)
+    receiver.copy.hold([b"a"])
+    clock.move(HOLD_S - SOON_S - 0.001)
+    receiver.copy.hold([b"b"])
+    assert receiver.got == []
+    clock.move(0.002)
+    receiver.copy.hold([b"c"])
+    assert receiver.events == [b"abc"]
+    receiver.copy.hold([b"d"])
+    clock.move(HOLD_S - 0.001)
+    assert receiver.events == [b"abc"], "the time of the next one begins anew"
+    clock.move(0.001)
+    assert receiver.events == [b"abc", b"d"]
 
 
 def test_an_event_of_its_own_takes_along_what_is_held(clock: Clock) -> None:

@@ -13,7 +13,9 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from mitmproxy.proxy import commands, context, events, layer
 from mitmproxy.test import taddons, tflow
+from mitmproxy.test.tflow import tclient_conn
 
 from zerogravity.capture import mitm
 
@@ -159,3 +161,28 @@ else:
 def test_messages_are_not_checked() -> None:
     """In a process of its own: it is for all of it."""
     subprocess.run([sys.executable, "-c", UNCHECKED], check=True, timeout=60)
+
+
+class Pausing(layer.Layer):
+    """Waits for an answer at each event; notes what it gets meanwhile, in order."""
+
+    def __init__(self) -> None:
+        super().__init__(context.Context(tclient_conn(), Options()))
+        self.seen: list[events.Event] = []
+
+    def _handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
+        self.seen.append(event)
+        yield commands.OpenConnection(self.context.server)
+
+
+def test_a_layer_that_waits_gets_its_events_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layer, "collections", layer.collections)  # put back afterwards
+    mitm.keep_queues_small()
+    paused, given = Pausing(), [events.Start() for _ in range(4)]
+    (asked,) = paused.handle_event(given[0])
+    for event in given[1:]:
+        assert list(paused.handle_event(event)) == []
+    assert sys.getsizeof(paused._paused_event_queue) < 200
+    while asked is not None:
+        asked = next(paused.handle_event(events.OpenConnectionCompleted(asked, None)), None)
+    assert paused.seen == given

@@ -326,6 +326,16 @@ def calls_of(said: Said) -> list[tuple[str, str]]:
                 (found, "".join(one["function"].get("arguments", "") for one in deltas if one["index"] == index))
                 for index, found in ids.items()
             ]
+        case "messages" if said.body:
+            uses = [block for block in said.body["content"] if block["type"] == "tool_use"]
+            return [(use["id"], json.dumps(use["input"])) for use in uses]
+        case "messages":
+            begun = {event["index"]: event["content_block"] for event in said.events if "content_block" in event}
+            texts = dict.fromkeys(begun, "")
+            for event in said.events:
+                if event["type"] == "content_block_delta":
+                    texts[event["index"]] += event["delta"].get("partial_json", "")
+            return [(use["id"], texts[index]) for index, use in begun.items() if use["type"] == "tool_use"]
         case _:
             candidates = [one for chunk in said.events or [said.body] for one in chunk.get("candidates", [])]
             parts = [part for one in candidates for part in one["content"].get("parts", [])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from zerogravity.observe.requests import CLIENT, ORIGINAL, SENT, Bodies, Request, RequestSink, RequestSinks
+from zerogravity.observe.requests import CLIENT, ORIGINAL, PACKED, SENT, Bodies, Request, RequestSink, RequestSinks
 
 
 def keep(bodies, name, body):
@@ -41,6 +41,16 @@ def test_a_call_of_each_number_is_kept(make_turn):
     assert bodies.bytes == 2 * len(b"original" + b"sent 0")
 
 
+@pytest.mark.parametrize("size", [0, 511, 512, 50_000, 65_535, 65_536, 100_000])
+def test_bodies_take_little_and_come_back_whole(size):
+    bodies, given = Bodies(), [(b"%d sent in full " % number * size)[:size] for number in range(3)]
+    for number, body in enumerate(given):
+        bodies.upstream_request("a", number, body, body[::-1], {})
+    for number, body in enumerate(given):
+        assert [bodies.get("a", name, number).body for name in (ORIGINAL, SENT)] == [body, body[::-1]]
+    assert (bodies.bytes < 6 * size / 4) == (size in PACKED)
+
+
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
@@ -72,4 +82,5 @@ def test_no_credential_stays_in_memory_and_headers_count(make_turn):
     kept = [bodies.get("a", name) for name in (CLIENT, ORIGINAL, SENT)]
     assert "ecret" not in repr([request.headers for request in kept])
     assert kept[2].headers["user-agent"] == "ls/1"
+    assert kept[1].headers is kept[2].headers
     assert bodies.bytes == sum(request.size for request in kept) > 3 * len(b"{}") + len("ls/1")

@@ -125,7 +125,9 @@ UNDECODABLE = {
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunks"])
-@pytest.mark.parametrize("path", ["/v1/responses", PATH, GOOGLE, "/v1beta/models/gemini-3-flash:countTokens"])
+@pytest.mark.parametrize(
+    "path", ["/v1/responses", PATH, "/v1/messages", GOOGLE, "/v1beta/models/gemini-3-flash:countTokens"]
+)
 @pytest.mark.parametrize("case", UNDECODABLE)
 async def test_an_undecodable_body_is_refused_at_once_and_ends_the_connection(
     serve: Serve, case: str, path: str, chunked: bool
@@ -247,6 +249,7 @@ ODD_TEXT = [  # what T14 refuses, and what it says
 ASKED = [
     ("/v1/responses", "error"), (PATH, "error"), ("/v1/responses/compact", "error"), ("/v1/token", "error"),
     ("/v1/responses/input_tokens", "error"),
+    ("/v1/messages", "invalid_request_error"), ("/v1/messages/count_tokens", "invalid_request_error"),
     *((f"/v1beta/models/gemini-3-flash:{method}", "INVALID_ARGUMENT")
       for method in ("generateContent", "streamGenerateContent?alt=sse", "countTokens")),
 ]  # fmt: skip
@@ -353,7 +356,7 @@ async def test_every_surface_refuses_odd_text_in_its_own_form(serve: Serve, path
     error = json.loads(body)["error"]
     assert status == 400
     assert "at line 1 column" in error["message"]
-    assert form in (error.get("status"), "error" if error.get("code") == "invalid_json" else "")
+    assert form in (error.get("status"), error.get("type"), "error" if error.get("code") == "invalid_json" else "")
     assert not served.engine.channels
 
 

@@ -21,6 +21,7 @@ from zerogravity.core.running import RunningTurn
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination, bad_request, internal, upstream
 from zerogravity.server import respond
+from zerogravity.server.protocol import Connection
 from zerogravity.server.respond import FLUSH, Pump, drop_stalled_reader, notes_header, timing_headers
 from zerogravity.server.watchdog import Room, Watchdog
 from zerogravity.surfaces import chat, gemini
@@ -252,6 +253,46 @@ async def test_headers_of_streams(serve: Serve) -> None:
         check_chat(await answer.read())
 
 
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the server writes to its connections, write by write."""
+    writes, made = list[bytes](), Connection.connection_made
+
+    def noting(connection: Connection, transport: asyncio.BaseTransport) -> None:
+        write: Callable[[bytes], None] = transport.write  # type: ignore[attr-defined]
+
+        def note(data: bytes) -> None:
+            writes.append(bytes(data))
+            write(data)
+
+        monkeypatch.setattr(transport, "write", note)
+        made(connection, transport)
+
+    monkeypatch.setattr(Connection, "connection_made", noting)
+    return writes
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+async def test_the_headers_go_out_with_the_first_content(serve: Serve, written: list[bytes], kind: str) -> None:
+    path, body, _ = STREAMS[kind]
+    served = await serve()
+    async with served.http.post(served.url + path, json=body) as answer:
+        await to_the_end(answer)
+    assert written[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"Hel" in written[0]
+    assert b"HTTP/1.1" not in b"".join(written[1:])
+
+
+async def test_after_the_grace_the_headers_come_without_content(serve: Serve, written: list[bytes]) -> None:
+    served = await serve(limits={"grace_seconds": 0.01})
+    served.engine.script = forever
+    async with served.http.post(served.url + STREAMS["sse"][0], json=GEMINI) as answer:
+        assert answer.status == 200
+        assert written[0].endswith(b"\r\n\r\n")
+        served.engine.turns[0].close(Finished("stop"))
+        await to_the_end(answer)
+
+
 async def test_a_write_of_nothing_does_not_end_the_body(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chat.emit.ChatEmitter, "begin", lambda _: [b""])
     served = await serve()
@@ -348,7 +389,7 @@ async def test_silence_is_filled_where_clients_take_comments(make_turn: Callable
     for surface, heartbeat in ((chat.surface, b": keep-alive\n\n"), (gemini.surface, b"")):
         writer, sent = ChannelWriter(make_turn(), clock), Sent()
         emitter = surface.emitter(writer.channel, bytes(32))
-        begin = [b"".join(frames)] if (frames := surface.emitter(writer.channel, bytes(32)).begin()) else []
+        begin = [b"".join(surface.emitter(writer.channel, bytes(32)).begin())]  # the first write, perhaps of nothing
         with writer.channel.cursor() as cursor:
             pump = asyncio.create_task(Pump(cursor, emitter, sent, Watchdog(60)).run())
             for _ in range(3):
@@ -379,10 +420,14 @@ async def test_the_watchdog_knows_of_each_write(make_turn: Callable[..., Turn], 
         assert frames
         return pause if waits else None
 
-    say(writer, TextDelta("x"))
-    writer.close(Finished("stop"))
     with writer.channel.cursor() as cursor:
-        await Pump(cursor, chat.surface.emitter(writer.channel, bytes(32)), send, Noting(60)).run()
+        pump = asyncio.create_task(
+            Pump(cursor, chat.surface.emitter(writer.channel, bytes(32)), send, Noting(60)).run()
+        )
+        await until(lambda: bool(known))
+        say(writer, TextDelta("x"))
+        writer.close(Finished("stop"))
+        await pump
     assert known == ["waited" if waits else "written"] * 2
 
 
@@ -455,11 +500,11 @@ async def test_one_write_per_wake_up(make_turn: Callable[..., Turn], clock: Fake
         for burst in range(3):
             for piece in range(5):
                 say(writer, TextDelta(f"{burst}.{piece} "))
-            await sent.reach(2 + burst)  # what stands before the first record is written on its own
+            await sent.reach(1 + burst)
         writer.close(Finished("stop"))
         await pump
-    assert len(sent.writes) == 5
-    assert sent.writes[2].count(b"data: ") == 5
+    assert len(sent.writes) == 4
+    assert [write.count(b"data: ") for write in sent.writes[:3]] == [1 + 5, 5, 5], "with what stands before the first"
     check_chat(b"".join(sent.writes))
 
 

@@ -246,6 +246,31 @@ async def test_somebody_is_at_home(serve: Serve, method: str) -> None:
     assert headers["request-id"].startswith("req_")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"anthropic-version": "2023-06-01", "anthropic-beta": "new-thing-2027-01-01,other-2026-02-05"},
+        {"anthropic-version": "2026-10-21", "anthropic-beta": ""},
+        {"anthropic-version": "tomorrow"},
+        {"anthropic-dangerous-direct-browser-access": "true", "x-app": "cli", "X-Claude-Code-Session-Id": "0-1"},
+    ],
+)
+async def test_no_version_and_no_beta_of_anthropics_is_refused_or_needed(serve: Serve, headers: dict[str, str]) -> None:
+    served = await serve()
+    body = {"model": "gemini-3-flash", "max_tokens": 9, "messages": HI}
+    status, told, answer = await served.post("/v1/messages?beta=true", body, headers=headers)
+    assert (status, answer["type"], answer["model"]) == (200, "message", "gemini-3-flash")
+    assert told["request-id"].startswith("req_")
+    assert not [name for name in told if "ratelimit" in name.lower()], "no limits are known"
+
+
+async def test_a_body_too_large_in_anthropics_form(serve: Serve) -> None:
+    served = await serve(limits={"body_bytes": 1024})
+    status, headers, body = await served.post("/v1/messages", {"messages": "x" * 2000})
+    assert (status, body["error"]["type"], headers["Connection"]) == (413, "request_too_large", "close")
+    assert body["request_id"] == headers["request-id"]
+
+
 # -- counting ------------------------------------------------------------------------------------------------------
 
 HI = [{"role": "user", "content": "hi"}]

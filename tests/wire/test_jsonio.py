@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import pickle
+import tracemalloc
 from types import MappingProxyType
 from typing import Any
 
@@ -318,3 +319,16 @@ def test_strict(data, value):
     else:
         assert jsonio.strict(data) == jsonio.loads(data) == value
         assert jsonio.dumps(jsonio.strict(data)) == jsonio.dumps(jsonio.loads(data))
+
+
+def test_what_is_kept_takes_no_more_than_its_size() -> None:
+    value = {"text": "x" * 20_000}
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        data = jsonio.kept(value)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert data == jsonio.dumps(value)
+    assert after - before < len(data) + 1000

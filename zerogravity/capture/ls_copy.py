@@ -7,14 +7,19 @@ reads the answer never waits for the language server; one that takes too little 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, Protocol
 
 HOLD_S = 0.25
+SOON_S = 0.06  # a piece that comes so shortly before that time takes along what is held: no wake-up is spent on it
 AT_ONCE = 256 * 1024  # no more than this is held
 
-Later = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+
+class Timers(Protocol):
+    """What it needs of an event loop."""
+
+    def time(self) -> float: ...
+    def call_later(self, delay: float, callback: Callable[[], object], /) -> asyncio.TimerHandle: ...
 
 
 class LsCopy[Event]:
@@ -27,19 +32,19 @@ class LsCopy[Event]:
         piece: Callable[[bytes], Event],
         *,
         spawn: Callable[[Coroutine[Any, Any, None]], object],
-        later: Later | None = None,
+        timers: Timers | None = None,
         max_bytes: int = 64 << 20,
     ) -> None:
         self.lost = False
         self._deliver = deliver
         self._piece = piece
         self._spawn = spawn
-        self._later = later or asyncio.get_running_loop().call_later
+        self._timers = timers or asyncio.get_running_loop()
         self._max_bytes = max_bytes
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._queue: deque[tuple[Event, int]] = deque()
+        self._queue: list[tuple[Event, int]] = []  # short; an empty deque takes half a KiB
         self._waiting = 0  # bytes in the queue and on their way
         self._sending = False
 
@@ -55,8 +60,10 @@ class LsCopy[Event]:
             self.drop()
         elif self._held_bytes > AT_ONCE:
             self.flush()
-        elif self._held and self._timer is None:
-            self._timer = self._later(HOLD_S, self.flush)
+        elif self._timer is None:
+            self._timer = self._timers.call_later(HOLD_S, self.flush) if self._held else None
+        elif self._timer.when() - self._timers.time() < SOON_S:
+            self.flush()
 
     def flush(self) -> None:
         """Send what is held."""
@@ -92,7 +99,7 @@ class LsCopy[Event]:
     async def _pump(self) -> None:
         try:
             while self._queue:
-                event, size = self._queue.popleft()
+                event, size = self._queue.pop(0)
                 await self._deliver(event)
                 self._waiting -= size
         finally:

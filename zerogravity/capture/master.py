@@ -39,6 +39,7 @@ async def serve(settings: Mapping[str, Any], further: Sequence[str] = (), *, ver
     master = Master(options.Options(), with_termlog=True)
     mitm.no_log_events()
     mitm.check_no_messages()
+    mitm.keep_queues_small()
     check = errorcheck.ErrorCheck()
     capture = Capture(FLAGS)
     mitm.add_addons(

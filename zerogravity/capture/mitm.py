@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Iterator, MutableMapping
 from inspect import isawaitable
+from types import SimpleNamespace
 from typing import Any, cast
 
 from mitmproxy import ctx, http
@@ -17,6 +18,7 @@ from mitmproxy.hooks import Hook
 from mitmproxy.log import LegacyLogEvents
 from mitmproxy.master import Master
 from mitmproxy.options import Options
+from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers.http import HttpStream
 from mitmproxy.utils import asyncio_utils
 
@@ -59,6 +61,19 @@ def check_no_messages() -> None:
 
 def _unchecked(_: http.MessageData) -> None:
     pass
+
+
+def keep_queues_small() -> None:
+    """Each of mitmproxy's layers, some six of a call, has a queue of events that is nearly always empty; an empty deque
+    takes half a KiB."""
+    setattr(layer, "collections", SimpleNamespace(deque=_Queue))  # noqa: B010 - as above
+
+
+class _Queue(list[Any]):
+    __slots__ = ()
+
+    def popleft(self) -> Any:
+        return self.pop(0)
 
 
 def find_listeners_once(master: Master) -> None:

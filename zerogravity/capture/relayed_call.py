@@ -30,7 +30,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from zerogravity.capture import mitm
-from zerogravity.capture.ls_copy import Later, LsCopy
+from zerogravity.capture.ls_copy import LsCopy, Timers
 from zerogravity.carrier import CUT, Call, Carrier, Connection, Target
 from zerogravity.wire.http1 import NO_BODY, Head
 
@@ -66,7 +66,7 @@ class RelayedCall:
         target: Target,
         *,
         failed: Callable[[], object] = lambda: None,
-        later: Later | None = None,
+        timers: Timers | None = None,
     ) -> None:
         self.server = Server(address=(target.host, target.port), tls=target.tls)
         self.server.sni = target.name if target.tls else None
@@ -83,7 +83,7 @@ class RelayedCall:
         peer = flow.client_conn.peername  # not the flow: it would keep itself alive
         self._copy: LsCopy[HttpEvent] = LsCopy(
             self._deliver, lambda data: ResponseData(self._stream_id, data),
-            spawn=lambda work: mitm.spawn(work, "relay", peer), later=later, max_bytes=HELD_BYTES,
+            spawn=lambda work: mitm.spawn(work, "relay", peer), timers=timers, max_bytes=HELD_BYTES,
         )  # fmt: skip
         self._attached = False
         self._feed: Callable[[bytes], list[bytes]] | None = None

@@ -42,12 +42,12 @@ def rewrite(body: Json, turn: Turn) -> Rewritten:
     if request is None:
         if wire_model is not None:
             notes.append(f"model in the path kept, not {wire_model}")
-        return Rewritten(jsonio.dumps(_inner(body, turn, notes, public=True)), tuple(notes))
+        return Rewritten(jsonio.kept(_inner(body, turn, notes, public=True)), tuple(notes))
     out = {**body, "request": _inner(request, turn, notes, public=False)}
     if wire_model is not None and out.get("model") != wire_model:
         notes.append(f"model {out.get('model')} -> {wire_model}")
         out["model"] = wire_model
-    return Rewritten(jsonio.dumps(out), tuple(notes))
+    return Rewritten(jsonio.kept(out), tuple(notes))
 
 
 def _inner(request: Json, turn: Turn, notes: list[str], *, public: bool) -> dict[str, Any]:

@@ -328,7 +328,7 @@ class ChannelWriter:
         self, attempt_no: int, data: bytes, events: tuple[Event, ...], span: tuple[int, int] = (0, 0)
     ) -> Record | None:
         """Add one record. After the end, or beyond the byte limit, nothing is added and None is returned."""
-        log, watcher = self._log, self._watcher
+        log = self._log
         if self.channel.state.terminal is not None:
             log.late += 1
             return None
@@ -337,12 +337,8 @@ class ChannelWriter:
             full = "the turn's event log is full (limits.turn_bytes)"
             self.close(Failed(internal(full, Termination.LIMIT_BYTES, status=502)))
             return None
-        if watcher is not None:
-            events = watcher.feed(events)
-        record = self._add(Record(log.count, self._clock(), attempt_no, data, events, span), weight)
-        if watcher is not None and watcher.found is not None:
-            self.close(Finished("stop_sequence", watcher.found))
-        return record
+        record = Record(log.count, self._clock(), attempt_no, data, events, span)
+        return self._add(record, weight) if self._watcher is None else self._add_watched(record, weight, self._watcher)
 
     def close(self, terminal: Terminal) -> bool:
         """End the turn. The first call wins; later ones change nothing and return False."""
@@ -377,6 +373,13 @@ class ChannelWriter:
         log.ledger.bytes -= self.channel.held
         log.expired, log.records, log.size = True, [], 0
         log.waiters.wake()
+
+    def _add_watched(self, record: Record, weight: int, watcher: StopWatcher) -> Record:
+        shown = watcher.feed(record.events)
+        record = self._add(Record(record.seq, record.t_ns, record.attempt_no, record.data, shown, record.span), weight)
+        if watcher.found is not None:
+            self.close(Finished("stop_sequence", watcher.found))
+        return record
 
     def _add(self, record: Record, weight: int) -> Record:
         log = self._log

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from zerogravity import redact
 from zerogravity.core.turn import Turn
 from zerogravity.wire import jsonio
+from zerogravity.wire.inflate import zstd
 
 CLIENT, ORIGINAL, SENT = BODIES = ("client_request", "upstream_request.original", "upstream_request")
 MAX_TURNS = 1000
 MAX_BYTES = 64 << 20
+PACKED = range(512, 64 << 10)  # sizes of bodies that are compressed: to a quarter in 10 us; larger ones take too long
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +75,27 @@ class RequestSinks(RequestSink):
             sink.take(turn_id, requests)
 
 
+class Packed(bytes):
+    """A compressed body."""
+
+    __slots__ = ()
+
+
 class Bodies(RequestSink):
-    """Turn id → its requests: no credential in the headers, the bodies as they came. The oldest turns are dropped
-    first."""
+    """Turn id → its requests: no credential in the headers, the bodies as they came, in memory compressed. The oldest
+    turns are dropped first."""
 
     def __init__(self, *, max_turns: int = MAX_TURNS, max_bytes: int = MAX_BYTES) -> None:
         self._kept: OrderedDict[str, dict[tuple[str, int], Request]] = OrderedDict()
         self._max_turns, self._max_bytes = max_turns, max_bytes
+        self._compressor = zstd.ZstdCompressor(level=1)  # a new one costs as much as what it does
         self.bytes = 0
 
     def take(self, turn_id: str, requests: Sequence[Request]) -> None:
         kept = self._kept.setdefault(turn_id, {})
+        shared = {id(request.headers): redact.headers(request.headers) for request in requests}
         for request in requests:
-            shown = replace(request, headers=redact.headers(request.headers))
+            shown = replace(request, headers=shared[id(request.headers)], body=self._packed(request.body))
             before = kept.get((request.name, request.attempt_no))
             self.bytes += shown.size - (before.size if before is not None else 0)
             kept[request.name, request.attempt_no] = shown
@@ -94,4 +104,12 @@ class Bodies(RequestSink):
             self.bytes -= sum(request.size for request in old.values())
 
     def get(self, turn_id: str, name: str, attempt_no: int = 0) -> Request | None:
-        return self._kept.get(turn_id, {}).get((name, attempt_no))
+        found = self._kept.get(turn_id, {}).get((name, attempt_no))
+        if found is None or not isinstance(found.body, Packed):
+            return found
+        return replace(found, body=zstd.decompress(found.body))
+
+    def _packed(self, body: bytes) -> bytes:
+        if len(body) not in PACKED:
+            return body
+        return Packed(self._compressor.compress(body, zstd.ZstdCompressor.FLUSH_FRAME))

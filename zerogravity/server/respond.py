@@ -42,7 +42,7 @@ PHASES = (
 )  # fmt: skip
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 Send = Callable[[list[bytes]], Room | None]
-"""Writes frames. If it returns something, there is no room for more yet."""
+"""Writes frames. If it returns something, that is still to be waited for before there is room for more."""
 
 
 async def answer(request: web.Request, surface: Surface, channel: CascadeChannel) -> web.StreamResponse:
@@ -109,8 +109,14 @@ async def replay(request: web.Request, frames: Sequence[bytes]) -> web.StreamRes
     return wire.response
 
 
+class _Streamed(web.StreamResponse):
+    """One whose headers go out with what is written first, as those of a ``web.Response`` do."""
+
+    _send_headers_immediately = False
+
+
 class StreamedAnswer:
-    """One streamed answer: headers when the block begins, the end of the body when the block and the turn end well.
+    """One streamed answer: headers with the first write, the end of the body when the block and the turn end well.
 
     A client that reads nothing is cut off. A client that has gone is no error.
     """
@@ -118,7 +124,7 @@ class StreamedAnswer:
     def __init__(self, request: web.Request, content_type: str, headers: Mapping[str, str]) -> None:
         self._request = request
         self._exchange = request[EXCHANGE]
-        self.response = web.StreamResponse(
+        self.response = _Streamed(
             headers={
                 "Content-Type": content_type,
                 "Cache-Control": "no-cache, no-transform",
@@ -127,6 +133,7 @@ class StreamedAnswer:
             }
         )
         self.response.force_close()
+        self._begun = False
 
     async def __aenter__(self) -> Self:
         await self.response.prepare(self._request)
@@ -136,16 +143,20 @@ class StreamedAnswer:
         return self
 
     def send(self, frames: Sequence[bytes]) -> Room | None:
-        """One write, of one chunk. aiohttp's own way to the transport would be four calls more for each event."""
+        """One write, of one chunk. Only the first is aiohttp's, for the headers, perhaps with nothing behind them: its
+        way to the transport would be four calls more for each event."""
         transport, exchange = self._request.transport, self._exchange
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
-        if not (data := b"".join(frames)):
+        data = b"".join(frames)
+        exchange.sent_bytes += len(data)
+        if not self._begun:
+            self._begun = True
+            exchange.first_byte = asyncio.get_running_loop().time()
+            return partial(self.response.write, data)
+        if not data:
             return None  # an empty chunk would end the body
         transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
-        exchange.sent_bytes += len(data)
-        if exchange.first_byte is None:
-            exchange.first_byte = asyncio.get_running_loop().time()
         return self._request.writer.drain if transport.get_write_buffer_size() > self._room else None
 
     async def __aexit__(self, kind: object, error: BaseException | None, _: object) -> bool:
@@ -209,12 +220,14 @@ class Pump:
         self._frames: list[bytes] = []
         self._size = 0
         self._parked: asyncio.Future[Room | None]
+        self._begun = False
         self.largest = 0
 
     async def run(self) -> None:
         """Until the terminal record has been sent."""
         self._take(self._emitter.begin())
-        await self._flush()
+        if not self._cursor.waiting:  # else in one write with what has come
+            await self._flush()
         while not self._cursor.at_end:
             await self._follow()
             if batch := self._cursor.take_nowait():
@@ -296,9 +309,10 @@ class Pump:
             await self._watchdog.wait(room)
 
     def _write(self) -> Room | None:
-        """If it returns something, there is no room for more yet."""
-        if not self._frames:
+        """If it returns something, that is to be waited for. The first write is one even if it writes nothing."""
+        if not self._frames and self._begun:
             return None
+        self._begun = True
         frames, self._frames, self._size = self._frames, [], 0
         if (room := self._send(frames)) is None:
             self._watchdog.written()

@@ -1,5 +1,5 @@
 """``REGISTRY``: the only list of the APIs that are served. Other packages get it passed in; paths that belong to no API
-use the error form of the first. It is built on first use, since most commands do not need it.
+use the form of the client's, else of the first. It is built on first use, since most commands do not need it.
 """
 
 from __future__ import annotations

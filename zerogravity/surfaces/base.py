@@ -267,4 +267,4 @@ class Surface:
 
 
 Surfaces = Mapping[str, Surface]
-"""Surfaces by name. Paths that belong to no surface use the first one's error form."""
+"""Surfaces by name. At paths of no surface the client's own form is used, else the first one's."""

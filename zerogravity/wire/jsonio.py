@@ -94,6 +94,12 @@ def dumps(value: object, *, indent: bool = False) -> bytes:
         return _written(value, indent=indent)
 
 
+def kept(value: object) -> bytes:
+    """``dumps`` for what stays in memory: behind its bytes orjson leaves the room that it wrote in, up to ten times as
+    much."""
+    return memoryview(dumps(value)).tobytes()
+
+
 def text(value: object, *, indent: bool = False) -> str:
     """The same as a string."""
     return dumps(value, indent=indent).decode()

@@ -19,6 +19,7 @@ from rig.systems import Rig, System, environment
 
 SIZE = 40  # bytes of an event's text
 SHORT_LULL = 15  # ms
+NOTHING = 2  # events of a flood that has begun and ended, and no more
 SURFACES = ("chat", "responses", "gemini")
 Told = dict[str, Any]
 
@@ -67,7 +68,6 @@ class Rows:
     scale: Scale
     surfaces: Sequence[str] = SURFACES
     report: Report = field(default_factory=Report)
-    _floods: dict[int, dict[str, list[Told]]] = field(default_factory=dict[int, dict[str, list[Told]]])
     _sizes: dict[str, list[float]] | None = None
     _sequence: dict[str, list[Told]] | None = None
 
@@ -104,11 +104,23 @@ class Rows:
         prompt = f"sim:bench {events} {interval} {SIZE} {lull}"
         return {"kind": "turns", "prompt": prompt, "events": events, "lull": lull}
 
-    async def _flood(self, events: int, rounds: int, *surfaces: str) -> dict[str, list[Told]]:
-        if events not in self._floods:
-            work = self._stream(events, 0)
-            self._floods[events] = await self._interleaved(f"flood of {events:,}", self._all(*surfaces), rounds, **work)
-        return self._floods[events]
+    async def _by_length(self, *lengths: int) -> tuple[dict[str, float], list[dict[str, float]]]:
+        """CPU of a flood of nothing (seconds), and for each number of events CPU per event without that (us), by
+        system. Short ones come so often that all of them have as many events as one of ``flood``; the longest once."""
+        scale, seen = self.scale, defaultdict[int, dict[str, list[Told]]](lambda: defaultdict(list))
+        often = -(-scale.flood // min(lengths) // scale.rounds)
+        for number in range(scale.rounds):
+            for events in (NOTHING, *lengths):
+                if events <= scale.flood or not number:
+                    work = self._stream(events, 0) | {"count": often if events < scale.flood else 1}
+                    systems = [self.rig.mitmdump, *self.rig.ours("chat")]
+                    found = await self._interleaved(f"flood of {events:,}", systems, 1, **work)
+                    for name, told in found.items():
+                        seen[events][name] += told
+        cpu = {events: part(found, 2, 1) for events, found in seen.items()}
+        nothing = cpu[NOTHING]
+        each = [{n: (cpu[of][n] - nothing[n]) * 1e6 / (of - NOTHING) for n in nothing} for of in lengths]
+        return nothing, each
 
     async def _one_after_another(self) -> dict[str, list[Told]]:
         if self._sequence is None:
@@ -139,11 +151,12 @@ class Rows:
 
     async def flood(self) -> None:
         events, add = self.scale.flood, self.report.add
-        seen = await self._flood(events, self.scale.rounds)
+        where = f"flood of {events:,}"
+        seen = await self._interleaved(where, self._all(), self.scale.rounds, **self._stream(events, 0))
         cpu = part(seen, 2, 1e6 / (events - 1))
         goals = Goal(0.6 * cpu["bare"], "0.6 bare"), Goal(0.25 * cpu["bare"], "0.25 bare")
-        add("S-1", f"flood of {events:,}, CPU per event", "us", cpu, *goals)
-        add("S-1", f"flood of {events:,}", "events/s", told(seen, "rate"))
+        add("S-1", f"{where}, CPU per event", "us", cpu, *goals)
+        add("S-1", where, "events/s", told(seen, "rate"))
 
     async def paced(self) -> None:
         scale, add = self.scale, self.report.add
@@ -236,14 +249,13 @@ class Rows:
 
     async def linear(self) -> None:
         scale, add = self.scale, self.report.add
-        few, many = scale.linear
-        middle = part(await self._flood(scale.flood, scale.rounds), 2, 1e6 / (scale.flood - 1))
-        ends: list[dict[str, float]] = []
-        for events, rounds in (few, 2 * scale.rounds), (many, 1):
-            ends.append(part(await self._flood(events, rounds, "chat"), 2, 1e6 / (events - 1)))
-            add("S-7", f"flood of {events:,}, CPU per event", "us", ends[-1])
-        off = {name: max(abs(found[name] / middle[name] - 1) for found in ends) * 100 for name in ends[0]}
-        add("S-7", f"most off a flood of {scale.flood:,}", "%", off, Goal(10))
+        lengths = few, middle, many = scale.linear[0], scale.flood, scale.linear[1]
+        nothing, cpu = await self._by_length(*lengths)
+        add("S-7", "flood of nothing, and the silence after it, CPU", "ms", {n: v * 1000 for n, v in nothing.items()})
+        for events, found in zip(lengths, cpu, strict=True):
+            add("S-7", f"flood of {events:,}, CPU per further event", "us", found)
+        off = {name: max(abs(end[name] / cpu[1][name] - 1) for end in (cpu[0], cpu[2])) * 100 for name in nothing}
+        add("S-7", f"{few:,} or {many:,}, most off {middle:,}", "%", off, Goal(10))
         await self._slopes("S-7", 2)
         low, middle_size, high = scale.sizes
         slopes = {

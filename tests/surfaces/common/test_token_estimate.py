@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from zerogravity.surfaces.common.token_estimate import by_modality, text_tokens, total
+from zerogravity.surfaces.common.token_estimate import MARK, by_modality, count_of, text_tokens, total
 from zerogravity.surfaces.gemini.request import count_request
+
+
+def test_googles_own_count_is_no_estimate() -> None:
+    request = count_request({"contents": [{"parts": [{"text": "abcd"}]}]})
+    assert count_of(request, 7) == (7, {})
+    assert count_of(request, 0) == (0, {})
+    assert count_of(request, None) == (5, MARK)
 
 
 def count(**body: Any) -> dict[str, int]:

@@ -15,7 +15,7 @@ from tests.surfaces.messages.support import parse, refused
 from zerogravity.core.family import rules
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.surfaces.messages.details import MessagesDetails
-from zerogravity.surfaces.messages.thinking import EFFORTS, thinking
+from zerogravity.surfaces.messages.thinking import EFFORTS, LOWERED, thinking
 
 FLASH, PRO, OLD, OLD_PRO, CLAUDE, GPT = (
     "gemini-3-flash", "gemini-3-pro", "gemini-2.5-flash", "gemini-2.5-pro", "claude-sonnet-4-6", "gpt-oss-120b"
@@ -103,9 +103,18 @@ ROWS: list[tuple[str, dict[str, Any] | None, str | None, int, dict[str, Any] | N
 def test_what_is_sent(
     model: str, asked: dict[str, Any] | None, effort: str | None, limit: int, made: dict[str, Any] | None
 ) -> None:
+    """wire-anthropic 7.18: the effort that is asked for counts."""
     turn = parse(model=model, thinking=asked, output_config={"effort": effort}, max_tokens=limit)
     assert turn.google_request["generationConfig"].get("thinkingConfig") == made
     assert complaint(sent(turn)) is None
+
+
+@pytest.mark.parametrize("model", [FLASH, OLD, CLAUDE])
+@pytest.mark.parametrize("asked", [ADAPTIVE, enabled(20_000)])
+def test_what_the_limit_takes_is_noted(model: str, asked: dict[str, Any]) -> None:
+    """wire-anthropic 7.19: Claude refuses a budget that is not below the limit."""
+    assert parse(model=model, thinking=asked, max_tokens=64_000).notes == ()
+    assert LOWERED in parse(model=model, thinking=asked, max_tokens=4096).notes
 
 
 def test_a_level_in_the_models_name_counts_as_said() -> None:

@@ -125,6 +125,7 @@ def test_a_tool_that_cannot_be_run_here(kind: str) -> None:
         ([{**tool(), "type": 5}], "tools[0].type", "invalid_type"),
         ([{**tool(), "strict": "yes"}], "tools[0].strict", "invalid_type"),
         ([{**tool(), "defer_loading": "yes"}], "tools[0].defer_loading", "invalid_type"),
+        ([{**LATER, "name": {}}], "tools[0].name", "invalid_type"),
     ],
 )  # fmt: skip
 def test_a_spoilt_tool_is_refused_by_its_path(tools: Any, param: str, code: str) -> None:

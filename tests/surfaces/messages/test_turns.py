@@ -9,8 +9,10 @@ import pytest
 from tests.golden.cases import sent
 from tests.judging import complaint
 from tests.surfaces.messages.support import (
+    HELLO,
     PDF,
     PIXEL,
+    SECRET,
     Block,
     assistant,
     contents,
@@ -24,9 +26,14 @@ from tests.surfaces.messages.support import (
     use,
     user,
 )
+from tests.surfaces.playing import play
 from zerogravity.core.registry import RememberedCall
 from zerogravity.surfaces.common.sealed_state import Carried
+from zerogravity.surfaces.messages import surface
 from zerogravity.surfaces.messages.turns import PREFILL
+from zerogravity.testing.builders import call as made
+from zerogravity.testing.builders import chunk
+from zerogravity.testing.simulator.google.signatures import Kind, Signer, call_binding
 
 SYSTEM = {"role": "system", "content": [text("be kind", cache_control={"type": "ephemeral"})]}
 REMINDER = {"text": "<system-reminder>\nbe kind\n</system-reminder>"}
@@ -79,6 +86,9 @@ DIALOGUES: list[tuple[str, list[Block], list[Block]]] = [
     ("an id that is used again", [user("a"), assistant(use()), user(result()), assistant(use()), user(result())],
      [says("user", "a"), *[{"role": "model", "parts": [call("toolu_1")]},
                            {"role": "user", "parts": [response("toolu_1", output="fine")]}] * 2]),
+    ("a call without a name, which no client can have run",
+     [user("a"), assistant(use(name="")), user(result(), text("b"))],
+     [says("user", "a", "b")]),
     ("an answer that was interrupted", [user("a"), assistant("All done,"), user("[Request interrupted by user]\n")],
      [says("user", "a"), says("model", "All done,"), says("user", "[Request interrupted by user]\n")]),
 ]  # fmt: skip
@@ -92,7 +102,7 @@ def test_a_dialogue(messages: list[Block], made: list[Block]) -> None:
 
 RESULTS: list[tuple[Any, dict[str, Any], Block]] = [
     ("fine", {}, {"output": "fine"}), (None, {}, {"output": ""}), ("", {}, {"output": ""}), ([], {}, {"output": ""}),
-    ([text("a"), text("b")], {}, {"output": "a\nb"}), ('{"a": 1}', {}, {"a": 1}),
+    ([text("a"), text("b")], {}, {"output": "a\nb"}), ('{"a":  1}', {}, {"output": '{"a":  1}'}),
     ("no", {"is_error": True}, {"error": "no"}), (None, {"is_error": True}, {"error": ""}),
     ("yes", {"is_error": False, "cache_control": {"type": "ephemeral"}}, {"output": "yes"}),
     ([{"type": "tool_reference", "tool_name": "A"}, {"type": "tool_reference", "tool_name": "B"}], {},
@@ -284,3 +294,47 @@ def test_claudes_thoughts_go_back_to_claude() -> None:
     blocks = [thought("hm", Carried(signature, "claude", None, ("hm",))), text("so")]
     made = round_of(*blocks, model="claude-sonnet-4-6", thinking={"type": "adaptive"})
     assert made[0] == {"text": "hm", "thought": True, "thoughtSignature": signature}
+
+
+# -- a whole round ---------------------------------------------------------------------------------------------------
+
+HM = {"text": "hm", "thought": True}
+TOOLS = [{"name": name, "input_schema": {"type": "object"}} for name in ("f", "g")]
+
+
+def minted(family: str, kind: Kind, of: str) -> str:
+    return Signer().mint(family, kind, of)
+
+
+OF_CALL = minted("gemini-3-flash", "call", call_binding("f", ()))
+OF_THOUGHT = minted("claude", "text", "hm")
+
+
+@pytest.mark.parametrize("display", ["summarized", "omitted"])
+@pytest.mark.parametrize(
+    ("model", "given", "kept"),
+    [
+        ("gemini-3-flash", [HM, {"text": "so"}, made("f", OF_CALL), made("g")],
+         [{"text": "so"}, made("f", OF_CALL), made("g")]),
+        ("claude-sonnet-4-6", [{**HM, "thoughtSignature": OF_THOUGHT}, {"text": "so"}, made("f"), made("g")],
+         [{**HM, "thoughtSignature": OF_THOUGHT}, {"text": "so"}, made("f"), made("g")]),
+        ("claude-sonnet-4-6", [{**HM, "thoughtSignature": OF_THOUGHT}, made("f")],
+         [{**HM, "thoughtSignature": OF_THOUGHT}, made("f")]),
+    ],
+)  # fmt: skip
+def test_an_answer_comes_back_with_its_signatures(
+    model: str, display: str, given: list[Block], kept: list[Block]
+) -> None:
+    """Without memory: what the client keeps is enough. wire-anthropic 7.2."""
+    settings = {"model": model, "tools": TOOLS, "thinking": {"type": "adaptive", "display": display}}
+    channel = play(parse(**settings), chunk(*given, finish="STOP"))
+    content = surface.answer(channel, SECRET).body["content"]
+    results = [result(block["id"]) for block in content if block["type"] == "tool_use"]
+    turn = parse(**settings, messages=[*HELLO, {"role": "assistant", "content": content}, user(*results)])
+    assert complaint(sent(turn)) is None
+    parts: Any = turn.google_request["contents"][1]["parts"]
+    for part in parts:
+        part.get("functionCall", {}).pop("id", None)
+    assert parts == kept
+    assert turn.notes == ()
+    assert turn.google_request["generationConfig"]["thinkingConfig"]["includeThoughts"]

@@ -12,7 +12,6 @@ from zerogravity.carrier import Carrier, Connection, Target, Unopened
 from zerogravity.wire.http1 import Head
 
 CONNECT_S, IDLE_S = 5.0, 60.0
-MAX_IDLE = 256  # as many as turns may come at once: a new one costs ten times as much as a call
 
 
 class BrokenError(Exception):
@@ -108,7 +107,7 @@ class Connections:
         self._base = parts.path
         self._host = parts.netloc.rpartition("@")[2]
         context = tls(endpoint)
-        self._carrier = Carrier(lambda: context, idle_s=IDLE_S, max_idle=MAX_IDLE, connect_s=CONNECT_S, crossing_s=0)
+        self._carrier = Carrier(lambda: context, idle_s=IDLE_S, connect_s=CONNECT_S, crossing_s=0)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send it."""

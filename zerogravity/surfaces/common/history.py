@@ -127,8 +127,17 @@ class History:
         step.parts += [*parsed(before), part, *parsed(after)]
         step.calls.append(_Call(call_id, google_name, upstream_id, param=param))
 
-    def result(self, call_id: str, output: str | Sequence[Part], *, error: bool = False, param: str = "input") -> None:
-        """The result of a call: text, or parts (texts and media). Raises FaultError 400 for an unknown call."""
+    def result(
+        self,
+        call_id: str,
+        output: str | Sequence[Part],
+        *,
+        error: bool = False,
+        verbatim: bool = False,
+        param: str = "input",
+    ) -> None:
+        """The result of a call: text, or parts (texts and media). ``verbatim``: a text that is a JSON object stays the
+        text that it is, with its layout. Raises FaultError 400 for an unknown call."""
         call = self._unanswered(call_id)
         if call is None and call_id in self._dropped:
             return
@@ -143,7 +152,10 @@ class History:
         else:
             text = "".join(str(part["text"]) for part in output if "text" in part)
             media = [part for part in output if "text" not in part]
-        call.result = {"error": text} if error else response_object(text)
+        if error:
+            call.result = {"error": text}
+        else:
+            call.result = {"output": text} if verbatim else response_object(text)
         call.media = [self._supported(part, in_result=True) for part in media]
 
     def extend(self, contents: Sequence[Mapping[str, Any]]) -> None:

@@ -21,7 +21,7 @@ _KINDS = (("image/", "IMAGE"), ("audio/", "AUDIO"), ("video/", "VIDEO"), ("appli
 
 def count_of(request: Json, counted: int | None) -> tuple[int, dict[str, str]]:
     """(tokens, headers): Google's own count of that request, or the estimate and its mark."""
-    return (sum(by_modality(request).values()), MARK) if counted is None else (counted, {})
+    return (total(request), MARK) if counted is None else (counted, {})
 
 
 def by_modality(request: Json) -> dict[str, int]:

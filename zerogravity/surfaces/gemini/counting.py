@@ -33,12 +33,13 @@ def _parse(body: Json, context: Context) -> Turn:
 
 def _answer(turn: Turn, counted: int | None) -> Answer:
     """Only Google's own members, since typed clients refuse others."""
-    total, headers = token_estimate.count_of(turn.google_request, counted)
-    body: dict[str, Any] = {"totalTokens": total}
+    body: dict[str, Any] = {"totalTokens": counted}
     if counted is None:
         modalities = token_estimate.by_modality(turn.google_request)
-        body["promptTokensDetails"] = [{"modality": name, "tokenCount": tokens} for name, tokens in modalities.items()]
-    return Answer(200, field_mask.masked(body, turn.details_as(GeminiDetails).fields), headers)
+        details = [{"modality": name, "tokenCount": tokens} for name, tokens in modalities.items()]
+        body = {"totalTokens": sum(modalities.values()), "promptTokensDetails": details}
+    masked = field_mask.masked(body, turn.details_as(GeminiDetails).fields)
+    return Answer(200, masked, token_estimate.MARK if counted is None else {})
 
 
 COUNTING = Counting(COUNT, _parse, _answer)

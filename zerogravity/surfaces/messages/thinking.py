@@ -24,6 +24,7 @@ DISPLAYS = ("summarized", "omitted", "updates")
 LEAST_BUDGET = 1024
 CLAUDES = {"low": 4096, "medium": 10_000, "high": 16_000, "xhigh": 24_000, "max": 32_000}  # tokens to think
 TOKENS = ((1024, "minimal"), (4096, "low"), (16_384, "medium"))  # up to so many: that effort; above: high
+LOWERED = "thinking lowered: max_tokens includes it, and leaves no room for more"
 _ORDER = tuple(WORDS)
 
 
@@ -37,15 +38,17 @@ def thinking(
     family = rules(target.family)
     limit = min(limit, target.output_limit or family.output_limit)
     kind, budget, shown, notes = _read(given or {})
-    wanted = kind in TYPES[:-1]
-    if kind == "disabled" or (family.anthropic and not wanted):
+    asked = kind in TYPES[:-1]
+    if kind == "disabled" or (family.anthropic and not asked):
         effort, budget = "none", None
+    elif effort is None and budget is None and not asked:
+        effort, budget = _unasked(limit, target)
     elif family.thinking == "level":
-        effort, budget = _effort(effort, budget, limit, target, wanted=wanted), None
+        effort, budget = _effort(effort, budget, limit, notes), None
     else:
-        effort, budget = _budget(effort, budget, limit, family, wanted=wanted)
-    config = thinking_config(effort, target, summaries=wanted, budget=budget)
-    if config is None and wanted:
+        effort, budget = None, _budget(effort, budget, limit, family, notes)
+    config = thinking_config(effort, target, summaries=asked, budget=budget)
+    if config is None and asked:
         notes.append("thinking left out: this model does not think")
     return config, shown, notes
 
@@ -65,32 +68,35 @@ def _read(given: Json) -> tuple[str | None, int | None, Thoughts, list[str]]:
     return kind, budget, "hidden" if kind == "disabled" else "omitted" if display == "omitted" else "shown", notes
 
 
-def _effort(effort: str | None, budget: int | None, limit: int, target: Target, *, wanted: bool) -> str | None:
-    """The effort as a word; None: the model's own."""
-    most = _word(limit)
-    if budget is not None:
-        effort = _word(budget)
-    elif effort is None and wanted:
-        effort = "high"
-    elif effort is None:  # a level in the model's name counts as said
-        return None if most == "high" or target.level else most
-    return min(effort, most if most != "high" else effort, key=_ORDER.index)
+def _unasked(limit: int, target: Target) -> tuple[str | None, int | None]:
+    """(effort, tokens) where nothing is said: the model's own, unless the limit is low and it would think all the same.
+    A level in the model's name counts as said."""
+    family, most = rules(target.family), _word(limit)
+    if most == "high" or target.level or not family.unasked:
+        return None, None
+    return (most, None) if family.thinking == "level" else (None, max(limit // 2, 1))
+
+
+def _effort(effort: str | None, budget: int | None, limit: int, notes: list[str]) -> str:
+    """The effort as a word."""
+    wanted, most = _word(budget) if budget is not None else effort or "high", _word(limit)
+    if most == "high" or _ORDER.index(wanted) <= _ORDER.index(most):
+        return wanted
+    notes.append(LOWERED)
+    return most
 
 
 def _word(tokens: int) -> str:
     return next((word for most, word in TOKENS if tokens <= most), "high")
 
 
-def _budget(
-    effort: str | None, budget: int | None, limit: int, family: Family, *, wanted: bool
-) -> tuple[str | None, int | None]:
-    """(effort, tokens), of which one counts: a client's own budget stays below the limit; one that an effort stands for
-    leaves half of it to the answer."""
-    if budget is not None:
-        return None, min(budget, max(limit - 1, 1))
-    if effort is None and not wanted:
-        tight = family.unasked and limit <= TOKENS[-1][0]
-        return None, max(limit // 2, 1) if tight else None
+def _budget(effort: str | None, budget: int | None, limit: int, family: Family, notes: list[str]) -> int:
+    """Tokens: a client's own budget stays below the limit; one that an effort stands for leaves half of it to the
+    answer."""
     word = effort or "high"
-    tokens = CLAUDES[word] if family.anthropic else WORDS[word].budget or family.budget[1]
-    return None, min(tokens, max(limit // 2, 1))
+    meant = CLAUDES[word] if family.anthropic else WORDS[word].budget or family.budget[1]
+    wanted, most = (meant, limit // 2) if budget is None else (budget, limit - 1)
+    if wanted <= most:
+        return wanted
+    notes.append(LOWERED)
+    return max(most, 1)

@@ -39,7 +39,7 @@ def read_tools(body: Json) -> Tools:
     loaded = None if any(kind.startswith("tool_search_tool_") for kind in kinds) else _loaded(body)
     for (tool, path), kind in zip(given, kinds, strict=True):
         deferred = fields.boolean(tool, "defer_loading", path=path)
-        if deferred and loaded is not None and tool.get("name") not in loaded:
+        if deferred and loaded is not None and fields.string(tool, "name", path=path) not in loaded:
             continue
         _read(tools, tool, kind, path)
     if not tools.declared and not tools.search:

@@ -2,8 +2,9 @@
 
 Messages of one role in a row are one message. A system message keeps its place, as a reminder in the user's name, since
 Google knows no such role; before all others it is part of the system instruction. Results come before whatever else is
-in their message. Thoughts go back where their signature was made here, by the family that will answer; otherwise they
-are dropped: never are they text. Facts: wire-anthropic 2.1, 2.2, 2.4.
+in their message, and keep their layout, since files are edited by it. Thoughts go back where their signature was made
+here, by the family that will answer; otherwise they are dropped: never are they text.
+Facts: wire-anthropic 2.1, 2.2, 2.4.
 """
 
 from __future__ import annotations
@@ -173,7 +174,7 @@ class Turns:
             raise bad_request(text, param=path, code="invalid_value")
         failed = fields.boolean(block, "is_error", path=path)
         output = joined(nested(block, "content", path, self._skip, required=False))
-        self._history.result(call_id(own), output, error=failed, param=path)
+        self._history.result(call_id(own), output, error=failed, verbatim=True, param=path)
         del self._open[own]
         self._answered.add(own)
         self._speaker = "user"
