@@ -45,7 +45,8 @@ PYTHON = {
         "langchain-anthropic==1.7.10",
     ],
     "runtime": ["google-antigravity==0.1.22"],
-    "pydantic": ["pydantic-ai-slim[openai,google,anthropic]==2.38.0", "instructor==1.17.0"],
+    "pydantic": ["pydantic-ai-slim[openai,google,anthropic]==2.68.0"],
+    "instructor": ["instructor==1.17.0"],
 }
 
 

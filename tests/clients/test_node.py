@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ async def test_ai_sdk_streams_a_tool_loop(wire: Wire, tmp_path: Path, kind: str)
     assert said["errors"] == []
     assert said["finish"] == ["tool-calls", "stop"]
     assert said["text"].startswith("Done. get_weather answered: ")
-    assert said["text"].count('"degrees": 18') == 2
+    assert len(re.findall(r'"degrees": ?18', said["text"])) == 2
     thoughts = ["", ""] if kind == "chat" else ["I need a tool for this.", "The results are here."]
     assert all(thought in text for thought, text in zip(thoughts, said["reasoning"], strict=True))
     assert {"tool-input-delta", "tool-call", "tool-result", "text-delta"} <= {*said["parts"]}

@@ -11,7 +11,7 @@ from tests.clients.run import script
 from tests.clients.wire import Wire
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-CLIENTS = ("pydantic",)
+CLIENTS = ("pydantic", "instructor")
 
 ALL = pytest.mark.parametrize("kind", ["responses", "chat", "google", "anthropic"])
 ROUND = [["user-prompt"], ["thinking", "tool-call"], ["tool-return"], ["thinking", "text"]]
@@ -33,7 +33,6 @@ async def test_parallel_tools(wire: Wire, tmp_path: Path, kind: str) -> None:
 async def test_a_tool_that_wants_another_try(wire: Wire, tmp_path: Path, kind: str) -> None:
     said = await script("pydantic_ai", f"{kind}-retry", wire.url, tmp_path, "pydantic")
     assert said["called"] == ["Rome", "Rome"]
-    assert ["retry-prompt"] in said["parts"]
     assert said["output"].startswith("Here is an answer")
 
 
@@ -56,7 +55,7 @@ async def test_history_of_encrypted_thoughts(wire: Wire, tmp_path: Path) -> None
     last = wire.asked("/v1/responses")[-1]
     assert last["store"] is False
     carried = [item["encrypted_content"] for item in last["input"] if item.get("type") == "reasoning"]
-    assert len(carried) == 2
+    assert len(carried) == len({*carried}) >= 2
     assert "<think>" not in said["output"]
 
 
@@ -89,7 +88,7 @@ PERSONS = [{"name": "name", "age": 1}] * 2
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_instructor(wire: Wire, tmp_path: Path, mode: str) -> None:
-    said = await script("instructor", f"{mode}-whole", wire.url, tmp_path, "pydantic")
+    said = await script("instructor", f"{mode}-whole", wire.url, tmp_path)
     note = said["value"].pop("note")
     assert note in (None, "note")
     assert said["value"] == {"city": "Rome", "kind": "formal", "persons": PERSONS}
@@ -98,12 +97,12 @@ async def test_instructor(wire: Wire, tmp_path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_instructor_partial_objects(wire: Wire, tmp_path: Path, mode: str) -> None:
-    said = await script("instructor", f"{mode}-partial", wire.url, tmp_path, "pydantic")
+    said = await script("instructor", f"{mode}-partial", wire.url, tmp_path)
     assert said["count"] > 1
     assert said["value"]["persons"] == PERSONS
 
 
 @pytest.mark.parametrize("mode", ["TOOLS", "JSON_SCHEMA"])
 async def test_instructor_several_objects(wire: Wire, tmp_path: Path, mode: str) -> None:
-    said = await script("instructor", f"{mode}-iterable", wire.url, tmp_path, "pydantic")
+    said = await script("instructor", f"{mode}-iterable", wire.url, tmp_path)
     assert said["value"] == PERSONS

@@ -13,6 +13,7 @@ from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, TextPartDelta
 from pydantic_ai.models.anthropic import AnthropicModel, AnthropicModelSettings
 from pydantic_ai.models.google import GoogleModel, GoogleModelSettings
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel, OpenAIResponsesModelSettings
+from pydantic_ai.profiles import ModelProfile
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
@@ -34,7 +35,8 @@ def agent(name: str = "gemini-3-flash", *, stateless: bool = False, **more: Any)
         model: Any = GoogleModel(name, provider=GoogleProvider(api_key="any", base_url=URL))
         settings = GoogleModelSettings(google_thinking_config={"include_thoughts": True})
     elif KIND == "anthropic":
-        model = AnthropicModel(name, provider=AnthropicProvider(api_key="any", base_url=URL))
+        provider = AnthropicProvider(api_key="any", base_url=URL)
+        model = AnthropicModel(name, provider=provider, profile=ModelProfile(supports_json_schema_output=True))
         # it forbids thoughts beside a tool that is forced
         settings = AnthropicModelSettings(anthropic_thinking={"type": "adaptive"}) if NAME != "by_tool" else None
     elif KIND == "chat":
