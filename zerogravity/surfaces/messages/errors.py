@@ -8,6 +8,7 @@ spelling (``messages.3.content.0``). Facts: wire-anthropic 4.
 | Google or the LS refuses the account | 403 permission_error           | a 401 is about the client's own key only |
 | the context is too long              | 400, ``prompt is too long: …`` | at these words clients compact           |
 | there is no LS, or we stop           | 503 api_error                  | nothing is overloaded                    |
+| ``thread`` is refused                | ``details``                    | the SDKs' tool runners go on without it  |
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ TYPES = {
     503: "overloaded_error", 504: "timeout_error", 529: "overloaded_error",
 }  # fmt: skip
 _ABSENT = (Termination.LS_GONE, Termination.SHUTDOWN)
+_CODES = {"thread": "thread_unsupported_request"}  # of SDKs: anthropic/lib/threads/_thread_state.py
 _INDEX = re.compile(r"\[(\d+)\]")
 _TOO_LONG = re.compile(
     r"token count \(?(?P<tokens>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<most>\d+)"
@@ -46,8 +48,11 @@ def messages_error(fault: Fault, request_id: str = "") -> Answer:
 
 
 def error_object(fault: Fault) -> dict[str, object]:
-    """``{type, message}``."""
-    return {"type": _type(fault), "message": message_of(fault)}
+    """``{type, message}``, and ``details`` where clients act on them."""
+    made: dict[str, object] = {"type": _type(fault), "message": message_of(fault)}
+    if fault.code == "unsupported_parameter" and fault.param in _CODES:
+        made["details"] = {"error_code": _CODES[fault.param], "unsupported": [fault.param]}
+    return made
 
 
 def message_of(fault: Fault) -> str:
