@@ -8,7 +8,6 @@ spelling (``messages.3.content.0``). Facts: wire-anthropic 4.
 | Google or the LS refuses the account | 403 permission_error           | a 401 is about the client's own key only |
 | the context is too long              | 400, ``prompt is too long: …`` | at these words clients compact           |
 | there is no LS, or we stop           | 503 api_error                  | nothing is overloaded                    |
-| ``thread`` is refused                | ``details``                    | the SDKs' tool runners go on without it  |
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ TYPES = {
     503: "overloaded_error", 504: "timeout_error", 529: "overloaded_error",
 }  # fmt: skip
 _ABSENT = (Termination.LS_GONE, Termination.SHUTDOWN)
-_CODES = {"thread": "thread_unsupported_request"}  # of SDKs: anthropic/lib/threads/_thread_state.py
 _INDEX = re.compile(r"\[(\d+)\]")
 _TOO_LONG = re.compile(
     r"token count \(?(?P<tokens>\d+)\)? exceeds the maximum number of tokens allowed \(?(?P<most>\d+)"
@@ -48,10 +46,10 @@ def messages_error(fault: Fault, request_id: str = "") -> Answer:
 
 
 def error_object(fault: Fault) -> dict[str, object]:
-    """``{type, message}``, and ``details`` where clients act on them."""
+    """``{type, message}``; ``details`` for a refused thread, by which the SDKs' tool runners go on without one."""
     made: dict[str, object] = {"type": _type(fault), "message": message_of(fault)}
-    if fault.code == "unsupported_parameter" and fault.param in _CODES:
-        made["details"] = {"error_code": _CODES[fault.param], "unsupported": [fault.param]}
+    if (fault.param, fault.code) == ("thread", "unsupported_parameter"):
+        made["details"] = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
     return made
 
 
