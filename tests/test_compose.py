@@ -148,7 +148,7 @@ async def test_a_name_whose_placeholder_is_another_models_is_gone(
             told = await answer.json()
         assert answer.status == 404
         message = told["error"]["message"]
-        assert f"The model '{model}' does not exist or is not offered" in message or model == "gpt-5"
+        assert re.search(f"'?{model}'? does not exist or is not offered", message) or model == "gpt-5"
         assert "gemini-9-ultra" in message
         assert not ls.cascades
         for lists in ("/v1/models", "/v1beta/models"):
@@ -199,7 +199,8 @@ async def test_without_interception_every_surface_is_served(start: Start, http, 
         said = await ask(gateway, http, surface, "sim:tool", stream=stream)
         assert "get_weather" not in said.raw.decode()
     ls.options.logged_in = False
-    assert (await ask(gateway, http, surface, "sim:text")).status == 401
+    refused = await ask(gateway, http, surface, "sim:text")
+    assert refused.status == (403 if surface == "messages" else 401)  # there a 401 is about the client's key
 
 
 async def test_the_secret_outlives_the_process(tmp_path: Path) -> None:

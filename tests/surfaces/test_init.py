@@ -245,7 +245,7 @@ WORDS = {  # the same words in another meaning
         "core.family", "capture.generation_config", "surfaces.common.models", "testing.simulator.google.families",
         "testing.simulator.google.rules.config", "testing.simulator.language_server.rpc",
     },
-    "messages": {  # a member of requests and summaries
+    "messages": {  # of Chat, of a mailbox
         "observe.summary", "observe.terminal", "surfaces.chat.__init__", "surfaces.chat.request",
         "surfaces.chat.samples", "surfaces.responses.request",
     },

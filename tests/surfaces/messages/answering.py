@@ -32,7 +32,7 @@ forms = st.fixed_dictionaries(
         "thoughts": st.sampled_from(("shown", "omitted", "hidden")),
         "one_call": st.booleans(),
         "input_tokens": st.integers(0, 500),
-        "search": st.booleans(),
+        "search": st.sampled_from(("none", "beside", "alone")),
     }
 )
 

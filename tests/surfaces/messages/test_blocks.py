@@ -159,7 +159,7 @@ CITED = {
 
 
 def test_a_streamed_text_has_its_citations_and_the_search_behind_it() -> None:
-    text, use, result = content([*TEXT, SEARCHED], STOP)
+    text, use, result = content([*TEXT, SEARCHED], STOP, search="beside")
     assert text == {"type": "text", "text": "é blue sky", "citations": [CITED]}
     assert use["input"] == {"query": "sky colour; sky"}
     assert result["tool_use_id"] == use["id"]
@@ -167,27 +167,31 @@ def test_a_streamed_text_has_its_citations_and_the_search_behind_it() -> None:
 
 
 def test_in_a_search_the_search_comes_first_and_the_text_is_cut() -> None:
-    blocks = content([*TEXT, SEARCHED], STOP, search=True)
+    blocks = content([*TEXT, SEARCHED], STOP, search="alone")
     assert kinds(blocks) == ["server_tool_use", "web_search_tool_result", "text", "text", "text"]
     assert [block["text"] for block in blocks[2:]] == ["é ", "blue", " sky"]
     assert [block.get("citations") for block in blocks[2:]] == [None, [CITED], None]
 
 
+def test_who_declared_no_search_gets_the_text_alone() -> None:
+    assert content([*TEXT, SEARCHED], STOP) == [{"type": "text", "text": "é blue sky"}]
+
+
 def test_a_search_that_found_nothing_to_say() -> None:
-    assert kinds(content(TEXT, STOP, search=True)) == ["text"]
-    assert kinds(content([SEARCHED], Finished("filtered"), search=True)) == [
+    assert kinds(content(TEXT, STOP, search="alone")) == ["text"]
+    assert kinds(content([SEARCHED], Finished("filtered"), search="alone")) == [
         "server_tool_use", "web_search_tool_result",
     ]  # fmt: skip
 
 
 def test_citations_that_come_after_the_next_block_has_begun_are_not_shown() -> None:
-    blocks = content([*TEXT, PLAIN, SEARCHED], TOOL)
+    blocks = content([*TEXT, PLAIN, SEARCHED], TOOL, search="beside")
     assert kinds(blocks) == ["text", "tool_use", "server_tool_use", "web_search_tool_result"]
     assert "citations" not in blocks[0]
-    held = content([*TEXT, PLAIN, SEARCHED], TOOL, search=True)
+    held = content([*TEXT, PLAIN, SEARCHED], TOOL, search="alone")
     assert [block["text"] for block in held if block["type"] == "text"] == ["é ", "blue", " sky"]
 
 
 def test_the_same_words_are_the_same_search() -> None:
-    blocks = content([*TEXT, SEARCHED, TextDelta("."), SEARCHED], STOP)
+    blocks = content([*TEXT, SEARCHED, TextDelta("."), SEARCHED], STOP, search="beside")
     assert kinds(blocks) == ["text", "server_tool_use", "web_search_tool_result"]

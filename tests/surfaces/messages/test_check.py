@@ -23,7 +23,7 @@ EVENTS: list[Event] = [
     ThinkingDelta("hm"), TextDelta("blue"), Grounding(FOUND), FunctionCall("call_1", "f", '{"a": 1}'),
     Usage(3, 0, 2, 1),
 ]  # fmt: skip
-GOOD = stream(EVENTS, TOOL, thoughts="shown")
+GOOD = stream(EVENTS, TOOL, thoughts="shown", search="beside")
 # 0 message_start, 1-4 thinking (start, delta, signature, stop), 5-8 text (start, delta, citation, stop),
 # 9-11 server_tool_use, 12-13 its result, 14-16 tool_use, 17 message_delta, 18 message_stop
 FAULT = errors.upstream(503, "upstream_error", "overloaded")
@@ -31,7 +31,7 @@ FAILED = stream([TextDelta("a")], Failed(FAULT))
 REFUSED = stream([TextDelta("a")], Finished("filtered"))
 PING = {"type": "ping"}
 ERROR = {"type": "error", "error": {"type": "api_error", "message": "m"}}
-MESSAGE = whole(channel_of(EVENTS, TOOL, thoughts="shown"))
+MESSAGE = whole(channel_of(EVENTS, TOOL, thoughts="shown", search="beside"))
 
 
 def wire(values: Values) -> list[bytes]:

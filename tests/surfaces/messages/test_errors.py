@@ -184,3 +184,10 @@ def test_the_clients_key() -> None:
 def test_the_request_id_is_left_out_where_there_is_none() -> None:
     assert messages_error(internal()).body.keys() == {"type", "error"}
     assert path_of("a[0].b[12][3]") == "a.0.b.12.3"
+
+
+def test_a_refused_thread_says_so_to_the_sdks() -> None:
+    """Their tool runners ask the server to keep the conversation, and go on without at this code only."""
+    error = error_object(fields.unsupported("thread", "is not supported").fault)
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+    assert "details" not in error_object(fields.unsupported("container", "is not supported").fault)

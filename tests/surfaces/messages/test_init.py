@@ -19,8 +19,8 @@ from zerogravity.testing import builders
         ({}, ThinkingDelta("hm"), False),
         ({"thoughts": "shown"}, ThinkingDelta("hm"), True),
         ({"thoughts": "omitted"}, ThinkingDelta("hm"), True),
-        ({"search": True}, TextDelta("a"), False),
-        ({"search": True, "thoughts": "shown"}, ThinkingDelta("hm"), True),
+        ({"search": "alone"}, TextDelta("a"), False),
+        ({"search": "alone", "thoughts": "shown"}, ThinkingDelta("hm"), True),
     ],
 )
 def test_when_there_is_something_for_the_client(form: Json, event: Event, shown: bool) -> None:
@@ -32,4 +32,4 @@ def test_when_there_is_something_for_the_client(form: Json, event: Event, shown:
 )
 def test_the_text_of_a_search_is_there_at_a_good_end(end: Finished | Failed, shown: bool) -> None:
     """A search that fails is a plain HTTP status."""
-    assert surface.has_output(builders.channel(turn_with({"search": True}), TextDelta("a"), end=end)) is shown
+    assert surface.has_output(builders.channel(turn_with({"search": "alone"}), TextDelta("a"), end=end)) is shown

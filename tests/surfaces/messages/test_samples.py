@@ -13,7 +13,7 @@ def test_a_whole_stream() -> None:
     events = stream(
         [ThinkingDelta("hm"), TextDelta("a"), Grounding({"webSearchQueries": ["sky"]}),
          FunctionCall("call_1", "f", '{"a": 1}', "U0lH"), FunctionCall("call_2", "g", "{}"), Usage(10, 4, 5, 3)],
-        TOOL, thoughts="shown",
+        TOOL, thoughts="shown", search="beside",
     )  # fmt: skip
     assert [shown for event in events for shown in read(event, summary)] == [("thinking", "hm"), ("text", "a")]
     assert summary.calls == ['web_search {"query":"sky"}', 'f {"a": 1}', "g {}"]

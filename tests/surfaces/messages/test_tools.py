@@ -86,14 +86,14 @@ def test_a_deferred_tool_is_declared_once_it_is_loaded(
 def test_a_search_and_nothing_else() -> None:
     turn = parse(tools=[{**SEARCH, "max_uses": 8}], tool_choice={"type": "auto"}, output_config={"effort": "medium"})
     assert turn.google_request["tools"] == [{"googleSearch": {}}]
-    assert turn.details_as(MessagesDetails).search
+    assert turn.details_as(MessagesDetails).search == "alone"
     assert turn.notes == ("tools[0].max_uses: ignored, it has no effect here",)
 
 
 def test_a_search_beside_functions() -> None:
     turn = parse(tools=[tool(), SEARCH])
     assert "googleSearch" in turn.google_request["tools"][0]
-    assert not turn.details_as(MessagesDetails).search
+    assert turn.details_as(MessagesDetails).search == "beside"
     old = parse(model="gemini-2.5-flash", tools=[tool(), SEARCH])
     assert "web search left out: this model cannot combine it with functions" in old.notes
 

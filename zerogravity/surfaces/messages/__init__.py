@@ -22,7 +22,7 @@ from zerogravity.surfaces.messages.tools import schemas
 def _has_output(channel: CascadeChannel) -> bool:
     """The text of a search waits for the end, when its sources are known."""
     details, state = channel.turn.details_as(MessagesDetails), channel.state
-    if details.search and not isinstance(channel.terminal, Finished):
+    if details.search == "alone" and not isinstance(channel.terminal, Finished):
         return details.thoughts != "hidden" and state.has_thinking
     return state.has_output(thinking=details.thoughts != "hidden")
 

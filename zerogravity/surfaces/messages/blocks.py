@@ -6,8 +6,9 @@ block is over; nor is a text's. Each thinking block is signed, if with nothing: 
 text. This API has no block for media: a note says that there were some.
 
 Where the request is a web search and nothing else, texts wait for the search that they stand on and come last, cut into
-blocks where a citation begins or ends. Elsewhere a text is streamed, with its citations behind it and the search after
-it; citations that come when the next block has begun are not shown. Facts: wire-anthropic 2.3, 2.4.
+blocks where a citation begins or ends. Beside other tools a text is streamed, with its citations behind it and the
+search after it; citations that come when the next block has begun are not shown. A client that declared no search gets
+the text alone: Claude Code takes a search that it did not ask for as an error. Facts: wire-anthropic 2.3, 2.4.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Blocks:
         """Whether it is sent as it comes: its block is the first of those that ``closed`` completes."""
         match item:
             case Message():
-                return not self._details.search
+                return self._details.search != "alone"
             case Reasoning():
                 return self._details.thoughts != "hidden"
             case _:
@@ -66,7 +67,7 @@ class Blocks:
         begin = len(self.made)
         match item:
             case Message() if self.grows(item):
-                self.made.append(text_block(item.text, item.grounding))
+                self.made.append(text_block(item.text, None if self._details.search == "none" else item.grounding))
                 self._search(item.grounding)
             case Reasoning() if self.grows(item):
                 self._thought(item)
@@ -79,7 +80,7 @@ class Blocks:
         begin = len(self.made)
         if isinstance(terminal, Failed):
             return []
-        texts = [item for item in state.items if isinstance(item, Message)] if self._details.search else []
+        texts = [item for item in state.items if isinstance(item, Message)] if self._details.search == "alone" else []
         for item in texts:
             self._search(item.grounding)
         self._search(state.grounding)
@@ -110,7 +111,7 @@ class Blocks:
 
     def _search(self, grounding: narrow.Json | None) -> None:
         """Add a search and its result; the same words are the same search."""
-        query = search_query(grounding)
+        query = None if self._details.search == "none" else search_query(grounding)
         if query is None or query in self._searched:
             return
         self._searched.add(query)

@@ -46,8 +46,11 @@ def messages_error(fault: Fault, request_id: str = "") -> Answer:
 
 
 def error_object(fault: Fault) -> dict[str, object]:
-    """``{type, message}``."""
-    return {"type": _type(fault), "message": message_of(fault)}
+    """``{type, message}``; ``details`` for a refused thread, by which the SDKs' tool runners go on without one."""
+    made: dict[str, object] = {"type": _type(fault), "message": message_of(fault)}
+    if (fault.param, fault.code) == ("thread", "unsupported_parameter"):
+        made["details"] = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+    return made
 
 
 def message_of(fault: Fault) -> str:

@@ -128,7 +128,7 @@ def parse(body: Json, context: Context) -> Turn:
             thoughts=thoughts,
             one_call=one_call(body),
             input_tokens=token_estimate.total(request),
-            search=tools.search and not tools.declared,
+            search="none" if not tools.search else "beside" if tools.declared else "alone",
         ),
         tool_names=names.to_client,
         owner=context.owner,
