@@ -36,8 +36,8 @@ from zerogravity.surfaces.grammar import (
 )
 
 REASONS = ("end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal")
-ERRORS = ("invalid_request_error", "authentication_error", "permission_error", "not_found_error", "request_too_large",
-          "rate_limit_error", "api_error", "timeout_error", "overloaded_error")  # fmt: skip
+ERRORS = ("invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error",
+          "request_too_large", "rate_limit_error", "api_error", "timeout_error", "overloaded_error")  # fmt: skip
 COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # type of a block → (its members, those that are empty when it starts, the deltas that it takes)
