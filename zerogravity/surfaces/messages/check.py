@@ -31,8 +31,6 @@ from zerogravity.surfaces.grammar import (
     named_events,
     need,
     one_of,
-    parsed,
-    whole,
 )
 
 REASONS = ("end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal")
@@ -67,11 +65,8 @@ def check_messages(source: Source) -> list[Json]:
     """The objects of the stream, in order. Raises GrammarError."""
     stream = _Stream()
     found: list[Json] = []
-    for number, (name, data) in enumerate(named_events(whole(source))):
-        place = f"event {number}"
-        value = parsed(data, place)
-        need(value.get("type") == name, place, f"is named {name} but its type is {value.get('type')!r}")
-        stream.take(name, value, f"{place} ({name})")
+    for name, value, place in named_events(source):
+        stream.take(name, value, place)
         found.append(value)
     need(stream.over, "stream", "ends without message_stop and without an error")
     return found
