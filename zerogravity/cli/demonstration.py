@@ -194,7 +194,7 @@ HOW_TO = """zerogravity is ready on {url}
        -d '{{"contents":[{{"parts":[{{"text":"Hello"}}]}}]}}'
 
   export OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=any
-  export ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=any
+  export ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=any ANTHROPIC_MODEL={model}
   export GOOGLE_GEMINI_BASE_URL={url} GEMINI_API_KEY=any
 
   python: openai.OpenAI(base_url="{url}/v1", api_key="any").responses.create(model="{model}", input="Hello")
