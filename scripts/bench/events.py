@@ -47,7 +47,7 @@ from zerogravity.surfaces.common.models import Catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = bytes(32)
-SURFACES = ("chat", "responses", "gemini", "messages")
+SURFACES = ("chat", "responses", "messages", "gemini")
 AT_ONCE = 20  # events in a chunk of a flood
 MODEL = "gemini-3-flash"
 

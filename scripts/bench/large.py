@@ -19,20 +19,14 @@ from collections.abc import Callable, Iterator
 
 from zerogravity.capture.tap import Tap
 from zerogravity.core.running import RunningTurn
-from zerogravity.surfaces import chat, gemini, responses
+from zerogravity.surfaces import REGISTRY
 from zerogravity.surfaces.base import Context, Surface
 from zerogravity.surfaces.common.models import Catalogue
 from zerogravity.wire import jsonio
 
+MODEL = "gemini-3-flash"
 CHUNK = 64 << 10
 SECRET = bytes(32)
-SURFACES: dict[str, Surface] = {"chat": chat.surface, "responses": responses.surface, "gemini": gemini.surface}
-CONTENTS = [{"role": "user", "parts": [{"text": "Hi"}]}]
-BODIES = {
-    "chat": {"messages": [{"role": "user", "content": "Hi"}]},
-    "responses": {"input": "Hi"},
-    "gemini": {"contents": CONTENTS, "generationConfig": {"thinkingConfig": {"includeThoughts": True}}},
-}
 PROSE = 'The quick brown fox, 1.5 years old, said: \\"jump over [the] lazy dog\\" and so on.\\n'
 
 
@@ -69,7 +63,7 @@ def longest(steps: Iterator[Callable[[], object]]) -> float:
 def measure(surface: Surface, answer: bytes) -> tuple[float, float, float]:
     """tap, stream, whole"""
     context = Context("turn_" + "1" * 32, 1_770_000_000, Catalogue().resolve, secret=SECRET)
-    turn = surface.parse({"model": "gemini-3-flash", "stream": True, **BODIES[surface.name]}, context)
+    turn = surface.parse({"model": MODEL, "stream": True, **surface.sample(MODEL, "Hi")}, context)
     ticks = itertools.count()
     running = RunningTurn(turn, lambda: next(ticks))
     channel, tap = running.channel, Tap(running, 0)
@@ -93,7 +87,7 @@ def main() -> None:
     made = shapes(asked.mib << 20)
     for shape in asked.events.split(","):
         answer = body(made[shape])
-        for name, surface in SURFACES.items():
+        for name, surface in REGISTRY.items():
             rounds = [measure(surface, answer) for _ in range(asked.rounds)]
             best = [min(figures) for figures in zip(*rounds, strict=True)]
             print(f"{shape:10}{name:12}" + "".join(f"{figure:8.0f}" for figure in best), flush=True)

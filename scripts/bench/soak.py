@@ -43,7 +43,7 @@ from zerogravity.testing.simulator.stack import Stack, StackOptions
 MODEL = "gemini-3-flash"
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}}
 PROMPTS = ("sim:text", "sim:think", "sim:tool", "sim:echo", "sim:429", "sim:drop", "sim:grounding", "sim:unicode")
-LEAVES = 20  # each so many turns a client leaves
+LEAVES = 21  # each so many turns a client leaves: on every surface in turn
 ENV = {
     "ZEROGRAVITY_LIMITS_STORE_BYTES": str(1 << 20), "ZEROGRAVITY_LIMITS_RESPONSES": "50",
     "ZEROGRAVITY_LIMITS_WAITING": "1000",
@@ -119,7 +119,7 @@ class Soak:
         leaves = number % LEAVES == LEAVES - 1
         stream = leaves or random.random() < 0.5
         prompt = "sim:long 2000" if leaves else random.choice(PROMPTS)
-        path, body = asked(number % 3, f"{prompt} number {number}", stream=stream)
+        path, body = asked(number % 4, f"{prompt} number {number}", stream=stream)
         async with self.http.post(self.stack.url + path, json=body) as response:
             self.statuses[response.status] += 1
             if not leaves:
@@ -181,6 +181,13 @@ def asked(kind: int, prompt: str, *, stream: bool) -> tuple[str, dict[str, Any]]
         case 1:
             messages, tools = [{"role": "user", "content": prompt}], [{"type": "function", "function": function}]
             return "/v1/chat/completions", {"model": MODEL, "messages": messages, "stream": stream, "tools": tools}
+        case 2:
+            messages, tools = (
+                [{"role": "user", "content": prompt}],
+                [{"name": "get_weather", "input_schema": PARAMETERS}],
+            )
+            body = {"model": MODEL, "max_tokens": 4096, "messages": messages, "stream": stream, "tools": tools}
+            return "/v1/messages", body
         case _:
             contents = [{"role": "user", "parts": [{"text": prompt}]}]
             method = "streamGenerateContent?alt=sse" if stream else "generateContent"

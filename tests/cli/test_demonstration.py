@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -74,6 +76,14 @@ async def test_a_surface_that_fails_is_named(stack, capsys):
         stack(url, None)
         assert await demo.run(StackOptions()) == 1
     assert capsys.readouterr().out.count("failed: HTTP 400") == len(REGISTRY)
+
+
+@pytest.mark.parametrize("surface", REGISTRY.values(), ids=lambda surface: surface.name)
+def test_what_to_paste_has_a_turn_of_every_surface(surface):
+    shown = demo.HOW_TO.format(way="", url="http://here", model=demo.MODEL, inspector="")
+    assert re.search(rf"^  .*\b{surface.title}\b.*base URL", shown, re.M)
+    sent = {url: json.loads(body) for url, body in re.findall(r"curl -N '?(\S+?)'? .*\n +-d '(.*)'", shown)}
+    assert surface.input in sent[f"http://here{surface.url(demo.MODEL, stream=True)}"]
 
 
 # -- with the runtime ----------------------------------------------------------------------------------------------

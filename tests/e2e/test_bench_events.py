@@ -13,6 +13,7 @@ async def test_every_row_has_a_figure_for_each_length() -> None:
     said = await script(SCRIPT, "--events", "20,40", "--rounds", "1", seconds=60)
     head, *rows = (line.rsplit(maxsplit=2) for line in said.splitlines())
     assert head == ["us per event", "20", "40"]
-    of_surfaces = [f"{name} {kind}" for kind in ("emit", "reader", "flood") for name in ("chat", "responses", "gemini")]
+    surfaces = ("chat", "responses", "messages", "gemini")
+    of_surfaces = [f"{name} {kind}" for kind in ("emit", "reader", "flood") for name in surfaces]
     assert [name.strip() for name, *_ in rows] == ["tap", "tap flood", "loop", *of_surfaces]
     assert all(float(figure) for _, *figures in rows for figure in figures)

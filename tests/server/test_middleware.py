@@ -179,7 +179,7 @@ async def test_h30_key_in_every_form(serve: Serve, form: str, caplog: pytest.Log
     served = await serve(key=KEY, keys=("zg-second-key",))
 
     async def ask(key: str) -> tuple[int, bytes, bytes]:
-        """All three surfaces: the first one's status, and the bodies of two."""
+        """A turn, and both lists of models: their one status, and the bodies of the first two."""
         headers = {"authorization": f"{form} {key}"} if form.lower() == "bearer" else {form: key}
         query = ""
         if form == "query":

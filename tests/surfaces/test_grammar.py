@@ -34,7 +34,9 @@ def test_bad_framing(data: bytes, why: str) -> None:
 
 
 def test_named_events() -> None:
-    assert list(grammar.named_events(b": hi\n\nevent: a\ndata: {}\n\n")) == [("a", b"{}")]
+    data = b": hi\n\n" + b"".join(b'event: %b\ndata: {"type":"%b"}\n\n' % (name, name) for name in (b"a", b"b"))
+    wanted = [("a", {"type": "a"}, "event 0 (a)"), ("b", {"type": "b"}, "event 1 (b)")]
+    assert list(grammar.named_events(data)) == list(grammar.named_events([data])) == wanted
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,8 @@ def test_named_events() -> None:
         (b"data: {}\n\n", "block 0: has no event line"),
         (b"event: a\n\n", "block 0: must have one data line"),
         (b"event: a\ndata: x\ndata: y\n\n", "block 0: must have one data line"),
+        (b": hi\n\nevent: a\ndata: []\n\n", "event 0: must be an object"),
+        (b'event: a\ndata: {"type":"b"}\n\n', "event 0: is named a but its type is 'b'"),
     ],
 )
 def test_bad_named_events(data: bytes, why: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from zerogravity import testing
 from zerogravity.core.events import AttemptOpened, Finished, TextDelta
-from zerogravity.testing import builders
+from zerogravity.surfaces import REGISTRY
+from zerogravity.testing import builders, check
 
 ANSWER = b'{"candidates":[{"content":{"parts":[{"text":"It is 2."}]},"finishReason":"STOP"}]}'
 
@@ -18,6 +19,8 @@ def test_every_public_name_is_there() -> None:
     assert all(getattr(testing, name) is not None for name in testing.__all__)
     assert set(testing._FROM) | {"builders"} == set(testing.__all__)
     assert not hasattr(testing, "no_such_name")
+    assert set(check.__all__) <= set(testing.__all__)
+    assert {surface.check.__name__ for surface in REGISTRY.values()} <= set(check.__all__)
 
 
 def test_the_fixture_costs_nothing() -> None:

@@ -80,13 +80,16 @@ def blocks(data: bytes) -> Iterator[tuple[str, bytes]]:
             yield place, block
 
 
-def named_events(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """(name, data) of each event that has both, on one line each."""
-    for place, block in blocks(data):
+def named_events(source: Source) -> Iterator[tuple[str, Json, str]]:
+    """(name, object, place) of each event that has a name and data, on one line each; the object's type is the name."""
+    for number, (place, block) in enumerate(blocks(whole(source))):
         first, _, second = block.partition(b"\n")
         need(first.startswith(b"event: "), place, "has no event line")
         need(second.startswith(b"data: ") and b"\n" not in second, place, "must have one data line")
-        yield first[7:].decode("utf-8", "replace"), second[6:]
+        name, place = first[7:].decode("utf-8", "replace"), f"event {number}"
+        value = parsed(second[6:], place)
+        need(value.get("type") == name, place, f"is named {name} but its type is {value.get('type')!r}")
+        yield name, value, f"{place} ({name})"
 
 
 def parsed(data: bytes, place: str) -> Json:

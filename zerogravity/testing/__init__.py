@@ -8,8 +8,8 @@ from recordings alone; a request that was not recorded is a 400 that shows the d
 the requests that Google refuses. ``simulator.google`` has the functions that write a ``Scenario`` |
 | ``LanguageServerSimulator`` | the editor's language server; ``LsOptions`` are the habits of its builds |
 | ``Stack`` | the whole path on one machine: both stand-ins, a real mitmdump between them; agents use ``stack.url`` |
-| ``check_responses`` ``check_chat`` ``check_gemini`` ``check_response`` | the grammar of a stream, or of a whole \
-Response: frames in, values out; ``GrammarError`` says what is wrong |
+| ``check_responses`` ``check_chat`` ``check_messages`` ``check_gemini`` | the grammar of a stream: frames in, values \
+out; ``GrammarError`` says what is wrong. ``check_response`` and ``check_message``: of a whole object |
 | ``builders`` | Google's chunks, parts and usage; turns, records, channels; ``FakeClock`` |
 | ``Library`` ``ReplayEngine`` ``Pace`` | recordings by the digest of their request; an engine that plays them, \
 faster, slower, or with mishaps |
@@ -44,7 +44,15 @@ if TYPE_CHECKING:
     from zerogravity.testing import builders
     from zerogravity.testing.builders import FakeClock
     from zerogravity.testing.cassette import Library
-    from zerogravity.testing.check import GrammarError, check_chat, check_gemini, check_response, check_responses
+    from zerogravity.testing.check import (
+        GrammarError,
+        check_chat,
+        check_gemini,
+        check_message,
+        check_messages,
+        check_response,
+        check_responses,
+    )
     from zerogravity.testing.pytest_plugin import Cassette
     from zerogravity.testing.replay import Pace, ReplayEngine
     from zerogravity.testing.simulator.google import GoogleOptions, GoogleSimulator, Scenario
@@ -54,8 +62,8 @@ if TYPE_CHECKING:
 _FROM = {
     "FakeClock": "builders",
     "Library": "cassette",
-    "GrammarError": "check", "check_chat": "check", "check_gemini": "check", "check_response": "check",
-    "check_responses": "check",
+    "GrammarError": "check", "check_chat": "check", "check_gemini": "check", "check_message": "check",
+    "check_messages": "check", "check_response": "check", "check_responses": "check",
     "Cassette": "pytest_plugin",
     "Pace": "replay", "ReplayEngine": "replay",
     "GoogleOptions": "simulator.google", "GoogleSimulator": "simulator.google", "Scenario": "simulator.google",
@@ -80,6 +88,8 @@ __all__ = [
     "builders",
     "check_chat",
     "check_gemini",
+    "check_message",
+    "check_messages",
     "check_response",
     "check_responses",
 ]

@@ -61,7 +61,7 @@ class RecordedModels(Catalogue):
 
 @dataclass(frozen=True, slots=True)
 class ReplayServer:
-    """All three surfaces, answered from recordings."""
+    """Every surface, answered from recordings."""
 
     url: str
     engine: ReplayEngine

@@ -50,6 +50,16 @@ SURFACES: dict[str, tuple[str, Callable[[str, int], Any], bytes]] = {  # path, b
         lambda prompt, size: {"model": MODEL, "stream": True, "input": _messages(prompt, size)},
         b'"total_tokens"',
     ),
+    "messages": (
+        "/v1/messages",
+        lambda prompt, size: {
+            "model": MODEL,
+            "max_tokens": 64_000,
+            "stream": True,
+            "messages": _messages(prompt, size),
+        },
+        b'"message_stop"',
+    ),
     "gemini": (f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", _gemini, b'"finishReason": "STOP"'),
 }
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-SYSTEMS = ("direct", "bare", "chat", "responses", "gemini")
+SYSTEMS = ("direct", "bare", "chat", "responses", "messages", "gemini")
 JUDGED = "chat"  # goals and ratios are about this one
 BEFORE = "before "  # begins the names of the systems of the other tree
 

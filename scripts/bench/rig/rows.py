@@ -20,7 +20,7 @@ from rig.systems import Rig, System, environment
 SIZE = 40  # bytes of an event's text
 SHORT_LULL = 15  # ms
 NOTHING = 2  # events of a flood that has begun and ended, and no more
-SURFACES = ("chat", "responses", "gemini")
+SURFACES = ("chat", "responses", "messages", "gemini")
 Told = dict[str, Any]
 
 

@@ -50,6 +50,7 @@ def test_good_streams_pass_whole_and_in_frames() -> None:
     [
         FAILED,
         REFUSED,
+        *(stream([], Failed(errors.upstream(status, "upstream_error", "m"))) for status in (400, 402, 418, 500)),
         stream([], Finished("length")),
         stream([TextDelta("a")], STOP),
         [ERROR],

@@ -31,13 +31,11 @@ from zerogravity.surfaces.grammar import (
     named_events,
     need,
     one_of,
-    parsed,
-    whole,
 )
 
 REASONS = ("end_turn", "tool_use", "max_tokens", "stop_sequence", "refusal")
-ERRORS = ("invalid_request_error", "authentication_error", "permission_error", "not_found_error", "request_too_large",
-          "rate_limit_error", "api_error", "timeout_error", "overloaded_error")  # fmt: skip
+ERRORS = ("invalid_request_error", "authentication_error", "billing_error", "permission_error", "not_found_error",
+          "request_too_large", "rate_limit_error", "api_error", "timeout_error", "overloaded_error")  # fmt: skip
 COUNTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # type of a block → (its members, those that are empty when it starts, the deltas that it takes)
@@ -67,11 +65,8 @@ def check_messages(source: Source) -> list[Json]:
     """The objects of the stream, in order. Raises GrammarError."""
     stream = _Stream()
     found: list[Json] = []
-    for number, (name, data) in enumerate(named_events(whole(source))):
-        place = f"event {number}"
-        value = parsed(data, place)
-        need(value.get("type") == name, place, f"is named {name} but its type is {value.get('type')!r}")
-        stream.take(name, value, f"{place} ({name})")
+    for name, value, place in named_events(source):
+        stream.take(name, value, place)
         found.append(value)
     need(stream.over, "stream", "ends without message_stop and without an error")
     return found

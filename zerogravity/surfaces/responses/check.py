@@ -28,8 +28,6 @@ from zerogravity.surfaces.grammar import (
     named_events,
     need,
     one_of,
-    parsed,
-    whole,
 )
 from zerogravity.surfaces.responses.check_object import check_annotation, check_item, check_part, check_response
 
@@ -52,16 +50,9 @@ def check_responses(source: Source) -> list[Json]:
     """The objects of the stream, in order. Raises GrammarError."""
     stream = _Stream()
     found: list[Json] = []
-    for number, (name, data) in enumerate(named_events(whole(source))):
-        place = f"event {number}"
-        value = parsed(data, place)
-        need(value.get("type") == name, place, f"is named {name} but its type is {value.get('type')!r}")
-        place = f"{place} ({name})"
-        need(
-            expect_count(value.get("sequence_number"), f"{place}.sequence_number") == number,
-            place,
-            "is out of sequence",
-        )
+    for name, value, place in named_events(source):
+        number = expect_count(value.get("sequence_number"), f"{place}.sequence_number")
+        need(number == len(found), place, "is out of sequence")
         stream.take(name, value, place)
         found.append(value)
     need(stream.over, "stream", "ends without a terminal event")
