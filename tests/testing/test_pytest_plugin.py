@@ -34,6 +34,7 @@ def test_a_cassette_answers_strictly(library):  # noqa: F811
             assert "the nearest is" in json.loads(answer.read())["error"]
         assert cassette.env["OPENAI_BASE_URL"] == cassette.url + "/v1"
         assert cassette.env["GOOGLE_GEMINI_BASE_URL"] == cassette.gemini_url == cassette.url
+        assert cassette.env["ANTHROPIC_BASE_URL"] == cassette.anthropic_url == cassette.url
 
 
 def test_two_cassettes_at_once(library):  # noqa: F811

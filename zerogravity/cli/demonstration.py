@@ -178,7 +178,7 @@ HOW_TO = """zerogravity is ready on {url}
   {way}
 
   Responses and Chat   base URL {url}/v1      key: anything
-  Gemini               base URL {url}
+  Messages, Gemini     base URL {url}
   Inspector            {inspector}
 
   curl -N {url}/v1/responses -H 'content-type: application/json' \\
@@ -187,10 +187,14 @@ HOW_TO = """zerogravity is ready on {url}
   curl -N {url}/v1/chat/completions -H 'content-type: application/json' \\
        -d '{{"model":"{model}","messages":[{{"role":"user","content":"Hello"}}],"stream":true}}'
 
+  curl -N {url}/v1/messages -H 'content-type: application/json' \\
+       -d '{{"model":"{model}","max_tokens":1000,"messages":[{{"role":"user","content":"Hello"}}],"stream":true}}'
+
   curl -N '{url}/v1beta/models/{model}:streamGenerateContent?alt=sse' -H 'content-type: application/json' \\
        -d '{{"contents":[{{"parts":[{{"text":"Hello"}}]}}]}}'
 
   export OPENAI_BASE_URL={url}/v1 OPENAI_API_KEY=any
+  export ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=any
   export GOOGLE_GEMINI_BASE_URL={url} GEMINI_API_KEY=any
 
   python: openai.OpenAI(base_url="{url}/v1", api_key="any").responses.create(model="{model}", input="Hello")

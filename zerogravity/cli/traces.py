@@ -322,7 +322,9 @@ def _serve(pick: Callable[[Turn], Trace], listen: str, pace: Pace, what: str, **
 
     async def run() -> None:
         async with replay_server.serve(pick, listen=listen, pace=pace, **models) as server:
-            click.echo(f"{what}\n  OPENAI_BASE_URL={server.url}/v1\n  GOOGLE_GEMINI_BASE_URL={server.url}", err=True)
+            click.echo(f"{what}\n  OPENAI_BASE_URL={server.url}/v1", err=True)
+            for name in ("ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL"):
+                click.echo(f"  {name}={server.url}", err=True)
             click.echo(server.url)
             await asyncio.Event().wait()
 

@@ -35,6 +35,11 @@ class Cassette:
         return f"{self.url}/v1"
 
     @property
+    def anthropic_url(self) -> str:
+        """Base URL for Anthropic's clients."""
+        return self.url
+
+    @property
     def gemini_url(self) -> str:
         """Base URL for Google's clients."""
         return self.url
@@ -45,6 +50,8 @@ class Cassette:
         return {
             "OPENAI_BASE_URL": self.openai_url,
             "OPENAI_API_KEY": "unused",
+            "ANTHROPIC_BASE_URL": self.anthropic_url,
+            "ANTHROPIC_API_KEY": "unused",
             "GOOGLE_GEMINI_BASE_URL": self.gemini_url,
             "GEMINI_API_KEY": "unused",
         }
