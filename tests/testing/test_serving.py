@@ -39,6 +39,7 @@ async def test_replay(traces: Path, tmp_path: Path) -> None:
     async with command(tmp_path, "replay", "--dir", str(traces), "--listen", "127.0.0.1:0") as replaying:
         url = (await replaying.until(URL))[1]
         assert f"OPENAI_BASE_URL={url}/v1\n" in replaying.output
+        assert f"ANTHROPIC_BASE_URL={url}\n" in replaying.output
         status, body = await answer_of(url)
         assert (status, body["choices"][0]["message"]["content"]) == (200, "Paris")
         assert await replaying.stop(signal.SIGINT) == 130

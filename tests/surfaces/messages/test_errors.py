@@ -147,12 +147,13 @@ def test_numbers(body: dict[str, object], words: str) -> None:
     assert error_object(caught.value.fault)["message"] == words
 
 
-def test_an_unknown_model_is_named_and_followed_by_those_there_are() -> None:
+@pytest.mark.parametrize("name", ["claude-opus-5-5", "two\nlines"])
+def test_an_unknown_model_is_named_and_followed_by_those_there_are(name: str) -> None:
     with pytest.raises(FaultError) as caught:
-        Catalogue().resolve("claude-opus-5-5")
+        Catalogue().resolve(name)
     answer = messages_error(caught.value.fault)
     assert (answer.status, answer.body["error"]["type"]) == (404, "not_found_error")
-    assert answer.body["error"]["message"].startswith("model: claude-opus-5-5 does not exist or is not offered")
+    assert answer.body["error"]["message"].startswith(f"model: {name} does not exist or is not offered")
     assert "claude-sonnet-4-6" in answer.body["error"]["message"]
 
 

@@ -18,6 +18,7 @@ from zerogravity.surfaces.messages.request import PARAMETERS
 
 SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
 FORM = {"type": "json_schema", "schema": SCHEMA}
+FUNCTION = {"name": "f", "input_schema": SCHEMA}
 
 
 def config(**body: Any) -> dict[str, Any]:
@@ -109,6 +110,12 @@ def test_what_the_table_does_not_have_is_taken_and_noted() -> None:
     assert turn.notes == ("new_in_2027: ignored, it has no effect here",)
 
 
+def test_so_is_what_output_config_does_not_have() -> None:
+    turn = parse(output_config={"effort": "high", "task_budget": {"type": "tokens", "total": 9}})
+    assert turn.google_request == parse(output_config={"effort": "high"}).google_request
+    assert turn.notes == ("output_config.task_budget: ignored, it has no effect here",)
+
+
 @pytest.mark.parametrize("name", ["system", "tools", "messages"])
 def test_cache_control_is_taken_anywhere(name: str) -> None:
     body: dict[str, Any] = {
@@ -178,12 +185,30 @@ def test_every_row_is_printed() -> None:
 
 
 def test_a_form_beside_functions_where_the_family_refuses_the_pair() -> None:
-    tools = [{"name": "f", "input_schema": SCHEMA}]
+    tools = [FUNCTION]
     fault = refused(model="gemini-2.5-flash", tools=tools, output_format=FORM)
     assert (fault.param, fault.code) == ("output_format", "unsupported_parameter")
     assert fault.message.endswith("unless 'tool_choice' is 'any' or 'none'.")
     turn = parse(model="gemini-2.5-flash", tools=tools, output_format=FORM, tool_choice={"type": "any"})
     assert "responseSchema" not in turn.google_request["generationConfig"]
+
+
+@pytest.mark.parametrize(
+    ("model", "others", "choice", "search"),
+    [
+        ("gemini-3-flash", [], None, "alone"),
+        ("gemini-3-flash", [FUNCTION], None, "beside"),
+        ("gemini-3-flash", [FUNCTION], {"type": "tool", "name": "web_search"}, "alone"),
+        ("gemini-3-flash", [], {"type": "none"}, "none"),
+        ("gemini-3-flash", [FUNCTION], {"type": "none"}, "none"),
+        ("gemini-2.5-flash", [FUNCTION], None, "none"),  # this family cannot combine them
+    ],
+)
+def test_the_answer_is_shaped_by_the_search_that_google_is_asked_for(
+    model: str, others: list[dict[str, Any]], choice: dict[str, Any] | None, search: str
+) -> None:
+    tools = [{"type": "web_search_20250305", "name": "web_search"}, *others]
+    assert parse(model=model, tools=tools, tool_choice=choice).details_as(MessagesDetails).search == search
 
 
 def test_an_unknown_model() -> None:

@@ -153,6 +153,7 @@ def test_a_model_that_does_not_think() -> None:
     ("asked", "param", "code"),
     [
         ("high", "thinking", "invalid_type"), ({"x": 1}, "thinking.type", "missing_required_parameter"),
+        ({}, "thinking.type", "missing_required_parameter"),
         ({"type": "on"}, "thinking.type", "invalid_value"), ({"type": 1}, "thinking.type", "invalid_type"),
         ({"type": "enabled"}, "thinking.budget_tokens", "missing_required_parameter"),
         (enabled(1023), "thinking.budget_tokens", "integer_below_min_value"),

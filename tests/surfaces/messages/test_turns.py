@@ -176,7 +176,8 @@ ORPHAN = (
 SPOILT: list[tuple[str, list[Any], str, str]] = [
     ("prefill", [user("a"), assistant("b")], "messages", PREFILL),
     ("prefill alone", [assistant("b")], "messages", PREFILL),
-    ("a call at the end", [user("a"), assistant(use())], "messages", PREFILL),
+    ("a call at the end", [user("a"), assistant(use())], "messages[1]", MISSING.format("toolu_1")),
+    ("a call before nothing", [user("a"), assistant(use()), user("")], "messages[1]", MISSING.format("toolu_1")),
     ("no result", [user("a"), assistant(use()), user("b")], "messages[1]", MISSING.format("toolu_1")),
     ("one of two", [user("a"), assistant(use("toolu_1"), use("toolu_2")), user(result("toolu_1"))], "messages[1]",
      MISSING.format("toolu_2")),

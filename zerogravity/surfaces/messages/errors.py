@@ -30,7 +30,7 @@ _TOO_LONG = re.compile(
     r"|prompt is too long: (?P<claude>\d+) tokens > (?P<claudes>\d+) maximum"
 )
 # How ``common.fields`` begins its messages (OpenAI's way) → what stands behind the member's path.
-_WORDINGS = tuple((re.compile(pattern), words) for pattern, words in (
+_WORDINGS = tuple((re.compile(pattern, re.DOTALL), words) for pattern, words in (
     (r"Missing required parameter: '.*'\.$", "Field required"),
     (r"Invalid type for '.*': expected (.+), but got (.+) instead\.$", r"Input should be \1, not \2"),
     (r"Invalid '.*?': ", ""),

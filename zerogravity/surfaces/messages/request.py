@@ -36,10 +36,11 @@ from zerogravity.surfaces.common.parameters import (
     unserved,
 )
 from zerogravity.surfaces.common.tool_choice import request_members
-from zerogravity.surfaces.messages.details import MessagesDetails
+from zerogravity.surfaces.messages.details import MessagesDetails, Search
 from zerogravity.surfaces.messages.thinking import EFFORTS, thinking
 from zerogravity.surfaces.messages.tools import one_call, read_tools, tool_choice
 from zerogravity.surfaces.messages.turns import Turns
+from zerogravity.wire import narrow
 from zerogravity.wire.narrow import Json
 
 
@@ -95,7 +96,7 @@ def parse(body: Json, context: Context) -> Turn:
     if limit is None:
         raise fields.missing("max_tokens")
     refuse(body, PARAMETERS)
-    ignored = unserved(body, PARAMETERS)
+    ignored = unserved(body, PARAMETERS) + unserved(_output(body), PARAMETERS, "output_config")
     target = context.target(model)
     names = NameMap()
     tools = read_tools(body)
@@ -128,7 +129,7 @@ def parse(body: Json, context: Context) -> Turn:
             thoughts=thoughts,
             one_call=one_call(body),
             input_tokens=token_estimate.total(request),
-            search="none" if not tools.search else "beside" if tools.declared else "alone",
+            search=_search(members),
         ),
         tool_names=names.to_client,
         owner=context.owner,
@@ -146,6 +147,12 @@ def _messages(body: Json) -> list[object]:
     if not messages:
         raise bad_request("at least one message is required", param="messages", code="empty_array")
     return messages
+
+
+def _search(members: Json) -> Search:
+    """Of the tools that Google gets: a search that is left out is not waited for."""
+    sent = {name for tool in narrow.objects(members.get("tools")) for name in tool}
+    return "none" if "googleSearch" not in sent else "beside" if "functionDeclarations" in sent else "alone"
 
 
 def _output(body: Json) -> Json:

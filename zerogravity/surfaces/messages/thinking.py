@@ -37,7 +37,7 @@ def thinking(
     """
     family = rules(target.family)
     limit = min(limit, target.output_limit or family.output_limit)
-    kind, budget, shown, notes = _read(given or {})
+    kind, budget, shown, notes = _read(given)
     asked = kind in TYPES[:-1]
     if kind == "disabled" or (family.anthropic and not asked):
         effort, budget = "none", None
@@ -53,9 +53,9 @@ def thinking(
     return config, shown, notes
 
 
-def _read(given: Json) -> tuple[str | None, int | None, Thoughts, list[str]]:
+def _read(given: Json | None) -> tuple[str | None, int | None, Thoughts, list[str]]:
     """(type, budget, what is shown, notes)."""
-    if not given:
+    if given is None:
         return None, None, "hidden", []
     kind = fields.choice(given, "type", TYPES, path="thinking")
     if kind is None:

@@ -77,9 +77,9 @@ class Turns:
                     self._reminder(message, path)
                 case role:
                     raise fields.invalid_value(f"{path}.role", role, ROLES)
+        self._expect_results()
         if self._speaker == "assistant":
             raise bad_request(PREFILL, param="messages", code="invalid_value")
-        self._expect_results()
 
     # -- roles -----------------------------------------------------------------------------------------------
 
