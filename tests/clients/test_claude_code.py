@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.clients.install import npm_bin
-from tests.clients.run import Ran, home, run
+from tests.clients.run import Ran, home, run, terminal
 from tests.clients.wire import Wire
 from tests.e2e.support import quick, until
 from zerogravity.testing.simulator.google.catalogue import CATALOGUE
@@ -25,6 +25,7 @@ PICTURE = base64.b64decode(
 )
 PROMPT = 'Create a file notes.txt that says "bees are fine".'
 MESSAGES = "/v1/messages"
+ESCAPE = "\x1b"
 SUMMARY = answer("<analysis>It was short.</analysis>\n", "<summary>Bees were fine.</summary>")
 STAND_IN = "skip_thought_signature_validator"
 QUIET = {
@@ -157,6 +158,32 @@ async def test_an_interrupted_run_goes_on(stack: Stack, tmp_path: Path) -> None:
         await until(lambda: received.ended)
         assert received.ended == "client_gone"  # nobody wants the rest
         assert "You wrote: " in Told(await claude(wire, tmp_path, "Go on.", "--continue", folder=folder)).text
+
+
+async def test_in_a_terminal(stack: Stack, tmp_path: Path) -> None:
+    """It asks for the models; an answer is interrupted by Escape, and the session goes on."""
+    folder = home("claude-code")
+    seen = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+    settings = {"hasCompletedOnboarding": True, "theme": "dark", "projects": {str(tmp_path): seen}}
+    (folder / ".claude.json").write_text(json.dumps(settings))
+    assert stack.google is not None
+    async with Wire(stack.url, hang_up=True) as wire:
+        env = {"ANTHROPIC_BASE_URL": wire.url, "ANTHROPIC_AUTH_TOKEN": "any", **QUIET}
+        env["CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY"] = "1"
+        command = (npm_bin("claude-code", "claude"), "--model", "gemini-3-flash", "Tell me. sim:stall 600")
+        async with terminal(*command, cwd=tmp_path, env=env, home=folder) as shows:
+            await until(lambda: wire.exchanges and b"Before" in wire.exchanges[-1].answer)
+            received = stack.google.requests[-1]
+            shows.type(ESCAPE)
+            await until(lambda: received.ended)
+            await until(lambda: "What should Claude do instead?" in shows.shown)
+            shows.type("Go on.")
+            await until(lambda: "Go on." in shows.shown)
+            shows.type("\r")
+            await until(lambda: "You wrote: “Go on.”" in shows.shown)
+    assert received.ended == "client_gone"
+    assert [one.status for one in wire.exchanges if one.path == "/v1/models?limit=1000"] == [200]
+    assert "[Request interrupted by user]" in json.dumps(wire.asked(MESSAGES)[-1]["messages"])
 
 
 async def test_a_picture(wire: Wire, stack: Stack, tmp_path: Path) -> None:
