@@ -99,4 +99,5 @@ async def test_what_stays_broken_is_a_failure(stack: Stack, http: aiohttp.Client
         assert last["candidates"][0]["finishReason"] == "MALFORMED_FUNCTION_CALL"
     else:
         assert said.status == 502
-        assert said.body["error"]["code"] == "malformed_function_call"
+        kind, word = ("type", "api_error") if surface == "messages" else ("code", "malformed_function_call")
+        assert said.body["error"][kind] == word

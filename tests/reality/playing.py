@@ -96,6 +96,9 @@ class Result:
     def finish(self) -> Any:
         if self.surface == "responses":
             return (self.resp or {}).get("status")
+        if self.surface == "messages":
+            ends = [event["delta"] for event in self.ev if event["type"] == "message_delta"] or [self.body or {}]
+            return ends[-1].get("stop_reason")
         key, listed = ("finish_reason", "choices") if self.surface == "chat" else ("finishReason", "candidates")
         found = [one.get(key) for event in self.ev or [self.body or {}] for one in event.get(listed) or ()]
         return next((one for one in reversed(found) if one), None)
@@ -126,6 +129,10 @@ def _texts(result: Result, *, thought: bool) -> Iterator[str]:
                 for item in event.get("output") or ():
                     for part in item.get("summary" if thought else "content") or ():
                         yield part.get("text") or ""
+            case "messages":
+                kind = "thinking" if thought else "text"
+                for one in (event.get("delta") or {}, *(event.get("content") or ())):
+                    yield one[kind] if one.get("type") in (kind, f"{kind}_delta") else ""
             case _:
                 for candidate in event.get("candidates") or ():
                     for part in (candidate.get("content") or {}).get("parts") or ():
@@ -140,6 +147,8 @@ def _calls(result: Result) -> Iterator[tuple[str, str, str]]:
                     yield item["name"], item["arguments" if "arguments" in item else "input"], item["call_id"]
         case "chat":
             yield from _chat_calls(result)
+        case "messages":
+            yield from _tool_uses(result)
         case _:
             for event in result.ev or [result.body or {}]:
                 for candidate in event.get("candidates") or ():
@@ -159,6 +168,15 @@ def _chat_calls(result: Result) -> Iterator[tuple[str, str, str]]:
                 one[1] += inner.get("arguments") or inner.get("input") or ""
                 one[2] = call.get("id") or one[2]
     yield from ((name, arguments, call_id) for name, arguments, call_id in found.values())
+
+
+def _tool_uses(result: Result) -> Iterator[tuple[str, str, str]]:
+    begun = {event["index"]: event["content_block"] for event in result.ev if "content_block" in event}
+    for index, use in begun.items() if result.ev else enumerate((result.body or {}).get("content") or ()):
+        if use["type"] == "tool_use":
+            deltas = [event["delta"] for event in result.ev if event.get("index") == index and "delta" in event]
+            text = "".join(delta["partial_json"] for delta in deltas) if result.ev else json.dumps(use["input"])
+            yield use["name"], text, use["id"]
 
 
 def clean(schema: Any) -> bool:
