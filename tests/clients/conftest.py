@@ -1,4 +1,4 @@
-"""Real clients against the real path. Opt-in: they are installed from their registries, some 2 GB in all."""
+"""Real clients against the real path. Opt-in: they are installed from their registries, some 3 GB in all."""
 
 from __future__ import annotations
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.clients.run import script
 from tests.clients.wire import Wire
+from tests.e2e.support import quick
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("anthropic", "anthropic-node")
@@ -232,6 +234,14 @@ async def test_errors(
     assert (said["name"], said["status"], said["type"]) == (name, status, kind)
     assert len(wire.exchanges) == tries
     wire.exchanges.clear()  # it was meant to fail
+
+
+@BOTH
+async def test_a_wrong_key(tmp_path: Path, sdk: str) -> None:
+    async with Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_KEY": "sk-ours"})) as locked, Wire(locked.url) as wire:
+        said = await script(sdk, "sim:text", wire.url, tmp_path)
+    assert (said["name"], said["type"]) == ("AuthenticationError", "authentication_error")
+    assert len(wire.exchanges) == 1
 
 
 @BOTH

@@ -19,7 +19,7 @@ HERE = "Here is an answer in several pieces, as the real one would come."
 # keyword -> (tools called, how the turn's text begins)
 WELL: dict[str, tuple[int, str]] = {
     **dict.fromkeys(("sim:text", "sim:think", "sim:signed-text", "sim:claude"), (0, "")),
-    **dict.fromkeys(("sim:split 1", "sim:lf", "sim:cr", "sim:odd-sse", "sim:gzip"), (0, HERE)),
+    **dict.fromkeys(("sim:split 1", "sim:lf", "sim:cr", "sim:odd-sse", "sim:gzip", "sim:garbage"), (0, HERE)),
     **dict.fromkeys((f"sim:usage-{how}" for how in ("after", "root", "jump", "none", "last")), (0, HERE)),
     **dict.fromkeys(
         (f"sim:{how} sim:text" for how in ("tool", "tool-apart", "sig-before", "sig-after", "snake")), (1, HERE)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.clients.install import npm_bin
-from tests.clients.run import Ran, home, run
+from tests.clients.run import Ran, home, run, terminal
 from tests.clients.wire import Wire
-from tests.e2e.support import until
+from tests.e2e.support import quick, until
 from zerogravity.testing.simulator.google.catalogue import CATALOGUE
-from zerogravity.testing.simulator.google.scenarios import answer
-from zerogravity.testing.simulator.stack import Stack
+from zerogravity.testing.simulator.google.scenarios import answer, call, calls
+from zerogravity.testing.simulator.stack import Stack, StackOptions
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 CLIENTS = ("claude-code",)
@@ -25,6 +25,7 @@ PICTURE = base64.b64decode(
 )
 PROMPT = 'Create a file notes.txt that says "bees are fine".'
 MESSAGES = "/v1/messages"
+ESCAPE = "\x1b"
 SUMMARY = answer("<analysis>It was short.</analysis>\n", "<summary>Bees were fine.</summary>")
 STAND_IN = "skip_thought_signature_validator"
 QUIET = {
@@ -159,6 +160,32 @@ async def test_an_interrupted_run_goes_on(stack: Stack, tmp_path: Path) -> None:
         assert "You wrote: " in Told(await claude(wire, tmp_path, "Go on.", "--continue", folder=folder)).text
 
 
+async def test_in_a_terminal(stack: Stack, tmp_path: Path) -> None:
+    """It asks for the models; an answer is interrupted by Escape, and the session goes on."""
+    folder = home("claude-code")
+    seen = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+    settings = {"hasCompletedOnboarding": True, "theme": "dark", "projects": {str(tmp_path): seen}}
+    (folder / ".claude.json").write_text(json.dumps(settings))
+    assert stack.google is not None
+    async with Wire(stack.url, hang_up=True) as wire:
+        env = {"ANTHROPIC_BASE_URL": wire.url, "ANTHROPIC_AUTH_TOKEN": "any", **QUIET}
+        env["CLAUDE_CODE_ENABLE_GATEWAY_MODEL_DISCOVERY"] = "1"
+        command = (npm_bin("claude-code", "claude"), "--model", "gemini-3-flash", "Tell me. sim:stall 600")
+        async with terminal(*command, cwd=tmp_path, env=env, home=folder) as shows:
+            await until(lambda: wire.exchanges and b"Before" in wire.exchanges[-1].answer)
+            received = stack.google.requests[-1]
+            shows.type(ESCAPE)
+            await until(lambda: received.ended)
+            await until(lambda: "What should Claude do instead?" in shows.shown)
+            shows.type("Go on.")
+            await until(lambda: "Go on." in shows.shown)
+            shows.type("\r")
+            await until(lambda: "You wrote: “Go on.”" in shows.shown)
+    assert received.ended == "client_gone"
+    assert [one.status for one in wire.exchanges if one.path == "/v1/models?limit=1000"] == [200]
+    assert "[Request interrupted by user]" in json.dumps(wire.asked(MESSAGES)[-1]["messages"])
+
+
 async def test_a_picture(wire: Wire, stack: Stack, tmp_path: Path) -> None:
     (tmp_path / "dot.png").write_bytes(PICTURE)
     told = Told(await claude(wire, tmp_path, "What is in dot.png? Use the tool.", "--tools", "Read"))
@@ -174,6 +201,21 @@ async def test_web_search(wire: Wire, tmp_path: Path) -> None:
     assert "Zürich is the largest city" in json.dumps(told.results, ensure_ascii=False)
     (asked,) = [one for one in wire.asked(MESSAGES) if any("type" in tool for tool in one["tools"])]
     assert [tool["type"] for tool in asked["tools"]] == ["web_search_20250305"]
+
+
+async def test_tool_search(wire: Wire, stack: Stack, tmp_path: Path) -> None:
+    """Most tools are offered only when the model has looked for them."""
+    assert stack.google is not None
+    stack.google.script(calls(call("ToolSearch", {"query": "select:WebSearch"})))
+    stack.google.script(calls(call("WebSearch", {"query": "the latest news"})))
+    told = Told(await claude(wire, tmp_path, "What is new?"))
+    assert told.calls == ["ToolSearch", "WebSearch"]
+    assert "example.org" in json.dumps(told.results)
+    declared = [
+        {one["name"] for tool in received.request["tools"] for one in tool.get("functionDeclarations", ())}
+        for received in stack.google.requests[-4:]
+    ]
+    assert ["WebSearch" in names for names in declared] == [False, True, False, True]  # the third is the search itself
 
 
 async def test_structured_output(wire: Wire, tmp_path: Path) -> None:
@@ -232,29 +274,37 @@ async def test_effort(
     assert bool(told.thinking) is not bool(env)
 
 
+CUT = "Your response above was cut off mid-stream."
+FILTERED = "Your response above was stopped by a safety classifier"
+
+
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ("503-mid", "Your response above was cut off mid-stream."),
-        ("drop", "Your response above was cut off mid-stream."),
-        ("no-finish", "Your response above was cut off mid-stream."),
+        *((how, CUT) for how in ("503-mid", "raw-mid", "drop", "cut", "reset", "half-close", "gzip-cut", "no-finish")),
+        *((how, FILTERED) for how in ("safety", "recitation")),
         ("max-tokens", "Output token limit hit."),
-        ("safety", "Your response above was stopped by a safety classifier"),
-        ("503", ""),
-        ("400", ""),
+        *((how, "") for how in ("400", "404", "429", "500", "503", "504", "nonsense", "drop-think", "blocked")),
     ],
 )  # words: of the request in which it asks again; none: it asks the same
 async def test_it_asks_again(wire: Wire, stack: Stack, tmp_path: Path, how: str, words: str) -> None:
     assert stack.google is not None
     stack.google.script(CATALOGUE[how])
     assert Told(await claude(wire, tmp_path, "Why?")).text.startswith("You wrote: “Why?”")
-    failed, _ = wire.asked(MESSAGES), wire.exchanges.pop(0)
-    first, second = failed
+    first, second = wire.asked(MESSAGES)
     assert words in json.dumps(second["messages"])
     assert bool(words) is (len(second["messages"]) > len(first["messages"]))
+    if wire.exchanges[0].status != 200:
+        wire.exchanges.pop(0)  # it was meant to fail
 
 
-@pytest.mark.parametrize("how", ["empty", "thinking-only", "malformed"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("empty", "empty-body", "thinking-only", "malformed", "unexpected", "unsigned", "other", "nameless"),
+        *("drop-before", "reset-before"),
+    ],
+)
 async def test_what_it_need_not_ask_again(wire: Wire, stack: Stack, tmp_path: Path, how: str) -> None:
     """No answer at all is asked for again before the client sees it."""
     assert stack.google is not None
@@ -263,13 +313,37 @@ async def test_what_it_need_not_ask_again(wire: Wire, stack: Stack, tmp_path: Pa
     assert len(wire.asked(MESSAGES)) == 1
 
 
-@pytest.mark.parametrize(("how", "said", "most"), [("429-quota", "quota", 1), ("400", "invalid argument", 6)])
+@pytest.mark.parametrize(
+    ("how", "said", "most"),
+    [
+        ("429-quota", "The quota is used up", 1),
+        ("429-mid", "Resource has been exhausted", 1),
+        ("403-verify", "Google refused the language server", 1),
+        ("400", "Request contains an invalid argument", 6),
+    ],
+)  # most: requests
 async def test_an_error_that_cannot_heal_is_told(wire: Wire, tmp_path: Path, how: str, said: str, most: int) -> None:
     told = Told(await claude(wire, tmp_path, f"sim:{how}"))
     assert told.result["is_error"]
     assert said in told.result["result"]
     assert len(wire.exchanges) <= most
     wire.exchanges.clear()  # it was meant to fail
+
+
+@pytest.mark.parametrize(
+    ("env", "status"),
+    [
+        ({"ANTHROPIC_API_KEY": "sk-ours"}, 200),  # as x-api-key
+        ({"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "sk-ours"}, 200),  # as a bearer
+        ({"ANTHROPIC_API_KEY": "sk-theirs"}, 401),
+    ],
+)
+async def test_a_key(tmp_path: Path, env: dict[str, str], status: int) -> None:
+    """A wrong one is not tried again and again."""
+    async with Stack(StackOptions(ls=quick(), env={"ZEROGRAVITY_KEY": "sk-ours"})) as locked, Wire(locked.url) as wire:
+        told = Told(await claude(wire, tmp_path, "Why?", env=env))
+    assert [one.status for one in wire.exchanges] == [status]
+    assert told.result["is_error"] is (status == 401)
 
 
 async def test_a_prompt_that_is_too_long_is_compacted(wire: Wire, stack: Stack, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ async def test_over_http(wire: Wire, tmp_path: Path, model: str) -> None:
     assert kinds == ["command_execution", "agent_message"]
     assert "exec_command answered" in text
     assert "exited with code 0" in text
-    assert "Considering" in ran.out  # the summary of its thoughts
+    assert any(words in ran.out for words in ("Considering", "I need a tool for this."))  # the summary of its thoughts
     assert (tmp_path / "notes.txt").read_text() == "bees are fine\n"
     assert usage["input_tokens"] > usage["cached_input_tokens"] > 0
     assert usage["output_tokens"] > usage["reasoning_output_tokens"] > 0

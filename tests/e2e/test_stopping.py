@@ -200,7 +200,7 @@ async def test_who_does_not_read_is_waited_for_as_long_as_configured() -> None:
     async with opened() as held:
         for surface in CHECK:
             await held.peer(held.front, post(*request(surface, "sim:long 20000", stream=True)), b"\r\n\r\n")
-        await until(lambda: len(held.stack.ls.calls) == 3)
+        await until(lambda: len(held.stack.ls.calls) == len(CHECK))
         took = await ended(held.stack, LIMIT_S + TOLD_S)
         assert took < LIMIT_S + TOLD_S
 
