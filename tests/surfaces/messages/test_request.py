@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.judging import complaint
 from tests.surfaces.messages.support import HELLO, assistant, context, image, parse, refused, result, text, use, user
 from zerogravity.core.turn import Turn
 from zerogravity.errors import FaultError
-from zerogravity.surfaces.messages import surface
+from zerogravity.surfaces.messages import request, surface
 from zerogravity.surfaces.messages.details import MessagesDetails
 from zerogravity.surfaces.messages.request import PARAMETERS
 
@@ -25,6 +26,20 @@ def config(**body: Any) -> dict[str, Any]:
     made: dict[str, Any] = dict(parse(**body).google_request["generationConfig"])
     made.pop("thinkingConfig")
     return made
+
+
+def test_the_docstring_says_what_becomes_of_each() -> None:
+    told: dict[str, set[str]] = {}
+    for line in (request.__doc__ or "").splitlines():
+        if line.startswith("| "):
+            _, kind, names = line.split("|")
+            kind = kind.strip() or [*told][-1]
+            told.setdefault(kind, set()).update(re.findall(r"\w+", names))
+    made: dict[str, set[str]] = {"served": set(), "accepted": set(), "refused": set()}
+    for row in PARAMETERS:
+        kind = "accepted" if row.accepted else "refused" if row.refused else "served"
+        made[kind].add(row.name.rpartition(".")[2])
+    assert told == made
 
 
 def test_the_turn() -> None:

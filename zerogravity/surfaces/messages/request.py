@@ -1,6 +1,12 @@
 """A Messages request → ``Turn``: every member is served, accepted, or refused by name, as ``PARAMETERS`` says. Members
 that the table does not have are taken and noted: clients grow faster than it.
 
+| served   | model, messages, system, max_tokens, stop_sequences, stream, temperature, top_p, top_k, tools, tool_choice,
+|          | thinking, output_config (effort, format), output_format
+| accepted | cache_control, context_management, metadata (user_id), service_tier, speed, inference_geo, diagnostics,
+|          | user_profile_id, workspace_id, fallbacks, billing_policy, safeguards
+| refused  | container, mcp_servers, thread, compaction
+
 Facts: wire-anthropic 1, 2, 5, 8.
 """
 
