@@ -110,7 +110,8 @@ async def replay(request: web.Request, frames: Sequence[bytes]) -> web.StreamRes
 
 
 class _Streamed(web.StreamResponse):
-    """One whose headers go out with what is written first, as those of a ``web.Response`` do."""
+    """One whose headers go out with what is written first, as those of a ``web.Response`` do. aiohttp has no public
+    name for that; without it they go out by themselves, which costs a send."""
 
     _send_headers_immediately = False
 
