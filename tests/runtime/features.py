@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from tests.reading import to_the_end
-from zerogravity.testing.check import check_chat, check_gemini, check_response, check_responses
+from zerogravity.testing.check import check_chat, check_gemini, check_messages, check_response, check_responses
 from zerogravity.testing.simulator.stack import Stack
 
 MODEL = "gemini-3-flash"
@@ -22,6 +22,9 @@ WEATHER: dict[str, Any] = {"name": "get_weather", "description": "Weather of a c
 OF_THE_LS = ("thinkingConfig", "maxOutputTokens")  # the back end's own where a client says nothing
 BY_CHANCE = ("id", "thoughtSignature")
 Json = dict[str, Any]
+CHECKS: dict[str, Callable[[bytes], object]] = {
+    "responses": check_responses, "chat": check_chat, "messages": check_messages,
+}  # fmt: skip
 
 
 @dataclass
@@ -120,8 +123,7 @@ def _plain(value: Any) -> Any:
 
 def events(path: str, raw: bytes) -> list[Json]:
     """The checked events of a stream of that path."""
-    check = check_responses if "responses" in path else check_chat if "chat" in path else check_gemini
-    check(raw)
+    next((check for word, check in CHECKS.items() if word in path), check_gemini)(raw)
     lines = [line[6:] for line in raw.splitlines() if line.startswith(b"data: ")]
     return [json.loads(line) for line in lines if line != b"[DONE]"]
 

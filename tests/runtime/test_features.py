@@ -22,6 +22,7 @@ import pytest_asyncio
 from google import genai
 from google.genai import types
 
+import tests.runtime.messages  # noqa: F401  # registers its features
 from tests.e2e.support import SURFACES, ask, at_rest, quick, request
 from tests.reading import to_the_end
 from tests.runtime.features import (
@@ -539,11 +540,8 @@ async def compaction(end: End) -> Any:
         assert not one.get("tools")
 
 
-@serves("state", "Responses", "/input_tokens")
-@serves(
-    "state", "Gemini", ":countTokens", "by Google with a token or key of yours",
-    "else an estimate with x-zerogravity-tokens: estimate"
-)  # fmt: skip
+@serves("counting tokens", "Responses", "/input_tokens")
+@serves("counting tokens", "Gemini", ":countTokens")
 async def counting(end: End) -> Any:
     """The runtime's key counts; an editor's login is not ours to use."""
     marked: list[bool] = []
@@ -807,12 +805,12 @@ async def test_a_limit_above_a_models_own(runtime: End, model: str) -> None:
 
 async def test_fifty_turns_at_once_on_every_surface(runtime: End) -> None:
     async def one(number: int) -> None:
-        word, surface = f"kumquat{number:03d}", SURFACES[number % 3]
+        word, surface = f"kumquat{number:03d}", SURFACES[number % len(SURFACES)]
         got = await ask(runtime.stack, runtime.http, surface, f"sim:echo {word}", stream=bool(number % 2))
         assert re.findall(r"kumquat\d+", got.text) == [word]
 
-    await asyncio.gather(*map(one, range(51)))
-    assert len(runtime.on("kumquat").calls()) == 51
+    await asyncio.gather(*map(one, range(52)))
+    assert len(runtime.on("kumquat").calls()) == 52
 
 
 def program(stack: Stack) -> psutil.Process | None:
@@ -877,7 +875,7 @@ async def metrics(end: End) -> str:
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
-COLUMNS = ("", "Responses", "Chat Completions", "Gemini")
+COLUMNS = ("", "Responses", "Chat Completions", "Messages", "Gemini")
 
 
 def cells() -> dict[Cell, str]:

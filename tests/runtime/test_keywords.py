@@ -152,7 +152,8 @@ async def test_a_stream_that_breaks_off_ends_alike(both: Both, keyword: str) -> 
 async def test_the_same_failure_comes_through_both(both: Both, keyword: str) -> None:
     for surface in SURFACES:
         answers = await both.ask(surface, f"sim:{keyword}", stream=False)
-        through_editor, through_runtime = (said.error and (said.status, said.error["code"]) for said in answers)
+        word = "type" if surface == "messages" else "code"
+        through_editor, through_runtime = (said.error and (said.status, said.error[word]) for said in answers)
         assert through_editor == through_runtime is not None
 
 

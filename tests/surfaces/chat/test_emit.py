@@ -11,7 +11,7 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
 from tests.strategies import TURN_ID, record_lists
-from tests.surfaces.playing import SECRET, frames, replayed
+from tests.surfaces.playing import SECRET, ask, frames, play, replayed
 from zerogravity import errors
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.events import (
@@ -30,7 +30,7 @@ from zerogravity.core.events import (
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.chat import surface
 from zerogravity.surfaces.chat.details import ChatDetails
-from zerogravity.testing.builders import records, turn
+from zerogravity.testing.builders import chunk, records, turn
 from zerogravity.testing.check import check_chat
 
 forms = st.fixed_dictionaries(
@@ -247,6 +247,12 @@ def test_pictures_and_other_blobs() -> None:
     assert message["content"] is None
     assert [entry["index"] for entry in message["images"]] == [0, 1]
     assert [entry["index"] for entry in message["files"]] == [0]
+
+
+def test_a_picture_that_comes_with_its_signature_has_it_once() -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}, "thoughtSignature": "U0lH"}
+    channel = play(ask("chat"), chunk(picture, finish="STOP"))
+    assert b"".join(frames("chat", channel)).count(b"U0lH") == 1
 
 
 GROUNDING = Grounding(

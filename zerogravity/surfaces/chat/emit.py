@@ -34,7 +34,7 @@ class ChatEmitter:
         self._assembler = Assembler()
         self._calls = 0
         self._shown: list[tuple[Call, bool]] = []  # by index; whether its signature was sent
-        self._blobs: dict[str, list[Media]] = {"images": [], "files": []}
+        self._blobs: dict[str, list[tuple[Media, bool]]] = {"images": [], "files": []}  # as above
         self._head = completion.head(turn, "chat.completion.chunk")
         self._usage: dict[str, Any] = {"usage": None} if self._details.include_usage else {}
         self._before, self._after = self._template()
@@ -81,7 +81,7 @@ class ChatEmitter:
     def _media(self, media: Media) -> bytes:
         (name, entries), *_ = completion.blobs([media]).items()
         shown = self._blobs[name]
-        shown.append(media)
+        shown.append((media, media.signature is not None))
         return self._delta({name: [{**entries[0], "index": len(shown) - 1}]})
 
     def _end(self, terminal: Terminal) -> list[bytes]:
@@ -107,8 +107,8 @@ class ChatEmitter:
                 kind, _, member, _ = completion.named_call(self._turn, call)
                 late = {"index": index, kind: {member: ""}, "extra_content": entry["extra_content"]}
                 frames.append(self._delta({"tool_calls": [late]}))
-        for index, picture in enumerate(self._blobs["images"]):  # always comes after the image
-            if picture.signature is not None:
+        for index, (picture, signed) in enumerate(self._blobs["images"]):
+            if not signed and picture.signature is not None:
                 late = {"index": index, "extra_content": completion.extra_content(picture.signature)}
                 frames.append(self._delta({"images": [late]}))
         if (signature := completion.text_signature(state)) is not None:
