@@ -17,9 +17,10 @@ from zerogravity.core.events import Failed, Terminal
 from zerogravity.core.fold import Call, Item, Media, Message, Reasoning, TurnState
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.common.sealed_state import seal, state_of_call, state_of_thought
-from zerogravity.surfaces.messages.citations import Json, cut_text, search_blocks, search_query, text_block
+from zerogravity.surfaces.messages.citations import cut_text, search_blocks, search_query, text_block
 from zerogravity.surfaces.messages.details import MessagesDetails
 from zerogravity.surfaces.messages.identifiers import tool_use_id
+from zerogravity.surfaces.messages.usage import Json
 from zerogravity.wire import narrow
 
 

@@ -7,13 +7,12 @@ citation's ``cited_text`` is the answer's own words that rest on the page. Facts
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 from zerogravity import ids
 from zerogravity.surfaces.common.grounding import Citation, citations, queries
+from zerogravity.surfaces.messages.usage import Json
 from zerogravity.wire import jsonio, narrow
 
-Json = dict[str, Any]
 MAX_CITED = 150  # characters of ``cited_text``
 
 

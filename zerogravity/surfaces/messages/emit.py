@@ -14,10 +14,9 @@ from zerogravity.core.fold import Assembler, Closed, Ended, Grew, Item, Message,
 from zerogravity.core.turn import Turn
 from zerogravity.surfaces.messages import message
 from zerogravity.surfaces.messages.blocks import Blocks
-from zerogravity.surfaces.messages.citations import Json
 from zerogravity.surfaces.messages.details import MessagesDetails
 from zerogravity.surfaces.messages.errors import error_object
-from zerogravity.surfaces.messages.usage import first_usage, last_usage
+from zerogravity.surfaces.messages.usage import Json, first_usage, last_usage
 from zerogravity.wire import jsonio, sse
 
 # type of a block → the members that are still empty when it starts

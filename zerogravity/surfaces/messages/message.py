@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from zerogravity.core.events import Failed, Finished
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import Turn
@@ -11,10 +9,9 @@ from zerogravity.surfaces.base import Answer
 from zerogravity.surfaces.messages.blocks import Blocks
 from zerogravity.surfaces.messages.errors import messages_error
 from zerogravity.surfaces.messages.identifiers import message_id
-from zerogravity.surfaces.messages.usage import last_usage, whole_usage
+from zerogravity.surfaces.messages.usage import Json, last_usage, whole_usage
 from zerogravity.wire import jsonio
 
-Json = dict[str, Any]
 STOP_REASONS = {
     "stop": "end_turn", "tool": "tool_use", "length": "max_tokens", "stop_sequence": "stop_sequence",
     "filtered": "refusal",
