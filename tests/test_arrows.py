@@ -42,6 +42,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "capture": (),
     "admission": (),
     "lateness": (),
+    "agents": ("hosts", "wire.jsonio", "wire.narrow"),
+    "agents.recognise": ("wire.jsonio", "wire.narrow"),
     "background": ("core", "errors"),
     "worker": ("core.callbacks",),
     "deadlines": (*BASE, "backends.base", "config"),
@@ -58,8 +60,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
     "server": (
-        *BASE, "background", "hosts", "logs", "wire", "config", "surfaces", "store.base", "store.pending_writes",
-        "observe.health", "observe.metrics",
+        *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
+        "store.pending_writes", "observe.health", "observe.metrics",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -98,8 +100,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "hosts", "observe",
     ),
     "cli": (
-        *BASE, "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime", "capture.master",
-        "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces",
+        *BASE, "agents", "wire", "backends.antigravity", "backends.base", "backends.choice", "backends.runtime",
+        "capture.master", "certs", "compose", "config", "hosts", "lifeline", "observe", "store.usage", "surfaces",
         "testing",
     ),
     "compose": ANYTHING,  # puts it all together: the only exception
@@ -132,7 +134,7 @@ WORLD = {
     "asyncio", "datetime", "http", "io", "os", "pathlib", "queue", "random", "secrets", "select", "shutil", "socket",
     "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "uuid",
 }  # fmt: skip
-PURE = ("core", "wire", "surfaces", "errors", "backends.runtime.models", *PURE_CAPTURE)
+PURE = ("agents.recognise", "core", "wire", "surfaces", "errors", "backends.runtime.models", *PURE_CAPTURE)
 ALLOWED = {
     ("core.waiters", "asyncio"),  # wakes readers
 }

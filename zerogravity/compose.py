@@ -37,11 +37,13 @@ from zerogravity.hosts import is_loopback
 from zerogravity.lateness import Lateness
 from zerogravity.observe import configured, machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
+from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
+from zerogravity.observe.sessions import Sessions
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
@@ -145,7 +147,8 @@ async def gateway(
     secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
-        recorder = await stack.enter_async_context(_recorded(base, secret))
+        sessions = Sessions()
+        recorder = await stack.enter_async_context(_recorded(base, secret, sessions))
         async for check in configured.leftovers(config):
             logger.warning("%s", check.line)
         backend = backend or await _backend(base, route)
@@ -165,7 +168,7 @@ async def gateway(
         server = await stack.enter_async_context(front(
             base, engine, catalogue, secret=secret, bearer=bearer, recorder=request_sinks,
             count_tokens=_counter(config, route, bearer, backend.google),
-            mount=_inspector(base, engine, recorder, bodies, token, secret).mount if token else None,
+            mount=_inspector(base, engine, recorder, bodies, token, secret, sessions).mount if token else None,
         ))  # fmt: skip
         await backend.start()
         probe.start()
@@ -198,12 +201,12 @@ async def serve(config: Config) -> int:
 
 
 @asynccontextmanager
-async def _recorded(base: Base, secret: bytes) -> AsyncGenerator[TraceSink]:
+async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGenerator[TraceSink]:
     """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans."""
     async with AsyncExitStack() as stack:
         spans = otel.start(base.store, REGISTRY)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
-        recorder = _recorder(base, secret)
+        recorder = _recorder(base, secret, sessions)
         for writer in (spans, sums, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
@@ -213,7 +216,7 @@ async def _recorded(base: Base, secret: bytes) -> AsyncGenerator[TraceSink]:
         yield recorder
 
 
-def _recorder(base: Base, secret: bytes) -> TraceSink:
+def _recorder(base: Base, secret: bytes, sessions: Sessions) -> TraceSink:
     config = base.config
     if not config.trace:
         return NullRecorder()
@@ -224,6 +227,7 @@ def _recorder(base: Base, secret: bytes) -> TraceSink:
         limits=TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400, job_bytes=waiting),
         surfaces=REGISTRY,
         secret=secret,
+        sessions=sessions,
         report=partial(base.health.report, "traces"),
     )
 
@@ -248,7 +252,9 @@ def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies)
     metrics.counter("zg_trace_dropped", "What traces did not record", lambda: recorder.dropped)
 
 
-def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, token: str, secret: bytes) -> Inspector:
+def _inspector(
+    base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, token: str, secret: bytes, sessions: Sessions
+) -> Inspector:
     def shown() -> dict[str, Any]:
         """The health strip."""
         return {
@@ -262,7 +268,8 @@ def _inspector(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies, 
 
     made = Inspector(
         base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
-        view_bytes=base.budget.share("views"),
+        sessions=sessions,
+        history=History(base.config.trace_path) if base.config.trace else None, view_bytes=base.budget.share("views"),
     )  # fmt: skip
     base.budget.watch("views", lambda: made.replicas.bytes)
     return made

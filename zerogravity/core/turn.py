@@ -103,7 +103,8 @@ class Turn:
     ``details``     what only its surface understands; see ``details_as``.
     ``tool_names``  upstream function name → the client's tool name, only where they differ.
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
-    ``conversation``  what its program's turns of one conversation share, as it names it to Google; empty: it does not.
+    ``client``      the program that sent it, in a word (``codex``, ``claude-code``); empty: it did not say.
+    ``conversation``  what its program's turns of one conversation share, as the program names it; empty: it does not.
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival; display only, all timing is monotonic.
     ``stops``       stop sequences that we watch for ourselves, none of them empty: Google ends at one of its own in
@@ -125,6 +126,7 @@ class Turn:
     details: Details = field(default_factory=Details)
     tool_names: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     tool_kinds: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    client: str = ""
     conversation: str = ""
     owner: str = ""
     created: int = 0

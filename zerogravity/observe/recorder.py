@@ -22,6 +22,7 @@ from zerogravity.core.events import Record
 from zerogravity.core.registry import MitmStore
 from zerogravity.observe import trace_folders
 from zerogravity.observe.requests import CLIENT, Request, RequestSink
+from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.trace_writer import TurnWriter
 from zerogravity.surfaces.base import Surface
 
@@ -97,6 +98,7 @@ class Recorder(RequestSink):
         limits: TraceLimits | None = None,
         surfaces: Mapping[str, Surface] | None = None,
         secret: bytes = bytes(32),
+        sessions: Sessions | None = None,
         wall: Callable[[], float] = time.time,
         report: Callable[[str | None], None] = lambda _: None,
         tick: float = TICK_S,
@@ -109,6 +111,7 @@ class Recorder(RequestSink):
         self._wall = wall
         self._surfaces = surfaces or {}
         self._secret = secret
+        self._sessions = sessions or Sessions()
         self._report = report
         self._tick = tick
         self._queue: queue.Queue[_Job] = queue.Queue(self.limits.jobs)
@@ -217,7 +220,8 @@ class Recorder(RequestSink):
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
-        writer = TurnWriter(folder, channel, records, self._surfaces.get(channel.turn.surface), self._secret)
+        surface, placed = self._surfaces.get(channel.turn.surface), self._sessions.place(channel.turn)
+        writer = TurnWriter(folder, channel, records, surface, self._secret, placed)
         self._open[channel.id] = writer
         for sent in self._early.pop(channel.id, []):
             self._write(writer, sent)

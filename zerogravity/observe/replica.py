@@ -31,6 +31,7 @@ from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import RecordedDetails, Turn
 from zerogravity.errors import Fault
 from zerogravity.observe.requests import Request
+from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.source import BEFORE, ChannelCopy, Emitted
 from zerogravity.observe.summary import summary
 from zerogravity.surfaces.base import Emitter, Surface
@@ -49,6 +50,7 @@ class Replica:
     ``records``   the turn's own list of records: eviction gives the channel a new one.
     ``surface``   renders what the client saw; None for passive turns.
     ``request``   (name, attempt number) → a request of the turn, where requests are kept.
+    ``placed``    where the turn stands among the others, as far as is known.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Replica:
         surface: Surface | None,
         secret: bytes,
         request: Callable[[str, int], Request | None] = lambda name, attempt_no: None,
+        placed: Callable[[], Placement] = lambda: NOWHERE,
     ) -> None:
         self.trouble: str | None = None
         self._original = original
@@ -66,6 +69,7 @@ class Replica:
         self._surface = surface
         self._secret = secret
         self._request = request
+        self._placed = placed
         self._masked = False
         self._begin(redacted_turn(original.turn))
 
@@ -177,7 +181,7 @@ class Replica:
     def info(self) -> dict[str, object]:
         """The contents of ``turn.json``."""
         self.refresh()
-        info = summary(self.channel)
+        info = summary(self.channel, self._placed())
         return info if self.trouble is None else {**info, "trouble": self.trouble}
 
     @property
@@ -223,6 +227,7 @@ def redacted_turn(turn: Turn) -> Turn:
         details=RecordedDetails(redact.json_value(turn.details.as_json())),
         tool_names=_redacted_names(turn.tool_names),
         tool_kinds=_redacted_names(turn.tool_kinds),
+        client=redact.text(turn.client),
         conversation=redact.text(turn.conversation),
         owner="",
         notes=tuple(map(redact.text, turn.notes)),

@@ -19,9 +19,10 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import digest
+from zerogravity.observe import digest, prices
+from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.surfaces.base import Surfaces
-from zerogravity.wire.narrow import items, members, objects
+from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
 
 NONE: Surfaces = MappingProxyType({})
 FORMAT = 2  # 1 had echo and metadata for details, guilt and heals for origin and retryable
@@ -36,7 +37,7 @@ WAITING = (
 )  # fmt: skip
 
 
-def summary(channel: CascadeChannel) -> dict[str, object]:
+def summary(channel: CascadeChannel, placed: Placement = NOWHERE) -> dict[str, object]:
     """``channel`` must be redacted already. For a running turn: what is known so far."""
     turn, state, marks = channel.turn, channel.state, channel.marks
     terminal = channel.terminal
@@ -45,6 +46,7 @@ def summary(channel: CascadeChannel) -> dict[str, object]:
     return {
         "format": FORMAT,
         **codec.turn_out(turn),
+        **placed.as_json(),
         "started": datetime.fromtimestamp(turn.created, UTC).isoformat(),
         "cascade_id": channel.cascade_id,
         "phase": channel.phase,
@@ -62,6 +64,7 @@ def summary(channel: CascadeChannel) -> dict[str, object]:
             "total": relative.get("done"),
         },
         "usage": codec.usage_out(state.usage),
+        "price": price(channel),
         "counts": {
             "records": channel.count,
             "bytes": channel.size,
@@ -125,8 +128,19 @@ def parts(content: object) -> list[dict[str, object]]:
 # -- a row ---------------------------------------------------------------------------------------------------------
 
 
+def price(channel: CascadeChannel) -> float | None:
+    """US dollars; None: unknown."""
+    return prices.usd(
+        channel.state.model or channel.turn.target.wire_model or channel.turn.target.name, channel.state.usage
+    )
+
+
 def row(
-    channel: CascadeChannel, now: int, answered: Collection[str] | None = None, surfaces: Surfaces = NONE
+    channel: CascadeChannel,
+    now: int,
+    answered: Collection[str] | None = None,
+    surfaces: Surfaces = NONE,
+    placed: Placement = NOWHERE,
 ) -> dict[str, object]:
     """One row of a list of turns. ``answered``: ids of calls whose results have come back; None: not tracked."""
     marks, origin, turn = channel.marks, channel.marks["received"], channel.turn
@@ -140,7 +154,9 @@ def row(
         "model": redact.text(turn.model)[:PREVIEW],
         "target": redact.text(turn.target.name),
         "stream": turn.stream,
+        "client": redact.text(turn.client),
         "conversation": redact.text(turn.conversation),
+        **placed.as_json(),
         "question": question(channel),
         "state": state,
         "state_ms": (now - since) / 1e6,
@@ -153,10 +169,49 @@ def row(
         "first_ms": None if first is None else (first - origin) / 1e6,
         "total_ms": (marks.get("done", now) - origin) / 1e6,
         "usage": codec.usage_out(channel.state.usage),
+        "price": price(channel),
         "tools": [redact.text(turn.client_name(call.name)) for call in channel.state.function_calls[:20]],
         "calls": channel.state.attempts,
         "readers": channel.readers,
         "late": channel.late,
+        "stored": False,
+    }
+
+
+def stored_row(info: Json) -> dict[str, object]:
+    """The row of a recorded turn from its ``turn.json``, without reading anything else."""
+    latency, counted, previews = (members(info.get(name)) for name in ("latency_ms", "counts", "previews"))
+    failure, closed = members(info.get("failure")), bool(info.get("closed"))
+    first = latency.get("first_text")
+    return {
+        "id": info.get("id"),
+        "created": number(info.get("created")) or 0,
+        "received_ms": 0.0,
+        "surface": text(info.get("surface")),
+        "model": text(info.get("model"))[:PREVIEW],
+        "target": text(members(info.get("target")).get("name")),
+        "stream": bool(info.get("stream")),
+        "client": text(info.get("client")),
+        "conversation": text(info.get("conversation")),
+        **{name: info.get(name, default) for name, default in NOWHERE.as_json().items()},
+        "question": text(previews.get("user")),
+        "state": ("failed" if failure else "done") if closed else "lost",
+        "state_ms": 0.0,
+        "closed": True,
+        "failed": bool(failure) or not closed,
+        "code": info.get("code"),
+        "google": text(failure.get("rpc_status")),
+        "records": count(counted.get("records")),
+        "bytes": count(counted.get("bytes")),
+        "first_ms": first if first is not None else latency.get("first_call"),
+        "total_ms": number(latency.get("total")) or 0.0,
+        "usage": members(info.get("usage")),
+        "price": number(info.get("price")),
+        "tools": items(info.get("called"))[:20],
+        "calls": count(counted.get("upstream_calls")),
+        "readers": 0,
+        "late": count(counted.get("late")),
+        "stored": True,
     }
 
 

@@ -24,6 +24,7 @@ from zerogravity.core.events import Record
 from zerogravity.observe import trace_folders
 from zerogravity.observe.replica import Replica
 from zerogravity.observe.requests import Request
+from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.source import Emitted
 from zerogravity.surfaces.base import Surface
 from zerogravity.wire import jsonio
@@ -35,12 +36,18 @@ class TurnWriter:
     """Raises OSError from every method but ``abandon``."""
 
     def __init__(
-        self, folder: Path, channel: CascadeChannel, records: Sequence[Record], surface: Surface | None, secret: bytes
+        self,
+        folder: Path,
+        channel: CascadeChannel,
+        records: Sequence[Record],
+        surface: Surface | None,
+        secret: bytes,
+        placed: Placement = NOWHERE,
     ) -> None:
         self.folder = folder
         self.channel = channel
         self.size = 0
-        self._replica = Replica(channel, records, surface, secret)
+        self._replica = Replica(channel, records, surface, secret, placed=lambda: placed)
         self._files: dict[str, BinaryIO] = {}
         self._position = 0
         self._attempt_no = 0

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 
 from zerogravity import ids
+from zerogravity.agents.recognise import recognise
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.turn import Turn
 from zerogravity.server.body import Body, read_json
@@ -66,7 +67,11 @@ async def turn_of(
         members = await fetch_media(members, surface, services.fetch)
         budget.replace(members)
     turn = (parse or surface.parse)(members, await context_of(request, surface, members, local or {}, budget))
-    turn = replace(turn, size=budget.memory, notes=(*turn.notes, *body.notes))
+    caller = recognise(request.headers)
+    turn = replace(
+        turn, size=budget.memory, notes=(*turn.notes, *body.notes),
+        client=caller.client, conversation=turn.conversation or caller.conversation,
+    )  # fmt: skip
     return Incoming(turn, body.raw, request.headers)
 
 

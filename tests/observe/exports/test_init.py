@@ -15,6 +15,7 @@ from zerogravity.observe import trace_reader
 from zerogravity.observe.exports import EXPORTS
 from zerogravity.observe.replica import Replica
 from zerogravity.observe.requests import Bodies, RequestSinks
+from zerogravity.observe.sessions import Sessions
 from zerogravity.surfaces import REGISTRY
 
 README = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
@@ -83,7 +84,8 @@ def test_a_turn_in_memory_is_exported_as_its_trace(recording, make_turn, name, s
         running.append(call, b"", (AttemptClosed("STOP"),))
     running.close(terminal)
     made.flush()
-    copy = Replica(channel, channel.records, PLAIN, bytes(32), lambda *which: bodies.get(channel.id, *which))
+    copy = Replica(channel, channel.records, PLAIN, bytes(32), lambda *which: bodies.get(channel.id, *which),
+                   placed=lambda: Sessions().place(channel.turn))  # fmt: skip
     assert len(list(copy.grow())) == len(channel.records)
     assert copy.mask_spread_secrets(), "a secret was spread over deltas"
     trace = trace_reader.find(made.root)

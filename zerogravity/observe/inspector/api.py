@@ -20,10 +20,12 @@ from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.observe import summary
+from zerogravity.observe.history import History
 from zerogravity.observe.inspector import page
 from zerogravity.observe.inspector.assets import TYPES, names, read
 from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
 from zerogravity.observe.requests import Bodies
+from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
@@ -57,7 +59,8 @@ class BadRequest(Exception):
 
 
 class Inspector:
-    """``surfaces``: name → surface, to render again what clients saw; ``secret`` as the server's."""
+    """``surfaces``: name → surface, to render again what clients saw; ``secret`` as the server's; ``history``: turns on
+    disk, if they are recorded."""
 
     def __init__(
         self,
@@ -69,6 +72,8 @@ class Inspector:
         secret: bytes,
         clock: Callable[[], int],
         health: Callable[[], Mapping[str, object]],
+        sessions: Sessions | None = None,
+        history: History | None = None,
         view_bytes: int = MAX_BYTES,
     ) -> None:
         if not token:
@@ -78,6 +83,8 @@ class Inspector:
         self._clock = clock
         self._surfaces = surfaces
         self._health = health
+        self._sessions = sessions or Sessions()
+        self._history = history
         self.replicas = Replicas(bodies, surfaces, secret, view_bytes)
         self._answered = Answered(store)
         self._stopping = asyncio.Event()
@@ -150,7 +157,7 @@ class Inspector:
         now = self._clock()
         turns: list[dict[str, object]] = []
         for channel in self._store:
-            turns.append(summary.row(channel, now, answered, self._surfaces))
+            turns.append(self._row(channel, now, answered))
             if len(turns) % BATCH == 0:
                 await asyncio.sleep(0)
         return _json({"turns": turns, "health": self._health()})
@@ -193,7 +200,7 @@ class Inspector:
             mark = (channel.count, summary.activity(channel, now, answered, self._surfaces)[0])
             if sent.get(channel.id) != mark:
                 sent[channel.id] = mark
-                changed.append(summary.row(channel, now, answered, self._surfaces))
+                changed.append(self._row(channel, now, answered))
                 if len(changed) % BATCH == 0:
                     await asyncio.sleep(0)
         gone = [turn_id for turn_id in sent if turn_id not in present]
@@ -206,7 +213,10 @@ class Inspector:
     async def _turn(self, request: web.Request) -> web.Response:
         channel = self._find(request)
         details = await self.replicas.look(channel, page.details)
-        return _json({**summary.row(channel, self._clock(), await self._answered.now(), self._surfaces), **details})
+        return _json({**self._row(channel, self._clock(), await self._answered.now()), **details})
+
+    def _row(self, channel: CascadeChannel, now: int, answered: Collection[str]) -> dict[str, object]:
+        return summary.row(channel, now, answered, self._surfaces, self._sessions.known(channel.id))
 
     def _shows(self, part: Callable[[TurnSource, int, int], Mapping[str, object]]) -> Handler:
         """An endpoint for ``part``: (source, from, limit) → JSON."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_STYLE = re.compile(r'<link rel="stylesheet" href="(\w+\.css)">\n')
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 
@@ -26,7 +27,9 @@ def read(name: str) -> bytes:
 
 def alone(data: bytes) -> bytes:
     """``data``: JSON, as ``api.js`` takes it."""
-    style, script = _text("style.css"), bundle()
+    page, script = _text("index.html"), bundle()
+    style = "".join(_text(name) for name in _STYLE.findall(page))
+    page = _STYLE.sub("", page)
     icon = base64.b64encode(read("icon.svg")).decode()
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
@@ -34,11 +37,10 @@ def alone(data: bytes) -> bytes:
     )
     charset, main = '<meta charset="utf-8">', '<script type="module" src="main.js"></script>'
     block = f'<script type="application/json" id="data">{inert(data).decode()}</script>'
-    page = _text("index.html")
     for old, new in (
         (charset, f'{charset}\n<meta http-equiv="Content-Security-Policy" content="{policy}">'),
         ('href="icon.svg"', f'href="data:image/svg+xml;base64,{icon}"'),
-        ('<link rel="stylesheet" href="style.css">', f"<style>{style}</style>"),
+        ("</head>", f"<style>{style}</style>\n</head>"),
         (main, f'{block}\n<script type="module">{script}</script>'),
     ):
         before, found, after = page.partition(old)

@@ -1,5 +1,6 @@
 // The chosen turn: its head, its waterfall, and one of the panes. Fetches what is in sight, at most once a second.
 
+import { actions } from "./actions.js";
 import { Gone, get } from "./api.js";
 import { Answer, Conversation } from "./answer.js";
 import { Bodies } from "./bodies.js";
@@ -65,7 +66,7 @@ export class TurnView {
       badge(turn), h("b", {}, turn.model), turn.target !== turn.model && h("span", { class: "dim" }, turn.target),
       h("span", { class: "surface" }, turn.surface + (turn.stream ? "" : " · not streamed")),
       h("span", { class: "num" }, turn.closed ? ms(turn.total_ms) : since(turn.began)),
-      h("code", { class: "grow dim", title: "id of the turn" }, turn.id));
+      h("code", { class: "grow dim", title: "id of the turn" }, turn.id), actions(turn));
   }
 
   open(name) {
