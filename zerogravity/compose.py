@@ -33,12 +33,12 @@ from zerogravity.core.budget import Budget
 from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
-from zerogravity.hosts import is_loopback
 from zerogravity.lateness import Lateness
 from zerogravity.observe import configured, machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
+from zerogravity.observe.inspector.token import is_inspected, token_of
 from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
@@ -161,7 +161,7 @@ async def gateway(
             probe_google=_google_probe(config, route, backend.google),
         )
         backend.set_callbacks(BackendListener(catalogue.refresh, probe.child_changed, base.health.report))
-        token = _inspector_token(config)
+        token = token_of(config)
         bodies = Bodies(max_bytes=base.budget.share("bodies"))
         request_sinks = RequestSinks(recorder, *([bodies] if token else []))
         _add_gauges(base, engine, recorder, bodies)
@@ -348,7 +348,7 @@ def _counter(config: Config, route: Route, bearer: Bearer, google: GoogleApi) ->
 
 def _budget(config: Config) -> Budget:
     """What is not kept in memory leaves its share to the turns."""
-    inspected = _is_inspected(config)
+    inspected = is_inspected(config)
     in_memory = {"traces": config.trace, "responses": not config.store_path, "bodies": inspected, "views": inspected,
                  "connections": config.websocket}  # fmt: skip
     return Budget(config.limits.store_bytes, [name for name, kept in in_memory.items() if not kept])
@@ -365,15 +365,6 @@ async def _responses(base: Base) -> ResponseStore:
     if not config.store_path:
         budget.watch("responses", lambda: store.bytes)
     return store
-
-
-def _is_inspected(config: Config) -> bool:
-    """Beyond loopback there is an inspector only with a configured token (T20)."""
-    return bool(config.inspector and (config.inspector_token or is_loopback(config.host)))
-
-
-def _inspector_token(config: Config) -> str | None:
-    return (config.inspector_token or secrets.token_urlsafe(24)) if _is_inspected(config) else None
 
 
 def _secret(file: Path) -> bytes:

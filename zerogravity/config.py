@@ -189,7 +189,9 @@ class Config(BaseModel):
     trace_bytes: int = Field(2 << 30, ge=MIB, description="traces in all; the oldest are removed")
     trace_days: float = Field(7, gt=0, description="how long traces are kept")
     inspector: bool = Field(True, description="serve the live inspector page")
-    inspector_token: Secret = Field(None, repr=False, description="its token; default: a new one at each start")
+    inspector_token: Secret = Field(
+        None, repr=False, description="its token; default: one made once and kept in data_dir"
+    )
     data_dir: Text = Field(None, description="what is kept across restarts; default: the user's data folder")
     store_path: Text = Field(None, description="SQLite file for stored responses; default: memory only")
     remote_urls: bool = Field(False, description="fetch https images that requests name")

@@ -28,7 +28,7 @@ def _print_version(context: click.Context, _: click.Parameter, value: bool) -> N
 
 COMMANDS = {  # name → (its module, its name there, the first sentence of its help)
     "addon-path": ("serve", "addon_path", "Print the file that ``mitmdump -s`` loads."),
-    "cassette": ("traces", "cassette", "Answer requests strictly from the recordings in a folder."),
+    "cassette": ("replays", "cassette", "Answer requests strictly from the recordings in a folder."),
     "certs": ("authority", "authority", "Manage the certificate authority, which only proxy mode needs."),
     "config": ("settings", "settings", "Show settings and where they come from."),
     "demo": ("demo", "demo",
@@ -36,7 +36,7 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
     "doctor": ("operations", "doctor", "Check this machine and the configured path, hop by hop."),
     "ls": ("ls", "ls",
            "List running language servers and Google's runtime, and say which of them serve would choose."),
-    "replay": ("traces", "replay", "Answer every request with a recorded Google stream, at its original pace."),
+    "replay": ("replays", "replay", "Answer every request with a recorded Google stream, at its original pace."),
     "serve": ("serve", "serve", "Run the gateway."),
     "simulate": ("simulate", "simulate", "Run a stand-in for Google, or for the language server."),
     "status": ("operations", "status", "Show whether a running gateway is ready, and its figures."),
