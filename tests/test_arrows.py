@@ -38,7 +38,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview"), (*BASE, "wire", *PURE_CAPTURE)),
     "capture.flow_bodies": (*BASE, "capture.mitm"),
-    "capture.passive": (*BASE, "wire", "capture.match"),
+    "capture.passive": (*BASE, "agents.recognise", "wire", "capture.match"),
     "capture": (),
     "admission": (),
     "lateness": (),
