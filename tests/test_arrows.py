@@ -127,6 +127,7 @@ GUESTS = {
     "pydantic": ("config",),
     "opentelemetry": ("observe",),
     "sqlite3": ("store",),
+    "genai_prices": ("observe.prices",),
 }
 
 # rooms without input or output, clock or chance, and what they may not import for that; with reasoned exceptions

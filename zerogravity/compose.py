@@ -11,6 +11,7 @@ import asyncio
 import logging
 import secrets
 import signal
+import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,7 +35,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.lateness import Lateness
-from zerogravity.observe import configured, machine, otel, tls_probe
+from zerogravity.observe import configured, machine, otel, prices, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
@@ -176,6 +177,9 @@ async def gateway(
         if config.ready_file:
             _write_ready_file(Path(config.ready_file), server.url)
         stack.callback(setattr, base.health, "stopping", True)
+        loader = threading.Thread(target=prices.load, name="zerogravity-prices", daemon=True)
+        loader.start()
+        stack.push_async_callback(asyncio.to_thread, loader.join)
         inspector_url = f"{server.url}/inspector?token={token}" if token else None
         yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers, backend.words)
 

@@ -235,10 +235,9 @@ class Recorder(RequestSink):
         writer.summarise()
         self._recover()
 
-    def _moment(self, created: int) -> float:
-        """When a turn began, to the millisecond, and after the one before: names of folders sort in that order."""
-        now = self._wall()
-        moment = min(max(now, created), created + 0.998) if created else now
+    def _moment(self, created: float) -> float:
+        """When a turn began, and after the one before: names of folders sort in that order."""
+        moment = created or self._wall()
         if 0 <= self._newest - moment < 1:
             moment = self._newest + 0.001
         self._newest = moment

@@ -132,8 +132,8 @@ def sweep(
 
 def started(folder: Path) -> float:
     """When the turn of this folder began, in seconds of the wall clock."""
-    text = f"{folder.parent.name} {folder.name[:6]}"
+    text = f"{folder.parent.name} {folder.name.partition('-')[0]:0<9}"  # older folders have no milliseconds
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H%M%S").replace(tzinfo=UTC).timestamp()
+        return datetime.strptime(text, "%Y-%m-%d %H%M%S%f").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0

@@ -133,7 +133,7 @@ class Trace:
             model, surface = text(self.info.get("model")), text(self.info.get("surface"))
             return Turn(
                 self.id, surface or PASSIVE, model, Target(model, ""), as_request(self.google_request),
-                stream=bool(self.info.get("stream")), created=count(self.info.get("created")),
+                stream=bool(self.info.get("stream")), created=number(self.info.get("created")) or 0,
             )  # fmt: skip
 
     @cached_property

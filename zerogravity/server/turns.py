@@ -96,7 +96,7 @@ async def context_of(request: web.Request, surface: Surface, body: Json, local: 
         budget.take(items[item_id], path)
     return Context(
         turn_id=ids.new("turn"),
-        created=int(services.wall()),
+        created=round(services.wall(), 3),
         target=services.catalogue.resolve,
         owner=owner,
         recall=budget.counting(services.store.calls.get, surface.input),
