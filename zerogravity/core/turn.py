@@ -105,6 +105,8 @@ class Turn:
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
     ``client``      the program that sent it, in a word (``codex``, ``claude-code``); empty: it did not say.
     ``conversation``  what its program's turns of one conversation share, as the program names it; empty: it does not.
+    ``agent``       which sub-agent of the conversation it comes from, as the program names it; empty: none, or it does
+                    not say.
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival, to the millisecond; display only, all timing is monotonic.
     ``stops``       stop sequences that we watch for ourselves, none of them empty: Google ends at one of its own in
@@ -128,6 +130,7 @@ class Turn:
     tool_kinds: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     client: str = ""
     conversation: str = ""
+    agent: str = ""
     owner: str = ""
     created: float = 0
     size: int = field(default=0, compare=False)
