@@ -105,6 +105,7 @@ class Turn:
     ``tool_kinds``  client's tool name → kind where it is not ``function`` (``custom`` …).
     ``client``      the program that sent it, in a word (``codex``, ``claude-code``); empty: it did not say.
     ``conversation``  what its program's turns of one conversation share, as the program names it; empty: it does not.
+    ``run``         the ``zerogravity run`` whose program sent it; empty: none's.
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival; display only, all timing is monotonic.
     ``stops``       stop sequences that we watch for ourselves, none of them empty: Google ends at one of its own in
@@ -128,6 +129,7 @@ class Turn:
     tool_kinds: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     client: str = ""
     conversation: str = ""
+    run: str = ""
     owner: str = ""
     created: int = 0
     size: int = field(default=0, compare=False)
