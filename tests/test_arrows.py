@@ -61,7 +61,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "store": (*BASE, "background", "wire.jsonio", "worker"),
     "server": (
         *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
-        "store.pending_writes", "observe.health", "observe.metrics",
+        "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),

@@ -44,6 +44,7 @@ from zerogravity.observe.ls_probe import LsProbe
 from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
+from zerogravity.observe.runs import Runs
 from zerogravity.observe.sessions import Sessions
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
@@ -68,6 +69,7 @@ class Base:
     store: MitmStore
     health: Health
     metrics: Metrics
+    runs: Runs
     lateness: Lateness
 
     @classmethod
@@ -85,9 +87,11 @@ class Base:
         )
         metrics = Metrics(surfaces)
         metrics.watch(store)
+        runs = Runs()
+        runs.watch(store)
         lateness = Lateness(store.clock, busy=lambda: store.open_count > 0, report=metrics.loop_lag.set)
         store.on_open.append(lambda _: lateness.hurry())
-        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics, lateness)
+        return cls(config, budget, store, Health(store.clock, intercepting=config.intercept), metrics, runs, lateness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ async def front(
     ones, or replacements, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given: dict[str, Any] = {
         "store": base.store, "config": base.config, "health": base.health, "metrics": base.metrics,
-        "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
+        "runs": base.runs, "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
     }  # fmt: skip
     if "responses" not in given:
         given["responses"] = await _responses(base)

@@ -123,6 +123,13 @@ def test_the_question_is_extracted_once(scene, monkeypatch):
     assert summary.row(channel, 1)["question"] == first
 
 
+def test_a_row_names_the_run_live_and_from_its_file(scene):
+    channel = scene.open(run="k3f9")
+    assert summary.row(channel, 0)["run"] == "k3f9"
+    assert summary.stored_row(summary.summary(channel))["run"] == "k3f9"
+    assert summary.stored_row({})["run"] == ""
+
+
 def test_a_row_names_the_conversation_without_secrets(scene):
     key = "AIzaSyA-0123456789abcdefghijklmno"
     rows = [summary.row(scene.open(conversation=each), 0)["conversation"] for each in ("-42", "", key)]

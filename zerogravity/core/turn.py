@@ -107,6 +107,7 @@ class Turn:
     ``conversation``  what its program's turns of one conversation share, as the program names it; empty: it does not.
     ``agent``       which sub-agent of the conversation it comes from, as the program names it; empty: none, or it does
                     not say.
+    ``run``         the ``zerogravity run`` whose program sent it; empty: none's.
     ``owner``       a hash of the key that made it: stored responses and replays are scoped to it (T21).
     ``created``     wall-clock seconds of arrival, to the millisecond; display only, all timing is monotonic.
     ``stops``       stop sequences that we watch for ourselves, none of them empty: Google ends at one of its own in
@@ -131,6 +132,7 @@ class Turn:
     client: str = ""
     conversation: str = ""
     agent: str = ""
+    run: str = ""
     owner: str = ""
     created: float = 0
     size: int = field(default=0, compare=False)
