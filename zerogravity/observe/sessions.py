@@ -7,6 +7,7 @@ import hashlib
 from typing import NamedTuple
 
 from zerogravity.core.turn import Turn
+from zerogravity.wire.narrow import Json, count, text
 
 
 class Placement(NamedTuple):
@@ -26,6 +27,12 @@ class Placement(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         return self._asdict()
+
+    @classmethod
+    def of_json(cls, info: Json) -> Placement:
+        """As ``as_json`` has put it into ``turn.json``; NOWHERE in an older one."""
+        session, previous, branch = (text(info.get(name)) for name in ("session", "previous", "branch"))
+        return cls(session, previous, branch, count(info.get("fresh")))
 
 
 NOWHERE = Placement()
