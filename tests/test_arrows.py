@@ -124,6 +124,8 @@ GUESTS = {
     "psutil": ("backends", "observe", "testing"),
     "click": ("cli",),
     "rich": ("cli", "observe", "testing"),
+    "pygments": ("observe.inspector.highlight",),
+    "markdown_it": ("observe.inspector.markdown",),
     "pydantic": ("config",),
     "opentelemetry": ("observe",),
     "sqlite3": ("store",),

@@ -36,6 +36,7 @@ LIMIT = 20_000  # turns that are known: about 1 kB each
 ALIKE = 64  # turns with one mark that are looked at
 QUEUED = 10_000
 WAIT_S = 5.0
+from zerogravity.wire.narrow import Json, count, text
 
 
 class Placement(NamedTuple):
@@ -55,6 +56,12 @@ class Placement(NamedTuple):
 
     def as_json(self) -> dict[str, object]:
         return self._asdict()
+
+    @classmethod
+    def of_json(cls, info: Json) -> Placement:
+        """As ``as_json`` has put it into ``turn.json``; NOWHERE in an older one."""
+        session, previous, branch = (text(info.get(name)) for name in ("session", "previous", "branch"))
+        return cls(session, previous, branch, count(info.get("fresh")))
 
 
 NOWHERE = Placement()

@@ -23,6 +23,7 @@ from zerogravity.observe import summary
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector import page
 from zerogravity.observe.inspector.assets import TYPES, names, read
+from zerogravity.observe.inspector.following import Following
 from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
 from zerogravity.observe.requests import Bodies
 from zerogravity.observe.sessions import Sessions
@@ -85,7 +86,8 @@ class Inspector:
         self._health = health
         self._sessions = sessions or Sessions()
         self._history = history
-        self.replicas = Replicas(bodies, surfaces, secret, view_bytes)
+        self.replicas = Replicas(bodies, surfaces, secret, view_bytes, self._sessions)
+        self._following = Following()
         self._answered = Answered(store)
         self._stopping = asyncio.Event()
 
@@ -98,6 +100,7 @@ class Inspector:
             "/inspector/api/live": self._live,
             "/inspector/api/turns": self._turns,
             turn: self._turn,
+            turn + "/live": self._follow,
             turn + "/conversation": self._shows(page.messages),
             turn + "/tools": self._shows(lambda source, start, limit: page.declared_tools(source, self._surfaces)),
             turn + "/bodies": self._shows(lambda source, start, limit: page.bodies(source)),
@@ -112,6 +115,7 @@ class Inspector:
 
     async def _stop(self, _: web.Application) -> None:
         self._stopping.set()
+        self._following.close()
         self.replicas.close()
 
     # -- access ------------------------------------------------------------------------------------------
@@ -215,6 +219,11 @@ class Inspector:
         details = await self.replicas.look(channel, page.details)
         return _json({**self._row(channel, self._clock(), await self._answered.now()), **details})
 
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await self._following.stream(request, response, self._find(request))
+        return response
+
     def _row(self, channel: CascadeChannel, now: int, answered: Collection[str]) -> dict[str, object]:
         return summary.row(channel, now, answered, self._surfaces, self._sessions.known(channel.id))
 
@@ -303,14 +312,16 @@ def _file(name: str) -> web.Response:
 
 
 def _page_of(request: web.Request) -> tuple[int, int]:
-    start = _number(request, "from", 0, 10**9)
-    return start, _number(request, "limit", PAGE, MAX_PAGE)
+    from_end = request.query.get("from", "").startswith("-")
+    start = _number(request, "from", 0, 10**9, sign="-" if from_end else "")
+    return -start if from_end else start, _number(request, "limit", PAGE, MAX_PAGE)
 
 
-def _number(request: web.Request, name: str, default: int, most: int) -> int:
+def _number(request: web.Request, name: str, default: int, most: int, *, sign: str = "") -> int:
     text = request.query.get(name)
     if text is None:
         return default
+    text = text.removeprefix(sign)
     if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= most):
         raise BadRequest(400, f"{name} must be a whole number up to {most}")
     return int(text)

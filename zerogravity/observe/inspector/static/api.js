@@ -17,7 +17,9 @@ function recall([, id, part = "turn", seq], { from = 0, limit = Infinity } = {})
     const frames = turns.get(id).frames.filter((frame) => frame.record === seq);
     return { record: found[seq] ?? { seq, data: "", events: [] }, frames, first_frame: frames[0]?.n };
   }
-  return Array.isArray(found) ? { total: found.length, from, rows: found.slice(from, from + limit) } : found;
+  const rows = Array.isArray(found) ? found : part === "conversation" ? found.rows : null;
+  const at = rows && from < 0 ? Math.max(0, rows.length + from) : from;
+  return rows ? { ...found, total: rows.length, from: at, rows: rows.slice(at, at + limit) } : found;
 }
 
 /** get("turns", id, "records", {from: 200}) → parsed JSON. Throws Gone for a turn that is no longer in memory. */

@@ -2,8 +2,9 @@
 
 import { actions } from "./actions.js";
 import { Gone, get } from "./api.js";
-import { Answer, Conversation } from "./answer.js";
+import { Answer } from "./answer.js";
 import { Bodies } from "./bodies.js";
+import { Conversation } from "./conversation.js";
 import { empty, fill, h, ms, since } from "./dom.js";
 import { Events, Raw } from "./events.js";
 import { Notes, Tools, Usage } from "./facts.js";
