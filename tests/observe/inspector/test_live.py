@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import evict
+from zerogravity.observe import summary
 from zerogravity.observe.inspector import api
 from zerogravity.observe.inspector import live as live_turns
-from zerogravity.observe.inspector.live import Answered
+from zerogravity.observe.inspector.live import Answered, LiveTurns
+from zerogravity.surfaces import REGISTRY
 
 
 class Live:
@@ -42,6 +44,7 @@ async def test_live_tells_all_turns_then_what_changes(live):
     scene = looked.scene
     first = await stream.next()
     assert (first["all"], len(first["turns"]), first["gone"]) == (True, 1, [])
+    assert (first["complete"], first["recorded"]) == (True, False)
     done = first["turns"][0]["id"]
     channel = scene.open("second", to="told")
     second = await stream.next()
@@ -81,29 +84,105 @@ async def test_live_ends_when_the_page_goes(live, caplog):
     assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
 
 
-# -- results -------------------------------------------------------------------------------------------------------
+# -- feeds ---------------------------------------------------------------------------------------------------------
 
 
-async def test_results_are_named_by_their_ids(scene):
-    part = {"functionResponse": {"id": "call_1", "name": "f", "response": {}}}
-    other = {"functionResponse": {"name": "g", "response": {}}}
-    asked = {"contents": [{"role": "user", "parts": [part, other, {"text": "and"}]}]}
-    answered = Answered(scene.store)
-    channels = [scene.fail(scene.open(google_request=asked)) for _ in range(2)]
-    assert set(await answered.now()) == {"call_1"}
-    evict(scene.store, channels[0].id)
-    assert set(await answered.now()) == {"call_1"}, "the other turn brings it, too"
-    evict(scene.store, channels[1].id)
-    assert set(await answered.now()) == set()
+@pytest.fixture
+def turns(scene, clock, sessions):
+    return LiveTurns(scene.store, REGISTRY, sessions, clock, place=True)
 
 
-async def test_many_new_turns_are_read_with_pauses(scene):
+async def test_a_feed_tells_each_change_once(turns, scene, sessions):
+    done, running = scene.whole(), scene.open()
+    with turns.follow() as feed:
+        rows, gone, complete = await feed.news()
+        assert ([row["id"] for row in rows], gone, complete) == ([running.id, done.id], [], True)
+        assert rows[0]["session"] == sessions.known(running.id).session != ""
+        assert await feed.news() == ([], [], True)
+        scene.begin(running)
+        scene.text(running, "x")
+        ((row,), _, _) = await feed.news()
+        assert (row["id"], row["state"]) == (running.id, "text")
+        with turns.follow() as second:
+            assert len((await second.news())[0]) == 2
+        evict(scene.store, done.id)
+        opened = scene.open()
+        rows, gone, _ = await feed.news()
+        assert ([row["id"] for row in rows], gone) == ([opened.id], [done.id])
+
+
+async def test_many_turns_come_in_several_messages_the_newest_first(turns, scene, monkeypatch):
+    monkeypatch.setattr(live_turns, "MOST", 4)
+    channels = [scene.whole() for _ in range(10)]
+    told = []
+    with turns.follow() as feed:
+        for size, complete in ((4, False), (4, False), (2, True)):
+            rows, _, all_told = await feed.news()
+            assert (len(rows), all_told) == (size, complete)
+            told += [row["id"] for row in rows]
+    assert told == [channel.id for channel in reversed(channels)]
+
+
+async def test_turns_that_are_over_are_not_looked_at_again(turns, scene, monkeypatch):
+    for _ in range(50):
+        scene.whole()
+    running = scene.open()
+    looked = []
+    activity = summary.activity
+    monkeypatch.setattr(
+        summary, "activity", lambda channel, *rest: (looked.append(channel.id), activity(channel, *rest))[1]
+    )
+    with turns.follow() as feed:
+        await feed.news()
+        looked.clear()
+        await feed.news()
+        assert looked == [running.id]
+
+
+async def test_a_session_that_becomes_known_late_is_told(scene, clock, sessions):
+    turns = LiveTurns(scene.store, REGISTRY, sessions, clock)
+    channel = scene.whole()
+    with turns.follow() as feed:
+        assert (await feed.news())[0][0]["session"] == ""
+        assert (await feed.news())[0] == []
+        placed = sessions.place(channel.turn)
+        assert (await feed.news())[0][0]["session"] == placed.session
+        assert (await feed.news())[0] == []
+
+
+async def test_sessions_are_those_of_the_turns_the_newest_first(turns, scene):
+    first, second, third = (scene.whole(conversation=name) for name in "aba")
+    await turns.refresh()
+    assert [[channel.id for channel in group] for group in turns.by_session().values()] == [
+        [third.id, first.id], [second.id],
+    ]  # fmt: skip
+
+
+async def test_many_new_turns_are_read_with_pauses(turns, scene):
     for _ in range(5 * live_turns.BATCH):
         scene.open()
-    answered = Answered(scene.store)
-    looking = asyncio.create_task(answered.now())
+    looking = asyncio.create_task(turns.refresh())
     pauses = 0
     while not looking.done():
         await asyncio.sleep(0)
         pauses += 1
     assert pauses >= 5
+
+
+# -- results -------------------------------------------------------------------------------------------------------
+
+
+def test_results_are_named_by_their_ids(scene):
+    part = {"functionResponse": {"id": "call_1", "name": "f", "response": {}}}
+    other = {"functionResponse": {"name": "g", "response": {}}}
+    asked = {"contents": [{"role": "user", "parts": [part, other, {"text": "and"}]}]}
+    answered = Answered()
+    turns = [scene.turn(google_request=asked) for _ in range(2)]
+    for turn in turns:
+        answered.add(turn)
+    assert set(answered.ids) == {"call_1"}
+    answered.drop(turns[0].id)
+    assert set(answered.ids) == {"call_1"}, "the other turn brings it, too"
+    answered.drop(turns[1].id)
+    answered.drop("turn_none")
+    assert set(answered.ids) == set()

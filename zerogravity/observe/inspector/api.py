@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -57,7 +58,7 @@ class Inspector:
         self.access = Access(token)
         self._surfaces = surfaces
         self._health = health
-        self._turns = LiveTurns(store, surfaces, sessions or Sessions(), clock)
+        self._turns = LiveTurns(store, surfaces, sessions or Sessions(), clock, place=history is None)
         self._older = Older(history)
         self.replicas = Replicas(bodies, surfaces, secret, view_bytes)
         self._stopping = asyncio.Event()
@@ -140,31 +141,34 @@ class Inspector:
         return sorted(rows.values(), key=itemgetter("created", "received_ms"))
 
     async def _live(self, request: web.Request) -> web.StreamResponse:
-        """SSE: first all turns, then the changed ones, at most twice a second."""
+        """SSE: first all turns, the newest first and in several messages, the last of them ``complete``; then the
+        changed ones, at most twice a second."""
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
-        sent: dict[str, tuple[int, str]] = {}
+        about: dict[str, object] = {"all": True, "recorded": self._older.recorded}
         health: Mapping[str, object] = {}
-        quiet = HEARTBEAT_S
-        first = True
-        while not self._stopping.is_set():
-            changed, gone = await self._turns.changes(sent)
-            if first or changed or gone or self._health() != health or quiet >= HEARTBEAT_S:
-                health, quiet = self._health(), 0.0
-                data = {"all": first, "turns": changed, "gone": gone, "health": health}
-                if first:
-                    data["recorded"] = self._older.recorded
-                try:
-                    await response.write(b"data: " + answers.json_bytes(data) + b"\n\n")
-                except ConnectionError:
-                    break  # the page is closed
-                first = False
-            quiet += TICK_S
-            try:
-                await asyncio.wait_for(self._stopping.wait(), TICK_S)
-            except TimeoutError:
-                continue
+        quiet, complete = HEARTBEAT_S, False
+        with self._turns.follow() as feed:
+            while not self._stopping.is_set():
+                changed, gone, all_told = await feed.news()
+                now = self._health()
+                if changed or gone or not complete or now != health or quiet >= HEARTBEAT_S:
+                    health, quiet, complete = now, 0.0, all_told
+                    told = {**about, "turns": changed, "gone": gone, "complete": complete, "health": health}
+                    try:
+                        await response.write(b"data: " + answers.json_bytes(told) + b"\n\n")
+                    except ConnectionError:
+                        break  # the page is closed
+                    about = {"all": False}
+                if complete:
+                    await self._pause(TICK_S)
+                    quiet += TICK_S
         return response
+
+    async def _pause(self, seconds: float) -> None:
+        """Shorter when the application shuts down."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     # -- one turn ----------------------------------------------------------------------------------------------
 
