@@ -13,7 +13,8 @@ def row(number: int, **members: Any) -> dict[str, Any]:
     usage = {"prompt": 100, "cached": 40, "candidates": 10, "thoughts": 5}
     return {
         "id": f"turn_{number}", "session": "s1", "client": "codex", "created": 1000.0 + number,
-        "question": f"q{number}", "branch": "", "usage": usage, "price": 0.25, "failed": False, "total_ms": 500.0, "model": "gpt-5", **members,
+        "question": f"q{number}", "branch": "", "usage": usage, "price": 0.25, "failed": False, "total_ms": 500.0,
+        "model": "gpt-5", **members,
     }  # fmt: skip
 
 
@@ -21,7 +22,8 @@ def test_a_session_adds_up_its_turns_in_whatever_order_they_are_given() -> None:
     rows = [row(3, model="gpt-5-mini", failed=True), row(1), row(2, branch="turn_2"), row(4, branch="turn_2")]
     assert session_summary.of(rows) == {
         "session": "s1", "client": "codex", "title": "q1", "started": 1001.0, "ended": 1004.5, "turns": 4,
-        "branches": 1, "prompt": 400, "cached": 160, "out": 40, "thoughts": 20, "price": 1.0, "price_partial": False, "errors": 1,
+        "branches": 1, "prompt": 400, "cached": 160, "out": 40, "thoughts": 20, "price": 1.0,
+        "price_partial": False, "errors": 1,
         "ms": 2000.0, "models": ["gpt-5", "gpt-5-mini"],
     }  # fmt: skip
 

@@ -30,13 +30,13 @@ from zerogravity.core.turn import Turn
 from zerogravity.observe import lineage
 from zerogravity.observe.lineage import Marks
 from zerogravity.surfaces.responses.ids import turn_id_of
+from zerogravity.wire.narrow import Json, count, text
 from zerogravity.worker import BackgroundWorker
 
 LIMIT = 20_000  # turns that are known: about 1 kB each
 ALIKE = 64  # turns with one mark that are looked at
 QUEUED = 10_000
 WAIT_S = 5.0
-from zerogravity.wire.narrow import Json, count, text
 
 
 class Placement(NamedTuple):
