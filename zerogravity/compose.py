@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,7 +36,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.lateness import Lateness
-from zerogravity.observe import configured, machine, otel, prices, tls_probe
+from zerogravity.observe import configured, machine, otel, prices, tls_probe, trace_reader
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
@@ -45,7 +46,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.observe.runs import Runs
-from zerogravity.observe.sessions import Sessions
+from zerogravity.observe.sessions import Past, Sessions
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
@@ -58,6 +59,8 @@ from zerogravity.surfaces.base import Surfaces
 from zerogravity.surfaces.common.models import Catalogue
 
 logger = logging.getLogger("zerogravity")
+
+REMEMBERED = 2000  # recorded turns that are read at the start, at about 0.1 ms each
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ async def gateway(
     secret, bearer = _secret(config.data_path / "secret"), Bearer(config.token)
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
-        sessions = Sessions()
+        sessions = Sessions(secret)
         recorder = await stack.enter_async_context(_recorded(base, secret, sessions))
         async for check in configured.leftovers(config):
             logger.warning("%s", check.line)
@@ -216,13 +219,20 @@ async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGener
         spans = otel.start(base.store, REGISTRY)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
         recorder = _recorder(base, secret, sessions)
-        for writer in (spans, sums, recorder):
+        for writer in (spans, sums, sessions, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
         base.health.watch(base.store)
+        sessions.attach(base.store, partial(_past, base.config))
         recorder.attach(base.store)
         sums.attach(base.store)
         yield recorder
+
+
+def _past(config: Config) -> list[Past]:
+    """The newest recorded turns, for conversations that go on after a restart."""
+    recorded = trace_reader.scan(config.trace_path) if config.trace else iter(())
+    return [Past.of(trace.info) for trace in islice(recorded, REMEMBERED)]
 
 
 def _recorder(base: Base, secret: bytes, sessions: Sessions) -> TraceSink:

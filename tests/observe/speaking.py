@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.surfaces.playing import SECRET, SURFACES, context
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.events import Event, Finished, FunctionCall, Signature, TextDelta, ThinkingDelta
+from zerogravity.core.events import Event, Finished, FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.core.turn import Turn
 from zerogravity.testing.builders import channel
 
@@ -37,7 +37,6 @@ def called(command: str, *, thought: str = "", text: str = "") -> tuple[Event, .
     return (
         *before,
         FunctionCall(identity, "shell", f'{{"command": "{command}", "times": 1}}', "c2ln"),
-        Signature("c2ln", None),
     )
 
 

@@ -23,8 +23,7 @@ def test_a_session_adds_up_its_turns_in_whatever_order_they_are_given() -> None:
     assert session_summary.of(rows) == {
         "session": "s1", "client": "codex", "title": "q1", "started": 1001.0, "ended": 1004.5, "turns": 4,
         "branches": 1, "prompt": 400, "cached": 160, "out": 40, "thoughts": 20, "price": 1.0,
-        "price_partial": False, "errors": 1,
-        "ms": 2000.0, "models": ["gpt-5", "gpt-5-mini"],
+        "price_partial": False, "errors": 1, "ms": 2000.0, "models": ["gpt-5", "gpt-5-mini"],
     }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from zerogravity.core.events import Event, Failed, Finished, TextDelta
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
 from zerogravity.errors import upstream
+from zerogravity.observe import summary
 from zerogravity.observe.sessions import NOWHERE, Past, Placement, Sessions
 from zerogravity.surfaces.responses.ids import response_id
 from zerogravity.testing import builders
@@ -300,7 +301,7 @@ def test_sessions_go_on_after_a_restart(day: Day) -> None:
     places.append(before.open(running))
     turns = [root, side, plain, lost, running]
     past = [
-        Past(made.id, before.sessions.lineage(made.id), placed, number)
+        Past(made.id, before.sessions.known(made.id).lineage, placed, number)
         for number, (made, placed) in enumerate(zip(turns, places, strict=True))
     ]
     after = Day(Sessions(key))
@@ -320,7 +321,7 @@ def test_a_branch_is_one_after_a_restart_too() -> None:
     root, on = turn("q"), turn("q", "a", "r")
     placed = [before.run(root, "a"), before.run(on, "b")]
     after.sessions.seed(
-        Past(made.id, before.sessions.lineage(made.id), place, number)
+        Past(made.id, before.sessions.known(made.id).lineage, place, number)
         for number, (made, place) in enumerate(zip((root, on), placed, strict=True))
     )
     edited = turn("q", "a", "s")
@@ -331,13 +332,12 @@ def test_a_branch_is_one_after_a_restart_too() -> None:
 def test_what_cannot_be_read_of_the_past_is_passed_over(day: Day, lineage: str) -> None:
     day.sessions.seed([Past("turn_1", lineage, Placement("s1"))])
     assert day.sessions.known("turn_1") in (NOWHERE, Placement("s1"))
-    assert day.sessions.lineage("turn_2") == ""
 
 
 def test_the_past_does_not_undo_what_was_placed(day: Day) -> None:
     root = turn("q")
     placed = day.run(root, "a")
-    day.sessions.seed([Past(root.id, day.sessions.lineage(root.id), Placement("other"))])
+    day.sessions.seed([Past(root.id, day.sessions.known(root.id).lineage, Placement("other"))])
     assert day.sessions.known(root.id) == placed == day.open(root)
 
 
@@ -368,13 +368,14 @@ def test_a_stores_turns_are_placed_and_their_answers_known() -> None:
     first, second = turn("q"), turn("q", "a", "r")
     with attached() as (sessions, store):
         running = store.open(first)
-        placed = sessions.settled(first.id)
+        placed = sessions.of(running.channel)
         assert placed.session
         running.append(0, b"", (TextDelta("a"),))
         running.close(Finished("stop"))
-        assert sessions.settled(first.id, over=True) == placed
-        store.open(second).close(LOST)
-        assert sessions.settled(second.id) == Placement(placed.session, first.id, "", 2)
+        assert sessions.of(running.channel) == placed
+        again = store.open(second)
+        again.close(LOST)
+        assert sessions.of(again.channel) == Placement(placed.session, first.id, "", 2)
 
 
 def test_the_past_comes_first_and_its_failure_keeps_no_turn_from_being_placed(caplog: pytest.LogCaptureFixture) -> None:
@@ -383,12 +384,30 @@ def test_the_past_comes_first_and_its_failure_keeps_no_turn_from_being_placed(ca
 
     made = turn("q")
     with attached(fails) as (sessions, store):
-        store.open(made).close(LOST)
-        assert sessions.settled(made.id, over=True).session
+        running = store.open(made)
+        running.close(LOST)
+        assert sessions.of(running.channel).session
     assert "no such folder" in caplog.text
 
 
-def test_a_turn_that_nobody_places_is_not_waited_for() -> None:
-    assert Sessions().settled("turn_1", over=True, timeout=60) == NOWHERE
+def test_a_turn_that_nobody_places_is_placed_when_it_is_asked_for() -> None:
+    first, second = turn("q"), turn("q", "a", "r")
+    sessions = Sessions()
+    placed = sessions.of(builders.channel(first, TextDelta("a"), end=Finished("stop")))
+    assert sessions.of(builders.channel(second)) == Placement(placed.session, first.id, "", 2)
+
+
+def test_a_turn_that_was_never_opened_is_not_waited_for_longer_than_that() -> None:
     with attached() as (sessions, _):
-        assert sessions.settled("turn_1", timeout=0) == NOWHERE
+        assert sessions.of(builders.channel(turn("q")), timeout=0) == NOWHERE
+
+
+def test_a_row_of_a_recorded_turn_tells_where_it_was() -> None:
+    made = turn("q")
+    over = builders.channel(made, TextDelta("a"), end=Finished("stop"))
+    info = {**summary.summary(over, Sessions().of(over)), "created": 12.5}
+    after = Sessions()
+    after.seed([Past.of(info)])
+    assert after.known(made.id).lineage == info["lineage"]
+    assert Past.of(summary.stored_row(info)) == Past.of(info)
+    assert Past.of({}) == Past("", "", NOWHERE)

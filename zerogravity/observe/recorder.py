@@ -227,7 +227,7 @@ class Recorder(RequestSink):
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
-        surface, placed = self._surfaces.get(channel.turn.surface), self._sessions.place(channel.turn)
+        surface, placed = self._surfaces.get(channel.turn.surface), partial(self._sessions.of, channel)
         writer = TurnWriter(folder, channel, records, surface, self._secret, placed)
         self._open[channel.id] = writer
         for sent in self._early.pop(channel.id, []):

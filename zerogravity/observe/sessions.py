@@ -20,7 +20,7 @@ import hashlib
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import NamedTuple
 
 from zerogravity.core.channel import CascadeChannel
@@ -30,16 +30,18 @@ from zerogravity.core.turn import Turn
 from zerogravity.observe import lineage
 from zerogravity.observe.lineage import Marks
 from zerogravity.surfaces.responses.ids import turn_id_of
-from zerogravity.wire.narrow import Json, count, text
+from zerogravity.wire.narrow import Json, count, number, text
 from zerogravity.worker import BackgroundWorker
 
 LIMIT = 20_000  # turns that are known: about 1 kB each
 ALIKE = 64  # turns with one mark that are looked at
 QUEUED = 10_000
 WAIT_S = 5.0
+TEXTS = ("session", "previous", "branch", "lineage")
 
 
-class Placement(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Placement:
     """Where a turn stands among the others.
 
     ``session``   an id; empty: not known (yet).
@@ -47,15 +49,17 @@ class Placement(NamedTuple):
     ``branch``    the id of the turn with which this side line of the session began (a sub-agent, an edited question);
                   empty: it is on the main line.
     ``fresh``     how many of the request's contents were in the turn before: what is new begins there.
+    ``lineage``   digests by which later turns are found to go on from it, also after a restart.
     """
 
     session: str = ""
     previous: str = ""
     branch: str = ""
     fresh: int = 0
+    lineage: str = field(default="", compare=False)
 
     def as_json(self) -> dict[str, object]:
-        return self._asdict()
+        return asdict(self)
 
     @classmethod
     def of_json(cls, info: Json) -> Placement:
@@ -68,12 +72,19 @@ NOWHERE = Placement()
 
 
 class Past(NamedTuple):
-    """A turn that was placed before. ``lineage``: as ``Sessions.lineage`` gave it; ``created``: wall-clock seconds."""
+    """A turn that was placed before: ``lineage`` is its placement's; ``created``: wall-clock seconds."""
 
     turn_id: str
     lineage: str
     placed: Placement
     created: float = 0.0
+
+    @classmethod
+    def of(cls, info: Json) -> Past:
+        """From a row or a ``turn.json``."""
+        session, previous, branch, marks = (text(info.get(name)) for name in TEXTS)
+        placed = Placement(session, previous, branch, count(info.get("fresh")), marks)
+        return cls(text(info.get("id")), placed.lineage, placed, number(info.get("created")) or 0.0)
 
 
 @dataclass(slots=True, eq=False)
@@ -140,30 +151,30 @@ class Sessions:
         if self._worker is not None:
             self._worker.close()
 
-    def settled(self, turn_id: str, *, over: bool = False, timeout: float = WAIT_S) -> Placement:
-        """Where it has been placed; waits for that, and if ``over`` for its end, where a store's turns are placed. Not
-        for the loop."""
+    def of(self, channel: CascadeChannel, timeout: float = WAIT_S) -> Placement:
+        """Where its turn has been placed; of one that is over, with its answer in ``lineage``. Where a store's turns
+        are placed it waits for that. Not for the loop."""
+        over = channel.closed
 
         def ready() -> bool:
-            known = self._turns.get(turn_id)
+            known = self._turns.get(channel.id)
             return known is not None and not (over and known.end is None)
 
         if self._worker is not None:
             with self._changed:
                 self._changed.wait_for(ready, timeout)
-        return self.known(turn_id)
+        elif not ready():
+            self.place(channel.turn)
+            if over:
+                self.end(channel)
+        return self.known(channel.id)
 
     # -- one turn ----------------------------------------------------------------------------------------------
 
     def known(self, turn_id: str) -> Placement:
         """At no cost: where it has been placed, or NOWHERE."""
         known = self._turns.get(turn_id)
-        return NOWHERE if known is None else known.placed
-
-    def lineage(self, turn_id: str) -> str:
-        """What ``seed`` needs of it, as text; empty: it is not known."""
-        known = self._turns.get(turn_id)
-        return "" if known is None else _as_text(known)
+        return NOWHERE if known is None else replace(known.placed, lineage=_as_text(known))
 
     def place(self, turn: Turn) -> Placement:
         """Where ``turn`` belongs; it takes time that grows with the request. The second time, it is looked up."""
@@ -174,7 +185,7 @@ class Sessions:
             placed, heir = self._placed(turn, marks, agent)
             self._add(_Known(turn.id, placed, marks.scope, marks.whole, None, marks.tools, agent, heir))
             self._changed.notify_all()
-        return placed
+        return self.known(turn.id)
 
     def end(self, channel: CascadeChannel) -> None:
         """``channel``'s turn is over: its answer is known."""
@@ -228,7 +239,7 @@ class Sessions:
         before = self._turns.get(turn_id_of(turn.previous_id) or "") if turn.previous_id else None
         if before is None or before.scope != marks.scope or (named and before.session != named):
             return None
-        marked = [number for number, mark in enumerate(marks.steps) if mark in (before.start, before.end)]
+        marked = [place for place, mark in enumerate(marks.steps) if mark in (before.start, before.end)]
         return _Found(before, marks.covered[marked[-1]] if marked else 0)
 
     def _by_history(self, marks: Marks, named: str, agent: str) -> _Found | None:
@@ -243,13 +254,13 @@ class Sessions:
         ]  # fmt: skip
         before: list[_Known] = []
         fresh = 0
-        for number in range(len(steps) - 1, -1, -1):
-            last = number == len(steps) - 1
-            alike = self._marked(steps[number], named)
-            before = [known for known in alike if not last and known.start == steps[number]]
-            before = before or [known for known in alike if known.end == steps[number] != known.start]
+        for place in range(len(steps) - 1, -1, -1):
+            last = place == len(steps) - 1
+            alike = self._marked(steps[place], named)
+            before = [known for known in alike if not last and known.start == steps[place]]
+            before = before or [known for known in alike if known.end == steps[place] != known.start]
             if before:
-                fresh = marks.covered[number]
+                fresh = marks.covered[place]
                 break
         for several, retried in ((self._open(before), False), (again, True), (before, False)):
             if several:
