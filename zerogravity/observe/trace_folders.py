@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -102,7 +102,15 @@ def size(folder: Path) -> int:
         return 0
 
 
-def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, keep: Collection[Path] = ()) -> int:
+def sweep(
+    root: Path,
+    *,
+    max_bytes: int,
+    max_age_s: float,
+    now_s: float,
+    keep: Collection[Path] = (),
+    on_removed: Callable[[Path], None] = lambda _: None,
+) -> int:
     """Remove old traces until age and size are within bounds. Returns the bytes that remain."""
     held = 0
     full = False
@@ -113,6 +121,7 @@ def sweep(root: Path, *, max_bytes: int, max_age_s: float, now_s: float, keep: C
             held += taken
             continue
         shutil.rmtree(folder, ignore_errors=True)
+        on_removed(folder)
     for day in _folders(root, _DATE):
         try:
             day.rmdir()
