@@ -37,6 +37,7 @@ from zerogravity.lateness import Lateness
 from zerogravity.observe import configured, machine, otel, tls_probe
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
+from zerogravity.observe.indexing import Indexer
 from zerogravity.observe.inspector.api import Inspector
 from zerogravity.observe.inspector.token import is_inspected, token_of
 from zerogravity.observe.ls_probe import LsProbe
@@ -206,17 +207,20 @@ async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGener
     async with AsyncExitStack() as stack:
         spans = otel.start(base.store, REGISTRY)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
-        recorder = _recorder(base, secret, sessions)
-        for writer in (spans, sums, recorder):
+        indexer = Indexer(base.config.trace_path, report=partial(base.health.report, "trace index"))
+        recorder = _recorder(base, secret, sessions, indexer)
+        for writer in (spans, sums, indexer, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
         base.health.watch(base.store)
         recorder.attach(base.store)
+        if base.config.trace:
+            indexer.start()
         sums.attach(base.store)
         yield recorder
 
 
-def _recorder(base: Base, secret: bytes, sessions: Sessions) -> TraceSink:
+def _recorder(base: Base, secret: bytes, sessions: Sessions, indexer: Indexer) -> TraceSink:
     config = base.config
     if not config.trace:
         return NullRecorder()
@@ -229,6 +233,8 @@ def _recorder(base: Base, secret: bytes, sessions: Sessions) -> TraceSink:
         secret=secret,
         sessions=sessions,
         report=partial(base.health.report, "traces"),
+        on_finished=indexer.changed,
+        on_removed=indexer.changed,
     )
 
 
@@ -268,8 +274,8 @@ def _inspector(
 
     made = Inspector(
         base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
-        sessions=sessions,
-        history=History(base.config.trace_path) if base.config.trace else None, view_bytes=base.budget.share("views"),
+        sessions=sessions, history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
+        view_bytes=base.budget.share("views"),
     )  # fmt: skip
     base.budget.watch("views", lambda: made.replicas.bytes)
     return made

@@ -16,6 +16,7 @@ from zerogravity import ids
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FOLDER = re.compile(r"\d{6}(?:\d{3})?-[0-9a-z]{8,64}")
 SHORT = 8
+NOTE = "note.json"  # the owner's note and star
 
 
 def short(turn_id: str) -> str:
@@ -131,9 +132,10 @@ def sweep(
 
 
 def started(folder: Path) -> float:
-    """When the turn of this folder began, in seconds of the wall clock."""
-    text = f"{folder.parent.name} {folder.name[:6]}"
+    """When the turn of this folder began, in seconds of the wall clock; 0: its name does not tell."""
+    time = folder.name.partition("-")[0]
     try:
-        return datetime.strptime(text, "%Y-%m-%d %H%M%S").replace(tzinfo=UTC).timestamp()
+        whole = datetime.strptime(f"{folder.parent.name} {time[:6]}", "%Y-%m-%d %H%M%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
+    return whole + int(time[6:] or "0") / 1000
