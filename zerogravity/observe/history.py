@@ -55,10 +55,11 @@ class History:
         wanted = query.parse(text, time.time())
         index = self._synced()
         found = index.turns(wanted, before=before, limit=limit + 1)
-        rows = [
-            {**row, "snippet": _snippet(index.texts(folder), wanted.words)} if wanted.words else row
-            for folder, row in found[:limit]
-        ]
+        rows = [row for _, row in found[:limit]]
+        if wanted.words:
+            with closing(index.texts(folder for folder, _ in found[:limit])) as texts:
+                for row, parts in zip(rows, texts, strict=True):
+                    row["snippet"] = _snippet(parts, wanted.words)
         return Page(rows, len(found) > limit)
 
     def traces(self, text: str = "", *, limit: int = 0) -> Iterator[Trace]:

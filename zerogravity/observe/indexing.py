@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import batched
 from pathlib import Path
@@ -137,7 +137,7 @@ class Synced(NamedTuple):
 def sync(root: Path, index: TraceIndex, progress: Callable[[int, int], None] = lambda done, total: None) -> Synced:
     """Make ``index`` hold what the folders hold: what has come, changed or gone. ``progress`` gets (done, of how many).
     Raises OSError."""
-    known, there = index.known(), dict(_folders(root))
+    known, there = index.known(), dict(_changes(root))
     gone = [name for name in known if name not in there]
     index.remove(gone)
     new = [name for name, changed in there.items() if known.get(name) != changed]
@@ -150,13 +150,9 @@ def sync(root: Path, index: TraceIndex, progress: Callable[[int, int], None] = l
     return Synced(added, len(gone))
 
 
-def _folders(root: Path) -> Iterator[tuple[str, int]]:
-    """(name, time of change) of each trace's folder, newest first."""
-    for folder in trace_reader.folders(root):
-        try:
-            yield name_of(root, folder), folder.stat().st_mtime_ns
-        except OSError:  # it has just been removed
-            continue
+def _changes(root: Path) -> Iterable[tuple[str, int]]:
+    """(name, time of change) of each trace's folder, newest first. ``root`` may itself be one."""
+    return trace_folders.changes(root) if trace_reader.load(root) is None else ((".", root.stat().st_mtime_ns),)
 
 
 def name_of(root: Path, folder: Path) -> str:

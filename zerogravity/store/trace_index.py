@@ -195,13 +195,12 @@ class TraceIndex:
                 (*values, *(value for _, given in held for value in given)),
             ))  # fmt: skip
 
-    def texts(self, folder: str) -> list[tuple[str, str]]:
-        """(part, text) of one turn."""
+    def texts(self, folders: Iterable[str]) -> Generator[list[tuple[str, str]]]:
+        """(part, text) of each of these turns. The file is held open until the last one has been taken."""
+        sql = "SELECT part, text FROM parts WHERE turn = (SELECT number FROM turns WHERE folder = ?) ORDER BY number"
         with self._opened() as database:
-            return database.execute(
-                "SELECT part, text FROM parts WHERE turn = (SELECT number FROM turns WHERE folder = ?) ORDER BY number",
-                (folder,),
-            ).fetchall()
+            for folder in folders:
+                yield database.execute(sql, (folder,)).fetchall()
 
     def failures(self, query: Query) -> list[Failures]:
         """Failed turns, counted by code and Google's status, the most frequent kind first."""
