@@ -16,6 +16,7 @@ from zerogravity import ids
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _FOLDER = re.compile(r"\d{6}(?:\d{3})?-[0-9a-z]{8,64}")
 SHORT = 8
+NOTE = "note.json"  # the owner's note and star
 
 
 def short(turn_id: str) -> str:
@@ -84,13 +85,35 @@ def undated(root: Path) -> Iterator[Path]:
     yield from _folders(root, _FOLDER)
 
 
+def changes(root: Path) -> Iterator[tuple[str, int]]:
+    """(path below ``root``, time of change in ns) of each trace's folder, newest first, then the undated ones. A folder
+    changes when a file comes, goes or is replaced, not when one grows."""
+    for day in _entries(str(root), _DATE):
+        for entry in _entries(day.path, _FOLDER):
+            yield from _change(f"{day.name}/{entry.name}", entry)
+    for entry in _entries(str(root), _FOLDER):
+        yield from _change(entry.name, entry)
+
+
+def _change(name: str, entry: os.DirEntry[str]) -> Iterator[tuple[str, int]]:
+    try:
+        yield name, entry.stat(follow_symlinks=False).st_mtime_ns
+    except OSError:  # it has just been removed
+        return
+
+
 def _folders(parent: Path, pattern: re.Pattern[str]) -> list[Path]:
+    return [parent / entry.name for entry in _entries(str(parent), pattern)]
+
+
+def _entries(parent: str, pattern: re.Pattern[str]) -> list[os.DirEntry[str]]:
+    """Folders with such names, the last name first."""
     try:
         with os.scandir(parent) as entries:
-            names = [e.name for e in entries if pattern.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
+            found = [e for e in entries if pattern.fullmatch(e.name) and e.is_dir(follow_symlinks=False)]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [parent / name for name in sorted(names, reverse=True)]
+    return sorted(found, key=lambda entry: entry.name, reverse=True)
 
 
 def size(folder: Path) -> int:

@@ -149,6 +149,11 @@ class Trace:
         return made
 
     @property
+    def note(self) -> dict[str, object]:
+        """What the owner has noted about it: ``{"note": str, "star": bool}``; empty: nothing."""
+        return members(self._json(trace_folders.NOTE))
+
+    @property
     def frames(self) -> list[Emitted]:
         return self.emitted
 
@@ -195,14 +200,16 @@ def load(folder: Path) -> Trace | None:
     return None if info is None else Trace(folder, info)
 
 
+def folders(root: Path) -> Iterator[Path]:
+    """Those that may hold a trace, newest first, then the undated ones. ``root`` may itself be a trace's."""
+    if load(root) is not None:
+        return iter((root,))
+    return chain(trace_folders.newest_first(root), trace_folders.undated(root))
+
+
 def scan(root: Path) -> Iterator[Trace]:
-    """All traces, newest first, then the undated ones. ``root`` may itself be the folder of a trace."""
-    if (single := load(root)) is not None:
-        yield single
-        return
-    for folder in chain(trace_folders.newest_first(root), trace_folders.undated(root)):
-        if (trace := load(folder)) is not None:
-            yield trace
+    """All traces, in the order of ``folders``."""
+    return (trace for folder in folders(root) if (trace := load(folder)) is not None)
 
 
 def no_traces(root: Path) -> str:
