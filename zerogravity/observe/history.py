@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zerogravity.errors import FaultError
-from zerogravity.observe import indexing, query, trace_folders, trace_reader
+from zerogravity.observe import indexing, query, session_summary, trace_folders, trace_reader
 from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Failures, Part, TraceIndex
