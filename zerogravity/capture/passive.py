@@ -19,7 +19,7 @@ from zerogravity.wire.narrow import Json
 NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def turn_of(path: str, body: Json, turn_id: str, created: int, headers: Mapping[str, str] = NONE) -> Turn:
+def turn_of(path: str, body: Json, turn_id: str, created: float, headers: Mapping[str, str] = NONE) -> Turn:
     """The model is the envelope's, or the path's; ``headers`` tell which program it is."""
     model = body.get("model") or path.rpartition("models/")[2].partition(":")[0]
     name = narrow.text(model) or "unknown"

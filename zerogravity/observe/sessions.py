@@ -61,6 +61,12 @@ class Placement:
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
+    @classmethod
+    def of_json(cls, info: Json) -> Placement:
+        """As ``as_json`` has put it into ``turn.json``; NOWHERE in an older one."""
+        session, previous, branch = (text(info.get(name)) for name in ("session", "previous", "branch"))
+        return cls(session, previous, branch, count(info.get("fresh")))
+
 
 NOWHERE = Placement()
 
