@@ -62,7 +62,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
     "server": (
         *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
-        "store.pending_writes", "observe.health", "observe.metrics",
+        "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -128,9 +128,12 @@ GUESTS = {
     "psutil": ("backends", "observe", "testing"),
     "click": ("cli",),
     "rich": ("cli", "observe", "testing"),
+    "pygments": ("observe.inspector.highlight",),
+    "markdown_it": ("observe.inspector.markdown",),
     "pydantic": ("config",),
     "opentelemetry": ("observe",),
     "sqlite3": ("store",),
+    "genai_prices": ("observe.prices",),
 }
 
 # rooms without input or output, clock or chance, and what they may not import for that; with reasoned exceptions

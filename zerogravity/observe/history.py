@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from zerogravity.errors import FaultError
-from zerogravity.observe import indexing, query, trace_folders, trace_reader
+from zerogravity.observe import indexing, query, session_summary, trace_folders, trace_reader
 from zerogravity.observe.regex_literals import literals
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Failures, Part, TraceIndex
@@ -73,9 +73,7 @@ class History:
         whose newest such turn began earlier."""
         wanted = query.parse(text, time.time())
         found = self._synced().sessions(wanted, before=before, limit=limit)
-        from zerogravity.observe.session_summary import of  # pyright: ignore
-
-        return [of(rows) for rows in found]
+        return [session_summary.of(rows) for rows in found]
 
     def trace(self, turn_id: str) -> Trace | None:
         """The recorded turn with this id, or None."""

@@ -227,7 +227,7 @@ class Recorder(RequestSink):
     def _begin(self, channel: CascadeChannel, records: Sequence[Record]) -> None:
         self._sweep()
         folder = trace_folders.create(self.directory, channel.id, self._moment(channel.turn.created))
-        surface, placed = self._surfaces.get(channel.turn.surface), self._sessions.place(channel.turn)
+        surface, placed = self._surfaces.get(channel.turn.surface), partial(self._sessions.of, channel)
         writer = TurnWriter(folder, channel, records, surface, self._secret, placed)
         self._open[channel.id] = writer
         for sent in self._early.pop(channel.id, []):
@@ -235,10 +235,9 @@ class Recorder(RequestSink):
         writer.summarise()
         self._recover()
 
-    def _moment(self, created: int) -> float:
-        """When a turn began, to the millisecond, and after the one before: names of folders sort in that order."""
-        now = self._wall()
-        moment = min(max(now, created), created + 0.998) if created else now
+    def _moment(self, created: float) -> float:
+        """When a turn began, and after the one before: names of folders sort in that order."""
+        moment = created or self._wall()
         if 0 <= self._newest - moment < 1:
             moment = self._newest + 0.001
         self._newest = moment

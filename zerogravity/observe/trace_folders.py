@@ -176,10 +176,9 @@ def _is_starred(folder: Path) -> bool:
 
 
 def started(folder: Path) -> float:
-    """When the turn of this folder began, in seconds of the wall clock; 0: its name does not tell."""
-    time = folder.name.partition("-")[0]
+    """When the turn of this folder began, in seconds of the wall clock."""
+    text = f"{folder.parent.name} {folder.name.partition('-')[0]:0<9}"  # older folders have no milliseconds
     try:
-        whole = datetime.strptime(f"{folder.parent.name} {time[:6]}", "%Y-%m-%d %H%M%S").replace(tzinfo=UTC).timestamp()
+        return datetime.strptime(text, "%Y-%m-%d %H%M%S%f").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return 0.0
-    return whole + int(time[6:] or "0") / 1000

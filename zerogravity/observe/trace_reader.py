@@ -20,6 +20,7 @@ from zerogravity.core.google import as_request
 from zerogravity.core.turn import PASSIVE, Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
 from zerogravity.observe import trace_folders
+from zerogravity.observe.sessions import Placement
 from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, count, members, number, objects, text
@@ -134,7 +135,7 @@ class Trace:
             model, surface = text(self.info.get("model")), text(self.info.get("surface"))
             return Turn(
                 self.id, surface or PASSIVE, model, Target(model, ""), as_request(self.google_request),
-                stream=bool(self.info.get("stream")), created=count(self.info.get("created")),
+                stream=bool(self.info.get("stream")), created=number(self.info.get("created")) or 0,
             )  # fmt: skip
 
     @cached_property
@@ -168,6 +169,10 @@ class Trace:
     @property
     def trouble(self) -> str | None:
         return text(self.info.get("trouble")) or None
+
+    @property
+    def placed(self) -> Placement:
+        return Placement.of_json(self.info)
 
     def body(self, name: str, attempt_no: int = 0) -> dict[str, object] | None:
         """One of BODIES: ``{"headers": …, "body": …}``."""
