@@ -19,7 +19,7 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import digest, prices
+from zerogravity.observe import digest, notes, prices
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
@@ -174,6 +174,7 @@ def row(
         "calls": channel.state.attempts,
         "readers": channel.readers,
         "late": channel.late,
+        **notes.of(channel).as_json(),
         "stored": False,
     }
 
@@ -211,6 +212,8 @@ def stored_row(info: Json) -> dict[str, object]:
         "calls": count(counted.get("upstream_calls")),
         "readers": 0,
         "late": count(counted.get("late")),
+        "note": text(info.get("note")),
+        "star": info.get("star") is True,
         "stored": True,
     }
 
