@@ -3,18 +3,29 @@
 
 const BASE = "/inspector/api";
 const inlined = document.getElementById("data");
-const turns = inlined && new Map(JSON.parse(inlined.textContent).turns.map((turn) => [turn.turn.id, turn]));
+const opened = new Map();  // turn id → its data, of the turns that were looked at last
+const MOST = 8;
 
 /** Whether this page is an export, in which nothing changes any more. */
 export const recorded = inlined !== null;
 
 export class Gone extends Error {}
 
+/** What stands in an exported page of a turn; it is parsed when it is first asked for. */
+function recordedTurn(id) {
+  if (!opened.has(id)) {
+    const block = [...document.querySelectorAll("script[data-turn]")].find(({ dataset }) => dataset.turn === id);
+    opened.set(id, JSON.parse(block.textContent));
+    if (opened.size > MOST) opened.delete(opened.keys().next().value);
+  }
+  return opened.get(id);
+}
+
 /** What the endpoint at `path` below a turn would answer. */
 function recall([, id, part = "turn", seq], { from = 0, limit = Infinity } = {}) {
-  const found = turns.get(id)[part];
+  const turn = recordedTurn(id), found = turn[part];
   if (seq !== undefined) {
-    const frames = turns.get(id).frames.filter((frame) => frame.record === seq);
+    const frames = turn.frames.filter((frame) => frame.record === seq);
     return { record: found[seq] ?? { seq, data: "", events: [] }, frames, first_frame: frames[0]?.n };
   }
   return Array.isArray(found) ? { total: found.length, from, rows: found.slice(from, from + limit) } : found;
@@ -36,7 +47,7 @@ export async function get(...path) {
 export function live(change, state) {
   if (recorded) {
     state("recorded");
-    return change({ all: true, turns: [...turns.values()].map(({ turn }) => turn), gone: [], health: {} });
+    return change({ all: true, turns: JSON.parse(inlined.textContent).turns, gone: [], health: {} });
   }
   let source = null;
   const close = () => { source?.close(); source = null; };
