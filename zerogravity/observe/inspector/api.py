@@ -1,4 +1,4 @@
-"""The inspector's read-only endpoints under ``/inspector``: turns, events, frames, bodies, live, the page.
+"""The inspector's endpoints under ``/inspector``: turns, events, frames, bodies, live, the page.
 
 They need a token of their own (a cookie that the printed link sets once) and have a strict policy. Everything shown has
 gone through the redactor. Work that grows with a turn runs in a thread, so that looking never delays running streams.
@@ -19,11 +19,14 @@ from aiohttp import web
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import Turn
-from zerogravity.observe import summary
+from zerogravity.observe import notes, summary
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector import page
+from zerogravity.observe.inspector.actions import Actions
+from zerogravity.observe.inspector.answers import HEADERS, BadRequest
 from zerogravity.observe.inspector.assets import TYPES, names, read
 from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
+from zerogravity.observe.notes import Note
 from zerogravity.observe.requests import Bodies
 from zerogravity.observe.sessions import Sessions
 from zerogravity.observe.source import TurnSource
@@ -35,32 +38,14 @@ BATCH = 10  # rows made in one go: each may take milliseconds, and captures run 
 PAGE, MAX_PAGE = 200, 1000
 TICK_S = 0.5
 HEARTBEAT_S = 10.0  # between two messages when nothing changes
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class BadRequest(Exception):
-    """A request that cannot be answered; ``text`` is the body of the answer."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status, self.text = status, text
+Mark = tuple[int, str, Note]  # of a row that was sent: when it differs, so may the row
 
 
 class Inspector:
     """``surfaces``: name → surface, to render again what clients saw; ``secret`` as the server's; ``history``: turns on
-    disk, if they are recorded."""
+    disk, if they are recorded; ``cancel``: ends a running turn, False when it is over."""
 
     def __init__(
         self,
@@ -74,6 +59,7 @@ class Inspector:
         health: Callable[[], Mapping[str, object]],
         sessions: Sessions | None = None,
         history: History | None = None,
+        cancel: Callable[[str], bool] = lambda turn_id: False,
         view_bytes: int = MAX_BYTES,
     ) -> None:
         if not token:
@@ -85,7 +71,8 @@ class Inspector:
         self._health = health
         self._sessions = sessions or Sessions()
         self._history = history
-        self.replicas = Replicas(bodies, surfaces, secret, view_bytes)
+        self.replicas = Replicas(bodies, surfaces, secret, view_bytes, self._sessions)
+        self._actions = Actions(store, self.replicas, surfaces, history, cancel)
         self._answered = Answered(store)
         self._stopping = asyncio.Event()
 
@@ -108,6 +95,8 @@ class Inspector:
         }
         for path, handler in routes.items():
             app.router.add_get(path, self._guarded(handler), allow_head=False)
+        for method, path, handler in self._actions.routes():
+            app.router.add_route(method, turn + path, self._guarded(handler))
         app.on_shutdown.append(self._stop)
 
     async def _stop(self, _: web.Application) -> None:
@@ -166,7 +155,7 @@ class Inspector:
         """SSE: first all turns, then the changed ones, at most twice a second."""
         response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
         await response.prepare(request)
-        sent: dict[str, tuple[int, str]] = {}
+        sent: dict[str, Mark] = {}
         health: Mapping[str, object] = {}
         quiet = HEARTBEAT_S
         first = True
@@ -187,7 +176,7 @@ class Inspector:
                 continue
         return response
 
-    async def _changes(self, sent: dict[str, tuple[int, str]]) -> tuple[list[dict[str, object]], list[str]]:
+    async def _changes(self, sent: dict[str, Mark]) -> tuple[list[dict[str, object]], list[str]]:
         """What differs from ``sent``, which is updated."""
         answered = await self._answered.now()
         now = self._clock()
@@ -195,9 +184,10 @@ class Inspector:
         present: set[str] = set()
         for channel in self._store:
             present.add(channel.id)
-            if channel.id in sent and sent[channel.id][1] in summary.FINAL:
+            noted = notes.of(channel)
+            if channel.id in sent and sent[channel.id][1] in summary.FINAL and sent[channel.id][2] == noted:
                 continue  # it changes no more: most turns cost nothing
-            mark = (channel.count, summary.activity(channel, now, answered, self._surfaces)[0])
+            mark = (channel.count, summary.activity(channel, now, answered, self._surfaces)[0], noted)
             if sent.get(channel.id) != mark:
                 sent[channel.id] = mark
                 changed.append(self._row(channel, now, answered))

@@ -16,6 +16,7 @@ from functools import partial
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.observe.replica import Replica
 from zerogravity.observe.requests import Bodies
+from zerogravity.observe.sessions import Sessions
 from zerogravity.surfaces.base import Surfaces
 
 MAX_REPLICAS = 8
@@ -23,13 +24,22 @@ MAX_BYTES = 96 << 20
 
 
 class Replicas:
-    """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's."""
+    """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's; ``sessions``: know where
+    turns have been placed."""
 
-    def __init__(self, bodies: Bodies, surfaces: Surfaces, secret: bytes, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        bodies: Bodies,
+        surfaces: Surfaces,
+        secret: bytes,
+        max_bytes: int = MAX_BYTES,
+        sessions: Sessions | None = None,
+    ) -> None:
         self._bodies = bodies
         self._surfaces = surfaces
         self._secret = secret
         self._max_bytes = max_bytes
+        self._sessions = sessions or Sessions()
         self._kept: OrderedDict[str, tuple[CascadeChannel, Replica]] = OrderedDict()  # used by the thread only
         self._thread = ThreadPoolExecutor(1, "zerogravity-inspector")  # started by the first view
         self.bytes = 0
@@ -56,8 +66,9 @@ class Replicas:
     def _of(self, channel: CascadeChannel) -> Replica:
         if channel.id not in self._kept:
             surface = self._surfaces.get(channel.turn.surface)
-            request = partial(self._bodies.get, channel.id)
-            self._kept[channel.id] = channel, Replica(channel, channel.records, surface, self._secret, request)
+            request, placed = partial(self._bodies.get, channel.id), partial(self._sessions.known, channel.id)
+            replica = Replica(channel, channel.records, surface, self._secret, request, placed)
+            self._kept[channel.id] = channel, replica
         self._kept.move_to_end(channel.id)
         return self._kept[channel.id][1]
 

@@ -62,11 +62,14 @@ export class TurnView {
   }
 
   heading(turn) {
-    fill(this.head,
+    const bar = actions(turn);
+    if (bar.parentNode !== this.head) fill(this.head, bar);
+    while (this.head.firstChild !== bar) this.head.firstChild.remove();  // the bar stays, and with it the focus
+    bar.before(...[
       badge(turn), h("b", {}, turn.model), turn.target !== turn.model && h("span", { class: "dim" }, turn.target),
       h("span", { class: "surface" }, turn.surface + (turn.stream ? "" : " · not streamed")),
       h("span", { class: "num" }, turn.closed ? ms(turn.total_ms) : since(turn.began)),
-      h("code", { class: "grow dim", title: "id of the turn" }, turn.id), actions(turn));
+      h("code", { class: "grow dim", title: "id of the turn" }, turn.id)].filter(Boolean));
   }
 
   open(name) {
