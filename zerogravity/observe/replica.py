@@ -182,13 +182,17 @@ class Replica:
     def turn_json(self) -> dict[str, object]:
         """The contents of ``turn.json``."""
         self.refresh()
-        info = summary(self.channel, self._placed())
+        info = summary(self.channel, self.placed)
         return info if self.trouble is None else {**info, "trouble": self.trouble}
 
     @property
     def info(self) -> Mapping[str, object]:
         """The same with what was noted of the turn since."""
         return notes.joined(self.turn_json, notes.of(self._original))
+
+    @property
+    def placed(self) -> Placement:
+        return self._placed()
 
     @property
     def google_request(self) -> Mapping[str, object]:
@@ -235,6 +239,7 @@ def redacted_turn(turn: Turn) -> Turn:
         tool_kinds=_redacted_names(turn.tool_kinds),
         client=redact.text(turn.client),
         conversation=redact.text(turn.conversation),
+        agent=redact.text(turn.agent),
         owner="",
         notes=tuple(map(redact.text, turn.notes)),
         stops=tuple(map(redact.text, turn.stops)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from zerogravity.observe import client_curl
+from zerogravity.observe import client_curl, session_summary
 from zerogravity.observe.inspector import assets, page
 from zerogravity.observe.source import TurnSource
 from zerogravity.observe.summary import row
@@ -27,7 +27,17 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
     for trace in traces:
         rows.append(_row(trace))
         blocks.append((trace.id, _without_blobs(jsonio.dumps(_turn(trace, rows[-1], surfaces)))))
-    return assets.alone(jsonio.dumps({"turns": rows}), blocks)
+    return assets.alone(jsonio.dumps({"turns": rows, "sessions": _sessions(rows)}), blocks)
+
+
+def _sessions(rows: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
+    """The newest first."""
+    found: dict[object, list[Mapping[str, object]]] = {}
+    for row_ in rows:
+        if row_["session"]:
+            found.setdefault(row_["session"], []).append(row_)
+    made = [session_summary.of(turns) for turns in found.values()]
+    return sorted(made, key=lambda session: number(session["ended"]) or 0, reverse=True)
 
 
 def _row(trace: TurnSource) -> dict[str, object]:

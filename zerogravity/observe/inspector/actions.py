@@ -7,7 +7,7 @@ not even one that may call the API (threats T1, T2).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -15,13 +15,14 @@ from aiohttp import web
 
 from zerogravity import ids
 from zerogravity.core.channel import CascadeChannel
-from zerogravity.core.registry import MitmStore
 from zerogravity.core.turn import PASSIVE
 from zerogravity.errors import FaultError
 from zerogravity.observe import client_curl, notes, trace_folders
 from zerogravity.observe.exports import EXPORTS, Export
 from zerogravity.observe.history import History
+from zerogravity.observe.inspector.access import Handler
 from zerogravity.observe.inspector.answers import HEADERS, BadRequest, as_json
+from zerogravity.observe.inspector.live import LiveTurns
 from zerogravity.observe.inspector.replicas import Replicas
 from zerogravity.observe.notes import Note
 from zerogravity.observe.source import TurnSource
@@ -34,8 +35,6 @@ MAX_BODY = 64 << 10  # bytes: a note of 4,000 characters, each as two escapes
 BODY_S = 10.0
 NOT_RECORDED = "this turn is not on disk (tracing is off, or it was removed), so it has no folder to bundle"
 IN_MEMORY = "kept in memory only, as long as the turn is: it is not recorded"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Found(NamedTuple):
@@ -50,13 +49,13 @@ class Actions:
 
     def __init__(
         self,
-        store: MitmStore,
+        turns: LiveTurns,
         replicas: Replicas,
         surfaces: Surfaces,
         history: History | None,
         cancel: Callable[[str], bool],
     ) -> None:
-        self._store = store
+        self._turns = turns
         self._replicas = replicas
         self._surfaces = surfaces
         self._history = history
@@ -105,6 +104,7 @@ class Actions:
                 await self._write(found.trace, noted)
             if found.channel is not None:
                 notes.keep(found.channel, noted)
+                self._turns.changed(found.channel)
         return _noted(found, noted)
 
     async def _write(self, trace: Trace, noted: Note) -> None:
@@ -150,7 +150,7 @@ class Actions:
         turn_id = request.match_info["id"]
         if not ids.valid(turn_id, "turn"):
             raise BadRequest(404, "no such turn")
-        channel = self._store.get(turn_id)
+        channel = self._turns.get(turn_id)
         trace = None if self._history is None else await asyncio.to_thread(self._history.trace, turn_id)
         if channel is None and trace is None:
             raise BadRequest(404, "no such turn")

@@ -24,8 +24,7 @@ MAX_BYTES = 96 << 20
 
 
 class Replicas:
-    """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's; ``sessions``: know where
-    turns have been placed."""
+    """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's."""
 
     def __init__(
         self,
@@ -66,9 +65,9 @@ class Replicas:
     def _of(self, channel: CascadeChannel) -> Replica:
         if channel.id not in self._kept:
             surface = self._surfaces.get(channel.turn.surface)
-            request, placed = partial(self._bodies.get, channel.id), partial(self._sessions.known, channel.id)
-            replica = Replica(channel, channel.records, surface, self._secret, request, placed)
-            self._kept[channel.id] = channel, replica
+            request = partial(self._bodies.get, channel.id)
+            placed = partial(self._sessions.place, channel.turn)
+            self._kept[channel.id] = channel, Replica(channel, channel.records, surface, self._secret, request, placed)
         self._kept.move_to_end(channel.id)
         return self._kept[channel.id][1]
 
