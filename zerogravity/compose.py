@@ -291,9 +291,14 @@ def _inspector(
             "dropped": recorder.dropped,
         }
 
+    def cancel(turn_id: str) -> bool:
+        channel = base.store.get(turn_id)
+        return channel is not None and engine.cancel(channel)
+
     made = Inspector(
         base.store, bodies, token, surfaces=REGISTRY, secret=secret, clock=base.store.clock, health=shown,
-        sessions=sessions, history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
+        sessions=sessions, cancel=cancel,
+        history=History(base.config.trace_path, fresh=True) if base.config.trace else None,
         view_bytes=base.budget.share("views"),
     )  # fmt: skip
     base.budget.watch("views", lambda: made.replicas.bytes)

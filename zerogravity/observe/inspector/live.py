@@ -81,6 +81,11 @@ class LiveTurns:
         finally:
             self._feeds.discard(feed)
 
+    def changed(self, channel: CascadeChannel) -> None:
+        """Something that is no part of the turn has: a note."""
+        for feed in self._feeds:
+            feed.change(channel.id)
+
     # -- what has changed --------------------------------------------------------------------------------------
 
     def _count(self, _: CascadeChannel) -> None:
