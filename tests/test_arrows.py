@@ -121,7 +121,7 @@ GUESTS = {
         "cli",
     ),
     "prometheus_client": ("observe",),
-    "psutil": ("backends", "observe", "testing"),
+    "psutil": ("backends", "cli.foreground", "observe", "testing"),
     "click": ("cli",),
     "rich": ("cli", "observe", "testing"),
     "pydantic": ("config",),

@@ -123,7 +123,8 @@ async def front(
     ones, or replacements, by name. Raises OSError (port taken) or FaultError (a store that cannot be used)."""
     given: dict[str, Any] = {
         "store": base.store, "config": base.config, "health": base.health, "metrics": base.metrics,
-        "runs": base.runs, "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY, **services,
+        "runs": base.runs, "budget": base.budget, "engine": engine, "catalogue": catalogue, "surfaces": REGISTRY,
+        **services,
     }  # fmt: skip
     if "responses" not in given:
         given["responses"] = await _responses(base)
