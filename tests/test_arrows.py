@@ -125,7 +125,7 @@ GUESTS = {
         "cli",
     ),
     "prometheus_client": ("observe",),
-    "psutil": ("backends", "observe", "testing"),
+    "psutil": ("backends", "cli.foreground", "observe", "testing"),
     "click": ("cli",),
     "rich": ("cli", "observe", "testing"),
     "pygments": ("observe.inspector.highlight",),
