@@ -45,6 +45,7 @@ from zerogravity.observe.metrics import Metrics
 from zerogravity.observe.recorder import NullRecorder, Recorder, TraceLimits, TraceSink
 from zerogravity.observe.requests import Bodies, RequestSinks
 from zerogravity.observe.sessions import Sessions
+from zerogravity.observe.turn_lines import TurnLines
 from zerogravity.server.app import FrontServer, start_server
 from zerogravity.server.counting import APIS, GoogleCount
 from zerogravity.server.services import Bearer, ModelCatalogue, Services, TurnRunner
@@ -184,8 +185,9 @@ async def gateway(
         yield Gateway(server.url, inspector_url, server.services, request_sinks, backend.reads_answers, backend.words)
 
 
-async def serve(config: Config) -> int:
-    """A gateway without interception, until SIGINT or SIGTERM. Returns the exit code."""
+async def serve(config: Config, started: Callable[[Config, Gateway], None] | None = None) -> int:
+    """A gateway without interception, until SIGINT or SIGTERM. Returns the exit code. ``started``: is told when it
+    answers."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -196,7 +198,8 @@ async def serve(config: Config) -> int:
         except (OSError, FaultError) as error:
             logger.error("zerogravity cannot serve: %s", machine.why(error, config.host, config.port, "--listen"))
             return 1
-        logger.info("zerogravity answers agents on %s", running.url)
+        if started is not None:
+            started(config, running)
         await stop.wait()
         return 0
 
@@ -206,17 +209,19 @@ async def serve(config: Config) -> int:
 
 @asynccontextmanager
 async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGenerator[TraceSink]:
-    """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans."""
+    """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans, lines
+    of the log."""
     async with AsyncExitStack() as stack:
         spans = otel.start(base.store, REGISTRY)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
-        recorder = _recorder(base, secret, sessions)
-        for writer in (spans, sums, recorder):
+        recorder, lines = _recorder(base, secret, sessions), TurnLines(sessions.known)
+        for writer in (spans, sums, lines, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
         base.health.watch(base.store)
         recorder.attach(base.store)
         sums.attach(base.store)
+        lines.attach(base.store)
         yield recorder
 
 
