@@ -36,6 +36,7 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
     "doctor": ("operations", "doctor", "Check this machine and the configured path, hop by hop."),
     "ls": ("ls", "ls",
            "List running language servers and Google's runtime, and say which of them serve would choose."),
+    "open": ("open", "open_page", "Open the inspector of the running gateway in a browser, at a turn or a session."),
     "replay": ("replays", "replay", "Answer every request with a recorded Google stream, at its original pace."),
     "run": ("run", "run", "Start a coding agent, or any program, on the gateway."),
     "serve": ("serve", "serve", "Run the gateway."),
