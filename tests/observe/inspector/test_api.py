@@ -14,6 +14,7 @@ from tests.observe.inspector.support import TOKEN
 from zerogravity.core.events import TextDelta
 from zerogravity.observe.inspector import api, assets
 from zerogravity.observe.inspector.api import HEADERS, Answered, Inspector
+from zerogravity.observe.sessions import NOWHERE, Placement, Sessions
 from zerogravity.surfaces import REGISTRY
 
 SECRET = "sk-proj-abcdefghijklmnopqrstuvwxyzABCDEFGH"
@@ -526,7 +527,7 @@ async def test_results_are_named_by_their_ids(scene):
     part = {"functionResponse": {"id": "call_1", "name": "f", "response": {}}}
     other = {"functionResponse": {"name": "g", "response": {}}}
     asked = {"contents": [{"role": "user", "parts": [part, other, {"text": "and"}]}]}
-    answered = Answered(scene.store)
+    answered = Answered(scene.store, Sessions())
     channels = [scene.fail(scene.open(google_request=asked)) for _ in range(2)]
     assert set(await answered.now()) == {"call_1"}
     evict(scene.store, channels[0].id)
@@ -538,10 +539,22 @@ async def test_results_are_named_by_their_ids(scene):
 async def test_many_new_turns_are_read_with_pauses(scene):
     for _ in range(5 * api.BATCH):
         scene.open()
-    answered = Answered(scene.store)
+    answered = Answered(scene.store, Sessions())
     looking = asyncio.create_task(answered.now())
     pauses = 0
     while not looking.done():
         await asyncio.sleep(0)
         pauses += 1
     assert pauses >= 5
+
+
+async def test_turns_that_others_go_on_from_are_known(scene, monkeypatch):
+    first, second = scene.whole(), scene.whole()
+    placed = {second.id: Placement("session", first.id)}
+    sessions = Sessions()
+    monkeypatch.setattr(sessions, "known", lambda turn_id: placed.get(turn_id, NOWHERE))
+    answered = Answered(scene.store, sessions)
+    assert set(await answered.now()) == {first.id}
+    assert set(await answered.now()) == {first.id}
+    evict(scene.store, second.id)
+    assert set(await answered.now()) == set()

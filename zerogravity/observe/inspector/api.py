@@ -88,7 +88,7 @@ class Inspector:
         self._history = history
         self.replicas = Replicas(bodies, surfaces, secret, view_bytes, self._sessions)
         self._following = Following()
-        self._answered = Answered(store)
+        self._answered = Answered(store, self._sessions)
         self._stopping = asyncio.Event()
 
     def mount(self, app: web.Application) -> None:
@@ -252,10 +252,11 @@ class Inspector:
 
 
 class Answered:
-    """The ids of all calls whose results are in a turn of the store."""
+    """The ids of all calls whose results are in a turn of the store, and of the turns that others go on from."""
 
-    def __init__(self, store: MitmStore) -> None:
+    def __init__(self, store: MitmStore, sessions: Sessions) -> None:
         self._store = store
+        self._sessions = sessions
         self._by_turn: dict[str, frozenset[str]] = {}
         self._ids: Counter[str] = Counter()  # id → how many turns have its result
 
@@ -270,6 +271,9 @@ class Answered:
                 self._ids.update(found)
                 if number % BATCH == 0:
                     await asyncio.sleep(0)
+            if self._by_turn[turn_id].isdisjoint(previous := {self._sessions.known(turn_id).previous} - {""}):
+                self._by_turn[turn_id] |= previous
+                self._ids.update(previous)
         return self._ids.keys()
 
 

@@ -73,8 +73,8 @@ def _fenced(words: str) -> list[Json]:
 
 
 def _text(words: str) -> list[Json]:
-    words = words.strip("\n")
-    if not words.strip():
+    words = words.strip("\n").rstrip()
+    if not words:
         return []
     marked = markdown.nodes(words)
     return [{"kind": "text", "text": words, **({} if marked is None else {"marked": marked})}]
@@ -160,7 +160,7 @@ def _code(words: str, language: str, label: str = "") -> Json:
 def media(blob: Mapping[str, object]) -> Json:
     """``blob``: inlineData or fileData."""
     mime, data = text(blob.get("mimeType")), text(blob.get("data"))
-    size = len(data) * 3 // 4
+    size = len(data) * 3 // 4 - data[-2:].count("=")
     made: Json = {"kind": "media", "mime": mime, "size": size}
     if blob.get("fileUri"):
         made["uri"] = blob["fileUri"]

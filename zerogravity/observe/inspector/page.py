@@ -138,8 +138,8 @@ class Lane:
 
 
 def timeline(channel: CascadeChannel) -> Json:
-    """Milliseconds since arrival: the phases, a lane per upstream call with its runs of one kind, calls as ticks, and
-    the gaps in which nothing came for more than two seconds."""
+    """Milliseconds since arrival: the phases, a lane per upstream call with its runs of one kind, calls as ticks, the
+    gaps in which nothing came for more than two seconds, and when something came last."""
     origin = channel.marks["received"]
     lanes: dict[int, Lane] = {}
     gaps: list[tuple[float, float]] = []
@@ -154,7 +154,8 @@ def timeline(channel: CascadeChannel) -> Json:
             lane.last = at
             _add(record, at, lane)
     marks = {name: (at - origin) / 1e6 for name, at in channel.marks.items()}
-    return {"marks": marks, "lanes": [asdict(lane) for _, lane in sorted(lanes.items())], "gaps": gaps}
+    return {"marks": marks, "lanes": [asdict(lane) for _, lane in sorted(lanes.items())], "gaps": gaps,
+            "last": None if last is None else (last - origin) / 1e6}  # fmt: skip
 
 
 def _add(record: Record, at: float, lane: Lane) -> None:

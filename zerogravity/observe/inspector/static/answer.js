@@ -136,7 +136,7 @@ export class Answer {
     this.end = h("div");
     this.thoughts = h("section", { hidden: true }, h("h2", {}, "thinking"), this.thinking.node);
     this.sticky = new Sticky(box);
-    add(box, h("div", { class: "bar" }, toggle()), this.sticky.watch(h("div", { class: "two" }, this.thoughts,
+    add(box, h("div", { class: "toolbar" }, toggle()), this.sticky.watch(h("div", { class: "two" }, this.thoughts,
       h("section", {}, h("h2", {}, "text and calls"), this.output.node, this.end))));
   }
 

@@ -12,6 +12,7 @@ export class Gone extends Error {}
 
 /** What the endpoint at `path` below a turn would answer. */
 function recall([, id, part = "turn", seq], { from = 0, limit = Infinity } = {}) {
+  if (!turns.has(id)) throw new Gone("This turn is not in the file.");
   const found = turns.get(id)[part];
   if (seq !== undefined) {
     const frames = turns.get(id).frames.filter((frame) => frame.record === seq);

@@ -36,7 +36,7 @@ export class Conversation {
     this.end = h("div", { role: "status" });
     this.sticky = new Sticky(box, { end: true });
     this.waiting = [];  // older rows that have come already, the newest last
-    fill(box, h("div", { class: "bar" }, this.fold, toggle()),
+    fill(box, h("div", { class: "toolbar" }, this.fold, toggle()),
       this.sticky.watch(h("div", {}, this.old, this.news, this.request, h("h2", {}, "answer"), this.answer.node, this.end)));
     this.load();
   }

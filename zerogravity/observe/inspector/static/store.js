@@ -10,7 +10,7 @@ const FIELDS = {
   id: (turn) => turn.id,
 };
 // Bare words are not looked for in ids: a short number would be found in every tenth of them.
-const WORDS = (turn) => [turn.question, turn.code, turn.state, turn.surface, turn.model, turn.target, ...turn.tools].join("\n");
+const WORDS = (turn) => [turn.question, turn.label, turn.code, turn.state, turn.surface, turn.model, turn.target, ...turn.tools].join("\n");
 
 /** `code:upstream_drop -surface:chat words turn_12ab` → a predicate. All terms must hold; `-` turns one round. */
 export function parse(text) {

@@ -92,7 +92,7 @@ export class TurnView {
       const details = await get("turns", id);
       if (id === this.id && this.pane) {
         this.details = details;
-        waterfall(this.falls, details.time, details.total_ms);
+        waterfall(this.falls, details);
         this.pane.update(details, this.store.turn ?? details);
       }
     } catch (error) {

@@ -5,17 +5,20 @@ import { VirtualList } from "./virtual.js";
 
 const ROW = 46;
 
+const OVER = new Set(["done", "failed", "no result came"]);
+const CUT = new Set(["length", "filtered"]);  // ends that are no failures, and not what was wanted
+
 /** State of a turn → the class that colours it. */
 export function tone(turn) {
   if (turn.failed) return turn.code === "cancelled" || turn.code === "client_gone" ? "muted" : "bad";
-  if (turn.state === "done") return "good";
-  return { stalled: "bad", thinking: "thinking", text: "text", "tool wait": "call" }[turn.state] ?? "wait";
+  if (turn.state === "done") return CUT.has(turn.code) ? "cut" : "good";
+  return { stalled: "bad", thinking: "thinking", text: "text", "tool wait": "call", "no result came": "cut" }[turn.state] ?? "wait";
 }
 
 /** What a turn is doing and since when, or how it ended. */
 export function badge(turn) {
   const words = turn.failed || (turn.closed && turn.state === "done") ? `${turn.code} ${turn.google.split(" ")[0]}`.trim() : turn.state;
-  const running = turn.state !== "done" && turn.state !== "failed";
+  const running = !OVER.has(turn.state);
   return h("span", { class: `badge ${tone(turn)}` }, h("i", { class: running ? "dot running" : "dot" }), words,
     running && [" ", since(turn.since)]);
 }
@@ -64,7 +67,7 @@ export class TurnList {
       h("div", { class: "line dim" }, h("span", { class: "num" }, clock(turn.created)), h("span", { class: "surface" }, turn.surface),
         turn.conversation ? h("span", { class: "num", title: `only conversation ${turn.conversation}`,
           data: { conversation: turn.conversation } }, turn.conversation.slice(0, 6)) : null,
-        h("span", { class: "grow" }, turn.question || "–"),
+        h("span", { class: "grow" }, turn.label || "–"),
         turn.tools.length ? h("span", { class: "tools" }, turn.tools.slice(0, 2).join(", ") + (turn.tools.length > 2 ? " …" : "")) : null,
         usage.total ? h("span", { class: "num", title: "tokens in → out" }, `${short(usage.prompt)}→${short(out)}`) : null));
   }
