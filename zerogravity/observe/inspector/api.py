@@ -146,6 +146,7 @@ class Inspector:
         return _to_page()
 
     async def _page(self, _: web.Request) -> web.Response:
+        self.replicas.prepare()
         return _file("index.html")
 
     async def _static(self, request: web.Request) -> web.Response:

@@ -31,6 +31,13 @@ _OLD = (("old_string", "new_string"), ("old_str", "new_str"), ("oldText", "newTe
 _FILE = re.compile(r"^# (AGENTS\.md) instructions|^Contents of .*?([\w.-]+\.md)\b", re.MULTILINE)
 
 
+def load() -> None:
+    """What is needed later, ahead of time: the packages take a while."""
+    prose("*a*")
+    for language in ("json", "bash", "python"):
+        highlight.code("1", language)
+
+
 # -- prose ---------------------------------------------------------------------------------------------------------
 
 

@@ -287,12 +287,14 @@ def _whole(source: TurnSource, seq: int) -> Json:
 
 
 def messages(source: TurnSource, start: int, limit: int) -> Json:
-    """A page of the client's conversation. ``earlier``: how many of its rows the turn before had already."""
+    """A page of the client's conversation. ``earlier``: how many of its rows the turn before had already; a negative
+    ``start`` goes back no further than to those."""
     turn = source.channel.turn
     made = conversation(turn)
-    start = _place(start, len(made))
+    known = earlier(made, source.placed.fresh)
+    start = _place(start, len(made)) if start >= 0 else max(known, _place(start, len(made)))
     shown = rows(turn, made[start : start + limit])
-    return {"total": len(made), "earlier": earlier(made, source.placed.fresh), "from": start, "rows": shown}
+    return {"total": len(made), "earlier": known, "from": start, "rows": shown}
 
 
 def _place(start: int, total: int) -> int:
