@@ -34,7 +34,7 @@ from zerogravity.core.registry import MitmStore
 from zerogravity.engine import Engine
 from zerogravity.errors import FaultError, bad_request
 from zerogravity.lateness import Lateness
-from zerogravity.observe import configured, machine, otel, tls_probe
+from zerogravity.observe import configured, machine, otel, tls_probe, trace_folders
 from zerogravity.observe.health import Check, Health
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector.api import Inspector
@@ -148,7 +148,7 @@ async def gateway(
     catalogue = Catalogue(config.aliases, rewrites=config.intercept)
     async with AsyncExitStack() as stack:
         sessions = Sessions()
-        recorder = await stack.enter_async_context(_recorded(base, secret, sessions))
+        recorder = await stack.enter_async_context(_recorded(base, sessions))
         async for check in configured.leftovers(config):
             logger.warning("%s", check.line)
         backend = backend or await _backend(base, route)
@@ -201,12 +201,12 @@ async def serve(config: Config) -> int:
 
 
 @asynccontextmanager
-async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGenerator[TraceSink]:
+async def _recorded(base: Base, sessions: Sessions) -> AsyncGenerator[TraceSink]:
     """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans."""
     async with AsyncExitStack() as stack:
         spans = otel.start(base.store, REGISTRY)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
-        recorder = _recorder(base, secret, sessions)
+        recorder = _recorder(base, sessions)
         for writer in (spans, sums, recorder):
             if writer is not None:
                 stack.push_async_callback(asyncio.to_thread, writer.close)
@@ -216,20 +216,30 @@ async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGener
         yield recorder
 
 
-def _recorder(base: Base, secret: bytes, sessions: Sessions) -> TraceSink:
+def _recorder(base: Base, sessions: Sessions) -> TraceSink:
     config = base.config
     if not config.trace:
         return NullRecorder()
+    _tell_of_traces(config)
     waiting = base.budget.share("traces") // 2  # half: jobs for the thread; half: its turns that have not begun
     return Recorder(
         config.trace_path,
-        clock=base.store.clock,
         limits=TraceLimits(max_bytes=config.trace_bytes, max_age_s=config.trace_days * 86400, job_bytes=waiting),
-        surfaces=REGISTRY,
-        secret=secret,
         sessions=sessions,
         report=partial(base.health.report, "traces"),
     )
+
+
+def _tell_of_traces(config: Config) -> None:
+    """The first time, what is kept from now on."""
+    try:
+        if trace_folders.begin(config.trace_path):
+            logger.warning(
+                "each turn is kept in %s, without secrets, for %g days and up to %d MiB; trace = false turns that off",
+                config.trace_path, config.trace_days, config.trace_bytes >> 20,
+            )  # fmt: skip
+    except OSError:  # the recorder will say so, once there is something to keep
+        return
 
 
 def _add_gauges(base: Base, engine: Engine, recorder: TraceSink, bodies: Bodies) -> None:

@@ -358,7 +358,7 @@ def play(scene: Any, sink: Any) -> list[Any]:
 
 @pytest.fixture
 def recorder(tmp_path: Path, scene: Any, clock: Any) -> Iterator[Recorder]:
-    made = Recorder(tmp_path / "traces", clock=clock, surfaces=REGISTRY, tick=3600)
+    made = Recorder(tmp_path / "traces", tick=3600)
     made.attach(scene.store)
     yield made
     made.close()

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zerogravity import __version__
 from zerogravity.core.events import AttemptOpened, RequestLine
 from zerogravity.hosts import GOOGLE
+from zerogravity.observe import digest
 from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
@@ -73,7 +74,7 @@ def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, object] | None:
         "comment": f"turn {trace.id}",
         "_turn": trace.id,
         "_code": info.get("code"),
-        "_digest": info.get("digest"),
+        "_digest": digest.digest(digest.normalised(trace.channel.turn)),
         "_frames": [
             {"record": frame.seq, "ms": frame.t_ms, "size": len(frame.frame.encode())}
             for frame in trace.emitted
