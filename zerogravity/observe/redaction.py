@@ -104,7 +104,7 @@ def _are_clean(texts: list[str], sources: list[bytes]) -> bool:
     except ValueError:
         return False
     whole = _BETWEEN.join(texts if decoded == texts else [*texts, *decoded])
-    return redact.text(whole) is whole
+    return redact.is_clean(whole)
 
 
 def redacted_turn(turn: Turn) -> Turn:
@@ -190,7 +190,7 @@ def spread_secrets_masked(records: Iterable[Record]) -> list[Record] | None:
         places = list(run)
         texts = [text for _, _, text in places]
         whole = "".join(texts)
-        if redact.text(whole) is not whole and (new := redact.pieces(texts)) != list(map(redact.text, texts)):
+        if not redact.is_clean(whole) and (new := redact.pieces(texts)) != list(map(redact.text, texts)):
             masked |= {place: text for (_, place, _), text in zip(places, new, strict=True)}
     if not masked:
         return None
@@ -208,7 +208,7 @@ def _are_clean_together(records: Iterable[Record]) -> bool:
                     texts.append(_BETWEEN)
                 texts.append(event.text)
     whole = "".join(texts)
-    return redact.text(whole) is whole
+    return redact.is_clean(whole)
 
 
 def _deltas(records: Iterable[Record]) -> Iterator[tuple[type[Event], tuple[int, int], str]]:
