@@ -29,6 +29,7 @@ from zerogravity.worker import BackgroundWorker
 logger = logging.getLogger("zerogravity.trace")
 
 TICK_S = 0.25  # how often running turns are written, which `trace show --follow` sees, while few are set up
+LAG = 8
 EARLY = 64  # requests kept until their turn is opened
 SWEEP_S = 600.0
 
@@ -107,8 +108,9 @@ class Recorder(RequestSink):
         self._report = report
         self._on_finished = on_finished
         self._on_removed = on_removed
+        self._tick = tick
         self._worker: BackgroundWorker[_Job] = BackgroundWorker(
-            "trace", self._work, limit=self.limits.jobs, pause=tick, every=lambda: tick if self._open else None,
+            "trace", self._work, limit=self.limits.jobs, pause=tick, every=self._every,
             ended=self._end,
         )  # fmt: skip
         self._put_bytes = 0  # written by the hot path only
@@ -160,6 +162,10 @@ class Recorder(RequestSink):
             self._put_bytes += size
 
     # -- the thread --------------------------------------------------------------------------------------------
+
+    def _every(self) -> float | None:
+        """The more turns run, the more is written at a time, up to ``LAG`` times as late."""
+        return self._tick * min(max(1, len(self._open) // 8), LAG) if self._open else None
 
     def _work(self, jobs: list[_Job]) -> None:
         for job in jobs:
