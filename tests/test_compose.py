@@ -337,6 +337,24 @@ async def test_a_start_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert ours() == []
 
 
+async def test_the_first_start_says_what_is_kept_and_how_to_turn_it_off(
+    tmp_path: Path, start: Start, ls, caplog
+) -> None:
+    settings = {"ls_url": ls.url, "ls_csrf": ls.csrf}
+    await start(trace=False, **settings)
+    assert "is kept in" not in caplog.text
+    assert not (tmp_path / "data" / "traces").exists()
+    await start(**settings)
+    (line,) = [record.message for record in caplog.records if "is kept in" in record.message]
+    assert str(tmp_path / "data" / "traces") in line
+    assert "7 days" in line
+    assert "512 MiB" in line
+    assert "trace = false" in line
+    caplog.clear()
+    await start(**settings)
+    assert "is kept in" not in caplog.text
+
+
 def test_the_base_starts_nothing(tmp_path: Path) -> None:
     """No file, no thread, no running loop."""
     made = compose.Base.of(config_of(tmp_path, trace=True))

@@ -82,7 +82,7 @@ def test_ls_without_traces(tmp_path):
     result = CliRunner().invoke(traces.trace, ["--dir", str(tmp_path), "ls"])
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no traces" in result.stderr
-    assert "serve --trace" in result.stderr
+    assert "zerogravity serve" in result.stderr
 
 
 def test_a_filter_that_matches_nothing_is_not_reported_as_an_empty_folder(run):

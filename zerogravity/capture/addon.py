@@ -174,7 +174,7 @@ OPTIONS: tuple[tuple[str, Any, str], ...] = (
     ("runtime_path", str | None, "The runtime's program; default: that of the package google-antigravity."),
     ("repoint", bool, "Make the running language server call us, and Google again at our end (reverse mode)."),
     ("upstream", str | None, "Send calls for Google's hosts to this base URL instead (a stand-in)."),
-    ("trace", bool, "Write a trace folder for each turn."),
+    ("trace", bool, "Keep a trace folder of each turn; false turns it off."),
     ("trace_dir", str | None, "Where traces go."),
     ("store_path", str | None, "SQLite file for stored responses; default: memory only."),
     ("capture_passive", bool, "Record Google calls that are not ours as well, untouched."),

@@ -40,6 +40,8 @@ COMMANDS = {  # name → (its module, its name there, the first sentence of its 
     "replay": ("replays", "replay", "Answer every request with a recorded Google stream, at its original pace."),
     "run": ("run", "run", "Start a coding agent, or any program, on the gateway."),
     "serve": ("serve", "serve", "Run the gateway."),
+    "service": ("service", "service", "Keep the gateway running: systemd user units (Linux), launchd (macOS)."),
+    "setup": ("setup", "setup", "Show the setting that sends an editor's language server through the gateway."),
     "simulate": ("simulate", "simulate", "Run a stand-in for Google, or for the language server."),
     "status": ("operations", "status", "Show whether a running gateway is ready, and its figures."),
     "surfaces": ("surfaces", "surfaces", "Show what becomes of each request parameter."),

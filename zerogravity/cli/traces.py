@@ -36,7 +36,7 @@ FOLLOW_S = 0.2
 @directory_option
 @click.pass_context
 def trace(context: click.Context, directory: Path | None) -> None:
-    """Look at recorded turns. Start the gateway with ``serve --trace`` to record them."""
+    """Look at recorded turns. ``serve`` records them, unless ``trace = false``."""
     context.obj = directory
 
 

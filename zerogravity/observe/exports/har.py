@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zerogravity import __version__
 from zerogravity.core.events import AttemptOpened, RequestLine
 from zerogravity.hosts import GOOGLE
-from zerogravity.observe import moments
+from zerogravity.observe import digest, moments
 from zerogravity.observe.source import TurnSource
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
@@ -74,7 +74,7 @@ def _client(trace: TurnSource, surfaces: Surfaces) -> dict[str, object] | None:
         "_turn": trace.id,
         **{f"_{name}": info[name] for name in ("price", "note", "star") if info.get(name)},
         "_code": info.get("code"),
-        "_digest": info.get("digest"),
+        "_digest": digest.digest(digest.normalised(trace.channel.turn)),
         "_frames": [
             {"record": frame.seq, "ms": frame.t_ms, "size": len(frame.frame.encode())}
             for frame in trace.emitted
