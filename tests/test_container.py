@@ -17,10 +17,8 @@ from zerogravity.errors import FaultError
 
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / "scripts" / "container"
-LINES = re.sub(
-    r"\\\n", " ", re.sub(r"^#.*\n", "", (HERE / "Containerfile").read_text(), flags=re.MULTILINE)
-).splitlines()
-STEPS = [tuple(line.strip().split(maxsplit=1)) for line in LINES if line.strip()]
+TEXT = re.sub(r"^#.*\n", "", (HERE / "Containerfile").read_text(), flags=re.MULTILINE)
+STEPS = [tuple(line.strip().split(maxsplit=1)) for line in TEXT.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def step(name: str) -> list[str]:
