@@ -64,8 +64,11 @@ def test_what_cannot_be_read_is_refused(text: str) -> None:
             work()
 
 
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
-    st.text(), inner), max_leaves=8)  # fmt: skip
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
 
 
 @given(st.dictionaries(st.text(), VALUES), st.text(), VALUES, st.sampled_from([None, 2, "\t"]))

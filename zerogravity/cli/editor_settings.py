@@ -8,6 +8,8 @@ import json
 import re
 from typing import NamedTuple
 
+from zerogravity.wire.narrow import an_object
+
 _TOKEN = re.compile(
     r"""(?P<space>[\s\ufeff]+)|(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<string>"(?:[^"\\\n]|\\.)*")|(?P<mark>[{}\[\],:])"""
     r"""|(?P<scalar>[^\s{}\[\],:"/]+)""",
@@ -47,10 +49,8 @@ def with_member(text: str, name: str, value: object) -> str:
     if "\n" in tail:
         newline = "\r\n" if "\r\n" in text else "\n"
         kept, _, indent = tail.rpartition("\n")
-        return (
-            f"{text[: before.end]}{comma}{kept.removesuffix('\r')}{newline}{_indent(text)}{line}{newline}{indent}"
-            + (text[close.start :])
-        )
+        head = text[: before.end] + comma + kept.removesuffix("\r")
+        return f"{head}{newline}{_indent(text)}{line}{newline}{indent}{text[close.start :]}"
     if before.text == "{":
         return f"{text[: before.end]}{tail}\n{_indent(text)}{line}\n{text[close.start :]}"
     return f"{text[: before.end]}{comma}{tail or ' '}{line}{text[close.start :]}"
@@ -102,8 +102,8 @@ def _parsed(tokens: list[_Token]) -> dict[str, object]:
     """The object, read without its trailing commas."""
     words = [token.text for token in tokens]
     kept = [word for n, word in enumerate(words) if not (word == "," and words[n + 1 : n + 2] in (["}"], ["]"]))]
-    value = json.loads(" ".join(kept))
-    if not isinstance(value, dict):
+    value = an_object(json.loads(" ".join(kept)))
+    if value is None:
         raise ValueError("it is no object")
     return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,9 +21,9 @@ NEXT = """\
 {file}
     "{member}": "{proxy}"
 
-This is for proxy mode: `zerogravity certs new` once, then `zerogravity serve --mode proxy`. The editor has to be started
-with SSL_CERT_FILE as `serve` prints it, so that its language server trusts our certificate; then restart it.
-In reverse mode no setting is needed where the language server takes --cloud_code_endpoint, or with `serve --repoint`."""
+This is for proxy mode: `zerogravity certs new` once, then `zerogravity serve --mode proxy`. The editor has to be
+started with SSL_CERT_FILE as `serve` prints it, so that its language server trusts our certificate.
+In reverse mode no setting is needed: the language server takes --cloud_code_endpoint, or use `serve --repoint`."""
 
 
 @click.command()
@@ -119,7 +119,7 @@ def _replace(file: Path, text: str, mode: int) -> None:
 
 
 @contextmanager
-def _readable(file: Path) -> Iterator[None]:
+def _readable(file: Path) -> Generator[None]:
     """Turns what cannot be parsed into a clear error; nothing has been touched then."""
     try:
         yield
