@@ -12,6 +12,7 @@ import click
 
 from zerogravity.cli.output import as_json, console, print_json
 from zerogravity.cli.trace_files import bundle, export, grep
+from zerogravity.cli.trace_note import note
 from zerogravity.cli.trace_root import directory_option, first, pass_root
 from zerogravity.core.events import FunctionCall, TextDelta, ThinkingDelta
 from zerogravity.observe import trace_reader
@@ -178,5 +179,5 @@ def _items(found: Trace) -> list[dict[str, object]]:
     ]
 
 
-for command in (grep, export, bundle):
+for command in (grep, export, bundle, note):
     trace.add_command(command)
