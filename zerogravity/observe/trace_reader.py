@@ -25,6 +25,7 @@ from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, count, members, number, objects, text
 
+MAY_RUN_S = 3600.0  # a turn without an end that began longer ago was cut off
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 
 
@@ -152,6 +153,14 @@ class Trace:
     def note(self) -> dict[str, object]:
         """What the owner has noted about it: ``{"note": str, "star": bool}``; empty: nothing."""
         return members(self._json(trace_folders.NOTE))
+
+    @property
+    def starred(self) -> bool:
+        return self.note.get("star") is True
+
+    def is_running(self, now_s: float) -> bool:
+        """Whether its turn may still run, for all that its folder tells: it has no end, and is not old."""
+        return not self.closed and now_s - trace_folders.started(self.folder) < MAY_RUN_S
 
     @property
     def frames(self) -> list[Emitted]:
