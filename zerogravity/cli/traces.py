@@ -12,6 +12,7 @@ import click
 
 from zerogravity.cli.output import as_json, console, print_json
 from zerogravity.cli.trace_files import bundle, export
+from zerogravity.cli.trace_note import note
 from zerogravity.cli.trace_removal import prune, rm
 from zerogravity.cli.trace_root import QueryCommand, directory_option, pass_history, pass_root, query_argument, query_of
 from zerogravity.cli.trace_search import grep, index
@@ -209,5 +210,5 @@ def _items(found: Trace) -> list[dict[str, object]]:
     ]
 
 
-for command in (grep, tail, export, bundle, rm, prune, index):
+for command in (grep, tail, export, bundle, note, rm, prune, index):
     trace.add_command(command)

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import digest, moments
+from zerogravity.observe import digest, moments, notes
 from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
@@ -87,7 +87,8 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
             "in": plain(count(usage.get("prompt"))),
             "out": plain(count(usage.get("candidates")) + count(usage.get("thoughts"))),
         }
-        question = one_line(text(lookup(info, "previews", "user")))
+        star = "★ " if info.get("star") else ""
+        question = one_line(star + text(lookup(info, "previews", "user")))
         table.add_row(*(cells[name] for name in names), question)
     return table
 
@@ -95,6 +96,8 @@ def turns(traces: Iterable[Trace], *, width: int = 160) -> Table:
 def detail(trace: Trace, *, requests: bool = True, full: bool = False) -> RenderableType:
     """Everything of one turn. ``full``: with the whole diff of the request."""
     parts: list[RenderableType] = [_head(trace), plain(trace.folder, "dim"), waterfall(trace.marks_ms)]
+    if noted := notes.read(trace.folder).line:
+        parts.insert(1, plain(noted, "yellow"))
     parts += map(_panel, _items(trace))
     if failure := trace.failure:
         google = f"; Google: {trace.google}" if trace.google else ""
