@@ -216,7 +216,7 @@ async def serve(config: Config) -> int:
 async def _recorded(base: Base, secret: bytes, sessions: Sessions) -> AsyncGenerator[TraceSink]:
     """What every turn leaves behind, each written by a thread of its own: traces, sums of tokens, spans."""
     async with AsyncExitStack() as stack:
-        spans = otel.start(base.store, REGISTRY)
+        spans = otel.start(base.store, REGISTRY, session=lambda channel: sessions.of(channel).session)
         sums = usage.UsageLog(base.config.data_path / usage.FILE, report=partial(base.health.report, "usage"))
         indexer = Indexer(base.config.trace_path, report=partial(base.health.report, "trace index"))
         recorder = _recorder(base, secret, sessions, indexer)
