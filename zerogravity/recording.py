@@ -33,7 +33,7 @@ async def recorded(
 ) -> AsyncGenerator[TraceSink]:
     """Everything that is kept of the turns of ``store``, until the end. Yields what takes their requests."""
     async with AsyncExitStack() as stack:
-        spans = otel.start(store, REGISTRY)
+        spans = otel.start(store, REGISTRY, session=lambda channel: sessions.of(channel).session)
         sums = usage.UsageLog(config.data_path / usage.FILE, report=partial(health.report, "usage"))
         indexer = Indexer(config.trace_path, report=partial(health.report, "trace index"))
         recorder, lines = _recorder(config, health, budget, sessions, indexer), TurnLines(sessions.known)

@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from zerogravity.observe import digest, moments, notes
+from zerogravity.observe import digest, moments, notes, trace_folders
 from zerogravity.observe.source import ShownItem, shown_items
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.wire import jsonio
@@ -173,6 +173,10 @@ def _head(trace: Trace) -> Text:
         line.append_text(plain(f" · cascade {info['cascade_id']}", "dim"))
     if trace.conversation:
         line.append_text(plain(f" · conversation {trace.conversation}", "dim"))
+    if session := text(info.get("session")):
+        line.append_text(plain(f" · session {session}", "dim"))
+    if previous := text(info.get("previous")):
+        line.append_text(plain(f" · goes on from {trace_folders.short(previous)}", "dim"))
     return line
 
 

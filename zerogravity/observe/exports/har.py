@@ -1,4 +1,4 @@
-"""Traces → HAR 1.2: one entry for the client's exchange, one per call to Google; a page for each conversation.
+"""Traces → HAR 1.2: one entry for the client's exchange, one per call to Google; a page for each session.
 Own fields start with ``_``. Pure.
 
 mitmproxy's own exporter writes the flows of a proxy: the client's side is not one, and streamed bodies are empty there.
@@ -30,8 +30,8 @@ def write(traces: Iterable[TurnSource], surfaces: Surfaces) -> bytes:
 
 
 def _entries(trace: TurnSource, surfaces: Surfaces) -> Iterator[dict[str, object]]:
-    conversation = trace.info.get("conversation")
-    page = {"pageref": conversation} if conversation else {}
+    session = trace.info.get("session") or trace.info.get("conversation")
+    page = {"pageref": session} if session else {}
     for entry in (_client(trace, surfaces), *_upstream(trace)):
         if entry is not None:
             yield {**page, **entry}
@@ -44,7 +44,7 @@ def _pages(entries: Iterable[Mapping[str, object]]) -> list[dict[str, object]]:
         if "pageref" in entry:
             first.setdefault(entry["pageref"], entry)
     return [
-        {"startedDateTime": entry["startedDateTime"], "id": page, "title": f"conversation {page}", "pageTimings": {}}
+        {"startedDateTime": entry["startedDateTime"], "id": page, "title": f"session {page}", "pageTimings": {}}
         for page, entry in first.items()
     ]
 
