@@ -31,12 +31,12 @@ def tail(history: History, query: tuple[str, ...], limit: int) -> None:
     """
     from zerogravity.observe import terminal
 
-    follow(history, query_of(query), limit, lambda line: console().print(terminal.one_line(line)))
+    follow(history, query_of(query), limit, lambda line: console().print(terminal.one_line(line)), sleep=time.sleep)
 
 
 def follow(
     history: History, query: str, limit: int, write: Callable[[str], object], *,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], object],
 ) -> None:  # fmt: skip
     """Until ``sleep`` raises. ``limit``: how many turns that have ended before are written."""
     older = _ended(history, query)

@@ -48,7 +48,7 @@ class History:
         self.root = root
         self._fresh = fresh
         self._remark = remark
-        self._index: TraceIndex | None = None
+        self._memory: TraceIndex | None = None
 
     def search(self, text: str = "", *, before: float | None = None, limit: int = 100) -> Page:
         """The turns that the query finds and that began before ``before`` (wall-clock seconds)."""
@@ -108,23 +108,19 @@ class History:
 
     def _synced(self) -> TraceIndex:
         """The index, up to date; in memory where there can be none on disk."""
-        if self._index is None:
-            self._index = self._on_disk()
-        if not (self._fresh and self._index.path is not None):
+        if next(trace_folders.newest_first(self.root), None) is not None:  # else a single trace, or copies of some
+            index = TraceIndex(self.root / FILE)
             try:
-                indexing.sync(self.root, self._index)
+                if self._fresh:
+                    index.is_empty()
+                else:
+                    indexing.sync(self.root, index)
+                return index
             except OSError as error:
-                if self._index.path is None:
-                    raise
                 self._remark(f"{error}; every folder is read instead")
-                self._index = TraceIndex(None)
-                indexing.sync(self.root, self._index)
-        return self._index
-
-    def _on_disk(self) -> TraceIndex:
-        """None is made in a folder that is no gateway's: a single trace, or copies of some."""
-        dated = next(trace_folders.newest_first(self.root), None) is not None
-        return TraceIndex(self.root / FILE if dated else None)
+        self._memory = self._memory or TraceIndex(None)
+        indexing.sync(self.root, self._memory)
+        return self._memory
 
 
 def _hits(pattern: re.Pattern[str], parts: Generator[Part]) -> Iterator[Hit]:

@@ -27,7 +27,7 @@ from itertools import batched
 from pathlib import Path
 from typing import NamedTuple
 
-from zerogravity.observe import summary, trace_folders, trace_reader
+from zerogravity.observe import summary, tool_results, trace_folders, trace_reader
 from zerogravity.observe.trace_reader import Trace
 from zerogravity.store.trace_index import FILE, Entry, TraceIndex
 from zerogravity.wire import jsonio
@@ -79,11 +79,11 @@ def parts(trace: Trace) -> dict[str, str]:
     for content in fresh:
         if not (previous and content.get("role") == "model"):  # else it is the answer of the turn before
             asked += _texts(content)
-    answered = [_result(members(part.get("functionResponse"))) for content in fresh for part in summary.parts(content)]
+    results = [members(part.get("functionResponse")) for content in fresh for part in summary.parts(content)]
     code = text(lookup(info, "failure", "code"))
     return {
         "request": "\n".join(asked),
-        "result": "\n".join(filter(None, answered)),
+        "result": "\n".join(filter(None, map(_printed, results))),
         "thinking": state.thinking,
         "text": state.text,
         "call": "\n".join(f"{names.get(call.name, call.name)}({call.args_json})" for call in state.function_calls),
@@ -98,13 +98,10 @@ def _texts(content: object) -> Iterator[str]:
             yield found
 
 
-def _result(response: Mapping[str, object]) -> str:
-    """A tool's answer: its words where it has one member, with its line breaks; else JSON."""
-    answer = response.get("response")
-    found = list(members(answer).values())
-    if len(found) == 1 and isinstance(found[0], str):
-        return found[0]
-    return "" if answer is None else jsonio.text(answer).replace("\\n", "\n")
+def _printed(result: Mapping[str, object]) -> str:
+    """What a tool gave back, as the inspector shows it, and what else it said."""
+    output = tool_results.of_part(result)
+    return "\n".join(filter(None, (output.text, jsonio.text(output.rest) if output.rest else "")))
 
 
 def _clean(value: str) -> str:
@@ -206,7 +203,7 @@ class Indexer:
     def _write(self, folders: list[Path]) -> None:
         if not self._root.is_dir():  # nothing has been recorded yet
             return
-        if self._behind:
+        if self._behind or self._index.is_empty():
             self._behind = False
             try:
                 sync(self._root, self._index, lambda done, total: time.sleep(REST_S))
