@@ -19,7 +19,7 @@ from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.google import as_request
 from zerogravity.core.turn import PASSIVE, Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
-from zerogravity.observe import trace_folders
+from zerogravity.observe import notes, trace_folders
 from zerogravity.observe.sessions import Placement
 from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio
@@ -31,7 +31,7 @@ _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 
 @dataclass(frozen=True)
 class Trace:
-    """One turn's folder. ``info`` is ``turn.json``."""
+    """One turn's folder. ``info`` is ``turn.json``, with the members of ``note.json`` if there is one."""
 
     folder: Path
     info: Mapping[str, object]
@@ -206,7 +206,7 @@ def load(folder: Path) -> Trace | None:
         info = an_object(jsonio.loads((folder / "turn.json").read_bytes()))
     except (OSError, ValueError):
         return None
-    return None if info is None else Trace(folder, info)
+    return None if info is None else Trace(folder, notes.joined(info, notes.read(folder)))
 
 
 def folders(root: Path) -> Iterator[Path]:

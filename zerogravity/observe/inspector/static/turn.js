@@ -87,13 +87,16 @@ export class TurnView {
   }
 
   heading(turn) {
-    fill(this.head, h("button", { type: "button", class: "back", "aria-label": "back to the list" }, "‹"),
+    const bar = actions(turn);
+    if (bar.parentNode !== this.head) fill(this.head, bar);
+    while (this.head.firstChild !== bar) this.head.firstChild.remove();  // the bar stays, and with it the focus
+    bar.before(...[h("button", { type: "button", class: "back", "aria-label": "back to the list" }, "‹"),
       badge(turn), h("b", {}, turn.model), turn.target !== turn.model && h("span", { class: "dim" }, turn.target),
       h("span", { class: "surface" }, [turn.client, turn.surface, !turn.stream && "not streamed"].filter(Boolean).join(" · ")),
       turn.conversation && h("button", { type: "button", class: "word", title: "only turns of this conversation",
         data: { conversation: turn.conversation } }, turn.conversation.slice(0, 8)),
       h("span", { class: "num" }, turn.closed ? ms(turn.total_ms) : since(turn.began)),
-      h("code", { class: "grow dim", title: "id of the turn" }, turn.id), actions(turn));
+      h("code", { class: "grow dim", title: "id of the turn" }, turn.id)].filter(Boolean));
   }
 
   open(name) {
@@ -124,25 +127,26 @@ export class TurnView {
   /** Pane `n`, counted from 0. */
   openNumber(n) { if (this.pane && PANES[n]) this.open(PANES[n][0]); }
 
+  /** Another turn is fetched at once. */
   async fetch() {
-    if (this.busy) { this.again = true; return; }
-    this.busy = true;
-    const id = this.id;
+    if (this.busy === this.id) { this.again = true; return; }
+    const id = this.busy = this.id;
+    this.again = false;
     try {
       const details = await get("turns", id);
       if (id === this.id && this.pane) {
         this.details = details;
-        waterfall(this.falls, details.time, details.total_ms);
+        waterfall(this.falls, details);
         this.pane.update(details, this.store.turn ?? details);
       }
     } catch (error) {
       if (id === this.id) this.failed(error);
     } finally {
-      const wait = id === this.id ? EVERY : 0;
       setTimeout(() => {
-        this.busy = false;
-        if (this.again || id !== this.id) { this.again = false; if (this.id && this.store.turn) this.fetch(); }
-      }, wait);
+        if (this.busy !== id) return;
+        this.busy = null;
+        if (this.again && this.store.turn) this.fetch();
+      }, EVERY);
     }
   }
 
