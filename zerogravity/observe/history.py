@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +90,11 @@ class History:
     def failures(self, text: str = "") -> list[Failures]:
         """Failed turns, counted by code and Google's status."""
         return self._synced().failures(query.parse(text, time.time()))
+
+    def changed(self, folder: Path) -> None:
+        """Something in a turn's folder is new, as a note is: it is found by that at once, or else by the next sync."""
+        with suppress(OSError):
+            indexing.update(self.root, TraceIndex(self.root / FILE), [folder])
 
     def remove(self, traces: Iterable[Trace]) -> None:
         """Remove turns from the disk."""
