@@ -17,7 +17,7 @@ from zerogravity.observe import trace_folders
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import Json, members, text
 
-FILE = "note.json"
+FILE = trace_folders.NOTE
 LONGEST = 4000  # characters
 
 

@@ -158,13 +158,8 @@ class Trace:
         return made
 
     @property
-    def note(self) -> dict[str, object]:
-        """What the owner has noted about it: ``{"note": str, "star": bool}``; empty: nothing."""
-        return members(self._json(trace_folders.NOTE))
-
-    @property
     def starred(self) -> bool:
-        return self.note.get("star") is True
+        return self.info.get("star") is True
 
     def is_running(self, now_s: float) -> bool:
         """Whether its turn may still run, for all that its folder tells: it has no end, and is not old."""
