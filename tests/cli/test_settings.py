@@ -59,3 +59,11 @@ def test_a_key_that_comes_from_elsewhere_is_shown_with_its_origin(monkeypatch: p
     monkeypatch.setenv("ZEROGRAVITY_RUNTIME_KEY", "0ther-key")
     assert re.search(r"^runtime_key .* env ZEROGRAVITY_RUNTIME_KEY$", run("config", "show").stdout, re.M)
     assert "s3cret" not in shown.output
+
+
+def test_a_zero_that_is_no_number_says_what_it_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZEROGRAVITY_CONFIG", "/dev/null")
+    monkeypatch.setenv("ZEROGRAVITY_LIMITS_WAITING", "0")
+    shown = run("config", "show").stdout
+    assert re.search(r"^limits\.turns +0 \(as it can, 4 an editor's, 50 the runtime\) +default$", shown, re.M)
+    assert re.search(r"^limits\.waiting +0 +env", shown, re.M)
