@@ -328,6 +328,12 @@ NAMES = (
 )
 
 
+def meaning_of_zero(name: str) -> str:
+    """What 0 says for a limit where it is no number; empty: it is one."""
+    field = Limits.model_fields.get(name.removeprefix("limits."))
+    return (field.description or "").partition("; 0: ")[2] if field is not None else ""
+
+
 def _from_file(file: Path, *, required: bool) -> dict[str, object]:
     try:
         return _flat(tomllib.loads(file.read_text("utf-8")))

@@ -105,6 +105,9 @@ class Capture:
             return
         proxy_options.prepare()
         async with AsyncExitStack() as stack:
+            if self._started is None and config.log is not None:
+                mitm.no_terminal_log()
+                stack.enter_context(log_output.printed(sys.stdout, config.log))
             route = proxy_options.route()
             if config.relay and config.intercept:
                 self._relay(stack, route.google or config.upstream)
@@ -114,9 +117,6 @@ class Capture:
                 why = machine.why(error, config.host, config.port, self._flags[0])
                 logger.error("zerogravity cannot serve: %s", why)
                 return
-            if self._started is None and config.log is not None:
-                mitm.no_terminal_log()
-                stack.enter_context(log_output.printed(sys.stdout, config.log))
             self._running = stack.pop_all()
         proxy_options.freeze_imports()
         self._connect(config, made)
