@@ -45,10 +45,12 @@ async def look(scene: Scene, clock: Any, sessions: Sessions) -> AsyncIterator[Lo
     """``await look(**settings)`` → Looked. ``surfaces`` render instead of the real ones."""
     started: list[Looked] = []
 
-    async def make(surfaces: Any = REGISTRY, history: History | None = None, **settings: Any) -> Looked:
+    async def make(
+        surfaces: Any = REGISTRY, history: History | None = None, token: str = TOKEN, **settings: Any
+    ) -> Looked:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
         inspector = Inspector(
-            scene.store, scene.bodies, TOKEN, surfaces=surfaces, secret=bytes(32), clock=clock,
+            scene.store, scene.bodies, token, surfaces=surfaces, secret=bytes(32), clock=clock,
             health=lambda: dict(scene.health), history=history, sessions=sessions,
         )  # fmt: skip
         services = Services(
