@@ -38,7 +38,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "wire.jsonio": (),  # the redactor stands on it, and faults on the redactor
     **dict.fromkeys((*PURE_CAPTURE, "capture.contentview"), (*BASE, "wire", *PURE_CAPTURE)),
     "capture.flow_bodies": (*BASE, "capture.mitm"),
-    "capture.passive": (*BASE, "wire", "capture.match"),
+    "capture.passive": (*BASE, "agents.recognise", "wire", "capture.match"),
     "capture": (),
     "admission": (),
     "lateness": (),
@@ -59,9 +59,10 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "backends.polling": (*BASE, "background", "wire", "backends.antigravity"),  # the same server, asked in another way
     "surfaces": (*BASE, "wire.sse", "wire.jsonio", "wire.calls", "wire.enums"),
     "store": (*BASE, "background", "wire.jsonio", "worker"),
+    "store.trace_index": ("observe.query", "store.schema", "wire.jsonio", "wire.narrow"),
     "server": (
         *BASE, "agents.recognise", "background", "hosts", "logs", "wire", "config", "surfaces", "store.base",
-        "store.pending_writes", "observe.health", "observe.metrics",
+        "store.pending_writes", "observe.health", "observe.metrics", "observe.runs",
     ),
     "observe": (*BASE, "background", "wire", "config", "hosts", "lifeline", "surfaces", "worker"),
     "observe.configured": (*BASE, "config", "backends.antigravity", "observe"),
@@ -69,13 +70,18 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "backends.antigravity.discover", "backends.choice", "backends.runtime.settings", "config", "hosts", "observe",
         "surfaces", "testing.simulator.stack", "wire",
     ),
+    "observe.history": (*BASE, "observe", "store.trace_index"),
+    "observe.indexing": (*BASE, "observe", "store.trace_index", "wire.jsonio", "worker"),
+    "observe.query": ("errors", "wire.narrow"),
     "observe.ls_probe": (*BASE, "background", "backends.base", "observe"),
     "observe.runtime": (*BASE, "backends.base", "backends.runtime", "observe"),
     "observe.machine": (*BASE, "certs", "config", "backends.antigravity.discover", "observe"),
     "testing": (*BASE, "background", "wire", "surfaces", "observe"),
     "testing.simulator": ("errors", "ids", "certs", "hosts", "lifeline", "wire.narrow"),
     "testing.replay_server": (*BASE, "compose", "config", "observe.trace_reader", "surfaces", "testing.replay"),
-    "capture.addon": (*BASE, "capture", "carrier", "compose", "config", "logs", "observe.machine"),
+    "capture.addon": (
+        *BASE, "capture", "carrier", "compose", "config", "logs", "observe.log_output", "observe.machine",
+    ),
     "capture.interceptor": (
         *BASE, *PURE_CAPTURE, "capture.flow_bodies", "capture.mitm", "capture.passive", "capture.proxy_guard", "hosts",
         "observe", "wire.jsonio",
@@ -85,7 +91,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
     ),
     "capture.loader": ("capture.addon", "capture.contentview"),
     "capture.script": ("capture.loader",),
-    "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "errors"),
+    "capture.master": ("capture.addon", "capture.mitm", "capture.proxy_guard", "compose", "config", "errors"),
     "capture.proxy_options": ("backends.base", "capture.mitm", "hosts"),
     "capture.http2_reset": ("capture.mitm",),
     "capture.ls_copy": (),
@@ -121,12 +127,15 @@ GUESTS = {
         "cli",
     ),
     "prometheus_client": ("observe",),
-    "psutil": ("backends", "observe", "testing"),
+    "psutil": ("backends", "cli.foreground", "observe", "testing"),
     "click": ("cli",),
     "rich": ("cli", "observe", "testing"),
+    "pygments": ("observe.inspector.highlight",),
+    "markdown_it": ("observe.inspector.markdown",),
     "pydantic": ("config",),
     "opentelemetry": ("observe",),
     "sqlite3": ("store",),
+    "genai_prices": ("observe.prices",),
 }
 
 # rooms without input or output, clock or chance, and what they may not import for that; with reasoned exceptions

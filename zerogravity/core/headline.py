@@ -68,6 +68,16 @@ def _carried(text: str) -> str:
 
 def _without_context(text: str) -> str:
     kept: list[str] = []
+    at = 0
+    for _, start, end in context(text):
+        kept.append(text[at:start])
+        at = end
+    return "".join((*kept, text[at:]))
+
+
+def context(text: str) -> Iterator[tuple[str, int, int]]:
+    """(name, start, end) of each block that a program puts beside what its user wrote: ``<system-reminder>…``. In
+    order, disjoint; a block that is not closed is none."""
     at, unclosed = 0, set[str]()
     for opened in _CONTEXT.finditer(text):
         name = opened[1]
@@ -77,9 +87,8 @@ def _without_context(text: str) -> str:
         if close < 0:
             unclosed.add(name)
             continue
-        kept.append(text[at : opened.start()])
         at = close + len(name) + 3
-    return "".join((*kept, text[at:]))
+        yield name, opened.start(), at
 
 
 def _line(text: str) -> str:

@@ -30,6 +30,7 @@ from zerogravity.core.events import (
 from zerogravity.core.fold import TurnState
 from zerogravity.core.turn import RecordedDetails, Turn
 from zerogravity.errors import Fault
+from zerogravity.observe import notes
 from zerogravity.observe.requests import Request
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.observe.source import BEFORE, ChannelCopy, Emitted
@@ -178,11 +179,20 @@ class Replica:
         return self._original.id
 
     @property
-    def info(self) -> dict[str, object]:
+    def turn_json(self) -> dict[str, object]:
         """The contents of ``turn.json``."""
         self.refresh()
-        info = summary(self.channel, self._placed())
+        info = summary(self.channel, self.placed)
         return info if self.trouble is None else {**info, "trouble": self.trouble}
+
+    @property
+    def info(self) -> Mapping[str, object]:
+        """The same with what was noted of the turn since."""
+        return notes.joined(self.turn_json, notes.of(self._original))
+
+    @property
+    def placed(self) -> Placement:
+        return self._placed()
 
     @property
     def google_request(self) -> Mapping[str, object]:
@@ -229,6 +239,7 @@ def redacted_turn(turn: Turn) -> Turn:
         tool_kinds=_redacted_names(turn.tool_kinds),
         client=redact.text(turn.client),
         conversation=redact.text(turn.conversation),
+        agent=redact.text(turn.agent),
         owner="",
         notes=tuple(map(redact.text, turn.notes)),
         stops=tuple(map(redact.text, turn.stops)),

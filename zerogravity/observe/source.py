@@ -12,6 +12,7 @@ from zerogravity.core.channel import CascadeChannel, ChannelWriter, Snapshot
 from zerogravity.core.events import Record, RequestLine
 from zerogravity.core.fold import Call, Item, Media, Reasoning, TurnState
 from zerogravity.core.turn import Turn
+from zerogravity.observe.sessions import Placement
 from zerogravity.wire import jsonio
 
 BEFORE = -1  # the "record" that causes the frames which stand before the first one
@@ -45,6 +46,7 @@ class TurnSource(Protocol):
     """``info``     the contents of ``turn.json``.
     ``emitted``  what the client got. ``frames``: the stream as it went out, or as it would have.
     ``trouble``  why frames are missing.
+    ``placed``   where the turn stands among the others, as far as is known.
     """
 
     @property
@@ -65,6 +67,8 @@ class TurnSource(Protocol):
     def frames(self) -> Sequence[Emitted]: ...
     @property
     def trouble(self) -> str | None: ...
+    @property
+    def placed(self) -> Placement: ...
     def lines(self) -> Mapping[int, RequestLine]:
         """The request line of each call to Google."""
         ...

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
@@ -19,7 +18,7 @@ from zerogravity.core.fold import Call, Media, Message, Reasoning
 from zerogravity.core.headline import newest_question
 from zerogravity.core.turn import Turn
 from zerogravity.errors import Termination
-from zerogravity.observe import digest, prices
+from zerogravity.observe import digest, moments, notes, prices
 from zerogravity.observe.sessions import NOWHERE, Placement
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire.narrow import Json, count, items, members, number, objects, text
@@ -47,7 +46,7 @@ def summary(channel: CascadeChannel, placed: Placement = NOWHERE) -> dict[str, o
         "format": FORMAT,
         **codec.turn_out(turn),
         **placed.as_json(),
-        "started": datetime.fromtimestamp(turn.created, UTC).isoformat(),
+        "started": moments.utc(turn.created),
         "cascade_id": channel.cascade_id,
         "phase": channel.phase,
         "closed": channel.closed,
@@ -129,10 +128,10 @@ def parts(content: object) -> list[dict[str, object]]:
 
 
 def price(channel: CascadeChannel) -> float | None:
-    """US dollars; None: unknown."""
-    return prices.usd(
-        channel.state.model or channel.turn.target.wire_model or channel.turn.target.name, channel.state.usage
-    )
+    """US dollars; None: unknown. By the name in Google's answer, or else by those that were asked for."""
+    usage, target = channel.state.usage, channel.turn.target
+    asked = (prices.usd(name, usage) for name in (channel.state.model, target.wire_model, target.name) if name)
+    return next((found for found in asked if found is not None), None)
 
 
 def row(
@@ -156,6 +155,7 @@ def row(
         "stream": turn.stream,
         "client": redact.text(turn.client),
         "conversation": redact.text(turn.conversation),
+        "run": turn.run,
         **placed.as_json(),
         "question": question(channel),
         "state": state,
@@ -175,6 +175,7 @@ def row(
         "calls": channel.state.attempts,
         "readers": channel.readers,
         "late": channel.late,
+        **notes.of(channel).as_json(),
         "stored": False,
     }
 
@@ -194,6 +195,7 @@ def stored_row(info: Json) -> dict[str, object]:
         "stream": bool(info.get("stream")),
         "client": text(info.get("client")),
         "conversation": text(info.get("conversation")),
+        "run": text(info.get("run")),
         **{name: info.get(name, default) for name, default in NOWHERE.as_json().items()},
         "question": text(previews.get("user")),
         "state": ("failed" if failure else "done") if closed else "lost",
@@ -213,6 +215,8 @@ def stored_row(info: Json) -> dict[str, object]:
         "calls": count(counted.get("upstream_calls")),
         "readers": 0,
         "late": count(counted.get("late")),
+        "note": text(info.get("note")),
+        "star": info.get("star") is True,
         "stored": True,
     }
 

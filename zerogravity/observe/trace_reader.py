@@ -19,17 +19,19 @@ from zerogravity.core.fold import TurnState, fold
 from zerogravity.core.google import as_request
 from zerogravity.core.turn import PASSIVE, Target, Turn
 from zerogravity.errors import Fault, FaultError, Origin, Termination, join_sentences
-from zerogravity.observe import trace_folders
+from zerogravity.observe import notes, trace_folders
+from zerogravity.observe.sessions import Placement
 from zerogravity.observe.source import ChannelCopy, Emitted
 from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, count, members, number, objects, text
 
+MAY_RUN_S = 3600.0  # a turn without an end that began longer ago was cut off
 _REFERENCE = re.compile(r"(?:turn_)?([0-9a-z]{1,64})")
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One turn's folder. ``info`` is ``turn.json``."""
+    """One turn's folder. ``info`` is ``turn.json``, with the members of ``note.json`` if there is one."""
 
     folder: Path
     info: Mapping[str, object]
@@ -133,7 +135,7 @@ class Trace:
             model, surface = text(self.info.get("model")), text(self.info.get("surface"))
             return Turn(
                 self.id, surface or PASSIVE, model, Target(model, ""), as_request(self.google_request),
-                stream=bool(self.info.get("stream")), created=count(self.info.get("created")),
+                stream=bool(self.info.get("stream")), created=number(self.info.get("created")) or 0,
             )  # fmt: skip
 
     @cached_property
@@ -148,12 +150,29 @@ class Trace:
         return made
 
     @property
+    def note(self) -> dict[str, object]:
+        """What the owner has noted about it: ``{"note": str, "star": bool}``; empty: nothing."""
+        return members(self._json(trace_folders.NOTE))
+
+    @property
+    def starred(self) -> bool:
+        return self.note.get("star") is True
+
+    def is_running(self, now_s: float) -> bool:
+        """Whether its turn may still run, for all that its folder tells: it has no end, and is not old."""
+        return not self.closed and now_s - trace_folders.started(self.folder) < MAY_RUN_S
+
+    @property
     def frames(self) -> list[Emitted]:
         return self.emitted
 
     @property
     def trouble(self) -> str | None:
         return text(self.info.get("trouble")) or None
+
+    @property
+    def placed(self) -> Placement:
+        return Placement.of_json(self.info)
 
     def body(self, name: str, attempt_no: int = 0) -> dict[str, object] | None:
         """One of BODIES: ``{"headers": …, "body": …}``."""
@@ -187,17 +206,19 @@ def load(folder: Path) -> Trace | None:
         info = an_object(jsonio.loads((folder / "turn.json").read_bytes()))
     except (OSError, ValueError):
         return None
-    return None if info is None else Trace(folder, info)
+    return None if info is None else Trace(folder, notes.joined(info, notes.read(folder)))
+
+
+def folders(root: Path) -> Iterator[Path]:
+    """Those that may hold a trace, newest first, then the undated ones. ``root`` may itself be a trace's."""
+    if load(root) is not None:
+        return iter((root,))
+    return chain(trace_folders.newest_first(root), trace_folders.undated(root))
 
 
 def scan(root: Path) -> Iterator[Trace]:
-    """All traces, newest first, then the undated ones. ``root`` may itself be the folder of a trace."""
-    if (single := load(root)) is not None:
-        yield single
-        return
-    for folder in chain(trace_folders.newest_first(root), trace_folders.undated(root)):
-        if (trace := load(folder)) is not None:
-            yield trace
+    """All traces, in the order of ``folders``."""
+    return (trace for folder in folders(root) if (trace := load(folder)) is not None)
 
 
 def no_traces(root: Path) -> str:

@@ -46,12 +46,17 @@ async def look(scene: Scene, clock: Any, sessions: Sessions) -> AsyncIterator[Lo
     started: list[Looked] = []
 
     async def make(
-        surfaces: Any = REGISTRY, history: History | None = None, token: str = TOKEN, **settings: Any
+        surfaces: Any = REGISTRY,
+        history: History | None = None,
+        cancel: Any = lambda turn_id: False,
+        token: str = TOKEN,
+        **settings: Any,
     ) -> Looked:
         config = configuration.load({"listen": "127.0.0.1:0", **settings}, env={}, file=None).config
         inspector = Inspector(
             scene.store, scene.bodies, token, surfaces=surfaces, secret=bytes(32), clock=clock,
             health=lambda: dict(scene.health), history=history, sessions=sessions,
+            cancel=cancel,
         )  # fmt: skip
         services = Services(
             store=scene.store,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from zerogravity.observe.inspector import conversation
 
 
@@ -21,21 +23,68 @@ def test_calls_are_paired_with_their_results(scene):
                                        result("h", {"r": 4}), {"executableCode": {"code": "1"}}]},
         ],
     }  # fmt: skip
-    lines = conversation.conversation(scene.turn(google_request=generate, tool_names={"f": "F"}))
-    told = [(line["role"], line["kind"], line.get("name"), line.get("result")) for line in lines]
+    turn = scene.turn(google_request=generate, tool_names={"f": "F"})
+    rows = conversation.rows(turn, conversation.conversation(turn))
+    told = [(row["role"], row["kind"], row.get("name"), said(row.get("result"))) for row in rows]
     assert told == [
         ("system", "text", None, None),
         ("user", "text", None, None),
         ("user", "media", None, None),
         ("model", "thinking", None, None),
-        ("model", "call", "F", '{"r":1}'),
-        ("model", "call", "F", '{"r":2}'),
-        ("model", "call", "g", '{"r":3}'),
-        ("user", "result", "h", None),
+        ("model", "call", "F", '{\n  "r": 1\n}'),
+        ("model", "call", "F", '{\n  "r": 2\n}'),
+        ("model", "call", "g", '{\n  "r": 3\n}'),
+        ("user", "result", "h", '{\n  "r": 4\n}'),
         ("user", "other", None, None),
     ]
-    assert lines[2]["size"] == 6
-    assert lines[4]["arguments"] == '{"n":1}'
+    assert said(rows[4]) == '{\n  "n": 1\n}'
+
+
+def said(row):
+    """The text of the code in a row or in a result."""
+    return row and "".join(text for block in row["blocks"] for _, text in block["spans"])
+
+
+def texts(role, *words):
+    return {"role": role, "parts": [{"text": word} for word in words]}
+
+
+CALL = {"role": "model", "parts": [{"text": "so", "thought": True}, {"functionCall": {"name": "f", "args": {}}}]}
+RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"output": "x"}}}]}
+ASKED, SAID = texts("user", "a", "b"), texts("model", "c")
+
+
+@pytest.mark.parametrize(
+    ("contents", "fresh", "parts"),
+    [
+        ([ASKED], 0, 0),
+        ([ASKED, SAID, ASKED], 1, 3),  # the system prompt and the first question
+        ([ASKED, SAID, ASKED], 0, 3),  # not known: all but the last round
+        ([ASKED, SAID, ASKED, SAID, ASKED], 0, 6),
+        ([ASKED, CALL, RESULT], 1, 3),
+        ([ASKED, CALL, RESULT], 0, 4),  # a call is as new as its result
+        ([ASKED, SAID, ASKED], 3, 6),  # the same request again
+        ([ASKED, SAID, ASKED], 9, 6),
+        ([SAID], 0, 0),
+        ([], 0, 0),
+    ],
+)
+def test_what_the_turn_before_had_already(scene, contents, fresh, parts):
+    system = {"parts": [{"text": "be good"}]}
+    made = conversation.conversation(scene.turn(google_request={"contents": contents, "systemInstruction": system}))
+    assert conversation.earlier(made, fresh) == parts
+
+
+def test_rows_hold_no_secrets(scene):
+    key = "AIzaSyA-0123456789abcdefghijklmno"
+    result = {"functionResponse": {"name": "f", "response": {"output": f"line\n{key}"}}}
+    call = {"functionCall": {"name": "f", "args": {"command": f"echo {key}", "password": "hunter22"}}}
+    contents = [texts("user", key), {"role": "model", "parts": [call]}, {"role": "user", "parts": [result]}]
+    turn = scene.turn(google_request={"contents": contents})
+    shown = str(conversation.rows(turn, conversation.conversation(turn)))
+    assert "AIza" not in shown
+    assert "hunter22" not in shown
+    assert shown.count("[redacted]") == 4
 
 
 SCHEMA = {"type": "object", "$schema": "x"}

@@ -20,8 +20,10 @@ from zerogravity.observe import session_summary, summary
 from zerogravity.observe.history import History
 from zerogravity.observe.inspector import answers, page
 from zerogravity.observe.inspector.access import Access, Handler
+from zerogravity.observe.inspector.actions import Actions
 from zerogravity.observe.inspector.answers import HEADERS, BadRequest, as_json, moment, whole_number
 from zerogravity.observe.inspector.assets import names
+from zerogravity.observe.inspector.following import Following
 from zerogravity.observe.inspector.live import LiveTurns, Row
 from zerogravity.observe.inspector.older import Older
 from zerogravity.observe.inspector.replicas import MAX_BYTES, Replicas
@@ -39,7 +41,7 @@ HEARTBEAT_S = 10.0  # between two messages when nothing changes
 
 class Inspector:
     """``surfaces``: name → surface, to render again what clients saw; ``secret`` as the server's; ``history``: turns on
-    disk, if they are recorded."""
+    disk, if they are recorded; ``cancel``: ends a running turn, False when it is over."""
 
     def __init__(
         self,
@@ -53,14 +55,18 @@ class Inspector:
         health: Callable[[], Mapping[str, object]],
         sessions: Sessions | None = None,
         history: History | None = None,
+        cancel: Callable[[str], bool] = lambda turn_id: False,
         view_bytes: int = MAX_BYTES,
     ) -> None:
         self.access = Access(token)
         self._surfaces = surfaces
         self._health = health
-        self._turns = LiveTurns(store, surfaces, sessions or Sessions(), clock, place=history is None)
+        sessions = sessions or Sessions()
+        self._turns = LiveTurns(store, surfaces, sessions, clock, place=history is None)
         self._older = Older(history)
-        self.replicas = Replicas(bodies, surfaces, secret, view_bytes)
+        self.replicas = Replicas(bodies, surfaces, secret, view_bytes, sessions)
+        self._actions = Actions(self._turns, self.replicas, surfaces, history, cancel)
+        self._following = Following()
         self._stopping = asyncio.Event()
 
     def mount(self, app: web.Application) -> None:
@@ -73,6 +79,7 @@ class Inspector:
             "/inspector/api/turns": self._list,
             "/inspector/api/sessions": self._sessions,
             turn: self._turn,
+            turn + "/live": self._follow,
             turn + "/conversation": self._shows(page.messages),
             turn + "/tools": self._shows(lambda source, start, limit: page.declared_tools(source, self._surfaces)),
             turn + "/bodies": self._shows(lambda source, start, limit: page.bodies(source)),
@@ -83,10 +90,13 @@ class Inspector:
         }
         for path, handler in routes.items():
             app.router.add_get(path, self.access.guarded(handler), allow_head=False)
+        for method, path, handler in self._actions.routes():
+            app.router.add_route(method, turn + path, self.access.guarded(handler))
         app.on_shutdown.append(self._stop)
 
     async def _stop(self, _: web.Application) -> None:
         self._stopping.set()
+        self._following.close()
         self.replicas.close()
         self._older.close()
 
@@ -129,7 +139,8 @@ class Inspector:
         live = self._turns.by_session()
         wanted = live.keys() & found.keys() if query or before is not None else list(live)[:limit]
         for session in wanted:
-            found[session] = session_summary.of(await self._rows_of(session))
+            if session not in found or self._turns.is_moving(live[session]):  # else what is on disk is all
+                found[session] = session_summary.of(await self._rows_of(session))
         shown = sorted(found.values(), key=lambda each: _ended(each), reverse=True)
         return as_json({"sessions": shown[:limit], "more": more or len(shown) > limit})
 
@@ -187,11 +198,19 @@ class Inspector:
 
         return as_json(await self.look(turn_id, both))
 
+    async def _follow(self, request: web.Request) -> web.StreamResponse:
+        channel = self._turns.get(request.match_info["id"])
+        if channel is None:
+            raise BadRequest(404, "no such turn in memory")
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream"})
+        await self._following.stream(request, response, channel)
+        return response
+
     def _shows(self, part: Callable[[TurnSource, int, int], Mapping[str, object]]) -> Handler:
         """An endpoint for ``part``: (source, from, limit) → JSON."""
 
         async def show(request: web.Request) -> web.Response:
-            start = whole_number(request, "from", 0, 10**9)
+            start = whole_number(request, "from", 0, 10**9, -(10**9))
             limit = whole_number(request, "limit", PAGE, MAX_PAGE)
             return as_json(await self.look(request.match_info["id"], lambda source: part(source, start, limit)))
 

@@ -2,77 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from zerogravity import redact
 from zerogravity.core.turn import Turn
+from zerogravity.observe import tool_results
+from zerogravity.observe.inspector import blocks
+from zerogravity.observe.inspector.blocks import TEXT
 from zerogravity.observe.summary import contents, parts
-from zerogravity.wire import jsonio
 from zerogravity.wire.narrow import an_object, objects, text
 
 Json = dict[str, object]
 BLOBS = ("inlineData", "fileData")
-TEXT = 200_000  # characters of one text that are shown
 NESTED = ("parameters", "parametersJsonSchema")
 
 
-def conversation(turn: Turn) -> list[Json]:
-    """One row per part. A tool's result stands in the row of its call."""
-    rows: list[Json] = [
-        {"role": "system", **_text(part)} for part in parts(turn.google_request.get("systemInstruction"))
-    ]
-    open_calls: list[Json] = []
-    for content in contents(turn):
+@dataclass(slots=True)
+class Part:
+    """A part of the request, not drawn yet. ``content``: the number of its message; -1: of the system prompt."""
+
+    role: str
+    content: int
+    part: dict[str, object]
+    result: dict[str, object] | None = None
+
+
+def conversation(turn: Turn) -> list[Part]:
+    """All parts in order. A tool's result stands with its call."""
+    made = [Part("system", -1, part) for part in parts(turn.google_request.get("systemInstruction"))]
+    open_calls: list[Part] = []
+    for number, content in enumerate(contents(turn)):
         role = str(content.get("role") or "user")
         for part in parts(content):
-            if (call := an_object(part.get("functionCall"))) is not None:
-                row: Json = {"role": role, **_call(turn, call)}
-                open_calls.append(row)
-            elif (result := an_object(part.get("functionResponse"))) is not None:
-                output = _pretty(result.get("response"))
-                if (owner := _call_of(result, open_calls)) is not None:
-                    owner["result"] = output
-                    continue
-                row = {"role": role, "kind": "result", "name": _name(turn, result), "text": output}
+            if "functionCall" in part:
+                open_calls.append(Part(role, number, part))
+                made.append(open_calls[-1])
+            elif (result := an_object(part.get("functionResponse"))) is None:
+                made.append(Part(role, number, part))
+            elif (owner := _call_of(result, open_calls)) is not None:
+                owner.result = result
+                owner.content = number
             else:
-                row = {"role": role, **_text(part)}
-            rows.append(row)
-    return rows
+                made.append(Part(role, number, part))
+    return made
 
 
-def _call(turn: Turn, call: Mapping[str, object]) -> Json:
-    return {
-        "kind": "call", "name": _name(turn, call), "call_id": call.get("id"), "arguments": _pretty(call.get("args")),
-        "upstream": call.get("name"),
-    }  # fmt: skip
+def earlier(made: Sequence[Part], fresh: int) -> int:
+    """How many of the parts are no news: those of the first ``fresh`` messages, which the turn before had already;
+    where that is not known, all but the last round."""
+    if not fresh:
+        said = [part.content for part in made if part.role == "model"]
+        fresh = min((part.content for part in made if part.content >= said[-1]), default=0) if said else 0
+    return next((place for place, part in enumerate(made) if part.content >= fresh), len(made)) if fresh > 0 else 0
 
 
-def _text(part: Mapping[str, object]) -> Json:
+def rows(turn: Turn, made: Sequence[Part]) -> list[Json]:
+    """The parts as the page draws them: redacted first, then cut into blocks."""
+    return [{"role": part.role, **_row(turn, part)} for part in made]
+
+
+def _row(turn: Turn, given: Part) -> Json:
+    part = redact.json_value(given.part)
+    if (call := an_object(part.get("functionCall"))) is not None:
+        row: Json = {"kind": "call", "name": _name(turn, call), "call_id": call.get("id"),
+                     "blocks": blocks.arguments(call.get("args", {}))}  # fmt: skip
+        return row if given.result is None else {**row, "result": _result(redact.json_value(given.result))}
+    if (result := an_object(part.get("functionResponse"))) is not None:
+        return {"kind": "result", "name": _name(turn, result), "blocks": [], "result": _result(result)}
     if isinstance(words := part.get("text"), str):
+        cut = max(0, len(words) - TEXT)
         kind = "thinking" if part.get("thought") else "text"
-        return {"kind": kind, "text": words[:TEXT], "cut": max(0, len(words) - TEXT)}
+        return {"kind": kind, "size": len(words), "blocks": blocks.prose(words), **({"cut": cut} if cut else {})}
     for name in BLOBS:
         if (blob := an_object(part.get(name))) is not None:
-            size = len(text(blob.get("data"))) * 3 // 4
-            return {"kind": "media", "mime": text(blob.get("mimeType")), "size": size, "uri": blob.get("fileUri")}
-    return {"kind": "other", "text": _pretty(part)}
+            return {"kind": "media", "blocks": [blocks.media(blob)]}
+    return {"kind": "other", "blocks": blocks.plain(part)}
 
 
-def _call_of(result: Mapping[str, object], open_calls: list[Json]) -> Json | None:
+def _result(result: Mapping[str, object]) -> Json:
+    return blocks.result(tool_results.of_part(result))
+
+
+def _call_of(result: Mapping[str, object], open_calls: list[Part]) -> Part | None:
     """The open call that ``result`` belongs to: by its id; without one by its name, the oldest first."""
-    for call in open_calls:
-        same = call["call_id"] == result.get("id") if result.get("id") else call["upstream"] == result.get("name")
-        if same:
-            open_calls.remove(call)
-            return call
+    for owner in open_calls:
+        call = an_object(owner.part.get("functionCall")) or {}
+        if call.get("id") == result.get("id") if result.get("id") else call.get("name") == result.get("name"):
+            open_calls.remove(owner)
+            return owner
     return None
 
 
 def _name(turn: Turn, member: Mapping[str, object]) -> str:
     return turn.client_name(text(member.get("name")))
-
-
-def _pretty(value: object) -> str:
-    return value[:TEXT] if isinstance(value, str) else jsonio.dumps(value)[:TEXT].decode("utf-8", "replace")
 
 
 # -- tools ---------------------------------------------------------------------------------------------------------

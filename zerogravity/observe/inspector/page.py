@@ -28,12 +28,15 @@ from zerogravity.core.events import (
     ThinkingDelta,
     Usage,
 )
-from zerogravity.observe.inspector.conversation import TEXT, conversation, tools
+from zerogravity.core.fold import Media
+from zerogravity.observe.inspector import blocks
+from zerogravity.observe.inspector.blocks import TEXT
+from zerogravity.observe.inspector.conversation import conversation, earlier, rows, tools
 from zerogravity.observe.requests import CLIENT, ORIGINAL, SENT
 from zerogravity.observe.source import BEFORE, Emitted, ShownItem, TurnSource, shown_items
 from zerogravity.surfaces.base import Surfaces
 from zerogravity.wire import jsonio
-from zerogravity.wire.narrow import an_object
+from zerogravity.wire.narrow import an_object, objects
 
 GAP_NS = 2_000_000_000
 ROW = 400  # what a row of events or frames shows of its bytes
@@ -50,7 +53,7 @@ def details(source: TurnSource) -> Json:
     turn, state, terminal = channel.turn, channel.state, channel.terminal
     failure = terminal.fault if isinstance(terminal, Failed) else None
     shown: Json = {
-        "items": [_item(item) for item in shown_items(state.items, turn.tool_names)],
+        "items": [item(each) for each in shown_items(state.items, turn.tool_names)],
         "usage_by_call": {
             str(number): codec.usage_out(usage) for number, usage in sorted(state.usage_by_attempt.items())
         },
@@ -68,21 +71,54 @@ def details(source: TurnSource) -> Json:
         },
         "cascade": channel.cascade_id,
         "trouble": source.trouble,
+        "http": {"client": _client_status(channel), "google": _google_statuses(source)},
         "time": timeline(channel),
     }  # fmt: skip
-    return redact.json_value(shown)  # finds a secret that was spread over several deltas, too
+    found = redact.json_value(shown)  # finds a secret that was spread over several deltas, too
+    return {**found, "items": [_drawn(each, channel, n) for n, each in enumerate(objects(found["items"]))]}
 
 
-def _item(item: ShownItem) -> Json:
-    cut = {"cut": max(0, len(item.text) - TEXT), "signed": item.signed}
-    match item.kind:
+def item(shown: ShownItem) -> Json:
+    """An item of the answer, not redacted."""
+    cut = {"cut": max(0, len(shown.text) - TEXT), "signed": shown.signed}
+    match shown.kind:
         case "call":
-            call = {"name": item.name, "call_id": item.call_id, "arguments": item.text[:TEXT]}
-            return {"kind": item.kind, **call, **cut}
+            call = {"name": shown.name, "call_id": shown.call_id, "arguments": shown.text[:TEXT]}
+            return {"kind": shown.kind, **call, **cut}
         case "media":
-            return {"kind": item.kind, "mime": item.mime, "size": item.size, "signed": item.signed}
+            return {"kind": shown.kind, "mime": shown.mime, "size": shown.size, "signed": shown.signed}
         case _:
-            return {"kind": item.kind, "text": item.text[:TEXT], **cut}
+            return {"kind": shown.kind, "text": shown.text[:TEXT], **cut}
+
+
+def _drawn(shown: Json, channel: CascadeChannel, n: int) -> Json:
+    """A redacted item with its blocks. A text gets them when it grows no more."""
+    match shown["kind"], channel.state.items[n]:
+        case "call", _:
+            return drawn_call(shown)
+        case "media", Media(mime=mime, data=data) if channel.closed:
+            return {**shown, "blocks": [blocks.media({"mimeType": mime, "data": data})]}
+        case "text" | "thinking", _ if channel.closed:
+            return {**shown, "blocks": blocks.prose(str(shown["text"]))}
+        case _:
+            return shown
+
+
+def drawn_call(shown: Json) -> Json:
+    return {**shown, "blocks": blocks.arguments(shown["arguments"])}
+
+
+def _client_status(channel: CascadeChannel) -> int | None:
+    """The HTTP status that the client got, or None before it has one: it is sent with the first content of a stream, so
+    what fails later keeps 200."""
+    if isinstance(terminal := channel.terminal, Failed) and not (channel.turn.stream and channel.state.emitted):
+        return terminal.fault.status
+    return 200 if channel.closed or (channel.turn.stream and channel.state.emitted) else None
+
+
+def _google_statuses(source: TurnSource) -> list[int]:
+    """Of each call to Google, in their order."""
+    return [event.status for record in source.records for event in record.events if isinstance(event, AttemptOpened)]
 
 
 # -- time ----------------------------------------------------------------------------------------------------------
@@ -146,6 +182,7 @@ def _add(record: Record, at: float, lane: Lane) -> None:
 
 def events(source: TurnSource, start: int, limit: int, most: int = ROW) -> Json:
     """A page of upstream events, each with ``most`` of its bytes."""
+    start = _place(start, len(source.records))
     return {"total": len(source.records), "from": start, "rows": _event_rows(source, start, limit, most)}
 
 
@@ -217,8 +254,9 @@ def _cut(value: object) -> object:
 def frames(source: TurnSource, start: int, limit: int, most: int = ROW) -> Json:
     """A page of frames, each with the record that caused it; BEFORE: none did."""
     found = source.frames
-    rows = [_frame(start + n, frame, most) for n, frame in enumerate(found[start : start + limit])]
-    return {"total": len(found), "from": start, "rows": rows}
+    start = _place(start, len(found))
+    shown = [_frame(start + n, frame, most) for n, frame in enumerate(found[start : start + limit])]
+    return {"total": len(found), "from": start, "rows": shown}
 
 
 def _frame(n: int, frame: Emitted, most: int) -> Json:
@@ -248,9 +286,17 @@ def _whole(source: TurnSource, seq: int) -> Json:
 
 
 def messages(source: TurnSource, start: int, limit: int) -> Json:
-    """A page of the client's conversation."""
-    rows = conversation(source.channel.turn)
-    return {"total": len(rows), "from": start, "rows": redact.json_value(rows[start : start + limit])}
+    """A page of the client's conversation. ``earlier``: how many of its rows the turn before had already."""
+    turn = source.channel.turn
+    made = conversation(turn)
+    start = _place(start, len(made))
+    shown = rows(turn, made[start : start + limit])
+    return {"total": len(made), "earlier": earlier(made, source.placed.fresh), "from": start, "rows": shown}
+
+
+def _place(start: int, total: int) -> int:
+    """A negative ``start`` counts from the end."""
+    return start if start >= 0 else max(0, total + start)
 
 
 def declared_tools(source: TurnSource, surfaces: Surfaces) -> Json:
@@ -301,7 +347,7 @@ def everything(source: TurnSource, surfaces: Surfaces) -> Json:
     """All of a turn for an export: what the endpoints answer, in one page each, with whole events and frames."""
     every = 1 << 62
     return {
-        "conversation": messages(source, 0, every)["rows"],
+        "conversation": messages(source, 0, every),
         "tools": declared_tools(source, surfaces),
         "bodies": bodies(source),
         "records": [

@@ -16,6 +16,7 @@ from functools import partial
 from zerogravity.core.channel import CascadeChannel
 from zerogravity.observe.replica import Replica
 from zerogravity.observe.requests import Bodies
+from zerogravity.observe.sessions import Sessions
 from zerogravity.surfaces.base import Surfaces
 
 MAX_REPLICAS = 8
@@ -25,11 +26,19 @@ MAX_BYTES = 96 << 20
 class Replicas:
     """``surfaces``: name → surface, to render what clients saw; ``secret`` as the server's."""
 
-    def __init__(self, bodies: Bodies, surfaces: Surfaces, secret: bytes, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        bodies: Bodies,
+        surfaces: Surfaces,
+        secret: bytes,
+        max_bytes: int = MAX_BYTES,
+        sessions: Sessions | None = None,
+    ) -> None:
         self._bodies = bodies
         self._surfaces = surfaces
         self._secret = secret
         self._max_bytes = max_bytes
+        self._sessions = sessions or Sessions()
         self._kept: OrderedDict[str, tuple[CascadeChannel, Replica]] = OrderedDict()  # used by the thread only
         self._thread = ThreadPoolExecutor(1, "zerogravity-inspector")  # started by the first view
         self.bytes = 0
@@ -57,7 +66,8 @@ class Replicas:
         if channel.id not in self._kept:
             surface = self._surfaces.get(channel.turn.surface)
             request = partial(self._bodies.get, channel.id)
-            self._kept[channel.id] = channel, Replica(channel, channel.records, surface, self._secret, request)
+            placed = partial(self._sessions.place, channel.turn)
+            self._kept[channel.id] = channel, Replica(channel, channel.records, surface, self._secret, request, placed)
         self._kept.move_to_end(channel.id)
         return self._kept[channel.id][1]
 

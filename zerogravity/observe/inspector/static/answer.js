@@ -1,126 +1,163 @@
-// The client's conversation, and the answer as it grows.
+// The answer as it grows: its items, in one column or in two.
 
-import { get } from "./api.js";
-import { bytes, empty, fill, h, whole } from "./dom.js";
+import { draw, toggle } from "./blocks.js";
+import { add, bytes, empty, fill, h, whole } from "./dom.js";
+import { follow } from "./follow.js";
 
-/** One thinking, text, call, result or blob. `grow` changes it in place, so that text can be selected while it comes. */
+const growing = (item) => (item.kind === "media" ? `${item.mime} · ${bytes(item.size)}` : item.text ?? "");
+
+/** What stands in the title of a part: its kind or its name, and what there is to say of it. */
+export function title(item) {
+  const dim = (text) => h("span", { class: "dim" }, text);
+  return [item.kind === "call" ? [h("b", {}, item.name), item.call_id && h("code", { class: "dim" }, item.call_id)] : item.name ?? item.kind,
+    item.kind === "thinking" && dim(`${whole(item.size ?? item.text.length)} characters`),
+    item.signed && dim("signed"), item.cut ? dim(`${whole(item.cut)} more characters`) : null];
+}
+
+/** One thinking, text, call or blob. It grows in place, so that text can be selected while it comes; when it is whole it
+ *  is drawn from its blocks. */
 class Item {
-  constructor(item, folded) {
+  constructor(item) {
     this.kind = item.kind;
-    this.text = h("pre", {});
+    this.text = "";
     this.title = h("span", {});
-    const body = [this.text];
-    if (item.result !== undefined) body.push(h("div", { class: "label" }, "result"), h("pre", {}, item.result));
-    const fold = folded && (item.kind === "thinking" || item.role === "system");
-    this.node = h("details", { class: `item ${item.kind} ${item.role ?? "answer"}`, open: !fold },
-      h("summary", { onclick: () => { this.touched = true; } }, item.role && h("b", {}, item.role), this.title), body);
+    this.body = h("div", { class: "body" });
+    this.node = h("details", { class: `item ${item.kind} answer`, open: true },
+      h("summary", { onclick: () => { this.touched = true; } }, this.title), this.body);
     this.grow(item);
   }
 
   grow(item) {
-    const text = item.kind === "call" ? item.arguments ?? "" : item.kind === "media" ? `${item.mime} · ${item.uri ?? bytes(item.size)}` : item.text;
-    const node = this.text.firstChild;
-    const old = node?.data ?? "";
-    if (text !== old) {
-      if (old && text.startsWith(old)) node.appendData(text.slice(old.length));
-      else this.text.textContent = text;
-    }
-    const words = [item.kind === "call" ? [h("b", {}, item.name), item.call_id && h("code", { class: "dim" }, item.call_id)] : item.name ?? item.kind];
-    if (item.kind === "result") words.push(" · result without its call");
-    if (item.kind === "thinking") words.push(h("span", { class: "dim" }, `${whole(text.length)} characters`));
-    if (item.signed) words.push(h("span", { class: "dim" }, "signed"));
-    if (item.cut) words.push(h("span", { class: "dim" }, `${whole(item.cut)} more characters`));
-    fill(this.title, words);
+    if (this.drawn) return;
+    if (item.blocks) {
+      this.drawn = true;
+      this.text = item.text ?? "";
+      fill(this.body, draw(item.blocks));
+    } else this.write(growing(item));
+    fill(this.title, title({ ...item, text: this.text }));
+  }
+
+  /** What is fetched may be behind what came live. */
+  write(text) {
+    if (this.text.startsWith(text) && this.text !== text) return;
+    this.put(text.startsWith(this.text) ? this.text.length : 0, text);
+  }
+
+  put(from, text) {
+    const pre = this.body.firstChild ?? this.body.appendChild(h("pre"));
+    const node = pre.firstChild ?? pre.appendChild(document.createTextNode(""));
+    const rest = text.slice(from);
+    if (from === node.length) node.appendData(rest); else node.replaceData(from, node.length - from, rest);
+    this.text = node.data;
+  }
+
+  /** A change that came live. One that does not fit is left to the next fetch. */
+  patch({ at, text }) {
+    if (this.drawn || at > this.text.length || text === undefined) return;
+    this.put(at, this.text.slice(0, at) + text);
+    if (this.kind === "thinking") fill(this.title, title({ kind: this.kind, text: this.text }));
   }
 }
 
-/** The items of an answer, kept in step with it. */
-class Items {
-  constructor(folded = false) {
+/** The items of an answer, kept in step with it. `wanted`: which of them. */
+export class Items {
+  constructor({ folded = false, wanted = () => true } = {}) {
     this.node = h("div", { class: "items" });
     this.folded = folded;
-    this.items = [];
+    this.wanted = wanted;
+    this.items = new Map();
+  }
+
+  get size() { return this.items.size; }
+
+  place(n, item) {
+    const old = this.items.get(n);
+    if (old?.kind === item.kind) return old;
+    const made = new Item(item);
+    if (old) old.node.replaceWith(made.node); else this.node.append(made.node);
+    this.items.set(n, made);
+    return made;
   }
 
   update(items) {
-    items.forEach((item, n) => {
-      if (this.items[n]?.kind === item.kind) return this.items[n].grow(item);
-      const made = new Item(item, this.folded);
-      if (this.items[n]) this.items[n].node.replaceWith(made.node); else this.node.append(made.node);
-      this.items[n] = made;
-    });
-    for (const item of this.items.splice(items.length)) item.node.remove();
-    // Thinking is open as long as it is the newest thing there is.
-    if (this.folded) this.items.forEach((item, n) => { if (item.kind === "thinking" && !item.touched) item.node.open = n === items.length - 1; });
+    items.forEach((item, n) => { if (this.wanted(item)) this.place(n, item).grow(item); });
+    this.fold(items.length);
+  }
+
+  patch(changes) {
+    let last = 0;
+    for (const change of changes) {
+      last = change.n + 1;
+      if (!this.wanted(change)) continue;
+      const item = this.place(change.n, { ...change, text: change.at ? undefined : change.text });
+      if (change.at !== undefined) item.patch(change); else item.grow(change);
+    }
+    this.fold(last);
+  }
+
+  /** Thinking is open as long as it is the newest thing there is. */
+  fold(total) {
+    this.total = Math.max(this.total ?? 0, total);
+    if (this.folded) for (const [n, item] of this.items) if (item.kind === "thinking" && !item.touched) item.node.open = n === this.total - 1;
   }
 }
 
-function failure(details) {
-  const { failure: fault } = details;
+export function failure({ failure: fault }) {
   if (!fault) return [];
-  return h("div", { class: "fault" }, h("b", {}, `${fault.code} · ${fault.status}${fault.google && ` · Google: ${fault.google}`}`), h("pre", {}, fault.message), fault.remedy && h("p", {}, fault.remedy),
+  return h("div", { class: "fault", role: "alert" }, h("b", {}, `${fault.code} · ${fault.status}${fault.google && ` · Google: ${fault.google}`}`), h("pre", {}, fault.message), fault.remedy && h("p", {}, fault.remedy),
     h("div", { class: "dim" }, `origin: ${fault.origin}`, fault.param && ` · parameter ${fault.param}`,
       fault.retry_after !== null && ` · retry after ${fault.retry_after} s`));
 }
 
-/** Keep the end in sight if it was in sight. */
-function following(box, work) {
-  const end = box.scrollTop + box.clientHeight >= box.scrollHeight - 40 && box.scrollTop > 0;
-  work();
-  if (end) box.scrollTop = box.scrollHeight;
+/** Keeps the end of `box` in sight as long as it is in sight. */
+export class Sticky {
+  constructor(box, { end = false } = {}) {
+    this.box = box;
+    this.end = end;
+    this.onscroll = () => { this.end = box.scrollTop > 0 && box.scrollTop + box.clientHeight >= box.scrollHeight - 40; };
+    box.addEventListener("scroll", this.onscroll, { passive: true });
+    this.watching = new ResizeObserver(() => this.follow());
+  }
+
+  watch(node) { this.watching.observe(node); return node; }
+  follow() { if (this.end) this.box.scrollTop = this.box.scrollHeight; }
+
+  close() {
+    this.watching.disconnect();
+    this.box.removeEventListener("scroll", this.onscroll);
+  }
 }
 
 export class Answer {
-  constructor(box) {
-    this.box = box;
-    this.thinking = new Items();
-    this.output = new Items();
-    this.end = h("div");
-    fill(box, h("div", { class: "two" },
-      h("section", {}, h("h2", {}, "thinking"), this.thinking.node),
-      h("section", {}, h("h2", {}, "text and calls"), this.output.node, this.end)));
-  }
-
-  update(details) {
-    following(this.box, () => {
-      const thoughts = details.items.filter((item) => item.kind === "thinking");
-      const output = details.items.filter((item) => item.kind !== "thinking");
-      this.thinking.update(thoughts);
-      this.output.update(output);
-      fill(this.end, failure(details), !output.length && !details.failure && empty(details.closed ? "No text." : "No text yet."));
-      this.box.querySelector("section").hidden = !thoughts.length;
-    });
-  }
-}
-
-export class Conversation {
-  constructor(box, id, failed) {
-    this.box = box;
+  constructor(box, id) {
     this.id = id;
-    this.failed = failed;
-    this.request = h("div", { class: "items" });
-    this.more = h("button", { type: "button", hidden: true, onclick: () => this.load() });
-    this.answer = new Items(true);
+    this.thinking = new Items({ wanted: (item) => item.kind === "thinking" });
+    this.output = new Items({ wanted: (item) => item.kind !== "thinking" });
     this.end = h("div");
-    this.from = 0;
-    fill(box, this.request, this.more, h("h2", {}, "answer"), this.answer.node, this.end);
-    this.load();
-  }
-
-  async load() {
-    try {
-      const { total, rows } = await get("turns", this.id, "conversation", { from: this.from });
-      for (const row of rows) this.request.append(new Item(row, true).node);
-      this.from += rows.length;
-      this.more.hidden = this.from >= total;
-      this.more.textContent = `${whole(total - this.from)} more parts`;
-    } catch (error) { this.failed(error); }
+    this.thoughts = h("section", { hidden: true }, h("h2", {}, "thinking"), this.thinking.node);
+    this.sticky = new Sticky(box);
+    add(box, h("div", { class: "bar" }, toggle()), this.sticky.watch(h("div", { class: "two" }, this.thoughts,
+      h("section", {}, h("h2", {}, "text and calls"), this.output.node, this.end))));
   }
 
   update(details) {
-    following(this.box, () => {
-      this.answer.update(details.items);
-      fill(this.end, failure(details), !details.items.length && !details.failure && empty("Nothing yet."));
-    });
+    this.thinking.update(details.items);
+    this.output.update(details.items);
+    fill(this.end, failure(details), !this.output.size && !details.failure && empty(details.closed ? "No text." : "No text yet."));
+    this.thoughts.hidden = !this.thinking.size;
+    if (details.closed) this.live?.close();
+    else this.live ??= follow(this.id, (changes) => this.patch(changes));
+  }
+
+  patch(changes) {
+    this.thinking.patch(changes);
+    this.output.patch(changes);
+    if (this.output.size) this.end.querySelector(".empty")?.remove();
+    this.thoughts.hidden = !this.thinking.size;
+  }
+
+  close() {
+    this.live?.close();
+    this.sticky.close();
   }
 }

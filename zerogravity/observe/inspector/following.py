@@ -1,0 +1,142 @@
+"""What is new in a running turn, as server-sent events, at most every 50 ms: ``GET …/turns/{id}/live``.
+
+  data: {"items": [{"n", "kind", "at", "text"} | {"n", "kind": "call", …}], "closed": false}
+
+``n``: the number of the item in the answer; ``text`` replaces what stands from character ``at`` on. Each piece of text
+is looked at once, however long the turn gets; nothing is done for a turn that nobody follows, and no reader is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from zerogravity import redact
+from zerogravity.core.channel import CascadeChannel
+from zerogravity.core.fold import Message, Reasoning
+from zerogravity.observe.inspector import page
+from zerogravity.observe.source import shown_items
+from zerogravity.wire import jsonio
+
+PAUSE_S = 0.05
+HEARTBEAT_S = 10.0  # after which a page that has gone is noticed
+TAIL = 2048  # characters before the end in which a secret may still become whole
+LONGEST = 64 << 10
+
+Json = dict[str, object]
+
+
+class Following:
+    """The streams of all pages that follow a turn."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Event] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End them all."""
+        self._closed = True
+        for news in self._waiting:
+            news.set()
+
+    async def stream(self, request: web.Request, response: web.StreamResponse, channel: CascadeChannel) -> None:
+        """Until the turn or the page ends. Works in threads, and in pauses, so that the turn itself is not delayed."""
+        await response.prepare(request)
+        growth, cursor, news = Growth(channel), channel.cursor(observer=True), asyncio.Event()
+        self._waiting.add(news)
+        try:
+            while not self._closed:
+                news.clear()
+                cursor.call(news.set)
+                closed = channel.closed
+                items = await asyncio.to_thread(growth.take)
+                if items or closed:
+                    await response.write(b"data: " + jsonio.dumps({"items": items, "closed": closed}) + b"\n\n")
+                if closed:
+                    return
+                await asyncio.sleep(PAUSE_S)
+                await self._news(response, news)
+        except ConnectionError:
+            return  # the page is closed
+        finally:
+            self._waiting.discard(news)
+            cursor.forget()
+
+    async def _news(self, response: web.StreamResponse, news: asyncio.Event) -> None:
+        while not self._closed:
+            try:
+                await asyncio.wait_for(news.wait(), HEARTBEAT_S)
+            except TimeoutError:
+                await response.write(b":\n\n")
+            else:
+                return
+
+
+class Growth:
+    """Reads a turn's answer as it grows. ``take`` runs in a thread, while the turn goes on."""
+
+    def __init__(self, channel: CascadeChannel) -> None:
+        self._channel = channel
+        self._n = 0  # the item that may still grow
+        self._text = _Text()
+
+    def take(self) -> list[Json]:
+        """What has come since the last time."""
+        items = self._channel.state.items
+        changes: list[Json] = []
+        while self._n < len(items):
+            last = self._n == len(items) - 1  # before it is read: one that is not the last grows no more
+            changes += self._change()
+            if last and isinstance(items[self._n], Message | Reasoning):
+                break
+            self._n += 1
+            self._text = _Text()
+        return changes
+
+    def _change(self) -> list[Json]:
+        item = self._channel.state.items[self._n]
+        if isinstance(item, Message | Reasoning):
+            kind = "text" if isinstance(item, Message) else "thinking"
+            found = self._text.take(item.pieces)
+            return [] if found is None else [{"n": self._n, "kind": kind, "at": found[0], "text": found[1]}]
+        (shown,) = shown_items([item], self._channel.turn.tool_names)
+        whole: Json = redact.json_value({"n": self._n, **page.item(shown)})
+        return [page.drawn_call(whole) if shown.kind == "call" else whole]
+
+
+class _Text:
+    """One growing text, without secrets: its end is looked at again as it grows, since only the whole of a secret can
+    be recognised."""
+
+    def __init__(self) -> None:
+        self._pieces = 0  # that have been read
+        self._tail = ""  # as it came
+        self._shown = ""  # the same as it was sent
+        self._before = 0  # characters sent that will not change any more
+
+    def take(self, pieces: list[str]) -> tuple[int, str] | None:
+        new = pieces[self._pieces :]
+        if not new or self._before > page.TEXT:
+            return None
+        self._pieces += len(new)
+        self._tail += "".join(new)
+        masked = redact.text(self._tail)
+        same = len(self._shown) if masked.startswith(self._shown) else 0
+        change = self._before + same, masked[same:]
+        self._shown = masked
+        self._settle()
+        return change
+
+    def _settle(self) -> None:
+        """What is far from the end is done with."""
+        if len(self._tail) < 2 * TAIL:
+            return
+        end = max(self._tail.rfind(" ", 0, -TAIL), self._tail.rfind("\n", 0, -TAIL)) + 1
+        done = redact.text(self._tail[:end])
+        if not end or done + redact.text(self._tail[end:]) != self._shown:  # a secret stands across it
+            if len(self._tail) < LONGEST:
+                return
+            end, done = len(self._tail), self._shown
+        self._before += len(done)
+        self._tail, self._shown = self._tail[end:], self._shown[len(done) :]
